@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What rules say: findings and changes, each a named text with the user's
+//! values filled in.
+
+use std::fmt;
+
+use crate::object::place::{Place, Shown};
+
+/// A text that a rule can give. Named, so that tests can tell which texts no
+/// case has ever produced.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Wording {
+    /// Unique within the rule.
+    pub name: &'static str,
+    /// Lower case, no stop at the end; each `{}` takes one value.
+    pub template: &'static str,
+}
+
+/// How far a finding can go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strength {
+    /// As far as the rule's action.
+    Action,
+    /// A warning at the most.
+    Warning,
+}
+
+/// A text at a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remark {
+    /// The rule's id.
+    pub rule: &'static str,
+    /// Where in the object.
+    pub place: Place,
+    wording: &'static Wording,
+    values: Vec<String>,
+}
+
+impl fmt::Display for Remark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}: ", self.rule, self.place)?;
+        self.write_text(f)
+    }
+}
+
+impl Remark {
+    /// The text without rule and place.
+    fn write_text(&self, f: &mut impl fmt::Write) -> fmt::Result {
+        let mut values = self.values.iter();
+        let mut pieces = self.wording.template.split("{}");
+        f.write_str(pieces.next().unwrap_or_default())?;
+        for piece in pieces {
+            if let Some(value) = values.next() {
+                write!(f, "{}", Shown(value))?;
+            }
+            f.write_str(piece)?;
+        }
+        Ok(())
+    }
+
+    /// The text without rule and place.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let _ = self.write_text(&mut text);
+        text
+    }
+
+    /// Whether two remarks are about the same thing: the same rule, place and
+    /// offending value.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self == other
+    }
+}
+
+/// Something wrong with the object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What.
+    pub remark: Remark,
+    /// How far it can go.
+    pub strength: Strength,
+}
+
+/// The findings of one rule.
+#[derive(Debug)]
+pub struct Findings {
+    rule: &'static str,
+    list: Vec<Finding>,
+}
+
+impl Findings {
+    /// No finding yet.
+    #[must_use]
+    pub const fn new(rule: &'static str) -> Self {
+        Self { rule, list: Vec::new() }
+    }
+
+    /// Notes a finding that the rule's action applies to.
+    pub fn add(&mut self, place: Place, wording: &'static Wording, values: &[&str]) {
+        self.push(place, wording, values, Strength::Action);
+    }
+
+    /// Notes a finding that is a warning at the most.
+    pub fn warn(&mut self, place: Place, wording: &'static Wording, values: &[&str]) {
+        self.push(place, wording, values, Strength::Warning);
+    }
+
+    fn push(&mut self, place: Place, wording: &'static Wording, values: &[&str], strength: Strength) {
+        let remark = Remark { rule: self.rule, place, wording, values: values.iter().map(|&v| v.to_owned()).collect() };
+        self.list.push(Finding { remark, strength });
+    }
+
+    /// The findings.
+    #[must_use]
+    pub fn into_vec(self) -> Vec<Finding> {
+        self.list
+    }
+}
+
+/// What the fixes of one rule changed.
+#[derive(Debug)]
+pub struct Changes {
+    rule: &'static str,
+    list: Vec<Remark>,
+}
+
+impl Changes {
+    /// No change yet.
+    #[must_use]
+    pub const fn new(rule: &'static str) -> Self {
+        Self { rule, list: Vec::new() }
+    }
+
+    /// Notes a change.
+    pub fn add(&mut self, place: Place, wording: &'static Wording, values: &[&str]) {
+        let values = values.iter().map(|&v| v.to_owned()).collect();
+        self.list.push(Remark { rule: self.rule, place, wording, values });
+    }
+
+    /// The changes.
+    #[must_use]
+    pub fn into_vec(self) -> Vec<Remark> {
+        self.list
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static WORDING: Wording = Wording { name: "x", template: "is {}, must be {}" };
+
+    #[test]
+    fn a_remark_reads_as_rule_place_text() {
+        let mut findings = Findings::new("some-rule");
+        findings.add(Place::at("spec"), &WORDING, &["a\nb", "c {}"]);
+        let finding = findings.into_vec().remove(0);
+        assert_eq!(finding.remark.to_string(), "some-rule: spec: is a\\u{a}b, must be c {}");
+        assert_eq!(finding.remark.text(), "is a\\u{a}b, must be c {}");
+    }
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Looking up the account of the object, at most once per request.
+
+use std::cell::OnceCell;
+
+use super::scene::Stop;
+use crate::cluster::{AccountRecord, Cluster, LookupError};
+use crate::settings::LookupMode;
+
+/// What is known of an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Account<'l> {
+    /// It is there.
+    Known(&'l AccountRecord),
+    /// It is not there.
+    Absent,
+    /// The policy does not, or may not, look it up.
+    Unknown,
+}
+
+/// The one look-up that a request may make.
+pub struct Lookup<'l> {
+    cluster: &'l dyn Cluster,
+    mode: LookupMode,
+    namespace: &'l str,
+    answer: OnceCell<(String, Result<AccountRecord, LookupError>)>,
+}
+
+impl<'l> Lookup<'l> {
+    /// A look-up that has not been made.
+    #[must_use]
+    pub const fn new(cluster: &'l dyn Cluster, mode: LookupMode, namespace: &'l str) -> Self {
+        Self { cluster, mode, namespace, answer: OnceCell::new() }
+    }
+
+    /// What is known of an account. Only the account that is asked for first is
+    /// looked up; another one (the one an UPDATE moves away from) is unknown.
+    ///
+    /// # Errors
+    /// [`Stop`] when the cluster does not answer, or when access is required
+    /// and not granted.
+    pub fn account(&self, name: &str) -> Result<Account<'_>, Stop> {
+        if self.mode == LookupMode::Off || self.namespace.is_empty() {
+            return Ok(Account::Unknown);
+        }
+        // The name becomes part of a URL; no account can have another kind of
+        // name.
+        if !is_account_name(name) {
+            return Ok(Account::Absent);
+        }
+        let (asked, answer) = self.answer.get_or_init(|| {
+            let answer = self.cluster.service_account(self.namespace, name);
+            if answer == Err(LookupError::NotGranted) {
+                self.cluster.log_not_granted(self.namespace);
+            }
+            (name.to_owned(), answer)
+        });
+        if asked != name {
+            return Ok(Account::Unknown);
+        }
+        match answer {
+            Ok(record) => Ok(Account::Known(record)),
+            Err(LookupError::Absent) => Ok(Account::Absent),
+            Err(LookupError::NotGranted) if self.mode == LookupMode::Required => Err(Stop::LookupNotGranted),
+            Err(LookupError::NotGranted) => Ok(Account::Unknown),
+            Err(LookupError::Failed) => Err(Stop::LookupFailed { account: format!("{}/{name}", self.namespace) }),
+        }
+    }
+
+    /// Whether access was missing.
+    #[must_use]
+    pub fn is_not_granted(&self) -> bool {
+        matches!(self.answer.get(), Some((_, Err(LookupError::NotGranted))))
+    }
+}
+
+/// A DNS subdomain, as the API server demands.
+fn is_account_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= 253
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.'))
+        && !name.starts_with('.')
+        && !name.contains("..")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::FakeCluster;
+
+    fn account(cluster: &FakeCluster, mode: LookupMode, name: &str) -> Result<String, Stop> {
+        Lookup::new(cluster, mode, "shop").account(name).map(|account| format!("{account:?}"))
+    }
+
+    #[test]
+    fn each_outcome() {
+        let known = FakeCluster::with("shop", "app", AccountRecord::new(Some(false)));
+        assert!(account(&known, LookupMode::Optional, "app").unwrap().starts_with("Known"));
+        assert_eq!(account(&known, LookupMode::Optional, "other").unwrap(), "Absent");
+        assert_eq!(account(&known, LookupMode::Off, "app").unwrap(), "Unknown");
+        let forbidden = FakeCluster::failing(LookupError::NotGranted);
+        assert_eq!(account(&forbidden, LookupMode::Optional, "app").unwrap(), "Unknown");
+        assert_eq!(account(&forbidden, LookupMode::Required, "app"), Err(Stop::LookupNotGranted));
+        let failing = FakeCluster::failing(LookupError::Failed);
+        for mode in [LookupMode::Optional, LookupMode::Required] {
+            assert_eq!(account(&failing, mode, "app"), Err(Stop::LookupFailed { account: "shop/app".to_owned() }));
+        }
+    }
+
+    #[test]
+    fn one_question_per_request_and_none_without_need() {
+        let cluster = FakeCluster::with("shop", "app", AccountRecord::new(None));
+        let lookup = Lookup::new(&cluster, LookupMode::Optional, "shop");
+        assert_eq!(cluster.asked(), 0);
+        assert!(matches!(lookup.account("app"), Ok(Account::Known(_))));
+        assert!(matches!(lookup.account("app"), Ok(Account::Known(_))));
+        assert_eq!(lookup.account("old"), Ok(Account::Unknown));
+        assert_eq!(cluster.asked(), 1);
+        assert!(!lookup.is_not_granted());
+    }
+
+    #[test]
+    fn no_account_has_such_a_name() {
+        let cluster = FakeCluster::failing(LookupError::Failed);
+        for name in ["", "../secrets/x", "a/b", "A", "a b", ".a", "x?y"] {
+            assert_eq!(account(&cluster, LookupMode::Optional, name).unwrap(), "Absent", "{name}");
+        }
+        assert_eq!(cluster.asked(), 0);
+    }
+}

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0
+//! One review: envelope → exemptions → object → fixes → judgement → verdict.
+
+pub mod finding;
+pub mod lookup;
+pub mod plan;
+pub mod scene;
+mod summary;
+
+use crate::admission::request::{Operation, Payload, Request};
+use crate::admission::response::POLICY;
+use crate::admission::subject::Subject;
+use crate::admission::verdict::{Code, Outcome, Verdict};
+use crate::cluster::Cluster;
+use crate::object::edit::Node;
+use crate::object::meta::{MIRROR_POD, Meta};
+use crate::object::view::{self, Misfit, Strings};
+use crate::settings::reader::Problems;
+use crate::settings::{Phase, Settings, Templates, TreatWarnAs};
+use finding::{Changes, Finding, Findings, Remark, Strength};
+use lookup::Lookup;
+use plan::{Level, Planned, PlannedRoom};
+use scene::{Edit, OBJECT, Scene, Stop, Target};
+
+/// Reviews a payload of the host's `validate` call.
+#[must_use]
+pub fn review(payload: &[u8], cluster: &dyn Cluster) -> Verdict {
+    let Ok(text) = std::str::from_utf8(payload) else {
+        return Verdict::rejected(Code::BadRequest, format!("{POLICY}: the request is not UTF-8"));
+    };
+    let payload = match view::read::<Payload<'_>>(text, "") {
+        Ok(payload) => payload,
+        Err(misfit) => return unreadable(&misfit),
+    };
+    let Some(request) = &payload.request else {
+        let misfit = Misfit::Kind { path: "request".to_owned(), wanted: "an object", found: "absent" };
+        return unreadable(&misfit);
+    };
+    let mut problems = Problems::default();
+    let settings = Settings::read(payload.settings.text(), &plan::rule_ids(), &mut problems);
+    let Some(subject) = Subject::of(request, &settings.common) else { return Verdict::default() };
+    let rules = plan::plan(&settings, subject.kind(), &mut problems);
+    if !problems.is_empty() {
+        return Verdict::rejected(Code::BadRequest, settings_message(problems));
+    }
+    let lookup = Lookup::new(cluster, settings.common.lookup, request.namespace());
+    let review = Review { request, settings: &settings, subject: &subject, lookup: &lookup };
+    let mut verdict = review.verdict(rules).unwrap_or_else(|stop| stopped(&stop));
+    if lookup.is_not_granted() {
+        verdict.audit.insert("lookup", "not-granted".to_owned());
+    }
+    verdict
+}
+
+/// What is wrong with the settings, all of it; none if nothing is.
+#[must_use]
+pub fn settings_problem(payload: &[u8]) -> Option<String> {
+    let Ok(text) = std::str::from_utf8(payload) else { return Some(format!("{POLICY}: the settings are not UTF-8")) };
+    if let Err(misfit @ Misfit::Broken { .. }) = view::read::<view::Raw<'_>>(text, "settings") {
+        return Some(format!("{POLICY}: the settings are {misfit}"));
+    }
+    let mut problems = Problems::default();
+    let settings = Settings::read(Some(text.trim_ascii()), &plan::rule_ids(), &mut problems);
+    plan::read_all(&settings, &mut problems);
+    (!problems.is_empty()).then(|| settings_message(problems))
+}
+
+fn settings_message(problems: Problems) -> String {
+    summary::message("in the settings", &problems.into_lines(), usize::MAX)
+}
+
+fn unreadable(misfit: &Misfit) -> Verdict {
+    Verdict::rejected(Code::BadRequest, format!("{POLICY}: the request cannot be read: {misfit}"))
+}
+
+fn stopped(stop: &Stop) -> Verdict {
+    match stop {
+        Stop::Misfit(misfit) => unreadable(misfit),
+        Stop::CannotChange => {
+            Verdict::rejected(Code::BadRequest, format!("{POLICY}: the object has no place for a change that it needs"))
+        }
+        Stop::LookupFailed { account } => Verdict::rejected(
+            Code::Unavailable,
+            format!("{POLICY}: ServiceAccount {account} could not be looked up; try again"),
+        ),
+        Stop::LookupNotGranted => Verdict::rejected(
+            Code::Forbidden,
+            format!(
+                "{POLICY}: serviceAccountLookup is required, but looking up ServiceAccounts is not granted; add v1/ServiceAccount to the policy's contextAwareResources and let the policy server get serviceaccounts"
+            ),
+        ),
+    }
+}
+
+/// A request that some rules are on for.
+struct Review<'s> {
+    request: &'s Request<'s>,
+    settings: &'s Settings<'s>,
+    subject: &'s Subject<'s>,
+    lookup: &'s Lookup<'s>,
+}
+
+/// What the rules say about one object.
+#[derive(Default)]
+struct Opinion {
+    /// The fixed object, if fixes changed it.
+    fixed: Option<String>,
+    /// What the fixes changed.
+    changes: Vec<Remark>,
+    /// What is wrong with the object after the fixes.
+    findings: Vec<(Level, Finding)>,
+}
+
+/// What the fixes are for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fixing {
+    /// The object itself.
+    Object,
+    /// Only to see the Pods that a template will make.
+    InThought,
+    /// Nothing.
+    No,
+}
+
+impl Review<'_> {
+    fn verdict(&self, mut rules: Vec<Planned<'_>>) -> Result<Verdict, Stop> {
+        let (request, common) = (self.request, &self.settings.common);
+        let ignored = self.subject.is_template() && common.templates == Templates::Ignore;
+        if ignored || common.exempts_namespace(request.namespace()) {
+            return Ok(Verdict::default());
+        }
+        let mut exemptions: Vec<_> =
+            common.exemptions.iter().filter(|exemption| exemption.matches_envelope(request)).collect();
+        rules.retain(|planned| {
+            !exemptions.iter().any(|exemption| !exemption.needs_object() && exemption.covers(planned.rule.id))
+        });
+        if rules.is_empty() {
+            return Ok(Verdict::default());
+        }
+
+        let Some(object) = request.object.text() else {
+            return Err(Misfit::Kind { path: OBJECT.to_owned(), wanted: "an object", found: "null" }.into());
+        };
+        let (meta, target) = Target::read(self.subject, object)?;
+        let Some(target) = target else { return Ok(Verdict::default()) };
+        if meta.is_going() || self.is_unjudged(&meta)? {
+            return Ok(Verdict::default());
+        }
+        exemptions.retain(|exemption| exemption.needs_object());
+        if !exemptions.is_empty() {
+            let [name, generate_name] = meta.names();
+            let names = [request.name(), name, generate_name];
+            let accounts = target.accounts(request.namespace());
+            exemptions.retain(|exemption| exemption.matches_object(&names, &accounts));
+            rules.retain(|planned| !exemptions.iter().any(|exemption| exemption.covers(planned.rule.id)));
+        }
+
+        let fixing = self.fixing(object)?;
+        let opinion = self.opinion(&rules, object, &target, fixing)?;
+        let old = self.old_findings(&rules, &opinion)?;
+        Ok(self.weigh(opinion, &old, fixing))
+    }
+
+    /// Objects that are copies of what was judged, or will be judged.
+    fn is_unjudged(&self, meta: &Meta<'_>) -> Result<bool, Misfit> {
+        if self.subject.is_template() {
+            return Ok(meta.has_controller());
+        }
+        // Most Pods do not have the word in them; then nothing is built.
+        if !meta.annotations.text().is_some_and(|text| text.contains(MIRROR_POD)) {
+            return Ok(false);
+        }
+        let annotations: Strings<'_> = meta.annotations.read("object.metadata.annotations")?;
+        Ok(annotations.find(MIRROR_POD).is_some())
+    }
+
+    /// What fixes are for in this request.
+    fn fixing(&self, object: &str) -> Result<Fixing, Misfit> {
+        let common = &self.settings.common;
+        if !self.subject.is_template() {
+            return Ok(if common.phase == Phase::Mutating { Fixing::Object } else { Fixing::No });
+        }
+        if common.templates != Templates::Fix || common.phase != Phase::Mutating {
+            return Ok(Fixing::InThought);
+        }
+        if self.request.operation() == Operation::Create {
+            return Ok(Fixing::Object);
+        }
+        // A template that stays as it is must not start a rollout, and a Job's
+        // cannot change.
+        let steps = self.subject.steps();
+        let old = match self.request.old_object.text() {
+            Some(old) => crate::object::descend(old, steps, "oldObject")?,
+            None => None,
+        };
+        let unchanged = old == crate::object::descend(object, steps, OBJECT)?;
+        let is_job = self.request.kind() == <k8s_openapi::api::batch::v1::Job as k8s_openapi::Resource>::KIND;
+        Ok(if unchanged || is_job { Fixing::InThought } else { Fixing::Object })
+    }
+
+    /// Applies the fixes and judges what comes out.
+    fn opinion<'t>(
+        &self,
+        rules: &[Planned<'_>],
+        object: &'t str,
+        target: &Target<'t>,
+        fixing: Fixing,
+    ) -> Result<Opinion, Stop> {
+        let mut opinion = Opinion::default();
+        if fixing != Fixing::No {
+            let mut tree = Node::new(object);
+            for planned in rules {
+                let PlannedRoom::Fix(fix) = &planned.room else { continue };
+                let mut changes = Changes::new(planned.rule.id);
+                fix.fix(&self.scene(target), &mut Edit::new(&mut tree, self.subject), &mut changes)?;
+                opinion.changes.extend(changes.into_vec());
+            }
+            if !opinion.changes.is_empty() {
+                let mut fixed = String::with_capacity(object.len() + 256);
+                tree.write(&mut fixed);
+                drop(tree);
+                if let (_, Some(target)) = Target::read(self.subject, &fixed)? {
+                    opinion.findings = self.findings(rules, &target)?;
+                }
+                opinion.fixed = Some(fixed);
+                return Ok(opinion);
+            }
+        }
+        opinion.findings = self.findings(rules, target)?;
+        Ok(opinion)
+    }
+
+    fn findings(&self, rules: &[Planned<'_>], target: &Target<'_>) -> Result<Vec<(Level, Finding)>, Stop> {
+        let scene = self.scene(target);
+        let mut all = Vec::new();
+        for planned in rules {
+            let mut findings = Findings::new(planned.rule.id);
+            planned.room.check().judge(&scene, &mut findings)?;
+            all.extend(findings.into_vec().into_iter().map(|finding| (planned.level, finding)));
+        }
+        Ok(all)
+    }
+
+    fn scene<'t>(&'t self, target: &'t Target<'t>) -> Scene<'t> {
+        Scene { request: self.request, common: &self.settings.common, target, lookup: self.lookup }
+    }
+
+    /// What was wrong already before this UPDATE. Asked only when something is
+    /// wrong now.
+    fn old_findings(&self, rules: &[Planned<'_>], opinion: &Opinion) -> Result<Vec<Remark>, Stop> {
+        if self.request.operation() != Operation::Update || opinion.findings.is_empty() {
+            return Ok(Vec::new());
+        }
+        let Some(old) = self.request.old_object.text() else { return Ok(Vec::new()) };
+        let (_, Some(target)) = Target::read(self.subject, old)? else { return Ok(Vec::new()) };
+        let fixing = if self.settings.common.phase == Phase::Mutating || self.subject.is_template() {
+            Fixing::InThought
+        } else {
+            Fixing::No
+        };
+        let old = self.opinion(rules, old, &target, fixing)?;
+        Ok(old.findings.into_iter().map(|(_, finding)| finding.remark).collect())
+    }
+
+    fn weigh(&self, opinion: Opinion, old: &[Remark], fixing: Fixing) -> Verdict {
+        let mut rejections = Vec::new();
+        let mut warnings = Vec::new();
+        for (level, finding) in opinion.findings {
+            let strict = self.settings.common.treat_warn_as == TreatWarnAs::Reject;
+            let full = level == Level::Reject && finding.strength == Strength::Action;
+            let is_old = old.iter().any(|remark| remark.is_same(&finding.remark));
+            if (full || strict) && !is_old {
+                rejections.push(finding.remark);
+            } else {
+                warnings.push(finding.remark);
+            }
+        }
+        let (fixed, foreseen) = match fixing {
+            Fixing::Object if rejections.is_empty() => (opinion.changes, Vec::new()),
+            Fixing::InThought => (Vec::new(), opinion.changes),
+            Fixing::Object | Fixing::No => (Vec::new(), Vec::new()),
+        };
+        let audit = summary::audit(&rejections, &fixed, warnings.iter().chain(&foreseen));
+        let outcome = if !rejections.is_empty() {
+            Outcome::Rejected(summary::rejection(&rejections))
+        } else if fixed.is_empty() {
+            Outcome::Accepted
+        } else {
+            opinion.fixed.map_or(Outcome::Accepted, Outcome::Fixed)
+        };
+        Verdict { outcome, warnings: summary::warnings(&warnings, &fixed, &foreseen), audit }
+    }
+}

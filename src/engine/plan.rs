@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Which rules a request meets, each with its action and parameters.
+
+use crate::admission::subject::SubjectKind;
+use crate::object::view::Text;
+use crate::rules::{Check, Fix, RULES, Room, Rule};
+use crate::settings::action::{CheckAction, FixAction};
+use crate::settings::params::Params;
+use crate::settings::reader::{Path, Problems, Value, unknown};
+use crate::settings::{Common, Settings};
+
+/// A rule that is on.
+pub struct Planned<'a> {
+    /// The rule.
+    pub rule: &'static Rule,
+    /// What it does about a finding.
+    pub level: Level,
+    /// The rule with its parameters.
+    pub room: PlannedRoom<'a>,
+}
+
+/// A rule with its parameters and, where its action is `mutate`, its fix.
+pub enum PlannedRoom<'a> {
+    /// Judges.
+    Check(Box<dyn Check + 'a>),
+    /// Judges and fixes.
+    Fix(Box<dyn Fix + 'a>),
+}
+
+/// What a finding leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// A warning.
+    Warn,
+    /// A rejection.
+    Reject,
+}
+
+impl PlannedRoom<'_> {
+    /// The judging part.
+    #[must_use]
+    pub fn check(&self) -> &dyn Check {
+        match self {
+            Self::Check(check) => check.as_ref(),
+            Self::Fix(fix) => fix.as_ref(),
+        }
+    }
+}
+
+/// The ids of all rules.
+#[must_use]
+pub fn rule_ids() -> Vec<&'static str> {
+    RULES.iter().map(|rule| rule.id).collect()
+}
+
+/// The rules that are on for a kind of subject. Reads the settings of no other.
+#[must_use]
+pub fn plan<'a>(settings: &Settings<'a>, kind: SubjectKind, problems: &mut Problems) -> Vec<Planned<'a>> {
+    RULES
+        .iter()
+        .filter(|rule| rule.subjects.contains(&kind))
+        .filter_map(|rule| {
+            let given = settings.rules.iter().find(|(id, _)| id.as_str() == rule.id);
+            planned(rule, given.map(|(_, text)| *text), &settings.common, problems)
+        })
+        .collect()
+}
+
+/// Reads the settings of every rule that is named, for their problems.
+pub fn read_all(settings: &Settings<'_>, problems: &mut Problems) {
+    let path = Path::Key(&Path::Root, "rules");
+    for (id, text) in &settings.rules {
+        match RULES.iter().find(|rule| rule.id == id.as_str()) {
+            Some(rule) => drop(planned(rule, Some(text), &settings.common, problems)),
+            None => problems.note(&Path::Key(&path, id), unknown(id, "rule", &rule_ids())),
+        }
+    }
+}
+
+/// A rule from its settings; none when it is off or its settings are wrong.
+fn planned<'a>(
+    rule: &'static Rule,
+    given: Option<&'a str>,
+    common: &Common<'a>,
+    problems: &mut Problems,
+) -> Option<Planned<'a>> {
+    let rules = Path::Key(&Path::Root, "rules");
+    let path = Path::Key(&rules, rule.id);
+    let mut action = Some(rule.default_action());
+    let mut members: Vec<(Text<'a>, &'a str)> = Vec::new();
+    if let Some(text) = given {
+        let value = Value::default(text, path);
+        let stated = if value.is_map() {
+            members = value.map(problems);
+            let stated = members.iter().position(|(key, _)| key.as_str() == "action").map(|at| members.remove(at).1);
+            let path = Path::Key(&path, "action");
+            stated.map(|text| Value::default(text, path).choice(rule.actions(), problems))
+        } else {
+            Some(value.choice(rule.actions(), problems))
+        };
+        match stated {
+            // A word that is none is a problem already; the parameters may have more.
+            Some(word) => action = word.map(FixAction::from_word),
+            None if action == Some(FixAction::Check(CheckAction::Off)) && !members.is_empty() => {
+                problems.note(&path, "has parameters, but the rule is off by default; set an action, or remove them");
+            }
+            None => {}
+        }
+    }
+    let mut params = Params::new(members, rule.params, path, problems, common);
+    let room = match &rule.room {
+        Room::Check { build, .. } => PlannedRoom::Check(build(&mut params)),
+        Room::Fix { build, .. } if action == Some(FixAction::Mutate) => PlannedRoom::Fix(build(&mut params)),
+        Room::Fix { build, .. } => {
+            let fix = build(&mut params);
+            PlannedRoom::Check(fix)
+        }
+    };
+    Some(Planned { rule, level: level(action?)?, room })
+}
+
+/// What findings lead to; none when the rule is off.
+const fn level(action: FixAction) -> Option<Level> {
+    match action {
+        FixAction::Check(CheckAction::Off) => None,
+        FixAction::Check(CheckAction::Warn) => Some(Level::Warn),
+        // What a fix leaves over is refused.
+        FixAction::Check(CheckAction::Reject) | FixAction::Mutate => Some(Level::Reject),
+    }
+}

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What a rule sees: the request, the object as views, the settings outside of
+//! the rules, and the one look-up. Rules never see raw forms or the SDK.
+
+use super::lookup::{Account, Lookup};
+use crate::admission::request::Request;
+use crate::admission::subject::Subject;
+use crate::object;
+use crate::object::edit::{NoSuchPlace, Node, Step};
+use crate::object::meta::{Head, Meta};
+use crate::object::place::Place;
+use crate::object::pod::{DEFAULT_ACCOUNT, Pod, PodSpec};
+use crate::object::view::{self, Misfit, Raw, Strings};
+use crate::settings::Common;
+
+/// Why a review ends without the rules having had their say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stop {
+    /// Something could not be read.
+    Misfit(Misfit),
+    /// A fix and a view disagree about the object.
+    CannotChange,
+    /// The cluster did not answer.
+    LookupFailed {
+        /// `namespace/name` of the account.
+        account: String,
+    },
+    /// The settings require a look-up that the cluster does not allow.
+    LookupNotGranted,
+}
+
+impl From<Misfit> for Stop {
+    fn from(misfit: Misfit) -> Self {
+        Self::Misfit(misfit)
+    }
+}
+
+impl From<NoSuchPlace> for Stop {
+    fn from(_: NoSuchPlace) -> Self {
+        Self::CannotChange
+    }
+}
+
+/// What a rule sees.
+pub struct Scene<'s> {
+    /// The request.
+    pub request: &'s Request<'s>,
+    /// The settings outside of the rules.
+    pub common: &'s Common<'s>,
+    /// The object, or the object that it replaces.
+    pub target: &'s Target<'s>,
+    /// The look-up.
+    pub lookup: &'s Lookup<'s>,
+}
+
+/// The object as its subject's views.
+#[derive(Debug)]
+pub enum Target<'a> {
+    /// A Pod or a Pod template.
+    Workload(Workload<'a>),
+}
+
+/// A Pod or a Pod template.
+#[derive(Debug)]
+pub struct Workload<'a> {
+    /// The specification.
+    pub spec: PodSpec<'a>,
+    /// Whether Pods are yet to be made from it.
+    pub is_template: bool,
+    annotations: Raw<'a>,
+    root: Place,
+}
+
+/// The path of the object in the request, for errors.
+pub const OBJECT: &str = "object";
+
+impl<'a> Target<'a> {
+    /// Reads the metadata of an object and the part of it that is judged, if
+    /// that is there. A Pod is read in one go.
+    ///
+    /// # Errors
+    /// [`Misfit`] when a field that rules read has the wrong shape.
+    pub fn read(subject: &Subject<'_>, object: &'a str) -> Result<(Meta<'a>, Option<Self>), Misfit> {
+        let steps = subject.steps();
+        if steps.is_empty() {
+            let mut pod: Pod<'a> = view::read(object, OBJECT)?;
+            let meta = pod.metadata.take().unwrap_or_default();
+            let workload = Workload::new(meta.annotations, pod.spec, false, Place::root());
+            return Ok((meta, Some(Self::Workload(workload))));
+        }
+        let meta = view::read::<Head<'a>>(object, OBJECT)?.metadata.unwrap_or_default();
+        let Some(template) = object::descend(object, steps, OBJECT)? else { return Ok((meta, None)) };
+        let root = steps.join(".");
+        let pod: Pod<'a> = view::read(template, &format!("{OBJECT}.{root}"))?;
+        let annotations = pod.metadata.map(|meta| meta.annotations).unwrap_or_default();
+        Ok((meta, Some(Self::Workload(Workload::new(annotations, pod.spec, true, Place::at(&root))))))
+    }
+
+    /// The accounts that exemptions compare.
+    #[must_use]
+    pub fn accounts<'t>(&'t self, namespace: &'t str) -> Vec<(&'t str, &'t str)> {
+        match self {
+            Self::Workload(workload) => vec![(namespace, workload.spec.account())],
+        }
+    }
+}
+
+impl<'s> Scene<'s> {
+    /// The Pod or template that is judged.
+    #[must_use]
+    pub const fn workload(&self) -> Option<&'s Workload<'s>> {
+        match self.target {
+            Target::Workload(workload) => Some(workload),
+        }
+    }
+
+    /// What is known of the workload's account. For a template an account that
+    /// is not there is unknown: `kubectl apply -f dir` sends Deployments before
+    /// ServiceAccounts.
+    ///
+    /// # Errors
+    /// As [`Lookup::account`].
+    pub fn account(&self, workload: &Workload<'_>) -> Result<Account<'s>, Stop> {
+        match self.lookup.account(workload.spec.account())? {
+            Account::Absent if workload.is_template => Ok(Account::Unknown),
+            account => Ok(account),
+        }
+    }
+}
+
+impl<'a> Workload<'a> {
+    fn new(annotations: Raw<'a>, spec: Option<PodSpec<'a>>, is_template: bool, root: Place) -> Self {
+        Self { spec: spec.unwrap_or_default(), is_template, annotations, root }
+    }
+
+    /// Whether it runs as the account that every namespace has.
+    #[must_use]
+    pub fn is_default_account(&self) -> bool {
+        self.spec.account() == DEFAULT_ACCOUNT
+    }
+
+    /// Where its metadata are.
+    #[must_use]
+    pub fn metadata_place(&self) -> Place {
+        self.root.field("metadata")
+    }
+
+    /// Where its specification is.
+    #[must_use]
+    pub fn spec_place(&self) -> Place {
+        self.root.field("spec")
+    }
+
+    /// Its annotations, read now.
+    ///
+    /// # Errors
+    /// [`Misfit`] when they are not a map of strings.
+    pub fn annotations(&self) -> Result<Strings<'a>, Misfit> {
+        self.annotations.read(&format!("{OBJECT}.{}", self.metadata_place().field("annotations")))
+    }
+}
+
+/// The object that fixes change; steps begin at the Pod or template.
+#[derive(Debug)]
+pub struct Edit<'e, 'a> {
+    tree: &'e mut Node<'a>,
+    root: Vec<Step<'e>>,
+}
+
+impl<'e, 'a> Edit<'e, 'a> {
+    /// An edit of the part of `tree` that the subject is about.
+    #[must_use]
+    pub fn new(tree: &'e mut Node<'a>, subject: &'e Subject<'_>) -> Self {
+        Self { tree, root: subject.steps().iter().map(|step| Step::Key(step)).collect() }
+    }
+
+    /// Sets a member of the object at `steps` to a JSON text.
+    ///
+    /// # Errors
+    /// [`NoSuchPlace`] when there is no such object.
+    pub fn set(&mut self, steps: &[Step<'_>], key: &str, json: &str) -> Result<(), NoSuchPlace> {
+        let path = self.path(steps);
+        self.tree.set(&path, key, json.to_owned())
+    }
+
+    /// Takes out the value at `steps`.
+    ///
+    /// # Errors
+    /// [`NoSuchPlace`] when there is none.
+    pub fn remove(&mut self, steps: &[Step<'_>]) -> Result<(), NoSuchPlace> {
+        let path = self.path(steps);
+        self.tree.remove(&path)
+    }
+
+    fn path<'s>(&self, steps: &[Step<'s>]) -> Vec<Step<'s>>
+    where
+        'e: 's,
+    {
+        self.root.iter().chain(steps).copied().collect()
+    }
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Remarks as people and the audit log get to see them: sorted, bounded, the
+//! same text for the same request.
+
+use std::collections::BTreeMap;
+
+use super::finding::Remark;
+use crate::admission::response::POLICY;
+use crate::admission::verdict::{Code, Rejection};
+
+/// The most findings that a message lists.
+const LISTED: usize = 20;
+
+/// The most characters of one warning. The API server may cut from 256 on.
+const WARNING: usize = 240;
+
+/// The most characters of all warnings of one response: two policies answer,
+/// and the API server cuts what goes beyond 4,096.
+const WARNINGS: usize = 1800;
+
+/// A message: a count, then one line each.
+#[must_use]
+pub fn message(place: &str, lines: &[String], most: usize) -> String {
+    let mut message = format!("{POLICY}: {} problem{}", lines.len(), if lines.len() == 1 { "" } else { "s" });
+    if !place.is_empty() {
+        message.push(' ');
+        message.push_str(place);
+    }
+    for line in lines.iter().take(most) {
+        message.push_str("\n- ");
+        message.push_str(line);
+    }
+    if lines.len() > most {
+        message.push_str("\n- and ");
+        message.push_str(&(lines.len() - most).to_string());
+        message.push_str(" more");
+    }
+    message
+}
+
+/// The rejection for some remarks.
+#[must_use]
+pub fn rejection(remarks: &[Remark]) -> Rejection {
+    Rejection { code: Code::Forbidden, message: message("", &sorted(remarks.iter().map(Remark::to_string)), LISTED) }
+}
+
+fn sorted(lines: impl Iterator<Item = String>) -> Vec<String> {
+    let mut lines: Vec<String> = lines.collect();
+    lines.sort_unstable();
+    lines.dedup();
+    lines
+}
+
+/// The warnings: one per finding, per fix and per fix to come.
+#[must_use]
+pub fn warnings(findings: &[Remark], fixed: &[Remark], foreseen: &[Remark]) -> Vec<String> {
+    let foreseen = foreseen.iter().map(|remark| {
+        format!("{}: {}: Pods made from this template will be changed: {}", remark.rule, remark.place, remark.text())
+    });
+    let lines = sorted(findings.iter().chain(fixed).map(Remark::to_string).chain(foreseen));
+    let (count, mut used) = (lines.len(), 0);
+    let mut kept = Vec::new();
+    for line in lines {
+        let line = cut(line);
+        used += line.chars().count();
+        if used > WARNINGS {
+            break;
+        }
+        kept.push(line);
+    }
+    if kept.len() < count {
+        kept.push(format!("{POLICY}: and {} more warnings", count - kept.len()));
+    }
+    kept
+}
+
+fn cut(line: String) -> String {
+    if line.chars().count() <= WARNING {
+        return line;
+    }
+    line.chars().take(WARNING - 1).chain(['…']).collect()
+}
+
+/// The audit annotations: for each rule the strongest that happened, and how
+/// often.
+#[must_use]
+pub fn audit<'r>(
+    rejected: &'r [Remark],
+    fixed: &'r [Remark],
+    warned: impl Iterator<Item = &'r Remark>,
+) -> BTreeMap<&'static str, String> {
+    let mut counts: BTreeMap<&'static str, (&str, usize)> = BTreeMap::new();
+    let strongest_first = (rejected.iter().map(|remark| ("rejected", remark)))
+        .chain(fixed.iter().map(|remark| ("fixed", remark)))
+        .chain(warned.map(|remark| ("warned", remark)));
+    for (word, remark) in strongest_first {
+        let (strongest, count) = counts.entry(remark.rule).or_insert((word, 0));
+        if *strongest == word {
+            *count += 1;
+        }
+    }
+    counts.into_iter().map(|(rule, (word, count))| (rule, format!("{word}({count})"))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::finding::{Findings, Wording};
+    use crate::object::place::Place;
+
+    static WORDING: Wording = Wording { name: "x", template: "is {}" };
+
+    fn remarks(rule: &'static str, values: &[&str]) -> Vec<Remark> {
+        let mut findings = Findings::new(rule);
+        for value in values {
+            findings.add(Place::at("spec"), &WORDING, &[value]);
+        }
+        findings.into_vec().into_iter().map(|finding| finding.remark).collect()
+    }
+
+    #[test]
+    fn a_message_counts_and_sorts() {
+        assert_eq!(
+            rejection(&remarks("b", &["2", "1"])).message,
+            "serviceaccount-hygiene: 2 problems\n- b: spec: is 1\n- b: spec: is 2"
+        );
+        assert_eq!(rejection(&remarks("b", &["1"])).message, "serviceaccount-hygiene: 1 problem\n- b: spec: is 1");
+    }
+
+    #[test]
+    fn a_message_lists_twenty() {
+        let values: Vec<String> = (0..25).map(|n| format!("{n:02}")).collect();
+        let values: Vec<&str> = values.iter().map(String::as_str).collect();
+        let message = rejection(&remarks("b", &values)).message;
+        assert_eq!(message.lines().count(), 22);
+        assert!(message.starts_with("serviceaccount-hygiene: 25 problems\n"));
+        assert!(message.ends_with("\n- b: spec: is 19\n- and 5 more"));
+    }
+
+    #[test]
+    fn warnings_are_bounded() {
+        let long = "é".repeat(300);
+        let values: Vec<String> = (0..40).map(|n| format!("{n:02}{long}")).collect();
+        let values: Vec<&str> = values.iter().map(String::as_str).collect();
+        let warnings = warnings(&remarks("b", &values), &[], &[]);
+        assert!(warnings.iter().all(|warning| warning.chars().count() <= WARNING));
+        let total: usize = warnings.iter().map(|warning| warning.chars().count()).sum();
+        assert!(total <= WARNINGS + 60, "{total}");
+        let kept = warnings.len() - 1;
+        assert_eq!(warnings.last().unwrap(), &format!("serviceaccount-hygiene: and {} more warnings", 40 - kept));
+    }
+
+    #[test]
+    fn one_long_warning_is_cut() {
+        static LONG: Wording = Wording { name: "x", template: "{}{}{}" };
+        let mut findings = Findings::new("b");
+        let value = "x".repeat(120);
+        findings.add(Place::at("spec"), &LONG, &[&value, &value, &value]);
+        let remarks: Vec<Remark> = findings.into_vec().into_iter().map(|finding| finding.remark).collect();
+        let warnings = warnings(&remarks, &[], &[]);
+        assert_eq!(warnings[0].chars().count(), WARNING);
+        assert!(warnings[0].ends_with("x…"));
+    }
+
+    #[test]
+    fn the_audit_log_gets_the_strongest() {
+        let (a, b) = (remarks("a", &["1", "2"]), remarks("b", &["1"]));
+        let audit = audit(&b, &a, a.iter().chain(&b));
+        assert_eq!(audit, BTreeMap::from([("a", "fixed(2)".to_owned()), ("b", "rejected(1)".to_owned())]));
+    }
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The calls that a Kubewarden host makes: bytes in, bytes out, never an error.
+//! The host would answer an error with code 500, and put its text, which may
+//! quote the payload, into the response.
+
+use crate::admission::response;
+use crate::cluster::Cluster;
+use crate::engine;
+
+/// Reviews a request: `{"request": …, "settings": …}` in, the SDK's
+/// `ValidationResponse` out.
+#[must_use]
+pub fn validate(payload: &[u8], cluster: &dyn Cluster) -> Vec<u8> {
+    response::encode(&engine::review(payload, cluster))
+}
+
+/// Checks settings: the settings in, the SDK's `SettingsValidationResponse`
+/// out, with every problem.
+#[must_use]
+pub fn validate_settings(payload: &[u8]) -> Vec<u8> {
+    response::encode_settings(engine::settings_problem(payload).as_deref())
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+//! serviceaccount-hygiene: a Kubewarden policy that validates and mutates Pods
+//! and ServiceAccounts, so that a Kubernetes API token reaches a container only
+//! when someone asked for it.
+//!
+//! Data flows one way: payload → request → subject → plan (the rules left
+//! after exemptions) → fixed object → findings → verdict → response.
+
+pub mod admission;
+pub mod cluster;
+pub mod engine;
+pub mod guest;
+pub mod matching;
+pub mod object;
+pub mod rules;
+pub mod settings;
+#[cfg(test)]
+mod testing;
+
+/// The waPC entry point: names the functions that the host may call.
+#[cfg(target_arch = "wasm32")]
+#[expect(unsafe_code, reason = "the host finds the entry point by its unmangled name")]
+#[unsafe(no_mangle)]
+pub extern "C" fn wapc_init() {
+    use wapc_guest::register_function;
+
+    register_function("validate", |payload| Ok(guest::validate(payload, &cluster::KubewardenHost)));
+    register_function("validate_settings", |payload| Ok(guest::validate_settings(payload)));
+    register_function("protocol_version", kubewarden_policy_sdk::protocol_version_guest);
+}

@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Comparing text with patterns and with near misses.
+
+pub mod glob;
+pub mod near;

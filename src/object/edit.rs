@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Changing a few fields of a JSON document and nothing else.
+//!
+//! The document stays text. A container is opened, one level, only when an edit
+//! lies below it; every other value is copied byte for byte when the tree is
+//! written: unknown fields, key order, nulls, numbers of any size. The host
+//! turns the difference between what it sent and what it gets back into a
+//! patch, so whatever a typed round trip would lose, it would delete.
+
+use std::fmt;
+
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// A value of the document.
+#[derive(Debug)]
+pub enum Node<'a> {
+    /// Not touched: its text.
+    Raw(&'a str),
+    /// An object with an edit below.
+    Object(Vec<Member<'a>>),
+    /// A list with an edit below.
+    List(Vec<Node<'a>>),
+    /// A new value: JSON text.
+    New(String),
+    /// Taken out. It keeps its place until the tree is written, so that the
+    /// positions that several fixes read beforehand stay true.
+    Gone,
+}
+
+/// A key (JSON text, with its quotes) and its value.
+#[derive(Debug)]
+pub struct Member<'a> {
+    key: std::borrow::Cow<'a, str>,
+    value: Node<'a>,
+}
+
+/// One step down the document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step<'s> {
+    /// Into the member of an object.
+    Key(&'s str),
+    /// Into the entry of a list, as numbered in the document.
+    Entry(usize),
+}
+
+/// The document has no such place. Rules edit places that they have read, so
+/// this means that a rule and a view disagree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoSuchPlace;
+
+impl<'a> Node<'a> {
+    /// The tree of a document, nothing opened yet.
+    #[must_use]
+    pub const fn new(text: &'a str) -> Self {
+        Self::Raw(text)
+    }
+
+    /// Sets the member `key` of the object at `steps` to a JSON text.
+    ///
+    /// # Errors
+    /// [`NoSuchPlace`] when `steps` does not lead to an object.
+    pub fn set(&mut self, steps: &[Step<'_>], key: &str, json: String) -> Result<(), NoSuchPlace> {
+        let members = self.at(steps)?.object()?;
+        match members.iter_mut().find(|member| is_key(&member.key, key)) {
+            Some(member) => member.value = Node::New(json),
+            None => members.push(Member {
+                key: serde_json::to_string(key).map_err(|_| NoSuchPlace)?.into(),
+                value: Node::New(json),
+            }),
+        }
+        Ok(())
+    }
+
+    /// Takes out the value at `steps`.
+    ///
+    /// # Errors
+    /// [`NoSuchPlace`] when there is none.
+    pub fn remove(&mut self, steps: &[Step<'_>]) -> Result<(), NoSuchPlace> {
+        *self.at(steps)? = Node::Gone;
+        Ok(())
+    }
+
+    /// Writes the document.
+    pub fn write(&self, out: &mut String) {
+        match self {
+            Self::Raw(text) => out.push_str(text),
+            Self::New(text) => out.push_str(text),
+            Self::Gone => {}
+            Self::Object(members) => {
+                out.push('{');
+                let mut first = true;
+                for member in members.iter().filter(|member| !matches!(member.value, Node::Gone)) {
+                    if !std::mem::take(&mut first) {
+                        out.push(',');
+                    }
+                    out.push_str(&member.key);
+                    out.push(':');
+                    member.value.write(out);
+                }
+                out.push('}');
+            }
+            Self::List(entries) => {
+                out.push('[');
+                let mut first = true;
+                for entry in entries.iter().filter(|entry| !matches!(entry, Node::Gone)) {
+                    if !std::mem::take(&mut first) {
+                        out.push(',');
+                    }
+                    entry.write(out);
+                }
+                out.push(']');
+            }
+        }
+    }
+
+    fn at(&mut self, steps: &[Step<'_>]) -> Result<&mut Self, NoSuchPlace> {
+        let mut node = self;
+        for step in steps {
+            node = match step {
+                Step::Key(key) => {
+                    node.object()?.iter_mut().find_map(|member| is_key(&member.key, key).then_some(&mut member.value))
+                }
+                Step::Entry(index) => node.list()?.get_mut(*index),
+            }
+            .ok_or(NoSuchPlace)?;
+        }
+        Ok(node)
+    }
+
+    fn object(&mut self) -> Result<&mut Vec<Member<'a>>, NoSuchPlace> {
+        self.open()?;
+        match self {
+            Self::Object(members) => Ok(members),
+            _ => Err(NoSuchPlace),
+        }
+    }
+
+    fn list(&mut self) -> Result<&mut Vec<Self>, NoSuchPlace> {
+        self.open()?;
+        match self {
+            Self::List(entries) => Ok(entries),
+            _ => Err(NoSuchPlace),
+        }
+    }
+
+    fn open(&mut self) -> Result<(), NoSuchPlace> {
+        if let Self::Raw(text) = *self {
+            *self = serde_json::Deserializer::from_str(text).deserialize_any(OpenVisitor).map_err(|_| NoSuchPlace)?;
+        }
+        Ok(())
+    }
+}
+
+/// Compares a key as it stands in the document with a plain one; an escaped
+/// key is decoded first.
+fn is_key(written: &str, key: &str) -> bool {
+    match written.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        Some(plain) if !plain.contains('\\') => plain == key,
+        _ => serde_json::from_str::<String>(written).is_ok_and(|decoded| decoded == key),
+    }
+}
+
+struct OpenVisitor;
+
+impl<'a> Visitor<'a> for OpenVisitor {
+    type Value = Node<'a>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object or a list")
+    }
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::new();
+        while let Some((key, value)) = map.next_entry::<&RawValue, &RawValue>()? {
+            members.push(Member { key: key.get().into(), value: Node::Raw(value.get()) });
+        }
+        Ok(Node::Object(members))
+    }
+    fn visit_seq<A: SeqAccess<'a>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = list.next_element::<&RawValue>()? {
+            entries.push(Node::Raw(entry.get()));
+        }
+        Ok(Node::List(entries))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Step::{Entry, Key};
+
+    const POD: &str = r#"{ "kind":"Pod", "spec":{"big":123456789012345678901234567890,"n":null, "volumes":[ {"name":"a"}, {"name":"b","x":{ "y":1}},{"name":"c"} ],"es\u0063":1} ,"z":1.50}"#;
+
+    fn edited(edit: impl FnOnce(&mut Node<'_>) -> Result<(), NoSuchPlace>) -> String {
+        let mut tree = Node::new(POD);
+        edit(&mut tree).unwrap();
+        let mut out = String::new();
+        tree.write(&mut out);
+        out
+    }
+
+    #[test]
+    fn an_unopened_tree_is_the_document() {
+        assert_eq!(edited(|_| Ok(())), POD);
+    }
+
+    #[test]
+    fn what_is_not_edited_keeps_its_bytes() {
+        assert_eq!(
+            edited(|tree| {
+                tree.set(&[Key("spec")], "automount", "false".to_owned())?;
+                tree.remove(&[Key("spec"), Key("volumes"), Entry(0)])?;
+                tree.remove(&[Key("spec"), Key("volumes"), Entry(2)])
+            }),
+            r#"{"kind":"Pod","spec":{"big":123456789012345678901234567890,"n":null,"volumes":[{"name":"b","x":{ "y":1}}],"es\u0063":1,"automount":false},"z":1.50}"#
+        );
+    }
+
+    #[test]
+    fn an_escaped_key_is_found() {
+        assert!(edited(|tree| tree.set(&[Key("spec")], "esc", "2".to_owned())).contains(r#""es\u0063":2"#));
+    }
+
+    #[test]
+    fn a_list_may_become_empty() {
+        let out = edited(|tree| (0..3).try_for_each(|index| tree.remove(&[Key("spec"), Key("volumes"), Entry(index)])));
+        assert!(out.contains(r#""volumes":[]"#));
+    }
+
+    #[test]
+    fn a_place_that_is_not_there_is_an_error() {
+        let mut tree = Node::new(POD);
+        assert_eq!(tree.remove(&[Key("status")]), Err(NoSuchPlace));
+        assert_eq!(tree.remove(&[Key("kind"), Key("x")]), Err(NoSuchPlace));
+        assert_eq!(tree.remove(&[Key("spec"), Key("volumes"), Entry(3)]), Err(NoSuchPlace));
+    }
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The shapes of Kubernetes objects, as far as rules read or change them. No
+//! other module knows JSON.
+
+pub mod edit;
+pub mod meta;
+pub mod place;
+pub mod pod;
+pub mod view;
+
+use view::{Members, Misfit, Raw};
+
+/// The JSON text at the end of `steps`, if there is any.
+///
+/// # Errors
+/// [`Misfit`] when something on the way is not an object.
+pub fn descend<'a>(text: &'a str, steps: &[&str], base: &str) -> Result<Option<&'a str>, Misfit> {
+    let mut text = text;
+    let mut path = base.to_owned();
+    for step in steps {
+        let members: Members<'a, Raw<'a>> = view::read(text, &path)?;
+        match members.find(step).and_then(|value| value.text()) {
+            Some(value) => text = value,
+            None => return Ok(None),
+        }
+        path.push('.');
+        path.push_str(step);
+    }
+    Ok(Some(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::descend;
+
+    #[test]
+    fn descends_to_the_template_of_a_cron_job() {
+        let text = r#"{"spec":{"jobTemplate":{"spec":{"template": {"a":1}}}}}"#;
+        let steps = ["spec", "jobTemplate", "spec", "template"];
+        assert_eq!(descend(text, &steps, "object"), Ok(Some(r#"{"a":1}"#)));
+        assert_eq!(descend(r#"{"spec":null}"#, &steps, "object"), Ok(None));
+        assert_eq!(
+            descend(r#"{"spec":{"jobTemplate":[]}}"#, &steps, "object").unwrap_err().to_string(),
+            "object.spec.jobTemplate: must be an object, is a list"
+        );
+    }
+}

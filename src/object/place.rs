@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Where in an object something is, as the user would write it.
+
+use std::fmt;
+
+/// A field path such as `spec.containers[web].env[TOKEN]`. Entries of a list
+/// are named, not numbered: other webhooks insert entries, and both phases have
+/// to say the same.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place(String);
+
+impl Place {
+    /// The object itself.
+    #[must_use]
+    pub const fn root() -> Self {
+        Self(String::new())
+    }
+
+    /// A path given as a whole, e.g. `spec.template`; empty is the root.
+    #[must_use]
+    pub fn at(path: &str) -> Self {
+        Self(path.to_owned())
+    }
+
+    /// A member with a plain name.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Self {
+        if self.0.is_empty() {
+            return Self(name.to_owned());
+        }
+        Self(format!("{}.{name}", self.0))
+    }
+
+    /// A member whose key is data, such as an annotation.
+    #[must_use]
+    pub fn key(&self, key: &str) -> Self {
+        Self(format!("{}[\"{}\"]", self.0, Shown(key)))
+    }
+
+    /// An entry of a list, by its name; by its number if it has none.
+    #[must_use]
+    pub fn entry(&self, name: Option<&str>, index: usize) -> Self {
+        match name {
+            Some(name) if !name.is_empty() => Self(format!("{}[{}]", self.0, Shown(name))),
+            _ => Self(format!("{}[{index}]", self.0)),
+        }
+    }
+
+    /// The path as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The most characters of a user's text that are shown.
+const SHOWN: usize = 120;
+
+/// A user's text in a message: control and bidirectional characters written
+/// out (they could forge lines or reorder what a reader sees), cut at 120
+/// characters.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown<'a>(pub &'a str);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut characters = self.0.chars();
+        for character in characters.by_ref().take(SHOWN) {
+            if character.is_control() || is_invisible(character) {
+                write!(f, "\\u{{{:x}}}", u32::from(character))?;
+            } else {
+                f.write_str(character.encode_utf8(&mut [0; 4]))?;
+            }
+        }
+        if characters.next().is_some() {
+            f.write_str("…")?;
+        }
+        Ok(())
+    }
+}
+
+/// Bidirectional controls, zero-width characters, line and paragraph
+/// separators and the byte order mark.
+const fn is_invisible(character: char) -> bool {
+    matches!(
+        character,
+        '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_read_as_a_user_writes_them() {
+        let pod = Place::root().field("spec").field("containers").entry(Some("web"), 0);
+        assert_eq!(pod.field("env").entry(None, 3).as_str(), "spec.containers[web].env[3]");
+        assert_eq!(
+            Place::root().field("metadata").field("annotations").key("eks.amazonaws.com/role-arn").as_str(),
+            r#"metadata.annotations["eks.amazonaws.com/role-arn"]"#
+        );
+        assert_eq!(Place::at("spec.template").field("spec").as_str(), "spec.template.spec");
+    }
+
+    #[test]
+    fn user_text_cannot_forge_lines() {
+        assert_eq!(Shown("a\n- rule: fine\u{202e}x").to_string(), "a\\u{a}- rule: fine\\u{202e}x");
+        assert_eq!(Shown(&"x".repeat(121)).to_string(), format!("{}…", "x".repeat(120)));
+        assert_eq!(Shown(&"é".repeat(120)).to_string(), "é".repeat(120));
+    }
+}

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Pods and Pod templates.
+
+use super::meta::Meta;
+use super::view::{Text, view};
+
+/// The account of a Pod that names none.
+pub const DEFAULT_ACCOUNT: &str = "default";
+
+/// The seconds that the API server's plugin asks for. With the API server's
+/// default flags a token of exactly this lifetime is signed for a year.
+/// <https://github.com/kubernetes/kubernetes/blob/v1.34.0/pkg/serviceaccount/claims.go>
+pub const PLUGIN_LIFETIME_SECONDS: i64 = 3607;
+
+/// What the plugin's volumes are called, before the five characters of chance.
+pub const PLUGIN_VOLUME_PREFIX: &str = "kube-api-access-";
+
+/// The alphabet of names that Kubernetes makes up.
+/// <https://github.com/kubernetes/apimachinery/blob/v0.34.0/pkg/util/rand/rand.go>
+const NAME_ALPHABET: &str = "bcdfghjklmnpqrstvwxz2456789";
+
+view! {
+    /// A Pod, or a Pod template: the parts that rules read have one shape.
+    pub struct Pod<'a> {
+        /// The metadata.
+        pub metadata: Option<Meta<'a>> = "metadata",
+        /// The specification.
+        pub spec: Option<PodSpec<'a>> = "spec",
+    }
+}
+
+view! {
+    /// A Pod's specification.
+    pub struct PodSpec<'a> {
+        /// Whether the Pod asks for the API token.
+        pub automount: Option<bool> = "automountServiceAccountToken",
+        account_name: Option<Text<'a>> = "serviceAccountName",
+        account_alias: Option<Text<'a>> = "serviceAccount",
+        /// Whether containers see each other's files through `/proc`.
+        pub share_process_namespace: Option<bool> = "shareProcessNamespace",
+        /// The volumes.
+        pub volumes: Vec<Volume<'a>> = "volumes",
+        init_containers: Vec<Container<'a>> = "initContainers",
+        containers: Vec<Container<'a>> = "containers",
+        ephemeral_containers: Vec<Container<'a>> = "ephemeralContainers",
+    }
+}
+
+view! {
+    /// A volume.
+    pub struct Volume<'a> {
+        /// Its name.
+        pub name: Option<Text<'a>> = "name",
+        /// Its sources, if it is a projected one.
+        pub projected: Option<Projected<'a>> = "projected",
+        .. others
+    }
+}
+
+view! {
+    /// A projected volume.
+    pub struct Projected<'a> {
+        default_mode: Option<i64> = "defaultMode",
+        /// What is projected.
+        pub sources: Vec<Source<'a>> = "sources",
+        .. others
+    }
+}
+
+view! {
+    /// One source of a projected volume.
+    pub struct Source<'a> {
+        /// A token.
+        pub token: Option<TokenSource<'a>> = "serviceAccountToken",
+        config_map: Option<Keys<'a>> = "configMap",
+        downward_api: Option<Keys<'a>> = "downwardAPI",
+        .. others
+    }
+}
+
+view! {
+    /// A token that kubelet asks for and renews.
+    /// <https://kubernetes.io/docs/concepts/storage/projected-volumes/#serviceaccounttoken>
+    pub struct TokenSource<'a> {
+        audience: Option<Text<'a>> = "audience",
+        /// Its lifetime in seconds.
+        pub expiration_seconds: Option<i64> = "expirationSeconds",
+        path: Option<Text<'a>> = "path",
+        .. others
+    }
+}
+
+view! {
+    /// A config map, or the Pod's own fields, as files.
+    pub struct Keys<'a> {
+        name: Option<Text<'a>> = "name",
+        items: Vec<Item<'a>> = "items",
+        .. others
+    }
+}
+
+view! {
+    /// One file.
+    pub struct Item<'a> {
+        key: Option<Text<'a>> = "key",
+        path: Option<Text<'a>> = "path",
+        field: Option<FieldRef<'a>> = "fieldRef",
+        .. others
+    }
+}
+
+view! {
+    /// A field of the Pod.
+    pub struct FieldRef<'a> {
+        path: Option<Text<'a>> = "fieldPath",
+    }
+}
+
+view! {
+    /// A container of any list.
+    pub struct Container<'a> {
+        /// Its name.
+        pub name: Option<Text<'a>> = "name",
+        /// Its image.
+        pub image: Option<Text<'a>> = "image",
+        /// What it mounts.
+        pub mounts: Vec<Mount<'a>> = "volumeMounts",
+    }
+}
+
+view! {
+    /// A volume in a container.
+    pub struct Mount<'a> {
+        /// The volume's name.
+        pub name: Option<Text<'a>> = "name",
+    }
+}
+
+/// The lists of containers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContainerList {
+    /// Run first, or beside the others as sidecars.
+    Init,
+    /// The main ones.
+    Main,
+    /// Added to a running Pod.
+    Ephemeral,
+}
+
+impl ContainerList {
+    /// The field of the specification.
+    #[must_use]
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::Init => "initContainers",
+            Self::Main => "containers",
+            Self::Ephemeral => "ephemeralContainers",
+        }
+    }
+}
+
+impl<'a> PodSpec<'a> {
+    /// The Pod's account. The alias counts where the name is empty.
+    #[must_use]
+    pub fn account(&self) -> &str {
+        [&self.account_name, &self.account_alias]
+            .into_iter()
+            .filter_map(|name| name.as_deref())
+            .find(|name| !name.is_empty())
+            .unwrap_or(DEFAULT_ACCOUNT)
+    }
+
+    /// Every container, with its list and its position there.
+    pub fn all_containers(&self) -> impl Iterator<Item = (ContainerList, usize, &Container<'a>)> {
+        [
+            (ContainerList::Init, &self.init_containers),
+            (ContainerList::Main, &self.containers),
+            (ContainerList::Ephemeral, &self.ephemeral_containers),
+        ]
+        .into_iter()
+        .flat_map(|(list, containers)| {
+            containers.iter().enumerate().map(move |(index, container)| (list, index, container))
+        })
+    }
+}
+
+impl<'a> Volume<'a> {
+    /// The tokens in it.
+    pub fn tokens(&self) -> impl Iterator<Item = &TokenSource<'a>> {
+        self.projected.iter().flat_map(|projected| projected.sources.iter().filter_map(|source| source.token.as_ref()))
+    }
+
+    /// Whether this is, to the letter, what the API server's ServiceAccount
+    /// plugin adds. A volume that only looks alike was written by someone.
+    /// <https://github.com/kubernetes/kubernetes/blob/v1.34.0/plugin/pkg/admission/serviceaccount/admission.go>
+    #[must_use]
+    pub fn has_plugin_shape(&self) -> bool {
+        let Some(projected) = &self.projected else { return false };
+        // 420 is 0644; early 1.21 servers left it out.
+        let shape = !self.others && !projected.others && matches!(projected.default_mode, None | Some(420));
+        let sources = match projected.sources.as_slice() {
+            [token, ca, namespace] => {
+                token.is_plugin_token() && ca.is_file_of("kube-root-ca.crt", "ca.crt") && namespace.is_namespace()
+            }
+            // OpenShift adds its service CA.
+            [token, ca, namespace, service_ca] => {
+                token.is_plugin_token()
+                    && ca.is_file_of("kube-root-ca.crt", "ca.crt")
+                    && namespace.is_namespace()
+                    && service_ca.is_file_of("openshift-service-ca.crt", "service-ca.crt")
+            }
+            _ => false,
+        };
+        shape && sources && self.name.as_deref().is_some_and(is_plugin_volume_name)
+    }
+}
+
+/// Whether the plugin could have made up this name.
+fn is_plugin_volume_name(name: &str) -> bool {
+    name.strip_prefix(PLUGIN_VOLUME_PREFIX)
+        .is_some_and(|chance| chance.len() == 5 && chance.chars().all(|c| NAME_ALPHABET.contains(c)))
+}
+
+impl Source<'_> {
+    fn is_plugin_token(&self) -> bool {
+        let Some(token) = &self.token else { return false };
+        let alone = self.config_map.is_none() && self.downward_api.is_none() && !self.others && !token.others;
+        // 3600: what `one-year-token` makes of the plugin's 3607.
+        alone
+            && token.audience().is_empty()
+            && token.path.as_deref() == Some("token")
+            && matches!(token.expiration_seconds, Some(PLUGIN_LIFETIME_SECONDS | 3600))
+    }
+
+    fn is_file_of(&self, config_map: &str, file: &str) -> bool {
+        let Some(keys) = &self.config_map else { return false };
+        let alone = self.token.is_none() && self.downward_api.is_none() && !self.others && !keys.others;
+        alone
+            && keys.name.as_deref() == Some(config_map)
+            && matches!(keys.items.as_slice(), [item] if item.key.as_deref() == Some(file)
+                && item.path.as_deref() == Some(file) && item.field.is_none() && !item.others)
+    }
+
+    fn is_namespace(&self) -> bool {
+        let Some(keys) = &self.downward_api else { return false };
+        let alone = self.token.is_none() && self.config_map.is_none() && !self.others && !keys.others;
+        alone
+            && keys.name.is_none()
+            && matches!(keys.items.as_slice(), [item] if item.key.is_none() && item.path.as_deref() == Some("namespace")
+                && item.field.as_ref().is_some_and(|field| field.path.as_deref() == Some("metadata.namespace"))
+                && !item.others)
+    }
+}
+
+impl TokenSource<'_> {
+    /// Whom the token is for; empty means the API server.
+    #[must_use]
+    pub fn audience(&self) -> &str {
+        self.audience.as_deref().unwrap_or_default()
+    }
+}
+
+impl Container<'_> {
+    /// Whether it mounts a volume.
+    #[must_use]
+    pub fn mounts_volume(&self, volume: &str) -> bool {
+        self.mounts.iter().any(|mount| mount.name.as_deref() == Some(volume))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::object::view;
+    use rstest::rstest;
+
+    const PLUGIN: &str = r#"{"name":"kube-api-access-bcd24","projected":{"sources":[{"serviceAccountToken":{"path":"token","expirationSeconds":3607}},
+        {"configMap":{"name":"kube-root-ca.crt","items":[{"key":"ca.crt","path":"ca.crt"}]}},
+        {"downwardAPI":{"items":[{"path":"namespace","fieldRef":{"apiVersion":"v1","fieldPath":"metadata.namespace"}}]}}],"defaultMode":420}}"#;
+    const SERVICE_CA: &str = r#",{"configMap":{"name":"openshift-service-ca.crt","items":[{"key":"service-ca.crt","path":"service-ca.crt"}]}}],"defaultMode""#;
+
+    fn has_plugin_shape(text: &str) -> bool {
+        view::read::<Volume<'_>>(text, "").unwrap().has_plugin_shape()
+    }
+
+    #[rstest]
+    #[case::as_injected("", "")]
+    #[case::before_1_22(r#","defaultMode":420"#, "")]
+    #[case::after_one_year_token_fixed_it("3607", "3600")]
+    #[case::on_openshift(r#"],"defaultMode""#, SERVICE_CA)]
+    #[case::null_audience(r#""path":"token""#, r#""path":"token","audience":null"#)]
+    #[case::null_emptydir(r#""projected""#, r#""emptyDir":null,"projected""#)]
+    fn is_the_plugins(#[case] from: &str, #[case] to: &str) {
+        assert!(has_plugin_shape(&PLUGIN.replacen(from, to, 1)));
+    }
+
+    #[rstest]
+    #[case::name_without_chance("access-bcd24", "access-")]
+    #[case::name_with_a_vowel("bcd24", "abc24")]
+    #[case::name_too_long("bcd24", "bcd245")]
+    #[case::name_of_a_person("kube-api-access-bcd24", "token")]
+    #[case::lifetime("3607", "31536000")]
+    #[case::no_lifetime(r#","expirationSeconds":3607"#, "")]
+    #[case::audience(r#""path":"token""#, r#""path":"token","audience":"api""#)]
+    #[case::token_path(r#""path":"token""#, r#""path":"jwt""#)]
+    #[case::token_with_more(r#""path":"token""#, r#""path":"token","x":1"#)]
+    #[case::mode("420", "292")]
+    #[case::other_config_map("kube-root-ca.crt", "my-ca")]
+    #[case::other_file(r#""path":"ca.crt""#, r#""path":"x.crt""#)]
+    #[case::other_field("metadata.namespace", "metadata.name")]
+    #[case::second_token(r#"],"defaultMode""#, r#",{"serviceAccountToken":{"path":"t"}}],"defaultMode""#)]
+    #[case::a_secret_too(r#"],"defaultMode""#, r#",{"secret":{"name":"s"}}],"defaultMode""#)]
+    #[case::secret_beside_token(r#"{"serviceAccountToken""#, r#"{"secret":{"name":"s"},"serviceAccountToken""#)]
+    #[case::optional_config_map(r#""name":"kube-root-ca.crt""#, r#""name":"kube-root-ca.crt","optional":true"#)]
+    #[case::another_volume_type(r#""projected""#, r#""emptyDir":{},"projected""#)]
+    fn only_looks_alike(#[case] from: &str, #[case] to: &str) {
+        let text = PLUGIN.replacen(from, to, 1);
+        assert_ne!(text, PLUGIN);
+        assert!(!has_plugin_shape(&text));
+    }
+
+    #[rstest]
+    #[case("{}", "default")]
+    #[case(r#"{"serviceAccountName":""}"#, "default")]
+    #[case(r#"{"serviceAccountName":"app"}"#, "app")]
+    #[case(r#"{"serviceAccount":"app"}"#, "app")]
+    #[case(r#"{"serviceAccountName":"","serviceAccount":"app"}"#, "app")]
+    #[case(r#"{"serviceAccountName":"app","serviceAccount":"other"}"#, "app")]
+    fn the_name_wins_over_the_alias(#[case] text: &str, #[case] account: &str) {
+        assert_eq!(view::read::<PodSpec<'_>>(text, "").unwrap().account(), account);
+    }
+}

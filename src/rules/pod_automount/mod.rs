@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `pod-automount`: an API token arrives in a Pod only when someone asked.
+//!
+//! The API server adds its token volume before any webhook is called, and adds
+//! it again when a webhook changed the Pod and the field still does not say
+//! `false`. So the fix is one change of three parts (field, volume, mounts) and
+//! none of them is enough alone.
+//! <https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#opt-out-of-api-credential-automounting>
+
+use super::{Check, Fix, Room, Rule};
+use crate::admission::subject::SubjectKind;
+use crate::engine::finding::{Changes, Findings, Wording};
+use crate::engine::lookup::Account;
+use crate::engine::scene::{Edit, Scene, Stop, Workload};
+use crate::matching::glob::{self, Glob};
+use crate::object::edit::Step;
+use crate::object::pod::{Container, PodSpec};
+use crate::settings::Templates;
+use crate::settings::action::FixAction;
+use crate::settings::params::{Kind, Param, Params};
+use crate::settings::reader::senseless;
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    id: "pod-automount",
+    summary: "an API token is mounted only where someone asked for it",
+    subjects: &[SubjectKind::Pod],
+    params: &PARAMS,
+    wordings: &[
+        &ASKS_ON_DEFAULT,
+        &KEPT_ON_DEFAULT,
+        &ASKS,
+        &KEPT,
+        &UNASKED,
+        &UNASKED_DEDICATED,
+        &UNKNOWN_ACCOUNT,
+        &FIXED_POD,
+        &FIXED_POD_BUT,
+        &FIXED_TEMPLATE,
+    ],
+    room: Room::Fix { default: FixAction::Mutate, build: |params| Box::new(PodAutomount::new(params)) },
+};
+
+static PARAMS: [Param; 5] = [
+    Param {
+        name: "scope",
+        kind: Kind::Choice(&["default", "all"]),
+        default: r#""default""#,
+        doc: "`default`: fix and refuse only Pods of a `default` account, where nothing is said on a dedicated account warn; `all`: treat every account alike",
+    },
+    Param {
+        name: "optIn",
+        kind: Kind::Choice(&["serviceAccount", "pod"]),
+        default: r#""serviceAccount""#,
+        doc: "who may ask for the token: `serviceAccount`: `true` on a dedicated account is enough; `pod`: only the Pod's own field",
+    },
+    Param {
+        name: "allowExplicitOptIn",
+        kind: Kind::Flag,
+        default: "true",
+        doc: "whether a Pod of a dedicated account may ask for the token",
+    },
+    Param {
+        name: "keepForAnnotations",
+        kind: Kind::Globs(annotation_problem),
+        default: r#"["vault.hashicorp.com/agent-inject=true"]"#,
+        doc: "annotations (`key=value`) that count as the Pod asking",
+    },
+    Param {
+        name: "tokenContainers",
+        kind: Kind::Entries(&TOKEN_CONTAINER),
+        default: "[]",
+        doc: "containers that keep the token when the others lose it; a container must match both `name` and `image` (with its registry)",
+    },
+];
+
+static TOKEN_CONTAINER: [Param; 2] = [
+    Param { name: "name", kind: Kind::Glob(senseless), default: "", doc: "the container's name" },
+    Param {
+        name: "image",
+        kind: Kind::Glob(image_problem),
+        default: "",
+        doc: "the container's image, with its registry",
+    },
+];
+
+static ASKS_ON_DEFAULT: Wording = Wording {
+    name: "asks-on-default",
+    template: "is true on the default account; give the Pod an account of its own, or set it to false",
+};
+static KEPT_ON_DEFAULT: Wording = Wording {
+    name: "kept-on-default",
+    template: "asks for the API token on the default account; give the Pod an account of its own",
+};
+static ASKS: Wording = Wording {
+    name: "asks",
+    template: "is true, which is not allowed here; set it to false, or have account {} exempted",
+};
+static KEPT: Wording =
+    Wording { name: "kept", template: "asks for the API token, which is not allowed here; have account {} exempted" };
+static UNASKED: Wording = Wording {
+    name: "unasked",
+    template: "is not set, so the token of account {} is mounted; set it to false, or to true if the Pod calls the Kubernetes API",
+};
+static UNASKED_DEDICATED: Wording = Wording {
+    name: "unasked-dedicated",
+    template: "is not set, so the token of account {} is mounted; set it here or on the account: true if the Kubernetes API is called, else false",
+};
+static UNKNOWN_ACCOUNT: Wording = Wording {
+    name: "unknown-account",
+    template: "is not set, and account {} could not be looked up; set it to true if the Kubernetes API is called, else to false",
+};
+static FIXED_POD: Wording = Wording { name: "fixed-pod", template: "set to false, the token volume removed" };
+static FIXED_POD_BUT: Wording =
+    Wording { name: "fixed-pod-but", template: "set to false, the token volume kept for {} only" };
+static FIXED_TEMPLATE: Wording = Wording { name: "fixed-template", template: "set to false" };
+
+const FIELD: &str = "automountServiceAccountToken";
+
+struct PodAutomount<'a> {
+    every_account: bool,
+    account_may_ask: bool,
+    pod_may_ask: bool,
+    keep_for_annotations: Vec<Glob<'a>>,
+    token_containers: Vec<TokenContainer<'a>>,
+}
+
+struct TokenContainer<'a> {
+    name: Glob<'a>,
+    image: Glob<'a>,
+}
+
+/// What is to be done about a Pod: the cells of the rule's table.
+enum Cell {
+    /// Nothing.
+    Fine,
+    /// The Pod asks for a token that it must not have. A fix never overrides
+    /// what a user wrote.
+    Asks(Ask),
+    /// The token comes unasked; it can be taken away.
+    Fixable,
+    /// The token comes unasked, and taking it away could break the Pod.
+    Unasked(&'static Wording),
+}
+
+/// How a Pod asks for the token.
+enum Ask {
+    Field,
+    Annotation(String),
+}
+
+impl<'a> PodAutomount<'a> {
+    fn new(params: &mut Params<'_, 'a>) -> Self {
+        let [scope, opt_in, allow_explicit, keep_for, token_containers] = &PARAMS;
+        let [name, image] = &TOKEN_CONTAINER;
+        let rule = Self {
+            every_account: params.choice(scope) == "all",
+            account_may_ask: params.choice(opt_in) == "serviceAccount",
+            pod_may_ask: params.flag(allow_explicit),
+            keep_for_annotations: params.globs(keep_for),
+            token_containers: params.entries(token_containers, |entry| {
+                let (name, image) = (entry.glob(name), entry.glob(image));
+                Some(TokenContainer { name: name?, image: image? })
+            }),
+        };
+        if !rule.token_containers.is_empty() && params.common.templates == Templates::Fix {
+            params.note(
+                token_containers,
+                "cannot go with templates: fix, because a Pod whose template says false gets no token volume to keep",
+            );
+        }
+        rule
+    }
+
+    fn cell(&self, scene: &Scene<'_>, workload: &Workload<'_>) -> Result<Cell, Stop> {
+        let ask = match workload.spec.automount {
+            Some(false) => return Ok(Cell::Fine),
+            Some(true) => Some(Ask::Field),
+            None => self.annotation(workload)?.map(Ask::Annotation),
+        };
+        if let Some(ask) = ask {
+            let allowed = self.pod_may_ask && !workload.is_default_account();
+            return Ok(if allowed { Cell::Fine } else { Cell::Asks(ask) });
+        }
+        if !workload.is_template && plugin_volumes(&workload.spec).next().is_none() {
+            return Ok(Cell::Fine);
+        }
+        if workload.is_default_account() {
+            // A Pod with the volume loses it whatever its account says; only a
+            // template has to ask whether its Pods will get one.
+            let account_says_no = workload.is_template
+                && matches!(scene.account(workload)?, Account::Known(record) if record.automount() == Some(false));
+            return Ok(if account_says_no { Cell::Fine } else { Cell::Fixable });
+        }
+        Ok(match scene.account(workload)? {
+            Account::Unknown => Cell::Unasked(&UNKNOWN_ACCOUNT),
+            Account::Known(record) if record.automount() == Some(false) => {
+                // A Pod with the volume all the same: a race, or a copy of a
+                // Pod that ran.
+                if workload.is_template { Cell::Fine } else { Cell::Fixable }
+            }
+            Account::Known(record) if record.automount() == Some(true) && self.account_may_ask => Cell::Fine,
+            Account::Known(_) | Account::Absent if self.every_account => Cell::Fixable,
+            Account::Known(_) | Account::Absent => Cell::Unasked(&UNASKED_DEDICATED),
+        })
+    }
+
+    /// The annotation by which the Pod asks, if it has one.
+    fn annotation(&self, workload: &Workload<'_>) -> Result<Option<String>, Stop> {
+        if self.keep_for_annotations.is_empty() {
+            return Ok(None);
+        }
+        let annotations = workload.annotations()?;
+        let asking = annotations.iter().find(|(key, value)| {
+            value
+                .as_ref()
+                .is_some_and(|value| glob::any(&self.keep_for_annotations, &format!("{key}={}", value.as_str())))
+        });
+        Ok(asking.map(|(key, _)| key.to_owned()))
+    }
+
+    /// Whether a container keeps the token. Not where containers see each
+    /// other's files.
+    fn keeps(&self, spec: &PodSpec<'_>, container: &Container<'_>) -> bool {
+        spec.share_process_namespace != Some(true)
+            && self.token_containers.iter().any(|keeper| {
+                keeper.name.matches(container.name.as_deref().unwrap_or_default())
+                    && keeper.image.matches(&with_registry(container.image.as_deref().unwrap_or_default()))
+            })
+    }
+
+    fn fix_pod(&self, workload: &Workload<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
+        const SPEC: Step<'static> = Step::Key("spec");
+        let spec = &workload.spec;
+        edit.set(&[SPEC], FIELD, "false")?;
+        let mut keepers = Vec::new();
+        for (index, volume) in plugin_volumes(spec) {
+            let mut kept = false;
+            for (list, position, container) in spec.all_containers() {
+                if !container.mounts_volume(volume) {
+                    continue;
+                }
+                if self.keeps(spec, container) {
+                    kept = true;
+                    keepers.push(container.name.as_deref().unwrap_or_default());
+                    continue;
+                }
+                for (mount, _) in
+                    container.mounts.iter().enumerate().filter(|(_, mount)| mount.name.as_deref() == Some(volume))
+                {
+                    let container = [SPEC, Step::Key(list.field()), Step::Entry(position)];
+                    edit.remove(&[&container[..], &[Step::Key("volumeMounts"), Step::Entry(mount)]].concat())?;
+                }
+            }
+            if !kept {
+                edit.remove(&[SPEC, Step::Key("volumes"), Step::Entry(index)])?;
+            }
+        }
+        let place = workload.spec_place().field(FIELD);
+        if keepers.is_empty() {
+            changes.add(place, &FIXED_POD, &[]);
+        } else {
+            keepers.dedup();
+            changes.add(place, &FIXED_POD_BUT, &[&keepers.join(", ")]);
+        }
+        Ok(())
+    }
+}
+
+impl Check for PodAutomount<'_> {
+    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let Some(workload) = scene.workload() else { return Ok(()) };
+        let place = workload.spec_place().field(FIELD);
+        let account = workload.spec.account();
+        match self.cell(scene, workload)? {
+            Cell::Fine => {}
+            Cell::Asks(Ask::Field) if workload.is_default_account() => findings.add(place, &ASKS_ON_DEFAULT, &[]),
+            Cell::Asks(Ask::Field) => findings.add(place, &ASKS, &[account]),
+            Cell::Asks(Ask::Annotation(key)) => {
+                let place = workload.metadata_place().field("annotations").key(&key);
+                if workload.is_default_account() {
+                    findings.add(place, &KEPT_ON_DEFAULT, &[]);
+                } else {
+                    findings.add(place, &KEPT, &[account]);
+                }
+            }
+            Cell::Fixable => findings.add(place, &UNASKED, &[account]),
+            Cell::Unasked(wording) => findings.warn(place, wording, &[account]),
+        }
+        Ok(())
+    }
+}
+
+impl Fix for PodAutomount<'_> {
+    fn fix(&self, scene: &Scene<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
+        let Some(workload) = scene.workload() else { return Ok(()) };
+        if !matches!(self.cell(scene, workload)?, Cell::Fixable) {
+            return Ok(());
+        }
+        if !workload.is_template {
+            return self.fix_pod(workload, edit, changes);
+        }
+        edit.set(&[Step::Key("spec")], FIELD, "false")?;
+        changes.add(workload.spec_place().field(FIELD), &FIXED_TEMPLATE, &[]);
+        Ok(())
+    }
+}
+
+/// The volumes that the API server's plugin added, with their positions. Called
+/// only where the Pod's own field does not say `false`: there a volume of this
+/// shape was written by someone.
+fn plugin_volumes<'s>(spec: &'s PodSpec<'_>) -> impl Iterator<Item = (usize, &'s str)> {
+    spec.volumes
+        .iter()
+        .enumerate()
+        .filter(|(_, volume)| volume.has_plugin_shape())
+        .filter_map(|(index, volume)| Some((index, volume.name.as_deref()?)))
+}
+
+/// An image reference with the registry that a container runtime would add.
+/// <https://github.com/distribution/reference/blob/main/normalize.go>
+fn with_registry(image: &str) -> String {
+    match image.split_once('/') {
+        Some((first, _)) if is_registry(first) => image.to_owned(),
+        Some(_) => format!("docker.io/{image}"),
+        None => format!("docker.io/library/{image}"),
+    }
+}
+
+fn is_registry(first: &str) -> bool {
+    first.contains(['.', ':']) || first == "localhost"
+}
+
+fn image_problem(pattern: &str) -> Option<String> {
+    senseless(pattern).or_else(|| {
+        let registry = pattern.split_once('/').map_or("", |(first, _)| first);
+        (!is_registry(registry) || registry.starts_with('*') && !registry.contains('.'))
+            .then(|| "must begin with a registry, e.g. docker.io/kumahq/kuma-dp:*; else anyone's image of that name would keep the token".to_owned())
+    })
+}
+
+fn annotation_problem(pattern: &str) -> Option<String> {
+    senseless(pattern).or_else(|| {
+        let (key, value) = pattern.split_once('=').unwrap_or((pattern, ""));
+        (key.is_empty() || value.is_empty() || key.chars().all(|c| matches!(c, '*' | '?')))
+            .then(|| "must be key=value, e.g. vault.hashicorp.com/agent-inject=true".to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests;

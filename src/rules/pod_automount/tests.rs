@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: Apache-2.0
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::cluster::{AccountRecord, LookupError};
+use crate::testing::{FakeCluster, admitted_pod, create, deployment, inject, plugin_volume, review, update};
+
+/// Only this rule, with these parameters.
+fn settings(params: &Value) -> Value {
+    json!({"rules": {"pod-automount": params, "default-service-account": "off"}})
+}
+
+fn cluster(says: &str) -> FakeCluster {
+    let known = |automount| FakeCluster::with("shop", "app", AccountRecord::new(automount));
+    match says {
+        "true" => known(Some(true)),
+        "false" => known(Some(false)),
+        "nothing" => known(None),
+        "absent" => FakeCluster::with("shop", "nobody", AccountRecord::default()),
+        "unknown" => FakeCluster::failing(LookupError::NotGranted),
+        other => panic!("{other}"),
+    }
+}
+
+/// One word for an answer.
+fn word(answer: &Value) -> &'static str {
+    match (
+        answer["accepted"].as_bool().unwrap(),
+        answer.get("mutated_object").is_some(),
+        answer.get("warnings").is_some(),
+    ) {
+        (false, _, _) => "reject",
+        (true, true, _) => "fix",
+        (true, false, true) => "warn",
+        (true, false, false) => "fine",
+    }
+}
+
+/// A cell of the table: what the Pod says, what its account says, and the
+/// outcome for a Pod with the plugin's volume and for a template.
+#[rstest]
+fn the_table_on_a_dedicated_account(
+    #[values("default", "all")] scope: &str,
+    #[values("serviceAccount", "pod")] opt_in: &str,
+    #[values("true", "false", "nothing")] pod_says: &str,
+    #[values("true", "false", "nothing", "absent", "unknown")] account_says: &str,
+    #[values(false, true)] template: bool,
+) {
+    // Nothing said, account unset or not counted as asking.
+    let unasked = match (scope, template) {
+        ("default", _) => "warn",
+        (_, false) => "fix",
+        // What a fix will do to the Pods is a warning on the template.
+        (_, true) => "warn",
+    };
+    let expected = match (pod_says, account_says) {
+        ("false" | "true", _) => "fine",
+        (_, "false") if template => "fine",
+        (_, "false") => "fix",
+        (_, "true") if opt_in == "serviceAccount" => "fine",
+        (_, "unknown") => "warn",
+        (_, "absent") if template => "warn",
+        (_, _) => unasked,
+    };
+    let automount = match pod_says {
+        "true" => json!(true),
+        "false" => json!(false),
+        _ => Value::Null,
+    };
+    let spec = json!({"serviceAccountName": "app", "automountServiceAccountToken": automount});
+    let object = if template { deployment(&spec) } else { admitted_pod(&spec) };
+    let answer = review(
+        &create(&object),
+        &settings(&json!({"action": "mutate", "scope": scope, "optIn": opt_in})),
+        &cluster(account_says),
+    );
+    assert_eq!(word(&answer), expected, "{answer}");
+}
+
+#[rstest]
+fn the_table_on_a_default_account(
+    #[values("true", "false", "nothing")] pod_says: &str,
+    #[values("true", "false", "nothing", "unknown")] account_says: &str,
+    #[values(false, true)] template: bool,
+) {
+    let expected = match (pod_says, account_says, template) {
+        ("false", ..) => "fine",
+        ("true", ..) => "reject",
+        (_, "false", true) => "fine",
+        (.., true) => "warn",
+        (.., false) => "fix",
+    };
+    let automount = match pod_says {
+        "true" => json!(true),
+        "false" => json!(false),
+        _ => Value::Null,
+    };
+    let spec = json!({"automountServiceAccountToken": automount});
+    let object = if template { deployment(&spec) } else { admitted_pod(&spec) };
+    let record = match account_says {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => None,
+    };
+    let cluster = if account_says == "unknown" {
+        FakeCluster::failing(LookupError::NotGranted)
+    } else {
+        FakeCluster::with("shop", "default", AccountRecord::new(record))
+    };
+    assert_eq!(word(&review(&create(&object), &settings(&json!("mutate")), &cluster)), expected);
+}
+
+#[test]
+fn the_fix_takes_field_volume_and_mounts_and_nothing_else() {
+    let mut pod = admitted_pod(&json!({
+        "initContainers": [{"name": "setup", "image": "i", "volumeMounts": [{"name": "data", "mountPath": "/data"}]}],
+        "containers": [{"name": "web", "image": "i", "future": {"field": [1, null]}}, {"name": "side", "image": "i"}],
+        "volumes": [{"name": "data", "emptyDir": {}}],
+        "newField": 1,
+    }));
+    // A mount elsewhere, as in a copied Pod.
+    pod["spec"]["containers"][1]["volumeMounts"][0]["mountPath"] = json!("/elsewhere");
+    let answer = review(&create(&pod), &settings(&json!("mutate")), &cluster("nothing"));
+    let mut expected = pod;
+    expected["spec"]["automountServiceAccountToken"] = json!(false);
+    expected["spec"]["volumes"].as_array_mut().unwrap().pop();
+    expected["spec"]["initContainers"][0]["volumeMounts"].as_array_mut().unwrap().pop();
+    expected["spec"]["containers"][0]["volumeMounts"] = json!([]);
+    expected["spec"]["containers"][1]["volumeMounts"] = json!([]);
+    assert_eq!(answer["mutated_object"], expected);
+    assert_eq!(
+        answer["warnings"],
+        json!(["pod-automount: spec.automountServiceAccountToken: set to false, the token volume removed"])
+    );
+    assert_eq!(answer["audit_annotations"], json!({"pod-automount": "fixed(1)"}));
+}
+
+#[test]
+fn every_text_in_full() {
+    let text = |object: &Value, params: &Value, says: &str| {
+        let answer = review(&create(object), &settings(params), &cluster(says));
+        let text = answer.get("message").or_else(|| answer["warnings"].get(0)).unwrap();
+        text.as_str().unwrap().to_owned()
+    };
+    let app = |more: Value| {
+        let mut spec = json!({"serviceAccountName": "app"});
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        admitted_pod(&spec)
+    };
+    let reject = json!("reject");
+    assert_eq!(
+        text(&admitted_pod(&json!({"automountServiceAccountToken": true})), &reject, "nothing"),
+        "serviceaccount-hygiene: 1 problem\n- pod-automount: spec.automountServiceAccountToken: is true on the default account; give the Pod an account of its own, or set it to false"
+    );
+    assert_eq!(
+        text(
+            &app(json!({"automountServiceAccountToken": true})),
+            &json!({"action": "reject", "allowExplicitOptIn": false}),
+            "nothing"
+        ),
+        "serviceaccount-hygiene: 1 problem\n- pod-automount: spec.automountServiceAccountToken: is true, which is not allowed here; set it to false, or have account app exempted"
+    );
+    assert_eq!(
+        text(&admitted_pod(&json!({})), &reject, "nothing"),
+        "serviceaccount-hygiene: 1 problem\n- pod-automount: spec.automountServiceAccountToken: is not set, so the token of account default is mounted; set it to false, or to true if the Pod calls the Kubernetes API"
+    );
+    assert_eq!(
+        text(&app(json!({})), &reject, "nothing"),
+        "pod-automount: spec.automountServiceAccountToken: is not set, so the token of account app is mounted; set it here or on the account: true if the Kubernetes API is called, else false"
+    );
+    assert_eq!(
+        text(&app(json!({})), &reject, "unknown"),
+        "pod-automount: spec.automountServiceAccountToken: is not set, and account app could not be looked up; set it to true if the Kubernetes API is called, else to false"
+    );
+    assert_eq!(
+        text(&deployment(&json!({})), &json!("mutate"), "nothing"),
+        "pod-automount: spec.template.spec.automountServiceAccountToken: Pods made from this template will be changed: set to false"
+    );
+    let mut vault = admitted_pod(&json!({}));
+    vault["metadata"]["annotations"] = json!({"vault.hashicorp.com/agent-inject": "true"});
+    assert_eq!(
+        text(&vault, &json!("mutate"), "nothing"),
+        "serviceaccount-hygiene: 1 problem\n- pod-automount: metadata.annotations[\"vault.hashicorp.com/agent-inject\"]: asks for the API token on the default account; give the Pod an account of its own"
+    );
+    vault["spec"]["serviceAccountName"] = json!("app");
+    assert_eq!(
+        text(&vault, &json!({"action": "reject", "allowExplicitOptIn": false}), "nothing"),
+        "serviceaccount-hygiene: 1 problem\n- pod-automount: metadata.annotations[\"vault.hashicorp.com/agent-inject\"]: asks for the API token, which is not allowed here; have account app exempted"
+    );
+}
+
+#[test]
+fn an_annotation_counts_as_the_pod_asking() {
+    let mut pod = admitted_pod(&json!({"serviceAccountName": "app"}));
+    pod["metadata"]["annotations"] = json!({"vault.hashicorp.com/agent-inject": "true", "x": null});
+    let all = json!({"action": "mutate", "scope": "all"});
+    assert_eq!(word(&review(&create(&pod), &settings(&all), &cluster("nothing"))), "fine");
+    pod["metadata"]["annotations"] = json!({"vault.hashicorp.com/agent-inject": "false"});
+    assert_eq!(word(&review(&create(&pod), &settings(&all), &cluster("nothing"))), "fix");
+    pod["metadata"]["annotations"] = json!({"example.com/keep": "yes"});
+    let own = json!({"action": "mutate", "scope": "all", "keepForAnnotations": ["example.com/*=yes"]});
+    assert_eq!(word(&review(&create(&pod), &settings(&own), &cluster("nothing"))), "fine");
+}
+
+const KEEPER: &str = "docker.io/kumahq/kuma-dp:*";
+
+fn meshed(image: &str) -> Value {
+    admitted_pod(
+        &json!({"serviceAccountName": "app", "containers": [{"name": "web", "image": "i"}, {"name": "kuma-sidecar", "image": image}]}),
+    )
+}
+
+fn keeping() -> Value {
+    json!({"action": "mutate", "scope": "all", "tokenContainers": [{"name": "kuma-sidecar", "image": KEEPER}]})
+}
+
+#[rstest]
+#[case("docker.io/kumahq/kuma-dp:2.9")]
+#[case("kumahq/kuma-dp:2.9")]
+fn a_token_container_keeps_its_mount(#[case] image: &str) {
+    let pod = meshed(image);
+    let answer = review(&create(&pod), &settings(&keeping()), &cluster("nothing"));
+    let mut expected = pod;
+    expected["spec"]["automountServiceAccountToken"] = json!(false);
+    expected["spec"]["containers"][0]["volumeMounts"] = json!([]);
+    assert_eq!(answer["mutated_object"], expected);
+    assert_eq!(
+        answer["warnings"][0],
+        "pod-automount: spec.automountServiceAccountToken: set to false, the token volume kept for kuma-sidecar only"
+    );
+}
+
+/// Ways around `tokenContainers`.
+#[rstest]
+#[case::another_registry("evil.example/kumahq/kuma-dp:2.9")]
+#[case::the_registry_as_a_path("evil.example/docker.io/kumahq/kuma-dp:2.9")]
+#[case::library("kuma-dp:2.9")]
+#[case::case_of_letters("docker.io/KumaHQ/kuma-dp:2.9")]
+fn another_image_of_that_name_loses_the_token(#[case] image: &str) {
+    let answer = review(&create(&meshed(image)), &settings(&keeping()), &cluster("nothing"));
+    assert_eq!(answer["mutated_object"]["spec"]["volumes"], json!([]));
+}
+
+#[test]
+fn a_token_container_that_shares_its_processes_keeps_nothing() {
+    let mut pod = meshed("kumahq/kuma-dp:2.9");
+    pod["spec"]["shareProcessNamespace"] = json!(true);
+    let answer = review(&create(&pod), &settings(&keeping()), &cluster("nothing"));
+    assert_eq!(answer["mutated_object"]["spec"]["volumes"], json!([]));
+}
+
+/// Ways to a token past the rule, or past its fix.
+#[test]
+fn bypass_two_volumes_of_the_plugins_shape() {
+    let mut pod = admitted_pod(&json!({}));
+    let mut second = plugin_volume();
+    second["name"] = json!("kube-api-access-zzzzz");
+    pod["spec"]["volumes"].as_array_mut().unwrap().push(second);
+    pod["spec"]["containers"][0]["volumeMounts"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"name": "kube-api-access-zzzzz", "mountPath": "/t"}));
+    let answer = review(&create(&pod), &settings(&json!("mutate")), &cluster("nothing"));
+    assert_eq!(answer["mutated_object"]["spec"]["volumes"], json!([]));
+    assert_eq!(answer["mutated_object"]["spec"]["containers"][0]["volumeMounts"], json!([]));
+}
+
+#[test]
+fn bypass_a_copied_pod_under_an_account_that_says_no() {
+    let pod = admitted_pod(&json!({"serviceAccountName": "app"}));
+    let answer = review(&create(&pod), &settings(&json!("mutate")), &cluster("false"));
+    assert_eq!(answer["mutated_object"]["spec"]["volumes"], json!([]));
+}
+
+#[test]
+fn bypass_the_alias_and_the_empty_name() {
+    for spec in [
+        json!({"serviceAccountName": ""}),
+        json!({"serviceAccountName": null}),
+        json!({"serviceAccountName": "default"}),
+    ] {
+        let answer = review(&create(&admitted_pod(&spec)), &settings(&json!("mutate")), &cluster("nothing"));
+        assert_eq!(word(&answer), "fix", "{spec}");
+    }
+}
+
+#[test]
+fn bypass_a_token_mounted_in_an_ephemeral_container() {
+    let mut pod = admitted_pod(&json!({}));
+    pod["spec"]["ephemeralContainers"] = json!([{"name": "debug", "image": "i", "volumeMounts": [{"name": "kube-api-access-bcd24", "mountPath": "/t"}]}]);
+    let answer = review(&create(&pod), &settings(&json!("mutate")), &cluster("nothing"));
+    assert_eq!(answer["mutated_object"]["spec"]["ephemeralContainers"][0]["volumeMounts"], json!([]));
+}
+
+#[test]
+fn bypass_the_owner_of_a_pod_does_not_matter() {
+    let mut pod = admitted_pod(&json!({}));
+    pod["metadata"]["ownerReferences"] = json!([{"controller": true, "kind": "ReplicaSet", "name": "x"}]);
+    assert_eq!(word(&review(&create(&pod), &settings(&json!("mutate")), &cluster("nothing"))), "fix");
+}
+
+/// What must not be taken: the annoyed developer's table.
+#[test]
+fn a_pod_without_the_plugins_volume_is_left_alone() {
+    // Every container has a mount of its own at the well-known path.
+    let mut pod = admitted_pod(&json!({"automountServiceAccountToken": false}));
+    pod["spec"].as_object_mut().unwrap().remove("automountServiceAccountToken");
+    assert_eq!(
+        word(&review(&create(&pod), &settings(&json!({"action": "mutate", "scope": "all"})), &cluster("nothing"))),
+        "fine"
+    );
+}
+
+#[test]
+fn a_hand_written_token_is_another_rules_business() {
+    let mut pod = admitted_pod(&json!({"automountServiceAccountToken": false}));
+    inject(&mut pod);
+    assert_eq!(word(&review(&create(&pod), &settings(&json!("mutate")), &cluster("nothing"))), "fine");
+}
+
+#[test]
+fn the_validating_phase_refuses_what_the_mutating_one_fixes() {
+    let mut validating = settings(&json!("mutate"));
+    validating["phase"] = json!("validating");
+    let answer = review(&create(&admitted_pod(&json!({}))), &validating, &cluster("nothing"));
+    assert_eq!((word(&answer), &answer["code"]), ("reject", &json!(403)));
+    // A template is not refused for what its Pods will be cured of.
+    assert_eq!(word(&review(&create(&deployment(&json!({}))), &validating, &cluster("nothing"))), "warn");
+}
+
+#[test]
+fn a_template_is_fixed_when_asked_to() {
+    let mut fixing = settings(&json!("mutate"));
+    fixing["templates"] = json!("fix");
+    let old = deployment(&json!({}));
+    let answer = review(&create(&old), &fixing, &cluster("nothing"));
+    let mut expected = old.clone();
+    expected["spec"]["template"]["spec"]["automountServiceAccountToken"] = json!(false);
+    assert_eq!(answer["mutated_object"], expected);
+    // A label must not start a rollout.
+    let mut labelled = old.clone();
+    labelled["metadata"]["labels"] = json!({"a": "b"});
+    assert_eq!(word(&review(&update(&old, &labelled), &fixing, &cluster("nothing"))), "warn");
+    // A change of the template starts one anyway.
+    let mut changed = old.clone();
+    changed["spec"]["template"]["spec"]["containers"][0]["image"] = json!("registry.example/web:2");
+    assert_eq!(word(&review(&update(&old, &changed), &fixing, &cluster("nothing"))), "fix");
+    // Not a Job's, which cannot change.
+    let job = |object: &Value| {
+        let mut job = object.clone();
+        (job["kind"], job["apiVersion"]) = (json!("Job"), json!("batch/v1"));
+        job
+    };
+    assert_eq!(word(&review(&update(&job(&old), &job(&changed)), &fixing, &cluster("nothing"))), "warn");
+}
+
+#[test]
+fn what_was_wrong_before_stays_a_warning() {
+    let asking = json!({"automountServiceAccountToken": true});
+    let old = deployment(&asking);
+    let mut labelled = old.clone();
+    labelled["metadata"]["labels"] = json!({"a": "b"});
+    assert_eq!(word(&review(&update(&old, &labelled), &settings(&json!("mutate")), &cluster("nothing"))), "warn");
+    assert_eq!(
+        word(&review(&update(&deployment(&json!({})), &old), &settings(&json!("mutate")), &cluster("nothing"))),
+        "reject"
+    );
+    let mut no_old = update(&old, &labelled);
+    no_old["oldObject"] = Value::Null;
+    assert_eq!(word(&review(&no_old, &settings(&json!("mutate")), &cluster("nothing"))), "reject");
+}
+
+#[test]
+fn wrong_parameters_are_named_together() {
+    let mut settings = settings(&json!({
+        "action": "mutte", "scope": "none", "optIn": true, "allowExplicitOptIn": "yes", "keepForAnnotations": ["vault", "*=true", ""],
+        "tokenContainers": [{"name": "a"}, {"name": "b", "image": "kuma-dp:*"}, {"name": "", "image": "docker.io/x", "imag": "y"}, 1], "scop": "all",
+    }));
+    settings["rules"]["pod-automout"] = json!("off");
+    let answer: Value =
+        serde_json::from_slice(&crate::guest::validate_settings(settings.to_string().as_bytes())).unwrap();
+    assert_eq!(answer["valid"], false);
+    let lines: Vec<&str> = answer["message"].as_str().unwrap().lines().collect();
+    assert_eq!(lines[0], "serviceaccount-hygiene: 14 problems in the settings");
+    assert_eq!(lines[1], "- rules.pod-automount.action: unknown value mutte; did you mean mutate?");
+    assert_eq!(lines[14], "- rules.pod-automout: unknown rule pod-automout; did you mean pod-automount?");
+    settings["rules"].as_object_mut().unwrap().remove("pod-automout");
+    settings["rules"]["pod-automount"]["action"] = json!("mutate");
+    let answer: Value =
+        serde_json::from_slice(&crate::guest::validate_settings(settings.to_string().as_bytes())).unwrap();
+    let lines: Vec<&str> = answer["message"].as_str().unwrap().lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "serviceaccount-hygiene: 12 problems in the settings",
+            "- rules.pod-automount.scop: unknown parameter scop; did you mean scope?",
+            "- rules.pod-automount.scope: unknown value none; there are default, all",
+            "- rules.pod-automount.optIn: must be one of serviceAccount, pod, is a boolean",
+            "- rules.pod-automount.allowExplicitOptIn: must be true or false, is a string",
+            "- rules.pod-automount.keepForAnnotations[0]: must be key=value, e.g. vault.hashicorp.com/agent-inject=true",
+            "- rules.pod-automount.keepForAnnotations[1]: must be key=value, e.g. vault.hashicorp.com/agent-inject=true",
+            "- rules.pod-automount.keepForAnnotations[2]: is empty; remove it, or write what it is to match",
+            "- rules.pod-automount.tokenContainers[0]: image is missing",
+            "- rules.pod-automount.tokenContainers[1].image: must begin with a registry, e.g. docker.io/kumahq/kuma-dp:*; else anyone's image of that name would keep the token",
+            "- rules.pod-automount.tokenContainers[2].imag: unknown parameter imag; did you mean image?",
+            "- rules.pod-automount.tokenContainers[2]: name is missing",
+            "- rules.pod-automount.tokenContainers[3]: must be a map, is a number",
+        ]
+    );
+}
+
+#[test]
+fn token_containers_do_not_go_with_fixed_templates() {
+    let mut settings = settings(&keeping());
+    settings["templates"] = json!("fix");
+    let answer: Value =
+        serde_json::from_slice(&crate::guest::validate_settings(settings.to_string().as_bytes())).unwrap();
+    assert_eq!(
+        answer["message"],
+        "serviceaccount-hygiene: 1 problem in the settings\n- rules.pod-automount.tokenContainers: cannot go with templates: fix, because a Pod whose template says false gets no token volume to keep"
+    );
+}

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Who and what the rules leave alone. All fields of an entry have to match;
+//! the entries of a field are alternatives.
+
+use super::reader::{Path, Problems, Value, senseless, unknown};
+use crate::admission::request::Request;
+use crate::matching::glob::{self, Glob};
+
+/// One entry of `exemptions`.
+#[derive(Debug, Default)]
+pub struct Exemption<'a> {
+    /// The rules it removes; none named means every rule.
+    rules: Vec<&'static str>,
+    namespaces: Vec<Glob<'a>>,
+    service_accounts: Vec<Glob<'a>>,
+    names: Vec<Glob<'a>>,
+    kinds: Vec<Glob<'a>>,
+    users: Vec<Glob<'a>>,
+    groups: Vec<Glob<'a>>,
+}
+
+/// A caller that makes the Pods of everyone: an entry that matches it would
+/// exempt everyone.
+const POD_MAKER: &str = "system:serviceaccount:kube-system:replicaset-controller";
+
+const KEYS: [&str; 8] = ["rules", "namespaces", "serviceAccounts", "names", "kinds", "users", "groups", "reason"];
+
+impl Exemption<'_> {
+    /// Whether it removes this rule where it matches.
+    #[must_use]
+    pub fn covers(&self, rule: &str) -> bool {
+        self.rules.is_empty() || self.rules.contains(&rule)
+    }
+
+    /// Whether what the request says outside of the object matches. A request
+    /// without a namespace or a user does not match an entry that asks for one.
+    #[must_use]
+    pub fn matches_envelope(&self, request: &Request<'_>) -> bool {
+        let user = request.user();
+        fits(&self.namespaces, request.namespace())
+            && fits(&self.kinds, request.kind())
+            && fits(&self.users, user.name())
+            && (self.groups.is_empty() || user.groups().any(|group| glob::any(&self.groups, group)))
+    }
+
+    /// Whether the object has to be read to decide.
+    #[must_use]
+    pub const fn needs_object(&self) -> bool {
+        !self.names.is_empty() || !self.service_accounts.is_empty()
+    }
+
+    /// Whether the object matches: one of its names, and every account in it.
+    #[must_use]
+    pub fn matches_object(&self, names: &[&str], accounts: &[(&str, &str)]) -> bool {
+        let named = self.names.is_empty() || names.iter().any(|name| fits(&self.names, name));
+        let of_account = self.service_accounts.is_empty()
+            || (!accounts.is_empty() && accounts.iter().all(|account| self.matches_account(account)));
+        named && of_account
+    }
+
+    fn matches_account(&self, (namespace, name): &(&str, &str)) -> bool {
+        self.service_accounts.iter().any(|pattern| {
+            pattern
+                .as_str()
+                .split_once('/')
+                .is_some_and(|(namespaces, names)| glob::matches(namespaces, namespace) && glob::matches(names, name))
+        })
+    }
+}
+
+/// No pattern matches anything; a pattern matches no empty text.
+fn fits(patterns: &[Glob<'_>], text: &str) -> bool {
+    patterns.is_empty() || (!text.is_empty() && glob::any(patterns, text))
+}
+
+/// Reads the list of exemptions.
+pub fn read<'a>(list: Value<'a, '_>, rule_ids: &[&'static str], problems: &mut Problems) -> Vec<Exemption<'a>> {
+    let mut exemptions = Vec::new();
+    for (index, text) in list.list(problems).into_iter().enumerate() {
+        let path = Path::Entry(&list.path, index);
+        let entry = Value::default(text, path);
+        if !entry.is_map() {
+            entry.map(problems);
+            continue;
+        }
+        let mut exemption = Exemption::default();
+        let mut matchers = 0;
+        for (key, text) in entry.map(problems) {
+            let value = Value::default(text, Path::Key(&path, &key));
+            let (slot, problem): (_, fn(&str) -> Option<String>) = match key.as_str() {
+                "rules" => {
+                    exemption.rules = rules(value, rule_ids, problems);
+                    continue;
+                }
+                "reason" => {
+                    value.text(problems);
+                    continue;
+                }
+                "namespaces" => (&mut exemption.namespaces, senseless),
+                "serviceAccounts" => (&mut exemption.service_accounts, account_problem),
+                "names" => (&mut exemption.names, senseless),
+                "kinds" => (&mut exemption.kinds, senseless),
+                "users" => (&mut exemption.users, user_problem),
+                "groups" => (&mut exemption.groups, group_problem),
+                other => {
+                    problems.note(&value.path, unknown(other, "key", &KEYS));
+                    continue;
+                }
+            };
+            matchers += 1;
+            *slot = value.globs(problem, problems);
+        }
+        if matchers == 0 {
+            problems.note(&path, "has no matcher, so it would exempt everything; name namespaces, serviceAccounts, names, kinds, users or groups");
+        }
+        exemptions.push(exemption);
+    }
+    exemptions
+}
+
+fn rules(value: Value<'_, '_>, rule_ids: &[&'static str], problems: &mut Problems) -> Vec<&'static str> {
+    let mut rules = Vec::new();
+    for (index, text) in value.list(problems).into_iter().enumerate() {
+        let path = Path::Entry(&value.path, index);
+        let Some(id) = Value::default(text, path).text(problems) else { continue };
+        match rule_ids.iter().find(|known| **known == id.as_str()) {
+            Some(known) => rules.push(*known),
+            None => problems.note(&path, unknown(&id, "rule", rule_ids)),
+        }
+    }
+    rules
+}
+
+fn account_problem(pattern: &str) -> Option<String> {
+    senseless(pattern).or_else(|| {
+        let parts: Vec<&str> = pattern.split('/').collect();
+        (parts.len() != 2 || parts.contains(&""))
+            .then(|| "must be namespace/name, e.g. monitoring/prometheus-*".to_owned())
+    })
+}
+
+fn user_problem(pattern: &str) -> Option<String> {
+    senseless(pattern).or_else(|| {
+        glob::matches(pattern, POD_MAKER)
+            .then(|| format!("matches {POD_MAKER}, which makes the Pods of everyone; name people or other accounts"))
+    })
+}
+
+/// The groups of [`POD_MAKER`].
+const POD_MAKER_GROUPS: [&str; 3] =
+    ["system:serviceaccounts", "system:serviceaccounts:kube-system", "system:authenticated"];
+
+fn group_problem(pattern: &str) -> Option<String> {
+    senseless(pattern).or_else(|| {
+        POD_MAKER_GROUPS.iter().find(|group| glob::matches(pattern, group)).map(|group| {
+            format!("matches {group}, a group of {POD_MAKER}, which makes the Pods of everyone; name a group of people")
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::object::view;
+
+    const IDS: [&str; 2] = ["pod-automount", "default-service-account"];
+
+    fn read_all(text: &str) -> (Vec<Exemption<'_>>, Vec<String>) {
+        let mut problems = Problems::default();
+        let exemptions = read(Value::default(text, Path::Key(&Path::Root, "exemptions")), &IDS, &mut problems);
+        (exemptions, problems.into_lines())
+    }
+
+    fn one(text: &str) -> Exemption<'_> {
+        let (mut exemptions, problems) = read_all(text);
+        assert_eq!(problems, Vec::<String>::new());
+        exemptions.remove(0)
+    }
+
+    #[test]
+    fn every_mistake_has_its_words() {
+        let (_, problems) = read_all(
+            r#"[{}, {"reason":"x"}, {"rules":["pod-automont"],"names":["a"]}, {"namespaces":[""]}, {"serviceAccounts":["prometheus","a/b/c","/x"]},
+                {"users":["*","system:serviceaccount:*"]}, {"groups":["system:authenticated","*"]}, {"namespace":["x"],"names":["y"]}, {"names":[]}, "x"]"#,
+        );
+        assert_eq!(
+            problems,
+            [
+                "exemptions[0]: has no matcher, so it would exempt everything; name namespaces, serviceAccounts, names, kinds, users or groups",
+                "exemptions[1]: has no matcher, so it would exempt everything; name namespaces, serviceAccounts, names, kinds, users or groups",
+                "exemptions[2].rules[0]: unknown rule pod-automont; did you mean pod-automount?",
+                "exemptions[3].namespaces[0]: is empty; remove it, or write what it is to match",
+                "exemptions[4].serviceAccounts[0]: must be namespace/name, e.g. monitoring/prometheus-*",
+                "exemptions[4].serviceAccounts[1]: must be namespace/name, e.g. monitoring/prometheus-*",
+                "exemptions[4].serviceAccounts[2]: must be namespace/name, e.g. monitoring/prometheus-*",
+                "exemptions[5].users[0]: matches system:serviceaccount:kube-system:replicaset-controller, which makes the Pods of everyone; name people or other accounts",
+                "exemptions[5].users[1]: matches system:serviceaccount:kube-system:replicaset-controller, which makes the Pods of everyone; name people or other accounts",
+                "exemptions[6].groups[0]: matches system:authenticated, a group of system:serviceaccount:kube-system:replicaset-controller, which makes the Pods of everyone; name a group of people",
+                "exemptions[6].groups[1]: matches system:serviceaccounts, a group of system:serviceaccount:kube-system:replicaset-controller, which makes the Pods of everyone; name a group of people",
+                "exemptions[7].namespace: unknown key namespace; did you mean namespaces?",
+                "exemptions[8]: has no matcher, so it would exempt everything; name namespaces, serviceAccounts, names, kinds, users or groups",
+                "exemptions[9]: must be a map, is a string",
+            ]
+        );
+    }
+
+    #[test]
+    fn all_fields_match_and_entries_are_alternatives() {
+        let exemption = one(
+            r#"[{"namespaces":["team-*","x"],"kinds":["Job"],"users":["alice*"],"groups":["admins"],"reason":"why"}]"#,
+        );
+        let matches = |namespace: &str, kind: &str, user: &str, group: &str| {
+            let text = format!(
+                r#"{{"namespace":"{namespace}","kind":{{"kind":"{kind}"}},"userInfo":{{"username":"{user}","groups":["{group}"]}}}}"#
+            );
+            exemption.matches_envelope(&view::read(&text, "").unwrap())
+        };
+        assert!(matches("team-a", "Job", "alice@example.com", "admins"));
+        assert!(matches("x", "Job", "alice", "admins"));
+        assert!(!matches("y", "Job", "alice", "admins"));
+        assert!(!matches("x", "Pod", "alice", "admins"));
+        assert!(!matches("x", "Job", "bob", "admins"));
+        assert!(!matches("x", "Job", "alice", "people"));
+        assert!(!matches("", "Job", "alice", "admins"));
+        assert!(!matches("x", "Job", "", "admins"));
+    }
+
+    #[test]
+    fn accounts_split_at_the_slash() {
+        let exemption = one(r#"[{"serviceAccounts":["team-*/app","*/web"],"names":["p*"]}]"#);
+        assert!(exemption.needs_object());
+        assert!(exemption.matches_object(&["p1", ""], &[("team-a", "app")]));
+        assert!(exemption.matches_object(&["", "p1"], &[("team-a", "app"), ("x", "web")]));
+        assert!(!exemption.matches_object(&["p1"], &[("team-a", "app"), ("x", "other")]));
+        assert!(!exemption.matches_object(&["p1"], &[]));
+        assert!(!exemption.matches_object(&["q"], &[("team-a", "app")]));
+        assert!(!exemption.matches_object(&["p1"], &[("team-a", "app2")]));
+    }
+
+    #[test]
+    fn rules_named_are_the_ones_removed() {
+        assert!(one(r#"[{"names":["x"]}]"#).covers("pod-automount"));
+        let exemption = one(r#"[{"names":["x"],"rules":["pod-automount"]}]"#);
+        assert!(exemption.covers("pod-automount") && !exemption.covers("default-service-account"));
+    }
+}

@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The settings: read once per request (a fresh instance serves each), valid by
+//! construction afterwards, every problem reported together.
+
+pub mod action;
+pub mod exemptions;
+pub mod params;
+pub mod reader;
+
+use crate::matching::glob::{self, Glob};
+use crate::object::view::Text;
+use exemptions::Exemption;
+use reader::{Path, Problems, Value, senseless, unknown};
+
+/// The settings outside of the rules.
+#[derive(Debug, Default)]
+pub struct Common<'a> {
+    /// Which of the two policies of a deployment this is.
+    pub phase: Phase,
+    /// What happens to Pod templates.
+    pub templates: Templates,
+    /// Whether accounts are looked up in the cluster.
+    pub lookup: LookupMode,
+    /// Whether the namespaces of the system are left alone.
+    pub exempt_system_namespaces: ExemptSystem,
+    /// What a warning counts as.
+    pub treat_warn_as: TreatWarnAs,
+    /// More audiences that the cluster's own API server takes.
+    pub extra_api_audiences: Vec<Glob<'a>>,
+    /// Custom resources that carry a Pod template.
+    pub custom_templates: Vec<CustomTemplate<'a>>,
+    /// Who and what is left out.
+    pub exemptions: Vec<Exemption<'a>>,
+}
+
+/// The settings as a whole: the common part, and each rule's part as text,
+/// which only the rules in the plan read.
+#[derive(Debug, Default)]
+pub struct Settings<'a> {
+    /// The settings outside of the rules.
+    pub common: Common<'a>,
+    /// The id and the settings of each rule that is named.
+    pub rules: Vec<(Text<'a>, &'a str)>,
+}
+
+macro_rules! words {
+    ($(#[$meta:meta])* $name:ident { $(#[$first_doc:meta])* $first:ident = $first_word:literal, $($(#[$doc:meta])* $variant:ident = $word:literal),* }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+        pub enum $name {
+            $(#[$first_doc])* #[default] $first,
+            $($(#[$doc])* $variant,)*
+        }
+        impl $name {
+            /// The words of the settings, the default first.
+            pub const WORDS: &'static [&'static str] = &[$first_word, $($word),*];
+
+            fn from_word(word: &str) -> Self {
+                match word {
+                    $($word => Self::$variant,)*
+                    _ => Self::$first,
+                }
+            }
+        }
+    };
+}
+
+words! {
+    /// Which of the two policies of a deployment this is.
+    Phase {
+        /// Fixes, before other webhooks ran.
+        Mutating = "mutating",
+        /// Judges only, after every mutating webhook ran.
+        Validating = "validating"
+    }
+}
+words! {
+    /// What happens to Pod templates.
+    Templates {
+        /// Judged; what a fix would clear is a warning.
+        Check = "check",
+        /// Accepted unread.
+        Ignore = "ignore",
+        /// Judged and fixed.
+        Fix = "fix"
+    }
+}
+words! {
+    /// Whether accounts are looked up in the cluster.
+    LookupMode {
+        /// Looked up; without access the account is unknown.
+        Optional = "optional",
+        /// Never looked up.
+        Off = "off",
+        /// Looked up; without access the request is rejected.
+        Required = "required"
+    }
+}
+words! {
+    /// What a warning counts as.
+    TreatWarnAs {
+        /// A warning.
+        Warn = "warn",
+        /// A rejection, for reports that take a warning for a pass.
+        Reject = "reject"
+    }
+}
+
+/// Whether kube-system, kube-public and kube-node-lease are left alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExemptSystem(pub bool);
+
+impl Default for ExemptSystem {
+    fn default() -> Self {
+        Self(true)
+    }
+}
+
+/// The namespaces of the system.
+const SYSTEM_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
+
+/// The audiences that API servers take out of the box, and the issuers of the
+/// managed clusters, which those clusters take as audiences too.
+const API_AUDIENCES: [&str; 9] = [
+    "https://kubernetes.default*",
+    "kubernetes.default*",
+    "kubernetes",
+    "api",
+    "k3s",
+    "rke2",
+    "https://container.googleapis.com/v1/projects/*",
+    "https://*.azmk8s.io*",
+    "https://oidc.eks.*",
+];
+
+/// A custom resource that carries a Pod template.
+#[derive(Debug)]
+pub struct CustomTemplate<'a> {
+    /// The API group.
+    pub api_group: Text<'a>,
+    /// The kind.
+    pub kind: Text<'a>,
+    /// The dotted path of the template, e.g. `spec.template`.
+    pub path: Text<'a>,
+}
+
+const KEYS: [&str; 10] = [
+    "description",
+    "phase",
+    "templates",
+    "serviceAccountLookup",
+    "exemptSystemNamespaces",
+    "treatWarnAs",
+    "extraApiAudiences",
+    "customTemplates",
+    "exemptions",
+    "rules",
+];
+
+impl Common<'_> {
+    /// Whether a request in this namespace is left alone as a whole.
+    #[must_use]
+    pub fn exempts_namespace(&self, namespace: &str) -> bool {
+        self.exempt_system_namespaces.0 && SYSTEM_NAMESPACES.contains(&namespace)
+    }
+
+    /// Whether a token of this audience opens the Kubernetes API.
+    #[must_use]
+    pub fn is_api_audience(&self, audience: &str) -> bool {
+        audience.is_empty()
+            || API_AUDIENCES.iter().any(|pattern| glob::matches(pattern, audience))
+            || glob::any(&self.extra_api_audiences, audience)
+    }
+}
+
+impl<'a> Settings<'a> {
+    /// Reads everything but the rules' own parts. `rule_ids` are the rules that
+    /// there are.
+    #[must_use]
+    pub fn read(text: Option<&'a str>, rule_ids: &[&'static str], problems: &mut Problems) -> Self {
+        let mut settings = Self::default();
+        let Some(top) = text.and_then(|text| Value::new(text, Path::Root)) else { return settings };
+        let common = &mut settings.common;
+        for (key, text) in top.map(problems) {
+            let value = Value::default(text, Path::Key(&Path::Root, &key));
+            match key.as_str() {
+                // Rancher stores the description of its form here.
+                "description" => drop(value.text(problems)),
+                "phase" => set(&mut common.phase, value.choice(Phase::WORDS, problems), Phase::from_word),
+                "templates" => {
+                    set(&mut common.templates, value.choice(Templates::WORDS, problems), Templates::from_word);
+                }
+                "serviceAccountLookup" => {
+                    set(&mut common.lookup, value.choice(LookupMode::WORDS, problems), LookupMode::from_word);
+                }
+                "treatWarnAs" => {
+                    set(&mut common.treat_warn_as, value.choice(TreatWarnAs::WORDS, problems), TreatWarnAs::from_word);
+                }
+                "exemptSystemNamespaces" => {
+                    if let Some(flag) = value.flag(problems) {
+                        common.exempt_system_namespaces = ExemptSystem(flag);
+                    }
+                }
+                "extraApiAudiences" => common.extra_api_audiences = value.globs(api_audience_problem, problems),
+                "customTemplates" => common.custom_templates = custom_templates(value, problems),
+                "exemptions" => common.exemptions = exemptions::read(value, rule_ids, problems),
+                "rules" => settings.rules = value.map(problems),
+                other => problems.note(&value.path, unknown(other, "setting", &KEYS)),
+            }
+        }
+        settings
+    }
+}
+
+fn set<T>(slot: &mut T, word: Option<&'static str>, from_word: fn(&str) -> T) {
+    if let Some(word) = word {
+        *slot = from_word(word);
+    }
+}
+
+fn api_audience_problem(pattern: &str) -> Option<String> {
+    senseless(pattern).or_else(|| {
+        pattern
+            .chars()
+            .all(|c| matches!(c, '*' | '?'))
+            .then(|| "matches every audience, so every token would be an API token".to_owned())
+    })
+}
+
+fn custom_templates<'a>(list: Value<'a, '_>, problems: &mut Problems) -> Vec<CustomTemplate<'a>> {
+    let mut templates = Vec::new();
+    for (index, text) in list.list(problems).into_iter().enumerate() {
+        let path = Path::Entry(&list.path, index);
+        let entry = Value::default(text, path);
+        if !entry.is_map() {
+            entry.map(problems);
+            continue;
+        }
+        let (mut api_group, mut kind, mut template) = (None, None, None);
+        for (key, text) in entry.map(problems) {
+            let value = Value::default(text, Path::Key(&path, &key));
+            match key.as_str() {
+                "apiGroup" => api_group = value.text(problems),
+                "kind" => kind = value.text(problems),
+                "path" => template = value.text(problems).filter(|text| is_template_path(text, &value, problems)),
+                other => problems.note(&value.path, unknown(other, "key", &["apiGroup", "kind", "path"])),
+            }
+        }
+        match (api_group, kind, template) {
+            (Some(api_group), Some(kind), Some(path)) => templates.push(CustomTemplate { api_group, kind, path }),
+            _ => problems.note(&path, "needs apiGroup, kind and path, e.g. argoproj.io, Rollout, spec.template"),
+        }
+    }
+    templates
+}
+
+fn is_template_path(text: &str, value: &Value<'_, '_>, problems: &mut Problems) -> bool {
+    let fits = text.split('.').all(|part| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric()));
+    if !fits {
+        problems.note(&value.path, "must be field names joined by dots, e.g. spec.template");
+    }
+    fits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IDS: [&str; 2] = ["pod-automount", "role-arn"];
+
+    fn problems(text: &str) -> Vec<String> {
+        let mut problems = Problems::default();
+        drop(Settings::read(Some(text), &IDS, &mut problems));
+        problems.into_lines()
+    }
+
+    #[test]
+    fn empty_settings_are_the_defaults() {
+        for text in
+            [None, Some("null"), Some("{}"), Some(r#"{"phase":null,"exemptions":[],"templates":"","description":"x"}"#)]
+        {
+            let mut problems = Problems::default();
+            let settings = Settings::read(text, &IDS, &mut problems);
+            assert!(problems.is_empty());
+            assert_eq!(settings.common.phase, Phase::Mutating);
+            assert_eq!(settings.common.templates, Templates::Check);
+            assert_eq!(settings.common.lookup, LookupMode::Optional);
+            assert!(settings.common.exempts_namespace("kube-system"));
+            assert!(!settings.common.exempts_namespace("kube-system-2"));
+        }
+    }
+
+    #[test]
+    fn problems_are_reported_together() {
+        assert_eq!(
+            problems(
+                r#"{"phse":"validating","phase":"validate","templates":true,"serviceAccountLookup":false,
+                "treatWarnAs":"of","exemptSystemNamespaces":"no","extraApiAudiences":["*",""],
+                "customTemplates":[{"apiGroup":"argoproj.io","kind":"Rollout","path":"spec..template"},7,{"kid":"x"}],
+                "description":7,"rules":["pod-automount"]}"#
+            ),
+            [
+                "phse: unknown setting phse; did you mean phase?",
+                "phase: unknown value validate; did you mean validating?",
+                "templates: must be one of check, ignore, fix, is a boolean",
+                "treatWarnAs: unknown value of; there are warn, reject",
+                "exemptSystemNamespaces: must be true or false, is a string",
+                "extraApiAudiences[0]: matches every audience, so every token would be an API token",
+                "extraApiAudiences[1]: is empty; remove it, or write what it is to match",
+                "customTemplates[0].path: must be field names joined by dots, e.g. spec.template",
+                "customTemplates[0]: needs apiGroup, kind and path, e.g. argoproj.io, Rollout, spec.template",
+                "customTemplates[1]: must be a map, is a number",
+                "customTemplates[2].kid: unknown key kid; did you mean kind?",
+                "customTemplates[2]: needs apiGroup, kind and path, e.g. argoproj.io, Rollout, spec.template",
+                "description: must be a string, is a number; write it in quotes",
+                "rules: must be a map, is a list",
+            ]
+        );
+        assert_eq!(problems("[1]"), ["settings: must be a map, is a list"]);
+    }
+
+    #[test]
+    fn api_audiences() {
+        let settings = Settings::read(
+            Some(r#"{"extraApiAudiences":["https://issuer.example/*"]}"#),
+            &IDS,
+            &mut Problems::default(),
+        );
+        for audience in [
+            "",
+            "api",
+            "https://kubernetes.default.svc.cluster.local",
+            "https://oidc.eks.eu-west-1.amazonaws.com/id/ABC",
+            "https://issuer.example/x",
+        ] {
+            assert!(settings.common.is_api_audience(audience), "{audience}");
+        }
+        for audience in ["vault", "sts.amazonaws.com", "istio-ca", "api2", "https://issuer.example"] {
+            assert!(!settings.common.is_api_audience(audience), "{audience}");
+        }
+    }
+}
