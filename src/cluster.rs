@@ -2,37 +2,55 @@
 //! The one question that rules put to the cluster, and the only place that
 //! calls the host.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use k8s_openapi::Resource;
 use k8s_openapi::api::core::v1::ServiceAccount;
-use kubewarden_policy_sdk::host_capabilities::kubernetes::{GetResourceRequest, get_resource};
-use kubewarden_policy_sdk::logging::KubewardenDrain;
-use serde::Deserialize;
-use slog::{Drain, Logger, o, warn};
+use kubewarden_policy_sdk::host_capabilities::kubernetes::GetResourceRequest;
 
 use crate::admission::response::POLICY;
+use crate::object::json::write_string;
+use crate::object::view::{self, Strings, view};
 
-/// What rules read of a ServiceAccount.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct AccountRecord {
-    metadata: RecordMeta,
-    #[serde(rename = "automountServiceAccountToken")]
-    automount: Option<bool>,
+view! {
+    /// A ServiceAccount as the host gives it, masked.
+    pub struct MaskedAccount<'a> {
+        metadata: Option<MaskedMeta<'a>> = "metadata",
+        automount: Option<bool> = "automountServiceAccountToken",
+    }
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-struct RecordMeta {
-    annotations: Option<BTreeMap<String, String>>,
+view! {
+    /// Its metadata.
+    pub struct MaskedMeta<'a> {
+        annotations: Strings<'a> = "annotations",
+    }
+}
+
+/// What rules read of a ServiceAccount.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AccountRecord {
+    automount: Option<bool>,
+    annotations: Vec<(String, String)>,
 }
 
 impl AccountRecord {
-    /// A record for tests and tools.
+    /// A record without annotations.
     #[must_use]
-    pub fn new(automount: Option<bool>) -> Self {
-        Self { automount, ..Self::default() }
+    pub const fn new(automount: Option<bool>) -> Self {
+        Self { automount, annotations: Vec::new() }
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let account: MaskedAccount<'_> = view::read(text, "").ok()?;
+        let annotations = account.metadata.map(|meta| meta.annotations).unwrap_or_default();
+        Some(Self {
+            automount: account.automount,
+            annotations: annotations
+                .iter()
+                .filter_map(|(key, value)| Some((key.to_owned(), value.as_ref()?.to_string())))
+                .collect(),
+        })
     }
 
     /// Whether the account's Pods are to get its token; nothing said is yes.
@@ -44,7 +62,7 @@ impl AccountRecord {
     /// An annotation.
     #[must_use]
     pub fn annotation(&self, key: &str) -> Option<&str> {
-        self.metadata.annotations.as_ref()?.get(key).map(String::as_str)
+        self.annotations.iter().find_map(|(name, value)| (name == key).then_some(value.as_str()))
     }
 }
 
@@ -91,14 +109,31 @@ impl Cluster for KubewardenHost {
                 "metadata.annotations".to_owned(),
             ])),
         };
-        get_resource(&request).map_err(|error| classify(&error.to_string(), name))
+        // The call that the SDK's `get_resource` makes, without its typed reading
+        // of the answer: that would link a second JSON reader.
+        let request = serde_json::to_vec(&request).map_err(|_| LookupError::Failed)?;
+        let answer = wapc_guest::host_call("kubewarden", "kubernetes", "get_resource", &request)
+            .map_err(|error| classify(&error.to_string(), name))?;
+        std::str::from_utf8(&answer).ok().and_then(AccountRecord::read).ok_or(LookupError::Failed)
     }
 
     fn log_not_granted(&self, namespace: &str) {
-        // Not the SDK's fused drain: that one panics when the host's log fails.
-        let log = Logger::root(KubewardenDrain::default().ignore_res(), o!("policy" => POLICY));
-        warn!(log, "looking up ServiceAccounts is not granted"; "namespace" => namespace);
+        // A log that fails must not fail the request.
+        drop(wapc_guest::host_call("kubewarden", "tracing", "log", log_event(namespace).as_bytes()));
     }
+}
+
+/// The event that the SDK's `KubewardenDrain` would send. The drain itself
+/// would link slog and a second JSON model, 60 KB for one line.
+/// <https://docs.rs/kubewarden-policy-sdk/latest/kubewarden_policy_sdk/logging/>
+fn log_event(namespace: &str) -> String {
+    let mut event =
+        String::from(r#"{"level":"warning","message":"looking up ServiceAccounts is not granted","namespace":"#);
+    write_string(namespace, &mut event);
+    event.push_str(r#","policy":"#);
+    write_string(POLICY, &mut event);
+    event.push('}');
+    event
 }
 
 /// Tells a host's errors apart. They are texts only.
@@ -106,9 +141,7 @@ impl Cluster for KubewardenHost {
 fn classify(error: &str, name: &str) -> LookupError {
     if error.contains(&format!("Cannot find v1/ServiceAccount named '{name}'")) {
         LookupError::Absent
-    } else if error.contains("Policy has not been granted access to Kubernetes v1/ServiceAccount")
-        || error.contains("is forbidden")
-    {
+    } else if error.contains("Policy has not been granted access to") || error.contains("is forbidden") {
         LookupError::NotGranted
     } else {
         LookupError::Failed
@@ -138,8 +171,16 @@ mod tests {
     }
 
     #[test]
+    fn a_log_event_is_json() {
+        let event: serde_json::Value = serde_json::from_str(&log_event("a\"b")).unwrap();
+        assert_eq!(event["level"], "warning");
+        assert_eq!(event["namespace"], "a\"b");
+        assert_eq!(event["policy"], "serviceaccount-hygiene");
+    }
+
+    #[test]
     fn a_masked_account_is_read() {
-        let read = |text| serde_json::from_str::<AccountRecord>(text).unwrap();
+        let read = |text| AccountRecord::read(text).unwrap();
         assert_eq!(read("{}"), AccountRecord::default());
         let record = read(
             r#"{"metadata":{"annotations":{"a/b":"c"}},"automountServiceAccountToken":false,"kind":"ServiceAccount"}"#,
@@ -148,6 +189,7 @@ mod tests {
             (record.automount(), record.annotation("a/b"), record.annotation("x")),
             (Some(false), Some("c"), None)
         );
+        assert_eq!(AccountRecord::read(r#"{"metadata":[]}"#), None);
         assert_eq!(read(r#"{"metadata":{"annotations":null}}"#).annotation("a"), None);
     }
 }

@@ -2,6 +2,8 @@
 //! The answer on the wire. Written by hand, because the fixed object is text
 //! and stays text.
 
+use crate::object::json::write_string as string;
+
 use super::verdict::{Outcome, Verdict};
 
 /// The name that messages begin with.
@@ -69,27 +71,6 @@ fn comma(index: usize, out: &mut String) {
     }
 }
 
-/// A JSON string.
-fn string(text: &str, out: &mut String) {
-    out.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            control if control.is_control() => {
-                let code = u32::from(control);
-                out.push_str("\\u");
-                for shift in [12, 8, 4, 0] {
-                    out.push(char::from_digit((code >> shift) & 0xf, 16).unwrap_or('0'));
-                }
-            }
-            character => out.push(character),
-        }
-    }
-    out.push('"');
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,8 +86,8 @@ mod tests {
     fn the_sdk_reads_a_rejection() {
         let mut verdict = Verdict::rejected(Code::Forbidden, "a \"b\" \\ \n\u{1}\u{7f}é".to_owned());
         verdict.warnings = vec!["one".to_owned(), "two".to_owned()];
-        verdict.audit.insert("pod-automount", "rejected(1)".to_owned());
-        verdict.audit.insert("lookup", "not-granted".to_owned());
+        verdict.audit.push(("pod-automount", "rejected(1)".to_owned()));
+        verdict.audit.push(("lookup", "not-granted".to_owned()));
         let response = decoded(&verdict);
         assert!(!response.accepted);
         assert_eq!((response.code, response.message.as_deref()), (Some(403), Some("a \"b\" \\ \n\u{1}\u{7f}é")));

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the policy says about a request. A rejection cannot carry an object.
 
-use std::collections::BTreeMap;
-
 /// The outcome of a review.
 #[derive(Debug, Default)]
 pub struct Verdict {
@@ -10,8 +8,8 @@ pub struct Verdict {
     pub outcome: Outcome,
     /// Texts for whoever sent the request, in their final form.
     pub warnings: Vec<String>,
-    /// Marks for the API server's audit log.
-    pub audit: BTreeMap<&'static str, String>,
+    /// Marks for the API server's audit log, key and value, sorted by key.
+    pub audit: Vec<(&'static str, String)>,
 }
 
 /// Accepted, fixed or rejected.

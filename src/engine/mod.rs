@@ -47,7 +47,8 @@ pub fn review(payload: &[u8], cluster: &dyn Cluster) -> Verdict {
     let review = Review { request, settings: &settings, subject: &subject, lookup: &lookup };
     let mut verdict = review.verdict(rules).unwrap_or_else(|stop| stopped(&stop));
     if lookup.is_not_granted() {
-        verdict.audit.insert("lookup", "not-granted".to_owned());
+        let at = verdict.audit.partition_point(|(key, _)| *key < "lookup");
+        verdict.audit.insert(at, ("lookup", "not-granted".to_owned()));
     }
     verdict
 }

@@ -2,7 +2,7 @@
 //! Remarks as people and the audit log get to see them: sorted, bounded, the
 //! same text for the same request.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::finding::Remark;
 use crate::admission::response::POLICY;
@@ -45,10 +45,7 @@ pub fn rejection(remarks: &[Remark]) -> Rejection {
 }
 
 fn sorted(lines: impl Iterator<Item = String>) -> Vec<String> {
-    let mut lines: Vec<String> = lines.collect();
-    lines.sort_unstable();
-    lines.dedup();
-    lines
+    lines.collect::<BTreeSet<String>>().into_iter().collect()
 }
 
 /// The warnings: one per finding, per fix and per fix to come.
@@ -88,18 +85,19 @@ pub fn audit<'r>(
     rejected: &'r [Remark],
     fixed: &'r [Remark],
     warned: impl Iterator<Item = &'r Remark>,
-) -> BTreeMap<&'static str, String> {
-    let mut counts: BTreeMap<&'static str, (&str, usize)> = BTreeMap::new();
+) -> Vec<(&'static str, String)> {
+    let mut counts: Vec<(&'static str, &str, usize)> = Vec::new();
     let strongest_first = (rejected.iter().map(|remark| ("rejected", remark)))
         .chain(fixed.iter().map(|remark| ("fixed", remark)))
         .chain(warned.map(|remark| ("warned", remark)));
     for (word, remark) in strongest_first {
-        let (strongest, count) = counts.entry(remark.rule).or_insert((word, 0));
-        if *strongest == word {
-            *count += 1;
+        let at = counts.partition_point(|(rule, ..)| *rule < remark.rule);
+        match counts.get_mut(at).filter(|(rule, ..)| *rule == remark.rule) {
+            Some((_, strongest, count)) => *count += usize::from(*strongest == word),
+            None => counts.insert(at, (remark.rule, word, 1)),
         }
     }
-    counts.into_iter().map(|(rule, (word, count))| (rule, format!("{word}({count})"))).collect()
+    counts.into_iter().map(|(rule, word, count)| (rule, [word, "(", &count.to_string(), ")"].concat())).collect()
 }
 
 #[cfg(test)]
@@ -166,6 +164,6 @@ mod tests {
     fn the_audit_log_gets_the_strongest() {
         let (a, b) = (remarks("a", &["1", "2"]), remarks("b", &["1"]));
         let audit = audit(&b, &a, a.iter().chain(&b));
-        assert_eq!(audit, BTreeMap::from([("a", "fixed(2)".to_owned()), ("b", "rejected(1)".to_owned())]));
+        assert_eq!(audit, [("a", "fixed(2)".to_owned()), ("b", "rejected(1)".to_owned())]);
     }
 }

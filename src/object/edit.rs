@@ -7,10 +7,9 @@
 //! turns the difference between what it sent and what it gets back into a
 //! patch, so whatever a typed round trip would lose, it would delete.
 
-use std::fmt;
+use std::borrow::Cow;
 
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
+use super::json::{Cursor, Read, key_text, write_string};
 
 /// A value of the document.
 #[derive(Debug)]
@@ -31,7 +30,7 @@ pub enum Node<'a> {
 /// A key (JSON text, with its quotes) and its value.
 #[derive(Debug)]
 pub struct Member<'a> {
-    key: std::borrow::Cow<'a, str>,
+    key: Cow<'a, str>,
     value: Node<'a>,
 }
 
@@ -62,12 +61,13 @@ impl<'a> Node<'a> {
     /// [`NoSuchPlace`] when `steps` does not lead to an object.
     pub fn set(&mut self, steps: &[Step<'_>], key: &str, json: String) -> Result<(), NoSuchPlace> {
         let members = self.at(steps)?.object()?;
-        match members.iter_mut().find(|member| is_key(&member.key, key)) {
+        match members.iter_mut().find(|member| key_text(&member.key) == key) {
             Some(member) => member.value = Node::New(json),
-            None => members.push(Member {
-                key: serde_json::to_string(key).map_err(|_| NoSuchPlace)?.into(),
-                value: Node::New(json),
-            }),
+            None => {
+                let mut written = String::new();
+                write_string(key, &mut written);
+                members.push(Member { key: written.into(), value: Node::New(json) });
+            }
         }
         Ok(())
     }
@@ -118,9 +118,10 @@ impl<'a> Node<'a> {
         let mut node = self;
         for step in steps {
             node = match step {
-                Step::Key(key) => {
-                    node.object()?.iter_mut().find_map(|member| is_key(&member.key, key).then_some(&mut member.value))
-                }
+                Step::Key(key) => node
+                    .object()?
+                    .iter_mut()
+                    .find_map(|member| (key_text(&member.key) == *key).then_some(&mut member.value)),
                 Step::Entry(index) => node.list()?.get_mut(*index),
             }
             .ok_or(NoSuchPlace)?;
@@ -146,43 +147,29 @@ impl<'a> Node<'a> {
 
     fn open(&mut self) -> Result<(), NoSuchPlace> {
         if let Self::Raw(text) = *self {
-            *self = serde_json::Deserializer::from_str(text).deserialize_any(OpenVisitor).map_err(|_| NoSuchPlace)?;
+            *self = opened(text.trim_ascii()).map_err(|_| NoSuchPlace)?;
         }
         Ok(())
     }
 }
 
-/// Compares a key as it stands in the document with a plain one; an escaped
-/// key is decoded first.
-fn is_key(written: &str, key: &str) -> bool {
-    match written.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
-        Some(plain) if !plain.contains('\\') => plain == key,
-        _ => serde_json::from_str::<String>(written).is_ok_and(|decoded| decoded == key),
-    }
-}
-
-struct OpenVisitor;
-
-impl<'a> Visitor<'a> for OpenVisitor {
-    type Value = Node<'a>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object or a list")
-    }
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+/// The members or entries of a container, each still text.
+fn opened(text: &str) -> Read<Node<'_>> {
+    let mut json = Cursor::new(text);
+    if text.starts_with('{') {
         let mut members = Vec::new();
-        while let Some((key, value)) = map.next_entry::<&RawValue, &RawValue>()? {
-            members.push(Member { key: key.get().into(), value: Node::Raw(value.get()) });
-        }
-        Ok(Node::Object(members))
+        json.members(&mut |key, json| {
+            members.push(Member { key: key.into(), value: Node::Raw(json.skip()?) });
+            Ok(())
+        })?;
+        return Ok(Node::Object(members));
     }
-    fn visit_seq<A: SeqAccess<'a>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        let mut entries = Vec::new();
-        while let Some(entry) = list.next_element::<&RawValue>()? {
-            entries.push(Node::Raw(entry.get()));
-        }
-        Ok(Node::List(entries))
-    }
+    let mut entries = Vec::new();
+    json.entries(&mut |json| {
+        entries.push(Node::Raw(json.skip()?));
+        Ok(())
+    })?;
+    Ok(Node::List(entries))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! other module knows JSON.
 
 pub mod edit;
+pub mod json;
 pub mod meta;
 pub mod place;
 pub mod pod;

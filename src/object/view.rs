@@ -4,122 +4,24 @@
 //! A view is a struct that names the few fields a rule reads; everything else
 //! is skipped without being built. When a value does not fit, the reader knows
 //! the path, the kind that was wanted and the kind that was found, and never
-//! repeats what was there: a payload may hold credentials, and a parser's own
-//! error text quotes them.
+//! repeats what was there: a payload may hold credentials.
 //!
 //! `null` is absent, everywhere. A key that a view reads may occur once only:
 //! two readers of one document must not see two different Pods.
 
 use std::borrow::Cow;
-use std::cell::{Cell, RefCell};
-use std::fmt;
-use std::marker::PhantomData;
 use std::ops::Deref;
 
-use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
+pub use super::json::Misfit;
+use super::json::{Cursor, Read, key_text};
 
-/// Why a document could not be read. Holds no value of the document.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Misfit {
-    /// A value of the wrong kind.
-    Kind {
-        /// Where, e.g. `spec.containers[2].name`.
-        path: String,
-        /// The kind that was wanted, with its article.
-        wanted: &'static str,
-        /// The kind that was found, with its article.
-        found: &'static str,
-    },
-    /// A key that occurs twice in one object.
-    Twice {
-        /// The path of the key.
-        path: String,
-    },
-    /// Not JSON at all.
-    Broken {
-        /// Bytes from the start of the document to the error.
-        offset: usize,
-    },
-}
-
-impl fmt::Display for Misfit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Kind { path, wanted, found } => write!(f, "{path}: must be {wanted}, is {found}"),
-            Self::Twice { path } => write!(f, "{path}: is there twice"),
-            Self::Broken { offset } => write!(f, "broken JSON at byte {offset}"),
-        }
-    }
-}
-
-/// Where a reader stands and what it stumbled over; filled only on an error,
-/// from the innermost value outwards.
-#[derive(Debug, Default)]
-pub struct Trail {
-    path: RefCell<Vec<String>>,
-    misfit: Cell<Option<(&'static str, &'static str)>>,
-    twice: Cell<bool>,
-}
-
-impl Trail {
-    fn wrong<E: serde::de::Error>(&self, wanted: &'static str, found: &'static str) -> E {
-        self.misfit.set(Some((wanted, found)));
-        E::custom("")
-    }
-
-    fn again<E: serde::de::Error>(&self, key: &str) -> E {
-        self.twice.set(true);
-        self.path.borrow_mut().push(format!(".{key}"));
-        E::custom("")
-    }
-
-    fn inside_key<E>(&self, key: &str, error: E) -> E {
-        self.path.borrow_mut().push(format!(".{key}"));
-        error
-    }
-
-    fn inside_quoted<E>(&self, key: &str, error: E) -> E {
-        self.path.borrow_mut().push(format!("[\"{key}\"]"));
-        error
-    }
-
-    fn inside_index<E>(&self, index: usize, error: E) -> E {
-        self.path.borrow_mut().push(format!("[{index}]"));
-        error
-    }
-
-    fn misfit(&self, base: &str, text: &str, error: &serde_json::Error) -> Misfit {
-        let mut path = base.to_owned();
-        for step in self.path.borrow().iter().rev() {
-            path.push_str(step);
-        }
-        let path = path.strip_prefix('.').unwrap_or(&path).to_owned();
-        if self.twice.get() {
-            return Misfit::Twice { path };
-        }
-        match self.misfit.get() {
-            Some((wanted, found)) => Misfit::Kind { path, wanted, found },
-            None => Misfit::Broken { offset: offset(text, error) },
-        }
-    }
-}
-
-/// The byte offset of a parser's line and column.
-fn offset(text: &str, error: &serde_json::Error) -> usize {
-    let lines_before = error.line().saturating_sub(1);
-    let start: usize = text.split_inclusive('\n').take(lines_before).map(str::len).sum();
-    start + error.column()
-}
-
-/// A type that can be read from JSON while keeping track of the path.
+/// A type that can be read from JSON.
 pub trait View<'a>: Sized {
-    /// Reads one value.
+    /// Reads the value that is next.
     ///
     /// # Errors
-    /// The deserializer's error; what was wrong is noted in `trail`.
-    fn read<D: Deserializer<'a>>(deserializer: D, trail: &Trail) -> Result<Self, D::Error>;
+    /// [`Misfit`] when it does not fit.
+    fn read(json: &mut Cursor<'a>) -> Read<Self>;
 }
 
 /// Reads a whole document; `base` is the path of the document itself.
@@ -127,27 +29,19 @@ pub trait View<'a>: Sized {
 /// # Errors
 /// [`Misfit`] when the text is not JSON or does not fit the view.
 pub fn read<'a, T: View<'a>>(text: &'a str, base: &str) -> Result<T, Misfit> {
-    let trail = Trail::default();
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    T::read(&mut deserializer, &trail)
-        .and_then(|view| deserializer.end().map(|()| view))
-        .map_err(|error| trail.misfit(base, text, &error))
+    let mut json = Cursor::new(text);
+    T::read(&mut json).and_then(|view| json.end().map(|()| view)).map_err(|misfit| based(misfit, base))
 }
 
-struct Seed<'t, T>(&'t Trail, PhantomData<T>);
-
-impl<'t, T> Seed<'t, T> {
-    fn new(trail: &'t Trail) -> Self {
-        Self(trail, PhantomData)
+/// Completes a path with the path of the document.
+fn based(misfit: Box<Misfit>, base: &str) -> Misfit {
+    let mut misfit = *misfit.inside(&[base]);
+    if let Misfit::Kind { path, .. } | Misfit::Twice { path } = &mut misfit {
+        if path.starts_with('.') {
+            path.remove(0);
+        }
     }
-}
-
-impl<'a, T: View<'a>> DeserializeSeed<'a> for Seed<'_, T> {
-    type Value = T;
-
-    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<T, D::Error> {
-        T::read(deserializer, self.0)
-    }
+    misfit
 }
 
 /// Text that borrows from the document unless it holds an escape.
@@ -190,7 +84,7 @@ pub struct Raw<'a>(Option<&'a str>);
 impl<'a> Raw<'a> {
     /// The JSON text, if there is any.
     #[must_use]
-    pub fn text(self) -> Option<&'a str> {
+    pub const fn text(self) -> Option<&'a str> {
         self.0
     }
 
@@ -203,188 +97,47 @@ impl<'a> Raw<'a> {
     }
 }
 
-impl<'a> From<&'a str> for Raw<'a> {
-    fn from(text: &'a str) -> Self {
-        Self((text != "null").then_some(text))
-    }
-}
-
 impl<'a> View<'a> for Raw<'a> {
-    fn read<D: Deserializer<'a>>(deserializer: D, _: &Trail) -> Result<Self, D::Error> {
-        Ok(Self::from(<&RawValue>::deserialize(deserializer)?.get()))
+    fn read(json: &mut Cursor<'a>) -> Read<Self> {
+        let text = json.skip()?;
+        Ok(Self((text != "null").then_some(text)))
     }
-}
-
-enum Scalar<'a> {
-    Null,
-    Bool(bool),
-    Integer(i64),
-    Number,
-    Text(Text<'a>),
-}
-
-impl Scalar<'_> {
-    const fn kind(&self) -> &'static str {
-        match self {
-            Self::Null => "null",
-            Self::Bool(_) => "a boolean",
-            Self::Integer(_) | Self::Number => "a number",
-            Self::Text(_) => "a string",
-        }
-    }
-}
-
-struct ScalarVisitor<'t> {
-    trail: &'t Trail,
-    wanted: &'static str,
-}
-
-impl<'a> Visitor<'a> for ScalarVisitor<'_> {
-    type Value = Scalar<'a>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.wanted)
-    }
-    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
-        Ok(Scalar::Bool(value))
-    }
-    fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
-        Ok(Scalar::Integer(value))
-    }
-    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
-        Ok(i64::try_from(value).map_or(Scalar::Number, Scalar::Integer))
-    }
-    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(Scalar::Number)
-    }
-    fn visit_borrowed_str<E>(self, value: &'a str) -> Result<Self::Value, E> {
-        Ok(Scalar::Text(Text(Cow::Borrowed(value))))
-    }
-    fn visit_str<E>(self, value: &str) -> Result<Self::Value, E> {
-        Ok(Scalar::Text(Text(Cow::Owned(value.to_owned()))))
-    }
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Scalar::Null)
-    }
-    fn visit_seq<A: SeqAccess<'a>>(self, _: A) -> Result<Self::Value, A::Error> {
-        Err(self.trail.wrong(self.wanted, "a list"))
-    }
-    fn visit_map<A: MapAccess<'a>>(self, _: A) -> Result<Self::Value, A::Error> {
-        Err(self.trail.wrong(self.wanted, "an object"))
-    }
-}
-
-fn scalar<'a, D: Deserializer<'a>>(
-    deserializer: D,
-    trail: &Trail,
-    wanted: &'static str,
-) -> Result<Scalar<'a>, D::Error> {
-    deserializer.deserialize_any(ScalarVisitor { trail, wanted })
 }
 
 impl<'a> View<'a> for bool {
-    fn read<D: Deserializer<'a>>(deserializer: D, trail: &Trail) -> Result<Self, D::Error> {
-        match scalar(deserializer, trail, "a boolean")? {
-            Scalar::Bool(value) => Ok(value),
-            other => Err(trail.wrong("a boolean", other.kind())),
-        }
+    fn read(json: &mut Cursor<'a>) -> Read<Self> {
+        json.boolean()
     }
 }
 
 impl<'a> View<'a> for i64 {
-    fn read<D: Deserializer<'a>>(deserializer: D, trail: &Trail) -> Result<Self, D::Error> {
-        match scalar(deserializer, trail, "an integer")? {
-            Scalar::Integer(value) => Ok(value),
-            Scalar::Number => Err(trail.wrong("an integer", "a number out of range")),
-            other => Err(trail.wrong("an integer", other.kind())),
-        }
+    fn read(json: &mut Cursor<'a>) -> Read<Self> {
+        json.integer()
     }
 }
 
 impl<'a> View<'a> for Text<'a> {
-    fn read<D: Deserializer<'a>>(deserializer: D, trail: &Trail) -> Result<Self, D::Error> {
-        match scalar(deserializer, trail, "a string")? {
-            Scalar::Text(value) => Ok(value),
-            other => Err(trail.wrong("a string", other.kind())),
-        }
-    }
-}
-
-struct OptionVisitor<'t, T>(&'t Trail, PhantomData<T>);
-
-impl<'a, T: View<'a>> Visitor<'a> for OptionVisitor<'_, T> {
-    type Value = Option<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
-    }
-    fn visit_none<E>(self) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-    fn visit_some<D: Deserializer<'a>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        T::read(deserializer, self.0).map(Some)
+    fn read(json: &mut Cursor<'a>) -> Read<Self> {
+        json.string().map(Self)
     }
 }
 
 impl<'a, T: View<'a>> View<'a> for Option<T> {
-    fn read<D: Deserializer<'a>>(deserializer: D, trail: &Trail) -> Result<Self, D::Error> {
-        deserializer.deserialize_option(OptionVisitor(trail, PhantomData))
-    }
-}
-
-/// What a list and an object refuse; the same for every view.
-macro_rules! refuse_scalars {
-    ($wanted:literal) => {
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str($wanted)
-        }
-        fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<Self::Value, E> {
-            Err(self.0.wrong($wanted, "a boolean"))
-        }
-        fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<Self::Value, E> {
-            Err(self.0.wrong($wanted, "a number"))
-        }
-        fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<Self::Value, E> {
-            Err(self.0.wrong($wanted, "a number"))
-        }
-        fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<Self::Value, E> {
-            Err(self.0.wrong($wanted, "a number"))
-        }
-        fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<Self::Value, E> {
-            Err(self.0.wrong($wanted, "a string"))
-        }
-    };
-}
-
-struct ListVisitor<'t, T>(&'t Trail, PhantomData<T>);
-
-impl<'a, T: View<'a>> Visitor<'a> for ListVisitor<'_, T> {
-    type Value = Vec<T>;
-
-    refuse_scalars!("a list");
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Vec::new())
-    }
-    fn visit_map<A: MapAccess<'a>>(self, _: A) -> Result<Self::Value, A::Error> {
-        Err(self.0.wrong("a list", "an object"))
-    }
-    fn visit_seq<A: SeqAccess<'a>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) =
-            list.next_element_seed(Seed::<T>::new(self.0)).map_err(|error| self.0.inside_index(items.len(), error))?
-        {
-            items.push(item);
-        }
-        Ok(items)
+    fn read(json: &mut Cursor<'a>) -> Read<Self> {
+        if json.null()? { Ok(None) } else { T::read(json).map(Some) }
     }
 }
 
 impl<'a, T: View<'a>> View<'a> for Vec<T> {
-    fn read<D: Deserializer<'a>>(deserializer: D, trail: &Trail) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ListVisitor(trail, PhantomData))
+    fn read(json: &mut Cursor<'a>) -> Read<Self> {
+        let mut items = Self::new();
+        if !json.null()? {
+            json.entries(&mut |json| {
+                items.push(T::read(json)?);
+                Ok(())
+            })?;
+        }
+        Ok(items)
     }
 }
 
@@ -429,114 +182,57 @@ impl Strings<'_> {
     }
 }
 
-struct MembersVisitor<'t, T>(&'t Trail, PhantomData<T>);
-
-impl<'a, T: View<'a>> Visitor<'a> for MembersVisitor<'_, T> {
-    type Value = Members<'a, T>;
-
-    refuse_scalars!("an object");
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Members(Vec::new()))
-    }
-    fn visit_seq<A: SeqAccess<'a>>(self, _: A) -> Result<Self::Value, A::Error> {
-        Err(self.0.wrong("an object", "a list"))
-    }
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Vec::new();
-        while let Some(key) = map.next_key_seed(Seed::<Text<'a>>::new(self.0))? {
-            let value =
-                map.next_value_seed(Seed::<T>::new(self.0)).map_err(|error| self.0.inside_quoted(&key, error))?;
-            members.push((key, value));
-        }
-        Ok(Members(members))
-    }
-}
-
 impl<'a, T: View<'a>> View<'a> for Members<'a, T> {
-    fn read<D: Deserializer<'a>>(deserializer: D, trail: &Trail) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(MembersVisitor(trail, PhantomData))
+    fn read(json: &mut Cursor<'a>) -> Read<Self> {
+        let mut members = Vec::new();
+        if !json.null()? {
+            json.members(&mut |key, json| {
+                let key = key_text(key);
+                let value = T::read(json).map_err(|misfit| misfit.inside(&["[\"", &key, "\"]"]))?;
+                members.push((Text(key), value));
+                Ok(())
+            })?;
+        }
+        Ok(Self(members))
     }
 }
 
 /// The named fields of an object; made by the `view!` macro.
-pub trait Fields<'a>: Default {
-    /// The keys this view reads.
+pub trait Fields<'a> {
+    /// The keys this view reads; at most 32.
     const KEYS: &'static [&'static str];
 
     /// Reads the value of one of `KEYS`.
     ///
     /// # Errors
-    /// The deserializer's error.
-    fn set<A: MapAccess<'a>>(&mut self, key: &str, field: Value<'_, 'a, A>) -> Result<(), A::Error>;
+    /// [`Misfit`] when it does not fit.
+    fn set(&mut self, key: &str, json: &mut Cursor<'a>) -> Read<()>;
 
     /// Called for a key that the view does not read and that is not `null`.
     fn unread(&mut self) {}
 }
 
-/// The value that comes next in an object.
-pub struct Value<'t, 'a, A> {
-    map: &'t mut A,
-    trail: &'t Trail,
-    document: PhantomData<&'a ()>,
-}
-
-impl<'a, A: MapAccess<'a>> Value<'_, 'a, A> {
-    /// Reads it as a view.
-    ///
-    /// # Errors
-    /// The deserializer's error, the key noted in the trail.
-    pub fn read<T: View<'a>>(self, key: &str) -> Result<T, A::Error> {
-        self.map.next_value_seed(Seed::<T>::new(self.trail)).map_err(|error| self.trail.inside_key(key, error))
-    }
-
-    /// Skips it.
-    ///
-    /// # Errors
-    /// The deserializer's error.
-    pub fn skip(self) -> Result<(), A::Error> {
-        self.map.next_value::<IgnoredAny>().map(|_| ())
-    }
-}
-
-struct FieldsVisitor<'t, T>(&'t Trail, PhantomData<T>);
-
-impl<'a, T: Fields<'a>> Visitor<'a> for FieldsVisitor<'_, T> {
-    type Value = T;
-
-    refuse_scalars!("an object");
-    fn visit_unit<E: serde::de::Error>(self) -> Result<Self::Value, E> {
-        Err(self.0.wrong("an object", "null"))
-    }
-    fn visit_seq<A: SeqAccess<'a>>(self, _: A) -> Result<Self::Value, A::Error> {
-        Err(self.0.wrong("an object", "a list"))
-    }
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut fields = T::default();
-        let mut seen = 0_u32;
-        while let Some(key) = map.next_key_seed(Seed::<Text<'a>>::new(self.0))? {
-            let Some(position) = T::KEYS.iter().position(|known| *known == key.as_str()) else {
-                if map.next_value::<Option<IgnoredAny>>()?.is_some() {
-                    fields.unread();
-                }
-                continue;
-            };
-            let bit = 1_u32.checked_shl(u32::try_from(position).map_err(A::Error::custom)?).unwrap_or(0);
-            if seen & bit != 0 {
-                return Err(self.0.again(&key));
-            }
-            seen |= bit;
-            fields.set(&key, Value { map: &mut map, trail: self.0, document: PhantomData })?;
-        }
-        Ok(fields)
-    }
-}
-
 /// Reads an object into a struct of fields.
 ///
 /// # Errors
-/// The deserializer's error.
-pub fn fields<'a, T: Fields<'a>, D: Deserializer<'a>>(deserializer: D, trail: &Trail) -> Result<T, D::Error> {
-    deserializer.deserialize_any(FieldsVisitor(trail, PhantomData))
+/// [`Misfit`] when it does not fit.
+pub fn fields<'a, T: Fields<'a>>(view: &mut T, json: &mut Cursor<'a>) -> Read<()> {
+    let mut seen = 0_u32;
+    json.members(&mut |written, json| {
+        let key = key_text(written);
+        let Some(position) = T::KEYS.iter().position(|known| *known == key) else {
+            if json.skip()? != "null" {
+                view.unread();
+            }
+            return Ok(());
+        };
+        let bit = 1_u32 << (position & 31);
+        if seen & bit != 0 {
+            return Err(Box::new(Misfit::Twice { path: [".", &key].concat() }));
+        }
+        seen |= bit;
+        view.set(&key, json).map_err(|misfit| misfit.inside(&[".", &key]))
+    })
 }
 
 /// Declares a view: a struct whose fields are read from the keys named, each
@@ -560,14 +256,14 @@ macro_rules! view {
         impl<$lt> $crate::object::view::Fields<$lt> for $name<$lt> {
             const KEYS: &'static [&'static str] = &[$($key),*];
 
-            fn set<A: serde::de::MapAccess<$lt>>(
+            fn set(
                 &mut self,
                 key: &str,
-                value: $crate::object::view::Value<'_, $lt, A>,
-            ) -> Result<(), A::Error> {
+                json: &mut $crate::object::json::Cursor<$lt>,
+            ) -> $crate::object::json::Read<()> {
                 match key {
-                    $($key => self.$field = value.read($key)?,)*
-                    _ => value.skip()?,
+                    $($key => self.$field = $crate::object::view::View::read(json)?,)*
+                    _ => drop(json.skip()?),
                 }
                 Ok(())
             }
@@ -578,11 +274,10 @@ macro_rules! view {
         }
 
         impl<$lt> $crate::object::view::View<$lt> for $name<$lt> {
-            fn read<D: serde::Deserializer<$lt>>(
-                deserializer: D,
-                trail: &$crate::object::view::Trail,
-            ) -> Result<Self, D::Error> {
-                $crate::object::view::fields(deserializer, trail)
+            fn read(json: &mut $crate::object::json::Cursor<$lt>) -> $crate::object::json::Read<Self> {
+                let mut view = Self::default();
+                $crate::object::view::fields(&mut view, json)?;
+                Ok(view)
             }
         }
     };
@@ -658,8 +353,8 @@ mod tests {
 
     #[test]
     fn broken_json_gives_the_offset_only() {
-        assert_eq!(misfit("{\"on\":tru}"), "broken JSON at byte 10");
-        assert_eq!(misfit("{\n\"on\":tru}"), "broken JSON at byte 11");
-        assert_eq!(misfit("{} x"), "broken JSON at byte 4");
+        assert_eq!(misfit("{\"on\":tru}"), "broken JSON at byte 6");
+        assert_eq!(misfit("{\"leaves\":[{\"count\":tru}]}"), "broken JSON at byte 20");
+        assert_eq!(misfit("{} x"), "broken JSON at byte 3");
     }
 }

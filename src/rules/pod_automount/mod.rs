@@ -31,6 +31,7 @@ pub static RULE: Rule = Rule {
         &KEPT_ON_DEFAULT,
         &ASKS,
         &KEPT,
+        &UNASKED_DEFAULT,
         &UNASKED,
         &UNASKED_DEDICATED,
         &UNKNOWN_ACCOUNT,
@@ -98,6 +99,10 @@ static ASKS: Wording = Wording {
 };
 static KEPT: Wording =
     Wording { name: "kept", template: "asks for the API token, which is not allowed here; have account {} exempted" };
+static UNASKED_DEFAULT: Wording = Wording {
+    name: "unasked-default",
+    template: "is not set, so the token of the default account is mounted; set it to false, or name an account of its own if the Pod calls the Kubernetes API",
+};
 static UNASKED: Wording = Wording {
     name: "unasked",
     template: "is not set, so the token of account {} is mounted; set it to false, or to true if the Pod calls the Kubernetes API",
@@ -108,7 +113,7 @@ static UNASKED_DEDICATED: Wording = Wording {
 };
 static UNKNOWN_ACCOUNT: Wording = Wording {
     name: "unknown-account",
-    template: "is not set, and account {} could not be looked up; set it to true if the Kubernetes API is called, else to false",
+    template: "is not set, and nothing is known of account {}; set it to true if the Kubernetes API is called, else to false",
 };
 static FIXED_POD: Wording = Wording { name: "fixed-pod", template: "set to false, the token volume removed" };
 static FIXED_POD_BUT: Wording =
@@ -284,6 +289,7 @@ impl Check for PodAutomount<'_> {
                     findings.add(place, &KEPT, &[account]);
                 }
             }
+            Cell::Fixable if workload.is_default_account() => findings.add(place, &UNASKED_DEFAULT, &[]),
             Cell::Fixable => findings.add(place, &UNASKED, &[account]),
             Cell::Unasked(wording) => findings.warn(place, wording, &[account]),
         }

@@ -162,7 +162,11 @@ fn every_text_in_full() {
     );
     assert_eq!(
         text(&admitted_pod(&json!({})), &reject, "nothing"),
-        "serviceaccount-hygiene: 1 problem\n- pod-automount: spec.automountServiceAccountToken: is not set, so the token of account default is mounted; set it to false, or to true if the Pod calls the Kubernetes API"
+        "serviceaccount-hygiene: 1 problem\n- pod-automount: spec.automountServiceAccountToken: is not set, so the token of the default account is mounted; set it to false, or name an account of its own if the Pod calls the Kubernetes API"
+    );
+    assert_eq!(
+        text(&app(json!({})), &json!({"action": "reject", "scope": "all"}), "nothing"),
+        "serviceaccount-hygiene: 1 problem\n- pod-automount: spec.automountServiceAccountToken: is not set, so the token of account app is mounted; set it to false, or to true if the Pod calls the Kubernetes API"
     );
     assert_eq!(
         text(&app(json!({})), &reject, "nothing"),
@@ -170,7 +174,7 @@ fn every_text_in_full() {
     );
     assert_eq!(
         text(&app(json!({})), &reject, "unknown"),
-        "pod-automount: spec.automountServiceAccountToken: is not set, and account app could not be looked up; set it to true if the Kubernetes API is called, else to false"
+        "pod-automount: spec.automountServiceAccountToken: is not set, and nothing is known of account app; set it to true if the Kubernetes API is called, else to false"
     );
     assert_eq!(
         text(&deployment(&json!({})), &json!("mutate"), "nothing"),

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The policy as compiled, under the circumstances of a case.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use sa_hygiene::POLICY_WASM;
+use sa_hygiene::cluster::{Cluster, LookupBehaviour};
+use sa_hygiene::kubewarden::{AdmissionResponse, Evaluation, Mode, Module, Policy, PolicyConfig};
+use serde_json::Value;
+
+use crate::case::{self, Host, Lookup};
+use crate::expectation::{SettingsVerdict, Verdict};
+
+/// The compiled module.
+pub struct Engine {
+    module: Module,
+    /// Has the default settings; for calls that bring their own payload.
+    bare: Policy,
+}
+
+/// The answer to a request.
+#[derive(Debug)]
+pub struct Answer {
+    /// What the API server gets.
+    pub verdict: Verdict,
+    /// What the guest returned.
+    pub bytes: Vec<u8>,
+    /// The object that the guest returned, from which the host makes the patch.
+    pub mutated_object: Option<Value>,
+    /// Whether the guest trapped, returned an error, took too long or answered nonsense.
+    pub failed: bool,
+}
+
+impl Engine {
+    /// Compiles the module.
+    ///
+    /// # Errors
+    /// When it is no policy, or refuses the default settings.
+    pub fn load() -> Result<Self> {
+        let module = Module::new(POLICY_WASM)?;
+        let bare = Policy::load(&module, PolicyConfig::default())?;
+        Ok(Self { module, bare })
+    }
+
+    /// The module's size in bytes.
+    #[must_use]
+    pub fn module_size(&self) -> usize {
+        self.module.size()
+    }
+
+    /// Asks the policy about settings.
+    ///
+    /// # Errors
+    /// When it gives no answer.
+    pub fn validate_settings(&self, settings: &Value) -> Result<SettingsVerdict> {
+        let answer = self.bare.evaluate_raw("validate_settings", settings.to_string().as_bytes())?;
+        serde_json::from_slice(&answer).context("the answer to validate_settings")
+    }
+
+    /// Sends a request to a policy with these settings.
+    ///
+    /// # Errors
+    /// When the settings are refused, or the request is none that a policy server could read.
+    pub fn evaluate(&self, request: &Value, settings: &Value, cluster: &[Value], host: &Host) -> Result<Answer> {
+        let defaults = PolicyConfig::default();
+        let config = PolicyConfig {
+            settings: settings.clone(),
+            mode: match host.mode {
+                case::Mode::Protect => Mode::Protect,
+                case::Mode::Monitor => Mode::Monitor,
+            },
+            allowed_to_mutate: host.mutating,
+            context_aware: if host.context_aware_resources { defaults.context_aware } else { [].into() },
+            cluster: Arc::new(Cluster::from_objects(cluster.to_vec())?.with_behaviour(behaviour(host.lookup))),
+            ..PolicyConfig::default()
+        };
+        let evaluation = Policy::load(&self.module, config)?.evaluate(request)?;
+        let bytes = evaluation.answer.clone().unwrap_or_default();
+        let guest: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        Ok(Answer {
+            verdict: verdict(&evaluation)?,
+            bytes,
+            mutated_object: guest.get("mutated_object").filter(|object| !object.is_null()).cloned(),
+            failed: evaluation.failed(),
+        })
+    }
+
+    /// Calls `validate` with any bytes.
+    ///
+    /// # Errors
+    /// When the guest traps or returns an error.
+    pub fn evaluate_raw(&self, payload: &[u8]) -> Result<Vec<u8>> {
+        Ok(self.bare.evaluate_raw("validate", payload)?)
+    }
+}
+
+fn behaviour(lookup: Lookup) -> LookupBehaviour {
+    match lookup {
+        Lookup::Granted => LookupBehaviour::Granted,
+        Lookup::Forbidden => LookupBehaviour::RbacForbidden,
+        Lookup::Unavailable => LookupBehaviour::Unavailable,
+    }
+}
+
+fn verdict(evaluation: &Evaluation) -> Result<Verdict> {
+    let AdmissionResponse { allowed, warnings, audit_annotations, patch, .. } = &evaluation.response;
+    let lookups = evaluation.host_calls.iter().filter(|call| call.operation == "get_resource");
+    Ok(Verdict {
+        allowed: *allowed,
+        code: evaluation.response.code(),
+        message: evaluation.response.message().map(str::to_owned),
+        warnings: warnings.clone(),
+        audit_annotations: audit_annotations.clone(),
+        lookups: lookups.count(),
+        object: if patch.is_some() { evaluation.patched_object()? } else { None },
+    })
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Everything that is tested on the compiled policy, as one binary, so that the module is compiled once.
+//!
+//! - `case::<rule>::<case>`: a case folder; `BLESS=1` rewrites what it expects
+//! - `table::...`: the table of `pod-automount`, every cell under every outcome of a look-up
+//! - `coverage::<rule>`: what no case shows yet
+//! - `consistency::...`: that rules, documentation and cases name each other
+//! - `hostile::...`: payloads that no API server sends
+//! - `budget::...`: limits of `budgets.toml`
+
+#[path = "e2e/budgets.rs"]
+mod budgets;
+#[path = "e2e/cases.rs"]
+mod cases;
+#[path = "e2e/consistency.rs"]
+mod consistency;
+#[path = "e2e/coverage.rs"]
+mod coverage;
+#[path = "e2e/hostile.rs"]
+mod hostile;
+#[path = "e2e/invariants.rs"]
+mod invariants;
+#[path = "e2e/table.rs"]
+mod table;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use e2e_tests::case;
+use e2e_tests::engine::Engine;
+use libtest_mimic::{Arguments, Failed};
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<ExitCode> {
+    let arguments = Arguments::from_args();
+    let bless = is_set("BLESS");
+    ensure!(!(bless && is_set("CI")), "BLESS rewrites what the tests expect; CI must not do that");
+
+    let engine = Arc::new(Engine::load().context("cannot load the policy")?);
+    let cases = Arc::new(case::find_all(&repository().join("e2e-tests/cases"))?);
+    let trials = [
+        cases::trials(&cases, &engine, bless),
+        table::trials(&engine),
+        coverage::trials(&cases),
+        consistency::trials(&cases),
+        hostile::trials(&engine),
+        budgets::trials(&engine),
+    ];
+    Ok(libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code())
+}
+
+fn is_set(variable: &str) -> bool {
+    std::env::var_os(variable).is_some_and(|value| !value.is_empty() && value != "0")
+}
+
+/// The root of the repository.
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// A failed trial, with every cause.
+fn failed(error: impl Into<anyhow::Error>) -> Failed {
+    format!("{:#}", error.into()).into()
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! What no case shows: texts, parameters, outcomes, neighbours.
+//!
+//! A **neighbour** of a rejected case is an accepted case of the same folder whose inputs, read as one document
+//! `{object | request, old, settings, cluster, given}`, differ from it in exactly one place
+//! ([`e2e_tests::difference::places`]). It proves that the rejection is about that place.
+
+use std::sync::Arc;
+
+use e2e_tests::case::Case;
+use e2e_tests::difference::places;
+use e2e_tests::expectation::{Expectation, Verdict};
+use libtest_mimic::Trial;
+use serde_json::Value;
+use serviceaccount_hygiene::rules::{RULES, Room, Rule};
+
+use crate::cases::Cases;
+
+pub fn trials(cases: &Arc<Cases>) -> Vec<Trial> {
+    let trial = |rule: &'static Rule| {
+        let cases = Arc::clone(cases);
+        Trial::test(format!("coverage::{}", rule.id), move || {
+            let missing = missing(rule, &blessed(&cases));
+            if missing.is_empty() {
+                Ok(())
+            } else {
+                Err(format!("not shown by any case:\n{}", missing.join("\n")).into())
+            }
+        })
+    };
+    RULES.iter().map(|rule| trial(rule)).collect()
+}
+
+/// The cases that say what they expect; trials of their own report the others.
+fn blessed(cases: &Cases) -> Vec<(&Case, Expectation)> {
+    let cases = cases.iter().filter_map(|(_, case)| case.as_ref().ok());
+    cases.filter_map(|case| Some((case, Expectation::load(&case.dir).ok()??))).collect()
+}
+
+fn missing(rule: &Rule, cases: &[(&Case, Expectation)]) -> Vec<String> {
+    let verdicts = || cases.iter().filter_map(|(case, expectation)| Some((*case, expectation.verdict()?)));
+    let own: Vec<_> = verdicts().filter(|(case, _)| case.rule == rule.id).collect();
+    let mut missing = Vec::new();
+
+    for wording in rule.wordings {
+        if !verdicts().any(|(_, verdict)| verdict.lines_of(rule.id).any(|line| is_made_from(line, wording.template))) {
+            missing.push(format!("text {}: {}", wording.name, wording.template));
+        }
+    }
+    for param in rule.params {
+        let default: Value = serde_json::from_str(param.default).unwrap_or_default();
+        let pointer = format!("/rules/{}/{}", rule.id, param.name);
+        let is_set = |case: &Case| case.settings.pointer(&pointer).is_some_and(|value| *value != default);
+        if !verdicts().any(|(case, _)| is_set(case)) {
+            missing.push(format!("parameter {} other than {}", param.name, param.default));
+        }
+    }
+    let is_fixing = matches!(rule.room, Room::Fix { .. });
+    let shows = |is_shown: Outcome| own.iter().any(|(case, verdict)| is_shown(rule, case, verdict));
+    for (outcome, is_wanted, is_shown) in [
+        ("accept", true, accepts as Outcome),
+        ("reject or warn", true, complains),
+        ("fix", is_fixing, fixes),
+        ("exempt", true, exempts),
+    ] {
+        if is_wanted && !shows(is_shown) {
+            missing.push(format!("outcome {outcome}, in e2e-tests/cases/{}", rule.id));
+        }
+    }
+    for (case, _) in own.iter().filter(|(_, verdict)| !verdict.allowed) {
+        let is_neighbour = |other: &Case| places(&case.inputs(), &other.inputs()) == 1;
+        if !own.iter().any(|(other, verdict)| verdict.allowed && is_neighbour(other)) {
+            missing.push(format!("an accepted neighbour of {}/{}", case.rule, case.name));
+        }
+    }
+    missing
+}
+
+/// Whether a case shows an outcome of a rule.
+type Outcome = fn(&Rule, &Case, &Verdict) -> bool;
+
+fn accepts(rule: &Rule, case: &Case, verdict: &Verdict) -> bool {
+    !exempts(rule, case, verdict) && verdict.allowed && verdict.lines_of(rule.id).next().is_none()
+}
+
+fn complains(rule: &Rule, case: &Case, verdict: &Verdict) -> bool {
+    !fixes(rule, case, verdict) && verdict.lines_of(rule.id).next().is_some()
+}
+
+fn fixes(rule: &Rule, _: &Case, verdict: &Verdict) -> bool {
+    verdict.object.is_some() && verdict.audit_annotations.get(rule.id).is_some_and(|value| value.starts_with("fixed"))
+}
+
+/// The settings name an exemption that could be meant, and nothing is said.
+fn exempts(rule: &Rule, case: &Case, verdict: &Verdict) -> bool {
+    let entries = case.settings.get("exemptions").and_then(Value::as_array);
+    let is_meant = |entry: &Value| match entry.get("rules").and_then(Value::as_array) {
+        Some(rules) => rules.iter().any(|id| *id == rule.id),
+        None => true,
+    };
+    let is_silent = verdict.allowed && verdict.object.is_none() && verdict.lines_of(rule.id).next().is_none();
+    is_silent && entries.into_iter().flatten().any(is_meant)
+}
+
+/// Whether the literal pieces of a template occur in a line, in their order.
+fn is_made_from(line: &str, template: &str) -> bool {
+    let mut rest = line;
+    template.split("{}").all(|piece| match rest.find(piece) {
+        Some(start) => {
+            rest = rest.get(start + piece.len()..).unwrap_or_default();
+            true
+        }
+        None => false,
+    })
+}

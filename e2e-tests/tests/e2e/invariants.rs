@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! What holds for every answer, whatever it is.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use e2e_tests::case::{Case, Mode};
+use e2e_tests::engine::{Answer, Engine};
+use e2e_tests::expectation::Verdict;
+use sa_hygiene::yaml;
+use serde_json::{Value, json};
+
+pub fn check(case: &Case, request: &Value, answer: &Answer, engine: &Engine) -> Result<()> {
+    ensure!(!answer.failed, "the guest gave no answer, which is code 500: {:?}", answer.verdict.message);
+
+    is_presentable(answer)?;
+    // The loader, unlike a JSON parser, refuses a key that occurs twice.
+    let text = String::from_utf8(answer.bytes.clone()).context("the answer is not UTF-8")?;
+    yaml::load_str(&text, "answer.json").context("the guest's answer")?;
+
+    let host = &case.given.host;
+    let again = engine.evaluate(request, &case.settings, &case.cluster, host)?;
+    ensure!(answer.bytes == again.bytes, "a second instance gives other bytes");
+
+    let Some(fixed) = &answer.verdict.object else { return Ok(()) };
+    if host.mode == Mode::Protect {
+        ensure!(
+            answer.mutated_object.as_ref() == Some(fixed),
+            "the patched object is not the object that the policy returned"
+        );
+    }
+    fixed_again(case, request, fixed, engine)?;
+    if !case.given.raw && is_pod(fixed) {
+        survives_admission(case, request, fixed)?;
+    }
+    Ok(())
+}
+
+/// What people get to see is short, and cannot play tricks with their terminal.
+fn is_presentable(answer: &Answer) -> Result<()> {
+    let Verdict { message, warnings, .. } = &answer.verdict;
+    for warning in warnings {
+        ensure!(warning.chars().count() <= 240, "a warning of more than 240 characters: {warning}");
+    }
+    for line in message.iter().flat_map(|message| message.split('\n')).chain(warnings.iter().map(String::as_str)) {
+        ensure!(!line.chars().any(is_trick), "a control or bidirectional character in {line:?}");
+    }
+    Ok(())
+}
+
+fn is_trick(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A fix leaves nothing to fix.
+fn fixed_again(case: &Case, request: &Value, fixed: &Value, engine: &Engine) -> Result<()> {
+    let mut request = request.clone();
+    if let Some(object) = request.get_mut("object") {
+        *object = fixed.clone();
+    }
+    let second = engine.evaluate(&request, &case.settings, &case.cluster, &case.given.host)?.verdict;
+    ensure!(second.allowed, "the fixed object is refused: {:?}", second.message);
+    ensure!(second.object.is_none(), "the fixed object is changed again");
+    Ok(())
+}
+
+/// The in-tree plugin runs once more after a patch, and then validation: what the fix removed must stay away.
+fn survives_admission(case: &Case, request: &Value, fixed: &Value) -> Result<()> {
+    let server = case.api_server();
+    let stored = server.second_pass(fixed.clone(), &case.request_options()?).context("the second admission pass")?;
+    server.validate(&stored).map_err(|errors| anyhow!("the fixed Pod is invalid: {}", errors.join("; ")))?;
+
+    let (kept, stored) = (token_mounts(fixed), token_mounts(&stored));
+    let back: Vec<_> = stored.difference(&kept).collect();
+    ensure!(back.is_empty(), "the API server mounts a token again: {back:?}");
+
+    let automount = "/spec/automountServiceAccountToken";
+    let denied =
+        fixed.pointer(automount) == Some(&json!(false)) && request.pointer("/object/spec") != fixed.get("spec");
+    if denied && case.settings.pointer("/rules/pod-automount/tokenContainers").is_none() {
+        let left: Vec<_> = stored.iter().filter(|mount| mount.volume.starts_with("kube-api-access-")).collect();
+        ensure!(left.is_empty(), "the token is denied but mounted: {left:?}");
+    }
+    Ok(())
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct TokenMount {
+    container: String,
+    volume: String,
+}
+
+/// Which containers mount a volume with a token for the Kubernetes API.
+fn token_mounts(pod: &Value) -> BTreeSet<TokenMount> {
+    let entries = |value: &Value, key: &str| value.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+    let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let spec = pod.get("spec").cloned().unwrap_or_default();
+
+    let holds_token = |volume: &Value| {
+        let sources = volume.get("projected").map(|projected| entries(projected, "sources")).unwrap_or_default();
+        sources
+            .iter()
+            .filter_map(|source| source.get("serviceAccountToken"))
+            .any(|token| text(token, "audience").is_empty())
+    };
+    let volumes: BTreeSet<String> = entries(&spec, "volumes")
+        .iter()
+        .filter(|volume| holds_token(volume))
+        .map(|volume| text(volume, "name"))
+        .collect();
+
+    let mut mounts = BTreeSet::new();
+    for list in ["initContainers", "containers", "ephemeralContainers"] {
+        for container in entries(&spec, list) {
+            for mount in entries(&container, "volumeMounts") {
+                let volume = text(&mount, "name");
+                if volumes.contains(&volume) {
+                    mounts.insert(TokenMount { container: text(&container, "name"), volume });
+                }
+            }
+        }
+    }
+    mounts
+}
+
+fn is_pod(object: &Value) -> bool {
+    object.get("apiVersion") == Some(&json!("v1")) && object.get("kind") == Some(&json!("Pod"))
+}

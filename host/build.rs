@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Builds the policy for `wasm32-wasip1`, so that the library can embed it.
+//!
+//! A fresh clone then passes `cargo test --workspace --locked`, and `cargo install` gives one binary that carries
+//! its policy. The module is built exactly as the release job builds it: release profile, `--locked`, and none of the
+//! wrappers and flags that clippy, coverage or the user's shell put around the *host* build.
+//!
+//! `SA_HYGIENE_WASM=path` skips the build and embeds that file.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, exit};
+
+const TARGET: &str = "wasm32-wasip1";
+const PACKAGE: &str = "serviceaccount-hygiene";
+const ARTIFACT: &str = "serviceaccount_hygiene.wasm";
+
+/// Variables (by prefix) that would make the nested build differ from a plain `cargo build --release --locked`.
+const FOREIGN: &[&str] = &[
+    "CARGO_BUILD_",
+    "CARGO_CFG_",
+    "CARGO_ENCODED_RUSTFLAGS",
+    "CARGO_FEATURE_",
+    "CARGO_INCREMENTAL",
+    "CARGO_LLVM_COV",
+    "CARGO_PROFILE_",
+    "CARGO_TARGET_",
+    "CARGO_UNSTABLE_",
+    "CLIPPY_",
+    "LLVM_PROFILE_FILE",
+    "RUSTC_WORKSPACE_WRAPPER",
+    "RUSTC_WRAPPER",
+    "RUSTDOCFLAGS",
+    "RUSTFLAGS",
+    "__CARGO_",
+];
+
+fn main() {
+    println!("cargo::rerun-if-env-changed=SA_HYGIENE_WASM");
+
+    let wasm = match env::var_os("SA_HYGIENE_WASM").filter(|path| !path.is_empty()) {
+        Some(path) => prebuilt(Path::new(&path)),
+        None => build(),
+    };
+    println!("cargo::rustc-env=SA_HYGIENE_POLICY_WASM={}", wasm.display());
+}
+
+fn prebuilt(path: &Path) -> PathBuf {
+    println!("cargo::rerun-if-changed={}", path.display());
+    path.canonicalize().unwrap_or_else(|error| fail(&format!("SA_HYGIENE_WASM={}: {error}", path.display())))
+}
+
+fn build() -> PathBuf {
+    let host = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
+    let Some(root) = host.parent() else { fail("the host crate has no parent directory") };
+    for input in ["src", "Cargo.toml", "Cargo.lock"] {
+        println!("cargo::rerun-if-changed={}", root.join(input).display());
+    }
+    require_target();
+
+    // A target directory of its own: the outer cargo holds the lock of the usual one while this script runs.
+    let target_dir = PathBuf::from(variable("OUT_DIR")).join("policy");
+    let mut cargo = Command::new(variable("CARGO"));
+    cargo
+        .args(["build", "--release", "--locked", "--lib", "--package", PACKAGE, "--target", TARGET])
+        .arg("--manifest-path")
+        .arg(root.join("Cargo.toml"))
+        .arg("--target-dir")
+        .arg(&target_dir)
+        .current_dir(root);
+    for (name, _) in env::vars_os() {
+        if name.to_str().is_some_and(|name| FOREIGN.iter().any(|prefix| name.starts_with(prefix))) {
+            cargo.env_remove(name);
+        }
+    }
+
+    match cargo.status() {
+        Ok(status) if status.success() => {}
+        Ok(status) => fail(&format!("building {PACKAGE} for {TARGET} failed ({status})")),
+        Err(error) => fail(&format!("cannot start cargo: {error}")),
+    }
+    target_dir.join(TARGET).join("release").join(ARTIFACT)
+}
+
+/// Says what to install instead of letting the build end in "can't find crate for `core`".
+fn require_target() {
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let installed = Command::new(rustc)
+        .args(["--print", "target-libdir", "--target", TARGET])
+        .output()
+        .ok()
+        .filter(|output| output.status.success())
+        .and_then(|output| String::from_utf8(output.stdout).ok())
+        .is_some_and(|dir| Path::new(dir.trim()).is_dir());
+    if !installed {
+        fail(&format!(
+            "the Rust target {TARGET} is not installed; run `rustup target add {TARGET}`, \
+             or set SA_HYGIENE_WASM to a policy that is already built"
+        ));
+    }
+}
+
+fn variable(name: &str) -> std::ffi::OsString {
+    env::var_os(name).unwrap_or_else(|| fail(&format!("cargo did not set {name}")))
+}
+
+fn fail(message: &str) -> ! {
+    println!("cargo::error={message}");
+    exit(1)
+}

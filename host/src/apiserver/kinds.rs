@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! What the API server knows about kinds: resource names, scope, where the Pod is.
+
+/// A kind this simulation knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Kind {
+    pub group: &'static str,
+    pub name: &'static str,
+    pub resource: &'static str,
+    pub namespaced: bool,
+    /// The fields that lead to the Pod: its `metadata` and `spec` are below.
+    pub pod_path: Option<&'static [&'static str]>,
+}
+
+const POD: Option<&[&str]> = Some(&[]);
+const SPEC_TEMPLATE: Option<&[&str]> = Some(&["spec", "template"]);
+const CRON_TEMPLATE: Option<&[&str]> = Some(&["spec", "jobTemplate", "spec", "template"]);
+const TEMPLATE: Option<&[&str]> = Some(&["template"]);
+
+const RBAC: &str = "rbac.authorization.k8s.io";
+
+#[rustfmt::skip]
+const KINDS: &[Kind] = &[
+    Kind { group: "", name: "Pod", resource: "pods", namespaced: true, pod_path: POD },
+    Kind { group: "apps", name: "Deployment", resource: "deployments", namespaced: true, pod_path: SPEC_TEMPLATE },
+    Kind { group: "apps", name: "ReplicaSet", resource: "replicasets", namespaced: true, pod_path: SPEC_TEMPLATE },
+    Kind { group: "apps", name: "StatefulSet", resource: "statefulsets", namespaced: true, pod_path: SPEC_TEMPLATE },
+    Kind { group: "apps", name: "DaemonSet", resource: "daemonsets", namespaced: true, pod_path: SPEC_TEMPLATE },
+    Kind { group: "batch", name: "Job", resource: "jobs", namespaced: true, pod_path: SPEC_TEMPLATE },
+    Kind { group: "batch", name: "CronJob", resource: "cronjobs", namespaced: true, pod_path: CRON_TEMPLATE },
+    Kind { group: "", name: "ReplicationController", resource: "replicationcontrollers", namespaced: true, pod_path: SPEC_TEMPLATE },
+    Kind { group: "", name: "PodTemplate", resource: "podtemplates", namespaced: true, pod_path: TEMPLATE },
+    Kind { group: "", name: "ServiceAccount", resource: "serviceaccounts", namespaced: true, pod_path: None },
+    Kind { group: "", name: "Secret", resource: "secrets", namespaced: true, pod_path: None },
+    Kind { group: "", name: "ConfigMap", resource: "configmaps", namespaced: true, pod_path: None },
+    Kind { group: "", name: "Namespace", resource: "namespaces", namespaced: false, pod_path: None },
+    Kind { group: "authentication.k8s.io", name: "TokenRequest", resource: "serviceaccounts", namespaced: true, pod_path: None },
+    Kind { group: RBAC, name: "RoleBinding", resource: "rolebindings", namespaced: true, pod_path: None },
+    Kind { group: RBAC, name: "ClusterRoleBinding", resource: "clusterrolebindings", namespaced: false, pod_path: None },
+    Kind { group: RBAC, name: "Role", resource: "roles", namespaced: true, pod_path: None },
+    Kind { group: RBAC, name: "ClusterRole", resource: "clusterroles", namespaced: false, pod_path: None },
+];
+
+pub(super) fn find(group: &str, name: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.group == group && kind.name == name)
+}
+
+/// The plural that `kubectl` and code generators would guess for a kind.
+pub(super) fn guess_resource(kind: &str) -> String {
+    let singular = kind.to_lowercase();
+    if let Some(stem) = singular.strip_suffix('y')
+        && !stem.ends_with(['a', 'e', 'i', 'o', 'u'])
+    {
+        return format!("{stem}ies");
+    }
+    if singular.ends_with(['s', 'x']) || singular.ends_with("ch") || singular.ends_with("sh") {
+        return format!("{singular}es");
+    }
+    format!("{singular}s")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::guess_resource;
+
+    #[test]
+    fn guesses_plurals() {
+        for (kind, plural) in [
+            ("Rollout", "rollouts"),
+            ("NetworkPolicy", "networkpolicies"),
+            ("Ingress", "ingresses"),
+            ("Gateway", "gateways"),
+            ("Mesh", "meshes"),
+        ] {
+            assert_eq!(guess_resource(kind), plural);
+        }
+    }
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Typed access to untyped JSON, which knows where it is.
+
+use serde_json::{Map, Value};
+
+use super::ApiError;
+
+/// A JSON object and its path. Absent and `null` fields are `None`, a field of
+/// another type is a bad request.
+pub(super) struct Node<'a> {
+    pub path: String,
+    pub fields: &'a mut Map<String, Value>,
+}
+
+impl<'a> Node<'a> {
+    pub fn root(object: &'a mut Value) -> Result<Self, ApiError> {
+        let found = type_name(object);
+        match object {
+            Value::Object(fields) => Ok(Node { path: String::new(), fields }),
+            _ => Err(ApiError::BadRequest(format!("the object must be an object, is {found}"))),
+        }
+    }
+
+    pub fn path_of(&self, key: &str) -> String {
+        join(&self.path, key)
+    }
+
+    pub fn has(&self, key: &str) -> bool {
+        self.fields.get(key).is_some_and(|value| !value.is_null())
+    }
+
+    /// The object in a field.
+    pub fn child(&mut self, key: &str) -> Result<Option<Node<'_>>, ApiError> {
+        let path = self.path_of(key);
+        match self.fields.get_mut(key) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Object(fields)) => Ok(Some(Node { path, fields })),
+            Some(other) => Err(wrong_type(&path, "an object", other)),
+        }
+    }
+
+    /// The object below several fields.
+    pub fn descend(self, keys: &[&str]) -> Result<Option<Node<'a>>, ApiError> {
+        let Node { mut path, mut fields } = self;
+        for key in keys {
+            path = join(&path, key);
+            match fields.get_mut(*key) {
+                None | Some(Value::Null) => return Ok(None),
+                Some(Value::Object(below)) => fields = below,
+                Some(other) => return Err(wrong_type(&path, "an object", other)),
+            }
+        }
+        Ok(Some(Node { path, fields }))
+    }
+
+    /// The objects of a list; none if the list is absent.
+    pub fn list(&mut self, key: &str) -> Result<Vec<Node<'_>>, ApiError> {
+        let path = self.path_of(key);
+        let entries = match self.fields.get_mut(key) {
+            None | Some(Value::Null) => return Ok(Vec::new()),
+            Some(Value::Array(entries)) => entries,
+            Some(other) => return Err(wrong_type(&path, "a list", other)),
+        };
+        let nodes = entries.iter_mut().enumerate().map(|(index, entry)| {
+            let path = format!("{path}[{index}]");
+            match entry {
+                Value::Object(fields) => Ok(Node { path, fields }),
+                other => Err(wrong_type(&path, "an object", other)),
+            }
+        });
+        nodes.collect()
+    }
+
+    /// The list in a field, to append to; made if absent.
+    pub fn list_mut(&mut self, key: &str) -> Result<&mut Vec<Value>, ApiError> {
+        let path = self.path_of(key);
+        let value = self.fields.entry(key).or_insert(Value::Null);
+        if value.is_null() {
+            *value = Value::Array(Vec::new());
+        }
+        match value {
+            Value::Array(entries) => Ok(entries),
+            other => Err(wrong_type(&path, "a list", other)),
+        }
+    }
+
+    pub fn text(&self, key: &str) -> Result<Option<&str>, ApiError> {
+        self.scalar(key, "a string", Value::as_str)
+    }
+
+    pub fn boolean(&self, key: &str) -> Result<Option<bool>, ApiError> {
+        self.scalar(key, "a boolean", Value::as_bool)
+    }
+
+    pub fn integer(&self, key: &str) -> Result<Option<i64>, ApiError> {
+        self.scalar(key, "an integer", Value::as_i64)
+    }
+
+    /// Sets a field that is absent or `null`.
+    pub fn default_to(&mut self, key: &str, value: impl Into<Value>) {
+        if !self.has(key) {
+            self.fields.insert(key.to_owned(), value.into());
+        }
+    }
+
+    pub fn remove_null(&mut self, key: &str) {
+        if !self.has(key) {
+            self.fields.remove(key);
+        }
+    }
+
+    fn scalar<'b, T>(
+        &'b self,
+        key: &str,
+        wanted: &str,
+        read: impl Fn(&'b Value) -> Option<T>,
+    ) -> Result<Option<T>, ApiError> {
+        match self.fields.get(key) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => match read(value) {
+                Some(found) => Ok(Some(found)),
+                None => Err(wrong_type(&self.path_of(key), wanted, value)),
+            },
+        }
+    }
+}
+
+fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+fn wrong_type(path: &str, wanted: &str, found: &Value) -> ApiError {
+    ApiError::BadRequest(format!("{path}: must be {wanted}, is {}", type_name(found)))
+}
+
+fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Against what `pkg/apis/core/validation/validation_test.go` says.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+#[test]
+fn admitted_pods_are_valid() {
+    assert_eq!(server().validate(&bare()), Ok(()));
+}
+
+#[test]
+fn what_validation_refuses() {
+    let label_rule = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end \
+                      with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is \
+                      '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
+    let mounts = |mounts: Value| json!({"volumes": [{"name": "a", "emptyDir": {}}], "containers": [{"name": "web", "image": "web", "volumeMounts": mounts}]});
+    let token =
+        |token: Value| json!({"volumes": [{"name": "t", "projected": {"sources": [{"serviceAccountToken": token}]}}]});
+    let cases = [
+        (json!({"containers": []}), vec!["spec.containers: Required value".to_owned()]),
+        (json!({"containers": [{"image": "web"}]}), vec!["spec.containers[0].name: Required value".to_owned()]),
+        (json!({"containers": [{"name": "Web", "image": "web"}]}), vec![format!("spec.containers[0].name: Invalid value: \"Web\": {label_rule}")]),
+        (json!({"initContainers": [{"name": "web", "image": "init"}]}), vec!["spec.initContainers[0].name: Duplicate value: \"web\"".to_owned()]),
+        (json!({"containers": [{"name": "web"}]}), vec!["spec.containers[0].image: Required value".to_owned()]),
+        (json!({"volumes": [{"name": "a", "emptyDir": {}}, {"name": "a", "emptyDir": {}}]}), vec!["spec.volumes[1].name: Duplicate value: \"a\"".to_owned()]),
+        (json!({"volumes": [{"name": "a", "emptyDir": {}, "hostPath": {"path": "/"}}]}), vec!["spec.volumes[0].hostPath: Forbidden: may not specify more than 1 volume type".to_owned()]),
+        (mounts(json!([{"name": "b", "mountPath": "/b"}])), vec!["spec.containers[0].volumeMounts[0].name: Not found: \"b\"".to_owned()]),
+        (
+            mounts(json!([{"name": "a", "mountPath": "/a"}, {"name": "a", "mountPath": "/a"}])),
+            vec!["spec.containers[0].volumeMounts[1].mountPath: Invalid value: \"/a\": must be unique".to_owned()],
+        ),
+        (mounts(json!([{"name": "a"}])), vec!["spec.containers[0].volumeMounts[0].mountPath: Required value".to_owned()]),
+        (token(json!({"path": "t", "expirationSeconds": 599})), vec!["spec.volumes[0].projected.expirationSeconds: Invalid value: 599: may not specify a duration less than 10 minutes".to_owned()]),
+        (
+            token(json!({"path": "/t", "expirationSeconds": 4_294_967_297_u64})),
+            vec![
+                "spec.volumes[0].projected.path: Invalid value: \"/t\": must be a relative path".to_owned(),
+                "spec.volumes[0].projected.expirationSeconds: Invalid value: 4294967297: may not specify a duration larger than 2^32 seconds".to_owned(),
+            ],
+        ),
+        (json!({"ephemeralContainers": [{"name": "debug", "image": "debug"}]}), vec!["spec.ephemeralContainers: Forbidden: cannot be set on create".to_owned()]),
+        (json!({"volumes": "none"}), vec!["spec.volumes: must be a list, is a string".to_owned()]),
+    ];
+    for (spec, errors) in cases {
+        assert_eq!(server().validate(&pod(&spec)), Err(errors), "{spec}");
+    }
+    let nameless =
+        json!({"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [{"name": "web", "image": "web"}]}});
+    assert_eq!(
+        server().validate(&nameless),
+        Err(vec!["metadata.name: Required value: name or generateName is required".to_owned()])
+    );
+}
+
+#[test]
+fn templates_are_validated_at_their_path() {
+    let object = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {"template": {"spec": {}}}});
+    assert_eq!(server().validate(&object), Err(vec!["spec.template.spec.containers: Required value".to_owned()]));
+}

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! How long one request takes, as the policy server would run it: a fresh instance each time, epoch interruption on.
+//!
+//! Absolute times differ from machine to machine and from minute to minute, so every time is measured right beside
+//! that of a policy that accepts unread, and the medians are compared as a ratio.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::{Map, Value, json};
+
+use crate::apiserver::{ApiServer, RequestOptions};
+use crate::kubewarden::{Evaluation, Module, Policy, PolicyConfig};
+use crate::yaml;
+
+/// What the policy is expected to do, so that nobody measures the wrong path (`kwctl bench` never looks).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// Without a patch.
+    Accepted,
+    /// With a patch.
+    Fixed,
+    /// Not allowed.
+    Refused,
+}
+
+/// A request to measure.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// Short, and the key in `budgets.toml`.
+    pub name: &'static str,
+    /// The `AdmissionRequest`.
+    pub request: Value,
+    /// The verdict.
+    pub expected: Expected,
+}
+
+/// Settings to measure with.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Short.
+    pub name: &'static str,
+    /// The policy's settings.
+    pub value: Value,
+}
+
+/// One line of the result.
+#[derive(Debug, Clone)]
+pub struct Measurement {
+    /// Which request.
+    pub subject: &'static str,
+    /// With which settings.
+    pub settings: &'static str,
+    /// Size of the payload.
+    pub bytes: usize,
+    /// Median of the policy that accepts unread.
+    pub baseline: Duration,
+    /// Median of the policy.
+    pub policy: Duration,
+    /// What the policy did, where it is not what was expected.
+    pub unexpected: Option<Expected>,
+}
+
+impl Measurement {
+    /// The policy's median by the other's.
+    pub fn ratio(&self) -> f64 {
+        self.policy.as_secs_f64() / self.baseline.as_secs_f64()
+    }
+}
+
+/// The requests, from the most usual to the largest.
+pub fn subjects() -> Result<Vec<Subject>> {
+    let documents = yaml::load_str(include_str!("../../bench/pod.yaml"), "bench/pod.yaml")?;
+    let [document] = documents.as_slice() else { bail!("bench/pod.yaml: one document is expected") };
+    let accepted = document.value.clone();
+
+    // Nobody asked for a token: the account is `default`, and the Pod does not say.
+    let mut fixed = accepted.clone();
+    edit(&mut fixed, "/spec", |spec| {
+        spec.remove("automountServiceAccountToken");
+        spec.insert("serviceAccountName".to_owned(), "default".into());
+    })?;
+
+    // A reserved volume name with something else behind it.
+    let mut refused = accepted.clone();
+    push(&mut refused, "/spec/volumes", json!({"name": "aws-iam-token", "emptyDir": {}}))?;
+
+    let template = json!({
+        "metadata": {"labels": accepted.pointer("/metadata/labels")},
+        "spec": accepted.get("spec"),
+    });
+    let deployment = json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "checkout", "namespace": "shop", "labels": accepted.pointer("/metadata/labels")},
+        "spec": {"replicas": 3, "selector": {"matchLabels": {"app": "checkout"}}, "template": template},
+    });
+
+    let mut megabyte = accepted.clone();
+    let arguments: Vec<_> = (0..1_000).map(|number| format!("--option-{number:04}={}", "x".repeat(1_000))).collect();
+    edit(&mut megabyte, "/spec/containers/0", |container| {
+        container.insert("args".to_owned(), json!(arguments));
+    })?;
+
+    let mut many = accepted.clone();
+    for number in 0..98 {
+        let env: Vec<_> = (0..5).map(|entry| json!({"name": format!("NAME_{entry}"), "value": "some value"})).collect();
+        let container =
+            json!({"name": format!("worker-{number}"), "image": "registry.example.com/worker:1", "env": env});
+        push(&mut many, "/spec/containers", container)?;
+    }
+
+    let account = json!({
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": "checkout", "namespace": "shop",
+            "annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/checkout"}},
+    });
+
+    [
+        ("pod accepted", accepted, Expected::Accepted),
+        ("pod fixed", fixed, Expected::Fixed),
+        ("pod refused", refused, Expected::Refused),
+        ("deployment", deployment, Expected::Accepted),
+        ("service account", account, Expected::Accepted),
+        ("pod of 1 MB", megabyte, Expected::Accepted),
+        ("pod with 100 containers", many, Expected::Accepted),
+    ]
+    .into_iter()
+    .map(|(name, object, expected)| Ok(Subject { name, request: request(object)?, expected }))
+    .collect()
+}
+
+/// `{}`, and settings of a large organisation.
+pub fn settings() -> Vec<Settings> {
+    let exemptions: Vec<_> = (0..200)
+        .map(|number| {
+            json!({
+                "rules": ["pod-automount"],
+                "namespaces": [format!("team-{number}-*"), format!("tools-{number}")],
+                "serviceAccounts": [format!("team-{number}-*/operator")],
+                "reason": "reads its own configuration from the API server",
+            })
+        })
+        .collect();
+    vec![
+        Settings { name: "{}", value: Value::Object(Map::new()) },
+        Settings { name: "200 exemptions", value: json!({ "exemptions": exemptions }) },
+    ]
+}
+
+/// Measures every subject with every settings, the two modules taking turns.
+pub fn compare(baseline: &Module, policy: &Module, rounds: usize) -> Result<Vec<Measurement>> {
+    let mut measurements = Vec::new();
+    for Settings { name: settings_name, value } in settings() {
+        // Long enough that a slow machine measures instead of timing out.
+        let config = PolicyConfig { settings: value, timeout: Duration::from_mins(1), ..PolicyConfig::default() };
+        let judging = Policy::load(policy, config.clone()).context("the policy")?;
+        let unread = Policy::load(baseline, config).context("the policy that accepts unread")?;
+        for subject in subjects()? {
+            let payload = judging.payload(&subject.request)?;
+            let found = verdict(&judging.evaluate(&subject.request)?);
+            let [mut unread_times, mut judging_times] = [Vec::with_capacity(rounds), Vec::with_capacity(rounds)];
+            for round in 0..rounds + WARM_UP {
+                let mut contestants = [(&unread, &mut unread_times), (&judging, &mut judging_times)];
+                // Turn about, so that neither always finds the caches the other left.
+                if round % 2 == 1 {
+                    contestants.reverse();
+                }
+                for (contestant, times) in contestants {
+                    let start = Instant::now();
+                    contestant.evaluate_raw("validate", &payload).with_context(|| subject.name)?;
+                    let elapsed = start.elapsed();
+                    if round >= WARM_UP {
+                        times.push(elapsed);
+                    }
+                }
+            }
+            measurements.push(Measurement {
+                subject: subject.name,
+                settings: settings_name,
+                bytes: payload.len(),
+                baseline: median(unread_times),
+                policy: median(judging_times),
+                unexpected: (found != subject.expected).then_some(found),
+            });
+        }
+    }
+    Ok(measurements)
+}
+
+/// Rounds that are not counted.
+const WARM_UP: usize = 10;
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+fn verdict(evaluation: &Evaluation) -> Expected {
+    match (evaluation.response.allowed, &evaluation.response.patch) {
+        (false, _) => Expected::Refused,
+        (true, Some(_)) => Expected::Fixed,
+        (true, None) => Expected::Accepted,
+    }
+}
+
+fn request(object: Value) -> Result<Value> {
+    let account =
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "checkout", "namespace": "shop"}});
+    ApiServer::new(&[account]).request(object, &RequestOptions::default()).context("a subject of the benchmark")
+}
+
+fn edit(object: &mut Value, pointer: &str, change: impl FnOnce(&mut Map<String, Value>)) -> Result<()> {
+    let fields = object.pointer_mut(pointer).and_then(Value::as_object_mut);
+    change(fields.with_context(|| format!("bench/pod.yaml: no object at {pointer}"))?);
+    Ok(())
+}
+
+fn push(object: &mut Value, pointer: &str, item: Value) -> Result<()> {
+    let items = object.pointer_mut(pointer).and_then(Value::as_array_mut);
+    items.with_context(|| format!("bench/pod.yaml: no list at {pointer}"))?.push(item);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ordinary_pod_has_the_size_that_is_promised() {
+        let subjects = subjects().unwrap();
+        let size = |name: &str| {
+            let subject = subjects.iter().find(|subject| subject.name == name).unwrap();
+            subject.request["object"].to_string().len()
+        };
+        assert!((5_500..7_000).contains(&size("pod accepted")), "{}", size("pod accepted"));
+        assert!((1_000_000..1_100_000).contains(&size("pod of 1 MB")), "{}", size("pod of 1 MB"));
+    }
+}

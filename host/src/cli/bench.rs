@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! `sa-hygiene bench`: the table of the benchmark.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use comfy_table::{Cell, CellAlignment, Color};
+
+use super::{Outcome, output};
+use crate::bench::{Measurement, compare};
+use crate::budgets::Budgets;
+use crate::kubewarden::Module;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The policy that accepts unread: the example `accept_unread`, built for wasm32-wasip1 in release mode
+    #[arg(long, value_name = "WASM")]
+    baseline: PathBuf,
+
+    /// The policy module; without it, the one built into this command
+    #[arg(long, value_name = "WASM")]
+    policy: Option<PathBuf>,
+
+    /// How often each request is measured
+    #[arg(long, default_value_t = 200)]
+    rounds: usize,
+}
+
+pub(super) fn run(args: &Args) -> Result<Outcome> {
+    let budgets = Budgets::embedded()?;
+    let baseline = read(&args.baseline)?;
+    let policy = match &args.policy {
+        Some(path) => read(path)?,
+        None => crate::embedded_module()?,
+    };
+    let measurements = compare(&baseline, &policy, args.rounds.max(1))?;
+
+    let mut table =
+        output::new_table(["request", "settings", "KB", "unread µs", "policy µs", "ratio", "limit", "remark"]);
+    let mut over = policy.size() > budgets.module.max_bytes;
+    for measurement in &measurements {
+        let limit = limit(&budgets, measurement, &measurements);
+        let exceeded = limit.is_some_and(|limit| measurement.ratio() > limit);
+        over |= exceeded || measurement.unexpected.is_some();
+        let remark = match measurement.unexpected {
+            Some(found) => format!("was {found:?}").to_lowercase(),
+            None => String::new(),
+        };
+        let mut ratio = right(format!("{:.2}", measurement.ratio()));
+        if exceeded {
+            ratio = ratio.fg(Color::Red);
+        }
+        table.add_row(vec![
+            Cell::new(measurement.subject),
+            Cell::new(measurement.settings),
+            right(measurement.bytes.div_ceil(1024).to_string()),
+            right(measurement.baseline.as_micros().to_string()),
+            right(measurement.policy.as_micros().to_string()),
+            ratio,
+            right(limit.map(|limit| format!("{limit:.2}")).unwrap_or_default()),
+            Cell::new(remark).fg(Color::Red),
+        ]);
+    }
+    output::print(&format!(
+        "{}\n\nmodule: {} bytes, limit {}; medians of {} rounds, a fresh instance for each request\n",
+        output::render(&table),
+        policy.size(),
+        budgets.module.max_bytes,
+        args.rounds.max(1)
+    ))?;
+    Ok(if over { Outcome::SomethingRefused } else { Outcome::AllAccepted })
+}
+
+/// With default settings the subject's own limit; with long settings a multiple of what it takes with the default.
+fn limit(budgets: &Budgets, measurement: &Measurement, all: &[Measurement]) -> Option<f64> {
+    let default = all.iter().find(|other| other.subject == measurement.subject)?;
+    if default.settings == measurement.settings {
+        budgets.ratio.get(measurement.subject).copied()
+    } else {
+        Some(default.ratio() * budgets.settings.max_ratio)
+    }
+}
+
+fn right(text: String) -> Cell {
+    Cell::new(text).set_alignment(CellAlignment::Right)
+}
+
+fn read(path: &Path) -> Result<Module> {
+    let named = || path.display().to_string();
+    Module::new(&std::fs::read(path).with_context(named)?).with_context(named)
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! What a patch changes, as a person reads it: the two objects as YAML, line by line.
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+use serde_json::Value;
+use similar::{ChangeTag, TextDiff};
+
+use super::output::{BAD, GOOD, QUIET};
+use crate::yaml;
+
+/// A unified diff with ANSI colours; `anstream` takes them out where they do not belong.
+pub(super) fn render(before: &Value, after: &Value) -> Result<String> {
+    let (before, after) = (yaml::to_string(before)?, yaml::to_string(after)?);
+    let diff = TextDiff::from_lines(&before, &after);
+    let mut text = String::new();
+    writeln!(text, "{BAD}--- as admitted{BAD:#}\n{GOOD}+++ as fixed{GOOD:#}")?;
+    for hunk in diff.unified_diff().context_radius(3).iter_hunks() {
+        writeln!(text, "{QUIET}{}{QUIET:#}", hunk.header())?;
+        for change in hunk.iter_changes() {
+            let line = change.value().trim_end_matches('\n');
+            match change.tag() {
+                ChangeTag::Equal => writeln!(text, " {line}")?,
+                ChangeTag::Delete => writeln!(text, "{BAD}-{line}{BAD:#}")?,
+                ChangeTag::Insert => writeln!(text, "{GOOD}+{line}{GOOD:#}")?,
+            }
+        }
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_what_changed_is_shown_with_its_surroundings() {
+        let before = json!({"a": 1, "spec": {"volumes": [{"name": "data"}, {"name": "token"}], "x": true}});
+        let after = json!({"a": 1, "spec": {"volumes": [{"name": "data"}], "x": true}});
+        let plain = anstream::adapter::strip_str(&render(&before, &after).unwrap()).to_string();
+        assert_eq!(
+            plain,
+            "--- as admitted\n+++ as fixed\n@@ -2,5 +2,4 @@\n spec:\n   volumes:\n   - name: data\n-  - name: token\n   x: true\n"
+        );
+    }
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! What a document is: an admission request as captured, or an object as a user writes it.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use serde_json::Value;
+
+use crate::cluster::files_below;
+use crate::kubewarden::AdmissionRequest;
+use crate::yaml::{self, Document};
+
+/// One thing to judge.
+#[derive(Debug, Clone)]
+pub(super) struct Input {
+    /// `file:line`.
+    pub(super) place: String,
+    pub(super) subject: Subject,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Subject {
+    /// An `AdmissionRequest`, taken out of its review.
+    Request(Value),
+    /// A Kubernetes object.
+    Object(Value),
+}
+
+/// Reads files, and directories of them; `-` is the standard input.
+pub(super) fn read<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Vec<Input>> {
+    let mut inputs = Vec::new();
+    for path in paths {
+        let before = inputs.len();
+        for file in files_below(path.as_ref())? {
+            for document in yaml::flatten_lists(yaml::load_file(file)?) {
+                inputs.push(classify(document)?);
+            }
+        }
+        if inputs.len() == before {
+            bail!("{}: nothing to judge here", path.as_ref().display());
+        }
+    }
+    Ok(inputs)
+}
+
+fn classify(document: Document) -> Result<Input> {
+    let place = document.place();
+    let is_review = document.value.get("kind").and_then(Value::as_str) == Some("AdmissionReview");
+    let is_request = document.value.get("uid").is_some() && document.value.get("kind").is_some_and(Value::is_object);
+    let text = |name: &str| document.value.get(name).and_then(Value::as_str);
+    let subject = if is_review || is_request || document.value.pointer("/request/uid").is_some() {
+        let request = match document.value.get("request") {
+            Some(request) => request.clone(),
+            None if is_review => return Err(document.error("an AdmissionReview without a request").into()),
+            None => document.value.clone(),
+        };
+        if let Err(error) = AdmissionRequest::read(&request) {
+            return Err(document.error(format!("not an admission request: {error}")).into());
+        }
+        Subject::Request(request)
+    } else if text("apiVersion").is_some() && text("kind").is_some() {
+        Subject::Object(document.value)
+    } else {
+        let message = "neither a kubernetes object (it has no apiVersion and kind) nor an admission request";
+        return Err(document.error(message).into());
+    };
+    Ok(Input { place, subject })
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The `sa-hygiene` command: reading arguments, running a verb, exit codes.
+
+mod bench;
+mod corpus;
+mod describe;
+mod diff;
+mod input;
+mod judge;
+mod options;
+mod output;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// What a verb found; the exit codes are part of the interface, so that pipelines can tell a refusal from a mistake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// Exit code 0.
+    AllAccepted,
+    /// Exit code 1.
+    SomethingRefused,
+}
+
+/// Exit code for input that cannot be used; clap uses the same for arguments.
+const UNUSABLE: u8 = 2;
+
+/// Runs the serviceaccount-hygiene policy without a cluster.
+#[derive(Debug, Parser)]
+#[command(name = "sa-hygiene", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Show what the policy says to manifests or admission requests, and what it changes
+    Run(run::Args),
+    /// Run the policy over a folder of captured admission requests
+    Corpus(corpus::Args),
+    /// Compare the policy's speed with one that accepts unread
+    #[command(hide = true)]
+    Bench(bench::Args),
+}
+
+/// The whole command.
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().verb {
+        Verb::Run(args) => run::run(&args),
+        Verb::Corpus(args) => corpus::run(&args),
+        Verb::Bench(args) => bench::run(&args),
+    };
+    match result {
+        Ok(Outcome::AllAccepted) => ExitCode::SUCCESS,
+        Ok(Outcome::SomethingRefused) => ExitCode::FAILURE,
+        Err(error) => {
+            anstream::eprintln!("{}error:{} {error:#}", output::BAD.render(), output::BAD.render_reset());
+            ExitCode::from(UNUSABLE)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Arguments that several verbs share: which policy, how it is set up, which cluster it sees.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+
+use crate::cluster::{Cluster, LookupBehaviour};
+use crate::kubewarden::{Mode, Module, Policy, PolicyConfig};
+use crate::yaml;
+
+/// How the policy is set up.
+#[derive(Debug, clap::Args)]
+pub(super) struct PolicyArgs {
+    /// The policy's settings; without it, `{}`
+    #[arg(long, short = 's', value_name = "FILE")]
+    pub(super) settings: Option<PathBuf>,
+
+    /// Objects that exist in the cluster, for look-ups of ServiceAccounts; can be given several times.
+    /// Without it, an account that is not among the input is unknown to the policy
+    #[arg(long, value_name = "FILE_OR_DIR")]
+    pub(super) cluster: Vec<PathBuf>,
+
+    /// The policy module; without it, the one built into this command
+    #[arg(long, value_name = "WASM")]
+    pub(super) policy: Option<PathBuf>,
+
+    /// `mode` of the policy's manifest
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) mode: Mode,
+
+    /// As with `mutating: false` in the policy's manifest
+    #[arg(long)]
+    pub(super) no_mutate: bool,
+}
+
+impl PolicyArgs {
+    /// The objects named on the command line. Without any, what is not there is unknown, not absent.
+    pub(super) fn cluster(&self) -> Result<Cluster> {
+        let cluster = Cluster::load(&self.cluster)?;
+        let behaviour = if self.cluster.is_empty() { LookupBehaviour::KnownOnly } else { LookupBehaviour::Granted };
+        Ok(cluster.with_behaviour(behaviour))
+    }
+
+    /// The policy, its settings checked.
+    pub(super) fn load(&self, cluster: Cluster) -> Result<Policy> {
+        let settings = match &self.settings {
+            Some(path) => yaml::load_settings(path)?,
+            None => serde_json::Value::Null,
+        };
+        let config = PolicyConfig {
+            settings,
+            mode: self.mode,
+            allowed_to_mutate: !self.no_mutate,
+            cluster: Arc::new(cluster),
+            ..PolicyConfig::default()
+        };
+        let policy = Policy::load(&self.module()?, config);
+        match &self.settings {
+            Some(path) => policy.with_context(|| path.display().to_string()),
+            None => policy,
+        }
+    }
+
+    fn module(&self) -> Result<Module> {
+        match &self.policy {
+            None => crate::embedded_module(),
+            Some(path) => {
+                let named = || path.display().to_string();
+                let wasm = std::fs::read(path).with_context(named)?;
+                Module::new(&wasm).with_context(named)
+            }
+        }
+    }
+}

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! How results look. Text is built with colours; `anstream` removes them where the output is no terminal or
+//! `NO_COLOR` is set.
+
+use std::fmt::Write as _;
+use std::io::{ErrorKind, Write as _};
+
+use anstyle::{AnsiColor, Style};
+use anyhow::{Context as _, Result};
+use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, TableComponent, presets};
+use serde_json::{Value, json};
+
+use super::diff;
+use super::judge::{Judged, Verdict};
+
+pub(super) const BAD: Style = AnsiColor::Red.on_default();
+pub(super) const GOOD: Style = AnsiColor::Green.on_default();
+pub(super) const QUIET: Style = Style::new().dimmed();
+const BOLD: Style = Style::new().bold();
+
+/// Findings in one cell; the details have them all.
+const CELL_FINDINGS: usize = 3;
+
+/// Width of a table where there is no terminal to ask.
+const WIDTH: u16 = 140;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(super) enum Format {
+    /// For people
+    #[default]
+    Table,
+    /// One document, for programs
+    Json,
+}
+
+/// Writes a text to the standard output. A reader that has seen enough (`| head`) is no error.
+pub(super) fn print(text: &str) -> Result<()> {
+    let mut out = anstream::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        result => result.context("cannot write to the standard output"),
+    }
+}
+
+/// The table (where there are several objects), then each object that there is something to say about.
+pub(super) fn text(results: &[Judged]) -> Result<String> {
+    let mut text = String::new();
+    if results.len() > 1 {
+        writeln!(text, "{}\n", render(&summary_table(results)))?;
+    }
+    // What was accepted without a word has nothing to add to its line in the table.
+    for judged in results.iter().filter(|judged| results.len() == 1 || judged.verdict != Verdict::Accepted) {
+        details(&mut text, judged)?;
+    }
+    if results.len() > 1 {
+        writeln!(text, "{}", closing_line(results))?;
+    }
+    Ok(text)
+}
+
+fn summary_table(results: &[Judged]) -> Table {
+    let mut table = new_table(["object", "says", "verdict", "what happened"]);
+    for judged in results {
+        let mut what: Vec<_> = judged.findings.iter().take(CELL_FINDINGS).map(|finding| first_line(finding)).collect();
+        if let Some(more @ 1..) = judged.findings.len().checked_sub(CELL_FINDINGS) {
+            what.push(format!("and {more} more"));
+        }
+        table.add_row(vec![
+            Cell::new(&judged.title).add_attribute(Attribute::Bold),
+            Cell::new(&judged.says),
+            verdict_cell(judged.verdict),
+            Cell::new(what.join("\n")),
+        ]);
+    }
+    table
+}
+
+fn first_line(finding: &str) -> String {
+    match finding.split_once('\n') {
+        Some((line, _)) => format!("{line} …"),
+        None => finding.to_owned(),
+    }
+}
+
+/// The table as text, without the blanks that fill it up on the right.
+pub(super) fn render(table: &Table) -> String {
+    table.trim_fmt()
+}
+
+/// A table in the house style: one line below the header, none between the rows.
+pub(super) fn new_table<const N: usize>(header: [&str; N]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_preset(presets::NOTHING)
+        .set_style(TableComponent::HeaderLines, '─')
+        .set_style(TableComponent::MiddleHeaderIntersections, '─')
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(header.map(|title| Cell::new(title).add_attribute(Attribute::Dim)))
+        .enforce_styling();
+    if !table.is_tty() {
+        let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        table.set_width(columns.unwrap_or(WIDTH));
+    }
+    table
+}
+
+/// A verdict in its colour.
+pub(super) fn verdict_cell(verdict: Verdict) -> Cell {
+    let color = match verdict {
+        Verdict::Accepted => Color::Green,
+        Verdict::Fixed => Color::Cyan,
+        Verdict::Warned => Color::Yellow,
+        Verdict::Refused | Verdict::Failed => Color::Red,
+    };
+    Cell::new(format!("{} {}", symbol(verdict), verdict.word())).fg(color).add_attribute(Attribute::Bold)
+}
+
+fn symbol(verdict: Verdict) -> char {
+    match verdict {
+        Verdict::Accepted => '✔',
+        Verdict::Fixed => '✎',
+        Verdict::Warned => '!',
+        Verdict::Refused | Verdict::Failed => '✘',
+    }
+}
+
+fn style(verdict: Verdict) -> Style {
+    let color = match verdict {
+        Verdict::Accepted => AnsiColor::Green,
+        Verdict::Fixed => AnsiColor::Cyan,
+        Verdict::Warned => AnsiColor::Yellow,
+        Verdict::Refused | Verdict::Failed => AnsiColor::Red,
+    };
+    color.on_default().bold()
+}
+
+fn details(text: &mut String, judged: &Judged) -> Result<()> {
+    let Judged { verdict, title, place, findings, evaluation, patched, .. } = judged;
+    let style = style(*verdict);
+    writeln!(
+        text,
+        "{style}{} {}{style:#}  {BOLD}{title}{BOLD:#}  {QUIET}{place}{QUIET:#}",
+        symbol(*verdict),
+        verdict.word()
+    )?;
+    for line in findings.iter().flat_map(|finding| finding.lines()) {
+        writeln!(text, "  {line}")?;
+    }
+    if let Some(evaluation) = evaluation {
+        if let Some(code) = evaluation.response.code() {
+            writeln!(text, "  {QUIET}code: {code}{QUIET:#}")?;
+        }
+        if !evaluation.response.audit_annotations.is_empty() {
+            let pairs = evaluation.response.audit_annotations.iter().map(|(key, value)| format!("{key}={value}"));
+            let pairs: Vec<_> = pairs.collect();
+            writeln!(text, "  {QUIET}audit: {}{QUIET:#}", pairs.join(" "))?;
+        }
+        if let (Some(before), Some(after)) = (&evaluation.object, patched) {
+            for line in diff::render(before, after)?.lines() {
+                writeln!(text, "    {line}")?;
+            }
+        }
+    }
+    writeln!(text)?;
+    Ok(())
+}
+
+fn closing_line(results: &[Judged]) -> String {
+    let counts: Vec<_> = counts(results)
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(verdict, count)| {
+            let style = style(verdict);
+            format!("{style}{count} {}{style:#}", verdict.word())
+        })
+        .collect();
+    format!("{} objects: {}", results.len(), counts.join(", "))
+}
+
+fn counts(results: &[Judged]) -> Vec<(Verdict, usize)> {
+    let count = |verdict| results.iter().filter(|judged| judged.verdict == verdict).count();
+    Verdict::ALL.map(|verdict| (verdict, count(verdict))).to_vec()
+}
+
+/// Everything, as one JSON document.
+pub(super) fn json(results: &[Judged]) -> Result<String> {
+    let summary: serde_json::Map<_, _> =
+        counts(results).into_iter().map(|(verdict, count)| (verdict.word().to_owned(), count.into())).collect();
+    let results: Vec<_> = results.iter().map(json_result).collect();
+    let text = serde_json::to_string_pretty(&json!({ "results": results, "summary": summary }))?;
+    Ok(text + "\n")
+}
+
+fn json_result(judged: &Judged) -> Value {
+    let mut result = json!({
+        "source": judged.place,
+        "title": judged.title,
+        "verdict": judged.verdict.word(),
+        "findings": judged.findings,
+    });
+    if let (Some(evaluation), Some(fields)) = (&judged.evaluation, result.as_object_mut()) {
+        fields.insert("response".to_owned(), json!(evaluation.response));
+        fields.insert("object".to_owned(), json!(evaluation.object));
+        fields.insert("patchedObject".to_owned(), json!(judged.patched));
+        fields.insert("hostCalls".to_owned(), json!(evaluation.host_calls));
+        fields.insert("logs".to_owned(), json!(evaluation.logs));
+        if evaluation.unconstrained != evaluation.response {
+            fields.insert("policyAnswer".to_owned(), json!(evaluation.unconstrained));
+        }
+    }
+    result
+}

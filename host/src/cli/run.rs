@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! `sa-hygiene run`: what the policy says to files.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use super::Outcome;
+use super::input::{self, Input, Subject};
+use super::judge::{Judge, Judged};
+use super::options::PolicyArgs;
+use super::output::{self, Format};
+use crate::apiserver::ApiServer;
+use crate::cluster::Cluster;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Kubernetes objects or admission requests, in YAML or JSON; directories of them; `-` for the standard input.
+    /// An object becomes a CREATE request, as the API server would send it
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    #[command(flatten)]
+    policy: PolicyArgs,
+
+    /// Send objects as they are, without what the API server does to them before admission
+    #[arg(long)]
+    raw: bool,
+
+    /// How to print the result
+    #[arg(long, short = 'o', value_enum, default_value_t)]
+    output: Format,
+}
+
+pub(super) fn run(args: &Args) -> Result<Outcome> {
+    let inputs = input::read(&args.files)?;
+    let mut cluster = args.policy.cluster()?;
+    for account in inputs.iter().filter_map(account) {
+        cluster.insert(account.clone())?;
+    }
+    let server = api_server(&cluster, &inputs, args.policy.cluster.is_empty());
+    let policy = args.policy.load(cluster)?;
+
+    let judge = Judge { policy: &policy, server, raw: args.raw };
+    let results: Vec<Judged> = inputs.iter().map(|input| judge.judge(input)).collect::<Result<_>>()?;
+    let text = match args.output {
+        Format::Table => output::text(&results)?,
+        Format::Json => output::json(&results)?,
+    };
+    output::print(&text)?;
+    let refused = results.iter().any(|judged| judged.verdict.is_refusal());
+    Ok(if refused { Outcome::SomethingRefused } else { Outcome::AllAccepted })
+}
+
+/// A ServiceAccount among the input exists by the time its Pods come.
+fn account(input: &Input) -> Option<&Value> {
+    match &input.subject {
+        Subject::Object(object) if kind(object) == Some("ServiceAccount") => {
+            object.pointer("/metadata/name").is_some_and(Value::is_string).then_some(object)
+        }
+        _ => None,
+    }
+}
+
+/// The API server refuses a Pod whose account does not exist. Where no cluster was given, nothing is known to be
+/// absent, so the accounts that Pods name are there and say nothing.
+fn api_server(cluster: &Cluster, inputs: &[Input], partial: bool) -> ApiServer {
+    let known: Vec<Value> = cluster.objects().cloned().collect();
+    let mut assumed = BTreeSet::new();
+    if partial {
+        for input in inputs {
+            if let Subject::Object(pod) = &input.subject
+                && kind(pod) == Some("Pod")
+            {
+                let text = |pointer: &str| pod.pointer(pointer).and_then(Value::as_str);
+                let namespace = text("/metadata/namespace").unwrap_or("default");
+                let name = text("/spec/serviceAccountName").or_else(|| text("/spec/serviceAccount"));
+                assumed.extend(name.map(|name| (namespace, name)));
+            }
+        }
+    }
+    let assumed = assumed.into_iter().map(|(namespace, name)| {
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"namespace": namespace, "name": name}})
+    });
+    // What is known comes last: of two, the later one holds.
+    ApiServer::new(&assumed.chain(known).collect::<Vec<_>>())
+}
+
+fn kind(object: &Value) -> Option<&str> {
+    object.get("kind").and_then(Value::as_str)
+}

@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The objects a policy may look up, and the ways in which a look-up fails.
+//!
+//! The texts are the ones a policy gets from the policy server
+//! (`crates/policy-evaluator/src/callback_handler/kubernetes/client.rs` of kubewarden/kubewarden-controller): a policy
+//! can tell "there is no such object" from "you may not look" from "try again" by nothing else.
+
+mod field_mask;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::yaml;
+
+pub use field_mask::FieldMask;
+
+/// What happens when the policy server asks the API server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LookupBehaviour {
+    /// The object, or that there is none.
+    #[default]
+    Granted,
+    /// The policy server's own account may not `get` this kind: Kubewarden's stock RBAC for ServiceAccounts.
+    RbacForbidden,
+    /// The API server cannot be reached.
+    Unavailable,
+    /// The object if it is there; anything else is answered as RBAC would refuse it. For a snapshot that is not
+    /// complete, where "not here" must not be taken for "does not exist".
+    KnownOnly,
+}
+
+/// A snapshot of a cluster, as far as look-ups need one.
+#[derive(Debug, Clone, Default)]
+pub struct Cluster {
+    objects: BTreeMap<Key, Value>,
+    behaviour: LookupBehaviour,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    api_version: String,
+    kind: String,
+    namespace: Option<String>,
+    name: String,
+}
+
+/// The payload of `kubernetes/get_resource`, as the SDK sends it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct GetResource {
+    /// `v1` for the core group, else `group/version`.
+    pub api_version: String,
+    /// Singular and capitalised.
+    pub kind: String,
+    /// The object's name.
+    pub name: String,
+    /// Absent for objects that have no namespace.
+    pub namespace: Option<String>,
+    /// Whether the policy server must ask anew instead of answering from the last five seconds.
+    pub disable_cache: bool,
+    /// The fields wanted; absent or empty for all.
+    pub field_masks: Option<BTreeSet<String>>,
+}
+
+impl Cluster {
+    /// A cluster with these objects. One without a namespace is in `default` unless its kind has no namespaces.
+    pub fn from_objects(objects: impl IntoIterator<Item = Value>) -> Result<Self> {
+        let mut cluster = Self::default();
+        for object in objects {
+            cluster.insert(object)?;
+        }
+        Ok(cluster)
+    }
+
+    /// Reads YAML and JSON files, and directories of them.
+    pub fn load<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Self> {
+        let mut cluster = Self::default();
+        for path in paths {
+            for file in files_below(path.as_ref())? {
+                for document in yaml::flatten_lists(yaml::load_file(&file)?) {
+                    let place = document.place();
+                    cluster.insert(document.value).with_context(|| place)?;
+                }
+            }
+        }
+        Ok(cluster)
+    }
+
+    /// The same objects, answering differently.
+    #[must_use]
+    pub fn with_behaviour(mut self, behaviour: LookupBehaviour) -> Self {
+        self.behaviour = behaviour;
+        self
+    }
+
+    /// Adds an object, or replaces the one of that name.
+    pub fn insert(&mut self, object: Value) -> Result<()> {
+        let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let (Some(api_version), Some(kind)) = (text("/apiVersion"), text("/kind")) else {
+            bail!("an object of a cluster needs apiVersion and kind");
+        };
+        let Some(name) = text("/metadata/name") else {
+            bail!("{kind} of a cluster without metadata.name");
+        };
+        let namespace = is_namespaced(kind).then(|| text("/metadata/namespace").unwrap_or("default").to_owned());
+        let key = Key { api_version: api_version.to_owned(), kind: kind.to_owned(), namespace, name: name.to_owned() };
+        self.objects.insert(key, object);
+        Ok(())
+    }
+
+    /// Every object, in a fixed order.
+    pub fn objects(&self) -> impl Iterator<Item = &Value> {
+        self.objects.values()
+    }
+
+    /// Answers `kubernetes/get_resource`; the error is the text that reaches the policy.
+    pub fn get_resource(&self, request: &GetResource) -> Result<Value, String> {
+        self.find(request).map_err(|text| format!("Callback evaluation failure: {text}"))
+    }
+
+    fn find(&self, request: &GetResource) -> Result<Value, String> {
+        let GetResource { api_version, kind, name, namespace, field_masks, .. } = request;
+        if self.behaviour == LookupBehaviour::Unavailable {
+            return Err(CONNECTION_REFUSED.to_owned());
+        }
+        let namespace = match (is_namespaced(kind), namespace) {
+            (true, None) => {
+                return Err(format!("Resource {api_version}/{kind} is namespaced, but no namespace was provided"));
+            }
+            (true, Some(namespace)) => Some(namespace.clone()),
+            (false, _) => None,
+        };
+        if self.behaviour == LookupBehaviour::RbacForbidden {
+            return Err(forbidden(request));
+        }
+        let key = Key { api_version: api_version.clone(), kind: kind.clone(), namespace, name: name.clone() };
+        match self.objects.get(&key) {
+            None if self.behaviour == LookupBehaviour::KnownOnly => Err(forbidden(request)),
+            // `{:?}` of the whole option is what the policy server prints: `Some("team-a")`.
+            None => Err(format!(
+                "Cannot find {api_version}/{kind} named '{name}' inside of namespace '{:?}'",
+                request.namespace.as_deref()
+            )),
+            Some(object) => {
+                let mask = FieldMask::new(field_masks.iter().flatten());
+                Ok(mask.apply_to_object(object.clone()))
+            }
+        }
+    }
+}
+
+/// The YAML and JSON files at or below a path, sorted, so that output does not depend on the file system.
+pub fn files_below(path: &Path) -> Result<Vec<PathBuf>> {
+    if path.as_os_str() == "-" || !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut found = Vec::new();
+    let entries = std::fs::read_dir(path).with_context(|| path.display().to_string())?;
+    for entry in entries {
+        let entry = entry.with_context(|| path.display().to_string())?.path();
+        let known =
+            entry.extension().is_some_and(|extension| ["yaml", "yml", "json"].iter().any(|it| extension == *it));
+        if entry.is_dir() {
+            found.extend(files_below(&entry)?);
+        } else if known {
+            found.push(entry);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Kinds without namespaces that a manifest directory may hold; the real client asks the API server's discovery.
+fn is_namespaced(kind: &str) -> bool {
+    !matches!(
+        kind,
+        "Namespace"
+            | "Node"
+            | "PersistentVolume"
+            | "ClusterRole"
+            | "ClusterRoleBinding"
+            | "StorageClass"
+            | "PriorityClass"
+            | "RuntimeClass"
+            | "IngressClass"
+            | "CustomResourceDefinition"
+            | "APIService"
+            | "ValidatingWebhookConfiguration"
+            | "MutatingWebhookConfiguration"
+            | "ValidatingAdmissionPolicy"
+            | "ValidatingAdmissionPolicyBinding"
+            | "ClusterAdmissionPolicy"
+            | "ClusterAdmissionPolicyGroup"
+            | "PolicyServer"
+    )
+}
+
+/// How `anyhow` prints kube-rs's error for a connection that is refused.
+const CONNECTION_REFUSED: &str = "ServiceError: client error (Connect)\n\nCaused by:\n    0: client error (Connect)\n    \
+     1: tcp connect error: Connection refused (os error 111)\n    2: Connection refused (os error 111)";
+
+/// How `anyhow` prints kube-rs's error for a 403: the message, the whole `Status` in Rust's debug form, the cause.
+fn forbidden(request: &GetResource) -> String {
+    let GetResource { api_version, kind, name, namespace, .. } = request;
+    let group = api_version.split_once('/').map_or("", |(group, _)| group);
+    let resource = format!("{}s", kind.to_lowercase());
+    let qualified = if group.is_empty() { resource.clone() } else { format!("{resource}.{group}") };
+    let scope = match namespace {
+        Some(namespace) => format!("in the namespace \"{namespace}\""),
+        None => "at the cluster scope".to_owned(),
+    };
+    let message = format!(
+        "{qualified} \"{name}\" is forbidden: User \"system:serviceaccount:kubewarden:policy-server\" cannot get \
+         resource \"{resource}\" in API group \"{group}\" {scope}"
+    );
+    format!(
+        "ApiError: {message}: Forbidden (Status {{ status: Some(Failure), code: 403, message: {message:?}, metadata: \
+         Some(ListMeta {{ continue_: None, remaining_item_count: None, resource_version: None, self_link: None }}), \
+         reason: \"Forbidden\", details: Some(StatusDetails {{ name: {name:?}, group: {group:?}, kind: {resource:?}, \
+         uid: \"\", causes: [], retry_after_seconds: 0 }}) }})\n\nCaused by:\n    {message}: Forbidden"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn account() -> Value {
+        json!({
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": {"name": "app", "namespace": "team-a", "annotations": {"a": "b"}, "creationTimestamp": null},
+            "automountServiceAccountToken": false,
+            "secrets": [{"name": "s"}],
+        })
+    }
+
+    fn request(name: &str) -> GetResource {
+        GetResource {
+            api_version: "v1".to_owned(),
+            kind: "ServiceAccount".to_owned(),
+            name: name.to_owned(),
+            namespace: Some("team-a".to_owned()),
+            disable_cache: true,
+            field_masks: None,
+        }
+    }
+
+    fn cluster() -> Cluster {
+        Cluster::from_objects([account()]).unwrap()
+    }
+
+    #[test]
+    fn an_object_is_found_whole_without_masks() {
+        let found = cluster().get_resource(&request("app")).unwrap();
+        assert_eq!(found["secrets"], json!([{"name": "s"}]));
+        assert_eq!(found["kind"], "ServiceAccount");
+    }
+
+    #[test]
+    fn masks_prune_all_but_metadata_and_type() {
+        let masks = ["metadata.annotations", "automountServiceAccountToken"].map(str::to_owned).into();
+        let found = cluster().get_resource(&GetResource { field_masks: Some(masks), ..request("app") }).unwrap();
+        assert_eq!(
+            found,
+            json!({
+                "apiVersion": "v1",
+                "kind": "ServiceAccount",
+                "metadata": {"name": "app", "namespace": "team-a", "annotations": {"a": "b"}},
+                "automountServiceAccountToken": false,
+            })
+        );
+    }
+
+    #[test]
+    fn a_missing_object_has_the_policy_servers_text() {
+        assert_eq!(
+            cluster().get_resource(&request("nobody")).unwrap_err(),
+            "Callback evaluation failure: Cannot find v1/ServiceAccount named 'nobody' inside of namespace \
+             'Some(\"team-a\")'"
+        );
+    }
+
+    #[test]
+    fn a_namespaced_kind_needs_a_namespace() {
+        assert_eq!(
+            cluster().get_resource(&GetResource { namespace: None, ..request("app") }).unwrap_err(),
+            "Callback evaluation failure: Resource v1/ServiceAccount is namespaced, but no namespace was provided"
+        );
+    }
+
+    #[test]
+    fn rbac_refusals_carry_the_api_servers_text() {
+        let text = cluster().with_behaviour(LookupBehaviour::RbacForbidden).get_resource(&request("app")).unwrap_err();
+        assert!(text.starts_with(
+            "Callback evaluation failure: ApiError: serviceaccounts \"app\" is forbidden: User \
+             \"system:serviceaccount:kubewarden:policy-server\" cannot get resource \"serviceaccounts\" in API group \
+             \"\" in the namespace \"team-a\": Forbidden (Status { status: Some(Failure), code: 403,"
+        ));
+    }
+
+    #[test]
+    fn an_incomplete_snapshot_denies_nothing_it_does_not_know() {
+        let cluster = cluster().with_behaviour(LookupBehaviour::KnownOnly);
+        assert!(cluster.get_resource(&request("app")).is_ok());
+        assert!(cluster.get_resource(&request("nobody")).unwrap_err().contains("is forbidden"));
+    }
+
+    #[test]
+    fn an_unreachable_api_server_is_neither_absence_nor_refusal() {
+        let text = cluster().with_behaviour(LookupBehaviour::Unavailable).get_resource(&request("app")).unwrap_err();
+        assert!(text.contains("Connection refused"));
+        assert!(!text.contains("Cannot find") && !text.contains("is forbidden"));
+    }
+
+    #[test]
+    fn a_directory_is_loaded_recursively() {
+        let directory = tempfile::tempdir().unwrap();
+        let below = directory.path().join("below");
+        std::fs::create_dir(&below).unwrap();
+        std::fs::write(below.join("a.yaml"), "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: one}\n").unwrap();
+        std::fs::write(directory.path().join("b.json"), account().to_string()).unwrap();
+        std::fs::write(directory.path().join("notes.txt"), "not yaml: [").unwrap();
+        let cluster = Cluster::load([directory.path()]).unwrap();
+        assert_eq!(cluster.objects().count(), 2);
+        let request = GetResource { namespace: Some("default".to_owned()), ..request("one") };
+        assert!(cluster.get_resource(&request).is_ok());
+    }
+
+    #[test]
+    fn a_nameless_object_is_an_error_with_its_place() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("a.yaml");
+        std::fs::write(&file, "\napiVersion: v1\nkind: ServiceAccount\n").unwrap();
+        let error = format!("{:#}", Cluster::load([&file]).unwrap_err());
+        assert!(error.ends_with("a.yaml:2: ServiceAccount of a cluster without metadata.name"), "{error}");
+    }
+}

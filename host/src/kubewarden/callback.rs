@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! What the guest may ask of the host.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::cluster::{Cluster, GetResource};
+
+/// A kind of object that a policy may look up: an entry of `contextAwareResources` in a policy's manifest.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContextAwareResource {
+    /// `v1` for the core group, else `group/version`.
+    pub api_version: String,
+    /// Singular and capitalised.
+    pub kind: String,
+}
+
+impl ContextAwareResource {
+    /// `v1/ServiceAccount`, the one kind this policy looks up.
+    pub fn service_account() -> Self {
+        Self { api_version: "v1".to_owned(), kind: "ServiceAccount".to_owned() }
+    }
+}
+
+/// One call of the guest to the host; the answer's text if it was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HostCall {
+    /// For instance `kubernetes`.
+    pub namespace: String,
+    /// For instance `get_resource`.
+    pub operation: String,
+    /// What the guest was told instead of an answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// A line the guest logged.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LogEntry {
+    /// As the guest named it; `malformed` where the line is not what the policy server can read.
+    pub level: String,
+    /// The text.
+    pub message: String,
+    /// Everything else.
+    pub data: Map<String, Value>,
+}
+
+/// What a policy was granted.
+#[derive(Debug)]
+pub(super) struct Grants {
+    pub(super) context_aware: BTreeSet<ContextAwareResource>,
+    /// `namespace/operation`; the log is always allowed.
+    pub(super) capabilities: BTreeSet<String>,
+    pub(super) cluster: Arc<Cluster>,
+}
+
+/// What a guest said to the host during one call.
+#[derive(Debug, Default)]
+pub(super) struct Recorder {
+    record: Mutex<Record>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Record {
+    pub(super) calls: Vec<HostCall>,
+    pub(super) logs: Vec<LogEntry>,
+}
+
+impl Recorder {
+    pub(super) fn take(&self) -> Record {
+        std::mem::take(&mut *self.record.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn note(&self, with: impl FnOnce(&mut Record)) {
+        with(&mut self.record.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// The function waPC calls for the guest. The log is not in the list of calls: it asks for nothing.
+pub(super) fn callback(grants: Arc<Grants>, recorder: Arc<Recorder>) -> Box<wapc::HostCallback> {
+    Box::new(move |_, binding, namespace, operation, payload| {
+        if (binding, namespace, operation) == ("kubewarden", "tracing", "log") {
+            recorder.note(|record| record.logs.push(LogEntry::read(payload)));
+            return Ok(Vec::new());
+        }
+        let answer = answer(&grants, binding, namespace, operation, payload);
+        recorder.note(|record| {
+            record.calls.push(HostCall {
+                namespace: namespace.to_owned(),
+                operation: operation.to_owned(),
+                error: answer.as_ref().err().cloned(),
+            });
+        });
+        answer.map_err(Into::into)
+    })
+}
+
+fn answer(grants: &Grants, binding: &str, namespace: &str, operation: &str, payload: &[u8]) -> Result<Vec<u8>, String> {
+    if binding != "kubewarden" {
+        return Err(format!("unknown binding: {binding}"));
+    }
+    let capability = format!("{namespace}/{operation}");
+    if namespace != "tracing" && !grants.capabilities.contains(&capability) {
+        return Err(format!(
+            "Policy has not been granted access to the '{capability}' host capability. The violation has been \
+             reported."
+        ));
+    }
+    match capability.as_str() {
+        "kubernetes/get_resource" => get_resource(grants, payload),
+        _ => Err(format!("unknown operation: {operation}")),
+    }
+}
+
+fn get_resource(grants: &Grants, payload: &[u8]) -> Result<Vec<u8>, String> {
+    let request: GetResource = serde_json::from_slice(payload).map_err(|error| error.to_string())?;
+    let wanted = ContextAwareResource { api_version: request.api_version.clone(), kind: request.kind.clone() };
+    if !grants.context_aware.contains(&wanted) {
+        return Err(format!(
+            "Policy has not been granted access to Kubernetes {}/{} resources. The violation has been reported.",
+            request.api_version, request.kind
+        ));
+    }
+    let object = grants.cluster.get_resource(&request)?;
+    serde_json::to_vec(&object).map_err(|error| error.to_string())
+}
+
+impl LogEntry {
+    fn read(payload: &[u8]) -> Self {
+        let Ok(Value::Object(mut data)) = serde_json::from_slice(payload) else {
+            let message = String::from_utf8_lossy(payload).into_owned();
+            return Self { level: "malformed".to_owned(), message, data: Map::new() };
+        };
+        let mut text = |name: &str| match data.remove(name) {
+            Some(Value::String(text)) => Some(text),
+            _ => None,
+        };
+        let message = text("message").unwrap_or_default();
+        let level = text("level").unwrap_or_else(|| "malformed".to_owned());
+        Self { level, message, data }
+    }
+}

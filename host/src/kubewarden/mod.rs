@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Kubewarden's policy server, embedded: the same crates run the module (`wapc` on `wasmtime-provider`), and what
+//! happens around a call follows `crates/policy-evaluator` and `crates/policy-server` of
+//! <https://github.com/kubewarden/kubewarden-controller>:
+//!
+//! | here | there |
+//! |---|---|
+//! | [`Module`], [`Policy`] | `policy-evaluator/src/runtimes/wapc/{stack_pre,runtime}.rs`, `policy-server/src/evaluation/` |
+//! | [`AdmissionRequest`] | `policy-evaluator/src/admission_request.rs` |
+//! | [`AdmissionResponse`] | `policy-evaluator/src/admission_response.rs` |
+//! | `constraints` | `policy-evaluator/src/admission_response_handler.rs` |
+//! | `callback` | `policy-evaluator/src/runtimes/callback.rs` |
+//!
+//! Every request gets a fresh instance, settings travel with every request, and the JSON patch is computed by the
+//! host from the object the guest returns.
+
+mod callback;
+mod constraints;
+mod module;
+mod policy;
+mod request;
+mod response;
+
+pub use callback::{ContextAwareResource, HostCall, LogEntry};
+pub use module::{CallError, Module};
+pub use policy::{Evaluation, Mode, Policy, PolicyConfig};
+pub use request::AdmissionRequest;
+pub use response::{AdmissionResponse, Status};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! From the guest's answer to the answer for the API server.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use json_patch::Patch;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+/// An `admission.k8s.io/v1 AdmissionResponse`, with the patch as operations.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AdmissionResponse {
+    /// The request's.
+    pub uid: String,
+    /// The verdict.
+    pub allowed: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
+    /// Shown by kubectl.
+    pub warnings: Vec<String>,
+    /// For the audit log.
+    pub audit_annotations: BTreeMap<String, String>,
+    /// Never empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patch: Option<Patch>,
+}
+
+/// Why a request was refused.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// What the caller reads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The HTTP status code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<u16>,
+    /// The policy's own message where the manifest's `message` took its place.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<String>,
+}
+
+/// The guest's answer, in the shape of the SDK's `ValidationResponse` (`src/response.rs` of policy-sdk-rust).
+#[derive(Debug, Deserialize)]
+pub(super) struct ValidationResponse {
+    accepted: bool,
+    message: Option<String>,
+    code: Option<u16>,
+    mutated_object: Option<Value>,
+    audit_annotations: Option<BTreeMap<String, String>>,
+    warnings: Option<Vec<String>>,
+}
+
+/// The guest's answer about settings (`src/settings.rs` of policy-sdk-rust).
+#[derive(Debug, Deserialize)]
+pub(super) struct SettingsValidationResponse {
+    pub(super) valid: bool,
+    pub(super) message: Option<String>,
+}
+
+impl AdmissionResponse {
+    /// The message of a refusal, or nothing.
+    pub fn message(&self) -> Option<&str> {
+        self.status.as_ref().and_then(|status| status.message.as_deref())
+    }
+
+    /// The code of a refusal, or nothing.
+    pub fn code(&self) -> Option<u16> {
+        self.status.as_ref().and_then(|status| status.code)
+    }
+
+    /// The JSON that the policy server and `kwctl run` print: the patch in base64, absent lists as null.
+    pub fn to_wire(&self) -> Value {
+        let mut wire = Map::new();
+        wire.insert("uid".to_owned(), self.uid.clone().into());
+        wire.insert("allowed".to_owned(), self.allowed.into());
+        if let Some(patch) = &self.patch {
+            let patch = base64::engine::general_purpose::STANDARD.encode(patch.to_string());
+            wire.insert("patchType".to_owned(), "JSONPatch".into());
+            wire.insert("patch".to_owned(), patch.into());
+        }
+        if let Some(Status { message, code, causes }) = &self.status {
+            let mut status = Map::new();
+            status.extend(message.clone().map(|message| ("message".to_owned(), message.into())));
+            status.extend(code.map(|code| ("code".to_owned(), code.into())));
+            if !causes.is_empty() {
+                let causes: Vec<_> = causes.iter().map(|message| json!({ "message": message })).collect();
+                status.insert("details".to_owned(), json!({ "causes": causes }));
+            }
+            wire.insert("status".to_owned(), status.into());
+        }
+        let annotations = (!self.audit_annotations.is_empty()).then_some(&self.audit_annotations);
+        let warnings = (!self.warnings.is_empty()).then_some(&self.warnings);
+        wire.insert("auditAnnotations".to_owned(), json!(annotations));
+        wire.insert("warnings".to_owned(), json!(warnings));
+        Value::Object(wire)
+    }
+
+    pub(super) fn reject(uid: &str, message: impl Into<String>, code: u16) -> Self {
+        let status = Status { message: Some(message.into()), code: Some(code), ..Status::default() };
+        Self { uid: uid.to_owned(), status: Some(status), ..Self::default() }
+    }
+
+    pub(super) fn internal_error(uid: &str, message: &str) -> Self {
+        Self::reject(uid, format!("internal server error: {message}"), 500)
+    }
+
+    /// Reads the guest's bytes and computes the patch. A patch is computed for a refusal too, as the host does.
+    pub(super) fn from_guest(uid: &str, answer: &[u8], object: Option<&Value>) -> Self {
+        let answer: ValidationResponse = match serde_json::from_slice(answer) {
+            Ok(answer) => answer,
+            Err(error) => return Self::internal_error(uid, &format!("invalid response from policy: {error}")),
+        };
+        let patch = match (&answer.mutated_object, object) {
+            (None, _) => None,
+            (Some(_), None) => {
+                let message = "Incoming object is null, which happens only with DELETE operations, but the policy is \
+                               attempting a mutation. This is not allowed";
+                let status = Status { message: Some(message.to_owned()), ..Status::default() };
+                return Self { uid: uid.to_owned(), status: Some(status), ..Self::default() };
+            }
+            (Some(mutated), Some(object)) => Some(json_patch::diff(object, mutated)).filter(|patch| !patch.is_empty()),
+        };
+        let status = (answer.message.is_some() || answer.code.is_some()).then(|| Status {
+            message: answer.message,
+            code: answer.code,
+            causes: Vec::new(),
+        });
+        Self {
+            uid: uid.to_owned(),
+            allowed: answer.accepted,
+            status,
+            warnings: answer.warnings.unwrap_or_default(),
+            audit_annotations: answer.audit_annotations.unwrap_or_default(),
+            patch,
+        }
+    }
+}

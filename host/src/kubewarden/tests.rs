@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The host around guests of a few lines of WebAssembly text, each of which does one thing.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::cluster::{Cluster, LookupBehaviour};
+
+/// A text as a data segment takes it.
+fn escaped(text: &str) -> String {
+    text.bytes().fold(String::new(), |escaped, byte| format!("{escaped}\\{byte:02x}"))
+}
+
+/// A waPC module that calls its settings valid and does `body` otherwise. `texts` are in memory from 1024 on.
+fn guest(body: &str, texts: &[&str]) -> Module {
+    let valid = escaped(r#"{"valid":true}"#);
+    let texts: String = texts.iter().map(|text| escaped(text)).collect();
+    let module = format!(
+        r#"(module
+            (import "wapc" "__guest_request" (func $request (param i32 i32)))
+            (import "wapc" "__guest_response" (func $response (param i32 i32)))
+            (import "wapc" "__guest_error" (func $error (param i32 i32)))
+            (import "wapc" "__host_call" (func $call (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+            (import "wapc" "__host_response_len" (func $answer_len (result i32)))
+            (import "wapc" "__host_response" (func $answer (param i32)))
+            (import "wapc" "__host_error_len" (func $refusal_len (result i32)))
+            (import "wapc" "__host_error" (func $refusal (param i32)))
+            (memory (export "memory") 4)
+            (data (i32.const 0) "{valid}")
+            (data (i32.const 1024) "{texts}")
+            (func (export "__guest_call") (param $op i32) (param $len i32) (result i32)
+                (if (i32.eq (local.get $op) (i32.const {settings}))
+                    (then (call $response (i32.const 0) (i32.const 14)) (return (i32.const 1))))
+                {body}))"#,
+        settings = "validate_settings".len(),
+    );
+    Module::new(module.as_bytes()).unwrap()
+}
+
+fn answering(answer: &str) -> Module {
+    guest(&format!("(call $response (i32.const 1024) (i32.const {})) (i32.const 1)", answer.len()), &[answer])
+}
+
+/// Calls the host and passes on what it says, as an error where it refuses.
+fn calling(binding: &str, namespace: &str, operation: &str, payload: &str) -> Module {
+    let mut at = 1024;
+    let mut arguments = String::new();
+    for text in [binding, namespace, operation, payload] {
+        arguments = format!("{arguments}(i32.const {at}) (i32.const {})", text.len());
+        at += text.len();
+    }
+    let body = format!(
+        "(if (call $call {arguments})
+            (then (call $answer (i32.const 8192)) (call $response (i32.const 8192) (call $answer_len))
+                  (return (i32.const 1))))
+         (call $refusal (i32.const 8192)) (call $error (i32.const 8192) (call $refusal_len)) (i32.const 0)"
+    );
+    guest(&body, &[binding, namespace, operation, payload])
+}
+
+fn load(module: &Module, config: PolicyConfig) -> Policy {
+    Policy::load(module, config).unwrap()
+}
+
+fn policy(module: &Module) -> Policy {
+    load(module, PolicyConfig::default())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "callers read better")]
+fn request(object: Value) -> Value {
+    json!({
+        "uid": "u-1",
+        "kind": {"group": "", "version": "v1", "kind": "Pod"},
+        "resource": {"group": "", "version": "v1", "resource": "pods"},
+        "operation": "CREATE",
+        "userInfo": {"username": "alice", "uid": null},
+        "object": object,
+        "name": null,
+        "notInTheApi": true,
+    })
+}
+
+#[test]
+fn the_payload_is_what_the_policy_server_sends() {
+    let echo = guest(
+        "(call $request (i32.const 4096) (i32.const 8192)) (call $response (i32.const 8192) (local.get $len)) (i32.const 1)",
+        &[],
+    );
+    let policy = load(&echo, PolicyConfig { settings: json!({"b": 1, "a": 2}), ..PolicyConfig::default() });
+    let evaluation = policy.evaluate(&json!({"kind": "AdmissionReview", "request": request(json!({"z": 1, "a": 2}))}));
+    assert_eq!(
+        String::from_utf8(evaluation.unwrap().answer.unwrap()).unwrap(),
+        r#"{"request":{"kind":{"group":"","kind":"Pod","version":"v1"},"object":{"a":2,"z":1},"operation":"CREATE","resource":{"group":"","resource":"pods","version":"v1"},"uid":"u-1","userInfo":{"username":"alice"}},"settings":{"a":2,"b":1}}"#,
+        "keys sorted, nulls and unknown fields gone"
+    );
+}
+
+#[test]
+fn the_patch_is_the_difference_to_the_returned_object() {
+    let answer = r#"{"accepted":true,"mutated_object":{"a":2},"warnings":["w"],"audit_annotations":{"k":"v"}}"#;
+    let evaluation = policy(&answering(answer)).evaluate(&request(json!({"a": 1}))).unwrap();
+    assert_eq!(json!(evaluation.response.patch), json!([{"op": "replace", "path": "/a", "value": 2}]));
+    assert_eq!(evaluation.patched_object().unwrap(), Some(json!({"a": 2})));
+    assert_eq!(
+        evaluation.response.to_wire(),
+        json!({
+            "uid": "u-1",
+            "allowed": true,
+            "patchType": "JSONPatch",
+            "patch": "W3sib3AiOiJyZXBsYWNlIiwicGF0aCI6Ii9hIiwidmFsdWUiOjJ9XQ==",
+            "warnings": ["w"],
+            "auditAnnotations": {"k": "v"},
+        })
+    );
+}
+
+#[test]
+fn an_unchanged_object_is_no_patch() {
+    let evaluation = policy(&answering(r#"{"accepted":true,"mutated_object":{"a":1}}"#))
+        .evaluate(&request(json!({"a": 1})))
+        .unwrap();
+    assert_eq!(evaluation.response.patch, None);
+}
+
+#[test]
+fn a_mutation_without_an_object_is_refused() {
+    let evaluation =
+        policy(&answering(r#"{"accepted":true,"mutated_object":{"a":1}}"#)).evaluate(&request(json!(null)));
+    let response = evaluation.unwrap().response;
+    assert!(!response.allowed);
+    assert!(response.message().unwrap().starts_with("Incoming object is null, which happens only with DELETE"));
+    assert_eq!(response.code(), None);
+}
+
+#[test]
+fn a_refusal_has_message_and_code() {
+    let evaluation =
+        policy(&answering(r#"{"accepted":false,"message":"no","code":403}"#)).evaluate(&request(json!({}))).unwrap();
+    assert_eq!(
+        evaluation.response.to_wire(),
+        json!({
+            "uid": "u-1",
+            "allowed": false,
+            "status": {"message": "no", "code": 403},
+            "auditAnnotations": null,
+            "warnings": null,
+        })
+    );
+    assert!(!evaluation.failed());
+}
+
+#[rstest]
+#[case::trap("unreachable", "internal server error: Guest call failure: error while executing at wasm backtrace")]
+#[case::error(
+    "(call $error (i32.const 1024) (i32.const 4)) (i32.const 0)",
+    "internal server error: Guest call failure: boom"
+)]
+#[case::nonsense(
+    "(call $response (i32.const 1024) (i32.const 4)) (i32.const 1)",
+    "internal server error: invalid response from policy: expected value at line 1 column 1"
+)]
+#[case::silence("(i32.const 1)", "internal server error: Guest call failure: No error message OR response set")]
+fn a_guest_that_fails_is_a_refusal_with_code_500(#[case] body: &str, #[case] message: &str) {
+    let evaluation = policy(&guest(body, &["boom"])).evaluate(&request(json!({}))).unwrap();
+    assert!(!evaluation.response.allowed);
+    assert_eq!(evaluation.response.code(), Some(500));
+    assert!(evaluation.response.message().unwrap().starts_with(message), "{:?}", evaluation.response);
+    assert!(evaluation.failed());
+}
+
+#[test]
+fn a_guest_that_does_not_end_is_stopped_and_the_next_request_is_served() {
+    let endless = guest("(loop $again (br $again)) (i32.const 1)", &[]);
+    let policy = load(&endless, PolicyConfig { timeout: Duration::from_millis(100), ..PolicyConfig::default() });
+    for _ in 0..2 {
+        let start = Instant::now();
+        let evaluation = policy.evaluate(&request(json!({}))).unwrap();
+        assert_eq!(
+            evaluation.response.message(),
+            Some("Policy execution interrupted because it exceeded the allowed execution time")
+        );
+        assert_eq!(evaluation.response.code(), Some(500));
+        assert_eq!(evaluation.answer, Err(CallError::Timeout));
+        assert!(start.elapsed() >= Duration::from_millis(80));
+    }
+}
+
+#[test]
+fn every_request_has_a_fresh_instance() {
+    let counting = guest(
+        "(i32.store8 (i32.const 1024) (i32.add (i32.load8_u (i32.const 1024)) (i32.const 1)))
+         (call $response (i32.const 1024) (i32.const 1)) (i32.const 1)",
+        &["0"],
+    );
+    let policy = policy(&counting);
+    assert_eq!(policy.evaluate_raw("x", b"").unwrap(), b"1");
+    assert_eq!(policy.evaluate_raw("x", b"").unwrap(), b"1");
+}
+
+const LOOK_UP: &str = r#"{"api_version":"v1","kind":"ServiceAccount","name":"app","namespace":"team-a","disable_cache":true,"field_masks":["metadata.annotations"]}"#;
+
+fn team_a() -> Cluster {
+    let account =
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "app", "namespace": "team-a"}});
+    Cluster::from_objects([account]).unwrap()
+}
+
+#[test]
+fn a_look_up_that_is_granted_is_answered_and_recorded() {
+    let module = calling("kubewarden", "kubernetes", "get_resource", LOOK_UP);
+    let policy = load(&module, PolicyConfig { cluster: Arc::new(team_a()), ..PolicyConfig::default() });
+    let evaluation = policy.evaluate(&request(json!({}))).unwrap();
+    let found: Value = serde_json::from_slice(&evaluation.answer.unwrap()).unwrap();
+    assert_eq!(found["metadata"]["name"], "app");
+    assert_eq!(
+        evaluation.host_calls,
+        [HostCall { namespace: "kubernetes".to_owned(), operation: "get_resource".to_owned(), error: None }]
+    );
+}
+
+#[rstest]
+#[case(
+    PolicyConfig { context_aware: [].into(), ..PolicyConfig::default() },
+    "Policy has not been granted access to Kubernetes v1/ServiceAccount resources. The violation has been reported."
+)]
+#[case(
+    PolicyConfig { capabilities: [].into(), ..PolicyConfig::default() },
+    "Policy has not been granted access to the 'kubernetes/get_resource' host capability. The violation has been reported."
+)]
+#[case(
+    PolicyConfig::default(),
+    "Callback evaluation failure: Cannot find v1/ServiceAccount named 'app' inside of namespace 'Some(\"team-a\")'"
+)]
+#[case(
+    PolicyConfig {
+        cluster: Arc::new(Cluster::default().with_behaviour(LookupBehaviour::Unavailable)),
+        ..PolicyConfig::default()
+    },
+    "Callback evaluation failure: ServiceError: client error (Connect)"
+)]
+fn a_look_up_that_fails_has_the_hosts_words(#[case] config: PolicyConfig, #[case] text: &str) {
+    let policy = load(&calling("kubewarden", "kubernetes", "get_resource", LOOK_UP), config);
+    let evaluation = policy.evaluate(&request(json!({}))).unwrap();
+    let Err(CallError::Guest(error)) = evaluation.answer else { panic!("{:?}", evaluation.answer) };
+    assert!(error.starts_with(text), "{error}");
+    assert_eq!(evaluation.host_calls[0].error.as_deref(), Some(error.as_str()));
+}
+
+#[rstest]
+#[case("oci", "v1/verify")]
+#[case("net", "v1/dns_lookup_host")]
+#[case("crypto", "v1/is_certificate_trusted")]
+#[case("kubernetes", "can_i")]
+#[case("kubernetes", "list_resources_all")]
+fn every_other_capability_is_not_granted(#[case] namespace: &str, #[case] operation: &str) {
+    let answer = policy(&calling("kubewarden", namespace, operation, "{}")).evaluate_raw("validate", b"");
+    let expected = format!(
+        "Policy has not been granted access to the '{namespace}/{operation}' host capability. The violation has been \
+         reported."
+    );
+    assert_eq!(answer, Err(CallError::Guest(expected)));
+}
+
+#[test]
+fn other_bindings_do_not_exist() {
+    let answer = policy(&calling("default", "kubernetes", "get_resource", "{}")).evaluate_raw("validate", b"");
+    assert_eq!(answer, Err(CallError::Guest("unknown binding: default".to_owned())));
+}
+
+#[rstest]
+#[case(r#"{"level":"info","message":"m","policy":"p"}"#, "info", "m", json!({"policy": "p"}))]
+#[case("no json", "malformed", "no json", json!({}))]
+fn the_log_is_always_allowed_and_kept(
+    #[case] line: &str,
+    #[case] level: &str,
+    #[case] message: &str,
+    #[case] data: Value,
+) {
+    let module = calling("kubewarden", "tracing", "log", line);
+    let policy = load(&module, PolicyConfig { capabilities: [].into(), ..PolicyConfig::default() });
+    let evaluation = policy.evaluate(&request(json!({}))).unwrap();
+    assert!(evaluation.host_calls.is_empty());
+    let [log] = evaluation.logs.as_slice() else { panic!("{:?}", evaluation.logs) };
+    assert_eq!((log.level.as_str(), log.message.as_str(), json!(log.data)), (level, message, data));
+}
+
+/// A guest that answers only about settings.
+fn settings_guest(answer: &str) -> Module {
+    let module = format!(
+        r#"(module
+            (import "wapc" "__guest_response" (func $response (param i32 i32)))
+            (memory (export "memory") 1)
+            (data (i32.const 0) "{}")
+            (func (export "__guest_call") (param i32 i32) (result i32)
+                (call $response (i32.const 0) (i32.const {})) (i32.const {})))"#,
+        escaped(answer),
+        answer.len(),
+        i32::from(!answer.is_empty()),
+    );
+    Module::new(module.as_bytes()).unwrap()
+}
+
+#[rstest]
+#[case(r#"{"valid":false,"message":"bad"}"#, "Policy settings are invalid: bad")]
+#[case(r#"{"valid":false}"#, "Policy settings are invalid: no message")]
+#[case("", "Policy settings are invalid: Error invoking settings validation callback: ")]
+#[case("nope", "Policy settings are invalid: error: ")]
+fn bad_settings_stop_the_policy_server(#[case] answer: &str, #[case] message: &str) {
+    let error = Policy::load(&settings_guest(answer), PolicyConfig::default()).unwrap_err().to_string();
+    assert!(error.starts_with(message), "{error}");
+}
+
+#[test]
+fn settings_are_a_mapping_or_nothing() {
+    let module = answering("{}");
+    let with = |settings| Policy::load(&module, PolicyConfig { settings, ..PolicyConfig::default() });
+    assert_eq!(with(json!(null)).unwrap().config().settings, json!({}));
+    assert_eq!(with(json!([])).unwrap_err().to_string(), "Invalid settings in CRD, not an object");
+}
+
+#[rstest]
+#[case(json!({"a": 1}))]
+#[case(json!(null))]
+#[case(json!({"kind": "AdmissionReview", "response": {"uid": "1"}}))]
+fn what_is_no_request_is_an_error_and_no_verdict(#[case] request: Value) {
+    assert!(policy(&answering("{}")).evaluate(&request).is_err());
+}
+
+#[test]
+fn what_is_no_wapc_module_is_an_error() {
+    assert!(Module::new(b"nothing").is_err());
+    assert!(Module::new(b"(module (import \"env\" \"x\" (func)))").is_err());
+}
+
+#[test]
+fn a_policy_serves_several_threads_at_once() {
+    let policy = policy(&answering(r#"{"accepted":true}"#));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..20 {
+                    assert!(policy.evaluate(&request(json!({}))).unwrap().response.allowed);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn policies_can_be_sent_and_shared() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Policy>();
+    shared::<Module>();
+    shared::<Evaluation>();
+}

@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The one loader for settings, manifests and cases: YAML and JSON, read as kubectl reads them.
+//!
+//! kubectl reads YAML through [`sigs.k8s.io/yaml`](https://github.com/kubernetes-sigs/yaml), that is go-yaml v2:
+//! YAML 1.1 booleans (`off` is `false`), octal `0755`, underscores in numbers, merge keys, and keys that are booleans
+//! or numbers turned into strings. A tool that reads a manifest differently from the cluster reports on a different
+//! object, so the same rules hold here. Stricter on purpose: a duplicate key is an error.
+//!
+//! Values are [`serde_json::Value`] without `preserve_order`, as in the policy server: keys come out sorted.
+
+mod compose;
+mod json;
+mod scalar;
+
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+/// Why a file could not be read; says where.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be opened or is no UTF-8 text.
+    #[error("{file}: {error}")]
+    Read {
+        /// The file as the user named it.
+        file: Arc<str>,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The text is not what was expected at that place.
+    #[error("{file}:{line}:{column}: {message}")]
+    Content {
+        /// The file as the user named it.
+        file: Arc<str>,
+        /// 1-based.
+        line: usize,
+        /// 1-based.
+        column: usize,
+        /// Lower case, without a trailing stop.
+        message: String,
+    },
+}
+
+/// One document of a file, and where it begins.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Document {
+    /// The content.
+    pub value: Value,
+    /// The file as the user named it; `-` is the standard input.
+    pub file: Arc<str>,
+    /// 1-based line of the document's first node.
+    pub line: usize,
+}
+
+impl Document {
+    /// An error about this document, at its first line.
+    pub fn error(&self, message: impl Into<String>) -> Error {
+        Error::Content { file: self.file.clone(), line: self.line, column: 1, message: message.into() }
+    }
+
+    /// `file:line`, as compilers print it.
+    pub fn place(&self) -> String {
+        format!("{}:{}", self.file, self.line)
+    }
+}
+
+/// Reads every document of a file; `-` is the standard input. Empty documents are left out.
+pub fn load_file(path: impl AsRef<Path>) -> Result<Vec<Document>, Error> {
+    let path = path.as_ref();
+    let file: Arc<str> = path.display().to_string().into();
+    let mut text = String::new();
+    let read = if path.as_os_str() == "-" {
+        std::io::stdin().lock().read_to_string(&mut text)
+    } else {
+        std::fs::File::open(path).and_then(|mut opened| opened.read_to_string(&mut text))
+    };
+    match read {
+        Ok(_) => load_str(&text, &file),
+        Err(error) => Err(Error::Read { file, error }),
+    }
+}
+
+/// Reads every document of a text; `file` is only used to say where something is.
+pub fn load_str(text: &str, file: &str) -> Result<Vec<Document>, Error> {
+    let file: Arc<str> = file.into();
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let located = |found: Vec<(usize, Value)>| {
+        found
+            .into_iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(line, value)| Document { value, file: file.clone(), line })
+            .collect()
+    };
+    let error = |problem: Problem| Error::Content {
+        file: file.clone(),
+        line: problem.line,
+        column: problem.column,
+        message: problem.message,
+    };
+
+    // As kubectl does: what begins with a brace is JSON first, and YAML's flow style only if it is no JSON.
+    if !text.trim_start().starts_with('{') {
+        return compose::documents(text).map(located).map_err(error);
+    }
+    match json::documents(text) {
+        Ok(found) => Ok(located(found)),
+        Err(as_json) => match compose::documents(text) {
+            Ok(found) => Ok(located(found)),
+            Err(_) if file.ends_with(".json") => Err(error(as_json)),
+            Err(as_yaml) => Err(error(as_yaml)),
+        },
+    }
+}
+
+/// Reads a settings file: no document or one mapping.
+pub fn load_settings(path: impl AsRef<Path>) -> Result<Value, Error> {
+    let mut documents = load_file(path)?.into_iter();
+    match (documents.next(), documents.next()) {
+        (None, _) => Ok(Value::Object(Map::new())),
+        (Some(Document { value: value @ Value::Object(_), .. }), None) => Ok(value),
+        (Some(document), None) => Err(document.error("settings must be a mapping")),
+        (Some(_), Some(second)) => Err(second.error("a second document; a settings file has one")),
+    }
+}
+
+/// Replaces each `kind: List` (and `PodList` and so on, as `kubectl get -o yaml` prints) by its items.
+pub fn flatten_lists(documents: Vec<Document>) -> Vec<Document> {
+    documents
+        .into_iter()
+        .flat_map(|mut document| match take_items(&mut document.value) {
+            None => vec![document],
+            Some(items) => {
+                let (file, line) = (document.file, document.line);
+                items.into_iter().map(|value| Document { value, file: file.clone(), line }).collect()
+            }
+        })
+        .collect()
+}
+
+fn take_items(value: &mut Value) -> Option<Vec<Value>> {
+    let kind = value.get("kind")?.as_str()?;
+    let version = value.get("apiVersion")?.as_str()?.to_owned();
+    let item_kind = kind.strip_suffix("List")?.to_owned();
+    let Value::Array(mut items) = value.get_mut("items")?.take() else { return None };
+    if !item_kind.is_empty() {
+        // Items of a typed list carry neither field in the API server's own answers.
+        for item in items.iter_mut().filter_map(Value::as_object_mut) {
+            item.entry("apiVersion").or_insert_with(|| version.clone().into());
+            item.entry("kind").or_insert_with(|| item_kind.clone().into());
+        }
+    }
+    Some(items)
+}
+
+/// Writes a value as YAML, the way `kubectl get -o yaml` shows it.
+pub fn to_string(value: &Value) -> anyhow::Result<String> {
+    let options = serde_saphyr::ser_options! { prefer_block_scalars: true, folded_wrap_chars: usize::MAX };
+    let mut text = String::new();
+    serde_saphyr::to_fmt_writer_with_options(&mut text, value, options)?;
+    Ok(text)
+}
+
+/// A mistake in a text whose file is known one level up.
+#[derive(Debug)]
+struct Problem {
+    line: usize,
+    column: usize,
+    message: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+
+    fn one(text: &str) -> Value {
+        let mut documents = load_str(text, "test.yaml").unwrap();
+        assert_eq!(documents.len(), 1, "{documents:?}");
+        documents.remove(0).value
+    }
+
+    fn error(text: &str) -> String {
+        load_str(text, "test.yaml").unwrap_err().to_string()
+    }
+
+    #[rstest]
+    #[case("y", json!(true))]
+    #[case("Y", json!(true))]
+    #[case("yes", json!(true))]
+    #[case("Yes", json!(true))]
+    #[case("YES", json!(true))]
+    #[case("on", json!(true))]
+    #[case("On", json!(true))]
+    #[case("ON", json!(true))]
+    #[case("true", json!(true))]
+    #[case("True", json!(true))]
+    #[case("TRUE", json!(true))]
+    #[case("n", json!(false))]
+    #[case("N", json!(false))]
+    #[case("no", json!(false))]
+    #[case("No", json!(false))]
+    #[case("NO", json!(false))]
+    #[case("off", json!(false))]
+    #[case("Off", json!(false))]
+    #[case("OFF", json!(false))]
+    #[case("false", json!(false))]
+    #[case("yEs", json!("yEs"))]
+    #[case("oN", json!("oN"))]
+    #[case("tRUE", json!("tRUE"))]
+    #[case("'off'", json!("off"))]
+    #[case("\"no\"", json!("no"))]
+    #[case("!!str off", json!("off"))]
+    #[case("!!bool 'off'", json!(false))]
+    #[case("~", json!(null))]
+    #[case("null", json!(null))]
+    #[case("Null", json!(null))]
+    #[case("NULL", json!(null))]
+    #[case("", json!(null))]
+    #[case("nUll", json!("nUll"))]
+    #[case("0755", json!(493))]
+    #[case("0o17", json!(15))]
+    #[case("0x1F", json!(31))]
+    #[case("0b101", json!(5))]
+    #[case("-0b101", json!(-5))]
+    #[case("1_000", json!(1000))]
+    #[case("+12", json!(12))]
+    #[case("-12", json!(-12))]
+    #[case("08", json!(8))]
+    #[case("0", json!(0))]
+    #[case("123456789012", json!(123_456_789_012_u64))]
+    #[case("012345678901", json!(12_345_678_901_u64))]
+    #[case("18446744073709551615", json!(u64::MAX))]
+    #[case("1.0", json!(1))]
+    #[case("1.5", json!(1.5))]
+    #[case(".5", json!(0.5))]
+    #[case("1e3", json!(1000))]
+    #[case("12e400", json!("12e400"))]
+    #[case("1:30", json!("1:30"))]
+    #[case("0x", json!("0x"))]
+    #[case("_1", json!("_1"))]
+    #[case("-", json!([null]))]
+    #[case("1.2.3", json!("1.2.3"))]
+    #[case("2001-12-14", json!("2001-12-14"))]
+    #[case("!!float 3", json!(3))]
+    #[case("!!binary aGk=", json!("hi"))]
+    #[case("!custom 3", json!("3"))]
+    #[case("<<", json!("<<"))]
+    fn scalars_are_read_as_go_yaml_reads_them(#[case] text: &str, #[case] expected: Value) {
+        let document = if text == "-" { "v:\n  -".to_owned() } else { format!("v: {text}") };
+        assert_eq!(one(&document), json!({ "v": expected }));
+    }
+
+    #[rstest]
+    #[case("off: 1", json!({"false": 1}))]
+    #[case("y: 1", json!({"true": 1}))]
+    #[case("12: 1", json!({"12": 1}))]
+    #[case("0x10: 1", json!({"16": 1}))]
+    #[case("1.5: 1", json!({"1.5": 1}))]
+    #[case("1e7: 1", json!({"1e+07": 1}))]
+    #[case("'12': 1", json!({"12": 1}))]
+    fn keys_become_strings(#[case] text: &str, #[case] expected: Value) {
+        assert_eq!(one(text), expected);
+    }
+
+    #[test]
+    fn merge_keys_and_aliases_are_expanded() {
+        let text =
+            "base: &base {a: 1, b: 2}\nother: &other {b: 3}\nmade:\n  <<: [*base, *other]\n  a: 9\nsame: *base\n";
+        assert_eq!(
+            one(text),
+            json!({
+                "base": {"a": 1, "b": 2},
+                "other": {"b": 3},
+                "made": {"a": 9, "b": 2},
+                "same": {"a": 1, "b": 2},
+            })
+        );
+    }
+
+    #[rstest]
+    #[case("a: 1\nb: 2\na: 3\n", "test.yaml:3:1: key `a` occurs twice in the same mapping")]
+    #[case("x:\n  off: 1\n  no: 2\n", "test.yaml:3:3: key `false` occurs twice in the same mapping")]
+    #[case("{\"a\": 1, \"a\": 2}", "test.yaml:1:10: key `a` occurs twice in the same mapping")]
+    #[case("a: &x\n  b: *x\n", "test.yaml:2:6: an anchor contains itself")]
+    #[case("a: .inf\n", "test.yaml:1:4: `.inf` has no form in json")]
+    #[case("a: !!int word\n", "test.yaml:1:10: `word` is no !!int")]
+    #[case("<<: 3\n", "test.yaml:1:5: a merge key needs a mapping or a list of mappings")]
+    #[case("? [a]\n: 1\n", "test.yaml:1:3: a key must be a scalar")]
+    #[case("~: 1\n", "test.yaml:1:1: null cannot be a key")]
+    fn mistakes_are_named_with_their_place(#[case] text: &str, #[case] expected: &str) {
+        assert_eq!(error(text), expected);
+    }
+
+    #[rstest]
+    #[case("a: [1, 2\nb: 3\n")]
+    #[case("a: b: c\n")]
+    #[case("a: *nobody\n")]
+    #[case("a:\n\tb: 1\n")]
+    fn broken_yaml_is_an_error_with_file_and_line(#[case] text: &str) {
+        let error = error(text);
+        let mut parts = error.splitn(4, ':');
+        assert_eq!(parts.next(), Some("test.yaml"));
+        assert!(parts.next().unwrap().parse::<usize>().unwrap() >= 1, "{error}");
+        assert!(parts.next().unwrap().parse::<usize>().unwrap() >= 1, "{error}");
+        assert!(!parts.next().unwrap().trim().is_empty(), "{error}");
+    }
+
+    #[test]
+    fn a_broken_json_file_is_reported_as_json() {
+        let error = load_str("{\"a\": 1,\n \"b\" 2}", "r.json").unwrap_err().to_string();
+        assert_eq!(error, "r.json:2:6: expected `:`");
+    }
+
+    #[test]
+    fn alias_bombs_are_refused() {
+        let mut text = String::from("a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n");
+        for level in 1..12 {
+            let previous = level - 1;
+            let items = vec![format!("*a{previous}"); 10].join(",");
+            text = format!("{text}a{level}: &a{level} [{items}]\n");
+        }
+        assert!(error(&text).contains("aliases expand to more than"));
+    }
+
+    #[test]
+    fn documents_know_their_lines_and_empty_ones_are_left_out() {
+        let documents = load_str("# note\n---\na: 1\n---\n---\n# b\nb: 2\n", "m.yaml").unwrap();
+        let places: Vec<_> = documents.iter().map(Document::place).collect();
+        assert_eq!(places, ["m.yaml:3", "m.yaml:7"]);
+    }
+
+    #[test]
+    fn json_is_read_as_json_several_documents_too() {
+        let documents = load_str("{\"a\": 1.0}\n{\"b\":\t\"off\"}\n", "m.json").unwrap();
+        assert_eq!(documents[0].value, json!({"a": 1.0}));
+        assert_eq!(documents[1].value, json!({"b": "off"}));
+        assert_eq!(documents[1].line, 2);
+        assert_eq!(one("{a: off, b: [1, 2]}"), json!({"a": false, "b": [1, 2]}));
+    }
+
+    #[test]
+    fn lists_are_flattened_and_typed_lists_name_their_items() {
+        let text = "apiVersion: v1\nkind: List\nitems: [{kind: Pod}, {kind: Secret}]\n---\n\
+                    apiVersion: v1\nkind: PodList\nitems: [{metadata: {name: a}}]\n---\nkind: Pod\n";
+        let kinds: Vec<_> = flatten_lists(load_str(text, "l.yaml").unwrap())
+            .into_iter()
+            .map(|document| document.value["kind"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(kinds, ["Pod", "Secret", "Pod", "Pod"]);
+    }
+
+    #[test]
+    fn what_is_written_is_read_back_as_the_same_value() {
+        let value = json!({"a": ["off", "1.0", "", " x", "a: b", "#"], "b": {"c": null, "d": "l1\nl2\n", "e": {}, "f": []},
+            "n": -3, "t": true, "long": "word ".repeat(60)});
+        assert_eq!(one(&to_string(&value).unwrap()), value);
+    }
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! What an unquoted word means, after go-yaml v2's `resolve` (`resolve.go`), which kubectl uses.
+
+use serde_json::Value;
+
+/// A scalar with its YAML type.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Scalar<'a> {
+    Null,
+    Bool(bool),
+    Int(i64),
+    /// Beyond `i64::MAX`.
+    Uint(u64),
+    Float(f64),
+    Str(&'a str),
+}
+
+impl<'a> Scalar<'a> {
+    /// Resolves a plain (unquoted, untagged) scalar.
+    pub(super) fn plain(text: &'a str) -> Self {
+        match text {
+            "" | "~" | "null" | "Null" | "NULL" => return Self::Null,
+            "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
+                return Self::Bool(true);
+            }
+            "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
+                return Self::Bool(false);
+            }
+            ".nan" | ".NaN" | ".NAN" => return Self::Float(f64::NAN),
+            ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => return Self::Float(f64::INFINITY),
+            "-.inf" | "-.Inf" | "-.INF" => return Self::Float(f64::NEG_INFINITY),
+            _ => {}
+        }
+        let number = match text.as_bytes().first() {
+            Some(b'.') => float(text),
+            Some(b'0'..=b'9' | b'+' | b'-') => {
+                let plain = text.replace('_', "");
+                integer(&plain).or_else(|| float(&plain))
+            }
+            _ => None,
+        };
+        number.unwrap_or(Self::Str(text))
+    }
+
+    /// The value as JSON; infinities and NaN have none. A whole float is written without its point, as Go writes it.
+    pub(super) fn to_json(self) -> Option<Value> {
+        /// Whole floats below this are exact integers.
+        const EXACT: f64 = 9_007_199_254_740_992.0;
+        Some(match self {
+            Self::Null => Value::Null,
+            Self::Bool(value) => value.into(),
+            Self::Int(value) => value.into(),
+            Self::Uint(value) => value.into(),
+            #[expect(clippy::cast_possible_truncation, reason = "whole and small enough to be exact")]
+            Self::Float(value) if value.fract() == 0.0 && value.abs() <= EXACT => (value as i64).into(),
+            Self::Float(value) => serde_json::Number::from_f64(value)?.into(),
+            Self::Str(text) => text.into(),
+        })
+    }
+
+    /// The scalar as the key of a mapping: sigs.k8s.io/yaml turns numbers and booleans into strings and refuses null.
+    pub(super) fn to_key(self) -> Option<String> {
+        Some(match self {
+            Self::Null => return None,
+            Self::Bool(value) => value.to_string(),
+            Self::Int(value) => value.to_string(),
+            Self::Uint(value) => value.to_string(),
+            Self::Float(value) => go_float(value),
+            Self::Str(text) => text.to_owned(),
+        })
+    }
+}
+
+/// Go's `ParseInt(text, 0, 64)`, then `ParseUint`: the prefix tells the base, a lone leading zero means octal.
+fn integer(text: &str) -> Option<Scalar<'static>> {
+    let (negative, unsigned) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let prefixes = [("0x", 16), ("0X", 16), ("0o", 8), ("0O", 8), ("0b", 2), ("0B", 2), ("0", 8)];
+    let prefixed = prefixes.iter().find_map(|(prefix, base)| {
+        let digits = unsigned.strip_prefix(prefix).filter(|digits| !digits.is_empty())?;
+        Some((digits, *base))
+    });
+    let (digits, base) = prefixed.unwrap_or((unsigned, 10));
+    if !digits.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return None;
+    }
+    let magnitude = u64::from_str_radix(digits, base).ok()?;
+    if negative {
+        return 0_i64.checked_sub_unsigned(magnitude).map(Scalar::Int);
+    }
+    match i64::try_from(magnitude) {
+        Ok(value) => Some(Scalar::Int(value)),
+        Err(_) if text.starts_with('+') => None,
+        Err(_) => Some(Scalar::Uint(magnitude)),
+    }
+}
+
+/// `[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?` and in range.
+fn float(text: &str) -> Option<Scalar<'static>> {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let starts_well = match unsigned.as_bytes() {
+        [b'.', next, ..] => next.is_ascii_digit(),
+        [first, ..] => first.is_ascii_digit(),
+        [] => false,
+    };
+    if !starts_well || !unsigned.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'-' | b'+')) {
+        return None;
+    }
+    text.parse::<f64>().ok().filter(|value| value.is_finite()).map(Scalar::Float)
+}
+
+/// Go's `FormatFloat(value, 'g', -1, 32)`.
+fn go_float(value: f64) -> String {
+    if value.is_nan() {
+        return ".nan".to_owned();
+    }
+    if value.is_infinite() {
+        return if value > 0.0 { ".inf" } else { "-.inf" }.to_owned();
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "the reader formats keys with 32 bits")]
+    let value = value as f32;
+    let scientific = format!("{value:e}");
+    let exponent = scientific.split_once('e').and_then(|(_, exponent)| exponent.parse::<i32>().ok());
+    match (scientific.split_once('e'), exponent) {
+        (Some((mantissa, _)), Some(exponent))
+            if !(-4..21).contains(&exponent) || exponent >= 6 && value.fract() == 0.0 =>
+        {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            format!("{mantissa}e{sign}{:02}", exponent.unsigned_abs())
+        }
+        _ => value.to_string(),
+    }
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The command as a pipeline sees it: exit codes, what goes where, formats.
+
+#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: web, namespace: team-a}\nspec:\n  containers: [{name: c, image: nginx}]\n";
+const QUIET_POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: quiet}\nspec:\n  automountServiceAccountToken: off\n  containers: [{name: c, image: nginx}]\n";
+
+struct Files(tempfile::TempDir);
+
+impl Files {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, content) in files {
+            let path = directory.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, content).unwrap();
+        }
+        Self(directory)
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        command(self.0.path(), arguments).output().unwrap()
+    }
+}
+
+fn command(directory: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sa-hygiene"));
+    command.args(arguments).current_dir(directory).env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE");
+    command
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn what_is_accepted_exits_with_0_and_a_change_is_shown_as_yaml() {
+    let output = Files::new(&[("pod.yaml", POD)]).run(&["run", "pod.yaml"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = stdout(&output);
+    assert!(text.starts_with("✎ fixed  Pod team-a/web  pod.yaml:1\n"), "{text}");
+    assert!(text.contains("\n    +  automountServiceAccountToken: false\n"), "{text}");
+    assert!(!text.contains('\u{1b}'), "no colours in a pipe");
+}
+
+#[test]
+fn what_is_refused_exits_with_1() {
+    let settings = "rules: {pod-automount: reject}\n";
+    let output = Files::new(&[("pod.yaml", POD), ("s.yaml", settings)]).run(&["run", "pod.yaml", "-s", "s.yaml"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stdout(&output).starts_with("✘ refused  Pod team-a/web"), "{}", stdout(&output));
+}
+
+#[test]
+fn several_objects_get_a_table_and_a_count() {
+    let both = format!("{POD}---\n{QUIET_POD}");
+    let output = Files::new(&[("both.yaml", &both)]).run(&["run", "both.yaml"]);
+    let text = stdout(&output);
+    assert!(text.lines().next().unwrap().contains("what happened"), "{text}");
+    assert!(text.ends_with("2 objects: 1 accepted, 1 fixed\n"), "{text}");
+}
+
+#[test]
+fn json_is_one_document_with_the_operations_of_the_patch() {
+    let output = Files::new(&[("pod.yaml", POD)]).run(&["run", "-o", "json", "pod.yaml"]);
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let result = &document["results"][0];
+    assert_eq!(result["verdict"], "fixed");
+    assert!(result["response"]["patch"].as_array().is_some_and(|patch| !patch.is_empty()), "{result}");
+    assert_eq!(result["patchedObject"]["spec"]["automountServiceAccountToken"], false);
+    assert_eq!(document["summary"]["fixed"], 1);
+}
+
+#[test]
+fn a_captured_request_is_read_from_the_standard_input() {
+    let request = r#"{"uid": "1", "kind": {"group": "", "version": "v1", "kind": "Pod"}, "resource": {"group": "", "version": "v1", "resource": "pods"}, "operation": "DELETE", "userInfo": {}, "namespace": "n", "name": "web"}"#;
+    let directory = tempfile::tempdir().unwrap();
+    let mut child =
+        command(directory.path(), &["run", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(request.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(stdout(&output), "✔ accepted  DELETE Pod n/web  -:1\n\n");
+}
+
+#[test]
+fn unusable_input_exits_with_2_and_says_where() {
+    let files = Files::new(&[
+        ("broken.yaml", "a: [1\n"),
+        ("twice.yaml", "apiVersion: v1\nkind: Pod\nkind: Pod\n"),
+        ("what.yaml", "\nname: x\n"),
+        ("pod.yaml", POD),
+        ("settings.yaml", "rulez: {}\n"),
+        ("empty.yaml", "# nothing\n"),
+    ]);
+    for (arguments, expected) in [
+        (&["run", "broken.yaml"][..], "error: broken.yaml:"),
+        (&["run", "twice.yaml"], "error: twice.yaml:3:1: key `kind` occurs twice in the same mapping\n"),
+        (&["run", "what.yaml"], "error: what.yaml:2:1: neither a kubernetes object"),
+        (&["run", "missing.yaml"], "error: missing.yaml: No such file"),
+        (&["run", "empty.yaml"], "error: empty.yaml: nothing to judge here\n"),
+        (&["run", "pod.yaml", "-s", "settings.yaml"], "error: settings.yaml: Policy settings are invalid: "),
+        (&["run", "pod.yaml", "--policy", "pod.yaml"], "error: pod.yaml: cannot compile the module"),
+        (&["run"], "error: the following required arguments"),
+    ] {
+        let output = files.run(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
+        assert!(stderr(&output).starts_with(expected), "{arguments:?}: {}", stderr(&output));
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn with_a_cluster_an_account_that_does_not_exist_is_refused_by_the_api_server() {
+    let pod = POD.replace("spec:\n", "spec:\n  serviceAccountName: nobody\n");
+    let account = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: app, namespace: team-a}\n";
+    let files = Files::new(&[("pod.yaml", &pod), ("cluster/app.yaml", account)]);
+    let output = files.run(&["run", "pod.yaml", "--cluster", "cluster"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout(&output).contains("the API server refuses it: "), "{}", stdout(&output));
+    assert_eq!(files.run(&["run", "pod.yaml"]).status.code(), Some(0), "without a cluster it is merely unknown");
+}
+
+#[test]
+fn colours_can_be_forced() {
+    let files = Files::new(&[("pod.yaml", POD)]);
+    let output = command(files.0.path(), &["run", "pod.yaml"]).env("CLICOLOR_FORCE", "1").output().unwrap();
+    assert!(stdout(&output).contains("\u{1b}[32m+  automountServiceAccountToken: false"), "{}", stdout(&output));
+}
+
+#[test]
+fn a_corpus_passes_or_names_what_failed() {
+    let review = r#"{"request": {"uid": "1", "kind": {"group": "", "version": "v1", "kind": "ConfigMap"}, "resource": {"group": "", "version": "v1", "resource": "configmaps"}, "operation": "CREATE", "userInfo": {}, "object": {}}}"#;
+    let files = Files::new(&[("good/a.json", review), ("bad/a.json", review), ("bad/deep/b.json", "{\"a\": 1}")]);
+    let good = files.run(&["corpus", "good"]);
+    assert_eq!(good.status.code(), Some(0), "{}", stderr(&good));
+    assert!(stdout(&good).ends_with("\n1 passed, 0 failed\n"), "{}", stdout(&good));
+    let bad = files.run(&["corpus", "bad"]);
+    assert_eq!(bad.status.code(), Some(1));
+    assert!(stdout(&bad).ends_with("\n1 passed, 1 failed\n"), "{}", stdout(&bad));
+}
