@@ -4,7 +4,7 @@
 use k8s_openapi::Resource;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
-use k8s_openapi::api::core::v1::{Pod, PodTemplate, ReplicationController};
+use k8s_openapi::api::core::v1::{Pod, PodTemplate, ReplicationController, ServiceAccount};
 
 use super::request::{Operation, Request};
 use crate::settings::Common;
@@ -14,6 +14,8 @@ use crate::settings::Common;
 pub enum SubjectKind {
     /// A Pod, or the Pod template of a workload.
     Pod,
+    /// A ServiceAccount.
+    ServiceAccount,
 }
 
 /// The subject of a request.
@@ -23,6 +25,8 @@ pub enum Subject<'a> {
     Pod,
     /// A workload; the steps lead to its Pod template.
     Template(Vec<&'a str>),
+    /// A ServiceAccount that is being made or changed.
+    ServiceAccount,
 }
 
 /// The workloads of Kubernetes and where their Pod template is.
@@ -51,6 +55,9 @@ impl<'a> Subject<'a> {
         let (group, kind) = (request.group(), request.kind());
         match request.operation() {
             Operation::Create if (group, kind) == (Pod::GROUP, Pod::KIND) => Some(Self::Pod),
+            Operation::Create | Operation::Update if (group, kind) == (ServiceAccount::GROUP, ServiceAccount::KIND) => {
+                Some(Self::ServiceAccount)
+            }
             Operation::Create | Operation::Update => template(group, kind, common).map(Self::Template),
             Operation::Other => None,
         }
@@ -61,6 +68,7 @@ impl<'a> Subject<'a> {
     pub const fn kind(&self) -> SubjectKind {
         match self {
             Self::Pod | Self::Template(_) => SubjectKind::Pod,
+            Self::ServiceAccount => SubjectKind::ServiceAccount,
         }
     }
 
@@ -74,7 +82,7 @@ impl<'a> Subject<'a> {
     #[must_use]
     pub fn steps(&self) -> &[&'a str] {
         match self {
-            Self::Pod => &[],
+            Self::Pod | Self::ServiceAccount => &[],
             Self::Template(steps) => steps,
         }
     }

@@ -151,13 +151,13 @@ impl Review<'_> {
         if !exemptions.is_empty() {
             let [name, generate_name] = meta.names();
             let names = [request.name(), name, generate_name];
-            let accounts = target.accounts(request.namespace());
+            let accounts = self.scene(&meta, &target).accounts();
             exemptions.retain(|exemption| exemption.matches_object(&names, &accounts));
             rules.retain(|planned| !exemptions.iter().any(|exemption| exemption.covers(planned.rule.id)));
         }
 
         let fixing = self.fixing(object)?;
-        let opinion = self.opinion(&rules, object, &target, fixing)?;
+        let opinion = self.opinion(&rules, object, (&meta, &target), fixing)?;
         let old = self.old_findings(&rules, &opinion)?;
         Ok(self.weigh(opinion, &old, fixing))
     }
@@ -204,7 +204,7 @@ impl Review<'_> {
         &self,
         rules: &[Planned<'_>],
         object: &'t str,
-        target: &Target<'t>,
+        (meta, target): (&Meta<'t>, &Target<'t>),
         fixing: Fixing,
     ) -> Result<Opinion, Stop> {
         let mut opinion = Opinion::default();
@@ -213,26 +213,30 @@ impl Review<'_> {
             for planned in rules {
                 let PlannedRoom::Fix(fix) = &planned.room else { continue };
                 let mut changes = Changes::new(planned.rule.id);
-                fix.fix(&self.scene(target), &mut Edit::new(&mut tree, self.subject), &mut changes)?;
+                fix.fix(&self.scene(meta, target), &mut Edit::new(&mut tree, self.subject), &mut changes)?;
                 opinion.changes.extend(changes.into_vec());
             }
             if !opinion.changes.is_empty() {
                 let mut fixed = String::with_capacity(object.len() + 256);
                 tree.write(&mut fixed);
                 drop(tree);
-                if let (_, Some(target)) = Target::read(self.subject, &fixed)? {
-                    opinion.findings = self.findings(rules, &target)?;
+                if let (meta, Some(target)) = Target::read(self.subject, &fixed)? {
+                    opinion.findings = self.findings(rules, (&meta, &target))?;
                 }
                 opinion.fixed = Some(fixed);
                 return Ok(opinion);
             }
         }
-        opinion.findings = self.findings(rules, target)?;
+        opinion.findings = self.findings(rules, (meta, target))?;
         Ok(opinion)
     }
 
-    fn findings(&self, rules: &[Planned<'_>], target: &Target<'_>) -> Result<Vec<(Level, Finding)>, Stop> {
-        let scene = self.scene(target);
+    fn findings(
+        &self,
+        rules: &[Planned<'_>],
+        (meta, target): (&Meta<'_>, &Target<'_>),
+    ) -> Result<Vec<(Level, Finding)>, Stop> {
+        let scene = self.scene(meta, target);
         let mut all = Vec::new();
         for planned in rules {
             let mut findings = Findings::new(planned.rule.id);
@@ -242,8 +246,8 @@ impl Review<'_> {
         Ok(all)
     }
 
-    fn scene<'t>(&'t self, target: &'t Target<'t>) -> Scene<'t> {
-        Scene { request: self.request, common: &self.settings.common, target, lookup: self.lookup }
+    fn scene<'t>(&'t self, meta: &'t Meta<'t>, target: &'t Target<'t>) -> Scene<'t> {
+        Scene { request: self.request, common: &self.settings.common, meta, target, lookup: self.lookup }
     }
 
     /// What was wrong already before this UPDATE. Asked only when something is
@@ -253,13 +257,13 @@ impl Review<'_> {
             return Ok(Vec::new());
         }
         let Some(old) = self.request.old_object.text() else { return Ok(Vec::new()) };
-        let (_, Some(target)) = Target::read(self.subject, old)? else { return Ok(Vec::new()) };
+        let (meta, Some(target)) = Target::read(self.subject, old)? else { return Ok(Vec::new()) };
         let fixing = if self.settings.common.phase == Phase::Mutating || self.subject.is_template() {
             Fixing::InThought
         } else {
             Fixing::No
         };
-        let old = self.opinion(rules, old, &target, fixing)?;
+        let old = self.opinion(rules, old, (&meta, &target), fixing)?;
         Ok(old.findings.into_iter().map(|(_, finding)| finding.remark).collect())
     }
 

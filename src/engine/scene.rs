@@ -10,6 +10,7 @@ use crate::object::edit::{NoSuchPlace, Node, Step};
 use crate::object::meta::{Head, Meta};
 use crate::object::place::Place;
 use crate::object::pod::{DEFAULT_ACCOUNT, Pod, PodSpec};
+use crate::object::service_account::ServiceAccount;
 use crate::object::view::{self, Misfit, Raw, Strings};
 use crate::settings::Common;
 
@@ -47,7 +48,9 @@ pub struct Scene<'s> {
     pub request: &'s Request<'s>,
     /// The settings outside of the rules.
     pub common: &'s Common<'s>,
-    /// The object, or the object that it replaces.
+    /// The metadata of the object, or of the object that it replaces.
+    pub meta: &'s Meta<'s>,
+    /// What is judged of it.
     pub target: &'s Target<'s>,
     /// The look-up.
     pub lookup: &'s Lookup<'s>,
@@ -58,6 +61,8 @@ pub struct Scene<'s> {
 pub enum Target<'a> {
     /// A Pod or a Pod template.
     Workload(Workload<'a>),
+    /// A ServiceAccount.
+    ServiceAccount(ServiceAccount<'a>),
 }
 
 /// A Pod or a Pod template.
@@ -81,6 +86,11 @@ impl<'a> Target<'a> {
     /// # Errors
     /// [`Misfit`] when a field that rules read has the wrong shape.
     pub fn read(subject: &Subject<'_>, object: &'a str) -> Result<(Meta<'a>, Option<Self>), Misfit> {
+        if *subject == Subject::ServiceAccount {
+            let mut account: ServiceAccount<'a> = view::read(object, OBJECT)?;
+            let meta = account.metadata.take().unwrap_or_default();
+            return Ok((meta, Some(Self::ServiceAccount(account))));
+        }
         let steps = subject.steps();
         if steps.is_empty() {
             let mut pod: Pod<'a> = view::read(object, OBJECT)?;
@@ -95,14 +105,6 @@ impl<'a> Target<'a> {
         let annotations = pod.metadata.map(|meta| meta.annotations).unwrap_or_default();
         Ok((meta, Some(Self::Workload(Workload::new(annotations, pod.spec, true, Place::at(&root))))))
     }
-
-    /// The accounts that exemptions compare.
-    #[must_use]
-    pub fn accounts<'t>(&'t self, namespace: &'t str) -> Vec<(&'t str, &'t str)> {
-        match self {
-            Self::Workload(workload) => vec![(namespace, workload.spec.account())],
-        }
-    }
 }
 
 impl<'s> Scene<'s> {
@@ -111,6 +113,41 @@ impl<'s> Scene<'s> {
     pub const fn workload(&self) -> Option<&'s Workload<'s>> {
         match self.target {
             Target::Workload(workload) => Some(workload),
+            Target::ServiceAccount(_) => None,
+        }
+    }
+
+    /// The ServiceAccount that is judged.
+    #[must_use]
+    pub const fn service_account(&self) -> Option<&'s ServiceAccount<'s>> {
+        match self.target {
+            Target::ServiceAccount(account) => Some(account),
+            Target::Workload(_) => None,
+        }
+    }
+
+    /// The object's name; empty when the API server has yet to make one.
+    #[must_use]
+    pub fn name(&self) -> &'s str {
+        let [name, _] = self.meta.names();
+        if name.is_empty() { self.request.name() } else { name }
+    }
+
+    /// The object's annotations, read now.
+    ///
+    /// # Errors
+    /// [`Misfit`] when they are not a map of strings.
+    pub fn annotations(&self) -> Result<Strings<'s>, Misfit> {
+        self.meta.annotations.read("object.metadata.annotations")
+    }
+
+    /// The accounts that exemptions compare, namespace and name.
+    #[must_use]
+    pub fn accounts(&self) -> Vec<(&'s str, &'s str)> {
+        let namespace = self.request.namespace();
+        match self.target {
+            Target::Workload(workload) => vec![(namespace, workload.spec.account())],
+            Target::ServiceAccount(_) => vec![(namespace, self.name())],
         }
     }
 

@@ -45,7 +45,11 @@ pub fn rejection(remarks: &[Remark]) -> Rejection {
 }
 
 fn sorted(lines: impl Iterator<Item = String>) -> Vec<String> {
-    lines.collect::<BTreeSet<String>>().into_iter().collect()
+    let mut sorted = BTreeSet::new();
+    for line in lines {
+        sorted.insert(line);
+    }
+    sorted.into_iter().collect()
 }
 
 /// The warnings: one per finding, per fix and per fix to come.

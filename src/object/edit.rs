@@ -61,13 +61,12 @@ impl<'a> Node<'a> {
     /// [`NoSuchPlace`] when `steps` does not lead to an object.
     pub fn set(&mut self, steps: &[Step<'_>], key: &str, json: String) -> Result<(), NoSuchPlace> {
         let members = self.at(steps)?.object()?;
-        match members.iter_mut().find(|member| key_text(&member.key) == key) {
-            Some(member) => member.value = Node::New(json),
-            None => {
-                let mut written = String::new();
-                write_string(key, &mut written);
-                members.push(Member { key: written.into(), value: Node::New(json) });
-            }
+        if let Some(member) = members.iter_mut().find(|member| key_text(&member.key) == key) {
+            member.value = Node::New(json);
+        } else {
+            let mut written = String::new();
+            write_string(key, &mut written);
+            members.push(Member { key: written.into(), value: Node::New(json) });
         }
         Ok(())
     }

@@ -178,9 +178,9 @@ impl<'a> Cursor<'a> {
             return self.wrong("an integer");
         }
         let text = self.skip()?;
-        text.parse().or_else(|_| {
+        text.parse().map_err(|_| {
             let found = "a number out of range";
-            Err(Box::new(Misfit::Kind { path: String::new(), wanted: "an integer", found }))
+            Box::new(Misfit::Kind { path: String::new(), wanted: "an integer", found })
         })
     }
 

@@ -7,6 +7,7 @@ pub mod json;
 pub mod meta;
 pub mod place;
 pub mod pod;
+pub mod service_account;
 pub mod view;
 
 use view::{Members, Misfit, Raw};

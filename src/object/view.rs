@@ -36,10 +36,10 @@ pub fn read<'a, T: View<'a>>(text: &'a str, base: &str) -> Result<T, Misfit> {
 /// Completes a path with the path of the document.
 fn based(misfit: Box<Misfit>, base: &str) -> Misfit {
     let mut misfit = *misfit.inside(&[base]);
-    if let Misfit::Kind { path, .. } | Misfit::Twice { path } = &mut misfit {
-        if path.starts_with('.') {
-            path.remove(0);
-        }
+    if let Misfit::Kind { path, .. } | Misfit::Twice { path } = &mut misfit
+        && path.starts_with('.')
+    {
+        path.remove(0);
     }
     misfit
 }
@@ -200,7 +200,7 @@ impl<'a, T: View<'a>> View<'a> for Members<'a, T> {
 /// The named fields of an object; made by the `view!` macro.
 pub trait Fields<'a> {
     /// The keys this view reads; at most 32.
-    const KEYS: &'static [&'static str];
+    fn keys(&self) -> &'static [&'static str];
 
     /// Reads the value of one of `KEYS`.
     ///
@@ -216,11 +216,12 @@ pub trait Fields<'a> {
 ///
 /// # Errors
 /// [`Misfit`] when it does not fit.
-pub fn fields<'a, T: Fields<'a>>(view: &mut T, json: &mut Cursor<'a>) -> Read<()> {
+pub fn fields<'a>(view: &mut dyn Fields<'a>, json: &mut Cursor<'a>) -> Read<()> {
+    let keys = view.keys();
     let mut seen = 0_u32;
     json.members(&mut |written, json| {
         let key = key_text(written);
-        let Some(position) = T::KEYS.iter().position(|known| *known == key) else {
+        let Some(position) = keys.iter().position(|known| *known == key) else {
             if json.skip()? != "null" {
                 view.unread();
             }
@@ -254,7 +255,9 @@ macro_rules! view {
         }
 
         impl<$lt> $crate::object::view::Fields<$lt> for $name<$lt> {
-            const KEYS: &'static [&'static str] = &[$($key),*];
+            fn keys(&self) -> &'static [&'static str] {
+                &[$($key),*]
+            }
 
             fn set(
                 &mut self,

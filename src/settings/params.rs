@@ -31,6 +31,17 @@ pub enum Kind {
     Globs(fn(&str) -> Option<String>),
     /// One glob, likewise.
     Glob(fn(&str) -> Option<String>),
+    /// A text; the function says what is wrong with it, if anything.
+    Text(fn(&str) -> Option<String>),
+    /// A whole number of seconds.
+    Seconds {
+        /// The least.
+        least: i64,
+        /// The most.
+        most: i64,
+    },
+    /// A map from any key to one of these.
+    ByKey(&'static Kind),
     /// A list of maps, each with these parameters. One without a default
     /// (empty text) is required.
     Entries(&'static [Param]),
@@ -45,6 +56,9 @@ impl Kind {
             Self::Choice(choices) => choices.iter().map(|c| format!("`{c}`")).collect::<Vec<_>>().join(" or "),
             Self::Globs(_) => "list of globs".to_owned(),
             Self::Glob(_) => "glob".to_owned(),
+            Self::Text(_) => "text".to_owned(),
+            Self::Seconds { least, most } => format!("seconds, {least} to {most}"),
+            Self::ByKey(kind) => format!("map of key to {}", kind.describe()),
             Self::Entries(fields) => {
                 let names: Vec<_> = fields.iter().map(|field| format!("`{}`", field.name)).collect();
                 format!("list of {{{}}}", names.join(", "))
@@ -137,6 +151,55 @@ impl<'r, 'a> Params<'r, 'a> {
             }
             None => Some(Glob::new(text.into_cow())),
         }
+    }
+
+    /// A text; empty when nothing is given and there is no default.
+    pub fn text(&mut self, param: &'static Param) -> Text<'a> {
+        let Kind::Text(problem) = param.kind else { return Text::default() };
+        let path = self.path;
+        let value = self.value(param, &path);
+        if value.is_unset() {
+            return Text::default();
+        }
+        let Some(text) = value.text(self.problems) else { return Text::default() };
+        if let Some(problem) = problem(&text) {
+            self.note(param, &problem);
+        }
+        text
+    }
+
+    /// A number of seconds.
+    pub fn seconds(&mut self, param: &'static Param) -> i64 {
+        let Kind::Seconds { least, most } = param.kind else { return 0 };
+        let path = self.path;
+        self.value(param, &path).integer(least, most, self.problems).unwrap_or(least)
+    }
+
+    /// A list of globs under each key.
+    pub fn globs_by_key(&mut self, param: &'static Param) -> Vec<(Text<'a>, Vec<Glob<'a>>)> {
+        let Kind::ByKey(Kind::Globs(senseless)) = param.kind else { return Vec::new() };
+        self.by_key(param, |value, problems| value.globs(*senseless, problems))
+    }
+
+    /// A number of seconds under each key.
+    pub fn seconds_by_key(&mut self, param: &'static Param) -> Vec<(Text<'a>, i64)> {
+        let Kind::ByKey(Kind::Seconds { least, most }) = param.kind else { return Vec::new() };
+        self.by_key(param, |value, problems| value.integer(*least, *most, problems).unwrap_or(*least))
+    }
+
+    fn by_key<T>(
+        &mut self,
+        param: &'static Param,
+        read: impl Fn(&Value<'a, '_>, &mut Problems) -> T,
+    ) -> Vec<(Text<'a>, T)> {
+        let path = self.path;
+        let value = self.value(param, &path);
+        let members = value.map(self.problems);
+        let read = members.into_iter().map(|(key, text)| {
+            let value = read(&Value::default(text, Path::Key(&value.path, &key)), self.problems);
+            (key, value)
+        });
+        read.collect()
     }
 
     /// A list of maps, each read by `entry`.
