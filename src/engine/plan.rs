@@ -2,10 +2,10 @@
 //! Which rules a request meets, each with its action and parameters.
 
 use crate::admission::subject::SubjectKind;
-use crate::object::view::Text;
+use crate::object::json::Cursor;
 use crate::rules::{Check, Fix, RULES, Room, Rule};
 use crate::settings::action::{CheckAction, FixAction};
-use crate::settings::params::Params;
+use crate::settings::params::{self, Params};
 use crate::settings::reader::{Path, Problems, Value, unknown};
 use crate::settings::{Common, Settings};
 
@@ -60,7 +60,7 @@ pub fn plan<'a>(settings: &Settings<'a>, kind: SubjectKind, problems: &mut Probl
         .iter()
         .filter(|rule| rule.subjects.contains(&kind))
         .filter_map(|rule| {
-            let given = settings.rules.iter().find(|(id, _)| id.as_str() == rule.id);
+            let given = settings.rules.iter().find(|(id, _)| id == rule.id);
             planned(rule, given.map(|(_, text)| *text), &settings.common, problems)
         })
         .collect()
@@ -70,7 +70,7 @@ pub fn plan<'a>(settings: &Settings<'a>, kind: SubjectKind, problems: &mut Probl
 pub fn read_all(settings: &Settings<'_>, problems: &mut Problems) {
     let path = Path::Key(&Path::Root, "rules");
     for (id, text) in &settings.rules {
-        match RULES.iter().find(|rule| rule.id == id.as_str()) {
+        match RULES.iter().find(|rule| rule.id == id) {
             Some(rule) => drop(planned(rule, Some(text), &settings.common, problems)),
             None => problems.note(&Path::Key(&path, id), unknown(id, "rule", &rule_ids())),
         }
@@ -87,14 +87,15 @@ fn planned<'a>(
     let rules = Path::Key(&Path::Root, "rules");
     let path = Path::Key(&rules, rule.id);
     let mut action = Some(rule.default_action());
-    let mut members: Vec<(Text<'a>, &'a str)> = Vec::new();
+    let mut members = Vec::new();
     if let Some(text) = given {
-        let value = Value::default(text, path);
+        let mut json = Cursor::new(text);
+        let mut value = Value::new(&mut json, path);
         let stated = if value.is_map() {
-            members = value.map(problems);
-            let stated = members.iter().position(|(key, _)| key.as_str() == "action").map(|at| members.remove(at).1);
+            members = params::members(value, problems);
+            let stated = members.iter().position(|(key, _)| key == "action").map(|at| members.remove(at).1);
             let path = Path::Key(&path, "action");
-            stated.map(|text| Value::default(text, path).choice(rule.actions(), problems))
+            stated.map(|text| Value::new(&mut Cursor::new(text), path).choice(rule.actions(), problems))
         } else {
             Some(value.choice(rule.actions(), problems))
         };

@@ -7,9 +7,7 @@
 //! turns the difference between what it sent and what it gets back into a
 //! patch, so whatever a typed round trip would lose, it would delete.
 
-use std::borrow::Cow;
-
-use super::json::{Cursor, Read, key_text, write_string};
+use super::json::{Cursor, Key, Read, write_string};
 
 /// A value of the document.
 #[derive(Debug)]
@@ -27,11 +25,28 @@ pub enum Node<'a> {
     Gone,
 }
 
-/// A key (JSON text, with its quotes) and its value.
+/// A key and its value.
 #[derive(Debug)]
 pub struct Member<'a> {
-    key: Cow<'a, str>,
+    key: MemberKey<'a>,
     value: Node<'a>,
+}
+
+#[derive(Debug)]
+enum MemberKey<'a> {
+    /// As it stands in the document.
+    Old(Key<'a>),
+    /// One that was added.
+    New(String),
+}
+
+impl MemberKey<'_> {
+    fn is(&self, key: &str) -> bool {
+        match self {
+            Self::Old(old) => old.text() == key,
+            Self::New(new) => new == key,
+        }
+    }
 }
 
 /// One step down the document.
@@ -61,12 +76,10 @@ impl<'a> Node<'a> {
     /// [`NoSuchPlace`] when `steps` does not lead to an object.
     pub fn set(&mut self, steps: &[Step<'_>], key: &str, json: String) -> Result<(), NoSuchPlace> {
         let members = self.at(steps)?.object()?;
-        if let Some(member) = members.iter_mut().find(|member| key_text(&member.key) == key) {
+        if let Some(member) = members.iter_mut().find(|member| member.key.is(key)) {
             member.value = Node::New(json);
         } else {
-            let mut written = String::new();
-            write_string(key, &mut written);
-            members.push(Member { key: written.into(), value: Node::New(json) });
+            members.push(Member { key: MemberKey::New(key.to_owned()), value: Node::New(json) });
         }
         Ok(())
     }
@@ -93,7 +106,10 @@ impl<'a> Node<'a> {
                     if !std::mem::take(&mut first) {
                         out.push(',');
                     }
-                    out.push_str(&member.key);
+                    match &member.key {
+                        MemberKey::Old(key) => out.push_str(key.written),
+                        MemberKey::New(key) => write_string(key, out),
+                    }
                     out.push(':');
                     member.value.write(out);
                 }
@@ -117,10 +133,9 @@ impl<'a> Node<'a> {
         let mut node = self;
         for step in steps {
             node = match step {
-                Step::Key(key) => node
-                    .object()?
-                    .iter_mut()
-                    .find_map(|member| (key_text(&member.key) == *key).then_some(&mut member.value)),
+                Step::Key(key) => {
+                    node.object()?.iter_mut().find_map(|member| member.key.is(key).then_some(&mut member.value))
+                }
                 Step::Entry(index) => node.list()?.get_mut(*index),
             }
             .ok_or(NoSuchPlace)?;
@@ -158,7 +173,7 @@ fn opened(text: &str) -> Read<Node<'_>> {
     if text.starts_with('{') {
         let mut members = Vec::new();
         json.members(&mut |key, json| {
-            members.push(Member { key: key.into(), value: Node::Raw(json.skip()?) });
+            members.push(Member { key: MemberKey::Old(key), value: Node::Raw(json.skip()?) });
             Ok(())
         })?;
         return Ok(Node::Object(members));

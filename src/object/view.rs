@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use std::ops::Deref;
 
 pub use super::json::Misfit;
-use super::json::{Cursor, Read, key_text};
+use super::json::{Cursor, Read};
 
 /// A type that can be read from JSON.
 pub trait View<'a>: Sized {
@@ -67,6 +67,12 @@ impl Deref for Text<'_> {
 
     fn deref(&self) -> &str {
         &self.0
+    }
+}
+
+impl<'a> From<Cow<'a, str>> for Text<'a> {
+    fn from(text: Cow<'a, str>) -> Self {
+        Self(text)
     }
 }
 
@@ -187,7 +193,7 @@ impl<'a, T: View<'a>> View<'a> for Members<'a, T> {
         let mut members = Vec::new();
         if !json.null()? {
             json.members(&mut |key, json| {
-                let key = key_text(key);
+                let key = key.text();
                 let value = T::read(json).map_err(|misfit| misfit.inside(&["[\"", &key, "\"]"]))?;
                 members.push((Text(key), value));
                 Ok(())
@@ -219,8 +225,8 @@ pub trait Fields<'a> {
 pub fn fields<'a>(view: &mut dyn Fields<'a>, json: &mut Cursor<'a>) -> Read<()> {
     let keys = view.keys();
     let mut seen = 0_u32;
-    json.members(&mut |written, json| {
-        let key = key_text(written);
+    json.members(&mut |key, json| {
+        let key = key.text();
         let Some(position) = keys.iter().position(|known| *known == key) else {
             if json.skip()? != "null" {
                 view.unread();

@@ -2,21 +2,47 @@
 //! Who and what the rules leave alone. All fields of an entry have to match;
 //! the entries of a field are alternatives.
 
-use super::reader::{Path, Problems, Value, senseless, unknown};
+use super::reader::{Problems, Value, senseless, unknown};
 use crate::admission::request::Request;
 use crate::matching::glob::{self, Glob};
 
+/// The list of exemptions. All patterns stand in one list, and an entry knows
+/// its spans of it: a list of their own for each would be most of what large
+/// settings cost.
+#[derive(Debug, Default)]
+pub struct Exemptions<'a> {
+    patterns: Vec<Glob<'a>>,
+    entries: Vec<Entry>,
+}
+
 /// One entry of `exemptions`.
 #[derive(Debug, Default)]
-pub struct Exemption<'a> {
+struct Entry {
     /// The rules it removes; none named means every rule.
     rules: Vec<&'static str>,
-    namespaces: Vec<Glob<'a>>,
-    service_accounts: Vec<Glob<'a>>,
-    names: Vec<Glob<'a>>,
-    kinds: Vec<Glob<'a>>,
-    users: Vec<Glob<'a>>,
-    groups: Vec<Glob<'a>>,
+    namespaces: Span,
+    service_accounts: Span,
+    names: Span,
+    kinds: Span,
+    users: Span,
+    groups: Span,
+}
+
+/// A run of the patterns.
+type Span = std::ops::Range<usize>;
+
+/// One entry of `exemptions`, with its patterns.
+#[derive(Debug, Clone, Copy)]
+pub struct Exemption<'e> {
+    patterns: &'e [Glob<'e>],
+    entry: &'e Entry,
+}
+
+impl Exemptions<'_> {
+    /// The entries.
+    pub fn iter(&self) -> impl Iterator<Item = Exemption<'_>> {
+        self.entries.iter().map(|entry| Exemption { patterns: &self.patterns, entry })
+    }
 }
 
 /// A caller that makes the Pods of everyone: an entry that matches it would
@@ -25,46 +51,52 @@ const POD_MAKER: &str = "system:serviceaccount:kube-system:replicaset-controller
 
 const KEYS: [&str; 8] = ["rules", "namespaces", "serviceAccounts", "names", "kinds", "users", "groups", "reason"];
 
-impl Exemption<'_> {
+impl<'e> Exemption<'e> {
     /// Whether it removes this rule where it matches.
     #[must_use]
-    pub fn covers(&self, rule: &str) -> bool {
-        self.rules.is_empty() || self.rules.contains(&rule)
+    pub fn covers(self, rule: &str) -> bool {
+        self.entry.rules.is_empty() || self.entry.rules.contains(&rule)
     }
 
     /// Whether what the request says outside of the object matches. A request
     /// without a namespace or a user does not match an entry that asks for one.
     #[must_use]
-    pub fn matches_envelope(&self, request: &Request<'_>) -> bool {
+    pub fn matches_envelope(self, request: &Request<'_>) -> bool {
         let user = request.user();
-        fits(&self.namespaces, request.namespace())
-            && fits(&self.kinds, request.kind())
-            && fits(&self.users, user.name())
-            && (self.groups.is_empty() || user.groups().any(|group| glob::any(&self.groups, group)))
+        let groups = self.patterns(&self.entry.groups);
+        fits(self.patterns(&self.entry.namespaces), request.namespace())
+            && fits(self.patterns(&self.entry.kinds), request.kind())
+            && fits(self.patterns(&self.entry.users), user.name())
+            && (groups.is_empty() || user.groups().any(|group| glob::any(groups, group)))
     }
 
     /// Whether the object has to be read to decide.
     #[must_use]
-    pub const fn needs_object(&self) -> bool {
-        !self.names.is_empty() || !self.service_accounts.is_empty()
+    pub fn needs_object(self) -> bool {
+        !self.entry.names.is_empty() || !self.entry.service_accounts.is_empty()
     }
 
     /// Whether the object matches: one of its names, and every account in it.
     #[must_use]
-    pub fn matches_object(&self, names: &[&str], accounts: &[(&str, &str)]) -> bool {
-        let named = self.names.is_empty() || names.iter().any(|name| fits(&self.names, name));
-        let of_account = self.service_accounts.is_empty()
+    pub fn matches_object(self, names: &[&str], accounts: &[(&str, &str)]) -> bool {
+        let patterns = self.patterns(&self.entry.names);
+        let named = patterns.is_empty() || names.iter().any(|name| fits(patterns, name));
+        let of_account = self.entry.service_accounts.is_empty()
             || (!accounts.is_empty() && accounts.iter().all(|account| self.matches_account(account)));
         named && of_account
     }
 
-    fn matches_account(&self, (namespace, name): &(&str, &str)) -> bool {
-        self.service_accounts.iter().any(|pattern| {
+    fn matches_account(self, (namespace, name): &(&str, &str)) -> bool {
+        self.patterns(&self.entry.service_accounts).iter().any(|pattern| {
             pattern
                 .as_str()
                 .split_once('/')
                 .is_some_and(|(namespaces, names)| glob::matches(namespaces, namespace) && glob::matches(names, name))
         })
+    }
+
+    fn patterns(self, span: &Span) -> &'e [Glob<'e>] {
+        self.patterns.get(span.clone()).unwrap_or_default()
     }
 }
 
@@ -74,60 +106,52 @@ fn fits(patterns: &[Glob<'_>], text: &str) -> bool {
 }
 
 /// Reads the list of exemptions.
-pub fn read<'a>(list: Value<'a, '_>, rule_ids: &[&'static str], problems: &mut Problems) -> Vec<Exemption<'a>> {
-    let mut exemptions = Vec::new();
-    for (index, text) in list.list(problems).into_iter().enumerate() {
-        let path = Path::Entry(&list.path, index);
-        let entry = Value::default(text, path);
-        if !entry.is_map() {
-            entry.map(problems);
-            continue;
-        }
-        let mut exemption = Exemption::default();
+pub fn read<'a>(list: Value<'_, 'a, '_>, rule_ids: &[&'static str], problems: &mut Problems) -> Exemptions<'a> {
+    let mut exemptions = Exemptions::default();
+    let Exemptions { patterns, entries } = &mut exemptions;
+    list.list(problems, &mut |_, mut value, problems| {
+        let path = value.path;
+        let is_map = value.is_map();
+        let mut entry = Entry::default();
         let mut matchers = 0;
-        for (key, text) in entry.map(problems) {
-            let value = Value::default(text, Path::Key(&path, &key));
-            let (slot, problem): (_, fn(&str) -> Option<String>) = match key.as_str() {
+        value.map(problems, &mut |key, value, problems| {
+            let (span, problem): (_, fn(&str) -> Option<String>) = match key {
                 "rules" => {
-                    exemption.rules = rules(value, rule_ids, problems);
-                    continue;
+                    entry.rules = rules(value, rule_ids, problems);
+                    return;
                 }
-                "reason" => {
-                    value.text(problems);
-                    continue;
-                }
-                "namespaces" => (&mut exemption.namespaces, senseless),
-                "serviceAccounts" => (&mut exemption.service_accounts, account_problem),
-                "names" => (&mut exemption.names, senseless),
-                "kinds" => (&mut exemption.kinds, senseless),
-                "users" => (&mut exemption.users, user_problem),
-                "groups" => (&mut exemption.groups, group_problem),
-                other => {
-                    problems.note(&value.path, unknown(other, "key", &KEYS));
-                    continue;
-                }
+                "reason" => return drop(value.text(problems)),
+                "namespaces" => (&mut entry.namespaces, senseless),
+                "serviceAccounts" => (&mut entry.service_accounts, account_problem),
+                "names" => (&mut entry.names, senseless),
+                "kinds" => (&mut entry.kinds, senseless),
+                "users" => (&mut entry.users, user_problem),
+                "groups" => (&mut entry.groups, group_problem),
+                other => return problems.note(&value.path, unknown(other, "key", &KEYS)),
             };
             matchers += 1;
-            *slot = value.globs(problem, problems);
-        }
-        if matchers == 0 {
+            let start = patterns.len();
+            value.add_globs(problem, patterns, problems);
+            *span = start..patterns.len();
+        });
+        if matchers == 0 && is_map {
             problems.note(&path, "has no matcher, so it would exempt everything; name namespaces, serviceAccounts, names, kinds, users or groups");
         }
-        exemptions.push(exemption);
-    }
+        entries.push(entry);
+    });
     exemptions
 }
 
-fn rules(value: Value<'_, '_>, rule_ids: &[&'static str], problems: &mut Problems) -> Vec<&'static str> {
+fn rules(value: Value<'_, '_, '_>, rule_ids: &[&'static str], problems: &mut Problems) -> Vec<&'static str> {
     let mut rules = Vec::new();
-    for (index, text) in value.list(problems).into_iter().enumerate() {
-        let path = Path::Entry(&value.path, index);
-        let Some(id) = Value::default(text, path).text(problems) else { continue };
+    value.list(problems, &mut |_, entry, problems| {
+        let path = entry.path;
+        let Some(id) = entry.text(problems) else { return };
         match rule_ids.iter().find(|known| **known == id.as_str()) {
             Some(known) => rules.push(*known),
             None => problems.note(&path, unknown(&id, "rule", rule_ids)),
         }
-    }
+    });
     rules
 }
 
@@ -161,20 +185,24 @@ fn group_problem(pattern: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::object::json::Cursor;
     use crate::object::view;
+    use crate::settings::reader::Path;
 
     const IDS: [&str; 2] = ["pod-automount", "default-service-account"];
 
-    fn read_all(text: &str) -> (Vec<Exemption<'_>>, Vec<String>) {
+    fn read_all(text: &str) -> (Exemptions<'_>, Vec<String>) {
         let mut problems = Problems::default();
-        let exemptions = read(Value::default(text, Path::Key(&Path::Root, "exemptions")), &IDS, &mut problems);
+        let exemptions =
+            read(Value::new(&mut Cursor::new(text), Path::Key(&Path::Root, "exemptions")), &IDS, &mut problems);
         (exemptions, problems.into_lines())
     }
 
     fn one(text: &str) -> Exemption<'_> {
-        let (mut exemptions, problems) = read_all(text);
+        let (exemptions, problems) = read_all(text);
         assert_eq!(problems, Vec::<String>::new());
-        exemptions.remove(0)
+        // Leaked, so that a test can be written in one line.
+        Box::leak(Box::new(exemptions)).iter().next().unwrap()
     }
 
     #[test]

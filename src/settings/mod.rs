@@ -8,8 +8,9 @@ pub mod params;
 pub mod reader;
 
 use crate::matching::glob::{self, Glob};
+use crate::object::json::Cursor;
 use crate::object::view::Text;
-use exemptions::Exemption;
+use exemptions::Exemptions;
 use reader::{Path, Problems, Value, senseless, unknown};
 
 /// The settings outside of the rules.
@@ -30,7 +31,7 @@ pub struct Common<'a> {
     /// Custom resources that carry a Pod template.
     pub custom_templates: Vec<CustomTemplate<'a>>,
     /// Who and what is left out.
-    pub exemptions: Vec<Exemption<'a>>,
+    pub exemptions: Exemptions<'a>,
 }
 
 /// The settings as a whole: the common part, and each rule's part as text,
@@ -40,7 +41,7 @@ pub struct Settings<'a> {
     /// The settings outside of the rules.
     pub common: Common<'a>,
     /// The id and the settings of each rule that is named.
-    pub rules: Vec<(Text<'a>, &'a str)>,
+    pub rules: Vec<(String, &'a str)>,
 }
 
 macro_rules! words {
@@ -179,11 +180,13 @@ impl<'a> Settings<'a> {
     #[must_use]
     pub fn read(text: Option<&'a str>, rule_ids: &[&'static str], problems: &mut Problems) -> Self {
         let mut settings = Self::default();
-        let Some(top) = text.and_then(|text| Value::new(text, Path::Root)) else { return settings };
-        let common = &mut settings.common;
-        for (key, text) in top.map(problems) {
-            let value = Value::default(text, Path::Key(&Path::Root, &key));
-            match key.as_str() {
+        let mut json = Cursor::new(text.unwrap_or("null"));
+        if json.nothing() {
+            return settings;
+        }
+        let Self { common, rules } = &mut settings;
+        Value::new(&mut json, Path::Root).map(problems, &mut |key, value, problems| {
+            match key {
                 // Rancher stores the description of its form here.
                 "description" => drop(value.text(problems)),
                 "phase" => set(&mut common.phase, value.choice(Phase::WORDS, problems), Phase::from_word),
@@ -204,10 +207,10 @@ impl<'a> Settings<'a> {
                 "extraApiAudiences" => common.extra_api_audiences = value.globs(api_audience_problem, problems),
                 "customTemplates" => common.custom_templates = custom_templates(value, problems),
                 "exemptions" => common.exemptions = exemptions::read(value, rule_ids, problems),
-                "rules" => settings.rules = value.map(problems),
+                "rules" => value.map(problems, &mut |id, rule, _| rules.push((id.to_owned(), rule.raw()))),
                 other => problems.note(&value.path, unknown(other, "setting", &KEYS)),
             }
-        }
+        });
         settings
     }
 }
@@ -227,37 +230,36 @@ fn api_audience_problem(pattern: &str) -> Option<String> {
     })
 }
 
-fn custom_templates<'a>(list: Value<'a, '_>, problems: &mut Problems) -> Vec<CustomTemplate<'a>> {
+fn custom_templates<'a>(list: Value<'_, 'a, '_>, problems: &mut Problems) -> Vec<CustomTemplate<'a>> {
     let mut templates = Vec::new();
-    for (index, text) in list.list(problems).into_iter().enumerate() {
-        let path = Path::Entry(&list.path, index);
-        let entry = Value::default(text, path);
-        if !entry.is_map() {
-            entry.map(problems);
-            continue;
-        }
+    list.list(problems, &mut |_, mut entry, problems| {
+        let path = entry.path;
+        let is_map = entry.is_map();
         let (mut api_group, mut kind, mut template) = (None, None, None);
-        for (key, text) in entry.map(problems) {
-            let value = Value::default(text, Path::Key(&path, &key));
-            match key.as_str() {
+        entry.map(problems, &mut |key, value, problems| {
+            let path = value.path;
+            match key {
                 "apiGroup" => api_group = value.text(problems),
                 "kind" => kind = value.text(problems),
-                "path" => template = value.text(problems).filter(|text| is_template_path(text, &value, problems)),
-                other => problems.note(&value.path, unknown(other, "key", &["apiGroup", "kind", "path"])),
+                "path" => template = value.text(problems).filter(|text| is_template_path(text, &path, problems)),
+                other => problems.note(&path, unknown(other, "key", &["apiGroup", "kind", "path"])),
             }
-        }
+        });
         match (api_group, kind, template) {
             (Some(api_group), Some(kind), Some(path)) => templates.push(CustomTemplate { api_group, kind, path }),
-            _ => problems.note(&path, "needs apiGroup, kind and path, e.g. argoproj.io, Rollout, spec.template"),
+            _ if is_map => {
+                problems.note(&path, "needs apiGroup, kind and path, e.g. argoproj.io, Rollout, spec.template");
+            }
+            _ => {}
         }
-    }
+    });
     templates
 }
 
-fn is_template_path(text: &str, value: &Value<'_, '_>, problems: &mut Problems) -> bool {
+fn is_template_path(text: &str, path: &Path<'_>, problems: &mut Problems) -> bool {
     let fits = text.split('.').all(|part| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric()));
     if !fits {
-        problems.note(&value.path, "must be field names joined by dots, e.g. spec.template");
+        problems.note(path, "must be field names joined by dots, e.g. spec.template");
     }
     fits
 }

@@ -5,6 +5,7 @@
 use super::Common;
 use super::reader::{self, Path, Problems, Value};
 use crate::matching::glob::Glob;
+use crate::object::json::Cursor;
 use crate::object::view::Text;
 
 /// A parameter of a rule.
@@ -70,7 +71,8 @@ impl Kind {
 /// Reads the parameters of one map.
 #[derive(Debug)]
 pub struct Params<'r, 'a> {
-    members: Vec<(Text<'a>, &'a str)>,
+    /// Key and JSON text of what is given.
+    members: Vec<(String, &'a str)>,
     path: Path<'r>,
     problems: &'r mut Problems,
     /// The settings outside of the rules.
@@ -80,33 +82,32 @@ pub struct Params<'r, 'a> {
 impl<'r, 'a> Params<'r, 'a> {
     /// The parameters in `members`; keys that are not declared are problems.
     pub fn new(
-        members: Vec<(Text<'a>, &'a str)>,
+        members: Vec<(String, &'a str)>,
         declared: &[Param],
         path: Path<'r>,
         problems: &'r mut Problems,
         common: &'r Common<'a>,
     ) -> Self {
-        let names: Vec<&str> = declared.iter().map(|param| param.name).collect();
         for (key, _) in &members {
-            if !names.contains(&key.as_str()) {
-                let text = if names.is_empty() {
-                    "unknown parameter; this rule has none".to_owned()
-                } else {
-                    reader::unknown(key, "parameter", &names)
-                };
-                problems.note(&Path::Key(&path, key), text);
+            if !declared.iter().any(|param| param.name == key) {
+                problems.note(&Path::Key(&path, key), unknown_parameter(key, declared));
             }
         }
         Self { members, path, problems, common }
     }
 
-    fn value<'s>(&self, param: &'static Param, path: &'s Path<'r>) -> Value<'a, 's>
-    where
-        'r: 's,
-    {
-        let path = Path::Key(path, param.name);
-        let given = self.members.iter().find(|(key, _)| key.as_str() == param.name);
-        given.map_or(Value::default(param.default, path), |(_, text)| Value::default(text, path))
+    /// Reads what is given, or else the default, if there is one.
+    fn read<T>(
+        &mut self,
+        param: &'static Param,
+        read: impl FnOnce(Value<'_, 'a, '_>, &mut Problems) -> Option<T>,
+    ) -> Option<T> {
+        let given = self.members.iter().find(|(key, _)| key == param.name);
+        let text = given.map_or(param.default, |(_, text)| text);
+        if text.is_empty() {
+            return None;
+        }
+        read(Value::new(&mut Cursor::new(text), Path::Key(&self.path, param.name)), self.problems)
     }
 
     /// Notes a problem with a parameter.
@@ -115,91 +116,70 @@ impl<'r, 'a> Params<'r, 'a> {
     }
 
     /// A flag.
+    #[expect(clippy::redundant_closure_for_method_calls, reason = "the method is not general enough in its lifetimes")]
     pub fn flag(&mut self, param: &'static Param) -> bool {
-        let path = self.path;
-        self.value(param, &path).flag(self.problems).unwrap_or_default()
+        self.read(param, |value, problems| value.flag(problems)).unwrap_or_default()
     }
 
     /// One of the words the parameter declares.
     pub fn choice(&mut self, param: &'static Param) -> &'static str {
         let Kind::Choice(choices) = &param.kind else { return "" };
-        let path = self.path;
-        self.value(param, &path).choice(choices, self.problems).unwrap_or_default()
+        self.read(param, |value, problems| value.choice(choices, problems)).unwrap_or_default()
     }
 
     /// A list of globs.
     pub fn globs(&mut self, param: &'static Param) -> Vec<Glob<'a>> {
         let Kind::Globs(senseless) = param.kind else { return Vec::new() };
-        let path = self.path;
-        self.value(param, &path).globs(senseless, self.problems)
+        self.read(param, |value, problems| Some(value.globs(senseless, problems))).unwrap_or_default()
     }
 
     /// One glob; absent is a problem when there is no default.
     pub fn glob(&mut self, param: &'static Param) -> Option<Glob<'a>> {
         let Kind::Glob(senseless) = param.kind else { return None };
-        let path = self.path;
-        let value = self.value(param, &path);
-        if value.is_unset() {
-            self.problems.note(&self.path, format_args!("{} is missing", param.name));
+        if param.default.is_empty() && !self.members.iter().any(|(key, _)| key == param.name) {
+            self.problems.note(&self.path, [param.name, " is missing"].concat());
             return None;
         }
-        let text = value.text(self.problems)?;
-        match senseless(&text) {
-            Some(problem) => {
-                self.note(param, &problem);
-                None
-            }
-            None => Some(Glob::new(text.into_cow())),
-        }
+        self.read(param, |value, problems| checked(value, senseless, problems)).map(|text| Glob::new(text.into_cow()))
     }
 
     /// A text; empty when nothing is given and there is no default.
     pub fn text(&mut self, param: &'static Param) -> Text<'a> {
         let Kind::Text(problem) = param.kind else { return Text::default() };
-        let path = self.path;
-        let value = self.value(param, &path);
-        if value.is_unset() {
-            return Text::default();
-        }
-        let Some(text) = value.text(self.problems) else { return Text::default() };
-        if let Some(problem) = problem(&text) {
-            self.note(param, &problem);
-        }
-        text
+        self.read(param, |value, problems| checked(value, problem, problems)).unwrap_or_default()
     }
 
     /// A number of seconds.
     pub fn seconds(&mut self, param: &'static Param) -> i64 {
         let Kind::Seconds { least, most } = param.kind else { return 0 };
-        let path = self.path;
-        self.value(param, &path).integer(least, most, self.problems).unwrap_or(least)
+        self.read(param, |value, problems| value.integer(least, most, problems)).unwrap_or(least)
     }
 
     /// A list of globs under each key.
-    pub fn globs_by_key(&mut self, param: &'static Param) -> Vec<(Text<'a>, Vec<Glob<'a>>)> {
+    pub fn globs_by_key(&mut self, param: &'static Param) -> Vec<(String, Vec<Glob<'a>>)> {
         let Kind::ByKey(Kind::Globs(senseless)) = param.kind else { return Vec::new() };
-        self.by_key(param, |value, problems| value.globs(*senseless, problems))
+        self.by_key(param, |value, problems| Some(value.globs(*senseless, problems)))
     }
 
     /// A number of seconds under each key.
-    pub fn seconds_by_key(&mut self, param: &'static Param) -> Vec<(Text<'a>, i64)> {
+    pub fn seconds_by_key(&mut self, param: &'static Param) -> Vec<(String, i64)> {
         let Kind::ByKey(Kind::Seconds { least, most }) = param.kind else { return Vec::new() };
-        self.by_key(param, |value, problems| value.integer(*least, *most, problems).unwrap_or(*least))
+        self.by_key(param, |value, problems| value.integer(*least, *most, problems))
     }
 
     fn by_key<T>(
         &mut self,
         param: &'static Param,
-        read: impl Fn(&Value<'a, '_>, &mut Problems) -> T,
-    ) -> Vec<(Text<'a>, T)> {
-        let path = self.path;
-        let value = self.value(param, &path);
-        let members = value.map(self.problems);
-        let read = members.into_iter().map(|(key, text)| {
-            let value = read(&Value::default(text, Path::Key(&value.path, &key)), self.problems);
-            (key, value)
+        read: impl Fn(Value<'_, 'a, '_>, &mut Problems) -> Option<T>,
+    ) -> Vec<(String, T)> {
+        let mut entries = Vec::new();
+        self.read(param, |value, problems| {
+            value.map(problems, &mut |key, value, problems| {
+                entries.extend(read(value, problems).map(|value| (key.to_owned(), value)));
+            });
+            Some(())
         });
-        read.collect()
+        entries
     }
 
     /// A list of maps, each read by `entry`.
@@ -209,19 +189,52 @@ impl<'r, 'a> Params<'r, 'a> {
         mut entry: impl FnMut(&mut Params<'_, 'a>) -> Option<T>,
     ) -> Vec<T> {
         let Kind::Entries(declared) = &param.kind else { return Vec::new() };
-        let path = self.path;
-        let value = self.value(param, &path);
+        let common = self.common;
         let mut entries = Vec::new();
-        for (index, text) in value.list(self.problems).into_iter().enumerate() {
-            let path = Path::Entry(&value.path, index);
-            let value = Value::default(text, path);
-            let members = value.map(self.problems);
-            if !value.is_map() {
-                continue;
-            }
-            let mut params = Params::new(members, declared, path, self.problems, self.common);
-            entries.extend(entry(&mut params));
-        }
+        self.read(param, |value, problems| {
+            value.list(problems, &mut |_, mut value, problems| {
+                let path = value.path;
+                let is_map = value.is_map();
+                let members = members(value, problems);
+                if is_map {
+                    entries.extend(entry(&mut Params::new(members, declared, path, problems, common)));
+                }
+            });
+            Some(())
+        });
         entries
     }
+}
+
+/// The members of a map, each kept as text.
+pub fn members<'a>(value: Value<'_, 'a, '_>, problems: &mut Problems) -> Vec<(String, &'a str)> {
+    let mut members = Vec::new();
+    value.map(problems, &mut |key, value, _| members.push((key.to_owned(), value.raw())));
+    members
+}
+
+/// A text with nothing wrong.
+fn checked<'a>(
+    value: Value<'_, 'a, '_>,
+    problem: fn(&str) -> Option<String>,
+    problems: &mut Problems,
+) -> Option<Text<'a>> {
+    let path = value.path;
+    let text = value.text(problems)?;
+    match problem(&text) {
+        Some(problem) => {
+            problems.note(&path, problem);
+            None
+        }
+        None => Some(text),
+    }
+}
+
+#[cold]
+fn unknown_parameter(key: &str, declared: &[Param]) -> String {
+    if declared.is_empty() {
+        return "unknown parameter; this rule has none".to_owned();
+    }
+    let names: Vec<&str> = declared.iter().map(|param| param.name).collect();
+    reader::unknown(key, "parameter", &names)
 }
