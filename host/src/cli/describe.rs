@@ -56,12 +56,15 @@ pub(super) fn says(object: &Value) -> String {
 
 fn pod(spec: &Value) -> String {
     let account = text(spec, "/serviceAccountName").or_else(|| text(spec, "/serviceAccount")).unwrap_or("default");
-    let mut parts = vec![format!("account {account}"), automount(spec)];
+    let mut parts = vec![account.to_owned()];
+    if spec.get("automountServiceAccountToken").is_some() {
+        parts.push(automount(spec));
+    }
     for volume in spec.get("volumes").and_then(Value::as_array).into_iter().flatten() {
         let injected = text(volume, "/name").is_some_and(|name| name.starts_with("kube-api-access-"));
         for source in volume.pointer("/projected/sources").and_then(Value::as_array).into_iter().flatten() {
             if let Some(token) = source.get("serviceAccountToken").filter(|_| !injected) {
-                parts.push(format!("token for {}", text(token, "/audience").unwrap_or("the API server")));
+                parts.push(format!("{} token", text(token, "/audience").unwrap_or("API server")));
             }
         }
     }
@@ -128,12 +131,12 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case(json!({"kind": "Pod", "spec": {}}), "account default, automount not said")]
+    #[case(json!({"kind": "Pod", "spec": {}}), "default")]
     #[case(
         json!({"kind": "Deployment", "spec": {"template": {"spec": {"serviceAccountName": "a",
             "automountServiceAccountToken": true, "volumes": [{"name": "t", "projected": {"sources":
             [{"serviceAccountToken": {"audience": "vault"}}]}}]}}}}),
-        "account a, automount true, token for vault"
+        "a, automount true, vault token"
     )]
     #[case(
         json!({"kind": "ServiceAccount", "metadata": {"annotations": {"eks.amazonaws.com/role-arn": "arn:x", "a": "b"}}}),

@@ -19,11 +19,14 @@ pub(super) const GOOD: Style = AnsiColor::Green.on_default();
 pub(super) const QUIET: Style = Style::new().dimmed();
 const BOLD: Style = Style::new().bold();
 
-/// Findings in one cell; the details have them all.
-const CELL_FINDINGS: usize = 3;
-
 /// Width of a table where there is no terminal to ask.
 const WIDTH: u16 = 140;
+
+/// Blanks between two columns: the padding and the separator.
+const GAP: usize = 2;
+
+/// The least that is left for what happened, however narrow the terminal.
+const SHORTEST: usize = 24;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub(super) enum Format {
@@ -59,28 +62,66 @@ pub(super) fn text(results: &[Judged]) -> Result<String> {
     Ok(text)
 }
 
+/// The table and the count alone.
+pub(super) fn summary(results: &[Judged]) -> String {
+    format!("{}\n\n{}\n", render(&summary_table(results)), closing_line(results))
+}
+
+/// One line per object; what does not fit is in the details.
 fn summary_table(results: &[Judged]) -> Table {
-    let mut table = new_table(["object", "says", "verdict", "what happened"]);
+    const HEADER: [&str; 4] = ["verdict", "object", "account / says", "what happened"];
+    let mut table = new_table(HEADER);
+    let widest = |header: &str, text: fn(&Judged) -> usize| {
+        results.iter().map(text).max().unwrap_or_default().max(header.chars().count())
+    };
+    let widths = [
+        "✔ accepted".chars().count(),
+        widest(HEADER[1], |judged| judged.title.chars().count()),
+        widest(HEADER[2], |judged| judged.says.chars().count()),
+    ];
+    let taken = widths.iter().map(|width| width + GAP).sum::<usize>();
+    if let Some(last) = table.column_mut(HEADER.len() - 1) {
+        last.set_padding((0, 0));
+    }
+    let width = usize::from(table.width().unwrap_or(WIDTH));
     for judged in results {
-        let mut what: Vec<_> = judged.findings.iter().take(CELL_FINDINGS).map(|finding| first_line(finding)).collect();
-        if let Some(more @ 1..) = judged.findings.len().checked_sub(CELL_FINDINGS) {
-            what.push(format!("and {more} more"));
-        }
         table.add_row(vec![
+            verdict_cell(judged.verdict),
             Cell::new(&judged.title).add_attribute(Attribute::Bold),
             Cell::new(&judged.says),
-            verdict_cell(judged.verdict),
-            Cell::new(what.join("\n")),
+            Cell::new(in_short(&judged.findings, width.saturating_sub(taken).max(SHORTEST))),
         ]);
     }
     table
 }
 
-fn first_line(finding: &str) -> String {
-    match finding.split_once('\n') {
-        Some((line, _)) => format!("{line} …"),
-        None => finding.to_owned(),
+/// The first finding without its place and its advice, and how many more there are.
+fn in_short(findings: &[String], width: usize) -> String {
+    let Some(first) = findings.first() else { return String::new() };
+    let first = first.lines().next().unwrap_or_default();
+    let mut parts = first.splitn(3, ": ");
+    let text = match (parts.next(), parts.next(), parts.next()) {
+        (Some(rule), Some(_), Some(text)) if !rule.contains(' ') => format!("{rule}: {text}"),
+        _ => first.to_owned(),
+    };
+    let text = text.split("; ").next().unwrap_or_default();
+    match findings.len() {
+        1 => cut(text, width),
+        count => {
+            let more = format!(" (+{})", count - 1);
+            cut(text, width.saturating_sub(more.chars().count())) + &more
+        }
     }
+}
+
+/// At most `width` characters, cut between words.
+fn cut(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let head: String = text.chars().take(width.saturating_sub(1)).collect();
+    let head = head.rsplit_once(' ').map_or(head.as_str(), |(words, _)| words);
+    format!("{}…", head.trim_end_matches([',', ':']))
 }
 
 /// The table as text, without the blanks that fill it up on the right.
@@ -98,6 +139,9 @@ pub(super) fn new_table<const N: usize>(header: [&str; N]) -> Table {
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(header.map(|title| Cell::new(title).add_attribute(Attribute::Dim)))
         .enforce_styling();
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 1));
+    }
     if !table.is_tty() {
         let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
         table.set_width(columns.unwrap_or(WIDTH));
@@ -210,4 +254,20 @@ fn json_result(judged: &Judged) -> Value {
         }
     }
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_fits_into_a_cell() {
+        let one = ["pod-automount: spec.x: is true on the default account; set it to false".to_owned()];
+        assert_eq!(in_short(&one, 60), "pod-automount: is true on the default account");
+        assert_eq!(in_short(&one, 40), "pod-automount: is true on the default…");
+        let two = [one[0].clone(), "b: c: d".to_owned()];
+        assert_eq!(in_short(&two, 45), "pod-automount: is true on the default… (+1)");
+        assert_eq!(in_short(&["the API server refuses it: a: b".to_owned()], 60), "the API server refuses it: a: b");
+        assert_eq!(in_short(&[], 60), "");
+    }
 }

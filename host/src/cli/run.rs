@@ -30,6 +30,10 @@ pub(super) struct Args {
     #[arg(long)]
     raw: bool,
 
+    /// Print the table alone, without what each object's change and findings are in full
+    #[arg(long)]
+    summary: bool,
+
     /// How to print the result
     #[arg(long, short = 'o', value_enum, default_value_t)]
     output: Format,
@@ -47,6 +51,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let judge = Judge { policy: &policy, server, raw: args.raw };
     let results: Vec<Judged> = inputs.iter().map(|input| judge.judge(input)).collect::<Result<_>>()?;
     let text = match args.output {
+        Format::Table if args.summary => output::summary(&results),
         Format::Table => output::text(&results)?,
         Format::Json => output::json(&results)?,
     };
