@@ -1,0 +1,102 @@
+# Targets have the names that Kubewarden's policies and their release jobs use. `make help` lists them.
+
+WASM_TARGET := wasm32-wasip1
+SOURCES := $(shell find src -name '*.rs') Cargo.toml Cargo.lock
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+RUN := $(TARGET_DIR)/debug/sa-hygiene
+
+# The same random cases every time; a nightly run may set another seed.
+PROPTEST_RNG_SEED ?= 20251121
+export PROPTEST_RNG_SEED
+
+# A target that fails half-way leaves no file that looks finished.
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help:
+	@sed -n 's/^\([a-z0-9.-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do \
+		printf '%-28s %s\n' "$$name" "$$text"; done
+
+policy.wasm: $(SOURCES) | toolchain  ## the policy
+	cargo build --release --locked --lib --package serviceaccount-hygiene --target $(WASM_TARGET)
+	cp $(TARGET_DIR)/$(WASM_TARGET)/release/serviceaccount_hygiene.wasm $@
+
+ifneq ($(filter annotated-policy.wasm,$(MAKECMDGOALS)),)
+ifeq ($(shell command -v kwctl),)
+$(error annotated-policy.wasm needs kwctl; see https://docs.kubewarden.io for how to install it)
+endif
+endif
+
+annotated-policy.wasm: policy.wasm metadata.yml README.md  ## the policy with its metadata, ready to push (kwctl)
+	kwctl annotate --metadata-path metadata.yml --usage-path README.md --output-path $@ policy.wasm
+
+.PHONY: fmt
+fmt: toolchain  ## check the formatting
+	cargo fmt --all -- --check
+
+.PHONY: lint
+lint: toolchain  ## clippy, warnings are errors
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+.PHONY: test
+test: fmt lint  ## formatting, lints, unit tests, and every case on the compiled wasm
+	cargo test --workspace --locked --no-fail-fast
+
+.PHONY: e2e-tests
+e2e-tests:  ## the annotated policy under kwctl (bats, kwctl, jq)
+	@for tool in kwctl bats jq; do \
+		command -v $$tool >/dev/null || { \
+			echo "e2e-tests: $$tool is not installed. \`make test\` runs the same wasm in an embedded host, without it." >&2; \
+			exit 3; \
+		}; \
+	done
+	$(MAKE) annotated-policy.wasm
+	bats e2e.bats
+
+.PHONY: demo
+demo: toolchain  ## what the policy does to a small cluster
+	@echo 'serviceaccount-hygiene: builds the policy to WebAssembly and lets it judge the workloads in examples/demo,'
+	@echo 'on this machine alone: no cluster, no container.'
+	@test -x $(RUN) || echo 'The first build takes about 5 minutes on 2 cores; afterwards it is a matter of seconds.'
+	@cargo build --locked --workspace --bin sa-hygiene
+	@echo
+	@echo '--- One Pod, before and after: the token for the Kubernetes API goes, its token for Vault stays'
+	@echo
+	@$(RUN) run examples/demo/workloads/07-vault-token.yaml --cluster examples/demo/cluster
+	@echo '--- All of examples/demo/workloads, with the default settings'
+	@echo
+	@$(RUN) run --summary examples/demo/workloads --cluster examples/demo/cluster || test $$? -eq 1
+	@echo
+	@echo 'Every finding and every change in full:'
+	@echo '  $(RUN) run examples/demo/workloads --cluster examples/demo/cluster'
+
+.PHONY: corpus
+corpus: toolchain  ## the policy over captured requests: make corpus DIR=...
+	@test -n '$(DIR)' || { echo 'corpus: say which folder, as in: make corpus DIR=path/to/requests' >&2; exit 2; }
+	@cargo build --locked --workspace --bin sa-hygiene
+	@$(RUN) corpus '$(DIR)'
+
+.PHONY: bench
+bench: toolchain  ## time per request, against a policy that accepts unread
+	cargo build --release --locked --package accept-unread --target $(WASM_TARGET) --target-dir $(TARGET_DIR)/bench
+	cargo run --profile measure --locked --package sa-hygiene -- bench \
+		--baseline $(TARGET_DIR)/bench/$(WASM_TARGET)/release/accept_unread.wasm
+
+.PHONY: bless
+bless: toolchain  ## rewrite what cases expect and the generated parts of the documentation; look at `git diff`
+	BLESS=1 cargo test --locked --workspace --test e2e
+
+.PHONY: clean
+clean:  ## remove what was built
+	cargo clean
+	rm -f policy.wasm annotated-policy.wasm
+
+# Adds what the default installation of Rust lacks.
+.PHONY: toolchain
+toolchain:
+	@command -v cargo >/dev/null || { echo 'Rust is not installed; see https://rustup.rs' >&2; exit 1; }
+	@test -d "$$(rustc --print target-libdir --target $(WASM_TARGET))" || { \
+		command -v rustup >/dev/null || { \
+			echo 'the Rust target $(WASM_TARGET) is not installed, and there is no rustup to add it' >&2; exit 1; }; \
+		rustup target add $(WASM_TARGET); \
+	}
