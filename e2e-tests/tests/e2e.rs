@@ -5,7 +5,9 @@
 //! - `case::<rule>::<case>`: a case folder; `BLESS=1` rewrites what it expects
 //! - `table::...`: the table of `pod-automount`, every cell under every outcome of a look-up
 //! - `coverage::<rule>`: what no case shows yet
-//! - `consistency::...`: that rules, documentation and cases name each other
+//! - `consistency::...`: that rules, settings, documentation and cases name each other
+//! - `docs::...`: that the documentation says what the code does; `BLESS=1` rewrites its generated parts
+//! - `package::...`: that `metadata.yml` and the examples fit the policy
 //! - `hostile::...`: payloads that no API server sends
 //! - `budget::...`: limits of `budgets.toml`
 
@@ -17,10 +19,14 @@ mod cases;
 mod consistency;
 #[path = "e2e/coverage.rs"]
 mod coverage;
+#[path = "e2e/docs.rs"]
+mod docs;
 #[path = "e2e/hostile.rs"]
 mod hostile;
 #[path = "e2e/invariants.rs"]
 mod invariants;
+#[path = "e2e/package.rs"]
+mod package;
 #[path = "e2e/table.rs"]
 mod table;
 
@@ -54,7 +60,9 @@ fn run() -> Result<ExitCode> {
         cases::trials(&cases, &engine, bless),
         table::trials(&engine),
         coverage::trials(&cases),
-        consistency::trials(&cases),
+        consistency::trials(&cases, &engine),
+        docs::trials(&engine, bless),
+        package::trials(),
         hostile::trials(&engine),
         budgets::trials(&engine),
     ];

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! That the registry, the documentation and the cases name each other.
+//! That the registry, the settings, the documentation and the cases name each other.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use e2e_tests::engine::Engine;
 use libtest_mimic::{Failed, Trial};
+use serde_json::{Map, json};
 use serviceaccount_hygiene::rules::RULES;
 
 use crate::cases::Cases;
@@ -16,12 +18,12 @@ use crate::{failed, repository};
 /// Case folders that belong to no rule.
 const GENERAL: &[&str] = &["core"];
 
-pub fn trials(cases: &Arc<Cases>) -> Vec<Trial> {
-    let cases = Arc::clone(cases);
+pub fn trials(cases: &Arc<Cases>, engine: &Arc<Engine>) -> Vec<Trial> {
+    let (cases, engine) = (Arc::clone(cases), Arc::clone(engine));
     vec![
         Trial::test("consistency::rules_have_cases", move || rules_have_cases(&cases)),
-        Trial::test("consistency::rules_have_pages", rules_have_pages),
-        Trial::test("consistency::readme_lists_rules", readme_lists_rules),
+        Trial::test("consistency::pages_have_rules", pages_have_rules),
+        Trial::test("consistency::settings_know_rules", move || settings_know_rules(&engine)),
     ]
 }
 
@@ -43,22 +45,32 @@ fn rules_have_cases(cases: &Cases) -> Result<(), Failed> {
     report(without.chain(unknown))
 }
 
-fn rules_have_pages() -> Result<(), Failed> {
+/// A page that is missing is reported, and can be started, by `docs::<rule>`.
+fn pages_have_rules() -> Result<(), Failed> {
     let mut pages = BTreeSet::new();
     for entry in fs::read_dir(repository().join("docs/rules")).context("docs/rules").map_err(failed)? {
         let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
         pages.extend(name.strip_suffix(".md").map(str::to_owned));
     }
-    let without = ids().into_iter().filter(|id| !pages.contains(*id)).map(|id| format!("add docs/rules/{id}.md"));
     let unknown = pages.iter().filter(|page| !ids().contains(page.as_str()) && *page != "README");
-    let unknown = unknown.map(|page| format!("docs/rules/{page}.md: there is no such rule; rename or remove it"));
-    report(without.chain(unknown))
+    report(unknown.map(|page| format!("docs/rules/{page}.md: there is no such rule; rename or remove it")))
 }
 
-/// The table of rules has a row per rule: `| [`id`](docs/rules/id.md) | ...`.
-fn readme_lists_rules() -> Result<(), Failed> {
-    let readme = fs::read_to_string(repository().join("README.md")).context("README.md").map_err(failed)?;
-    let rows: Vec<&str> = readme.lines().filter(|line| line.starts_with('|')).collect();
-    let is_listed = |id: &str| rows.iter().any(|row| row.split('`').nth(1) == Some(id));
-    report(ids().into_iter().filter(|id| !is_listed(id)).map(|id| format!("add a row for `{id}` to README.md")))
+/// Settings take each rule with each of its actions, and each parameter with the default that the documentation shows.
+fn settings_know_rules(engine: &Engine) -> Result<(), Failed> {
+    let mut problems = Vec::new();
+    for rule in RULES {
+        for action in rule.actions() {
+            let mut settings = Map::from_iter([("action".to_owned(), json!(action))]);
+            for param in rule.params.iter().filter(|param| !param.default.is_empty()) {
+                settings.insert(param.name.to_owned(), serde_json::from_str(param.default)?);
+            }
+            let answer = engine.validate_settings(&json!({"rules": {rule.id: settings}})).map_err(failed)?;
+            // A rule may want more than its own settings; what must not happen is that its own are not understood.
+            let message = answer.message.unwrap_or_default();
+            let own = format!("rules.{}.", rule.id);
+            problems.extend(message.lines().filter(|line| line.contains(&own)).map(str::to_owned));
+        }
+    }
+    report(problems)
 }

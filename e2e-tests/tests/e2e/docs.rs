@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! That the documentation says what the code does: generated parts, examples, links, commands.
+//!
+//! What lies between `<!-- generated:NAME -->` and `<!-- /generated:NAME -->` comes from the rules' own declarations;
+//! `BLESS=1` rewrites it, and starts the page of a new rule from a template. A fenced block marked `yaml settings` is
+//! validated; on a rule's page, one marked `yaml accepted`, `yaml fixed` or `yaml refused` is judged.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use e2e_tests::case::Host;
+use e2e_tests::engine::Engine;
+use libtest_mimic::Trial;
+use sa_hygiene::apiserver::{ApiServer, RequestOptions};
+use sa_hygiene::yaml;
+use serde_json::{Value, json};
+use serviceaccount_hygiene::rules::{RULES, Rule};
+use serviceaccount_hygiene::settings::params::{Kind, Param};
+
+use crate::{failed, repository};
+
+/// The sections of a rule's page, each with what belongs there.
+const SECTIONS: &[(&str, &str)] = &[
+    ("What it asks", "What is wanted, in two or three sentences."),
+    ("Why", "What goes wrong without it, with a real incident or upstream issue."),
+    ("What it does", "A table: what is unset, true, false, or otherwise right and wrong, and what follows from it."),
+    ("Parameters", "<!-- generated:parameters -->\n<!-- /generated:parameters -->"),
+    ("What it says", "<!-- generated:texts -->\n<!-- /generated:texts -->"),
+    (
+        "Examples",
+        "An object that is refused (in a block marked `yaml refused`) and the same object put right (`yaml accepted`).",
+    ),
+    ("Exemptions", "Who may need one, and what it looks like (in a block marked `yaml settings`)."),
+    ("Ways around it", "What was thought of, and what becomes of it."),
+    ("Who else checks this", "Rules of other tools, and how they differ."),
+];
+
+/// What a template leaves to be written.
+const TODO: &str = "TODO: ";
+
+pub fn trials(engine: &Arc<Engine>, bless: bool) -> Vec<Trial> {
+    let mut trials = vec![
+        Trial::test("docs::readme", move || readme(bless).map_err(failed)),
+        Trial::test("docs::links", || links().map_err(failed)),
+        Trial::test("docs::commands", || commands().map_err(failed)),
+    ];
+    let with_engine = Arc::clone(engine);
+    trials.push(Trial::test("docs::settings", move || settings(&with_engine).map_err(failed)));
+    for &rule in RULES {
+        let engine = Arc::clone(engine);
+        trials.push(Trial::test(format!("docs::{}", rule.id), move || page(rule, &engine, bless).map_err(failed)));
+    }
+    trials
+}
+
+fn readme(bless: bool) -> Result<()> {
+    let path = repository().join("README.md");
+    let text = read(&path)?;
+    let rows = RULES.iter().map(|rule| {
+        format!(
+            "| [`{id}`](docs/rules/{id}.md) | {} | `{}` | {} |\n",
+            judges(rule),
+            rule.default_action().word(),
+            rule.summary,
+            id = rule.id
+        )
+    });
+    let table =
+        "| rule | judges | default | what it asks |\n|---|---|---|---|\n".to_owned() + &rows.collect::<String>();
+    settle(&path, &text, &fill(&text, "rules", &table)?, bless)
+}
+
+fn page(rule: &Rule, engine: &Engine, bless: bool) -> Result<()> {
+    let path = repository().join(format!("docs/rules/{}.md", rule.id));
+    if !path.exists() {
+        ensure!(bless, "docs/rules/{}.md is missing; `make bless` starts it from a template", rule.id);
+        fs::create_dir_all(path.parent().context("no folder")?)?;
+        fs::write(&path, template(rule))?;
+    }
+    let text = read(&path)?;
+    let mut filled = text.clone();
+    for (name, part) in [("rule", facts(rule)), ("parameters", parameters(rule)), ("texts", texts(rule))] {
+        filled = fill(&filled, name, &part)?;
+    }
+    settle(&path, &text, &filled, bless)?;
+
+    let headings: Vec<&str> = filled.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+    let wanted: Vec<&str> = SECTIONS.iter().map(|(heading, _)| *heading).collect();
+    ensure!(headings == wanted, "the sections are {headings:?}, must be {wanted:?}");
+    let left: Vec<&str> = filled.lines().filter(|line| line.contains(TODO)).collect();
+    ensure!(left.is_empty(), "still to be written:\n{}", left.join("\n"));
+    examples(rule, engine, &filled)
+}
+
+/// Compares a file with what it must be, or makes it so.
+fn settle(path: &Path, text: &str, wanted: &str, bless: bool) -> Result<()> {
+    if text == wanted {
+        return Ok(());
+    }
+    if bless {
+        fs::write(path, wanted)?;
+        println!("\nblessed {}", path.display());
+        return Ok(());
+    }
+    let difference = similar::TextDiff::from_lines(text, wanted).unified_diff().to_string();
+    bail!("generated parts are not up to date; `make bless` rewrites them\n{difference}")
+}
+
+/// The text with another content between the markers of a name.
+fn fill(text: &str, name: &str, content: &str) -> Result<String> {
+    let (open, close) = (format!("<!-- generated:{name} -->\n"), format!("<!-- /generated:{name} -->"));
+    let (before, rest) = text.split_once(&open).with_context(|| format!("{} is missing", open.trim_end()))?;
+    let (_, after) = rest.split_once(&close).with_context(|| format!("{close} is missing"))?;
+    Ok(format!("{before}{open}{content}{close}{after}"))
+}
+
+fn template(rule: &Rule) -> String {
+    let mut text = format!("# {}\n\n<!-- generated:rule -->\n<!-- /generated:rule -->\n", rule.id);
+    for (heading, content) in SECTIONS {
+        let todo = if content.starts_with("<!--") { "" } else { TODO };
+        let _ = write!(text, "\n## {heading}\n\n{todo}{content}\n");
+    }
+    text
+}
+
+fn facts(rule: &Rule) -> String {
+    let actions: Vec<String> = rule.actions().iter().map(|action| format!("`{action}`")).collect();
+    let (first, rest) = rule.summary.split_at_checked(1).unwrap_or_default();
+    format!(
+        "**{}{rest}.**\n\nJudges {}. Default: `{}`. Actions: {}.\n",
+        first.to_uppercase(),
+        judges(rule),
+        rule.default_action().word(),
+        actions.join(", ")
+    )
+}
+
+fn judges(rule: &Rule) -> String {
+    let kinds = rule.subjects.iter().map(|subject| match format!("{subject:?}") {
+        kind if kind == "Pod" => "Pods and templates".to_owned(),
+        kind => kind + "s",
+    });
+    kinds.collect::<Vec<_>>().join(", ")
+}
+
+fn parameters(rule: &Rule) -> String {
+    if rule.params.is_empty() {
+        return "None but `action`.\n".to_owned();
+    }
+    let mut table = "| parameter | takes | default | meaning |\n|---|---|---|---|\n".to_owned();
+    for param in rule.params {
+        parameter(&mut table, "", param);
+    }
+    table
+}
+
+fn parameter(table: &mut String, above: &str, param: &Param) {
+    let name = format!("{above}{}", param.name);
+    let default = if param.default.is_empty() { "required".to_owned() } else { format!("`{}`", param.default) };
+    let (takes, doc) = (param.kind.describe(), param.doc);
+    let _ = writeln!(table, "| `{name}` | {} | {} | {} |", cell(&takes), cell(&default), cell(doc));
+    if let Kind::Entries(fields) = &param.kind {
+        for field in *fields {
+            parameter(table, &format!("{name}[]."), field);
+        }
+    }
+}
+
+fn texts(rule: &Rule) -> String {
+    let rows = rule
+        .wordings
+        .iter()
+        .map(|wording| format!("| {} | {} |\n", wording.name, cell(&wording.template.replace("{}", "…"))));
+    "| name | text |\n|---|---|\n".to_owned() + &rows.collect::<String>()
+}
+
+/// A bar would end the cell of a table.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
+
+/// Each marked object is judged with the rule's strongest action, every other rule as it is by default.
+fn examples(rule: &Rule, engine: &Engine, text: &str) -> Result<()> {
+    let action = rule.actions().last().copied().unwrap_or_default();
+    let settings = json!({"rules": {rule.id: action}});
+    for block in blocks(text) {
+        let wanted = match block.mark {
+            "yaml accepted" | "yaml fixed" | "yaml refused" => block.mark.trim_start_matches("yaml "),
+            _ => continue,
+        };
+        let objects: Vec<Value> =
+            yaml::load_str(&block.text, "example")?.into_iter().map(|document| document.value).collect();
+        let server = ApiServer::new(&objects);
+        let mut found = "accepted";
+        for object in &objects {
+            let request = server.request(object.clone(), &RequestOptions::default())?;
+            let verdict = engine.evaluate(&request, &settings, &objects, &Host::default())?.verdict;
+            found = match (verdict.allowed, verdict.object.is_some()) {
+                (false, _) => "refused",
+                (true, true) if found != "refused" => "fixed",
+                _ => found,
+            };
+        }
+        ensure!(found == wanted, "this example is {found}, must be {wanted}:\n{}", block.text);
+    }
+    Ok(())
+}
+
+fn settings(engine: &Engine) -> Result<()> {
+    for path in pages()? {
+        for block in blocks(&read(&path)?).into_iter().filter(|block| block.mark == "yaml settings") {
+            let documents = yaml::load_str(&block.text, &path.display().to_string())?;
+            for document in documents {
+                let answer = engine.validate_settings(&document.value)?;
+                let message = answer.message.unwrap_or_default();
+                ensure!(answer.valid, "{}: {message}\n{}", path.display(), block.text);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A link into the repository leads somewhere.
+fn links() -> Result<()> {
+    for path in pages()? {
+        let text = read(&path)?;
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let file = link.split('#').next().unwrap_or_default();
+            let is_elsewhere = file.is_empty() || file.contains(':');
+            let target = path.parent().unwrap_or(&path).join(file);
+            ensure!(is_elsewhere || target.exists(), "{}: the link {link} leads nowhere", path.display());
+        }
+    }
+    Ok(())
+}
+
+/// Every `make` command that a page names is there.
+fn commands() -> Result<()> {
+    let makefile = read(&repository().join("Makefile"))?;
+    let targets: Vec<&str> = makefile
+        .lines()
+        .filter(|line| !line.starts_with(['\t', '#', '.']))
+        .filter_map(|line| Some(line.split_once(':')?.0))
+        .collect();
+    for path in pages()? {
+        let text = read(&path)?;
+        let commands = text.split(['`', '\n']).filter_map(|piece| piece.strip_prefix("make "));
+        for target in commands.filter_map(|command| command.split([' ', '=']).next()) {
+            ensure!(targets.contains(&target), "{}: `make {target}` does not exist", path.display());
+        }
+    }
+    Ok(())
+}
+
+/// A fenced block.
+struct Block<'t> {
+    /// What stands behind the fence.
+    mark: &'t str,
+    text: String,
+}
+
+fn blocks(text: &str) -> Vec<Block<'_>> {
+    let mut blocks = Vec::new();
+    let mut open: Option<Block<'_>> = None;
+    for line in text.lines() {
+        match (line.strip_prefix("```"), open.as_mut()) {
+            (Some(mark), None) => open = Some(Block { mark: mark.trim(), text: String::new() }),
+            (Some(_), Some(_)) => blocks.extend(open.take()),
+            (None, Some(block)) => {
+                block.text.push_str(line);
+                block.text.push('\n');
+            }
+            (None, None) => {}
+        }
+    }
+    blocks
+}
+
+/// Every page for people.
+fn pages() -> Result<Vec<PathBuf>> {
+    let root = repository();
+    let mut pages = vec![root.join("e2e-tests/README.md")];
+    for folder in ["", "docs", "docs/rules"] {
+        for entry in fs::read_dir(root.join(folder)).with_context(|| folder.to_owned())? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "md") {
+                pages.push(path);
+            }
+        }
+    }
+    pages.sort();
+    Ok(pages)
+}
+
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| path.display().to_string())
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! That `metadata.yml` and the examples fit the policy and each other.
+
+#![expect(clippy::indexing_slicing, reason = "of JSON values: what is missing reads as null")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, ensure};
+use libtest_mimic::Trial;
+use sa_hygiene::apiserver::{ApiServer, RequestOptions};
+use sa_hygiene::cluster::Cluster;
+use sa_hygiene::kubewarden::{Evaluation, Mode, Policy, PolicyConfig};
+use sa_hygiene::{embedded_module, yaml};
+use serde_json::{Value, json};
+
+use crate::{failed, repository};
+
+/// What the policy is registered for: Pods, workloads, ServiceAccounts. Other subjects have policies of their own: a
+/// subresource among the rules would take the whole policy out of the background audit.
+const RESOURCES: &[(&str, &[&str])] = &[
+    ("/v1", &["replicationcontrollers", "podtemplates", "serviceaccounts"]),
+    ("apps/v1", &["deployments", "replicasets", "statefulsets", "daemonsets"]),
+    ("batch/v1", &["jobs", "cronjobs"]),
+];
+
+pub fn trials() -> Vec<Trial> {
+    vec![
+        Trial::test("package::metadata", || metadata().map_err(failed)),
+        Trial::test("package::manifests_load", || manifests_load().map_err(failed)),
+        Trial::test("package::twins_work_together", || twins_work_together().map_err(failed)),
+        Trial::test("package::demo_keeps_its_word", || demo_keeps_its_word().map_err(failed)),
+    ]
+}
+
+fn metadata() -> Result<()> {
+    let text = fs::read_to_string(repository().join("metadata.yml")).context("metadata.yml")?;
+    let metadata = load("metadata.yml")?.pop().context("metadata.yml is empty")?;
+
+    let mut wanted: BTreeSet<String> = ["CREATE /v1 pods".to_owned()].into();
+    for (api_version, resources) in RESOURCES {
+        for resource in *resources {
+            wanted.extend(["CREATE", "UPDATE"].map(|operation| format!("{operation} {api_version} {resource}")));
+        }
+    }
+    ensure!(requests(&metadata) == wanted, "rules: {:#?}\nmust be: {wanted:#?}", requests(&metadata));
+    ensure!(metadata["mutating"] == json!(true), "mutating");
+    let account = json!([{"apiVersion": "v1", "kind": "ServiceAccount"}]);
+    ensure!(metadata["contextAwareResources"] == account, "contextAwareResources");
+
+    // The release job looks for the version line by line.
+    let key = "io.kubewarden.policy.version";
+    ensure!(text.matches(key).count() == 1, "{key} must occur once");
+    let manifest = fs::read_to_string(repository().join("Cargo.toml")).context("Cargo.toml")?;
+    let manifest: toml::Table = toml::from_str(&manifest).context("Cargo.toml")?;
+    let version = manifest["package"]["version"].as_str().unwrap_or_default();
+    ensure!(metadata["annotations"][key] == json!(version), "{key} must be {version}, as in Cargo.toml");
+    for (key, value) in metadata["annotations"].as_object().into_iter().flatten() {
+        ensure!(value.as_str().is_some_and(|value| !value.is_empty()), "annotations.{key} must be a text");
+    }
+    Ok(())
+}
+
+/// What a policy is registered for: `OPERATION group/version resource`.
+fn requests(spec: &Value) -> BTreeSet<String> {
+    let mut requests = BTreeSet::new();
+    for rule in spec["rules"].as_array().into_iter().flatten() {
+        let list = |key: &str| rule[key].as_array().into_iter().flatten().filter_map(Value::as_str);
+        for group in list("apiGroups") {
+            for version in list("apiVersions") {
+                for resource in list("resources") {
+                    requests.extend(list("operations").map(|it| format!("{it} {group}/{version} {resource}")));
+                }
+            }
+        }
+    }
+    requests
+}
+
+/// Every policy in `examples/` is accepted by a policy server.
+fn manifests_load() -> Result<()> {
+    let mut found = 0;
+    for path in manifests()? {
+        let name = path.display();
+        for manifest in load(&path)?.iter().filter(|manifest| is_policy(manifest)) {
+            found += 1;
+            let spec = &manifest["spec"];
+            policy(spec, Cluster::default()).with_context(|| name.to_string())?;
+            let mutating = spec["mutating"] == json!(true);
+            ensure!(
+                mutating == (spec["settings"]["phase"] != json!("validating")),
+                "{name}: phase and mutating differ"
+            );
+            ensure!(spec["failurePolicy"] == json!("Fail"), "{name}: failurePolicy");
+            ensure!(spec["namespaceSelector"].is_object(), "{name}: namespaceSelector");
+        }
+    }
+    ensure!(found >= 2, "examples/ has {found} policies");
+    Ok(())
+}
+
+/// The mutating twin takes a token away, the validating twin is content with the outcome and would not be without it.
+fn twins_work_together() -> Result<()> {
+    let spec = |path: &str| -> Result<Value> {
+        let manifests = load(path)?;
+        Ok(manifests.iter().find(|manifest| is_policy(manifest)).context("no policy")?["spec"].clone())
+    };
+    let (mutating, validating) = (spec("examples/mutating.yaml")?, spec("examples/validating.yaml")?);
+    ensure!(mutating["settings"]["rules"] == validating["settings"]["rules"], "the settings of the twins differ");
+    let metadata = load("metadata.yml")?.pop().context("metadata.yml is empty")?;
+    for twin in [&mutating, &validating] {
+        ensure!(requests(twin) == requests(&metadata), "the rules of the twins must be those of metadata.yml");
+    }
+
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"containers": [{"name": "web", "image": "registry.example.com/web:1"}]}});
+    let mut request = ApiServer::new(&[]).request(pod, &RequestOptions::default())?;
+    let fixed = policy(&mutating, Cluster::default())?.evaluate(&request)?;
+    let validating = policy(&validating, Cluster::default())?;
+    ensure!(!validating.evaluate(&request)?.response.allowed, "the validating twin accepts what was not fixed");
+    ensure!(fixed.response.allowed && fixed.response.patch.is_some(), "the mutating twin fixes nothing");
+    request["object"] = fixed.patched_object()?.context("no object")?;
+    let judged = validating.evaluate(&request)?;
+    ensure!(judged.response.allowed, "the validating twin refuses what was fixed: {:?}", judged.response.message());
+    Ok(())
+}
+
+/// A file of the demo has something refused just where its comment says "refused".
+fn demo_keeps_its_word() -> Result<()> {
+    let accounts = Cluster::load(&[repository().join("examples/demo/cluster")])?;
+    for path in files(&repository().join("examples/demo/workloads"))? {
+        let text = fs::read_to_string(&path)?;
+        let announced = text.lines().any(|line| line.starts_with('#') && line.contains("refused"));
+        let objects: Vec<Value> = yaml::load_file(&path)?.into_iter().map(|document| document.value).collect();
+        let mut cluster = accounts.clone();
+        for account in objects.iter().filter(|object| object["kind"] == json!("ServiceAccount")) {
+            cluster.insert(account.clone())?;
+        }
+        let server = ApiServer::new(&cluster.objects().cloned().collect::<Vec<_>>());
+        let policy = policy(&json!({"mutating": true}), cluster)?;
+        let mut answers: Vec<Evaluation> = Vec::new();
+        for object in objects {
+            answers.push(policy.evaluate(&server.request(object, &RequestOptions::default())?)?);
+        }
+        let refused = answers.iter().find(|answer| !answer.response.allowed);
+        let why = refused.and_then(|answer| answer.response.message()).unwrap_or("nothing is refused");
+        ensure!(refused.is_some() == announced, "{} announces something else: {why}", path.display());
+    }
+    Ok(())
+}
+
+/// A policy as its manifest sets it up.
+fn policy(spec: &Value, cluster: Cluster) -> Result<Policy> {
+    let context_aware = match spec.get("contextAwareResources") {
+        Some(resources) => serde_json::from_value(resources.clone()).context("contextAwareResources")?,
+        None => PolicyConfig::default().context_aware,
+    };
+    let config = PolicyConfig {
+        settings: spec["settings"].clone(),
+        mode: if spec["mode"] == json!("monitor") { Mode::Monitor } else { Mode::Protect },
+        allowed_to_mutate: spec["mutating"] == json!(true),
+        context_aware,
+        cluster: Arc::new(cluster),
+        ..PolicyConfig::default()
+    };
+    Policy::load(&embedded_module()?, config)
+}
+
+fn is_policy(manifest: &Value) -> bool {
+    manifest["kind"].as_str().is_some_and(|kind| kind.ends_with("AdmissionPolicy"))
+}
+
+fn manifests() -> Result<Vec<PathBuf>> {
+    let mut manifests = files(&repository().join("examples"))?;
+    manifests.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    Ok(manifests)
+}
+
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let path = entry?.path();
+        if path.is_file() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn load(path: impl AsRef<Path>) -> Result<Vec<Value>> {
+    let documents = yaml::load_file(repository().join(path))?;
+    Ok(documents.into_iter().map(|document| document.value).collect())
+}
