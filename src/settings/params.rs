@@ -118,6 +118,12 @@ impl<'r, 'a> Params<'r, 'a> {
         read(Value::new(&mut Cursor::new(text), Path::Key(&self.path, param.name)), self.problems)
     }
 
+    /// Whether a parameter is given, right or wrong.
+    #[must_use]
+    pub fn gives(&self, param: &'static Param) -> bool {
+        self.members.iter().any(|(key, _)| key == param.name)
+    }
+
     /// Notes a problem with a parameter.
     pub fn note(&mut self, param: &'static Param, text: &str) {
         self.problems.note(&Path::Key(&self.path, param.name), text);
@@ -150,7 +156,7 @@ impl<'r, 'a> Params<'r, 'a> {
     /// One glob; absent is a problem when there is no default.
     pub fn glob(&mut self, param: &'static Param) -> Option<Glob<'a>> {
         let Kind::Glob(senseless) = param.kind else { return None };
-        if param.default.is_empty() && !self.members.iter().any(|(key, _)| key == param.name) {
+        if param.default.is_empty() && !self.gives(param) {
             self.problems.note(&self.path, [param.name, " is missing"].concat());
             return None;
         }
