@@ -110,7 +110,7 @@ mistakes! {
     /// `%2F`.
     PercentEncoded = PERCENT_ENCODED, "percent-encoded", "is percent-encoded; write the characters themselves ({})";
     /// Not in the alphabet.
-    BadCharacter { character: char } = BAD_CHARACTER, "bad-character",
+    BadCharacter { character: String } = BAD_CHARACTER, "bad-character",
         "has {}, which no role has; names take letters, digits and + = , . @ _ - ({})";
     /// A name that is too long.
     LongName { characters: usize } = LONG_NAME, "long-name", "name has {} characters, must have 64 at most ({})";

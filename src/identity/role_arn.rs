@@ -512,7 +512,7 @@ mod tests {
     fn invisible_characters() {
         is_wrong(
             "arn:aws:iam::123456789012:role/x\u{200b}",
-            "has \\u{200b}, which no role has; names take letters, digits and + = , . @ _ -",
+            "has \\u{200b} (U+200B), which no role has; names take letters, digits and + = , . @ _ -",
         );
     }
 
@@ -520,7 +520,7 @@ mod tests {
     fn a_letter_of_another_alphabet() {
         is_wrong(
             "arn:aws:iam::123456789012:role/\u{430}dmin",
-            "has \u{430}, which no role has; names take letters, digits and + = , . @ _ -",
+            "has \u{430} (U+0430), which no role has; names take letters, digits and + = , . @ _ -",
         );
     }
 

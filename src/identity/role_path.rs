@@ -35,6 +35,12 @@ pub const fn takes(character: char) -> bool {
     character.is_ascii_alphanumeric() || matches!(character, '+' | '=' | ',' | '.' | '@' | '_' | '-')
 }
 
+/// A character for people; with its number where it could look like another.
+#[must_use]
+pub fn named(character: char) -> String {
+    if character.is_ascii() { character.to_string() } else { format!("{character} (U+{:04X})", u32::from(character)) }
+}
+
 impl RolePath {
     /// The parts of the path, and last the name.
     pub fn segments(&self) -> impl Iterator<Item = &str> {
@@ -64,7 +70,7 @@ impl FromStr for RolePath {
             return Err(RoleError::PercentEncoded);
         }
         if let Some(character) = text.chars().find(|&character| !takes(character) && character != '/') {
-            return Err(RoleError::BadCharacter { character });
+            return Err(RoleError::BadCharacter { character: named(character) });
         }
         let (path, name) = text.rsplit_once('/').unwrap_or(("", text));
         if text.starts_with('/') || text.contains("//") {
@@ -207,7 +213,10 @@ mod tests {
 
     #[test]
     fn a_dash_that_is_none() {
-        assert_eq!(mistake("s3–upload"), "has –, which no role has; names take letters, digits and + = , . @ _ -");
+        assert_eq!(
+            mistake("s3–upload"),
+            "has – (U+2013), which no role has; names take letters, digits and + = , . @ _ -"
+        );
     }
 
     #[test]

@@ -144,8 +144,8 @@ const COMPOSE: Param = Param {
 };
 const COMPOSE_ACCOUNT: Param = Param {
     name: "composeAccount",
-    kind: Kind::Text(account_id_problem),
-    default: "",
+    kind: Kind::Text(|text| if text.is_empty() { None } else { account_id_problem(text) }),
+    default: r#""""#,
     doc: "the account that the webhook completes names with, which is the one it runs in",
 };
 const COMPOSE_PARTITION: Param = Param {

@@ -4,7 +4,7 @@
 //! chooses is ever read as a pattern.
 
 use super::Holder;
-use crate::identity::role_path::takes;
+use crate::identity::role_path::{named, takes};
 use crate::identity::{AccountId, Partition, RoleArn, RoleError};
 use crate::matching::glob;
 use crate::object::place::Shown;
@@ -135,8 +135,7 @@ fn check_segment(segment: &str) -> Result<(), String> {
     loop {
         let (literal, behind) = rest.split_once('{').map_or((rest, None), |(before, behind)| (before, Some(behind)));
         if let Some(character) = literal.chars().find(|&character| !takes(character) && character != '*') {
-            let shown = Shown(character.encode_utf8(&mut [0; 4])).to_string();
-            return Err(format!("has {shown}, which no role has; {ALPHABET}"));
+            return Err(format!("has {}, which no role has; {ALPHABET}", Shown(&named(character))));
         }
         stars |= literal.contains('*');
         let Some(behind) = behind else { break };
@@ -274,7 +273,7 @@ mod tests {
     #[case("[ab]", &bad("["))]
     #[case("%2F", &bad("%"))]
     #[case("123456789012:role/x", &bad(":"))]
-    #[case("x\u{200b}", &bad("\\u{200b}"))]
+    #[case("x\u{200b}", &bad("\\u{200b} (U+200B)"))]
     #[case("{namespace}-{serviceAccount}", TWO_PLACEHOLDERS)]
     #[case("{namespace}-*", STAR_AND_PLACEHOLDER)]
     #[case("*-{namespace}", STAR_AND_PLACEHOLDER)]
