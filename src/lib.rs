@@ -10,6 +10,7 @@ pub mod admission;
 pub mod cluster;
 pub mod engine;
 pub mod guest;
+pub mod identity;
 pub mod matching;
 pub mod object;
 pub mod rules;

@@ -16,6 +16,23 @@ pub struct Wording {
     pub template: &'static str,
 }
 
+/// Writes a template with its values, which are shown as users' text is.
+///
+/// # Errors
+/// As the writer.
+pub fn fill(template: &str, values: &[String], f: &mut impl fmt::Write) -> fmt::Result {
+    let mut values = values.iter();
+    let mut pieces = template.split("{}");
+    f.write_str(pieces.next().unwrap_or_default())?;
+    for piece in pieces {
+        if let Some(value) = values.next() {
+            write!(f, "{}", Shown(value))?;
+        }
+        f.write_str(piece)?;
+    }
+    Ok(())
+}
+
 /// How far a finding can go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Strength {
@@ -46,16 +63,7 @@ impl fmt::Display for Remark {
 impl Remark {
     /// The text without rule and place.
     fn write_text(&self, f: &mut impl fmt::Write) -> fmt::Result {
-        let mut values = self.values.iter();
-        let mut pieces = self.wording.template.split("{}");
-        f.write_str(pieces.next().unwrap_or_default())?;
-        for piece in pieces {
-            if let Some(value) = values.next() {
-                write!(f, "{}", Shown(value))?;
-            }
-            f.write_str(piece)?;
-        }
-        Ok(())
+        fill(self.wording.template, &self.values, f)
     }
 
     /// The text without rule and place.

@@ -87,17 +87,21 @@ impl<'e> Exemption<'e> {
     }
 
     fn matches_account(self, (namespace, name): &(&str, &str)) -> bool {
-        self.patterns(&self.entry.service_accounts).iter().any(|pattern| {
-            pattern
-                .as_str()
-                .split_once('/')
-                .is_some_and(|(namespaces, names)| glob::matches(namespaces, namespace) && glob::matches(names, name))
-        })
+        self.patterns(&self.entry.service_accounts).iter().any(|pattern| covers_account(pattern, namespace, name))
     }
 
     fn patterns(self, span: &Span) -> &'e [Glob<'e>] {
         self.patterns.get(span.clone()).unwrap_or_default()
     }
+}
+
+/// Whether a pattern of accounts, `namespace/name`, covers this one.
+#[must_use]
+pub fn covers_account(pattern: &Glob<'_>, namespace: &str, name: &str) -> bool {
+    pattern
+        .as_str()
+        .split_once('/')
+        .is_some_and(|(namespaces, names)| glob::matches(namespaces, namespace) && glob::matches(names, name))
 }
 
 /// No pattern matches anything; a pattern matches no empty text.
@@ -155,7 +159,9 @@ fn rules(value: Value<'_, '_, '_>, rule_ids: &[&'static str], problems: &mut Pro
     rules
 }
 
-fn account_problem(pattern: &str) -> Option<String> {
+/// What is wrong with a pattern of accounts, `namespace/name`, if anything.
+#[must_use]
+pub fn account_problem(pattern: &str) -> Option<String> {
     senseless(pattern).or_else(|| {
         let parts: Vec<&str> = pattern.split('/').collect();
         (parts.len() != 2 || parts.contains(&""))

@@ -3,6 +3,8 @@
 //! construction afterwards, every problem reported together.
 
 pub mod action;
+pub mod aws;
+pub mod dns;
 pub mod exemptions;
 pub mod params;
 pub mod reader;
@@ -10,6 +12,7 @@ pub mod reader;
 use crate::matching::glob::{self, Glob};
 use crate::object::json::Cursor;
 use crate::object::view::Text;
+use aws::Aws;
 use exemptions::Exemptions;
 use reader::{Path, Problems, Value, senseless, unknown};
 
@@ -28,6 +31,8 @@ pub struct Common<'a> {
     pub treat_warn_as: TreatWarnAs,
     /// More audiences that the cluster's own API server takes.
     pub extra_api_audiences: Vec<Glob<'a>>,
+    /// The cluster's EKS Pod identity webhook.
+    pub aws: Aws<'a>,
     /// Custom resources that carry a Pod template.
     pub custom_templates: Vec<CustomTemplate<'a>>,
     /// Who and what is left out.
@@ -145,7 +150,7 @@ pub struct CustomTemplate<'a> {
     pub path: Text<'a>,
 }
 
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "description",
     "phase",
     "templates",
@@ -153,6 +158,7 @@ const KEYS: [&str; 10] = [
     "exemptSystemNamespaces",
     "treatWarnAs",
     "extraApiAudiences",
+    "aws",
     "customTemplates",
     "exemptions",
     "rules",
@@ -205,6 +211,7 @@ impl<'a> Settings<'a> {
                     }
                 }
                 "extraApiAudiences" => common.extra_api_audiences = value.globs(api_audience_problem, problems),
+                "aws" => common.aws = aws::read(value, problems),
                 "customTemplates" => common.custom_templates = custom_templates(value, problems),
                 "exemptions" => common.exemptions = exemptions::read(value, rule_ids, problems),
                 "rules" => value.map(problems, &mut |id, rule, _| rules.push((id.to_owned(), rule.raw()))),

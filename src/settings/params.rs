@@ -34,6 +34,13 @@ pub enum Kind {
     Glob(fn(&str) -> Option<String>),
     /// A text; the function says what is wrong with it, if anything.
     Text(fn(&str) -> Option<String>),
+    /// A list of texts.
+    Texts {
+        /// What the texts are, in the plural.
+        of: &'static str,
+        /// What is wrong with one, if anything.
+        problem: fn(&str) -> Option<String>,
+    },
     /// A whole number of seconds.
     Seconds {
         /// The least.
@@ -58,6 +65,7 @@ impl Kind {
             Self::Globs(_) => "list of globs".to_owned(),
             Self::Glob(_) => "glob".to_owned(),
             Self::Text(_) => "text".to_owned(),
+            Self::Texts { of, .. } => format!("list of {of}"),
             Self::Seconds { least, most } => format!("seconds, {least} to {most}"),
             Self::ByKey(kind) => format!("map of key to {}", kind.describe()),
             Self::Entries(fields) => {
@@ -110,9 +118,21 @@ impl<'r, 'a> Params<'r, 'a> {
         read(Value::new(&mut Cursor::new(text), Path::Key(&self.path, param.name)), self.problems)
     }
 
+    /// Whether a parameter is given, right or wrong.
+    #[must_use]
+    pub fn gives(&self, param: &'static Param) -> bool {
+        self.members.iter().any(|(key, _)| key == param.name)
+    }
+
     /// Notes a problem with a parameter.
     pub fn note(&mut self, param: &'static Param, text: &str) {
         self.problems.note(&Path::Key(&self.path, param.name), text);
+    }
+
+    /// Notes a problem with a key of a parameter that is a map.
+    pub fn note_key(&mut self, param: &'static Param, key: &str, text: &str) {
+        let path = Path::Key(&self.path, param.name);
+        self.problems.note(&Path::Key(&path, key), text);
     }
 
     /// A flag.
@@ -136,7 +156,7 @@ impl<'r, 'a> Params<'r, 'a> {
     /// One glob; absent is a problem when there is no default.
     pub fn glob(&mut self, param: &'static Param) -> Option<Glob<'a>> {
         let Kind::Glob(senseless) = param.kind else { return None };
-        if param.default.is_empty() && !self.members.iter().any(|(key, _)| key == param.name) {
+        if param.default.is_empty() && !self.gives(param) {
             self.problems.note(&self.path, [param.name, " is missing"].concat());
             return None;
         }
@@ -147,6 +167,30 @@ impl<'r, 'a> Params<'r, 'a> {
     pub fn text(&mut self, param: &'static Param) -> Text<'a> {
         let Kind::Text(problem) = param.kind else { return Text::default() };
         self.read(param, |value, problems| checked(value, problem, problems)).unwrap_or_default()
+    }
+
+    /// A list of texts.
+    pub fn texts(&mut self, param: &'static Param) -> Vec<Text<'a>> {
+        let Kind::Texts { problem, .. } = param.kind else { return Vec::new() };
+        self.read(param, |value, problems| Some(texts(value, problem, problems))).unwrap_or_default()
+    }
+
+    /// A list of texts under each key. A key without a list is a problem: it
+    /// would not count, where its author may think that it allows nothing.
+    pub fn texts_by_key(&mut self, param: &'static Param) -> Vec<(String, Vec<Text<'a>>)> {
+        let Kind::ByKey(Kind::Texts { problem, .. }) = param.kind else { return Vec::new() };
+        let mut entries = Vec::new();
+        self.read(param, |value, problems| {
+            value.map_of_all(problems, &mut |key, mut value, problems| {
+                let path = value.path;
+                if value.is_absent() {
+                    return problems.note(&path, "is empty; write what it allows, or remove the key");
+                }
+                entries.push((key.to_owned(), texts(value, *problem, problems)));
+            });
+            Some(())
+        });
+        entries
     }
 
     /// A number of seconds.
@@ -211,6 +255,12 @@ pub fn members<'a>(value: Value<'_, 'a, '_>, problems: &mut Problems) -> Vec<(St
     let mut members = Vec::new();
     value.map(problems, &mut |key, value, _| members.push((key.to_owned(), value.raw())));
     members
+}
+
+fn texts<'a>(value: Value<'_, 'a, '_>, problem: fn(&str) -> Option<String>, problems: &mut Problems) -> Vec<Text<'a>> {
+    let mut texts = Vec::new();
+    value.list(problems, &mut |_, entry, problems| texts.extend(checked(entry, problem, problems)));
+    texts
 }
 
 /// A text with nothing wrong.

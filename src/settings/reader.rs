@@ -87,6 +87,11 @@ impl<'c, 'a, 'p> Value<'c, 'a, 'p> {
         }
     }
 
+    /// Whether this means absent; if so, it has been read.
+    pub fn is_absent(&mut self) -> bool {
+        self.json.nothing()
+    }
+
     /// Whether this is a map.
     pub fn is_map(&mut self) -> bool {
         self.json.kind() == "an object"
@@ -101,7 +106,17 @@ impl<'c, 'a, 'p> Value<'c, 'a, 'p> {
 
     /// Walks the members of a map that are not absent: `null`, `""` and `[]`
     /// mean absent everywhere, because forms and Helm store them.
-    pub fn map(mut self, problems: &mut Problems, each: EachMember<'_, 'a>) {
+    pub fn map(self, problems: &mut Problems, each: EachMember<'_, 'a>) {
+        self.members(false, problems, each);
+    }
+
+    /// The same with those that are absent, for maps where a key without a
+    /// value would not mean what its author thinks.
+    pub fn map_of_all(self, problems: &mut Problems, each: EachMember<'_, 'a>) {
+        self.members(true, problems, each);
+    }
+
+    fn members(mut self, absent_too: bool, problems: &mut Problems, each: EachMember<'_, 'a>) {
         if !self.is_map() {
             return self.wrong("a map", problems);
         }
@@ -113,7 +128,7 @@ impl<'c, 'a, 'p> Value<'c, 'a, 'p> {
             let start = json.start();
             if seen.contains(&key) {
                 problems.note(&Path::Key(&path, &key), "is there twice");
-            } else if !json.nothing() {
+            } else if absent_too || !json.nothing() {
                 each(&key, Value::new(json, Path::Key(&path, &key)), problems);
             }
             seen.push(key);

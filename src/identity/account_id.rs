@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+//! AWS accounts.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::mistake::RoleError;
+
+/// The id of an AWS account: 12 digits, of which the first may be zero.
+/// <https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-identifiers.html>
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AccountId([u8; 12]);
+
+impl AccountId {
+    /// The digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl FromStr for AccountId {
+    type Err = RoleError;
+
+    fn from_str(text: &str) -> Result<Self, RoleError> {
+        if text.is_empty() {
+            return Err(RoleError::NoAccount);
+        }
+        if text.bytes().all(|byte| byte.is_ascii_digit()) {
+            let digits = text.len();
+            return text.as_bytes().try_into().map(Self).map_err(|_| RoleError::AccountDigits { digits });
+        }
+        // As the console writes it: 1234-5678-9012.
+        let is_dashed = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
+            && text.bytes().filter(u8::is_ascii_digit).count() == 12;
+        Err(if is_dashed { RoleError::AccountDashes } else { RoleError::AccountLetters { account: text.to_owned() } })
+    }
+}
+
+impl fmt::Display for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mistake(text: &str) -> String {
+        text.parse::<AccountId>().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn twelve_digits() {
+        assert_eq!("123456789012".parse::<AccountId>().unwrap().to_string(), "123456789012");
+    }
+
+    #[test]
+    fn leading_zeros_are_kept() {
+        assert_eq!("000000000012".parse::<AccountId>().unwrap().to_string(), "000000000012");
+    }
+
+    #[test]
+    fn eleven_digits() {
+        assert_eq!(mistake("12345678901"), "account id has 11 digits, must have 12");
+    }
+
+    #[test]
+    fn thirteen_digits() {
+        assert_eq!(mistake("1234567890123"), "account id has 13 digits, must have 12");
+    }
+
+    #[test]
+    fn no_digits() {
+        assert_eq!(mistake(""), "has no account id; write its 12 digits between iam:: and :role/");
+    }
+
+    #[test]
+    fn dashes_as_in_the_console() {
+        assert_eq!(mistake("1234-5678-9012"), "account id has dashes; write its 12 digits alone");
+    }
+
+    #[test]
+    fn letters() {
+        assert_eq!(mistake("12345678901O"), "account id is 12345678901O, must be 12 digits");
+    }
+
+    #[test]
+    fn an_alias() {
+        assert_eq!(mistake("my-company"), "account id is my-company, must be 12 digits");
+    }
+
+    #[test]
+    fn digits_of_other_scripts() {
+        assert_eq!(mistake("١٢٣٤٥٦٧٨٩٠١٢"), "account id is ١٢٣٤٥٦٧٨٩٠١٢, must be 12 digits");
+    }
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Partitions of AWS.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::mistake::RoleError;
+use crate::matching::near;
+
+/// A part of AWS with accounts and an IAM of its own.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html>
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Partition(&'static str);
+
+impl Partition {
+    /// All of them: the three of the documentation, then those that the SDKs
+    /// know.
+    /// <https://github.com/boto/botocore/blob/develop/botocore/data/partitions.json>
+    pub const ALL: &'static [&'static str] =
+        &["aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc"];
+
+    /// The partition's name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+impl FromStr for Partition {
+    type Err = RoleError;
+
+    fn from_str(text: &str) -> Result<Self, RoleError> {
+        if let Some(known) = Self::ALL.iter().find(|known| **known == text) {
+            return Ok(Self(known));
+        }
+        if text.is_empty() {
+            return Err(RoleError::NoPartition);
+        }
+        let partition = text.to_owned();
+        Err(match near::meant(text, Self::ALL.iter().copied()) {
+            Some(meant) => RoleError::SimilarPartition { partition, meant },
+            None => RoleError::UnknownPartition { partition },
+        })
+    }
+}
+
+impl fmt::Display for Partition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mistake(text: &str) -> String {
+        text.parse::<Partition>().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn all_eight() {
+        for name in Partition::ALL {
+            assert_eq!(name.parse::<Partition>().unwrap().to_string(), *name);
+        }
+        assert_eq!(Partition::ALL.len(), 8);
+    }
+
+    #[test]
+    fn the_words_name_all_of_them() {
+        assert_eq!(mistake("gcp"), format!("unknown partition gcp; there are {}", Partition::ALL.join(", ")));
+    }
+
+    #[test]
+    fn upper_case() {
+        assert_eq!(mistake("AWS"), "unknown partition AWS; did you mean aws?");
+    }
+
+    #[test]
+    fn the_government_without_its_country() {
+        assert_eq!(mistake("aws-gov"), "unknown partition aws-gov; did you mean aws-us-gov?");
+    }
+
+    #[test]
+    fn without_the_dash() {
+        assert_eq!(mistake("awscn"), "unknown partition awscn; did you mean aws-cn?");
+    }
+
+    #[test]
+    fn none() {
+        assert_eq!(mistake(""), "has no partition after arn:, where aws or another belongs");
+    }
+}

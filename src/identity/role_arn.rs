@@ -1,0 +1,544 @@
+// SPDX-License-Identifier: Apache-2.0
+//! ARNs of roles.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::{AccountId, Partition, RoleError, RolePath};
+use crate::matching::near;
+
+/// The ARN of a role: `arn:aws:iam::123456789012:role/team-a/s3-upload-role`.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-arns>
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleArn {
+    /// The partition.
+    pub partition: Partition,
+    /// The account.
+    pub account: AccountId,
+    /// The name, with its path.
+    pub role: RolePath,
+}
+
+/// What else IAM gives ARNs to. Two more have words of their own.
+/// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html#awsidentityandaccessmanagementiam-resources-for-iam-policies>
+const OTHER_KINDS: [&str; 10] = [
+    "user",
+    "group",
+    "policy",
+    "root",
+    "saml-provider",
+    "oidc-provider",
+    "mfa",
+    "server-certificate",
+    "federated-user",
+    "access-report",
+];
+
+impl RoleArn {
+    /// Reads an ARN.
+    ///
+    /// # Errors
+    /// The first thing wrong with it as a whole, or else what is wrong with
+    /// each of its parts.
+    pub fn parse(text: &str) -> Result<Self, Vec<RoleError>> {
+        let rest = after_arn(text).map_err(|error| vec![error])?;
+        let mut fields = rest.splitn(5, ':');
+        let mut next = || fields.next();
+        let (partition, service, region, account, resource) = match (next(), next(), next(), next(), next()) {
+            // No ARN of a role, but clearly meant to be one.
+            (Some(_), Some("iam"), Some(""), Some(last), _) if is_role(last) => return Err(vec![RoleError::NoAccount]),
+            (Some(_), Some("iam"), Some(account), Some(last), _) if is_role(last) && is_number(account) => {
+                return Err(vec![RoleError::OneColon]);
+            }
+            (Some("iam"), Some(_), Some(_), Some(last), None) if is_role(last) => {
+                return Err(vec![RoleError::NoPartition]);
+            }
+            (Some(partition), Some(service), Some(region), Some(account), Some(resource)) => {
+                (partition, service, region, account, resource)
+            }
+            _ => return Err(vec![RoleError::Incomplete]),
+        };
+        let mut errors = Vec::new();
+        let partition = note(partition.parse::<Partition>(), &mut errors);
+        let is_session = service == "sts" && resource.starts_with("assumed-role/");
+        if service != "iam" && !is_session {
+            errors.push(RoleError::Service { service: service.to_owned() });
+        }
+        if !region.is_empty() {
+            errors.push(RoleError::Region { region: region.to_owned() });
+        }
+        let account = note(account.parse::<AccountId>(), &mut errors);
+        let role = note(role(resource), &mut errors);
+        match (partition, account, role) {
+            (Some(partition), Some(account), Some(role)) if errors.is_empty() => Ok(Self { partition, account, role }),
+            _ => Err(errors),
+        }
+    }
+}
+
+/// What follows `arn:`, if the text as a whole could be an ARN.
+fn after_arn(text: &str) -> Result<&str, RoleError> {
+    if text.is_empty() {
+        return Err(RoleError::Empty);
+    }
+    if text.contains(['\n', '\r']) {
+        return Err(RoleError::LineBreak);
+    }
+    if text.trim() != text {
+        return Err(RoleError::OuterBlank);
+    }
+    if text.contains(char::is_whitespace) {
+        return Err(RoleError::InnerBlank);
+    }
+    if text.contains(['"', '\'', '`', '“', '”', '‘', '’']) {
+        return Err(RoleError::Quoted);
+    }
+    if text.contains(['$', '{', '}', '<', '>']) {
+        return Err(RoleError::Unfilled);
+    }
+    if text.contains('%') {
+        return Err(RoleError::PercentEncoded);
+    }
+    let Some(rest) = text.strip_prefix("arn:") else {
+        return Err(match text.split_once(':') {
+            Some((scheme, _)) if scheme.eq_ignore_ascii_case("arn") => RoleError::UpperCase,
+            Some(_) => RoleError::NotArn,
+            None => RoleError::BareName,
+        });
+    };
+    if rest.starts_with("arn:") || rest.contains(":arn:") || rest.contains("/arn:") {
+        return Err(RoleError::Nested);
+    }
+    Ok(rest)
+}
+
+/// Whether a role stands where an account belongs.
+fn is_role(field: &str) -> bool {
+    field == "role" || field.starts_with("role/")
+}
+
+fn is_number(field: &str) -> bool {
+    field.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn role(resource: &str) -> Result<RolePath, RoleError> {
+    if let Some(path) = resource.strip_prefix("role/") {
+        return path.parse();
+    }
+    if resource.starts_with("role:role/") || resource.starts_with("role:role:") {
+        return Err(RoleError::DoubledRole);
+    }
+    let kind = resource.split(['/', ':']).next().unwrap_or_default();
+    let separator = resource.strip_prefix(kind).and_then(|rest| rest.chars().next());
+    Err(match (kind, separator) {
+        ("role", None) => RoleError::NoName,
+        ("assumed-role", _) => RoleError::AssumedRole,
+        ("instance-profile", _) => RoleError::InstanceProfile,
+        _ if OTHER_KINDS.contains(&kind) => RoleError::OtherKind { kind: kind.to_owned() },
+        (_, Some(separator)) if near::meant(kind, ["role"]).is_some() => {
+            RoleError::Misspelt { written: format!("{kind}{separator}") }
+        }
+        _ => RoleError::NoRole,
+    })
+}
+
+fn note<T>(part: Result<T, RoleError>, errors: &mut Vec<RoleError>) -> Option<T> {
+    part.map_err(|error| errors.push(error)).ok()
+}
+
+impl FromStr for RoleArn {
+    type Err = RoleError;
+
+    /// As [`RoleArn::parse`], with the first mistake only.
+    fn from_str(text: &str) -> Result<Self, RoleError> {
+        Self::parse(text).map_err(|errors| errors.into_iter().next().unwrap_or(RoleError::NotArn))
+    }
+}
+
+impl fmt::Display for RoleArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "arn:{}:iam::{}:role/{}", self.partition, self.account, self.role)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arn(text: &str) -> RoleArn {
+        text.parse().unwrap()
+    }
+
+    fn mistakes(text: &str) -> Vec<String> {
+        RoleArn::parse(text).unwrap_err().iter().map(ToString::to_string).collect()
+    }
+
+    #[track_caller]
+    fn is_wrong(text: &str, words: &str) {
+        assert_eq!(mistakes(text), [words], "{text}");
+    }
+
+    #[test]
+    fn a_plain_role() {
+        let arn = arn("arn:aws:iam::123456789012:role/s3-upload-role");
+        assert_eq!((arn.partition.as_str(), arn.account.as_str()), ("aws", "123456789012"));
+        assert_eq!(arn.role.to_string(), "s3-upload-role");
+    }
+
+    #[test]
+    fn a_role_with_a_path() {
+        let arn = arn("arn:aws:iam::123456789012:role/service-role/team-a/s3");
+        assert_eq!(arn.role.segments().collect::<Vec<_>>(), ["service-role", "team-a", "s3"]);
+    }
+
+    #[test]
+    fn roles_of_every_partition() {
+        for partition in Partition::ALL {
+            let text = format!("arn:{partition}:iam::123456789012:role/x");
+            assert_eq!(arn(&text).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn an_account_with_leading_zeros() {
+        assert_eq!(arn("arn:aws:iam::012345678901:role/x").account.as_str(), "012345678901");
+    }
+
+    #[test]
+    fn is_written_as_it_was_read() {
+        let text = "arn:aws-cn:iam::012345678901:role/a/b/C+=,.@_-";
+        assert_eq!(arn(text).to_string(), text);
+    }
+
+    #[test]
+    fn empty() {
+        is_wrong("", "is empty; write the ARN of a role, or remove it");
+    }
+
+    #[test]
+    fn a_line_break_at_the_end() {
+        is_wrong("arn:aws:iam::123456789012:role/x\n", "has a line break; write the ARN in one line");
+    }
+
+    #[test]
+    fn a_folded_line() {
+        is_wrong("arn:aws:iam::123456789012:\r\nrole/x", "has a line break; write the ARN in one line");
+    }
+
+    #[test]
+    fn a_leading_blank() {
+        is_wrong(" arn:aws:iam::123456789012:role/x", "begins or ends with a blank; remove it");
+    }
+
+    #[test]
+    fn a_trailing_tab() {
+        is_wrong("arn:aws:iam::123456789012:role/x\t", "begins or ends with a blank; remove it");
+    }
+
+    #[test]
+    fn a_trailing_no_break_space() {
+        is_wrong("arn:aws:iam::123456789012:role/x\u{a0}", "begins or ends with a blank; remove it");
+    }
+
+    #[test]
+    fn a_blank_alone() {
+        is_wrong(" ", "begins or ends with a blank; remove it");
+    }
+
+    #[test]
+    fn a_blank_inside() {
+        is_wrong("arn:aws:iam::123456789012:role/my role", "has a blank inside; an ARN has none");
+    }
+
+    #[test]
+    fn a_list_of_two() {
+        is_wrong(
+            "arn:aws:iam::123456789012:role/x, arn:aws:iam::123456789012:role/y",
+            "has a blank inside; an ARN has none",
+        );
+    }
+
+    #[test]
+    fn double_quotes() {
+        is_wrong(r#""arn:aws:iam::123456789012:role/x""#, "has quotes as a part of the value; remove them");
+    }
+
+    #[test]
+    fn single_quotes() {
+        is_wrong("'arn:aws:iam::123456789012:role/x'", "has quotes as a part of the value; remove them");
+    }
+
+    #[test]
+    fn quotes_of_a_word_processor() {
+        is_wrong("“arn:aws:iam::123456789012:role/x”", "has quotes as a part of the value; remove them");
+    }
+
+    #[test]
+    fn a_variable_of_a_shell() {
+        is_wrong(
+            "arn:aws:iam::${ACCOUNT_ID}:role/x",
+            "has a placeholder that nobody filled in; write the value it stands for",
+        );
+    }
+
+    #[test]
+    fn a_value_of_a_template() {
+        is_wrong("{{.Values.roleArn}}", "has a placeholder that nobody filled in; write the value it stands for");
+    }
+
+    #[test]
+    fn an_example_of_the_documentation() {
+        is_wrong(
+            "arn:aws:iam::<account>:role/x",
+            "has a placeholder that nobody filled in; write the value it stands for",
+        );
+    }
+
+    #[test]
+    fn upper_case() {
+        is_wrong("ARN:aws:iam::123456789012:role/x", "begins with arn: in upper case; write it in lower case");
+    }
+
+    #[test]
+    fn a_bare_name() {
+        is_wrong("s3-upload-role", "is a name, not an ARN; write arn:aws:iam::<account>:role/<name>");
+    }
+
+    #[test]
+    fn a_bare_path() {
+        is_wrong("role/s3-upload-role", "is a name, not an ARN; write arn:aws:iam::<account>:role/<name>");
+    }
+
+    #[test]
+    fn a_url() {
+        is_wrong("https://example.com/x", "is not an ARN; a role's is arn:aws:iam::<account>:role/<name>");
+    }
+
+    #[test]
+    fn an_arn_behind_something() {
+        is_wrong(
+            "role=arn:aws:iam::123456789012:role/x",
+            "is not an ARN; a role's is arn:aws:iam::<account>:role/<name>",
+        );
+    }
+
+    // https://github.com/velero-io/velero-plugin-for-aws/issues/59
+    #[test]
+    fn an_arn_inside_an_arn() {
+        is_wrong(
+            "arn:aws:iam::123456789012:role/arn:aws:iam::123456789012:role/velero",
+            "has an ARN inside an ARN; write one alone",
+        );
+    }
+
+    #[test]
+    fn an_arn_in_place_of_the_account() {
+        is_wrong("arn:aws:iam::arn:aws:iam::123456789012:role/velero", "has an ARN inside an ARN; write one alone");
+    }
+
+    #[test]
+    fn arn_twice() {
+        is_wrong("arn:arn:aws:iam::123456789012:role/x", "has an ARN inside an ARN; write one alone");
+    }
+
+    // https://github.com/99designs/aws-vault/issues/668
+    #[test]
+    fn one_colon_after_iam() {
+        is_wrong("arn:aws:iam:123456789012:role/x", "has one colon after iam, must have two");
+    }
+
+    #[test]
+    fn three_colons_after_iam() {
+        is_wrong("arn:aws:iam:::role/x", "has no account id; write its 12 digits between iam:: and :role/");
+    }
+
+    #[test]
+    fn no_account() {
+        is_wrong("arn:aws:iam::role/x", "has no account id; write its 12 digits between iam:: and :role/");
+    }
+
+    #[test]
+    fn no_partition() {
+        is_wrong("arn:iam::123456789012:role/x", "has no partition after arn:, where aws or another belongs");
+    }
+
+    #[test]
+    fn an_empty_partition() {
+        is_wrong("arn::iam::123456789012:role/x", "has no partition after arn:, where aws or another belongs");
+    }
+
+    #[test]
+    fn an_unknown_partition() {
+        is_wrong(
+            "arn:aliyun:iam::123456789012:role/x",
+            "unknown partition aliyun; there are aws, aws-cn, aws-us-gov, aws-iso, aws-iso-b, aws-iso-e, aws-iso-f, aws-eusc",
+        );
+    }
+
+    #[test]
+    fn a_similar_partition() {
+        is_wrong("arn:aws-gov:iam::123456789012:role/x", "unknown partition aws-gov; did you mean aws-us-gov?");
+    }
+
+    #[test]
+    fn cut_off() {
+        is_wrong("arn:aws:iam::123456789012", "is incomplete; a role's ARN is arn:aws:iam::<account>:role/<name>");
+    }
+
+    #[test]
+    fn only_the_beginning() {
+        is_wrong("arn:", "is incomplete; a role's ARN is arn:aws:iam::<account>:role/<name>");
+    }
+
+    #[test]
+    fn another_service() {
+        is_wrong("arn:aws:s3::123456789012:role/x", "is of service s3, must be of iam");
+    }
+
+    #[test]
+    fn a_region() {
+        is_wrong(
+            "arn:aws:iam:eu-west-1:123456789012:role/x",
+            "has region eu-west-1; IAM has none, so nothing stands between the two colons",
+        );
+    }
+
+    #[test]
+    fn an_account_of_nine_digits() {
+        is_wrong("arn:aws:iam::123456789:role/s3-upload-role", "account id has 9 digits, must have 12");
+    }
+
+    #[test]
+    fn an_account_with_a_letter() {
+        is_wrong("arn:aws:iam::12345678901O:role/x", "account id is 12345678901O, must be 12 digits");
+    }
+
+    #[test]
+    fn an_account_with_dashes() {
+        is_wrong("arn:aws:iam::1234-5678-9012:role/x", "account id has dashes; write its 12 digits alone");
+    }
+
+    #[test]
+    fn a_session() {
+        is_wrong(
+            "arn:aws:sts::123456789012:assumed-role/x/session",
+            "is a session of a role; write the ARN of the role itself",
+        );
+    }
+
+    #[test]
+    fn an_instance_profile() {
+        is_wrong(
+            "arn:aws:iam::123456789012:instance-profile/nodes",
+            "is an instance profile; write the ARN of the role in it",
+        );
+    }
+
+    #[test]
+    fn a_user() {
+        is_wrong("arn:aws:iam::123456789012:user/alice", "is of kind user, must be of kind role");
+    }
+
+    #[test]
+    fn a_policy() {
+        is_wrong("arn:aws:iam::123456789012:policy/s3", "is of kind policy, must be of kind role");
+    }
+
+    #[test]
+    fn the_root_of_an_account() {
+        is_wrong("arn:aws:iam::123456789012:root", "is of kind root, must be of kind role");
+    }
+
+    #[test]
+    fn role_in_upper_case() {
+        is_wrong("arn:aws:iam::123456789012:Role/x", "has Role/ where role/ belongs");
+    }
+
+    #[test]
+    fn role_in_plural() {
+        is_wrong("arn:aws:iam::123456789012:roles/x", "has roles/ where role/ belongs");
+    }
+
+    #[test]
+    fn a_colon_after_role() {
+        is_wrong("arn:aws:iam::123456789012:role:x", "has role: where role/ belongs");
+    }
+
+    #[test]
+    fn no_role() {
+        is_wrong("arn:aws:iam::123456789012:s3-upload-role", "has no role/ before the name");
+    }
+
+    #[test]
+    fn a_slash_before_role() {
+        is_wrong("arn:aws:iam::123456789012:/role/x", "has no role/ before the name");
+    }
+
+    #[test]
+    fn role_twice_with_a_slash() {
+        is_wrong("arn:aws:iam::123456789012:role/role/x", "has role twice; write role/ once");
+    }
+
+    // https://github.com/velero-io/velero/issues/2309
+    #[test]
+    fn role_twice_with_a_colon() {
+        is_wrong("arn:aws:iam::123456789012:role:role/velero", "has role twice; write role/ once");
+    }
+
+    #[test]
+    fn role_without_a_name() {
+        is_wrong("arn:aws:iam::123456789012:role/", "ends with role/, without a name");
+    }
+
+    #[test]
+    fn role_alone() {
+        is_wrong("arn:aws:iam::123456789012:role", "ends with role/, without a name");
+    }
+
+    #[test]
+    fn a_colon_at_the_end() {
+        is_wrong(
+            "arn:aws:iam::123456789012:role/x:",
+            "has :, which no role has; names take letters, digits and + = , . @ _ -",
+        );
+    }
+
+    #[test]
+    fn an_encoded_colon() {
+        is_wrong("arn%3Aaws%3Aiam%3A%3A123456789012%3Arole/x", "is percent-encoded; write the characters themselves");
+    }
+
+    #[test]
+    fn invisible_characters() {
+        is_wrong(
+            "arn:aws:iam::123456789012:role/x\u{200b}",
+            "has \\u{200b} (U+200B), which no role has; names take letters, digits and + = , . @ _ -",
+        );
+    }
+
+    #[test]
+    fn a_letter_of_another_alphabet() {
+        is_wrong(
+            "arn:aws:iam::123456789012:role/\u{430}dmin",
+            "has \u{430} (U+0430), which no role has; names take letters, digits and + = , . @ _ -",
+        );
+    }
+
+    #[test]
+    fn every_part_that_is_wrong_is_named() {
+        assert_eq!(
+            mistakes("arn:awz:s3:eu-west-1:123:role/role/x"),
+            [
+                "unknown partition awz; did you mean aws?",
+                "is of service s3, must be of iam",
+                "has region eu-west-1; IAM has none, so nothing stands between the two colons",
+                "account id has 3 digits, must have 12",
+                "has role twice; write role/ once",
+            ]
+        );
+        assert_eq!(
+            "arn:awz:s3::1:x".parse::<RoleArn>().unwrap_err().to_string(),
+            "unknown partition awz; did you mean aws?"
+        );
+    }
+}

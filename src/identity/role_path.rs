@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Names of roles.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::mistake::RoleError;
+
+/// The name of a role with its path, if it has one: what follows `role/` in an
+/// ARN, e.g. `team-a/s3-upload-role`.
+///
+/// Names and paths take the same characters, a name has 64 of them at most, a
+/// path with its outer slashes 512.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-friendly-names>
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html#reference_iam-quotas-names>
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_Role.html>
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RolePath(String);
+
+/// The most characters of a name.
+const NAME: usize = 64;
+
+/// The most characters of a path, slashes included.
+const PATH: usize = 512;
+
+/// The paths of roles that AWS makes for its own services and for its sign-in.
+/// Their trust policies cannot be changed, so no ServiceAccount can have them.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_create-service-linked-role.html>
+/// <https://docs.aws.amazon.com/singlesignon/latest/userguide/referencingpermissionsets.html>
+const RESERVED: [&str; 2] = ["aws-service-role", "aws-reserved"];
+
+/// Whether names and paths of roles take this character.
+#[must_use]
+pub const fn takes(character: char) -> bool {
+    character.is_ascii_alphanumeric() || matches!(character, '+' | '=' | ',' | '.' | '@' | '_' | '-')
+}
+
+/// A character for people; with its number where it could look like another.
+#[must_use]
+pub fn named(character: char) -> String {
+    if character.is_ascii() { character.to_string() } else { format!("{character} (U+{:04X})", u32::from(character)) }
+}
+
+impl RolePath {
+    /// The parts of the path, and last the name.
+    pub fn segments(&self) -> impl Iterator<Item = &str> {
+        self.0.split('/')
+    }
+
+    /// The path that AWS keeps for itself, if the role is below one. IAM does
+    /// not tell names apart by case.
+    #[must_use]
+    pub fn reserved(&self) -> Option<&'static str> {
+        let (first, _) = self.0.split_once('/')?;
+        RESERVED.into_iter().find(|reserved| first.eq_ignore_ascii_case(reserved))
+    }
+}
+
+impl FromStr for RolePath {
+    type Err = RoleError;
+
+    fn from_str(text: &str) -> Result<Self, RoleError> {
+        if text.is_empty() {
+            return Err(RoleError::NoName);
+        }
+        if text.starts_with("role/") || text.starts_with("role:") {
+            return Err(RoleError::DoubledRole);
+        }
+        if text.contains('%') {
+            return Err(RoleError::PercentEncoded);
+        }
+        if let Some(character) = text.chars().find(|&character| !takes(character) && character != '/') {
+            return Err(RoleError::BadCharacter { character: named(character) });
+        }
+        let (path, name) = text.rsplit_once('/').unwrap_or(("", text));
+        if text.starts_with('/') || text.contains("//") {
+            return Err(RoleError::EmptyPart);
+        }
+        if name.is_empty() {
+            return Err(RoleError::TrailingSlash);
+        }
+        if text.split('/').any(|part| matches!(part, "." | "..")) {
+            return Err(RoleError::DotPart);
+        }
+        if name.len() > NAME {
+            return Err(RoleError::LongName { characters: name.len() });
+        }
+        let characters = path.len() + 2;
+        if characters > PATH {
+            return Err(RoleError::LongPath { characters });
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for RolePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mistake(text: &str) -> String {
+        text.parse::<RolePath>().unwrap_err().to_string()
+    }
+
+    fn segments(text: &str) -> Vec<String> {
+        text.parse::<RolePath>().unwrap().segments().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_name() {
+        assert_eq!(segments("s3-upload-role"), ["s3-upload-role"]);
+    }
+
+    #[test]
+    fn a_path() {
+        assert_eq!(segments("division_abc/product_1234/Engineer"), ["division_abc", "product_1234", "Engineer"]);
+    }
+
+    #[test]
+    fn every_character_that_names_take() {
+        assert_eq!(segments("+=,.@_-azAZ09"), ["+=,.@_-azAZ09"]);
+    }
+
+    #[test]
+    fn a_role_named_role() {
+        assert_eq!(segments("role"), ["role"]);
+    }
+
+    #[test]
+    fn role_deeper_in_a_path() {
+        assert_eq!(segments("team/role/x"), ["team", "role", "x"]);
+    }
+
+    #[test]
+    fn a_name_of_64_characters() {
+        assert!("x".repeat(64).parse::<RolePath>().is_ok());
+    }
+
+    #[test]
+    fn a_name_of_65_characters() {
+        assert_eq!(mistake(&"x".repeat(65)), "name has 65 characters, must have 64 at most");
+    }
+
+    #[test]
+    fn a_path_of_512_characters() {
+        assert!(format!("{}/x", "p".repeat(510)).parse::<RolePath>().is_ok());
+    }
+
+    #[test]
+    fn a_path_of_513_characters() {
+        assert_eq!(mistake(&format!("{}/x", "p".repeat(511))), "path has 513 characters, must have 512 at most");
+    }
+
+    #[test]
+    fn nothing() {
+        assert_eq!(mistake(""), "ends with role/, without a name");
+    }
+
+    #[test]
+    fn a_path_without_a_name() {
+        assert_eq!(mistake("team-a/"), "ends with a slash: it has a path, but no name");
+    }
+
+    #[test]
+    fn a_slash_in_front() {
+        assert_eq!(mistake("/x"), "has nothing between two slashes; remove one");
+    }
+
+    #[test]
+    fn two_slashes() {
+        assert_eq!(mistake("team//x"), "has nothing between two slashes; remove one");
+    }
+
+    #[test]
+    fn two_slashes_at_the_end() {
+        assert_eq!(mistake("team//"), "has nothing between two slashes; remove one");
+    }
+
+    #[test]
+    fn parent() {
+        assert_eq!(mistake("team-a/../admin"), "has . or .. as a part of the path; IAM knows no such parts");
+    }
+
+    #[test]
+    fn only_parent() {
+        assert_eq!(mistake(".."), "has . or .. as a part of the path; IAM knows no such parts");
+    }
+
+    #[test]
+    fn here() {
+        assert_eq!(mistake("./x"), "has . or .. as a part of the path; IAM knows no such parts");
+    }
+
+    #[test]
+    fn dots_in_a_name() {
+        assert_eq!(segments("a..b/c."), ["a..b", "c."]);
+    }
+
+    #[test]
+    fn percent_encoding() {
+        assert_eq!(mistake("team-a%2Fx"), "is percent-encoded; write the characters themselves");
+    }
+
+    #[test]
+    fn a_star() {
+        assert_eq!(mistake("*"), "has *, which no role has; names take letters, digits and + = , . @ _ -");
+    }
+
+    #[test]
+    fn a_dash_that_is_none() {
+        assert_eq!(
+            mistake("s3–upload"),
+            "has – (U+2013), which no role has; names take letters, digits and + = , . @ _ -"
+        );
+    }
+
+    #[test]
+    fn doubled() {
+        assert_eq!(mistake("role/x"), "has role twice; write role/ once");
+    }
+
+    #[test]
+    fn reserved_for_services() {
+        let role: RolePath = "aws-service-role/eks.amazonaws.com/AWSServiceRoleForAmazonEKS".parse().unwrap();
+        assert_eq!(role.reserved(), Some("aws-service-role"));
+    }
+
+    #[test]
+    fn reserved_in_another_case() {
+        assert_eq!("AWS-Reserved/sso/x".parse::<RolePath>().unwrap().reserved(), Some("aws-reserved"));
+    }
+
+    #[test]
+    fn not_reserved() {
+        for text in ["aws-reserved", "aws-reserved-2/x", "team/aws-reserved/x"] {
+            assert_eq!(text.parse::<RolePath>().unwrap().reserved(), None, "{text}");
+        }
+    }
+}

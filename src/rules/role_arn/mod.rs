@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `role-arn`: a ServiceAccount names a role that exists, and that it may have.
+//!
+//! The EKS Pod identity webhook passes on whatever the annotation holds, and
+//! STS answers "not authorized" to a mistyped ARN as to a forbidden one. Only
+//! the role's trust policy decides who gets it, so that in a cluster whose
+//! roles trust the cluster every namespace can take every role.
+//! <https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html>
+//! <https://github.com/aws/amazon-eks-pod-identity-webhook/issues/104>
+
+mod pattern;
+mod role_rules;
+
+pub use role_rules::{Holder, Refusal, RoleRules};
+
+use super::{Check, Room, Rule};
+use crate::admission::subject::SubjectKind;
+use crate::engine::finding::{Findings, Wording};
+use crate::engine::scene::{Scene, Stop};
+use crate::identity::mistake;
+use crate::identity::{AccountId, Partition};
+use crate::matching::glob::Glob;
+use crate::object::place::Place;
+use crate::object::pod::DEFAULT_ACCOUNT;
+use crate::settings::action::CheckAction;
+use crate::settings::exemptions::{account_problem, covers_account};
+use crate::settings::params::{Kind, Param, Params};
+use crate::settings::reader::senseless;
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    id: "role-arn",
+    summary: "a ServiceAccount's AWS role is written correctly and allowed for it",
+    subjects: &[SubjectKind::ServiceAccount],
+    params: &PARAMS,
+    wordings: &[
+        &mistake::EMPTY,
+        &mistake::LINE_BREAK,
+        &mistake::OUTER_BLANK,
+        &mistake::INNER_BLANK,
+        &mistake::QUOTED,
+        &mistake::UNFILLED,
+        &mistake::UPPER_CASE,
+        &mistake::BARE_NAME,
+        &mistake::NOT_ARN,
+        &mistake::NESTED,
+        &mistake::INCOMPLETE,
+        &mistake::ONE_COLON,
+        &mistake::NO_PARTITION,
+        &mistake::SIMILAR_PARTITION,
+        &mistake::UNKNOWN_PARTITION,
+        &mistake::SERVICE,
+        &mistake::REGION,
+        &mistake::NO_ACCOUNT,
+        &mistake::ACCOUNT_DIGITS,
+        &mistake::ACCOUNT_DASHES,
+        &mistake::ACCOUNT_LETTERS,
+        &mistake::ASSUMED_ROLE,
+        &mistake::INSTANCE_PROFILE,
+        &mistake::OTHER_KIND,
+        &mistake::MISSPELT,
+        &mistake::NO_ROLE,
+        &mistake::DOUBLED_ROLE,
+        &mistake::NO_NAME,
+        &mistake::TRAILING_SLASH,
+        &mistake::EMPTY_PART,
+        &mistake::DOT_PART,
+        &mistake::PERCENT_ENCODED,
+        &mistake::BAD_CHARACTER,
+        &mistake::LONG_NAME,
+        &mistake::LONG_PATH,
+        &PARTITION,
+        &ACCOUNT,
+        &ROLE,
+        &NAMESPACE,
+        &NAMESPACE_ROLES,
+        &RESERVED,
+        &ON_DEFAULT,
+        &MISSING,
+    ],
+    room: Room::Check { default: CheckAction::Reject, build: |params| Box::new(RoleArnRule::new(params)) },
+};
+
+static PARAMS: [Param; 10] = [
+    PARTITIONS,
+    ACCOUNTS,
+    ROLES,
+    NAMESPACES,
+    ALLOW_ON_DEFAULT,
+    REQUIRED_FOR,
+    FORBID_RESERVED,
+    COMPOSE,
+    COMPOSE_ACCOUNT,
+    COMPOSE_PARTITION,
+];
+
+const PARTITIONS: Param = Param {
+    name: "partitions",
+    kind: Kind::Texts { of: "partitions", problem: partition_problem },
+    default: r#"["aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc"]"#,
+    doc: "the partitions of AWS that roles may be in",
+};
+const ACCOUNTS: Param = Param {
+    name: "accounts",
+    kind: Kind::Texts { of: "account ids", problem: account_id_problem },
+    default: "[]",
+    doc: "the accounts that roles may be of, 12 digits in quotes; empty: any",
+};
+const ROLES: Param = Param {
+    name: "roles",
+    kind: Kind::Texts { of: "role patterns", problem: pattern::problem },
+    default: "[]",
+    doc: "the roles that may be used; empty: any",
+};
+const NAMESPACES: Param = Param {
+    name: "namespaces",
+    kind: Kind::ByKey(&Kind::Texts { of: "role patterns", problem: pattern::problem }),
+    default: "{}",
+    doc: "the roles that each namespace may use, by its name, or by `*` for those that are not named; empty: any",
+};
+const ALLOW_ON_DEFAULT: Param = Param {
+    name: "allowOnDefault",
+    kind: Kind::Flag,
+    default: "false",
+    doc: "whether the `default` account of a namespace may have a role",
+};
+const REQUIRED_FOR: Param = Param {
+    name: "requiredFor",
+    kind: Kind::Globs(account_problem),
+    default: "[]",
+    doc: "accounts (`namespace/name`) that must have a role",
+};
+const FORBID_RESERVED: Param = Param {
+    name: "forbidReserved",
+    kind: Kind::Flag,
+    default: "true",
+    doc: "whether roles below `aws-service-role/` and `aws-reserved/` are refused",
+};
+const COMPOSE: Param = Param {
+    name: "composeRoleArn",
+    kind: Kind::Flag,
+    default: "false",
+    doc: "whether the webhook runs with `--compose-role-arn`, so that names and paths are completed before they are judged",
+};
+const COMPOSE_ACCOUNT: Param = Param {
+    name: "composeAccount",
+    kind: Kind::Text(|text| if text.is_empty() { None } else { account_id_problem(text) }),
+    default: r#""""#,
+    doc: "the account that the webhook completes names with, which is the one it runs in",
+};
+const COMPOSE_PARTITION: Param = Param {
+    name: "composePartition",
+    kind: Kind::Choice(Partition::ALL),
+    default: r#""aws""#,
+    doc: "the partition that the webhook completes names with",
+};
+
+// What is wrong with the ARN itself has its words in `identity::mistake`.
+static PARTITION: Wording = Wording { name: "partition", template: "is in partition {}, must be in {} ({})" };
+static ACCOUNT: Wording = Wording { name: "account", template: "is of account {}, must be of {} ({})" };
+static ROLE: Wording = Wording { name: "role", template: "is none of the roles that are allowed: {} ({})" };
+static NAMESPACE: Wording =
+    Wording { name: "namespace", template: "is in namespace {}, which may use no role at all ({})" };
+static NAMESPACE_ROLES: Wording =
+    Wording { name: "namespace-roles", template: "is none of the roles that namespace {} may use: {} ({})" };
+static RESERVED: Wording = Wording {
+    name: "reserved",
+    template: "is below {}/, where AWS keeps roles for itself that no ServiceAccount can have ({})",
+};
+static ON_DEFAULT: Wording = Wording {
+    name: "on-default",
+    template: "is on the default account, so that every Pod that names no account has it; give it to an account of its own ({})",
+};
+static MISSING: Wording = Wording { name: "missing", template: "is missing; account {} must have a role" };
+
+/// What follows the prefix in the key that the webhook reads.
+const SUFFIX: &str = "role-arn";
+
+/// What the kubelet's credential provider reads to pull images. It knows no
+/// other prefix and completes no names.
+/// <https://github.com/kubernetes/cloud-provider-aws/blob/master/cmd/ecr-credential-provider/main.go>
+const ECR_KEY: &str = "eks.amazonaws.com/ecr-role-arn";
+
+struct RoleArnRule<'a> {
+    rules: RoleRules<'a>,
+    allow_on_default: bool,
+    required_for: Vec<Glob<'a>>,
+}
+
+impl<'a> RoleArnRule<'a> {
+    fn new(params: &mut Params<'_, 'a>) -> Self {
+        Self {
+            rules: RoleRules::read(params),
+            allow_on_default: params.flag(&ALLOW_ON_DEFAULT),
+            required_for: params.globs(&REQUIRED_FOR),
+        }
+    }
+}
+
+impl Check for RoleArnRule<'_> {
+    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        if scene.service_account().is_none() {
+            return Ok(());
+        }
+        let prefix = scene.common.aws.annotation_prefix.as_str();
+        let holder = Holder { namespace: scene.request.namespace(), account: scene.name() };
+        let mut has_role = false;
+        for (key, value) in scene.annotations()?.iter() {
+            let Some(value) = value else { continue };
+            let refusals = if is_role_key(key, prefix) {
+                has_role = true;
+                self.rules.refusals(&self.rules.injected(value), holder)
+            } else if key == ECR_KEY {
+                self.rules.refusals(value, holder)
+            } else {
+                continue;
+            };
+            for refusal in refusals {
+                let values: Vec<&str> = refusal.values.iter().map(String::as_str).collect();
+                findings.add(annotation(key), refusal.wording, &values);
+            }
+            if holder.account == DEFAULT_ACCOUNT && !self.allow_on_default && !value.is_empty() {
+                findings.add(annotation(key), &ON_DEFAULT, &[value]);
+            }
+        }
+        if !has_role && self.is_required(scene, holder) {
+            let account = [holder.namespace, "/", holder.account].concat();
+            findings.add(annotation(&[prefix, "/", SUFFIX].concat()), &MISSING, &[&account]);
+        }
+        Ok(())
+    }
+}
+
+impl RoleArnRule<'_> {
+    /// Whether the account has to have a role. One that has yet to be named
+    /// counts by what its name will begin with.
+    fn is_required(&self, scene: &Scene<'_>, holder: Holder<'_>) -> bool {
+        let [_, generate_name] = scene.meta.names();
+        let name = if holder.account.is_empty() { generate_name } else { holder.account };
+        self.required_for.iter().any(|pattern| covers_account(pattern, holder.namespace, name))
+    }
+}
+
+fn is_role_key(key: &str, prefix: &str) -> bool {
+    key.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('/')) == Some(SUFFIX)
+}
+
+fn annotation(key: &str) -> Place {
+    Place::at("metadata.annotations").key(key)
+}
+
+fn partition_problem(text: &str) -> Option<String> {
+    senseless(text).or_else(|| text.parse::<Partition>().err().map(|error| error.to_string()))
+}
+
+fn account_id_problem(text: &str) -> Option<String> {
+    senseless(text).or_else(|| text.parse::<AccountId>().err().map(|error| error.to_string()))
+}
+
+#[cfg(test)]
+mod tests;

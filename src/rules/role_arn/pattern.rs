@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Patterns of roles. They are compared part by part, so that no part of a
+//! pattern can stand for more than one part of a role, and no name that a user
+//! chooses is ever read as a pattern.
+
+use super::Holder;
+use crate::identity::role_path::{named, takes};
+use crate::identity::{AccountId, Partition, RoleArn, RoleError};
+use crate::matching::glob;
+use crate::object::place::Shown;
+use crate::object::view::Text;
+use crate::settings::reader::{senseless, unknown};
+
+/// A pattern of roles. One that begins with `arn:` is compared with the whole
+/// ARN, field by field; any other with what follows `role/`, segment by
+/// segment. `*` stays within a field or segment; `{namespace}` and
+/// `{serviceAccount}` stand for the names of who is to have the role.
+#[derive(Debug)]
+pub struct RolePattern<'a>(Text<'a>);
+
+const PLACEHOLDERS: [&str; 2] = ["namespace", "serviceAccount"];
+
+impl<'a> RolePattern<'a> {
+    /// Any text; those with a [`problem`] do not get past the settings.
+    #[must_use]
+    pub const fn new(text: Text<'a>) -> Self {
+        Self(text)
+    }
+
+    /// The pattern as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether this holder may have this role.
+    #[must_use]
+    pub fn allows(&self, arn: &RoleArn, holder: Holder<'_>) -> bool {
+        let Some(fields) = Fields::of(&self.0) else { return allows_role(&self.0, arn, holder) };
+        glob::matches(fields.partition, arn.partition.as_str())
+            && (fields.service, fields.region) == ("iam", "")
+            && glob::matches(fields.account, arn.account.as_str())
+            && fields.resource.strip_prefix("role/").is_some_and(|pattern| allows_role(pattern, arn, holder))
+    }
+}
+
+fn allows_role(pattern: &str, arn: &RoleArn, holder: Holder<'_>) -> bool {
+    let mut segments = arn.role.segments();
+    let covered =
+        pattern.split('/').all(|pattern| segments.next().is_some_and(|segment| covers(pattern, segment, holder)));
+    covered && segments.next().is_none()
+}
+
+fn covers(pattern: &str, segment: &str, holder: Holder<'_>) -> bool {
+    let Some((before, rest)) = pattern.split_once('{') else { return glob::matches(pattern, segment) };
+    let Some((placeholder, after)) = rest.split_once('}') else { return false };
+    let name = match placeholder {
+        "namespace" => holder.namespace,
+        "serviceAccount" => holder.account,
+        _ => return false,
+    };
+    // Compared as text, whatever is in the name. A name that the API server has
+    // yet to make is empty and matches nothing.
+    !name.is_empty() && segment.strip_prefix(before).and_then(|rest| rest.strip_suffix(after)) == Some(name)
+}
+
+/// The fields of a pattern for whole ARNs.
+struct Fields<'p> {
+    partition: &'p str,
+    service: &'p str,
+    region: &'p str,
+    account: &'p str,
+    resource: &'p str,
+}
+
+impl<'p> Fields<'p> {
+    /// The fields; missing ones are empty. None if it is another pattern.
+    fn of(pattern: &'p str) -> Option<Self> {
+        let mut fields = pattern.strip_prefix("arn:")?.splitn(5, ':');
+        let mut next = || fields.next().unwrap_or_default();
+        Some(Self { partition: next(), service: next(), region: next(), account: next(), resource: next() })
+    }
+}
+
+const ALPHABET: &str = "besides letters, digits and + = , . @ _ - a pattern takes *, {namespace} and {serviceAccount}";
+const TWO_STARS: &str =
+    "has **, but * stays between two slashes; write one pattern for each depth, e.g. team/* and team/*/*";
+const NO_ARN: &str =
+    "must be arn:<partition>:iam::<account>:role/<name>, with * in the parts, or what follows role/ alone";
+const EMPTY_PART: &str =
+    "has nothing, . or .. between two slashes, which no role has; a path ends with a name, e.g. team/*";
+// Namespaces and accounts may begin or end as others do: with these, what
+// belongs to team-a would be within reach of team, or of a.
+const TWO_PLACEHOLDERS: &str = "has two placeholders in one segment, so that one account could have a role of another; put / between them, e.g. {namespace}/{serviceAccount}";
+const STAR_AND_PLACEHOLDER: &str = "has * and a placeholder in one segment, so that team could have a role of team-a; put / between them, e.g. {namespace}/*";
+
+/// What is wrong with a pattern, if anything.
+#[must_use]
+pub fn problem(pattern: &str) -> Option<String> {
+    senseless(pattern).or_else(|| check(pattern).err())
+}
+
+fn check(pattern: &str) -> Result<(), String> {
+    if pattern.contains("**") {
+        return Err(TWO_STARS.to_owned());
+    }
+    let Some(fields) = Fields::of(pattern) else {
+        if pattern.starts_with("role/") {
+            return Err("begins with role/; leave that out, or write the whole ARN".to_owned());
+        }
+        return pattern.split('/').try_for_each(check_segment);
+    };
+    if fields.service != "iam" || !fields.region.is_empty() || !fields.resource.starts_with("role/") {
+        return Err(NO_ARN.to_owned());
+    }
+    if !fields.partition.contains('*') {
+        fields.partition.parse::<Partition>().map_err(|error| error.to_string())?;
+    } else if !fields.partition.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'-' | b'*')) {
+        return Err(RoleError::UnknownPartition { partition: fields.partition.to_owned() }.to_string());
+    }
+    if !fields.account.contains('*') {
+        fields.account.parse::<AccountId>().map_err(|error| error.to_string())?;
+    } else if !fields.account.bytes().all(|byte| byte.is_ascii_digit() || byte == b'*') {
+        return Err(RoleError::AccountLetters { account: fields.account.to_owned() }.to_string());
+    }
+    fields.resource.split('/').skip(1).try_for_each(check_segment)
+}
+
+fn check_segment(segment: &str) -> Result<(), String> {
+    if matches!(segment, "" | "." | "..") {
+        return Err(EMPTY_PART.to_owned());
+    }
+    let (mut placeholders, mut stars) = (0_usize, false);
+    let mut rest = segment;
+    loop {
+        let (literal, behind) = rest.split_once('{').map_or((rest, None), |(before, behind)| (before, Some(behind)));
+        if let Some(character) = literal.chars().find(|&character| !takes(character) && character != '*') {
+            return Err(format!("has {}, which no role has; {ALPHABET}", Shown(&named(character))));
+        }
+        stars |= literal.contains('*');
+        let Some(behind) = behind else { break };
+        let Some((placeholder, after)) = behind.split_once('}') else {
+            return Err("has { without }".to_owned());
+        };
+        if !PLACEHOLDERS.contains(&placeholder) {
+            return Err(unknown(placeholder, "placeholder", &PLACEHOLDERS));
+        }
+        placeholders += 1;
+        rest = after;
+    }
+    match (placeholders, stars) {
+        (2.., _) => Err(TWO_PLACEHOLDERS.to_owned()),
+        (1, true) => Err(STAR_AND_PLACEHOLDER.to_owned()),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    const HOLDER: Holder<'static> = Holder { namespace: "team", account: "app" };
+
+    fn allows(pattern: &str, role: &str) -> bool {
+        assert_eq!(problem(pattern), None, "{pattern}");
+        let arn =
+            if role.starts_with("arn:") { role.to_owned() } else { format!("arn:aws:iam::123456789012:role/{role}") };
+        RolePattern::new(pattern.into()).allows(&arn.parse().unwrap(), HOLDER)
+    }
+
+    #[rstest]
+    #[case("s3-upload", "s3-upload")]
+    #[case("s3-*", "s3-upload")]
+    #[case("*", "s3-upload")]
+    #[case("*-upload", "s3-upload")]
+    #[case("s3*", "s3")]
+    #[case("team-a/*", "team-a/s3")]
+    #[case("*/*/s3", "x/y/s3")]
+    #[case("{namespace}", "team")]
+    #[case("{namespace}/{serviceAccount}", "team/app")]
+    #[case("k8s/{namespace}/*", "k8s/team/anything")]
+    #[case("eks-{namespace}-role", "eks-team-role")]
+    #[case("arn:aws:iam::123456789012:role/s3", "s3")]
+    #[case("arn:*:iam::*:role/*", "s3")]
+    #[case("arn:aws*:iam::1234*:role/{namespace}/*", "team/s3")]
+    #[case("arn:aws-cn:iam::*:role/x", "arn:aws-cn:iam::210987654321:role/x")]
+    fn covered(#[case] pattern: &str, #[case] role: &str) {
+        assert!(allows(pattern, role));
+    }
+
+    /// Ways that look as if they could get around a pattern.
+    #[rstest]
+    // More or less before, behind and between.
+    #[case("s3-upload", "s3-upload-admin")]
+    #[case("s3-upload", "my-s3-upload")]
+    #[case("s3-upload", "team/s3-upload")]
+    #[case("s3-*", "admin/s3-upload")]
+    #[case("*", "admin/s3-upload")]
+    #[case("team-a/*", "team-a/admin/s3")]
+    #[case("team-a/*", "team-a")]
+    #[case("team-a/*", "team-ab/s3")]
+    #[case("team-a/*", "x/team-a/s3")]
+    #[case("*/s3", "s3")]
+    // Case.
+    #[case("team-a/*", "Team-A/s3")]
+    #[case("s3-upload", "S3-Upload")]
+    // A namespace that is the beginning or the end of another.
+    #[case("{namespace}", "team-a")]
+    #[case("{namespace}/*", "team-a/s3")]
+    #[case("{namespace}/*", "a-team/s3")]
+    #[case("{namespace}-role", "team-a-role")]
+    #[case("eks-{namespace}", "eks-a-team")]
+    #[case("eks-{namespace}", "eks-team-a")]
+    // A name in place of another.
+    #[case("{namespace}/{serviceAccount}", "app/team")]
+    #[case("{namespace}/{serviceAccount}", "team/team")]
+    #[case("{namespace}/{serviceAccount}", "team/app/x")]
+    #[case("{namespace}/{serviceAccount}", "team")]
+    // Fields of the ARN.
+    #[case("arn:aws:iam::123456789012:role/x", "arn:aws-cn:iam::123456789012:role/x")]
+    #[case("arn:aws:iam::123456789012:role/x", "arn:aws:iam::123456789013:role/x")]
+    #[case("arn:aws:iam::1234*:role/x", "arn:aws:iam::912341234123:role/x")]
+    #[case("arn:aws:iam::*:role/x", "arn:aws:iam::123456789012:role/a/x")]
+    #[case("arn:*:iam::123456789012:role/*", "arn:aws:iam::210987654321:role/x")]
+    fn not_covered(#[case] pattern: &str, #[case] role: &str) {
+        assert!(!allows(pattern, role));
+    }
+
+    /// No API server lets such names in, but nothing here relies on that.
+    #[rstest]
+    #[case("*", "app")]
+    #[case("t*", "app")]
+    #[case("?", "app")]
+    #[case("{serviceAccount}", "app")]
+    #[case("{namespace}", "app")]
+    #[case("", "app")]
+    #[case("team/app", "")]
+    #[case("team", "*")]
+    #[case("team", "{namespace}")]
+    #[case("team", "")]
+    #[case("TEAM", "app")]
+    fn names_are_never_patterns(#[case] namespace: &str, #[case] account: &str) {
+        let pattern = RolePattern::new("{namespace}/{serviceAccount}".into());
+        let holder = Holder { namespace, account };
+        assert!(!pattern.allows(&"arn:aws:iam::123456789012:role/team/app".parse().unwrap(), holder));
+        let by_account = RolePattern::new("x{serviceAccount}".into());
+        let nameless = Holder { namespace: "team", account: "" };
+        assert!(!by_account.allows(&"arn:aws:iam::123456789012:role/x".parse().unwrap(), nameless));
+    }
+
+    fn bad(character: &str) -> String {
+        format!("has {character}, which no role has; {ALPHABET}")
+    }
+
+    #[rstest]
+    #[case("", "is empty; remove it, or write what it is to match")]
+    #[case("a b", "has a blank or control character, which nothing it could match has (a b)")]
+    #[case("**", TWO_STARS)]
+    #[case("team/**", TWO_STARS)]
+    #[case("role/x", "begins with role/; leave that out, or write the whole ARN")]
+    #[case("/x", EMPTY_PART)]
+    #[case("team/", EMPTY_PART)]
+    #[case("a/../b", EMPTY_PART)]
+    #[case("{namespace", "has { without }")]
+    #[case("{name}", "unknown placeholder name; there are namespace, serviceAccount")]
+    #[case("{Namespace}", "unknown placeholder Namespace; did you mean namespace?")]
+    #[case("{service-account}", "unknown placeholder service-account; did you mean serviceAccount?")]
+    #[case("{}", "unknown placeholder ; there are namespace, serviceAccount")]
+    #[case("{{namespace}}", "unknown placeholder {namespace; did you mean namespace?")]
+    #[case("namespace}", &bad("}"))]
+    #[case("s3-?", &bad("?"))]
+    #[case("[ab]", &bad("["))]
+    #[case("%2F", &bad("%"))]
+    #[case("123456789012:role/x", &bad(":"))]
+    #[case("x\u{200b}", &bad("\\u{200b} (U+200B)"))]
+    #[case("{namespace}-{serviceAccount}", TWO_PLACEHOLDERS)]
+    #[case("{namespace}-*", STAR_AND_PLACEHOLDER)]
+    #[case("*-{namespace}", STAR_AND_PLACEHOLDER)]
+    #[case("arn:aws:iam::123456789012:*", NO_ARN)]
+    #[case("arn:aws:*", NO_ARN)]
+    #[case("arn:aws:*::123456789012:role/x", NO_ARN)]
+    #[case("arn:aws:iam:*:123456789012:role/x", NO_ARN)]
+    #[case("arn:aws:iam::123456789012:user/x", NO_ARN)]
+    #[case("arn:aws-gov:iam::123456789012:role/x", "unknown partition aws-gov; did you mean aws-us-gov?")]
+    #[case(
+        "arn:{namespace}*:iam::123456789012:role/x",
+        "unknown partition {namespace}*; there are aws, aws-cn, aws-us-gov, aws-iso, aws-iso-b, aws-iso-e, aws-iso-f, aws-eusc"
+    )]
+    #[case("arn:aws:iam::123456789:role/x", "account id has 9 digits, must have 12")]
+    #[case("arn:aws:iam::{namespace}:role/x", "account id is {namespace}, must be 12 digits")]
+    #[case("arn:aws:iam::12a*:role/x", "account id is 12a*, must be 12 digits")]
+    #[case("arn:aws:iam::*:role/", EMPTY_PART)]
+    #[case("arn:aws:iam::*:role/{namespace}*", STAR_AND_PLACEHOLDER)]
+    fn problems(#[case] pattern: &str, #[case] expected: &str) {
+        assert_eq!(problem(pattern).as_deref(), Some(expected));
+    }
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Which roles may be used, and by whom. Other rules ask this too, about roles
+//! that reach Pods in other ways, whatever this rule's own action is.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use super::pattern::RolePattern;
+use super::{
+    ACCOUNT, ACCOUNTS, COMPOSE, COMPOSE_ACCOUNT, COMPOSE_PARTITION, FORBID_RESERVED, NAMESPACE, NAMESPACE_ROLES,
+    NAMESPACES, PARTITION, PARTITIONS, RESERVED, ROLE, ROLES,
+};
+use crate::engine::finding::{Wording, fill};
+use crate::identity::{AccountId, Partition, RoleArn};
+use crate::object::view::Text;
+use crate::settings::dns;
+use crate::settings::params::Params;
+
+/// The roles that may be used. Every list that is set has to allow a role.
+#[derive(Debug)]
+pub struct RoleRules<'a> {
+    partitions: Vec<Partition>,
+    accounts: Vec<AccountId>,
+    roles: Vec<RolePattern<'a>>,
+    namespaces: Vec<(String, Vec<RolePattern<'a>>)>,
+    forbid_reserved: bool,
+    /// What the webhook puts before a name that is no ARN.
+    composed_with: Option<(Partition, AccountId)>,
+}
+
+/// Who is to have a role.
+#[derive(Debug, Clone, Copy)]
+pub struct Holder<'s> {
+    /// The namespace.
+    pub namespace: &'s str,
+    /// The ServiceAccount; empty when the API server has yet to name it.
+    pub account: &'s str,
+}
+
+/// Why a role may not be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The text.
+    pub wording: &'static Wording,
+    /// Its values.
+    pub values: Vec<String>,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fill(self.wording.template, &self.values, f)
+    }
+}
+
+/// The key of `namespaces` for those that have none of their own.
+const OTHERS: &str = "*";
+
+impl<'a> RoleRules<'a> {
+    /// The lists in the parameters of `role-arn`.
+    pub fn read(params: &mut Params<'_, 'a>) -> Self {
+        let partitions = parsed(&params.texts(&PARTITIONS));
+        let accounts = parsed(&params.texts(&ACCOUNTS));
+        let roles = patterns(params.texts(&ROLES));
+        let namespaces = params.texts_by_key(&NAMESPACES);
+        for (key, _) in namespaces.iter().filter(|(key, _)| key != OTHERS && !dns::is_label(key)) {
+            params.note_key(&NAMESPACES, key, "is no name of a namespace; write it in full, or * for all not named");
+        }
+        let forbid_reserved = params.flag(&FORBID_RESERVED);
+        let composes = params.flag(&COMPOSE);
+        let (partition, account) = (params.choice(&COMPOSE_PARTITION), params.text(&COMPOSE_ACCOUNT));
+        match (composes, params.gives(&COMPOSE_ACCOUNT)) {
+            (true, false) => {
+                params.note(&COMPOSE_ACCOUNT, "is missing; composeRoleArn needs the account that the webhook runs in");
+            }
+            (false, true) => params.note(&COMPOSE_ACCOUNT, "has no effect without composeRoleArn: true"),
+            _ => {}
+        }
+        Self {
+            partitions,
+            accounts,
+            roles,
+            namespaces: namespaces.into_iter().map(|(key, texts)| (key, patterns(texts))).collect(),
+            forbid_reserved,
+            composed_with: composes.then(|| Some((partition.parse().ok()?, account.parse().ok()?))).flatten(),
+        }
+    }
+
+    /// Whether there are lists, so that a role that cannot be read cannot be
+    /// on them. Partitions do not count: all are on that list.
+    #[must_use]
+    pub const fn has_lists(&self) -> bool {
+        !(self.accounts.is_empty() && self.roles.is_empty() && self.namespaces.is_empty())
+    }
+
+    /// What the webhook injects for a `role-arn` annotation.
+    #[must_use]
+    pub fn injected<'v>(&self, annotation: &'v str) -> Cow<'v, str> {
+        match self.composed_with {
+            Some((partition, account)) if !annotation.is_empty() && !annotation.contains("arn:") => {
+                Cow::Owned(format!("arn:{partition}:iam::{account}:role/{annotation}"))
+            }
+            _ => Cow::Borrowed(annotation),
+        }
+    }
+
+    /// Why this holder may not use this role: what is wrong with the ARN, or
+    /// else each list that does not allow it.
+    #[must_use]
+    pub fn refusals(&self, written: &str, holder: Holder<'_>) -> Vec<Refusal> {
+        let arn = match RoleArn::parse(written) {
+            Ok(arn) => arn,
+            Err(errors) => {
+                let refusal = |error: &crate::identity::RoleError| Refusal {
+                    wording: error.wording(),
+                    values: error.values(written),
+                };
+                return errors.iter().map(refusal).collect();
+            }
+        };
+        let mut refusals = Vec::new();
+        let mut refuse = |wording, mut values: Vec<String>| {
+            values.push(written.to_owned());
+            refusals.push(Refusal { wording, values });
+        };
+        if !self.partitions.contains(&arn.partition) {
+            refuse(
+                &PARTITION,
+                vec![arn.partition.to_string(), listed(&self.partitions, |partition| partition.as_str())],
+            );
+        }
+        if !self.accounts.is_empty() && !self.accounts.contains(&arn.account) {
+            refuse(&ACCOUNT, vec![arn.account.to_string(), listed(&self.accounts, AccountId::as_str)]);
+        }
+        if !self.roles.is_empty() && !allowed(&self.roles, &arn, holder) {
+            refuse(&ROLE, vec![listed(&self.roles, RolePattern::as_str)]);
+        }
+        if !self.namespaces.is_empty() {
+            match self.roles_of(holder.namespace) {
+                None => refuse(&NAMESPACE, vec![holder.namespace.to_owned()]),
+                Some(roles) if !allowed(roles, &arn, holder) => {
+                    refuse(&NAMESPACE_ROLES, vec![holder.namespace.to_owned(), listed(roles, RolePattern::as_str)]);
+                }
+                Some(_) => {}
+            }
+        }
+        if let Some(reserved) = arn.role.reserved().filter(|_| self.forbid_reserved) {
+            refuse(&RESERVED, vec![reserved.to_owned()]);
+        }
+        refusals
+    }
+
+    /// The patterns for a namespace: its own, else those for all others.
+    fn roles_of(&self, namespace: &str) -> Option<&[RolePattern<'a>]> {
+        let of =
+            |wanted: &str| self.namespaces.iter().find(|(key, _)| key == wanted).map(|(_, roles)| roles.as_slice());
+        of(namespace).or_else(|| of(OTHERS))
+    }
+}
+
+/// The texts as what they were checked to be.
+fn parsed<T: std::str::FromStr>(texts: &[Text<'_>]) -> Vec<T> {
+    texts.iter().filter_map(|text| text.parse().ok()).collect()
+}
+
+fn patterns(texts: Vec<Text<'_>>) -> Vec<RolePattern<'_>> {
+    texts.into_iter().map(RolePattern::new).collect()
+}
+
+fn allowed(patterns: &[RolePattern<'_>], arn: &RoleArn, holder: Holder<'_>) -> bool {
+    patterns.iter().any(|pattern| pattern.allows(arn, holder))
+}
+
+fn listed<'t, T>(items: &'t [T], text: impl Fn(&'t T) -> &'t str) -> String {
+    items.iter().map(text).collect::<Vec<_>>().join(", ")
+}
