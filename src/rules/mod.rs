@@ -7,6 +7,7 @@
 
 pub mod default_service_account;
 pub mod pod_automount;
+pub mod token_request;
 
 use std::fmt;
 
@@ -17,7 +18,7 @@ use crate::settings::action::{CheckAction, FixAction};
 use crate::settings::params::{Param, Params};
 
 /// Every rule, in the order of the documentation.
-pub static RULES: &[&Rule] = &[&pod_automount::RULE, &default_service_account::RULE];
+pub static RULES: &[&Rule] = &[&pod_automount::RULE, &default_service_account::RULE, &token_request::RULE];
 
 /// A rule: what is known of it without any settings.
 pub struct Rule {
