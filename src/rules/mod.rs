@@ -6,6 +6,7 @@
 //! tests then say what else is missing.
 
 pub mod default_service_account;
+pub mod legacy_token_secret;
 pub mod pod_automount;
 pub mod token_request;
 
@@ -18,7 +19,8 @@ use crate::settings::action::{CheckAction, FixAction};
 use crate::settings::params::{Param, Params};
 
 /// Every rule, in the order of the documentation.
-pub static RULES: &[&Rule] = &[&pod_automount::RULE, &default_service_account::RULE, &token_request::RULE];
+pub static RULES: &[&Rule] =
+    &[&pod_automount::RULE, &default_service_account::RULE, &token_request::RULE, &legacy_token_secret::RULE];
 
 /// A rule: what is known of it without any settings.
 pub struct Rule {

@@ -86,13 +86,8 @@ impl<'e> Exemption<'e> {
         named && of_account
     }
 
-    fn matches_account(self, (namespace, name): &(&str, &str)) -> bool {
-        self.patterns(&self.entry.service_accounts).iter().any(|pattern| {
-            pattern
-                .as_str()
-                .split_once('/')
-                .is_some_and(|(namespaces, names)| glob::matches(namespaces, namespace) && glob::matches(names, name))
-        })
+    fn matches_account(self, account: &(&str, &str)) -> bool {
+        self.patterns(&self.entry.service_accounts).iter().any(|pattern| fits_account(pattern, *account))
     }
 
     fn patterns(self, span: &Span) -> &'e [Glob<'e>] {
@@ -155,7 +150,18 @@ fn rules(value: Value<'_, '_, '_>, rule_ids: &[&'static str], problems: &mut Pro
     rules
 }
 
-fn account_problem(pattern: &str) -> Option<String> {
+/// Whether a `namespace/name` pattern covers an account.
+#[must_use]
+pub fn fits_account(pattern: &Glob<'_>, (namespace, name): (&str, &str)) -> bool {
+    pattern
+        .as_str()
+        .split_once('/')
+        .is_some_and(|(namespaces, names)| glob::matches(namespaces, namespace) && glob::matches(names, name))
+}
+
+/// What is wrong with a `namespace/name` pattern, if anything.
+#[must_use]
+pub fn account_problem(pattern: &str) -> Option<String> {
     senseless(pattern).or_else(|| {
         let parts: Vec<&str> = pattern.split('/').collect();
         (parts.len() != 2 || parts.contains(&""))
