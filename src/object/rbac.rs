@@ -117,15 +117,14 @@ mod tests {
     use crate::object::view;
     use rstest::rstest;
 
-    const fn one<'a>(namespace: &'a str, name: &'a str) -> Option<Accounts<'a>> {
-        Some(Accounts::One { namespace, name })
-    }
+    const APP: Option<Accounts<'_>> = Some(Accounts::One { namespace: "team-a", name: "app" });
+    const APP_OF_SHOP: Option<Accounts<'_>> = Some(Accounts::One { namespace: "shop", name: "app" });
 
     #[rstest]
-    #[case(r#"{"kind":"ServiceAccount","namespace":"team-a","name":"app"}"#, one("team-a", "app"))]
-    #[case(r#"{"kind":"ServiceAccount","name":"app"}"#, one("shop", "app"))]
-    #[case(r#"{"kind":"ServiceAccount","namespace":"","name":"app"}"#, one("shop", "app"))]
-    #[case(r#"{"kind":"User","name":"system:serviceaccount:team-a:app"}"#, one("team-a", "app"))]
+    #[case(r#"{"kind":"ServiceAccount","namespace":"team-a","name":"app"}"#, APP)]
+    #[case(r#"{"kind":"ServiceAccount","name":"app"}"#, APP_OF_SHOP)]
+    #[case(r#"{"kind":"ServiceAccount","namespace":"","name":"app"}"#, APP_OF_SHOP)]
+    #[case(r#"{"kind":"User","name":"system:serviceaccount:team-a:app"}"#, APP)]
     #[case(r#"{"kind":"Group","name":"system:serviceaccounts:team-a"}"#, Some(Accounts::OfNamespace("team-a")))]
     #[case(r#"{"kind":"Group","name":"system:serviceaccounts"}"#, Some(Accounts::All))]
     #[case(r#"{"kind":"Group","name":"system:serviceaccountsx"}"#, None)]

@@ -5,6 +5,7 @@
 //! To add a rule: write `rules/<rule>.rs` and add one line to [`RULES`]. The
 //! tests then say what else is missing.
 
+pub mod binding_subjects;
 pub mod default_service_account;
 pub mod legacy_token_secret;
 pub mod pod_automount;
@@ -19,8 +20,13 @@ use crate::settings::action::{CheckAction, FixAction};
 use crate::settings::params::{Param, Params};
 
 /// Every rule, in the order of the documentation.
-pub static RULES: &[&Rule] =
-    &[&pod_automount::RULE, &default_service_account::RULE, &token_request::RULE, &legacy_token_secret::RULE];
+pub static RULES: &[&Rule] = &[
+    &pod_automount::RULE,
+    &default_service_account::RULE,
+    &token_request::RULE,
+    &legacy_token_secret::RULE,
+    &binding_subjects::RULE,
+];
 
 /// A rule: what is known of it without any settings.
 pub struct Rule {
