@@ -9,6 +9,7 @@ pub mod binding_subjects;
 pub mod default_service_account;
 pub mod legacy_token_secret;
 pub mod pod_automount;
+pub mod token_issuing_roles;
 pub mod token_request;
 
 use std::fmt;
@@ -26,6 +27,7 @@ pub static RULES: &[&Rule] = &[
     &token_request::RULE,
     &legacy_token_secret::RULE,
     &binding_subjects::RULE,
+    &token_issuing_roles::RULE,
 ];
 
 /// A rule: what is known of it without any settings.
