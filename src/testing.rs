@@ -129,3 +129,17 @@ pub fn deployment(spec: &Value) -> Value {
     merge(&mut deployment["spec"]["template"]["spec"], spec);
     deployment
 }
+
+/// The request for a token of account shop/app, as the mutating phase sees it.
+pub fn token_request(spec: &Value) -> Value {
+    json!({
+        "kind": {"group": "authentication.k8s.io", "version": "v1", "kind": "TokenRequest"},
+        "resource": {"group": "", "version": "v1", "resource": "serviceaccounts"}, "subResource": "token",
+        "operation": "CREATE", "name": "app", "namespace": "shop",
+        "userInfo": {"username": "alice", "groups": ["developers"]},
+        "object": {
+            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "metadata": {"namespace": "shop"},
+            "spec": spec, "status": {"token": "", "expirationTimestamp": null},
+        },
+    })
+}

@@ -3,8 +3,10 @@
 
 use k8s_openapi::Resource;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::authentication::v1::TokenRequest;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
-use k8s_openapi::api::core::v1::{Pod, PodTemplate, ReplicationController, ServiceAccount};
+use k8s_openapi::api::core::v1::{Pod, PodTemplate, ReplicationController, Secret, ServiceAccount};
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 
 use super::request::{Operation, Request};
 use crate::settings::Common;
@@ -16,6 +18,14 @@ pub enum SubjectKind {
     Pod,
     /// A ServiceAccount.
     ServiceAccount,
+    /// A request for a token of an account.
+    TokenRequest,
+    /// A Secret.
+    Secret,
+    /// A RoleBinding or ClusterRoleBinding.
+    Binding,
+    /// A Role or ClusterRole.
+    Role,
 }
 
 /// The subject of a request.
@@ -27,6 +37,14 @@ pub enum Subject<'a> {
     Template(Vec<&'a str>),
     /// A ServiceAccount that is being made or changed.
     ServiceAccount,
+    /// A request for a token of an account.
+    TokenRequest,
+    /// A Secret that is being made or changed.
+    Secret,
+    /// A binding that is being made or changed.
+    Binding,
+    /// A role that is being made or changed.
+    Role,
 }
 
 /// The workloads of Kubernetes and where their Pod template is.
@@ -49,17 +67,37 @@ impl<'a> Subject<'a> {
     /// <https://kubernetes.io/docs/concepts/workloads/pods/#pod-update-and-replacement>
     #[must_use]
     pub fn of(request: &Request<'_>, common: &'a Common<'_>) -> Option<Self> {
-        if !request.sub_resource().is_empty() {
-            return None;
-        }
         let (group, kind) = (request.group(), request.kind());
+        match request.sub_resource() {
+            "" => {}
+            "token" if (group, kind) == (TokenRequest::GROUP, TokenRequest::KIND) => {
+                return (request.operation() == Operation::Create).then_some(Self::TokenRequest);
+            }
+            _ => return None,
+        }
         match request.operation() {
             Operation::Create if (group, kind) == (Pod::GROUP, Pod::KIND) => Some(Self::Pod),
-            Operation::Create | Operation::Update if (group, kind) == (ServiceAccount::GROUP, ServiceAccount::KIND) => {
-                Some(Self::ServiceAccount)
+            Operation::Create | Operation::Update => {
+                Self::made_or_changed(group, kind).or_else(|| template(group, kind, common).map(Self::Template))
             }
-            Operation::Create | Operation::Update => template(group, kind, common).map(Self::Template),
             Operation::Other => None,
+        }
+    }
+
+    /// The objects that are judged as a whole whenever they change.
+    fn made_or_changed(group: &str, kind: &str) -> Option<Self> {
+        const ROLE_BINDING: (&str, &str) = (RoleBinding::GROUP, RoleBinding::KIND);
+        const CLUSTER_ROLE_BINDING: (&str, &str) = (ClusterRoleBinding::GROUP, ClusterRoleBinding::KIND);
+        const ROLE: (&str, &str) = (Role::GROUP, Role::KIND);
+        const CLUSTER_ROLE: (&str, &str) = (ClusterRole::GROUP, ClusterRole::KIND);
+        const SERVICE_ACCOUNT: (&str, &str) = (ServiceAccount::GROUP, ServiceAccount::KIND);
+        const SECRET: (&str, &str) = (Secret::GROUP, Secret::KIND);
+        match (group, kind) {
+            SERVICE_ACCOUNT => Some(Self::ServiceAccount),
+            SECRET => Some(Self::Secret),
+            ROLE_BINDING | CLUSTER_ROLE_BINDING => Some(Self::Binding),
+            ROLE | CLUSTER_ROLE => Some(Self::Role),
+            _ => None,
         }
     }
 
@@ -69,7 +107,19 @@ impl<'a> Subject<'a> {
         match self {
             Self::Pod | Self::Template(_) => SubjectKind::Pod,
             Self::ServiceAccount => SubjectKind::ServiceAccount,
+            Self::TokenRequest => SubjectKind::TokenRequest,
+            Self::Secret => SubjectKind::Secret,
+            Self::Binding => SubjectKind::Binding,
+            Self::Role => SubjectKind::Role,
         }
+    }
+
+    /// Whether the object has its effect until it is gone. Whoever may put a
+    /// finalizer on a binding could otherwise delete it and then write into it
+    /// what they like.
+    #[must_use]
+    pub const fn holds_while_going(&self) -> bool {
+        matches!(self, Self::Binding | Self::Role)
     }
 
     /// Whether this is a workload.
@@ -82,7 +132,7 @@ impl<'a> Subject<'a> {
     #[must_use]
     pub fn steps(&self) -> &[&'a str] {
         match self {
-            Self::Pod | Self::ServiceAccount => &[],
+            Self::Pod | Self::ServiceAccount | Self::TokenRequest | Self::Secret | Self::Binding | Self::Role => &[],
             Self::Template(steps) => steps,
         }
     }

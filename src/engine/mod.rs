@@ -144,7 +144,7 @@ impl Review<'_> {
         };
         let (meta, target) = Target::read(self.subject, object)?;
         let Some(target) = target else { return Ok(Verdict::default()) };
-        if meta.is_going() || self.is_unjudged(&meta)? {
+        if meta.is_going() && !self.subject.holds_while_going() || self.is_unjudged(&meta)? {
             return Ok(Verdict::default());
         }
         exemptions.retain(|exemption| exemption.needs_object());
@@ -164,8 +164,13 @@ impl Review<'_> {
 
     /// Objects that are copies of what was judged, or will be judged.
     fn is_unjudged(&self, meta: &Meta<'_>) -> Result<bool, Misfit> {
-        if self.subject.is_template() {
-            return Ok(meta.has_controller());
+        match self.subject {
+            Subject::Template(_) => return Ok(meta.has_controller()),
+            Subject::Pod => {}
+            // Here the annotation means nothing, and anyone could write it.
+            Subject::ServiceAccount | Subject::TokenRequest | Subject::Secret | Subject::Binding | Subject::Role => {
+                return Ok(false);
+            }
         }
         // Most Pods do not have the word in them; then nothing is built.
         if !meta.annotations.text().is_some_and(|text| text.contains(MIRROR_POD)) {

@@ -3,14 +3,17 @@
 //! the rules, and the one look-up. Rules never see raw forms or the SDK.
 
 use super::lookup::{Account, Lookup};
-use crate::admission::request::Request;
+use crate::admission::request::{Operation, Request};
 use crate::admission::subject::Subject;
 use crate::object;
 use crate::object::edit::{NoSuchPlace, Node, Step};
 use crate::object::meta::{Head, Meta};
 use crate::object::place::Place;
 use crate::object::pod::{DEFAULT_ACCOUNT, Pod, PodSpec};
+use crate::object::rbac::{Accounts, Binding, Role};
+use crate::object::secret::TokenSecret;
 use crate::object::service_account::ServiceAccount;
+use crate::object::token_request::TokenRequest;
 use crate::object::view::{self, Misfit, Raw, Strings};
 use crate::settings::Common;
 
@@ -63,6 +66,14 @@ pub enum Target<'a> {
     Workload(Workload<'a>),
     /// A ServiceAccount.
     ServiceAccount(ServiceAccount<'a>),
+    /// A request for a token.
+    TokenRequest(TokenRequest<'a>),
+    /// A Secret with a token.
+    TokenSecret(TokenSecret<'a>),
+    /// A RoleBinding or ClusterRoleBinding.
+    Binding(Binding<'a>),
+    /// A Role or ClusterRole.
+    Role(Role<'a>),
 }
 
 /// A Pod or a Pod template.
@@ -86,18 +97,35 @@ impl<'a> Target<'a> {
     /// # Errors
     /// [`Misfit`] when a field that rules read has the wrong shape.
     pub fn read(subject: &Subject<'_>, object: &'a str) -> Result<(Meta<'a>, Option<Self>), Misfit> {
-        if *subject == Subject::ServiceAccount {
-            let mut account: ServiceAccount<'a> = view::read(object, OBJECT)?;
-            let meta = account.metadata.take().unwrap_or_default();
-            return Ok((meta, Some(Self::ServiceAccount(account))));
+        match subject {
+            Subject::Pod => {
+                let mut pod: Pod<'a> = view::read(object, OBJECT)?;
+                let meta = pod.metadata.take().unwrap_or_default();
+                let workload = Workload::new(meta.annotations, pod.spec, false, Place::root());
+                Ok((meta, Some(Self::Workload(workload))))
+            }
+            Subject::Template(steps) => Self::read_template(steps, object),
+            Subject::ServiceAccount => {
+                let mut account: ServiceAccount<'a> = view::read(object, OBJECT)?;
+                Ok((account.metadata.take().unwrap_or_default(), Some(Self::ServiceAccount(account))))
+            }
+            Subject::TokenRequest => Ok((Meta::default(), Some(Self::TokenRequest(view::read(object, OBJECT)?)))),
+            Subject::Secret => Ok(match TokenSecret::read(object, OBJECT)? {
+                Some((meta, secret)) => (meta, Some(Self::TokenSecret(secret))),
+                None => (Meta::default(), None),
+            }),
+            Subject::Binding => {
+                let mut binding: Binding<'a> = view::read(object, OBJECT)?;
+                Ok((binding.metadata.take().unwrap_or_default(), Some(Self::Binding(binding))))
+            }
+            Subject::Role => {
+                let mut role: Role<'a> = view::read(object, OBJECT)?;
+                Ok((role.metadata.take().unwrap_or_default(), Some(Self::Role(role))))
+            }
         }
-        let steps = subject.steps();
-        if steps.is_empty() {
-            let mut pod: Pod<'a> = view::read(object, OBJECT)?;
-            let meta = pod.metadata.take().unwrap_or_default();
-            let workload = Workload::new(meta.annotations, pod.spec, false, Place::root());
-            return Ok((meta, Some(Self::Workload(workload))));
-        }
+    }
+
+    fn read_template(steps: &[&str], object: &'a str) -> Result<(Meta<'a>, Option<Self>), Misfit> {
         let meta = view::read::<Head<'a>>(object, OBJECT)?.metadata.unwrap_or_default();
         let Some(template) = object::descend(object, steps, OBJECT)? else { return Ok((meta, None)) };
         let root = steps.join(".");
@@ -111,19 +139,48 @@ impl<'s> Scene<'s> {
     /// The Pod or template that is judged.
     #[must_use]
     pub const fn workload(&self) -> Option<&'s Workload<'s>> {
-        match self.target {
-            Target::Workload(workload) => Some(workload),
-            Target::ServiceAccount(_) => None,
-        }
+        if let Target::Workload(workload) = self.target { Some(workload) } else { None }
     }
 
     /// The ServiceAccount that is judged.
     #[must_use]
     pub const fn service_account(&self) -> Option<&'s ServiceAccount<'s>> {
-        match self.target {
-            Target::ServiceAccount(account) => Some(account),
-            Target::Workload(_) => None,
+        if let Target::ServiceAccount(account) = self.target { Some(account) } else { None }
+    }
+
+    /// The request for a token that is judged.
+    #[must_use]
+    pub const fn token_request(&self) -> Option<&'s TokenRequest<'s>> {
+        if let Target::TokenRequest(request) = self.target { Some(request) } else { None }
+    }
+
+    /// The Secret with a token that is judged.
+    #[must_use]
+    pub const fn token_secret(&self) -> Option<&'s TokenSecret<'s>> {
+        if let Target::TokenSecret(secret) = self.target { Some(secret) } else { None }
+    }
+
+    /// The Secret with a token that an UPDATE replaces.
+    ///
+    /// # Errors
+    /// [`Misfit`] when it cannot be read.
+    pub fn old_token_secret(&self) -> Result<Option<TokenSecret<'s>>, Misfit> {
+        match (self.request.operation(), self.request.old_object.text()) {
+            (Operation::Update, Some(old)) => Ok(TokenSecret::read(old, "oldObject")?.map(|(_, secret)| secret)),
+            _ => Ok(None),
         }
+    }
+
+    /// The binding that is judged.
+    #[must_use]
+    pub const fn binding(&self) -> Option<&'s Binding<'s>> {
+        if let Target::Binding(binding) = self.target { Some(binding) } else { None }
+    }
+
+    /// The role that is judged.
+    #[must_use]
+    pub const fn role(&self) -> Option<&'s Role<'s>> {
+        if let Target::Role(role) = self.target { Some(role) } else { None }
     }
 
     /// The object's name; empty when the API server has yet to make one.
@@ -148,6 +205,13 @@ impl<'s> Scene<'s> {
         match self.target {
             Target::Workload(workload) => vec![(namespace, workload.spec.account())],
             Target::ServiceAccount(_) => vec![(namespace, self.name())],
+            Target::TokenRequest(_) => vec![(namespace, self.request.name())],
+            Target::TokenSecret(secret) => vec![(namespace, secret.account())],
+            Target::Binding(binding) => {
+                let accounts = binding.subjects.iter().filter_map(|subject| subject.accounts(namespace));
+                accounts.map(Accounts::compared).collect()
+            }
+            Target::Role(_) => Vec::new(),
         }
     }
 

@@ -7,7 +7,10 @@ pub mod json;
 pub mod meta;
 pub mod place;
 pub mod pod;
+pub mod rbac;
+pub mod secret;
 pub mod service_account;
+pub mod token_request;
 pub mod view;
 
 use view::{Members, Misfit, Raw};

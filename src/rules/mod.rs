@@ -5,9 +5,13 @@
 //! To add a rule: write `rules/<rule>.rs` and add one line to [`RULES`]. The
 //! tests then say what else is missing.
 
+pub mod binding_subjects;
 pub mod default_service_account;
+pub mod legacy_token_secret;
 pub mod pod_automount;
 pub mod role_arn;
+pub mod token_issuing_roles;
+pub mod token_request;
 
 use std::fmt;
 
@@ -18,7 +22,15 @@ use crate::settings::action::{CheckAction, FixAction};
 use crate::settings::params::{Param, Params};
 
 /// Every rule, in the order of the documentation.
-pub static RULES: &[&Rule] = &[&pod_automount::RULE, &default_service_account::RULE, &role_arn::RULE];
+pub static RULES: &[&Rule] = &[
+    &pod_automount::RULE,
+    &default_service_account::RULE,
+    &role_arn::RULE,
+    &token_request::RULE,
+    &legacy_token_secret::RULE,
+    &binding_subjects::RULE,
+    &token_issuing_roles::RULE,
+];
 
 /// A rule: what is known of it without any settings.
 pub struct Rule {

@@ -4,6 +4,7 @@
 
 use super::reader::{Problems, Value, senseless, unknown};
 use crate::admission::request::Request;
+use crate::matching::account;
 use crate::matching::glob::{self, Glob};
 
 /// The list of exemptions. All patterns stand in one list, and an entry knows
@@ -87,21 +88,12 @@ impl<'e> Exemption<'e> {
     }
 
     fn matches_account(self, (namespace, name): &(&str, &str)) -> bool {
-        self.patterns(&self.entry.service_accounts).iter().any(|pattern| covers_account(pattern, namespace, name))
+        account::any(self.patterns(&self.entry.service_accounts), namespace, name)
     }
 
     fn patterns(self, span: &Span) -> &'e [Glob<'e>] {
         self.patterns.get(span.clone()).unwrap_or_default()
     }
-}
-
-/// Whether a pattern of accounts, `namespace/name`, covers this one.
-#[must_use]
-pub fn covers_account(pattern: &Glob<'_>, namespace: &str, name: &str) -> bool {
-    pattern
-        .as_str()
-        .split_once('/')
-        .is_some_and(|(namespaces, names)| glob::matches(namespaces, namespace) && glob::matches(names, name))
 }
 
 /// No pattern matches anything; a pattern matches no empty text.
@@ -126,7 +118,7 @@ pub fn read<'a>(list: Value<'_, 'a, '_>, rule_ids: &[&'static str], problems: &m
                 }
                 "reason" => return drop(value.text(problems)),
                 "namespaces" => (&mut entry.namespaces, senseless),
-                "serviceAccounts" => (&mut entry.service_accounts, account_problem),
+                "serviceAccounts" => (&mut entry.service_accounts, account::problem),
                 "names" => (&mut entry.names, senseless),
                 "kinds" => (&mut entry.kinds, senseless),
                 "users" => (&mut entry.users, user_problem),
@@ -157,16 +149,6 @@ fn rules(value: Value<'_, '_, '_>, rule_ids: &[&'static str], problems: &mut Pro
         }
     });
     rules
-}
-
-/// What is wrong with a pattern of accounts, `namespace/name`, if anything.
-#[must_use]
-pub fn account_problem(pattern: &str) -> Option<String> {
-    senseless(pattern).or_else(|| {
-        let parts: Vec<&str> = pattern.split('/').collect();
-        (parts.len() != 2 || parts.contains(&""))
-            .then(|| "must be namespace/name, e.g. monitoring/prometheus-*".to_owned())
-    })
 }
 
 fn user_problem(pattern: &str) -> Option<String> {

@@ -19,11 +19,11 @@ use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Scene, Stop};
 use crate::identity::mistake;
 use crate::identity::{AccountId, Partition};
+use crate::matching::account;
 use crate::matching::glob::Glob;
 use crate::object::place::Place;
 use crate::object::pod::DEFAULT_ACCOUNT;
 use crate::settings::action::CheckAction;
-use crate::settings::exemptions::{account_problem, covers_account};
 use crate::settings::params::{Kind, Param, Params};
 use crate::settings::reader::senseless;
 
@@ -126,7 +126,7 @@ const ALLOW_ON_DEFAULT: Param = Param {
 };
 const REQUIRED_FOR: Param = Param {
     name: "requiredFor",
-    kind: Kind::Globs(account_problem),
+    kind: Kind::Globs(account::problem),
     default: "[]",
     doc: "accounts (`namespace/name`) that must have a role",
 };
@@ -237,7 +237,7 @@ impl RoleArnRule<'_> {
     fn is_required(&self, scene: &Scene<'_>, holder: Holder<'_>) -> bool {
         let [_, generate_name] = scene.meta.names();
         let name = if holder.account.is_empty() { generate_name } else { holder.account };
-        self.required_for.iter().any(|pattern| covers_account(pattern, holder.namespace, name))
+        account::any(&self.required_for, holder.namespace, name)
     }
 }
 

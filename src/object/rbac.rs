@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Roles and bindings.
+
+use super::meta::Meta;
+use super::view::{Text, view};
+
+view! {
+    /// A RoleBinding or ClusterRoleBinding. What it grants cannot change, so
+    /// an old subject has the grant that it had.
+    pub struct Binding<'a> {
+        /// The metadata; taken out by whoever reads the object.
+        pub metadata: Option<Meta<'a>> = "metadata",
+        /// Who is granted something.
+        pub subjects: Vec<BindingSubject<'a>> = "subjects",
+    }
+}
+
+view! {
+    /// A subject of a binding.
+    pub struct BindingSubject<'a> {
+        kind: Option<Text<'a>> = "kind",
+        /// Its name.
+        pub name: Option<Text<'a>> = "name",
+        namespace: Option<Text<'a>> = "namespace",
+    }
+}
+
+view! {
+    /// A Role or ClusterRole.
+    pub struct Role<'a> {
+        /// The metadata; taken out by whoever reads the object.
+        pub metadata: Option<Meta<'a>> = "metadata",
+        /// What it grants.
+        pub rules: Vec<PolicyRule<'a>> = "rules",
+    }
+}
+
+view! {
+    /// An entry of `rules`.
+    pub struct PolicyRule<'a> {
+        /// What may be done.
+        pub verbs: Vec<Text<'a>> = "verbs",
+        /// With resources of which API groups.
+        pub api_groups: Vec<Text<'a>> = "apiGroups",
+        /// With which resources.
+        pub resources: Vec<Text<'a>> = "resources",
+        /// With which objects only; none means all.
+        pub resource_names: Vec<Text<'a>> = "resourceNames",
+    }
+}
+
+/// The accounts that a subject stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accounts<'a> {
+    /// One.
+    One {
+        /// Its namespace.
+        namespace: &'a str,
+        /// Its name.
+        name: &'a str,
+    },
+    /// Every account of a namespace.
+    OfNamespace(&'a str),
+    /// Every account.
+    All,
+}
+
+/// The group of every account; with a colon and a namespace the group of every
+/// account there.
+/// <https://kubernetes.io/docs/reference/access-authn-authz/authentication/#service-account-tokens>
+const ACCOUNTS_GROUP: &str = "system:serviceaccounts";
+
+/// What the user name of every account begins with.
+const ACCOUNT_USER: &str = "system:serviceaccount:";
+
+impl BindingSubject<'_> {
+    /// The accounts that the subject stands for, whichever way it is written;
+    /// none if it is somebody else. An account without a namespace is one of
+    /// the binding's.
+    #[must_use]
+    pub fn accounts<'s>(&'s self, binding_namespace: &'s str) -> Option<Accounts<'s>> {
+        let name = self.name.as_deref().unwrap_or_default();
+        match self.kind.as_deref()? {
+            "ServiceAccount" => {
+                let namespace = self.namespace.as_deref().filter(|namespace| !namespace.is_empty());
+                Some(Accounts::One { namespace: namespace.unwrap_or(binding_namespace), name })
+            }
+            "User" => {
+                let (namespace, name) = name.strip_prefix(ACCOUNT_USER)?.split_once(':')?;
+                Some(Accounts::One { namespace, name })
+            }
+            "Group" => match name.strip_prefix(ACCOUNTS_GROUP)? {
+                "" => Some(Accounts::All),
+                rest => rest.strip_prefix(':').map(Accounts::OfNamespace),
+            },
+            _ => None,
+        }
+    }
+}
+
+impl<'a> Accounts<'a> {
+    /// Namespace and name for comparing with `namespace/name` patterns. Empty
+    /// stands for any: of all patterns only `*` matches it.
+    #[must_use]
+    pub const fn compared(self) -> (&'a str, &'a str) {
+        match self {
+            Self::One { namespace, name } => (namespace, name),
+            Self::OfNamespace(namespace) => (namespace, ""),
+            Self::All => ("", ""),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::object::view;
+    use rstest::rstest;
+
+    const APP: Option<Accounts<'_>> = Some(Accounts::One { namespace: "team-a", name: "app" });
+    const APP_OF_SHOP: Option<Accounts<'_>> = Some(Accounts::One { namespace: "shop", name: "app" });
+
+    #[rstest]
+    #[case(r#"{"kind":"ServiceAccount","namespace":"team-a","name":"app"}"#, APP)]
+    #[case(r#"{"kind":"ServiceAccount","name":"app"}"#, APP_OF_SHOP)]
+    #[case(r#"{"kind":"ServiceAccount","namespace":"","name":"app"}"#, APP_OF_SHOP)]
+    #[case(r#"{"kind":"User","name":"system:serviceaccount:team-a:app"}"#, APP)]
+    #[case(r#"{"kind":"Group","name":"system:serviceaccounts:team-a"}"#, Some(Accounts::OfNamespace("team-a")))]
+    #[case(r#"{"kind":"Group","name":"system:serviceaccounts"}"#, Some(Accounts::All))]
+    #[case(r#"{"kind":"Group","name":"system:serviceaccountsx"}"#, None)]
+    #[case(r#"{"kind":"Group","name":"system:serviceaccount:team-a:app"}"#, None)]
+    #[case(r#"{"kind":"User","name":"system:serviceaccounts"}"#, None)]
+    #[case(r#"{"kind":"User","name":"system:serviceaccount:team-a"}"#, None)]
+    #[case(r#"{"kind":"User","name":"alice"}"#, None)]
+    #[case(r#"{"kind":"Group","name":"system:authenticated"}"#, None)]
+    #[case("{}", None)]
+    fn subjects_are_normalised(#[case] text: &str, #[case] expected: Option<Accounts<'_>>) {
+        let subject: BindingSubject<'_> = view::read(text, "").unwrap();
+        assert_eq!(subject.accounts("shop"), expected);
+    }
+}

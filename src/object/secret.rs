@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Secrets, as far as they hold the token of an account.
+
+use super::json::{Cursor, Read};
+use super::meta::Meta;
+use super::view::{self, Misfit, Raw, Text, View, view};
+
+/// The type of a Secret that the token controller writes a token into.
+pub const TOKEN_TYPE: &str = "kubernetes.io/service-account-token";
+
+/// Names the account of the token.
+pub const ACCOUNT_ANNOTATION: &str = "kubernetes.io/service-account.name";
+
+/// Makes the API server refuse the token, unless it is empty.
+pub const INVALID_LABEL: &str = "kubernetes.io/legacy-token-invalid-since";
+
+view! {
+    /// Any Secret; of one that holds no token nothing but the type is read.
+    pub struct Secret<'a> {
+        kind: Option<Text<'a>> = "type",
+        metadata: Raw<'a> = "metadata",
+        data: Raw<'a> = "data",
+    }
+}
+
+view! {
+    /// The metadata that tell what the token is.
+    pub struct TokenMeta<'a> {
+        annotations: Option<TokenAnnotations<'a>> = "annotations",
+        labels: Option<TokenLabels<'a>> = "labels",
+    }
+}
+
+view! {
+    /// The annotations that the token controller reads.
+    pub struct TokenAnnotations<'a> {
+        account: Option<Text<'a>> = "kubernetes.io/service-account.name",
+    }
+}
+
+view! {
+    /// The labels that the API server reads.
+    pub struct TokenLabels<'a> {
+        invalid_since: Option<Text<'a>> = "kubernetes.io/legacy-token-invalid-since",
+    }
+}
+
+view! {
+    /// The data, as far as there are any.
+    pub struct TokenData<'a> {
+        token: Filled = "token",
+    }
+}
+
+/// Whether a text is there and not empty. The text itself is passed over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Filled(bool);
+
+impl<'a> View<'a> for Filled {
+    fn read(json: &mut Cursor<'a>) -> Read<Self> {
+        if json.null()? {
+            return Ok(Self(false));
+        }
+        if json.kind() != "a string" {
+            return json.wrong("a string");
+        }
+        Ok(Self(json.skip()? != "\"\""))
+    }
+}
+
+/// A Secret that holds, or will be given, the token of an account.
+#[derive(Debug)]
+pub struct TokenSecret<'a> {
+    account: Option<Text<'a>>,
+    /// Whether the API server refuses the token.
+    pub is_invalidated: bool,
+    /// Whether the token is there; if not, the token controller makes one.
+    pub has_token: bool,
+}
+
+impl<'a> TokenSecret<'a> {
+    /// Reads a Secret; none if it is of another type.
+    ///
+    /// # Errors
+    /// [`Misfit`] when a field that is read has the wrong shape.
+    pub fn read(text: &'a str, base: &str) -> Result<Option<(Meta<'a>, Self)>, Misfit> {
+        let secret: Secret<'a> = view::read(text, base)?;
+        if secret.kind.as_deref() != Some(TOKEN_TYPE) {
+            return Ok(None);
+        }
+        let path = format!("{base}.metadata");
+        let meta: Meta<'a> = secret.metadata.read(&path)?;
+        let about: TokenMeta<'a> = secret.metadata.read(&path)?;
+        let data: TokenData<'a> = secret.data.read(&format!("{base}.data"))?;
+        let invalid_since = about.labels.and_then(|labels| labels.invalid_since);
+        let token = Self {
+            account: about.annotations.and_then(|annotations| annotations.account),
+            is_invalidated: invalid_since.is_some_and(|since| !since.is_empty()),
+            has_token: data.token.0,
+        };
+        Ok(Some((meta, token)))
+    }
+
+    /// The account whose token it is; empty if the Secret does not say.
+    #[must_use]
+    pub fn account(&self) -> &str {
+        self.account.as_deref().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn token(data: &str) -> Result<bool, String> {
+        let text = format!(r#"{{"type":"{TOKEN_TYPE}","data":{data}}}"#);
+        let read = TokenSecret::read(&text, "object").map_err(|misfit| misfit.to_string())?;
+        Ok(read.unwrap().1.has_token)
+    }
+
+    #[rstest]
+    #[case("null", false)]
+    #[case("{}", false)]
+    #[case(r#"{"token":null}"#, false)]
+    #[case(r#"{"token":""}"#, false)]
+    #[case(r#"{"token": "c2VjcmV0"}"#, true)]
+    #[case(r#"{"ca.crt":"eA==","token":"\u0041"}"#, true)]
+    fn tells_whether_there_is_a_token(#[case] data: &str, #[case] expected: bool) {
+        assert_eq!(token(data), Ok(expected));
+    }
+
+    #[test]
+    fn an_error_never_shows_data() {
+        for data in [r#"{"token":["c2VjcmV0"]}"#, r#"{"token":7}"#, r#"["c2VjcmV0"]"#, r#""c2VjcmV0""#] {
+            let error = token(data).unwrap_err();
+            assert!(error.starts_with("object.data") && !error.contains("c2Vj"), "{error}");
+        }
+        assert_eq!(token(r#"{"token":7}"#).unwrap_err(), "object.data.token: must be a string, is a number");
+    }
+
+    #[test]
+    fn of_another_secret_nothing_is_read() {
+        for text in
+            [r#"{"type":"Opaque","data":7,"metadata":"x"}"#, r#"{"data":{"token":7}}"#, r#"{"type":null,"data":[]}"#]
+        {
+            assert!(TokenSecret::read(text, "object").unwrap().is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_keys_are_those_of_the_constants() {
+        let text = format!(
+            r#"{{"type":"{TOKEN_TYPE}","metadata":{{"annotations":{{"{ACCOUNT_ANNOTATION}":"app"}},"labels":{{"{INVALID_LABEL}":"2026-01-01"}}}}}}"#
+        );
+        let (_, secret) = TokenSecret::read(&text, "object").unwrap().unwrap();
+        assert_eq!((secret.account(), secret.is_invalidated), ("app", true));
+        let (_, secret) = TokenSecret::read(r#"{"type":"kubernetes.io/service-account-token","metadata":{"labels":{"kubernetes.io/legacy-token-invalid-since":""}}}"#, "object").unwrap().unwrap();
+        assert_eq!((secret.account(), secret.is_invalidated), ("", false));
+    }
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `binding-subjects`: what an account may do is said where the account is,
+//! and nothing is granted to `default`.
+//!
+//! A RoleBinding for an account of another namespace opens this namespace to
+//! everyone who may run a Pod over there. What is bound to `default` every Pod
+//! has that names no account. A subject can be written in several ways; all of
+//! them are compared as the accounts they stand for.
+//! <https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-subjects>
+
+use k8s_openapi::Resource;
+use k8s_openapi::api::rbac::v1::RoleBinding;
+
+use super::{Check, Room, Rule};
+use crate::admission::subject::SubjectKind;
+use crate::engine::finding::{Findings, Wording};
+use crate::engine::scene::{Scene, Stop};
+use crate::matching::glob::{self, Glob};
+use crate::object::place::Place;
+use crate::object::pod::DEFAULT_ACCOUNT;
+use crate::object::rbac::Accounts;
+use crate::settings::action::CheckAction;
+use crate::settings::params::{Kind, Param, Params};
+use crate::settings::reader::senseless;
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    id: "binding-subjects",
+    summary: "bindings name accounts of their own namespace, and never default",
+    subjects: &[SubjectKind::Binding],
+    params: &PARAMS,
+    wordings: &[&OTHER_NAMESPACE, &DEFAULT, &EVERY_ACCOUNT, &EVERYONE],
+    room: Room::Check { default: CheckAction::Off, build: |params| Box::new(BindingSubjects::new(params)) },
+};
+
+static PARAMS: [Param; 1] = [Param {
+    name: "allowCrossNamespace",
+    kind: Kind::Globs(namespace_problem),
+    default: "[]",
+    doc: "namespaces whose accounts may be bound anywhere",
+}];
+
+static OTHER_NAMESPACE: Wording = Wording {
+    name: "other-namespace",
+    template: "comes from namespace {}; bind an account of this namespace, or have that one added to allowCrossNamespace",
+};
+static DEFAULT: Wording = Wording {
+    name: "default",
+    template: "is the default account of namespace {}, which every Pod has that names none; bind an account of its own",
+};
+static EVERY_ACCOUNT: Wording = Wording {
+    name: "every-account",
+    template: "is every account of namespace {}, with default among them; bind the accounts that need it",
+};
+static EVERYONE: Wording = Wording {
+    name: "everyone",
+    template: "is every account of every namespace, with default among them; bind the accounts that need it",
+};
+
+struct BindingSubjects<'a> {
+    allow_cross_namespace: Vec<Glob<'a>>,
+}
+
+impl<'a> BindingSubjects<'a> {
+    fn new(params: &mut Params<'_, 'a>) -> Self {
+        Self { allow_cross_namespace: params.globs(&PARAMS[0]) }
+    }
+}
+
+impl Check for BindingSubjects<'_> {
+    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let Some(binding) = scene.binding() else { return Ok(()) };
+        let home = scene.request.namespace();
+        // A ClusterRoleBinding is nowhere, so no account is elsewhere.
+        let has_home = scene.request.kind() == RoleBinding::KIND;
+        for (index, subject) in binding.subjects.iter().enumerate() {
+            let Some(accounts) = subject.accounts(home) else { continue };
+            let place = || Place::at("subjects").entry(subject.name.as_deref(), index);
+            if let Accounts::One { namespace, .. } | Accounts::OfNamespace(namespace) = accounts
+                && has_home
+                && namespace != home
+                && !glob::any(&self.allow_cross_namespace, namespace)
+            {
+                findings.add(place(), &OTHER_NAMESPACE, &[namespace]);
+            }
+            match accounts {
+                Accounts::One { namespace, name: DEFAULT_ACCOUNT } => findings.add(place(), &DEFAULT, &[namespace]),
+                Accounts::One { .. } => {}
+                Accounts::OfNamespace(namespace) => findings.add(place(), &EVERY_ACCOUNT, &[namespace]),
+                Accounts::All => findings.add(place(), &EVERYONE, &[]),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn namespace_problem(pattern: &str) -> Option<String> {
+    senseless(pattern).or_else(|| {
+        pattern
+            .contains(['/', ':'])
+            .then(|| "must be a namespace without an account, e.g. monitoring or team-*".to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::cluster::LookupError;
+use crate::testing::{FakeCluster, create, review, update};
+
+const NAME: &str = "kubernetes.io/service-account.name";
+const UID: &str = "kubernetes.io/service-account.uid";
+const LAST_USED: &str = "kubernetes.io/legacy-token-last-used";
+
+/// A token Secret as the token controller leaves it.
+fn filled() -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token",
+        "metadata": {"name": "app-token", "namespace": "shop", "annotations": {NAME: "app", UID: "1"}, "labels": {"team": "shop"}},
+        "data": {"token": "c2VjcmV0", "ca.crt": "Y2E=", "namespace": "c2hvcA=="},
+    })
+}
+
+/// One as a user writes it.
+fn new() -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token",
+        "metadata": {"name": "app-token", "namespace": "shop", "annotations": {NAME: "app"}},
+    })
+}
+
+fn answer(request: &Value, settings: &Value) -> Value {
+    let answer = review(request, settings, &FakeCluster::failing(LookupError::Failed));
+    assert!(!answer.to_string().contains("c2VjcmV0"), "{answer}");
+    answer
+}
+
+fn lines(answer: &Value) -> Vec<&str> {
+    let message = answer["message"].as_str().unwrap_or_default().lines().skip(1);
+    message.map(|line| line.trim_start_matches("- ")).collect()
+}
+
+fn accepts_unsaid(answer: &Value) -> bool {
+    *answer == json!({"accepted": true})
+}
+
+fn with(mut object: Value, pointer: &str, value: Value) -> Value {
+    let (parent, key) = pointer.rsplit_once('/').unwrap();
+    let key = key.replace("~1", "/");
+    match (object.pointer_mut(parent).unwrap().as_object_mut().unwrap(), value) {
+        (parent, Value::Null) => drop(parent.remove(&key)),
+        (parent, value) => drop(parent.insert(key, value)),
+    }
+    object
+}
+
+const NAME_AT: &str = "/metadata/annotations/kubernetes.io~1service-account.name";
+const INVALID_AT: &str = "/metadata/labels/kubernetes.io~1legacy-token-invalid-since";
+
+#[test]
+fn every_text_in_full() {
+    assert_eq!(
+        lines(&answer(&create(&new()), &json!({}))),
+        [
+            "legacy-token-secret: type: makes a token that never expires; use a projected volume, or kubectl create token"
+        ]
+    );
+    let old = with(filled(), INVALID_AT, json!("2026-01-01"));
+    let new = with(with(filled(), NAME_AT, json!("admin")), "/data", json!({}));
+    assert_eq!(
+        lines(&answer(&update(&old, &new), &json!({}))),
+        [
+            "legacy-token-secret: data.token: is emptied, which makes a new token of account admin that never expires; delete the Secret instead",
+            r#"legacy-token-secret: metadata.annotations["kubernetes.io/service-account.name"]: changed from app to admin, whose token never expires; use a projected volume, or kubectl create token"#,
+            r#"legacy-token-secret: metadata.labels["kubernetes.io/legacy-token-invalid-since"]: is no longer set, which makes the token of account admin valid again; leave the label, and delete the Secret"#,
+        ]
+    );
+}
+
+#[test]
+fn actions() {
+    let request = create(&new());
+    assert!(accepts_unsaid(&answer(&request, &json!({"rules": {"legacy-token-secret": "off"}}))));
+    let warned = answer(&request, &json!({"rules": {"legacy-token-secret": "warn"}}));
+    assert_eq!((&warned["accepted"], warned["warnings"].as_array().unwrap().len()), (&json!(true), 1));
+    assert_eq!(answer(&request, &json!({}))["code"], json!(403));
+}
+
+/// Changes that make no token.
+#[rstest]
+#[case::label(filled(), with(filled(), "/metadata/labels/team", json!("web")))]
+#[case::finalizer_gone(with(filled(), "/metadata/finalizers", json!(["x"])), filled())]
+#[case::still_empty(new(), with(new(), "/metadata/labels", json!({"team": "shop"})))]
+#[case::controller_fills_in(new(), filled())]
+#[case::controller_renews_ca(filled(), with(filled(), "/data/ca.crt", json!("bmV3")))]
+#[case::controller_fills_in_namespace(with(filled(), "/data/namespace", Value::Null), filled())]
+#[case::api_server_notes_the_use(filled(), with(filled(), "/metadata/labels", json!({"team": "shop", LAST_USED: "2026-01-01"})))]
+#[case::cleaner_invalidates(filled(), with(filled(), INVALID_AT, json!("2026-01-01")))]
+#[case::another_date(with(filled(), INVALID_AT, json!("2026-01-01")), with(filled(), INVALID_AT, json!("2026-02-01")))]
+#[case::no_date_goes(with(filled(), INVALID_AT, json!("")), filled())]
+#[case::other_token(filled(), with(filled(), "/data/token", json!("b3RoZXI=")))]
+fn ordinary_updates_pass_whoever_makes_them(#[case] old: Value, #[case] new: Value) {
+    assert!(accepts_unsaid(&answer(&update(&old, &new), &json!({}))));
+}
+
+/// Ways to a token without creating a Secret for it.
+#[rstest]
+#[case::re_pointed(filled(), with(filled(), NAME_AT, json!("admin")))]
+#[case::no_account(filled(), with(filled(), NAME_AT, Value::Null))]
+#[case::token_emptied(filled(), with(filled(), "/data/token", json!("")))]
+#[case::token_gone(filled(), with(filled(), "/data/token", Value::Null))]
+#[case::data_gone(filled(), with(filled(), "/data", Value::Null))]
+#[case::label_gone(with(filled(), INVALID_AT, json!("2026-01-01")), filled())]
+#[case::labels_gone(with(filled(), INVALID_AT, json!("2026-01-01")), with(filled(), "/metadata/labels", Value::Null))]
+#[case::label_emptied(with(filled(), INVALID_AT, json!("2026-01-01")), with(filled(), INVALID_AT, json!("")))]
+#[case::pending_re_pointed(new(), with(new(), NAME_AT, json!("admin")))]
+#[case::mirror_annotation(filled(), with(with(filled(), NAME_AT, json!("admin")), "/metadata/annotations/kubernetes.io~1config.mirror", json!("x")))]
+#[case::controlled(filled(), with(with(filled(), NAME_AT, json!("admin")), "/metadata/ownerReferences", json!([{"controller": true}])))]
+#[case::old_of_another_type(with(filled(), "/type", json!("Opaque")), filled())]
+fn bypasses(#[case] old: Value, #[case] new: Value) {
+    assert_eq!(answer(&update(&old, &new), &json!({}))["code"], json!(403));
+    // What the object was like before is no excuse, unlike elsewhere.
+    let mut request = update(&old, &new);
+    request["userInfo"] = json!({"username": "system:kube-controller-manager", "groups": []});
+    assert_eq!(answer(&request, &json!({}))["code"], json!(403));
+}
+
+#[test]
+fn nothing_is_old_without_an_old_object() {
+    assert_eq!(answer(&update(&Value::Null, &filled()), &json!({}))["code"], json!(403));
+}
+
+#[test]
+fn other_secrets_are_not_read() {
+    for object in [
+        json!({"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": [], "data": {"token": 7}}),
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"annotations": {NAME: "app"}}}),
+        json!({"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token2", "metadata": {}}),
+    ] {
+        assert!(accepts_unsaid(&answer(&create(&object), &json!({"exemptions": [{"names": ["x"]}]}))));
+    }
+}
+
+#[rstest]
+#[case(json!({"allowed": ["shop/app"]}), true)]
+#[case(json!({"allowed": ["*/ap?"]}), true)]
+#[case(json!({"allowed": ["shop/other", "team/app"]}), false)]
+#[case(json!({"allowedUsers": ["ali*"]}), true)]
+#[case(json!({"allowedUsers": ["bob"]}), false)]
+fn some_accounts_and_users_may(#[case] params: Value, #[case] expected: bool) {
+    let settings = json!({"rules": {"legacy-token-secret": params}});
+    assert_eq!(accepts_unsaid(&answer(&create(&new()), &settings)), expected);
+    assert_eq!(accepts_unsaid(&answer(&update(&with(new(), NAME_AT, json!("x")), &new()), &settings)), expected);
+    // The account that an update takes the token from is no reason.
+    let taken = update(&new(), &with(new(), NAME_AT, json!("admin")));
+    if params["allowedUsers"].is_null() {
+        assert!(!accepts_unsaid(&answer(&taken, &settings)));
+    }
+}
+
+#[rstest]
+#[case("system:serviceaccount:cattle-system:rancher", true)]
+#[case("system:serviceaccount:cattle-fleet-system:fleet-controller", true)]
+#[case("system:serviceaccount:openshift-infra:serviceaccount-controller", true)]
+#[case("system:serviceaccount:cattle:rancher", false)]
+#[case("system:serviceaccount:shop:cattle-system", false)]
+#[case("system:kube-controller-manager", false)]
+#[case("", false)]
+fn who_makes_them_by_default(#[case] user: &str, #[case] expected: bool) {
+    let mut request = create(&new());
+    request["userInfo"] = json!({"username": user});
+    assert_eq!(accepts_unsaid(&answer(&request, &json!({}))), expected);
+}
+
+#[test]
+fn exemptions_compare_the_account_of_the_annotation() {
+    for (account, expected) in [("shop/app", true), ("shop/app-token", false)] {
+        let settings = json!({"exemptions": [{"serviceAccounts": [account]}]});
+        assert_eq!(accepts_unsaid(&answer(&create(&new()), &settings)), expected, "{account}");
+    }
+    assert!(accepts_unsaid(&answer(&create(&new()), &json!({"exemptions": [{"names": ["app-token"]}]}))));
+}
+
+#[test]
+fn parameters_that_make_no_sense() {
+    let settings = json!({"rules": {"legacy-token-secret": {"allowed": ["app"], "allowedUsers": ["*"]}}});
+    assert_eq!(
+        answer(&create(&new()), &settings)["message"],
+        json!(
+            "serviceaccount-hygiene: 2 problems in the settings\n- rules.legacy-token-secret.allowed[0]: must be namespace/name, e.g. monitoring/prometheus-*\n- rules.legacy-token-secret.allowedUsers[0]: matches everyone; switch the rule off instead"
+        )
+    );
+}

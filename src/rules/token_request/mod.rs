@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `token-request`: a token that someone asks for is short-lived, for someone
+//! in particular, and ends with what it is for.
+//!
+//! Who may create `serviceaccounts/token` names lifetime, audiences and binding
+//! at will; the API server has no limits but its own maximum. The control plane
+//! asks for every Pod's tokens the same way and must never be in doubt, so the
+//! caller decides whether anything is judged at all.
+//! <https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/>
+
+use super::{Check, Fix, Room, Rule};
+use crate::admission::request::User;
+use crate::admission::subject::SubjectKind;
+use crate::engine::finding::{Changes, Findings, Wording};
+use crate::engine::scene::{Edit, Scene, Stop};
+use crate::matching::glob::{self, Glob};
+use crate::object::edit::Step;
+use crate::object::place::Place;
+use crate::object::token_request::TokenRequestSpec;
+use crate::settings::Common;
+use crate::settings::action::FixAction;
+use crate::settings::params::{Kind, Param, Params};
+use crate::settings::reader::senseless;
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    id: "token-request",
+    summary: "a token that someone asks for is short-lived, for an allowed audience, and bound",
+    subjects: &[SubjectKind::TokenRequest],
+    params: &PARAMS,
+    wordings: &[&TOO_LONG, &ONE_YEAR, &AUDIENCE, &API_AUDIENCE, &UNBOUND, &NODE, &FIXED],
+    room: Room::Fix { default: FixAction::Mutate, build: |params| Box::new(TokenRequest::new(params)) },
+};
+
+static PARAMS: [Param; 3] = [
+    Param {
+        name: "maxSeconds",
+        kind: Kind::Seconds { least: 600, most: 1 << 32 },
+        default: "86400",
+        doc: "the longest lifetime; the fix lowers a longer one",
+    },
+    Param {
+        name: "allowedAudiences",
+        kind: Kind::Globs(senseless),
+        default: "[]",
+        doc: "when set, any other audience is a finding; a request that names none asks for the Kubernetes API, which is allowed by e.g. `https://kubernetes.default*`",
+    },
+    Param {
+        name: "requireBoundObject",
+        kind: Kind::Flag,
+        default: "false",
+        doc: "whether the token must be bound to an object and end with it",
+    },
+];
+
+static TOO_LONG: Wording =
+    Wording { name: "too-long", template: "is {}, the most is {}; ask again before the token expires" };
+static ONE_YEAR: Wording = Wording {
+    name: "one-year",
+    template: "is 3607, for which the API server may sign a token of one year; ask for 3600",
+};
+static AUDIENCE: Wording = Wording {
+    name: "audience",
+    template: "audience {} is not allowed; ask for one that is, or have account {} exempted",
+};
+static API_AUDIENCE: Wording = Wording {
+    name: "api-audience",
+    template: "asks for the Kubernetes API, which is not allowed; name an audience that is, or have account {} exempted",
+};
+static UNBOUND: Wording =
+    Wording { name: "unbound", template: "is not set; bind the token to the Pod or Secret that it is to end with" };
+static NODE: Wording =
+    Wording { name: "node", template: "is Node, which only nodes may ask for; bind the token to a Pod or Secret" };
+static FIXED: Wording = Wording { name: "fixed", template: "lowered from {} to {}" };
+
+/// What the API server fills in where nothing is said.
+const DEFAULT_SECONDS: i64 = 3600;
+
+/// The lifetime of the tokens that Pods are given. The API server takes it for
+/// a Pod that does not know that tokens expire, and signs for one year.
+/// <https://github.com/kubernetes/kubernetes/blob/master/pkg/serviceaccount/claims.go>
+const YEAR_SECONDS: i64 = 3607;
+
+/// API audiences for telling whether a pattern is meant to allow them. What a
+/// cluster's own are called the policy does not know.
+const USUAL_API_AUDIENCES: [&str; 3] =
+    ["", "https://kubernetes.default.svc", "https://kubernetes.default.svc.cluster.local"];
+
+struct TokenRequest<'a> {
+    max_seconds: i64,
+    allowed_audiences: Vec<Glob<'a>>,
+    require_bound_object: bool,
+}
+
+impl<'a> TokenRequest<'a> {
+    fn new(params: &mut Params<'_, 'a>) -> Self {
+        let [max_seconds, allowed_audiences, require_bound_object] = &PARAMS;
+        Self {
+            max_seconds: params.seconds(max_seconds),
+            allowed_audiences: params.globs(allowed_audiences),
+            require_bound_object: params.flag(require_bound_object),
+        }
+    }
+
+    /// The lifetime that is allowed in place of one that is not.
+    fn lower(&self, seconds: i64) -> Option<i64> {
+        let most = if self.max_seconds == YEAR_SECONDS { DEFAULT_SECONDS } else { self.max_seconds };
+        match seconds {
+            seconds if seconds > self.max_seconds => Some(most),
+            YEAR_SECONDS => Some(DEFAULT_SECONDS),
+            _ => None,
+        }
+    }
+
+    /// One finding for every audience that is not allowed. The API server's
+    /// own count as one: the mutating phase sees none, the validating phase
+    /// sees them filled in.
+    fn judge_audiences(&self, scene: &Scene<'_>, spec: &TokenRequestSpec<'_>, findings: &mut Findings) {
+        let account = scene.request.name();
+        let place = || Place::at("spec").field("audiences");
+        let mut asks_for_api = spec.audiences.is_empty();
+        for audience in &spec.audiences {
+            if glob::any(&self.allowed_audiences, audience) {
+                continue;
+            }
+            if scene.common.is_api_audience(audience) {
+                asks_for_api = true;
+            } else {
+                findings.add(place(), &AUDIENCE, &[audience, account]);
+            }
+        }
+        if asks_for_api && !self.allows_api(scene.common) {
+            findings.add(place(), &API_AUDIENCE, &[account]);
+        }
+    }
+
+    /// Whether one of the allowed audiences is the Kubernetes API's.
+    fn allows_api(&self, common: &Common<'_>) -> bool {
+        self.allowed_audiences.iter().any(|pattern| {
+            common.is_api_audience(pattern.as_str())
+                || USUAL_API_AUDIENCES.iter().any(|audience| pattern.matches(audience))
+        })
+    }
+}
+
+impl Check for TokenRequest<'_> {
+    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let Some(request) = judged(scene) else { return Ok(()) };
+        let unsaid = TokenRequestSpec::default();
+        let spec = request.spec.as_ref().unwrap_or(&unsaid);
+        let seconds = seconds(spec);
+        if self.lower(seconds).is_some() {
+            let place = Place::at("spec").field(SECONDS);
+            if seconds > self.max_seconds {
+                findings.add(place, &TOO_LONG, &[&seconds.to_string(), &self.max_seconds.to_string()]);
+            } else {
+                findings.add(place, &ONE_YEAR, &[]);
+            }
+        }
+        if !self.allowed_audiences.is_empty() {
+            self.judge_audiences(scene, spec, findings);
+        }
+        let kind = spec.bound_object.as_ref().and_then(|bound| bound.kind.as_deref()).unwrap_or_default();
+        match kind {
+            "" if self.require_bound_object => {
+                findings.add(Place::at("spec").field("boundObjectRef"), &UNBOUND, &[]);
+            }
+            "Node" => findings.add(Place::at("spec").field("boundObjectRef").field("kind"), &NODE, &[]),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Fix for TokenRequest<'_> {
+    fn fix(&self, scene: &Scene<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
+        let Some(spec) = judged(scene).and_then(|request| request.spec.as_ref()) else { return Ok(()) };
+        let seconds = seconds(spec);
+        let Some(lower) = self.lower(seconds) else { return Ok(()) };
+        let lower = lower.to_string();
+        edit.set(&[Step::Key("spec")], SECONDS, &lower)?;
+        changes.add(Place::at("spec").field(SECONDS), &FIXED, &[&seconds.to_string(), &lower]);
+        Ok(())
+    }
+}
+
+const SECONDS: &str = "expirationSeconds";
+
+fn seconds(spec: &TokenRequestSpec<'_>) -> i64 {
+    spec.expiration_seconds.unwrap_or(DEFAULT_SECONDS)
+}
+
+/// The request, unless the control plane made it.
+fn judged<'s>(scene: &Scene<'s>) -> Option<&'s crate::object::token_request::TokenRequest<'s>> {
+    scene.token_request().filter(|_| !is_control_plane(scene.request.user()))
+}
+
+/// Kubelets ask for the tokens of every Pod, the controller manager for its
+/// controllers', and what runs in kube-system is the cluster. Nodes are told by
+/// their group: a user may be called `system:node:x` without being one.
+fn is_control_plane(user: User<'_>) -> bool {
+    user.name() == "system:kube-controller-manager"
+        || user.name().starts_with("system:serviceaccount:kube-system:")
+        || user.groups().any(|group| group == "system:nodes")
+}
+
+#[cfg(test)]
+mod tests;
