@@ -34,7 +34,7 @@ macro_rules! mistakes {
             /// What the text names besides the value.
             fn details(&self) -> Vec<String> {
                 match self {
-                    $(Self::$variant $({ $($field),* })? => vec![$($($field.to_string()),*)?],)*
+                    $(Self::$variant $({ $($field),* })? => texts(&[$($($field),*)?]),)*
                 }
             }
         }
@@ -116,6 +116,10 @@ mistakes! {
     LongName { characters: usize } = LONG_NAME, "long-name", "name has {} characters, must have 64 at most ({})";
     /// A path that is too long.
     LongPath { characters: usize } = LONG_PATH, "long-path", "path has {} characters, must have 512 at most ({})";
+}
+
+fn texts(parts: &[&dyn fmt::Display]) -> Vec<String> {
+    parts.iter().map(ToString::to_string).collect()
 }
 
 /// What stands for the value at the end of a text.

@@ -41,23 +41,21 @@ impl RoleArn {
     /// The first thing wrong with it as a whole, or else what is wrong with
     /// each of its parts.
     pub fn parse(text: &str) -> Result<Self, Vec<RoleError>> {
-        let rest = after_arn(text).map_err(|error| vec![error])?;
-        let mut fields = rest.splitn(5, ':');
-        let mut next = || fields.next();
-        let (partition, service, region, account, resource) = match (next(), next(), next(), next(), next()) {
-            // No ARN of a role, but clearly meant to be one.
-            (Some(_), Some("iam"), Some(""), Some(last), _) if is_role(last) => return Err(vec![RoleError::NoAccount]),
-            (Some(_), Some("iam"), Some(account), Some(last), _) if is_role(last) && is_number(account) => {
+        let (fields, count) = fields(after_arn(text).map_err(|error| vec![error])?);
+        let [partition, service, region, account, resource] = fields;
+        // What is no ARN of a role, but clearly meant to be one.
+        if service == "iam" && is_role(account) {
+            if region.is_empty() {
+                return Err(vec![RoleError::NoAccount]);
+            }
+            if region.bytes().all(|byte| byte.is_ascii_digit()) {
                 return Err(vec![RoleError::OneColon]);
             }
-            (Some("iam"), Some(_), Some(_), Some(last), None) if is_role(last) => {
-                return Err(vec![RoleError::NoPartition]);
-            }
-            (Some(partition), Some(service), Some(region), Some(account), Some(resource)) => {
-                (partition, service, region, account, resource)
-            }
-            _ => return Err(vec![RoleError::Incomplete]),
-        };
+        }
+        if count < fields.len() {
+            let unparted = partition == "iam" && is_role(account);
+            return Err(vec![if unparted { RoleError::NoPartition } else { RoleError::Incomplete }]);
+        }
         let mut errors = Vec::new();
         let partition = note(partition.parse::<Partition>(), &mut errors);
         let is_session = service == "sts" && resource.starts_with("assumed-role/");
@@ -76,28 +74,34 @@ impl RoleArn {
     }
 }
 
+/// The fields behind `arn:`, and how many there are: partition, service, region,
+/// account, and the resource, which may have colons. Those missing are empty.
+#[must_use]
+pub fn fields(rest: &str) -> ([&str; 5], usize) {
+    let mut fields = [""; 5];
+    let mut count = 0;
+    for (slot, field) in fields.iter_mut().zip(rest.splitn(5, ':')) {
+        *slot = field;
+        count += 1;
+    }
+    (fields, count)
+}
+
 /// What follows `arn:`, if the text as a whole could be an ARN.
 fn after_arn(text: &str) -> Result<&str, RoleError> {
     if text.is_empty() {
         return Err(RoleError::Empty);
     }
-    if text.contains(['\n', '\r']) {
-        return Err(RoleError::LineBreak);
-    }
-    if text.trim() != text {
-        return Err(RoleError::OuterBlank);
-    }
-    if text.contains(char::is_whitespace) {
-        return Err(RoleError::InnerBlank);
-    }
-    if text.contains(['"', '\'', '`', '“', '”', '‘', '’']) {
-        return Err(RoleError::Quoted);
-    }
-    if text.contains(['$', '{', '}', '<', '>']) {
-        return Err(RoleError::Unfilled);
-    }
-    if text.contains('%') {
-        return Err(RoleError::PercentEncoded);
+    // The worst of the characters that no ARN has tells how it came about.
+    if let Some(strange) = text.chars().map(Strange::of).max().flatten() {
+        return Err(match strange {
+            Strange::LineBreak => RoleError::LineBreak,
+            Strange::Blank if text.trim() != text => RoleError::OuterBlank,
+            Strange::Blank => RoleError::InnerBlank,
+            Strange::Quote => RoleError::Quoted,
+            Strange::Placeholder => RoleError::Unfilled,
+            Strange::Percent => RoleError::PercentEncoded,
+        });
     }
     let Some(rest) = text.strip_prefix("arn:") else {
         return Err(match text.split_once(':') {
@@ -106,19 +110,40 @@ fn after_arn(text: &str) -> Result<&str, RoleError> {
             None => RoleError::BareName,
         });
     };
-    if rest.starts_with("arn:") || rest.contains(":arn:") || rest.contains("/arn:") {
+    // Another `arn:` at the beginning of a field or of a part of the path.
+    let (fields, _) = rest.rsplit_once(':').unwrap_or_default();
+    if fields.split(':').any(|field| field.rsplit('/').next() == Some("arn")) {
         return Err(RoleError::Nested);
     }
     Ok(rest)
 }
 
+/// What no ARN has, from the least telling to the most.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Strange {
+    Percent,
+    Placeholder,
+    Quote,
+    Blank,
+    LineBreak,
+}
+
+impl Strange {
+    fn of(character: char) -> Option<Self> {
+        match character {
+            '%' => Some(Self::Percent),
+            '$' | '{' | '}' | '<' | '>' => Some(Self::Placeholder),
+            '"' | '\'' | '`' | '“' | '”' | '‘' | '’' => Some(Self::Quote),
+            '\n' | '\r' => Some(Self::LineBreak),
+            _ if character.is_whitespace() => Some(Self::Blank),
+            _ => None,
+        }
+    }
+}
+
 /// Whether a role stands where an account belongs.
 fn is_role(field: &str) -> bool {
     field == "role" || field.starts_with("role/")
-}
-
-fn is_number(field: &str) -> bool {
-    field.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn role(resource: &str) -> Result<RolePath, RoleError> {
@@ -136,7 +161,9 @@ fn role(resource: &str) -> Result<RolePath, RoleError> {
         ("instance-profile", _) => RoleError::InstanceProfile,
         _ if OTHER_KINDS.contains(&kind) => RoleError::OtherKind { kind: kind.to_owned() },
         (_, Some(separator)) if near::meant(kind, ["role"]).is_some() => {
-            RoleError::Misspelt { written: format!("{kind}{separator}") }
+            let mut written = kind.to_owned();
+            written.push(separator);
+            RoleError::Misspelt { written }
         }
         _ => RoleError::NoRole,
     })

@@ -4,6 +4,7 @@
 //! chooses is ever read as a pattern.
 
 use super::Holder;
+use crate::identity::role_arn::fields;
 use crate::identity::role_path::{named, takes};
 use crate::identity::{AccountId, Partition, RoleArn, RoleError};
 use crate::matching::glob;
@@ -36,11 +37,12 @@ impl<'a> RolePattern<'a> {
     /// Whether this holder may have this role.
     #[must_use]
     pub fn allows(&self, arn: &RoleArn, holder: Holder<'_>) -> bool {
-        let Some(fields) = Fields::of(&self.0) else { return allows_role(&self.0, arn, holder) };
-        glob::matches(fields.partition, arn.partition.as_str())
-            && (fields.service, fields.region) == ("iam", "")
-            && glob::matches(fields.account, arn.account.as_str())
-            && fields.resource.strip_prefix("role/").is_some_and(|pattern| allows_role(pattern, arn, holder))
+        let Some(rest) = self.0.strip_prefix("arn:") else { return allows_role(&self.0, arn, holder) };
+        let ([partition, service, region, account, resource], _) = fields(rest);
+        glob::matches(partition, arn.partition.as_str())
+            && (service, region) == ("iam", "")
+            && glob::matches(account, arn.account.as_str())
+            && resource.strip_prefix("role/").is_some_and(|pattern| allows_role(pattern, arn, holder))
     }
 }
 
@@ -62,24 +64,6 @@ fn covers(pattern: &str, segment: &str, holder: Holder<'_>) -> bool {
     // Compared as text, whatever is in the name. A name that the API server has
     // yet to make is empty and matches nothing.
     !name.is_empty() && segment.strip_prefix(before).and_then(|rest| rest.strip_suffix(after)) == Some(name)
-}
-
-/// The fields of a pattern for whole ARNs.
-struct Fields<'p> {
-    partition: &'p str,
-    service: &'p str,
-    region: &'p str,
-    account: &'p str,
-    resource: &'p str,
-}
-
-impl<'p> Fields<'p> {
-    /// The fields; missing ones are empty. None if it is another pattern.
-    fn of(pattern: &'p str) -> Option<Self> {
-        let mut fields = pattern.strip_prefix("arn:")?.splitn(5, ':');
-        let mut next = || fields.next().unwrap_or_default();
-        Some(Self { partition: next(), service: next(), region: next(), account: next(), resource: next() })
-    }
 }
 
 const ALPHABET: &str = "besides letters, digits and + = , . @ _ - a pattern takes *, {namespace} and {serviceAccount}";
@@ -104,26 +88,30 @@ fn check(pattern: &str) -> Result<(), String> {
     if pattern.contains("**") {
         return Err(TWO_STARS.to_owned());
     }
-    let Some(fields) = Fields::of(pattern) else {
+    let Some(rest) = pattern.strip_prefix("arn:") else {
         if pattern.starts_with("role/") {
             return Err("begins with role/; leave that out, or write the whole ARN".to_owned());
         }
-        return pattern.split('/').try_for_each(check_segment);
+        return check_segments(pattern);
     };
-    if fields.service != "iam" || !fields.region.is_empty() || !fields.resource.starts_with("role/") {
-        return Err(NO_ARN.to_owned());
+    let ([partition, service, region, account, resource], _) = fields(rest);
+    let role = resource.strip_prefix("role/");
+    let (("iam", ""), Some(role)) = ((service, region), role) else { return Err(NO_ARN.to_owned()) };
+    if !partition.contains('*') {
+        partition.parse::<Partition>().map_err(|error| error.to_string())?;
+    } else if !partition.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'-' | b'*')) {
+        return Err(RoleError::UnknownPartition { partition: partition.to_owned() }.to_string());
     }
-    if !fields.partition.contains('*') {
-        fields.partition.parse::<Partition>().map_err(|error| error.to_string())?;
-    } else if !fields.partition.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'-' | b'*')) {
-        return Err(RoleError::UnknownPartition { partition: fields.partition.to_owned() }.to_string());
+    if !account.contains('*') {
+        account.parse::<AccountId>().map_err(|error| error.to_string())?;
+    } else if !account.bytes().all(|byte| byte.is_ascii_digit() || byte == b'*') {
+        return Err(RoleError::AccountLetters { account: account.to_owned() }.to_string());
     }
-    if !fields.account.contains('*') {
-        fields.account.parse::<AccountId>().map_err(|error| error.to_string())?;
-    } else if !fields.account.bytes().all(|byte| byte.is_ascii_digit() || byte == b'*') {
-        return Err(RoleError::AccountLetters { account: fields.account.to_owned() }.to_string());
-    }
-    fields.resource.split('/').skip(1).try_for_each(check_segment)
+    check_segments(role)
+}
+
+fn check_segments(role: &str) -> Result<(), String> {
+    role.split('/').try_for_each(check_segment)
 }
 
 fn check_segment(segment: &str) -> Result<(), String> {

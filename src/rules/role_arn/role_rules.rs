@@ -118,33 +118,32 @@ impl<'a> RoleRules<'a> {
             }
         };
         let mut refusals = Vec::new();
-        let mut refuse = |wording, mut values: Vec<String>| {
-            values.push(written.to_owned());
+        let mut refuse = |wording, values: &[&str]| {
+            let values = values.iter().chain(&[written]).map(|&value| value.to_owned()).collect();
             refusals.push(Refusal { wording, values });
         };
         if !self.partitions.contains(&arn.partition) {
-            refuse(
-                &PARTITION,
-                vec![arn.partition.to_string(), listed(&self.partitions, |partition| partition.as_str())],
-            );
+            let allowed: Vec<&str> = self.partitions.iter().map(|partition| partition.as_str()).collect();
+            refuse(&PARTITION, &[arn.partition.as_str(), &allowed.join(", ")]);
         }
         if !self.accounts.is_empty() && !self.accounts.contains(&arn.account) {
-            refuse(&ACCOUNT, vec![arn.account.to_string(), listed(&self.accounts, AccountId::as_str)]);
+            let allowed: Vec<&str> = self.accounts.iter().map(AccountId::as_str).collect();
+            refuse(&ACCOUNT, &[arn.account.as_str(), &allowed.join(", ")]);
         }
         if !self.roles.is_empty() && !allowed(&self.roles, &arn, holder) {
-            refuse(&ROLE, vec![listed(&self.roles, RolePattern::as_str)]);
+            refuse(&ROLE, &[&listed(&self.roles)]);
         }
         if !self.namespaces.is_empty() {
             match self.roles_of(holder.namespace) {
-                None => refuse(&NAMESPACE, vec![holder.namespace.to_owned()]),
+                None => refuse(&NAMESPACE, &[holder.namespace]),
                 Some(roles) if !allowed(roles, &arn, holder) => {
-                    refuse(&NAMESPACE_ROLES, vec![holder.namespace.to_owned(), listed(roles, RolePattern::as_str)]);
+                    refuse(&NAMESPACE_ROLES, &[holder.namespace, &listed(roles)]);
                 }
                 Some(_) => {}
             }
         }
         if let Some(reserved) = arn.role.reserved().filter(|_| self.forbid_reserved) {
-            refuse(&RESERVED, vec![reserved.to_owned()]);
+            refuse(&RESERVED, &[reserved]);
         }
         refusals
     }
@@ -170,6 +169,6 @@ fn allowed(patterns: &[RolePattern<'_>], arn: &RoleArn, holder: Holder<'_>) -> b
     patterns.iter().any(|pattern| pattern.allows(arn, holder))
 }
 
-fn listed<'t, T>(items: &'t [T], text: impl Fn(&'t T) -> &'t str) -> String {
-    items.iter().map(text).collect::<Vec<_>>().join(", ")
+fn listed(patterns: &[RolePattern<'_>]) -> String {
+    patterns.iter().map(RolePattern::as_str).collect::<Vec<_>>().join(", ")
 }
