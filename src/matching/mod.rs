@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Comparing text with patterns and with near misses.
 
+pub mod account;
 pub mod glob;
 pub mod near;

@@ -19,11 +19,11 @@ use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Scene, Stop};
 use crate::identity::mistake;
 use crate::identity::{AccountId, Partition};
+use crate::matching::account;
 use crate::matching::glob::Glob;
 use crate::object::place::Place;
 use crate::object::pod::DEFAULT_ACCOUNT;
 use crate::settings::action::CheckAction;
-use crate::settings::exemptions::{account_problem, covers_account};
 use crate::settings::params::{Kind, Param, Params};
 use crate::settings::reader::senseless;
 
@@ -126,7 +126,7 @@ const ALLOW_ON_DEFAULT: Param = Param {
 };
 const REQUIRED_FOR: Param = Param {
     name: "requiredFor",
-    kind: Kind::Globs(account_problem),
+    kind: Kind::Globs(account::problem),
     default: "[]",
     doc: "accounts (`namespace/name`) that must have a role",
 };
@@ -232,12 +232,9 @@ impl Check for RoleArnRule<'_> {
 }
 
 impl RoleArnRule<'_> {
-    /// Whether the account has to have a role. One that has yet to be named
-    /// counts by what its name will begin with.
+    /// Whether the account has to have a role.
     fn is_required(&self, scene: &Scene<'_>, holder: Holder<'_>) -> bool {
-        let [_, generate_name] = scene.meta.names();
-        let name = if holder.account.is_empty() { generate_name } else { holder.account };
-        self.required_for.iter().any(|pattern| covers_account(pattern, holder.namespace, name))
+        account::any(&self.required_for, holder.namespace, &scene.name_to_be())
     }
 }
 

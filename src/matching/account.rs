@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Patterns for ServiceAccounts: `namespace/name`, each half a glob over its
+//! own half, so that no `*` reaches across the slash.
+
+use super::glob::{self, Glob};
+use crate::settings::reader::senseless;
+
+/// Whether one of the patterns covers the account. An account without a
+/// namespace is covered by none.
+#[must_use]
+pub fn any(patterns: &[Glob<'_>], namespace: &str, name: &str) -> bool {
+    !namespace.is_empty()
+        && patterns.iter().any(|pattern| {
+            pattern
+                .as_str()
+                .split_once('/')
+                .is_some_and(|(namespaces, names)| glob::matches(namespaces, namespace) && glob::matches(names, name))
+        })
+}
+
+/// What is wrong with a pattern, if anything.
+#[must_use]
+pub fn problem(pattern: &str) -> Option<String> {
+    senseless(pattern).or_else(|| {
+        let is_pair = pattern
+            .split_once('/')
+            .is_some_and(|(namespace, name)| !namespace.is_empty() && !name.is_empty() && !name.contains('/'));
+        (!is_pair).then(|| "must be namespace/name, e.g. monitoring/prometheus-*".to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{any, problem};
+    use crate::matching::glob::Glob;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("shop/app", "shop", "app", true)]
+    #[case("shop/*", "shop", "app", true)]
+    #[case("*/app", "shop", "app", true)]
+    #[case("*/app", "", "app", false)]
+    #[case("shop*/app", "shop", "app", true)]
+    #[case("s*p", "shop", "app", false)]
+    #[case("shop/app", "shop", "app2", false)]
+    #[case("shop/app", "shop", "app*****", false)]
+    #[case("shop/app-*", "shop", "app-*****", true)]
+    #[case("shop/app-?????", "shop", "app-*****", true)]
+    #[case("shop/app-x*", "shop", "app-*****", false)]
+    fn covers(#[case] pattern: &str, #[case] namespace: &str, #[case] name: &str, #[case] expected: bool) {
+        assert_eq!(any(&[Glob::new(pattern)], namespace, name), expected);
+    }
+
+    #[rstest]
+    #[case("shop/app", true)]
+    #[case("*/*", true)]
+    #[case("app", false)]
+    #[case("a/b/c", false)]
+    #[case("/app", false)]
+    #[case("shop/", false)]
+    #[case("", false)]
+    #[case("shop/a b", false)]
+    fn has_two_halves(#[case] pattern: &str, #[case] expected: bool) {
+        assert_eq!(problem(pattern).is_none(), expected);
+    }
+}
