@@ -8,6 +8,8 @@
 pub mod default_service_account;
 pub mod pod_automount;
 pub mod role_arn;
+pub mod service_account_automount;
+pub mod service_account_secrets;
 
 use std::fmt;
 
@@ -18,7 +20,13 @@ use crate::settings::action::{CheckAction, FixAction};
 use crate::settings::params::{Param, Params};
 
 /// Every rule, in the order of the documentation.
-pub static RULES: &[&Rule] = &[&pod_automount::RULE, &default_service_account::RULE, &role_arn::RULE];
+pub static RULES: &[&Rule] = &[
+    &pod_automount::RULE,
+    &default_service_account::RULE,
+    &service_account_automount::RULE,
+    &service_account_secrets::RULE,
+    &role_arn::RULE,
+];
 
 /// A rule: what is known of it without any settings.
 pub struct Rule {
