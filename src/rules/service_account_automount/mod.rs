@@ -67,15 +67,15 @@ static TRUE_ON_DEFAULT: Wording = Wording {
 };
 static TRUE: Wording = Wording {
     name: "true",
-    template: "is true, so every Pod of account {} gets a token; set it to false, and to true in the Pods that call the Kubernetes API",
+    template: "is true, so Pods of account {} get a token unasked; set it to false, and to true in the Pods that call the Kubernetes API",
 };
 static UNSET_ON_DEFAULT: Wording = Wording {
     name: "unset-on-default",
-    template: "is not set on the default account, so its Pods get a token; set it to false and let Pods that need a token use an account of their own",
+    template: "is not set on the default account, so its Pods get a token unasked; set it to false and let Pods that need a token use an account of their own",
 };
 static UNSET: Wording = Wording {
     name: "unset",
-    template: "is not set, so every Pod of account {} gets a token; set it to false, and to true in the Pods that call the Kubernetes API",
+    template: "is not set, so Pods of account {} get a token unasked; set it to false, and to true in the Pods that call the Kubernetes API",
 };
 static NO_LONGER_FALSE: Wording = Wording {
     name: "no-longer-false",
@@ -85,7 +85,7 @@ static FIXED: Wording = Wording { name: "fixed", template: "set to false" };
 
 const FIELD: &str = "automountServiceAccountToken";
 
-/// OpenShift's accounts for builds and deployments, whose Pods call its API.
+/// The accounts of `OpenShift` for builds and deployments, whose Pods call its API.
 /// <https://docs.redhat.com/en/documentation/openshift_container_platform/latest/html/authentication_and_authorization/using-service-accounts>
 const OPENSHIFT_ACCOUNTS: [&str; 2] = ["builder", "deployer"];
 
@@ -183,7 +183,7 @@ impl Fix for ServiceAccountAutomount<'_> {
     }
 }
 
-/// Whether OpenShift is at work on one of its own accounts.
+/// Whether `OpenShift` is at work on one of its own accounts.
 fn is_openshifts(scene: &Scene<'_>) -> bool {
     OPENSHIFT_ACCOUNTS.contains(&scene.name()) && scene.request.user().name().starts_with(OPENSHIFT_MAKERS)
 }

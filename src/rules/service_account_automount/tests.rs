@@ -150,15 +150,15 @@ fn every_text_in_full() {
     );
     assert_eq!(
         text(&create(&account("app", Some(true))), &json!("mutate")),
-        "service-account-automount: automountServiceAccountToken: is true, so every Pod of account app gets a token; set it to false, and to true in the Pods that call the Kubernetes API"
+        "service-account-automount: automountServiceAccountToken: is true, so Pods of account app get a token unasked; set it to false, and to true in the Pods that call the Kubernetes API"
     );
     assert_eq!(
         text(&create(&account("default", None)), &json!("reject")),
-        "service-account-automount: automountServiceAccountToken: is not set on the default account, so its Pods get a token; set it to false and let Pods that need a token use an account of their own"
+        "service-account-automount: automountServiceAccountToken: is not set on the default account, so its Pods get a token unasked; set it to false and let Pods that need a token use an account of their own"
     );
     assert_eq!(
         text(&create(&account("app", None)), &json!({"action": "reject", "scope": "all"})),
-        "serviceaccount-hygiene: 1 problem\n- service-account-automount: automountServiceAccountToken: is not set, so every Pod of account app gets a token; set it to false, and to true in the Pods that call the Kubernetes API"
+        "serviceaccount-hygiene: 1 problem\n- service-account-automount: automountServiceAccountToken: is not set, so Pods of account app get a token unasked; set it to false, and to true in the Pods that call the Kubernetes API"
     );
     assert_eq!(
         text(&update(&account("default", Some(false)), &account("default", None)), &json!("reject")),
