@@ -4,7 +4,7 @@
 //! Until Kubernetes 1.24 the list named the account's tokens, which never
 //! expire. Nothing needs it any more: a Pod mounts what its own specification
 //! names, and the annotation that made the list a limit is deprecated.
-//! <https://kubernetes.io/docs/concepts/security/service-accounts/#enforce-mountable-secrets>
+//! <https://kubernetes.io/docs/reference/labels-annotations-taints/#enforce-mountable-secrets>
 
 use super::{Check, Room, Rule};
 use crate::admission::subject::SubjectKind;
@@ -43,7 +43,6 @@ static ENFORCED: Wording = Wording {
 };
 
 /// Makes the list of Secrets a limit for the account's Pods.
-/// <https://kubernetes.io/docs/reference/labels-annotations-taints/#enforce-mountable-secrets>
 const ENFORCE: &str = "kubernetes.io/enforce-mountable-secrets";
 
 struct ServiceAccountSecrets<'a> {

@@ -86,7 +86,7 @@ static FIXED: Wording = Wording { name: "fixed", template: "set to false" };
 const FIELD: &str = "automountServiceAccountToken";
 
 /// The accounts of `OpenShift` for builds and deployments, whose Pods call its API.
-/// <https://docs.redhat.com/en/documentation/openshift_container_platform/latest/html/authentication_and_authorization/using-service-accounts>
+/// <https://docs.redhat.com/en/documentation/openshift_container_platform/4.20/html/authentication_and_authorization/using-service-accounts>
 const OPENSHIFT_ACCOUNTS: [&str; 2] = ["builder", "deployer"];
 
 /// The namespace of the controllers that make them.
