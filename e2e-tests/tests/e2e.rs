@@ -4,6 +4,9 @@
 //!
 //! - `case::<rule>::<case>`: a case folder; `BLESS=1` rewrites what it expects
 //! - `table::...`: the table of `pod-automount`, every cell under every outcome of a look-up
+//! - `accounts::...`: accounts and their Pods from the beginning, both through the policy
+//! - `exemptions::...`: every matcher against every kind of subject
+//! - `ratchet::...`: an UPDATE of every kind that is judged
 //! - `coverage::<rule>`: what no case shows yet
 //! - `consistency::...`: that rules, settings, documentation and cases name each other
 //! - `docs::...`: that the documentation says what the code does; `BLESS=1` rewrites its generated parts
@@ -11,6 +14,8 @@
 //! - `hostile::...`: payloads that no API server sends
 //! - `budget::...`: limits of `budgets.toml`
 
+#[path = "e2e/accounts.rs"]
+mod accounts;
 #[path = "e2e/budgets.rs"]
 mod budgets;
 #[path = "e2e/cases.rs"]
@@ -21,12 +26,16 @@ mod consistency;
 mod coverage;
 #[path = "e2e/docs.rs"]
 mod docs;
+#[path = "e2e/exemptions.rs"]
+mod exemptions;
 #[path = "e2e/hostile.rs"]
 mod hostile;
 #[path = "e2e/invariants.rs"]
 mod invariants;
 #[path = "e2e/package.rs"]
 mod package;
+#[path = "e2e/ratchet.rs"]
+mod ratchet;
 #[path = "e2e/table.rs"]
 mod table;
 
@@ -59,6 +68,9 @@ fn run() -> Result<ExitCode> {
     let trials = [
         cases::trials(&cases, &engine, bless),
         table::trials(&engine),
+        accounts::trials(&engine),
+        exemptions::trials(&engine),
+        ratchet::trials(&engine),
         coverage::trials(&cases),
         consistency::trials(&cases, &engine),
         docs::trials(&engine, bless),

@@ -64,6 +64,22 @@ fn what_is_refused_exits_with_1() {
 }
 
 #[test]
+fn an_old_object_makes_an_update() {
+    let asking = "apiVersion: apps/v1\n  kind: Deployment\n  metadata: {name: web}\n  spec: {template: {spec: {automountServiceAccountToken: true, containers: [{name: c, image: nginx}]}}}\n";
+    let quiet = asking.replace("true", "false");
+    let update = |old: &str| format!("oldObject:\n  {old}object:\n  {asking}");
+    let files =
+        Files::new(&[("old.yaml", &update(asking)), ("new.yaml", &update(&quiet)), ("half.yaml", "oldObject: {}\n")]);
+    let output = files.run(&["run", "old.yaml"]);
+    assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
+    assert!(stdout(&output).contains("warned  UPDATE Deployment default/web"), "{}", stdout(&output));
+    assert_eq!(files.run(&["run", "new.yaml"]).status.code(), Some(1));
+    let output = files.run(&["run", "half.yaml"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("half.yaml:1: an update needs"), "{}", stderr(&output));
+}
+
+#[test]
 fn several_objects_get_a_table_and_a_count() {
     let both = format!("{POD}---\n{QUIET_POD}");
     let output = Files::new(&[("both.yaml", &both)]).run(&["run", "both.yaml"]);

@@ -40,6 +40,8 @@ pub enum Strength {
     Action,
     /// A warning at the most.
     Warning,
+    /// A warning whatever warnings count as: a rejection would break something.
+    Notice,
 }
 
 /// A text at a place.
@@ -108,15 +110,16 @@ impl Findings {
 
     /// Notes a finding that the rule's action applies to.
     pub fn add(&mut self, place: Place, wording: &'static Wording, values: &[&str]) {
-        self.push(place, wording, values, Strength::Action);
+        self.note(place, wording, values, Strength::Action);
     }
 
     /// Notes a finding that is a warning at the most.
     pub fn warn(&mut self, place: Place, wording: &'static Wording, values: &[&str]) {
-        self.push(place, wording, values, Strength::Warning);
+        self.note(place, wording, values, Strength::Warning);
     }
 
-    fn push(&mut self, place: Place, wording: &'static Wording, values: &[&str], strength: Strength) {
+    /// Notes a finding that goes as far as its rule has worked out.
+    pub fn note(&mut self, place: Place, wording: &'static Wording, values: &[&str], strength: Strength) {
         let remark = Remark { rule: self.rule, place, wording, values: values.iter().map(|&v| v.to_owned()).collect() };
         self.list.push(Finding { remark, strength });
     }

@@ -23,6 +23,7 @@ pub struct Lookup<'l> {
     cluster: &'l dyn Cluster,
     mode: LookupMode,
     namespace: &'l str,
+    only: OnceCell<String>,
     answer: OnceCell<(String, Result<AccountRecord, LookupError>)>,
 }
 
@@ -30,7 +31,13 @@ impl<'l> Lookup<'l> {
     /// A look-up that has not been made.
     #[must_use]
     pub const fn new(cluster: &'l dyn Cluster, mode: LookupMode, namespace: &'l str) -> Self {
-        Self { cluster, mode, namespace, answer: OnceCell::new() }
+        Self { cluster, mode, namespace, only: OnceCell::new(), answer: OnceCell::new() }
+    }
+
+    /// From now on no other account is looked up: the account that an UPDATE
+    /// moves away from says nothing about the object that is to be.
+    pub fn confine(&self, name: &str) {
+        self.only.get_or_init(|| name.to_owned());
     }
 
     /// What is known of an account. Only the account that is asked for first is
@@ -47,6 +54,9 @@ impl<'l> Lookup<'l> {
         // name.
         if !is_account_name(name) {
             return Ok(Account::Absent);
+        }
+        if self.only.get().is_some_and(|only| only != name) {
+            return Ok(Account::Unknown);
         }
         let (asked, answer) = self.answer.get_or_init(|| {
             let answer = self.cluster.service_account(self.namespace, name);
@@ -117,6 +127,16 @@ mod tests {
         assert_eq!(lookup.account("old"), Ok(Account::Unknown));
         assert_eq!(cluster.asked(), 1);
         assert!(!lookup.is_not_granted());
+    }
+
+    #[test]
+    fn another_account_is_not_asked_for() {
+        let cluster = FakeCluster::failing(LookupError::Failed);
+        let lookup = Lookup::new(&cluster, LookupMode::Optional, "shop");
+        lookup.confine("app");
+        assert_eq!(lookup.account("old"), Ok(Account::Unknown));
+        assert_eq!(cluster.asked(), 0);
+        assert!(lookup.account("app").is_err());
     }
 
     #[test]

@@ -7,6 +7,9 @@ pub mod plan;
 pub mod scene;
 mod summary;
 
+use k8s_openapi::Resource;
+use k8s_openapi::api::batch::v1::Job;
+
 use crate::admission::request::{Operation, Payload, Request};
 use crate::admission::response::POLICY;
 use crate::admission::subject::Subject;
@@ -149,16 +152,15 @@ impl Review<'_> {
         }
         exemptions.retain(|exemption| exemption.needs_object());
         if !exemptions.is_empty() {
-            let [name, generate_name] = meta.names();
-            let names = [request.name(), name, generate_name];
-            let accounts = self.scene(&meta, &target).accounts();
-            exemptions.retain(|exemption| exemption.matches_object(&names, &accounts));
+            let scene = self.scene(&meta, &target);
+            let (name, accounts) = (scene.name_to_be(), scene.accounts());
+            exemptions.retain(|exemption| exemption.matches_object(&name, &accounts));
             rules.retain(|planned| !exemptions.iter().any(|exemption| exemption.covers(planned.rule.id)));
         }
 
         let fixing = self.fixing(object)?;
         let opinion = self.opinion(&rules, object, (&meta, &target), fixing)?;
-        let old = self.old_findings(&rules, &opinion)?;
+        let old = self.old_findings(&rules, &opinion, &target)?;
         Ok(self.weigh(opinion, &old, fixing))
     }
 
@@ -172,8 +174,9 @@ impl Review<'_> {
                 return Ok(false);
             }
         }
-        // Most Pods do not have the word in them; then nothing is built.
-        if !meta.annotations.text().is_some_and(|text| text.contains(MIRROR_POD)) {
+        // Only for Pods does the API server see to it that such a copy names no
+        // account. Most do not have the word in them; then nothing is built.
+        if *self.subject != Subject::Pod || !meta.annotations.text().is_some_and(|text| text.contains(MIRROR_POD)) {
             return Ok(false);
         }
         let annotations: Strings<'_> = meta.annotations.read("object.metadata.annotations")?;
@@ -200,7 +203,7 @@ impl Review<'_> {
             None => None,
         };
         let unchanged = old == crate::object::descend(object, steps, OBJECT)?;
-        let is_job = self.request.kind() == <k8s_openapi::api::batch::v1::Job as k8s_openapi::Resource>::KIND;
+        let is_job = (self.request.group(), self.request.kind()) == (Job::GROUP, Job::KIND);
         Ok(if unchanged || is_job { Fixing::InThought } else { Fixing::Object })
     }
 
@@ -257,12 +260,15 @@ impl Review<'_> {
 
     /// What was wrong already before this UPDATE. Asked only when something is
     /// wrong now.
-    fn old_findings(&self, rules: &[Planned<'_>], opinion: &Opinion) -> Result<Vec<Remark>, Stop> {
+    fn old_findings(&self, rules: &[Planned<'_>], opinion: &Opinion, new: &Target<'_>) -> Result<Vec<Remark>, Stop> {
         if self.request.operation() != Operation::Update || opinion.findings.is_empty() {
             return Ok(Vec::new());
         }
         let Some(old) = self.request.old_object.text() else { return Ok(Vec::new()) };
         let (meta, Some(target)) = Target::read(self.subject, old)? else { return Ok(Vec::new()) };
+        if let Target::Workload(workload) = new {
+            self.lookup.confine(workload.spec.account());
+        }
         let fixing = if self.settings.common.phase == Phase::Mutating || self.subject.is_template() {
             Fixing::InThought
         } else {
@@ -277,9 +283,12 @@ impl Review<'_> {
         let mut warnings = Vec::new();
         for (level, finding) in opinion.findings {
             let strict = self.settings.common.treat_warn_as == TreatWarnAs::Reject;
-            let full = level == Level::Reject && finding.strength == Strength::Action;
-            let is_old = old.iter().any(|remark| remark.is_same(&finding.remark));
-            if (full || strict) && !is_old {
+            let rejects = match finding.strength {
+                Strength::Action => level == Level::Reject || strict,
+                Strength::Warning => strict,
+                Strength::Notice => false,
+            };
+            if rejects && !old.iter().any(|remark| remark.is_same(&finding.remark)) {
                 rejections.push(finding.remark);
             } else {
                 warnings.push(finding.remark);
@@ -301,3 +310,6 @@ impl Review<'_> {
         Verdict { outcome, warnings: summary::warnings(&warnings, &fixed, &foreseen), audit }
     }
 }
+
+#[cfg(test)]
+mod tests;

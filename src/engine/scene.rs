@@ -2,12 +2,14 @@
 //! What a rule sees: the request, the object as views, the settings outside of
 //! the rules, and the one look-up. Rules never see raw forms or the SDK.
 
+use std::borrow::Cow;
+
 use super::lookup::{Account, Lookup};
 use crate::admission::request::{Operation, Request};
 use crate::admission::subject::Subject;
 use crate::object;
 use crate::object::edit::{NoSuchPlace, Node, Step};
-use crate::object::meta::{Head, Meta};
+use crate::object::meta::{GENERATED, Head, Meta};
 use crate::object::place::Place;
 use crate::object::pod::{DEFAULT_ACCOUNT, Pod, PodSpec};
 use crate::object::rbac::{Accounts, Binding, Role};
@@ -190,6 +192,25 @@ impl<'s> Scene<'s> {
         if name.is_empty() { self.request.name() } else { name }
     }
 
+    /// The object's name for people: what is known of it.
+    #[must_use]
+    pub fn known_name(&self) -> &'s str {
+        match (self.name(), self.meta.names()) {
+            ("", [_, prefix]) => prefix,
+            (name, _) => name,
+        }
+    }
+
+    /// The object's name for patterns, also when the API server has yet to make
+    /// it: then only a pattern that covers whatever it will be covers this.
+    #[must_use]
+    pub fn name_to_be(&self) -> Cow<'s, str> {
+        match (self.name(), self.meta.names()) {
+            ("", [_, prefix]) if !prefix.is_empty() => Cow::Owned([prefix, GENERATED].concat()),
+            (name, _) => Cow::Borrowed(name),
+        }
+    }
+
     /// The object's annotations, read now.
     ///
     /// # Errors
@@ -200,19 +221,28 @@ impl<'s> Scene<'s> {
 
     /// The accounts that exemptions compare, namespace and name.
     #[must_use]
-    pub fn accounts(&self) -> Vec<(&'s str, &'s str)> {
+    pub fn accounts(&self) -> Vec<(&'s str, Cow<'s, str>)> {
         let namespace = self.request.namespace();
         match self.target {
-            Target::Workload(workload) => vec![(namespace, workload.spec.account())],
-            Target::ServiceAccount(_) => vec![(namespace, self.name())],
-            Target::TokenRequest(_) => vec![(namespace, self.request.name())],
-            Target::TokenSecret(secret) => vec![(namespace, secret.account())],
+            Target::Workload(workload) => vec![(namespace, Cow::Borrowed(workload.spec.account()))],
+            Target::ServiceAccount(_) => vec![(namespace, self.name_to_be())],
+            Target::TokenRequest(_) => vec![(namespace, Cow::Borrowed(self.request.name()))],
+            Target::TokenSecret(secret) => vec![(namespace, Cow::Borrowed(secret.account()))],
             Target::Binding(binding) => {
                 let accounts = binding.subjects.iter().filter_map(|subject| subject.accounts(namespace));
-                accounts.map(Accounts::compared).collect()
+                let compared = accounts.map(Accounts::compared);
+                compared.map(|(namespace, name)| (namespace, Cow::Borrowed(name))).collect()
             }
             Target::Role(_) => Vec::new(),
         }
+    }
+
+    /// The ServiceAccount that is replaced, on UPDATE.
+    ///
+    /// # Errors
+    /// [`Misfit`] when it is none.
+    pub fn old_service_account(&self) -> Result<Option<ServiceAccount<'s>>, Misfit> {
+        self.request.old_object.text().map(|old| view::read(old, "oldObject")).transpose()
     }
 
     /// What is known of the workload's account. For a template an account that

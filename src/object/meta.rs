@@ -7,6 +7,12 @@ use super::view::{Raw, Text, view};
 /// <https://kubernetes.io/docs/reference/labels-annotations-taints/#kubernetes-io-config-mirror>
 pub const MIRROR_POD: &str = "kubernetes.io/config.mirror";
 
+/// Stands for the five random characters that the API server appends to
+/// `generateName`. No name has a `*` in it, so only the wildcards of a pattern
+/// cover these.
+/// <https://kubernetes.io/docs/reference/using-api/api-concepts/#generated-values>
+pub const GENERATED: &str = "*****";
+
 view! {
     /// An object's metadata.
     pub struct Meta<'a> {

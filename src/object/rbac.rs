@@ -98,15 +98,19 @@ impl BindingSubject<'_> {
     }
 }
 
+/// Longer than a namespace's name and of a character that no name has, so that
+/// neither text nor a row of `?` covers it.
+const ANY: &str = "****************************************************************";
+
 impl<'a> Accounts<'a> {
-    /// Namespace and name for comparing with `namespace/name` patterns. Empty
-    /// stands for any: of all patterns only `*` matches it.
+    /// Namespace and name for comparing with `namespace/name` patterns. For any
+    /// of them stands what only a `*` covers.
     #[must_use]
     pub const fn compared(self) -> (&'a str, &'a str) {
         match self {
             Self::One { namespace, name } => (namespace, name),
-            Self::OfNamespace(namespace) => (namespace, ""),
-            Self::All => ("", ""),
+            Self::OfNamespace(namespace) => (namespace, ANY),
+            Self::All => (ANY, ANY),
         }
     }
 }

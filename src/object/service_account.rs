@@ -2,7 +2,7 @@
 //! ServiceAccounts.
 
 use super::meta::Meta;
-use super::view::{Text, view};
+use super::view::{Misfit, Raw, Text, view};
 
 view! {
     /// A ServiceAccount.
@@ -11,8 +11,7 @@ view! {
         pub metadata: Option<Meta<'a>> = "metadata",
         /// Whether the account's Pods get its token; nothing said is yes.
         pub automount: Option<bool> = "automountServiceAccountToken",
-        /// The Secrets that the account lists.
-        pub secrets: Vec<SecretReference<'a>> = "secrets",
+        secrets: Raw<'a> = "secrets",
     }
 }
 
@@ -21,5 +20,15 @@ view! {
     pub struct SecretReference<'a> {
         /// Its name.
         pub name: Option<Text<'a>> = "name",
+    }
+}
+
+impl<'a> ServiceAccount<'a> {
+    /// The Secrets that the account lists, read now.
+    ///
+    /// # Errors
+    /// [`Misfit`] when they are not a list of names.
+    pub fn secrets(&self) -> Result<Vec<SecretReference<'a>>, Misfit> {
+        self.secrets.read("object.secrets")
     }
 }

@@ -10,6 +10,8 @@ pub mod default_service_account;
 pub mod legacy_token_secret;
 pub mod pod_automount;
 pub mod role_arn;
+pub mod service_account_automount;
+pub mod service_account_secrets;
 pub mod token_issuing_roles;
 pub mod token_request;
 
@@ -25,6 +27,8 @@ use crate::settings::params::{Param, Params};
 pub static RULES: &[&Rule] = &[
     &pod_automount::RULE,
     &default_service_account::RULE,
+    &service_account_automount::RULE,
+    &service_account_secrets::RULE,
     &role_arn::RULE,
     &token_request::RULE,
     &legacy_token_secret::RULE,

@@ -2,6 +2,8 @@
 //! Who and what the rules leave alone. All fields of an entry have to match;
 //! the entries of a field are alternatives.
 
+use std::borrow::Cow;
+
 use super::reader::{Problems, Value, senseless, unknown};
 use crate::admission::request::Request;
 use crate::matching::account;
@@ -77,18 +79,13 @@ impl<'e> Exemption<'e> {
         !self.entry.names.is_empty() || !self.entry.service_accounts.is_empty()
     }
 
-    /// Whether the object matches: one of its names, and every account in it.
+    /// Whether the object matches: its name, and every account in it.
     #[must_use]
-    pub fn matches_object(self, names: &[&str], accounts: &[(&str, &str)]) -> bool {
-        let patterns = self.patterns(&self.entry.names);
-        let named = patterns.is_empty() || names.iter().any(|name| fits(patterns, name));
-        let of_account = self.entry.service_accounts.is_empty()
-            || (!accounts.is_empty() && accounts.iter().all(|account| self.matches_account(account)));
-        named && of_account
-    }
-
-    fn matches_account(self, (namespace, name): &(&str, &str)) -> bool {
-        account::any(self.patterns(&self.entry.service_accounts), namespace, name)
+    pub fn matches_object(self, name: &str, accounts: &[(&str, Cow<'_, str>)]) -> bool {
+        let patterns = self.patterns(&self.entry.service_accounts);
+        let of_account = |(namespace, name): &(&str, Cow<'_, str>)| account::any(patterns, namespace, name);
+        fits(self.patterns(&self.entry.names), name)
+            && (patterns.is_empty() || (!accounts.is_empty() && accounts.iter().all(of_account)))
     }
 
     fn patterns(self, span: &Span) -> &'e [Glob<'e>] {
@@ -245,12 +242,18 @@ mod tests {
     fn accounts_split_at_the_slash() {
         let exemption = one(r#"[{"serviceAccounts":["team-*/app","*/web"],"names":["p*"]}]"#);
         assert!(exemption.needs_object());
-        assert!(exemption.matches_object(&["p1", ""], &[("team-a", "app")]));
-        assert!(exemption.matches_object(&["", "p1"], &[("team-a", "app"), ("x", "web")]));
-        assert!(!exemption.matches_object(&["p1"], &[("team-a", "app"), ("x", "other")]));
-        assert!(!exemption.matches_object(&["p1"], &[]));
-        assert!(!exemption.matches_object(&["q"], &[("team-a", "app")]));
-        assert!(!exemption.matches_object(&["p1"], &[("team-a", "app2")]));
+        let matches = |name: &str, accounts: &[(&'static str, &'static str)]| {
+            let accounts: Vec<_> = accounts.iter().map(|(namespace, name)| (*namespace, Cow::from(*name))).collect();
+            exemption.matches_object(name, &accounts)
+        };
+        assert!(matches("p1", &[("team-a", "app")]));
+        assert!(matches("p1", &[("team-a", "app"), ("x", "web")]));
+        assert!(!matches("p1", &[("team-a", "app"), ("x", "other")]));
+        assert!(!matches("p1", &[]));
+        assert!(!matches("", &[("team-a", "app")]));
+        assert!(!matches("q", &[("team-a", "app")]));
+        assert!(!matches("p1", &[("team-a", "app2")]));
+        assert!(!matches("p1", &[("", "web")]));
     }
 
     #[test]

@@ -243,24 +243,39 @@ fn custom_templates<'a>(list: Value<'_, 'a, '_>, problems: &mut Problems) -> Vec
         let path = entry.path;
         let is_map = entry.is_map();
         let (mut api_group, mut kind, mut template) = (None, None, None);
+        let mut given = 0;
         entry.map(problems, &mut |key, value, problems| {
             let path = value.path;
+            given += 1;
             match key {
-                "apiGroup" => api_group = value.text(problems),
+                "apiGroup" => api_group = value.text(problems).filter(|text| is_group(text, &path, problems)),
                 "kind" => kind = value.text(problems),
                 "path" => template = value.text(problems).filter(|text| is_template_path(text, &path, problems)),
-                other => problems.note(&path, unknown(other, "key", &["apiGroup", "kind", "path"])),
+                other => {
+                    given -= 1;
+                    problems.note(&path, unknown(other, "key", &["apiGroup", "kind", "path"]));
+                }
             }
         });
         match (api_group, kind, template) {
             (Some(api_group), Some(kind), Some(path)) => templates.push(CustomTemplate { api_group, kind, path }),
-            _ if is_map => {
+            // What is there and wrong has been named already.
+            _ if given < 3 && is_map => {
                 problems.note(&path, "needs apiGroup, kind and path, e.g. argoproj.io, Rollout, spec.template");
             }
             _ => {}
         }
     });
     templates
+}
+
+/// A version in it, as in `apiVersion`, would match no request and judge nothing.
+fn is_group(text: &str, path: &Path<'_>, problems: &mut Problems) -> bool {
+    let fits = !text.contains('/');
+    if !fits {
+        problems.note(path, "must be the group without a version, e.g. argoproj.io");
+    }
+    fits
 }
 
 fn is_template_path(text: &str, path: &Path<'_>, problems: &mut Problems) -> bool {
@@ -305,7 +320,8 @@ mod tests {
             problems(
                 r#"{"phse":"validating","phase":"validate","templates":true,"serviceAccountLookup":false,
                 "treatWarnAs":"of","exemptSystemNamespaces":"no","extraApiAudiences":["*",""],
-                "customTemplates":[{"apiGroup":"argoproj.io","kind":"Rollout","path":"spec..template"},7,{"kid":"x"}],
+                "customTemplates":[{"apiGroup":"argoproj.io","kind":"Rollout","path":"spec..template"},7,{"kid":"x"},
+                {"apiGroup":"argoproj.io/v1alpha1","kind":"Rollout","path":"spec.template"}],
                 "description":7,"rules":["pod-automount"]}"#
             ),
             [
@@ -317,10 +333,10 @@ mod tests {
                 "extraApiAudiences[0]: matches every audience, so every token would be an API token",
                 "extraApiAudiences[1]: is empty; remove it, or write what it is to match",
                 "customTemplates[0].path: must be field names joined by dots, e.g. spec.template",
-                "customTemplates[0]: needs apiGroup, kind and path, e.g. argoproj.io, Rollout, spec.template",
                 "customTemplates[1]: must be a map, is a number",
                 "customTemplates[2].kid: unknown key kid; did you mean kind?",
                 "customTemplates[2]: needs apiGroup, kind and path, e.g. argoproj.io, Rollout, spec.template",
+                "customTemplates[3].apiGroup: must be the group without a version, e.g. argoproj.io",
                 "description: must be a string, is a number; write it in quotes",
                 "rules: must be a map, is a list",
             ]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 use e2e_tests::case::{Host, Lookup};
 use e2e_tests::engine::Engine;
+use e2e_tests::expectation::Verdict;
 use libtest_mimic::Trial;
 use sa_hygiene::apiserver::{ApiServer, RequestOptions};
 use serde_json::{Value, json};
@@ -18,7 +19,7 @@ use Outcome::{Fine, Fix, Reject, Unavailable, Warn};
 
 /// How a request ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
+pub enum Outcome {
     /// Accepted, and nothing is said.
     Fine,
     /// Accepted with a warning.
@@ -145,16 +146,20 @@ fn check(engine: &Engine, (name, pod_says, account_says, expected): &Row) -> Res
         let parameters: Value = serde_json::from_str(column).context("a column of the table")?;
         let settings = json!({"rules": {"pod-automount": parameters, "default-service-account": "off"}});
         let verdict = engine.evaluate(&request, &settings, &cluster, &host)?.verdict;
-        let actual = match (verdict.allowed, &verdict.object, verdict.code) {
-            (true, Some(_), _) => Fix,
-            (true, None, _) if verdict.warnings.is_empty() => Fine,
-            (true, None, _) => Warn,
-            (false, _, Some(503)) => Unavailable,
-            (false, _, _) => Reject,
-        };
+        let actual = outcome(&verdict);
         ensure!(actual == *expected, "with {column}: {actual:?}, expected {expected:?}: {verdict:#?}");
     }
     Ok(())
+}
+
+pub fn outcome(verdict: &Verdict) -> Outcome {
+    match (verdict.allowed, &verdict.object, verdict.code) {
+        (true, Some(_), _) => Fix,
+        (true, None, _) if verdict.warnings.is_empty() => Fine,
+        (true, None, _) => Warn,
+        (false, _, Some(503)) => Unavailable,
+        (false, _, _) => Reject,
+    }
 }
 
 /// The plugin has a cache of its own, and asks again when an account is not in it.
@@ -166,7 +171,7 @@ fn seen_by_plugin(says: Account) -> Option<bool> {
     }
 }
 
-fn account(name: &str, automount: Option<bool>) -> Value {
+pub fn account(name: &str, automount: Option<bool>) -> Value {
     with_automount(
         json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": "shop"}}),
         "",
@@ -174,7 +179,7 @@ fn account(name: &str, automount: Option<bool>) -> Value {
     )
 }
 
-fn pod(account: &str, automount: Option<bool>) -> Value {
+pub fn pod(account: &str, automount: Option<bool>) -> Value {
     let pod = json!({
         "apiVersion": "v1",
         "kind": "Pod",

@@ -17,6 +17,8 @@ pub(super) struct Input {
     /// `file:line`.
     pub(super) place: String,
     pub(super) subject: Subject,
+    /// The object as stored, which the subject replaces.
+    pub(super) old: Option<Value>,
 }
 
 #[derive(Debug, Clone)]
@@ -49,7 +51,11 @@ fn classify(document: Document) -> Result<Input> {
     let is_review = document.value.get("kind").and_then(Value::as_str) == Some("AdmissionReview");
     let is_request = document.value.get("uid").is_some() && document.value.get("kind").is_some_and(Value::is_object);
     let text = |name: &str| document.value.get(name).and_then(Value::as_str);
-    let subject = if is_review || is_request || document.value.pointer("/request/uid").is_some() {
+    let mut old = None;
+    let subject = if let Some((object, old_object)) = update(&document)? {
+        old = Some(old_object);
+        Subject::Object(object)
+    } else if is_review || is_request || document.value.pointer("/request/uid").is_some() {
         let request = match document.value.get("request") {
             Some(request) => request.clone(),
             None if is_review => return Err(document.error("an AdmissionReview without a request").into()),
@@ -65,5 +71,19 @@ fn classify(document: Document) -> Result<Input> {
         let message = "neither a kubernetes object (it has no apiVersion and kind) nor an admission request";
         return Err(document.error(message).into());
     };
-    Ok(Input { place, subject })
+    Ok(Input { place, subject, old })
+}
+
+/// The objects of an UPDATE, which a document of `oldObject` and `object` stands for.
+fn update(document: &Document) -> Result<Option<(Value, Value)>> {
+    let Some(fields) = document.value.as_object() else { return Ok(None) };
+    if !fields.contains_key("oldObject") || fields.keys().any(|key| key != "object" && key != "oldObject") {
+        return Ok(None);
+    }
+    let is_object = |value: &&Value| value.get("apiVersion").is_some() && value.get("kind").is_some();
+    let field = |name: &str| fields.get(name).filter(is_object).cloned();
+    match (field("object"), field("oldObject")) {
+        (Some(object), Some(old)) => Ok(Some((object, old))),
+        _ => Err(document.error("an update needs a kubernetes object in both object and oldObject").into()),
+    }
 }

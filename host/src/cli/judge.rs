@@ -68,7 +68,7 @@ pub(super) struct Judge<'a> {
 
 impl Judge<'_> {
     pub(super) fn judge(&self, input: &Input) -> Result<Judged> {
-        let options = RequestOptions::default();
+        let options = RequestOptions { old_object: input.old.clone(), ..RequestOptions::default() };
         let request = match &input.subject {
             Subject::Request(request) => Ok(request.clone()),
             Subject::Object(object) if self.raw => ApiServer::raw_request(object.clone(), &options),
@@ -76,7 +76,8 @@ impl Judge<'_> {
         };
         match (request, &input.subject) {
             (Ok(request), subject) => {
-                self.evaluate(input, &request, matches!(subject, Subject::Object(_)) && !self.raw)
+                let simulated = matches!(subject, Subject::Object(_)) && !self.raw;
+                self.evaluate(input, &request, simulated.then_some(&options))
             }
             (Err(error), Subject::Object(object)) => {
                 Ok(refused_before(input, object, format!("the API server refuses it: {error}")))
@@ -85,7 +86,7 @@ impl Judge<'_> {
         }
     }
 
-    fn evaluate(&self, input: &Input, request: &Value, simulated: bool) -> Result<Judged> {
+    fn evaluate(&self, input: &Input, request: &Value, simulated: Option<&RequestOptions>) -> Result<Judged> {
         let evaluation = self.policy.evaluate(request).with_context(|| input.place.clone())?;
         let patched = evaluation.patched_object().with_context(|| input.place.clone())?;
         let patched = patched.filter(|_| evaluation.response.patch.is_some());
@@ -94,9 +95,9 @@ impl Judge<'_> {
             Subject::Request(request) => request.get("object").unwrap_or(&Value::Null),
         };
         let (mut verdict, mut findings) = self.verdict(&evaluation);
-        if simulated
+        if let Some(options) = simulated
             && !verdict.is_refusal()
-            && let Err(problems) = self.after_admission(patched.as_ref().or(evaluation.object.as_ref()))
+            && let Err(problems) = self.after_admission(patched.as_ref().or(evaluation.object.as_ref()), options)
         {
             verdict = Verdict::Refused;
             findings.extend(problems.into_iter().map(|problem| format!("the API server refuses it: {problem}")));
@@ -145,12 +146,9 @@ impl Judge<'_> {
     }
 
     /// What the API server does with an object after the webhooks: the plugins once more, then validation.
-    fn after_admission(&self, object: Option<&Value>) -> Result<(), Vec<String>> {
+    fn after_admission(&self, object: Option<&Value>, options: &RequestOptions) -> Result<(), Vec<String>> {
         let Some(object) = object else { return Ok(()) };
-        let object = self
-            .server
-            .second_pass(object.clone(), &RequestOptions::default())
-            .map_err(|error| vec![error.to_string()])?;
+        let object = self.server.second_pass(object.clone(), options).map_err(|error| vec![error.to_string()])?;
         self.server.validate(&object)
     }
 }

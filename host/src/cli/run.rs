@@ -19,7 +19,8 @@ use crate::cluster::Cluster;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Kubernetes objects or admission requests, in YAML or JSON; directories of them; `-` for the standard input.
-    /// An object becomes a CREATE request, as the API server would send it
+    /// An object becomes a CREATE request, as the API server would send it; a document of `oldObject` and `object`
+    /// becomes an UPDATE
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 

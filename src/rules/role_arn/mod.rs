@@ -232,12 +232,9 @@ impl Check for RoleArnRule<'_> {
 }
 
 impl RoleArnRule<'_> {
-    /// Whether the account has to have a role. One that has yet to be named
-    /// counts by what its name will begin with.
+    /// Whether the account has to have a role.
     fn is_required(&self, scene: &Scene<'_>, holder: Holder<'_>) -> bool {
-        let [_, generate_name] = scene.meta.names();
-        let name = if holder.account.is_empty() { generate_name } else { holder.account };
-        account::any(&self.required_for, holder.namespace, name)
+        account::any(&self.required_for, holder.namespace, &scene.name_to_be())
     }
 }
 

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::cluster::{AccountRecord, LookupError};
+use crate::testing::{FakeCluster, admitted_pod, create, deployment, review, update};
+
+fn account(metadata: &Value, automount: bool) -> Value {
+    json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata, "automountServiceAccountToken": automount})
+}
+
+fn nobody() -> FakeCluster {
+    FakeCluster::with("shop", "nobody", AccountRecord::default())
+}
+
+#[test]
+fn only_a_pod_can_be_a_mirror_pod() {
+    let mark = json!({"kubernetes.io/config.mirror": "x"});
+    let mut pod = admitted_pod(&json!({"automountServiceAccountToken": true}));
+    pod["metadata"]["annotations"] = mark.clone();
+    assert_eq!(review(&create(&pod), &json!({}), &nobody())["accepted"], true);
+    let account = account(&json!({"name": "default", "annotations": mark}), true);
+    assert_eq!(review(&create(&account), &json!({}), &nobody())["accepted"], false);
+    let mut workload = deployment(&json!({"automountServiceAccountToken": true}));
+    workload["metadata"]["annotations"] = mark;
+    assert_eq!(review(&create(&workload), &json!({}), &nobody())["accepted"], false);
+}
+
+/// The account that a template moves away from is not looked up, so nothing
+/// that happens to that look-up can refuse the move.
+#[test]
+fn the_old_account_is_not_looked_up() {
+    let old = deployment(&json!({"serviceAccountName": "old"}));
+    let new = deployment(&json!({"serviceAccountName": "app", "automountServiceAccountToken": true}));
+    let settings = json!({"rules": {"pod-automount": {"allowExplicitOptIn": false}}});
+    let cluster = FakeCluster::failing(LookupError::Failed);
+    let answer = review(&update(&old, &new), &settings, &cluster);
+    assert_eq!((&answer["code"], cluster.asked()), (&json!(403), 0), "{answer}");
+    // The account that stays is.
+    let old = deployment(&json!({"serviceAccountName": "app"}));
+    assert_eq!(review(&update(&old, &new), &settings, &cluster)["code"], 503);
+}
+
+/// A Job of Kubernetes cannot change; another kind of that name can.
+#[rstest]
+#[case("batch/v1", false)]
+#[case("batch.example.com/v1", true)]
+fn the_template_of_a_job_is_not_fixed_later(#[case] api_version: &str, #[case] expected: bool) {
+    let job = |spec: &Value| {
+        let mut job = deployment(spec);
+        (job["kind"], job["apiVersion"]) = (json!("Job"), json!(api_version));
+        job
+    };
+    let settings = json!({
+        "templates": "fix",
+        "customTemplates": [{"apiGroup": "batch.example.com", "kind": "Job", "path": "spec.template"}],
+    });
+    let request = update(&job(&json!({})), &job(&json!({"nodeName": "b"})));
+    let answer = review(&request, &settings, &nobody());
+    assert_eq!((&answer["accepted"], answer.get("mutated_object").is_some()), (&json!(true), expected), "{answer}");
+}
+
+/// An object whose name is yet to be made is covered only by patterns that
+/// cover every name that it can get.
+#[rstest]
+#[case("ci-*", true)]
+#[case("ci-?????", true)]
+#[case("*", true)]
+#[case("ci-", false)]
+#[case("ci-abcde", false)]
+#[case("ci-?", false)]
+fn exemptions_of_generated_names(#[case] pattern: &str, #[case] expected: bool) {
+    let mut pod = admitted_pod(&json!({"automountServiceAccountToken": true}));
+    pod["metadata"] = json!({"generateName": "ci-"});
+    let account = account(&json!({"generateName": "ci-"}), true);
+    let by_name = json!([{"names": [pattern]}]);
+    let by_account = json!([{"serviceAccounts": [format!("shop/{pattern}")]}]);
+    for (object, exemptions) in [(&pod, &by_name), (&account, &by_name), (&account, &by_account)] {
+        let rules = json!({"service-account-automount": {"explicitTrue": "reject"}});
+        let settings = json!({"exemptions": exemptions, "rules": rules});
+        assert_eq!(review(&create(object), &settings, &nobody())["accepted"], expected, "{object} {exemptions}");
+    }
+}
+
+/// A name is what exempts an object that has one: a prefix can be given to any.
+#[test]
+fn a_prefix_beside_a_name_exempts_nothing() {
+    let account = account(&json!({"name": "default", "generateName": "ci-"}), true);
+    let settings = json!({"exemptions": [{"names": ["ci-*"]}]});
+    assert_eq!(review(&create(&account), &settings, &nobody())["accepted"], false);
+}

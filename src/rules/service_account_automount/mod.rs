@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `service-account-automount`: an account does not hand its token to every Pod
+//! that names it, and `default` to no Pod at all.
+//!
+//! `false` on the account is the cheapest lever there is: its Pods arrive
+//! without the token volume, and a Pod that needs one says so itself.
+//! <https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#opt-out-of-api-credential-automounting>
+//!
+//! Every namespace gets its `default` account from a controller that sends a
+//! bare name and tries again for ever when it is refused; Pods of a namespace
+//! without it are refused. So its creation never is.
+//! <https://github.com/kubernetes/kubernetes/blob/master/pkg/controller/serviceaccount/serviceaccounts_controller.go>
+
+use super::{Check, Fix, Room, Rule};
+use crate::admission::request::Operation;
+use crate::admission::subject::SubjectKind;
+use crate::engine::finding::{Changes, Findings, Strength, Wording};
+use crate::engine::scene::{Edit, Scene, Stop};
+use crate::matching::account;
+use crate::matching::glob::Glob;
+use crate::object::place::Place;
+use crate::object::pod::DEFAULT_ACCOUNT;
+use crate::object::service_account::ServiceAccount;
+use crate::settings::action::FixAction;
+use crate::settings::params::{Kind, Param, Params};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    id: "service-account-automount",
+    summary: "an account's Pods get its token only when they ask for it",
+    subjects: &[SubjectKind::ServiceAccount],
+    params: &PARAMS,
+    wordings: &[&TRUE_ON_DEFAULT, &TRUE, &UNSET_ON_DEFAULT, &UNSET, &NO_LONGER_FALSE, &FIXED],
+    room: Room::Fix { default: FixAction::Mutate, build: |params| Box::new(ServiceAccountAutomount::new(params)) },
+};
+
+static PARAMS: [Param; 4] = [
+    Param {
+        name: "scope",
+        kind: Kind::Choice(&["default", "all"]),
+        default: r#""default""#,
+        doc: "`default`: where nothing is set, fix and refuse `default` accounts only; `all`: every account",
+    },
+    Param {
+        name: "fixOnUpdate",
+        kind: Kind::Flag,
+        default: "false",
+        doc: "also fix accounts that exist, when they are changed; else only a `default` account that was `false` before",
+    },
+    Param {
+        name: "explicitTrue",
+        kind: Kind::Choice(&["allow", "warn", "reject"]),
+        default: r#""warn""#,
+        doc: "what `true` on an account other than `default` leads to; on `default` it is always a finding",
+    },
+    Param {
+        name: "allowExplicitTrue",
+        kind: Kind::Globs(account::problem),
+        default: "[]",
+        doc: "accounts (`namespace/name`) that may say `true`",
+    },
+];
+
+static TRUE_ON_DEFAULT: Wording = Wording {
+    name: "true-on-default",
+    template: "is true on the default account; set it to false and let Pods that need a token use an account of their own",
+};
+static TRUE: Wording = Wording {
+    name: "true",
+    template: "is true, so Pods of account {} get a token unasked; set it to false, and to true in the Pods that call the Kubernetes API",
+};
+static UNSET_ON_DEFAULT: Wording = Wording {
+    name: "unset-on-default",
+    template: "is not set on the default account, so its Pods get a token unasked; set it to false and let Pods that need a token use an account of their own",
+};
+static UNSET: Wording = Wording {
+    name: "unset",
+    template: "is not set, so Pods of account {} get a token unasked; set it to false, and to true in the Pods that call the Kubernetes API",
+};
+static NO_LONGER_FALSE: Wording = Wording {
+    name: "no-longer-false",
+    template: "was false on the default account and is no longer set, so its Pods get a token again; set it to false",
+};
+static FIXED: Wording = Wording { name: "fixed", template: "set to false" };
+
+const FIELD: &str = "automountServiceAccountToken";
+
+/// The accounts of `OpenShift` for builds and deployments, whose Pods call its API.
+/// <https://docs.redhat.com/en/documentation/openshift_container_platform/4.20/html/authentication_and_authorization/using-service-accounts>
+const OPENSHIFT_ACCOUNTS: [&str; 2] = ["builder", "deployer"];
+
+/// The namespace of the controllers that make them.
+const OPENSHIFT_MAKERS: &str = "system:serviceaccount:openshift-infra:";
+
+struct ServiceAccountAutomount<'a> {
+    every_account: bool,
+    fix_on_update: bool,
+    explicit_true: &'static str,
+    allow_explicit_true: Vec<Glob<'a>>,
+}
+
+/// What is to be done about an account.
+enum Cell {
+    /// Nothing.
+    Fine,
+    /// It says `true`, and a fix never overrides what a user wrote.
+    True(&'static Wording, Strength),
+    /// Nothing is set, and `false` can be.
+    Fixable(&'static Wording, Strength),
+    /// Nothing is set, and setting it could break Pods that run.
+    Unset(&'static Wording),
+}
+
+impl<'a> ServiceAccountAutomount<'a> {
+    fn new(params: &mut Params<'_, 'a>) -> Self {
+        let [scope, fix_on_update, explicit_true, allow_explicit_true] = &PARAMS;
+        Self {
+            every_account: params.choice(scope) == "all",
+            fix_on_update: params.flag(fix_on_update),
+            explicit_true: params.choice(explicit_true),
+            allow_explicit_true: params.globs(allow_explicit_true),
+        }
+    }
+
+    fn cell(&self, scene: &Scene<'_>, account: &ServiceAccount<'_>) -> Result<Cell, Stop> {
+        if account.automount == Some(false) || is_openshifts(scene) {
+            return Ok(Cell::Fine);
+        }
+        let is_default = scene.name() == DEFAULT_ACCOUNT;
+        if account.automount == Some(true) {
+            return Ok(self.explicit_true(scene, is_default));
+        }
+        if !is_default && !self.every_account {
+            return Ok(Cell::Fine);
+        }
+        let wording = if is_default { &UNSET_ON_DEFAULT } else { &UNSET };
+        if scene.request.operation() == Operation::Create {
+            // A rejection would leave a namespace without its account. The audit
+            // names no user: its rejection is a line in a report.
+            let makes_default = is_default && !scene.request.user().name().is_empty();
+            return Ok(Cell::Fixable(wording, if makes_default { Strength::Notice } else { Strength::Action }));
+        }
+        if is_default && scene.old_service_account()?.is_some_and(|old| old.automount == Some(false)) {
+            return Ok(Cell::Fixable(&NO_LONGER_FALSE, Strength::Action));
+        }
+        Ok(if self.fix_on_update { Cell::Fixable(wording, Strength::Action) } else { Cell::Unset(wording) })
+    }
+
+    fn explicit_true(&self, scene: &Scene<'_>, is_default: bool) -> Cell {
+        if account::any(&self.allow_explicit_true, scene.request.namespace(), &scene.name_to_be()) {
+            return Cell::Fine;
+        }
+        match self.explicit_true {
+            _ if is_default => Cell::True(&TRUE_ON_DEFAULT, Strength::Action),
+            "allow" => Cell::Fine,
+            "warn" => Cell::True(&TRUE, Strength::Warning),
+            _ => Cell::True(&TRUE, Strength::Action),
+        }
+    }
+}
+
+impl Check for ServiceAccountAutomount<'_> {
+    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let Some(account) = scene.service_account() else { return Ok(()) };
+        let (wording, strength) = match self.cell(scene, account)? {
+            Cell::Fine => return Ok(()),
+            Cell::True(wording, strength) | Cell::Fixable(wording, strength) => (wording, strength),
+            Cell::Unset(wording) => (wording, Strength::Warning),
+        };
+        findings.note(Place::at(FIELD), wording, &[scene.known_name()], strength);
+        Ok(())
+    }
+}
+
+impl Fix for ServiceAccountAutomount<'_> {
+    fn fix(&self, scene: &Scene<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
+        let Some(account) = scene.service_account() else { return Ok(()) };
+        if let Cell::Fixable(..) = self.cell(scene, account)? {
+            edit.set(&[], FIELD, "false")?;
+            changes.add(Place::at(FIELD), &FIXED, &[]);
+        }
+        Ok(())
+    }
+}
+
+/// Whether `OpenShift` is at work on one of its own accounts.
+fn is_openshifts(scene: &Scene<'_>) -> bool {
+    OPENSHIFT_ACCOUNTS.contains(&scene.name()) && scene.request.user().name().starts_with(OPENSHIFT_MAKERS)
+}
+
+#[cfg(test)]
+mod tests;
