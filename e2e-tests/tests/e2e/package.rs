@@ -143,7 +143,13 @@ fn demo_keeps_its_word() -> Result<()> {
         let policy = policy(&json!({"mutating": true}), cluster)?;
         let mut answers: Vec<Evaluation> = Vec::new();
         for object in objects {
-            answers.push(policy.evaluate(&server.request(object, &RequestOptions::default())?)?);
+            // A document of `oldObject` and `object` is an UPDATE.
+            let (object, old_object) = match object.get("oldObject") {
+                Some(old) => (object["object"].clone(), Some(old.clone())),
+                None => (object, None),
+            };
+            let options = RequestOptions { old_object, ..RequestOptions::default() };
+            answers.push(policy.evaluate(&server.request(object, &options)?)?);
         }
         let refused = answers.iter().find(|answer| !answer.response.allowed);
         let why = refused.and_then(|answer| answer.response.message()).unwrap_or("nothing is refused");
