@@ -169,14 +169,14 @@ impl Review<'_> {
         match self.subject {
             Subject::Template(_) => return Ok(meta.has_controller()),
             Subject::Pod => {}
-            // Here the annotation means nothing, and anyone could write it.
+            // Only for Pods does the API server see to it that such a copy
+            // names no account; here anyone could write the annotation.
             Subject::ServiceAccount | Subject::TokenRequest | Subject::Secret | Subject::Binding | Subject::Role => {
                 return Ok(false);
             }
         }
-        // Only for Pods does the API server see to it that such a copy names no
-        // account. Most do not have the word in them; then nothing is built.
-        if *self.subject != Subject::Pod || !meta.annotations.text().is_some_and(|text| text.contains(MIRROR_POD)) {
+        // Most Pods do not have the word in them; then nothing is built.
+        if !meta.annotations.text().is_some_and(|text| text.contains(MIRROR_POD)) {
             return Ok(false);
         }
         let annotations: Strings<'_> = meta.annotations.read("object.metadata.annotations")?;
