@@ -176,7 +176,7 @@ impl Review<'_> {
         }
         // Only for Pods does the API server see to it that such a copy names no
         // account. Most do not have the word in them; then nothing is built.
-        if *self.subject != Subject::Pod || !meta.annotations.text().is_some_and(|text| text.contains(MIRROR_POD)) {
+        if !meta.annotations.text().is_some_and(|text| text.contains(MIRROR_POD)) {
             return Ok(false);
         }
         let annotations: Strings<'_> = meta.annotations.read("object.metadata.annotations")?;
