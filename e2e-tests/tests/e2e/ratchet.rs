@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 //! UPDATEs of every kind that is judged: what was wrong before does not stop a label, what becomes wrong is refused.
+//! Secrets are missing: the rule on them compares with the old object itself.
 
 use std::sync::Arc;
 
@@ -40,6 +41,8 @@ fn settings() -> Value {
             "pod-automount": {"allowExplicitOptIn": false},
             "service-account-automount": {"explicitTrue": "reject"},
             "service-account-secrets": "reject",
+            "binding-subjects": "reject",
+            "token-issuing-roles": "reject",
         },
     })
 }
@@ -63,6 +66,23 @@ const fn workload(api_version: &'static str, kind: &'static str, place: &'static
         wrong: || pod("app", true),
         otherwise_wrong: || pod("other", true),
     }
+}
+
+/// A kind whose part is the object as a whole.
+const fn whole(kind: &'static str, rule: &'static str, fine: Part, wrong: Part, otherwise_wrong: Part) -> Row {
+    let api_version = "rbac.authorization.k8s.io/v1";
+    Row { name: kind, api_version, kind, rule, place: &[], fine, wrong, otherwise_wrong }
+}
+
+fn bound(namespace: &str, account: &str) -> Value {
+    json!({
+        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": namespace}],
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
+    })
+}
+
+fn granted(resource: &str, names: &[&str]) -> Value {
+    json!({"rules": [{"apiGroups": [""], "resources": [resource], "verbs": ["create"], "resourceNames": names}]})
 }
 
 const fn account(name: &'static str, rule: &'static str, fine: Part, wrong: Part, otherwise_wrong: Part) -> Row {
@@ -101,7 +121,40 @@ const ROWS: &[Row] = &[
         || json!({"metadata": {"annotations": {"kubernetes.io/enforce-mountable-secrets": "true"}}}),
         || json!({"secrets": [{"name": "key"}]}),
     ),
+    account(
+        "ServiceAccount_role",
+        "role-arn",
+        || with_role("arn:aws:iam::123456789012:role/s3-upload"),
+        || with_role("arn:aws:iam::123456789:role/s3-upload"),
+        || with_role("arn:aws:iam::12345678:role/s3-upload"),
+    ),
+    whole("RoleBinding", "binding-subjects", || bound("shop", "app"), || bound("bank", "app"), || bound("mill", "app")),
+    whole(
+        "ClusterRoleBinding",
+        "binding-subjects",
+        || bound("shop", "app"),
+        || bound("shop", "default"),
+        || bound("bank", "default"),
+    ),
+    whole(
+        "Role",
+        "token-issuing-roles",
+        || granted("pods", &[]),
+        || granted("serviceaccounts/token", &["app"]),
+        || granted("serviceaccounts/token", &["app", "admin"]),
+    ),
+    whole(
+        "ClusterRole",
+        "token-issuing-roles",
+        || granted("pods", &[]),
+        || granted("serviceaccounts/token", &["app"]),
+        || granted("serviceaccounts/token", &[]),
+    ),
 ];
+
+fn with_role(arn: &str) -> Value {
+    json!({"metadata": {"annotations": {"eks.amazonaws.com/role-arn": arn}}})
+}
 
 pub fn trials(engine: &Arc<Engine>) -> Vec<Trial> {
     let mut trials = Vec::new();
