@@ -143,7 +143,9 @@ fn demo_keeps_its_word() -> Result<()> {
         let policy = policy(&json!({"mutating": true}), cluster)?;
         let mut answers: Vec<Evaluation> = Vec::new();
         for object in objects {
-            answers.push(policy.evaluate(&server.request(object, &RequestOptions::default())?)?);
+            let options = RequestOptions { old_object: object.get("oldObject").cloned(), ..RequestOptions::default() };
+            let object = if options.old_object.is_some() { object["object"].clone() } else { object };
+            answers.push(policy.evaluate(&server.request(object, &options)?)?);
         }
         let refused = answers.iter().find(|answer| !answer.response.allowed);
         let why = refused.and_then(|answer| answer.response.message()).unwrap_or("nothing is refused");
