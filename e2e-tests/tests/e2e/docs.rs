@@ -194,7 +194,7 @@ fn examples(rule: &Rule, engine: &Engine, text: &str) -> Result<()> {
         };
         let objects: Vec<Value> =
             yaml::load_str(&block.text, "example")?.into_iter().map(|document| document.value).collect();
-        let server = ApiServer::new(&objects);
+        let server = ApiServer::new(&objects.iter().cloned().chain(named_accounts(&objects)).collect::<Vec<_>>());
         let mut found = "accepted";
         for object in &objects {
             let request = server.request(object.clone(), &RequestOptions::default())?;
@@ -208,6 +208,16 @@ fn examples(rule: &Rule, engine: &Engine, text: &str) -> Result<()> {
         ensure!(found == wanted, "this example is {found}, must be {wanted}:\n{}", block.text);
     }
     Ok(())
+}
+
+/// The accounts that Pods name: the API server knows them, whether the example shows them or not.
+fn named_accounts(objects: &[Value]) -> impl Iterator<Item = Value> {
+    let pods = objects.iter().filter(|object| object.get("kind").and_then(Value::as_str) == Some("Pod"));
+    pods.filter_map(|pod| {
+        let name = pod.pointer("/spec/serviceAccountName")?;
+        let namespace = pod.pointer("/metadata/namespace").cloned().unwrap_or_else(|| json!("default"));
+        Some(json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": namespace}}))
+    })
 }
 
 fn settings(engine: &Engine) -> Result<()> {

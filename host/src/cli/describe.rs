@@ -80,7 +80,9 @@ fn account(account: &Value) -> String {
         .filter(|(key, _)| IDENTITIES.iter().any(|prefix| key.starts_with(prefix)))
         .map(|(key, value)| {
             let key = key.split_once('/').map_or(key.as_str(), |(_, name)| name);
-            format!("{key} {}", value.as_str().unwrap_or_default())
+            // Of a role, its name; what is wrong with the rest is among the findings.
+            let value = value.as_str().unwrap_or_default();
+            format!("{key} {}", value.rsplit_once('/').map_or(value, |(_, name)| name))
         })
         .collect();
     if account.get("automountServiceAccountToken").is_some() || parts.is_empty() {
@@ -141,6 +143,10 @@ mod tests {
     #[case(
         json!({"kind": "ServiceAccount", "metadata": {"annotations": {"eks.amazonaws.com/role-arn": "arn:x", "a": "b"}}}),
         "role-arn arn:x"
+    )]
+    #[case(
+        json!({"kind": "ServiceAccount", "metadata": {"annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/a"}}}),
+        "role-arn a"
     )]
     #[case(json!({"kind": "ServiceAccount", "automountServiceAccountToken": false}), "automount false")]
     #[case(json!({"kind": "Secret", "type": "Opaque"}), "type Opaque")]
