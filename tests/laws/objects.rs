@@ -251,7 +251,8 @@ fn pod_spec(pantry: &Pantry, is_admitted: bool) -> BoxedStrategy<Value> {
     let lists = (
         option::weighted(0.4, containers(pantry, &["setup", "istio-proxy"], 0)),
         containers(pantry, &["web", "kuma-sidecar", "cache"], 1),
-        option::weighted(0.1, containers(pantry, &["debug"], 1)),
+        // The API server takes none in a new Pod; copies of Pods that ran have them.
+        if is_admitted { option::weighted(0.1, containers(pantry, &["debug"], 1)).boxed() } else { Just(None).boxed() },
     );
     let injected = if is_admitted { injected().boxed() } else { Just(Vec::new()).boxed() };
     let volumes = (vec(volume(pantry), 0..4), injected, any::<bool>());

@@ -23,10 +23,10 @@ use crate::objects::settings::settings;
 use crate::objects::{NAMESPACE, pod, written_pod};
 
 /// How many Pods.
-const CASES: u32 = 300;
+const CASES: u32 = 500;
 
 /// Of which so many must be fixed, or the law would be about nothing.
-const FIXED: usize = 30;
+const FIXED: usize = 20;
 
 pub fn trials(engine: &Arc<Engine>) -> Vec<Trial> {
     let trial = |name: &str, law: Law| {
