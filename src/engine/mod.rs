@@ -147,7 +147,10 @@ impl Review<'_> {
         };
         let (meta, target) = Target::read(self.subject, object)?;
         let Some(target) = target else { return Ok(Verdict::default()) };
-        if meta.is_going() && !self.subject.holds_while_going() || self.is_unjudged(&meta)? {
+        // Who makes an object cannot say that it goes: the API server takes the
+        // mark off, but with a server-side apply only after the webhooks ran.
+        let is_going = meta.is_going() && request.operation() == Operation::Update;
+        if is_going && !self.subject.holds_while_going() || self.is_unjudged(&meta)? {
             return Ok(Verdict::default());
         }
         exemptions.retain(|exemption| exemption.needs_object());

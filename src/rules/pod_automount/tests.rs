@@ -296,6 +296,21 @@ fn bypass_a_token_mounted_in_an_ephemeral_container() {
     assert_eq!(answer["mutated_object"]["spec"]["ephemeralContainers"][0]["volumeMounts"], json!([]));
 }
 
+/// A server-side apply that creates shows webhooks a deletion timestamp that the
+/// API server takes off afterwards.
+#[test]
+fn bypass_a_pod_that_claims_to_be_going() {
+    let mut pod = admitted_pod(&json!({}));
+    pod["metadata"]["deletionTimestamp"] = json!("2030-01-01T00:00:00Z");
+    assert_eq!(word(&review(&create(&pod), &settings(&json!("mutate")), &cluster("nothing"))), "fix");
+    let mut going = deployment(&json!({"automountServiceAccountToken": true}));
+    going["metadata"]["deletionTimestamp"] = json!("2030-01-01T00:00:00Z");
+    assert_eq!(
+        word(&review(&update(&deployment(&json!({})), &going), &settings(&json!("mutate")), &cluster("nothing"))),
+        "fine"
+    );
+}
+
 #[test]
 fn bypass_the_owner_of_a_pod_does_not_matter() {
     let mut pod = admitted_pod(&json!({}));
