@@ -312,6 +312,20 @@ fn bypass_a_pod_that_claims_to_be_going() {
 }
 
 #[test]
+fn bypass_a_name_made_from_nothing() {
+    let mut exempting = settings(&json!("mutate"));
+    exempting["exemptions"] = json!([{"names": ["legacy-*"]}]);
+    let outcome = |metadata: &Value| {
+        let mut pod = admitted_pod(&json!({}));
+        pod["metadata"] = metadata.clone();
+        word(&review(&create(&pod), &exempting, &cluster("nothing")))
+    };
+    assert_eq!(outcome(&json!({"name": "web", "generateName": "legacy-"})), "fix");
+    assert_eq!(outcome(&json!({"generateName": "legacy-"})), "fine");
+    assert_eq!(outcome(&json!({"name": "legacy-x", "generateName": "web-"})), "fine");
+}
+
+#[test]
 fn bypass_the_owner_of_a_pod_does_not_matter() {
     let mut pod = admitted_pod(&json!({}));
     pod["metadata"]["ownerReferences"] = json!([{"controller": true, "kind": "ReplicaSet", "name": "x"}]);
