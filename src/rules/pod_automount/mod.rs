@@ -135,6 +135,20 @@ struct TokenContainer<'a> {
     image: Glob<'a>,
 }
 
+impl TokenContainer<'_> {
+    /// Whether the pattern covers an image. Its registry covers the registry
+    /// alone: else `*.example.com/proxy` would cover an image of any registry
+    /// that has `x.example.com/proxy` as a path.
+    fn is_image(&self, image: &str) -> bool {
+        let (Some((registries, paths)), Some((registry, path))) =
+            (self.image.as_str().split_once('/'), image.split_once('/'))
+        else {
+            return false;
+        };
+        glob::matches(registries, registry) && glob::matches(paths, path)
+    }
+}
+
 /// What is to be done about a Pod: the cells of the rule's table.
 enum Cell {
     /// Nothing.
@@ -230,7 +244,7 @@ impl<'a> PodAutomount<'a> {
         spec.share_process_namespace != Some(true)
             && self.token_containers.iter().any(|keeper| {
                 keeper.name.matches(container.name.as_deref().unwrap_or_default())
-                    && keeper.image.matches(&with_registry(container.image.as_deref().unwrap_or_default()))
+                    && keeper.is_image(&with_registry(container.image.as_deref().unwrap_or_default()))
             })
     }
 
@@ -334,7 +348,7 @@ fn with_registry(image: &str) -> String {
 }
 
 fn is_registry(first: &str) -> bool {
-    first.contains(['.', ':']) || first == "localhost"
+    first.contains(['.', ':']) || first == "localhost" || first.contains(char::is_uppercase)
 }
 
 fn image_problem(pattern: &str) -> Option<String> {

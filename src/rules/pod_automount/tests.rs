@@ -240,9 +240,24 @@ fn a_token_container_keeps_its_mount(#[case] image: &str) {
 #[case::the_registry_as_a_path("evil.example/docker.io/kumahq/kuma-dp:2.9")]
 #[case::library("kuma-dp:2.9")]
 #[case::case_of_letters("docker.io/KumaHQ/kuma-dp:2.9")]
+#[case::a_host_in_capitals("EVIL/kumahq/kuma-dp:2.9")]
 fn another_image_of_that_name_loses_the_token(#[case] image: &str) {
     let answer = review(&create(&meshed(image)), &settings(&keeping()), &cluster("nothing"));
     assert_eq!(answer["mutated_object"]["spec"]["volumes"], json!([]));
+}
+
+/// A registry in a pattern does not reach into the path of an image.
+#[rstest]
+#[case::the_registry("*.example.com/kuma-dp:*", "mirror.example.com/kuma-dp:2.9", true)]
+#[case::in_the_path("*.example.com/kuma-dp:*", "evil.example/x.example.com/kuma-dp:2.9", false)]
+#[case::one_character("e?x.example.com/kuma-dp:*", "e/x.example.com/kuma-dp:2.9", false)]
+#[case::a_deeper_path("docker.io/*:*", "kumahq/kuma-dp:2.9", true)]
+#[case::a_host_in_capitals("docker.io/*:*", "EVIL/kuma-dp:2.9", false)]
+fn a_token_container_is_of_the_registry(#[case] pattern: &str, #[case] image: &str, #[case] keeps: bool) {
+    let mut keeping = keeping();
+    keeping["tokenContainers"][0]["image"] = json!(pattern);
+    let answer = review(&create(&meshed(image)), &settings(&keeping), &cluster("nothing"));
+    assert_eq!(answer["mutated_object"]["spec"]["volumes"] != json!([]), keeps, "{answer}");
 }
 
 #[test]
