@@ -202,7 +202,7 @@ impl Review<'_> {
         // cannot change.
         let steps = self.subject.steps();
         let old = match self.request.old_object.text() {
-            Some(old) => crate::object::descend(old, steps, "oldObject")?,
+            Some(old) => crate::object::descend(old, steps, "oldObject").unwrap_or_default(),
             None => None,
         };
         let unchanged = old == crate::object::descend(object, steps, OBJECT)?;
@@ -268,7 +268,9 @@ impl Review<'_> {
             return Ok(Vec::new());
         }
         let Some(old) = self.request.old_object.text() else { return Ok(Vec::new()) };
-        let (meta, Some(target)) = Target::read(self.subject, old)? else { return Ok(Vec::new()) };
+        // What is stored cannot be sent better: where it cannot be read, nothing
+        // in it is an old problem.
+        let Ok((meta, Some(target))) = Target::read(self.subject, old) else { return Ok(Vec::new()) };
         if let Target::Workload(workload) = new {
             self.lookup.confine(workload.spec.account());
         }
@@ -277,8 +279,11 @@ impl Review<'_> {
         } else {
             Fixing::No
         };
-        let old = self.opinion(rules, old, (&meta, &target), fixing)?;
-        Ok(old.findings.into_iter().map(|(_, finding)| finding.remark).collect())
+        match self.opinion(rules, old, (&meta, &target), fixing) {
+            Ok(old) => Ok(old.findings.into_iter().map(|(_, finding)| finding.remark).collect()),
+            Err(Stop::Misfit(_) | Stop::CannotChange) => Ok(Vec::new()),
+            Err(stop) => Err(stop),
+        }
     }
 
     fn weigh(&self, opinion: Opinion, old: &[Remark], fixing: Fixing) -> Verdict {

@@ -418,6 +418,34 @@ fn what_was_wrong_before_stays_a_warning() {
     assert_eq!(word(&review(&no_old, &settings(&json!("mutate")), &cluster("nothing"))), "reject");
 }
 
+/// A custom resource keeps what its schema lets pass.
+#[test]
+fn an_old_object_that_cannot_be_read_is_no_obstacle() {
+    let rollout = |template: Value| json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "web"}, "spec": {"template": template}});
+    let mut custom = settings(&json!("mutate"));
+    custom["customTemplates"] = json!([{"apiGroup": "argoproj.io", "kind": "Rollout", "path": "spec.template"}]);
+    let outcome =
+        |old: Value, new: Value| word(&review(&update(&rollout(old), &rollout(new)), &custom, &cluster("nothing")));
+    let (broken, good) = (json!({"spec": {"volumes": {}}}), json!({"spec": {"containers": []}}));
+    assert_eq!(outcome(broken.clone(), good.clone()), "warn");
+    assert_eq!(outcome(good, broken), "reject");
+    // A template that is elsewhere: `spec.workloadRef`.
+    for empty in [json!({}), json!({"spec": null}), Value::Null] {
+        assert_eq!(outcome(Value::Null, empty), "fine");
+    }
+}
+
+/// The one look-up is for the account that is to be.
+#[test]
+fn the_account_that_was_is_not_looked_up() {
+    let spec = |account: &str, automount: Value| json!({"serviceAccountName": account, "automountServiceAccountToken": automount});
+    let old = deployment(&spec("app", Value::Null));
+    let new = deployment(&spec("default", json!(true)));
+    let failing = FakeCluster::failing(LookupError::Failed);
+    let answer = review(&update(&old, &new), &settings(&json!("warn")), &failing);
+    assert_eq!((word(&answer), failing.asked()), ("warn", 0));
+}
+
 #[test]
 fn wrong_parameters_are_named_together() {
     let mut settings = settings(&json!({
