@@ -252,34 +252,34 @@ impl<'a> PodAutomount<'a> {
         const SPEC: Step<'static> = Step::Key("spec");
         let spec = &workload.spec;
         edit.set(&[SPEC], FIELD, "false")?;
+        // Sorted, so that each mount is looked up and not compared with them all.
+        let mut volumes: Vec<(&str, usize)> = plugin_volumes(spec).map(|(index, name)| (name, index)).collect();
+        volumes.sort_unstable();
+        let mut kept = vec![false; volumes.len()];
         let mut keepers = Vec::new();
-        for (index, volume) in plugin_volumes(spec) {
-            let mut kept = false;
-            for (list, position, container) in spec.all_containers() {
-                if !container.mounts_volume(volume) {
+        for (list, position, container) in spec.all_containers() {
+            let mut keeps = None;
+            for (mount, name) in container.mounts.iter().map(|mount| mount.name.as_deref()).enumerate() {
+                let found = name.and_then(|name| volumes.binary_search_by_key(&name, |(known, _)| known).ok());
+                let Some(found) = found else { continue };
+                if *keeps.get_or_insert_with(|| self.keeps(spec, container)) {
+                    kept.get_mut(found).into_iter().for_each(|kept| *kept = true);
                     continue;
                 }
-                if self.keeps(spec, container) {
-                    kept = true;
-                    keepers.push(container.name.as_deref().unwrap_or_default());
-                    continue;
-                }
-                for (mount, _) in
-                    container.mounts.iter().enumerate().filter(|(_, mount)| mount.name.as_deref() == Some(volume))
-                {
-                    let container = [SPEC, Step::Key(list.field()), Step::Entry(position)];
-                    edit.remove(&[&container[..], &[Step::Key("volumeMounts"), Step::Entry(mount)]].concat())?;
-                }
+                let container = [SPEC, Step::Key(list.field()), Step::Entry(position)];
+                edit.remove(&[&container[..], &[Step::Key("volumeMounts"), Step::Entry(mount)]].concat())?;
             }
-            if !kept {
-                edit.remove(&[SPEC, Step::Key("volumes"), Step::Entry(index)])?;
+            if keeps == Some(true) {
+                keepers.push(container.name.as_deref().unwrap_or_default());
             }
+        }
+        for ((_, index), _) in volumes.iter().zip(&kept).filter(|(_, kept)| !**kept) {
+            edit.remove(&[SPEC, Step::Key("volumes"), Step::Entry(*index)])?;
         }
         let place = workload.spec_place().field(FIELD);
         if keepers.is_empty() {
             changes.add(place, &FIXED_POD, &[]);
         } else {
-            keepers.dedup();
             changes.add(place, &FIXED_POD_BUT, &[&keepers.join(", ")]);
         }
         Ok(())

@@ -447,6 +447,28 @@ fn the_account_that_was_is_not_looked_up() {
 }
 
 #[test]
+fn many_volumes_and_mounts_take_no_longer_than_they_are() {
+    let mut pod = admitted_pod(&json!({"automountServiceAccountToken": false}));
+    pod["spec"]["automountServiceAccountToken"] = Value::Null;
+    let name = |n: usize| {
+        let letters: Vec<char> = "bcdfghjklmnpqrstvwxz2456789".chars().collect();
+        let chance: String = (0..5).map(|digit| letters[n / 27_usize.pow(digit) % 27]).collect();
+        format!("kube-api-access-{chance}")
+    };
+    let volumes = (0..1000).map(|n| {
+        let mut volume = plugin_volume();
+        volume["name"] = json!(name(n));
+        volume
+    });
+    pod["spec"]["volumes"] = volumes.collect();
+    let mounts = (0..1000).map(|n| json!({"name": name(n), "mountPath": format!("/{n}")}));
+    pod["spec"]["containers"][0]["volumeMounts"] = mounts.collect();
+    let answer = review(&create(&pod), &settings(&json!("mutate")), &cluster("nothing"));
+    assert_eq!(answer["mutated_object"]["spec"]["volumes"], json!([]));
+    assert_eq!(answer["mutated_object"]["spec"]["containers"][0]["volumeMounts"], json!([]));
+}
+
+#[test]
 fn wrong_parameters_are_named_together() {
     let mut settings = settings(&json!({
         "action": "mutte", "scope": "none", "optIn": true, "allowExplicitOptIn": "yes", "keepForAnnotations": ["vault", "*=true", ""],
