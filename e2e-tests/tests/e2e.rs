@@ -12,6 +12,7 @@
 //! - `docs::...`: that the documentation says what the code does; `BLESS=1` rewrites its generated parts
 //! - `package::...`: that `metadata.yml` and the examples fit the policy
 //! - `hostile::...`: payloads that no API server sends
+//! - `law::...`: what holds for every Pod on its way through the API server, on made-up ones
 //! - `budget::...`: limits of `budgets.toml`
 
 #[path = "e2e/accounts.rs"]
@@ -32,6 +33,11 @@ mod exemptions;
 mod hostile;
 #[path = "e2e/invariants.rs"]
 mod invariants;
+#[path = "e2e/laws.rs"]
+mod laws;
+#[expect(dead_code, reason = "each test uses its part of the generator")]
+#[path = "../../tests/laws/objects.rs"]
+mod objects;
 #[path = "e2e/package.rs"]
 mod package;
 #[path = "e2e/ratchet.rs"]
@@ -76,6 +82,7 @@ fn run() -> Result<ExitCode> {
         docs::trials(&engine, bless),
         package::trials(),
         hostile::trials(&engine),
+        laws::trials(&engine),
         budgets::trials(&engine),
     ];
     Ok(libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code())

@@ -132,6 +132,10 @@ impl<'a> Target<'a> {
         let Some(template) = object::descend(object, steps, OBJECT)? else { return Ok((meta, None)) };
         let root = steps.join(".");
         let pod: Pod<'a> = view::read(template, &format!("{OBJECT}.{root}"))?;
+        // A custom resource may leave its template empty, or refer to another's.
+        if pod.spec.is_none() {
+            return Ok((meta, None));
+        }
         let annotations = pod.metadata.map(|meta| meta.annotations).unwrap_or_default();
         Ok((meta, Some(Self::Workload(Workload::new(annotations, pod.spec, true, Place::at(&root))))))
     }

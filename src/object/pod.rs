@@ -85,7 +85,8 @@ view! {
         audience: Option<Text<'a>> = "audience",
         /// Its lifetime in seconds.
         pub expiration_seconds: Option<i64> = "expirationSeconds",
-        path: Option<Text<'a>> = "path",
+        /// The file's name in the volume.
+        pub path: Option<Text<'a>> = "path",
         .. others
     }
 }

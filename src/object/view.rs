@@ -14,6 +14,7 @@ use std::ops::Deref;
 
 pub use super::json::Misfit;
 use super::json::{Cursor, Read};
+use super::place::Shown;
 
 /// A type that can be read from JSON.
 pub trait View<'a>: Sized {
@@ -194,7 +195,7 @@ impl<'a, T: View<'a>> View<'a> for Members<'a, T> {
         if !json.null()? {
             json.members(&mut |key, json| {
                 let key = key.text();
-                let value = T::read(json).map_err(|misfit| misfit.inside(&["[\"", &key, "\"]"]))?;
+                let value = T::read(json).map_err(|misfit| misfit.inside(&["[\"", &Shown(&key).to_string(), "\"]"]))?;
                 members.push((Text(key), value));
                 Ok(())
             })?;
@@ -350,6 +351,10 @@ mod tests {
             "spec.leaves[0].count: must be an integer, is a number out of range"
         );
         assert_eq!(misfit(r#"{"notes":{"a b":true}}"#), r#"spec.notes["a b"]: must be a string, is a boolean"#);
+        assert_eq!(
+            misfit(&format!(r#"{{"notes":{{"a\n- b{}":true}}}}"#, "x".repeat(200))),
+            format!(r#"spec.notes["a\u{{a}}- b{}…"]: must be a string, is a boolean"#, "x".repeat(115))
+        );
         assert_eq!(misfit("[]"), "spec: must be an object, is a list");
         assert_eq!(misfit("null"), "spec: must be an object, is null");
     }

@@ -87,13 +87,13 @@ fn survives_admission(case: &Case, request: &Value, fixed: &Value) -> Result<()>
 }
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct TokenMount {
+pub struct TokenMount {
     container: String,
     volume: String,
 }
 
 /// Which containers mount a volume with a token for the Kubernetes API.
-fn token_mounts(pod: &Value) -> BTreeSet<TokenMount> {
+pub fn token_mounts(pod: &Value) -> BTreeSet<TokenMount> {
     let entries = |value: &Value, key: &str| value.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
     let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let spec = pod.get("spec").cloned().unwrap_or_default();

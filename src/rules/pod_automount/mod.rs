@@ -135,6 +135,20 @@ struct TokenContainer<'a> {
     image: Glob<'a>,
 }
 
+impl TokenContainer<'_> {
+    /// Whether the pattern covers an image. Its registry covers the registry
+    /// alone: else `*.example.com/proxy` would cover an image of any registry
+    /// that has `x.example.com/proxy` as a path.
+    fn is_image(&self, image: &str) -> bool {
+        let (Some((registries, paths)), Some((registry, path))) =
+            (self.image.as_str().split_once('/'), image.split_once('/'))
+        else {
+            return false;
+        };
+        glob::matches(registries, registry) && glob::matches(paths, path)
+    }
+}
+
 /// What is to be done about a Pod: the cells of the rule's table.
 enum Cell {
     /// Nothing.
@@ -230,7 +244,7 @@ impl<'a> PodAutomount<'a> {
         spec.share_process_namespace != Some(true)
             && self.token_containers.iter().any(|keeper| {
                 keeper.name.matches(container.name.as_deref().unwrap_or_default())
-                    && keeper.image.matches(&with_registry(container.image.as_deref().unwrap_or_default()))
+                    && keeper.is_image(&with_registry(container.image.as_deref().unwrap_or_default()))
             })
     }
 
@@ -238,34 +252,34 @@ impl<'a> PodAutomount<'a> {
         const SPEC: Step<'static> = Step::Key("spec");
         let spec = &workload.spec;
         edit.set(&[SPEC], FIELD, "false")?;
+        // Sorted, so that each mount is looked up and not compared with them all.
+        let mut volumes: Vec<(&str, usize)> = plugin_volumes(spec).map(|(index, name)| (name, index)).collect();
+        volumes.sort_unstable();
+        let mut kept = vec![false; volumes.len()];
         let mut keepers = Vec::new();
-        for (index, volume) in plugin_volumes(spec) {
-            let mut kept = false;
-            for (list, position, container) in spec.all_containers() {
-                if !container.mounts_volume(volume) {
+        for (list, position, container) in spec.all_containers() {
+            let mut keeps = None;
+            for (mount, name) in container.mounts.iter().map(|mount| mount.name.as_deref()).enumerate() {
+                let found = name.and_then(|name| volumes.binary_search_by_key(&name, |(known, _)| known).ok());
+                let Some(found) = found else { continue };
+                if *keeps.get_or_insert_with(|| self.keeps(spec, container)) {
+                    kept.get_mut(found).into_iter().for_each(|kept| *kept = true);
                     continue;
                 }
-                if self.keeps(spec, container) {
-                    kept = true;
-                    keepers.push(container.name.as_deref().unwrap_or_default());
-                    continue;
-                }
-                for (mount, _) in
-                    container.mounts.iter().enumerate().filter(|(_, mount)| mount.name.as_deref() == Some(volume))
-                {
-                    let container = [SPEC, Step::Key(list.field()), Step::Entry(position)];
-                    edit.remove(&[&container[..], &[Step::Key("volumeMounts"), Step::Entry(mount)]].concat())?;
-                }
+                let container = [SPEC, Step::Key(list.field()), Step::Entry(position)];
+                edit.remove(&[&container[..], &[Step::Key("volumeMounts"), Step::Entry(mount)]].concat())?;
             }
-            if !kept {
-                edit.remove(&[SPEC, Step::Key("volumes"), Step::Entry(index)])?;
+            if keeps == Some(true) {
+                keepers.push(container.name.as_deref().unwrap_or_default());
             }
+        }
+        for ((_, index), _) in volumes.iter().zip(&kept).filter(|(_, kept)| !**kept) {
+            edit.remove(&[SPEC, Step::Key("volumes"), Step::Entry(*index)])?;
         }
         let place = workload.spec_place().field(FIELD);
         if keepers.is_empty() {
             changes.add(place, &FIXED_POD, &[]);
         } else {
-            keepers.dedup();
             changes.add(place, &FIXED_POD_BUT, &[&keepers.join(", ")]);
         }
         Ok(())
@@ -334,7 +348,7 @@ fn with_registry(image: &str) -> String {
 }
 
 fn is_registry(first: &str) -> bool {
-    first.contains(['.', ':']) || first == "localhost"
+    first.contains(['.', ':']) || first == "localhost" || first.contains(char::is_uppercase)
 }
 
 fn image_problem(pattern: &str) -> Option<String> {

@@ -240,9 +240,24 @@ fn a_token_container_keeps_its_mount(#[case] image: &str) {
 #[case::the_registry_as_a_path("evil.example/docker.io/kumahq/kuma-dp:2.9")]
 #[case::library("kuma-dp:2.9")]
 #[case::case_of_letters("docker.io/KumaHQ/kuma-dp:2.9")]
+#[case::a_host_in_capitals("EVIL/kumahq/kuma-dp:2.9")]
 fn another_image_of_that_name_loses_the_token(#[case] image: &str) {
     let answer = review(&create(&meshed(image)), &settings(&keeping()), &cluster("nothing"));
     assert_eq!(answer["mutated_object"]["spec"]["volumes"], json!([]));
+}
+
+/// A registry in a pattern does not reach into the path of an image.
+#[rstest]
+#[case::the_registry("*.example.com/kuma-dp:*", "mirror.example.com/kuma-dp:2.9", true)]
+#[case::in_the_path("*.example.com/kuma-dp:*", "evil.example/x.example.com/kuma-dp:2.9", false)]
+#[case::one_character("e?x.example.com/kuma-dp:*", "e/x.example.com/kuma-dp:2.9", false)]
+#[case::a_deeper_path("docker.io/*:*", "kumahq/kuma-dp:2.9", true)]
+#[case::a_host_in_capitals("docker.io/*:*", "EVIL/kuma-dp:2.9", false)]
+fn a_token_container_is_of_the_registry(#[case] pattern: &str, #[case] image: &str, #[case] keeps: bool) {
+    let mut keeping = keeping();
+    keeping["tokenContainers"][0]["image"] = json!(pattern);
+    let answer = review(&create(&meshed(image)), &settings(&keeping), &cluster("nothing"));
+    assert_eq!(answer["mutated_object"]["spec"]["volumes"] != json!([]), keeps, "{answer}");
 }
 
 #[test]
@@ -294,6 +309,35 @@ fn bypass_a_token_mounted_in_an_ephemeral_container() {
     pod["spec"]["ephemeralContainers"] = json!([{"name": "debug", "image": "i", "volumeMounts": [{"name": "kube-api-access-bcd24", "mountPath": "/t"}]}]);
     let answer = review(&create(&pod), &settings(&json!("mutate")), &cluster("nothing"));
     assert_eq!(answer["mutated_object"]["spec"]["ephemeralContainers"][0]["volumeMounts"], json!([]));
+}
+
+/// A server-side apply that creates shows webhooks a deletion timestamp that the
+/// API server takes off afterwards.
+#[test]
+fn bypass_a_pod_that_claims_to_be_going() {
+    let mut pod = admitted_pod(&json!({}));
+    pod["metadata"]["deletionTimestamp"] = json!("2030-01-01T00:00:00Z");
+    assert_eq!(word(&review(&create(&pod), &settings(&json!("mutate")), &cluster("nothing"))), "fix");
+    let mut going = deployment(&json!({"automountServiceAccountToken": true}));
+    going["metadata"]["deletionTimestamp"] = json!("2030-01-01T00:00:00Z");
+    assert_eq!(
+        word(&review(&update(&deployment(&json!({})), &going), &settings(&json!("mutate")), &cluster("nothing"))),
+        "fine"
+    );
+}
+
+#[test]
+fn bypass_a_name_made_from_nothing() {
+    let mut exempting = settings(&json!("mutate"));
+    exempting["exemptions"] = json!([{"names": ["legacy-*"]}]);
+    let outcome = |metadata: &Value| {
+        let mut pod = admitted_pod(&json!({}));
+        pod["metadata"] = metadata.clone();
+        word(&review(&create(&pod), &exempting, &cluster("nothing")))
+    };
+    assert_eq!(outcome(&json!({"name": "web", "generateName": "legacy-"})), "fix");
+    assert_eq!(outcome(&json!({"generateName": "legacy-"})), "fine");
+    assert_eq!(outcome(&json!({"name": "legacy-x", "generateName": "web-"})), "fine");
 }
 
 #[test]
@@ -372,6 +416,56 @@ fn what_was_wrong_before_stays_a_warning() {
     let mut no_old = update(&old, &labelled);
     no_old["oldObject"] = Value::Null;
     assert_eq!(word(&review(&no_old, &settings(&json!("mutate")), &cluster("nothing"))), "reject");
+}
+
+/// A custom resource keeps what its schema lets pass.
+#[test]
+fn an_old_object_that_cannot_be_read_is_no_obstacle() {
+    let rollout = |template: Value| json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "web"}, "spec": {"template": template}});
+    let mut custom = settings(&json!("mutate"));
+    custom["customTemplates"] = json!([{"apiGroup": "argoproj.io", "kind": "Rollout", "path": "spec.template"}]);
+    let outcome =
+        |old: Value, new: Value| word(&review(&update(&rollout(old), &rollout(new)), &custom, &cluster("nothing")));
+    let (broken, good) = (json!({"spec": {"volumes": {}}}), json!({"spec": {"containers": []}}));
+    assert_eq!(outcome(broken.clone(), good.clone()), "warn");
+    assert_eq!(outcome(good, broken), "reject");
+    // A template that is elsewhere: `spec.workloadRef`.
+    for empty in [json!({}), json!({"spec": null}), Value::Null] {
+        assert_eq!(outcome(Value::Null, empty), "fine");
+    }
+}
+
+/// The one look-up is for the account that is to be.
+#[test]
+fn the_account_that_was_is_not_looked_up() {
+    let spec = |account: &str, automount: Value| json!({"serviceAccountName": account, "automountServiceAccountToken": automount});
+    let old = deployment(&spec("app", Value::Null));
+    let new = deployment(&spec("default", json!(true)));
+    let failing = FakeCluster::failing(LookupError::Failed);
+    let answer = review(&update(&old, &new), &settings(&json!("warn")), &failing);
+    assert_eq!((word(&answer), failing.asked()), ("warn", 0));
+}
+
+#[test]
+fn many_volumes_and_mounts_take_no_longer_than_they_are() {
+    let mut pod = admitted_pod(&json!({"automountServiceAccountToken": false}));
+    pod["spec"]["automountServiceAccountToken"] = Value::Null;
+    let name = |n: usize| {
+        let letters: Vec<char> = "bcdfghjklmnpqrstvwxz2456789".chars().collect();
+        let chance: String = (0..5).map(|digit| letters[n / 27_usize.pow(digit) % 27]).collect();
+        format!("kube-api-access-{chance}")
+    };
+    let volumes = (0..1000).map(|n| {
+        let mut volume = plugin_volume();
+        volume["name"] = json!(name(n));
+        volume
+    });
+    pod["spec"]["volumes"] = volumes.collect();
+    let mounts = (0..1000).map(|n| json!({"name": name(n), "mountPath": format!("/{n}")}));
+    pod["spec"]["containers"][0]["volumeMounts"] = mounts.collect();
+    let answer = review(&create(&pod), &settings(&json!("mutate")), &cluster("nothing"));
+    assert_eq!(answer["mutated_object"]["spec"]["volumes"], json!([]));
+    assert_eq!(answer["mutated_object"]["spec"]["containers"][0]["volumeMounts"], json!([]));
 }
 
 #[test]

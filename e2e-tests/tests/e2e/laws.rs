@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! What holds for every Pod on its way through the API server, the policy and the API server again.
+//!
+//! `tests/laws.rs` of the policy has the laws that need neither the compiled policy nor an API server; the Pods and
+//! settings come from the same generator.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use e2e_tests::case::Host;
+use e2e_tests::engine::{Answer, Engine};
+use libtest_mimic::{Failed, Trial};
+use proptest::option;
+use proptest::prelude::*;
+use proptest::test_runner::{TestCaseError, TestRunner};
+use sa_hygiene::apiserver::{ApiServer, RequestOptions};
+use serde_json::{Value, json};
+use serviceaccount_hygiene::rules::{RULES, Room};
+
+use crate::invariants::token_mounts;
+use crate::objects::settings::settings;
+use crate::objects::{NAMESPACE, pod, written_pod};
+
+/// How many Pods.
+const CASES: u32 = 500;
+
+/// Of which so many must be fixed, or the law would be about nothing.
+const FIXED: usize = 20;
+
+pub fn trials(engine: &Arc<Engine>) -> Vec<Trial> {
+    let trial = |name: &str, law: Law| {
+        let engine = Arc::clone(engine);
+        Trial::test(format!("law::{name}"), move || hold(&engine, law))
+    };
+    vec![
+        trial("the_patch_makes_the_fixed_object", the_patch_makes_the_fixed_object),
+        trial("a_denied_token_stays_away", a_denied_token_stays_away),
+    ]
+}
+
+/// A fixed Pod.
+struct Fixed<'a> {
+    /// As it came to the policy.
+    request: &'a Value,
+    /// As the policy answered.
+    answer: &'a Answer,
+    /// With the patch applied.
+    object: &'a Value,
+    server: &'a ApiServer,
+    options: &'a RequestOptions,
+}
+
+type Law = fn(&Fixed<'_>) -> Result<(), TestCaseError>;
+
+fn the_patch_makes_the_fixed_object(fixed: &Fixed<'_>) -> Result<(), TestCaseError> {
+    prop_assert_eq!(fixed.answer.mutated_object.as_ref(), Some(fixed.object));
+    Ok(())
+}
+
+/// The plugin runs again on what the policy changed, and what it makes of it is stored.
+fn a_denied_token_stays_away(fixed: &Fixed<'_>) -> Result<(), TestCaseError> {
+    let stored = fixed.server.second_pass(fixed.object.clone(), fixed.options);
+    let stored = stored.map_err(|error| TestCaseError::fail(format!("the second pass: {error}")))?;
+    if let Err(errors) = fixed.server.validate(&stored) {
+        return Err(TestCaseError::fail(format!("the fixed Pod is invalid: {}", errors.join("; "))));
+    }
+    let (kept, stored) = (token_mounts(fixed.object), token_mounts(&stored));
+    let back: Vec<_> = stored.difference(&kept).collect();
+    prop_assert!(back.is_empty(), "the API server mounts a token again: {back:?}");
+    let before = fixed.request.get("object").map(token_mounts).unwrap_or_default();
+    let new: Vec<_> = kept.difference(&before).collect();
+    prop_assert!(new.is_empty(), "the policy mounts a token: {new:?}");
+    Ok(())
+}
+
+/// What accounts say, and which API server it is.
+type Circumstances = (Option<bool>, Option<bool>, bool);
+
+fn hold(engine: &Engine, law: Law) -> Result<(), Failed> {
+    // The seed is PROPTEST_RNG_SEED, if that is set.
+    let mut runner = TestRunner::new(ProptestConfig { cases: CASES, failure_persistence: None, ..Default::default() });
+    let pods = prop_oneof![3 => written_pod(), 1 => pod()];
+    let circumstances = (option::of(any::<bool>()), option::of(any::<bool>()), any::<bool>());
+    let fixes = Cell::new(0);
+    let outcome = runner.run(&(pods, settings(), circumstances), |(pod, mut settings, circumstances)| {
+        // What fixes nothing is of no interest here.
+        fixing(&mut settings);
+        let is_fixed = is_fixed(engine, law, pod, &settings, circumstances)?;
+        fixes.set(fixes.get() + usize::from(is_fixed));
+        Ok(())
+    });
+    outcome.map_err(|error| Failed::from(error.to_string()))?;
+    let fixes = fixes.get();
+    if fixes < FIXED {
+        return Err(format!("only {fixes} of {CASES} Pods were fixed").into());
+    }
+    Ok(())
+}
+
+/// Makes every rule that can fix fix.
+fn fixing(settings: &mut Value) {
+    let rules = RULES.iter().filter(|rule| matches!(rule.room, Room::Fix { .. }));
+    for rule in rules {
+        match settings.pointer_mut(&format!("/rules/{}", rule.id)) {
+            Some(Value::Object(params)) => drop(params.insert("action".to_owned(), json!("mutate"))),
+            Some(action) => *action = json!("mutate"),
+            None => {}
+        }
+    }
+    if let Some(settings) = settings.as_object_mut() {
+        settings.remove("exemptions");
+        settings.insert("phase".to_owned(), json!("mutating"));
+    }
+}
+
+/// Whether the policy fixes this Pod, if it gets as far as that; then the law must hold.
+fn is_fixed(
+    engine: &Engine,
+    law: Law,
+    pod: Value,
+    settings: &Value,
+    (app, default, openshift): Circumstances,
+) -> Result<bool, TestCaseError> {
+    let failed = |error: anyhow::Error| TestCaseError::fail(format!("{error:#}"));
+    let account = |name: &str, automount: Option<bool>| {
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": NAMESPACE},
+            "automountServiceAccountToken": automount})
+    };
+    let cluster = [account("app", app), account("default", default)];
+    let server = ApiServer::new(&cluster);
+    let options = RequestOptions { openshift, ..RequestOptions::default() };
+    let Ok(request) = server.request(pod, &options) else { return Ok(false) };
+    let is_valid = request.get("object").is_some_and(|object| server.validate(object).is_ok());
+    if !is_valid || !engine.validate_settings(settings).map_err(failed)?.valid {
+        return Ok(false);
+    }
+    let answer = engine.evaluate(&request, settings, &cluster, &Host::default()).map_err(failed)?;
+    prop_assert!(!answer.failed, "the guest gave no answer: {:?}", answer.verdict);
+    let Some(object) = &answer.verdict.object else { return Ok(false) };
+    law(&Fixed { request: &request, answer: &answer, object, server: &server, options: &options })?;
+    Ok(true)
+}

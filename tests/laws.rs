@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! What holds for every request, every cluster and all settings: the laws of the policy, on made-up ones.
+
+#[path = "laws/meant.rs"]
+mod meant;
+#[expect(dead_code, reason = "each test uses its part of the generator")]
+#[path = "laws/objects.rs"]
+mod objects;
+#[path = "laws/policy.rs"]
+mod policy;
+#[path = "laws/text.rs"]
+mod text;
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{FileFailurePersistence, RngAlgorithm, TestRng, TestRunner};
+use serde_json::{Map, Value, json};
+use serviceaccount_hygiene::admission::subject::SubjectKind;
+use serviceaccount_hygiene::rules::{RULES, Room};
+
+use objects::requests::{Known, Review, review, review_of};
+use objects::settings::{ids, settings, settings_from_hell};
+use objects::{CANARY, pod};
+use policy::{Answer, ask, ask_with, problems_of_settings};
+use text::Written;
+
+/// How often each law is tried.
+fn config() -> ProptestConfig {
+    ProptestConfig {
+        cases: 200,
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct("proptest-regressions/laws.txt"))),
+        max_shrink_iters: 4000,
+        ..ProptestConfig::default()
+    }
+}
+
+fn is(review: &Review, pointer: &str, word: &str) -> bool {
+    review.settings.pointer(pointer).and_then(Value::as_str) == Some(word)
+}
+
+fn is_create_of_pod(review: &Review) -> bool {
+    let says = |pointer, word: &str| review.envelope.pointer(pointer).and_then(Value::as_str) == Some(word);
+    says("/operation", "CREATE") && says("/kind/kind", "Pod")
+}
+
+/// The fixed object, and the request to make that one instead.
+fn again(review: &Review, fixed: &str) -> Result<Answer, TestCaseError> {
+    ask_with(&review.payload_of(fixed, &review.settings.to_string()), review.cluster)
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn the_same_request_gives_the_same_bytes(review in review()) {
+        prop_assert_eq!(ask(&review)?.text, ask(&review)?.text);
+    }
+
+    #[test]
+    fn a_damaged_request_is_answered(review in review(), at: prop::sample::Index, with in "[\\[\\]{}\",:0-9eE.\\-\\\\ntu\u{0}é]{0,3}") {
+        let mut characters: Vec<char> = review.payload().chars().collect();
+        let at = at.index(characters.len());
+        characters.splice(at..=at, with.chars());
+        ask_with(&characters.into_iter().collect::<String>(), review.cluster)?;
+    }
+
+    #[test]
+    fn a_fix_is_enough(review in review()) {
+        let answer = ask(&review)?;
+        let Some(fixed) = answer.fixed() else { return Ok(()) };
+        let second = again(&review, fixed)?;
+        prop_assert!(second.is_accepted(), "the fixed object is refused: {}", second.text);
+        prop_assert!(second.fixed().is_none(), "the fixed object is fixed again: {}", second.text);
+        // Nor has it a finding, under a rule that only judges.
+        for rule in RULES.iter().filter(|rule| matches!(rule.room, Room::Fix { .. })) {
+            if answer.audit(rule.id).is_some_and(|value| value.starts_with("fixed")) {
+                let judged = again(&review.with_action(rule.id, "reject"), fixed)?;
+                prop_assert_eq!(judged.rejections_of(rule.id), 0, "{}", judged.text);
+            }
+        }
+    }
+
+    #[test]
+    fn a_fix_changes_nothing_else(review in review()) {
+        let answer = ask(&review)?;
+        let Some(fixed) = answer.fixed() else { return Ok(()) };
+        let object = review.object_text();
+        let (before, after) = (Written::of(&object), Written::of(fixed));
+        let (Some(before), Some(after)) = (before, after) else { return Err(TestCaseError::fail("no JSON")) };
+        let accident = meant::accident(&before, &after);
+        prop_assert!(accident.is_none(), "{}", accident.unwrap_or_default());
+        prop_assert_ne!(before.text, after.text, "a fix that changes nothing");
+    }
+
+    #[test]
+    fn a_rule_that_is_off_says_nothing(review in review()) {
+        for id in ids() {
+            let answer = ask(&review.with_action(id, "off"))?;
+            prop_assert!(answer.lines_of(id).is_empty() && answer.audit(id).is_none(), "{}", answer.text);
+        }
+    }
+
+    #[test]
+    fn more_severe_never_accepts_more(review in review()) {
+        for rule in RULES {
+            let mut accepted = true;
+            for action in ["off", "warn", "reject"] {
+                let answer = ask(&review.with_action(rule.id, action))?;
+                prop_assert!(accepted || !answer.is_accepted(), "{action} of {} accepts again", rule.id);
+                accepted = answer.is_accepted();
+            }
+        }
+    }
+
+    #[test]
+    fn mutate_leaves_no_finding(review in review_of(pod())) {
+        for rule in RULES.iter().filter(|rule| matches!(rule.room, Room::Fix { .. })) {
+            let mutate = review.with_action(rule.id, "mutate");
+            let answer = ask(&mutate)?;
+            if !answer.is_accepted() {
+                continue;
+            }
+            let object = answer.fixed().map_or_else(|| review.object_text(), str::to_owned);
+            let judged = again(&mutate.with_action(rule.id, "reject"), &object)?;
+            prop_assert_eq!(judged.rejections_of(rule.id), 0, "accepted: {}", judged.text);
+        }
+    }
+
+    #[test]
+    fn the_order_of_rules_does_not_matter(review in review(), turn in 1_usize..8) {
+        let Some(rules) = review.settings.get("rules").and_then(Value::as_object) else { return Ok(()) };
+        let mut lines: Vec<String> = rules.iter().map(|(id, given)| format!("{}:{given}", json!(id))).collect();
+        let turn = turn % lines.len().max(1);
+        lines.rotate_left(turn);
+        let settings = review.with_setting("rules", json!("RULES")).settings.to_string();
+        let settings = settings.replace(r#""RULES""#, &format!("{{{}}}", lines.join(",")));
+        let turned = ask_with(&review.payload_of(&review.object_text(), &settings), review.cluster)?;
+        prop_assert_eq!(ask(&review)?.text, turned.text);
+    }
+
+    #[test]
+    fn an_exemption_adds_no_finding_of_its_rules(review in review(), exempt in prop::sample::subsequence(ids(), 1..=RULES.len())) {
+        let without = ask(&review)?;
+        for names in ["web*", "legacy-*"] {
+            let mut exemptions = review.settings.get("exemptions").and_then(Value::as_array).cloned().unwrap_or_default();
+            exemptions.push(json!({"rules": exempt, "names": [names]}));
+            let with = ask(&review.with_setting("exemptions", exemptions.into()))?;
+            for id in &exempt {
+                let (with, without) = (with.lines_of(id), without.lines_of(id));
+                prop_assert!(with.iter().all(|line| without.contains(line)), "{with:?} but {without:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn warnings_alone_never_reject(review in review()) {
+        let mut review = review.with_setting("treatWarnAs", json!("warn"));
+        for id in ids() {
+            review = review.with_action(id, "warn");
+        }
+        let answer = ask(&review)?;
+        prop_assert!(answer.is_accepted() || !answer.is_judged(), "{}", answer.text);
+    }
+
+    #[test]
+    fn nothing_secret_is_told(review in review()) {
+        let answer = ask(&review)?;
+        let mut told = answer.value.clone();
+        if let Some(told) = told.as_object_mut() {
+            told.remove("mutated_object");
+        }
+        prop_assert!(!told.to_string().contains(CANARY), "{told}");
+        prop_assert!(!answer.logs.iter().any(|line| line.contains(CANARY)));
+    }
+
+    #[test]
+    fn by_default_a_dedicated_account_keeps_its_token(review in review_of(pod())) {
+        let review = review.with_settings(json!({}));
+        let account = review.object.pointer("/spec/serviceAccountName").and_then(Value::as_str).unwrap_or_default();
+        let is_known_to_say_no = matches!(review.cluster, Known::Account(Some(false)));
+        if matches!(account, "" | "default") || is_known_to_say_no {
+            return Ok(());
+        }
+        let answer = ask(&review)?;
+        prop_assert_eq!(answer.rejections_of("pod-automount"), 0);
+        prop_assert!(answer.fixed().is_none() && answer.audit("pod-automount").is_none_or(|value| !value.starts_with("fixed")));
+        prop_assert!(answer.is_accepted() || review.cluster == Known::Failing, "{}", answer.text);
+    }
+
+    #[test]
+    fn both_calls_refuse_the_same_settings(settings in settings_from_hell(), mut review in review_of(pod())) {
+        if let Some(envelope) = review.envelope.as_object_mut() {
+            envelope.insert("operation".to_owned(), json!("CREATE"));
+        }
+        // A request has only the settings of its own rules read.
+        let is_read = |line: &String| match line.strip_prefix("- rules.") {
+            None => true,
+            Some(rest) => RULES.iter().filter(|rule| rule.subjects.contains(&SubjectKind::Pod)).any(|rule| {
+                rest.strip_prefix(rule.id).is_some_and(|rest| rest.starts_with([':', '.', '[']))
+            }),
+        };
+        let all: BTreeSet<String> = problems_of_settings(&settings)?.into_iter().collect();
+        let answer = ask_with(&review.payload_of(&review.object_text(), &settings), review.cluster)?;
+        let found: BTreeSet<String> = answer.problems_of_settings().unwrap_or_default().into_iter().collect();
+        prop_assert!(found.is_subset(&all), "{settings}: {found:?} but {all:?}");
+        prop_assert!(all.iter().filter(|line| is_read(line)).all(|line| found.contains(line)), "{settings}: {found:?} but {all:?}");
+    }
+}
+
+/// Laws about nothing would hold too: the generator reaches every outcome of every rule, and nearly every text.
+#[test]
+fn the_generator_reaches_everything() {
+    let mut runner = TestRunner::new_with_rng(config(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let (strategy, all_settings) = (prop_oneof![review(), review_of(pod())], settings());
+    let mut seen: BTreeSet<String> = BTreeSet::new();
+    let (mut invalid, mut judged) = (0, 0);
+    let mut said = String::new();
+    for _ in 0..2000 {
+        let settings = all_settings.new_tree(&mut runner).unwrap().current();
+        invalid += usize::from(!problems_of_settings(&settings.to_string()).unwrap().is_empty());
+        let review = strategy.new_tree(&mut runner).unwrap().current();
+        let answer = ask(&review).unwrap();
+        judged += usize::from(answer.is_judged() && !answer.lines().is_empty());
+        seen.insert(answer.code().map_or_else(|| "accepted".to_owned(), |code| code.to_string()));
+        seen.extend(answer.is_about_lookups().then(|| "required look-up".to_owned()));
+        seen.extend(answer.audit("lookup").map(str::to_owned));
+        for rule in RULES {
+            seen.extend(
+                answer
+                    .audit(rule.id)
+                    .and_then(|value| value.split('(').next())
+                    .map(|word| format!("{} {word}", rule.id)),
+            );
+        }
+        for line in answer.lines() {
+            said.push_str(line);
+            said.push('\n');
+        }
+        seen.extend(is_create_of_pod(&review).then(|| "pod".to_owned()));
+        seen.extend(is(&review, "/phase", "validating").then(|| "validating".to_owned()));
+    }
+    let mut wanted: BTreeSet<String> =
+        ["accepted", "403", "503", "required look-up", "not-granted", "pod", "validating"].map(str::to_owned).into();
+    for rule in RULES {
+        wanted.extend(["warned", "rejected"].map(|word| format!("{} {word}", rule.id)));
+        if matches!(rule.room, Room::Fix { .. }) {
+            wanted.insert(format!("{} fixed", rule.id));
+        }
+    }
+    let missing: Vec<&String> = wanted.difference(&seen).collect();
+    assert!(missing.is_empty(), "never drawn: {missing:?}");
+    let texts: Vec<&str> = RULES.iter().flat_map(|rule| rule.wordings).map(|wording| wording.template).collect();
+    let is_said = |text: &&&str| said.lines().any(|line| is_made_from(line, text));
+    let unsaid: Vec<_> = texts.iter().filter(|text| !is_said(text)).collect();
+    assert!(unsaid.len() * 10 <= texts.len(), "never said: {unsaid:#?}");
+    assert!(invalid < 200, "{invalid} of 2000 settings are invalid");
+    assert!(judged > 300, "only {judged} of 2000 requests come to anything");
+}
+
+/// Whether the literal pieces of a template occur in a line, in their order.
+fn is_made_from(line: &str, template: &str) -> bool {
+    let mut rest = line;
+    template.split("{}").all(|piece| match rest.split_once(piece) {
+        Some((_, after)) => {
+            rest = after;
+            true
+        }
+        None => false,
+    })
+}
+
+/// What the settings may hold is drawn from what rules declare.
+#[test]
+fn settings_name_every_parameter() {
+    let mut runner = TestRunner::new_with_rng(config(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let strategy = settings();
+    let drawn: Vec<Value> = (0..300).map(|_| strategy.new_tree(&mut runner).unwrap().current()).collect();
+    for rule in RULES {
+        for param in rule.params {
+            let pointer = format!("/rules/{}/{}", rule.id, param.name);
+            let is_drawn =
+                drawn.iter().any(|settings| settings.pointer(&pointer).is_some_and(|value| *value != json!([])));
+            assert!(is_drawn, "{pointer} is never drawn: add words that it takes to the pantry");
+        }
+        for action in rule.actions() {
+            let is_it = |given: &Value| given == action || given.get("action").is_some_and(|given| given == action);
+            let pointer = format!("/rules/{}", rule.id);
+            assert!(drawn.iter().any(|settings| settings.pointer(&pointer).is_some_and(is_it)), "{pointer} {action}");
+        }
+    }
+    let empty = Value::Object(Map::new());
+    assert_ne!(drawn.iter().find(|settings| **settings != empty), None);
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! What each fix means to change. Whatever else differs between an object and the fixed object is an accident.
+
+use serde_json::{Value, json};
+
+use super::objects::{TOKEN_VOLUME, token_volume};
+use super::text::{Inside, Written, decoded};
+
+/// What a fix may do at a place.
+enum May {
+    /// Nothing here; perhaps below.
+    Nothing,
+    /// Set the member of this name, or add it at the end.
+    Set(&'static str),
+    /// Take out these entries of the list.
+    Take(Vec<bool>),
+}
+
+/// What all fixes together may do at `path` (keys, and `*` for entries of lists) of this object. A rule that joins
+/// with a fix adds its places here.
+fn may(path: &[String], before: &Written<'_>, object: &Written<'_>) -> May {
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    let path = path.as_slice();
+    // pod-automount
+    let in_pod = path.strip_prefix(&["spec"]);
+    let in_template = path
+        .strip_prefix(&["spec", "template", "spec"])
+        .or_else(|| path.strip_prefix(&["spec", "jobTemplate", "spec", "template", "spec"]))
+        .or_else(|| path.strip_prefix(&["template", "spec"]));
+    match (in_pod, in_template) {
+        (Some([]), _) | (_, Some([])) => May::Set("automountServiceAccountToken"),
+        (Some(["volumes"]), None) => May::Take(before.entries().iter().map(is_token_volume).collect()),
+        (Some(["initContainers" | "containers" | "ephemeralContainers", "*", "volumeMounts"]), None) => {
+            let volumes = object.member("spec").and_then(|spec| spec.member("volumes"));
+            let volumes: Vec<String> =
+                volumes.into_iter().flat_map(Written::entries).filter(|v| is_token_volume(v)).map(name).collect();
+            May::Take(before.entries().iter().map(|mount| volumes.contains(&name(mount))).collect())
+        }
+        _ => May::Nothing,
+    }
+}
+
+fn name(entry: &Written<'_>) -> String {
+    entry.member("name").and_then(Written::string).unwrap_or_default()
+}
+
+/// Whether the API server's plugin would write this volume: compared with what it writes, not by the policy's own
+/// reading of it.
+fn is_token_volume(volume: &Written<'_>) -> bool {
+    let mut volume = read(volume);
+    let name = volume.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let chance = name.strip_prefix("kube-api-access-").unwrap_or_default();
+    if chance.len() != 5 || !chance.chars().all(|c| "bcdfghjklmnpqrstvwxz2456789".contains(c)) {
+        return false;
+    }
+    let mut plain = token_volume();
+    if let Some(volume) = volume.as_object_mut() {
+        volume.insert("name".to_owned(), json!(TOKEN_VOLUME));
+    }
+    if volume.pointer("/projected/defaultMode").is_none()
+        && let Some(projected) = plain.pointer_mut("/projected").and_then(Value::as_object_mut)
+    {
+        projected.remove("defaultMode");
+    }
+    if volume.pointer("/projected/sources/3").is_some()
+        && let Some(sources) = plain.pointer_mut("/projected/sources").and_then(Value::as_array_mut)
+    {
+        sources.push(json!({"configMap": {"name": "openshift-service-ca.crt", "items": [{"key": "service-ca.crt", "path": "service-ca.crt"}]}}));
+    }
+    let seconds = "/projected/sources/0/serviceAccountToken/expirationSeconds";
+    if volume.pointer(seconds) == Some(&json!(3600))
+        && let Some(seconds) = plain.pointer_mut(seconds)
+    {
+        *seconds = json!(3600);
+    }
+    volume == plain
+}
+
+/// The value, nulls left out as every decoder of the API server does.
+fn read(written: &Written<'_>) -> Value {
+    match &written.inside {
+        Inside::Leaf => serde_json::from_str(written.text).unwrap_or_default(),
+        Inside::List(entries) => entries.iter().map(read).collect(),
+        Inside::Map(members) => Value::Object(
+            members
+                .iter()
+                .filter(|(_, value)| value.text != "null")
+                .map(|(key, value)| (decoded(key), read(value)))
+                .collect(),
+        ),
+    }
+}
+
+/// Where `after` differs from `before` in what no fix means: keys, their order, and every value byte for byte.
+pub fn accident(before: &Written<'_>, after: &Written<'_>) -> Option<String> {
+    accident_at(&[], before, after, before)
+}
+
+fn accident_at(path: &[String], before: &Written<'_>, after: &Written<'_>, object: &Written<'_>) -> Option<String> {
+    if before.text == after.text {
+        return None;
+    }
+    let here = |what: &str| Some(format!("{}: {what}: {} became {}", path.join("."), before.text, after.text));
+    match (&before.inside, &after.inside) {
+        (Inside::Map(old), Inside::Map(new)) => {
+            let settable = match may(path, before, object) {
+                May::Set(key) => Some(key),
+                May::Nothing | May::Take(_) => None,
+            };
+            let is_new = |key: &str| !old.iter().any(|(known, _)| *known == key);
+            let mut kept = new.iter().filter(|(key, _)| !(is_new(key) && settable == Some(decoded(key).as_str())));
+            for (key, value) in old {
+                let Some((found, changed)) = kept.next() else { return here("a field is gone") };
+                if found != key {
+                    return here("keys differ");
+                }
+                if settable == Some(decoded(key).as_str()) {
+                    continue;
+                }
+                let below = [path, &[decoded(key)]].concat();
+                if let Some(accident) = accident_at(&below, value, changed, object) {
+                    return Some(accident);
+                }
+            }
+            if kept.next().is_some() { here("a field is new") } else { None }
+        }
+        (Inside::List(old), Inside::List(new)) => {
+            let takeable = match may(path, before, object) {
+                May::Take(takeable) => takeable,
+                May::Nothing | May::Set(_) => Vec::new(),
+            };
+            let mut new = new.iter().peekable();
+            let below = [path, &["*".to_owned()]].concat();
+            for (index, value) in old.iter().enumerate() {
+                let is_takeable = takeable.get(index).copied().unwrap_or_default();
+                if is_takeable && new.peek().is_none_or(|next| next.text != value.text) {
+                    continue;
+                }
+                let Some(next) = new.next() else { return here(&format!("entry {index} is gone")) };
+                if let Some(accident) = accident_at(&below, value, next, object) {
+                    return Some(accident);
+                }
+            }
+            if new.next().is_some() { here("an entry is new") } else { None }
+        }
+        _ => here("a value differs"),
+    }
+}
