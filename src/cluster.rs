@@ -38,6 +38,14 @@ impl AccountRecord {
         Self { automount, annotations: Vec::new() }
     }
 
+    /// The record with these annotations.
+    #[cfg(test)]
+    #[must_use]
+    pub fn with_annotations(mut self, annotations: &[(&str, &str)]) -> Self {
+        self.annotations = annotations.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        self
+    }
+
     fn read(text: &str) -> Option<Self> {
         let account: MaskedAccount<'_> = view::read(text, "").ok()?;
         let annotations = account.metadata.map(|meta| meta.annotations).unwrap_or_default();

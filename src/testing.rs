@@ -114,6 +114,82 @@ pub fn update(old: &Value, new: &Value) -> Value {
     request
 }
 
+/// The request that gives a running Pod other ephemeral containers.
+pub fn ephemeral(pod: &Value, old: &Value, new: &Value) -> Value {
+    let with = |containers: &Value| {
+        let mut pod = pod.clone();
+        pod["spec"]["ephemeralContainers"] = containers.clone();
+        pod
+    };
+    let mut request = update(&with(old), &with(new));
+    request["subResource"] = json!("ephemeralcontainers");
+    request
+}
+
+/// One word for an answer.
+pub fn word(answer: &Value) -> &'static str {
+    match (
+        answer["accepted"].as_bool().unwrap(),
+        answer.get("mutated_object").is_some(),
+        answer.get("warnings").is_some(),
+    ) {
+        (false, _, _) => "reject",
+        (true, true, _) => "fix",
+        (true, false, true) => "warn",
+        (true, false, false) => "fine",
+    }
+}
+
+/// What is said in the name of a rule: the lines of the message, or the
+/// warnings, without the rule's id.
+pub fn said(answer: &Value, rule: &str) -> Vec<String> {
+    let message = answer["message"].as_str().unwrap_or_default().lines().map(|line| line.trim_start_matches("- "));
+    let warnings = answer["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let prefix = format!("{rule}: ");
+    message.chain(warnings).filter_map(|line| line.strip_prefix(&prefix)).map(str::to_owned).collect()
+}
+
+/// Settings with these rules and every other one off.
+pub fn only(rules: &Value) -> Value {
+    let mut all: serde_json::Map<String, Value> =
+        crate::rules::RULES.iter().map(|rule| (rule.id.to_owned(), json!("off"))).collect();
+    all.extend(rules.as_object().unwrap().clone());
+    json!({"rules": all})
+}
+
+/// What `validate_settings` has to say about settings, one problem per line.
+pub fn settings_problems(settings: &Value) -> Vec<String> {
+    let answer: Value = serde_json::from_slice(&guest::validate_settings(settings.to_string().as_bytes())).unwrap();
+    let message = answer.get("message").and_then(Value::as_str).unwrap_or_default();
+    message.lines().skip(1).map(|line| line.trim_start_matches("- ").to_owned()).collect()
+}
+
+/// A cluster whose accounts nobody has to ask about.
+pub fn quiet_cluster() -> FakeCluster {
+    FakeCluster::with("shop", "app", AccountRecord::default())
+}
+
+/// A Pod of account `app` that says `false`, with more in its spec.
+pub fn tokenless_pod(more: &Value) -> Value {
+    let mut spec = json!({"serviceAccountName": "app", "automountServiceAccountToken": false});
+    merge(&mut spec, more);
+    admitted_pod(&spec)
+}
+
+/// A volume with projected sources.
+pub fn projected(name: &str, sources: &Value) -> Value {
+    json!({"name": name, "projected": {"defaultMode": 420, "sources": sources}})
+}
+
+/// A source with a token.
+pub fn token(audience: &str, seconds: i64) -> Value {
+    let mut token = json!({"path": "token", "expirationSeconds": seconds});
+    if !audience.is_empty() {
+        token["audience"] = json!(audience);
+    }
+    json!({"serviceAccountToken": token})
+}
+
 /// The answer of the policy.
 pub fn review(request: &Value, settings: &Value, cluster: &FakeCluster) -> Value {
     let payload = json!({"request": request, "settings": settings}).to_string();

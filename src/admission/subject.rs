@@ -16,6 +16,8 @@ use crate::settings::Common;
 pub enum SubjectKind {
     /// A Pod, or the Pod template of a workload.
     Pod,
+    /// A container that is added to a running Pod.
+    EphemeralContainer,
     /// A ServiceAccount.
     ServiceAccount,
     /// A request for a token of an account.
@@ -33,6 +35,8 @@ pub enum SubjectKind {
 pub enum Subject<'a> {
     /// A Pod that is being made.
     Pod,
+    /// A Pod that runs and gets ephemeral containers.
+    EphemeralContainers,
     /// A workload; the steps lead to its Pod template.
     Template(Vec<&'a str>),
     /// A ServiceAccount that is being made or changed.
@@ -73,6 +77,11 @@ impl<'a> Subject<'a> {
             "token" if (group, kind) == (TokenRequest::GROUP, TokenRequest::KIND) => {
                 return (request.operation() == Operation::Create).then_some(Self::TokenRequest);
             }
+            "ephemeralcontainers"
+                if request.operation() == Operation::Update && (group, kind) == (Pod::GROUP, Pod::KIND) =>
+            {
+                return Some(Self::EphemeralContainers);
+            }
             _ => return None,
         }
         match request.operation() {
@@ -106,6 +115,7 @@ impl<'a> Subject<'a> {
     pub const fn kind(&self) -> SubjectKind {
         match self {
             Self::Pod | Self::Template(_) => SubjectKind::Pod,
+            Self::EphemeralContainers => SubjectKind::EphemeralContainer,
             Self::ServiceAccount => SubjectKind::ServiceAccount,
             Self::TokenRequest => SubjectKind::TokenRequest,
             Self::Secret => SubjectKind::Secret,
@@ -132,7 +142,13 @@ impl<'a> Subject<'a> {
     #[must_use]
     pub fn steps(&self) -> &[&'a str] {
         match self {
-            Self::Pod | Self::ServiceAccount | Self::TokenRequest | Self::Secret | Self::Binding | Self::Role => &[],
+            Self::Pod
+            | Self::EphemeralContainers
+            | Self::ServiceAccount
+            | Self::TokenRequest
+            | Self::Secret
+            | Self::Binding
+            | Self::Role => &[],
             Self::Template(steps) => steps,
         }
     }
@@ -148,4 +164,40 @@ fn template<'a>(group: &str, kind: &str, common: &'a Common<'_>) -> Option<Vec<&
         .iter()
         .find(|custom| (custom.api_group.as_str(), custom.kind.as_str()) == (group, kind))?;
     Some(custom.path.split('.').collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::object::view;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("", "Pod", "", "CREATE", Some(Subject::Pod))]
+    #[case("", "Pod", "", "UPDATE", None)]
+    #[case("", "Pod", "", "DELETE", None)]
+    #[case("", "Pod", "ephemeralcontainers", "UPDATE", Some(Subject::EphemeralContainers))]
+    #[case("", "Pod", "ephemeralcontainers", "CREATE", None)]
+    #[case("", "Pod", "ephemeralContainers", "UPDATE", None)]
+    #[case("", "Pod", "status", "UPDATE", None)]
+    #[case("", "Pod", "binding", "CREATE", None)]
+    #[case("example.com", "Pod", "", "CREATE", None)]
+    #[case("example.com", "Pod", "ephemeralcontainers", "UPDATE", None)]
+    #[case("", "ServiceAccount", "", "UPDATE", Some(Subject::ServiceAccount))]
+    #[case("", "ServiceAccount", "token", "CREATE", None)]
+    #[case("apps", "Deployment", "", "UPDATE", Some(Subject::Template(vec!["spec", "template"])))]
+    #[case("apps", "Deployment", "scale", "UPDATE", None)]
+    fn of_a_request(
+        #[case] group: &str,
+        #[case] kind: &str,
+        #[case] sub_resource: &str,
+        #[case] operation: &str,
+        #[case] expected: Option<Subject<'_>>,
+    ) {
+        let request = format!(
+            r#"{{"kind":{{"group":"{group}","kind":"{kind}"}},"subResource":"{sub_resource}","operation":"{operation}"}}"#
+        );
+        let request: Request<'_> = view::read(&request, "").unwrap();
+        assert_eq!(Subject::of(&request, &Common::default()), expected);
+    }
 }

@@ -172,11 +172,14 @@ impl Review<'_> {
         match self.subject {
             Subject::Template(_) => return Ok(meta.has_controller()),
             Subject::Pod => {}
-            // Only for Pods does the API server see to it that such a copy
-            // names no account; here anyone could write the annotation.
-            Subject::ServiceAccount | Subject::TokenRequest | Subject::Secret | Subject::Binding | Subject::Role => {
-                return Ok(false);
-            }
+            // Here the annotation means nothing, and anyone could write it. To
+            // such a Pod no container can be added.
+            Subject::EphemeralContainers
+            | Subject::ServiceAccount
+            | Subject::TokenRequest
+            | Subject::Secret
+            | Subject::Binding
+            | Subject::Role => return Ok(false),
         }
         // Most Pods do not have the word in them; then nothing is built.
         if !meta.annotations.text().is_some_and(|text| text.contains(MIRROR_POD)) {
@@ -258,13 +261,18 @@ impl Review<'_> {
     }
 
     fn scene<'t>(&'t self, meta: &'t Meta<'t>, target: &'t Target<'t>) -> Scene<'t> {
-        Scene { request: self.request, common: &self.settings.common, meta, target, lookup: self.lookup }
+        let Settings { common, rules } = self.settings;
+        Scene { request: self.request, common, rules, meta, target, lookup: self.lookup }
     }
 
     /// What was wrong already before this UPDATE. Asked only when something is
     /// wrong now.
     fn old_findings(&self, rules: &[Planned<'_>], opinion: &Opinion, new: &Target<'_>) -> Result<Vec<Remark>, Stop> {
         if self.request.operation() != Operation::Update || opinion.findings.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Of ephemeral containers only those are judged that are new.
+        if *self.subject == Subject::EphemeralContainers {
             return Ok(Vec::new());
         }
         let Some(old) = self.request.old_object.text() else { return Ok(Vec::new()) };

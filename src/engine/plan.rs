@@ -77,6 +77,26 @@ pub fn read_all(settings: &Settings<'_>, problems: &mut Problems) {
     }
 }
 
+/// Parameters of a rule, read for another one. Their problems are the rule's
+/// own to report.
+pub fn params_of<'a, T>(
+    rule: &'static Rule,
+    rules: &[(String, &'a str)],
+    common: &Common<'a>,
+    read: impl FnOnce(&mut Params<'_, 'a>) -> T,
+) -> T {
+    let mut problems = Problems::default();
+    let mut members = Vec::new();
+    if let Some((_, text)) = rules.iter().find(|(id, _)| id == rule.id) {
+        let mut json = Cursor::new(text);
+        let mut value = Value::new(&mut json, Path::Root);
+        if value.is_map() {
+            members = params::members(value, &mut problems);
+        }
+    }
+    read(&mut Params::new(members, rule.params, Path::Root, &mut problems, common))
+}
+
 /// A rule from its settings; none when it is off or its settings are wrong.
 fn planned<'a>(
     rule: &'static Rule,

@@ -5,19 +5,22 @@
 use std::borrow::Cow;
 
 use super::lookup::{Account, Lookup};
+use super::plan;
 use crate::admission::request::{Operation, Request};
 use crate::admission::subject::Subject;
 use crate::object;
 use crate::object::edit::{NoSuchPlace, Node, Step};
 use crate::object::meta::{GENERATED, Head, Meta};
 use crate::object::place::Place;
-use crate::object::pod::{DEFAULT_ACCOUNT, Pod, PodSpec};
+use crate::object::pod::{Container, ContainerList, DEFAULT_ACCOUNT, Pod, PodSpec, Volume};
 use crate::object::rbac::{Accounts, Binding, Role};
 use crate::object::secret::TokenSecret;
 use crate::object::service_account::ServiceAccount;
 use crate::object::token_request::TokenRequest;
 use crate::object::view::{self, Misfit, Raw, Strings};
+use crate::rules::Rule;
 use crate::settings::Common;
+use crate::settings::params::Params;
 
 /// Why a review ends without the rules having had their say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +56,8 @@ pub struct Scene<'s> {
     pub request: &'s Request<'s>,
     /// The settings outside of the rules.
     pub common: &'s Common<'s>,
+    /// The settings of each rule that is named, as text.
+    pub rules: &'s [(String, &'s str)],
     /// The metadata of the object, or of the object that it replaces.
     pub meta: &'s Meta<'s>,
     /// What is judged of it.
@@ -66,6 +71,8 @@ pub struct Scene<'s> {
 pub enum Target<'a> {
     /// A Pod or a Pod template.
     Workload(Workload<'a>),
+    /// A Pod that runs and gets ephemeral containers.
+    Ephemeral(Workload<'a>),
     /// A ServiceAccount.
     ServiceAccount(ServiceAccount<'a>),
     /// A request for a token.
@@ -89,6 +96,25 @@ pub struct Workload<'a> {
     root: Place,
 }
 
+/// A container that is judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Judged<'s> {
+    /// Its list.
+    pub list: ContainerList,
+    /// Its position there.
+    pub index: usize,
+    /// The container.
+    pub container: &'s Container<'s>,
+}
+
+impl Judged<'_> {
+    /// Where it is.
+    #[must_use]
+    pub fn place(&self, pod: &Workload<'_>) -> Place {
+        pod.spec_place().field(self.list.field()).entry(self.container.name.as_deref(), self.index)
+    }
+}
+
 /// The path of the object in the request, for errors.
 pub const OBJECT: &str = "object";
 
@@ -100,11 +126,12 @@ impl<'a> Target<'a> {
     /// [`Misfit`] when a field that rules read has the wrong shape.
     pub fn read(subject: &Subject<'_>, object: &'a str) -> Result<(Meta<'a>, Option<Self>), Misfit> {
         match subject {
-            Subject::Pod => {
+            Subject::Pod | Subject::EphemeralContainers => {
                 let mut pod: Pod<'a> = view::read(object, OBJECT)?;
                 let meta = pod.metadata.take().unwrap_or_default();
                 let workload = Workload::new(meta.annotations, pod.spec, false, Place::root());
-                Ok((meta, Some(Self::Workload(workload))))
+                let is_running = *subject == Subject::EphemeralContainers;
+                Ok((meta, Some(if is_running { Self::Ephemeral(workload) } else { Self::Workload(workload) })))
             }
             Subject::Template(steps) => Self::read_template(steps, object),
             Subject::ServiceAccount => {
@@ -142,10 +169,52 @@ impl<'a> Target<'a> {
 }
 
 impl<'s> Scene<'s> {
-    /// The Pod or template that is judged.
+    /// The Pod or template that is judged as a whole.
     #[must_use]
     pub const fn workload(&self) -> Option<&'s Workload<'s>> {
         if let Target::Workload(workload) = self.target { Some(workload) } else { None }
+    }
+
+    /// The Pod or template that is judged, be it as a whole or only for its new
+    /// ephemeral containers; [`Scene::each_container`] tells which.
+    #[must_use]
+    pub const fn pod(&self) -> Option<&'s Workload<'s>> {
+        if let Target::Workload(pod) | Target::Ephemeral(pod) = self.target { Some(pod) } else { None }
+    }
+
+    /// Whether only the new ephemeral containers of a Pod are judged.
+    #[must_use]
+    pub const fn is_ephemeral(&self) -> bool {
+        matches!(self.target, Target::Ephemeral(_))
+    }
+
+    /// Calls `each` with every container that is judged, of any list: all, or
+    /// the ephemeral ones that `oldObject` has not. An ephemeral container cannot
+    /// be changed later, so its name is enough.
+    /// <https://github.com/kubernetes/kubernetes/blob/v1.34.0/pkg/apis/core/validation/validation.go>
+    ///
+    /// # Errors
+    /// [`Stop`] when `oldObject` cannot be read, or from `each`.
+    pub fn each_container(
+        &self,
+        pod: &'s Workload<'s>,
+        each: &mut dyn FnMut(Judged<'s>) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        let is_ephemeral = self.is_ephemeral();
+        let old: Pod<'_> = if is_ephemeral { self.request.old_object.read("oldObject")? } else { Pod::default() };
+        let mut known = Vec::new();
+        for (list, _, container) in old.spec.iter().flat_map(PodSpec::all_containers) {
+            if list == ContainerList::Ephemeral {
+                known.extend(container.name.as_deref());
+            }
+        }
+        for (list, index, container) in pod.spec.all_containers() {
+            let is_old = || container.name.as_deref().is_some_and(|name| known.contains(&name));
+            if !is_ephemeral || list == ContainerList::Ephemeral && !is_old() {
+                each(Judged { list, index, container })?;
+            }
+        }
+        Ok(())
     }
 
     /// The ServiceAccount that is judged.
@@ -228,7 +297,7 @@ impl<'s> Scene<'s> {
     pub fn accounts(&self) -> Vec<(&'s str, Cow<'s, str>)> {
         let namespace = self.request.namespace();
         match self.target {
-            Target::Workload(workload) => vec![(namespace, Cow::Borrowed(workload.spec.account()))],
+            Target::Workload(pod) | Target::Ephemeral(pod) => vec![(namespace, Cow::Borrowed(pod.spec.account()))],
             Target::ServiceAccount(_) => vec![(namespace, self.name_to_be())],
             Target::TokenRequest(_) => vec![(namespace, Cow::Borrowed(self.request.name()))],
             Target::TokenSecret(secret) => vec![(namespace, Cow::Borrowed(secret.account()))],
@@ -247,6 +316,12 @@ impl<'s> Scene<'s> {
     /// [`Misfit`] when it is none.
     pub fn old_service_account(&self) -> Result<Option<ServiceAccount<'s>>, Misfit> {
         self.request.old_object.text().map(|old| view::read(old, "oldObject")).transpose()
+    }
+
+    /// Parameters of a rule, read for another one. They hold even where the
+    /// rule itself is off or exempt.
+    pub fn params_of<T>(&self, rule: &'static Rule, read: impl FnOnce(&mut Params<'_, 's>) -> T) -> T {
+        plan::params_of(rule, self.rules, self.common, read)
     }
 
     /// What is known of the workload's account. For a template an account that
@@ -272,6 +347,12 @@ impl<'a> Workload<'a> {
     #[must_use]
     pub fn is_default_account(&self) -> bool {
         self.spec.account() == DEFAULT_ACCOUNT
+    }
+
+    /// Where one of its volumes is.
+    #[must_use]
+    pub fn volume_place(&self, index: usize, volume: &Volume<'_>) -> Place {
+        self.spec_place().field("volumes").entry(volume.name.as_deref(), index)
     }
 
     /// Where its metadata are.
@@ -309,20 +390,32 @@ impl<'e, 'a> Edit<'e, 'a> {
         Self { tree, root: subject.steps().iter().map(|step| Step::Key(step)).collect() }
     }
 
-    /// Sets a member of the object at `steps` to a JSON text.
+    /// Sets a member of the object at `steps` to a JSON text. False when another
+    /// fix took the object out: then nothing has changed.
     ///
     /// # Errors
     /// [`NoSuchPlace`] when there is no such object.
-    pub fn set(&mut self, steps: &[Step<'_>], key: &str, json: &str) -> Result<(), NoSuchPlace> {
+    pub fn set(&mut self, steps: &[Step<'_>], key: &str, json: &str) -> Result<bool, NoSuchPlace> {
         let path = self.path(steps);
         self.tree.set(&path, key, json.to_owned())
     }
 
-    /// Takes out the value at `steps`.
+    /// Lowers the number under `key` of the object at `steps` to `most`; sets it
+    /// where it is absent. False when it is no more than that already, or when
+    /// another fix took the object out: then nothing has changed.
+    ///
+    /// # Errors
+    /// [`NoSuchPlace`] when there is no such object.
+    pub fn lower(&mut self, steps: &[Step<'_>], key: &str, most: i64) -> Result<bool, NoSuchPlace> {
+        let path = self.path(steps);
+        self.tree.lower(&path, key, most)
+    }
+
+    /// Takes out the value at `steps`. False when another fix took it out.
     ///
     /// # Errors
     /// [`NoSuchPlace`] when there is none.
-    pub fn remove(&mut self, steps: &[Step<'_>]) -> Result<(), NoSuchPlace> {
+    pub fn remove(&mut self, steps: &[Step<'_>]) -> Result<bool, NoSuchPlace> {
         let path = self.path(steps);
         self.tree.remove(&path)
     }

@@ -70,27 +70,46 @@ impl<'a> Node<'a> {
         Self::Raw(text)
     }
 
-    /// Sets the member `key` of the object at `steps` to a JSON text.
+    /// Sets the member `key` of the object at `steps` to a JSON text. False,
+    /// and nothing is done, when an earlier edit took the object out.
     ///
     /// # Errors
     /// [`NoSuchPlace`] when `steps` does not lead to an object.
-    pub fn set(&mut self, steps: &[Step<'_>], key: &str, json: String) -> Result<(), NoSuchPlace> {
-        let members = self.at(steps)?.object()?;
-        if let Some(member) = members.iter_mut().find(|member| member.key.is(key)) {
-            member.value = Node::New(json);
-        } else {
-            members.push(Member { key: MemberKey::New(key.to_owned()), value: Node::New(json) });
-        }
-        Ok(())
+    pub fn set(&mut self, steps: &[Step<'_>], key: &str, json: String) -> Result<bool, NoSuchPlace> {
+        let Some(node) = self.at(steps)? else { return Ok(false) };
+        node.put(key, json)?;
+        Ok(true)
     }
 
-    /// Takes out the value at `steps`.
+    /// Sets the number under `key` of the object at `steps` to `most`, unless it
+    /// is that or less already: whatever order fixes come in, the lowest wins.
+    /// False when nothing is done.
+    ///
+    /// # Errors
+    /// [`NoSuchPlace`] when `steps` does not lead to an object.
+    pub fn lower(&mut self, steps: &[Step<'_>], key: &str, most: i64) -> Result<bool, NoSuchPlace> {
+        let Some(node) = self.at(steps)? else { return Ok(false) };
+        let there = node.object()?.iter().find(|member| member.key.is(key));
+        let number = match there.map(|member| &member.value) {
+            Some(Node::Raw(text)) => text.trim_ascii().parse().ok(),
+            Some(Node::New(text)) => text.parse().ok(),
+            _ => None,
+        };
+        if number.is_some_and(|number: i64| number <= most) {
+            return Ok(false);
+        }
+        node.put(key, most.to_string())?;
+        Ok(true)
+    }
+
+    /// Takes out the value at `steps`. False when it is out already.
     ///
     /// # Errors
     /// [`NoSuchPlace`] when there is none.
-    pub fn remove(&mut self, steps: &[Step<'_>]) -> Result<(), NoSuchPlace> {
-        *self.at(steps)? = Node::Gone;
-        Ok(())
+    pub fn remove(&mut self, steps: &[Step<'_>]) -> Result<bool, NoSuchPlace> {
+        let Some(node) = self.at(steps)? else { return Ok(false) };
+        *node = Node::Gone;
+        Ok(true)
     }
 
     /// Writes the document.
@@ -129,9 +148,23 @@ impl<'a> Node<'a> {
         }
     }
 
-    fn at(&mut self, steps: &[Step<'_>]) -> Result<&mut Self, NoSuchPlace> {
+    fn put(&mut self, key: &str, json: String) -> Result<(), NoSuchPlace> {
+        let members = self.object()?;
+        if let Some(member) = members.iter_mut().find(|member| member.key.is(key)) {
+            member.value = Node::New(json);
+        } else {
+            members.push(Member { key: MemberKey::New(key.to_owned()), value: Node::New(json) });
+        }
+        Ok(())
+    }
+
+    /// The value at `steps`; none when it, or what it is in, was taken out.
+    fn at(&mut self, steps: &[Step<'_>]) -> Result<Option<&mut Self>, NoSuchPlace> {
         let mut node = self;
         for step in steps {
+            if matches!(node, Self::Gone) {
+                return Ok(None);
+            }
             node = match step {
                 Step::Key(key) => {
                     node.object()?.iter_mut().find_map(|member| member.key.is(key).then_some(&mut member.value))
@@ -140,7 +173,7 @@ impl<'a> Node<'a> {
             }
             .ok_or(NoSuchPlace)?;
         }
-        Ok(node)
+        Ok((!matches!(node, Self::Gone)).then_some(node))
     }
 
     fn object(&mut self) -> Result<&mut Vec<Member<'a>>, NoSuchPlace> {
@@ -193,9 +226,9 @@ mod tests {
 
     const POD: &str = r#"{ "kind":"Pod", "spec":{"big":123456789012345678901234567890,"n":null, "volumes":[ {"name":"a"}, {"name":"b","x":{ "y":1}},{"name":"c"} ],"es\u0063":1} ,"z":1.50}"#;
 
-    fn edited(edit: impl FnOnce(&mut Node<'_>) -> Result<(), NoSuchPlace>) -> String {
+    fn edited<T>(edit: impl FnOnce(&mut Node<'_>) -> Result<T, NoSuchPlace>) -> String {
         let mut tree = Node::new(POD);
-        edit(&mut tree).unwrap();
+        drop(edit(&mut tree).unwrap());
         let mut out = String::new();
         tree.write(&mut out);
         out
@@ -225,8 +258,39 @@ mod tests {
 
     #[test]
     fn a_list_may_become_empty() {
-        let out = edited(|tree| (0..3).try_for_each(|index| tree.remove(&[Key("spec"), Key("volumes"), Entry(index)])));
+        let out = edited(|tree| {
+            (0..3).try_for_each(|index| tree.remove(&[Key("spec"), Key("volumes"), Entry(index)]).map(drop))
+        });
         assert!(out.contains(r#""volumes":[]"#));
+    }
+
+    #[test]
+    fn what_is_below_something_taken_out_stays_out() {
+        let volume = [Key("spec"), Key("volumes"), Entry(1)];
+        let out = edited(|tree| {
+            assert_eq!(tree.remove(&volume), Ok(true));
+            assert_eq!(tree.remove(&volume), Ok(false));
+            assert_eq!(tree.set(&volume, "name", "1".to_owned()), Ok(false));
+            assert_eq!(tree.set(&[&volume[..], &[Key("x")]].concat(), "y", "2".to_owned()), Ok(false));
+            assert_eq!(tree.lower(&[&volume[..], &[Key("x")]].concat(), "y", 0), Ok(false));
+            tree.remove(&[&volume[..], &[Key("x"), Key("y")]].concat())
+        });
+        assert!(out.contains(r#""volumes":[{"name":"a"},{"name":"c"}]"#), "{out}");
+    }
+
+    #[test]
+    fn the_lowest_number_wins_in_any_order() {
+        let x = [Key("spec"), Key("volumes"), Entry(1), Key("x")];
+        for numbers in [[0, -1], [-1, 0]] {
+            let out = edited(|tree| numbers.iter().try_for_each(|most| tree.lower(&x, "y", *most).map(drop)));
+            assert!(out.contains(r#""y":-1}"#), "{out}");
+        }
+        assert!(edited(|tree| tree.lower(&[], "z", 2)).ends_with(r#","z":2}"#));
+        assert!(edited(|tree| tree.lower(&x, "new", 7)).contains(r#""new":7"#));
+        assert!(edited(|tree| tree.lower(&[Key("spec")], "n", 7)).contains(r#""n":7"#));
+        let mut tree = Node::new(POD);
+        assert_eq!(tree.lower(&x, "y", 1), Ok(false));
+        assert_eq!(tree.lower(&[Key("kind")], "y", 1), Err(NoSuchPlace));
     }
 
     #[test]

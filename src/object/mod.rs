@@ -3,6 +3,7 @@
 //! other module knows JSON.
 
 pub mod edit;
+pub mod env;
 pub mod json;
 pub mod meta;
 pub mod place;

@@ -22,7 +22,7 @@ impl Place {
         Self(path.to_owned())
     }
 
-    /// A member with a plain name.
+    /// A member with a plain name, or further down: `secretRef.name`.
     #[must_use]
     pub fn field(&self, name: &str) -> Self {
         if self.0.is_empty() {

@@ -2,7 +2,7 @@
 //! Pods and Pod templates.
 
 use super::meta::Meta;
-use super::view::{Text, view};
+use super::view::{Raw, Text, view};
 
 /// The account of a Pod that names none.
 pub const DEFAULT_ACCOUNT: &str = "default";
@@ -12,12 +12,22 @@ pub const DEFAULT_ACCOUNT: &str = "default";
 /// <https://github.com/kubernetes/kubernetes/blob/v1.34.0/pkg/serviceaccount/claims.go>
 pub const PLUGIN_LIFETIME_SECONDS: i64 = 3607;
 
+/// The lifetime of a token that asks for none.
+/// <https://github.com/kubernetes/kubernetes/blob/v1.34.0/pkg/apis/core/v1/defaults.go>
+pub const DEFAULT_LIFETIME_SECONDS: i64 = 3600;
+
 /// What the plugin's volumes are called, before the five characters of chance.
 pub const PLUGIN_VOLUME_PREFIX: &str = "kube-api-access-";
 
 /// The alphabet of names that Kubernetes makes up.
 /// <https://github.com/kubernetes/apimachinery/blob/v0.34.0/pkg/util/rand/rand.go>
 const NAME_ALPHABET: &str = "bcdfghjklmnpqrstvwxz2456789";
+
+/// Whether these are five characters that Kubernetes could have made up.
+#[must_use]
+pub fn is_made_up(chance: &str) -> bool {
+    chance.len() == 5 && chance.chars().all(|c| NAME_ALPHABET.contains(c))
+}
 
 view! {
     /// A Pod, or a Pod template: the parts that rules read have one shape.
@@ -53,6 +63,10 @@ view! {
         pub name: Option<Text<'a>> = "name",
         /// Its sources, if it is a projected one.
         pub projected: Option<Projected<'a>> = "projected",
+        /// The Secret in it, a [`SecretVolume`].
+        pub secret: Raw<'a> = "secret",
+        /// The part of the node in it, a [`HostPath`].
+        pub host_path: Raw<'a> = "hostPath",
         .. others
     }
 }
@@ -74,6 +88,8 @@ view! {
         pub token: Option<TokenSource<'a>> = "serviceAccountToken",
         config_map: Option<Keys<'a>> = "configMap",
         downward_api: Option<Keys<'a>> = "downwardAPI",
+        /// A Secret, a [`SecretName`].
+        pub secret: Raw<'a> = "secret",
         .. others
     }
 }
@@ -85,7 +101,7 @@ view! {
         audience: Option<Text<'a>> = "audience",
         /// Its lifetime in seconds.
         pub expiration_seconds: Option<i64> = "expirationSeconds",
-        /// The file's name in the volume.
+        /// The file it comes in.
         pub path: Option<Text<'a>> = "path",
         .. others
     }
@@ -118,6 +134,30 @@ view! {
 }
 
 view! {
+    /// A Secret as a volume.
+    pub struct SecretVolume<'a> {
+        /// The Secret's name.
+        pub name: Option<Text<'a>> = "secretName",
+    }
+}
+
+view! {
+    /// A Secret as a source of a projected volume, or of environment variables.
+    pub struct SecretName<'a> {
+        /// The Secret's name.
+        pub name: Option<Text<'a>> = "name",
+    }
+}
+
+view! {
+    /// A part of the node's file system.
+    pub struct HostPath<'a> {
+        /// Its path on the node.
+        pub path: Option<Text<'a>> = "path",
+    }
+}
+
+view! {
     /// A container of any list.
     pub struct Container<'a> {
         /// Its name.
@@ -126,6 +166,12 @@ view! {
         pub image: Option<Text<'a>> = "image",
         /// What it mounts.
         pub mounts: Vec<Mount<'a>> = "volumeMounts",
+        /// Its environment, a list of [`Env`](super::env::Env).
+        pub env: Raw<'a> = "env",
+        /// Whole objects in its environment, a list of [`EnvFrom`](super::env::EnvFrom).
+        pub env_from: Raw<'a> = "envFrom",
+        /// For an ephemeral container, whose processes it sees: a name.
+        pub target: Raw<'a> = "targetContainerName",
     }
 }
 
@@ -171,17 +217,54 @@ impl<'a> PodSpec<'a> {
             .unwrap_or(DEFAULT_ACCOUNT)
     }
 
+    /// The volumes of a name, with their positions; more than one only in a Pod
+    /// that the API server refuses.
+    pub fn volumes_named(&self, name: Option<&str>) -> impl Iterator<Item = (usize, &Volume<'a>)> {
+        let named = move |volume: &Volume<'_>| name.is_some() && volume.name.as_deref() == name;
+        self.volumes.iter().enumerate().filter(move |(_, volume)| named(volume))
+    }
+
     /// Every container, with its list and its position there.
-    pub fn all_containers(&self) -> impl Iterator<Item = (ContainerList, usize, &Container<'a>)> {
-        [
-            (ContainerList::Init, &self.init_containers),
-            (ContainerList::Main, &self.containers),
-            (ContainerList::Ephemeral, &self.ephemeral_containers),
-        ]
-        .into_iter()
-        .flat_map(|(list, containers)| {
-            containers.iter().enumerate().map(move |(index, container)| (list, index, container))
-        })
+    #[must_use]
+    pub const fn all_containers(&self) -> Containers<'_, 'a> {
+        Containers { spec: self, list: ContainerList::Init, index: 0 }
+    }
+
+    fn containers_of(&self, list: ContainerList) -> &[Container<'a>] {
+        match list {
+            ContainerList::Init => &self.init_containers,
+            ContainerList::Main => &self.containers,
+            ContainerList::Ephemeral => &self.ephemeral_containers,
+        }
+    }
+}
+
+/// Walks the containers of all lists.
+#[derive(Debug)]
+pub struct Containers<'s, 'a> {
+    spec: &'s PodSpec<'a>,
+    list: ContainerList,
+    index: usize,
+}
+
+impl<'s, 'a> Iterator for Containers<'s, 'a> {
+    type Item = (ContainerList, usize, &'s Container<'a>);
+
+    // Several rules walk them; once in the module is enough.
+    #[inline(never)]
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(container) = self.spec.containers_of(self.list).get(self.index) {
+                self.index += 1;
+                return Some((self.list, self.index - 1, container));
+            }
+            self.list = match self.list {
+                ContainerList::Init => ContainerList::Main,
+                ContainerList::Main => ContainerList::Ephemeral,
+                ContainerList::Ephemeral => return None,
+            };
+            self.index = 0;
+        }
     }
 }
 
@@ -191,6 +274,21 @@ impl<'a> Volume<'a> {
         self.projected.iter().flat_map(|projected| projected.sources.iter().filter_map(|source| source.token.as_ref()))
     }
 
+    /// The token, if the volume is projected from one token and nothing else.
+    #[must_use]
+    pub fn sole_token(&self) -> Option<&TokenSource<'a>> {
+        let projected = self.projected.as_ref().filter(|_| self.is_one_type())?;
+        match projected.sources.as_slice() {
+            [source] => source.only_token(),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a projected volume alone; the API server refuses two types.
+    fn is_one_type(&self) -> bool {
+        !self.others && self.secret.text().is_none() && self.host_path.text().is_none()
+    }
+
     /// Whether this is, to the letter, what the API server's ServiceAccount
     /// plugin adds. A volume that only looks alike was written by someone.
     /// <https://github.com/kubernetes/kubernetes/blob/v1.34.0/plugin/pkg/admission/serviceaccount/admission.go>
@@ -198,7 +296,7 @@ impl<'a> Volume<'a> {
     pub fn has_plugin_shape(&self) -> bool {
         let Some(projected) = &self.projected else { return false };
         // 420 is 0644; early 1.21 servers left it out.
-        let shape = !self.others && !projected.others && matches!(projected.default_mode, None | Some(420));
+        let shape = self.is_one_type() && !projected.others && matches!(projected.default_mode, None | Some(420));
         let sources = match projected.sources.as_slice() {
             [token, ca, namespace] => {
                 token.is_plugin_token() && ca.is_file_of("kube-root-ca.crt", "ca.crt") && namespace.is_namespace()
@@ -218,16 +316,25 @@ impl<'a> Volume<'a> {
 
 /// Whether the plugin could have made up this name.
 fn is_plugin_volume_name(name: &str) -> bool {
-    name.strip_prefix(PLUGIN_VOLUME_PREFIX)
-        .is_some_and(|chance| chance.len() == 5 && chance.chars().all(|c| NAME_ALPHABET.contains(c)))
+    name.strip_prefix(PLUGIN_VOLUME_PREFIX).is_some_and(is_made_up)
 }
 
-impl Source<'_> {
+impl<'a> Source<'a> {
+    /// The token, if this is a token and nothing else.
+    #[must_use]
+    pub fn only_token(&self) -> Option<&TokenSource<'a>> {
+        let alone = self.config_map.is_none() && self.downward_api.is_none() && !self.has_more();
+        self.token.as_ref().filter(|_| alone)
+    }
+
+    fn has_more(&self) -> bool {
+        self.others || self.secret.text().is_some()
+    }
+
     fn is_plugin_token(&self) -> bool {
-        let Some(token) = &self.token else { return false };
-        let alone = self.config_map.is_none() && self.downward_api.is_none() && !self.others && !token.others;
+        let Some(token) = self.only_token() else { return false };
         // 3600: what `one-year-token` makes of the plugin's 3607.
-        alone
+        !token.others
             && token.audience().is_empty()
             && token.path.as_deref() == Some("token")
             && matches!(token.expiration_seconds, Some(PLUGIN_LIFETIME_SECONDS | 3600))
@@ -235,7 +342,7 @@ impl Source<'_> {
 
     fn is_file_of(&self, config_map: &str, file: &str) -> bool {
         let Some(keys) = &self.config_map else { return false };
-        let alone = self.token.is_none() && self.downward_api.is_none() && !self.others && !keys.others;
+        let alone = self.token.is_none() && self.downward_api.is_none() && !self.has_more() && !keys.others;
         alone
             && keys.name.as_deref() == Some(config_map)
             && matches!(keys.items.as_slice(), [item] if item.key.as_deref() == Some(file)
@@ -244,7 +351,7 @@ impl Source<'_> {
 
     fn is_namespace(&self) -> bool {
         let Some(keys) = &self.downward_api else { return false };
-        let alone = self.token.is_none() && self.config_map.is_none() && !self.others && !keys.others;
+        let alone = self.token.is_none() && self.config_map.is_none() && !self.has_more() && !keys.others;
         alone
             && keys.name.is_none()
             && matches!(keys.items.as_slice(), [item] if item.key.is_none() && item.path.as_deref() == Some("namespace")
@@ -258,6 +365,13 @@ impl TokenSource<'_> {
     #[must_use]
     pub fn audience(&self) -> &str {
         self.audience.as_deref().unwrap_or_default()
+    }
+
+    /// Its lifetime in seconds; the API server sets the default before any
+    /// webhook is called.
+    #[must_use]
+    pub fn lifetime(&self) -> i64 {
+        self.expiration_seconds.unwrap_or(DEFAULT_LIFETIME_SECONDS)
     }
 }
 

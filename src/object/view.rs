@@ -95,6 +95,25 @@ impl<'a> Raw<'a> {
         self.0
     }
 
+    /// Whether this word may be in the value. False is certain: a key or text
+    /// that is written with escapes has a backslash.
+    #[must_use]
+    #[inline(never)]
+    pub fn may_hold(self, word: &str) -> bool {
+        self.0.is_some_and(|text| text.contains(word) || text.contains('\\'))
+    }
+
+    /// Reads the value now; absent gives the default. The path is asked for
+    /// only when something is wrong.
+    ///
+    /// # Errors
+    /// As [`read`].
+    pub fn read_at<T: View<'a> + Default>(self, base: &dyn Fn() -> String) -> Result<T, Misfit> {
+        let Some(text) = self.0 else { return Ok(T::default()) };
+        let mut json = Cursor::new(text);
+        T::read(&mut json).and_then(|view| json.end().map(|()| view)).map_err(|misfit| based(misfit, &base()))
+    }
+
     /// Reads the value now; absent gives the default.
     ///
     /// # Errors

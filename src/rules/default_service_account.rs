@@ -5,11 +5,11 @@
 //! names no account. A token of it makes that real. Tokens for others (a mesh,
 //! a cloud, a vault) do not open the Kubernetes API and do not count.
 
+use super::tokens::{self, ApiToken};
 use super::{Check, Room, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Wording};
-use crate::engine::lookup::Account;
-use crate::engine::scene::{Scene, Stop, Workload};
+use crate::engine::scene::{Scene, Stop};
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params};
 
@@ -57,32 +57,14 @@ impl Check for DefaultServiceAccount {
     fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
         let Some(workload) = scene.workload().filter(|workload| workload.is_default_account()) else { return Ok(()) };
         let place = workload.spec_place().field("serviceAccountName");
-        let volume = workload
-            .spec
-            .volumes
-            .iter()
-            .find(|volume| volume.tokens().any(|token| scene.common.is_api_audience(token.audience())));
-        if let Some(volume) = volume {
-            findings.add(place, &HOLDS_VOLUME, &[volume.name.as_deref().unwrap_or_default()]);
-        } else if workload.is_template && Self::will_be_given_token(scene, workload)? {
-            findings.add(place, &WOULD_HOLD, &[]);
-        } else if self.strict {
-            findings.add(place, &STRICT, &[]);
+        match tokens::api_token(scene, workload)? {
+            Some(ApiToken::In(_, volume)) => {
+                findings.add(place, &HOLDS_VOLUME, &[volume.name.as_deref().unwrap_or_default()]);
+            }
+            Some(ApiToken::ToCome) => findings.add(place, &WOULD_HOLD, &[]),
+            None if self.strict => findings.add(place, &STRICT, &[]),
+            None => {}
         }
         Ok(())
-    }
-}
-
-impl DefaultServiceAccount {
-    /// Whether the API server will add the token to the template's Pods. The
-    /// template is judged after the fixes, as its Pods will be.
-    fn will_be_given_token(scene: &Scene<'_>, workload: &Workload<'_>) -> Result<bool, Stop> {
-        Ok(match workload.spec.automount {
-            Some(asked) => asked,
-            None => match scene.account(workload)? {
-                Account::Known(record) => record.automount() != Some(false),
-                Account::Absent | Account::Unknown => true,
-            },
-        })
     }
 }

@@ -7,13 +7,22 @@
 
 pub mod binding_subjects;
 pub mod default_service_account;
+pub mod ephemeral_token_mount;
+pub mod kubelet_host_path;
+pub mod legacy_token_mount;
 pub mod legacy_token_secret;
+pub mod one_year_token;
 pub mod pod_automount;
+pub mod projected_token_audience;
+pub mod projected_token_lifetime;
+pub mod reserved_volume_name;
 pub mod role_arn;
 pub mod service_account_automount;
 pub mod service_account_secrets;
+pub mod token_and_cloud_role;
 pub mod token_issuing_roles;
 pub mod token_request;
+pub mod tokens;
 
 use std::fmt;
 
@@ -27,6 +36,14 @@ use crate::settings::params::{Param, Params};
 pub static RULES: &[&Rule] = &[
     &pod_automount::RULE,
     &default_service_account::RULE,
+    &projected_token_audience::RULE,
+    &projected_token_lifetime::RULE,
+    &one_year_token::RULE,
+    &reserved_volume_name::RULE,
+    &legacy_token_mount::RULE,
+    &ephemeral_token_mount::RULE,
+    &kubelet_host_path::RULE,
+    &token_and_cloud_role::RULE,
     &service_account_automount::RULE,
     &service_account_secrets::RULE,
     &role_arn::RULE,

@@ -171,16 +171,12 @@ enum Ask {
 impl<'a> PodAutomount<'a> {
     fn new(params: &mut Params<'_, 'a>) -> Self {
         let [scope, opt_in, allow_explicit, keep_for, token_containers] = &PARAMS;
-        let [name, image] = &TOKEN_CONTAINER;
         let rule = Self {
             every_account: params.choice(scope) == "all",
             account_may_ask: params.choice(opt_in) == "serviceAccount",
             pod_may_ask: params.flag(allow_explicit),
             keep_for_annotations: params.globs(keep_for),
-            token_containers: params.entries(token_containers, |entry| {
-                let (name, image) = (entry.glob(name), entry.glob(image));
-                Some(TokenContainer { name: name?, image: image? })
-            }),
+            token_containers: TokenContainer::read(params),
         };
         if !rule.token_containers.is_empty() && params.common.templates == Templates::Fix {
             params.note(
@@ -238,16 +234,6 @@ impl<'a> PodAutomount<'a> {
         Ok(asking.map(|(key, _)| key.to_owned()))
     }
 
-    /// Whether a container keeps the token. Not where containers see each
-    /// other's files.
-    fn keeps(&self, spec: &PodSpec<'_>, container: &Container<'_>) -> bool {
-        spec.share_process_namespace != Some(true)
-            && self.token_containers.iter().any(|keeper| {
-                keeper.name.matches(container.name.as_deref().unwrap_or_default())
-                    && keeper.is_image(&with_registry(container.image.as_deref().unwrap_or_default()))
-            })
-    }
-
     fn fix_pod(&self, workload: &Workload<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
         const SPEC: Step<'static> = Step::Key("spec");
         let spec = &workload.spec;
@@ -258,18 +244,18 @@ impl<'a> PodAutomount<'a> {
         let mut kept = vec![false; volumes.len()];
         let mut keepers = Vec::new();
         for (list, position, container) in spec.all_containers() {
-            let mut keeps = None;
+            let mut is_keeper = None;
             for (mount, name) in container.mounts.iter().map(|mount| mount.name.as_deref()).enumerate() {
                 let found = name.and_then(|name| volumes.binary_search_by_key(&name, |(known, _)| known).ok());
                 let Some(found) = found else { continue };
-                if *keeps.get_or_insert_with(|| self.keeps(spec, container)) {
+                if *is_keeper.get_or_insert_with(|| keeps(&self.token_containers, spec, container)) {
                     kept.get_mut(found).into_iter().for_each(|kept| *kept = true);
                     continue;
                 }
                 let container = [SPEC, Step::Key(list.field()), Step::Entry(position)];
                 edit.remove(&[&container[..], &[Step::Key("volumeMounts"), Step::Entry(mount)]].concat())?;
             }
-            if keeps == Some(true) {
+            if is_keeper == Some(true) {
                 keepers.push(container.name.as_deref().unwrap_or_default());
             }
         }
@@ -324,6 +310,42 @@ impl Fix for PodAutomount<'_> {
         changes.add(workload.spec_place().field(FIELD), &FIXED_TEMPLATE, &[]);
         Ok(())
     }
+}
+
+impl<'a> TokenContainer<'a> {
+    #[inline(never)]
+    fn read(params: &mut Params<'_, 'a>) -> Vec<Self> {
+        let [.., token_containers] = &PARAMS;
+        let [name, image] = &TOKEN_CONTAINER;
+        params.entries(token_containers, |entry| {
+            let (name, image) = (entry.glob(name), entry.glob(image));
+            Some(TokenContainer { name: name?, image: image? })
+        })
+    }
+}
+
+/// Whether a container keeps the token. Not where containers see each other's
+/// files.
+fn keeps(keepers: &[TokenContainer<'_>], spec: &PodSpec<'_>, container: &Container<'_>) -> bool {
+    spec.share_process_namespace != Some(true)
+        && keepers.iter().any(|keeper| {
+            keeper.name.matches(container.name.as_deref().unwrap_or_default())
+                && keeper.is_image(&with_registry(container.image.as_deref().unwrap_or_default()))
+        })
+}
+
+/// Whether a volume is mounted, and by containers alone that keep the token:
+/// what the fix leaves of the plugin's volume.
+pub fn is_kept(scene: &Scene<'_>, spec: &PodSpec<'_>, volume: &str) -> bool {
+    let keepers = scene.params_of(&RULE, TokenContainer::read);
+    let mut is_mounted = false;
+    for (.., container) in spec.all_containers().filter(|(.., container)| container.mounts_volume(volume)) {
+        if !keeps(&keepers, spec, container) {
+            return false;
+        }
+        is_mounted = true;
+    }
+    is_mounted
 }
 
 /// The volumes that the API server's plugin added, with their positions. Called

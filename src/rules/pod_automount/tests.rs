@@ -3,11 +3,13 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::cluster::{AccountRecord, LookupError};
-use crate::testing::{FakeCluster, admitted_pod, create, deployment, inject, plugin_volume, review, update};
+use crate::testing::{
+    FakeCluster, admitted_pod, create, deployment, inject, only, plugin_volume, review, update, word,
+};
 
 /// Only this rule, with these parameters.
 fn settings(params: &Value) -> Value {
-    json!({"rules": {"pod-automount": params, "default-service-account": "off"}})
+    only(&json!({"pod-automount": params}))
 }
 
 fn cluster(says: &str) -> FakeCluster {
@@ -19,20 +21,6 @@ fn cluster(says: &str) -> FakeCluster {
         "absent" => FakeCluster::with("shop", "nobody", AccountRecord::default()),
         "unknown" => FakeCluster::failing(LookupError::NotGranted),
         other => panic!("{other}"),
-    }
-}
-
-/// One word for an answer.
-fn word(answer: &Value) -> &'static str {
-    match (
-        answer["accepted"].as_bool().unwrap(),
-        answer.get("mutated_object").is_some(),
-        answer.get("warnings").is_some(),
-    ) {
-        (false, _, _) => "reject",
-        (true, true, _) => "fix",
-        (true, false, true) => "warn",
-        (true, false, false) => "fine",
     }
 }
 

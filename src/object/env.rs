@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The environment of a container. Read only by rules that need it, of the
+//! containers that could concern them.
+
+use super::pod::{Container, SecretName};
+use super::view::{Misfit, Raw, Text, view};
+
+view! {
+    /// An environment variable.
+    pub struct Env<'a> {
+        /// Its name.
+        pub name: Option<Text<'a>> = "name",
+        /// Its value as JSON. Never shown to anyone.
+        pub value: Raw<'a> = "value",
+        /// Where its value comes from, a [`ValueFrom`].
+        pub value_from: Raw<'a> = "valueFrom",
+    }
+}
+
+view! {
+    /// Where the value of an environment variable comes from.
+    pub struct ValueFrom<'a> {
+        /// A key of a Secret.
+        pub secret: Option<SecretName<'a>> = "secretKeyRef",
+    }
+}
+
+view! {
+    /// An object whose keys become environment variables.
+    pub struct EnvFrom<'a> {
+        /// A Secret.
+        pub secret: Option<SecretName<'a>> = "secretRef",
+    }
+}
+
+impl<'a> Container<'a> {
+    /// The environment variables; `base` is the container's path, for errors.
+    ///
+    /// # Errors
+    /// [`Misfit`] when they are not a list of objects.
+    pub fn read_env(&self, base: &dyn Fn() -> String) -> Result<Vec<Env<'a>>, Misfit> {
+        self.env.read_at(&|| base() + ".env")
+    }
+
+    /// The objects in the environment; `base` is the container's path.
+    ///
+    /// # Errors
+    /// [`Misfit`] when they are not a list of objects.
+    pub fn read_env_from(&self, base: &dyn Fn() -> String) -> Result<Vec<EnvFrom<'a>>, Misfit> {
+        self.env_from.read_at(&|| base() + ".envFrom")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::object::view;
+
+    #[test]
+    fn is_read_when_asked_for_and_never_before() {
+        let wrong = r#"{"name":"web","env":{"a":1},"envFrom":"x"}"#;
+        let container: Container<'_> = view::read(wrong, "").unwrap();
+        let base = || "object.spec.containers[web]".to_owned();
+        assert_eq!(
+            container.read_env(&base).unwrap_err().to_string(),
+            "object.spec.containers[web].env: must be a list, is an object"
+        );
+        assert_eq!(
+            container.read_env_from(&base).unwrap_err().to_string(),
+            "object.spec.containers[web].envFrom: must be a list, is a string"
+        );
+        let container: Container<'_> = view::read("{}", "").unwrap();
+        assert!(container.read_env(&base).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_word_that_is_written_with_escapes_may_be_there() {
+        let container: Container<'_> =
+            view::read(r#"{"env":[{"name":"A"}],"envFrom":[{"secr\u0065tRef":{}}]}"#, "").unwrap();
+        assert!(!container.env.may_hold("secretKeyRef"));
+        assert!(container.env_from.may_hold("secretRef"));
+        assert!(!container.target.may_hold("x"));
+    }
+}

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::testing::{
+    admitted_pod, create, ephemeral, only, projected, quiet_cluster, review, said, settings_problems, token,
+    tokenless_pod, word,
+};
+
+const ID: &str = "ephemeral-token-mount";
+
+fn settings(params: &Value) -> Value {
+    only(&json!({ID: params}))
+}
+
+/// A running Pod with these volumes.
+fn pod(volumes: &Value) -> Value {
+    tokenless_pod(&json!({"volumes": volumes}))
+}
+
+fn debugger(more: &Value) -> Value {
+    let mut container = json!({"name": "debug", "image": "i"});
+    container.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    json!([container])
+}
+
+fn mounting(volume: &str) -> Value {
+    debugger(&json!({"volumeMounts": [{"name": volume, "mountPath": "/t"}]}))
+}
+
+fn judged(pod: &Value, containers: &Value, params: &Value) -> Value {
+    review(&ephemeral(pod, &json!([]), containers), &settings(params), &quiet_cluster())
+}
+
+#[test]
+fn every_text_in_full() {
+    let text = |volume: Value| said(&judged(&pod(&json!([volume])), &mounting("v"), &json!("reject")), ID).remove(0);
+    assert_eq!(
+        text(projected("v", &json!([token("", 3607)]))),
+        "spec.ephemeralContainers[debug].volumeMounts[v]: mounts the token in this volume; leave the mount out, or debug a copy of the Pod under an account without permissions"
+    );
+    assert_eq!(
+        text(json!({"name": "v", "secret": {"secretName": "app-token-bcd24"}})),
+        "spec.ephemeralContainers[debug].volumeMounts[v]: mounts Secret app-token-bcd24, a legacy token, which never expires; leave the mount out"
+    );
+    assert_eq!(
+        text(json!({"name": "v", "hostPath": {"path": "/var/lib"}})),
+        "spec.ephemeralContainers[debug].volumeMounts[v]: mounts /var/lib of the node, and with /var/lib/kubelet/pods the credentials of others; leave the mount out"
+    );
+    let app = admitted_pod(&json!({"serviceAccountName": "app"}));
+    assert_eq!(
+        said(&judged(&app, &debugger(&json!({"targetContainerName": "web"})), &json!("reject")), ID),
+        [
+            "spec.ephemeralContainers[debug]: shares processes with container web, whose token it can read in /proc; debug a container without a token, or a copy of the Pod"
+        ]
+    );
+}
+
+/// What can be mounted.
+#[rstest]
+#[case::api_token(projected("v", &json!([token("", 3600)])), "reject")]
+#[case::cloud_token(projected("v", &json!([token("sts.amazonaws.com", 86400)])), "reject")]
+#[case::token_behind_another_source(projected("v", &json!([{"configMap": {"name": "c"}}, token("vault", 600)])), "reject")]
+#[case::legacy_token(json!({"name": "v", "secret": {"secretName": "app-token-bcd24"}}), "reject")]
+#[case::legacy_token_in_a_projection(projected("v", &json!([{"secret": {"name": "x"}}, {"secret": {"name": "app-token-bcd24"}}])), "reject")]
+#[case::every_pods_tokens(json!({"name": "v", "hostPath": {"path": "/var/lib/kubelet/pods"}}), "reject")]
+#[case::socket(json!({"name": "v", "hostPath": {"path": "/run/containerd/containerd.sock"}}), "reject")]
+#[case::empty_dir(json!({"name": "v", "emptyDir": {}}), "fine")]
+#[case::other_secret(json!({"name": "v", "secret": {"secretName": "web-tls"}}), "fine")]
+#[case::logs(json!({"name": "v", "hostPath": {"path": "/var/log"}}), "fine")]
+#[case::no_token(projected("v", &json!([{"configMap": {"name": "c"}}])), "fine")]
+fn volumes(#[case] volume: Value, #[case] expected: &str) {
+    let volumes = json!([{"name": "data", "emptyDir": {}}, volume]);
+    assert_eq!(word(&judged(&pod(&volumes), &mounting("v"), &json!("reject"))), expected);
+    // What is not mounted does not count.
+    assert_eq!(word(&judged(&pod(&volumes), &mounting("data"), &json!("reject"))), "fine");
+}
+
+/// Ways to the token past the rule.
+#[rstest]
+#[case::sub_path_expression(json!([{"name": "v", "mountPath": "/x", "subPathExpr": "token"}]))]
+#[case::at_the_usual_place(json!([{"name": "v", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount", "readOnly": true}]))]
+#[case::second_mount(json!([{"name": "data", "mountPath": "/d"}, {"name": "v", "mountPath": "/x"}]))]
+fn bypass(#[case] mounts: Value) {
+    // No container of the Pod mounts the volume: it waits to be used.
+    let pod = pod(&json!([{"name": "data", "emptyDir": {}}, projected("v", &json!([token("", 3600)]))]));
+    assert_eq!(word(&judged(&pod, &debugger(&json!({"volumeMounts": mounts})), &json!("reject"))), "reject");
+}
+
+#[test]
+fn bypass_the_plugins_volume_that_a_container_may_keep() {
+    let mut pod = admitted_pod(&json!({"serviceAccountName": "app"}));
+    pod["spec"]["automountServiceAccountToken"] = json!(false);
+    assert_eq!(word(&judged(&pod, &mounting("kube-api-access-bcd24"), &json!("reject"))), "reject");
+}
+
+/// Only what is new counts, whatever stands beside it.
+#[test]
+fn only_new_containers_count() {
+    let pod = pod(&json!([projected("v", &json!([token("", 3600)]))]));
+    let reviewed = |old: &Value, new: &Value| {
+        word(&review(&ephemeral(&pod, old, new), &settings(&json!("reject")), &quiet_cluster()))
+    };
+    let old = mounting("v");
+    let harmless = json!([old[0], {"name": "second", "image": "i"}]);
+    let harmful = json!([old[0], {"name": "second", "image": "i", "volumeMounts": [{"name": "v", "mountPath": "/t"}]}]);
+    assert_eq!(reviewed(&old, &old), "fine");
+    assert_eq!(reviewed(&old, &harmless), "fine");
+    assert_eq!(reviewed(&old, &harmful), "reject");
+    // A name of another list is no name of this one; none is none.
+    let named_web = json!([{"name": "web", "image": "i", "volumeMounts": [{"name": "v", "mountPath": "/t"}]}]);
+    assert_eq!(reviewed(&json!([]), &named_web), "reject");
+    let nameless = json!([{"image": "i", "volumeMounts": [{"name": "v", "mountPath": "/t"}]}]);
+    assert_eq!(reviewed(&nameless, &nameless), "reject");
+    // Without the old object everything is new.
+    let mut request = ephemeral(&pod, &old, &old);
+    request["oldObject"] = Value::Null;
+    assert_eq!(word(&review(&request, &settings(&json!("reject")), &quiet_cluster())), "reject");
+    request["oldObject"] = json!({"spec": {"ephemeralContainers": {}}});
+    let answer = review(&request, &settings(&json!("reject")), &quiet_cluster());
+    assert_eq!(
+        answer["message"],
+        "serviceaccount-hygiene: the request cannot be read: oldObject.spec.ephemeralContainers: must be a list, is an object"
+    );
+}
+
+/// An ephemeral container that was wrong before is no excuse for a new one.
+#[test]
+fn nothing_is_ratcheted() {
+    let mut pod = pod(&json!([projected("v", &json!([token("", 3600)]))]));
+    pod["metadata"]["labels"] = json!({"a": "b"});
+    let again = json!([mounting("v")[0], {"name": "debug-2", "image": "i", "volumeMounts": [{"name": "v", "mountPath": "/t"}]}]);
+    let answer = review(&ephemeral(&pod, &mounting("v"), &again), &settings(&json!("reject")), &quiet_cluster());
+    assert_eq!(said(&answer, ID).len(), 1);
+    assert_eq!(word(&answer), "reject");
+}
+
+/// Lists of other rules hold here, whether those rules are on or off.
+#[rstest]
+#[case("off")]
+#[case("warn")]
+fn lists_of_other_rules(#[case] action: &str) {
+    let settings = only(&json!({
+        ID: "reject",
+        "legacy-token-mount": {"action": action, "extraSecretNames": ["deployer"]},
+        "kubelet-host-path": {"action": action, "roots": ["/data/kubelet"]},
+    }));
+    let reviewed = |volume: Value| {
+        let request = ephemeral(&pod(&json!([volume])), &json!([]), &mounting("v"));
+        said(&review(&request, &settings, &quiet_cluster()), ID).len()
+    };
+    assert_eq!(reviewed(json!({"name": "v", "secret": {"secretName": "deployer"}})), 1);
+    assert_eq!(reviewed(json!({"name": "v", "hostPath": {"path": "/data"}})), 1);
+    assert_eq!(reviewed(json!({"name": "v", "hostPath": {"path": "/var/lib/kubelet/pods"}})), 0);
+}
+
+/// Sharing processes: the parameter chooses, the action is the most there is.
+#[rstest]
+#[case("reject", "allow", "fine")]
+#[case("reject", "warn", "warn")]
+#[case("reject", "reject", "reject")]
+#[case("warn", "reject", "warn")]
+#[case("warn", "allow", "fine")]
+#[case("off", "reject", "fine")]
+fn what_targets_says(#[case] action: &str, #[case] targets: &str, #[case] expected: &str) {
+    let app = admitted_pod(&json!({"serviceAccountName": "app"}));
+    let params = json!({"action": action, "targets": targets});
+    assert_eq!(word(&judged(&app, &debugger(&json!({"targetContainerName": "web"})), &params)), expected);
+}
+
+#[rstest]
+#[case::by_default(json!({"targetContainerName": "web"}), json!(null), "warn")]
+#[case::no_target(json!({}), json!(null), "fine")]
+#[case::empty_target(json!({"targetContainerName": ""}), json!(null), "fine")]
+#[case::null_target(json!({"targetContainerName": null}), json!(null), "fine")]
+#[case::target_without_a_token(json!({"targetContainerName": "side"}), json!(null), "fine")]
+#[case::target_that_is_not_there(json!({"targetContainerName": "nobody"}), json!(null), "fine")]
+#[case::init_container(json!({"targetContainerName": "setup"}), json!(null), "warn")]
+#[case::all_processes_are_shared(json!({}), json!(true), "warn")]
+#[case::all_processes_whatever_the_target(json!({"targetContainerName": "side"}), json!(true), "warn")]
+#[case::not_shared(json!({}), json!(false), "fine")]
+fn shared_processes(#[case] more: Value, #[case] share: Value, #[case] expected: &str) {
+    let mut pod = tokenless_pod(&json!({
+        "shareProcessNamespace": share,
+        "initContainers": [{"name": "setup", "image": "i", "volumeMounts": [{"name": "v", "mountPath": "/t"}]}],
+        "containers": [
+            {"name": "web", "image": "i", "volumeMounts": [{"name": "v", "mountPath": "/t"}]},
+            {"name": "side", "image": "i", "volumeMounts": [{"name": "node", "mountPath": "/n"}]},
+        ],
+        "volumes": [projected("v", &json!([token("vault", 600)])), {"name": "node", "hostPath": {"path": "/proc"}}],
+    }));
+    assert_eq!(word(&judged(&pod, &debugger(&more), &json!("reject"))), expected);
+    pod["spec"]["volumes"][0] = json!({"name": "v", "secret": {"secretName": "app-token-bcd24"}});
+    assert_eq!(word(&judged(&pod, &debugger(&more), &json!("reject"))), expected);
+    pod["spec"]["volumes"][0] = json!({"name": "v", "secret": {"secretName": "web-tls"}});
+    assert_eq!(word(&judged(&pod, &debugger(&more), &json!("reject"))), "fine");
+}
+
+/// With shared processes an ephemeral container of before counts as any other.
+#[test]
+fn bypass_by_an_older_ephemeral_container() {
+    let mut pod = pod(&json!([projected("v", &json!([token("", 3600)]))]));
+    pod["spec"]["shareProcessNamespace"] = json!(true);
+    let new = json!([mounting("v")[0], {"name": "second", "image": "i"}]);
+    let answer = review(&ephemeral(&pod, &mounting("v"), &new), &settings(&json!("reject")), &quiet_cluster());
+    assert_eq!(word(&answer), "warn");
+    assert!(
+        said(&answer, ID)[0].starts_with("spec.ephemeralContainers[second]: shares processes with container debug,")
+    );
+}
+
+#[test]
+fn other_requests_are_other_rules_business() {
+    let pod = pod(&json!([projected("v", &json!([token("", 3600)]))]));
+    let mut with = pod.clone();
+    with["spec"]["ephemeralContainers"] = mounting("v");
+    assert_eq!(word(&review(&create(&with), &settings(&json!("reject")), &quiet_cluster())), "fine");
+    for (sub_resource, operation) in
+        [("", "UPDATE"), ("status", "UPDATE"), ("resize", "UPDATE"), ("ephemeralcontainers", "CREATE")]
+    {
+        let mut request = ephemeral(&pod, &json!([]), &mounting("v"));
+        request["subResource"] = json!(sub_resource);
+        request["operation"] = json!(operation);
+        assert_eq!(word(&review(&request, &settings(&json!("reject")), &quiet_cluster())), "fine", "{sub_resource}");
+    }
+}
+
+#[rstest]
+#[case(json!({"serviceAccounts": ["shop/app"]}), "fine")]
+#[case(json!({"serviceAccounts": ["shop/other"]}), "reject")]
+#[case(json!({"names": ["web"]}), "fine")]
+#[case(json!({"users": ["alice"]}), "fine")]
+#[case(json!({"rules": ["legacy-token-mount"], "users": ["alice"]}), "reject")]
+fn exemptions(#[case] exemption: Value, #[case] expected: &str) {
+    let mut settings = settings(&json!("reject"));
+    settings["exemptions"] = json!([exemption]);
+    let pod = pod(&json!([projected("v", &json!([token("", 3600)]))]));
+    assert_eq!(word(&review(&ephemeral(&pod, &json!([]), &mounting("v")), &settings, &quiet_cluster())), expected);
+}
+
+#[test]
+fn wrong_parameters() {
+    assert_eq!(
+        settings_problems(&settings(&json!({"targets": "off"}))),
+        ["rules.ephemeral-token-mount.targets: unknown value off; there are allow, warn, reject"]
+    );
+}

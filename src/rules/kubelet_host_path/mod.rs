@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `kubelet-host-path`: no volume opens the part of the node where the tokens
+//! of other Pods, or the keys of kubelet and the control plane, are.
+//!
+//! kubelet keeps the volumes of every Pod of its node in one directory, tokens
+//! included; a container runtime's socket gives every container, and `/proc`
+//! the files of every process.
+//! <https://kubernetes.io/docs/concepts/storage/volumes/#hostpath>
+
+use std::borrow::Cow;
+
+use super::tokens::object_path;
+use super::{Check, Room, Rule};
+use crate::admission::subject::SubjectKind;
+use crate::engine::finding::{Findings, Wording};
+use crate::engine::scene::{Scene, Stop, Workload};
+use crate::matching::glob::{self, Glob};
+use crate::object::pod::{HostPath, Volume};
+use crate::object::view::{Misfit, Text};
+use crate::settings::action::CheckAction;
+use crate::settings::params::{Kind, Param, Params};
+use crate::settings::reader::senseless;
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    id: "kubelet-host-path",
+    summary: "no volume opens the directories of the node that hold the credentials of others",
+    subjects: &[SubjectKind::Pod],
+    params: &PARAMS,
+    wordings: &[&REACHES],
+    room: Room::Check { default: CheckAction::Warn, build: |params| Box::new(KubeletHostPath(Guarded::read(params))) },
+};
+
+static PARAMS: [Param; 1] = [Param {
+    name: "roots",
+    kind: Kind::Globs(root_problem),
+    default: r#"["/var/lib/kubelet", "/var/lib/k0s/kubelet", "/var/snap/microk8s/common/var/lib/kubelet"]"#,
+    doc: "kubelet's root directories, `pods` and `pki` in them are guarded; globs directory by directory; they count for `ephemeral-token-mount` too",
+}];
+
+static REACHES: Wording = Wording {
+    name: "reaches",
+    template: "{} opens {} of the node, and with it the credentials of others; mount only the directory that is needed",
+};
+
+/// Guarded on every node, `/var/run` written as `/run`. The sockets are those
+/// of containerd, Docker, CRI-O, cri-dockerd, Podman, K3s, k0s and `MicroK8s`, the
+/// last two named pipes of Windows.
+const EVERYWHERE: [&str; 14] = [
+    "/etc/kubernetes",
+    "/proc",
+    "/run/secrets",
+    "/run/containerd/containerd.sock",
+    "/run/docker.sock",
+    "/run/crio/crio.sock",
+    "/run/cri-dockerd.sock",
+    "/run/dockershim.sock",
+    "/run/podman/podman.sock",
+    "/run/k3s/containerd/containerd.sock",
+    "/run/k0s/containerd.sock",
+    "/var/snap/microk8s/common/run/containerd.sock",
+    "/pipe/containerd-containerd",
+    "/pipe/docker_engine",
+];
+
+/// Guarded in each of kubelet's root directories; the sockets of plugins beside
+/// them are what drivers are there for.
+const IN_ROOT: [&str; 2] = ["pods", "pki"];
+
+/// What is not to be opened.
+pub struct Guarded<'a> {
+    roots: Vec<Glob<'a>>,
+}
+
+impl<'a> Guarded<'a> {
+    /// As the rule's settings say.
+    pub fn read(params: &mut Params<'_, 'a>) -> Self {
+        Self { roots: params.globs(&PARAMS[0]) }
+    }
+
+    /// The path of a volume that opens a guarded place, and that place.
+    ///
+    /// # Errors
+    /// [`Misfit`] when the volume cannot be read.
+    pub fn reached_by<'s>(
+        &self,
+        workload: &Workload<'_>,
+        index: usize,
+        volume: &Volume<'s>,
+    ) -> Result<Option<(Text<'s>, String)>, Misfit> {
+        if volume.host_path.text().is_none() {
+            return Ok(None);
+        }
+        let place = || object_path(&workload.volume_place(index, volume).field("hostPath"));
+        let host_path: HostPath<'s> = volume.host_path.read_at(&place)?;
+        let Some(path) = host_path.path else { return Ok(None) };
+        Ok(self.reached(&path).map(|reached| (path, reached)))
+    }
+
+    fn reached(&self, path: &str) -> Option<String> {
+        let written = unified(path);
+        let path = segments(&written);
+        for root in &self.roots {
+            for directory in IN_ROOT {
+                let mut guarded = segments(root.as_str());
+                guarded.push(directory);
+                if is_reached(&path, &guarded) {
+                    return Some(format!("/{}", guarded.join("/")));
+                }
+            }
+        }
+        let guarded = EVERYWHERE.into_iter().find(|guarded| is_reached(&path, &segments(guarded)));
+        guarded.map(str::to_owned)
+    }
+}
+
+/// Whether one of the two paths leads to the other, or both are the same.
+fn is_reached(path: &[&str], guarded: &[&str]) -> bool {
+    path.iter().zip(guarded).all(|(segment, pattern)| glob::matches(pattern, segment))
+}
+
+/// A path of a Windows node as one of Linux: no drive, no backslash, and case
+/// does not count.
+fn unified(path: &str) -> Cow<'_, str> {
+    let drive =
+        path.split_once(':').filter(|(drive, _)| matches!(drive.as_bytes(), [letter] if letter.is_ascii_alphabetic()));
+    if drive.is_none() && !path.contains('\\') {
+        return Cow::Borrowed(path);
+    }
+    let (_, rest) = drive.unwrap_or(("", path));
+    rest.replace('\\', "/").to_ascii_lowercase().into()
+}
+
+/// The directories of a path as a kernel walks them, but for links: no empty
+/// one, no `.`, and `..` undone. `/var/run` is `/run` everywhere.
+fn segments(path: &str) -> Vec<&str> {
+    let mut segments = Vec::new();
+    for segment in path.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => drop(segments.pop()),
+            segment => segments.push(segment),
+        }
+    }
+    if segments.starts_with(&["var", "run"]) {
+        segments.remove(0);
+    }
+    segments
+}
+
+fn root_problem(root: &str) -> Option<String> {
+    senseless(root).or_else(|| {
+        let segments = segments(root);
+        let is_senseless = !root.starts_with('/') || segments.is_empty() || segments.iter().all(|s| s.starts_with('*'));
+        is_senseless.then(|| "must be a directory of the node, e.g. /var/lib/kubelet".to_owned())
+    })
+}
+
+struct KubeletHostPath<'a>(Guarded<'a>);
+
+impl Check for KubeletHostPath<'_> {
+    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let Some(workload) = scene.workload() else { return Ok(()) };
+        for (index, volume) in workload.spec.volumes.iter().enumerate() {
+            if let Some((path, reached)) = self.0.reached_by(workload, index, volume)? {
+                let place = workload.volume_place(index, volume).field("hostPath.path");
+                findings.add(place, &REACHES, &[&path, &reached]);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `legacy-token-mount`: no Secret with a legacy token reaches a container.
+//!
+//! Such a token never expires, is for any audience, and outlives its Pod. The
+//! Secret is known by its name alone: a policy that read Secrets to tell would
+//! be worse than what it guards against.
+//! <https://kubernetes.io/docs/concepts/security/service-accounts/#get-a-token>
+
+use super::tokens::object_path;
+use super::{Check, Room, Rule};
+use crate::admission::subject::SubjectKind;
+use crate::engine::finding::{Findings, Wording};
+use crate::engine::scene::{Judged, Scene, Stop, Workload};
+use crate::matching::glob::{self, Glob};
+use crate::object::env::ValueFrom;
+use crate::object::place::Place;
+use crate::object::pod::{SecretName, SecretVolume, Volume, is_made_up};
+use crate::object::view::Misfit;
+use crate::settings::action::CheckAction;
+use crate::settings::params::{Kind, Param, Params};
+use crate::settings::reader::senseless;
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    id: "legacy-token-mount",
+    summary: "no Secret with a legacy token reaches a container",
+    subjects: &[SubjectKind::Pod, SubjectKind::EphemeralContainer],
+    params: &PARAMS,
+    wordings: &[&BY_NAME, &LISTED],
+    room: Room::Check {
+        default: CheckAction::Reject,
+        build: |params| Box::new(LegacyTokenMount(Legacy::read(params))),
+    },
+};
+
+static PARAMS: [Param; 1] = [Param {
+    name: "extraSecretNames",
+    kind: Kind::Globs(senseless),
+    default: "[]",
+    doc: "Secrets with a legacy token whose name does not say so; they count for `ephemeral-token-mount` too",
+}];
+
+static BY_NAME: Wording = Wording {
+    name: "by-name",
+    template: "{} is called like a legacy token, which never expires; let a projected serviceAccountToken volume bring a token",
+};
+static LISTED: Wording = Wording {
+    name: "listed",
+    template: "{} is listed as a legacy token, which never expires; let a projected serviceAccountToken volume bring a token",
+};
+
+/// How the token controller called the Secrets that it made: the account's
+/// name, this, and five characters.
+/// <https://github.com/kubernetes/kubernetes/blob/v1.23.0/pkg/controller/serviceaccount/tokens_controller.go>
+const INFIX: &str = "-token-";
+
+/// Which Secrets are legacy tokens.
+pub struct Legacy<'a> {
+    extra: Vec<Glob<'a>>,
+}
+
+impl<'a> Legacy<'a> {
+    /// As the rule's settings say.
+    pub fn read(params: &mut Params<'_, 'a>) -> Self {
+        Self { extra: params.globs(&PARAMS[0]) }
+    }
+
+    fn wording(&self, secret: &str) -> Option<&'static Wording> {
+        let stem = secret.len().checked_sub(5).and_then(|at| secret.split_at_checked(at));
+        let is_called_so = stem.is_some_and(|(stem, chance)| {
+            is_made_up(chance) && stem.strip_suffix(INFIX).is_some_and(|account| !account.is_empty())
+        });
+        if is_called_so {
+            return Some(&BY_NAME);
+        }
+        glob::any(&self.extra, secret).then_some(&LISTED)
+    }
+
+    /// The first legacy token in a volume.
+    ///
+    /// # Errors
+    /// [`Misfit`] when the volume cannot be read.
+    pub fn in_volume(
+        &self,
+        workload: &Workload<'_>,
+        index: usize,
+        volume: &Volume<'_>,
+    ) -> Result<Option<String>, Misfit> {
+        let mut found = None;
+        each_secret(workload, (index, volume), &mut |secret, _| {
+            if found.is_none() && self.wording(secret).is_some() {
+                found = Some(secret.to_owned());
+            }
+        })?;
+        Ok(found)
+    }
+}
+
+/// Calls `each` with the name of every Secret in a volume: the volume's own, or
+/// those of its projected sources, with their positions.
+fn each_secret(
+    workload: &Workload<'_>,
+    (index, volume): (usize, &Volume<'_>),
+    each: &mut dyn FnMut(&str, Option<usize>),
+) -> Result<(), Misfit> {
+    let place = || workload.volume_place(index, volume);
+    if volume.secret.text().is_some() {
+        let own: SecretVolume<'_> = volume.secret.read_at(&|| object_path(&place().field("secret")))?;
+        own.name.iter().for_each(|name| each(name, None));
+    }
+    for (position, source) in volume.projected.iter().flat_map(|projected| projected.sources.iter().enumerate()) {
+        let path = || object_path(&place().field("projected.sources").entry(None, position).field("secret"));
+        let secret: SecretName<'_> = source.secret.read_at(&path)?;
+        secret.name.iter().for_each(|name| each(name, Some(position)));
+    }
+    Ok(())
+}
+
+struct LegacyTokenMount<'a>(Legacy<'a>);
+
+impl LegacyTokenMount<'_> {
+    fn judge_secret(&self, secret: &str, findings: &mut Findings, place: &dyn Fn() -> Place) {
+        if let Some(wording) = self.0.wording(secret) {
+            findings.add(place(), wording, &[secret]);
+        }
+    }
+
+    fn judge_volumes(&self, workload: &Workload<'_>, findings: &mut Findings) -> Result<(), Misfit> {
+        for (index, volume) in workload.spec.volumes.iter().enumerate() {
+            each_secret(workload, (index, volume), &mut |secret, source| {
+                self.judge_secret(secret, findings, &|| {
+                    let place = workload.volume_place(index, volume);
+                    match source {
+                        None => place.field("secret.secretName"),
+                        Some(position) => {
+                            place.field("projected.sources").entry(Some(secret), position).field("secret.name")
+                        }
+                    }
+                });
+            })?;
+        }
+        Ok(())
+    }
+
+    /// A new ephemeral container may mount what the Pod has had all along.
+    fn judge_mounts(&self, pod: &Workload<'_>, judged: Judged<'_>, findings: &mut Findings) -> Result<(), Misfit> {
+        for (position, mount) in judged.container.mounts.iter().enumerate() {
+            for volume in pod.spec.volumes_named(mount.name.as_deref()) {
+                each_secret(pod, volume, &mut |secret, _| {
+                    self.judge_secret(secret, findings, &|| {
+                        judged.place(pod).field("volumeMounts").entry(mount.name.as_deref(), position)
+                    });
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn judge_env(&self, pod: &Workload<'_>, judged: Judged<'_>, findings: &mut Findings) -> Result<(), Misfit> {
+        let path = || object_path(&judged.place(pod));
+        for (position, env) in judged.container.read_env(&path)?.iter().enumerate() {
+            let place = || judged.place(pod).field("env").entry(env.name.as_deref(), position).field("valueFrom");
+            let from: ValueFrom<'_> = env.value_from.read_at(&|| object_path(&place()))?;
+            if let Some(secret) = from.secret.and_then(|secret| secret.name) {
+                self.judge_secret(&secret, findings, &|| place().field("secretKeyRef.name"));
+            }
+        }
+        Ok(())
+    }
+
+    fn judge_env_from(&self, pod: &Workload<'_>, judged: Judged<'_>, findings: &mut Findings) -> Result<(), Misfit> {
+        let path = || object_path(&judged.place(pod));
+        for (position, from) in judged.container.read_env_from(&path)?.into_iter().enumerate() {
+            if let Some(secret) = from.secret.and_then(|secret| secret.name) {
+                self.judge_secret(&secret, findings, &|| {
+                    let place = judged.place(pod).field("envFrom").entry(Some(&secret), position);
+                    place.field("secretRef.name")
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Check for LegacyTokenMount<'_> {
+    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let Some(pod) = scene.pod() else { return Ok(()) };
+        if !scene.is_ephemeral() {
+            self.judge_volumes(pod, findings)?;
+        }
+        scene.each_container(pod, &mut |judged| {
+            if scene.is_ephemeral() {
+                self.judge_mounts(pod, judged, findings)?;
+            }
+            // Most environments hold no Secret; then nothing is built.
+            if judged.container.env.may_hold("secretKeyRef") {
+                self.judge_env(pod, judged, findings)?;
+            }
+            if judged.container.env_from.may_hold("secretRef") {
+                self.judge_env_from(pod, judged, findings)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `one-year-token`: no API token lasts a year by accident.
+//!
+//! For a Pod's token of exactly 3607 seconds the API server signs a year, so
+//! that old clients which read the file once go on working. It takes the number
+//! for the mark of its own volume. Charts copy the volume, number included.
+//! <https://github.com/kubernetes/kubernetes/blob/v1.34.0/pkg/registry/core/serviceaccount/storage/token.go>
+
+use super::tokens::{self, Token};
+use super::{Check, Fix, Room, Rule};
+use crate::admission::subject::SubjectKind;
+use crate::engine::finding::{Changes, Findings, Wording};
+use crate::engine::scene::{Edit, Scene, Stop, Workload};
+use crate::object::pod::{DEFAULT_LIFETIME_SECONDS, PLUGIN_LIFETIME_SECONDS};
+use crate::settings::action::{CheckAction, FixAction};
+use crate::settings::params::{Kind, Param, Params};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    id: "one-year-token",
+    summary: "no API token asks for the 3607 seconds that the API server turns into a year",
+    subjects: &[SubjectKind::Pod],
+    params: &PARAMS,
+    wordings: &[&HAND_WRITTEN, &INJECTED, &FIXED],
+    room: Room::Fix {
+        default: FixAction::Check(CheckAction::Warn),
+        build: |params| Box::new(OneYearToken::new(params)),
+    },
+};
+
+static PARAMS: [Param; 1] = [Param {
+    name: "includeInjected",
+    kind: Kind::Flag,
+    default: "false",
+    doc: "also the API server's own token volume, which always asks for 3607",
+}];
+
+static HAND_WRITTEN: Wording = Wording {
+    name: "hand-written",
+    template: "is 3607, so the API server signs a token that is good for a year; write 3600",
+};
+static INJECTED: Wording = Wording {
+    name: "injected",
+    template: "is 3607 in the API server's own volume, so the token is good for a year; action mutate of this rule sets 3600",
+};
+static FIXED: Wording =
+    Wording { name: "fixed", template: "set to 3600, because 3607 makes a token that is good for a year" };
+
+const FIELD: &str = "expirationSeconds";
+
+struct OneYearToken {
+    include_injected: bool,
+}
+
+impl OneYearToken {
+    fn new(params: &mut Params<'_, '_>) -> Self {
+        Self { include_injected: params.flag(&PARAMS[0]) }
+    }
+
+    /// Calls `each` with every token that is concerned, and whether it is in the
+    /// plugin's volume.
+    fn each<'s>(
+        &self,
+        scene: &Scene<'_>,
+        workload: &'s Workload<'s>,
+        each: &mut dyn FnMut(Token<'s>, bool) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        tokens::each(scene, workload, &mut |token, is_plugins| {
+            let is_concerned = token.source.lifetime() == PLUGIN_LIFETIME_SECONDS
+                && (self.include_injected || !is_plugins)
+                && scene.common.is_api_audience(token.source.audience());
+            if is_concerned { each(token, is_plugins) } else { Ok(()) }
+        })
+    }
+}
+
+impl Check for OneYearToken {
+    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let Some(workload) = scene.workload() else { return Ok(()) };
+        self.each(scene, workload, &mut |token, is_plugins| {
+            let wording = if is_plugins { &INJECTED } else { &HAND_WRITTEN };
+            findings.add(token.place(workload).field(FIELD), wording, &[]);
+            Ok(())
+        })
+    }
+}
+
+impl Fix for OneYearToken {
+    fn fix(&self, scene: &Scene<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
+        let Some(workload) = scene.workload() else { return Ok(()) };
+        self.each(scene, workload, &mut |token, _| {
+            // False where `pod-automount` took the volume, or
+            // `projected-token-lifetime` allows less.
+            if edit.lower(&token.steps(), FIELD, DEFAULT_LIFETIME_SECONDS)? {
+                changes.add(token.place(workload).field(FIELD), &FIXED, &[]);
+            }
+            Ok(())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

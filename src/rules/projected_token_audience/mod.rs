@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `projected-token-audience`: a token written into a volume by hand is for
+//! someone else than the Kubernetes API.
+//!
+//! Where automount is forbidden, charts move the same token into a projected
+//! volume of their own. The ban is kept to the letter and the token is there.
+//! <https://kubernetes.io/docs/concepts/storage/projected-volumes/#serviceaccounttoken>
+
+use super::{Check, Room, Rule, tokens};
+use crate::admission::subject::SubjectKind;
+use crate::engine::finding::{Findings, Wording};
+use crate::engine::scene::{Scene, Stop};
+use crate::matching::glob::{self, Glob};
+use crate::settings::action::CheckAction;
+use crate::settings::params::{Kind, Param, Params};
+use crate::settings::reader::senseless;
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    id: "projected-token-audience",
+    summary: "a token written into a volume by hand is not for the Kubernetes API",
+    subjects: &[SubjectKind::Pod],
+    params: &PARAMS,
+    wordings: &[&UNSET, &API, &NOT_ALLOWED],
+    room: Room::Check { default: CheckAction::Warn, build: |params| Box::new(ProjectedTokenAudience::new(params)) },
+};
+
+static PARAMS: [Param; 1] = [Param {
+    name: "allowedAudiences",
+    kind: Kind::Globs(senseless),
+    default: "[]",
+    doc: "when set, the only audiences that a token may be for; an audience of the Kubernetes API has to be written in full, no wildcard covers it",
+}];
+
+static UNSET: Wording = Wording {
+    name: "unset",
+    template: "is not set, so this is an API token; name who reads it, or use automountServiceAccountToken: true",
+};
+static API: Wording = Wording {
+    name: "api",
+    template: "{} is the Kubernetes API; name who reads the token, or use automountServiceAccountToken: true",
+};
+static NOT_ALLOWED: Wording = Wording { name: "not-allowed", template: "{} is not an allowed audience; use one of {}" };
+
+struct ProjectedTokenAudience<'a> {
+    allowed: Vec<Glob<'a>>,
+}
+
+impl<'a> ProjectedTokenAudience<'a> {
+    fn new(params: &mut Params<'_, 'a>) -> Self {
+        Self { allowed: params.globs(&PARAMS[0]) }
+    }
+}
+
+impl Check for ProjectedTokenAudience<'_> {
+    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let Some(workload) = scene.workload() else { return Ok(()) };
+        tokens::each(scene, workload, &mut |token, is_plugins| {
+            if is_plugins {
+                return Ok(());
+            }
+            let audience = token.source.audience();
+            let place = || token.place(workload).field("audience");
+            if scene.common.is_api_audience(audience) {
+                if audience.is_empty() {
+                    findings.add(place(), &UNSET, &[]);
+                } else if !self.allowed.iter().any(|allowed| allowed.as_str() == audience) {
+                    findings.add(place(), &API, &[audience]);
+                }
+            } else if !self.allowed.is_empty() && !glob::any(&self.allowed, audience) {
+                let allowed: Vec<&str> = self.allowed.iter().map(Glob::as_str).collect();
+                findings.add(place(), &NOT_ALLOWED, &[audience, &allowed.join(", ")]);
+            }
+            Ok(())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `projected-token-lifetime`: a token written into a volume by hand does not
+//! outlive its use by far.
+//!
+//! kubelet renews a token when a fifth of its lifetime is left, and every day
+//! at the latest: a longer one serves only who steals it. The default is what
+//! the longest-lived webhooks ask for (IRSA, Linkerd: one day).
+//! <https://github.com/kubernetes/kubernetes/blob/v1.34.0/pkg/kubelet/token/token_manager.go>
+
+use super::tokens::{self, Token};
+use super::{Check, Fix, Room, Rule};
+use crate::admission::subject::SubjectKind;
+use crate::engine::finding::{Changes, Findings, Wording};
+use crate::engine::scene::{Edit, Scene, Stop, Workload};
+use crate::object::pod::{DEFAULT_LIFETIME_SECONDS, PLUGIN_LIFETIME_SECONDS};
+use crate::settings::action::FixAction;
+use crate::settings::params::{Kind, Param, Params};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    id: "projected-token-lifetime",
+    summary: "a token written into a volume by hand is short-lived",
+    subjects: &[SubjectKind::Pod],
+    params: &PARAMS,
+    wordings: &[&TOO_LONG, &LOWERED],
+    room: Room::Fix { default: FixAction::Mutate, build: |params| Box::new(ProjectedTokenLifetime::new(params)) },
+};
+
+/// What the API server takes: ten minutes to 2^32 seconds.
+/// <https://github.com/kubernetes/kubernetes/blob/v1.34.0/pkg/apis/core/validation/validation.go>
+static SECONDS: Kind = Kind::Seconds { least: 600, most: 4_294_967_296 };
+
+static PARAMS: [Param; 2] = [
+    Param {
+        name: "maxSeconds",
+        kind: Kind::Seconds { least: 600, most: 4_294_967_296 },
+        default: "86400",
+        doc: "the longest lifetime",
+    },
+    Param {
+        name: "perAudience",
+        kind: Kind::ByKey(&SECONDS),
+        default: "{}",
+        doc: "the longest lifetime for one audience instead, longer or shorter; the key is the audience to the letter, `\"\"` for a token that names none",
+    },
+];
+
+static TOO_LONG: Wording = Wording {
+    name: "too-long",
+    template: "is {}, at most {} is allowed; kubelet renews the token in time, however short it is",
+};
+static LOWERED: Wording = Wording { name: "lowered", template: "lowered from {} to {}" };
+
+const FIELD: &str = "expirationSeconds";
+
+struct ProjectedTokenLifetime {
+    most: i64,
+    per_audience: Vec<(String, i64)>,
+}
+
+impl ProjectedTokenLifetime {
+    fn new(params: &mut Params<'_, '_>) -> Self {
+        let [most, per_audience] = &PARAMS;
+        Self { most: params.seconds(most), per_audience: params.seconds_by_key(per_audience) }
+    }
+
+    fn most(&self, audience: &str) -> i64 {
+        self.per_audience.iter().find_map(|(key, most)| (key == audience).then_some(*most)).unwrap_or(self.most)
+    }
+}
+
+impl ProjectedTokenLifetime {
+    /// Calls `each` with every token that lasts too long, and the most it may.
+    fn each<'s>(
+        &self,
+        scene: &Scene<'_>,
+        workload: &'s Workload<'s>,
+        each: &mut dyn FnMut(Token<'s>, i64) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        tokens::each(scene, workload, &mut |token, is_plugins| {
+            let most = self.most(token.source.audience());
+            if is_plugins || token.source.lifetime() <= most { Ok(()) } else { each(token, most) }
+        })
+    }
+}
+
+impl Check for ProjectedTokenLifetime {
+    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let Some(workload) = scene.workload() else { return Ok(()) };
+        self.each(scene, workload, &mut |token, most| {
+            let lifetime = token.source.lifetime().to_string();
+            findings.add(token.place(workload).field(FIELD), &TOO_LONG, &[&lifetime, &most.to_string()]);
+            Ok(())
+        })
+    }
+}
+
+impl Fix for ProjectedTokenLifetime {
+    fn fix(&self, scene: &Scene<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
+        let Some(workload) = scene.workload() else { return Ok(()) };
+        self.each(scene, workload, &mut |token, most| {
+            // The one number that would make an API token last a year.
+            let lower = if most == PLUGIN_LIFETIME_SECONDS { DEFAULT_LIFETIME_SECONDS } else { most };
+            if edit.lower(&token.steps(), FIELD, lower)? {
+                let lifetime = token.source.lifetime().to_string();
+                changes.add(token.place(workload).field(FIELD), &LOWERED, &[&lifetime, &lower.to_string()]);
+            }
+            Ok(())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

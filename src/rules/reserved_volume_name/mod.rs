@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `reserved-volume-name`: a volume that is called like a token volume is one.
+//!
+//! The API server's plugin takes the first volume whose name begins with
+//! `kube-api-access-` for its own, whatever is in it, and mounts it into every
+//! container. The AWS webhooks leave a volume of their name as they find it.
+//! <https://github.com/kubernetes/kubernetes/blob/v1.34.0/plugin/pkg/admission/serviceaccount/admission.go>
+//! <https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/pkg/handler/handler.go>
+
+use super::{Check, Room, Rule, tokens};
+use crate::admission::subject::SubjectKind;
+use crate::engine::finding::{Findings, Wording};
+use crate::engine::scene::{Scene, Stop};
+use crate::object::pod::PLUGIN_VOLUME_PREFIX;
+use crate::settings::action::CheckAction;
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    id: "reserved-volume-name",
+    summary: "a volume that is called like a token volume of Kubernetes or AWS is one",
+    subjects: &[SubjectKind::Pod],
+    params: &[],
+    wordings: &[&NOT_THE_PLUGINS, &NOT_THE_WEBHOOKS],
+    room: Room::Check { default: CheckAction::Reject, build: |_| Box::new(ReservedVolumeName) },
+};
+
+static NOT_THE_PLUGINS: Wording = Wording {
+    name: "not-the-plugins",
+    template: "makes the API server take the volume for its token volume and mount it into every container; rename it, or remove it if it was copied from a running Pod",
+};
+static NOT_THE_WEBHOOKS: Wording = Wording {
+    name: "not-the-webhooks",
+    template: "is kept for a volume with one token for AWS and nothing else; rename the volume",
+};
+
+/// The volumes of the IRSA webhook and of EKS Pod Identity.
+const WEBHOOK_VOLUMES: [&str; 2] = ["aws-iam-token", "eks-pod-identity-token"];
+
+struct ReservedVolumeName;
+
+impl Check for ReservedVolumeName {
+    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let Some(workload) = scene.workload() else { return Ok(()) };
+        for (index, volume) in workload.spec.volumes.iter().enumerate() {
+            let name = volume.name.as_deref().unwrap_or_default();
+            let is_for_another =
+                || volume.sole_token().is_some_and(|token| !scene.common.is_api_audience(token.audience()));
+            let wording = if name.starts_with(PLUGIN_VOLUME_PREFIX) && !tokens::is_plugins(scene, workload, volume) {
+                &NOT_THE_PLUGINS
+            } else if WEBHOOK_VOLUMES.contains(&name) && !is_for_another() {
+                &NOT_THE_WEBHOOKS
+            } else {
+                continue;
+            };
+            findings.add(workload.volume_place(index, volume).field("name"), wording, &[]);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `token-and-cloud-role`: a Pod that works with a cloud holds no API token.
+//!
+//! The webhooks of the clouds bring a token of their own and need no other. Who
+//! breaks into such a Pod gets two doors where one was needed.
+//! <https://docs.aws.amazon.com/eks/latest/best-practices/identity-and-access-management.html>
+
+use super::tokens::{self, ApiToken, object_path};
+use super::{Check, Room, Rule};
+use crate::admission::subject::SubjectKind;
+use crate::engine::finding::{Findings, Wording};
+use crate::engine::lookup::Account;
+use crate::engine::scene::{Scene, Stop, Workload};
+use crate::settings::action::CheckAction;
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    id: "token-and-cloud-role",
+    summary: "a Pod with a cloud role holds no API token",
+    subjects: &[SubjectKind::Pod],
+    params: &[],
+    wordings: &[&HOLDS, &WOULD_HOLD],
+    room: Room::Check { default: CheckAction::Off, build: |_| Box::new(TokenAndCloudRole) },
+};
+
+static HOLDS: Wording = Wording {
+    name: "holds",
+    template: "holds an API token beside the cloud role of the Pod ({}); set automountServiceAccountToken: false, or split the Pod",
+};
+static WOULD_HOLD: Wording = Wording {
+    name: "would-hold",
+    template: "is not false, so Pods get an API token beside their cloud role ({}); set it to false, or split the Pod",
+};
+
+/// The annotations by which an account gets a role; that of AWS begins with the
+/// prefix of the settings.
+const ANNOTATIONS: [&str; 2] = ["iam.gke.io/gcp-service-account", "azure.workload.identity/client-id"];
+
+/// The variables by which the SDKs find a role: IRSA, EKS Pod Identity, Azure.
+const VARIABLES: [&str; 3] = ["AWS_ROLE_ARN", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AZURE_FEDERATED_TOKEN_FILE"];
+
+struct TokenAndCloudRole;
+
+impl Check for TokenAndCloudRole {
+    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let Some(workload) = scene.workload() else { return Ok(()) };
+        let Some(token) = tokens::api_token(scene, workload)? else { return Ok(()) };
+        let role = match role_in_env(scene, workload)? {
+            Some(role) => role,
+            None => match role_of_account(scene, workload)? {
+                Some(role) => role,
+                None => return Ok(()),
+            },
+        };
+        match token {
+            ApiToken::In(index, volume) => findings.add(workload.volume_place(index, volume), &HOLDS, &[&role]),
+            ApiToken::ToCome => {
+                findings.add(workload.spec_place().field("automountServiceAccountToken"), &WOULD_HOLD, &[&role]);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn role_in_env(scene: &Scene<'_>, workload: &Workload<'_>) -> Result<Option<String>, Stop> {
+    let mut role = None;
+    scene.each_container(workload, &mut |judged| {
+        let container = judged.container;
+        if role.is_some() || !VARIABLES.iter().any(|variable| container.env.may_hold(variable)) {
+            return Ok(());
+        }
+        let variables = container.read_env(&|| object_path(&judged.place(workload)))?;
+        let mut names = variables.iter().filter_map(|variable| variable.name.as_deref());
+        if let Some(name) = names.find(|name| VARIABLES.contains(name)) {
+            role = Some([name, " of container ", container.name.as_deref().unwrap_or_default()].concat());
+        }
+        Ok(())
+    })?;
+    Ok(role)
+}
+
+fn role_of_account(scene: &Scene<'_>, workload: &Workload<'_>) -> Result<Option<String>, Stop> {
+    let Account::Known(record) = scene.account(workload)? else { return Ok(None) };
+    let aws = [scene.common.aws.annotation_prefix.as_str(), "/role-arn"].concat();
+    let has = |key: &&str| record.annotation(key).is_some_and(|role| !role.is_empty());
+    let found = [aws.as_str()].into_iter().chain(ANNOTATIONS).find(has);
+    Ok(found.map(|key| [key, " of account ", workload.spec.account()].concat()))
+}
+
+#[cfg(test)]
+mod tests;

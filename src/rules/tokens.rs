@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the rules about tokens share: which tokens a Pod has, and who put them
+//! there. A token is known by its source, never by the name of its volume.
+
+use super::pod_automount;
+use crate::engine::lookup::Account;
+use crate::engine::scene::{OBJECT, Scene, Stop, Workload};
+use crate::object::edit::Step;
+use crate::object::place::Place;
+use crate::object::pod::{TokenSource, Volume};
+
+/// A token in a volume.
+#[derive(Debug, Clone, Copy)]
+pub struct Token<'s> {
+    /// What it asks for.
+    pub source: &'s TokenSource<'s>,
+    volume: &'s Volume<'s>,
+    index: usize,
+    position: usize,
+}
+
+impl Token<'_> {
+    /// Where it is.
+    #[must_use]
+    pub fn place(&self, workload: &Workload<'_>) -> Place {
+        let sources = workload.volume_place(self.index, self.volume).field("projected.sources");
+        sources.entry(self.source.path.as_deref(), self.position).field("serviceAccountToken")
+    }
+
+    /// The steps to it from the Pod or template.
+    #[must_use]
+    pub const fn steps(&self) -> [Step<'static>; 7] {
+        [
+            Step::Key("spec"),
+            Step::Key("volumes"),
+            Step::Entry(self.index),
+            Step::Key("projected"),
+            Step::Key("sources"),
+            Step::Entry(self.position),
+            Step::Key("serviceAccountToken"),
+        ]
+    }
+}
+
+/// Calls `each` with every token of a Pod or template, and whether it is in the
+/// volume of the API server's plugin. All others were written by someone.
+///
+/// # Errors
+/// From `each`.
+pub fn each<'s>(scene: &Scene<'_>, workload: &'s Workload<'s>, each: &mut EachToken<'_, 's>) -> Result<(), Stop> {
+    for (index, volume) in workload.spec.volumes.iter().enumerate() {
+        let Some(projected) = &volume.projected else { continue };
+        for (position, source) in projected.sources.iter().enumerate() {
+            if let Some(source) = &source.token {
+                each(Token { source, volume, index, position }, is_plugins(scene, workload, volume))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What is done about a token; true if it is in the plugin's volume.
+type EachToken<'e, 's> = dyn FnMut(Token<'s>, bool) -> Result<(), Stop> + 'e;
+
+/// Whether the API server's plugin added this volume: it does so to Pods only,
+/// and to none that says `false`. There a volume of that shape was written by
+/// someone, unless it is what the fix of `pod-automount` left to containers
+/// that keep the token.
+#[must_use]
+pub fn is_plugins(scene: &Scene<'_>, workload: &Workload<'_>, volume: &Volume<'_>) -> bool {
+    !workload.is_template
+        && volume.has_plugin_shape()
+        && (workload.spec.automount != Some(false)
+            || pod_automount::is_kept(scene, &workload.spec, volume.name.as_deref().unwrap_or_default()))
+}
+
+/// How a Pod comes to an API token.
+#[derive(Debug, Clone, Copy)]
+pub enum ApiToken<'s> {
+    /// It is in a volume, at this position.
+    In(usize, &'s Volume<'s>),
+    /// The API server will add it to the Pods of the template.
+    ToCome,
+}
+
+/// The API token that a Pod has, or that the Pods of a template will have.
+///
+/// # Errors
+/// As [`Scene::account`], which is asked about templates that say nothing.
+pub fn api_token<'s>(scene: &Scene<'_>, workload: &'s Workload<'s>) -> Result<Option<ApiToken<'s>>, Stop> {
+    let is_api = |volume: &Volume<'_>| volume.tokens().any(|token| scene.common.is_api_audience(token.audience()));
+    if let Some((index, volume)) = workload.spec.volumes.iter().enumerate().find(|(_, volume)| is_api(volume)) {
+        return Ok(Some(ApiToken::In(index, volume)));
+    }
+    let is_to_come = match workload.spec.automount {
+        _ if !workload.is_template => false,
+        Some(asked) => asked,
+        None => match scene.account(workload)? {
+            Account::Known(record) => record.automount() != Some(false),
+            Account::Absent | Account::Unknown => true,
+        },
+    };
+    Ok(is_to_come.then_some(ApiToken::ToCome))
+}
+
+/// A path as errors name it.
+#[must_use]
+pub fn object_path(place: &Place) -> String {
+    format!("{OBJECT}.{place}")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::cluster::AccountRecord;
+    use crate::testing::{FakeCluster, admitted_pod, create, inject, plugin_volume, projected, review, token, word};
+
+    /// What a Pod has of its own: nothing, the API server's volume (it is the
+    /// copy of a Pod that ran), a token by hand, a legacy token, a volume of a
+    /// reserved name.
+    const VOLUMES: [&str; 5] = ["nothing", "injected", "by hand", "secret", "reserved"];
+
+    type Row = (Option<bool>, Option<bool>, [&'static str; 5]);
+
+    /// What the account says, what the Pod says, and for each of [`VOLUMES`] the
+    /// outcome with the default settings and the rules that had a say, by the
+    /// letters below.
+    #[rustfmt::skip]
+    const DEDICATED: [Row; 9] = [
+        (None,        None,        ["warn A",         "warn A",         "warn A P",       "reject A L",     "reject N"]),
+        (None,        Some(true),  ["fine",           "fine",           "warn P",         "reject L",       "reject N"]),
+        (None,        Some(false), ["fine",           "reject N P Y",   "warn P",         "reject L",       "reject N"]),
+        (Some(true),  None,        ["fine",           "fine",           "warn P",         "reject L",       "reject N"]),
+        (Some(true),  Some(true),  ["fine",           "fine",           "warn P",         "reject L",       "reject N"]),
+        (Some(true),  Some(false), ["fine",           "reject N P Y",   "warn P",         "reject L",       "reject N"]),
+        (Some(false), None,        ["fine",           "fix A",          "warn P",         "reject L",       "reject N"]),
+        (Some(false), Some(true),  ["fine",           "fine",           "warn P",         "reject L",       "reject N"]),
+        (Some(false), Some(false), ["fine",           "reject N P Y",   "warn P",         "reject L",       "reject N"]),
+    ];
+
+    #[rustfmt::skip]
+    const DEFAULT: [Row; 9] = [
+        (None,        None,        ["fix A",          "fix A",          "reject D P",     "reject L",       "reject N"]),
+        (None,        Some(true),  ["reject A D",     "reject A D",     "reject A D P",   "reject A D L",   "reject A N"]),
+        (None,        Some(false), ["fine",           "reject D N P Y", "reject D P",     "reject L",       "reject N"]),
+        (Some(true),  None,        ["fix A",          "fix A",          "reject D P",     "reject L",       "reject N"]),
+        (Some(true),  Some(true),  ["reject A D",     "reject A D",     "reject A D P",   "reject A D L",   "reject A N"]),
+        (Some(true),  Some(false), ["fine",           "reject D N P Y", "reject D P",     "reject L",       "reject N"]),
+        (Some(false), None,        ["fine",           "fix A",          "reject D P",     "reject L",       "reject N"]),
+        (Some(false), Some(true),  ["reject A D",     "reject A D",     "reject A D P",   "reject A D L",   "reject A N"]),
+        (Some(false), Some(false), ["fine",           "reject D N P Y", "reject D P",     "reject L",       "reject N"]),
+    ];
+
+    fn pod(account: &str, (account_says, pod_says): (Option<bool>, Option<bool>), volume: &str) -> Value {
+        let own = match volume {
+            "injected" => vec![plugin_volume()],
+            "by hand" => vec![projected("token", &json!([token("", 3600)]))],
+            "secret" => vec![json!({"name": "token", "secret": {"secretName": "app-token-bcd24"}})],
+            "reserved" => vec![json!({"name": "kube-api-access-x", "emptyDir": {}})],
+            _ => vec![],
+        };
+        let mut pod = admitted_pod(
+            &json!({"serviceAccountName": account, "automountServiceAccountToken": false, "volumes": own}),
+        );
+        pod["spec"]["automountServiceAccountToken"] = json!(pod_says);
+        // The plugin takes a volume of its prefix for its own.
+        let takes_another = matches!(volume, "injected" | "reserved");
+        if pod_says.or(account_says).unwrap_or(true) && !takes_another {
+            inject(&mut pod);
+        }
+        pod
+    }
+
+    /// A rule in the tables.
+    fn letter(rule: &str) -> &str {
+        match rule {
+            "pod-automount" => "A",
+            "default-service-account" => "D",
+            "projected-token-audience" => "P",
+            "one-year-token" => "Y",
+            "reserved-volume-name" => "N",
+            "legacy-token-mount" => "L",
+            other => other,
+        }
+    }
+
+    fn outcome(account: &str, says: (Option<bool>, Option<bool>), volume: &str) -> String {
+        let cluster = FakeCluster::with("shop", account, AccountRecord::new(says.0));
+        let answer = review(&create(&pod(account, says, volume)), &json!({}), &cluster);
+        let rules = answer["audit_annotations"].as_object();
+        let mut words = vec![word(&answer)];
+        words.extend(rules.iter().flat_map(|rules| rules.keys()).map(|rule| letter(rule)));
+        words[1..].sort_unstable();
+        words.join(" ")
+    }
+
+    #[test]
+    fn every_account_every_pod_every_volume() {
+        for (account, table) in [("app", DEDICATED), ("default", DEFAULT)] {
+            for (account_says, pod_says, cells) in table {
+                for (volume, expected) in VOLUMES.into_iter().zip(cells) {
+                    let actual = outcome(account, (account_says, pod_says), volume);
+                    assert_eq!(actual, expected, "{account} {account_says:?} {pod_says:?} {volume}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_tables_have_no_hole() {
+        for table in [DEDICATED, DEFAULT] {
+            let mut rows = table.map(|(account_says, pod_says, _)| (account_says, pod_says));
+            rows.sort_unstable();
+            assert!(rows.windows(2).all(|pair| pair[0] != pair[1]));
+        }
+    }
+}
