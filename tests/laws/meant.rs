@@ -22,6 +22,15 @@ enum May {
 fn may(path: &[String], before: &Written<'_>, object: &Written<'_>) -> May {
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     let path = path.as_slice();
+    match (object.member("kind").and_then(Written::string).unwrap_or_default().as_str(), path) {
+        ("ServiceAccount", []) => May::Set("automountServiceAccountToken"),
+        ("TokenRequest", ["spec"]) => May::Set("expirationSeconds"),
+        ("ServiceAccount" | "TokenRequest", _) => May::Nothing,
+        _ => may_in_pod(path, before, object),
+    }
+}
+
+fn may_in_pod(path: &[&str], before: &Written<'_>, object: &Written<'_>) -> May {
     // pod-automount
     let in_pod = path.strip_prefix(&["spec"]);
     let in_template = path

@@ -39,6 +39,10 @@ pub struct Pantry {
     pod_annotations: Vec<(&'static str, &'static str)>,
     /// Annotations of ServiceAccounts.
     account_annotations: Vec<(&'static str, &'static str)>,
+    /// Secrets that ServiceAccounts list.
+    account_secrets: Vec<&'static str>,
+    /// Objects of other kinds.
+    others: Vec<Value>,
     /// The audiences of hand-written tokens.
     audiences: Vec<&'static str>,
     /// The lifetimes of hand-written tokens.
@@ -62,6 +66,11 @@ pub fn pantry() -> Pantry {
     any_rule(&mut pantry);
     pod_automount(&mut pantry);
     default_service_account(&mut pantry);
+    service_accounts(&mut pantry);
+    role_arn(&mut pantry);
+    token_request(&mut pantry);
+    legacy_token_secret(&mut pantry);
+    rbac(&mut pantry);
     pantry
 }
 
@@ -107,6 +116,91 @@ fn pod_automount(pantry: &mut Pantry) {
 
 fn default_service_account(pantry: &mut Pantry) {
     pantry.audiences.extend(["", "api", "https://kubernetes.default.svc.cluster.local"]);
+}
+
+/// `service-account-automount` and `service-account-secrets`.
+fn service_accounts(pantry: &mut Pantry) {
+    pantry.account_annotations.push(("kubernetes.io/enforce-mountable-secrets", "true"));
+    pantry.account_secrets.extend(["app-token-bcd24", "app-dockercfg-bcd24"]);
+}
+
+fn role_arn(pantry: &mut Pantry) {
+    let roles = [
+        "arn:aws:iam::123456789012:role/app",
+        "arn:aws:iam::123456789012:role/shop/app",
+        "arn:aws-cn:iam::210987654321:role/aws-service-role/x",
+        "arn:aws:iam::12345678901:role/app",
+        "arn:aws:iam::123456789012:role/role/app",
+        "arn:aws:iam::123456789012:user/app",
+        "arn:aws:iam::123456789012:role/app\n",
+        " arn:aws:iam::123456789012:role/app",
+        "arn:aws:sts::123456789012:assumed-role/app/x",
+        "arn:aws:iam:eu-west-1:123456789012:role/app",
+        "app",
+        "",
+    ];
+    pantry.account_annotations.extend(roles.map(|role| ("eks.amazonaws.com/role-arn", role)));
+    pantry.account_annotations.extend(roles.map(|role| ("eks.amazonaws.com/ecr-role-arn", role)));
+    pantry.words.extend(["123456789012", "aws", "shop/*", "{namespace}/*", "arn:aws:iam::123456789012:role/app"]);
+}
+
+fn token_request(pantry: &mut Pantry) {
+    for seconds in [json!(600), json!(3600), json!(3607), json!(1_000_000), Value::Null] {
+        for audiences in [Value::Null, json!([]), json!(["vault"]), json!(["api", "vault"])] {
+            for bound in [Value::Null, json!({"kind": "Pod", "name": "web"}), json!({"kind": "Node", "name": "n"})] {
+                let spec = json!({"expirationSeconds": seconds, "audiences": audiences, "boundObjectRef": bound});
+                pantry.others.push(json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
+                    "metadata": {"name": "app", "namespace": NAMESPACE}, "spec": spec, "status": {"token": CANARY}}));
+            }
+        }
+    }
+}
+
+fn legacy_token_secret(pantry: &mut Pantry) {
+    for kind in ["kubernetes.io/service-account-token", "Opaque"] {
+        for account in ["app", "default"] {
+            for data in [Value::Null, json!({"token": CANARY, "ca.crt": CANARY}), json!({"token": ""})] {
+                for labels in [json!({}), json!({"kubernetes.io/legacy-token-invalid-since": "2026-01-01"})] {
+                    let annotations = json!({"kubernetes.io/service-account.name": account, "last": CANARY});
+                    let metadata =
+                        json!({"name": "s", "namespace": NAMESPACE, "annotations": annotations, "labels": labels});
+                    pantry
+                        .others
+                        .push(json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": kind,
+                        "data": data, "stringData": {"x": CANARY}}));
+                }
+            }
+        }
+    }
+}
+
+/// `binding-subjects` and `token-issuing-roles`.
+fn rbac(pantry: &mut Pantry) {
+    const API: &str = "rbac.authorization.k8s.io/v1";
+    let subjects = [
+        json!({"kind": "ServiceAccount", "name": "default", "namespace": NAMESPACE}),
+        json!({"kind": "ServiceAccount", "name": "app", "namespace": "other"}),
+        json!({"kind": "User", "name": "system:serviceaccount:other:default"}),
+        json!({"kind": "Group", "name": "system:serviceaccounts:shop"}),
+        json!({"kind": "Group", "name": "system:serviceaccounts"}),
+        json!({"kind": "User", "name": "alice"}),
+    ];
+    let resources = ["serviceaccounts/token", "*", "*/*", "pods"];
+    for subject in subjects {
+        for kind in ["RoleBinding", "ClusterRoleBinding"] {
+            let app = json!({"kind": "ServiceAccount", "name": "app", "namespace": NAMESPACE});
+            let metadata = json!({"name": "b", "namespace": NAMESPACE});
+            let role = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "r"});
+            pantry.others.push(json!({"apiVersion": API, "kind": kind, "metadata": metadata, "subjects": [app, subject], "roleRef": role}));
+        }
+    }
+    for resource in resources {
+        for verb in ["create", "get", "*"] {
+            let rule =
+                json!({"verbs": [verb], "apiGroups": [""], "resources": ["pods", resource], "resourceNames": ["app"]});
+            pantry.others.push(json!({"apiVersion": API, "kind": "Role", "metadata": {"name": "r"}, "rules": [rule]}));
+        }
+    }
 }
 
 /// The volume that the API server's plugin adds.
@@ -419,7 +513,7 @@ pub fn workload() -> BoxedStrategy<Value> {
 /// A ServiceAccount.
 pub fn service_account() -> BoxedStrategy<Value> {
     let pantry = pantry();
-    let secrets = option::of(vec(select(vec!["app-token-bcd24", "app-dockercfg-bcd24"]), 0..3));
+    let secrets = option::of(vec(select(pantry.account_secrets), 0..3));
     (metadata(annotations(&pantry.account_annotations)), select(pantry.accounts), automount(), secrets)
         .prop_map(|(mut metadata, name, automount, secrets)| {
             set(&mut metadata, "", "name", json!(name));
@@ -436,15 +530,7 @@ pub fn service_account() -> BoxedStrategy<Value> {
         .boxed()
 }
 
-/// Objects that hold secrets.
-fn secretive() -> impl Strategy<Value = Value> {
-    select(vec![
-        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": NAMESPACE}, "type": "kubernetes.io/service-account-token", "data": {"token": CANARY}, "stringData": {"x": CANARY}}),
-        json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "metadata": {"name": "app"}, "spec": {"audiences": null, "expirationSeconds": 3607}, "status": {"token": CANARY}}),
-    ])
-}
-
 /// Any object.
 pub fn object() -> BoxedStrategy<Value> {
-    prop_oneof![8 => pod(), 5 => workload(), 2 => service_account(), 1 => secretive()].boxed()
+    prop_oneof![6 => pod(), 4 => workload(), 4 => service_account(), 6 => select(pantry().others)].boxed()
 }
