@@ -190,14 +190,14 @@ proptest! {
         }
         let answer = ask(&review)?;
         prop_assert_eq!(answer.rejections_of("pod-automount"), 0);
-        prop_assert!(answer.fixed().is_none() && answer.audit("pod-automount").is_none_or(|value| !value.starts_with("fixed")));
-        prop_assert!(answer.is_accepted() || review.cluster == Known::Failing, "{}", answer.text);
+        prop_assert!(answer.audit("pod-automount").is_none_or(|value| !value.starts_with("fixed")));
     }
 
     #[test]
     fn both_calls_refuse_the_same_settings(settings in settings_from_hell(), mut review in review_of(pod())) {
         if let Some(envelope) = review.envelope.as_object_mut() {
             envelope.insert("operation".to_owned(), json!("CREATE"));
+            envelope.remove("subResource");
         }
         // A request has only the settings of its own rules read.
         let is_read = |line: &String| match line.strip_prefix("- rules.") {

@@ -38,6 +38,11 @@ fn may_in_pod(path: &[&str], before: &Written<'_>, object: &Written<'_>) -> May 
         .or_else(|| path.strip_prefix(&["spec", "jobTemplate", "spec", "template", "spec"]))
         .or_else(|| path.strip_prefix(&["template", "spec"]));
     match (in_pod, in_template) {
+        // projected-token-lifetime, one-year-token
+        (Some(["volumes", "*", "projected", "sources", "*", "serviceAccountToken"]), _)
+        | (_, Some(["volumes", "*", "projected", "sources", "*", "serviceAccountToken"])) => {
+            May::Set("expirationSeconds")
+        }
         (Some([]), _) | (_, Some([])) => May::Set("automountServiceAccountToken"),
         (Some(["volumes"]), None) => May::Take(before.entries().iter().map(is_token_volume).collect()),
         (Some(["initContainers" | "containers" | "ephemeralContainers", "*", "volumeMounts"]), None) => {

@@ -66,6 +66,7 @@ pub fn pantry() -> Pantry {
     any_rule(&mut pantry);
     pod_automount(&mut pantry);
     default_service_account(&mut pantry);
+    token_and_cloud_role(&mut pantry);
     service_accounts(&mut pantry);
     role_arn(&mut pantry);
     token_request(&mut pantry);
@@ -116,6 +117,11 @@ fn pod_automount(pantry: &mut Pantry) {
 
 fn default_service_account(pantry: &mut Pantry) {
     pantry.audiences.extend(["", "api", "https://kubernetes.default.svc.cluster.local"]);
+}
+
+/// Twice, so that a cloud role is drawn together with a token.
+fn token_and_cloud_role(pantry: &mut Pantry) {
+    pantry.env.extend(["AWS_ROLE_ARN", "AWS_ROLE_ARN"]);
 }
 
 /// `service-account-automount` and `service-account-secrets`.

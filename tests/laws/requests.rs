@@ -82,7 +82,17 @@ pub fn review_of(object: BoxedStrategy<Value>) -> BoxedStrategy<Review> {
                 (_, (Some(old), _)) if old.get("kind") == object.get("kind") => old,
                 (_, _) => object.clone(),
             };
-            let envelope = envelope(&object, namespace, operation, is_audit, (user, group));
+            let mut envelope = envelope(&object, namespace, operation, is_audit, (user, group));
+            let mut old = old;
+            // An ephemeral container comes to a Pod that runs.
+            let adds_container = operation == "UPDATE" && object.pointer("/spec/ephemeralContainers").is_some();
+            if adds_container && object.get("kind") == Some(&json!("Pod")) {
+                set(&mut envelope, "", "subResource", json!("ephemeralcontainers"));
+                old = object.clone();
+                if let Some(spec) = old.pointer_mut("/spec").and_then(Value::as_object_mut) {
+                    spec.remove("ephemeralContainers");
+                }
+            }
             let object = if operation == "DELETE" { Value::Null } else { object };
             Review { envelope, object, old, style, settings, cluster }
         })
