@@ -187,6 +187,8 @@ proptest! {
         let fixed: Result<typed::Pod, _> = serde_json::from_str(fixed.get());
         prop_assert!(fixed.is_ok(), "{fixed:?}");
         let automount = fixed.unwrap().spec.unwrap().automount_service_account_token;
-        prop_assert_eq!((automount, review.object.pointer("/spec/automountServiceAccountToken").and_then(Value::as_bool)), (Some(false), None));
+        // The one field of the Pod itself that a fix sets, and only where nothing is said.
+        let said = review.object.pointer("/spec/automountServiceAccountToken").and_then(Value::as_bool);
+        prop_assert!(automount == said || (automount, said) == (Some(false), None), "{said:?} became {automount:?}");
     }
 }
