@@ -109,11 +109,13 @@ impl Findings {
     }
 
     /// Notes a finding that the rule's action applies to.
+    #[inline(never)]
     pub fn add(&mut self, place: Place, wording: &'static Wording, values: &[&str]) {
         self.note(place, wording, values, Strength::Action);
     }
 
     /// Notes a finding that is a warning at the most.
+    #[inline(never)]
     pub fn warn(&mut self, place: Place, wording: &'static Wording, values: &[&str]) {
         self.note(place, wording, values, Strength::Warning);
     }
@@ -146,6 +148,7 @@ impl Changes {
     }
 
     /// Notes a change.
+    #[inline(never)]
     pub fn add(&mut self, place: Place, wording: &'static Wording, values: &[&str]) {
         let values = values.iter().map(|&v| v.to_owned()).collect();
         self.list.push(Remark { rule: self.rule, place, wording, values });

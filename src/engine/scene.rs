@@ -3,11 +3,13 @@
 //! the rules, and the one look-up. Rules never see raw forms or the SDK.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 use super::lookup::{Account, Lookup};
 use super::plan;
 use crate::admission::request::{Operation, Request};
 use crate::admission::subject::Subject;
+use crate::matching::names::Names;
 use crate::object;
 use crate::object::edit::{NoSuchPlace, Node, Step};
 use crate::object::meta::{GENERATED, Head, Meta};
@@ -92,6 +94,9 @@ pub struct Workload<'a> {
     pub spec: PodSpec<'a>,
     /// Whether Pods are yet to be made from it.
     pub is_template: bool,
+    /// The volumes that only containers mount which keep the token; worked out
+    /// by whoever asks first.
+    pub kept_volumes: OnceCell<Vec<String>>,
     annotations: Raw<'a>,
     root: Place,
 }
@@ -203,13 +208,14 @@ impl<'s> Scene<'s> {
         let is_ephemeral = self.is_ephemeral();
         let old: Pod<'_> = if is_ephemeral { self.request.old_object.read("oldObject")? } else { Pod::default() };
         let mut known = Vec::new();
-        for (list, _, container) in old.spec.iter().flat_map(PodSpec::all_containers) {
+        for (list, index, container) in old.spec.iter().flat_map(PodSpec::all_containers) {
             if list == ContainerList::Ephemeral {
-                known.extend(container.name.as_deref());
+                known.extend(container.name.as_deref().map(|name| (name, index)));
             }
         }
+        let known = Names::from(known);
         for (list, index, container) in pod.spec.all_containers() {
-            let is_old = || container.name.as_deref().is_some_and(|name| known.contains(&name));
+            let is_old = || container.name.as_deref().is_some_and(|name| known.has(name));
             if !is_ephemeral || list == ContainerList::Ephemeral && !is_old() {
                 each(Judged { list, index, container })?;
             }
@@ -340,7 +346,7 @@ impl<'s> Scene<'s> {
 
 impl<'a> Workload<'a> {
     fn new(annotations: Raw<'a>, spec: Option<PodSpec<'a>>, is_template: bool, root: Place) -> Self {
-        Self { spec: spec.unwrap_or_default(), is_template, annotations, root }
+        Self { spec: spec.unwrap_or_default(), is_template, kept_volumes: OnceCell::new(), annotations, root }
     }
 
     /// Whether it runs as the account that every namespace has.

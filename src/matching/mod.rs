@@ -3,4 +3,5 @@
 
 pub mod account;
 pub mod glob;
+pub mod names;
 pub mod near;

@@ -24,6 +24,7 @@ impl Place {
 
     /// A member with a plain name, or further down: `secretRef.name`.
     #[must_use]
+    #[inline(never)]
     pub fn field(&self, name: &str) -> Self {
         if self.0.is_empty() {
             return Self(name.to_owned());
@@ -33,12 +34,14 @@ impl Place {
 
     /// A member whose key is data, such as an annotation.
     #[must_use]
+    #[inline(never)]
     pub fn key(&self, key: &str) -> Self {
         Self(format!("{}[\"{}\"]", self.0, Shown(key)))
     }
 
     /// An entry of a list, by its name; by its number if it has none.
     #[must_use]
+    #[inline(never)]
     pub fn entry(&self, name: Option<&str>, index: usize) -> Self {
         match name {
             Some(name) if !name.is_empty() => Self(format!("{}[{}]", self.0, Shown(name))),

@@ -3,6 +3,7 @@
 
 use super::meta::Meta;
 use super::view::{Raw, Text, view};
+use crate::matching::names::Names;
 
 /// The account of a Pod that names none.
 pub const DEFAULT_ACCOUNT: &str = "default";
@@ -217,11 +218,12 @@ impl<'a> PodSpec<'a> {
             .unwrap_or(DEFAULT_ACCOUNT)
     }
 
-    /// The volumes of a name, with their positions; more than one only in a Pod
-    /// that the API server refuses.
-    pub fn volumes_named(&self, name: Option<&str>) -> impl Iterator<Item = (usize, &Volume<'a>)> {
-        let named = move |volume: &Volume<'_>| name.is_some() && volume.name.as_deref() == name;
-        self.volumes.iter().enumerate().filter(move |(_, volume)| named(volume))
+    /// The volumes by name.
+    #[must_use]
+    pub fn volume_names(&self) -> Names<'_> {
+        let volumes = self.volumes.iter().enumerate();
+        let names: Vec<_> = volumes.filter_map(|(index, volume)| Some((volume.name.as_deref()?, index))).collect();
+        names.into()
     }
 
     /// Every container, with its list and its position there.

@@ -71,7 +71,12 @@ pub fn is_plugins(scene: &Scene<'_>, workload: &Workload<'_>, volume: &Volume<'_
     !workload.is_template
         && volume.has_plugin_shape()
         && (workload.spec.automount != Some(false)
-            || pod_automount::is_kept(scene, &workload.spec, volume.name.as_deref().unwrap_or_default()))
+            || volume.name.as_deref().is_some_and(|name| is_kept(scene, workload, name)))
+}
+
+fn is_kept(scene: &Scene<'_>, workload: &Workload<'_>, volume: &str) -> bool {
+    let kept = workload.kept_volumes.get_or_init(|| pod_automount::kept_volumes(scene, &workload.spec));
+    kept.binary_search_by(|kept| kept.as_str().cmp(volume)).is_ok()
 }
 
 /// How a Pod comes to an API token.

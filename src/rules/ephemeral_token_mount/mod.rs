@@ -13,7 +13,8 @@ use super::{Check, Room, Rule, kubelet_host_path, legacy_token_mount};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Judged, Scene, Stop, Workload};
-use crate::object::pod::Mount;
+use crate::matching::names::Names;
+use crate::object::pod::{ContainerList, Mount};
 use crate::object::view::{Misfit, Text};
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params};
@@ -69,49 +70,67 @@ enum Holds {
     HostPath(String, String),
 }
 
-/// What other rules' settings say about volumes.
-struct Lists<'a> {
-    legacy: Legacy<'a>,
-    guarded: Guarded<'a>,
+/// What the volumes of a Pod hold.
+struct Volumes<'s> {
+    names: Names<'s>,
+    holds: Vec<Option<Holds>>,
 }
 
-impl Lists<'_> {
-    /// What a mount holds.
-    fn held(&self, pod: &Workload<'_>, mount: &Mount<'_>) -> Result<Option<Holds>, Misfit> {
-        for (index, volume) in pod.spec.volumes_named(mount.name.as_deref()) {
-            if volume.tokens().next().is_some() {
-                return Ok(Some(Holds::Token));
-            }
-            if let Some(secret) = self.legacy.in_volume(pod, index, volume)? {
-                return Ok(Some(Holds::Secret(secret)));
-            }
-            if let Some((path, reached)) = self.guarded.reached_by(pod, index, volume)? {
-                return Ok(Some(Holds::HostPath(path.to_string(), reached)));
-            }
+impl<'s> Volumes<'s> {
+    fn read(scene: &Scene<'_>, pod: &'s Workload<'_>) -> Result<Self, Misfit> {
+        let guarded = scene.params_of(&kubelet_host_path::RULE, Guarded::read);
+        let legacy = scene.params_of(&legacy_token_mount::RULE, Legacy::read).volumes(pod)?;
+        let mut holds = Vec::with_capacity(pod.spec.volumes.len());
+        for (index, volume) in pod.spec.volumes.iter().enumerate() {
+            holds.push(if volume.tokens().next().is_some() {
+                Some(Holds::Token)
+            } else if let Some((_, secret, _)) = legacy.at(index).first() {
+                Some(Holds::Secret(secret.clone()))
+            } else {
+                let reached = guarded.reached_by(pod, index, volume)?;
+                reached.map(|(path, reached)| Holds::HostPath(path.to_string(), reached))
+            });
         }
-        Ok(None)
+        Ok(Self { names: pod.spec.volume_names(), holds })
     }
 
-    /// The name of the first container whose processes are shared and which
-    /// mounts a token.
-    fn target(&self, pod: &Workload<'_>, judged: Judged<'_>) -> Result<Option<String>, Misfit> {
+    /// What a mount opens.
+    fn opened(&self, mount: &Mount<'_>) -> Option<&Holds> {
+        self.holds.get(self.names.position(mount.name.as_deref()?)?)?.as_ref()
+    }
+
+    /// The containers that mount a token.
+    fn holders(&self, pod: &'s Workload<'_>) -> Holders<'s> {
+        let is_token = |mount: &Mount<'_>| matches!(self.opened(mount), Some(Holds::Token | Holds::Secret(_)));
+        let holders = pod.spec.all_containers().filter(|(.., container)| container.mounts.iter().any(is_token));
+        let list: Vec<_> = holders
+            .map(|(list, index, container)| (container.name.as_deref().unwrap_or_default(), list, index))
+            .collect();
+        let names: Vec<_> = list.iter().enumerate().map(|(position, (name, ..))| (*name, position)).collect();
+        Holders { list, names: names.into() }
+    }
+}
+
+/// The containers that mount a token.
+#[derive(Default)]
+struct Holders<'s> {
+    /// Name, list, and position there.
+    list: Vec<(&'s str, ContainerList, usize)>,
+    names: Names<'s>,
+}
+
+impl<'s> Holders<'s> {
+    /// The first one whose processes a container shares.
+    fn shared_with(&self, pod: &Workload<'_>, judged: Judged<'_>) -> Result<Option<&'s str>, Misfit> {
+        if pod.spec.share_process_namespace == Some(true) {
+            let mut others = self.list.iter().filter(|(_, list, index)| (*list, *index) != (judged.list, judged.index));
+            return Ok(others.next().map(|(name, ..)| *name));
+        }
         let path = || object_path(&judged.place(pod).field("targetContainerName"));
         let target: Option<Text<'_>> = judged.container.target.read_at(&path)?;
-        let target = target.as_deref().filter(|target| !target.is_empty());
-        let shares_all = pod.spec.share_process_namespace == Some(true);
-        for (list, index, other) in pod.spec.all_containers() {
-            let is_itself = (list, index) == (judged.list, judged.index);
-            let is_target = target.is_some() && other.name.as_deref() == target;
-            if is_itself || !(shares_all || is_target) {
-                continue;
-            }
-            for mount in &other.mounts {
-                if matches!(self.held(pod, mount)?, Some(Holds::Token | Holds::Secret(_))) {
-                    return Ok(Some(other.name.as_deref().unwrap_or_default().to_owned()));
-                }
-            }
-        }
-        Ok(None)
+        let target = target.filter(|target| !target.is_empty());
+        let position = target.and_then(|target| self.names.position(&target));
+        Ok(position.and_then(|position| self.list.get(position)).map(|(name, ..)| *name))
     }
 }
 
@@ -129,28 +148,23 @@ impl EphemeralTokenMount {
 impl Check for EphemeralTokenMount {
     fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
         let Some(pod) = scene.pod() else { return Ok(()) };
-        let lists = Lists {
-            legacy: scene.params_of(&legacy_token_mount::RULE, Legacy::read),
-            guarded: scene.params_of(&kubelet_host_path::RULE, Guarded::read),
-        };
+        let volumes = Volumes::read(scene, pod)?;
+        let holders = if self.targets == Targets::Allow { Holders::default() } else { volumes.holders(pod) };
         scene.each_container(pod, &mut |judged| {
             for (position, mount) in judged.container.mounts.iter().enumerate() {
-                let place = || judged.place(pod).field("volumeMounts").entry(mount.name.as_deref(), position);
-                match lists.held(pod, mount)? {
-                    Some(Holds::Token) => findings.add(place(), &TOKEN, &[]),
-                    Some(Holds::Secret(secret)) => findings.add(place(), &SECRET, &[&secret]),
-                    Some(Holds::HostPath(path, reached)) => findings.add(place(), &HOST_PATH, &[&path, &reached]),
-                    None => {}
+                let Some(holds) = volumes.opened(mount) else { continue };
+                let place = judged.place(pod).field("volumeMounts").entry(mount.name.as_deref(), position);
+                match holds {
+                    Holds::Token => findings.add(place, &TOKEN, &[]),
+                    Holds::Secret(secret) => findings.add(place, &SECRET, &[secret]),
+                    Holds::HostPath(path, reached) => findings.add(place, &HOST_PATH, &[path, reached]),
                 }
             }
-            if self.targets == Targets::Allow {
-                return Ok(());
-            }
-            if let Some(target) = lists.target(pod, judged)? {
+            if let Some(target) = holders.shared_with(pod, judged)? {
                 if self.targets == Targets::Reject {
-                    findings.add(judged.place(pod), &SHARES, &[&target]);
+                    findings.add(judged.place(pod), &SHARES, &[target]);
                 } else {
-                    findings.warn(judged.place(pod), &SHARES, &[&target]);
+                    findings.warn(judged.place(pod), &SHARES, &[target]);
                 }
             }
             Ok(())

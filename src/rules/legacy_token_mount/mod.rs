@@ -12,6 +12,7 @@ use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Judged, Scene, Stop, Workload};
 use crate::matching::glob::{self, Glob};
+use crate::matching::names::Names;
 use crate::object::env::ValueFrom;
 use crate::object::place::Place;
 use crate::object::pod::{SecretName, SecretVolume, Volume, is_made_up};
@@ -76,23 +77,43 @@ impl<'a> Legacy<'a> {
         glob::any(&self.extra, secret).then_some(&LISTED)
     }
 
-    /// The first legacy token in a volume.
+    /// The legacy tokens in the volumes of a Pod.
     ///
     /// # Errors
-    /// [`Misfit`] when the volume cannot be read.
-    pub fn in_volume(
-        &self,
-        workload: &Workload<'_>,
-        index: usize,
-        volume: &Volume<'_>,
-    ) -> Result<Option<String>, Misfit> {
-        let mut found = None;
-        each_secret(workload, (index, volume), &mut |secret, _| {
-            if found.is_none() && self.wording(secret).is_some() {
-                found = Some(secret.to_owned());
-            }
-        })?;
-        Ok(found)
+    /// [`Misfit`] when a volume cannot be read.
+    pub fn volumes<'s>(&self, pod: &'s Workload<'_>) -> Result<LegacyVolumes<'s>, Misfit> {
+        let mut secrets = Vec::new();
+        for (index, volume) in pod.spec.volumes.iter().enumerate() {
+            each_secret(pod, (index, volume), &mut |secret, _| {
+                secrets.extend(self.wording(secret).map(|wording| (index, secret.to_owned(), wording)));
+            })?;
+        }
+        Ok(LegacyVolumes { names: pod.spec.volume_names(), secrets })
+    }
+}
+
+/// The legacy tokens in the volumes of a Pod.
+#[derive(Debug, Default)]
+pub struct LegacyVolumes<'s> {
+    names: Names<'s>,
+    /// The position of a volume, a Secret in it, and what to say about that; in
+    /// the order of the volumes.
+    secrets: Vec<(usize, String, &'static Wording)>,
+}
+
+impl LegacyVolumes<'_> {
+    /// Those in the volume of a name.
+    #[must_use]
+    pub fn of(&self, volume: &str) -> &[(usize, String, &'static Wording)] {
+        self.names.position(volume).map(|index| self.at(index)).unwrap_or_default()
+    }
+
+    /// Those in the volume at a position.
+    #[must_use]
+    pub fn at(&self, index: usize) -> &[(usize, String, &'static Wording)] {
+        let first = self.secrets.partition_point(|(at, ..)| *at < index);
+        let behind = self.secrets.partition_point(|(at, ..)| *at <= index);
+        self.secrets.get(first..behind).unwrap_or_default()
     }
 }
 
@@ -143,17 +164,14 @@ impl LegacyTokenMount<'_> {
     }
 
     /// A new ephemeral container may mount what the Pod has had all along.
-    fn judge_mounts(&self, pod: &Workload<'_>, judged: Judged<'_>, findings: &mut Findings) -> Result<(), Misfit> {
+    fn judge_mounts(pod: &Workload<'_>, judged: Judged<'_>, legacy: &LegacyVolumes<'_>, findings: &mut Findings) {
         for (position, mount) in judged.container.mounts.iter().enumerate() {
-            for volume in pod.spec.volumes_named(mount.name.as_deref()) {
-                each_secret(pod, volume, &mut |secret, _| {
-                    self.judge_secret(secret, findings, &|| {
-                        judged.place(pod).field("volumeMounts").entry(mount.name.as_deref(), position)
-                    });
-                })?;
+            let volume = mount.name.as_deref();
+            for (_, secret, wording) in volume.map(|volume| legacy.of(volume)).unwrap_or_default() {
+                let place = judged.place(pod).field("volumeMounts").entry(volume, position);
+                findings.add(place, wording, &[secret]);
             }
         }
-        Ok(())
     }
 
     fn judge_env(&self, pod: &Workload<'_>, judged: Judged<'_>, findings: &mut Findings) -> Result<(), Misfit> {
@@ -185,13 +203,14 @@ impl LegacyTokenMount<'_> {
 impl Check for LegacyTokenMount<'_> {
     fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
         let Some(pod) = scene.pod() else { return Ok(()) };
-        if !scene.is_ephemeral() {
+        let legacy = if scene.is_ephemeral() {
+            self.0.volumes(pod)?
+        } else {
             self.judge_volumes(pod, findings)?;
-        }
+            LegacyVolumes::default()
+        };
         scene.each_container(pod, &mut |judged| {
-            if scene.is_ephemeral() {
-                self.judge_mounts(pod, judged, findings)?;
-            }
+            Self::judge_mounts(pod, judged, &legacy, findings);
             // Most environments hold no Secret; then nothing is built.
             if judged.container.env.may_hold("secretKeyRef") {
                 self.judge_env(pod, judged, findings)?;

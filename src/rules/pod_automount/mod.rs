@@ -13,6 +13,7 @@ use crate::engine::finding::{Changes, Findings, Wording};
 use crate::engine::lookup::Account;
 use crate::engine::scene::{Edit, Scene, Stop, Workload};
 use crate::matching::glob::{self, Glob};
+use crate::matching::names::Names;
 use crate::object::edit::Step;
 use crate::object::pod::{Container, PodSpec};
 use crate::settings::Templates;
@@ -334,18 +335,20 @@ fn keeps(keepers: &[TokenContainer<'_>], spec: &PodSpec<'_>, container: &Contain
         })
 }
 
-/// Whether a volume is mounted, and by containers alone that keep the token:
-/// what the fix leaves of the plugin's volume.
-pub fn is_kept(scene: &Scene<'_>, spec: &PodSpec<'_>, volume: &str) -> bool {
+/// The volumes that are mounted by containers alone that keep the token, sorted:
+/// what the fix leaves of the plugin's volumes is among them.
+pub fn kept_volumes(scene: &Scene<'_>, spec: &PodSpec<'_>) -> Vec<String> {
     let keepers = scene.params_of(&RULE, TokenContainer::read);
-    let mut is_mounted = false;
-    for (.., container) in spec.all_containers().filter(|(.., container)| container.mounts_volume(volume)) {
-        if !keeps(&keepers, spec, container) {
-            return false;
-        }
-        is_mounted = true;
+    if keepers.is_empty() {
+        return Vec::new();
     }
-    is_mounted
+    let (mut kept, mut others) = (Vec::new(), Vec::new());
+    for (.., container) in spec.all_containers() {
+        let list = if keeps(&keepers, spec, container) { &mut kept } else { &mut others };
+        list.extend(container.mounts.iter().filter_map(|mount| mount.name.as_deref()).map(|volume| (volume, 0)));
+    }
+    let (kept, others) = (Names::from(kept), Names::from(others));
+    kept.iter().filter(|volume| !others.has(volume)).map(str::to_owned).collect()
 }
 
 /// The volumes that the API server's plugin added, with their positions. Called

@@ -156,6 +156,30 @@ fn what_token_containers_keep(#[case] containers: Value, #[case] expected: &str)
     assert_eq!(reviewed(&pod), "reject");
 }
 
+/// Each of several volumes is judged for itself.
+#[test]
+fn what_token_containers_keep_of_several_volumes() {
+    let names = ["kube-api-access-zzzzz", "kube-api-access-bbbbb", "kube-api-access-ddddd"];
+    let volume = |name: &str| {
+        let mut volume = plugin_volume();
+        volume["name"] = json!(name);
+        volume
+    };
+    let mount = |name: &str| json!({"name": name, "mountPath": format!("/{name}")});
+    let pod = tokenless_pod(&json!({
+        "containers": [
+            {"name": "kuma-sidecar", "image": "kumahq/kuma-dp:2", "volumeMounts": names.map(mount)},
+            {"name": "web", "image": "i", "volumeMounts": [mount(names[2])]},
+        ],
+        "volumes": names.map(volume),
+    }));
+    let keepers = json!([{"name": "kuma-sidecar", "image": "docker.io/kumahq/kuma-dp:*"}]);
+    let settings = only(&json!({ID: "reject", "pod-automount": {"action": "off", "tokenContainers": keepers}}));
+    let lines = said(&review(&create(&pod), &settings, &quiet_cluster()), ID);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].starts_with("spec.volumes[kube-api-access-ddddd]."));
+}
+
 #[test]
 fn an_exempt_pod_is_not_judged() {
     let mut settings = settings(&json!("reject"));
