@@ -76,7 +76,7 @@ fn an_old_object_makes_an_update() {
     assert_eq!(files.run(&["run", "new.yaml"]).status.code(), Some(1));
     let output = files.run(&["run", "half.yaml"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("half.yaml:1: an update needs"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("half.yaml:1:1: an update needs"), "{}", stderr(&output));
 }
 
 #[test]
