@@ -44,11 +44,6 @@ fn may_in_pod(path: &[&str], before: &Written<'_>, object: &Written<'_>) -> May 
             May::Set("expirationSeconds")
         }
         (Some([]), _) | (_, Some([])) => May::Set("automountServiceAccountToken"),
-        // projected-token-lifetime, one-year-token
-        (Some(["volumes", "*", "projected", "sources", "*", "serviceAccountToken"]), _)
-        | (_, Some(["volumes", "*", "projected", "sources", "*", "serviceAccountToken"])) => {
-            May::Set("expirationSeconds")
-        }
         (Some(["volumes"]), None) => May::Take(before.entries().iter().map(is_token_volume).collect()),
         (Some(["initContainers" | "containers" | "ephemeralContainers", "*", "volumeMounts"]), None) => {
             let volumes = object.member("spec").and_then(|spec| spec.member("volumes"));

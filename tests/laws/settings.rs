@@ -103,9 +103,9 @@ fn rule_settings() -> BoxedStrategy<Value> {
     (all, alone)
         .prop_map(|(rules, alone)| {
             let is_on = |id: &str| alone.as_ref().is_none_or(|alone| alone.contains(&id));
-            let rules = rules.into_iter().filter_map(|(id, given)| match is_on(&id) {
-                true => Some((id, given?)),
-                false => Some((id, json!("off"))),
+            let rules = rules.into_iter().filter_map(|(id, given)| {
+                let given = if is_on(&id) { given? } else { json!("off") };
+                Some((id, given))
             });
             Value::Object(rules.collect())
         })
