@@ -39,7 +39,6 @@ impl AccountRecord {
     }
 
     /// The record with these annotations.
-    #[cfg(test)]
     #[must_use]
     pub fn with_annotations(mut self, annotations: &[(&str, &str)]) -> Self {
         self.annotations = annotations.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();

@@ -184,13 +184,17 @@ proptest! {
     fn by_default_a_dedicated_account_keeps_its_token(review in review_of(pod())) {
         let review = review.with_settings(json!({}));
         let account = review.object.pointer("/spec/serviceAccountName").and_then(Value::as_str).unwrap_or_default();
-        let is_known_to_say_no = matches!(review.cluster, Known::Account(Some(false)));
+        let is_known_to_say_no = matches!(review.cluster, Known::Account { automount: Some(false), .. });
         if matches!(account, "" | "default") || is_known_to_say_no {
             return Ok(());
         }
         let answer = ask(&review)?;
         prop_assert_eq!(answer.rejections_of("pod-automount"), 0);
-        prop_assert!(answer.audit("pod-automount").is_none_or(|value| !value.starts_with("fixed")));
+        prop_assert!(answer.audit("pod-automount").is_none_or(|value| value.starts_with("warned")));
+        let automount = "/mutated_object/spec/automountServiceAccountToken";
+        let (before, after) = (review.object.pointer("/spec/automountServiceAccountToken"), answer.value.pointer(automount));
+        prop_assert!(answer.fixed().is_none() || before == after, "{}", answer.text);
+        prop_assert!(answer.code() != Some(503) || review.cluster == Known::Failing);
     }
 
     #[test]

@@ -90,7 +90,7 @@ fn any_rule(pantry: &mut Pantry) {
         json!({"name": "mixed", "projected": {"defaultMode": 420, "sources": [{"secret": {"name": "s"}}, {"downwardAPI": {"items": [{"path": "l", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.labels"}}]}}]}}),
     ]);
     pantry.token_volume_names.extend(["token", "aws-iam-token"]);
-    pantry.env.extend(["PASSWORD", "AWS_SECRET_ACCESS_KEY"]);
+    pantry.env.extend(["PASSWORD", "AWS_SECRET_ACCESS_KEY", "AWS_ROLE_ARN"]);
     pantry.words.extend([
         "*-a",
         "team-?",
@@ -352,7 +352,7 @@ fn pod_spec(pantry: &Pantry, is_admitted: bool) -> BoxedStrategy<Value> {
         option::weighted(0.4, containers(pantry, &["setup", "istio-proxy"], 0)),
         containers(pantry, &["web", "kuma-sidecar", "cache"], 1),
         // The API server takes none in a new Pod; copies of Pods that ran have them.
-        if is_admitted { option::weighted(0.1, containers(pantry, &["debug"], 1)).boxed() } else { Just(None).boxed() },
+        if is_admitted { option::weighted(0.3, containers(pantry, &["debug"], 1)).boxed() } else { Just(None).boxed() },
     );
     let injected = if is_admitted { injected().boxed() } else { Just(Vec::new()).boxed() };
     let volumes = (vec(volume(pantry), 0..4), injected, any::<bool>());

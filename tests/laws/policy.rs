@@ -30,7 +30,11 @@ struct FakeCluster {
 impl Cluster for FakeCluster {
     fn service_account(&self, _: &str, _: &str) -> Result<AccountRecord, LookupError> {
         match self.known {
-            Known::Account(automount) => Ok(AccountRecord::new(automount)),
+            Known::Account { automount, has_role: false } => Ok(AccountRecord::new(automount)),
+            Known::Account { automount, has_role: true } => {
+                let role = ("eks.amazonaws.com/role-arn", "arn:aws:iam::123456789012:role/app");
+                Ok(AccountRecord::new(automount).with_annotations(&[role]))
+            }
             Known::Absent => Err(LookupError::Absent),
             Known::NotGranted => Err(LookupError::NotGranted),
             Known::Failing => Err(LookupError::Failed),

@@ -14,8 +14,13 @@ use super::{NAMESPACE, object, set};
 /// What look-ups come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Known {
-    /// The account is there, and says this.
-    Account(Option<bool>),
+    /// The account is there.
+    Account {
+        /// What it says.
+        automount: Option<bool>,
+        /// Whether it has a role in a cloud.
+        has_role: bool,
+    },
     /// There is no such account.
     Absent,
     /// The policy may not look.
@@ -27,7 +32,8 @@ pub enum Known {
 /// Any cluster.
 pub fn cluster() -> impl Strategy<Value = Known> + Clone {
     prop_oneof![
-        6 => option::of(any::<bool>()).prop_map(Known::Account),
+        6 => (option::of(any::<bool>()), any::<bool>())
+            .prop_map(|(automount, has_role)| Known::Account { automount, has_role }),
         1 => Just(Known::Absent),
         1 => Just(Known::NotGranted),
         1 => Just(Known::Failing),
