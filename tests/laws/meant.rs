@@ -106,13 +106,20 @@ fn read(written: &Written<'_>) -> Value {
     }
 }
 
-/// Where `after` differs from `before` in what no fix means: keys, their order, and every value byte for byte.
-pub fn accident(before: &Written<'_>, after: &Written<'_>) -> Option<String> {
-    accident_at(&[], before, after, before)
+/// Where `after` differs from `before` in what no fix means: keys, their order, and every value byte for byte; and,
+/// with `all`, what a fix means and left.
+pub fn accident(before: &Written<'_>, after: &Written<'_>, all: bool) -> Option<String> {
+    accident_at(&[], before, after, (before, all))
 }
 
-fn accident_at(path: &[String], before: &Written<'_>, after: &Written<'_>, object: &Written<'_>) -> Option<String> {
-    if before.text == after.text {
+fn accident_at(
+    path: &[String],
+    before: &Written<'_>,
+    after: &Written<'_>,
+    (object, all): (&Written<'_>, bool),
+) -> Option<String> {
+    // Containers are looked into all the same: something may be left that is to go.
+    if before.text == after.text && !(all && matches!(before.inside, Inside::Map(_) | Inside::List(_))) {
         return None;
     }
     let here = |what: &str| Some(format!("{}: {what}: {} became {}", path.join("."), before.text, after.text));
@@ -133,7 +140,7 @@ fn accident_at(path: &[String], before: &Written<'_>, after: &Written<'_>, objec
                     continue;
                 }
                 let below = [path, &[decoded(key)]].concat();
-                if let Some(accident) = accident_at(&below, value, changed, object) {
+                if let Some(accident) = accident_at(&below, value, changed, (object, all)) {
                     return Some(accident);
                 }
             }
@@ -148,11 +155,14 @@ fn accident_at(path: &[String], before: &Written<'_>, after: &Written<'_>, objec
             let below = [path, &["*".to_owned()]].concat();
             for (index, value) in old.iter().enumerate() {
                 let is_takeable = takeable.get(index).copied().unwrap_or_default();
-                if is_takeable && new.peek().is_none_or(|next| next.text != value.text) {
+                if is_takeable && new.peek().is_none_or(|next| name(next) != name(value)) {
                     continue;
                 }
+                if is_takeable && all {
+                    return here(&format!("entry {index} is left"));
+                }
                 let Some(next) = new.next() else { return here(&format!("entry {index} is gone")) };
-                if let Some(accident) = accident_at(&below, value, next, object) {
+                if let Some(accident) = accident_at(&below, value, next, (object, all)) {
                     return Some(accident);
                 }
             }

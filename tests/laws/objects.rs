@@ -243,7 +243,9 @@ fn token_volume_of_others() -> impl Strategy<Value = Value> {
 /// A volume that someone wrote so that it looks like the plugin's.
 fn near_miss() -> impl Strategy<Value = Value> {
     const TOKEN: &str = "/projected/sources/0/serviceAccountToken";
-    (0_u8..10).prop_map(|which| {
+    const UNKNOWN: [&str; 5] =
+        ["", "/projected", "/projected/sources/0", TOKEN, "/projected/sources/2/downwardAPI/items/0"];
+    (0_u8..15).prop_map(|which| {
         let mut volume = token_volume();
         match which {
             0 => set(&mut volume, TOKEN, "expirationSeconds", json!(31_536_000)),
@@ -255,9 +257,22 @@ fn near_miss() -> impl Strategy<Value = Value> {
             6 => set(&mut volume, "/projected/sources/1/configMap", "name", json!("my-ca")),
             7 => set(&mut volume, "", "name", json!("kube-api-access-abc24")),
             8 => return json!({"name": TOKEN_VOLUME, "emptyDir": {}}),
+            10.. => {
+                let place = UNKNOWN.into_iter().nth(usize::from(which - 10)).unwrap_or_default();
+                set(&mut volume, place, "future", json!(0));
+            }
             _ => return json!({"name": TOKEN_VOLUME, "secret": {"secretName": "app-token-bcd24", "defaultMode": 420}}),
         }
         volume
+    })
+}
+
+/// A Pod that says nothing, with a volume that only looks like the plugin's.
+pub fn pod_with_near_miss() -> impl Strategy<Value = Value> {
+    near_miss().prop_map(|volume| {
+        let mount = json!({"name": name_of(&volume), "mountPath": TOKEN_MOUNT_PATH});
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": NAMESPACE},
+            "spec": {"volumes": [volume], "containers": [{"name": "web", "image": "busybox", "volumeMounts": [mount]}]}})
     })
 }
 
@@ -297,7 +312,7 @@ fn injected() -> impl Strategy<Value = Vec<Value>> {
     prop_oneof![
         5 => Just(vec![token_volume()]),
         2 => token_volume_of_others().prop_map(|volume| vec![volume]),
-        2 => near_miss().prop_map(|volume| vec![volume]),
+        3 => near_miss().prop_map(|volume| vec![volume]),
         1 => near_miss().prop_map(|mut copy| {
             set(&mut copy, "", "name", json!("kube-api-access-zzzzz"));
             vec![token_volume(), copy]
@@ -358,7 +373,7 @@ fn pod_spec(pantry: &Pantry, is_admitted: bool) -> BoxedStrategy<Value> {
     let volumes = (vec(volume(pantry), 0..4), injected, any::<bool>());
     (account, option::weighted(0.2, any::<bool>()), automount(), lists, volumes, any::<u64>())
         .prop_map(|(account, shares, automount, (init, main, ephemeral), (volumes, injected, is_first), mounts)| {
-            let mut spec = json!({"restartPolicy": "Always"});
+            let mut spec = json!({"restartPolicy": "Always", "terminationGracePeriodSeconds": 30});
             let mut field = |key: &str, value: Option<Value>| {
                 if let Some(value) = value {
                     set(&mut spec, "", key, value);
