@@ -5,6 +5,10 @@ SOURCES := $(shell find src -name '*.rs') Cargo.toml Cargo.lock
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 RUN := $(TARGET_DIR)/debug/sa-hygiene
 
+# As `make test` builds: without the tests' own dependencies others would get other features, and the whole host would be
+# built a second time.
+BUILD := cargo test --workspace --locked --no-run --quiet
+
 # The same random cases every time; a nightly run may set another seed.
 PROPTEST_RNG_SEED ?= 20251121
 export PROPTEST_RNG_SEED
@@ -58,7 +62,7 @@ demo: toolchain  ## what the policy does to a small cluster
 	@echo 'serviceaccount-hygiene: builds the policy to WebAssembly and lets it judge the workloads in examples/demo,'
 	@echo 'on this machine alone: no cluster, no container.'
 	@test -x $(RUN) || echo 'The first build takes about 5 minutes on 2 cores; afterwards it is a matter of seconds.'
-	@cargo build --locked --workspace --bin sa-hygiene
+	@$(BUILD)
 	@echo
 	@echo '--- One Pod, before and after: the token for the Kubernetes API goes, its token for Vault stays'
 	@echo
@@ -73,7 +77,7 @@ demo: toolchain  ## what the policy does to a small cluster
 .PHONY: corpus
 corpus: toolchain  ## the policy over captured requests: make corpus DIR=...
 	@test -n '$(DIR)' || { echo 'corpus: say which folder, as in: make corpus DIR=path/to/requests' >&2; exit 2; }
-	@cargo build --locked --workspace --bin sa-hygiene
+	@$(BUILD)
 	@$(RUN) corpus '$(DIR)'
 
 .PHONY: bench

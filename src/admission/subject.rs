@@ -125,11 +125,11 @@ impl<'a> Subject<'a> {
     }
 
     /// Whether the object has its effect until it is gone. Whoever may put a
-    /// finalizer on a binding could otherwise delete it and then write into it
-    /// what they like.
+    /// finalizer on a binding or an account could otherwise delete it and then
+    /// write into it what they like, a role among others.
     #[must_use]
     pub const fn holds_while_going(&self) -> bool {
-        matches!(self, Self::Binding | Self::Role)
+        matches!(self, Self::ServiceAccount | Self::Binding | Self::Role)
     }
 
     /// Whether this is a workload.

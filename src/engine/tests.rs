@@ -89,3 +89,23 @@ fn a_prefix_beside_a_name_exempts_nothing() {
     let settings = json!({"exemptions": [{"names": ["ci-*"]}]});
     assert_eq!(review(&create(&account), &settings, &nobody())["accepted"], false);
 }
+
+/// An account that a finalizer keeps still gives its Pods a role; what was
+/// wrong before does not keep it from going.
+#[test]
+fn an_account_that_goes_is_still_judged() {
+    let going = |account_id: &str, finalizers: &Value| {
+        json!({
+            "apiVersion": "v1", "kind": "ServiceAccount",
+            "metadata": {
+                "name": "app", "namespace": "shop", "deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": finalizers,
+                "annotations": {"eks.amazonaws.com/role-arn": format!("arn:aws:iam::{account_id}:role/app")},
+            },
+        })
+    };
+    let settings = json!({"rules": {"role-arn": {"action": "reject", "accounts": ["123456789012"]}}});
+    let (ours, theirs) = ("123456789012", "999999999999");
+    let judged = |old: &Value, new: &Value| review(&update(old, new), &settings, &nobody())["accepted"].clone();
+    assert_eq!(judged(&going(ours, &json!(["a/b"])), &going(theirs, &json!(["a/b"]))), false);
+    assert_eq!(judged(&going(theirs, &json!(["a/b"])), &going(theirs, &json!([]))), true);
+}
