@@ -77,11 +77,16 @@ impl Remark {
         text
     }
 
-    /// Whether two remarks are about the same thing: the same rule, place and
-    /// offending value.
+    /// What the remark is about, for telling whether an old one is about the
+    /// same: the rule, the place and the offending value.
     #[must_use]
-    pub fn is_same(&self, other: &Self) -> bool {
-        self == other
+    pub fn identity(&self) -> String {
+        let mut identity = [self.rule, "\0", self.place.as_str(), "\0", self.wording.name].concat();
+        for value in &self.values {
+            identity.push('\0');
+            identity.push_str(value);
+        }
+        identity
     }
 }
 

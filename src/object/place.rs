@@ -44,7 +44,7 @@ impl Place {
     #[inline(never)]
     pub fn entry(&self, name: Option<&str>, index: usize) -> Self {
         match name {
-            Some(name) if !name.is_empty() => Self(format!("{}[{}]", self.0, Shown(name))),
+            Some(name) if !name.is_empty() => Self(format!("{}[{}]", self.0, Named(name))),
             _ => Self(format!("{}[{index}]", self.0)),
         }
     }
@@ -73,19 +73,35 @@ pub struct Shown<'a>(pub &'a str);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut characters = self.0.chars();
-        for character in characters.by_ref().take(SHOWN) {
-            if character.is_control() || is_invisible(character) {
-                write!(f, "\\u{{{:x}}}", u32::from(character))?;
-            } else {
-                f.write_str(character.encode_utf8(&mut [0; 4]))?;
-            }
-        }
-        if characters.next().is_some() {
-            f.write_str("…")?;
-        }
-        Ok(())
+        show(self.0, SHOWN, f)
     }
+}
+
+/// The most characters of a name in a path: the longest that an object can
+/// have. Shorter, two of them could look the same to ratcheting.
+const NAMED: usize = 253;
+
+struct Named<'a>(&'a str);
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        show(self.0, NAMED, f)
+    }
+}
+
+fn show(text: &str, most: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut characters = text.chars();
+    for character in characters.by_ref().take(most) {
+        if character.is_control() || is_invisible(character) {
+            write!(f, "\\u{{{:x}}}", u32::from(character))?;
+        } else {
+            f.write_str(character.encode_utf8(&mut [0; 4]))?;
+        }
+    }
+    if characters.next().is_some() {
+        f.write_str("…")?;
+    }
+    Ok(())
 }
 
 /// Bidirectional controls, zero-width characters, line and paragraph

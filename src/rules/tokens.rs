@@ -135,26 +135,26 @@ mod tests {
     const DEDICATED: [Row; 9] = [
         (None,        None,        ["warn A",         "warn A",         "warn A P",       "reject A L",     "reject N"]),
         (None,        Some(true),  ["fine",           "fine",           "warn P",         "reject L",       "reject N"]),
-        (None,        Some(false), ["fine",           "reject N P Y",   "warn P",         "reject L",       "reject N"]),
+        (None,        Some(false), ["fine",           "reject N P Y",   "warn P",         "reject L",       "warn N"]),
         (Some(true),  None,        ["fine",           "fine",           "warn P",         "reject L",       "reject N"]),
         (Some(true),  Some(true),  ["fine",           "fine",           "warn P",         "reject L",       "reject N"]),
-        (Some(true),  Some(false), ["fine",           "reject N P Y",   "warn P",         "reject L",       "reject N"]),
+        (Some(true),  Some(false), ["fine",           "reject N P Y",   "warn P",         "reject L",       "warn N"]),
         (Some(false), None,        ["fine",           "fix A",          "warn P",         "reject L",       "reject N"]),
         (Some(false), Some(true),  ["fine",           "fine",           "warn P",         "reject L",       "reject N"]),
-        (Some(false), Some(false), ["fine",           "reject N P Y",   "warn P",         "reject L",       "reject N"]),
+        (Some(false), Some(false), ["fine",           "reject N P Y",   "warn P",         "reject L",       "warn N"]),
     ];
 
     #[rustfmt::skip]
     const DEFAULT: [Row; 9] = [
         (None,        None,        ["fix A",          "fix A",          "reject D P",     "reject L",       "reject N"]),
         (None,        Some(true),  ["reject A D",     "reject A D",     "reject A D P",   "reject A D L",   "reject A N"]),
-        (None,        Some(false), ["fine",           "reject D N P Y", "reject D P",     "reject L",       "reject N"]),
+        (None,        Some(false), ["fine",           "reject D N P Y", "reject D P",     "reject L",       "warn N"]),
         (Some(true),  None,        ["fix A",          "fix A",          "reject D P",     "reject L",       "reject N"]),
         (Some(true),  Some(true),  ["reject A D",     "reject A D",     "reject A D P",   "reject A D L",   "reject A N"]),
-        (Some(true),  Some(false), ["fine",           "reject D N P Y", "reject D P",     "reject L",       "reject N"]),
+        (Some(true),  Some(false), ["fine",           "reject D N P Y", "reject D P",     "reject L",       "warn N"]),
         (Some(false), None,        ["fine",           "fix A",          "reject D P",     "reject L",       "reject N"]),
         (Some(false), Some(true),  ["reject A D",     "reject A D",     "reject A D P",   "reject A D L",   "reject A N"]),
-        (Some(false), Some(false), ["fine",           "reject D N P Y", "reject D P",     "reject L",       "reject N"]),
+        (Some(false), Some(false), ["fine",           "reject D N P Y", "reject D P",     "reject L",       "warn N"]),
     ];
 
     fn pod(account: &str, (account_says, pod_says): (Option<bool>, Option<bool>), volume: &str) -> Value {

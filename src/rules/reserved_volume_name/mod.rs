@@ -20,13 +20,17 @@ pub static RULE: Rule = Rule {
     summary: "a volume that is called like a token volume of Kubernetes or AWS is one",
     subjects: &[SubjectKind::Pod],
     params: &[],
-    wordings: &[&NOT_THE_PLUGINS, &NOT_THE_WEBHOOKS],
+    wordings: &[&NOT_THE_PLUGINS, &NOT_TAKEN, &NOT_THE_WEBHOOKS],
     room: Room::Check { default: CheckAction::Reject, build: |_| Box::new(ReservedVolumeName) },
 };
 
 static NOT_THE_PLUGINS: Wording = Wording {
     name: "not-the-plugins",
     template: "makes the API server take the volume for its token volume and mount it into every container; rename it, or remove it if it was copied from a running Pod",
+};
+static NOT_TAKEN: Wording = Wording {
+    name: "not-taken",
+    template: "is kept for the API server's token volume; rename it, or it is mounted into every container once automountServiceAccountToken is no longer false",
 };
 static NOT_THE_WEBHOOKS: Wording = Wording {
     name: "not-the-webhooks",
@@ -45,6 +49,14 @@ impl Check for ReservedVolumeName {
             let name = volume.name.as_deref().unwrap_or_default();
             let is_for_another =
                 || volume.sole_token().is_some_and(|token| !scene.common.is_api_audience(token.audience()));
+            // Where nothing is automounted the name alone does no harm; vcluster
+            // makes such Pods. A token in it is another matter: it came from a
+            // Pod that ran.
+            let is_taken = workload.spec.automount != Some(false) || volume.tokens().next().is_some();
+            if name.starts_with(PLUGIN_VOLUME_PREFIX) && !is_taken {
+                findings.warn(workload.volume_place(index, volume).field("name"), &NOT_TAKEN, &[]);
+                continue;
+            }
             let wording = if name.starts_with(PLUGIN_VOLUME_PREFIX) && !tokens::is_plugins(scene, workload, volume) {
                 &NOT_THE_PLUGINS
             } else if WEBHOOK_VOLUMES.contains(&name) && !is_for_another() {

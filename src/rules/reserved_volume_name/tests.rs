@@ -22,6 +22,12 @@ fn every_text_in_full() {
     assert_eq!(
         said(&judged(&with(&json!({"name": "kube-api-access-x", "emptyDir": {}})), "reject"), ID),
         [
+            "spec.volumes[kube-api-access-x].name: is kept for the API server's token volume; rename it, or it is mounted into every container once automountServiceAccountToken is no longer false"
+        ]
+    );
+    assert_eq!(
+        said(&judged(&saying(&Value::Null, &json!({"name": "kube-api-access-x", "emptyDir": {}})), "reject"), ID),
+        [
             "spec.volumes[kube-api-access-x].name: makes the API server take the volume for its token volume and mount it into every container; rename it, or remove it if it was copied from a running Pod"
         ]
     );
@@ -83,11 +89,31 @@ fn changed(change: impl FnOnce(&mut Value)) -> Value {
 #[case::one_source_less(changed(|volume| drop(volume["projected"]["sources"].as_array_mut().unwrap().pop())))]
 #[case::another_mode(changed(|volume| volume["projected"]["defaultMode"] = json!(511)))]
 fn bypass(#[case] volume: Value) {
-    for automount in [json!(false), json!(true), Value::Null] {
-        let mut pod = with(&volume);
-        pod["spec"]["automountServiceAccountToken"] = automount;
-        assert_eq!(word(&judged(&pod, "reject")), "reject");
+    for automount in [json!(true), Value::Null] {
+        assert_eq!(word(&judged(&saying(&automount, &volume), "reject")), "reject");
     }
+    // Where nothing is automounted only a token in it is refused.
+    let expected = if volume.to_string().contains("serviceAccountToken") { "reject" } else { "warn" };
+    assert_eq!(word(&judged(&saying(&json!(false), &volume), "reject")), expected);
+}
+
+fn saying(automount: &Value, volume: &Value) -> Value {
+    let mut pod = with(volume);
+    pod["spec"]["automountServiceAccountToken"] = automount.clone();
+    pod
+}
+
+/// What vcluster makes of a Pod: its own volume under the plugin's name, from a
+/// Secret, where the host's API server adds none.
+#[test]
+fn a_volume_without_a_token_where_nothing_is_automounted() {
+    let sources = json!([
+        {"secret": {"name": "virtual-token"}},
+        {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+    ]);
+    let pod = saying(&json!(false), &projected("kube-api-access-bcd24", &sources));
+    assert_eq!(word(&judged(&pod, "reject")), "warn");
+    assert_eq!(word(&judged(&saying(&Value::Null, &projected("kube-api-access-bcd24", &sources)), "reject")), "reject");
 }
 
 /// The exact shape where the plugin adds nothing: someone wrote it.
