@@ -109,3 +109,58 @@ fn an_account_that_goes_is_still_judged() {
     assert_eq!(judged(&going(ours, &json!(["a/b"])), &going(theirs, &json!(["a/b"]))), false);
     assert_eq!(judged(&going(theirs, &json!(["a/b"])), &going(theirs, &json!([]))), true);
 }
+
+/// Nobody can read such a template any more, and yet its finalizer has to go.
+#[test]
+fn a_template_that_goes_need_not_be_readable() {
+    let rollout = |metadata: &Value| {
+        json!({
+            "apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": metadata,
+            "spec": {"template": {"spec": {"volumes": "x"}}},
+        })
+    };
+    let settings =
+        json!({"customTemplates": [{"apiGroup": "argoproj.io", "kind": "Rollout", "path": "spec.template"}]});
+    let going = json!({"name": "web", "deletionTimestamp": "2026-01-01T00:00:00Z"});
+    let change = |metadata: &Value| review(&update(&rollout(metadata), &rollout(metadata)), &settings, &nobody());
+    assert_eq!(change(&going), json!({"accepted": true}));
+    assert_eq!(change(&json!({"name": "web"}))["code"], 400);
+}
+
+/// A name in a message may be cut, a name that is compared may not.
+#[rstest]
+#[case::short(1)]
+#[case::longer_than_a_message_shows(200)]
+fn another_long_name_is_a_new_finding(#[case] length: usize) {
+    let binding = |last: &str| {
+        let name = "x".repeat(length) + last;
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "b", "namespace": "shop"},
+            "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": "other"}],
+        })
+    };
+    let settings = json!({"rules": {"binding-subjects": "reject"}});
+    let change =
+        |old: &str, new: &str| review(&update(&binding(old), &binding(new)), &settings, &nobody())["accepted"].clone();
+    assert_eq!(change("a", "a"), true);
+    assert_eq!(change("a", "b"), false);
+}
+
+/// Thousands of old findings: what is new among them is still told apart.
+#[test]
+fn one_new_finding_among_many_old_ones() {
+    let binding = |count: usize| {
+        let subject =
+            |number: usize| json!({"kind": "ServiceAccount", "name": format!("s{number}"), "namespace": "other"});
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "b", "namespace": "shop"},
+            "subjects": (0..count).map(subject).collect::<Vec<_>>(),
+        })
+    };
+    let settings = json!({"rules": {"binding-subjects": "reject"}});
+    let answer = review(&update(&binding(5000), &binding(5001)), &settings, &nobody());
+    assert_eq!(
+        answer["message"],
+        "serviceaccount-hygiene: 1 problem\n- binding-subjects: subjects[s5000]: comes from namespace other; bind an account of this namespace, or have that one added to allowCrossNamespace"
+    );
+}
