@@ -147,20 +147,14 @@ impl Review<'_> {
         let Some(object) = request.object.text() else {
             return Err(Misfit::Kind { path: OBJECT.to_owned(), wanted: "an object", found: "null" }.into());
         };
-        // A template that goes, or that its owner will put right, may be one that
-        // cannot be read; it must be possible to take its finalizer off.
-        if self.subject.is_template() && request.operation() == Operation::Update {
-            let meta = view::read::<Head<'_>>(object, OBJECT)?.metadata.unwrap_or_default();
-            if meta.is_going() || self.is_unjudged(&meta)? {
-                return Ok(Verdict::default());
-            }
-        }
-        let (meta, target) = Target::read(self.subject, object)?;
+        let (meta, target) = match Target::read(self.subject, object) {
+            Ok(read) => read,
+            // It must be possible to take the finalizer off what nobody can read.
+            Err(_) if self.spares_unread(object) => return Ok(Verdict::default()),
+            Err(misfit) => return Err(misfit.into()),
+        };
         let Some(target) = target else { return Ok(Verdict::default()) };
-        // Who makes an object cannot say that it goes: the API server takes the
-        // mark off, but with a server-side apply only after the webhooks ran.
-        let is_going = meta.is_going() && request.operation() == Operation::Update;
-        if is_going && !self.subject.holds_while_going() || self.is_unjudged(&meta)? {
+        if self.spares(&meta)? {
             return Ok(Verdict::default());
         }
         exemptions.retain(|exemption| exemption.needs_object());
@@ -175,6 +169,21 @@ impl Review<'_> {
         let opinion = self.opinion(&rules, object, (&meta, &target), fixing)?;
         let old = self.old_findings(&rules, &opinion, &target)?;
         Ok(self.weigh(opinion, &old, fixing))
+    }
+
+    /// Objects that are on their way out, or not judged for another reason.
+    fn spares(&self, meta: &Meta<'_>) -> Result<bool, Misfit> {
+        // Who makes an object cannot say that it goes: the API server takes the
+        // mark off, but with a server-side apply only after the webhooks ran.
+        let is_going = meta.is_going() && self.request.operation() == Operation::Update;
+        Ok(is_going && !self.subject.holds_while_going() || self.is_unjudged(meta)?)
+    }
+
+    /// The same for a workload whose template does not fit the views.
+    #[cold]
+    fn spares_unread(&self, object: &str) -> bool {
+        let head = view::read::<Head<'_>>(object, OBJECT).ok().filter(|_| self.subject.is_template());
+        head.and_then(|head| head.metadata).is_some_and(|meta| self.spares(&meta) == Ok(true))
     }
 
     /// Objects that are copies of what was judged, or will be judged.
