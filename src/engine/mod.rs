@@ -12,13 +12,16 @@ use std::collections::BTreeSet;
 use k8s_openapi::Resource;
 use k8s_openapi::api::batch::v1::Job;
 
-use crate::admission::request::{Operation, Payload, Request};
+use crate::admission::payload::Payload;
+use crate::admission::request::{Operation, Request};
 use crate::admission::response::POLICY;
 use crate::admission::subject::Subject;
 use crate::admission::verdict::{Code, Outcome, Verdict};
 use crate::cluster::Cluster;
 use crate::object::edit::Node;
+use crate::object::json::Cursor;
 use crate::object::meta::{Head, MIRROR_POD, Meta};
+use crate::object::pod::Pod;
 use crate::object::view::{self, Misfit, Strings};
 use crate::settings::reader::Problems;
 use crate::settings::{Phase, Settings, Templates, TreatWarnAs};
@@ -33,16 +36,16 @@ pub fn review(payload: &[u8], cluster: &dyn Cluster) -> Verdict {
     let Ok(text) = std::str::from_utf8(payload) else {
         return Verdict::rejected(Code::BadRequest, format!("{POLICY}: the request is not UTF-8"));
     };
-    let payload = match view::read::<Payload<'_>>(text, "") {
+    let rule_ids = plan::rule_ids();
+    let Payload { mut request, settings, mut problems, .. } = match Payload::read(text, &rule_ids) {
         Ok(payload) => payload,
         Err(misfit) => return unreadable(&misfit),
     };
-    let Some(request) = &payload.request else {
+    let pod = request.as_mut().and_then(|request| request.object.pod.take());
+    let Some(request) = &request else {
         let misfit = Misfit::Kind { path: "request".to_owned(), wanted: "an object", found: "absent" };
         return unreadable(&misfit);
     };
-    let mut problems = Problems::default();
-    let settings = Settings::read(payload.settings.text(), &plan::rule_ids(), &mut problems);
     let Some(subject) = Subject::of(request, &settings.common) else { return Verdict::default() };
     let rules = plan::plan(&settings, subject.kind(), &mut problems);
     if !problems.is_empty() {
@@ -50,7 +53,7 @@ pub fn review(payload: &[u8], cluster: &dyn Cluster) -> Verdict {
     }
     let lookup = Lookup::new(cluster, settings.common.lookup, request.namespace());
     let review = Review { request, settings: &settings, subject: &subject, lookup: &lookup };
-    let mut verdict = review.verdict(rules).unwrap_or_else(|stop| stopped(&stop));
+    let mut verdict = review.verdict(rules, pod).unwrap_or_else(|stop| stopped(&stop));
     if lookup.is_not_granted() {
         let at = verdict.audit.partition_point(|(key, _)| *key < "lookup");
         verdict.audit.insert(at, ("lookup", "not-granted".to_owned()));
@@ -66,7 +69,7 @@ pub fn settings_problem(payload: &[u8]) -> Option<String> {
         return Some(format!("{POLICY}: the settings are {misfit}"));
     }
     let mut problems = Problems::default();
-    let settings = Settings::read(Some(text.trim_ascii()), &plan::rule_ids(), &mut problems);
+    let settings = Settings::read(&mut Cursor::new(text), &plan::rule_ids(), &mut problems);
     plan::read_all(&settings, &mut problems);
     (!problems.is_empty()).then(|| settings_message(problems))
 }
@@ -129,7 +132,7 @@ enum Fixing {
 }
 
 impl Review<'_> {
-    fn verdict(&self, mut rules: Vec<Planned<'_>>) -> Result<Verdict, Stop> {
+    fn verdict<'t>(&'t self, mut rules: Vec<Planned<'_>>, pod: Option<Pod<'t>>) -> Result<Verdict, Stop> {
         let (request, common) = (self.request, &self.settings.common);
         let ignored = self.subject.is_template() && common.templates == Templates::Ignore;
         if ignored || common.exempts_namespace(request.namespace()) {
@@ -144,10 +147,10 @@ impl Review<'_> {
             return Ok(Verdict::default());
         }
 
-        let Some(object) = request.object.text() else {
+        let Some(object) = request.object.raw.text() else {
             return Err(Misfit::Kind { path: OBJECT.to_owned(), wanted: "an object", found: "null" }.into());
         };
-        let (meta, target) = match Target::read(self.subject, object) {
+        let (meta, target) = match Target::read(self.subject, object, pod) {
             Ok(read) => read,
             // It must be possible to take the finalizer off what nobody can read.
             Err(_) if self.spares_unread(object) => return Ok(Verdict::default()),
@@ -253,7 +256,7 @@ impl Review<'_> {
                 let mut fixed = String::with_capacity(object.len() + 256);
                 tree.write(&mut fixed);
                 drop(tree);
-                if let (meta, Some(target)) = Target::read(self.subject, &fixed)? {
+                if let (meta, Some(target)) = Target::read(self.subject, &fixed, None)? {
                     opinion.findings = self.findings(rules, (&meta, &target))?;
                 }
                 opinion.fixed = Some(fixed);
@@ -297,7 +300,7 @@ impl Review<'_> {
         let Some(old) = self.request.old_object.text() else { return Ok(Vec::new()) };
         // What is stored cannot be sent better: where it cannot be read, nothing
         // in it is an old problem.
-        let Ok((meta, Some(target))) = Target::read(self.subject, old) else { return Ok(Vec::new()) };
+        let Ok((meta, Some(target))) = Target::read(self.subject, old, None) else { return Ok(Vec::new()) };
         if let Target::Workload(workload) = new {
             self.lookup.confine(workload.spec.account());
         }

@@ -125,20 +125,31 @@ pub const OBJECT: &str = "object";
 
 impl<'a> Target<'a> {
     /// Reads the metadata of an object and the part of it that is judged, if
-    /// that is there. A Pod is read in one go.
+    /// that is there. `pod` is the object as far as somebody has read it as a
+    /// Pod already.
     ///
     /// # Errors
     /// [`Misfit`] when a field that rules read has the wrong shape.
-    pub fn read(subject: &Subject<'_>, object: &'a str) -> Result<(Meta<'a>, Option<Self>), Misfit> {
+    pub fn read(
+        subject: &Subject<'_>,
+        object: &'a str,
+        pod: Option<Pod<'a>>,
+    ) -> Result<(Meta<'a>, Option<Self>), Misfit> {
         match subject {
             Subject::Pod | Subject::EphemeralContainers => {
-                let mut pod: Pod<'a> = view::read(object, OBJECT)?;
+                let mut pod = pod.map_or_else(|| view::read(object, OBJECT), Ok)?;
                 let meta = pod.metadata.take().unwrap_or_default();
                 let workload = Workload::new(meta.annotations, pod.spec, false, Place::root());
                 let is_running = *subject == Subject::EphemeralContainers;
                 Ok((meta, Some(if is_running { Self::Ephemeral(workload) } else { Self::Workload(workload) })))
             }
-            Subject::Template(steps) => Self::read_template(steps, object),
+            Subject::Template(steps) => {
+                let meta = match pod {
+                    Some(pod) => pod.metadata,
+                    None => view::read::<Head<'a>>(object, OBJECT)?.metadata,
+                };
+                Self::read_template(steps, object, meta.unwrap_or_default())
+            }
             Subject::ServiceAccount => {
                 let mut account: ServiceAccount<'a> = view::read(object, OBJECT)?;
                 Ok((account.metadata.take().unwrap_or_default(), Some(Self::ServiceAccount(account))))
@@ -159,8 +170,7 @@ impl<'a> Target<'a> {
         }
     }
 
-    fn read_template(steps: &[&str], object: &'a str) -> Result<(Meta<'a>, Option<Self>), Misfit> {
-        let meta = view::read::<Head<'a>>(object, OBJECT)?.metadata.unwrap_or_default();
+    fn read_template(steps: &[&str], object: &'a str, meta: Meta<'a>) -> Result<(Meta<'a>, Option<Self>), Misfit> {
         let Some(template) = object::descend(object, steps, OBJECT)? else { return Ok((meta, None)) };
         let root = steps.join(".");
         let pod: Pod<'a> = view::read(template, &format!("{OBJECT}.{root}"))?;

@@ -35,7 +35,8 @@ pub fn read<'a, T: View<'a>>(text: &'a str, base: &str) -> Result<T, Misfit> {
 }
 
 /// Completes a path with the path of the document.
-fn based(misfit: Box<Misfit>, base: &str) -> Misfit {
+#[must_use]
+pub fn based(misfit: Box<Misfit>, base: &str) -> Misfit {
     let mut misfit = *misfit.inside(&[base]);
     if let Misfit::Kind { path, .. } | Misfit::Twice { path } = &mut misfit
         && path.starts_with('.')
@@ -120,6 +121,12 @@ impl<'a> Raw<'a> {
     /// As [`read`].
     pub fn read<T: View<'a> + Default>(self, base: &str) -> Result<T, Misfit> {
         self.0.map_or_else(|| Ok(T::default()), |text| read(text, base))
+    }
+}
+
+impl<'a> From<&'a str> for Raw<'a> {
+    fn from(text: &'a str) -> Self {
+        Self(Some(text))
     }
 }
 
@@ -387,7 +394,7 @@ mod tests {
     #[test]
     fn broken_json_gives_the_offset_only() {
         assert_eq!(misfit("{\"on\":tru}"), "broken JSON at byte 6");
-        assert_eq!(misfit("{\"leaves\":[{\"count\":tru}]}"), "broken JSON at byte 20");
+        assert_eq!(misfit("{\"leaves\":[{\"count\":1 2}]}"), "broken JSON at byte 22");
         assert_eq!(misfit("{} x"), "broken JSON at byte 3");
     }
 }

@@ -181,17 +181,16 @@ impl Common<'_> {
 }
 
 impl<'a> Settings<'a> {
-    /// Reads everything but the rules' own parts. `rule_ids` are the rules that
-    /// there are.
+    /// Reads everything but the rules' own parts from where a cursor is. `rule_ids`
+    /// are the rules that there are.
     #[must_use]
-    pub fn read(text: Option<&'a str>, rule_ids: &[&'static str], problems: &mut Problems) -> Self {
+    pub fn read(json: &mut Cursor<'a>, rule_ids: &[&'static str], problems: &mut Problems) -> Self {
         let mut settings = Self::default();
-        let mut json = Cursor::new(text.unwrap_or("null"));
         if json.nothing() {
             return settings;
         }
         let Self { common, rules } = &mut settings;
-        Value::new(&mut json, Path::Root).map(problems, &mut |key, value, problems| {
+        Value::new(json, Path::Root).map(problems, &mut |key, value, problems| {
             match key {
                 // Rancher stores the description of its form here.
                 "description" => drop(value.text(problems)),
@@ -294,17 +293,15 @@ mod tests {
 
     fn problems(text: &str) -> Vec<String> {
         let mut problems = Problems::default();
-        drop(Settings::read(Some(text), &IDS, &mut problems));
+        drop(Settings::read(&mut Cursor::new(text), &IDS, &mut problems));
         problems.into_lines()
     }
 
     #[test]
     fn empty_settings_are_the_defaults() {
-        for text in
-            [None, Some("null"), Some("{}"), Some(r#"{"phase":null,"exemptions":[],"templates":"","description":"x"}"#)]
-        {
+        for text in ["null", "{}", r#"{"phase":null,"exemptions":[],"templates":"","description":"x"}"#] {
             let mut problems = Problems::default();
-            let settings = Settings::read(text, &IDS, &mut problems);
+            let settings = Settings::read(&mut Cursor::new(text), &IDS, &mut problems);
             assert!(problems.is_empty());
             assert_eq!(settings.common.phase, Phase::Mutating);
             assert_eq!(settings.common.templates, Templates::Check);
@@ -342,12 +339,21 @@ mod tests {
             ]
         );
         assert_eq!(problems("[1]"), ["settings: must be a map, is a list"]);
+        assert_eq!(
+            problems(r#"{"exemptions":[{"#),
+            [
+                "exemptions[0]: is broken JSON",
+                "exemptions[0]: has no matcher, so it would exempt everything; name namespaces, serviceAccounts, names, kinds, users or groups",
+                "exemptions: is broken JSON",
+                "settings: is broken JSON"
+            ]
+        );
     }
 
     #[test]
     fn api_audiences() {
         let settings = Settings::read(
-            Some(r#"{"extraApiAudiences":["https://issuer.example/*"]}"#),
+            &mut Cursor::new(r#"{"extraApiAudiences":["https://issuer.example/*"]}"#),
             &IDS,
             &mut Problems::default(),
         );

@@ -132,9 +132,9 @@ impl<'c, 'a, 'p> Value<'c, 'a, 'p> {
                 each(&key, Value::new(json, Path::Key(&path, &key)), problems);
             }
             seen.push(key);
-            skip_unread(json, start)
+            json.skip_unread(start)
         });
-        debug_assert!(walked.is_ok(), "settings are JSON before they are read");
+        note_broken(&walked, &path, problems);
     }
 
     /// Walks the entries of a list.
@@ -148,9 +148,9 @@ impl<'c, 'a, 'p> Value<'c, 'a, 'p> {
             let start = json.start();
             each(index, Value::new(json, Path::Entry(&path, index)), problems);
             index += 1;
-            skip_unread(json, start)
+            json.skip_unread(start)
         });
-        debug_assert!(walked.is_ok(), "settings are JSON before they are read");
+        note_broken(&walked, &path, problems);
     }
 
     /// The JSON text of the value, to be read later.
@@ -232,12 +232,11 @@ impl<'c, 'a, 'p> Value<'c, 'a, 'p> {
     }
 }
 
-/// Moves on behind a value that nobody read.
-fn skip_unread(json: &mut Cursor<'_>, start: usize) -> Read<()> {
-    if json.start() == start {
-        json.skip()?;
+/// Settings that end early must not pass for settings that say less.
+fn note_broken(walked: &Read<()>, path: &Path<'_>, problems: &mut Problems) {
+    if walked.is_err() {
+        problems.note(path, "is broken JSON");
     }
-    Ok(())
 }
 
 /// What is wrong with a pattern anywhere: nothing to match, or blanks and
