@@ -7,8 +7,6 @@ pub mod plan;
 pub mod scene;
 mod summary;
 
-use std::collections::BTreeSet;
-
 use k8s_openapi::Resource;
 use k8s_openapi::api::batch::v1::Job;
 
@@ -18,6 +16,7 @@ use crate::admission::response::POLICY;
 use crate::admission::subject::Subject;
 use crate::admission::verdict::{Code, Outcome, Verdict};
 use crate::cluster::Cluster;
+use crate::matching::names::Names;
 use crate::object::edit::Node;
 use crate::object::json::Cursor;
 use crate::object::meta::{Head, MIRROR_POD, Meta};
@@ -319,11 +318,8 @@ impl Review<'_> {
     fn weigh(&self, opinion: Opinion, old: &[Remark], fixing: Fixing) -> Verdict {
         let mut rejections = Vec::new();
         let mut warnings = Vec::new();
-        // A set: both objects may hold thousands of findings.
-        let mut known = BTreeSet::new();
-        for remark in old {
-            known.insert(remark.identity());
-        }
+        let known: Vec<String> = old.iter().map(Remark::identity).collect();
+        let known = Names::of(known.iter().map(String::as_str));
         for (level, finding) in opinion.findings {
             let strict = self.settings.common.treat_warn_as == TreatWarnAs::Reject;
             let rejects = match finding.strength {
@@ -331,7 +327,7 @@ impl Review<'_> {
                 Strength::Warning => strict,
                 Strength::Notice => false,
             };
-            if rejects && (known.is_empty() || !known.contains(&finding.remark.identity())) {
+            if rejects && (old.is_empty() || !known.has(&finding.remark.identity())) {
                 rejections.push(finding.remark);
             } else {
                 warnings.push(finding.remark);

@@ -2,11 +2,10 @@
 //! Remarks as people and the audit log get to see them: sorted, bounded, the
 //! same text for the same request.
 
-use std::collections::BTreeSet;
-
 use super::finding::Remark;
 use crate::admission::response::POLICY;
 use crate::admission::verdict::{Code, Rejection};
+use crate::matching::names::Names;
 
 /// The most findings that a message lists.
 const LISTED: usize = 20;
@@ -41,15 +40,14 @@ pub fn message(place: &str, lines: &[String], most: usize) -> String {
 /// The rejection for some remarks.
 #[must_use]
 pub fn rejection(remarks: &[Remark]) -> Rejection {
-    Rejection { code: Code::Forbidden, message: message("", &sorted(remarks.iter().map(Remark::to_string)), LISTED) }
+    Rejection {
+        code: Code::Forbidden,
+        message: message("", &sorted(&remarks.iter().map(Remark::to_string).collect::<Vec<_>>()), LISTED),
+    }
 }
 
-fn sorted(lines: impl Iterator<Item = String>) -> Vec<String> {
-    let mut sorted = BTreeSet::new();
-    for line in lines {
-        sorted.insert(line);
-    }
-    sorted.into_iter().collect()
+fn sorted(lines: &[String]) -> Vec<String> {
+    Names::of(lines.iter().map(String::as_str)).distinct().into_iter().map(str::to_owned).collect()
 }
 
 /// The warnings: one per finding, per fix and per fix to come.
@@ -58,7 +56,8 @@ pub fn warnings(findings: &[Remark], fixed: &[Remark], foreseen: &[Remark]) -> V
     let foreseen = foreseen.iter().map(|remark| {
         format!("{}: {}: Pods made from this template will be changed: {}", remark.rule, remark.place, remark.text())
     });
-    let lines = sorted(findings.iter().chain(fixed).map(Remark::to_string).chain(foreseen));
+    let lines: Vec<String> = findings.iter().chain(fixed).map(Remark::to_string).chain(foreseen).collect();
+    let lines = sorted(&lines);
     let (count, mut used) = (lines.len(), 0);
     let mut kept = Vec::new();
     for line in lines {

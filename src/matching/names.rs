@@ -7,7 +7,12 @@
 #[derive(Debug, Default)]
 pub struct Names<'s>(Vec<(&'s str, usize)>);
 
-impl Names<'_> {
+impl<'s> Names<'s> {
+    /// Texts, each with its position in their list.
+    pub fn of(texts: impl Iterator<Item = &'s str>) -> Self {
+        texts.enumerate().map(|(position, text)| (text, position)).collect::<Vec<_>>().into()
+    }
+
     /// The position of a name; the least, where it occurs more than once.
     #[must_use]
     pub fn position(&self, name: &str) -> Option<usize> {
@@ -15,9 +20,16 @@ impl Names<'_> {
         self.0.get(first).filter(|(known, _)| *known == name).map(|(_, position)| *position)
     }
 
-    /// The names, sorted.
-    pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(name, _)| *name)
+    /// The names, sorted, each once.
+    #[must_use]
+    pub fn distinct(&self) -> Vec<&'s str> {
+        let mut names: Vec<&str> = Vec::with_capacity(self.0.len());
+        for (name, _) in &self.0 {
+            if names.last() != Some(name) {
+                names.push(name);
+            }
+        }
+        names
     }
 
     /// Whether a name is there.
@@ -28,22 +40,61 @@ impl Names<'_> {
 }
 
 impl<'s> From<Vec<(&'s str, usize)>> for Names<'s> {
+    #[inline(never)]
     fn from(mut names: Vec<(&'s str, usize)>) -> Self {
-        names.sort_unstable();
+        sort(&mut names);
         Self(names)
+    }
+}
+
+/// Heapsort: the library's sorts are faster where there are thousands of names,
+/// and 13 KB of the module.
+fn sort(names: &mut [(&str, usize)]) {
+    let count = names.len();
+    for root in (0..count / 2).rev() {
+        sift_down(names, root);
+    }
+    for end in (1..count).rev() {
+        names.swap(0, end);
+        if let Some(rest) = names.get_mut(..end) {
+            sift_down(rest, 0);
+        }
+    }
+}
+
+/// Puts the name at `root` below all that are greater.
+fn sift_down(names: &mut [(&str, usize)], mut root: usize) {
+    loop {
+        let left = 2 * root + 1;
+        let greater = if names.get(left) < names.get(left + 1) { left + 1 } else { left };
+        if names.get(greater) <= names.get(root) {
+            return;
+        }
+        names.swap(root, greater);
+        root = greater;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::Names;
+    use proptest::prelude::*;
 
     #[test]
     fn finds_the_first_of_a_name() {
         let names = Names::from(vec![("b", 2), ("a", 7), ("b", 1), ("", 3)]);
         assert_eq!(["a", "b", "", "c"].map(|name| names.position(name)), [Some(7), Some(1), Some(3), None]);
-        assert_eq!(names.iter().collect::<Vec<_>>(), ["", "a", "b", "b"]);
+        assert_eq!(names.distinct(), ["", "a", "b"]);
         assert!(names.has("a") && !names.has("aa"));
         assert_eq!(Names::default().position(""), None);
+    }
+
+    proptest! {
+        #[test]
+        fn sorts_as_the_library_does(texts in prop::collection::vec("[a-c]{0,3}", 0..40)) {
+            let mut expected: Vec<(&str, usize)> = texts.iter().map(String::as_str).zip(0..).collect();
+            expected.sort_unstable();
+            prop_assert_eq!(Names::of(texts.iter().map(String::as_str)).0, expected);
+        }
     }
 }

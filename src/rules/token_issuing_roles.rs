@@ -10,6 +10,7 @@ use super::{Check, Room, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Scene, Stop};
+use crate::matching::names::Names;
 use crate::object::place::Place;
 use crate::object::rbac::PolicyRule;
 use crate::object::view::Text;
@@ -74,10 +75,7 @@ fn whose(rule: &PolicyRule<'_>) -> String {
     if rule.resource_names.is_empty() {
         return "every account".to_owned();
     }
-    let mut names: Vec<&str> = rule.resource_names.iter().map(Text::as_str).collect();
-    names.sort_unstable();
-    names.dedup();
-    names.join(", ")
+    Names::of(rule.resource_names.iter().map(Text::as_str)).distinct().join(", ")
 }
 
 #[cfg(test)]

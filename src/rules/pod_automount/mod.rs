@@ -240,14 +240,13 @@ impl<'a> PodAutomount<'a> {
         let spec = &workload.spec;
         edit.set(&[SPEC], FIELD, "false")?;
         // Sorted, so that each mount is looked up and not compared with them all.
-        let mut volumes: Vec<(&str, usize)> = plugin_volumes(spec).map(|(index, name)| (name, index)).collect();
-        volumes.sort_unstable();
-        let mut kept = vec![false; volumes.len()];
+        let volumes = Names::from(plugin_volumes(spec).map(|(index, name)| (name, index)).collect::<Vec<_>>());
+        let mut kept = vec![false; spec.volumes.len()];
         let mut keepers = Vec::new();
         for (list, position, container) in spec.all_containers() {
             let mut is_keeper = None;
             for (mount, name) in container.mounts.iter().map(|mount| mount.name.as_deref()).enumerate() {
-                let found = name.and_then(|name| volumes.binary_search_by_key(&name, |(known, _)| known).ok());
+                let found = name.and_then(|name| volumes.position(name));
                 let Some(found) = found else { continue };
                 if *is_keeper.get_or_insert_with(|| keeps(&self.token_containers, spec, container)) {
                     kept.get_mut(found).into_iter().for_each(|kept| *kept = true);
@@ -260,8 +259,8 @@ impl<'a> PodAutomount<'a> {
                 keepers.push(container.name.as_deref().unwrap_or_default());
             }
         }
-        for ((_, index), _) in volumes.iter().zip(&kept).filter(|(_, kept)| !**kept) {
-            edit.remove(&[SPEC, Step::Key("volumes"), Step::Entry(*index)])?;
+        for (index, _) in plugin_volumes(spec).filter(|(index, _)| kept.get(*index) != Some(&true)) {
+            edit.remove(&[SPEC, Step::Key("volumes"), Step::Entry(index)])?;
         }
         let place = workload.spec_place().field(FIELD);
         if keepers.is_empty() {
@@ -348,7 +347,7 @@ pub fn kept_volumes(scene: &Scene<'_>, spec: &PodSpec<'_>) -> Vec<String> {
         list.extend(container.mounts.iter().filter_map(|mount| mount.name.as_deref()).map(|volume| (volume, 0)));
     }
     let (kept, others) = (Names::from(kept), Names::from(others));
-    kept.iter().filter(|volume| !others.has(volume)).map(str::to_owned).collect()
+    kept.distinct().into_iter().filter(|volume| !others.has(volume)).map(str::to_owned).collect()
 }
 
 /// The volumes that the API server's plugin added, with their positions. Called
