@@ -5,6 +5,7 @@
 //! A case is a folder `cases/<rule>/<case>/`; `README.md` beside it says what is in it.
 
 pub mod case;
+pub mod counted;
 pub mod difference;
 pub mod engine;
 pub mod expectation;

@@ -14,6 +14,7 @@
 //! - `hostile::...`: payloads that no API server sends
 //! - `law::...`: what holds for every Pod on its way through the API server, on made-up ones
 //! - `budget::...`: limits of `budgets.toml`
+//! - `count::...`: what requests cost, counted; `BLESS=1` rewrites `counts.toml`
 
 #[path = "e2e/accounts.rs"]
 mod accounts;
@@ -23,6 +24,8 @@ mod budgets;
 mod cases;
 #[path = "e2e/consistency.rs"]
 mod consistency;
+#[path = "e2e/counts.rs"]
+mod counts;
 #[path = "e2e/coverage.rs"]
 mod coverage;
 #[path = "e2e/docs.rs"]
@@ -84,6 +87,7 @@ fn run() -> Result<ExitCode> {
         hostile::trials(&engine),
         laws::trials(&engine),
         budgets::trials(&engine),
+        counts::trials(&engine, bless),
     ];
     Ok(libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code())
 }

@@ -129,12 +129,33 @@ pub fn subjects() -> Result<Vec<Subject>> {
     ]
     .into_iter()
     .map(|(name, object, expected)| Ok(Subject { name, request: request(object)?, expected }))
+    .chain([Ok(Subject { name: "token request", request: token_request()?, expected: Expected::Accepted })])
     .collect()
 }
 
-/// `{}`, and settings of a large organisation.
-pub fn settings() -> Vec<Settings> {
-    let exemptions: Vec<_> = (0..200)
+/// What the kubelet does for every Pod with a token of its own, and anyone else may do too.
+fn token_request() -> Result<Value> {
+    let mut request = request(json!({
+        "apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "checkout", "namespace": "shop"},
+    }))?;
+    edit(&mut request, "", |request| {
+        let kind = json!({"group": "authentication.k8s.io", "version": "v1", "kind": "TokenRequest"});
+        request.insert("requestKind".to_owned(), kind.clone());
+        request.insert("kind".to_owned(), kind);
+        request.insert("subResource".to_owned(), "token".into());
+        request.insert("requestSubResource".to_owned(), "token".into());
+        let spec = json!({"audiences": ["https://vault.example.com"], "expirationSeconds": 3600,
+            "boundObjectRef": {"apiVersion": "v1", "kind": "Pod", "name": "checkout-5d9c", "uid": "8f1c"}});
+        let object = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
+            "metadata": {"name": "checkout", "namespace": "shop"}, "spec": spec});
+        request.insert("object".to_owned(), object);
+    })?;
+    Ok(request)
+}
+
+/// A number of exemptions, each with three patterns, none of which covers a subject.
+pub fn exemptions(count: usize) -> Vec<Value> {
+    (0..count)
         .map(|number| {
             json!({
                 "rules": ["pod-automount"],
@@ -143,10 +164,20 @@ pub fn settings() -> Vec<Settings> {
                 "reason": "reads its own configuration from the API server",
             })
         })
-        .collect();
+        .collect()
+}
+
+/// `{}`, and settings of a large organisation.
+pub fn settings() -> Vec<Settings> {
+    let exemptions = exemptions(200);
+    let mut roles: Vec<_> = (1..200).map(|number| format!("team-{number}/{{serviceAccount}}")).collect();
+    roles.push("checkout".to_owned());
     vec![
         Settings { name: "{}", value: Value::Object(Map::new()) },
-        Settings { name: "200 exemptions", value: json!({ "exemptions": exemptions }) },
+        Settings {
+            name: "200 exemptions, 200 roles",
+            value: json!({"exemptions": exemptions, "rules": {"role-arn": {"action": "reject", "roles": roles}}}),
+        },
     ]
 }
 

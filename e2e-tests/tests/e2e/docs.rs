@@ -96,6 +96,12 @@ fn page(rule: &Rule, engine: &Engine, bless: bool) -> Result<()> {
     examples(rule, engine, &filled)
 }
 
+/// The same for one generated part of a page.
+pub fn settle_part(path: &Path, name: &str, content: &str, bless: bool) -> Result<()> {
+    let text = read(path)?;
+    settle(path, &text, &fill(&text, name, content)?, bless)
+}
+
 /// Compares a file with what it must be, or makes it so.
 fn settle(path: &Path, text: &str, wanted: &str, bless: bool) -> Result<()> {
     if text == wanted {

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! What requests cost, in instructions and memory, beside what they cost when `counts.toml` was written.
+//!
+//! The numbers depend on the compiler, so they are compared only where it is the one that they were counted with;
+//! elsewhere they are printed.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::process::Command;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use anyhow::{Context as _, Result, anyhow, ensure};
+use e2e_tests::case::Host;
+use e2e_tests::counted::{Count, CountedModule};
+use e2e_tests::engine::Engine;
+use libtest_mimic::Trial;
+use sa_hygiene::bench::{self, Settings, Subject};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{docs, failed, repository};
+
+/// What may be lost, of a hundred, without anyone being told.
+const TOLERATED: u64 = 3;
+
+/// The account that look-ups find.
+const ACCOUNT: &str = r#"{"metadata":{"annotations":{}}}"#;
+
+/// `counts.toml`.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Counts {
+    rustc: String,
+    module: BTreeMap<String, u64>,
+    instructions: BTreeMap<String, BTreeMap<String, u64>>,
+    pages: BTreeMap<String, BTreeMap<String, u64>>,
+}
+
+/// The module with its counters on, compiled by whoever needs it first.
+#[derive(Default)]
+struct Lazy(OnceLock<Result<CountedModule, String>>);
+
+impl Lazy {
+    fn get(&self) -> Result<&CountedModule> {
+        let module = self.0.get_or_init(|| CountedModule::load().map_err(|error| format!("{error:#}")));
+        module.as_ref().map_err(|error| anyhow!("{error}"))
+    }
+}
+
+type Test = Box<dyn FnOnce(&CountedModule, &Engine) -> Result<()> + Send>;
+
+pub fn trials(engine: &Arc<Engine>, bless: bool) -> Vec<Trial> {
+    let lazy = Arc::new(Lazy::default());
+    let trial = |name: &str, test: Test| {
+        let (lazy, engine) = (Arc::clone(&lazy), Arc::clone(engine));
+        Trial::test(name, move || lazy.get().and_then(|module| test(module, &engine)).map_err(failed))
+    };
+    vec![
+        trial("count::requests", Box::new(move |module, engine| requests(module, engine, bless))),
+        trial("count::phases", Box::new(move |module, _| phases(module, bless))),
+        trial("count::cost_is_linear", Box::new(move |module, _| growth(module, bless))),
+        trial("count::hosts_agree", Box::new(hosts_agree)),
+    ]
+}
+
+fn requests(module: &CountedModule, engine: &Engine, bless: bool) -> Result<()> {
+    let found = count(module, engine)?;
+    let path = repository().join("counts.toml");
+    let text = fs::read_to_string(&path).unwrap_or_default();
+    let known: Option<Counts> = toml::from_str(&text).ok();
+    if bless {
+        fs::write(&path, write(&found))?;
+        return Ok(());
+    }
+    let known = known.context("counts.toml cannot be read; `make bless` writes it")?;
+    if known.rustc != found.rustc {
+        println!("counted with {}, counts.toml with {}: not compared\n{}", found.rustc, known.rustc, write(&found));
+        return Ok(());
+    }
+    let mut worse = String::new();
+    let rows = |counts: &Counts| {
+        let tables = [("instructions", counts.instructions.clone()), ("pages", counts.pages.clone())];
+        let module = [("module", BTreeMap::from([("all".to_owned(), counts.module.clone())]))];
+        let mut rows = BTreeMap::new();
+        for (table, groups) in tables.into_iter().chain(module) {
+            for (settings, counts) in groups {
+                rows.extend(counts.into_iter().map(|(name, count)| (format!("{table}, {settings}: {name}"), count)));
+            }
+        }
+        rows
+    };
+    let (known, found) = (rows(&known), rows(&found));
+    for (name, count) in &found {
+        match known.get(name) {
+            None => drop(writeln!(worse, "{name}: {count}, not in counts.toml")),
+            Some(before) if count * 100 > before * (100 + TOLERATED) => {
+                let _ = writeln!(worse, "{name}: {count}, was {before}");
+            }
+            Some(_) => {}
+        }
+    }
+    ensure!(
+        worse.is_empty(),
+        "costs more than {TOLERATED} % more than it did; make it cheaper, or let `make bless` write it down:\n{worse}"
+    );
+    Ok(())
+}
+
+fn count(module: &CountedModule, engine: &Engine) -> Result<Counts> {
+    let mut counts =
+        Counts { rustc: rustc()?, module: BTreeMap::new(), instructions: BTreeMap::new(), pages: BTreeMap::new() };
+    let mut start = 0;
+    for Settings { name, value } in bench::settings() {
+        let (mut instructions, mut pages) = (BTreeMap::new(), BTreeMap::new());
+        for subject in bench::subjects()? {
+            let count = validate(module, &subject.request, &value)?;
+            start = count.start;
+            instructions.insert(subject.name.to_owned(), count.call);
+            pages.insert(subject.name.to_owned(), count.pages);
+        }
+        counts.instructions.insert(name.to_owned(), instructions);
+        counts.pages.insert(name.to_owned(), pages);
+    }
+    counts.module = BTreeMap::from([
+        ("bytes".to_owned(), u64::try_from(engine.module_size())?),
+        ("functions-imported".to_owned(), u64::try_from(module.imports().len())?),
+        ("functions-exported".to_owned(), u64::try_from(module.exports().len())?),
+        ("instructions-to-start".to_owned(), start),
+    ]);
+    Ok(counts)
+}
+
+fn write(counts: &Counts) -> String {
+    let mut text =
+        "# What requests cost, counted: instructions of the module (wasmtime's fuel) and pages of memory (64 KiB).\n\
+        # `make bless` writes this file; `make test` fails where something costs 3 % more, with this compiler.\n\n"
+            .to_owned();
+    let _ = writeln!(text, "rustc = \"{}\"\n\n[module]", counts.rustc);
+    for (name, count) in &counts.module {
+        let _ = writeln!(text, "{name} = {}", grouped(*count, "_"));
+    }
+    for (table, groups) in [("instructions", &counts.instructions), ("pages", &counts.pages)] {
+        for (settings, counts) in groups {
+            let _ = writeln!(text, "\n[{table}.\"{settings}\"]");
+            for (name, count) in counts {
+                let _ = writeln!(text, "\"{name}\" = {}", grouped(*count, "_"));
+            }
+        }
+    }
+    text
+}
+
+/// A number with its thousands apart.
+fn grouped(number: u64, separator: &str) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push_str(separator);
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// The compiler's version; the module is built with the one on the path.
+fn rustc() -> Result<String> {
+    let output = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())).arg("--version").output();
+    let text = String::from_utf8(output.context("rustc")?.stdout)?;
+    Ok(text.split_whitespace().nth(1).unwrap_or_default().to_owned())
+}
+
+fn validate(module: &CountedModule, request: &Value, settings: &Value) -> Result<Count> {
+    let payload = serde_json::to_vec(&json!({"request": request, "settings": settings}))?;
+    module.call("validate", &payload, Some(ACCOUNT))
+}
+
+fn subject(name: &str) -> Result<Subject> {
+    bench::subjects()?.into_iter().find(|subject| subject.name == name).with_context(|| format!("no subject {name}"))
+}
+
+/// Where the instructions of a request go, found by leaving parts out.
+fn phases(module: &CountedModule, bless: bool) -> Result<()> {
+    let accepted = subject("pod accepted")?.request;
+    let changed = |pointer: &str, value: &str| -> Result<Value> {
+        let mut request = accepted.clone();
+        *request.pointer_mut(pointer).with_context(|| format!("no {pointer}"))? = json!(value);
+        Ok(request)
+    };
+    let cost = |request: &Value| Ok::<_, anyhow::Error>(validate(module, request, &json!({}))?.call);
+    let nothing = module.call("protocol_version", b"", None)?;
+    // Nobody judges the one; the other is exempt, but the plan is made.
+    let (read, planned) = (cost(&changed("/kind/kind", "ConfigMap")?)?, cost(&changed("/namespace", "kube-system")?)?);
+    let judged = cost(&accepted)?;
+    let rows = [
+        ("the instance starts: memory, WASI, the table of operations", nothing.start),
+        ("a call that does nothing", nothing.call),
+        ("the payload is read: request, object, settings", read.saturating_sub(nothing.call)),
+        ("the plan is made: every rule reads its parameters", planned.saturating_sub(read)),
+        ("the rules judge, and the answer is written", judged.saturating_sub(planned)),
+        ("together, for a Pod of 6 KB that is accepted", nothing.start + judged),
+        ("more for a Pod that is fixed", cost(&subject("pod fixed")?.request)?.saturating_sub(judged)),
+        ("more for a Pod that is refused", cost(&subject("pod refused")?.request)?.saturating_sub(judged)),
+    ];
+    let mut table = "| phase | instructions |\n|---|---:|\n".to_owned();
+    for (phase, instructions) in rows {
+        let _ = writeln!(table, "| {phase} | {} |", grouped(instructions, ","));
+    }
+    settle("phases", &table, bless)
+}
+
+/// How costs grow with what is in an object and in the settings.
+fn growth(module: &CountedModule, bless: bool) -> Result<()> {
+    const SIZES: [usize; 4] = [1, 10, 100, 1000];
+    let accepted = subject("pod accepted")?.request;
+    let mut containers = Vec::new();
+    let mut exemptions = Vec::new();
+    for size in SIZES {
+        let mut request = accepted.clone();
+        let list = request.pointer_mut("/object/spec/containers").and_then(Value::as_array_mut);
+        list.context("no containers")?.extend((0..size).map(|number| {
+            let env: Vec<_> = (0..5).map(|entry| json!({"name": format!("N{entry}"), "value": "some value"})).collect();
+            json!({"name": format!("w{number:04}"), "image": "registry.example.com/worker:1", "env": env})
+        }));
+        containers.push(validate(module, &request, &json!({}))?.call);
+        let settings = json!({"exemptions": bench::exemptions(size)});
+        exemptions.push(validate(module, &accepted, &settings)?.call);
+    }
+    let mut table = "| how many | containers with five variables | exemptions |\n|---:|---:|---:|\n".to_owned();
+    for ((size, containers), exemptions) in SIZES.iter().zip(&containers).zip(&exemptions) {
+        let _ = writeln!(
+            table,
+            "| {} | {} | {} |",
+            grouped(u64::try_from(*size)?, ","),
+            grouped(*containers, ","),
+            grouped(*exemptions, ",")
+        );
+    }
+    for counts in [&containers, &exemptions] {
+        // What a thousand cost beyond a hundred, by what a hundred cost beyond ten: ten, where cost is linear.
+        let linear =
+            matches!(counts.as_slice(), [_, ten, hundred, thousand] if thousand - hundred <= (hundred - ten) * 11);
+        ensure!(linear, "costs are not linear:\n{table}");
+    }
+    settle("growth", &table, bless)
+}
+
+/// A generated part of `docs/performance.md`.
+fn settle(name: &str, table: &str, bless: bool) -> Result<()> {
+    // Trials run side by side, and two of them write this page.
+    static PAGE: Mutex<()> = Mutex::new(());
+    if !bless {
+        let counts: Counts = toml::from_str(&fs::read_to_string(repository().join("counts.toml"))?)?;
+        if counts.rustc != rustc()? {
+            println!("counted with another compiler than counts.toml: not compared\n{table}");
+            return Ok(());
+        }
+    }
+    let _page = PAGE.lock().unwrap_or_else(PoisonError::into_inner);
+    docs::settle_part(&repository().join("docs/performance.md"), name, table, bless)
+}
+
+/// The second host is there for counting only: it has to say what the first says.
+fn hosts_agree(module: &CountedModule, engine: &Engine) -> Result<()> {
+    let accounts = ["checkout", "default"].map(
+        |name| json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": "shop"}}),
+    );
+    for subject in bench::subjects()? {
+        let first = engine.evaluate(&subject.request, &json!({}), &accounts, &Host::default())?.bytes;
+        let second = validate(module, &subject.request, &json!({}))?.answer;
+        ensure!(first == second, "{}: the hosts disagree", subject.name);
+    }
+    Ok(())
+}
