@@ -42,8 +42,7 @@ impl<'a> Fields<'a> for Payload<'a> {
 
     fn set(&mut self, key: &str, json: &mut Cursor<'a>) -> Read<()> {
         if key == "request" {
-            self.request = View::read(json)?;
-            return Ok(());
+            return self.request.fill(json);
         }
         let start = json.start();
         self.settings = Settings::read(json, self.rule_ids, &mut self.problems);

@@ -55,12 +55,14 @@ pub struct Object<'a> {
 }
 
 impl<'a> View<'a> for Object<'a> {
-    fn read(json: &mut Cursor<'a>) -> Read<Self> {
+    fn fill(&mut self, json: &mut Cursor<'a>) -> Read<()> {
         let mut ahead = json.clone();
-        match Pod::read(&mut ahead) {
-            Ok(pod) => Ok(Self { raw: json.follow(&ahead).into(), pod: Some(pod) }),
-            Err(_) => Ok(Self { raw: View::read(json)?, pod: None }),
+        if self.pod.insert(Pod::default()).fill(&mut ahead).is_err() {
+            self.pod = None;
+            return self.raw.fill(json);
         }
+        self.raw = json.follow(&ahead).into();
+        Ok(())
     }
 }
 

@@ -57,14 +57,15 @@ view! {
 pub struct Filled(bool);
 
 impl<'a> View<'a> for Filled {
-    fn read(json: &mut Cursor<'a>) -> Read<Self> {
+    fn fill(&mut self, json: &mut Cursor<'a>) -> Read<()> {
         if json.null()? {
-            return Ok(Self(false));
+            return Ok(());
         }
         if json.kind() != "a string" {
             return json.wrong("a string");
         }
-        Ok(Self(json.skip()? != "\"\""))
+        self.0 = json.skip()? != "\"\"";
+        Ok(())
     }
 }
 

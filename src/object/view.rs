@@ -16,22 +16,33 @@ pub use super::json::Misfit;
 use super::json::{Cursor, Read};
 use super::place::Shown;
 
-/// A type that can be read from JSON.
-pub trait View<'a>: Sized {
-    /// Reads the value that is next.
+/// Something that can be read from JSON, in place: what is read into a value and
+/// moved from there to where it belongs is a fifth of the module.
+pub trait View<'a> {
+    /// Reads the value that is next. Called once, on the default.
     ///
     /// # Errors
     /// [`Misfit`] when it does not fit.
-    fn read(json: &mut Cursor<'a>) -> Read<Self>;
+    fn fill(&mut self, json: &mut Cursor<'a>) -> Read<()>;
 }
 
 /// Reads a whole document; `base` is the path of the document itself.
 ///
 /// # Errors
 /// [`Misfit`] when the text is not JSON or does not fit the view.
-pub fn read<'a, T: View<'a>>(text: &'a str, base: &str) -> Result<T, Misfit> {
+pub fn read<'a, T: View<'a> + Default>(text: &'a str, base: &str) -> Result<T, Misfit> {
+    let mut view = T::default();
+    fill(&mut view, text, &|| base.to_owned())?;
+    Ok(view)
+}
+
+/// The same in place. The path is asked for only when something is wrong.
+///
+/// # Errors
+/// As [`read`].
+pub fn fill<'a>(view: &mut dyn View<'a>, text: &'a str, base: &dyn Fn() -> String) -> Result<(), Misfit> {
     let mut json = Cursor::new(text);
-    T::read(&mut json).and_then(|view| json.end().map(|()| view)).map_err(|misfit| based(misfit, base))
+    view.fill(&mut json).and_then(|()| json.end()).map_err(|misfit| based(misfit, &base()))
 }
 
 /// Completes a path with the path of the document.
@@ -110,9 +121,11 @@ impl<'a> Raw<'a> {
     /// # Errors
     /// As [`read`].
     pub fn read_at<T: View<'a> + Default>(self, base: &dyn Fn() -> String) -> Result<T, Misfit> {
-        let Some(text) = self.0 else { return Ok(T::default()) };
-        let mut json = Cursor::new(text);
-        T::read(&mut json).and_then(|view| json.end().map(|()| view)).map_err(|misfit| based(misfit, &base()))
+        let mut view = T::default();
+        if let Some(text) = self.0 {
+            fill(&mut view, text, base)?;
+        }
+        Ok(view)
     }
 
     /// Reads the value now; absent gives the default.
@@ -120,7 +133,7 @@ impl<'a> Raw<'a> {
     /// # Errors
     /// As [`read`].
     pub fn read<T: View<'a> + Default>(self, base: &str) -> Result<T, Misfit> {
-        self.0.map_or_else(|| Ok(T::default()), |text| read(text, base))
+        self.read_at(&|| base.to_owned())
     }
 }
 
@@ -131,46 +144,54 @@ impl<'a> From<&'a str> for Raw<'a> {
 }
 
 impl<'a> View<'a> for Raw<'a> {
-    fn read(json: &mut Cursor<'a>) -> Read<Self> {
+    fn fill(&mut self, json: &mut Cursor<'a>) -> Read<()> {
         let text = json.skip()?;
-        Ok(Self((text != "null").then_some(text)))
+        self.0 = (text != "null").then_some(text);
+        Ok(())
     }
 }
 
 impl<'a> View<'a> for bool {
-    fn read(json: &mut Cursor<'a>) -> Read<Self> {
-        json.boolean()
+    fn fill(&mut self, json: &mut Cursor<'a>) -> Read<()> {
+        *self = json.boolean()?;
+        Ok(())
     }
 }
 
 impl<'a> View<'a> for i64 {
-    fn read(json: &mut Cursor<'a>) -> Read<Self> {
-        json.integer()
+    fn fill(&mut self, json: &mut Cursor<'a>) -> Read<()> {
+        *self = json.integer()?;
+        Ok(())
     }
 }
 
 impl<'a> View<'a> for Text<'a> {
-    fn read(json: &mut Cursor<'a>) -> Read<Self> {
-        json.string().map(Self)
+    fn fill(&mut self, json: &mut Cursor<'a>) -> Read<()> {
+        // The default owns nothing that would have to be freed.
+        std::mem::forget(std::mem::replace(&mut self.0, json.string()?));
+        Ok(())
     }
 }
 
-impl<'a, T: View<'a>> View<'a> for Option<T> {
-    fn read(json: &mut Cursor<'a>) -> Read<Self> {
-        if json.null()? { Ok(None) } else { T::read(json).map(Some) }
-    }
-}
-
-impl<'a, T: View<'a>> View<'a> for Vec<T> {
-    fn read(json: &mut Cursor<'a>) -> Read<Self> {
-        let mut items = Self::new();
-        if !json.null()? {
-            json.entries(&mut |json| {
-                items.push(T::read(json)?);
-                Ok(())
-            })?;
+impl<'a, T: View<'a> + Default> View<'a> for Option<T> {
+    fn fill(&mut self, json: &mut Cursor<'a>) -> Read<()> {
+        if json.null()? {
+            return Ok(());
         }
-        Ok(items)
+        std::mem::forget(self.replace(T::default()));
+        self.as_mut().map_or(Ok(()), |view| view.fill(json))
+    }
+}
+
+impl<'a, T: View<'a> + Default> View<'a> for Vec<T> {
+    fn fill(&mut self, json: &mut Cursor<'a>) -> Read<()> {
+        if json.null()? {
+            return Ok(());
+        }
+        json.entries(&mut |json| {
+            self.push(T::default());
+            self.last_mut().map_or(Ok(()), |view| view.fill(json))
+        })
     }
 }
 
@@ -215,18 +236,16 @@ impl Strings<'_> {
     }
 }
 
-impl<'a, T: View<'a>> View<'a> for Members<'a, T> {
-    fn read(json: &mut Cursor<'a>) -> Read<Self> {
-        let mut members = Vec::new();
-        if !json.null()? {
-            json.members(&mut |key, json| {
-                let key = key.text();
-                let value = T::read(json).map_err(|misfit| misfit.inside(&["[\"", &Shown(&key).to_string(), "\"]"]))?;
-                members.push((Text(key), value));
-                Ok(())
-            })?;
+impl<'a, T: View<'a> + Default> View<'a> for Members<'a, T> {
+    fn fill(&mut self, json: &mut Cursor<'a>) -> Read<()> {
+        if json.null()? {
+            return Ok(());
         }
-        Ok(Self(members))
+        json.members(&mut |key, json| {
+            self.0.push((Text(key.text()), T::default()));
+            let Some((key, value)) = self.0.last_mut() else { return Ok(()) };
+            value.fill(json).map_err(|misfit| misfit.inside(&["[\"", &Shown(key).to_string(), "\"]"]))
+        })
     }
 }
 
@@ -269,12 +288,6 @@ pub fn fields<'a>(view: &mut dyn Fields<'a>, json: &mut Cursor<'a>) -> Read<()> 
     })
 }
 
-/// Sets a field that has not been set before: what it held owns nothing, and the
-/// code that would free it would be a tenth of every view's.
-pub fn fill<T>(field: &mut T, value: T) {
-    std::mem::forget(std::mem::replace(field, value));
-}
-
 /// Declares a view: a struct whose fields are read from the keys named, each
 /// absent by default. A trailing `.. field` notes whether the object holds
 /// anything that the view does not read.
@@ -304,10 +317,9 @@ macro_rules! view {
                 json: &mut $crate::object::json::Cursor<$lt>,
             ) -> $crate::object::json::Read<()> {
                 match key {
-                    $($key => $crate::object::view::fill(&mut self.$field, $crate::object::view::View::read(json)?),)*
-                    _ => drop(json.skip()?),
+                    $($key => $crate::object::view::View::fill(&mut self.$field, json),)*
+                    _ => json.skip().map(drop),
                 }
-                Ok(())
             }
 
             $(fn unread(&mut self) {
@@ -316,10 +328,8 @@ macro_rules! view {
         }
 
         impl<$lt> $crate::object::view::View<$lt> for $name<$lt> {
-            fn read(json: &mut $crate::object::json::Cursor<$lt>) -> $crate::object::json::Read<Self> {
-                let mut view = Self::default();
-                $crate::object::view::fields(&mut view, json)?;
-                Ok(view)
+            fn fill(&mut self, json: &mut $crate::object::json::Cursor<$lt>) -> $crate::object::json::Read<()> {
+                $crate::object::view::fields(self, json)
             }
         }
     };
