@@ -66,6 +66,38 @@ impl Misfit {
     }
 }
 
+/// The kinds of values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `{}`
+    Object,
+    /// `[]`
+    List,
+    /// `""`
+    String,
+    /// `true` or `false`
+    Boolean,
+    /// `null`
+    Null,
+    /// Anything else, which is a number if it is JSON.
+    Number,
+}
+
+impl Kind {
+    /// Its name, with the article.
+    #[must_use]
+    pub const fn noun(self) -> &'static str {
+        match self {
+            Self::Object => "an object",
+            Self::List => "a list",
+            Self::String => "a string",
+            Self::Boolean => "a boolean",
+            Self::Null => "null",
+            Self::Number => "a number",
+        }
+    }
+}
+
 /// A result on the way through a document; boxed, because it is rare.
 pub type Read<T> = Result<T, Box<Misfit>>;
 
@@ -119,15 +151,15 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    /// The kind of the next value, with its article.
-    pub fn kind(&mut self) -> &'static str {
+    /// The kind of the next value.
+    pub fn kind(&mut self) -> Kind {
         match self.peek() {
-            b'{' => "an object",
-            b'[' => "a list",
-            b'"' => "a string",
-            b't' | b'f' => "a boolean",
-            b'n' => "null",
-            _ => "a number",
+            b'{' => Kind::Object,
+            b'[' => Kind::List,
+            b'"' => Kind::String,
+            b't' | b'f' => Kind::Boolean,
+            b'n' => Kind::Null,
+            _ => Kind::Number,
         }
     }
 
@@ -180,7 +212,7 @@ impl<'a> Cursor<'a> {
     /// # Errors
     /// Always.
     pub fn wrong<T>(&mut self, wanted: &'static str) -> Read<T> {
-        let found = self.kind();
+        let found = self.kind().noun();
         self.skip()?;
         Err(Box::new(Misfit::Kind { path: String::new(), wanted, found }))
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Secrets, as far as they hold the token of an account.
 
-use super::json::{Cursor, Read};
+use super::json::{Cursor, Kind, Read};
 use super::meta::Meta;
 use super::view::{self, Misfit, Raw, Text, View, view};
 
@@ -61,7 +61,7 @@ impl<'a> View<'a> for Filled {
         if json.null()? {
             return Ok(());
         }
-        if json.kind() != "a string" {
+        if json.kind() != Kind::String {
             return json.wrong("a string");
         }
         self.0 = json.skip()? != "\"\"";

@@ -7,7 +7,7 @@ use std::fmt;
 
 use crate::matching::glob::Glob;
 use crate::matching::near;
-use crate::object::json::{Cursor, Read};
+use crate::object::json::{Cursor, Kind, Read};
 use crate::object::place::Shown;
 use crate::object::view::Text;
 
@@ -82,8 +82,8 @@ impl<'c, 'a, 'p> Value<'c, 'a, 'p> {
     /// The kind, with its article.
     fn kind(&mut self) -> &'static str {
         match self.json.kind() {
-            "an object" => "a map",
-            kind => kind,
+            Kind::Object => "a map",
+            kind => kind.noun(),
         }
     }
 
@@ -94,7 +94,7 @@ impl<'c, 'a, 'p> Value<'c, 'a, 'p> {
 
     /// Whether this is a map.
     pub fn is_map(&mut self) -> bool {
-        self.json.kind() == "an object"
+        self.json.kind() == Kind::Object
     }
 
     #[cold]
@@ -121,12 +121,11 @@ impl<'c, 'a, 'p> Value<'c, 'a, 'p> {
             return self.wrong("a map", problems);
         }
         let path = self.path;
-        // Room for most maps at once: allocations are what large settings cost.
-        let mut seen: Vec<Cow<'a, str>> = Vec::with_capacity(8);
+        let mut seen = Seen::default();
         let walked = self.json.members(&mut |key, json| {
             let key = key.text();
             let start = json.start();
-            if seen.contains(&key) {
+            if seen.has(&key) {
                 problems.note(&Path::Key(&path, &key), "is there twice");
             } else if absent_too || !json.nothing() {
                 each(&key, Value::new(json, Path::Key(&path, &key)), problems);
@@ -139,7 +138,7 @@ impl<'c, 'a, 'p> Value<'c, 'a, 'p> {
 
     /// Walks the entries of a list.
     pub fn list(mut self, problems: &mut Problems, each: EachEntry<'_, 'a>) {
-        if self.json.kind() != "a list" {
+        if self.json.kind() != Kind::List {
             return self.wrong("a list", problems);
         }
         let path = self.path;
@@ -161,7 +160,7 @@ impl<'c, 'a, 'p> Value<'c, 'a, 'p> {
 
     /// A text.
     pub fn text(mut self, problems: &mut Problems) -> Option<Text<'a>> {
-        if self.json.kind() != "a string" {
+        if self.json.kind() != Kind::String {
             self.wrong("a string", problems);
             return None;
         }
@@ -174,7 +173,7 @@ impl<'c, 'a, 'p> Value<'c, 'a, 'p> {
 
     /// A boolean.
     pub fn flag(mut self, problems: &mut Problems) -> Option<bool> {
-        if self.json.kind() != "a boolean" {
+        if self.json.kind() != Kind::Boolean {
             self.wrong("true or false", problems);
             return None;
         }
@@ -183,7 +182,7 @@ impl<'c, 'a, 'p> Value<'c, 'a, 'p> {
 
     /// A whole number within bounds.
     pub fn integer(mut self, least: i64, most: i64, problems: &mut Problems) -> Option<i64> {
-        let read = if self.json.kind() == "a number" { self.json.clone().integer().ok() } else { None };
+        let read = if self.json.kind() == Kind::Number { self.json.clone().integer().ok() } else { None };
         match read {
             Some(number) if (least..=most).contains(&number) => return Some(number),
             Some(number) => problems.note(&self.path, format_args!("is {number}, must be {least} to {most}")),
@@ -195,10 +194,11 @@ impl<'c, 'a, 'p> Value<'c, 'a, 'p> {
     /// One of several words. An unquoted `off` reaches us as `false` (YAML
     /// 1.1), so where `off` is a choice `false` means it.
     pub fn choice(mut self, choices: &[&'static str], problems: &mut Problems) -> Option<&'static str> {
-        let kind = self.json.kind();
-        let text = match kind {
-            "a string" => self.json.string().unwrap_or_default(),
-            "a boolean" if choices.contains(&"off") && self.json.clone().boolean() == Ok(false) => Cow::Borrowed("off"),
+        let text = match self.json.kind() {
+            Kind::String => self.json.string().unwrap_or_default(),
+            Kind::Boolean if choices.contains(&"off") && self.json.clone().boolean() == Ok(false) => {
+                Cow::Borrowed("off")
+            }
             _ => {
                 self.wrong(&["one of ", &choices.join(", ")].concat(), problems);
                 return None;
@@ -229,6 +229,31 @@ impl<'c, 'a, 'p> Value<'c, 'a, 'p> {
                 None => globs.push(Glob::new(pattern.into_cow())),
             }
         });
+    }
+}
+
+/// The keys of a map so far. Most maps have few, and allocations are what large
+/// settings cost.
+#[derive(Default)]
+struct Seen<'a> {
+    first: [Cow<'a, str>; 8],
+    count: usize,
+    more: Vec<Cow<'a, str>>,
+}
+
+impl<'a> Seen<'a> {
+    fn has(&self, key: &str) -> bool {
+        self.first.iter().take(self.count).chain(&self.more).any(|seen| seen == key)
+    }
+
+    fn push(&mut self, key: Cow<'a, str>) {
+        match self.first.get_mut(self.count) {
+            Some(free) => {
+                *free = key;
+                self.count += 1;
+            }
+            None => self.more.push(key),
+        }
     }
 }
 
