@@ -123,7 +123,13 @@ fn texts(parts: &[&dyn fmt::Display]) -> Vec<String> {
 }
 
 /// What stands for the value at the end of a text.
-const VALUE: &str = " ({})";
+pub const VALUE: &str = " ({})";
+
+/// A text without the value.
+#[must_use]
+pub fn without_value(wording: &Wording) -> &'static str {
+    wording.template.strip_suffix(VALUE).unwrap_or(wording.template)
+}
 
 impl RoleError {
     /// The values that the text takes, the last one the value as it was
@@ -141,8 +147,7 @@ impl RoleError {
 /// The text without the value.
 impl fmt::Display for RoleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let template = self.wording().template;
-        fill(template.strip_suffix(VALUE).unwrap_or(template), &self.details(), f)
+        fill(without_value(self.wording()), &self.details(), f)
     }
 }
 

@@ -4,12 +4,21 @@
 //! it.
 
 pub mod account_id;
+pub mod flaw;
+pub mod gcp_project;
+pub mod gcp_service_account;
+pub mod guid;
 pub mod mistake;
 pub mod partition;
 pub mod role_arn;
 pub mod role_path;
+pub mod strange;
 
 pub use account_id::AccountId;
+pub use flaw::Flaw;
+pub use gcp_project::GcpProject;
+pub use gcp_service_account::GcpServiceAccount;
+pub use guid::Guid;
 pub use mistake::RoleError;
 pub use partition::Partition;
 pub use role_arn::RoleArn;

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::strange::Strange;
 use super::{AccountId, Partition, RoleError, RolePath};
 use crate::matching::near;
 
@@ -92,8 +93,7 @@ fn after_arn(text: &str) -> Result<&str, RoleError> {
     if text.is_empty() {
         return Err(RoleError::Empty);
     }
-    // The worst of the characters that no ARN has tells how it came about.
-    if let Some(strange) = text.chars().map(Strange::of).max().flatten() {
+    if let Some(strange) = Strange::worst(text) {
         return Err(match strange {
             Strange::LineBreak => RoleError::LineBreak,
             Strange::Blank if text.trim() != text => RoleError::OuterBlank,
@@ -116,29 +116,6 @@ fn after_arn(text: &str) -> Result<&str, RoleError> {
         return Err(RoleError::Nested);
     }
     Ok(rest)
-}
-
-/// What no ARN has, from the least telling to the most.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Strange {
-    Percent,
-    Placeholder,
-    Quote,
-    Blank,
-    LineBreak,
-}
-
-impl Strange {
-    fn of(character: char) -> Option<Self> {
-        match character {
-            '%' => Some(Self::Percent),
-            '$' | '{' | '}' | '<' | '>' => Some(Self::Placeholder),
-            '"' | '\'' | '`' | '“' | '”' | '‘' | '’' => Some(Self::Quote),
-            '\n' | '\r' => Some(Self::LineBreak),
-            _ if character.is_whitespace() => Some(Self::Blank),
-            _ => None,
-        }
-    }
 }
 
 /// Whether a role stands where an account belongs.

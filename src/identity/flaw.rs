@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What can be wrong with a text that is to name an identity of Google's or
+//! Microsoft's cloud, each in words of its own.
+
+use std::fmt;
+
+use super::mistake::{QUOTED, UNFILLED, VALUE, without_value};
+use super::strange::Strange;
+use crate::engine::finding::{Wording, fill};
+
+/// Nothing at all.
+pub static EMPTY: Wording = Wording { name: "empty", template: "is empty; write a value, or remove it" };
+/// A blank or a line break anywhere.
+pub static BLANK: Wording = Wording { name: "blank", template: "has a blank or a line break; remove it ({})" };
+
+/// A mistake, as the text that tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flaw {
+    /// The text; it ends with the value as it was written, unless that is empty.
+    pub wording: &'static Wording,
+    /// What else the text names.
+    detail: Option<String>,
+}
+
+impl Flaw {
+    /// A mistake whose text names nothing but the value.
+    #[must_use]
+    pub const fn new(wording: &'static Wording) -> Self {
+        Self { wording, detail: None }
+    }
+
+    /// A mistake whose text names something more.
+    #[must_use]
+    pub const fn naming(wording: &'static Wording, detail: String) -> Self {
+        Self { wording, detail: Some(detail) }
+    }
+
+    /// What is wrong with a text whatever it is to name.
+    ///
+    /// # Errors
+    /// Nothing at all, blanks, quotes, placeholders.
+    pub fn in_general(text: &str) -> Result<(), Self> {
+        Err(Self::new(match Strange::worst(text) {
+            None if text.is_empty() => &EMPTY,
+            Some(Strange::LineBreak | Strange::Blank) => &BLANK,
+            Some(Strange::Quote) => &QUOTED,
+            Some(Strange::Placeholder) => &UNFILLED,
+            None | Some(Strange::Percent) => return Ok(()),
+        }))
+    }
+
+    /// The values that the text takes, the last one the value as it was
+    /// written.
+    #[must_use]
+    pub fn values<'v>(&'v self, written: &'v str) -> Vec<&'v str> {
+        let written = self.wording.template.ends_with(VALUE).then_some(written);
+        self.detail.as_deref().into_iter().chain(written).collect()
+    }
+}
+
+/// The text without the value.
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fill(without_value(self.wording), self.detail.as_slice(), f)
+    }
+}
+
+impl std::error::Error for Flaw {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_value_comes_last_where_the_text_takes_it() {
+        static NAMING: Wording = Wording { name: "x", template: "has {} inside ({})" };
+        let flaw = Flaw::naming(&NAMING, "b".to_owned());
+        assert_eq!((flaw.values("abc"), flaw.to_string()), (vec!["b", "abc"], "has b inside".to_owned()));
+        assert_eq!(Flaw::new(&EMPTY).values(""), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn in_general() {
+        let wording = |text| Flaw::in_general(text).map_err(|flaw| flaw.wording.name);
+        assert_eq!(wording("a@b"), Ok(()));
+        assert_eq!(wording(""), Err("empty"));
+        assert_eq!(wording("a b"), Err("blank"));
+        assert_eq!(wording("\"a\"\n"), Err("blank"));
+        assert_eq!(wording("\"${a}\""), Err("quoted"));
+        assert_eq!(wording("{{ .Values.a }}"), Err("blank"));
+        assert_eq!(wording("${a}"), Err("unfilled"));
+    }
+}

@@ -1,0 +1,468 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Service accounts of Google Cloud.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::flaw::Flaw;
+use super::gcp_project::{GcpProject, is_id};
+use crate::engine::finding::Wording;
+
+/// `serviceAccount:` and the like.
+pub static MEMBER: Wording =
+    Wording { name: "member", template: "begins with {}:, as IAM policies name members; write the e-mail alone ({})" };
+/// `project.svc.id.goog[namespace/name]`.
+pub static WORKLOAD: Wording = Wording {
+    name: "workload",
+    template: "names a Kubernetes account, as IAM does; write the e-mail of the Google account that it acts as ({})",
+};
+/// `projects/-/serviceAccounts/...`.
+pub static RESOURCE: Wording =
+    Wording { name: "resource", template: "is the name of a resource; write the e-mail alone ({})" };
+/// 21 digits.
+pub static UNIQUE_ID: Wording = Wording { name: "unique-id", template: "is a number; write the e-mail ({})" };
+/// A name, or a cloud's other word for one.
+pub static NO_AT: Wording =
+    Wording { name: "no-at", template: "is no e-mail; write <name>@<project>.iam.gserviceaccount.com ({})" };
+/// Mostly a template that appends what was there already.
+pub static TWO_ATS: Wording = Wording { name: "two-ats", template: "has @ twice; write one e-mail ({})" };
+/// Google's e-mails are in lower case.
+pub static UPPER_CASE: Wording =
+    Wording { name: "upper-case", template: "has upper-case letters; Google's are in lower case ({})" };
+/// Not in the alphabet.
+pub static BAD_CHARACTER: Wording =
+    Wording { name: "bad-character", template: "has {}, which no service account's e-mail has ({})" };
+/// `name@example.com:project.iam.gserviceaccount.com`.
+pub static COLON: Wording = Wording {
+    name: "colon",
+    template: "has a colon behind the @; e-mails write the project example.com:my-project as my-project.example.com ({})",
+};
+/// A user, a group, or a domain that is cut off or misspelt.
+pub static OTHER_DOMAIN: Wording = Wording {
+    name: "other-domain",
+    template: "ends with {}, a service account's e-mail with .iam.gserviceaccount.com ({})",
+};
+/// `name@project.gserviceaccount.com`.
+pub static NO_IAM: Wording = Wording { name: "no-iam", template: "has no .iam before .gserviceaccount.com ({})" };
+/// `name@iam.gserviceaccount.com`.
+pub static NO_PROJECT: Wording =
+    Wording { name: "no-project", template: "has no project between the @ and iam.gserviceaccount.com ({})" };
+/// Of `appspot`, `developer`, `cloudservices`.
+pub static GOOGLE_MADE: Wording = Wording {
+    name: "google-made",
+    template: "is none of the accounts that Google makes; these are <project>@appspot, <number>-compute@developer and <number>@cloudservices ({})",
+};
+/// The part before the `@`.
+pub static NAME: Wording = Wording {
+    name: "name",
+    template: "name is {}, must have 6 to 30 lower-case letters, digits and dashes, begin with a letter and end with none ({})",
+};
+
+/// The texts of all mistakes of its own.
+pub static WORDINGS: [&Wording; 14] = [
+    &MEMBER,
+    &WORKLOAD,
+    &RESOURCE,
+    &UNIQUE_ID,
+    &NO_AT,
+    &TWO_ATS,
+    &UPPER_CASE,
+    &BAD_CHARACTER,
+    &COLON,
+    &OTHER_DOMAIN,
+    &NO_IAM,
+    &NO_PROJECT,
+    &GOOGLE_MADE,
+    &NAME,
+];
+
+/// What IAM policies put before an e-mail.
+/// <https://cloud.google.com/iam/docs/principal-identifiers>
+const MEMBER_KINDS: [&str; 7] = ["serviceAccount", "user", "group", "domain", "principal", "principalSet", "deleted"];
+
+/// The e-mail of a service account: `name@my-project.iam.gserviceaccount.com`,
+/// or of one that Google makes.
+/// <https://cloud.google.com/iam/docs/service-account-types>
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GcpServiceAccount {
+    email: String,
+    project: GcpProject,
+}
+
+impl GcpServiceAccount {
+    /// The project that it belongs to.
+    #[must_use]
+    pub const fn project(&self) -> &GcpProject {
+        &self.project
+    }
+}
+
+impl FromStr for GcpServiceAccount {
+    type Err = Flaw;
+
+    fn from_str(text: &str) -> Result<Self, Flaw> {
+        Flaw::in_general(text)?;
+        let flaw = |wording| Err(Flaw::new(wording));
+        if text.contains(".svc.id.goog") {
+            return flaw(&WORKLOAD);
+        }
+        if let Some((kind, _)) = text.split_once(':')
+            && MEMBER_KINDS.iter().any(|known| kind.eq_ignore_ascii_case(known))
+        {
+            return Err(Flaw::naming(&MEMBER, kind.to_owned()));
+        }
+        if text.contains('/') {
+            return flaw(&RESOURCE);
+        }
+        if text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return flaw(&UNIQUE_ID);
+        }
+        let Some((name, host)) = text.split_once('@') else { return flaw(&NO_AT) };
+        if host.contains('@') {
+            return flaw(&TWO_ATS);
+        }
+        if let Some(strange) = text.chars().find(|&c| !is_in_alphabet(c)) {
+            return if strange.is_ascii_uppercase() {
+                flaw(&UPPER_CASE)
+            } else {
+                Err(Flaw::naming(&BAD_CHARACTER, strange.to_string()))
+            };
+        }
+        if host.contains(':') {
+            return flaw(&COLON);
+        }
+        let Some(front) = host.strip_suffix(".gserviceaccount.com") else {
+            return Err(Flaw::naming(&OTHER_DOMAIN, host.to_owned()));
+        };
+        let project = match front {
+            "iam" => return flaw(&NO_PROJECT),
+            "appspot" => GcpProject::in_email(name).ok(),
+            "developer" | "cloudservices" | "cloudbuild" | "project" => {
+                GcpProject::numbered(name.split('-').next().unwrap_or_default())
+            }
+            _ => {
+                let Some(project) = front.strip_suffix(".iam") else { return flaw(&NO_IAM) };
+                if !is_id(name) {
+                    return Err(Flaw::naming(&NAME, name.to_owned()));
+                }
+                Some(GcpProject::in_email(project)?)
+            }
+        };
+        let Some(project) = project else { return flaw(&GOOGLE_MADE) };
+        Ok(Self { email: text.to_owned(), project })
+    }
+}
+
+impl fmt::Display for GcpServiceAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.email)
+    }
+}
+
+const fn is_in_alphabet(c: char) -> bool {
+    c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.' | ':' | '@')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAME_WORDS: &str =
+        "must have 6 to 30 lower-case letters, digits and dashes, begin with a letter and end with none";
+
+    #[track_caller]
+    fn is_of(text: &str, project: &str) {
+        let account: GcpServiceAccount = text.parse().unwrap();
+        assert_eq!((account.to_string().as_str(), account.project().as_str()), (text, project));
+    }
+
+    #[track_caller]
+    fn is_wrong(text: &str, words: &str) {
+        assert_eq!(text.parse::<GcpServiceAccount>().unwrap_err().to_string(), words, "{text}");
+    }
+
+    #[test]
+    fn a_plain_account() {
+        is_of("uploader@my-project.iam.gserviceaccount.com", "my-project");
+    }
+
+    #[test]
+    fn of_a_project_with_digits() {
+        is_of("uploader-1@my-project-378912.iam.gserviceaccount.com", "my-project-378912");
+    }
+
+    #[test]
+    fn of_a_project_of_a_domain() {
+        is_of("uploader@my-project.example.com.iam.gserviceaccount.com", "my-project.example.com");
+    }
+
+    #[test]
+    fn of_a_sovereign_cloud() {
+        is_of("uploader@my-project.s3ns.iam.gserviceaccount.com", "my-project.s3ns");
+    }
+
+    #[test]
+    fn of_app_engine() {
+        is_of("my-project@appspot.gserviceaccount.com", "my-project");
+    }
+
+    #[test]
+    fn of_app_engine_in_a_domain() {
+        is_of("my-project.example.com@appspot.gserviceaccount.com", "my-project.example.com");
+    }
+
+    #[test]
+    fn of_compute_engine() {
+        is_of("123456789012-compute@developer.gserviceaccount.com", "123456789012");
+    }
+
+    #[test]
+    fn of_the_apis() {
+        is_of("123456789012@cloudservices.gserviceaccount.com", "123456789012");
+    }
+
+    #[test]
+    fn of_cloud_build() {
+        is_of("123456789012@cloudbuild.gserviceaccount.com", "123456789012");
+    }
+
+    #[test]
+    fn a_service_agent() {
+        is_of("service-123456789012@gcp-sa-pubsub.iam.gserviceaccount.com", "gcp-sa-pubsub");
+    }
+
+    #[test]
+    fn a_service_agent_of_another_project() {
+        is_of("service-123456789012@container-engine-robot.iam.gserviceaccount.com", "container-engine-robot");
+    }
+
+    #[test]
+    fn empty() {
+        is_wrong("", "is empty; write a value, or remove it");
+    }
+
+    #[test]
+    fn a_line_break_at_the_end() {
+        is_wrong("uploader@my-project.iam.gserviceaccount.com\n", "has a blank or a line break; remove it");
+    }
+
+    #[test]
+    fn a_leading_blank() {
+        is_wrong(" uploader@my-project.iam.gserviceaccount.com", "has a blank or a line break; remove it");
+    }
+
+    #[test]
+    fn quotes() {
+        is_wrong("'uploader@my-project.iam.gserviceaccount.com'", "has quotes as a part of the value; remove them");
+    }
+
+    #[test]
+    fn a_placeholder() {
+        is_wrong(
+            "uploader@${PROJECT_ID}.iam.gserviceaccount.com",
+            "has a placeholder that nobody filled in; write the value it stands for",
+        );
+    }
+
+    // https://github.com/google-github-actions/get-secretmanager-secrets/issues/151
+    #[test]
+    fn a_member_of_a_policy() {
+        is_wrong(
+            "serviceAccount:uploader@my-project.iam.gserviceaccount.com",
+            "begins with serviceAccount:, as IAM policies name members; write the e-mail alone",
+        );
+    }
+
+    #[test]
+    fn a_member_in_another_case() {
+        is_wrong(
+            "serviceaccount:uploader@my-project.iam.gserviceaccount.com",
+            "begins with serviceaccount:, as IAM policies name members; write the e-mail alone",
+        );
+    }
+
+    #[test]
+    fn a_principal() {
+        is_wrong(
+            "principal://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/subject/s",
+            "begins with principal:, as IAM policies name members; write the e-mail alone",
+        );
+    }
+
+    #[test]
+    fn a_workload() {
+        is_wrong(
+            "my-project.svc.id.goog[shop/uploader]",
+            "names a Kubernetes account, as IAM does; write the e-mail of the Google account that it acts as",
+        );
+    }
+
+    #[test]
+    fn a_workload_as_a_member() {
+        is_wrong(
+            "serviceAccount:my-project.svc.id.goog[shop/uploader]",
+            "names a Kubernetes account, as IAM does; write the e-mail of the Google account that it acts as",
+        );
+    }
+
+    #[test]
+    fn a_resource() {
+        is_wrong(
+            "projects/-/serviceAccounts/uploader@my-project.iam.gserviceaccount.com",
+            "is the name of a resource; write the e-mail alone",
+        );
+    }
+
+    #[test]
+    fn a_full_resource() {
+        is_wrong(
+            "//iam.googleapis.com/projects/-/serviceAccounts/uploader@my-project.iam.gserviceaccount.com",
+            "is the name of a resource; write the e-mail alone",
+        );
+    }
+
+    #[test]
+    fn a_unique_id() {
+        is_wrong("103456789012345678901", "is a number; write the e-mail");
+    }
+
+    #[test]
+    fn a_name_alone() {
+        is_wrong("uploader", "is no e-mail; write <name>@<project>.iam.gserviceaccount.com");
+    }
+
+    #[test]
+    fn the_arn_of_a_role() {
+        is_wrong("arn:aws:iam::123456789012:user", "is no e-mail; write <name>@<project>.iam.gserviceaccount.com");
+    }
+
+    #[test]
+    fn the_suffix_twice() {
+        is_wrong(
+            "uploader@my-project.iam.gserviceaccount.com@my-project.iam.gserviceaccount.com",
+            "has @ twice; write one e-mail",
+        );
+    }
+
+    #[test]
+    fn the_domain_twice() {
+        is_wrong(
+            "uploader@my-project.iam.gserviceaccount.com.iam.gserviceaccount.com",
+            "has .iam.gserviceaccount.com twice; write it once",
+        );
+    }
+
+    #[test]
+    fn upper_case() {
+        is_wrong("Uploader@my-project.iam.gserviceaccount.com", "has upper-case letters; Google's are in lower case");
+    }
+
+    #[test]
+    fn upper_case_in_the_domain() {
+        is_wrong("uploader@my-project.iam.gserviceaccount.COM", "has upper-case letters; Google's are in lower case");
+    }
+
+    #[test]
+    fn an_underscore() {
+        is_wrong("up_loader@my-project.iam.gserviceaccount.com", "has _, which no service account's e-mail has");
+    }
+
+    #[test]
+    fn a_letter_of_another_script() {
+        is_wrong("uplоader@my-project.iam.gserviceaccount.com", "has о, which no service account's e-mail has");
+    }
+
+    #[test]
+    fn two_accounts() {
+        is_wrong("uploader@my-project.iam.gserviceaccount.com,other", "has ,, which no service account's e-mail has");
+    }
+
+    #[test]
+    fn a_project_of_a_domain_as_gcloud_writes_it() {
+        is_wrong(
+            "uploader@example.com:my-project.iam.gserviceaccount.com",
+            "has a colon behind the @; e-mails write the project example.com:my-project as my-project.example.com",
+        );
+    }
+
+    #[test]
+    fn a_user() {
+        is_wrong(
+            "alice@example.com",
+            "ends with example.com, a service account's e-mail with .iam.gserviceaccount.com",
+        );
+    }
+
+    #[test]
+    fn a_plural() {
+        is_wrong(
+            "uploader@my-project.iam.gserviceaccounts.com",
+            "ends with my-project.iam.gserviceaccounts.com, a service account's e-mail with .iam.gserviceaccount.com",
+        );
+    }
+
+    #[test]
+    fn a_dot_at_the_end() {
+        assert!("uploader@my-project.iam.gserviceaccount.com.".parse::<GcpServiceAccount>().is_err());
+    }
+
+    #[test]
+    fn a_project_alone() {
+        is_wrong(
+            "uploader@my-project",
+            "ends with my-project, a service account's e-mail with .iam.gserviceaccount.com",
+        );
+    }
+
+    #[test]
+    fn without_iam() {
+        is_wrong("uploader@my-project.gserviceaccount.com", "has no .iam before .gserviceaccount.com");
+    }
+
+    #[test]
+    fn without_a_project() {
+        is_wrong("uploader@iam.gserviceaccount.com", "has no project between the @ and iam.gserviceaccount.com");
+    }
+
+    #[test]
+    fn the_number_of_a_project() {
+        is_wrong(
+            "uploader@123456789012.iam.gserviceaccount.com",
+            "has the number of a project, 123456789012, where its id belongs",
+        );
+    }
+
+    #[test]
+    fn a_short_project() {
+        is_wrong("uploader@shop.iam.gserviceaccount.com", &format!("project id is shop, {NAME_WORDS}"));
+    }
+
+    #[test]
+    fn a_short_name() {
+        is_wrong("app@my-project.iam.gserviceaccount.com", &format!("name is app, {NAME_WORDS}"));
+    }
+
+    #[test]
+    fn a_name_with_a_dot() {
+        is_wrong("up.loader@my-project.iam.gserviceaccount.com", &format!("name is up.loader, {NAME_WORDS}"));
+    }
+
+    #[test]
+    fn a_long_name() {
+        let name = "a".repeat(31);
+        is_wrong(&format!("{name}@my-project.iam.gserviceaccount.com"), &format!("name is {name}, {NAME_WORDS}"));
+    }
+
+    #[test]
+    fn no_name() {
+        is_wrong("@my-project.iam.gserviceaccount.com", &format!("name is , {NAME_WORDS}"));
+    }
+
+    #[test]
+    fn a_name_where_google_has_numbers() {
+        is_wrong(
+            "uploader@developer.gserviceaccount.com",
+            "is none of the accounts that Google makes; these are <project>@appspot, <number>-compute@developer and <number>@cloudservices",
+        );
+    }
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Characters that no identity of any cloud has.
+
+/// What such a character tells about how it came about, from the least telling
+/// to the most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Strange {
+    /// `%`, as in an address.
+    Percent,
+    /// Of a shell variable, a template, or an example.
+    Placeholder,
+    /// A quote that YAML or a template left in.
+    Quote,
+    /// A blank.
+    Blank,
+    /// A line break, mostly by a block of YAML.
+    LineBreak,
+}
+
+impl Strange {
+    /// The most telling one in a text.
+    #[must_use]
+    pub fn worst(text: &str) -> Option<Self> {
+        text.chars().map(Self::of).max().flatten()
+    }
+
+    fn of(character: char) -> Option<Self> {
+        match character {
+            '%' => Some(Self::Percent),
+            '$' | '{' | '}' | '<' | '>' => Some(Self::Placeholder),
+            '"' | '\'' | '`' | '“' | '”' | '‘' | '’' => Some(Self::Quote),
+            '\n' | '\r' => Some(Self::LineBreak),
+            _ if character.is_whitespace() => Some(Self::Blank),
+            _ => None,
+        }
+    }
+}
