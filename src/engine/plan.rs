@@ -129,6 +129,7 @@ fn planned<'a>(
         }
     }
     let mut params = Params::new(members, rule.params, path, problems, common);
+    params.is_on = action.and_then(level).is_some();
     let room = match &rule.room {
         Room::Check { build, .. } => PlannedRoom::Check(build(&mut params)),
         Room::Fix { build, .. } if action == Some(FixAction::Mutate) => PlannedRoom::Fix(build(&mut params)),

@@ -98,6 +98,7 @@ pub struct Workload<'a> {
     /// by whoever asks first.
     pub kept_volumes: OnceCell<Vec<String>>,
     annotations: Raw<'a>,
+    labels: Raw<'a>,
     root: Place,
 }
 
@@ -139,7 +140,7 @@ impl<'a> Target<'a> {
             Subject::Pod | Subject::EphemeralContainers => {
                 let mut pod = pod.map_or_else(|| view::read(object, OBJECT), Ok)?;
                 let meta = pod.metadata.take().unwrap_or_default();
-                let workload = Workload::new(meta.annotations, pod.spec, false, Place::root());
+                let workload = Workload::new(&meta, pod.spec, false, Place::root());
                 let is_running = *subject == Subject::EphemeralContainers;
                 Ok((meta, Some(if is_running { Self::Ephemeral(workload) } else { Self::Workload(workload) })))
             }
@@ -178,8 +179,8 @@ impl<'a> Target<'a> {
         if pod.spec.is_none() {
             return Ok((meta, None));
         }
-        let annotations = pod.metadata.map(|meta| meta.annotations).unwrap_or_default();
-        Ok((meta, Some(Self::Workload(Workload::new(annotations, pod.spec, true, Place::at(&root))))))
+        let own = pod.metadata.unwrap_or_default();
+        Ok((meta, Some(Self::Workload(Workload::new(&own, pod.spec, true, Place::at(&root))))))
     }
 }
 
@@ -355,8 +356,9 @@ impl<'s> Scene<'s> {
 }
 
 impl<'a> Workload<'a> {
-    fn new(annotations: Raw<'a>, spec: Option<PodSpec<'a>>, is_template: bool, root: Place) -> Self {
-        Self { spec: spec.unwrap_or_default(), is_template, kept_volumes: OnceCell::new(), annotations, root }
+    fn new(meta: &Meta<'a>, spec: Option<PodSpec<'a>>, is_template: bool, root: Place) -> Self {
+        let (annotations, labels) = (meta.annotations, meta.labels);
+        Self { spec: spec.unwrap_or_default(), is_template, kept_volumes: OnceCell::new(), annotations, labels, root }
     }
 
     /// Whether it runs as the account that every namespace has.
@@ -389,6 +391,25 @@ impl<'a> Workload<'a> {
     /// [`Misfit`] when they are not a map of strings.
     pub fn annotations(&self) -> Result<Strings<'a>, Misfit> {
         self.annotations.read(&format!("{OBJECT}.{}", self.metadata_place().field("annotations")))
+    }
+
+    /// One of its labels, read now.
+    ///
+    /// # Errors
+    /// [`Misfit`] when they are not a map of strings.
+    pub fn label(&self, key: &str) -> Result<Option<String>, Misfit> {
+        // Most Pods do not have the word in them; then nothing is built.
+        if !self.labels.may_hold(key) {
+            return Ok(None);
+        }
+        let labels: Strings<'a> = self.labels.read(&format!("{OBJECT}.{}", self.metadata_place().field("labels")))?;
+        Ok(labels.text(key).map(str::to_owned))
+    }
+
+    /// Whether a word may be in its annotations; false is certain.
+    #[must_use]
+    pub fn may_be_annotated(&self, word: &str) -> bool {
+        self.annotations.may_hold(word)
     }
 }
 

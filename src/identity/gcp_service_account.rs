@@ -58,24 +58,6 @@ pub static NAME: Wording = Wording {
     template: "name is {}, must have 6 to 30 lower-case letters, digits and dashes, begin with a letter and end with none ({})",
 };
 
-/// The texts of all mistakes of its own.
-pub static WORDINGS: [&Wording; 14] = [
-    &MEMBER,
-    &WORKLOAD,
-    &RESOURCE,
-    &UNIQUE_ID,
-    &NO_AT,
-    &TWO_ATS,
-    &UPPER_CASE,
-    &BAD_CHARACTER,
-    &COLON,
-    &OTHER_DOMAIN,
-    &NO_IAM,
-    &NO_PROJECT,
-    &GOOGLE_MADE,
-    &NAME,
-];
-
 /// What IAM policies put before an e-mail.
 /// <https://cloud.google.com/iam/docs/principal-identifiers>
 const MEMBER_KINDS: [&str; 7] = ["serviceAccount", "user", "group", "domain", "principal", "principalSet", "deleted"];

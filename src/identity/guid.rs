@@ -33,10 +33,6 @@ pub static DASHES: Wording =
 pub static ZEROS: Wording =
     Wording { name: "zeros", template: "is all zeros, which stands for none; write the one that is meant ({})" };
 
-/// The texts of all mistakes of its own.
-pub static WORDINGS: [&Wording; 8] =
-    [&BRACES, &RESOURCE_ID, &DOMAIN_NAME, &NOT_GUID, &NOT_HEX, &DIGITS, &DASHES, &ZEROS];
-
 /// A GUID, in lower case. Microsoft compares them without case.
 /// <https://learn.microsoft.com/en-us/entra/identity-platform/developer-glossary#application-id-client-id>
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,6 +12,7 @@ pub mod mistake;
 pub mod partition;
 pub mod role_arn;
 pub mod role_path;
+pub mod skip_list;
 pub mod strange;
 
 pub use account_id::AccountId;

@@ -181,6 +181,8 @@ view! {
     pub struct Mount<'a> {
         /// The volume's name.
         pub name: Option<Text<'a>> = "name",
+        /// Where it is mounted.
+        pub path: Option<Text<'a>> = "mountPath",
     }
 }
 

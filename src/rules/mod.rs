@@ -5,10 +5,13 @@
 //! To add a rule: write `rules/<rule>.rs` and add one line to [`RULES`]. The
 //! tests then say what else is missing.
 
+pub mod azure_workload_identity;
 pub mod binding_subjects;
 pub mod cloud;
 pub mod default_service_account;
 pub mod ephemeral_token_mount;
+pub mod gcp_service_account;
+pub mod identity_injection;
 pub mod kubelet_host_path;
 pub mod legacy_token_mount;
 pub mod legacy_token_secret;
@@ -45,9 +48,12 @@ pub static RULES: &[&Rule] = &[
     &ephemeral_token_mount::RULE,
     &kubelet_host_path::RULE,
     &token_and_cloud_role::RULE,
+    &identity_injection::RULE,
     &service_account_automount::RULE,
     &service_account_secrets::RULE,
     &role_arn::RULE,
+    &gcp_service_account::RULE,
+    &azure_workload_identity::RULE,
     &token_request::RULE,
     &legacy_token_secret::RULE,
     &binding_subjects::RULE,

@@ -85,6 +85,8 @@ pub struct Params<'r, 'a> {
     problems: &'r mut Problems,
     /// The settings outside of the rules.
     pub common: &'r Common<'a>,
+    /// Whether the rule is on.
+    pub is_on: bool,
 }
 
 impl<'r, 'a> Params<'r, 'a> {
@@ -101,7 +103,7 @@ impl<'r, 'a> Params<'r, 'a> {
                 problems.note(&Path::Key(&path, key), unknown_parameter(key, declared));
             }
         }
-        Self { members, path, problems, common }
+        Self { members, path, problems, common, is_on: false }
     }
 
     /// Reads what is given, or else the default, if there is one.
@@ -127,6 +129,14 @@ impl<'r, 'a> Params<'r, 'a> {
     /// Notes a problem with a parameter.
     pub fn note(&mut self, param: &'static Param, text: &str) {
         self.problems.note(&Path::Key(&self.path, param.name), text);
+    }
+
+    /// Notes a problem that the rule as a whole has with other settings, if it
+    /// is on.
+    pub fn note_rule(&mut self, text: &str) {
+        if self.is_on {
+            self.problems.note(&self.path, text);
+        }
     }
 
     /// Notes a problem with a key of a parameter that is a map.

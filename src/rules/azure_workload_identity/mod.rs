@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `azure-workload-identity`: the annotations that Azure's webhook reads are
+//! such that its Pods start and get the identity that is meant.
+//!
+//! The webhook copies ids unchecked into the environment, refuses Pods for a
+//! lifetime or a port that it cannot take, and takes the mere presence of
+//! `inject-proxy-sidecar` for a yes.
+//! <https://azure.github.io/azure-workload-identity/docs/topics/service-account-labels-and-annotations.html>
+//! <https://github.com/Azure/azure-workload-identity/blob/main/pkg/webhook/webhook.go>
+
+use super::{Check, Room, Rule};
+use crate::admission::subject::SubjectKind;
+use crate::engine::finding::{Findings, Strength, Wording};
+use crate::engine::scene::{Scene, Stop};
+use crate::identity::guid::{BRACES, DASHES, DIGITS, DOMAIN_NAME, NOT_GUID, NOT_HEX, RESOURCE_ID, ZEROS};
+use crate::identity::{Guid, flaw, mistake};
+use crate::object::place::Place;
+use crate::object::view::Strings;
+use crate::settings::action::CheckAction;
+use crate::settings::params::{Kind, Param, Params};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    id: "azure-workload-identity",
+    summary: "the annotations of Azure workload identity are written correctly, and the identity is allowed",
+    subjects: &[SubjectKind::ServiceAccount, SubjectKind::Pod],
+    params: &PARAMS,
+    wordings: &[
+        &flaw::EMPTY,
+        &flaw::BLANK,
+        &mistake::QUOTED,
+        &mistake::UNFILLED,
+        &BRACES,
+        &RESOURCE_ID,
+        &DOMAIN_NAME,
+        &NOT_GUID,
+        &NOT_HEX,
+        &DIGITS,
+        &DASHES,
+        &ZEROS,
+        &CLIENT,
+        &TENANT,
+        &LIFETIME,
+        &PORT,
+        &INJECTS,
+    ],
+    room: Room::Check { default: CheckAction::Reject, build: |params| Box::new(AzureWorkloadIdentity::new(params)) },
+};
+
+static PARAMS: [Param; 2] = [
+    Param {
+        name: "tenants",
+        kind: Kind::Texts { of: "tenant ids", problem: guid_problem },
+        default: "[]",
+        doc: "the tenants that identities may be of; empty: any",
+    },
+    Param {
+        name: "clients",
+        kind: Kind::Texts { of: "client ids", problem: guid_problem },
+        default: "[]",
+        doc: "the identities that accounts may have, by their client ids; empty: any",
+    },
+];
+
+static CLIENT: Wording = Wording { name: "client", template: "is none of the clients that are allowed: {} ({})" };
+static TENANT: Wording = Wording { name: "tenant", template: "is none of the tenants that are allowed: {} ({})" };
+static LIFETIME: Wording = Wording {
+    name: "lifetime",
+    template: "is {}, must be a whole number of seconds from 3600 to 86400; Azure's webhook refuses Pods otherwise",
+};
+static PORT: Wording =
+    Wording { name: "port", template: "is {}, must be a port from 1 to 65535; the sidecar would not start" };
+static INJECTS: Wording = Wording {
+    name: "injects",
+    template: "is {}, yet switches the sidecar on, as any value does; remove it, or write true",
+};
+
+/// What stands before each key.
+const PREFIX: &str = "azure.workload.identity/";
+
+/// The label by which a Pod asks for the webhook. Without it none of the
+/// annotations is read.
+const USE: &str = "azure.workload.identity/use";
+
+/// How long the token lives; the Pod wins over the account.
+const LIFETIME_KEY: &str = "service-account-token-expiration";
+
+/// Whether the Pod gets a sidecar.
+const INJECT: &str = "inject-proxy-sidecar";
+
+/// Lifetimes that the webhook takes.
+const LIFETIMES: std::ops::RangeInclusive<i64> = 3600..=86400;
+
+struct AzureWorkloadIdentity {
+    tenants: Vec<Guid>,
+    clients: Vec<Guid>,
+}
+
+impl AzureWorkloadIdentity {
+    fn new(params: &mut Params<'_, '_>) -> Self {
+        let mut guids = |param| params.texts(param).iter().filter_map(|text| text.parse().ok()).collect();
+        let [tenants, clients] = &PARAMS;
+        Self { tenants: guids(tenants), clients: guids(clients) }
+    }
+
+    fn judge_account(&self, annotations: &Strings<'_>, findings: &mut Findings) {
+        for (key, value) in annotations.iter() {
+            let (Some(suffix), Some(value)) = (key.strip_prefix(PREFIX), value) else { continue };
+            let place = Place::at("metadata.annotations").key(key);
+            match suffix {
+                "client-id" => judge_guid(value, (&self.clients, &CLIENT), place, findings),
+                "tenant-id" => judge_guid(value, (&self.tenants, &TENANT), place, findings),
+                LIFETIME_KEY if !is_lifetime(value) => {
+                    findings.add(place, &LIFETIME, &[value]);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+impl Check for AzureWorkloadIdentity {
+    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        if let Some(pod) = scene.workload() {
+            if pod.may_be_annotated(PREFIX) {
+                // Where the webhook is not asked, nothing comes of a mistake.
+                let is_asked = pod.label(USE)?.as_deref() == Some("true");
+                let place = pod.metadata_place().field("annotations");
+                judge_pod(&pod.annotations()?, is_asked, &place, findings);
+            }
+        } else if scene.service_account().is_some() && scene.meta.annotations.may_hold(PREFIX) {
+            self.judge_account(&scene.annotations()?, findings);
+        }
+        Ok(())
+    }
+}
+
+fn judge_pod(annotations: &Strings<'_>, is_asked: bool, place: &Place, findings: &mut Findings) {
+    // The port is read only when there is to be a sidecar.
+    let injects = annotations.text(&[PREFIX, INJECT].concat()).is_some();
+    for (key, value) in annotations.iter() {
+        let (Some(suffix), Some(value)) = (key.strip_prefix(PREFIX), value) else { continue };
+        let (wording, matters) = match suffix {
+            LIFETIME_KEY if !is_lifetime(value) => (&LIFETIME, true),
+            "proxy-sidecar-port" if !is_port(value) => (&PORT, injects),
+            INJECT if value.as_str() != "true" => (&INJECTS, false),
+            _ => continue,
+        };
+        let strength = if is_asked && matters { Strength::Action } else { Strength::Warning };
+        findings.note(place.key(key), wording, &[value], strength);
+    }
+}
+
+fn judge_guid(value: &str, (allowed, wording): (&[Guid], &'static Wording), place: Place, findings: &mut Findings) {
+    match value.parse::<Guid>() {
+        Err(flaw) => findings.add(place, flaw.wording, &flaw.values(value)),
+        Ok(guid) if !allowed.is_empty() && !allowed.contains(&guid) => {
+            let allowed: Vec<&str> = allowed.iter().map(Guid::as_str).collect();
+            findings.add(place, wording, &[&allowed.join(", "), value]);
+        }
+        Ok(_) => {}
+    }
+}
+
+/// As the webhook reads it: base 10, no blanks; empty is absent.
+fn is_lifetime(text: &str) -> bool {
+    text.is_empty() || text.parse().is_ok_and(|seconds| LIFETIMES.contains(&seconds))
+}
+
+fn is_port(text: &str) -> bool {
+    text.parse::<u16>().is_ok_and(|port| port > 0)
+}
+
+fn guid_problem(text: &str) -> Option<String> {
+    text.parse::<Guid>().err().map(|flaw| flaw.to_string())
+}
+
+#[cfg(test)]
+mod tests;

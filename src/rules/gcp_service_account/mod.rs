@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `gcp-service-account`: a ServiceAccount names a Google service account that
+//! can exist, and that it may act as.
+//!
+//! No webhook reads these annotations. GKE's metadata server does when a Pod
+//! asks for credentials, so that a mistake shows as "permission denied" of some
+//! API, long after admission.
+//! <https://cloud.google.com/kubernetes-engine/docs/how-to/workload-identity>
+
+use super::{Check, Room, Rule};
+use crate::admission::subject::SubjectKind;
+use crate::engine::finding::{Findings, Wording};
+use crate::engine::scene::{Scene, Stop};
+use crate::identity::gcp_project::{DOMAIN, DOUBLED, PROJECT_ID, PROJECT_NUMBER};
+use crate::identity::gcp_service_account::{
+    BAD_CHARACTER, COLON, GOOGLE_MADE, MEMBER, NAME, NO_AT, NO_IAM, NO_PROJECT, OTHER_DOMAIN, RESOURCE, TWO_ATS,
+    UNIQUE_ID, UPPER_CASE, WORKLOAD,
+};
+use crate::identity::{GcpProject, GcpServiceAccount, flaw, mistake};
+use crate::object::place::Place;
+use crate::settings::action::CheckAction;
+use crate::settings::params::{Kind, Param, Params};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    id: "gcp-service-account",
+    summary: "a ServiceAccount's Google service account is written correctly and of an allowed project",
+    subjects: &[SubjectKind::ServiceAccount],
+    params: &PARAMS,
+    wordings: &[
+        &flaw::EMPTY,
+        &flaw::BLANK,
+        &mistake::QUOTED,
+        &mistake::UNFILLED,
+        &MEMBER,
+        &WORKLOAD,
+        &RESOURCE,
+        &UNIQUE_ID,
+        &NO_AT,
+        &TWO_ATS,
+        &UPPER_CASE,
+        &BAD_CHARACTER,
+        &COLON,
+        &OTHER_DOMAIN,
+        &NO_IAM,
+        &NO_PROJECT,
+        &GOOGLE_MADE,
+        &NAME,
+        &PROJECT_ID,
+        &PROJECT_NUMBER,
+        &DOMAIN,
+        &DOUBLED,
+        &PROJECT,
+        &NOT_BOOLEAN,
+        &QUOTA_PROJECT,
+    ],
+    room: Room::Check { default: CheckAction::Reject, build: |params| Box::new(GcpServiceAccountRule::new(params)) },
+};
+
+static PARAMS: [Param; 1] = [Param {
+    name: "projects",
+    kind: Kind::Texts { of: "projects", problem: |text| text.parse::<GcpProject>().err().map(|flaw| flaw.to_string()) },
+    default: "[]",
+    doc: "the projects that Google service accounts may be of, by id, `example.com:id` or number; empty: any",
+}];
+
+static PROJECT: Wording = Wording { name: "project", template: "is of project {}, must be of {} ({})" };
+static NOT_BOOLEAN: Wording = Wording { name: "not-boolean", template: "is {}, must be true or false" };
+static QUOTA_PROJECT: Wording = Wording {
+    name: "quota-project",
+    template: "is {}, which is no project; write its id alone, e.g. my-project or example.com:my-project",
+};
+
+/// What stands before each key.
+const PREFIX: &str = "iam.gke.io/";
+
+struct GcpServiceAccountRule {
+    projects: Vec<GcpProject>,
+}
+
+impl GcpServiceAccountRule {
+    fn new(params: &mut Params<'_, '_>) -> Self {
+        let [projects] = &PARAMS;
+        Self { projects: params.texts(projects).iter().filter_map(|text| text.parse().ok()).collect() }
+    }
+
+    fn judge_email(&self, email: &str, place: Place, findings: &mut Findings) {
+        let account = match email.parse::<GcpServiceAccount>() {
+            Ok(account) => account,
+            Err(flaw) => return findings.add(place, flaw.wording, &flaw.values(email)),
+        };
+        let project = account.project();
+        if !self.projects.is_empty() && !self.projects.contains(project) {
+            let allowed: Vec<&str> = self.projects.iter().map(GcpProject::as_str).collect();
+            findings.add(place, &PROJECT, &[project.as_str(), &allowed.join(", "), email]);
+        }
+    }
+}
+
+impl Check for GcpServiceAccountRule {
+    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        if scene.service_account().is_none() || !scene.meta.annotations.may_hold(PREFIX) {
+            return Ok(());
+        }
+        for (key, value) in scene.annotations()?.iter() {
+            let (Some(suffix), Some(value)) = (key.strip_prefix(PREFIX), value) else { continue };
+            let place = || Place::at("metadata.annotations").key(key);
+            match suffix {
+                "gcp-service-account" => self.judge_email(value, place(), findings),
+                "return-principal-id-as-email" if !matches!(value.as_str(), "true" | "false") => {
+                    findings.add(place(), &NOT_BOOLEAN, &[value]);
+                }
+                "credential-quota-project" if !is_quota_project(value) => {
+                    findings.add(place(), &QUOTA_PROJECT, &[value]);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Google's APIs know a project of a domain as `example.com:id` only.
+/// <https://cloud.google.com/docs/quotas/set-quota-project>
+fn is_quota_project(text: &str) -> bool {
+    text.parse::<GcpProject>().is_ok_and(|project| project.as_str() != text || !text.contains('.'))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `identity-injection`: a Pod whose account has a role got it from the EKS Pod
+//! identity webhook.
+//!
+//! The webhook's configuration ignores failures, and its cache may not know an
+//! account that was made a moment ago. Either way the Pod starts and works with
+//! the role of its node until someone deletes it.
+//! <https://github.com/aws/amazon-eks-pod-identity-webhook/issues/174>
+//! <https://github.com/aws/amazon-eks-pod-identity-webhook/issues/225>
+
+use super::cloud::{
+    AWS_CONTAINER_TOKEN, AWS_CONTAINER_TOKEN_FILE, AWS_CONTAINER_URI, AWS_ROLE, AWS_TOKEN_FILE, Cloud, Declared,
+    declared,
+};
+use super::tokens::object_path;
+use super::{Check, Room, Rule};
+use crate::admission::subject::SubjectKind;
+use crate::engine::finding::{Findings, Wording};
+use crate::engine::scene::{Scene, Stop, Workload};
+use crate::identity::skip_list;
+use crate::matching::names::Names;
+use crate::object::env::Env;
+use crate::object::place::Place;
+use crate::object::pod::{Container, ContainerList};
+use crate::object::view::Text;
+use crate::settings::action::CheckAction;
+use crate::settings::params::Params;
+use crate::settings::{LookupMode, Phase};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    id: "identity-injection",
+    summary: "a Pod whose account has an AWS role got it from the EKS Pod identity webhook",
+    subjects: &[SubjectKind::Pod],
+    params: &[],
+    wordings: &[&NOT_INJECTED, &HALF, &NO_TOKEN, &UNKNOWN],
+    room: Room::Check { default: CheckAction::Off, build: |params| Box::new(IdentityInjection::new(params)) },
+};
+
+static NOT_INJECTED: Wording = Wording {
+    name: "not-injected",
+    template: "did not get the role of account {}: the EKS Pod identity webhook is down, or did not know the account yet; create the Pod again",
+};
+static HALF: Wording = Wording {
+    name: "half",
+    template: "is there without {}, and the EKS Pod identity webhook completes no pair; remove it, or set both",
+};
+static NO_TOKEN: Wording = Wording {
+    name: "no-token",
+    template: "names a file where the container has no token; does a volume or mount of its own have the name of the webhook's?",
+};
+static UNKNOWN: Wording = Wording {
+    name: "unknown",
+    template: "account {} could not be looked up, so nobody knows whether a role is missing; let the policy get serviceaccounts",
+};
+
+/// A Pod with this label asks to be left alone. It is part of the webhook's
+/// configuration, whatever the prefix of annotations is.
+/// <https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/deploy/mutatingwebhook.yaml>
+const SKIP: &str = "eks.amazonaws.com/skip-pod-identity-webhook";
+
+/// The volumes that the webhook adds unless there is one of that name.
+const VOLUMES: [&str; 2] = ["aws-iam-token", "eks-pod-identity-token"];
+
+/// The two ways to a role: IRSA and EKS Pod Identity, each with the file of its
+/// token last.
+const WAYS: [[&str; 2]; 2] = [[AWS_ROLE, AWS_TOKEN_FILE], [AWS_CONTAINER_URI, AWS_CONTAINER_TOKEN_FILE]];
+
+struct IdentityInjection;
+
+/// What a container lacks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lack {
+    /// All of it.
+    Everything,
+    /// One of the variables, while the other one is there.
+    Half { there: &'static str, missing: &'static str },
+    /// The file that this variable names.
+    Token(&'static str),
+}
+
+impl IdentityInjection {
+    fn new(params: &mut Params<'_, '_>) -> Self {
+        if params.common.lookup == LookupMode::Off {
+            params.note_rule("looks accounts up, so serviceAccountLookup must be optional or required");
+        }
+        Self
+    }
+}
+
+impl Check for IdentityInjection {
+    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        // Only here every webhook has had its turn.
+        if scene.common.phase != Phase::Validating {
+            return Ok(());
+        }
+        let Some(pod) = scene.workload().filter(|workload| !workload.is_template) else { return Ok(()) };
+        let mut lacking = lacking(scene, pod)?;
+        if lacking.is_empty() || pod.label(SKIP)?.is_some() {
+            return Ok(());
+        }
+        let account = pod.spec.account();
+        match declared(scene, pod, Cloud::Aws)? {
+            Declared::Nothing => return Ok(()),
+            Declared::Unknown => {
+                findings.warn(pod.spec_place().field("serviceAccountName"), &UNKNOWN, &[account]);
+                return Ok(());
+            }
+            Declared::Identity(_) => {}
+        }
+        for (place, lack) in lacking.drain(..) {
+            let variable = |name| place.field("env").entry(Some(name), 0);
+            match lack {
+                Lack::Everything => findings.add(place, &NOT_INJECTED, &[account]),
+                Lack::Half { there, missing } => findings.add(variable(there), &HALF, &[missing]),
+                Lack::Token(file) => findings.add(variable(file), &NO_TOKEN, &[]),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The containers that lack something, but for those that are to be skipped.
+fn lacking(scene: &Scene<'_>, pod: &Workload<'_>) -> Result<Vec<(Place, Lack)>, Stop> {
+    let skipped = skipped(scene, pod)?;
+    // A hostile Pod may have thousands of each.
+    let skipped = Names::from(skipped.iter().map(|name| (name.as_str(), 0)).collect::<Vec<_>>());
+    let volumes = Volumes { pod, names: pod.spec.volume_names() };
+    let mut lacking = Vec::new();
+    scene.each_container(pod, &mut |judged| {
+        let name = judged.container.name.as_deref().unwrap_or_default();
+        // The webhook does not know ephemeral containers.
+        if judged.list != ContainerList::Ephemeral && !skipped.has(name) {
+            let place = judged.place(pod);
+            let lack = lack(&volumes, judged.container, &place)?;
+            lacking.extend(lack.map(|lack| (place, lack)));
+        }
+        Ok(())
+    })?;
+    Ok(lacking)
+}
+
+/// The containers that the Pod wants to be skipped.
+fn skipped(scene: &Scene<'_>, pod: &Workload<'_>) -> Result<Vec<String>, Stop> {
+    let key = [scene.common.aws.annotation_prefix.as_str(), "/skip-containers"].concat();
+    if !pod.may_be_annotated(&key) {
+        return Ok(Vec::new());
+    }
+    Ok(pod.annotations()?.text(&key).and_then(skip_list::names).unwrap_or_default())
+}
+
+/// What a container lacks. Which order the variables come in, and what else is
+/// there, does not matter: the webhook appends to what it finds.
+fn lack(volumes: &Volumes<'_>, container: &Container<'_>, place: &Place) -> Result<Option<Lack>, Stop> {
+    if !container.env.may_hold("AWS_") {
+        return Ok(Some(Lack::Everything));
+    }
+    let path = || object_path(place);
+    let env = container.read_env(&path)?;
+    // Of several variables of one name the last counts.
+    let find = |wanted: &str| env.iter().rev().find(|variable| variable.name.as_deref() == Some(wanted));
+    let mut lack = Lack::Everything;
+    for [other, file] in WAYS {
+        match (find(other), find(file)) {
+            (Some(_), Some(variable)) if has_token(volumes, container, variable, &path)? => return Ok(None),
+            (Some(_), Some(_)) => lack = Lack::Token(file),
+            // The agent takes a token from the environment as well.
+            (Some(_), None) if other == AWS_CONTAINER_URI && find(AWS_CONTAINER_TOKEN).is_some() => return Ok(None),
+            (Some(_), None) if lack == Lack::Everything => lack = Lack::Half { there: other, missing: file },
+            (None, Some(_)) if lack == Lack::Everything => lack = Lack::Half { there: file, missing: other },
+            _ => {}
+        }
+    }
+    Ok(Some(lack))
+}
+
+/// Whether there is a token at the place that a variable names. What someone
+/// wrote by hand is theirs to get right; under the webhook's own names there
+/// has to be what the webhook adds.
+fn has_token(
+    volumes: &Volumes<'_>,
+    container: &Container<'_>,
+    variable: &Env<'_>,
+    path: &dyn Fn() -> String,
+) -> Result<bool, Stop> {
+    let value: Option<Text<'_>> = variable.value.read_at(&|| path() + ".env.value")?;
+    let Some(value) = value.filter(|value| !value.contains("$(")) else { return Ok(true) };
+    let file = unix(&value);
+    Ok(container.mounts.iter().any(|mount| {
+        let (Some(name), Some(directory)) = (mount.name.as_deref(), mount.path.as_deref()) else { return false };
+        let Some(inside) = file.strip_prefix(unix(directory).trim_end_matches('/')) else { return false };
+        let Some(inside) = inside.strip_prefix('/') else { return inside.is_empty() };
+        !VOLUMES.contains(&name) || volumes.has_token(name, inside)
+    }))
+}
+
+/// On Windows the webhook writes `C:\var\run\...\token` beside a mount path with
+/// slashes.
+fn unix(path: &str) -> String {
+    path.strip_prefix("C:").unwrap_or(path).replace('\\', "/")
+}
+
+/// The volumes of a Pod.
+struct Volumes<'s> {
+    pod: &'s Workload<'s>,
+    names: Names<'s>,
+}
+
+impl Volumes<'_> {
+    /// Whether a volume has a token at this path.
+    fn has_token(&self, name: &str, path: &str) -> bool {
+        let volume = self.names.position(name).and_then(|index| self.pod.spec.volumes.get(index));
+        volume.is_some_and(|volume| volume.tokens().any(|token| token.path.as_deref() == Some(path)))
+    }
+}
+
+#[cfg(test)]
+mod tests;
