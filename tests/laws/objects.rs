@@ -69,6 +69,8 @@ pub fn pantry() -> Pantry {
     token_and_cloud_role(&mut pantry);
     service_accounts(&mut pantry);
     role_arn(&mut pantry);
+    other_clouds(&mut pantry);
+    identity_injection(&mut pantry);
     token_request(&mut pantry);
     legacy_token_secret(&mut pantry);
     rbac(&mut pantry);
@@ -148,6 +150,35 @@ fn role_arn(pantry: &mut Pantry) {
     pantry.account_annotations.extend(roles.map(|role| ("eks.amazonaws.com/role-arn", role)));
     pantry.account_annotations.extend(roles.map(|role| ("eks.amazonaws.com/ecr-role-arn", role)));
     pantry.words.extend(["123456789012", "aws", "shop/*", "{namespace}/*", "arn:aws:iam::123456789012:role/app"]);
+}
+
+/// `gcp-service-account` and `azure-workload-identity`.
+fn other_clouds(pantry: &mut Pantry) {
+    let emails = [
+        "uploader@my-project.iam.gserviceaccount.com",
+        "uploader@my-project.example.com.iam.gserviceaccount.com",
+        "serviceAccount:uploader@my-project.iam.gserviceaccount.com",
+        "123456789012-compute@developer.gserviceaccount.com",
+        "alice@example.com",
+    ];
+    pantry.account_annotations.extend(emails.map(|email| ("iam.gke.io/gcp-service-account", email)));
+    for id in ["6c9c0b1e-8d5f-4a3b-9e21-0123456789ab", "6C9C0B1E-8D5F-4A3B-9E21-0123456789AB", "app", ""] {
+        let keys = ["azure.workload.identity/client-id", "azure.workload.identity/tenant-id"];
+        pantry.account_annotations.extend(keys.map(|key| (key, id)));
+    }
+    for seconds in ["3600", "86401", "1h"] {
+        let lifetime = ("azure.workload.identity/service-account-token-expiration", seconds);
+        pantry.account_annotations.push(lifetime);
+        pantry.pod_annotations.push(lifetime);
+    }
+    pantry.pod_annotations.push(("azure.workload.identity/inject-proxy-sidecar", "false"));
+    pantry.words.extend(["my-project", "example.com:my-project", "6c9c0b1e-8d5f-4a3b-9e21-0123456789ab"]);
+}
+
+/// The variables and the volume of the EKS webhook, some of which the others draw as well.
+fn identity_injection(pantry: &mut Pantry) {
+    pantry.env.extend(["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI"]);
+    pantry.pod_annotations.push(("eks.amazonaws.com/skip-containers", "web,setup"));
 }
 
 fn token_request(pantry: &mut Pantry) {

@@ -23,18 +23,30 @@ pub fn settings() -> BoxedStrategy<Value> {
         .boxed()
 }
 
-/// Some parameters exclude each other, and only their rule knows which: it loses them all.
+/// Some parameters exclude each other, and only their rule knows which: it loses them all. A rule that does not go with
+/// the settings outside of it is off.
 fn mended(mut settings: Value) -> Value {
-    let answer = guest::validate_settings(settings.to_string().as_bytes());
-    let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
-    let problems = answer.get("message").and_then(Value::as_str).unwrap_or_default();
-    let refused = |id: &&str| problems.lines().any(|line| line.starts_with(&format!("- rules.{id}")));
-    for id in ids().into_iter().filter(refused) {
+    for id in refused(&settings) {
         if let Some(given) = settings.pointer_mut(&format!("/rules/{id}")) {
             *given = given.get("action").cloned().unwrap_or_default();
         }
     }
+    for id in refused(&settings) {
+        set(&mut settings, "/rules", id, json!("off"));
+    }
     settings
+}
+
+/// The rules that the policy has something to say about.
+fn refused(settings: &Value) -> Vec<&'static str> {
+    let answer = guest::validate_settings(settings.to_string().as_bytes());
+    let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
+    let problems = answer.get("message").and_then(Value::as_str).unwrap_or_default();
+    let is_refused = |id: &&str| {
+        let named = |line: &str| line.strip_prefix("- rules.").is_some_and(|rest| rest.starts_with(id));
+        problems.lines().any(named)
+    };
+    ids().into_iter().filter(is_refused).collect()
 }
 
 fn common() -> BoxedStrategy<Value> {

@@ -39,6 +39,9 @@ const SECTIONS: &[(&str, &str)] = &[
     ("Who else checks this", "Rules of other tools, and how they differ."),
 ];
 
+/// Settings that the examples of a rule need besides the rule.
+const NEEDED: &[(&str, &str, &str)] = &[("identity-injection", "phase", "validating")];
+
 /// What a template leaves to be written.
 const TODO: &str = "TODO: ";
 
@@ -192,7 +195,10 @@ fn cell(text: &str) -> String {
 /// Each marked object is judged with the rule's strongest action, every other rule as it is by default.
 fn examples(rule: &Rule, engine: &Engine, text: &str) -> Result<()> {
     let action = rule.actions().last().copied().unwrap_or_default();
-    let settings = json!({"rules": {rule.id: action}});
+    let mut settings = json!({"rules": {rule.id: action}});
+    if let Some((_, key, value)) = NEEDED.iter().find(|(id, ..)| *id == rule.id) {
+        settings[key] = json!(value);
+    }
     for block in blocks(text) {
         let wanted = match block.mark {
             "yaml accepted" | "yaml fixed" | "yaml refused" => block.mark.trim_start_matches("yaml "),
