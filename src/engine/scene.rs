@@ -309,6 +309,31 @@ impl<'s> Scene<'s> {
         self.meta.annotations.read("object.metadata.annotations")
     }
 
+    /// Calls `each` with every annotation under a prefix, of the ServiceAccount
+    /// or of the Pod or template: with what follows the prefix, with the value,
+    /// and with the place.
+    ///
+    /// # Errors
+    /// [`Misfit`] when they are not a map of strings.
+    #[inline(never)]
+    pub fn each_annotation(&self, prefix: &str, each: &mut dyn FnMut(&str, &str, Place)) -> Result<(), Misfit> {
+        let (raw, metadata) = match self.target {
+            Target::Workload(workload) => (workload.annotations, workload.metadata_place()),
+            _ => (self.meta.annotations, Place::at("metadata")),
+        };
+        if !raw.may_hold(prefix) {
+            return Ok(());
+        }
+        let place = metadata.field("annotations");
+        let annotations: Strings<'_> = raw.read_at(&|| [OBJECT, ".", place.as_str()].concat())?;
+        for (key, value) in annotations.iter() {
+            if let (Some(suffix), Some(value)) = (key.strip_prefix(prefix), value) {
+                each(suffix, value, place.key(key));
+            }
+        }
+        Ok(())
+    }
+
     /// The accounts that exemptions compare, namespace and name.
     #[must_use]
     pub fn accounts(&self) -> Vec<(&'s str, Cow<'s, str>)> {
@@ -402,14 +427,9 @@ impl<'a> Workload<'a> {
         if !self.labels.may_hold(key) {
             return Ok(None);
         }
-        let labels: Strings<'a> = self.labels.read(&format!("{OBJECT}.{}", self.metadata_place().field("labels")))?;
+        let labels: Strings<'a> =
+            self.labels.read_at(&|| [OBJECT, ".", self.metadata_place().field("labels").as_str()].concat())?;
         Ok(labels.text(key).map(str::to_owned))
-    }
-
-    /// Whether a word may be in its annotations; false is certain.
-    #[must_use]
-    pub fn may_be_annotated(&self, word: &str) -> bool {
-        self.annotations.may_hold(word)
     }
 }
 

@@ -14,25 +14,25 @@ pub static EMPTY: Wording = Wording { name: "empty", template: "is empty; write 
 pub static BLANK: Wording = Wording { name: "blank", template: "has a blank or a line break; remove it ({})" };
 
 /// A mistake, as the text that tells it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Flaw {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flaw<'t> {
     /// The text; it ends with the value as it was written, unless that is empty.
     pub wording: &'static Wording,
-    /// What else the text names.
-    detail: Option<String>,
+    /// What else the text names: a part of the value.
+    part: Option<&'t str>,
 }
 
-impl Flaw {
+impl<'t> Flaw<'t> {
     /// A mistake whose text names nothing but the value.
     #[must_use]
     pub const fn new(wording: &'static Wording) -> Self {
-        Self { wording, detail: None }
+        Self { wording, part: None }
     }
 
-    /// A mistake whose text names something more.
+    /// A mistake whose text names a part of the value.
     #[must_use]
-    pub const fn naming(wording: &'static Wording, detail: String) -> Self {
-        Self { wording, detail: Some(detail) }
+    pub const fn of(part: &'t str, wording: &'static Wording) -> Self {
+        Self { wording, part: Some(part) }
     }
 
     /// What is wrong with a text whatever it is to name.
@@ -52,20 +52,35 @@ impl Flaw {
     /// The values that the text takes, the last one the value as it was
     /// written.
     #[must_use]
-    pub fn values<'v>(&'v self, written: &'v str) -> Vec<&'v str> {
+    pub fn values(&self, written: &'t str) -> Vec<&'t str> {
         let written = self.wording.template.ends_with(VALUE).then_some(written);
-        self.detail.as_deref().into_iter().chain(written).collect()
+        self.part.into_iter().chain(written).collect()
     }
 }
 
 /// The text without the value.
-impl fmt::Display for Flaw {
+impl fmt::Display for Flaw<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fill(without_value(self.wording), self.detail.as_slice(), f)
+        let part: Vec<String> = self.part.into_iter().map(str::to_owned).collect();
+        fill(without_value(self.wording), &part, f)
     }
 }
 
-impl std::error::Error for Flaw {}
+impl std::error::Error for Flaw<'_> {}
+
+/// What is before and behind the first `at`. Grammars ask often; once in the
+/// module is enough.
+#[inline(never)]
+pub(super) fn split(text: &str, at: u8) -> Option<(&str, &str)> {
+    text.split_once(char::from(at))
+}
+
+/// The first character that is none of these.
+#[inline(never)]
+pub(super) fn first_other<'t>(text: &'t str, alphabet: &dyn Fn(u8) -> bool) -> Option<&'t str> {
+    let (at, other) = text.char_indices().find(|&(_, c)| !u8::try_from(c).is_ok_and(alphabet))?;
+    text.get(at..at + other.len_utf8())
+}
 
 #[cfg(test)]
 mod tests {
@@ -74,7 +89,7 @@ mod tests {
     #[test]
     fn the_value_comes_last_where_the_text_takes_it() {
         static NAMING: Wording = Wording { name: "x", template: "has {} inside ({})" };
-        let flaw = Flaw::naming(&NAMING, "b".to_owned());
+        let flaw = Flaw::of("b", &NAMING);
         assert_eq!((flaw.values("abc"), flaw.to_string()), (vec!["b", "abc"], "has b inside".to_owned()));
         assert_eq!(Flaw::new(&EMPTY).values(""), Vec::<&str>::new());
     }

@@ -2,9 +2,8 @@
 //! Projects of Google Cloud.
 
 use std::fmt;
-use std::str::FromStr;
 
-use super::flaw::Flaw;
+use super::flaw::{Flaw, split};
 use crate::engine::finding::Wording;
 use crate::settings::dns;
 
@@ -18,23 +17,25 @@ pub static PROJECT_NUMBER: Wording =
     Wording { name: "project-number", template: "has the number of a project, {}, where its id belongs ({})" };
 /// What follows the id, in the e-mail of a project that belongs to a domain.
 pub static DOMAIN: Wording =
-    Wording { name: "domain", template: "has {} behind the project id, which is no domain ({})" };
+    Wording { name: "domain", template: "project id {} is joined to something that is no domain ({})" };
 /// A template that appends what was there already.
 pub static DOUBLED: Wording =
     Wording { name: "doubled", template: "has .iam.gserviceaccount.com twice; write it once ({})" };
 
-/// A project as e-mails of service accounts name it: its id, and behind a dot
-/// the domain that it belongs to, if any. Of some accounts that Google makes
-/// only the project's number is known.
+/// A project: its id, and the domain that it belongs to, if any. Of some
+/// accounts that Google makes only the project's number is known.
 /// <https://cloud.google.com/resource-manager/docs/creating-managing-projects>
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GcpProject(String);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GcpProject<'t> {
+    id: &'t str,
+    domain: &'t str,
+}
 
-impl GcpProject {
+impl<'t> GcpProject<'t> {
     /// The project by its number.
     #[must_use]
-    pub fn numbered(number: &str) -> Option<Self> {
-        is_number(number).then(|| Self(number.to_owned()))
+    pub fn numbered(id: &'t str) -> Option<Self> {
+        is_number(id).then_some(Self { id, domain: "" })
     }
 
     /// The project in the e-mail of an account: `id`, or `id.example.com` for
@@ -42,46 +43,52 @@ impl GcpProject {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn in_email(text: &str) -> Result<Self, Flaw> {
-        let (id, domain) = text.split_once('.').map_or((text, None), |(id, domain)| (id, Some(domain)));
-        if is_number(id) {
-            return Err(Flaw::naming(&PROJECT_NUMBER, id.to_owned()));
-        }
-        if !is_id(id) && !is_googles(id) {
-            return Err(Flaw::naming(&PROJECT_ID, id.to_owned()));
-        }
-        match domain {
-            Some(domain) if domain.contains("gserviceaccount") => Err(Flaw::new(&DOUBLED)),
-            Some(domain) if !dns::is_subdomain(domain) => Err(Flaw::naming(&DOMAIN, [".", domain].concat())),
-            _ => Ok(Self(text.to_owned())),
+    #[inline(never)]
+    pub fn in_email(text: &'t str) -> Result<Self, Flaw<'t>> {
+        match split(text, b'.') {
+            None => Self::new(text, ""),
+            Some((id, "")) => Err(Flaw::of(id, &DOMAIN)),
+            Some((id, domain)) => Self::new(id, domain),
         }
     }
 
-    /// The project.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
+    #[inline(never)]
+    fn new(id: &'t str, domain: &'t str) -> Result<Self, Flaw<'t>> {
+        if is_number(id) {
+            Err(Flaw::of(id, &PROJECT_NUMBER))
+        } else if !is_id(id) && !is_googles(id) {
+            Err(Flaw::of(id, &PROJECT_ID))
+        } else if domain.ends_with("gserviceaccount.com") {
+            Err(Flaw::new(&DOUBLED))
+        } else if !domain.is_empty() && !dns::is_subdomain(domain) {
+            Err(Flaw::of(id, &DOMAIN))
+        } else {
+            Ok(Self { id, domain })
+        }
     }
 }
 
 /// As `gcloud` writes it: an id, `example.com:id`, or a number. `id.example.com`
 /// is fine too.
-impl FromStr for GcpProject {
-    type Err = Flaw;
+impl<'t> TryFrom<&'t str> for GcpProject<'t> {
+    type Error = Flaw<'t>;
 
-    fn from_str(text: &str) -> Result<Self, Flaw> {
+    fn try_from(text: &'t str) -> Result<Self, Flaw<'t>> {
         Flaw::in_general(text)?;
-        match text.split_once(':') {
+        match split(text, b':') {
             None => Self::numbered(text).map_or_else(|| Self::in_email(text), Ok),
-            Some((domain, id)) if id.contains('.') => Err(Flaw::naming(&PROJECT_ID, [domain, ":", id].concat())),
-            Some((domain, id)) => Self::in_email(&[id, ".", domain].concat()),
+            Some(("", id)) => Err(Flaw::of(id, &DOMAIN)),
+            Some((domain, id)) => Self::new(id, domain),
         }
     }
 }
 
-impl fmt::Display for GcpProject {
+/// As e-mails write it.
+impl fmt::Display for GcpProject<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.id)?;
+        f.write_str(if self.domain.is_empty() { "" } else { "." })?;
+        f.write_str(self.domain)
     }
 }
 
@@ -99,7 +106,7 @@ pub fn is_id(text: &str) -> bool {
 /// The projects of Google's own service agents keep to no length.
 /// <https://cloud.google.com/iam/docs/service-agents>
 fn is_googles(text: &str) -> bool {
-    text.starts_with("gcp-sa-") && text.len() <= 63 && has_shape(text)
+    text.starts_with("gcp-sa-") && has_shape(text)
 }
 
 fn has_shape(text: &str) -> bool {
@@ -112,12 +119,12 @@ mod tests {
 
     #[track_caller]
     fn is(text: &str, project: &str) {
-        assert_eq!(text.parse::<GcpProject>().unwrap().to_string(), project);
+        assert_eq!(GcpProject::try_from(text).unwrap().to_string(), project);
     }
 
     #[track_caller]
     fn is_wrong(text: &str, words: &str) {
-        assert_eq!(text.parse::<GcpProject>().unwrap_err().to_string(), words);
+        assert_eq!(GcpProject::try_from(text).unwrap_err().to_string(), words);
     }
 
     #[test]
@@ -165,7 +172,7 @@ mod tests {
 
     #[test]
     fn thirty_one_characters() {
-        assert!("a".repeat(31).parse::<GcpProject>().is_err());
+        assert!(GcpProject::try_from(&*"a".repeat(31)).is_err());
     }
 
     #[test]
@@ -175,17 +182,17 @@ mod tests {
 
     #[test]
     fn upper_case() {
-        assert!("My-project".parse::<GcpProject>().is_err());
+        assert!(GcpProject::try_from("My-project").is_err());
     }
 
     #[test]
     fn a_dash_at_the_end() {
-        assert!("my-project-".parse::<GcpProject>().is_err());
+        assert!(GcpProject::try_from("my-project-").is_err());
     }
 
     #[test]
     fn a_digit_at_the_beginning() {
-        assert!("1-my-project".parse::<GcpProject>().is_err());
+        assert!(GcpProject::try_from("1-my-project").is_err());
     }
 
     #[test]
@@ -195,29 +202,29 @@ mod tests {
 
     #[test]
     fn a_wildcard() {
-        assert!("my-project-*".parse::<GcpProject>().is_err());
+        assert!(GcpProject::try_from("my-project-*").is_err());
     }
 
     #[test]
     fn two_colons() {
-        assert!("a:b:my-project".parse::<GcpProject>().is_err());
+        assert!(GcpProject::try_from("a:b:my-project").is_err());
     }
 
     #[test]
     fn a_domain_on_both_sides() {
         is_wrong(
             "a.com:my-project.b.com",
-            "project id is a.com:my-project.b.com, must have 6 to 30 lower-case letters, digits and dashes, begin with a letter and end with none",
+            "project id is my-project.b.com, must have 6 to 30 lower-case letters, digits and dashes, begin with a letter and end with none",
         );
     }
 
     #[test]
     fn a_domain_that_is_none() {
-        is_wrong("my-project.-x", "has .-x behind the project id, which is no domain");
+        is_wrong("my-project.-x", "project id my-project is joined to something that is no domain");
     }
 
     #[test]
     fn a_dot_at_the_end() {
-        is_wrong("my-project.", "has . behind the project id, which is no domain");
+        is_wrong("my-project.", "project id my-project is joined to something that is no domain");
     }
 }

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Service accounts of Google Cloud.
 
-use std::fmt;
-use std::str::FromStr;
-
-use super::flaw::Flaw;
+use super::flaw::{Flaw, first_other, split};
 use super::gcp_project::{GcpProject, is_id};
 use crate::engine::finding::Wording;
 
@@ -65,84 +62,63 @@ const MEMBER_KINDS: [&str; 7] = ["serviceAccount", "user", "group", "domain", "p
 /// The e-mail of a service account: `name@my-project.iam.gserviceaccount.com`,
 /// or of one that Google makes.
 /// <https://cloud.google.com/iam/docs/service-account-types>
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GcpServiceAccount {
-    email: String,
-    project: GcpProject,
-}
-
-impl GcpServiceAccount {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GcpServiceAccount<'t> {
     /// The project that it belongs to.
-    #[must_use]
-    pub const fn project(&self) -> &GcpProject {
-        &self.project
-    }
+    pub project: GcpProject<'t>,
 }
 
-impl FromStr for GcpServiceAccount {
-    type Err = Flaw;
+impl<'t> TryFrom<&'t str> for GcpServiceAccount<'t> {
+    type Error = Flaw<'t>;
 
-    fn from_str(text: &str) -> Result<Self, Flaw> {
+    fn try_from(text: &'t str) -> Result<Self, Flaw<'t>> {
         Flaw::in_general(text)?;
         let flaw = |wording| Err(Flaw::new(wording));
         if text.contains(".svc.id.goog") {
             return flaw(&WORKLOAD);
         }
-        if let Some((kind, _)) = text.split_once(':')
+        if let Some((kind, _)) = split(text, b':')
             && MEMBER_KINDS.iter().any(|known| kind.eq_ignore_ascii_case(known))
         {
-            return Err(Flaw::naming(&MEMBER, kind.to_owned()));
+            return Err(Flaw::of(kind, &MEMBER));
         }
-        if text.contains('/') {
+        if split(text, b'/').is_some() {
             return flaw(&RESOURCE);
         }
-        if text.bytes().all(|byte| byte.is_ascii_digit()) {
-            return flaw(&UNIQUE_ID);
-        }
-        let Some((name, host)) = text.split_once('@') else { return flaw(&NO_AT) };
-        if host.contains('@') {
+        let Some((name, host)) = split(text, b'@') else {
+            return flaw(if GcpProject::numbered(text).is_some() { &UNIQUE_ID } else { &NO_AT });
+        };
+        if split(host, b'@').is_some() {
             return flaw(&TWO_ATS);
         }
-        if let Some(strange) = text.chars().find(|&c| !is_in_alphabet(c)) {
-            return if strange.is_ascii_uppercase() {
-                flaw(&UPPER_CASE)
-            } else {
-                Err(Flaw::naming(&BAD_CHARACTER, strange.to_string()))
-            };
-        }
-        if host.contains(':') {
+        if split(host, b':').is_some() {
             return flaw(&COLON);
         }
+        let is_known =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.' | b'@');
+        if let Some(other) = first_other(text, &is_known) {
+            let is_upper = other.as_bytes().first().is_some_and(u8::is_ascii_uppercase);
+            return if is_upper { flaw(&UPPER_CASE) } else { Err(Flaw::of(other, &BAD_CHARACTER)) };
+        }
         let Some(front) = host.strip_suffix(".gserviceaccount.com") else {
-            return Err(Flaw::naming(&OTHER_DOMAIN, host.to_owned()));
+            return Err(Flaw::of(host, &OTHER_DOMAIN));
         };
         let project = match front {
             "iam" => return flaw(&NO_PROJECT),
             "appspot" => GcpProject::in_email(name).ok(),
             "developer" | "cloudservices" | "cloudbuild" | "project" => {
-                GcpProject::numbered(name.split('-').next().unwrap_or_default())
+                GcpProject::numbered(split(name, b'-').map_or(name, |(number, _)| number))
             }
             _ => {
                 let Some(project) = front.strip_suffix(".iam") else { return flaw(&NO_IAM) };
                 if !is_id(name) {
-                    return Err(Flaw::naming(&NAME, name.to_owned()));
+                    return Err(Flaw::of(name, &NAME));
                 }
                 Some(GcpProject::in_email(project)?)
             }
         };
-        let Some(project) = project else { return flaw(&GOOGLE_MADE) };
-        Ok(Self { email: text.to_owned(), project })
+        project.map(|project| Self { project }).ok_or(Flaw::new(&GOOGLE_MADE))
     }
-}
-
-impl fmt::Display for GcpServiceAccount {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.email)
-    }
-}
-
-const fn is_in_alphabet(c: char) -> bool {
-    c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.' | ':' | '@')
 }
 
 #[cfg(test)]
@@ -154,13 +130,12 @@ mod tests {
 
     #[track_caller]
     fn is_of(text: &str, project: &str) {
-        let account: GcpServiceAccount = text.parse().unwrap();
-        assert_eq!((account.to_string().as_str(), account.project().as_str()), (text, project));
+        assert_eq!(GcpServiceAccount::try_from(text).unwrap().project.to_string(), project);
     }
 
     #[track_caller]
     fn is_wrong(text: &str, words: &str) {
-        assert_eq!(text.parse::<GcpServiceAccount>().unwrap_err().to_string(), words, "{text}");
+        assert_eq!(GcpServiceAccount::try_from(text).unwrap_err().to_string(), words, "{text}");
     }
 
     #[test]
@@ -385,7 +360,7 @@ mod tests {
 
     #[test]
     fn a_dot_at_the_end() {
-        assert!("uploader@my-project.iam.gserviceaccount.com.".parse::<GcpServiceAccount>().is_err());
+        assert!(GcpServiceAccount::try_from("uploader@my-project.iam.gserviceaccount.com.").is_err());
     }
 
     #[test]

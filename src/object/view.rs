@@ -75,6 +75,12 @@ impl<'a> Text<'a> {
     }
 }
 
+/// Texts with commas between them, for people.
+#[must_use]
+pub fn listed(texts: &[Text<'_>]) -> String {
+    texts.iter().map(Text::as_str).collect::<Vec<_>>().join(", ")
+}
+
 impl Deref for Text<'_> {
     type Target = str;
 

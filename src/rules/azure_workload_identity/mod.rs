@@ -11,11 +11,11 @@
 use super::{Check, Room, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Strength, Wording};
-use crate::engine::scene::{Scene, Stop};
+use crate::engine::scene::{Scene, Stop, Workload};
 use crate::identity::guid::{BRACES, DASHES, DIGITS, DOMAIN_NAME, NOT_GUID, NOT_HEX, RESOURCE_ID, ZEROS};
 use crate::identity::{Guid, flaw, mistake};
 use crate::object::place::Place;
-use crate::object::view::Strings;
+use crate::object::view::{Text, listed};
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params};
 
@@ -91,72 +91,61 @@ const INJECT: &str = "inject-proxy-sidecar";
 /// Lifetimes that the webhook takes.
 const LIFETIMES: std::ops::RangeInclusive<i64> = 3600..=86400;
 
-struct AzureWorkloadIdentity {
-    tenants: Vec<Guid>,
-    clients: Vec<Guid>,
+struct AzureWorkloadIdentity<'a> {
+    tenants: Vec<Text<'a>>,
+    clients: Vec<Text<'a>>,
 }
 
-impl AzureWorkloadIdentity {
-    fn new(params: &mut Params<'_, '_>) -> Self {
-        let mut guids = |param| params.texts(param).iter().filter_map(|text| text.parse().ok()).collect();
+impl<'a> AzureWorkloadIdentity<'a> {
+    fn new(params: &mut Params<'_, 'a>) -> Self {
         let [tenants, clients] = &PARAMS;
-        Self { tenants: guids(tenants), clients: guids(clients) }
-    }
-
-    fn judge_account(&self, annotations: &Strings<'_>, findings: &mut Findings) {
-        for (key, value) in annotations.iter() {
-            let (Some(suffix), Some(value)) = (key.strip_prefix(PREFIX), value) else { continue };
-            let place = Place::at("metadata.annotations").key(key);
-            match suffix {
-                "client-id" => judge_guid(value, (&self.clients, &CLIENT), place, findings),
-                "tenant-id" => judge_guid(value, (&self.tenants, &TENANT), place, findings),
-                LIFETIME_KEY if !is_lifetime(value) => {
-                    findings.add(place, &LIFETIME, &[value]);
-                }
-                _ => {}
-            }
-        }
+        Self { tenants: params.texts(tenants), clients: params.texts(clients) }
     }
 }
 
-impl Check for AzureWorkloadIdentity {
+impl Check for AzureWorkloadIdentity<'_> {
     fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
         if let Some(pod) = scene.workload() {
-            if pod.may_be_annotated(PREFIX) {
-                // Where the webhook is not asked, nothing comes of a mistake.
-                let is_asked = pod.label(USE)?.as_deref() == Some("true");
-                let place = pod.metadata_place().field("annotations");
-                judge_pod(&pod.annotations()?, is_asked, &place, findings);
-            }
-        } else if scene.service_account().is_some() && scene.meta.annotations.may_hold(PREFIX) {
-            self.judge_account(&scene.annotations()?, findings);
+            return judge_pod(scene, pod, findings);
         }
+        scene.each_annotation(PREFIX, &mut |suffix, value, place| match suffix {
+            "client-id" => judge_guid(value, (&self.clients, &CLIENT), place, findings),
+            "tenant-id" => judge_guid(value, (&self.tenants, &TENANT), place, findings),
+            LIFETIME_KEY if !is_lifetime(value) => findings.add(place, &LIFETIME, &[value]),
+            _ => {}
+        })?;
         Ok(())
     }
 }
 
-fn judge_pod(annotations: &Strings<'_>, is_asked: bool, place: &Place, findings: &mut Findings) {
-    // The port is read only when there is to be a sidecar.
-    let injects = annotations.text(&[PREFIX, INJECT].concat()).is_some();
-    for (key, value) in annotations.iter() {
-        let (Some(suffix), Some(value)) = (key.strip_prefix(PREFIX), value) else { continue };
+fn judge_pod(scene: &Scene<'_>, pod: &Workload<'_>, findings: &mut Findings) -> Result<(), Stop> {
+    let (mut has_any, mut injects) = (false, false);
+    scene.each_annotation(PREFIX, &mut |suffix, _, _| {
+        has_any = true;
+        // The port is read only when there is to be a sidecar.
+        injects |= suffix == INJECT;
+    })?;
+    // Where the webhook is not asked, nothing comes of a mistake.
+    let is_asked = has_any && pod.label(USE)?.as_deref() == Some("true");
+    scene.each_annotation(PREFIX, &mut |suffix, value, place| {
         let (wording, matters) = match suffix {
             LIFETIME_KEY if !is_lifetime(value) => (&LIFETIME, true),
             "proxy-sidecar-port" if !is_port(value) => (&PORT, injects),
-            INJECT if value.as_str() != "true" => (&INJECTS, false),
-            _ => continue,
+            INJECT if value != "true" => (&INJECTS, false),
+            _ => return,
         };
         let strength = if is_asked && matters { Strength::Action } else { Strength::Warning };
-        findings.note(place.key(key), wording, &[value], strength);
-    }
+        findings.note(place, wording, &[value], strength);
+    })?;
+    Ok(())
 }
 
-fn judge_guid(value: &str, (allowed, wording): (&[Guid], &'static Wording), place: Place, findings: &mut Findings) {
-    match value.parse::<Guid>() {
+#[inline(never)]
+fn judge_guid(value: &str, (allowed, wording): (&[Text<'_>], &'static Wording), place: Place, findings: &mut Findings) {
+    match Guid::try_from(value) {
         Err(flaw) => findings.add(place, flaw.wording, &flaw.values(value)),
-        Ok(guid) if !allowed.is_empty() && !allowed.contains(&guid) => {
-            let allowed: Vec<&str> = allowed.iter().map(Guid::as_str).collect();
-            findings.add(place, wording, &[&allowed.join(", "), value]);
+        Ok(guid) if !allowed.is_empty() && !allowed.iter().any(|allowed| Guid::try_from(&**allowed) == Ok(guid)) => {
+            findings.add(place, wording, &[&listed(allowed), value]);
         }
         Ok(_) => {}
     }
@@ -172,7 +161,7 @@ fn is_port(text: &str) -> bool {
 }
 
 fn guid_problem(text: &str) -> Option<String> {
-    text.parse::<Guid>().err().map(|flaw| flaw.to_string())
+    Guid::try_from(text).err().map(|flaw| flaw.to_string())
 }
 
 #[cfg(test)]

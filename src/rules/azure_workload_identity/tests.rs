@@ -43,20 +43,22 @@ fn every_text_in_full() {
     assert_eq!(
         line(&on_account("client-id", &GUID[..35]), &json!({})),
         format!(
-            "metadata.annotations[\"azure.workload.identity/client-id\"]: has 31 hexadecimal digits, must have 32 ({})",
+            "metadata.annotations[\"azure.workload.identity/client-id\"]: has too few or too many hexadecimal digits, must have 32 ({})",
             &GUID[..35]
         )
     );
     assert_eq!(
         line(&on_account("client-id", GUID), &allows("clients")),
         format!(
-            "metadata.annotations[\"azure.workload.identity/client-id\"]: is none of the clients that are allowed: {OTHER} ({GUID})"
+            "metadata.annotations[\"azure.workload.identity/client-id\"]: is none of the clients that are allowed: {} ({GUID})",
+            OTHER.to_uppercase()
         )
     );
     assert_eq!(
         line(&on_account("tenant-id", GUID), &allows("tenants")),
         format!(
-            "metadata.annotations[\"azure.workload.identity/tenant-id\"]: is none of the tenants that are allowed: {OTHER} ({GUID})"
+            "metadata.annotations[\"azure.workload.identity/tenant-id\"]: is none of the tenants that are allowed: {} ({GUID})",
+            OTHER.to_uppercase()
         )
     );
     assert_eq!(
@@ -228,7 +230,7 @@ fn settings_are_read_as_strictly() {
         settings_problems(&json!({"rules": {ID: {"tenants": ["contoso.com"], "clients": [GUID, &GUID[..35]]}}})),
         [
             "rules.azure-workload-identity.tenants[0]: is the name of a domain; write the GUID of its tenant",
-            "rules.azure-workload-identity.clients[1]: has 31 hexadecimal digits, must have 32",
+            "rules.azure-workload-identity.clients[1]: has too few or too many hexadecimal digits, must have 32",
         ]
     );
 }

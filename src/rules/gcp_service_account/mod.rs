@@ -18,6 +18,7 @@ use crate::identity::gcp_service_account::{
 };
 use crate::identity::{GcpProject, GcpServiceAccount, flaw, mistake};
 use crate::object::place::Place;
+use crate::object::view::{Text, listed};
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params};
 
@@ -59,7 +60,7 @@ pub static RULE: Rule = Rule {
 
 static PARAMS: [Param; 1] = [Param {
     name: "projects",
-    kind: Kind::Texts { of: "projects", problem: |text| text.parse::<GcpProject>().err().map(|flaw| flaw.to_string()) },
+    kind: Kind::Texts { of: "projects", problem: |text| GcpProject::try_from(text).err().map(|flaw| flaw.to_string()) },
     default: "[]",
     doc: "the projects that Google service accounts may be of, by id, `example.com:id` or number; empty: any",
 }];
@@ -74,48 +75,43 @@ static QUOTA_PROJECT: Wording = Wording {
 /// What stands before each key.
 const PREFIX: &str = "iam.gke.io/";
 
-struct GcpServiceAccountRule {
-    projects: Vec<GcpProject>,
+struct GcpServiceAccountRule<'a> {
+    projects: Vec<Text<'a>>,
 }
 
-impl GcpServiceAccountRule {
-    fn new(params: &mut Params<'_, '_>) -> Self {
+impl<'a> GcpServiceAccountRule<'a> {
+    fn new(params: &mut Params<'_, 'a>) -> Self {
         let [projects] = &PARAMS;
-        Self { projects: params.texts(projects).iter().filter_map(|text| text.parse().ok()).collect() }
+        Self { projects: params.texts(projects) }
     }
+}
 
+impl GcpServiceAccountRule<'_> {
     fn judge_email(&self, email: &str, place: Place, findings: &mut Findings) {
-        let account = match email.parse::<GcpServiceAccount>() {
-            Ok(account) => account,
+        let project = match GcpServiceAccount::try_from(email) {
+            Ok(account) => account.project,
             Err(flaw) => return findings.add(place, flaw.wording, &flaw.values(email)),
         };
-        let project = account.project();
-        if !self.projects.is_empty() && !self.projects.contains(project) {
-            let allowed: Vec<&str> = self.projects.iter().map(GcpProject::as_str).collect();
-            findings.add(place, &PROJECT, &[project.as_str(), &allowed.join(", "), email]);
+        if !self.projects.is_empty()
+            && !self.projects.iter().any(|allowed| GcpProject::try_from(&**allowed) == Ok(project))
+        {
+            findings.add(place, &PROJECT, &[&project.to_string(), &listed(&self.projects), email]);
         }
     }
 }
 
-impl Check for GcpServiceAccountRule {
+impl Check for GcpServiceAccountRule<'_> {
     fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
-        if scene.service_account().is_none() || !scene.meta.annotations.may_hold(PREFIX) {
-            return Ok(());
-        }
-        for (key, value) in scene.annotations()?.iter() {
-            let (Some(suffix), Some(value)) = (key.strip_prefix(PREFIX), value) else { continue };
-            let place = || Place::at("metadata.annotations").key(key);
-            match suffix {
-                "gcp-service-account" => self.judge_email(value, place(), findings),
-                "return-principal-id-as-email" if !matches!(value.as_str(), "true" | "false") => {
-                    findings.add(place(), &NOT_BOOLEAN, &[value]);
-                }
-                "credential-quota-project" if !is_quota_project(value) => {
-                    findings.add(place(), &QUOTA_PROJECT, &[value]);
-                }
-                _ => {}
+        scene.each_annotation(PREFIX, &mut |suffix, value, place| match suffix {
+            "gcp-service-account" => self.judge_email(value, place, findings),
+            "return-principal-id-as-email" if !matches!(value, "true" | "false") => {
+                findings.add(place, &NOT_BOOLEAN, &[value]);
             }
-        }
+            "credential-quota-project" if !is_quota_project(value) => {
+                findings.add(place, &QUOTA_PROJECT, &[value]);
+            }
+            _ => {}
+        })?;
         Ok(())
     }
 }
@@ -123,7 +119,7 @@ impl Check for GcpServiceAccountRule {
 /// Google's APIs know a project of a domain as `example.com:id` only.
 /// <https://cloud.google.com/docs/quotas/set-quota-project>
 fn is_quota_project(text: &str) -> bool {
-    text.parse::<GcpProject>().is_ok_and(|project| project.as_str() != text || !text.contains('.'))
+    GcpProject::try_from(text).is_ok() && (text.contains(':') || !text.contains('.'))
 }
 
 #[cfg(test)]

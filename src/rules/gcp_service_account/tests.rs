@@ -43,7 +43,7 @@ fn every_text_in_full() {
             &of_projects(&["other-project", "example.com:my-project"])
         ),
         [
-            "metadata.annotations[\"iam.gke.io/gcp-service-account\"]: is of project my-project, must be of other-project, my-project.example.com (uploader@my-project.iam.gserviceaccount.com)"
+            "metadata.annotations[\"iam.gke.io/gcp-service-account\"]: is of project my-project, must be of other-project, example.com:my-project (uploader@my-project.iam.gserviceaccount.com)"
         ]
     );
     assert_eq!(

@@ -95,58 +95,49 @@ impl Check for IdentityInjection {
             return Ok(());
         }
         let Some(pod) = scene.workload().filter(|workload| !workload.is_template) else { return Ok(()) };
-        let mut lacking = lacking(scene, pod)?;
-        if lacking.is_empty() || pod.label(SKIP)?.is_some() {
+        if pod.label(SKIP)?.is_some() {
             return Ok(());
         }
-        let account = pod.spec.account();
-        match declared(scene, pod, Cloud::Aws)? {
-            Declared::Nothing => return Ok(()),
-            Declared::Unknown => {
-                findings.warn(pod.spec_place().field("serviceAccountName"), &UNKNOWN, &[account]);
+        let skipped = skipped(scene)?;
+        // A hostile Pod may have thousands of each.
+        let skipped = Names::from(skipped.iter().map(|name| (name.as_str(), 0)).collect::<Vec<_>>());
+        let volumes = Volumes { pod, names: pod.spec.volume_names() };
+        let mut is_known = true;
+        scene.each_container(pod, &mut |judged| {
+            // The webhook does not know ephemeral containers.
+            let is_skipped = skipped.has(judged.container.name.as_deref().unwrap_or_default());
+            if judged.list == ContainerList::Ephemeral || is_skipped || !is_known {
                 return Ok(());
             }
-            Declared::Identity(_) => {}
-        }
-        for (place, lack) in lacking.drain(..) {
-            let variable = |name| place.field("env").entry(Some(name), 0);
-            match lack {
-                Lack::Everything => findings.add(place, &NOT_INJECTED, &[account]),
-                Lack::Half { there, missing } => findings.add(variable(there), &HALF, &[missing]),
-                Lack::Token(file) => findings.add(variable(file), &NO_TOKEN, &[]),
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The containers that lack something, but for those that are to be skipped.
-fn lacking(scene: &Scene<'_>, pod: &Workload<'_>) -> Result<Vec<(Place, Lack)>, Stop> {
-    let skipped = skipped(scene, pod)?;
-    // A hostile Pod may have thousands of each.
-    let skipped = Names::from(skipped.iter().map(|name| (name.as_str(), 0)).collect::<Vec<_>>());
-    let volumes = Volumes { pod, names: pod.spec.volume_names() };
-    let mut lacking = Vec::new();
-    scene.each_container(pod, &mut |judged| {
-        let name = judged.container.name.as_deref().unwrap_or_default();
-        // The webhook does not know ephemeral containers.
-        if judged.list != ContainerList::Ephemeral && !skipped.has(name) {
             let place = judged.place(pod);
-            let lack = lack(&volumes, judged.container, &place)?;
-            lacking.extend(lack.map(|lack| (place, lack)));
-        }
-        Ok(())
-    })?;
-    Ok(lacking)
+            let Some(lack) = lack(&volumes, judged.container, &place)? else { return Ok(()) };
+            let account = pod.spec.account();
+            let variable = |name| place.field("env").entry(Some(name), 0);
+            match (declared(scene, pod, Cloud::Aws)?, lack) {
+                (Declared::Nothing, _) => {}
+                (Declared::Unknown, _) => {
+                    is_known = false;
+                    findings.warn(pod.spec_place().field("serviceAccountName"), &UNKNOWN, &[account]);
+                }
+                (_, Lack::Everything) => findings.add(place, &NOT_INJECTED, &[account]),
+                (_, Lack::Half { there, missing }) => findings.add(variable(there), &HALF, &[missing]),
+                (_, Lack::Token(file)) => findings.add(variable(file), &NO_TOKEN, &[]),
+            }
+            Ok(())
+        })
+    }
 }
 
 /// The containers that the Pod wants to be skipped.
-fn skipped(scene: &Scene<'_>, pod: &Workload<'_>) -> Result<Vec<String>, Stop> {
+fn skipped(scene: &Scene<'_>) -> Result<Vec<String>, Stop> {
     let key = [scene.common.aws.annotation_prefix.as_str(), "/skip-containers"].concat();
-    if !pod.may_be_annotated(&key) {
-        return Ok(Vec::new());
-    }
-    Ok(pod.annotations()?.text(&key).and_then(skip_list::names).unwrap_or_default())
+    let mut skipped = None;
+    scene.each_annotation(&key, &mut |rest, value, _| {
+        if rest.is_empty() {
+            skipped = skip_list::names(value);
+        }
+    })?;
+    Ok(skipped.unwrap_or_default())
 }
 
 /// What a container lacks. Which order the variables come in, and what else is
