@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_digit_too_few() {
-        is_wrong(&GUID[..35], "has too few or too many hexadecimal digits, must have 32");
+        is_wrong("6c9c0b1e-8d5f-4a3b-9e21-0123456789a", "has too few or too many hexadecimal digits, must have 32");
     }
 
     #[test]

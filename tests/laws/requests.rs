@@ -35,7 +35,7 @@ pub fn cluster() -> impl Strategy<Value = Known> + Clone {
         6 => (option::of(any::<bool>()), any::<bool>())
             .prop_map(|(automount, has_role)| Known::Account { automount, has_role }),
         1 => Just(Known::Absent),
-        1 => Just(Known::NotGranted),
+        2 => Just(Known::NotGranted),
         1 => Just(Known::Failing),
     ]
 }
