@@ -20,7 +20,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{FileFailurePersistence, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Map, Value, json};
 use serviceaccount_hygiene::admission::subject::SubjectKind;
-use serviceaccount_hygiene::rules::{RULES, Room};
+use serviceaccount_hygiene::rules::RULES;
 
 use objects::requests::{Known, Review, review, review_of};
 use objects::settings::{ids, settings, settings_from_hell};
@@ -53,7 +53,7 @@ fn is_create_of(review: &Review, kinds: &[&str]) -> bool {
 
 /// The rules with a fix.
 fn fixing_ids() -> Vec<&'static str> {
-    RULES.iter().filter(|rule| matches!(rule.room, Room::Fix { .. })).map(|rule| rule.id).collect()
+    RULES.iter().filter(|rule| rule.changes_objects()).map(|rule| rule.id).collect()
 }
 
 /// The same request for another object.
@@ -282,7 +282,7 @@ fn the_generator_reaches_everything() {
         ["accepted", "403", "503", "required look-up", "not-granted", "pod", "validating"].map(str::to_owned).into();
     for rule in RULES {
         wanted.extend(["warned", "rejected"].map(|word| format!("{} {word}", rule.id)));
-        if matches!(rule.room, Room::Fix { .. }) {
+        if rule.changes_objects() {
             wanted.insert(format!("{} fixed", rule.id));
         }
     }

@@ -12,6 +12,7 @@ view! {
     /// An admission request.
     /// <https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#request>
     pub struct Request<'a> {
+        uid: Option<Text<'a>> = "uid",
         kind: Option<GroupKind<'a>> = "kind",
         sub_resource: Option<Text<'a>> = "subResource",
         name: Option<Text<'a>> = "name",
@@ -78,6 +79,12 @@ pub enum Operation {
 }
 
 impl Request<'_> {
+    /// What no other request has; the host may leave it out.
+    #[must_use]
+    pub fn uid(&self) -> &str {
+        self.uid.as_deref().unwrap_or_default()
+    }
+
     /// The kind's API group; empty for the core group.
     #[must_use]
     pub fn group(&self) -> &str {

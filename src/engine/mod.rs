@@ -119,6 +119,19 @@ struct Opinion {
     findings: Vec<(Level, Finding)>,
 }
 
+/// The order in which rules change an object.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// What another webhook would add.
+    Inject,
+    /// What is wrong.
+    Fix,
+}
+
+impl Step {
+    const ALL: &'static [Self] = &[Self::Inject, Self::Fix];
+}
+
 /// What the fixes are for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fixing {
@@ -243,27 +256,45 @@ impl Review<'_> {
         fixing: Fixing,
     ) -> Result<Opinion, Stop> {
         let mut opinion = Opinion::default();
-        if fixing != Fixing::No {
-            let mut tree = Node::new(object);
-            for planned in rules {
-                let PlannedRoom::Fix(fix) = &planned.room else { continue };
-                let mut changes = Changes::new(planned.rule.id);
-                fix.fix(&self.scene(meta, target), &mut Edit::new(&mut tree, self.subject), &mut changes)?;
-                opinion.changes.extend(changes.into_vec());
-            }
-            if !opinion.changes.is_empty() {
-                let mut fixed = String::with_capacity(object.len() + 256);
-                tree.write(&mut fixed);
-                drop(tree);
-                if let (meta, Some(target)) = Target::read(self.subject, &fixed, None)? {
-                    opinion.findings = self.findings(rules, (&meta, &target))?;
-                }
-                opinion.fixed = Some(fixed);
-                return Ok(opinion);
-            }
-        }
-        opinion.findings = self.findings(rules, (meta, target))?;
+        let steps = if fixing == Fixing::No { &[] } else { Step::ALL };
+        self.settle(rules, object, (meta, target), steps, &mut opinion)?;
         Ok(opinion)
+    }
+
+    /// Takes the steps that are left and judges what comes out of them. Each
+    /// step sees what the one before made of the object.
+    fn settle<'t>(
+        &self,
+        rules: &[Planned<'_>],
+        object: &'t str,
+        (meta, target): (&Meta<'t>, &Target<'t>),
+        steps: &[Step],
+        opinion: &mut Opinion,
+    ) -> Result<(), Stop> {
+        let Some((step, left)) = steps.split_first() else {
+            opinion.findings = self.findings(rules, (meta, target))?;
+            return Ok(());
+        };
+        let mut tree = Node::new(object);
+        let before = opinion.changes.len();
+        for planned in rules.iter().filter(|planned| planned.rule.injects() == (*step == Step::Inject)) {
+            let PlannedRoom::Fix(fix) = &planned.room else { continue };
+            let mut changes = Changes::new(planned.rule.id);
+            fix.fix(&self.scene(meta, target), &mut Edit::new(&mut tree, self.subject), &mut changes)?;
+            opinion.changes.extend(changes.into_vec());
+        }
+        if opinion.changes.len() == before {
+            return self.settle(rules, object, (meta, target), left, opinion);
+        }
+        let mut fixed = String::with_capacity(object.len() + 1024);
+        tree.write(&mut fixed);
+        drop(tree);
+        if let (meta, Some(target)) = Target::read(self.subject, &fixed, None)? {
+            self.settle(rules, &fixed, (&meta, &target), left, opinion)?;
+        }
+        // A later step has come further.
+        opinion.fixed.get_or_insert(fixed);
+        Ok(())
     }
 
     fn findings(

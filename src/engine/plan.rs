@@ -132,8 +132,10 @@ fn planned<'a>(
     params.is_on = action.and_then(level).is_some();
     let room = match &rule.room {
         Room::Check { build, .. } => PlannedRoom::Check(build(&mut params)),
-        Room::Fix { build, .. } if action == Some(FixAction::Mutate) => PlannedRoom::Fix(build(&mut params)),
-        Room::Fix { build, .. } => {
+        Room::Fix { build, .. } | Room::Inject { build } if action == Some(FixAction::Mutate) => {
+            PlannedRoom::Fix(build(&mut params))
+        }
+        Room::Fix { build, .. } | Room::Inject { build } => {
             let fix = build(&mut params);
             PlannedRoom::Check(fix)
         }

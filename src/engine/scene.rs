@@ -11,7 +11,7 @@ use crate::admission::request::{Operation, Request};
 use crate::admission::subject::Subject;
 use crate::matching::names::Names;
 use crate::object;
-use crate::object::edit::{NoSuchPlace, Node, Step};
+use crate::object::edit::{End, NoSuchPlace, Node, Step};
 use crate::object::meta::{GENERATED, Head, Meta};
 use crate::object::place::Place;
 use crate::object::pod::{Container, ContainerList, DEFAULT_ACCOUNT, Pod, PodSpec, Volume};
@@ -418,6 +418,12 @@ impl<'a> Workload<'a> {
         self.annotations.read(&format!("{OBJECT}.{}", self.metadata_place().field("annotations")))
     }
 
+    /// Whether it has any labels.
+    #[must_use]
+    pub const fn is_labelled(&self) -> bool {
+        self.labels.text().is_some()
+    }
+
     /// One of its labels, read now.
     ///
     /// # Errors
@@ -466,6 +472,16 @@ impl<'e, 'a> Edit<'e, 'a> {
     pub fn lower(&mut self, steps: &[Step<'_>], key: &str, most: i64) -> Result<bool, NoSuchPlace> {
         let path = self.path(steps);
         self.tree.lower(&path, key, most)
+    }
+
+    /// Adds entries, JSON texts with commas between them, to the list under `key`
+    /// of the object at `steps`. Where there is none, one is made.
+    ///
+    /// # Errors
+    /// [`NoSuchPlace`] when there is no such object, or no list.
+    pub fn extend(&mut self, steps: &[Step<'_>], key: &str, json: &str, end: End) -> Result<bool, NoSuchPlace> {
+        let path = self.path(steps);
+        self.tree.extend(&path, key, json, end)
     }
 
     /// Takes out the value at `steps`. False when another fix took it out.

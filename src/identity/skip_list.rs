@@ -9,44 +9,59 @@
 /// error, lines with nothing in them are passed over.
 /// <https://pkg.go.dev/encoding/csv#Reader>
 #[must_use]
+#[cold]
 pub fn names(value: &str) -> Option<Vec<String>> {
-    let value = value.replace("\r\n", "\n");
-    // Before the end, a carriage return counts as the end of its line.
-    let mut rest = value.strip_suffix('\r').unwrap_or(&value).trim_start_matches('\n');
-    if rest.is_empty() {
+    let mut names = Vec::new();
+    let mut name = Vec::new();
+    let mut place = Place::Start;
+    for (index, byte) in value.bytes().enumerate() {
+        let is_last_of_line = || matches!(value.as_bytes().get(index + 1), None | Some(b'\n'));
+        place = match (place, byte) {
+            (Place::Quoted, b'"') => Place::Closed,
+            // Two quotes are one.
+            (Place::Quoted, _) | (Place::Closed, b'"') => {
+                name.push(byte);
+                Place::Quoted
+            }
+            (_, b'\r') if is_last_of_line() => continue,
+            (Place::Start, b'\n') if names.is_empty() => continue,
+            (_, b'\n') => break,
+            (_, b',') => {
+                names.push(text(std::mem::take(&mut name)));
+                Place::Start
+            }
+            (Place::Start, b'"') => Place::Quoted,
+            (Place::Closed, _) | (Place::Plain, b'"') => return None,
+            (Place::Start | Place::Plain, _) => {
+                name.push(byte);
+                Place::Plain
+            }
+        };
+    }
+    if place == Place::Quoted || place == Place::Start && names.is_empty() {
         return None;
     }
-    let mut names = Vec::new();
-    loop {
-        let (name, behind) = field(rest)?;
-        names.push(name);
-        match behind.strip_prefix(',') {
-            Some(next) => rest = next,
-            None => return Some(names),
-        }
-    }
+    names.push(text(name));
+    Some(names)
 }
 
-/// The field that is next, and what follows it: a comma, a line break, or
-/// nothing.
-fn field(text: &str) -> Option<(String, &str)> {
-    let Some(mut rest) = text.strip_prefix('"') else {
-        let (field, behind) = text.split_at(text.find([',', '\n']).unwrap_or(text.len()));
-        return (!field.contains('"')).then(|| (field.to_owned(), behind));
-    };
-    let mut name = String::new();
-    loop {
-        let (piece, behind) = rest.split_once('"')?;
-        name.push_str(piece);
-        match behind.strip_prefix('"') {
-            // Two quotes are one.
-            Some(next) => {
-                name.push('"');
-                rest = next;
-            }
-            None => return (behind.is_empty() || behind.starts_with([',', '\n'])).then_some((name, behind)),
-        }
-    }
+/// What stood between bytes of ASCII is text.
+#[inline(never)]
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+/// Where in a field the reading is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// At its beginning.
+    Start,
+    /// In one without quotes.
+    Plain,
+    /// Between its quotes.
+    Quoted,
+    /// Behind a quote that may end it.
+    Closed,
 }
 
 #[cfg(test)]
@@ -71,7 +86,7 @@ mod tests {
     #[case("a\r", &["a"])]
     #[case("a\rb", &["a\rb"])]
     #[case(" ", &[" "])]
-    #[case("é", &["é"])]
+    #[case("é,\"ü\"", &["é", "ü"])]
     // A broken line behind the first record is never read.
     #[case("a\n\"", &["a"])]
     fn is_read_as_go_does(#[case] value: &str, #[case] expected: &[&str]) {

@@ -58,6 +58,15 @@ pub enum Step<'s> {
     Entry(usize),
 }
 
+/// An end of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Before every entry, whose positions move.
+    Front,
+    /// Behind every entry.
+    Back,
+}
+
 /// The document has no such place. Rules edit places that they have read, so
 /// this means that a rule and a view disagree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,6 +108,26 @@ impl<'a> Node<'a> {
             return Ok(false);
         }
         node.put(key, most.to_string())?;
+        Ok(true)
+    }
+
+    /// Adds entries, JSON texts with commas between them, to the list under `key`
+    /// of the object at `steps`. Where there is none, one is made. False, and
+    /// nothing is done, when an earlier edit took the object out.
+    ///
+    /// # Errors
+    /// [`NoSuchPlace`] when `steps` does not lead to an object, or something
+    /// else than a list is under `key`.
+    pub fn extend(&mut self, steps: &[Step<'_>], key: &str, json: &str, end: End) -> Result<bool, NoSuchPlace> {
+        let Some(node) = self.at(steps)? else { return Ok(false) };
+        let there = node.object()?.iter_mut().find(|member| member.key.is(key)).map(|member| &mut member.value);
+        match there {
+            None | Some(Self::Raw("null")) => node.put(key, ["[", json, "]"].concat())?,
+            Some(list) => {
+                let (entries, new) = (list.list()?, Self::New(json.to_owned()));
+                entries.insert(if end == End::Front { 0 } else { entries.len() }, new);
+            }
+        }
         Ok(true)
     }
 
@@ -291,6 +320,34 @@ mod tests {
         let mut tree = Node::new(POD);
         assert_eq!(tree.lower(&x, "y", 1), Ok(false));
         assert_eq!(tree.lower(&[Key("kind")], "y", 1), Err(NoSuchPlace));
+    }
+
+    #[test]
+    fn lists_grow_at_either_end() {
+        let out = edited(|tree| {
+            tree.extend(&[Key("spec")], "volumes", r#"{"name":"y"},{"name":"z"}"#, End::Back)?;
+            tree.extend(&[Key("spec")], "volumes", r#"{"name":"x"}"#, End::Front)
+        });
+        assert!(
+            out.contains(r#""volumes":[{"name":"x"},{"name":"a"},{"name":"b","x":{ "y":1}},{"name":"c"},{"name":"y"},{"name":"z"}]"#),
+            "{out}"
+        );
+    }
+
+    #[test]
+    fn a_list_that_is_not_there_is_made() {
+        for (key, end) in [("new", End::Back), ("n", End::Front)] {
+            let out = edited(|tree| tree.extend(&[Key("spec")], key, "1,2", end));
+            assert!(out.contains(&format!(r#""{key}":[1,2]"#)), "{out}");
+        }
+        let mut tree = Node::new(r#"{"l":[ ]}"#);
+        assert_eq!(tree.extend(&[], "l", "1,2", End::Back), Ok(true));
+        assert_eq!(tree.extend(&[], "m", "3", End::Back), Ok(true));
+        let mut out = String::new();
+        tree.write(&mut out);
+        assert_eq!(out, r#"{"l":[1,2],"m":[3]}"#);
+        assert_eq!(Node::new(POD).extend(&[], "kind", "1", End::Back), Err(NoSuchPlace));
+        assert_eq!(Node::new(POD).extend(&[Key("kind")], "x", "1", End::Back), Err(NoSuchPlace));
     }
 
     #[test]

@@ -47,6 +47,8 @@ view! {
         pub automount: Option<bool> = "automountServiceAccountToken",
         account_name: Option<Text<'a>> = "serviceAccountName",
         account_alias: Option<Text<'a>> = "serviceAccount",
+        /// The labels that its node has to have.
+        pub node_selector: Raw<'a> = "nodeSelector",
         /// Whether containers see each other's files through `/proc`.
         pub share_process_namespace: Option<bool> = "shareProcessNamespace",
         /// The volumes.

@@ -4,6 +4,7 @@
 
 use crate::engine::lookup::Account;
 use crate::engine::scene::{Scene, Stop, Workload};
+use crate::identity::skip_list;
 use crate::settings::Common;
 
 /// The role that a container is to have.
@@ -80,4 +81,33 @@ pub fn declared<'s>(scene: &Scene<'s>, workload: &Workload<'_>, cloud: Cloud) ->
             Some(identity) => Declared::Identity(identity),
         },
     })
+}
+
+/// A Pod with this label asks the EKS Pod identity webhook to leave it alone. It
+/// is part of the webhook's configuration, whatever the prefix of annotations.
+/// <https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/deploy/mutatingwebhook.yaml>
+pub const SKIP_LABEL: &str = "eks.amazonaws.com/skip-pod-identity-webhook";
+
+/// An annotation of the Pod or template that the EKS webhook reads; `suffix`
+/// begins with the slash.
+///
+/// # Errors
+/// [`Stop`] when annotations are not a map of strings.
+pub fn pod_option(scene: &Scene<'_>, suffix: &str) -> Result<Option<String>, Stop> {
+    let key = [scene.common.aws.annotation_prefix.as_str(), suffix].concat();
+    let mut found = None;
+    scene.each_annotation(&key, &mut |rest, value, _| {
+        if rest.is_empty() {
+            found = Some(value.to_owned());
+        }
+    })?;
+    Ok(found)
+}
+
+/// The containers that the EKS webhook is to leave alone.
+///
+/// # Errors
+/// As [`pod_option`].
+pub fn skipped_containers(scene: &Scene<'_>) -> Result<Vec<String>, Stop> {
+    Ok(pod_option(scene, "/skip-containers")?.as_deref().and_then(skip_list::names).unwrap_or_default())
 }

@@ -12,6 +12,7 @@ pub mod default_service_account;
 pub mod ephemeral_token_mount;
 pub mod gcp_service_account;
 pub mod identity_injection;
+pub mod irsa_injection;
 pub mod kubelet_host_path;
 pub mod legacy_token_mount;
 pub mod legacy_token_secret;
@@ -58,6 +59,7 @@ pub static RULES: &[&Rule] = &[
     &legacy_token_secret::RULE,
     &binding_subjects::RULE,
     &token_issuing_roles::RULE,
+    &irsa_injection::RULE,
 ];
 
 /// A rule: what is known of it without any settings.
@@ -93,6 +95,12 @@ pub enum Room {
         /// Reads its parameters.
         build: for<'a> fn(&mut Params<'_, 'a>) -> Box<dyn Fix + 'a>,
     },
+    /// Acts as another webhook: adds to a Pod what that one would, before the
+    /// fixes see it. Off unless the settings ask for it.
+    Inject {
+        /// Reads its parameters.
+        build: for<'a> fn(&mut Params<'_, 'a>) -> Box<dyn Fix + 'a>,
+    },
 }
 
 /// A rule with its parameters.
@@ -121,6 +129,7 @@ impl Rule {
         match self.room {
             Room::Check { default, .. } => FixAction::Check(default),
             Room::Fix { default, .. } => default,
+            Room::Inject { .. } => FixAction::Check(CheckAction::Off),
         }
     }
 
@@ -130,7 +139,20 @@ impl Rule {
         match self.room {
             Room::Check { .. } => CheckAction::WORDS,
             Room::Fix { .. } => FixAction::WORDS,
+            Room::Inject { .. } => &["off", "mutate"],
         }
+    }
+
+    /// Whether it changes objects.
+    #[must_use]
+    pub const fn changes_objects(&self) -> bool {
+        !matches!(self.room, Room::Check { .. })
+    }
+
+    /// Whether it does so before others.
+    #[must_use]
+    pub const fn injects(&self) -> bool {
+        matches!(self.room, Room::Inject { .. })
     }
 }
 

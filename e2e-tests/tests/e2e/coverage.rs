@@ -13,7 +13,7 @@ use e2e_tests::difference::places;
 use e2e_tests::expectation::{Expectation, Verdict};
 use libtest_mimic::Trial;
 use serde_json::Value;
-use serviceaccount_hygiene::rules::{RULES, Room, Rule};
+use serviceaccount_hygiene::rules::{RULES, Rule};
 
 use crate::cases::Cases;
 
@@ -56,7 +56,7 @@ fn missing(rule: &Rule, cases: &[(&Case, Expectation)]) -> Vec<String> {
             missing.push(format!("parameter {} other than {}", param.name, param.default));
         }
     }
-    let is_fixing = matches!(rule.room, Room::Fix { .. });
+    let is_fixing = rule.changes_objects();
     let shows = |is_shown: Outcome| own.iter().any(|(case, verdict)| is_shown(rule, case, verdict));
     for (outcome, is_wanted, is_shown) in [
         ("accept", true, accepts as Outcome),

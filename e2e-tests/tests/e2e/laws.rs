@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestRunner};
 use sa_hygiene::apiserver::{ApiServer, RequestOptions};
 use serde_json::{Value, json};
-use serviceaccount_hygiene::rules::{RULES, Room};
+use serviceaccount_hygiene::rules::RULES;
 
 use crate::invariants::token_mounts;
 use crate::objects::settings::settings;
@@ -100,7 +100,7 @@ fn hold(engine: &Engine, law: Law) -> Result<(), Failed> {
 
 /// Makes every rule that can fix fix.
 fn fixing(settings: &mut Value) {
-    let rules = RULES.iter().filter(|rule| matches!(rule.room, Room::Fix { .. }));
+    let rules = RULES.iter().filter(|rule| rule.changes_objects());
     for rule in rules {
         match settings.pointer_mut(&format!("/rules/{}", rule.id)) {
             Some(Value::Object(params)) => drop(params.insert("action".to_owned(), json!("mutate"))),

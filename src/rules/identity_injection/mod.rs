@@ -10,14 +10,13 @@
 
 use super::cloud::{
     AWS_CONTAINER_TOKEN, AWS_CONTAINER_TOKEN_FILE, AWS_CONTAINER_URI, AWS_ROLE, AWS_TOKEN_FILE, Cloud, Declared,
-    declared,
+    SKIP_LABEL, declared, skipped_containers,
 };
 use super::tokens::object_path;
 use super::{Check, Room, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Scene, Stop, Workload};
-use crate::identity::skip_list;
 use crate::matching::names::Names;
 use crate::object::env::Env;
 use crate::object::place::Place;
@@ -53,11 +52,6 @@ static UNKNOWN: Wording = Wording {
     name: "unknown",
     template: "account {} could not be looked up, so nobody knows whether a role is missing; let the policy get serviceaccounts",
 };
-
-/// A Pod with this label asks to be left alone. It is part of the webhook's
-/// configuration, whatever the prefix of annotations is.
-/// <https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/deploy/mutatingwebhook.yaml>
-const SKIP: &str = "eks.amazonaws.com/skip-pod-identity-webhook";
 
 /// The volumes that the webhook adds unless there is one of that name.
 const VOLUMES: [&str; 2] = ["aws-iam-token", "eks-pod-identity-token"];
@@ -95,10 +89,10 @@ impl Check for IdentityInjection {
             return Ok(());
         }
         let Some(pod) = scene.workload().filter(|workload| !workload.is_template) else { return Ok(()) };
-        if pod.label(SKIP)?.is_some() {
+        if pod.label(SKIP_LABEL)?.is_some() {
             return Ok(());
         }
-        let skipped = skipped(scene)?;
+        let skipped = skipped_containers(scene)?;
         // A hostile Pod may have thousands of each.
         let skipped = Names::from(skipped.iter().map(|name| (name.as_str(), 0)).collect::<Vec<_>>());
         let volumes = Volumes { pod, names: pod.spec.volume_names() };
@@ -126,18 +120,6 @@ impl Check for IdentityInjection {
             Ok(())
         })
     }
-}
-
-/// The containers that the Pod wants to be skipped.
-fn skipped(scene: &Scene<'_>) -> Result<Vec<String>, Stop> {
-    let key = [scene.common.aws.annotation_prefix.as_str(), "/skip-containers"].concat();
-    let mut skipped = None;
-    scene.each_annotation(&key, &mut |rest, value, _| {
-        if rest.is_empty() {
-            skipped = skip_list::names(value);
-        }
-    })?;
-    Ok(skipped.unwrap_or_default())
 }
 
 /// What a container lacks. Which order the variables come in, and what else is

@@ -167,7 +167,8 @@ static RESERVED: Wording = Wording {
     name: "reserved",
     template: "is below {}/, where AWS keeps roles for itself that no ServiceAccount can have ({})",
 };
-static ON_DEFAULT: Wording = Wording {
+/// Also said by those who act on the annotation.
+pub static ON_DEFAULT: Wording = Wording {
     name: "on-default",
     template: "is on the default account, so that every Pod that names no account has it; give it to an account of its own ({})",
 };
@@ -183,17 +184,12 @@ const ECR_KEY: &str = "eks.amazonaws.com/ecr-role-arn";
 
 struct RoleArnRule<'a> {
     rules: RoleRules<'a>,
-    allow_on_default: bool,
     required_for: Vec<Glob<'a>>,
 }
 
 impl<'a> RoleArnRule<'a> {
     fn new(params: &mut Params<'_, 'a>) -> Self {
-        Self {
-            rules: RoleRules::read(params),
-            allow_on_default: params.flag(&ALLOW_ON_DEFAULT),
-            required_for: params.globs(&REQUIRED_FOR),
-        }
+        Self { rules: RoleRules::read(params), required_for: params.globs(&REQUIRED_FOR) }
     }
 }
 
@@ -219,7 +215,7 @@ impl Check for RoleArnRule<'_> {
                 let values: Vec<&str> = refusal.values.iter().map(String::as_str).collect();
                 findings.add(annotation(key), refusal.wording, &values);
             }
-            if holder.account == DEFAULT_ACCOUNT && !self.allow_on_default && !value.is_empty() {
+            if holder.account == DEFAULT_ACCOUNT && !self.rules.allow_on_default && !value.is_empty() {
                 findings.add(annotation(key), &ON_DEFAULT, &[value]);
             }
         }

@@ -7,8 +7,8 @@ use std::fmt;
 
 use super::pattern::RolePattern;
 use super::{
-    ACCOUNT, ACCOUNTS, COMPOSE, COMPOSE_ACCOUNT, COMPOSE_PARTITION, FORBID_RESERVED, NAMESPACE, NAMESPACE_ROLES,
-    NAMESPACES, PARTITION, PARTITIONS, RESERVED, ROLE, ROLES,
+    ACCOUNT, ACCOUNTS, ALLOW_ON_DEFAULT, COMPOSE, COMPOSE_ACCOUNT, COMPOSE_PARTITION, FORBID_RESERVED, NAMESPACE,
+    NAMESPACE_ROLES, NAMESPACES, PARTITION, PARTITIONS, RESERVED, ROLE, ROLES,
 };
 use crate::engine::finding::{Wording, fill};
 use crate::identity::{AccountId, Partition, RoleArn};
@@ -24,6 +24,8 @@ pub struct RoleRules<'a> {
     roles: Vec<RolePattern<'a>>,
     namespaces: Vec<(String, Vec<RolePattern<'a>>)>,
     forbid_reserved: bool,
+    /// Whether the account that every namespace has may have a role.
+    pub allow_on_default: bool,
     /// What the webhook puts before a name that is no ARN.
     composed_with: Option<(Partition, AccountId)>,
 }
@@ -81,6 +83,7 @@ impl<'a> RoleRules<'a> {
             roles,
             namespaces: namespaces.into_iter().map(|(key, texts)| (key, patterns(texts))).collect(),
             forbid_reserved,
+            allow_on_default: params.flag(&ALLOW_ON_DEFAULT),
             composed_with: composes.then(|| Some((partition.parse().ok()?, account.parse().ok()?))).flatten(),
         }
     }

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the EKS Pod identity webhook adds, to the letter.
+
+use crate::engine::scene::Stop;
+use crate::object::json::write_string;
+use crate::object::pod::Container;
+use crate::rules::cloud::{AWS_CONTAINER_TOKEN_FILE, AWS_CONTAINER_URI, AWS_ROLE, AWS_TOKEN_FILE};
+
+/// One of the two ways to a role.
+#[derive(Debug)]
+pub struct Way {
+    /// The name of the volume with the token.
+    pub volume: &'static str,
+    /// The token's file in it.
+    pub file: &'static str,
+    /// Where it is mounted, unless the settings say.
+    pub directory: &'static str,
+    /// Whom the token is for, unless account or settings say.
+    pub audience: &'static str,
+    /// The variables; the second one names the token.
+    variables: [&'static str; 2],
+}
+
+/// IAM roles for service accounts.
+/// <https://docs.aws.amazon.com/eks/latest/userguide/iam-roles-for-service-accounts.html>
+pub static IRSA: Way = Way {
+    volume: "aws-iam-token",
+    file: "token",
+    directory: "/var/run/secrets/eks.amazonaws.com/serviceaccount",
+    audience: "sts.amazonaws.com",
+    variables: [AWS_ROLE, AWS_TOKEN_FILE],
+};
+
+/// EKS Pod Identity: an agent on the node gives the credentials.
+/// <https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html>
+pub static POD_IDENTITY: Way = Way {
+    volume: "eks-pod-identity-token",
+    file: "eks-pod-identity-token",
+    directory: "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount",
+    audience: "pods.eks.amazonaws.com",
+    variables: [AWS_CONTAINER_URI, AWS_CONTAINER_TOKEN_FILE],
+};
+
+/// Where the agent answers.
+const AGENT: &str = "http://169.254.170.23/v1/credentials";
+
+/// A lifetime that nobody chose: so that not all tokens are renewed at once, the
+/// webhook shortens it by up to two hours, by chance.
+const UNCHOSEN_SECONDS: i64 = 86_400;
+const SPREAD_SECONDS: i64 = 7_200;
+
+const STS: &str = "AWS_STS_REGIONAL_ENDPOINTS";
+const REGIONS: [&str; 2] = ["AWS_DEFAULT_REGION", "AWS_REGION"];
+
+impl Way {
+    /// Whether it is IRSA.
+    #[must_use]
+    pub fn is_irsa(&self) -> bool {
+        self.volume == IRSA.volume
+    }
+
+    /// A lifetime that nobody chose, shortened. Chance comes from the request, so
+    /// that the same one is answered the same.
+    #[must_use]
+    pub fn spread(&self, seconds: i64, uid: &str) -> i64 {
+        if self.is_irsa() || seconds != UNCHOSEN_SECONDS {
+            return seconds;
+        }
+        // FNV-1a.
+        let mix = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+        let chance = uid.bytes().fold(0x811c_9dc5, mix);
+        UNCHOSEN_SECONDS - i64::from(chance) % (SPREAD_SECONDS + 1)
+    }
+}
+
+/// What a Pod gets.
+#[derive(Debug)]
+pub struct Injection<'s> {
+    /// The way.
+    pub way: &'static Way,
+    /// The role; the agent knows it.
+    pub role: String,
+    /// Where the token is mounted.
+    pub directory: &'s str,
+    /// Whom it is for.
+    pub audience: &'s str,
+    /// How long it lives.
+    pub seconds: i64,
+    /// The region; empty when none is injected.
+    pub region: &'s str,
+    /// Whether SDKs are told to call STS in their region.
+    pub is_regional: bool,
+    /// Whether the token's path is one of Windows.
+    pub is_windows: bool,
+}
+
+impl Injection<'_> {
+    /// The volume, as JSON.
+    #[must_use]
+    pub fn volume(&self) -> String {
+        let mut json = String::new();
+        write(r#"{"name":"#, self.way.volume, &mut json);
+        write(r#","projected":{"sources":[{"serviceAccountToken":{"audience":"#, self.audience, &mut json);
+        json.push_str(r#","expirationSeconds":"#);
+        json.push_str(&self.seconds.to_string());
+        write(r#","path":"#, self.way.file, &mut json);
+        json.push_str("}}]}}");
+        json
+    }
+
+    /// Its mount, as JSON.
+    #[must_use]
+    pub fn mount(&self) -> String {
+        let mut json = String::new();
+        write(r#"{"name":"#, self.way.volume, &mut json);
+        write(r#","readOnly":true,"mountPath":"#, self.directory, &mut json);
+        json.push('}');
+        json
+    }
+
+    /// The variables that a container lacks, as JSON with commas between them.
+    /// None when it has them all: the webhook then does not even mount the
+    /// token. It looks at names only, and completes no pair.
+    ///
+    /// # Errors
+    /// [`Stop`] when the environment cannot be read.
+    pub fn env(&self, container: &Container<'_>, path: &dyn Fn() -> String) -> Result<Option<String>, Stop> {
+        let variables = container.read_env(path)?;
+        let has = |names: &[&str]| {
+            variables.iter().filter_map(|variable| variable.name.as_deref()).any(|name| names.contains(&name))
+        };
+        let (has_pair, has_region, has_sts) = (has(&self.way.variables), has(&REGIONS), has(&[STS]));
+        if has_pair && has_region && has_sts {
+            return Ok(None);
+        }
+        let mut json = String::new();
+        let mut add = |name: &str, value: &str| {
+            if !json.is_empty() {
+                json.push(',');
+            }
+            write(r#"{"name":"#, name, &mut json);
+            write(r#","value":"#, value, &mut json);
+            json.push('}');
+        };
+        if self.is_regional && !has_sts {
+            add(STS, "regional");
+        }
+        if !self.region.is_empty() && !has_region {
+            REGIONS.iter().for_each(|name| add(name, self.region));
+        }
+        if !has_pair {
+            let [first, second] = self.way.variables;
+            add(first, if self.way.is_irsa() { &self.role } else { AGENT });
+            let path = [self.directory, "/", self.way.file].concat();
+            // The mount path keeps its slashes.
+            let windows = || ["C:", &path.replace('/', "\\")].concat();
+            add(second, &if self.is_windows { windows() } else { path.clone() });
+        }
+        Ok(Some(json))
+    }
+}
+
+#[inline(never)]
+fn write(before: &str, text: &str, json: &mut String) {
+    json.push_str(before);
+    write_string(text, json);
+}

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `irsa-injection`: does what the EKS Pod identity webhook does, for clusters
+//! without it.
+//!
+//! IRSA needs no EKS: any cluster whose issuer AWS can reach will do. What is
+//! missing there is the webhook, and running it takes certificates, a
+//! Deployment and a configuration that ignores failures. What it injects is
+//! described in its source; where this rule differs, its page says so.
+//! <https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/SELF_HOSTED_SETUP.md>
+//! <https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/pkg/handler/handler.go>
+
+mod injection;
+
+use super::cloud::{Cloud, SKIP_LABEL, pod_option, skipped_containers};
+use super::role_arn::{self, Holder, ON_DEFAULT, RoleRules};
+use super::tokens::object_path;
+use super::{Check, Fix, Room, Rule};
+use crate::admission::subject::SubjectKind;
+use crate::engine::finding::{Changes, Findings, Wording};
+use crate::engine::lookup::Account;
+use crate::engine::scene::{Edit, Judged, Scene, Stop, Workload};
+use crate::matching::account;
+use crate::matching::glob::Glob;
+use crate::matching::names::Names;
+use crate::object::edit::{End, Step};
+use crate::object::pod::{ContainerList, DEFAULT_ACCOUNT};
+use crate::object::view::Strings;
+use crate::settings::params::{Kind, Param, Params};
+use crate::settings::{LookupMode, Phase};
+use injection::{IRSA, Injection, POD_IDENTITY, Way};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    id: "irsa-injection",
+    summary: "where no EKS Pod identity webhook runs, Pods get the AWS role of their account all the same",
+    subjects: &[SubjectKind::Pod],
+    params: &PARAMS,
+    wordings: &[&INJECTED, &REFUSED, &AUDIENCE, &FOREIGN_VOLUME, &TAKEN],
+    room: Room::Inject { build: |params| Box::new(IrsaInjection::new(params)) },
+};
+
+static PARAMS: [Param; 4] = [
+    Param {
+        name: "defaultExpirationSeconds",
+        kind: Kind::Seconds { least: LEAST_SECONDS, most: MOST_SECONDS },
+        default: "86400",
+        doc: "the lifetime of the token where neither the Pod nor its account says one",
+    },
+    Param {
+        name: "maxExpirationSeconds",
+        kind: Kind::Seconds { least: LEAST_SECONDS, most: MOST_SECONDS },
+        default: "86400",
+        doc: "the longest lifetime, whoever asks for a longer one",
+    },
+    Param {
+        name: "stsRegionalEndpoints",
+        kind: Kind::Flag,
+        default: "false",
+        doc: "whether SDKs call STS in their region where the account does not say",
+    },
+    Param {
+        name: "podIdentity",
+        kind: Kind::Globs(account::problem),
+        default: "[]",
+        doc: "accounts (`namespace/name`) that get EKS Pod Identity instead, whatever role they name",
+    },
+];
+
+/// What the API server takes.
+const LEAST_SECONDS: i64 = 600;
+const MOST_SECONDS: i64 = 4_294_967_296;
+
+static INJECTED: Wording =
+    Wording { name: "injected", template: "what AWS SDKs need for the role of account {} added" };
+static REFUSED: Wording = Wording {
+    name: "refused",
+    template: "account {} has a role that it must not have or that cannot be right, so nothing is injected: {}",
+};
+static AUDIENCE: Wording = Wording {
+    name: "audience",
+    template: "account {} has an annotation that makes the token one for the Kubernetes API, so nothing is injected: audience {}",
+};
+static FOREIGN_VOLUME: Wording = Wording {
+    name: "foreign-volume",
+    template: "has the name of the volume with the token for AWS, and no such token in {}; rename the volume",
+};
+static TAKEN: Wording =
+    Wording { name: "taken", template: "is mounted where the token for AWS belongs ({}); mount it elsewhere" };
+
+struct IrsaInjection<'a> {
+    seconds: i64,
+    most: i64,
+    is_regional: bool,
+    pod_identity: Vec<Glob<'a>>,
+}
+
+/// What is to be done about a Pod.
+enum Plan<'s> {
+    /// Nothing.
+    Nothing,
+    /// Nothing, and here is why not.
+    Refused(&'static Wording, Vec<String>),
+    /// To inject this.
+    Inject(Injection<'s>),
+}
+
+impl<'a> IrsaInjection<'a> {
+    fn new(params: &mut Params<'_, 'a>) -> Self {
+        if params.common.lookup != LookupMode::Required {
+            params.note_rule(
+                "needs serviceAccountLookup: required, or a Pod would start without its role while accounts cannot be looked up",
+            );
+        }
+        let [seconds, most, regional, pod_identity] = &PARAMS;
+        let rule = Self {
+            seconds: params.seconds(seconds),
+            most: params.seconds(most),
+            is_regional: params.flag(regional),
+            pod_identity: params.globs(pod_identity),
+        };
+        if rule.seconds > rule.most {
+            params.note(seconds, "is more than maxExpirationSeconds");
+        }
+        rule
+    }
+}
+
+impl IrsaInjection<'_> {
+    fn plan<'s>(&self, scene: &Scene<'s>, pod: &Workload<'_>) -> Result<Plan<'s>, Stop> {
+        if scene.common.phase != Phase::Mutating || pod.label(SKIP_LABEL)?.is_some() {
+            return Ok(Plan::Nothing);
+        }
+        let (namespace, name) = (scene.request.namespace(), pod.spec.account());
+        let Account::Known(record) = scene.account(pod)? else { return Ok(Plan::Nothing) };
+        let aws = &scene.common.aws;
+        let option = |suffix: &str| record.annotation(&[aws.annotation_prefix.as_str(), suffix].concat());
+        let way = if account::any(&self.pod_identity, namespace, name) { &POD_IDENTITY } else { &IRSA };
+        let (mut role, mut audience, mut directory) = (String::new(), way.audience, way.directory);
+        if way.is_irsa() {
+            let Some(annotation) = record.annotation(&Cloud::Aws.key(scene.common)).filter(|role| !role.is_empty())
+            else {
+                return Ok(Plan::Nothing);
+            };
+            let rules = scene.params_of(&role_arn::RULE, RoleRules::read);
+            role = rules.injected(annotation).into_owned();
+            let refusals = rules.refusals(&role, Holder { namespace, account: name });
+            let mut reasons: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+            if name == DEFAULT_ACCOUNT && !rules.allow_on_default {
+                reasons.push(ON_DEFAULT.template.replace("{}", &role));
+            }
+            if !reasons.is_empty() {
+                return Ok(Plan::Refused(&REFUSED, reasons));
+            }
+            directory = aws.token_mount_path.as_str();
+            audience = option("/audience").unwrap_or(aws.default_audience.as_str());
+            if scene.common.is_api_audience(audience) {
+                let shown = if audience.is_empty() { "\"\"" } else { audience };
+                return Ok(Plan::Refused(&AUDIENCE, vec![shown.to_owned()]));
+            }
+        }
+        // What cannot be read is passed over, as the webhook does.
+        let seconds = |text: &str| text.parse::<i64>().ok();
+        let of_pod = pod_option(scene, "/token-expiration")?.as_deref().and_then(seconds);
+        let seconds = of_pod.or_else(|| seconds(option("/token-expiration")?)).unwrap_or(self.seconds);
+        Ok(Plan::Inject(Injection {
+            way,
+            role,
+            directory,
+            audience,
+            seconds: way.spread(seconds.clamp(LEAST_SECONDS, self.most), scene.request.uid()),
+            region: aws.region.as_str(),
+            is_regional: option("/sts-regional-endpoints").and_then(boolean).unwrap_or(self.is_regional),
+            is_windows: is_windows(pod)?,
+        }))
+    }
+}
+
+impl Check for IrsaInjection<'_> {
+    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let Some(pod) = pod(scene) else { return Ok(()) };
+        match self.plan(scene, pod)? {
+            Plan::Nothing => Ok(()),
+            Plan::Refused(wording, reasons) => {
+                for reason in reasons {
+                    let place = pod.spec_place().field("serviceAccountName");
+                    findings.add(place, wording, &[pod.spec.account(), &reason]);
+                }
+                Ok(())
+            }
+            Plan::Inject(injection) => obstacles(scene, pod, &injection, findings),
+        }
+    }
+}
+
+impl Fix for IrsaInjection<'_> {
+    fn fix(&self, scene: &Scene<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
+        let Some(pod) = pod(scene) else { return Ok(()) };
+        let Plan::Inject(injection) = self.plan(scene, pod)? else { return Ok(()) };
+        let mut in_the_way = Findings::new(RULE.id);
+        obstacles(scene, pod, &injection, &mut in_the_way)?;
+        if !in_the_way.into_vec().is_empty() {
+            return Ok(());
+        }
+        let mut has_changed = label(pod, injection.way, edit)?;
+        if !pod.spec.volume_names().has(injection.way.volume) {
+            has_changed |= edit.extend(&[Step::Key("spec")], "volumes", &injection.volume(), End::Front)?;
+        }
+        each(scene, pod, &mut |judged| {
+            let container = judged.container;
+            let env = injection.env(container, &|| object_path(&judged.place(pod)))?;
+            let steps = [Step::Key("spec"), Step::Key(judged.list.field()), Step::Entry(judged.index)];
+            let Some(env) = env else { return Ok(()) };
+            if !env.is_empty() {
+                has_changed |= edit.extend(&steps, "env", &env, End::Back)?;
+            }
+            if !container.mounts_volume(injection.way.volume) {
+                has_changed |= edit.extend(&steps, "volumeMounts", &injection.mount(), End::Back)?;
+            }
+            Ok(())
+        })?;
+        if has_changed {
+            changes.add(pod.spec_place(), &INJECTED, &[pod.spec.account()]);
+        }
+        Ok(())
+    }
+}
+
+/// The Pod, if it is one: the webhook leaves templates alone.
+fn pod<'s>(scene: &Scene<'s>) -> Option<&'s Workload<'s>> {
+    scene.workload().filter(|workload| !workload.is_template)
+}
+
+/// What would make a Pod of which the API server or the SDK can make nothing.
+fn obstacles(
+    scene: &Scene<'_>,
+    pod: &Workload<'_>,
+    injection: &Injection<'_>,
+    findings: &mut Findings,
+) -> Result<(), Stop> {
+    let way = injection.way;
+    let there = pod.spec.volume_names().position(way.volume);
+    if let Some((index, volume)) = there.and_then(|index| Some((index, pod.spec.volumes.get(index)?))) {
+        let token = volume.sole_token().filter(|token| !scene.common.is_api_audience(token.audience()));
+        if token.is_none_or(|token| token.path.as_deref() != Some(way.file)) {
+            findings.add(pod.volume_place(index, volume).field("name"), &FOREIGN_VOLUME, &[way.file]);
+        }
+    }
+    each(scene, pod, &mut |judged| {
+        let (container, place) = (judged.container, judged.place(pod));
+        let needs_mount =
+            !container.mounts_volume(way.volume) && injection.env(container, &|| object_path(&place))?.is_some();
+        for (index, mount) in container.mounts.iter().enumerate().filter(|_| needs_mount) {
+            let path = mount.path.as_deref().unwrap_or_default();
+            if path.trim_end_matches('/') == injection.directory {
+                let place = place.field("volumeMounts").entry(mount.name.as_deref(), index);
+                findings.add(place, &TAKEN, &[injection.directory]);
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Calls `each` with every container that the webhook would look at.
+fn each<'s>(
+    scene: &Scene<'s>,
+    pod: &'s Workload<'s>,
+    each: &mut dyn FnMut(Judged<'s>) -> Result<(), Stop>,
+) -> Result<(), Stop> {
+    let skipped = skipped_containers(scene)?;
+    let skipped = Names::from(skipped.iter().map(|name| (name.as_str(), 0)).collect::<Vec<_>>());
+    scene.each_container(pod, &mut |judged| {
+        let is_skipped = skipped.has(judged.container.name.as_deref().unwrap_or_default());
+        if is_skipped || judged.list == ContainerList::Ephemeral { Ok(()) } else { each(judged) }
+    })
+}
+
+/// Whether the Pod goes to Windows nodes, as far as the webhook sees: it reads
+/// the two node labels only, neither affinity nor `spec.os`.
+fn is_windows(pod: &Workload<'_>) -> Result<bool, Stop> {
+    let selector = pod.spec.node_selector;
+    if !selector.may_hold("windows") {
+        return Ok(false);
+    }
+    let labels: Strings<'_> = selector.read_at(&|| object_path(&pod.spec_place().field("nodeSelector")))?;
+    Ok(["beta.kubernetes.io/os", "kubernetes.io/os"].iter().any(|key| labels.text(key) == Some("windows")))
+}
+
+/// A flag as Go's `strconv.ParseBool` reads it.
+/// <https://pkg.go.dev/strconv#ParseBool>
+fn boolean(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
+        _ => None,
+    }
+}
+
+/// The label by which EKS counts Pods with Pod Identity.
+fn label(pod: &Workload<'_>, way: &Way, edit: &mut Edit<'_, '_>) -> Result<bool, Stop> {
+    const KEY: &str = "eks.amazonaws.com/pod-identity";
+    if way.is_irsa() || pod.label(KEY)?.as_deref() == Some("enabled") {
+        return Ok(false);
+    }
+    let metadata = [Step::Key("metadata"), Step::Key("labels")];
+    Ok(if pod.is_labelled() {
+        edit.set(&metadata, KEY, r#""enabled""#)?
+    } else {
+        edit.set(&[Step::Key("metadata")], "labels", r#"{"eks.amazonaws.com/pod-identity":"enabled"}"#)?
+    })
+}
+
+#[cfg(test)]
+mod tests;
