@@ -67,6 +67,9 @@ demo: toolchain  ## what the policy does to a small cluster
 	@echo '--- One Pod, before and after: the token for the Kubernetes API goes, its token for Vault stays'
 	@echo
 	@$(RUN) run examples/demo/workloads/07-vault-token.yaml --cluster examples/demo/cluster
+	@echo '--- A Pod with an AWS role, on a cluster without the EKS webhook: what the SDK needs comes'
+	@echo
+	@$(RUN) run examples/demo/irsa/pod.yaml --cluster examples/demo/irsa/accounts.yaml --settings examples/demo/irsa/settings.yaml
 	@echo '--- All of examples/demo/workloads, with the default settings'
 	@echo
 	@$(RUN) run --summary examples/demo/workloads --cluster examples/demo/cluster || test $$? -eq 1

@@ -51,6 +51,13 @@ impl<'a> Container<'a> {
     }
 }
 
+/// The variable of a name; of several the last counts.
+#[must_use]
+#[inline(never)]
+pub fn named<'e, 'a>(env: &'e [Env<'a>], name: &str) -> Option<&'e Env<'a>> {
+    env.iter().rev().find(|variable| variable.name.as_deref() == Some(name))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

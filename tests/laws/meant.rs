@@ -55,6 +55,46 @@ fn may_in_pod(path: &[&str], before: &Written<'_>, object: &Written<'_>) -> May 
     }
 }
 
+/// Keys that `irsa-injection` may add, or fill where they are null.
+fn may_be_added(path: &[String], key: &str) -> bool {
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    matches!(
+        (path.as_slice(), key),
+        (["metadata"], "labels")
+            | (["metadata", "labels"], "eks.amazonaws.com/pod-identity")
+            | (["spec"], "volumes")
+            | (["spec", "initContainers" | "containers", "*"], "env" | "volumeMounts")
+    )
+}
+
+/// How many entries at the beginning and at the end of a list `irsa-injection` may have added.
+fn injected(path: &[String], old: &[Written<'_>], new: &[Written<'_>]) -> (usize, usize) {
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    let is_new = |entry: &&Written<'_>, known: &[&str]| {
+        let name = name(entry);
+        known.contains(&name.as_str()) && !old.iter().any(|old| self::name(old) == name)
+    };
+    let count = |known: &[&str]| new.iter().rev().take_while(|entry| is_new(entry, known)).count();
+    match path.as_slice() {
+        ["spec", "volumes"] => (new.iter().take(1).filter(|entry| is_new(entry, &INJECTED_VOLUMES)).count(), 0),
+        ["spec", "initContainers" | "containers", "*", "volumeMounts"] => (0, count(&INJECTED_VOLUMES)),
+        ["spec", "initContainers" | "containers", "*", "env"] => (0, count(&INJECTED_VARIABLES)),
+        _ => (0, 0),
+    }
+}
+
+const INJECTED_VOLUMES: [&str; 2] = ["aws-iam-token", "eks-pod-identity-token"];
+
+const INJECTED_VARIABLES: [&str; 7] = [
+    "AWS_STS_REGIONAL_ENDPOINTS",
+    "AWS_DEFAULT_REGION",
+    "AWS_REGION",
+    "AWS_ROLE_ARN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+];
+
 fn name(entry: &Written<'_>) -> String {
     entry.member("name").and_then(Written::string).unwrap_or_default()
 }
@@ -122,6 +162,7 @@ fn accident_at(
     if before.text == after.text && !(all && matches!(before.inside, Inside::Map(_) | Inside::List(_))) {
         return None;
     }
+    let is_pod = object.member("kind").and_then(Written::string).as_deref() == Some("Pod");
     let here = |what: &str| Some(format!("{}: {what}: {} became {}", path.join("."), before.text, after.text));
     match (&before.inside, &after.inside) {
         (Inside::Map(old), Inside::Map(new)) => {
@@ -130,13 +171,17 @@ fn accident_at(
                 May::Nothing | May::Take(_) => None,
             };
             let is_new = |key: &str| !old.iter().any(|(known, _)| *known == key);
-            let mut kept = new.iter().filter(|(key, _)| !(is_new(key) && settable == Some(decoded(key).as_str())));
+            let is_meant = |key: &str| settable == Some(key) || is_pod && may_be_added(path, key);
+            let mut kept = new.iter().filter(|(key, _)| !(is_new(key) && is_meant(&decoded(key))));
             for (key, value) in old {
                 let Some((found, changed)) = kept.next() else { return here("a field is gone") };
                 if found != key {
                     return here("keys differ");
                 }
-                if settable == Some(decoded(key).as_str()) {
+                let is_filled = is_pod && value.text == "null" && may_be_added(path, &decoded(key));
+                // Another value of the label is the one that may be overwritten.
+                let is_label = is_pod && path == ["metadata", "labels"] && may_be_added(path, &decoded(key));
+                if settable == Some(decoded(key).as_str()) || is_filled || is_label {
                     continue;
                 }
                 let below = [path, &[decoded(key)]].concat();
@@ -151,7 +196,8 @@ fn accident_at(
                 May::Take(takeable) => takeable,
                 May::Nothing | May::Set(_) => Vec::new(),
             };
-            let mut new = new.iter().peekable();
+            let (front, back) = if is_pod { injected(path, old, new) } else { (0, 0) };
+            let mut new = new.iter().take(new.len() - back).skip(front).peekable();
             let below = [path, &["*".to_owned()]].concat();
             for (index, value) in old.iter().enumerate() {
                 let is_takeable = takeable.get(index).copied().unwrap_or_default();

@@ -71,6 +71,7 @@ pub fn pantry() -> Pantry {
     role_arn(&mut pantry);
     other_clouds(&mut pantry);
     identity_injection(&mut pantry);
+    irsa_injection(&mut pantry);
     token_request(&mut pantry);
     legacy_token_secret(&mut pantry);
     rbac(&mut pantry);
@@ -179,6 +180,14 @@ fn other_clouds(pantry: &mut Pantry) {
 fn identity_injection(pantry: &mut Pantry) {
     pantry.env.extend(["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI"]);
     pantry.pod_annotations.push(("eks.amazonaws.com/skip-containers", "web,setup"));
+}
+
+fn irsa_injection(pantry: &mut Pantry) {
+    let seconds = ["3600", "1h", "31536000"];
+    pantry.pod_annotations.extend(seconds.map(|seconds| ("eks.amazonaws.com/token-expiration", seconds)));
+    pantry.env.extend(["AWS_REGION", "AWS_STS_REGIONAL_ENDPOINTS"]);
+    let listed = json!(["shop/app"]);
+    pantry.examples.push(("irsa-injection", "podIdentity", listed));
 }
 
 fn token_request(pantry: &mut Pantry) {
@@ -472,7 +481,7 @@ fn name_of(value: &Value) -> String {
 }
 
 fn annotations(from: &[(&'static str, &'static str)]) -> BoxedStrategy<Value> {
-    vec(select(from.to_vec()), 0..3)
+    vec(select(from.to_vec()), 0..6)
         .prop_map(|pairs| {
             let mut map: Map<String, Value> = pairs.into_iter().map(|(k, v)| (k.to_owned(), v.into())).collect();
             if map.len() == 1 {

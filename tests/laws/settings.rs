@@ -23,13 +23,16 @@ pub fn settings() -> BoxedStrategy<Value> {
         .boxed()
 }
 
-/// Some parameters exclude each other, and only their rule knows which: it loses them all. A rule that does not go with
-/// the settings outside of it is off.
+/// Some parameters exclude each other, and only their rule knows which: it loses them all. Where a rule does not go with
+/// the settings outside of it, these change in some cases, and in the others the rule is off.
 fn mended(mut settings: Value) -> Value {
     for id in refused(&settings) {
         if let Some(given) = settings.pointer_mut(&format!("/rules/{id}")) {
             *given = given.get("action").cloned().unwrap_or_default();
         }
+    }
+    if settings.get("templates").is_some() && !refused(&settings).is_empty() {
+        set(&mut settings, "", "serviceAccountLookup", json!("required"));
     }
     for id in refused(&settings) {
         set(&mut settings, "/rules", id, json!("off"));
@@ -57,7 +60,7 @@ fn common() -> BoxedStrategy<Value> {
     let words = (
         word("phase", &["mutating", "mutating", "validating"]),
         word("templates", &["check", "fix", "ignore"]),
-        word("serviceAccountLookup", &["optional", "off", "required"]),
+        word("serviceAccountLookup", &["optional", "off", "required", "required"]),
         word("treatWarnAs", &["warn", "reject"]),
     );
     let audiences =

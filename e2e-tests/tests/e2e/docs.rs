@@ -40,7 +40,8 @@ const SECTIONS: &[(&str, &str)] = &[
 ];
 
 /// Settings that the examples of a rule need besides the rule.
-const NEEDED: &[(&str, &str, &str)] = &[("identity-injection", "phase", "validating")];
+const NEEDED: &[(&str, &str, &str)] =
+    &[("identity-injection", "phase", "validating"), ("irsa-injection", "serviceAccountLookup", "required")];
 
 /// What a template leaves to be written.
 const TODO: &str = "TODO: ";
@@ -50,6 +51,7 @@ pub fn trials(engine: &Arc<Engine>, bless: bool) -> Vec<Trial> {
         Trial::test("docs::readme", move || readme(bless).map_err(failed)),
         Trial::test("docs::links", || links().map_err(failed)),
         Trial::test("docs::commands", || commands().map_err(failed)),
+        Trial::test("docs::compared_with_the_webhook", || compared_with_the_webhook().map_err(failed)),
     ];
     let with_engine = Arc::clone(engine);
     trials.push(Trial::test("docs::settings", move || settings(&with_engine).map_err(failed)));
@@ -103,6 +105,22 @@ fn page(rule: &Rule, engine: &Engine, bless: bool) -> Result<()> {
 pub fn settle_part(path: &Path, name: &str, content: &str, bless: bool) -> Result<()> {
     let text = read(path)?;
     settle(path, &text, &fill(&text, name, content)?, bless)
+}
+
+/// Each row of the table that compares `irsa-injection` with the webhook names the case that shows it.
+fn compared_with_the_webhook() -> Result<()> {
+    let text = read(&repository().join("docs/rules/irsa-injection.md"))?;
+    let (_, table) = text.split_once("### Compared with the webhook").context("the table is missing")?;
+    let rows = table.lines().take_while(|line| !line.starts_with("## ")).filter(|line| line.starts_with("| "));
+    let mut shown = 0;
+    for row in rows.skip(1) {
+        let case = row.trim_end_matches([' ', '|', '`']).rsplit('`').next().unwrap_or_default();
+        let folder = repository().join("e2e-tests/cases/irsa-injection").join(case);
+        ensure!(folder.join("expect.yaml").exists(), "{row}\nthere is no such case");
+        shown += 1;
+    }
+    ensure!(shown > 40, "only {shown} rows");
+    Ok(())
 }
 
 /// Compares a file with what it must be, or makes it so.

@@ -100,7 +100,8 @@ fn hold(engine: &Engine, law: Law) -> Result<(), Failed> {
 
 /// Makes every rule that can fix fix.
 fn fixing(settings: &mut Value) {
-    let rules = RULES.iter().filter(|rule| rule.changes_objects());
+    let required = settings.get("serviceAccountLookup") == Some(&json!("required"));
+    let rules = RULES.iter().filter(|rule| rule.changes_objects() && (required || !rule.injects()));
     for rule in rules {
         match settings.pointer_mut(&format!("/rules/{}", rule.id)) {
             Some(Value::Object(params)) => drop(params.insert("action".to_owned(), json!("mutate"))),
@@ -124,7 +125,9 @@ fn is_fixed(
 ) -> Result<bool, TestCaseError> {
     let failed = |error: anyhow::Error| TestCaseError::fail(format!("{error:#}"));
     let account = |name: &str, automount: Option<bool>| {
-        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": NAMESPACE},
+        let annotations = json!({"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/app"});
+        let metadata = json!({"name": name, "namespace": NAMESPACE, "annotations": annotations});
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata,
             "automountServiceAccountToken": automount})
     };
     let cluster = [account("app", app), account("default", default)];

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use libtest_mimic::Trial;
 use sa_hygiene::apiserver::{ApiServer, RequestOptions};
 use sa_hygiene::cluster::Cluster;
@@ -32,6 +32,7 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("package::metadata", || metadata().map_err(failed)),
         Trial::test("package::manifests_load", || manifests_load().map_err(failed)),
         Trial::test("package::twins_work_together", || twins_work_together().map_err(failed)),
+        Trial::test("package::irsa_needs_no_webhook", || irsa_needs_no_webhook().map_err(failed)),
         Trial::test("package::demo_keeps_its_word", || demo_keeps_its_word().map_err(failed)),
     ]
 }
@@ -125,6 +126,36 @@ fn twins_work_together() -> Result<()> {
     request["object"] = fixed.patched_object()?.context("no object")?;
     let judged = validating.evaluate(&request)?;
     ensure!(judged.response.allowed, "the validating twin refuses what was fixed: {:?}", judged.response.message());
+    Ok(())
+}
+
+/// Where no EKS webhook runs, the mutating twin injects the role of an account, and the validating twin is content with
+/// that and would not be without it.
+fn irsa_needs_no_webhook() -> Result<()> {
+    let manifests = load("examples/irsa-without-webhook.yaml")?;
+    let [mutating, validating] = manifests.as_slice() else { bail!("not two policies") };
+    let (mutating, validating) = (&mutating["spec"], &validating["spec"]);
+    for field in ["rules", "aws", "serviceAccountLookup"] {
+        ensure!(mutating["settings"][field] == validating["settings"][field], "{field} of the twins differ");
+    }
+    let accounts = Cluster::load(&[repository().join("examples/demo/irsa/accounts.yaml")])?;
+    let server = ApiServer::new(&accounts.objects().cloned().collect::<Vec<_>>());
+    let pod = load("examples/demo/irsa/pod.yaml")?.pop().context("no Pod")?;
+    let request = server.request(pod, &RequestOptions::default())?;
+    let validating = policy(validating, accounts.clone())?;
+    ensure!(!validating.evaluate(&request)?.response.allowed, "the validating twin accepts what was not injected");
+    let demo = load("examples/demo/irsa/settings.yaml")?.pop().context("no settings")?;
+    let demo = policy(&json!({"mutating": true, "settings": demo}), accounts.clone())?;
+    for policy in [demo, policy(mutating, accounts)?] {
+        let object = policy.evaluate(&request)?.patched_object()?.context("nothing is injected")?;
+        let env = object["spec"]["containers"][0]["env"].as_array().map(Vec::len);
+        ensure!(env >= Some(4), "role and region are not injected");
+        let mut injected = request.clone();
+        injected["object"] = object;
+        let judged = validating.evaluate(&injected)?;
+        ensure!(judged.response.allowed, "what was injected is refused: {:?}", judged.response.message());
+        ensure!(policy.evaluate(&injected)?.response.patch.is_none(), "something is injected again");
+    }
     Ok(())
 }
 

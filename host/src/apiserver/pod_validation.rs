@@ -19,6 +19,9 @@ const SUBDOMAIN_RULE: &str = "a lowercase RFC 1123 subdomain must consist of low
     and must start and end with an alphanumeric character (e.g. 'example.com', \
     regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 
+const ENV_RULE: &str =
+    "a valid environment variable name must consist only of printable ASCII characters other than '='";
+
 /// The errors of a Pod or of a workload's Pod template; other kinds have none.
 pub(super) fn validate(object: &Value) -> Result<(), Vec<String>> {
     let mut errors = Errors::default();
@@ -213,6 +216,9 @@ fn validate_container(
     if container.text("image")?.is_none_or(str::is_empty) {
         errors.required(&container.path_of("image"), "");
     }
+    for variable in container.list("env")? {
+        validate_variable(variable, errors)?;
+    }
     let mut mount_paths = BTreeSet::new();
     for mount in container.list("volumeMounts")? {
         let name = mount.text("name")?.unwrap_or_default();
@@ -229,6 +235,21 @@ fn validate_container(
         if !mount_paths.insert(mount_path.to_owned()) {
             errors.invalid(&mount.path_of("mountPath"), mount_path, "must be unique");
         }
+    }
+    Ok(())
+}
+
+fn validate_variable(mut variable: Node<'_>, errors: &mut Errors) -> Result<(), ApiError> {
+    let path = variable.path_of("name");
+    match variable.text("name")?.unwrap_or_default() {
+        "" => errors.required(&path, ""),
+        name if name.chars().any(|c| c == '=' || !(' '..='~').contains(&c)) => errors.invalid(&path, name, ENV_RULE),
+        _ => {}
+    }
+    let has_value = variable.text("value")?.is_some_and(|value| !value.is_empty());
+    let path = variable.path_of("valueFrom");
+    if variable.child("valueFrom")?.is_some() && has_value {
+        errors.invalid(&path, "", "may not be specified when `value` is not empty");
     }
     Ok(())
 }

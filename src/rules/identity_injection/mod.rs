@@ -18,7 +18,7 @@ use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Scene, Stop, Workload};
 use crate::matching::names::Names;
-use crate::object::env::Env;
+use crate::object::env::{Env, named};
 use crate::object::place::Place;
 use crate::object::pod::{Container, ContainerList};
 use crate::object::view::Text;
@@ -130,8 +130,7 @@ fn lack(volumes: &Volumes<'_>, container: &Container<'_>, place: &Place) -> Resu
     }
     let path = || object_path(place);
     let env = container.read_env(&path)?;
-    // Of several variables of one name the last counts.
-    let find = |wanted: &str| env.iter().rev().find(|variable| variable.name.as_deref() == Some(wanted));
+    let find = |name: &str| named(&env, name);
     let mut lack = Lack::Everything;
     for [other, file] in WAYS {
         match (find(other), find(file)) {

@@ -2,6 +2,7 @@
 //! What the EKS Pod identity webhook adds, to the letter.
 
 use crate::engine::scene::Stop;
+use crate::object::env::named;
 use crate::object::json::write_string;
 use crate::object::pod::Container;
 use crate::rules::cloud::{AWS_CONTAINER_TOKEN_FILE, AWS_CONTAINER_URI, AWS_ROLE, AWS_TOKEN_FILE};
@@ -126,38 +127,40 @@ impl Injection<'_> {
     /// [`Stop`] when the environment cannot be read.
     pub fn env(&self, container: &Container<'_>, path: &dyn Fn() -> String) -> Result<Option<String>, Stop> {
         let variables = container.read_env(path)?;
-        let has = |names: &[&str]| {
-            variables.iter().filter_map(|variable| variable.name.as_deref()).any(|name| names.contains(&name))
-        };
+        let has = |names: &[&str]| names.iter().any(|name| named(&variables, name).is_some());
         let (has_pair, has_region, has_sts) = (has(&self.way.variables), has(&REGIONS), has(&[STS]));
         if has_pair && has_region && has_sts {
             return Ok(None);
         }
         let mut json = String::new();
-        let mut add = |name: &str, value: &str| {
-            if !json.is_empty() {
-                json.push(',');
-            }
-            write(r#"{"name":"#, name, &mut json);
-            write(r#","value":"#, value, &mut json);
-            json.push('}');
-        };
         if self.is_regional && !has_sts {
-            add(STS, "regional");
+            variable(STS, "regional", &mut json);
         }
         if !self.region.is_empty() && !has_region {
-            REGIONS.iter().for_each(|name| add(name, self.region));
+            REGIONS.iter().for_each(|name| variable(name, self.region, &mut json));
         }
         if !has_pair {
             let [first, second] = self.way.variables;
-            add(first, if self.way.is_irsa() { &self.role } else { AGENT });
-            let path = [self.directory, "/", self.way.file].concat();
-            // The mount path keeps its slashes.
-            let windows = || ["C:", &path.replace('/', "\\")].concat();
-            add(second, &if self.is_windows { windows() } else { path.clone() });
+            variable(first, if self.way.is_irsa() { &self.role } else { AGENT }, &mut json);
+            let mut path = [self.directory, "/", self.way.file].concat();
+            if self.is_windows {
+                // The mount path keeps its slashes.
+                path = ["C:", &path.replace('/', "\\")].concat();
+            }
+            variable(second, &path, &mut json);
         }
         Ok(Some(json))
     }
+}
+
+#[inline(never)]
+fn variable(name: &str, value: &str, json: &mut String) {
+    if !json.is_empty() {
+        json.push(',');
+    }
+    write(r#"{"name":"#, name, json);
+    write(r#","value":"#, value, json);
+    json.push('}');
 }
 
 #[inline(never)]

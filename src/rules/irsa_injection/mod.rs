@@ -72,17 +72,15 @@ const MOST_SECONDS: i64 = 4_294_967_296;
 
 static INJECTED: Wording =
     Wording { name: "injected", template: "what AWS SDKs need for the role of account {} added" };
-static REFUSED: Wording = Wording {
-    name: "refused",
-    template: "account {} has a role that it must not have or that cannot be right, so nothing is injected: {}",
-};
+static REFUSED: Wording =
+    Wording { name: "refused", template: "the role of account {} is refused, so nothing can be injected: {}" };
 static AUDIENCE: Wording = Wording {
     name: "audience",
-    template: "account {} has an annotation that makes the token one for the Kubernetes API, so nothing is injected: audience {}",
+    template: "the token of account {} would be one for the Kubernetes API, so nothing can be injected: audience {}",
 };
 static FOREIGN_VOLUME: Wording = Wording {
     name: "foreign-volume",
-    template: "has the name of the volume with the token for AWS, and no such token in {}; rename the volume",
+    template: "is kept for the volume with the token for AWS, and this one has none in a file called {}; rename the volume",
 };
 static TAKEN: Wording =
     Wording { name: "taken", template: "is mounted where the token for AWS belongs ({}); mount it elsewhere" };

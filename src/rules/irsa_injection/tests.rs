@@ -140,19 +140,19 @@ fn every_text_in_full() {
     assert_eq!(
         lines(&plain, &cluster_of(&[("eks.amazonaws.com/role-arn", "arn:aws:iam::123456789:role/s3")])),
         [
-            "spec.serviceAccountName: account app has a role that it must not have or that cannot be right, so nothing is injected: account id has 9 digits, must have 12 (arn:aws:iam::123456789:role/s3)"
+            "spec.serviceAccountName: the role of account app is refused, so nothing can be injected: account id has 9 digits, must have 12 (arn:aws:iam::123456789:role/s3)"
         ]
     );
     assert_eq!(
         lines(&plain, &with_option("audience", "")),
         [
-            "spec.serviceAccountName: account app has an annotation that makes the token one for the Kubernetes API, so nothing is injected: audience \"\""
+            "spec.serviceAccountName: the token of account app would be one for the Kubernetes API, so nothing can be injected: audience \"\""
         ]
     );
     assert_eq!(
         lines(&tokenless_pod(&json!({"volumes": [{"name": "aws-iam-token", "emptyDir": {}}]})), &cluster()),
         [
-            "spec.volumes[aws-iam-token].name: has the name of the volume with the token for AWS, and no such token in token; rename the volume"
+            "spec.volumes[aws-iam-token].name: is kept for the volume with the token for AWS, and this one has none in a file called token; rename the volume"
         ]
     );
     let taken = json!([{"name": "web", "image": "i", "volumeMounts": [{"name": "own", "mountPath": DIRECTORY}]}]);

@@ -19,6 +19,7 @@ fn what_validation_refuses() {
     let mounts = |mounts: Value| json!({"volumes": [{"name": "a", "emptyDir": {}}], "containers": [{"name": "web", "image": "web", "volumeMounts": mounts}]});
     let token =
         |token: Value| json!({"volumes": [{"name": "t", "projected": {"sources": [{"serviceAccountToken": token}]}}]});
+    let env = |env: Value| json!({"containers": [{"name": "web", "image": "web", "env": env}]});
     let cases = [
         (json!({"containers": []}), vec!["spec.containers: Required value".to_owned()]),
         (json!({"containers": [{"image": "web"}]}), vec!["spec.containers[0].name: Required value".to_owned()]),
@@ -40,6 +41,15 @@ fn what_validation_refuses() {
                 "spec.volumes[0].projected.path: Invalid value: \"/t\": must be a relative path".to_owned(),
                 "spec.volumes[0].projected.expirationSeconds: Invalid value: 4294967297: may not specify a duration larger than 2^32 seconds".to_owned(),
             ],
+        ),
+        (env(json!([{"value": "x"}])), vec!["spec.containers[0].env[0].name: Required value".to_owned()]),
+        (
+            env(json!([{"name": "A=B"}])),
+            vec!["spec.containers[0].env[0].name: Invalid value: \"A=B\": a valid environment variable name must consist only of printable ASCII characters other than '='".to_owned()],
+        ),
+        (
+            env(json!([{"name": "A", "value": "x", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}])),
+            vec!["spec.containers[0].env[0].valueFrom: Invalid value: \"\": may not be specified when `value` is not empty".to_owned()],
         ),
         (json!({"ephemeralContainers": [{"name": "debug", "image": "debug"}]}), vec!["spec.ephemeralContainers: Forbidden: cannot be set on create".to_owned()]),
         (json!({"volumes": "none"}), vec!["spec.volumes: must be a list, is a string".to_owned()]),
