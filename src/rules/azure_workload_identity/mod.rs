@@ -125,8 +125,11 @@ fn judge_pod(scene: &Scene<'_>, pod: &Workload<'_>, findings: &mut Findings) -> 
         // The port is read only when there is to be a sidecar.
         injects |= suffix == INJECT;
     })?;
+    if !has_any {
+        return Ok(());
+    }
     // Where the webhook is not asked, nothing comes of a mistake.
-    let is_asked = has_any && pod.label(USE)?.as_deref() == Some("true");
+    let is_asked = pod.label(USE)?.as_deref() == Some("true");
     scene.each_annotation(PREFIX, &mut |suffix, value, place| {
         let (wording, matters) = match suffix {
             LIFETIME_KEY if !is_lifetime(value) => (&LIFETIME, true),
