@@ -57,7 +57,7 @@ pub static NAME: Wording = Wording {
 
 /// What IAM policies put before an e-mail.
 /// <https://cloud.google.com/iam/docs/principal-identifiers>
-const MEMBER_KINDS: [&str; 7] = ["serviceAccount", "user", "group", "domain", "principal", "principalSet", "deleted"];
+const MEMBER_KINDS: &str = "serviceAccount:user:group:domain:principal:principalSet:deleted";
 
 /// The e-mail of a service account: `name@my-project.iam.gserviceaccount.com`,
 /// or of one that Google makes.
@@ -74,11 +74,11 @@ impl<'t> TryFrom<&'t str> for GcpServiceAccount<'t> {
     fn try_from(text: &'t str) -> Result<Self, Flaw<'t>> {
         Flaw::in_general(text)?;
         let flaw = |wording| Err(Flaw::new(wording));
-        if text.contains(".svc.id.goog") {
+        if split(text, b'[').is_some_and(|(pool, _)| pool.ends_with(".svc.id.goog")) {
             return flaw(&WORKLOAD);
         }
         if let Some((kind, _)) = split(text, b':')
-            && MEMBER_KINDS.iter().any(|known| kind.eq_ignore_ascii_case(known))
+            && MEMBER_KINDS.split(':').any(|known| kind.eq_ignore_ascii_case(known))
         {
             return Err(Flaw::of(kind, &MEMBER));
         }
