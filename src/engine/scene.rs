@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
+use super::finding::Strength;
 use super::lookup::{Account, Lookup};
 use super::plan;
 use crate::admission::request::{Operation, Request};
@@ -19,7 +20,7 @@ use crate::object::rbac::{Accounts, Binding, Role};
 use crate::object::secret::TokenSecret;
 use crate::object::service_account::ServiceAccount;
 use crate::object::token_request::TokenRequest;
-use crate::object::view::{self, Misfit, Raw, Strings};
+use crate::object::view::{self, Members, Misfit, Raw, Strings, Text};
 use crate::rules::Rule;
 use crate::settings::Common;
 use crate::settings::params::Params;
@@ -183,6 +184,12 @@ impl<'a> Target<'a> {
     }
 }
 
+/// A path as errors name it.
+#[must_use]
+pub fn object_path(place: &Place) -> String {
+    [OBJECT, ".", place.as_str()].concat()
+}
+
 impl<'s> Scene<'s> {
     /// The Pod or template that is judged as a whole.
     #[must_use]
@@ -306,6 +313,41 @@ impl<'s> Scene<'s> {
     /// [`Misfit`] when they are not a map of strings.
     pub fn annotations(&self) -> Result<Strings<'s>, Misfit> {
         self.meta.annotations.read("object.metadata.annotations")
+    }
+
+    /// The annotations that webhooks for cloud identities read, values unread:
+    /// those of the ServiceAccount, or of the Pod or template. None are read
+    /// where none of these words can be in them.
+    ///
+    /// # Errors
+    /// [`Misfit`] when they are not a map.
+    pub fn identity_annotations(&self, words: &[&str]) -> Result<Members<'s, Raw<'s>>, Misfit> {
+        let raw = self.workload().map_or(self.meta.annotations, |workload| workload.annotations);
+        if !words.iter().any(|word| raw.may_hold(word)) {
+            return Ok(Members::default());
+        }
+        raw.read_at(&|| object_path(&self.annotations_place()))
+    }
+
+    /// The value of one of them; none if it is `null`.
+    ///
+    /// # Errors
+    /// [`Misfit`] when it is no text.
+    pub fn annotation_text(&self, key: &str, value: Raw<'s>) -> Result<Option<Text<'s>>, Misfit> {
+        value.read_at(&|| object_path(&self.annotations_place().key(key)))
+    }
+
+    /// Where they are.
+    #[must_use]
+    pub fn annotations_place(&self) -> Place {
+        self.workload().map_or_else(|| Place::at("metadata"), Workload::metadata_place).field("annotations")
+    }
+
+    /// The strength of a finding about annotations: on a Pod a warning at the
+    /// most, because a workload that runs must survive the drain of its node.
+    #[must_use]
+    pub fn spared_on_pods(&self, strength: Strength) -> Strength {
+        if self.workload().is_some_and(|workload| !workload.is_template) { Strength::Warning } else { strength }
     }
 
     /// The accounts that exemptions compare, namespace and name.

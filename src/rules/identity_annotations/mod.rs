@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `identity-annotations`: the options of an AWS identity are values that the
+//! EKS Pod identity webhook takes.
+//!
+//! It passes over a value that it cannot read and goes on with its flag, with a
+//! line in a log that users of EKS do not see. It raises a lifetime that is too
+//! short, knows no longest one, and takes an empty audience to the letter.
+//! <https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/pkg/cache/cache.go>
+//! <https://github.com/aws/amazon-eks-pod-identity-webhook/issues/110>
+
+use super::{Check, Fix, Room, Rule};
+use crate::admission::subject::SubjectKind;
+use crate::engine::finding::{Changes, Findings, Strength, Wording};
+use crate::engine::scene::{Edit, Scene, Stop};
+use crate::identity::key::{self, AUDIENCE, ROLE_ARN, STS_REGIONAL_ENDPOINTS, TOKEN_EXPIRATION};
+use crate::matching::glob::{self, Glob};
+use crate::object::edit::Step;
+use crate::object::json::write_string;
+use crate::object::view::Text;
+use crate::settings::action::FixAction;
+use crate::settings::params::{Kind, Param, Params};
+use crate::settings::reader::senseless;
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    id: "identity-annotations",
+    summary: "the options of an account's AWS identity are values that the EKS webhook takes",
+    subjects: &[SubjectKind::ServiceAccount, SubjectKind::Pod],
+    params: &PARAMS,
+    wordings: &[
+        &EMPTY_AUDIENCE,
+        &OTHER_AUDIENCE,
+        &NO_NUMBER,
+        &TOO_SHORT,
+        &TOO_LONG,
+        &NO_BOOLEAN,
+        &WITHOUT_ROLE,
+        &LOWERED,
+        &ADDED,
+    ],
+    room: Room::Fix {
+        default: FixAction::Check(crate::settings::action::CheckAction::Reject),
+        build: |params| Box::new(IdentityAnnotations::new(params)),
+    },
+};
+
+/// The webhook raises a shorter lifetime to this.
+/// <https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/pkg/validation.go>
+const LEAST_SECONDS: i64 = 600;
+
+/// The API server takes no longer lifetime.
+const MOST_SECONDS: i64 = 4_294_967_296;
+
+static PARAMS: [Param; 4] = [
+    Param {
+        name: "audiences",
+        kind: Kind::Globs(senseless),
+        default: r#"["sts.amazonaws.com"]"#,
+        doc: "the audiences that an account may ask for, besides the webhook's default (`aws.defaultAudience`)",
+    },
+    Param {
+        name: "maxTokenExpirationSeconds",
+        kind: Kind::Seconds { least: LEAST_SECONDS, most: MOST_SECONDS },
+        default: "86400",
+        doc: "the longest lifetime",
+    },
+    Param {
+        name: "optionsWithoutRole",
+        kind: Kind::Choice(Strength::WORDS),
+        default: r#""warn""#,
+        doc: "what options on an account without a `role-arn` lead to; with EKS Pod Identity some of them have an effect",
+    },
+    Param {
+        name: "defaults",
+        kind: Kind::Map(&DEFAULTS),
+        default: "{}",
+        doc: "with `action: mutate`, what is added to an account that has a `role-arn` and does not say it",
+    },
+];
+
+static DEFAULTS: [Param; 3] = [
+    Param {
+        name: "audience",
+        kind: Kind::Text(senseless_default),
+        default: r#""""#,
+        doc: "the audience; empty: nothing is added",
+    },
+    Param {
+        name: "stsRegionalEndpoints",
+        kind: Kind::Flag,
+        default: "false",
+        doc: "whether the SDK calls STS in its region; nothing is added unless it is given",
+    },
+    Param {
+        name: "tokenExpirationSeconds",
+        kind: Kind::Seconds { least: LEAST_SECONDS, most: MOST_SECONDS },
+        default: "86400",
+        doc: "the lifetime of tokens; nothing is added unless it is given",
+    },
+];
+
+static EMPTY_AUDIENCE: Wording = Wording {
+    name: "empty-audience",
+    template: "is empty, which wins over the webhook's default and makes the token one for the Kubernetes API; write {}, or remove it",
+};
+static OTHER_AUDIENCE: Wording =
+    Wording { name: "other-audience", template: "{} is not an audience that is allowed; write one of {}" };
+static NO_NUMBER: Wording = Wording {
+    name: "no-number",
+    template: "is no whole number, so the webhook ignores it; write seconds without a unit, e.g. \"3600\" ({})",
+};
+static TOO_SHORT: Wording =
+    Wording { name: "too-short", template: "is {}, which the webhook raises to 600; write 600 at least" };
+static TOO_LONG: Wording = Wording {
+    name: "too-long",
+    template: "is {}, at most {} is allowed; kubelet renews the token in time, however short it is",
+};
+static NO_BOOLEAN: Wording = Wording {
+    name: "no-boolean",
+    template: "is none of the booleans that the webhook reads, so it ignores it; write {} ({})",
+};
+static WITHOUT_ROLE: Wording = Wording {
+    name: "without-role",
+    template: "has no effect without {}, unless EKS Pod Identity gives the account a role; add the role, or remove it",
+};
+static LOWERED: Wording = Wording { name: "lowered", template: "lowered from {} to {}" };
+static ADDED: Wording = Wording { name: "added", template: "added: {}" };
+
+const ANNOTATIONS: [Step<'static>; 2] = [Step::Key("metadata"), Step::Key("annotations")];
+
+struct IdentityAnnotations<'a> {
+    audiences: Vec<Glob<'a>>,
+    most: i64,
+    without_role: Option<Strength>,
+    /// Suffix and value.
+    defaults: Vec<(&'static str, String)>,
+}
+
+/// An option as it was written.
+struct Written<'k, 's> {
+    key: &'k str,
+    suffix: &'k str,
+    value: Text<'s>,
+}
+
+impl<'a> IdentityAnnotations<'a> {
+    fn new(params: &mut Params<'_, 'a>) -> Self {
+        let [audiences, most, without_role, defaults] = &PARAMS;
+        let mut rule = Self {
+            audiences: params.globs(audiences),
+            most: params.seconds(most),
+            without_role: Strength::chosen(params.choice(without_role)),
+            defaults: Vec::new(),
+        };
+        params.map(defaults, &mut |params| rule.read_defaults(params));
+        rule
+    }
+
+    /// A default that this rule itself would refuse is a mistake.
+    fn read_defaults(&mut self, params: &mut Params<'_, 'a>) {
+        let [audience, sts, seconds] = &DEFAULTS;
+        if params.gives(audience) {
+            let text = params.text(audience);
+            if !text.is_empty() && !self.allows(&text, &params.common.aws.default_audience) {
+                params.note(audience, "is none of audiences; add it there");
+            }
+            self.defaults.push((AUDIENCE, text.to_string()));
+        }
+        if params.gives(sts) {
+            self.defaults.push((STS_REGIONAL_ENDPOINTS, params.flag(sts).to_string()));
+        }
+        if params.gives(seconds) {
+            let number = params.seconds(seconds);
+            if number > self.most {
+                params.note(seconds, "is more than maxTokenExpirationSeconds");
+            }
+            self.defaults.push((TOKEN_EXPIRATION, number.to_string()));
+        }
+    }
+
+    fn allows(&self, audience: &str, default: &str) -> bool {
+        audience == default || glob::any(&self.audiences, audience)
+    }
+
+    /// Calls `each` with every option that the webhook reads on this object, and
+    /// with the role of an account.
+    fn each<'s>(scene: &Scene<'s>, each: &mut dyn FnMut(&Written<'_, 's>) -> Result<(), Stop>) -> Result<(), Stop> {
+        let is_pod = scene.workload().is_some();
+        let read: &[&str] =
+            if is_pod { &[TOKEN_EXPIRATION] } else { &[ROLE_ARN, AUDIENCE, STS_REGIONAL_ENDPOINTS, TOKEN_EXPIRATION] };
+        let prefix = scene.common.aws.annotation_prefix.as_str();
+        for (key, value) in scene.identity_annotations(&[prefix])?.iter() {
+            let Some(suffix) = key::suffix(key, prefix).filter(|suffix| read.contains(suffix)) else { continue };
+            if let Some(value) = scene.annotation_text(key, *value)? {
+                each(&Written { key, suffix, value })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn judge_value(&self, scene: &Scene<'_>, written: &Written<'_, '_>, findings: &mut Findings) {
+        let value = written.value.as_str();
+        let default = scene.common.aws.default_audience.as_str();
+        let allowed;
+        let (wording, values): (_, &[&str]) = match written.suffix {
+            AUDIENCE if value.is_empty() => (&EMPTY_AUDIENCE, &[default]),
+            AUDIENCE if !self.allows(value, default) => {
+                allowed = self.audiences.iter().map(Glob::as_str).collect::<Vec<_>>().join(", ");
+                (&OTHER_AUDIENCE, &[value, &allowed])
+            }
+            STS_REGIONAL_ENDPOINTS if !is_boolean(value) => (&NO_BOOLEAN, &[meant_boolean(value), value]),
+            TOKEN_EXPIRATION => match seconds(value) {
+                None => (&NO_NUMBER, &[value]),
+                Some(..LEAST_SECONDS) => (&TOO_SHORT, &[value]),
+                Some(number) if number > self.most => {
+                    allowed = self.most.to_string();
+                    (&TOO_LONG, &[value, &allowed])
+                }
+                Some(_) => return,
+            },
+            _ => return,
+        };
+        findings.add(scene.annotations_place().key(written.key), wording, values);
+    }
+}
+
+impl Check for IdentityAnnotations<'_> {
+    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let mut has_role = scene.service_account().is_none();
+        let mut options = Vec::new();
+        Self::each(scene, &mut |written| {
+            if written.suffix == ROLE_ARN {
+                has_role = true;
+            } else {
+                self.judge_value(scene, written, findings);
+                options.push(scene.annotations_place().key(written.key));
+            }
+            Ok(())
+        })?;
+        if let (false, Some(strength)) = (has_role, self.without_role) {
+            let role = [scene.common.aws.annotation_prefix.as_str(), "/", ROLE_ARN].concat();
+            for place in options {
+                findings.note(place, &WITHOUT_ROLE, &[&role], strength);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Fix for IdentityAnnotations<'_> {
+    fn fix(&self, scene: &Scene<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
+        let mut has_role = false;
+        let mut said = Vec::new();
+        let mut set = |key: &str, value: &str, wording, values: &[&str]| -> Result<(), Stop> {
+            let mut json = String::new();
+            write_string(value, &mut json);
+            if edit.set(&ANNOTATIONS, key, &json)? {
+                changes.add(scene.annotations_place().key(key), wording, values);
+            }
+            Ok(())
+        };
+        Self::each(scene, &mut |written| {
+            let value = written.value.as_str();
+            if written.suffix == ROLE_ARN {
+                has_role |= !value.is_empty();
+            } else if written.suffix == TOKEN_EXPIRATION && seconds(value).is_some_and(|number| number > self.most) {
+                let most = self.most.to_string();
+                set(written.key, &most, &LOWERED, &[value, &most])?;
+            }
+            said.push(written.suffix.to_owned());
+            Ok(())
+        })?;
+        for (suffix, value) in self.defaults.iter().filter(|(suffix, _)| has_role && !said.iter().any(|s| s == suffix))
+        {
+            let key = [scene.common.aws.annotation_prefix.as_str(), "/", suffix].concat();
+            set(&key, value, &ADDED, &[value])?;
+        }
+        Ok(())
+    }
+}
+
+/// A lifetime as Go's `strconv.ParseInt` reads it in base 10: a sign is fine,
+/// blanks, units and fractions are not. Rust reads it the same.
+/// <https://pkg.go.dev/strconv#ParseInt>
+fn seconds(value: &str) -> Option<i64> {
+    value.parse().ok()
+}
+
+/// What Go's `strconv.ParseBool` takes.
+/// <https://pkg.go.dev/strconv#ParseBool>
+fn is_boolean(value: &str) -> bool {
+    ["1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"].contains(&value)
+}
+
+/// What to write instead: `regional` and `legacy` are the words of the variable
+/// that the webhook sets, `AWS_STS_REGIONAL_ENDPOINTS`.
+/// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-sts-regionalized-endpoints.html>
+fn meant_boolean(value: &str) -> &'static str {
+    match value.trim().trim_matches(['"', '\'']).to_ascii_lowercase().as_str() {
+        "regional" | "true" | "yes" | "y" | "on" | "enabled" => "\"true\"",
+        "legacy" | "global" | "false" | "no" | "n" | "off" | "disabled" => "\"false\"",
+        _ => "\"true\" or \"false\"",
+    }
+}
+
+fn senseless_default(text: &str) -> Option<String> {
+    if text.is_empty() { None } else { senseless(text) }
+}
+
+#[cfg(test)]
+mod tests;
