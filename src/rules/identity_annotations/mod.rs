@@ -17,7 +17,8 @@ use crate::matching::glob::{self, Glob};
 use crate::object::edit::Step;
 use crate::object::json::write_string;
 use crate::object::view::Text;
-use crate::settings::action::FixAction;
+use crate::settings::Common;
+use crate::settings::action::{CheckAction, FixAction};
 use crate::settings::params::{Kind, Param, Params};
 use crate::settings::reader::senseless;
 
@@ -29,6 +30,7 @@ pub static RULE: Rule = Rule {
     params: &PARAMS,
     wordings: &[
         &EMPTY_AUDIENCE,
+        &API_AUDIENCE,
         &OTHER_AUDIENCE,
         &NO_NUMBER,
         &TOO_SHORT,
@@ -39,7 +41,7 @@ pub static RULE: Rule = Rule {
         &ADDED,
     ],
     room: Room::Fix {
-        default: FixAction::Check(crate::settings::action::CheckAction::Reject),
+        default: FixAction::Check(CheckAction::Reject),
         build: |params| Box::new(IdentityAnnotations::new(params)),
     },
 };
@@ -56,7 +58,7 @@ static PARAMS: [Param; 4] = [
         name: "audiences",
         kind: Kind::Globs(senseless),
         default: r#"["sts.amazonaws.com"]"#,
-        doc: "the audiences that an account may ask for, besides the webhook's default (`aws.defaultAudience`)",
+        doc: "the audiences that an account may ask for, besides the webhook's default (`aws.defaultAudience`); one of the Kubernetes API has to be written in full, no wildcard covers it",
     },
     Param {
         name: "maxTokenExpirationSeconds",
@@ -103,6 +105,8 @@ static EMPTY_AUDIENCE: Wording = Wording {
     name: "empty-audience",
     template: "is empty, which wins over the webhook's default and makes the token one for the Kubernetes API; write {}, or remove it",
 };
+static API_AUDIENCE: Wording =
+    Wording { name: "api-audience", template: "{} is the Kubernetes API, which gives no role; write {}, or remove it" };
 static OTHER_AUDIENCE: Wording =
     Wording { name: "other-audience", template: "{} is not an audience that is allowed; write one of {}" };
 static NO_NUMBER: Wording = Wording {
@@ -161,7 +165,7 @@ impl<'a> IdentityAnnotations<'a> {
         let [audience, sts, seconds] = &DEFAULTS;
         if params.gives(audience) {
             let text = params.text(audience);
-            if !text.is_empty() && !self.allows(&text, &params.common.aws.default_audience) {
+            if !text.is_empty() && !self.allows(&text, params.common) {
                 params.note(audience, "is none of audiences; add it there");
             }
             self.defaults.push((AUDIENCE, text.to_string()));
@@ -178,8 +182,12 @@ impl<'a> IdentityAnnotations<'a> {
         }
     }
 
-    fn allows(&self, audience: &str, default: &str) -> bool {
-        audience == default || glob::any(&self.audiences, audience)
+    /// No wildcard covers an audience of the Kubernetes API.
+    fn allows(&self, audience: &str, common: &Common<'_>) -> bool {
+        if common.is_api_audience(audience) {
+            return self.audiences.iter().any(|allowed| allowed.as_str() == audience);
+        }
+        audience == common.aws.default_audience.as_str() || glob::any(&self.audiences, audience)
     }
 
     /// Calls `each` with every option that the webhook reads on this object, and
@@ -200,11 +208,14 @@ impl<'a> IdentityAnnotations<'a> {
 
     fn judge_value(&self, scene: &Scene<'_>, written: &Written<'_, '_>, findings: &mut Findings) {
         let value = written.value.as_str();
-        let default = scene.common.aws.default_audience.as_str();
+        let common = scene.common;
+        let default = common.aws.default_audience.as_str();
         let allowed;
         let (wording, values): (_, &[&str]) = match written.suffix {
             AUDIENCE if value.is_empty() => (&EMPTY_AUDIENCE, &[default]),
-            AUDIENCE if !self.allows(value, default) => {
+            AUDIENCE if self.allows(value, common) => return,
+            AUDIENCE if common.is_api_audience(value) => (&API_AUDIENCE, &[value, default]),
+            AUDIENCE => {
                 allowed = self.audiences.iter().map(Glob::as_str).collect::<Vec<_>>().join(", ");
                 (&OTHER_AUDIENCE, &[value, &allowed])
             }

@@ -49,6 +49,10 @@ fn every_text_in_full() {
         r#"metadata.annotations["eks.amazonaws.com/audience"]: sts.amazon.com is not an audience that is allowed; write one of sts.amazonaws.com"#
     );
     assert_eq!(
+        text("audience", "api"),
+        r#"metadata.annotations["eks.amazonaws.com/audience"]: api is the Kubernetes API, which gives no role; write sts.amazonaws.com, or remove it"#
+    );
+    assert_eq!(
         text("token-expiration", "1h"),
         r#"metadata.annotations["eks.amazonaws.com/token-expiration"]: is no whole number, so the webhook ignores it; write seconds without a unit, e.g. "3600" (1h)"#
     );
@@ -151,12 +155,12 @@ fn lifetimes(#[case] value: &str, #[case] expected: &str) {
 #[case("api", "reject")]
 fn audiences(#[case] audience: &str, #[case] expected: &str) {
     assert_eq!(word(&judged(&account("audience", audience), &json!("reject"))), expected);
-    // Of them only this one, and the empty one stays a mistake.
+    // No wildcard covers an audience of the Kubernetes API, and the empty one is one.
     let any = json!({"action": "reject", "audiences": ["*"]});
-    assert_eq!(
-        word(&judged(&account("audience", audience), &any)),
-        if audience.is_empty() { "reject" } else { "fine" }
-    );
+    let expected = if ["", "api"].contains(&audience) { "reject" } else { "fine" };
+    assert_eq!(word(&judged(&account("audience", audience), &any)), expected);
+    let in_full = json!({"action": "reject", "audiences": ["api"]});
+    assert_eq!(word(&judged(&account("audience", "api"), &in_full)), "fine");
 }
 
 /// What the webhook would take anyway may be said.
