@@ -315,29 +315,30 @@ impl<'s> Scene<'s> {
         self.meta.annotations.read("object.metadata.annotations")
     }
 
-    /// The annotations that webhooks for cloud identities read, values unread:
-    /// those of the ServiceAccount, or of the Pod or template. None are read
+    /// Calls `each` with every annotation that webhooks for cloud identities
+    /// could read: of the ServiceAccount, or of the Pod or template. With none
     /// where none of these words can be in them.
     ///
     /// # Errors
-    /// [`Misfit`] when they are not a map.
-    pub fn identity_annotations(&self, words: &[&str]) -> Result<Members<'s, Raw<'s>>, Misfit> {
+    /// [`Stop`] when they are not a map, or from `each`.
+    #[inline(never)]
+    pub fn each_annotation(
+        &self,
+        words: &[&str],
+        each: &mut dyn FnMut(Annotation<'_, 's>) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
         let raw = self.workload().map_or(self.meta.annotations, |workload| workload.annotations);
         if !words.iter().any(|word| raw.may_hold(word)) {
-            return Ok(Members::default());
+            return Ok(());
         }
-        raw.read_at(&|| object_path(&self.annotations_place()))
+        let annotations: Members<'s, Raw<'s>> = raw.read_at(&|| object_path(&self.annotations_place()))?;
+        for (key, value) in annotations.iter().filter(|(_, value)| value.text().is_some()) {
+            each(Annotation { key, value: *value, scene: self })?;
+        }
+        Ok(())
     }
 
-    /// The value of one of them; none if it is `null`.
-    ///
-    /// # Errors
-    /// [`Misfit`] when it is no text.
-    pub fn annotation_text(&self, key: &str, value: Raw<'s>) -> Result<Option<Text<'s>>, Misfit> {
-        value.read_at(&|| object_path(&self.annotations_place().key(key)))
-    }
-
-    /// Where they are.
+    /// Where these annotations are.
     #[must_use]
     pub fn annotations_place(&self) -> Place {
         self.workload().map_or_else(|| Place::at("metadata"), Workload::metadata_place).field("annotations")
@@ -431,6 +432,33 @@ impl<'a> Workload<'a> {
     /// [`Misfit`] when they are not a map of strings.
     pub fn annotations(&self) -> Result<Strings<'a>, Misfit> {
         self.annotations.read(&format!("{OBJECT}.{}", self.metadata_place().field("annotations")))
+    }
+}
+
+/// An annotation, its value unread.
+pub struct Annotation<'c, 's> {
+    /// Its key.
+    pub key: &'c str,
+    value: Raw<'s>,
+    scene: &'c Scene<'s>,
+}
+
+impl<'s> Annotation<'_, 's> {
+    /// Its value.
+    ///
+    /// # Errors
+    /// [`Misfit`] when it is no text.
+    #[inline(never)]
+    pub fn text(&self) -> Result<Text<'s>, Misfit> {
+        let text: Option<Text<'s>> = self.value.read_at(&|| object_path(&self.place()))?;
+        Ok(text.unwrap_or_default())
+    }
+
+    /// Where it is.
+    #[must_use]
+    #[inline(never)]
+    pub fn place(&self) -> Place {
+        self.scene.annotations_place().key(self.key)
     }
 }
 

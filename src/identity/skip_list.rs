@@ -9,44 +9,57 @@
 /// error, lines with nothing in them are passed over.
 /// <https://pkg.go.dev/encoding/csv#Reader>
 #[must_use]
+#[cold]
 pub fn names(value: &str) -> Option<Vec<String>> {
-    let value = value.replace("\r\n", "\n");
-    // Before the end, a carriage return counts as the end of its line.
-    let mut rest = value.strip_suffix('\r').unwrap_or(&value).trim_start_matches('\n');
-    if rest.is_empty() {
+    let mut names = Vec::new();
+    let mut name = String::new();
+    let mut place = Place::Start;
+    let mut rest = value.chars();
+    while let Some(character) = rest.next() {
+        let is_end =
+            matches!(character, '\n') || character == '\r' && matches!(rest.as_str().chars().next(), None | Some('\n'));
+        place = match (place, character) {
+            // The line break comes next, or nothing does.
+            (Place::Start | Place::Plain | Place::Closed, '\r') if is_end => continue,
+            (Place::Start, '\n') if names.is_empty() => continue,
+            (Place::Start | Place::Plain | Place::Closed, '\n') => break,
+            (Place::Start | Place::Plain | Place::Closed, ',') => {
+                names.push(std::mem::take(&mut name));
+                Place::Start
+            }
+            (Place::Start, '"') => Place::Quoted,
+            (Place::Plain, '"') => return None,
+            (Place::Quoted, '"') => Place::Closed,
+            // Two quotes are one.
+            (Place::Closed, '"') | (Place::Quoted, _) => {
+                name.push(character);
+                Place::Quoted
+            }
+            (Place::Closed, _) => return None,
+            (Place::Start | Place::Plain, _) => {
+                name.push(character);
+                Place::Plain
+            }
+        };
+    }
+    if place == Place::Quoted || place == Place::Start && names.is_empty() {
         return None;
     }
-    let mut names = Vec::new();
-    loop {
-        let (name, behind) = field(rest)?;
-        names.push(name);
-        match behind.strip_prefix(',') {
-            Some(next) => rest = next,
-            None => return Some(names),
-        }
-    }
+    names.push(name);
+    Some(names)
 }
 
-/// The field that is next, and what follows it: a comma, a line break, or
-/// nothing.
-fn field(text: &str) -> Option<(String, &str)> {
-    let Some(mut rest) = text.strip_prefix('"') else {
-        let (field, behind) = text.split_at(text.find([',', '\n']).unwrap_or(text.len()));
-        return (!field.contains('"')).then(|| (field.to_owned(), behind));
-    };
-    let mut name = String::new();
-    loop {
-        let (piece, behind) = rest.split_once('"')?;
-        name.push_str(piece);
-        match behind.strip_prefix('"') {
-            // Two quotes are one.
-            Some(next) => {
-                name.push('"');
-                rest = next;
-            }
-            None => return (behind.is_empty() || behind.starts_with([',', '\n'])).then_some((name, behind)),
-        }
-    }
+/// Where in a field the reading is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// At its beginning.
+    Start,
+    /// In one without quotes.
+    Plain,
+    /// Between its quotes.
+    Quoted,
+    /// Behind a quote that may end it.
+    Closed,
 }
 
 #[cfg(test)]

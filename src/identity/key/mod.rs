@@ -185,11 +185,15 @@ pub fn suffix<'k>(key: &'k str, prefix: &str) -> Option<&'k str> {
 
 /// The key, if it is to the letter one that is read.
 #[must_use]
+#[inline(never)]
 pub fn known(key: &str, aws_prefix: &str) -> Option<&'static Key> {
     let (prefix, suffix) = key.split_once('/')?;
-    FAMILIES.into_iter().flat_map(|family| family.keys.iter().map(move |key| (family, key))).find_map(
-        |(family, key)| (suffix == key.suffix && prefix == family.prefix_of(suffix, aws_prefix)).then_some(key),
-    )
+    for family in FAMILIES {
+        if prefix == family.prefix_of(suffix, aws_prefix) {
+            return family.keys.iter().find(|key| key.suffix == suffix);
+        }
+    }
+    None
 }
 
 /// What a key of annotations is, where the EKS webhook has this prefix.
@@ -218,19 +222,19 @@ pub fn read(key: &str, aws_prefix: &str) -> Reading {
 impl Family {
     /// The suffixes of its keys, for people.
     #[must_use]
+    #[cold]
     pub fn suffixes(&self) -> String {
-        let suffixes: Vec<&str> = self.keys.iter().map(|key| key.suffix).collect();
-        suffixes.join(", ")
-    }
-
-    /// Its prefix, for people.
-    #[must_use]
-    pub const fn prefix(&self) -> &'static str {
-        self.prefix
+        let mut all = String::new();
+        for key in self.keys {
+            all.push_str(if all.is_empty() { "" } else { ", " });
+            all.push_str(key.suffix);
+        }
+        all
     }
 
     /// Under its own prefix or under the one that is set, a suffix that is not
     /// known there.
+    #[cold]
     fn read(&'static self, suffix: &str, is_own: bool, aws_prefix: &str) -> Reading {
         if self.keys.iter().any(|key| key.suffix == suffix) {
             return Reading::Elsewhere(self.key(suffix, aws_prefix));
@@ -244,8 +248,7 @@ impl Family {
                 return Reading::Other;
             }
         }
-        let confused =
-            || self.confused.iter().find(|(written, _)| is_own && near::within(suffix, written, 0).is_some());
+        let confused = || self.confused.iter().find(|(written, _)| is_own && written.eq_ignore_ascii_case(suffix));
         match self.nearest(suffix).or_else(|| confused().map(|(_, meant)| *meant)) {
             Some(meant) => Reading::Near(self.key(meant, aws_prefix)),
             None if is_own => Reading::Unknown(self),
@@ -261,12 +264,14 @@ impl Family {
         if self.prefix == AWS.prefix && suffix != ECR_ROLE_ARN { aws_prefix } else { self.prefix }
     }
 
+    #[cold]
     fn key(&self, suffix: &str, aws_prefix: &str) -> String {
         [self.prefix_of(suffix, aws_prefix), "/", suffix].concat()
     }
 
     /// Whether a prefix is nearly one of this family's: at most three changes,
     /// and a third of its length.
+    #[inline(never)]
     fn is_meant_by(&self, prefix: &str, aws_prefix: &str) -> bool {
         let is_near = |known: &str| near::within(prefix, known, (known.len() / 3).min(3)).is_some();
         is_near(self.prefix) || is_near(self.prefix_of("", aws_prefix)) || self.confused_prefixes.contains(&prefix)
@@ -274,10 +279,16 @@ impl Family {
 
     /// The suffix that is nearest: at most two changes, and a third of its
     /// length.
+    #[cold]
     fn nearest(&self, suffix: &str) -> Option<&'static str> {
-        let distance = |known: &str| near::within(suffix, known, (known.len() / 3).min(2));
-        let near = self.keys.iter().filter_map(|key| Some((distance(key.suffix)?, key.suffix)));
-        near.min().map(|(_, suffix)| suffix)
+        let mut nearest: Option<(usize, &'static str)> = None;
+        for key in self.keys {
+            let distance = near::within(suffix, key.suffix, (key.suffix.len() / 3).min(2));
+            if let Some(distance) = distance.filter(|distance| nearest.is_none_or(|(least, _)| *distance < least)) {
+                nearest = Some((distance, key.suffix));
+            }
+        }
+        nearest.map(|(_, suffix)| suffix)
     }
 }
 

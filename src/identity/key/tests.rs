@@ -163,7 +163,7 @@ fn is_near(#[case] key: &str, #[case] meant: &str) {
 #[case("azure.workload.identity/inject", "azure.workload.identity")]
 #[case("azure.workload.identity/", "azure.workload.identity")]
 fn is_unknown(#[case] key: &str, #[case] prefix: &str) {
-    assert!(matches!(read(key, EKS), Reading::Unknown(family) if family.prefix() == prefix), "{:?}", read(key, EKS));
+    assert!(matches!(read(key, EKS), Reading::Unknown(family) if family.prefix == prefix), "{:?}", read(key, EKS));
 }
 
 /// <https://github.com/uswitch/kiam#overview>, <https://github.com/jtblin/kube2iam#usage>

@@ -47,7 +47,7 @@ static ELSEWHERE: Wording = Wording {
     template: "is not read here: the webhook of this cluster has another prefix; write {}",
 };
 static UNKNOWN: Wording =
-    Wording { name: "unknown", template: "is no key that is known under {}; check its spelling: there are {}" };
+    Wording { name: "unknown", template: "is no key that anything reads; under this prefix there are {}" };
 static LEGACY: Wording = Wording {
     name: "legacy",
     template: "is a key of kiam and kube2iam, which the EKS webhook does not read; remove it, and write {} on the ServiceAccount if there is to be a role",
@@ -68,30 +68,27 @@ impl IdentityAnnotationKeys {
 impl Check for IdentityAnnotationKeys {
     fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
         let aws_prefix = scene.common.aws.annotation_prefix.as_str();
-        for (key, value) in scene.identity_annotations(&["/"])?.iter() {
-            if value.text().is_none() {
-                continue;
-            }
-            let reading = key::read(key, aws_prefix);
-            let suffixes;
-            let (strength, wording, values): (_, _, &[&str]) = match &reading {
-                Reading::Other | Reading::Known(_) | Reading::Label => continue,
-                Reading::Near(meant) => (Some(Strength::Action), &NEAR, &[meant]),
-                Reading::Elsewhere(meant) => (Some(Strength::Action), &ELSEWHERE, &[meant]),
+        scene.each_annotation(&["/"], &mut |annotation| {
+            let reading = key::read(annotation.key, aws_prefix);
+            let named;
+            let (strength, wording, value) = match &reading {
+                Reading::Other | Reading::Known(_) | Reading::Label => return Ok(()),
+                Reading::Near(meant) => (Some(Strength::Action), &NEAR, meant),
+                Reading::Elsewhere(meant) => (Some(Strength::Action), &ELSEWHERE, meant),
                 Reading::Unknown(family) => {
-                    suffixes = family.suffixes();
-                    (self.unknown, &UNKNOWN, &[family.prefix(), &suffixes])
+                    named = family.suffixes();
+                    (self.unknown, &UNKNOWN, &named)
                 }
                 Reading::Legacy => {
-                    suffixes = [aws_prefix, "/", ROLE_ARN].concat();
-                    (self.legacy, &LEGACY, &[&suffixes])
+                    named = [aws_prefix, "/", ROLE_ARN].concat();
+                    (self.legacy, &LEGACY, &named)
                 }
             };
             if let Some(strength) = strength {
-                findings.note(scene.annotations_place().key(key), wording, values, scene.spared_on_pods(strength));
+                findings.note(annotation.place(), wording, &[value], scene.spared_on_pods(strength));
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }
 

@@ -10,13 +10,13 @@
 use super::{Check, Room, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Strength, Wording};
-use crate::engine::scene::{Scene, Stop, Workload};
+use crate::engine::scene::{Annotation, Scene, Stop, Workload};
 use crate::identity::key::{self, On, Reading, SKIP_CONTAINERS, USE_LABEL};
 use crate::identity::skip_list;
 use crate::matching::names::Names;
 use crate::object::place::Place;
 use crate::object::pod::ContainerList;
-use crate::object::view::{Members, Raw};
+use crate::object::view::Strings;
 use crate::settings::Phase;
 use crate::settings::action::CheckAction;
 use crate::settings::dns;
@@ -58,7 +58,7 @@ static LABEL_ON_ACCOUNT: Wording = Wording {
 };
 static UNREADABLE: Wording = Wording {
     name: "unreadable",
-    template: "is no list that the webhook can read, so no container is skipped and all get the role; write names with commas between them ({})",
+    template: "is \"{}\", no list that the webhook can read, so no container is skipped and all get the role; write names with commas between them",
 };
 static NO_NAME: Wording = Wording {
     name: "no-name",
@@ -80,56 +80,66 @@ impl IdentityAnnotationPlacement {
     }
 
     /// What the webhook reads in a list of containers to be skipped.
-    fn judge_skips(&self, scene: &Scene<'_>, pod: &Workload<'_>, (key, value): (&str, &str), findings: &mut Findings) {
-        let place = || scene.annotations_place().key(key);
-        let Some(skipped) = skip_list::names(value) else {
-            return findings.note(place(), &UNREADABLE, &[value], self.unmatched);
+    #[cold]
+    fn judge_skips(
+        &self,
+        scene: &Scene<'_>,
+        pod: &Workload<'_>,
+        annotation: &Annotation<'_, '_>,
+        findings: &mut Findings,
+    ) -> Result<(), Stop> {
+        let list = annotation.text()?;
+        let Some(skipped) = skip_list::names(&list) else {
+            findings.note(annotation.place(), &UNREADABLE, &[&list], self.unmatched);
+            return Ok(());
         };
         // Only then every container is there that other webhooks add.
         let is_complete = scene.common.phase == Phase::Validating && !pod.is_template;
-        let containers = pod.spec.all_containers().filter(|(list, ..)| *list != ContainerList::Ephemeral);
-        let names = Names::from(
-            containers
-                .filter_map(|(_, index, container)| Some((container.name.as_deref()?, index)))
-                .collect::<Vec<_>>(),
-        );
-        for name in &skipped {
-            if !dns::is_label(name) {
-                findings.note(place(), &NO_NAME, &[name, value], self.unmatched);
-            } else if is_complete && !names.has(name) {
-                findings.note(place(), &UNMATCHED, &[name, value], self.unmatched);
+        let mut names = Vec::new();
+        for (list, index, container) in pod.spec.all_containers() {
+            if list != ContainerList::Ephemeral {
+                names.extend(container.name.as_deref().map(|name| (name, index)));
             }
         }
+        let names = Names::from(names);
+        for name in &skipped {
+            let wording = if !dns::is_label(name) {
+                &NO_NAME
+            } else if is_complete && !names.has(name) {
+                &UNMATCHED
+            } else {
+                continue;
+            };
+            findings.note(annotation.place(), wording, &[name, &list], self.unmatched);
+        }
+        Ok(())
     }
 }
 
 impl Check for IdentityAnnotationPlacement {
     fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
         let aws_prefix = scene.common.aws.annotation_prefix.as_str();
-        for (key, value) in scene.identity_annotations(&key::prefixes(aws_prefix))?.iter() {
-            if value.text().is_none() {
-                continue;
-            }
-            let place = || scene.annotations_place().key(key);
-            let misplaced = scene.spared_on_pods(Strength::Action);
-            match (key::read(key, aws_prefix), scene.workload()) {
+        scene.each_annotation(&key::prefixes(aws_prefix), &mut |annotation| {
+            let strength = scene.spared_on_pods(Strength::Action);
+            match (key::read(annotation.key, aws_prefix), scene.workload()) {
+                (Reading::Label, _) => findings.warn(annotation.place(), &NO_ANNOTATION, &[]),
                 (Reading::Known(known), Some(pod)) if known.on == On::Account => {
-                    findings.note(place(), &ON_POD, &[pod.spec.account()], misplaced);
+                    findings.note(annotation.place(), &ON_POD, &[pod.spec.account()], strength);
                 }
                 (Reading::Known(known), None) if known.on == On::Pod => {
-                    findings.note(place(), &ON_ACCOUNT, &[], misplaced);
+                    findings.note(annotation.place(), &ON_ACCOUNT, &[], strength);
                 }
-                (Reading::Known(_), Some(pod)) if key::suffix(key, aws_prefix) == Some(SKIP_CONTAINERS) => {
-                    let value = scene.annotation_text(key, *value)?.unwrap_or_default();
-                    self.judge_skips(scene, pod, (key, &value), findings);
+                (_, Some(pod)) if key::suffix(annotation.key, aws_prefix) == Some(SKIP_CONTAINERS) => {
+                    self.judge_skips(scene, pod, &annotation, findings)?;
                 }
-                (Reading::Label, _) => findings.warn(place(), &NO_ANNOTATION, &[]),
                 _ => {}
             }
-        }
-        if scene.service_account().is_some() && scene.meta.labels.may_hold(USE_LABEL) {
-            let labels: Members<'_, Raw<'_>> = scene.meta.labels.read("object.metadata.labels")?;
-            if labels.find(USE_LABEL).is_some_and(|value| value.text().is_some()) {
+            Ok(())
+        })?;
+        let labels = scene.meta.labels;
+        if scene.service_account().is_some() && labels.may_hold(USE_LABEL) {
+            let labels: Strings<'_> = labels.read("object.metadata.labels")?;
+            if labels.text(USE_LABEL).is_some() {
                 findings.warn(Place::at("metadata.labels").key(USE_LABEL), &LABEL_ON_ACCOUNT, &[]);
             }
         }

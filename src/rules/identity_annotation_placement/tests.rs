@@ -82,7 +82,7 @@ fn every_text_in_full() {
     assert_eq!(
         said(&judged(&pod(SKIP, "a \"b\""), &reject), ID),
         [
-            r#"metadata.annotations["eks.amazonaws.com/skip-containers"]: is no list that the webhook can read, so no container is skipped and all get the role; write names with commas between them (a "b")"#
+            r#"metadata.annotations["eks.amazonaws.com/skip-containers"]: is "a "b"", no list that the webhook can read, so no container is skipped and all get the role; write names with commas between them"#
         ]
     );
     assert_eq!(

@@ -11,12 +11,11 @@
 use super::{Check, Fix, Room, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Changes, Findings, Strength, Wording};
-use crate::engine::scene::{Edit, Scene, Stop};
+use crate::engine::scene::{Annotation, Edit, Scene, Stop};
 use crate::identity::key::{self, AUDIENCE, ROLE_ARN, STS_REGIONAL_ENDPOINTS, TOKEN_EXPIRATION};
 use crate::matching::glob::{self, Glob};
 use crate::object::edit::Step;
 use crate::object::json::write_string;
-use crate::object::view::Text;
 use crate::settings::Common;
 use crate::settings::action::{CheckAction, FixAction};
 use crate::settings::params::{Kind, Param, Params};
@@ -111,7 +110,7 @@ static OTHER_AUDIENCE: Wording =
     Wording { name: "other-audience", template: "{} is not an audience that is allowed; write one of {}" };
 static NO_NUMBER: Wording = Wording {
     name: "no-number",
-    template: "is no whole number, so the webhook ignores it; write seconds without a unit, e.g. \"3600\" ({})",
+    template: "is \"{}\", no whole number, so the webhook ignores it; write seconds without a unit, e.g. \"3600\"",
 };
 static TOO_SHORT: Wording =
     Wording { name: "too-short", template: "is {}, which the webhook raises to 600; write 600 at least" };
@@ -121,7 +120,7 @@ static TOO_LONG: Wording = Wording {
 };
 static NO_BOOLEAN: Wording = Wording {
     name: "no-boolean",
-    template: "is none of the booleans that the webhook reads, so it ignores it; write {} ({})",
+    template: "is \"{}\", none of the booleans that the webhook reads, so it ignores it; write {}",
 };
 static WITHOUT_ROLE: Wording = Wording {
     name: "without-role",
@@ -138,13 +137,6 @@ struct IdentityAnnotations<'a> {
     without_role: Option<Strength>,
     /// Suffix and value.
     defaults: Vec<(&'static str, String)>,
-}
-
-/// An option as it was written.
-struct Written<'k, 's> {
-    key: &'k str,
-    suffix: &'k str,
-    value: Text<'s>,
 }
 
 impl<'a> IdentityAnnotations<'a> {
@@ -171,7 +163,7 @@ impl<'a> IdentityAnnotations<'a> {
             self.defaults.push((AUDIENCE, text.to_string()));
         }
         if params.gives(sts) {
-            self.defaults.push((STS_REGIONAL_ENDPOINTS, params.flag(sts).to_string()));
+            self.defaults.push((STS_REGIONAL_ENDPOINTS, if params.flag(sts) { "true" } else { "false" }.to_owned()));
         }
         if params.gives(seconds) {
             let number = params.seconds(seconds);
@@ -190,37 +182,27 @@ impl<'a> IdentityAnnotations<'a> {
         audience == common.aws.default_audience.as_str() || glob::any(&self.audiences, audience)
     }
 
-    /// Calls `each` with every option that the webhook reads on this object, and
-    /// with the role of an account.
-    fn each<'s>(scene: &Scene<'s>, each: &mut dyn FnMut(&Written<'_, 's>) -> Result<(), Stop>) -> Result<(), Stop> {
-        let is_pod = scene.workload().is_some();
-        let read: &[&str] =
-            if is_pod { &[TOKEN_EXPIRATION] } else { &[ROLE_ARN, AUDIENCE, STS_REGIONAL_ENDPOINTS, TOKEN_EXPIRATION] };
-        let prefix = scene.common.aws.annotation_prefix.as_str();
-        for (key, value) in scene.identity_annotations(&[prefix])?.iter() {
-            let Some(suffix) = key::suffix(key, prefix).filter(|suffix| read.contains(suffix)) else { continue };
-            if let Some(value) = scene.annotation_text(key, *value)? {
-                each(&Written { key, suffix, value })?;
-            }
-        }
-        Ok(())
-    }
-
-    fn judge_value(&self, scene: &Scene<'_>, written: &Written<'_, '_>, findings: &mut Findings) {
-        let value = written.value.as_str();
-        let common = scene.common;
+    /// What is wrong with a value, if anything.
+    fn judge_value(
+        &self,
+        common: &Common<'_>,
+        annotation: &Annotation<'_, '_>,
+        (suffix, value): (&str, &str),
+        findings: &mut Findings,
+    ) {
         let default = common.aws.default_audience.as_str();
         let allowed;
-        let (wording, values): (_, &[&str]) = match written.suffix {
+        let (wording, values): (_, &[&str]) = match suffix {
             AUDIENCE if value.is_empty() => (&EMPTY_AUDIENCE, &[default]),
             AUDIENCE if self.allows(value, common) => return,
             AUDIENCE if common.is_api_audience(value) => (&API_AUDIENCE, &[value, default]),
             AUDIENCE => {
-                allowed = self.audiences.iter().map(Glob::as_str).collect::<Vec<_>>().join(", ");
+                allowed = glob::listed(&self.audiences);
                 (&OTHER_AUDIENCE, &[value, &allowed])
             }
-            STS_REGIONAL_ENDPOINTS if !is_boolean(value) => (&NO_BOOLEAN, &[meant_boolean(value), value]),
-            TOKEN_EXPIRATION => match seconds(value) {
+            STS_REGIONAL_ENDPOINTS if is_boolean(value) => return,
+            STS_REGIONAL_ENDPOINTS => (&NO_BOOLEAN, &[value, meant_boolean(value)]),
+            _ => match seconds(value) {
                 None => (&NO_NUMBER, &[value]),
                 Some(..LEAST_SECONDS) => (&TOO_SHORT, &[value]),
                 Some(number) if number > self.most => {
@@ -229,22 +211,36 @@ impl<'a> IdentityAnnotations<'a> {
                 }
                 Some(_) => return,
             },
-            _ => return,
         };
-        findings.add(scene.annotations_place().key(written.key), wording, values);
+        findings.add(annotation.place(), wording, values);
     }
+}
+
+/// Calls `each` with every option that the webhook reads on this object, and
+/// with the role of an account.
+fn each_option<'s>(
+    scene: &Scene<'s>,
+    each: &mut dyn FnMut(&Annotation<'_, 's>, &str) -> Result<(), Stop>,
+) -> Result<(), Stop> {
+    let prefix = scene.common.aws.annotation_prefix.as_str();
+    let is_pod = scene.workload().is_some();
+    scene.each_annotation(&[prefix], &mut |annotation| match key::suffix(annotation.key, prefix) {
+        Some(ROLE_ARN | AUDIENCE | STS_REGIONAL_ENDPOINTS) if is_pod => Ok(()),
+        Some(suffix @ (ROLE_ARN | AUDIENCE | STS_REGIONAL_ENDPOINTS | TOKEN_EXPIRATION)) => each(&annotation, suffix),
+        _ => Ok(()),
+    })
 }
 
 impl Check for IdentityAnnotations<'_> {
     fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
         let mut has_role = scene.service_account().is_none();
         let mut options = Vec::new();
-        Self::each(scene, &mut |written| {
-            if written.suffix == ROLE_ARN {
+        each_option(scene, &mut |annotation, suffix| {
+            if suffix == ROLE_ARN {
                 has_role = true;
             } else {
-                self.judge_value(scene, written, findings);
-                options.push(scene.annotations_place().key(written.key));
+                self.judge_value(scene.common, annotation, (suffix, &annotation.text()?), findings);
+                options.push(annotation.place());
             }
             Ok(())
         })?;
@@ -261,33 +257,37 @@ impl Check for IdentityAnnotations<'_> {
 impl Fix for IdentityAnnotations<'_> {
     fn fix(&self, scene: &Scene<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
         let mut has_role = false;
-        let mut said = Vec::new();
-        let mut set = |key: &str, value: &str, wording, values: &[&str]| -> Result<(), Stop> {
-            let mut json = String::new();
-            write_string(value, &mut json);
-            if edit.set(&ANNOTATIONS, key, &json)? {
-                changes.add(scene.annotations_place().key(key), wording, values);
+        let mut missing: Vec<_> = self.defaults.iter().collect();
+        each_option(scene, &mut |annotation, suffix| {
+            missing.retain(|(known, _)| *known != suffix);
+            if suffix == ROLE_ARN {
+                has_role = !annotation.text()?.is_empty();
+            } else if suffix == TOKEN_EXPIRATION {
+                let value = annotation.text()?;
+                if seconds(&value).is_some_and(|number| number > self.most) {
+                    let most = self.most.to_string();
+                    set(edit, annotation.key, &most)?;
+                    changes.add(annotation.place(), &LOWERED, &[&value, &most]);
+                }
             }
-            Ok(())
-        };
-        Self::each(scene, &mut |written| {
-            let value = written.value.as_str();
-            if written.suffix == ROLE_ARN {
-                has_role |= !value.is_empty();
-            } else if written.suffix == TOKEN_EXPIRATION && seconds(value).is_some_and(|number| number > self.most) {
-                let most = self.most.to_string();
-                set(written.key, &most, &LOWERED, &[value, &most])?;
-            }
-            said.push(written.suffix.to_owned());
             Ok(())
         })?;
-        for (suffix, value) in self.defaults.iter().filter(|(suffix, _)| has_role && !said.iter().any(|s| s == suffix))
-        {
+        for (suffix, value) in missing.into_iter().filter(|_| has_role) {
             let key = [scene.common.aws.annotation_prefix.as_str(), "/", suffix].concat();
-            set(&key, value, &ADDED, &[value])?;
+            set(edit, &key, value)?;
+            changes.add(scene.annotations_place().key(&key), &ADDED, &[value]);
         }
         Ok(())
     }
+}
+
+/// Writes an annotation; no other fix takes annotations out.
+#[inline(never)]
+fn set(edit: &mut Edit<'_, '_>, key: &str, value: &str) -> Result<(), Stop> {
+    let mut json = String::new();
+    write_string(value, &mut json);
+    edit.set(&ANNOTATIONS, key, &json)?;
+    Ok(())
 }
 
 /// A lifetime as Go's `strconv.ParseInt` reads it in base 10: a sign is fine,
@@ -300,18 +300,27 @@ fn seconds(value: &str) -> Option<i64> {
 /// What Go's `strconv.ParseBool` takes.
 /// <https://pkg.go.dev/strconv#ParseBool>
 fn is_boolean(value: &str) -> bool {
-    ["1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"].contains(&value)
+    is_one_of(value, &["1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"])
 }
 
 /// What to write instead: `regional` and `legacy` are the words of the variable
 /// that the webhook sets, `AWS_STS_REGIONAL_ENDPOINTS`.
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-sts-regionalized-endpoints.html>
+#[cold]
 fn meant_boolean(value: &str) -> &'static str {
-    match value.trim().trim_matches(['"', '\'']).to_ascii_lowercase().as_str() {
-        "regional" | "true" | "yes" | "y" | "on" | "enabled" => "\"true\"",
-        "legacy" | "global" | "false" | "no" | "n" | "off" | "disabled" => "\"false\"",
-        _ => "\"true\" or \"false\"",
+    let word = value.trim_ascii().to_ascii_lowercase();
+    if is_one_of(&word, &["regional", "true", "yes", "on", "enabled"]) {
+        "\"true\""
+    } else if is_one_of(&word, &["legacy", "false", "no", "off", "disabled"]) {
+        "\"false\""
+    } else {
+        "\"true\" or \"false\""
     }
+}
+
+#[inline(never)]
+fn is_one_of(word: &str, words: &[&str]) -> bool {
+    words.contains(&word)
 }
 
 fn senseless_default(text: &str) -> Option<String> {

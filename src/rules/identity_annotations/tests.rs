@@ -21,10 +21,10 @@ fn account(suffix: &str, value: &str) -> Value {
 }
 
 fn with(annotations: Value) -> Value {
-    json!({
-        "apiVersion": "v1", "kind": "ServiceAccount",
-        "metadata": {"name": "app", "namespace": "shop", "annotations": annotations},
-    })
+    let mut account =
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "app", "namespace": "shop"}});
+    account["metadata"]["annotations"] = annotations;
+    account
 }
 
 fn judged(object: &Value, params: &Value) -> Value {
@@ -54,7 +54,7 @@ fn every_text_in_full() {
     );
     assert_eq!(
         text("token-expiration", "1h"),
-        r#"metadata.annotations["eks.amazonaws.com/token-expiration"]: is no whole number, so the webhook ignores it; write seconds without a unit, e.g. "3600" (1h)"#
+        r#"metadata.annotations["eks.amazonaws.com/token-expiration"]: is "1h", no whole number, so the webhook ignores it; write seconds without a unit, e.g. "3600""#
     );
     assert_eq!(
         text("token-expiration", "60"),
@@ -66,7 +66,7 @@ fn every_text_in_full() {
     );
     assert_eq!(
         text("sts-regional-endpoints", "regional"),
-        r#"metadata.annotations["eks.amazonaws.com/sts-regional-endpoints"]: is none of the booleans that the webhook reads, so it ignores it; write "true" (regional)"#
+        r#"metadata.annotations["eks.amazonaws.com/sts-regional-endpoints"]: is "regional", none of the booleans that the webhook reads, so it ignores it; write "true""#
     );
     assert_eq!(
         said(&judged(&with(json!({"eks.amazonaws.com/token-expiration": "3600"})), &json!("reject")), ID),
@@ -99,7 +99,7 @@ fn booleans_of_go(
 #[case("off", r#""false""#)]
 #[case(" true", r#""true""#)]
 #[case("true\n", r#""true""#)]
-#[case("\"true\"", r#""true""#)]
+#[case("\"true\"", r#""true" or "false""#)]
 #[case("tRUE", r#""true""#)]
 #[case("", r#""true" or "false""#)]
 #[case("eu-west-1", r#""true" or "false""#)]
@@ -107,7 +107,7 @@ fn booleans_of_go(
 #[case("ｔｒｕｅ", r#""true" or "false""#)]
 fn no_booleans_of_go(#[case] value: &str, #[case] advice: &str) {
     let said = said(&judged(&account("sts-regional-endpoints", value), &json!("reject")), ID);
-    assert!(said.len() == 1 && said[0].contains(&format!("write {advice} (")), "{said:?}");
+    assert!(said.len() == 1 && said[0].ends_with(&format!("write {advice}")), "{said:?}");
 }
 
 /// What Go's `strconv.ParseInt` makes of a text, then the webhook's least and the settings' most.
@@ -122,26 +122,26 @@ fn no_booleans_of_go(#[case] value: &str, #[case] advice: &str) {
 #[case("-9223372036854775808", "is -9223372036854775808")]
 #[case("86401", "is 86401, at most")]
 #[case("9223372036854775807", "is 9223372036854775807, at most")]
-#[case("9223372036854775808", "is no whole number")]
-#[case("", "is no whole number")]
-#[case("+", "is no whole number")]
-#[case("3_600", "is no whole number")]
-#[case("0x1000", "is no whole number")]
-#[case("3600.0", "is no whole number")]
-#[case("3.6e3", "is no whole number")]
-#[case("3600s", "is no whole number")]
-#[case(" 3600", "is no whole number")]
-#[case("3600\n", "is no whole number")]
-#[case("3,600", "is no whole number")]
-#[case("٣٦٠٠", "is no whole number")]
+#[case("9223372036854775808", "no whole number")]
+#[case("", "no whole number")]
+#[case("+", "no whole number")]
+#[case("3_600", "no whole number")]
+#[case("0x1000", "no whole number")]
+#[case("3600.0", "no whole number")]
+#[case("3.6e3", "no whole number")]
+#[case("3600s", "no whole number")]
+#[case(" 3600", "no whole number")]
+#[case("3600\n", "no whole number")]
+#[case("3,600", "no whole number")]
+#[case("٣٦٠٠", "no whole number")]
 fn lifetimes(#[case] value: &str, #[case] expected: &str) {
-    for (object, prefix) in [(account("token-expiration", value), ""), (pod(value), "")] {
+    for object in [account("token-expiration", value), pod(value)] {
         let answer = judged(&object, &json!("reject"));
         if expected == "fine" {
             assert_eq!(word(&answer), "fine");
         } else {
             let said = said(&answer, ID);
-            assert!(word(&answer) == "reject" && said.len() == 1 && said[0].contains(expected), "{prefix}{said:?}");
+            assert!(word(&answer) == "reject" && said.len() == 1 && said[0].contains(expected), "{said:?}");
         }
     }
 }

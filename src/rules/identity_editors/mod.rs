@@ -57,11 +57,14 @@ impl<'a> IdentityEditors<'a> {
     }
 
     /// Those who may, for people.
+    #[cold]
     fn listed(&self) -> String {
-        let users = self.users.iter().map(|user| ["user ", user.as_str()].concat());
-        let groups = self.groups.iter().map(|group| ["group ", group.as_str()].concat());
-        let all: Vec<String> = users.chain(groups).collect();
-        if all.is_empty() { "nobody".to_owned() } else { all.join(", ") }
+        match (glob::listed(&self.users).as_str(), glob::listed(&self.groups).as_str()) {
+            ("", "") => "nobody".to_owned(),
+            (users, "") => ["users ", users].concat(),
+            ("", groups) => ["groups ", groups].concat(),
+            (users, groups) => ["users ", users, ", groups ", groups].concat(),
+        }
     }
 }
 
@@ -77,29 +80,30 @@ impl Check for IdentityEditors<'_> {
         }
         let aws_prefix = scene.common.aws.annotation_prefix.as_str();
         let old = old_annotations(scene);
-        for (key, value) in scene.identity_annotations(&key::prefixes(aws_prefix))?.iter() {
-            if !key::known(key, aws_prefix).is_some_and(|known| known.selects) {
-                continue;
+        scene.each_annotation(&key::prefixes(aws_prefix), &mut |annotation| {
+            if !key::known(annotation.key, aws_prefix).is_some_and(|known| known.selects) {
+                return Ok(());
             }
-            let value = scene.annotation_text(key, *value)?.unwrap_or_default();
-            let before = old.text(key).unwrap_or_default();
+            let value = annotation.text()?;
+            let before = old.text(annotation.key).unwrap_or_default();
             // Without a value there is no identity: that is a removal.
             if value.is_empty() || *value == *before {
-                continue;
+                return Ok(());
             }
-            let place = scene.annotations_place().key(key);
+            let may = self.listed();
             if before.is_empty() {
-                findings.add(place, &ADDED, &[user.name(), &self.listed(), &value]);
+                findings.add(annotation.place(), &ADDED, &[user.name(), &may, &value]);
             } else {
-                findings.add(place, &CHANGED, &[user.name(), &self.listed(), before, &value]);
+                findings.add(annotation.place(), &CHANGED, &[user.name(), &may, before, &value]);
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }
 
 /// What an UPDATE replaces. Where that cannot be read, every identity is a new
 /// one.
+#[inline(never)]
 fn old_annotations<'s>(scene: &Scene<'s>) -> Strings<'s> {
     let old = scene.request.old_object.text().filter(|_| scene.request.operation() == Operation::Update);
     let head = old.and_then(|old| view::read::<Head<'_>>(old, "oldObject").ok());

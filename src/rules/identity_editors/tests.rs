@@ -20,10 +20,10 @@ fn params() -> Value {
 }
 
 fn account(annotations: Value) -> Value {
-    json!({
-        "apiVersion": "v1", "kind": "ServiceAccount",
-        "metadata": {"name": "app", "namespace": "shop", "annotations": annotations},
-    })
+    let mut account =
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "app", "namespace": "shop"}});
+    account["metadata"]["annotations"] = annotations;
+    account
 }
 
 fn with(value: &str) -> Value {
@@ -44,7 +44,7 @@ fn every_text_in_full() {
     assert_eq!(
         said(&judged(&create(&with("x"))), ID),
         [
-            r#"metadata.annotations["eks.amazonaws.com/role-arn"]: is added by alice, who may not give accounts a cloud identity; who may: user carol, user system:serviceaccount:argocd:argocd-application-controller, group platform-* (x)"#
+            r#"metadata.annotations["eks.amazonaws.com/role-arn"]: is added by alice, who may not give accounts a cloud identity; who may: users carol, system:serviceaccount:argocd:argocd-application-controller, groups platform-* (x)"#
         ]
     );
     let nobody = review(&update(&with("x"), &with("y")), &settings(&json!("reject")), &quiet_cluster());
