@@ -62,11 +62,11 @@ static UNREADABLE: Wording = Wording {
 };
 static NO_NAME: Wording = Wording {
     name: "no-name",
-    template: "has \"{}\", which no container can be called, so it skips none; write names with nothing but a comma between them ({})",
+    template: "has \"{}\", which no container can be called, so it skips none; write names with nothing but a comma between them",
 };
 static UNMATCHED: Wording = Wording {
     name: "unmatched",
-    template: "has \"{}\", which no container of the Pod is called, so it skips none; write a name there is, or remove it ({})",
+    template: "has \"{}\", which no container of the Pod is called, so it skips none; write a name there is, or remove it",
 };
 
 struct IdentityAnnotationPlacement {
@@ -110,7 +110,7 @@ impl IdentityAnnotationPlacement {
             } else {
                 continue;
             };
-            findings.note(annotation.place(), wording, &[name, &list], self.unmatched);
+            findings.note(annotation.place(), wording, &[name], self.unmatched);
         }
         Ok(())
     }

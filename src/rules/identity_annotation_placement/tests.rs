@@ -88,13 +88,13 @@ fn every_text_in_full() {
     assert_eq!(
         said(&judged(&pod(SKIP, "web, proxy"), &reject), ID),
         [
-            r#"metadata.annotations["eks.amazonaws.com/skip-containers"]: has " proxy", which no container can be called, so it skips none; write names with nothing but a comma between them (web, proxy)"#
+            r#"metadata.annotations["eks.amazonaws.com/skip-containers"]: has " proxy", which no container can be called, so it skips none; write names with nothing but a comma between them"#
         ]
     );
     assert_eq!(
         said(&judged_last(&pod(SKIP, "web,proxi"), &reject), ID),
         [
-            r#"metadata.annotations["eks.amazonaws.com/skip-containers"]: has "proxi", which no container of the Pod is called, so it skips none; write a name there is, or remove it (web,proxi)"#
+            r#"metadata.annotations["eks.amazonaws.com/skip-containers"]: has "proxi", which no container of the Pod is called, so it skips none; write a name there is, or remove it"#
         ]
     );
 }
@@ -189,6 +189,13 @@ fn what_was_wrong_before_stays_a_warning() {
     assert_eq!(reviewed(&role, &role), "warn");
     assert_eq!(reviewed(&role, &audience), "reject");
     assert_eq!(reviewed(&annotated(SKIP, "a"), &annotated(SKIP, "a")), "warn");
+    // The entry counts, not the list that it is in.
+    let strict = settings(&json!({"action": "reject", "unmatchedSkip": "reject"}));
+    let lists = |old: &str, new: &str| {
+        word(&review(&update(&template(SKIP, old), &template(SKIP, new)), &strict, &quiet_cluster()))
+    };
+    assert_eq!(lists("web, proxy", "more, proxy"), "warn");
+    assert_eq!(lists("web, proxy", "web, other"), "reject");
 }
 
 #[test]
