@@ -257,9 +257,9 @@ impl Check for IdentityAnnotations<'_> {
 impl Fix for IdentityAnnotations<'_> {
     fn fix(&self, scene: &Scene<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
         let mut has_role = false;
-        let mut missing: Vec<_> = self.defaults.iter().collect();
+        let mut said = Vec::new();
         each_option(scene, &mut |annotation, suffix| {
-            missing.retain(|(known, _)| *known != suffix);
+            said.push(annotation.place());
             if suffix == ROLE_ARN {
                 has_role = !annotation.text()?.is_empty();
             } else if suffix == TOKEN_EXPIRATION {
@@ -272,10 +272,13 @@ impl Fix for IdentityAnnotations<'_> {
             }
             Ok(())
         })?;
-        for (suffix, value) in missing.into_iter().filter(|_| has_role) {
+        for (suffix, value) in &self.defaults {
             let key = [scene.common.aws.annotation_prefix.as_str(), "/", suffix].concat();
-            set(edit, &key, value)?;
-            changes.add(scene.annotations_place().key(&key), &ADDED, &[value]);
+            let place = scene.annotations_place().key(&key);
+            if has_role && !said.contains(&place) {
+                set(edit, &key, value)?;
+                changes.add(place, &ADDED, &[value]);
+            }
         }
         Ok(())
     }
