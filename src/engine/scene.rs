@@ -10,6 +10,7 @@ use super::lookup::{Account, Lookup};
 use super::plan;
 use crate::admission::request::{Operation, Request};
 use crate::admission::subject::Subject;
+use crate::identity::key::{self, Reading};
 use crate::matching::names::Names;
 use crate::object;
 use crate::object::edit::{NoSuchPlace, Node, Step};
@@ -67,6 +68,8 @@ pub struct Scene<'s> {
     pub target: &'s Target<'s>,
     /// The look-up.
     pub lookup: &'s Lookup<'s>,
+    /// Found by whoever asks first.
+    pub identity_annotations: OnceCell<Vec<Annotation>>,
 }
 
 /// The object as its subject's views.
@@ -315,27 +318,44 @@ impl<'s> Scene<'s> {
         self.meta.annotations.read("object.metadata.annotations")
     }
 
-    /// Calls `each` with every annotation that webhooks for cloud identities
-    /// could read: of the ServiceAccount, or of the Pod or template. With none
-    /// where none of these words can be in them.
+    /// The annotations whose keys are, or look like, those of cloud identities:
+    /// of the ServiceAccount, or of the Pod or template. Read once for all rules.
     ///
     /// # Errors
-    /// [`Stop`] when they are not a map, or from `each`.
-    #[inline(never)]
-    pub fn each_annotation(
-        &self,
-        words: &[&str],
-        each: &mut dyn FnMut(Annotation<'_, 's>) -> Result<(), Stop>,
-    ) -> Result<(), Stop> {
+    /// [`Misfit`] when they are not a map.
+    pub fn identity_annotations(&self) -> Result<&[Annotation], Misfit> {
+        if let Some(annotations) = self.identity_annotations.get() {
+            return Ok(annotations);
+        }
         let raw = self.workload().map_or(self.meta.annotations, |workload| workload.annotations);
-        if !words.iter().any(|word| raw.may_hold(word)) {
-            return Ok(());
+        let mut found = Vec::new();
+        // Every such key has a slash.
+        if raw.may_hold("/") {
+            let all: Members<'s, Raw<'s>> = raw.read_at(&|| object_path(&self.annotations_place()))?;
+            for (key, value) in all.iter() {
+                let reading = key::read(key, &self.common.aws.annotation_prefix);
+                if let (Some(value), true) = (value.text(), reading != Reading::Other) {
+                    found.push(Annotation { key: key.to_owned(), value: value.to_owned(), reading });
+                }
+            }
         }
-        let annotations: Members<'s, Raw<'s>> = raw.read_at(&|| object_path(&self.annotations_place()))?;
-        for (key, value) in annotations.iter().filter(|(_, value)| value.text().is_some()) {
-            each(Annotation { key, value: *value, scene: self })?;
-        }
-        Ok(())
+        Ok(self.identity_annotations.get_or_init(|| found))
+    }
+
+    /// The value of one of them.
+    ///
+    /// # Errors
+    /// [`Misfit`] when it is no text.
+    #[inline(never)]
+    pub fn text_of<'t>(&self, annotation: &'t Annotation) -> Result<Text<'t>, Misfit> {
+        view::read(&annotation.value, &object_path(&self.place_of(annotation)))
+    }
+
+    /// Where one of them is.
+    #[must_use]
+    #[inline(never)]
+    pub fn place_of(&self, annotation: &Annotation) -> Place {
+        self.annotations_place().key(&annotation.key)
     }
 
     /// Where these annotations are.
@@ -436,30 +456,14 @@ impl<'a> Workload<'a> {
 }
 
 /// An annotation, its value unread.
-pub struct Annotation<'c, 's> {
+#[derive(Debug)]
+pub struct Annotation {
     /// Its key.
-    pub key: &'c str,
-    value: Raw<'s>,
-    scene: &'c Scene<'s>,
-}
-
-impl<'s> Annotation<'_, 's> {
-    /// Its value.
-    ///
-    /// # Errors
-    /// [`Misfit`] when it is no text.
-    #[inline(never)]
-    pub fn text(&self) -> Result<Text<'s>, Misfit> {
-        let text: Option<Text<'s>> = self.value.read_at(&|| object_path(&self.place()))?;
-        Ok(text.unwrap_or_default())
-    }
-
-    /// Where it is.
-    #[must_use]
-    #[inline(never)]
-    pub fn place(&self) -> Place {
-        self.scene.annotations_place().key(self.key)
-    }
+    pub key: String,
+    /// What its key is.
+    pub reading: Reading,
+    /// As JSON.
+    value: String,
 }
 
 /// The object that fixes change; steps begin at the Pod or template.

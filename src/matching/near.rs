@@ -42,24 +42,48 @@ pub fn meant<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option
         .map(|(_, candidate)| candidate)
 }
 
+/// What a word consists of after folding: the set of its letters, some of which
+/// share a bit, and its length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    letters: u32,
+    length: usize,
+}
+
+impl Shape {
+    /// The shape of a word.
+    #[must_use]
+    pub const fn of(word: &str) -> Self {
+        let mut shape = Self { letters: 0, length: 0 };
+        let mut bytes = word.as_bytes();
+        while let [byte, rest @ ..] = bytes {
+            if !matches!(byte, b'-' | b'_') {
+                shape.letters |= 1 << (byte.to_ascii_lowercase() & 31);
+                shape.length += 1;
+            }
+            bytes = rest;
+        }
+        shape
+    }
+
+    /// Whether words of these shapes could be so near to each other: a letter
+    /// that only one of them has costs a change of its own.
+    const fn may_be_within(self, other: Self, most: usize) -> bool {
+        let (mine, others) = (self.letters & !other.letters, other.letters & !self.letters);
+        self.length.abs_diff(other.length) <= most
+            && mine.count_ones() as usize <= most
+            && others.count_ones() as usize <= most
+    }
+}
+
 /// How far a word is from a known one after the same folding; none if more than
-/// `most`. Made for words that mostly are far away.
+/// `most`. The shapes are theirs: most words are too far by those already.
 #[must_use]
-pub fn within(word: &str, known: &str, most: usize) -> Option<usize> {
-    let ((of_word, length), (of_known, known_length)) = (letters(word), letters(known));
-    // A letter that only one of them has costs a change of its own.
-    let only_one_has = (of_word & !of_known).count_ones().max((of_known & !of_word).count_ones());
-    if length.abs_diff(known_length) > most || only_one_has as usize > most {
+pub fn within((word, shape): (&str, Shape), (known, known_shape): (&str, Shape), most: usize) -> Option<usize> {
+    if !shape.may_be_within(known_shape, most) {
         return None;
     }
     Some(distance(&folded(word), &folded(known))).filter(|distance| *distance <= most)
-}
-
-/// The set of a word's letters, some of which share a bit, and its length; both
-/// as after folding.
-fn letters(word: &str) -> (u32, usize) {
-    let folded = word.bytes().filter(|byte| !matches!(byte, b'-' | b'_'));
-    folded.fold((0, 0), |(set, length), byte| (set | 1 << (byte.to_ascii_lowercase() & 31), length + 1))
 }
 
 fn folded(word: &str) -> String {
@@ -68,7 +92,7 @@ fn folded(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{distance, meant, within};
+    use super::{Shape, distance, meant, within};
     use rstest::rstest;
 
     #[rstest]
@@ -104,7 +128,7 @@ mod tests {
     #[case("sidecar.istio.io", "eks.amazonaws.com", 3, None)]
     #[case("é", "e", 3, Some(1))]
     fn is_as_far(#[case] word: &str, #[case] known: &str, #[case] most: usize, #[case] expected: Option<usize>) {
-        assert_eq!(within(word, known, most), expected);
+        assert_eq!(within((word, Shape::of(word)), (known, Shape::of(known)), most), expected);
     }
 
     /// What is sorted out early is indeed too far.
@@ -114,7 +138,8 @@ mod tests {
         for (word, known) in words.iter().flat_map(|word| words.map(|known| (*word, known))) {
             for most in 0..5 {
                 let far = distance(&word.replace(['-', '_'], ""), &known.replace(['-', '_'], ""));
-                assert_eq!(within(word, known, most), (far <= most).then_some(far), "{word} {known} {most}");
+                let found = within((word, Shape::of(word)), (known, Shape::of(known)), most);
+                assert_eq!(found, (far <= most).then_some(far), "{word} {known} {most}");
             }
         }
     }

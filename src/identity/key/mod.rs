@@ -4,7 +4,7 @@
 //! it does not know: a misspelt one is no key at all.
 
 use crate::matching::glob;
-use crate::matching::near;
+use crate::matching::near::{self, Shape};
 
 /// An annotation that something reads.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,6 +32,7 @@ pub enum On {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Family {
     prefix: &'static str,
+    shape: Shape,
     keys: &'static [Key],
     /// Keys that are read as labels of Pods, not as annotations.
     labels: &'static [&'static str],
@@ -47,6 +48,7 @@ pub struct Family {
 /// <https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/pkg/annotations.go>
 static AWS: Family = Family {
     prefix: "eks.amazonaws.com",
+    shape: Shape::of("eks.amazonaws.com"),
     keys: &[
         Key { suffix: ROLE_ARN, on: On::Account, selects: true },
         Key { suffix: AUDIENCE, on: On::Account, selects: false },
@@ -83,6 +85,7 @@ static AWS: Family = Family {
 /// <https://cloud.google.com/kubernetes-engine/docs/how-to/workload-identity>
 static GKE: Family = Family {
     prefix: "iam.gke.io",
+    shape: Shape::of("iam.gke.io"),
     keys: &[
         Key { suffix: "gcp-service-account", on: On::Account, selects: true },
         Key { suffix: "return-principal-id-as-email", on: On::Account, selects: false },
@@ -104,6 +107,7 @@ static GKE: Family = Family {
 /// <https://azure.github.io/azure-workload-identity/docs/topics/service-account-labels-and-annotations.html>
 static AZURE: Family = Family {
     prefix: "azure.workload.identity",
+    shape: Shape::of("azure.workload.identity"),
     keys: &[
         Key { suffix: "client-id", on: On::Account, selects: true },
         Key { suffix: "tenant-id", on: On::Account, selects: true },
@@ -171,46 +175,25 @@ pub enum Reading {
     Legacy,
 }
 
-/// The prefixes of the keys that are read.
-#[must_use]
-pub const fn prefixes(aws_prefix: &str) -> [&str; 4] {
-    [aws_prefix, AWS.prefix, GKE.prefix, AZURE.prefix]
-}
-
 /// What follows the prefix and its slash.
 #[must_use]
 pub fn suffix<'k>(key: &'k str, prefix: &str) -> Option<&'k str> {
     key.strip_prefix(prefix)?.strip_prefix('/')
 }
 
-/// The key, if it is to the letter one that is read.
-#[must_use]
-#[inline(never)]
-pub fn known(key: &str, aws_prefix: &str) -> Option<&'static Key> {
-    let (prefix, suffix) = key.split_once('/')?;
-    for family in FAMILIES {
-        if prefix == family.prefix_of(suffix, aws_prefix) {
-            return family.keys.iter().find(|key| key.suffix == suffix);
-        }
-    }
-    None
-}
-
 /// What a key of annotations is, where the EKS webhook has this prefix.
 #[must_use]
 pub fn read(key: &str, aws_prefix: &str) -> Reading {
     let Some((prefix, suffix)) = key.split_once('/') else { return Reading::Other };
-    if let Some(known) = known(key, aws_prefix) {
-        return Reading::Known(known);
-    }
     for family in FAMILIES {
         let is_own = prefix == family.prefix;
         if is_own || prefix == family.prefix_of("", aws_prefix) {
-            return family.read(suffix, is_own, aws_prefix);
+            return family.read(suffix, prefix, aws_prefix);
         }
     }
+    let shape = Shape::of(prefix);
     for family in FAMILIES {
-        if family.is_meant_by(prefix, aws_prefix)
+        if family.is_meant_by((prefix, shape), aws_prefix)
             && let Some(meant) = family.nearest(suffix)
         {
             return Reading::Near(family.key(meant, aws_prefix));
@@ -232,21 +215,21 @@ impl Family {
         all
     }
 
-    /// Under its own prefix or under the one that is set, a suffix that is not
-    /// known there.
+    /// What a suffix is under the family's own prefix, or under the one that is
+    /// set.
     #[cold]
-    fn read(&'static self, suffix: &str, is_own: bool, aws_prefix: &str) -> Reading {
-        if self.keys.iter().any(|key| key.suffix == suffix) {
-            return Reading::Elsewhere(self.key(suffix, aws_prefix));
+    fn read(&'static self, suffix: &str, prefix: &str, aws_prefix: &str) -> Reading {
+        if let Some(key) = self.keys.iter().find(|key| key.suffix == suffix) {
+            let is_here = prefix == self.prefix_of(suffix, aws_prefix);
+            return if is_here { Reading::Known(key) } else { Reading::Elsewhere(self.key(suffix, aws_prefix)) };
         }
         // A prefix that somebody set may be that of a company, with keys of its own.
-        if is_own {
-            if self.labels.contains(&suffix) {
-                return Reading::Label;
-            }
-            if self.others.iter().any(|pattern| glob::matches(pattern, suffix)) {
-                return Reading::Other;
-            }
+        let is_own = prefix == self.prefix;
+        if is_own && self.labels.contains(&suffix) {
+            return Reading::Label;
+        }
+        if is_own && self.others.iter().any(|pattern| glob::matches(pattern, suffix)) {
+            return Reading::Other;
         }
         let confused = || self.confused.iter().find(|(written, _)| is_own && written.eq_ignore_ascii_case(suffix));
         match self.nearest(suffix).or_else(|| confused().map(|(_, meant)| *meant)) {
@@ -271,10 +254,12 @@ impl Family {
 
     /// Whether a prefix is nearly one of this family's: at most three changes,
     /// and a third of its length.
-    #[inline(never)]
-    fn is_meant_by(&self, prefix: &str, aws_prefix: &str) -> bool {
-        let is_near = |known: &str| near::within(prefix, known, (known.len() / 3).min(3)).is_some();
-        is_near(self.prefix) || is_near(self.prefix_of("", aws_prefix)) || self.confused_prefixes.contains(&prefix)
+    fn is_meant_by(&self, prefix: (&str, Shape), aws_prefix: &str) -> bool {
+        let is_near = |known: &str, shape| near::within(prefix, (known, shape), (known.len() / 3).min(3)).is_some();
+        let set = self.prefix_of("", aws_prefix);
+        is_near(self.prefix, self.shape)
+            || set != self.prefix && is_near(set, Shape::of(set))
+            || self.confused_prefixes.contains(&prefix.0)
     }
 
     /// The suffix that is nearest: at most two changes, and a third of its
@@ -283,7 +268,8 @@ impl Family {
     fn nearest(&self, suffix: &str) -> Option<&'static str> {
         let mut nearest: Option<(usize, &'static str)> = None;
         for key in self.keys {
-            let distance = near::within(suffix, key.suffix, (key.suffix.len() / 3).min(2));
+            let (word, known) = ((suffix, Shape::of(suffix)), (key.suffix, Shape::of(key.suffix)));
+            let distance = near::within(word, known, (key.suffix.len() / 3).min(2));
             if let Some(distance) = distance.filter(|distance| nearest.is_none_or(|(least, _)| *distance < least)) {
                 nearest = Some((distance, key.suffix));
             }

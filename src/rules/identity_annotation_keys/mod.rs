@@ -11,7 +11,7 @@ use super::{Check, Room, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Strength, Wording};
 use crate::engine::scene::{Scene, Stop};
-use crate::identity::key::{self, ROLE_ARN, Reading};
+use crate::identity::key::{ROLE_ARN, Reading};
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params};
 
@@ -67,12 +67,10 @@ impl IdentityAnnotationKeys {
 
 impl Check for IdentityAnnotationKeys {
     fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
-        let aws_prefix = scene.common.aws.annotation_prefix.as_str();
-        scene.each_annotation(&["/"], &mut |annotation| {
-            let reading = key::read(annotation.key, aws_prefix);
+        for annotation in scene.identity_annotations()? {
             let named;
-            let (strength, wording, value) = match &reading {
-                Reading::Other | Reading::Known(_) | Reading::Label => return Ok(()),
+            let (strength, wording, value) = match &annotation.reading {
+                Reading::Other | Reading::Known(_) | Reading::Label => continue,
                 Reading::Near(meant) => (Some(Strength::Action), &NEAR, meant),
                 Reading::Elsewhere(meant) => (Some(Strength::Action), &ELSEWHERE, meant),
                 Reading::Unknown(family) => {
@@ -80,15 +78,15 @@ impl Check for IdentityAnnotationKeys {
                     (self.unknown, &UNKNOWN, &named)
                 }
                 Reading::Legacy => {
-                    named = [aws_prefix, "/", ROLE_ARN].concat();
+                    named = [scene.common.aws.annotation_prefix.as_str(), "/", ROLE_ARN].concat();
                     (self.legacy, &LEGACY, &named)
                 }
             };
             if let Some(strength) = strength {
-                findings.note(annotation.place(), wording, &[value], scene.spared_on_pods(strength));
+                findings.note(scene.place_of(annotation), wording, &[value], scene.spared_on_pods(strength));
             }
-            Ok(())
-        })
+        }
+        Ok(())
     }
 }
 

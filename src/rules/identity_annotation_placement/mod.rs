@@ -85,12 +85,12 @@ impl IdentityAnnotationPlacement {
         &self,
         scene: &Scene<'_>,
         pod: &Workload<'_>,
-        annotation: &Annotation<'_, '_>,
+        annotation: &Annotation,
         findings: &mut Findings,
     ) -> Result<(), Stop> {
-        let list = annotation.text()?;
+        let list = scene.text_of(annotation)?;
         let Some(skipped) = skip_list::names(&list) else {
-            findings.note(annotation.place(), &UNREADABLE, &[&list], self.unmatched);
+            findings.note(scene.place_of(annotation), &UNREADABLE, &[&list], self.unmatched);
             return Ok(());
         };
         // Only then every container is there that other webhooks add.
@@ -110,7 +110,7 @@ impl IdentityAnnotationPlacement {
             } else {
                 continue;
             };
-            findings.note(annotation.place(), wording, &[name], self.unmatched);
+            findings.note(scene.place_of(annotation), wording, &[name], self.unmatched);
         }
         Ok(())
     }
@@ -119,23 +119,23 @@ impl IdentityAnnotationPlacement {
 impl Check for IdentityAnnotationPlacement {
     fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
         let aws_prefix = scene.common.aws.annotation_prefix.as_str();
-        scene.each_annotation(&key::prefixes(aws_prefix), &mut |annotation| {
+        for annotation in scene.identity_annotations()? {
+            let place = || scene.place_of(annotation);
             let strength = scene.spared_on_pods(Strength::Action);
-            match (key::read(annotation.key, aws_prefix), scene.workload()) {
-                (Reading::Label, _) => findings.warn(annotation.place(), &NO_ANNOTATION, &[]),
+            match (&annotation.reading, scene.workload()) {
+                (Reading::Label, _) => findings.warn(place(), &NO_ANNOTATION, &[]),
                 (Reading::Known(known), Some(pod)) if known.on == On::Account => {
-                    findings.note(annotation.place(), &ON_POD, &[pod.spec.account()], strength);
+                    findings.note(place(), &ON_POD, &[pod.spec.account()], strength);
                 }
                 (Reading::Known(known), None) if known.on == On::Pod => {
-                    findings.note(annotation.place(), &ON_ACCOUNT, &[], strength);
+                    findings.note(place(), &ON_ACCOUNT, &[], strength);
                 }
-                (_, Some(pod)) if key::suffix(annotation.key, aws_prefix) == Some(SKIP_CONTAINERS) => {
-                    self.judge_skips(scene, pod, &annotation, findings)?;
+                (_, Some(pod)) if key::suffix(&annotation.key, aws_prefix) == Some(SKIP_CONTAINERS) => {
+                    self.judge_skips(scene, pod, annotation, findings)?;
                 }
                 _ => {}
             }
-            Ok(())
-        })?;
+        }
         let labels = scene.meta.labels;
         if scene.service_account().is_some() && labels.may_hold(USE_LABEL) {
             let labels: Strings<'_> = labels.read("object.metadata.labels")?;

@@ -185,11 +185,12 @@ impl<'a> IdentityAnnotations<'a> {
     /// What is wrong with a value, if anything.
     fn judge_value(
         &self,
-        common: &Common<'_>,
-        annotation: &Annotation<'_, '_>,
+        scene: &Scene<'_>,
+        annotation: &Annotation,
         (suffix, value): (&str, &str),
         findings: &mut Findings,
     ) {
+        let common = scene.common;
         let default = common.aws.default_audience.as_str();
         let allowed;
         let (wording, values): (_, &[&str]) = match suffix {
@@ -212,38 +213,35 @@ impl<'a> IdentityAnnotations<'a> {
                 Some(_) => return,
             },
         };
-        findings.add(annotation.place(), wording, values);
+        findings.add(scene.place_of(annotation), wording, values);
     }
 }
 
-/// Calls `each` with every option that the webhook reads on this object, and
-/// with the role of an account.
-fn each_option<'s>(
-    scene: &Scene<'s>,
-    each: &mut dyn FnMut(&Annotation<'_, 's>, &str) -> Result<(), Stop>,
-) -> Result<(), Stop> {
-    let prefix = scene.common.aws.annotation_prefix.as_str();
+/// What the webhook reads an annotation as on this object: the role of an
+/// account, or an option.
+fn option<'c>(scene: &Scene<'_>, annotation: &'c Annotation) -> Option<&'c str> {
     let is_pod = scene.workload().is_some();
-    scene.each_annotation(&[prefix], &mut |annotation| match key::suffix(annotation.key, prefix) {
-        Some(ROLE_ARN | AUDIENCE | STS_REGIONAL_ENDPOINTS) if is_pod => Ok(()),
-        Some(suffix @ (ROLE_ARN | AUDIENCE | STS_REGIONAL_ENDPOINTS | TOKEN_EXPIRATION)) => each(&annotation, suffix),
-        _ => Ok(()),
-    })
+    match key::suffix(&annotation.key, &scene.common.aws.annotation_prefix)? {
+        ROLE_ARN | AUDIENCE | STS_REGIONAL_ENDPOINTS if is_pod => None,
+        suffix @ (ROLE_ARN | AUDIENCE | STS_REGIONAL_ENDPOINTS | TOKEN_EXPIRATION) => Some(suffix),
+        _ => None,
+    }
 }
 
 impl Check for IdentityAnnotations<'_> {
     fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
         let mut has_role = scene.service_account().is_none();
         let mut options = Vec::new();
-        each_option(scene, &mut |annotation, suffix| {
-            if suffix == ROLE_ARN {
-                has_role = true;
-            } else {
-                self.judge_value(scene.common, annotation, (suffix, &annotation.text()?), findings);
-                options.push(annotation.place());
+        for annotation in scene.identity_annotations()? {
+            match option(scene, annotation) {
+                None => {}
+                Some(ROLE_ARN) => has_role = true,
+                Some(suffix) => {
+                    self.judge_value(scene, annotation, (suffix, &scene.text_of(annotation)?), findings);
+                    options.push(scene.place_of(annotation));
+                }
             }
-            Ok(())
-        })?;
+        }
         if let (false, Some(strength)) = (has_role, self.without_role) {
             let role = [scene.common.aws.annotation_prefix.as_str(), "/", ROLE_ARN].concat();
             for place in options {
@@ -258,26 +256,23 @@ impl Fix for IdentityAnnotations<'_> {
     fn fix(&self, scene: &Scene<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
         let mut has_role = false;
         let mut said = Vec::new();
-        each_option(scene, &mut |annotation, suffix| {
-            said.push(annotation.place());
+        for annotation in scene.identity_annotations()? {
+            let Some(suffix) = option(scene, annotation) else { continue };
+            let value = scene.text_of(annotation)?;
             if suffix == ROLE_ARN {
-                has_role = !annotation.text()?.is_empty();
-            } else if suffix == TOKEN_EXPIRATION {
-                let value = annotation.text()?;
-                if seconds(&value).is_some_and(|number| number > self.most) {
-                    let most = self.most.to_string();
-                    set(edit, annotation.key, &most)?;
-                    changes.add(annotation.place(), &LOWERED, &[&value, &most]);
-                }
+                has_role = !value.is_empty();
+            } else if suffix == TOKEN_EXPIRATION && seconds(&value).is_some_and(|number| number > self.most) {
+                let most = self.most.to_string();
+                set(edit, &annotation.key, &most)?;
+                changes.add(scene.place_of(annotation), &LOWERED, &[&value, &most]);
             }
-            Ok(())
-        })?;
+            said.push(suffix);
+        }
         for (suffix, value) in &self.defaults {
-            let key = [scene.common.aws.annotation_prefix.as_str(), "/", suffix].concat();
-            let place = scene.annotations_place().key(&key);
-            if has_role && !said.contains(&place) {
+            if has_role && !said.contains(suffix) {
+                let key = [scene.common.aws.annotation_prefix.as_str(), "/", suffix].concat();
                 set(edit, &key, value)?;
-                changes.add(place, &ADDED, &[value]);
+                changes.add(scene.annotations_place().key(&key), &ADDED, &[value]);
             }
         }
         Ok(())

@@ -10,7 +10,7 @@ use crate::admission::request::Operation;
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Scene, Stop};
-use crate::identity::key;
+use crate::identity::key::Reading;
 use crate::matching::glob::{self, Glob};
 use crate::object::meta::Head;
 use crate::object::view::{self, Strings};
@@ -78,26 +78,25 @@ impl Check for IdentityEditors<'_> {
         if glob::any(&self.users, user.name()) || user.groups().any(|group| glob::any(&self.groups, group)) {
             return Ok(());
         }
-        let aws_prefix = scene.common.aws.annotation_prefix.as_str();
         let old = old_annotations(scene);
-        scene.each_annotation(&key::prefixes(aws_prefix), &mut |annotation| {
-            if !key::known(annotation.key, aws_prefix).is_some_and(|known| known.selects) {
-                return Ok(());
+        for annotation in scene.identity_annotations()? {
+            if !matches!(annotation.reading, Reading::Known(key) if key.selects) {
+                continue;
             }
-            let value = annotation.text()?;
-            let before = old.text(annotation.key).unwrap_or_default();
+            let value = scene.text_of(annotation)?;
+            let before = old.text(&annotation.key).unwrap_or_default();
             // Without a value there is no identity: that is a removal.
             if value.is_empty() || *value == *before {
-                return Ok(());
+                continue;
             }
-            let may = self.listed();
+            let (place, may) = (scene.place_of(annotation), self.listed());
             if before.is_empty() {
-                findings.add(annotation.place(), &ADDED, &[user.name(), &may, &value]);
+                findings.add(place, &ADDED, &[user.name(), &may, &value]);
             } else {
-                findings.add(annotation.place(), &CHANGED, &[user.name(), &may, before, &value]);
+                findings.add(place, &CHANGED, &[user.name(), &may, before, &value]);
             }
-            Ok(())
-        })
+        }
+        Ok(())
     }
 }
 
