@@ -44,6 +44,21 @@ pub enum Strength {
     Notice,
 }
 
+impl Strength {
+    /// The words of parameters that choose it.
+    pub const WORDS: &'static [&'static str] = &["allow", "warn", "reject"];
+
+    /// The strength that a word chooses; none for `allow`.
+    #[must_use]
+    pub fn chosen(word: &str) -> Option<Self> {
+        match word {
+            "allow" => None,
+            "warn" => Some(Self::Warning),
+            _ => Some(Self::Action),
+        }
+    }
+}
+
 /// A text at a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remark {

@@ -5,10 +5,12 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
+use super::finding::Strength;
 use super::lookup::{Account, Lookup};
 use super::plan;
 use crate::admission::request::{Operation, Request};
 use crate::admission::subject::Subject;
+use crate::identity::key::{self, Reading};
 use crate::matching::names::Names;
 use crate::object;
 use crate::object::edit::{NoSuchPlace, Node, Step};
@@ -19,7 +21,7 @@ use crate::object::rbac::{Accounts, Binding, Role};
 use crate::object::secret::TokenSecret;
 use crate::object::service_account::ServiceAccount;
 use crate::object::token_request::TokenRequest;
-use crate::object::view::{self, Misfit, Raw, Strings};
+use crate::object::view::{self, Members, Misfit, Raw, Strings, Text};
 use crate::rules::Rule;
 use crate::settings::Common;
 use crate::settings::params::Params;
@@ -66,6 +68,8 @@ pub struct Scene<'s> {
     pub target: &'s Target<'s>,
     /// The look-up.
     pub lookup: &'s Lookup<'s>,
+    /// Found by whoever asks first.
+    pub identity_annotations: OnceCell<Vec<Annotation>>,
 }
 
 /// The object as its subject's views.
@@ -181,6 +185,12 @@ impl<'a> Target<'a> {
         let annotations = pod.metadata.map(|meta| meta.annotations).unwrap_or_default();
         Ok((meta, Some(Self::Workload(Workload::new(annotations, pod.spec, true, Place::at(&root))))))
     }
+}
+
+/// A path as errors name it.
+#[must_use]
+pub fn object_path(place: &Place) -> String {
+    [OBJECT, ".", place.as_str()].concat()
 }
 
 impl<'s> Scene<'s> {
@@ -308,6 +318,59 @@ impl<'s> Scene<'s> {
         self.meta.annotations.read("object.metadata.annotations")
     }
 
+    /// The annotations whose keys are, or look like, those of cloud identities:
+    /// of the ServiceAccount, or of the Pod or template. Read once for all rules.
+    ///
+    /// # Errors
+    /// [`Misfit`] when they are not a map.
+    pub fn identity_annotations(&self) -> Result<&[Annotation], Misfit> {
+        if let Some(annotations) = self.identity_annotations.get() {
+            return Ok(annotations);
+        }
+        let raw = self.workload().map_or(self.meta.annotations, |workload| workload.annotations);
+        let mut found = Vec::new();
+        // Every such key has a slash.
+        if raw.may_hold("/") {
+            let all: Members<'s, Raw<'s>> = raw.read_at(&|| object_path(&self.annotations_place()))?;
+            for (key, value) in all.iter() {
+                let reading = key::read(key, &self.common.aws.annotation_prefix);
+                if let (Some(value), true) = (value.text(), reading != Reading::Other) {
+                    found.push(Annotation { key: key.to_owned(), value: value.to_owned(), reading });
+                }
+            }
+        }
+        Ok(self.identity_annotations.get_or_init(|| found))
+    }
+
+    /// The value of one of them.
+    ///
+    /// # Errors
+    /// [`Misfit`] when it is no text.
+    #[inline(never)]
+    pub fn text_of<'t>(&self, annotation: &'t Annotation) -> Result<Text<'t>, Misfit> {
+        view::read(&annotation.value, &object_path(&self.place_of(annotation)))
+    }
+
+    /// Where one of them is.
+    #[must_use]
+    #[inline(never)]
+    pub fn place_of(&self, annotation: &Annotation) -> Place {
+        self.annotations_place().key(&annotation.key)
+    }
+
+    /// Where these annotations are.
+    #[must_use]
+    pub fn annotations_place(&self) -> Place {
+        self.workload().map_or_else(|| Place::at("metadata"), Workload::metadata_place).field("annotations")
+    }
+
+    /// The strength of a finding about annotations: on a Pod a warning at the
+    /// most, because a workload that runs must survive the drain of its node.
+    #[must_use]
+    pub fn spared_on_pods(&self, strength: Strength) -> Strength {
+        if self.workload().is_some_and(|workload| !workload.is_template) { Strength::Warning } else { strength }
+    }
+
     /// The accounts that exemptions compare, namespace and name.
     #[must_use]
     pub fn accounts(&self) -> Vec<(&'s str, Cow<'s, str>)> {
@@ -390,6 +453,17 @@ impl<'a> Workload<'a> {
     pub fn annotations(&self) -> Result<Strings<'a>, Misfit> {
         self.annotations.read(&format!("{OBJECT}.{}", self.metadata_place().field("annotations")))
     }
+}
+
+/// An annotation, its value unread.
+#[derive(Debug)]
+pub struct Annotation {
+    /// Its key.
+    pub key: String,
+    /// What its key is.
+    pub reading: Reading,
+    /// As JSON.
+    value: String,
 }
 
 /// The object that fixes change; steps begin at the Pod or template.

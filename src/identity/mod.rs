@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Names that clouds give: parsed once, valid from then on. What is wrong with
 //! a text has its own words, because clouds answer "not authorized" to all of
-//! it.
+//! it. And the keys under which accounts and Pods name them.
 
 pub mod account_id;
+pub mod key;
 pub mod mistake;
 pub mod partition;
 pub mod role_arn;
 pub mod role_path;
+pub mod skip_list;
 
 pub use account_id::AccountId;
 pub use mistake::RoleError;

@@ -22,6 +22,8 @@ view! {
         owner_references: Vec<Owner<'a>> = "ownerReferences",
         /// The annotations, read by those who need them.
         pub annotations: Raw<'a> = "annotations",
+        /// The labels, likewise.
+        pub labels: Raw<'a> = "labels",
     }
 }
 

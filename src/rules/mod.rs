@@ -8,6 +8,10 @@
 pub mod binding_subjects;
 pub mod default_service_account;
 pub mod ephemeral_token_mount;
+pub mod identity_annotation_keys;
+pub mod identity_annotation_placement;
+pub mod identity_annotations;
+pub mod identity_editors;
 pub mod kubelet_host_path;
 pub mod legacy_token_mount;
 pub mod legacy_token_secret;
@@ -44,9 +48,13 @@ pub static RULES: &[&Rule] = &[
     &ephemeral_token_mount::RULE,
     &kubelet_host_path::RULE,
     &token_and_cloud_role::RULE,
+    &identity_annotation_placement::RULE,
     &service_account_automount::RULE,
     &service_account_secrets::RULE,
     &role_arn::RULE,
+    &identity_annotations::RULE,
+    &identity_annotation_keys::RULE,
+    &identity_editors::RULE,
     &token_request::RULE,
     &legacy_token_secret::RULE,
     &binding_subjects::RULE,

@@ -69,6 +69,7 @@ pub fn pantry() -> Pantry {
     token_and_cloud_role(&mut pantry);
     service_accounts(&mut pantry);
     role_arn(&mut pantry);
+    identity_annotations(&mut pantry);
     token_request(&mut pantry);
     legacy_token_secret(&mut pantry);
     rbac(&mut pantry);
@@ -148,6 +149,45 @@ fn role_arn(pantry: &mut Pantry) {
     pantry.account_annotations.extend(roles.map(|role| ("eks.amazonaws.com/role-arn", role)));
     pantry.account_annotations.extend(roles.map(|role| ("eks.amazonaws.com/ecr-role-arn", role)));
     pantry.words.extend(["123456789012", "aws", "shop/*", "{namespace}/*", "arn:aws:iam::123456789012:role/app"]);
+}
+
+/// Values, keys, places and editors.
+fn identity_annotations(pantry: &mut Pantry) {
+    let role = "arn:aws:iam::123456789012:role/app";
+    pantry.account_annotations.extend([
+        ("eks.amazonaws.com/role-arn", role),
+        ("eks.amazonaws.com/role-arn", role),
+        ("eks.amazonaws.com/audience", "sts.amazonaws.com"),
+        ("eks.amazonaws.com/audience", ""),
+        ("eks.amazonaws.com/token-expiration", "3600"),
+        ("eks.amazonaws.com/token-expiration", "172800"),
+        ("eks.amazonaws.com/token-expiration", "1h"),
+        ("eks.amazonaws.com/sts-regional-endpoints", "true"),
+        ("eks.amazonaws.com/sts-regional-endpoints", "regional"),
+        ("eks.amazonaws.com/skip-containers", "web"),
+        ("eks.amazonaws.com/owner", "team-a"),
+        ("eks.amazon.com/role-arn", role),
+        ("iam.amazonaws.com/role", "app"),
+        ("iam.gke.io/gcp-service-account", "app@project.iam.gserviceaccount.com"),
+        ("azure.workload.identity/client_id", "x"),
+        ("azure.workload.identity/use", "true"),
+    ]);
+    pantry.pod_annotations.extend([
+        ("eks.amazonaws.com/token-expiration", "3600"),
+        ("eks.amazonaws.com/token-expiration", "172800"),
+        ("eks.amazonaws.com/token-expiration", "1h"),
+        ("eks.amazonaws.com/skip-containers", "web, cache"),
+        ("eks.amazonaws.com/skip-containers", "web,nginx"),
+        ("eks.amazonaws.com/role-arn", role),
+        ("eks.amazonaws.com/rolearn", role),
+    ]);
+    pantry.examples.extend([
+        ("identity-editors", "users", json!(["alice"])),
+        ("identity-editors", "groups", json!(["admins"])),
+        ("identity-annotations", "maxTokenExpirationSeconds", json!(3600)),
+        ("identity-annotations", "defaults", json!({"tokenExpirationSeconds": 3600, "stsRegionalEndpoints": true})),
+        ("identity-annotations", "defaults", json!({"audience": "sts.amazonaws.com"})),
+    ]);
 }
 
 fn token_request(pantry: &mut Pantry) {

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The annotation `skip-containers`, as the EKS Pod identity webhook reads it.
+
+/// The names of containers in a list, to the letter; none where the webhook can
+/// read no list and so skips no container.
+///
+/// The webhook hands the value to Go's `encoding/csv` and takes the first
+/// record: blanks are part of a name, a field may be quoted, a stray quote is an
+/// error, lines with nothing in them are passed over.
+/// <https://pkg.go.dev/encoding/csv#Reader>
+#[must_use]
+#[cold]
+pub fn names(value: &str) -> Option<Vec<String>> {
+    let mut names = Vec::new();
+    let mut name = Vec::new();
+    let mut place = Place::Start;
+    for (index, byte) in value.bytes().enumerate() {
+        let is_last_of_line = || matches!(value.as_bytes().get(index + 1), None | Some(b'\n'));
+        place = match (place, byte) {
+            (Place::Quoted, b'"') => Place::Closed,
+            // Two quotes are one.
+            (Place::Quoted, _) | (Place::Closed, b'"') => {
+                name.push(byte);
+                Place::Quoted
+            }
+            (_, b'\r') if is_last_of_line() => continue,
+            (Place::Start, b'\n') if names.is_empty() => continue,
+            (_, b'\n') => break,
+            (_, b',') => {
+                names.push(text(std::mem::take(&mut name)));
+                Place::Start
+            }
+            (Place::Start, b'"') => Place::Quoted,
+            (Place::Closed, _) | (Place::Plain, b'"') => return None,
+            (Place::Start | Place::Plain, _) => {
+                name.push(byte);
+                Place::Plain
+            }
+        };
+    }
+    if place == Place::Quoted || place == Place::Start && names.is_empty() {
+        return None;
+    }
+    names.push(text(name));
+    Some(names)
+}
+
+/// What stood between bytes of ASCII is text.
+#[inline(never)]
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+/// Where in a field the reading is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// At its beginning.
+    Start,
+    /// In one without quotes.
+    Plain,
+    /// Between its quotes.
+    Quoted,
+    /// Behind a quote that may end it.
+    Closed,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("sidecar", &["sidecar"])]
+    #[case("a,b", &["a", "b"])]
+    #[case("a, b", &["a", " b"])]
+    #[case(" a ,b", &[" a ", "b"])]
+    #[case("a;b", &["a;b"])]
+    #[case("a,", &["a", ""])]
+    #[case(",", &["", ""])]
+    #[case(r#""a","b""#, &["a", "b"])]
+    #[case(r#""a,b",c"#, &["a,b", "c"])]
+    #[case(r#""a""b""#, &["a\"b"])]
+    #[case("\"a\nb\",c", &["a\nb", "c"])]
+    #[case("a\nb", &["a"])]
+    #[case("\n\r\na,b\r\nc", &["a", "b"])]
+    #[case("a\r", &["a"])]
+    #[case("a\rb", &["a\rb"])]
+    #[case(" ", &[" "])]
+    #[case("é,\"ü\"", &["é", "ü"])]
+    // A broken line behind the first record is never read.
+    #[case("a\n\"", &["a"])]
+    fn is_read_as_go_does(#[case] value: &str, #[case] expected: &[&str]) {
+        assert_eq!(names(value).unwrap(), expected);
+    }
+
+    #[rstest]
+    #[case("")]
+    #[case("\n")]
+    #[case("\r\n\r\n")]
+    #[case("\r")]
+    #[case("a\"")]
+    #[case(r#"a "b""#)]
+    #[case(r#"a, "b""#)]
+    #[case(r#""a" ,b"#)]
+    #[case(r#""a"b"#)]
+    #[case(r#""a"#)]
+    #[case("\"")]
+    #[case(r#""a"""#)]
+    fn what_go_cannot_read_skips_nothing(#[case] value: &str) {
+        assert_eq!(names(value), None);
+    }
+}
