@@ -6,6 +6,7 @@
 //! tests then say what else is missing.
 
 pub mod binding_subjects;
+pub mod cloud;
 pub mod default_service_account;
 pub mod ephemeral_token_mount;
 pub mod kubelet_host_path;

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the rules about cloud identity share: which identity a ServiceAccount
+//! declares, and by which variables containers get at one.
+
+use crate::engine::lookup::Account;
+use crate::engine::scene::{Scene, Stop, Workload};
+use crate::settings::Common;
+
+/// The role that a container is to have.
+pub const AWS_ROLE: &str = "AWS_ROLE_ARN";
+/// The file with the token that AWS takes for it.
+pub const AWS_TOKEN_FILE: &str = "AWS_WEB_IDENTITY_TOKEN_FILE";
+/// Where the agent of EKS Pod Identity answers.
+pub const AWS_CONTAINER_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
+/// The file with the token for the agent.
+pub const AWS_CONTAINER_TOKEN_FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
+/// The token for the agent itself.
+pub const AWS_CONTAINER_TOKEN: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
+/// The file with the token that Azure takes.
+pub const AZURE_TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
+
+/// A cloud that takes the tokens of the cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cloud {
+    /// Amazon Web Services.
+    Aws,
+    /// Google Cloud.
+    Google,
+    /// Microsoft Azure.
+    Azure,
+}
+
+impl Cloud {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Aws, Self::Google, Self::Azure];
+
+    /// Its name for people.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Aws => "AWS",
+            Self::Google => "Google Cloud",
+            Self::Azure => "Azure",
+        }
+    }
+
+    /// The annotation by which a ServiceAccount declares an identity there.
+    #[must_use]
+    pub fn key(self, common: &Common<'_>) -> String {
+        match self {
+            Self::Aws => [common.aws.annotation_prefix.as_str(), "/role-arn"].concat(),
+            Self::Google => "iam.gke.io/gcp-service-account".to_owned(),
+            Self::Azure => "azure.workload.identity/client-id".to_owned(),
+        }
+    }
+}
+
+/// What an account declares in a cloud.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Declared<'s> {
+    /// This identity, as the annotation has it.
+    Identity(&'s str),
+    /// None: the account has no such annotation, or is not there.
+    Nothing,
+    /// Nobody knows.
+    Unknown,
+}
+
+/// What the account of a Pod or template declares in a cloud. The webhooks take
+/// an empty annotation for none.
+///
+/// # Errors
+/// As [`Scene::account`].
+pub fn declared<'s>(scene: &Scene<'s>, workload: &Workload<'_>, cloud: Cloud) -> Result<Declared<'s>, Stop> {
+    Ok(match scene.account(workload)? {
+        Account::Unknown => Declared::Unknown,
+        Account::Absent => Declared::Nothing,
+        Account::Known(record) => match record.annotation(&cloud.key(scene.common)) {
+            None | Some("") => Declared::Nothing,
+            Some(identity) => Declared::Identity(identity),
+        },
+    })
+}
