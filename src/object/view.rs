@@ -99,9 +99,15 @@ impl<'a> Raw<'a> {
     /// Whether this word may be in the value. False is certain: a key or text
     /// that is written with escapes has a backslash.
     #[must_use]
-    #[inline(never)]
     pub fn may_hold(self, word: &str) -> bool {
-        self.0.is_some_and(|text| text.contains(word) || text.contains('\\'))
+        self.may_hold_any(&[word])
+    }
+
+    /// Whether one of these words may be in the value.
+    #[must_use]
+    #[inline(never)]
+    pub fn may_hold_any(self, words: &[&str]) -> bool {
+        self.0.is_some_and(|text| words.iter().any(|word| text.contains(word)) || text.contains('\\'))
     }
 
     /// Reads the value now; absent gives the default. The path is asked for

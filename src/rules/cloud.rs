@@ -44,6 +44,23 @@ impl Cloud {
         }
     }
 
+    /// Whom a token of this audience is a credential for, where that is known.
+    /// <https://docs.aws.amazon.com/eks/latest/userguide/iam-roles-for-service-accounts.html>
+    /// <https://cloud.google.com/iam/docs/workload-identity-federation-with-kubernetes>
+    /// <https://azure.github.io/azure-workload-identity/docs/concepts.html>
+    #[must_use]
+    pub fn of_audience(audience: &str, common: &Common<'_>) -> Option<Self> {
+        if audience == common.aws.default_audience.as_str() || audience.contains("amazonaws.com") {
+            Some(Self::Aws)
+        } else if audience.contains("AzureADTokenExchange") {
+            Some(Self::Azure)
+        } else if audience.contains("googleapis.com") {
+            Some(Self::Google)
+        } else {
+            None
+        }
+    }
+
     /// The annotation by which a ServiceAccount declares an identity there.
     #[must_use]
     pub fn key(self, common: &Common<'_>) -> String {

@@ -11,6 +11,7 @@ use super::{
     NAMESPACES, PARTITION, PARTITIONS, RESERVED, ROLE, ROLES,
 };
 use crate::engine::finding::{Wording, fill};
+use crate::identity::mistake::VALUE;
 use crate::identity::{AccountId, Partition, RoleArn};
 use crate::object::view::Text;
 use crate::settings::dns;
@@ -45,6 +46,25 @@ pub struct Refusal {
     /// Its values.
     pub values: Vec<String>,
 }
+
+impl Refusal {
+    /// The text for a role whose value must not be shown: without it, and
+    /// without longer parts of it.
+    #[must_use]
+    pub fn without_value(&self, written: &str) -> String {
+        let template = self.wording.template;
+        let is_told = |value: &str| value.len() > COUNT && written.contains(value);
+        let values: Vec<String> =
+            self.values.iter().map(|value| if is_told(value) { "…".to_owned() } else { value.clone() }).collect();
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let _ = fill(template.strip_suffix(VALUE).unwrap_or(template), &values, &mut text);
+        text
+    }
+}
+
+/// The most bytes of what is no more than a count or a single character.
+const COUNT: usize = 3;
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

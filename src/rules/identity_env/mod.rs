@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `identity-env`: a container has the AWS role of its ServiceAccount, and not
+//! one that was written into its environment.
+//!
+//! What lists the roles of accounts does not see a role that comes by
+//! `AWS_ROLE_ARN`. And the EKS Pod identity webhook leaves a container that has
+//! one variable of a pair without the other: it has a role then and no token,
+//! or goes on with the role of the node.
+//! <https://github.com/aws/amazon-eks-pod-identity-webhook/issues/82>
+//! <https://github.com/aws/amazon-eks-pod-identity-webhook/issues/104>
+
+use std::cell::OnceCell;
+
+use super::cloud::{self, Cloud, Declared};
+use super::role_arn::{self, Holder, RoleRules};
+use super::tokens::object_path;
+use super::{Check, Room, Rule};
+use crate::admission::subject::SubjectKind;
+use crate::engine::finding::{Findings, Wording};
+use crate::engine::scene::{Judged, Scene, Stop, Workload};
+use crate::object::env::Env;
+use crate::object::place::Place;
+use crate::object::pod::ContainerList;
+use crate::settings::action::CheckAction;
+use crate::settings::params::{Kind, Param};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    id: "identity-env",
+    summary: "a container has the AWS role of its ServiceAccount, not one from its own environment",
+    subjects: &[SubjectKind::Pod, SubjectKind::EphemeralContainer],
+    params: &PARAMS,
+    wordings: &[&REFUSED, &OTHER, &NO_ROLE, &UNREADABLE, &HALF],
+    room: Room::Check {
+        default: CheckAction::Reject,
+        build: |params| Box::new(IdentityEnv { is_external: params.choice(&PARAMS[0]) == EXTERNAL }),
+    },
+};
+
+static PARAMS: [Param; 1] = [Param {
+    name: "roleSource",
+    kind: Kind::Choice(&["serviceAccount", EXTERNAL]),
+    default: r#""serviceAccount""#,
+    doc: "where the webhook finds the role of an account: in its annotation, or elsewhere (`--watch-config-map`), so that roles are not compared",
+}];
+
+const EXTERNAL: &str = "external";
+
+static REFUSED: Wording = Wording { name: "refused", template: "is a role that role-arn refuses: {}" };
+static OTHER: Wording = Wording {
+    name: "other",
+    template: "is not the role of ServiceAccount {} ({}); remove it, or use a ServiceAccount with the role that is meant",
+};
+static NO_ROLE: Wording = Wording {
+    name: "no-role",
+    template: "brings a role and a token for it, while ServiceAccount {} has no role; use one that has {} instead",
+};
+static UNREADABLE: Wording = Wording {
+    name: "unreadable",
+    template: "takes its value from elsewhere, so nobody can tell whether ServiceAccount {} may have that role; use one that has {} instead",
+};
+static HALF: Wording = Wording {
+    name: "half",
+    template: "is without {}, and the webhook completes no pair; remove it, so that the container gets the role of ServiceAccount {}",
+};
+
+/// The variables that belong together, and what each of them needs: one of two.
+/// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html>
+const PAIRS: [(&str, [&str; 2]); 4] = [
+    (cloud::AWS_ROLE, [cloud::AWS_TOKEN_FILE; 2]),
+    (cloud::AWS_TOKEN_FILE, [cloud::AWS_ROLE; 2]),
+    (cloud::AWS_CONTAINER_URI, [cloud::AWS_CONTAINER_TOKEN_FILE, cloud::AWS_CONTAINER_TOKEN]),
+    (cloud::AWS_CONTAINER_TOKEN_FILE, [cloud::AWS_CONTAINER_URI; 2]),
+];
+
+struct IdentityEnv {
+    is_external: bool,
+}
+
+impl Check for IdentityEnv {
+    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let Some(pod) = scene.pod() else { return Ok(()) };
+        let rules = OnceCell::new();
+        scene.each_container(pod, &mut |judged| {
+            // Most environments know nothing of AWS; then nothing is built.
+            if !judged.container.env.may_hold("AWS_") {
+                return Ok(());
+            }
+            let variables = judged.container.read_env(&|| object_path(&judged.place(pod)))?;
+            let judgement = Judgement { scene, pod, judged, variables: &variables, rules: &rules };
+            for (position, variable) in variables.iter().enumerate() {
+                self.judge_variable(&judgement, position, variable, findings)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// What a variable is judged by.
+struct Judgement<'j, 's> {
+    scene: &'j Scene<'s>,
+    pod: &'j Workload<'j>,
+    judged: Judged<'j>,
+    variables: &'j [Env<'j>],
+    rules: &'j OnceCell<RoleRules<'s>>,
+}
+
+impl IdentityEnv {
+    fn judge_variable(
+        &self,
+        judgement: &Judgement<'_, '_>,
+        position: usize,
+        variable: &Env<'_>,
+        findings: &mut Findings,
+    ) -> Result<(), Stop> {
+        let name = variable.name.as_deref().unwrap_or_default();
+        let Some((_, partners)) = PAIRS.iter().find(|(known, _)| *known == name) else { return Ok(()) };
+        let is_half = !partners.iter().any(|partner| judgement.of(partner).next().is_some());
+        if !is_half && name != cloud::AWS_ROLE {
+            return Ok(());
+        }
+        let Judgement { scene, pod, judged, .. } = judgement;
+        let declared = if self.is_external { Declared::Unknown } else { cloud::declared(scene, pod, Cloud::Aws)? };
+        let place = judged.place(pod).field("env").entry(Some(name), position);
+        // The webhook is not called for ephemeral containers.
+        let is_webhooks = judged.list != ContainerList::Ephemeral;
+        if let (true, true, Declared::Identity(_)) = (is_half, is_webhooks, declared) {
+            findings.add(place, &HALF, &[partners[0], pod.spec.account()]);
+        } else if name == cloud::AWS_ROLE {
+            judgement.judge_role(variable, (declared, is_half), place, findings)?;
+        }
+        Ok(())
+    }
+}
+
+impl<'j> Judgement<'j, '_> {
+    /// The variables of a name: the last one counts, and each could be it.
+    fn of(&self, name: &str) -> impl Iterator<Item = &'j Env<'j>> {
+        self.variables.iter().filter(move |variable| variable.name.as_deref() == Some(name))
+    }
+
+    fn judge_role(
+        &self,
+        variable: &Env<'_>,
+        (declared, is_half): (Declared<'_>, bool),
+        place: Place,
+        findings: &mut Findings,
+    ) -> Result<(), Stop> {
+        let path = || object_path(&place);
+        let value = variable.literal(&path)?;
+        let is_unset = value.is_empty() && variable.value_from.text().is_none();
+        // Kubelet fills in `$(NAME)`.
+        let is_written = !value.is_empty() && !value.contains("$(");
+        let rules = self.rules.get_or_init(|| self.scene.params_of(&role_arn::RULE, RoleRules::read));
+        let account = self.pod.spec.account();
+        let key = || Cloud::Aws.key(self.scene.common);
+        let source = variable.source();
+        match declared {
+            Declared::Identity(role) if is_written && *value == *rules.injected(role) => {
+                if self.has_injected_token()? {
+                    return Ok(());
+                }
+            }
+            Declared::Identity(_) if !is_written && !is_unset => {
+                findings.add(place, &UNREADABLE, &[account, &key(), source]);
+                return Ok(());
+            }
+            Declared::Identity(role) => {
+                findings.add(place, &OTHER, &[account, &rules.injected(role), source]);
+                return Ok(());
+            }
+            Declared::Nothing if !is_half && !is_unset => {
+                findings.add(place.clone(), &NO_ROLE, &[account, &key(), source]);
+            }
+            Declared::Nothing | Declared::Unknown => {}
+        }
+        if is_written {
+            let holder = Holder { namespace: self.scene.request.namespace(), account };
+            for refusal in rules.refusals(&value, holder) {
+                findings.add(place.clone(), &REFUSED, &[&refusal.without_value(&value), source]);
+            }
+        } else if !is_unset && rules.has_lists() {
+            findings.add(place, &UNREADABLE, &[account, &key(), source]);
+        }
+        Ok(())
+    }
+
+    /// Whether the token is where the webhook puts it. For Windows it writes
+    /// the path in the words of Windows.
+    /// <https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/pkg/handler/handler.go>
+    fn has_injected_token(&self) -> Result<bool, Stop> {
+        let unix = [self.scene.common.aws.token_mount_path.as_str(), "/token"].concat();
+        let windows = ["C:", &unix.replace('/', "\\")].concat();
+        for variable in self.of(cloud::AWS_TOKEN_FILE) {
+            let place = || self.judged.place(self.pod).field("env").entry(variable.name.as_deref(), 0);
+            let file = variable.literal(&|| object_path(&place()))?;
+            if *file == *unix || *file == *windows {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+#[cfg(test)]
+mod tests;
