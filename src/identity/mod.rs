@@ -8,6 +8,7 @@ pub mod mistake;
 pub mod partition;
 pub mod role_arn;
 pub mod role_path;
+pub mod skip_list;
 
 pub use account_id::AccountId;
 pub use mistake::RoleError;

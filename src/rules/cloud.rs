@@ -4,6 +4,7 @@
 
 use crate::engine::lookup::Account;
 use crate::engine::scene::{Scene, Stop, Workload};
+use crate::identity::skip_list;
 use crate::settings::Common;
 
 /// The role that a container is to have.
@@ -97,4 +98,15 @@ pub fn declared<'s>(scene: &Scene<'s>, workload: &Workload<'_>, cloud: Cloud) ->
             Some(identity) => Declared::Identity(identity),
         },
     })
+}
+
+/// The containers that the EKS Pod identity webhook is to leave alone, sorted.
+///
+/// # Errors
+/// [`Stop`] when the annotations cannot be read.
+pub fn skipped(scene: &Scene<'_>, workload: &Workload<'_>) -> Result<Vec<String>, Stop> {
+    let key = [scene.common.aws.annotation_prefix.as_str(), "/skip-containers"].concat();
+    let mut names = workload.annotations()?.text(&key).and_then(skip_list::names).unwrap_or_default();
+    names.sort_unstable();
+    Ok(names)
 }

@@ -80,14 +80,14 @@ struct IdentityEnv {
 impl Check for IdentityEnv {
     fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
         let Some(pod) = scene.pod() else { return Ok(()) };
-        let rules = OnceCell::new();
+        let (rules, skipped) = (OnceCell::new(), OnceCell::new());
         scene.each_container(pod, &mut |judged| {
             // Most environments know nothing of AWS; then nothing is built.
             if !judged.container.env.may_hold("AWS_") {
                 return Ok(());
             }
             let variables = judged.container.read_env(&|| object_path(&judged.place(pod)))?;
-            let judgement = Judgement { scene, pod, judged, variables: &variables, rules: &rules };
+            let judgement = Judgement { scene, pod, judged, variables: &variables, rules: &rules, skipped: &skipped };
             for (position, variable) in variables.iter().enumerate() {
                 self.judge_variable(&judgement, position, variable, findings)?;
             }
@@ -103,6 +103,7 @@ struct Judgement<'j, 's> {
     judged: Judged<'j>,
     variables: &'j [Env<'j>],
     rules: &'j OnceCell<RoleRules<'s>>,
+    skipped: &'j OnceCell<Vec<String>>,
 }
 
 impl IdentityEnv {
@@ -122,9 +123,7 @@ impl IdentityEnv {
         let Judgement { scene, pod, judged, .. } = judgement;
         let declared = if self.is_external { Declared::Unknown } else { cloud::declared(scene, pod, Cloud::Aws)? };
         let place = judged.place(pod).field("env").entry(Some(name), position);
-        // The webhook is not called for ephemeral containers.
-        let is_webhooks = judged.list != ContainerList::Ephemeral;
-        if let (true, true, Declared::Identity(_)) = (is_half, is_webhooks, declared) {
+        if is_half && matches!(declared, Declared::Identity(_)) && judgement.is_webhooks()? {
             findings.add(place, &HALF, &[partners[0], pod.spec.account()]);
         } else if name == cloud::AWS_ROLE {
             judgement.judge_role(variable, (declared, is_half), place, findings)?;
@@ -137,6 +136,22 @@ impl<'j> Judgement<'j, '_> {
     /// The variables of a name: the last one counts, and each could be it.
     fn of(&self, name: &str) -> impl Iterator<Item = &'j Env<'j>> {
         self.variables.iter().filter(move |variable| variable.name.as_deref() == Some(name))
+    }
+
+    /// Whether the webhook would see to this container.
+    fn is_webhooks(&self) -> Result<bool, Stop> {
+        if self.judged.list == ContainerList::Ephemeral {
+            return Ok(false);
+        }
+        let skipped = match self.skipped.get() {
+            Some(skipped) => skipped,
+            None => {
+                let skipped = cloud::skipped(self.scene, self.pod)?;
+                self.skipped.get_or_init(|| skipped)
+            }
+        };
+        let name = self.judged.container.name.as_deref().unwrap_or_default();
+        Ok(skipped.binary_search_by(|skipped| skipped.as_str().cmp(name)).is_err())
     }
 
     fn judge_role(

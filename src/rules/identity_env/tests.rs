@@ -141,6 +141,22 @@ fn half_a_pair(#[case] env: Value, #[case] name: &str) {
     assert!(!found.iter().any(|line| line.contains("is without")), "{found:?}");
 }
 
+/// A container that the webhook is to leave alone is nothing to it, as a whole
+/// or by halves. Another role than the account's is by hand there too.
+#[rstest]
+#[case::skipped("web", role(ROLE), "fine")]
+#[case::one_of_two("sidecar,web", role(ROLE), "fine")]
+#[case::the_file("web", file(FILE), "fine")]
+#[case::another_role("web", role(OTHER), "reject")]
+#[case::another_container("sidecar", role(ROLE), "reject")]
+#[case::a_blank_that_counts("sidecar, web", role(ROLE), "reject")]
+#[case::no_list_at_all("\"web", role(ROLE), "reject")]
+fn containers_that_the_webhook_skips(#[case] skipped: &str, #[case] variable: Value, #[case] expected: &str) {
+    let mut pod = tokenless_pod(&json!({"containers": [{"name": "web", "image": "i", "env": [variable]}]}));
+    pod["metadata"]["annotations"] = json!({"eks.amazonaws.com/skip-containers": skipped});
+    assert_eq!(word(&review(&create(&pod), &settings(), &with_role())), expected);
+}
+
 /// Half a pair is ordinary configuration where the account has no role: an
 /// application reads it and takes the role by itself. Grammar and lists count.
 #[rstest]
