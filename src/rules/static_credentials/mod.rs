@@ -69,7 +69,7 @@ static PREFIX: Wording = Wording {
 
 /// The variables by which SDKs take static credentials.
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-static-credentials.html>
-/// <https://learn.microsoft.com/en-us/dotnet/api/azure.identity.environmentcredential>
+/// <https://github.com/Azure/azure-sdk-for-go/blob/main/sdk/azidentity/README.md>
 const NAMES: [(&str, Cloud); 7] = [
     ("AWS_ACCESS_KEY_ID", Cloud::Aws),
     ("AWS_SECRET_ACCESS_KEY", Cloud::Aws),
