@@ -2,6 +2,8 @@
 //! What the rules about cloud identity share: which identity a ServiceAccount
 //! declares, and by which variables containers get at one.
 
+use std::cell::Cell;
+
 use crate::engine::lookup::Account;
 use crate::engine::scene::{Scene, Stop, Workload};
 use crate::identity::skip_list;
@@ -98,6 +100,43 @@ pub fn declared<'s>(scene: &Scene<'s>, workload: &Workload<'_>, cloud: Cloud) ->
             Some(identity) => Declared::Identity(identity),
         },
     })
+}
+
+/// What the account of a Pod or template declares, worked out once for each
+/// cloud: a hostile Pod has thousands of variables, and its account of
+/// annotations.
+pub struct Identities<'i, 's> {
+    scene: &'i Scene<'s>,
+    workload: &'i Workload<'i>,
+    known: Cell<[Option<Declared<'s>>; 3]>,
+}
+
+impl<'i, 's> Identities<'i, 's> {
+    /// Nothing is asked yet.
+    #[must_use]
+    pub const fn new(scene: &'i Scene<'s>, workload: &'i Workload<'i>) -> Self {
+        Self { scene, workload, known: Cell::new([None; 3]) }
+    }
+
+    /// As [`declared`].
+    ///
+    /// # Errors
+    /// As [`declared`].
+    pub fn of(&self, cloud: Cloud) -> Result<Declared<'s>, Stop> {
+        let [mut aws, mut google, mut azure] = self.known.get();
+        let slot = match cloud {
+            Cloud::Aws => &mut aws,
+            Cloud::Google => &mut google,
+            Cloud::Azure => &mut azure,
+        };
+        if let Some(declared) = *slot {
+            return Ok(declared);
+        }
+        let declared = declared(self.scene, self.workload, cloud)?;
+        *slot = Some(declared);
+        self.known.set([aws, google, azure]);
+        Ok(declared)
+    }
 }
 
 /// The containers that the EKS Pod identity webhook is to leave alone, sorted.

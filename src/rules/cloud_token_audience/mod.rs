@@ -6,7 +6,7 @@
 //! trusts the account, whatever variables say and annotations leave out.
 //! <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html>
 
-use super::cloud::{self, Cloud, Declared};
+use super::cloud::{Cloud, Declared, Identities};
 use super::tokens::{self, Token};
 use super::{Check, Room, Rule};
 use crate::admission::subject::SubjectKind;
@@ -56,6 +56,7 @@ impl<'a> CloudTokenAudience<'a> {
 impl Check for CloudTokenAudience<'_> {
     fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
         let Some(workload) = scene.workload() else { return Ok(()) };
+        let identities = Identities::new(scene, workload);
         tokens::each(scene, workload, &mut |token, is_plugins| {
             let audience = token.source.audience();
             if is_plugins || audience.is_empty() || !glob::any(&self.audiences, audience) {
@@ -64,7 +65,7 @@ impl Check for CloudTokenAudience<'_> {
             let cloud = Cloud::of_audience(audience, scene.common);
             let mut is_known = true;
             for candidate in Cloud::ALL.into_iter().filter(|candidate| cloud.is_none_or(|cloud| cloud == *candidate)) {
-                match cloud::declared(scene, workload, candidate)? {
+                match identities.of(candidate)? {
                     Declared::Identity(_) => return Ok(()),
                     Declared::Nothing => {}
                     Declared::Unknown => is_known = false,

@@ -11,7 +11,7 @@
 
 use std::cell::OnceCell;
 
-use super::cloud::{self, Cloud, Declared};
+use super::cloud::{self, Cloud, Declared, Identities};
 use super::role_arn::{self, Holder, RoleRules};
 use super::tokens::object_path;
 use super::{Check, Room, Rule};
@@ -73,6 +73,15 @@ const PAIRS: [(&str, [&str; 2]); 4] = [
     (cloud::AWS_CONTAINER_TOKEN_FILE, [cloud::AWS_CONTAINER_URI; 2]),
 ];
 
+/// What is looked for.
+const KNOWN: [&str; 5] = [
+    cloud::AWS_ROLE,
+    cloud::AWS_TOKEN_FILE,
+    cloud::AWS_CONTAINER_URI,
+    cloud::AWS_CONTAINER_TOKEN_FILE,
+    cloud::AWS_CONTAINER_TOKEN,
+];
+
 struct IdentityEnv {
     is_external: bool,
 }
@@ -80,14 +89,21 @@ struct IdentityEnv {
 impl Check for IdentityEnv {
     fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
         let Some(pod) = scene.pod() else { return Ok(()) };
-        let (rules, skipped) = (OnceCell::new(), OnceCell::new());
+        let (identities, rules, skipped) = (Identities::new(scene, pod), OnceCell::new(), OnceCell::new());
         scene.each_container(pod, &mut |judged| {
             // Most environments know nothing of AWS; then nothing is built.
             if !judged.container.env.may_hold("AWS_") {
                 return Ok(());
             }
             let variables = judged.container.read_env(&|| object_path(&judged.place(pod)))?;
-            let judgement = Judgement { scene, pod, judged, variables: &variables, rules: &rules, skipped: &skipped };
+            let mut present = KNOWN.to_vec();
+            present.retain(|known| variables.iter().any(|variable| variable.name.as_deref() == Some(known)));
+            if present.is_empty() {
+                return Ok(());
+            }
+            let has_token = has_injected_token(scene, pod, judged, &variables)?;
+            let (identities, rules, skipped) = (&identities, &rules, &skipped);
+            let judgement = Judgement { scene, pod, identities, judged, present, has_token, rules, skipped };
             for (position, variable) in variables.iter().enumerate() {
                 self.judge_variable(&judgement, position, variable, findings)?;
             }
@@ -100,8 +116,12 @@ impl Check for IdentityEnv {
 struct Judgement<'j, 's> {
     scene: &'j Scene<'s>,
     pod: &'j Workload<'j>,
+    identities: &'j Identities<'j, 's>,
     judged: Judged<'j>,
-    variables: &'j [Env<'j>],
+    /// Those of [`KNOWN`] that the container has.
+    present: Vec<&'static str>,
+    /// Whether its token is where the webhook puts it.
+    has_token: bool,
     rules: &'j OnceCell<RoleRules<'s>>,
     skipped: &'j OnceCell<Vec<String>>,
 }
@@ -116,12 +136,12 @@ impl IdentityEnv {
     ) -> Result<(), Stop> {
         let name = variable.name.as_deref().unwrap_or_default();
         let Some((_, partners)) = PAIRS.iter().find(|(known, _)| *known == name) else { return Ok(()) };
-        let is_half = !partners.iter().any(|partner| judgement.of(partner).next().is_some());
+        let is_half = !partners.iter().any(|partner| judgement.present.contains(partner));
         if !is_half && name != cloud::AWS_ROLE {
             return Ok(());
         }
-        let Judgement { scene, pod, judged, .. } = judgement;
-        let declared = if self.is_external { Declared::Unknown } else { cloud::declared(scene, pod, Cloud::Aws)? };
+        let Judgement { pod, identities, judged, .. } = judgement;
+        let declared = if self.is_external { Declared::Unknown } else { identities.of(Cloud::Aws)? };
         let place = judged.place(pod).field("env").entry(Some(name), position);
         if is_half && matches!(declared, Declared::Identity(_)) && judgement.is_webhooks()? {
             findings.add(place, &HALF, &[partners[0], pod.spec.account()]);
@@ -132,12 +152,7 @@ impl IdentityEnv {
     }
 }
 
-impl<'j> Judgement<'j, '_> {
-    /// The variables of a name: the last one counts, and each could be it.
-    fn of(&self, name: &str) -> impl Iterator<Item = &'j Env<'j>> {
-        self.variables.iter().filter(move |variable| variable.name.as_deref() == Some(name))
-    }
-
+impl Judgement<'_, '_> {
     /// Whether the webhook would see to this container.
     fn is_webhooks(&self) -> Result<bool, Stop> {
         if self.judged.list == ContainerList::Ephemeral {
@@ -172,7 +187,7 @@ impl<'j> Judgement<'j, '_> {
         let source = variable.source();
         match declared {
             Declared::Identity(role) if is_written && *value == *rules.injected(role) => {
-                if self.has_injected_token()? {
+                if self.has_token {
                     return Ok(());
                 }
             }
@@ -199,22 +214,29 @@ impl<'j> Judgement<'j, '_> {
         }
         Ok(())
     }
+}
 
-    /// Whether the token is where the webhook puts it. For Windows it writes
-    /// the path in the words of Windows.
-    /// <https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/pkg/handler/handler.go>
-    fn has_injected_token(&self) -> Result<bool, Stop> {
-        let unix = [self.scene.common.aws.token_mount_path.as_str(), "/token"].concat();
-        let windows = ["C:", &unix.replace('/', "\\")].concat();
-        for variable in self.of(cloud::AWS_TOKEN_FILE) {
-            let place = || self.judged.place(self.pod).field("env").entry(variable.name.as_deref(), 0);
+/// Whether the token is where the webhook puts it. For Windows it writes the
+/// path in the words of Windows.
+/// <https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/pkg/handler/handler.go>
+fn has_injected_token(
+    scene: &Scene<'_>,
+    pod: &Workload<'_>,
+    judged: Judged<'_>,
+    variables: &[Env<'_>],
+) -> Result<bool, Stop> {
+    let unix = [scene.common.aws.token_mount_path.as_str(), "/token"].concat();
+    let windows = ["C:", &unix.replace('/', "\\")].concat();
+    for (position, variable) in variables.iter().enumerate() {
+        if variable.name.as_deref() == Some(cloud::AWS_TOKEN_FILE) {
+            let place = || judged.place(pod).field("env").entry(variable.name.as_deref(), position);
             let file = variable.literal(&|| object_path(&place()))?;
             if *file == *unix || *file == *windows {
                 return Ok(true);
             }
         }
-        Ok(false)
     }
+    Ok(false)
 }
 
 #[cfg(test)]

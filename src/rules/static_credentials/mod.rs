@@ -8,13 +8,14 @@
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>
 //! <https://github.com/kyverno/policies/pull/1497>
 
-use super::cloud::{self, Cloud, Declared};
+use super::cloud::{Cloud, Declared, Identities};
 use super::tokens::object_path;
 use super::{Check, Room, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Judged, Scene, Stop, Workload};
 use crate::matching::glob::{self, Glob};
+use crate::matching::names::Names;
 use crate::object::env::Env;
 use crate::object::view::Misfit;
 use crate::settings::action::CheckAction;
@@ -100,11 +101,12 @@ impl<'a> StaticCredentials<'a> {
     fn judge_env(
         &self,
         scene: &Scene<'_>,
-        pod: &Workload<'_>,
+        (pod, identities): (&Workload<'_>, &Identities<'_, '_>),
         judged: Judged<'_>,
         findings: &mut Findings,
     ) -> Result<(), Stop> {
         let variables = judged.container.read_env(&|| object_path(&judged.place(pod)))?;
+        let written = if self.allow_references { written(&variables) } else { Names::default() };
         for (position, variable) in variables.iter().enumerate() {
             let name = variable.name.as_deref().unwrap_or_default();
             let place = || judged.place(pod).field("env").entry(Some(name), position);
@@ -113,11 +115,11 @@ impl<'a> StaticCredentials<'a> {
                 continue;
             }
             let known = NAMES.iter().find(|(known, _)| *known == name);
-            let passes = || self.allow_references && (value.is_empty() || is_reference(&value, &variables));
+            let passes = || self.allow_references && (value.is_empty() || is_reference(&value, &written));
             let source = variable.source();
             if let Some((_, cloud)) = known.filter(|_| !passes()) {
                 let key = cloud.key(scene.common);
-                if has_identity(scene, pod, *cloud)? {
+                if has_identity(identities, *cloud)? {
                     findings.add(place(), &WINS, &[cloud.name(), &key, pod.spec.account(), source]);
                 } else {
                     findings.add(place(), &STATIC, &[cloud.name(), &key, source]);
@@ -151,12 +153,13 @@ impl<'a> StaticCredentials<'a> {
 impl Check for StaticCredentials<'_> {
     fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
         let Some(pod) = scene.pod() else { return Ok(()) };
+        let identities = Identities::new(scene, pod);
         scene.each_container(pod, &mut |judged| {
             let container = judged.container;
             // Most environments hold nothing of the kind; then nothing is built.
             let may_match = !self.extra.is_empty() || container.env.may_hold_any(&MARKS);
             if may_match {
-                self.judge_env(scene, pod, judged, findings)?;
+                self.judge_env(scene, (pod, &identities), judged, findings)?;
             }
             if !self.allow_references && container.env_from.may_hold("prefix") {
                 Self::judge_env_from(pod, judged, findings)?;
@@ -168,20 +171,26 @@ impl Check for StaticCredentials<'_> {
 
 /// Whether the account has an identity that these keys make useless. Only the
 /// words depend on it: a look-up that fails is no reason to refuse the Pod.
-fn has_identity(scene: &Scene<'_>, pod: &Workload<'_>, cloud: Cloud) -> Result<bool, Stop> {
-    match cloud::declared(scene, pod, cloud) {
+fn has_identity(identities: &Identities<'_, '_>, cloud: Cloud) -> Result<bool, Stop> {
+    match identities.of(cloud) {
         Err(Stop::LookupFailed { .. }) => Ok(false),
         declared => Ok(matches!(declared?, Declared::Identity(_))),
     }
 }
 
+/// The variables whose values are written here.
+fn written<'v>(variables: &'v [Env<'_>]) -> Names<'v> {
+    let written = variables.iter().enumerate().filter(|(_, variable)| variable.value.text().is_some());
+    let names = written.filter_map(|(position, variable)| Some((variable.name.as_deref()?, position)));
+    Names::from(names.collect::<Vec<_>>())
+}
+
 /// Whether a value is that of another variable, which no value written here is
 /// given to. Kubelet fills in `$(NAME)`.
 /// <https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-environment-variables/>
-fn is_reference(value: &str, variables: &[Env<'_>]) -> bool {
-    let Some(other) = value.strip_prefix("$(").and_then(|rest| rest.strip_suffix(')')) else { return false };
-    let is_written = |variable: &Env<'_>| variable.name.as_deref() == Some(other) && variable.value.text().is_some();
-    !other.contains(')') && !variables.iter().any(is_written)
+fn is_reference(value: &str, written: &Names<'_>) -> bool {
+    let other = value.strip_prefix("$(").and_then(|rest| rest.strip_suffix(')'));
+    other.is_some_and(|other| !other.contains(')') && !written.has(other))
 }
 
 fn is_access_key_id(value: &str) -> bool {
