@@ -158,12 +158,11 @@ impl Judgement<'_, '_> {
         if self.judged.list == ContainerList::Ephemeral {
             return Ok(false);
         }
-        let skipped = match self.skipped.get() {
-            Some(skipped) => skipped,
-            None => {
-                let skipped = cloud::skipped(self.scene, self.pod)?;
-                self.skipped.get_or_init(|| skipped)
-            }
+        let skipped = if let Some(skipped) = self.skipped.get() {
+            skipped
+        } else {
+            let skipped = cloud::skipped(self.scene, self.pod)?;
+            self.skipped.get_or_init(|| skipped)
         };
         let name = self.judged.container.name.as_deref().unwrap_or_default();
         Ok(skipped.binary_search_by(|skipped| skipped.as_str().cmp(name)).is_err())
