@@ -41,6 +41,7 @@ impl Env<'_> {
     ///
     /// # Errors
     /// [`Misfit`] when it is no text.
+    #[inline(never)]
     pub fn literal(&self, place: &dyn Fn() -> String) -> Result<Text<'_>, Misfit> {
         self.value.read_at(&|| place() + ".value")
     }
@@ -58,6 +59,7 @@ impl<'a> Container<'a> {
     ///
     /// # Errors
     /// [`Misfit`] when they are not a list of objects.
+    #[inline(never)]
     pub fn read_env(&self, base: &dyn Fn() -> String) -> Result<Vec<Env<'a>>, Misfit> {
         self.env.read_at(&|| base() + ".env")
     }
@@ -66,6 +68,7 @@ impl<'a> Container<'a> {
     ///
     /// # Errors
     /// [`Misfit`] when they are not a list of objects.
+    #[inline(never)]
     pub fn read_env_from(&self, base: &dyn Fn() -> String) -> Result<Vec<EnvFrom<'a>>, Misfit> {
         self.env_from.read_at(&|| base() + ".envFrom")
     }

@@ -15,6 +15,7 @@ use std::ops::Deref;
 pub use super::json::Misfit;
 use super::json::{Cursor, Read};
 use super::place::Shown;
+use crate::matching::word;
 
 /// A type that can be read from JSON.
 pub trait View<'a>: Sized {
@@ -107,7 +108,7 @@ impl<'a> Raw<'a> {
     #[must_use]
     #[inline(never)]
     pub fn may_hold_any(self, words: &[&str]) -> bool {
-        self.0.is_some_and(|text| words.iter().any(|word| text.contains(word)) || text.contains('\\'))
+        self.0.is_some_and(|text| word::any(words, text) || word::any(&["\\"], text))
     }
 
     /// Reads the value now; absent gives the default. The path is asked for

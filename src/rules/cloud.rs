@@ -7,6 +7,7 @@ use std::cell::Cell;
 use crate::engine::lookup::Account;
 use crate::engine::scene::{Scene, Stop, Workload};
 use crate::identity::skip_list;
+use crate::matching::word;
 use crate::settings::Common;
 
 /// The role that a container is to have.
@@ -53,11 +54,11 @@ impl Cloud {
     /// <https://azure.github.io/azure-workload-identity/docs/concepts.html>
     #[must_use]
     pub fn of_audience(audience: &str, common: &Common<'_>) -> Option<Self> {
-        if audience == common.aws.default_audience.as_str() || audience.contains("amazonaws.com") {
+        if audience == common.aws.default_audience.as_str() || word::any(&["amazonaws.com"], audience) {
             Some(Self::Aws)
-        } else if audience.contains("AzureADTokenExchange") {
+        } else if word::any(&["AzureADTokenExchange"], audience) {
             Some(Self::Azure)
-        } else if audience.contains("googleapis.com") {
+        } else if word::any(&["googleapis.com"], audience) {
             Some(Self::Google)
         } else {
             None
@@ -66,6 +67,7 @@ impl Cloud {
 
     /// The annotation by which a ServiceAccount declares an identity there.
     #[must_use]
+    #[inline(never)]
     pub fn key(self, common: &Common<'_>) -> String {
         match self {
             Self::Aws => [common.aws.annotation_prefix.as_str(), "/role-arn"].concat(),
@@ -91,6 +93,7 @@ pub enum Declared<'s> {
 ///
 /// # Errors
 /// As [`Scene::account`].
+#[inline(never)]
 pub fn declared<'s>(scene: &Scene<'s>, workload: &Workload<'_>, cloud: Cloud) -> Result<Declared<'s>, Stop> {
     Ok(match scene.account(workload)? {
         Account::Unknown => Declared::Unknown,
@@ -122,6 +125,7 @@ impl<'i, 's> Identities<'i, 's> {
     ///
     /// # Errors
     /// As [`declared`].
+    #[inline(never)]
     pub fn of(&self, cloud: Cloud) -> Result<Declared<'s>, Stop> {
         let [mut aws, mut google, mut azure] = self.known.get();
         let slot = match cloud {
@@ -139,13 +143,11 @@ impl<'i, 's> Identities<'i, 's> {
     }
 }
 
-/// The containers that the EKS Pod identity webhook is to leave alone, sorted.
+/// The containers that the EKS Pod identity webhook is to leave alone.
 ///
 /// # Errors
 /// [`Stop`] when the annotations cannot be read.
 pub fn skipped(scene: &Scene<'_>, workload: &Workload<'_>) -> Result<Vec<String>, Stop> {
     let key = [scene.common.aws.annotation_prefix.as_str(), "/skip-containers"].concat();
-    let mut names = workload.annotations()?.text(&key).and_then(skip_list::names).unwrap_or_default();
-    names.sort_unstable();
-    Ok(names)
+    Ok(workload.annotations()?.text(&key).and_then(skip_list::names).unwrap_or_default())
 }

@@ -13,6 +13,7 @@ use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Scene, Stop};
 use crate::matching::glob::{self, Glob};
+use crate::object::pod::Volume;
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params};
 use crate::settings::reader::senseless;
@@ -56,10 +57,15 @@ impl<'a> CloudTokenAudience<'a> {
 impl Check for CloudTokenAudience<'_> {
     fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
         let Some(workload) = scene.workload() else { return Ok(()) };
+        let is_asked = |audience: &str| !audience.is_empty() && glob::any(&self.audiences, audience);
+        let mut tokens = workload.spec.volumes.iter().flat_map(Volume::tokens);
+        if !tokens.any(|token| is_asked(token.audience())) {
+            return Ok(());
+        }
         let identities = Identities::new(scene, workload);
         tokens::each(scene, workload, &mut |token, is_plugins| {
             let audience = token.source.audience();
-            if is_plugins || audience.is_empty() || !glob::any(&self.audiences, audience) {
+            if is_plugins || !is_asked(audience) {
                 return Ok(());
             }
             let cloud = Cloud::of_audience(audience, scene.common);

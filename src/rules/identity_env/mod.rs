@@ -18,6 +18,8 @@ use super::{Check, Room, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Judged, Scene, Stop, Workload};
+use crate::matching::names::Names;
+use crate::matching::word;
 use crate::object::env::Env;
 use crate::object::place::Place;
 use crate::object::pod::ContainerList;
@@ -89,7 +91,8 @@ struct IdentityEnv {
 impl Check for IdentityEnv {
     fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
         let Some(pod) = scene.pod() else { return Ok(()) };
-        let (identities, rules, skipped) = (Identities::new(scene, pod), OnceCell::new(), OnceCell::new());
+        let (identities, rules) = (Identities::new(scene, pod), OnceCell::new());
+        let (skip_list, skipped) = (OnceCell::new(), OnceCell::new());
         scene.each_container(pod, &mut |judged| {
             // Most environments know nothing of AWS; then nothing is built.
             if !judged.container.env.may_hold("AWS_") {
@@ -102,7 +105,7 @@ impl Check for IdentityEnv {
                 return Ok(());
             }
             let has_token = has_injected_token(scene, pod, judged, &variables)?;
-            let (identities, rules, skipped) = (&identities, &rules, &skipped);
+            let (identities, rules, skipped) = (&identities, &rules, (&skip_list, &skipped));
             let judgement = Judgement { scene, pod, identities, judged, present, has_token, rules, skipped };
             for (position, variable) in variables.iter().enumerate() {
                 self.judge_variable(&judgement, position, variable, findings)?;
@@ -123,7 +126,8 @@ struct Judgement<'j, 's> {
     /// Whether its token is where the webhook puts it.
     has_token: bool,
     rules: &'j OnceCell<RoleRules<'s>>,
-    skipped: &'j OnceCell<Vec<String>>,
+    /// The containers that the webhook is to leave alone, once read.
+    skipped: (&'j OnceCell<Vec<String>>, &'j OnceCell<Names<'j>>),
 }
 
 impl IdentityEnv {
@@ -158,14 +162,16 @@ impl Judgement<'_, '_> {
         if self.judged.list == ContainerList::Ephemeral {
             return Ok(false);
         }
-        let skipped = if let Some(skipped) = self.skipped.get() {
+        let (list, names) = self.skipped;
+        let skipped = if let Some(skipped) = names.get() {
             skipped
         } else {
-            let skipped = cloud::skipped(self.scene, self.pod)?;
-            self.skipped.get_or_init(|| skipped)
+            let read = cloud::skipped(self.scene, self.pod)?;
+            let list = list.get_or_init(|| read);
+            names.get_or_init(|| Names::of(list.iter().map(String::as_str)))
         };
         let name = self.judged.container.name.as_deref().unwrap_or_default();
-        Ok(skipped.binary_search_by(|skipped| skipped.as_str().cmp(name)).is_err())
+        Ok(!skipped.has(name))
     }
 
     fn judge_role(
@@ -179,7 +185,7 @@ impl Judgement<'_, '_> {
         let value = variable.literal(&path)?;
         let is_unset = value.is_empty() && variable.value_from.text().is_none();
         // Kubelet fills in `$(NAME)`.
-        let is_written = !value.is_empty() && !value.contains("$(");
+        let is_written = !value.is_empty() && !word::any(&["$("], &value);
         let rules = self.rules.get_or_init(|| self.scene.params_of(&role_arn::RULE, RoleRules::read));
         let account = self.pod.spec.account();
         let key = || Cloud::Aws.key(self.scene.common);
@@ -225,12 +231,13 @@ fn has_injected_token(
     variables: &[Env<'_>],
 ) -> Result<bool, Stop> {
     let unix = [scene.common.aws.token_mount_path.as_str(), "/token"].concat();
-    let windows = ["C:", &unix.replace('/', "\\")].concat();
     for (position, variable) in variables.iter().enumerate() {
         if variable.name.as_deref() == Some(cloud::AWS_TOKEN_FILE) {
             let place = || judged.place(pod).field("env").entry(variable.name.as_deref(), position);
             let file = variable.literal(&|| object_path(&place()))?;
-            if *file == *unix || *file == *windows {
+            let slashed = |byte| if byte == b'\\' { b'/' } else { byte };
+            let is_windows = file.strip_prefix("C:").is_some_and(|path| path.bytes().map(slashed).eq(unix.bytes()));
+            if *file == *unix || is_windows {
                 return Ok(true);
             }
         }
