@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Finding words in a text.
 
-/// Whether one of the words is in the text: one pass, as most texts hold none.
-/// The library's search prepares itself for each word, which costs many times as
-/// much where texts are short, and is a part of the module wherever it is used.
+/// Whether one of the words is in the text: one pass, however many there are.
+/// The library's search goes through the text for each of them, and is a part of
+/// the module wherever it is used.
 #[must_use]
 #[inline(never)]
 pub fn any(words: &[&str], text: &str) -> bool {

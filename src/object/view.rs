@@ -100,15 +100,16 @@ impl<'a> Raw<'a> {
     /// Whether this word may be in the value. False is certain: a key or text
     /// that is written with escapes has a backslash.
     #[must_use]
+    #[inline(never)]
     pub fn may_hold(self, word: &str) -> bool {
-        self.may_hold_any(&[word])
+        self.0.is_some_and(|text| text.contains(word) || text.contains('\\'))
     }
 
-    /// Whether one of these words may be in the value.
+    /// Whether one of these words may be in the value. A backslash has to be
+    /// among them.
     #[must_use]
-    #[inline(never)]
     pub fn may_hold_any(self, words: &[&str]) -> bool {
-        self.0.is_some_and(|text| word::any(words, text) || word::any(&["\\"], text))
+        self.0.is_some_and(|text| word::any(words, text))
     }
 
     /// Reads the value now; absent gives the default. The path is asked for

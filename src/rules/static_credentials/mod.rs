@@ -85,8 +85,9 @@ const NAMES: [(&str, Cloud); 7] = [
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids>
 const KEY_ID_PREFIXES: [&str; 2] = ["AKIA", "ASIA"];
 
-/// Without one of these in it no environment holds anything that is looked for.
-const MARKS: [&str; 5] = ["AWS_", "AZURE_", "GOOGLE_APPLICATION_CREDENTIALS_JSON", "AKIA", "ASIA"];
+/// Without one of these in it no environment holds anything that is looked for;
+/// the last one is that of escapes.
+const MARKS: [&str; 6] = ["AWS_", "AZURE_", "GOOGLE_APPLICATION_CREDENTIALS_JSON", "AKIA", "ASIA", "\\"];
 
 struct StaticCredentials<'a> {
     extra: Vec<Glob<'a>>,
