@@ -123,7 +123,7 @@ fn texts(parts: &[&dyn fmt::Display]) -> Vec<String> {
 }
 
 /// What stands for the value at the end of a text.
-const VALUE: &str = " ({})";
+pub const VALUE: &str = " ({})";
 
 impl RoleError {
     /// The values that the text takes, the last one the value as it was

@@ -6,12 +6,15 @@
 //! tests then say what else is missing.
 
 pub mod binding_subjects;
+pub mod cloud;
+pub mod cloud_token_audience;
 pub mod default_service_account;
 pub mod ephemeral_token_mount;
 pub mod identity_annotation_keys;
 pub mod identity_annotation_placement;
 pub mod identity_annotations;
 pub mod identity_editors;
+pub mod identity_env;
 pub mod kubelet_host_path;
 pub mod legacy_token_mount;
 pub mod legacy_token_secret;
@@ -23,6 +26,7 @@ pub mod reserved_volume_name;
 pub mod role_arn;
 pub mod service_account_automount;
 pub mod service_account_secrets;
+pub mod static_credentials;
 pub mod token_and_cloud_role;
 pub mod token_issuing_roles;
 pub mod token_request;
@@ -48,6 +52,9 @@ pub static RULES: &[&Rule] = &[
     &ephemeral_token_mount::RULE,
     &kubelet_host_path::RULE,
     &token_and_cloud_role::RULE,
+    &static_credentials::RULE,
+    &identity_env::RULE,
+    &cloud_token_audience::RULE,
     &identity_annotation_placement::RULE,
     &service_account_automount::RULE,
     &service_account_secrets::RULE,

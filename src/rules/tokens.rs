@@ -29,6 +29,12 @@ impl Token<'_> {
         sources.entry(self.source.path.as_deref(), self.position).field("serviceAccountToken")
     }
 
+    /// The name of its volume.
+    #[must_use]
+    pub fn volume_name(&self) -> &str {
+        self.volume.name.as_deref().unwrap_or_default()
+    }
+
     /// The steps to it from the Pod or template.
     #[must_use]
     pub const fn steps(&self) -> [Step<'static>; 7] {

@@ -5,11 +5,11 @@
 //! breaks into such a Pod gets two doors where one was needed.
 //! <https://docs.aws.amazon.com/eks/latest/best-practices/identity-and-access-management.html>
 
+use super::cloud::{self, Cloud, Declared};
 use super::tokens::{self, ApiToken, object_path};
 use super::{Check, Room, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Wording};
-use crate::engine::lookup::Account;
 use crate::engine::scene::{Scene, Stop, Workload};
 use crate::settings::action::CheckAction;
 
@@ -32,12 +32,8 @@ static WOULD_HOLD: Wording = Wording {
     template: "is not false, so Pods get an API token beside their cloud role ({}); set it to false, or split the Pod",
 };
 
-/// The annotations by which an account gets a role; that of AWS begins with the
-/// prefix of the settings.
-const ANNOTATIONS: [&str; 2] = ["iam.gke.io/gcp-service-account", "azure.workload.identity/client-id"];
-
 /// The variables by which the SDKs find a role: IRSA, EKS Pod Identity, Azure.
-const VARIABLES: [&str; 3] = ["AWS_ROLE_ARN", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AZURE_FEDERATED_TOKEN_FILE"];
+const VARIABLES: [&str; 3] = [cloud::AWS_ROLE, cloud::AWS_CONTAINER_URI, cloud::AZURE_TOKEN_FILE];
 
 struct TokenAndCloudRole;
 
@@ -80,11 +76,12 @@ fn role_in_env(scene: &Scene<'_>, workload: &Workload<'_>) -> Result<Option<Stri
 }
 
 fn role_of_account(scene: &Scene<'_>, workload: &Workload<'_>) -> Result<Option<String>, Stop> {
-    let Account::Known(record) = scene.account(workload)? else { return Ok(None) };
-    let aws = [scene.common.aws.annotation_prefix.as_str(), "/role-arn"].concat();
-    let has = |key: &&str| record.annotation(key).is_some_and(|role| !role.is_empty());
-    let found = [aws.as_str()].into_iter().chain(ANNOTATIONS).find(has);
-    Ok(found.map(|key| [key, " of account ", workload.spec.account()].concat()))
+    for cloud in Cloud::ALL {
+        if let Declared::Identity(_) = cloud::declared(scene, workload, cloud)? {
+            return Ok(Some([&cloud.key(scene.common), " of account ", workload.spec.account()].concat()));
+        }
+    }
+    Ok(None)
 }
 
 #[cfg(test)]
