@@ -89,6 +89,21 @@ bench: toolchain  ## time per request, against a policy that accepts unread
 	cargo run --profile measure --locked --package sa-hygiene -- bench \
 		--baseline $(TARGET_DIR)/bench/$(WASM_TARGET)/release/accept_unread.wasm
 
+.PHONY: load
+load: toolchain  ## 32 threads with 10,000 requests each: answers as a single thread gets them, nothing left behind
+	cargo run --profile measure --locked --package sa-hygiene -- load
+
+# Seeds are the cases' own requests; what is found stays in fuzz/artifacts.
+FUZZ_TARGETS := payload settings role_arn fix_round_trip
+SECONDS ?= 60
+.PHONY: fuzz
+fuzz: toolchain  ## fuzz each target: make fuzz SECONDS=60 (needs a nightly compiler)
+	@command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
+	cargo run --quiet --locked --package e2e-tests --bin seeds -- fuzz/corpus
+	for target in $(FUZZ_TARGETS); do \
+		cargo +nightly fuzz run $$target -- -max_total_time=$(SECONDS) -timeout=10 -print_final_stats=1 || exit 1; \
+	done
+
 .PHONY: bless
 bless: toolchain  ## rewrite what cases expect and the generated parts of the documentation; look at `git diff`
 	BLESS=1 cargo test --locked --workspace --test e2e

@@ -169,6 +169,17 @@ pub fn quiet_cluster() -> FakeCluster {
     FakeCluster::with("shop", "app", AccountRecord::default())
 }
 
+/// A cluster whose account `app` has these annotations.
+pub fn annotated_cluster(annotations: &[(&str, &str)]) -> FakeCluster {
+    FakeCluster::with("shop", "app", AccountRecord::default().with_annotations(annotations))
+}
+
+/// The answer to a Pod of account `app` with this environment in one container.
+pub fn review_env(env: &Value, settings: &Value, cluster: &FakeCluster) -> Value {
+    let pod = tokenless_pod(&json!({"containers": [{"name": "web", "image": "i", "env": env}]}));
+    review(&create(&pod), settings, cluster)
+}
+
 /// A Pod of account `app` that says `false`, with more in its spec.
 pub fn tokenless_pod(more: &Value) -> Value {
     let mut spec = json!({"serviceAccountName": "app", "automountServiceAccountToken": false});

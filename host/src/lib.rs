@@ -15,6 +15,7 @@ pub mod budgets;
 pub mod cli;
 pub mod cluster;
 pub mod kubewarden;
+pub mod load;
 pub mod yaml;
 
 use std::sync::OnceLock;

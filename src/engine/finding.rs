@@ -44,6 +44,21 @@ pub enum Strength {
     Notice,
 }
 
+impl Strength {
+    /// The words of parameters that choose it.
+    pub const WORDS: &'static [&'static str] = &["allow", "warn", "reject"];
+
+    /// The strength that a word chooses; none for `allow`.
+    #[must_use]
+    pub fn chosen(word: &str) -> Option<Self> {
+        match word {
+            "allow" => None,
+            "warn" => Some(Self::Warning),
+            _ => Some(Self::Action),
+        }
+    }
+}
+
 /// A text at a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remark {
@@ -78,7 +93,7 @@ impl Remark {
     }
 
     /// What the remark is about, for telling whether an old one is about the
-    /// same: the rule, the place and the offending value.
+    /// same: the rule, the place and the offending value. Never shown.
     #[must_use]
     pub fn identity(&self) -> String {
         let mut identity = [self.rule, "\0", self.place.as_str(), "\0", self.wording.name].concat();
@@ -113,7 +128,8 @@ impl Findings {
         Self { rule, list: Vec::new() }
     }
 
-    /// Notes a finding that the rule's action applies to.
+    /// Notes a finding that the rule's action applies to. A value beyond those
+    /// that the wording takes is never shown, and only tells findings apart.
     #[inline(never)]
     pub fn add(&mut self, place: Place, wording: &'static Wording, values: &[&str]) {
         self.note(place, wording, values, Strength::Action);
@@ -179,5 +195,18 @@ mod tests {
         let finding = findings.into_vec().remove(0);
         assert_eq!(finding.remark.to_string(), "some-rule: spec: is a\\u{a}b, must be c {}");
         assert_eq!(finding.remark.text(), "is a\\u{a}b, must be c {}");
+    }
+
+    #[test]
+    fn a_value_beyond_the_wording_is_not_shown_and_tells_remarks_apart() {
+        let mut findings = Findings::new("some-rule");
+        for hidden in ["s3cret", "s3cret", "other"] {
+            findings.add(Place::at("spec"), &WORDING, &["a", "b", hidden]);
+        }
+        let findings = findings.into_vec();
+        let identities: Vec<String> = findings.iter().map(|finding| finding.remark.identity()).collect();
+        assert!(findings.iter().all(|finding| finding.remark.to_string() == "some-rule: spec: is a, must be b"));
+        assert_eq!(identities[0], identities[1]);
+        assert_ne!(identities[1], identities[2]);
     }
 }

@@ -7,6 +7,8 @@ pub mod plan;
 pub mod scene;
 mod summary;
 
+use std::cell::OnceCell;
+
 use k8s_openapi::Resource;
 use k8s_openapi::api::batch::v1::Job;
 
@@ -314,7 +316,15 @@ impl Review<'_> {
 
     fn scene<'t>(&'t self, meta: &'t Meta<'t>, target: &'t Target<'t>) -> Scene<'t> {
         let Settings { common, rules } = self.settings;
-        Scene { request: self.request, common, rules, meta, target, lookup: self.lookup }
+        Scene {
+            request: self.request,
+            common,
+            rules,
+            meta,
+            target,
+            lookup: self.lookup,
+            identity_annotations: OnceCell::new(),
+        }
     }
 
     /// What was wrong already before this UPDATE. Asked only when something is

@@ -5,10 +5,12 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
+use super::finding::Strength;
 use super::lookup::{Account, Lookup};
 use super::plan;
 use crate::admission::request::{Operation, Request};
 use crate::admission::subject::Subject;
+use crate::identity::key::{self, Reading};
 use crate::matching::names::Names;
 use crate::object;
 use crate::object::edit::{End, NoSuchPlace, Node, Step};
@@ -19,7 +21,7 @@ use crate::object::rbac::{Accounts, Binding, Role};
 use crate::object::secret::TokenSecret;
 use crate::object::service_account::ServiceAccount;
 use crate::object::token_request::TokenRequest;
-use crate::object::view::{self, Misfit, Raw, Strings};
+use crate::object::view::{self, Members, Misfit, Raw, Strings, Text};
 use crate::rules::Rule;
 use crate::settings::Common;
 use crate::settings::params::Params;
@@ -66,6 +68,8 @@ pub struct Scene<'s> {
     pub target: &'s Target<'s>,
     /// The look-up.
     pub lookup: &'s Lookup<'s>,
+    /// Found by whoever asks first.
+    pub identity_annotations: OnceCell<Vec<Annotation>>,
 }
 
 /// The object as its subject's views.
@@ -182,6 +186,12 @@ impl<'a> Target<'a> {
         let own = pod.metadata.unwrap_or_default();
         Ok((meta, Some(Self::Workload(Workload::new(&own, pod.spec, true, Place::at(&root))))))
     }
+}
+
+/// A path as errors name it.
+#[must_use]
+pub fn object_path(place: &Place) -> String {
+    [OBJECT, ".", place.as_str()].concat()
 }
 
 impl<'s> Scene<'s> {
@@ -309,29 +319,72 @@ impl<'s> Scene<'s> {
         self.meta.annotations.read("object.metadata.annotations")
     }
 
-    /// Calls `each` with every annotation under a prefix, of the ServiceAccount
-    /// or of the Pod or template: with what follows the prefix, with the value,
-    /// and with the place.
+    /// The annotations whose keys are, or look like, those of cloud identities:
+    /// of the ServiceAccount, or of the Pod or template. Read once for all rules.
+    ///
+    /// # Errors
+    /// [`Misfit`] when they are not a map.
+    pub fn identity_annotations(&self) -> Result<&[Annotation], Misfit> {
+        if let Some(annotations) = self.identity_annotations.get() {
+            return Ok(annotations);
+        }
+        let raw = self.workload().map_or(self.meta.annotations, |workload| workload.annotations);
+        let mut found = Vec::new();
+        // Every such key has a slash.
+        if raw.may_hold("/") {
+            let all: Members<'s, Raw<'s>> = raw.read_at(&|| object_path(&self.annotations_place()))?;
+            for (key, value) in all.iter() {
+                let reading = key::read(key, &self.common.aws.annotation_prefix);
+                if let (Some(value), true) = (value.text(), reading != Reading::Other) {
+                    found.push(Annotation { key: key.to_owned(), value: value.to_owned(), reading });
+                }
+            }
+        }
+        Ok(self.identity_annotations.get_or_init(|| found))
+    }
+
+    /// Calls `each` with every one of them under a prefix: with what follows the
+    /// prefix and its slash, with the value, and with the place.
     ///
     /// # Errors
     /// [`Misfit`] when they are not a map of strings.
     #[inline(never)]
     pub fn each_annotation(&self, prefix: &str, each: &mut dyn FnMut(&str, &str, Place)) -> Result<(), Misfit> {
-        let (raw, metadata) = match self.target {
-            Target::Workload(workload) => (workload.annotations, workload.metadata_place()),
-            _ => (self.meta.annotations, Place::at("metadata")),
-        };
-        if !raw.may_hold(prefix) {
-            return Ok(());
-        }
-        let place = metadata.field("annotations");
-        let annotations: Strings<'_> = raw.read_at(&|| [OBJECT, ".", place.as_str()].concat())?;
-        for (key, value) in annotations.iter() {
-            if let (Some(suffix), Some(value)) = (key.strip_prefix(prefix), value) {
-                each(suffix, value, place.key(key));
+        for annotation in self.identity_annotations()? {
+            if let Some(suffix) = key::suffix(&annotation.key, prefix) {
+                each(suffix, &self.text_of(annotation)?, self.place_of(annotation));
             }
         }
         Ok(())
+    }
+
+    /// The value of one of them.
+    ///
+    /// # Errors
+    /// [`Misfit`] when it is no text.
+    #[inline(never)]
+    pub fn text_of<'t>(&self, annotation: &'t Annotation) -> Result<Text<'t>, Misfit> {
+        view::read(&annotation.value, &object_path(&self.place_of(annotation)))
+    }
+
+    /// Where one of them is.
+    #[must_use]
+    #[inline(never)]
+    pub fn place_of(&self, annotation: &Annotation) -> Place {
+        self.annotations_place().key(&annotation.key)
+    }
+
+    /// Where these annotations are.
+    #[must_use]
+    pub fn annotations_place(&self) -> Place {
+        self.workload().map_or_else(|| Place::at("metadata"), Workload::metadata_place).field("annotations")
+    }
+
+    /// The strength of a finding about annotations: on a Pod a warning at the
+    /// most, because a workload that runs must survive the drain of its node.
+    #[must_use]
+    pub fn spared_on_pods(&self, strength: Strength) -> Strength {
+        if self.workload().is_some_and(|workload| !workload.is_template) { Strength::Warning } else { strength }
     }
 
     /// The accounts that exemptions compare, namespace and name.
@@ -433,10 +486,20 @@ impl<'a> Workload<'a> {
         if !self.labels.may_hold(key) {
             return Ok(None);
         }
-        let labels: Strings<'a> =
-            self.labels.read_at(&|| [OBJECT, ".", self.metadata_place().field("labels").as_str()].concat())?;
+        let labels: Strings<'a> = self.labels.read_at(&|| object_path(&self.metadata_place().field("labels")))?;
         Ok(labels.text(key).map(str::to_owned))
     }
+}
+
+/// An annotation, its value unread.
+#[derive(Debug)]
+pub struct Annotation {
+    /// Its key.
+    pub key: String,
+    /// What its key is.
+    pub reading: Reading,
+    /// As JSON.
+    value: String,
 }
 
 /// The object that fixes change; steps begin at the Pod or template.

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Names that clouds give: parsed once, valid from then on. What is wrong with
 //! a text has its own words, because clouds answer "not authorized" to all of
-//! it.
+//! it. And the keys under which accounts and Pods name them.
 
 pub mod account_id;
 pub mod flaw;
 pub mod gcp_project;
 pub mod gcp_service_account;
 pub mod guid;
+pub mod key;
 pub mod mistake;
 pub mod partition;
 pub mod role_arn;

@@ -33,6 +33,18 @@ pub fn any(patterns: &[Glob<'_>], text: &str) -> bool {
     patterns.iter().any(|pattern| pattern.matches(text))
 }
 
+/// The patterns, for people.
+#[must_use]
+#[inline(never)]
+pub fn listed(patterns: &[Glob<'_>]) -> String {
+    let mut all = String::new();
+    for pattern in patterns {
+        all.push_str(if all.is_empty() { "" } else { ", " });
+        all.push_str(&pattern.0);
+    }
+    all
+}
+
 /// Whether `pattern` covers the whole of `text`. Looks back to the last `*`
 /// only, so the cost is at most the product of the two lengths.
 #[must_use]
@@ -73,7 +85,7 @@ pub fn matches(pattern: &str, text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use super::{Glob, listed, matches};
     use rstest::rstest;
 
     #[rstest]
@@ -98,6 +110,12 @@ mod tests {
     #[case("**", "x", true)]
     fn covers(#[case] pattern: &str, #[case] text: &str, #[case] expected: bool) {
         assert_eq!(matches(pattern, text), expected);
+    }
+
+    #[test]
+    fn lists_patterns_as_they_were_written() {
+        assert_eq!(listed(&[Glob::new("a-*"), Glob::new("b")]), "a-*, b");
+        assert_eq!(listed(&[]), "");
     }
 
     #[test]

@@ -5,3 +5,4 @@ pub mod account;
 pub mod glob;
 pub mod names;
 pub mod near;
+pub mod word;

@@ -42,13 +42,57 @@ pub fn meant<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option
         .map(|(_, candidate)| candidate)
 }
 
+/// What a word consists of after folding: the set of its letters, some of which
+/// share a bit, and its length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    letters: u32,
+    length: usize,
+}
+
+impl Shape {
+    /// The shape of a word.
+    #[must_use]
+    pub const fn of(word: &str) -> Self {
+        let mut shape = Self { letters: 0, length: 0 };
+        let mut bytes = word.as_bytes();
+        while let [byte, rest @ ..] = bytes {
+            if !matches!(byte, b'-' | b'_') {
+                shape.letters |= 1 << (byte.to_ascii_lowercase() & 31);
+                shape.length += 1;
+            }
+            bytes = rest;
+        }
+        shape
+    }
+
+    /// Whether words of these shapes could be so near to each other: a letter
+    /// that only one of them has costs a change of its own.
+    const fn may_be_within(self, other: Self, most: usize) -> bool {
+        let (mine, others) = (self.letters & !other.letters, other.letters & !self.letters);
+        self.length.abs_diff(other.length) <= most
+            && mine.count_ones() as usize <= most
+            && others.count_ones() as usize <= most
+    }
+}
+
+/// How far a word is from a known one after the same folding; none if more than
+/// `most`. The shapes are theirs: most words are too far by those already.
+#[must_use]
+pub fn within((word, shape): (&str, Shape), (known, known_shape): (&str, Shape), most: usize) -> Option<usize> {
+    if !shape.may_be_within(known_shape, most) {
+        return None;
+    }
+    Some(distance(&folded(word), &folded(known))).filter(|distance| *distance <= most)
+}
+
 fn folded(word: &str) -> String {
     word.chars().filter(|c| !matches!(c, '-' | '_')).take(64).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{distance, meant};
+    use super::{Shape, distance, meant, within};
     use rstest::rstest;
 
     #[rstest]
@@ -72,5 +116,31 @@ mod tests {
     #[case("", None)]
     fn suggests(#[case] word: &str, #[case] expected: Option<&str>) {
         assert_eq!(meant(word, ["pod-automount", "default-service-account"]), expected);
+    }
+
+    #[rstest]
+    #[case("role_ARN", "role-arn", 2, Some(0))]
+    #[case("role-arm", "role-arn", 2, Some(1))]
+    #[case("ralo-arm", "role-arn", 2, None)]
+    #[case("eks.amazon.com", "eks.amazonaws.com", 3, Some(3))]
+    #[case("eks.amazon.com", "eks.amazonaws.com", 2, None)]
+    #[case("esk.amazonaws.com", "eks.amazonaws.com", 3, Some(1))]
+    #[case("sidecar.istio.io", "eks.amazonaws.com", 3, None)]
+    #[case("é", "e", 3, Some(1))]
+    fn is_as_far(#[case] word: &str, #[case] known: &str, #[case] most: usize, #[case] expected: Option<usize>) {
+        assert_eq!(within((word, Shape::of(word)), (known, Shape::of(known)), most), expected);
+    }
+
+    /// What is sorted out early is indeed too far.
+    #[test]
+    fn the_short_cut_cuts_nothing_off() {
+        let words = ["eks.amazonaws.com", "eks.amazon.com", "ecs.amazonaws.com", "iam.gke.io", "", "a-b_c", "cab"];
+        for (word, known) in words.iter().flat_map(|word| words.map(|known| (*word, known))) {
+            for most in 0..5 {
+                let far = distance(&word.replace(['-', '_'], ""), &known.replace(['-', '_'], ""));
+                let found = within((word, Shape::of(word)), (known, Shape::of(known)), most);
+                assert_eq!(found, (far <= most).then_some(far), "{word} {known} {most}");
+            }
+        }
     }
 }

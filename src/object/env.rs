@@ -28,8 +28,29 @@ view! {
 view! {
     /// An object whose keys become environment variables.
     pub struct EnvFrom<'a> {
+        /// What their names are made to begin with.
+        pub prefix: Option<Text<'a>> = "prefix",
         /// A Secret.
         pub secret: Option<SecretName<'a>> = "secretRef",
+    }
+}
+
+impl Env<'_> {
+    /// The value that is written here; empty when there is none, or when it
+    /// comes from elsewhere. `place` is the variable's path, for errors.
+    ///
+    /// # Errors
+    /// [`Misfit`] when it is no text.
+    #[inline(never)]
+    pub fn literal(&self, place: &dyn Fn() -> String) -> Result<Text<'_>, Misfit> {
+        self.value.read_at(&|| place() + ".value")
+    }
+
+    /// What the value is, or comes from, as JSON: to tell an old finding from
+    /// a new one, never to be shown.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        self.value.text().or_else(|| self.value_from.text()).unwrap_or_default()
     }
 }
 
@@ -38,6 +59,7 @@ impl<'a> Container<'a> {
     ///
     /// # Errors
     /// [`Misfit`] when they are not a list of objects.
+    #[inline(never)]
     pub fn read_env(&self, base: &dyn Fn() -> String) -> Result<Vec<Env<'a>>, Misfit> {
         self.env.read_at(&|| base() + ".env")
     }
@@ -46,6 +68,7 @@ impl<'a> Container<'a> {
     ///
     /// # Errors
     /// [`Misfit`] when they are not a list of objects.
+    #[inline(never)]
     pub fn read_env_from(&self, base: &dyn Fn() -> String) -> Result<Vec<EnvFrom<'a>>, Misfit> {
         self.env_from.read_at(&|| base() + ".envFrom")
     }

@@ -15,6 +15,7 @@ use std::ops::Deref;
 pub use super::json::Misfit;
 use super::json::{Cursor, Read};
 use super::place::Shown;
+use crate::matching::word;
 
 /// Something that can be read from JSON, in place: what is read into a value and
 /// moved from there to where it belongs is a fifth of the module.
@@ -119,6 +120,13 @@ impl<'a> Raw<'a> {
     #[inline(never)]
     pub fn may_hold(self, word: &str) -> bool {
         self.0.is_some_and(|text| text.contains(word) || text.contains('\\'))
+    }
+
+    /// Whether one of these words may be in the value. A backslash has to be
+    /// among them.
+    #[must_use]
+    pub fn may_hold_any(self, words: &[&str]) -> bool {
+        self.0.is_some_and(|text| word::any(words, text))
     }
 
     /// Reads the value now; absent gives the default. The path is asked for

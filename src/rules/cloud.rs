@@ -2,9 +2,13 @@
 //! What the rules about cloud identity share: which identity a ServiceAccount
 //! declares, and by which variables containers get at one.
 
+use std::cell::Cell;
+
 use crate::engine::lookup::Account;
 use crate::engine::scene::{Scene, Stop, Workload};
+use crate::identity::key::SKIP_CONTAINERS;
 use crate::identity::skip_list;
+use crate::matching::word;
 use crate::settings::Common;
 
 /// The role that a container is to have.
@@ -45,8 +49,26 @@ impl Cloud {
         }
     }
 
+    /// Whom a token of this audience is a credential for, where that is known.
+    /// <https://docs.aws.amazon.com/eks/latest/userguide/iam-roles-for-service-accounts.html>
+    /// <https://cloud.google.com/iam/docs/workload-identity-federation-with-kubernetes>
+    /// <https://azure.github.io/azure-workload-identity/docs/concepts.html>
+    #[must_use]
+    pub fn of_audience(audience: &str, common: &Common<'_>) -> Option<Self> {
+        if audience == common.aws.default_audience.as_str() || word::any(&["amazonaws.com"], audience) {
+            Some(Self::Aws)
+        } else if word::any(&["AzureADTokenExchange"], audience) {
+            Some(Self::Azure)
+        } else if word::any(&["googleapis.com"], audience) {
+            Some(Self::Google)
+        } else {
+            None
+        }
+    }
+
     /// The annotation by which a ServiceAccount declares an identity there.
     #[must_use]
+    #[inline(never)]
     pub fn key(self, common: &Common<'_>) -> String {
         match self {
             Self::Aws => [common.aws.annotation_prefix.as_str(), "/role-arn"].concat(),
@@ -72,6 +94,7 @@ pub enum Declared<'s> {
 ///
 /// # Errors
 /// As [`Scene::account`].
+#[inline(never)]
 pub fn declared<'s>(scene: &Scene<'s>, workload: &Workload<'_>, cloud: Cloud) -> Result<Declared<'s>, Stop> {
     Ok(match scene.account(workload)? {
         Account::Unknown => Declared::Unknown,
@@ -83,31 +106,78 @@ pub fn declared<'s>(scene: &Scene<'s>, workload: &Workload<'_>, cloud: Cloud) ->
     })
 }
 
+/// A flag as Go's `strconv.ParseBool` reads it.
+/// <https://pkg.go.dev/strconv#ParseBool>
+#[must_use]
+pub fn boolean(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
+        _ => None,
+    }
+}
+
 /// A Pod with this label asks the EKS Pod identity webhook to leave it alone. It
 /// is part of the webhook's configuration, whatever the prefix of annotations.
 /// <https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/deploy/mutatingwebhook.yaml>
 pub const SKIP_LABEL: &str = "eks.amazonaws.com/skip-pod-identity-webhook";
 
-/// An annotation of the Pod or template that the EKS webhook reads; `suffix`
-/// begins with the slash.
+/// An annotation of the Pod or template that the EKS webhook reads.
 ///
 /// # Errors
 /// [`Stop`] when annotations are not a map of strings.
 pub fn pod_option(scene: &Scene<'_>, suffix: &str) -> Result<Option<String>, Stop> {
-    let key = [scene.common.aws.annotation_prefix.as_str(), suffix].concat();
     let mut found = None;
-    scene.each_annotation(&key, &mut |rest, value, _| {
-        if rest.is_empty() {
+    scene.each_annotation(scene.common.aws.annotation_prefix.as_str(), &mut |there, value, _| {
+        if there == suffix {
             found = Some(value.to_owned());
         }
     })?;
     Ok(found)
 }
 
-/// The containers that the EKS webhook is to leave alone.
+/// What the account of a Pod or template declares, worked out once for each
+/// cloud: a hostile Pod has thousands of variables, and its account of
+/// annotations.
+pub struct Identities<'i, 's> {
+    scene: &'i Scene<'s>,
+    workload: &'i Workload<'i>,
+    known: Cell<[Option<Declared<'s>>; 3]>,
+}
+
+impl<'i, 's> Identities<'i, 's> {
+    /// Nothing is asked yet.
+    #[must_use]
+    pub const fn new(scene: &'i Scene<'s>, workload: &'i Workload<'i>) -> Self {
+        Self { scene, workload, known: Cell::new([None; 3]) }
+    }
+
+    /// As [`declared`].
+    ///
+    /// # Errors
+    /// As [`declared`].
+    #[inline(never)]
+    pub fn of(&self, cloud: Cloud) -> Result<Declared<'s>, Stop> {
+        let [mut aws, mut google, mut azure] = self.known.get();
+        let slot = match cloud {
+            Cloud::Aws => &mut aws,
+            Cloud::Google => &mut google,
+            Cloud::Azure => &mut azure,
+        };
+        if let Some(declared) = *slot {
+            return Ok(declared);
+        }
+        let declared = declared(self.scene, self.workload, cloud)?;
+        *slot = Some(declared);
+        self.known.set([aws, google, azure]);
+        Ok(declared)
+    }
+}
+
+/// The containers that the EKS Pod identity webhook is to leave alone.
 ///
 /// # Errors
-/// As [`pod_option`].
-pub fn skipped_containers(scene: &Scene<'_>) -> Result<Vec<String>, Stop> {
-    Ok(pod_option(scene, "/skip-containers")?.as_deref().and_then(skip_list::names).unwrap_or_default())
+/// [`Stop`] when the annotations cannot be read.
+pub fn skipped(scene: &Scene<'_>) -> Result<Vec<String>, Stop> {
+    Ok(pod_option(scene, SKIP_CONTAINERS)?.as_deref().and_then(skip_list::names).unwrap_or_default())
 }

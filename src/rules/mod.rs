@@ -8,9 +8,15 @@
 pub mod azure_workload_identity;
 pub mod binding_subjects;
 pub mod cloud;
+pub mod cloud_token_audience;
 pub mod default_service_account;
 pub mod ephemeral_token_mount;
 pub mod gcp_service_account;
+pub mod identity_annotation_keys;
+pub mod identity_annotation_placement;
+pub mod identity_annotations;
+pub mod identity_editors;
+pub mod identity_env;
 pub mod identity_injection;
 pub mod irsa_injection;
 pub mod kubelet_host_path;
@@ -24,6 +30,7 @@ pub mod reserved_volume_name;
 pub mod role_arn;
 pub mod service_account_automount;
 pub mod service_account_secrets;
+pub mod static_credentials;
 pub mod token_and_cloud_role;
 pub mod token_issuing_roles;
 pub mod token_request;
@@ -49,10 +56,17 @@ pub static RULES: &[&Rule] = &[
     &ephemeral_token_mount::RULE,
     &kubelet_host_path::RULE,
     &token_and_cloud_role::RULE,
+    &static_credentials::RULE,
+    &identity_env::RULE,
+    &cloud_token_audience::RULE,
     &identity_injection::RULE,
+    &identity_annotation_placement::RULE,
     &service_account_automount::RULE,
     &service_account_secrets::RULE,
     &role_arn::RULE,
+    &identity_annotations::RULE,
+    &identity_annotation_keys::RULE,
+    &identity_editors::RULE,
     &gcp_service_account::RULE,
     &azure_workload_identity::RULE,
     &token_request::RULE,

@@ -2,9 +2,11 @@
 //! What the rules about tokens share: which tokens a Pod has, and who put them
 //! there. A token is known by its source, never by the name of its volume.
 
+pub use crate::engine::scene::object_path;
+
 use super::pod_automount;
 use crate::engine::lookup::Account;
-use crate::engine::scene::{OBJECT, Scene, Stop, Workload};
+use crate::engine::scene::{Scene, Stop, Workload};
 use crate::object::edit::Step;
 use crate::object::place::Place;
 use crate::object::pod::{TokenSource, Volume};
@@ -25,6 +27,12 @@ impl Token<'_> {
     pub fn place(&self, workload: &Workload<'_>) -> Place {
         let sources = workload.volume_place(self.index, self.volume).field("projected.sources");
         sources.entry(self.source.path.as_deref(), self.position).field("serviceAccountToken")
+    }
+
+    /// The name of its volume.
+    #[must_use]
+    pub fn volume_name(&self) -> &str {
+        self.volume.name.as_deref().unwrap_or_default()
     }
 
     /// The steps to it from the Pod or template.
@@ -106,12 +114,6 @@ pub fn api_token<'s>(scene: &Scene<'_>, workload: &'s Workload<'s>) -> Result<Op
         },
     };
     Ok(is_to_come.then_some(ApiToken::ToCome))
-}
-
-/// A path as errors name it.
-#[must_use]
-pub fn object_path(place: &Place) -> String {
-    format!("{OBJECT}.{place}")
 }
 
 #[cfg(test)]

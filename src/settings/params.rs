@@ -53,6 +53,8 @@ pub enum Kind {
     /// A list of maps, each with these parameters. One without a default
     /// (empty text) is required.
     Entries(&'static [Param]),
+    /// A map with these parameters.
+    Map(&'static [Param]),
 }
 
 impl Kind {
@@ -68,12 +70,16 @@ impl Kind {
             Self::Texts { of, .. } => format!("list of {of}"),
             Self::Seconds { least, most } => format!("seconds, {least} to {most}"),
             Self::ByKey(kind) => format!("map of key to {}", kind.describe()),
-            Self::Entries(fields) => {
-                let names: Vec<_> = fields.iter().map(|field| format!("`{}`", field.name)).collect();
-                format!("list of {{{}}}", names.join(", "))
-            }
+            Self::Entries(fields) => ["list of ", &described(fields)].concat(),
+            Self::Map(fields) => described(fields),
         }
     }
+}
+
+/// How documentation names a map.
+fn described(fields: &[Param]) -> String {
+    let names: Vec<_> = fields.iter().map(|field| format!("`{}`", field.name)).collect();
+    format!("{{{}}}", names.join(", "))
 }
 
 /// Reads the parameters of one map.
@@ -257,6 +263,20 @@ impl<'r, 'a> Params<'r, 'a> {
             Some(())
         });
         entries
+    }
+}
+
+impl<'a> Params<'_, 'a> {
+    /// A map, whose parameters `read` reads.
+    pub fn map(&mut self, param: &'static Param, read: &mut dyn FnMut(&mut Params<'_, 'a>)) {
+        let Kind::Map(declared) = &param.kind else { return };
+        let common = self.common;
+        self.read(param, |value, problems| {
+            let path = value.path;
+            let members = members(value, problems);
+            read(&mut Params::new(members, declared, path, problems, common));
+            Some(())
+        });
     }
 }
 

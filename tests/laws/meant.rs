@@ -11,11 +11,16 @@ use super::text::{Inside, Written, decoded};
 enum May {
     /// Nothing here; perhaps below.
     Nothing,
-    /// Set the member of this name, or add it at the end.
-    Set(&'static str),
+    /// Set the members of these names, or add them at the end.
+    Set(&'static [&'static str]),
     /// Take out these entries of the list.
     Take(Vec<bool>),
 }
+
+/// What `identity-annotations` sets on a Pod or template, and on an account.
+const ON_PODS: [&str; 1] = ["eks.amazonaws.com/token-expiration"];
+const ON_ACCOUNTS: [&str; 3] =
+    ["eks.amazonaws.com/token-expiration", "eks.amazonaws.com/audience", "eks.amazonaws.com/sts-regional-endpoints"];
 
 /// What all fixes together may do at `path` (keys, and `*` for entries of lists) of this object. A rule that joins
 /// with a fix adds its places here.
@@ -23,27 +28,34 @@ fn may(path: &[String], before: &Written<'_>, object: &Written<'_>) -> May {
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     let path = path.as_slice();
     match (object.member("kind").and_then(Written::string).unwrap_or_default().as_str(), path) {
-        ("ServiceAccount", []) => May::Set("automountServiceAccountToken"),
-        ("TokenRequest", ["spec"]) => May::Set("expirationSeconds"),
+        ("ServiceAccount", []) => May::Set(&["automountServiceAccountToken"]),
+        ("ServiceAccount", ["metadata", "annotations"]) => May::Set(&ON_ACCOUNTS),
+        ("TokenRequest", ["spec"]) => May::Set(&["expirationSeconds"]),
         ("ServiceAccount" | "TokenRequest", _) => May::Nothing,
         _ => may_in_pod(path, before, object),
     }
 }
 
 fn may_in_pod(path: &[&str], before: &Written<'_>, object: &Written<'_>) -> May {
+    let template = path
+        .strip_prefix(&["spec", "template"])
+        .or_else(|| path.strip_prefix(&["spec", "jobTemplate", "spec", "template"]))
+        .or_else(|| path.strip_prefix(&["template"]));
+    let is_pod = object.member("kind").and_then(Written::string).as_deref() == Some("Pod");
+    let metadata = if is_pod { Some(path) } else { template };
+    if metadata == Some(&["metadata", "annotations"]) {
+        return May::Set(&ON_PODS);
+    }
     // pod-automount
     let in_pod = path.strip_prefix(&["spec"]);
-    let in_template = path
-        .strip_prefix(&["spec", "template", "spec"])
-        .or_else(|| path.strip_prefix(&["spec", "jobTemplate", "spec", "template", "spec"]))
-        .or_else(|| path.strip_prefix(&["template", "spec"]));
+    let in_template = template.and_then(|template| template.strip_prefix(&["spec"]));
     match (in_pod, in_template) {
         // projected-token-lifetime, one-year-token
         (Some(["volumes", "*", "projected", "sources", "*", "serviceAccountToken"]), _)
         | (_, Some(["volumes", "*", "projected", "sources", "*", "serviceAccountToken"])) => {
-            May::Set("expirationSeconds")
+            May::Set(&["expirationSeconds"])
         }
-        (Some([]), _) | (_, Some([])) => May::Set("automountServiceAccountToken"),
+        (Some([]), _) | (_, Some([])) => May::Set(&["automountServiceAccountToken"]),
         (Some(["volumes"]), None) => May::Take(before.entries().iter().map(is_token_volume).collect()),
         (Some(["initContainers" | "containers" | "ephemeralContainers", "*", "volumeMounts"]), None) => {
             let volumes = object.member("spec").and_then(|spec| spec.member("volumes"));
@@ -167,11 +179,11 @@ fn accident_at(
     match (&before.inside, &after.inside) {
         (Inside::Map(old), Inside::Map(new)) => {
             let settable = match may(path, before, object) {
-                May::Set(key) => Some(key),
-                May::Nothing | May::Take(_) => None,
+                May::Set(keys) => keys,
+                May::Nothing | May::Take(_) => &[],
             };
             let is_new = |key: &str| !old.iter().any(|(known, _)| *known == key);
-            let is_meant = |key: &str| settable == Some(key) || is_pod && may_be_added(path, key);
+            let is_meant = |key: &str| settable.contains(&key) || is_pod && may_be_added(path, key);
             let mut kept = new.iter().filter(|(key, _)| !(is_new(key) && is_meant(&decoded(key))));
             for (key, value) in old {
                 let Some((found, changed)) = kept.next() else { return here("a field is gone") };
@@ -181,7 +193,7 @@ fn accident_at(
                 let is_filled = is_pod && value.text == "null" && may_be_added(path, &decoded(key));
                 // Another value of the label is the one that may be overwritten.
                 let is_label = is_pod && path == ["metadata", "labels"] && may_be_added(path, &decoded(key));
-                if settable == Some(decoded(key).as_str()) || is_filled || is_label {
+                if settable.contains(&decoded(key).as_str()) || is_filled || is_label {
                     continue;
                 }
                 let below = [path, &[decoded(key)]].concat();

@@ -53,6 +53,10 @@ pub struct Pantry {
     token_volume_names: Vec<&'static str>,
     /// Environment variables, whose values are canaries.
     env: Vec<&'static str>,
+    /// Environment variables with values that are no secret.
+    plain_env: Vec<(&'static str, &'static str)>,
+    /// What the variables of a whole Secret are made to begin with.
+    env_prefixes: Vec<&'static str>,
     /// Texts that settings may hold, each where it makes sense.
     words: Vec<&'static str>,
     /// Values of parameters that chance would not hit upon: rule, parameter, value.
@@ -67,8 +71,12 @@ pub fn pantry() -> Pantry {
     pod_automount(&mut pantry);
     default_service_account(&mut pantry);
     token_and_cloud_role(&mut pantry);
+    static_credentials(&mut pantry);
+    identity_env(&mut pantry);
+    cloud_token_audience(&mut pantry);
     service_accounts(&mut pantry);
     role_arn(&mut pantry);
+    identity_annotations(&mut pantry);
     other_clouds(&mut pantry);
     identity_injection(&mut pantry);
     irsa_injection(&mut pantry);
@@ -127,6 +135,35 @@ fn token_and_cloud_role(pantry: &mut Pantry) {
     pantry.env.extend(["AWS_ROLE_ARN", "AWS_ROLE_ARN"]);
 }
 
+fn static_credentials(pantry: &mut Pantry) {
+    pantry.env.extend(["AWS_ACCESS_KEY_ID", "AZURE_CLIENT_SECRET", "GOOGLE_APPLICATION_CREDENTIALS_JSON"]);
+    pantry.plain_env.extend([("S3_KEY", "AKIAIOSFODNN7EXAMPLE"), ("AWS_SESSION_TOKEN", "$(PASSWORD)")]);
+    pantry.env_prefixes.extend(["", "AWS_", "DB_"]);
+    pantry.words.extend(["PASSWORD", "AWS_*"]);
+}
+
+/// The pair that the webhook injects, whole and by halves, and other roles.
+fn identity_env(pantry: &mut Pantry) {
+    const FILE: &str = "/var/run/secrets/eks.amazonaws.com/serviceaccount/token";
+    pantry.plain_env.extend([
+        ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/app"),
+        ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/app"),
+        ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/admin"),
+        ("AWS_ROLE_ARN", "arn:aws:iam::$(ACCOUNT):role/app"),
+        ("AWS_ROLE_ARN", ""),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", FILE),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", FILE),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", FILE),
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://169.254.170.23/v1/credentials"),
+        ("AWS_REGION", "eu-west-1"),
+    ]);
+}
+
+/// Twice, so that they are drawn as often as others.
+fn cloud_token_audience(pantry: &mut Pantry) {
+    pantry.audiences.extend(["sts.amazonaws.com", "api://AzureADTokenExchange"]);
+}
+
 /// `service-account-automount` and `service-account-secrets`.
 fn service_accounts(pantry: &mut Pantry) {
     pantry.account_annotations.push(("kubernetes.io/enforce-mountable-secrets", "true"));
@@ -151,6 +188,45 @@ fn role_arn(pantry: &mut Pantry) {
     pantry.account_annotations.extend(roles.map(|role| ("eks.amazonaws.com/role-arn", role)));
     pantry.account_annotations.extend(roles.map(|role| ("eks.amazonaws.com/ecr-role-arn", role)));
     pantry.words.extend(["123456789012", "aws", "shop/*", "{namespace}/*", "arn:aws:iam::123456789012:role/app"]);
+}
+
+/// Values, keys, places and editors.
+fn identity_annotations(pantry: &mut Pantry) {
+    let role = "arn:aws:iam::123456789012:role/app";
+    pantry.account_annotations.extend([
+        ("eks.amazonaws.com/role-arn", role),
+        ("eks.amazonaws.com/role-arn", role),
+        ("eks.amazonaws.com/audience", "sts.amazonaws.com"),
+        ("eks.amazonaws.com/audience", ""),
+        ("eks.amazonaws.com/token-expiration", "3600"),
+        ("eks.amazonaws.com/token-expiration", "172800"),
+        ("eks.amazonaws.com/token-expiration", "1h"),
+        ("eks.amazonaws.com/sts-regional-endpoints", "true"),
+        ("eks.amazonaws.com/sts-regional-endpoints", "regional"),
+        ("eks.amazonaws.com/skip-containers", "web"),
+        ("eks.amazonaws.com/owner", "team-a"),
+        ("eks.amazon.com/role-arn", role),
+        ("iam.amazonaws.com/role", "app"),
+        ("iam.gke.io/gcp-service-account", "app@project.iam.gserviceaccount.com"),
+        ("azure.workload.identity/client_id", "x"),
+        ("azure.workload.identity/use", "true"),
+    ]);
+    pantry.pod_annotations.extend([
+        ("eks.amazonaws.com/token-expiration", "3600"),
+        ("eks.amazonaws.com/token-expiration", "172800"),
+        ("eks.amazonaws.com/token-expiration", "1h"),
+        ("eks.amazonaws.com/skip-containers", "web, cache"),
+        ("eks.amazonaws.com/skip-containers", "web,nginx"),
+        ("eks.amazonaws.com/role-arn", role),
+        ("eks.amazonaws.com/rolearn", role),
+    ]);
+    pantry.examples.extend([
+        ("identity-editors", "users", json!(["alice"])),
+        ("identity-editors", "groups", json!(["admins"])),
+        ("identity-annotations", "maxTokenExpirationSeconds", json!(3600)),
+        ("identity-annotations", "defaults", json!({"tokenExpirationSeconds": 3600, "stsRegionalEndpoints": true})),
+        ("identity-annotations", "defaults", json!({"audience": "sts.amazonaws.com"})),
+    ]);
 }
 
 /// `gcp-service-account` and `azure-workload-identity`.
@@ -366,14 +442,19 @@ fn injected() -> impl Strategy<Value = Vec<Value>> {
 }
 
 fn containers(pantry: &Pantry, names: &'static [&'static str], least: usize) -> BoxedStrategy<Vec<Value>> {
-    let env = vec((select(pantry.env.clone()), 0_u8..4), 0..3);
-    let container = (select(pantry.images.clone()), env).prop_map(|(image, env)| {
-        let variable = |(name, from): (&str, u8)| match from {
-            0 => json!({"name": name, "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}),
-            _ => json!({"name": name, "value": format!("{CANARY}-env")}),
-        };
-        let env: Vec<Value> = env.into_iter().map(variable).collect();
-        json!({"image": image, "args": [format!("--password={CANARY}")], "env": env})
+    let secret = (select(pantry.env.clone()), 0_u8..4).prop_map(|(name, from)| match from {
+        0 => json!({"name": name, "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}),
+        _ => json!({"name": name, "value": format!("{CANARY}-env")}),
+    });
+    let plain = select(pantry.plain_env.clone()).prop_map(|(name, value)| json!({"name": name, "value": value}));
+    let env = vec(prop_oneof![secret, plain], 0..4);
+    let prefix = option::weighted(0.1, select(pantry.env_prefixes.clone()));
+    let container = (select(pantry.images.clone()), env, prefix).prop_map(|(image, env, prefix)| {
+        let mut container = json!({"image": image, "args": [format!("--password={CANARY}")], "env": env});
+        if let Some(prefix) = prefix {
+            set(&mut container, "", "envFrom", json!([{"prefix": prefix, "secretRef": {"name": "s"}}]));
+        }
+        container
     });
     let images_of = pantry.images_of.clone();
     (subsequence(names, least..=names.len()), vec((container, any::<prop::sample::Index>()), names.len()))

@@ -182,24 +182,27 @@ fn of_kind(kind: &'static Kind, default: &str, words: &[&'static str]) -> Option
                 .prop_map(|pairs| Value::Object(pairs.into_iter().map(|(k, v)| (k.to_owned(), v)).collect()))
                 .boxed()
         }
-        Kind::Entries(fields) => {
-            let field = |param: &'static Param| Some((param, of_kind(&param.kind, param.default, words)?));
-            let fields: Vec<_> = fields.iter().map(field).collect::<Option<_>>()?;
-            let fields: Vec<_> = fields
-                .into_iter()
-                .map(|(param, value)| {
-                    let given = value.prop_map(Some);
-                    let given =
-                        if param.default.is_empty() { given.boxed() } else { prop_oneof![given, Just(None)].boxed() };
-                    given.prop_map(|value| (param.name.to_owned(), value))
-                })
-                .collect();
-            let entry = fields.prop_map(|fields| {
-                Value::Object(fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
-            });
-            vec(entry, 0..3).prop_map(Value::from).boxed()
-        }
+        Kind::Entries(fields) => vec(map_of(fields, words)?, 0..3).prop_map(Value::from).boxed(),
+        Kind::Map(fields) => map_of(fields, words)?,
     })
+}
+
+/// A map with these parameters; those without a default are there.
+fn map_of(fields: &'static [Param], words: &[&'static str]) -> Option<BoxedStrategy<Value>> {
+    let field = |param: &'static Param| Some((param, of_kind(&param.kind, param.default, words)?));
+    let fields: Vec<_> = fields.iter().map(field).collect::<Option<_>>()?;
+    let fields: Vec<_> = fields
+        .into_iter()
+        .map(|(param, value)| {
+            let given = value.prop_map(Some);
+            let given = if param.default.is_empty() { given.boxed() } else { prop_oneof![given, Just(None)].boxed() };
+            given.prop_map(|value| (param.name.to_owned(), value))
+        })
+        .collect();
+    let map = fields.prop_map(|fields| {
+        Value::Object(fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
+    });
+    Some(map.boxed())
 }
 
 /// The texts in the default of a parameter.

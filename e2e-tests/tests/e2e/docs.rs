@@ -190,10 +190,13 @@ fn parameter(table: &mut String, above: &str, param: &Param) {
     let default = if param.default.is_empty() { "required".to_owned() } else { format!("`{}`", param.default) };
     let (takes, doc) = (param.kind.describe(), param.doc);
     let _ = writeln!(table, "| `{name}` | {} | {} | {} |", cell(&takes), cell(&default), cell(doc));
-    if let Kind::Entries(fields) = &param.kind {
-        for field in *fields {
-            parameter(table, &format!("{name}[]."), field);
-        }
+    let (fields, below) = match &param.kind {
+        Kind::Entries(fields) => (*fields, "[]."),
+        Kind::Map(fields) => (*fields, "."),
+        _ => return,
+    };
+    for field in fields {
+        parameter(table, &format!("{name}{below}"), field);
     }
 }
 

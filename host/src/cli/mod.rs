@@ -8,6 +8,7 @@ mod describe;
 mod diff;
 mod input;
 mod judge;
+mod load;
 mod options;
 mod output;
 mod run;
@@ -45,6 +46,9 @@ enum Verb {
     /// Compare the policy's speed with one that accepts unread
     #[command(hide = true)]
     Bench(bench::Args),
+    /// Send many requests at once and compare the answers with those of a single thread
+    #[command(hide = true)]
+    Load(load::Args),
 }
 
 /// The whole command.
@@ -53,6 +57,7 @@ pub fn main() -> ExitCode {
         Verb::Run(args) => run::run(&args),
         Verb::Corpus(args) => corpus::run(&args),
         Verb::Bench(args) => bench::run(&args),
+        Verb::Load(args) => load::run(&args),
     };
     match result {
         Ok(Outcome::AllAccepted) => ExitCode::SUCCESS,

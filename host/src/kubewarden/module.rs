@@ -2,6 +2,8 @@
 
 //! The compiled module, and one call into a fresh instance of it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
@@ -21,6 +23,7 @@ const INTERRUPTED: &str = "execution deadline exceeded";
 pub struct Module {
     pre: WasmtimeEngineProviderPre,
     size: usize,
+    instances: Arc<AtomicUsize>,
 }
 
 /// Why a call gave no bytes.
@@ -50,12 +53,17 @@ impl Module {
             .build_pre()
             .context("this is no waPC module")?;
         tick(&engine)?;
-        Ok(Self { pre, size: wasm.len() })
+        Ok(Self { pre, size: wasm.len(), instances: Arc::default() })
     }
 
     /// The module's size in bytes.
     pub fn size(&self) -> usize {
         self.size
+    }
+
+    /// How many instances there are now.
+    pub fn instances(&self) -> usize {
+        self.instances.load(Ordering::Relaxed)
     }
 
     /// Makes an instance, calls one operation and drops the instance. The time limit holds for the start functions
@@ -67,6 +75,11 @@ impl Module {
         timeout: Duration,
         callback: Box<HostCallback>,
     ) -> Result<Vec<u8>, CallError> {
+        let alive = Alive::new(&self.instances);
+        let callback: Box<HostCallback> = Box::new(move |id, binding, namespace, operation, payload| {
+            let _ = &alive;
+            callback(id, binding, namespace, operation, payload)
+        });
         // One tick may be nearly over.
         let ticks = u64::try_from(timeout.as_nanos().div_ceil(TICK.as_nanos())).unwrap_or(u64::MAX - 1) + 1;
         let deadlines = EpochDeadlines { wapc_init: ticks, wapc_func: ticks };
@@ -80,6 +93,22 @@ impl Module {
             wapc::errors::Error::GuestCallFailure(text) => CallError::Guest(text),
             other => CallError::Guest(other.to_string()),
         })
+    }
+}
+
+/// Counts an instance for as long as its host functions exist, which are part of it.
+struct Alive(Arc<AtomicUsize>);
+
+impl Alive {
+    fn new(instances: &Arc<AtomicUsize>) -> Self {
+        instances.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(instances))
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

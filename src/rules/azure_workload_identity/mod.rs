@@ -13,6 +13,7 @@ use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Strength, Wording};
 use crate::engine::scene::{Scene, Stop, Workload};
 use crate::identity::guid::{BRACES, DASHES, DIGITS, DOMAIN_NAME, NOT_GUID, NOT_HEX, RESOURCE_ID, ZEROS};
+use crate::identity::key::USE_LABEL;
 use crate::identity::{Guid, flaw, mistake};
 use crate::object::place::Place;
 use crate::object::view::{Text, listed};
@@ -76,11 +77,7 @@ static INJECTS: Wording = Wording {
 };
 
 /// What stands before each key.
-const PREFIX: &str = "azure.workload.identity/";
-
-/// The label by which a Pod asks for the webhook. Without it none of the
-/// annotations is read.
-const USE: &str = "azure.workload.identity/use";
+const PREFIX: &str = "azure.workload.identity";
 
 /// How long the token lives; the Pod wins over the account.
 const LIFETIME_KEY: &str = "service-account-token-expiration";
@@ -129,7 +126,7 @@ fn judge_pod(scene: &Scene<'_>, pod: &Workload<'_>, findings: &mut Findings) -> 
         return Ok(());
     }
     // Where the webhook is not asked, nothing comes of a mistake.
-    let is_asked = pod.label(USE)?.as_deref() == Some("true");
+    let is_asked = pod.label(USE_LABEL)?.as_deref() == Some("true");
     scene.each_annotation(PREFIX, &mut |suffix, value, place| {
         let (wording, matters) = match suffix {
             LIFETIME_KEY if !is_lifetime(value) => (&LIFETIME, true),

@@ -102,7 +102,7 @@ fn every_text_in_full() {
 #[case("proxy-sidecar-port", "x", true)]
 #[case("client_id", "x", true)]
 fn on_accounts(#[case] key: &str, #[case] value: &str, #[case] is_fine: bool) {
-    assert_eq!(word(&review(&on_account(key, value), &json!({}))), if is_fine { "fine" } else { "reject" });
+    assert_eq!(word(&review(&on_account(key, value), &settings())), if is_fine { "fine" } else { "reject" });
 }
 
 #[rstest]

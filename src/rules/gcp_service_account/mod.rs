@@ -73,7 +73,7 @@ static QUOTA_PROJECT: Wording = Wording {
 };
 
 /// What stands before each key.
-const PREFIX: &str = "iam.gke.io/";
+const PREFIX: &str = "iam.gke.io";
 
 struct GcpServiceAccountRule<'a> {
     projects: Vec<Text<'a>>,

@@ -74,7 +74,7 @@ fn every_text_in_full() {
 #[case::another_key(json!({"iam.gke.io/gcp-serviceaccount": "x"}))]
 #[case::another_prefix(json!({"example.com/iam.gke.io/gcp-service-account": "x"}))]
 fn accepted(#[case] annotations: Value) {
-    assert_eq!(word(&review(&create(&account(&annotations)), &json!({}))), "fine");
+    assert_eq!(word(&review(&create(&account(&annotations)), &of_projects(&[]))), "fine");
 }
 
 #[rstest]

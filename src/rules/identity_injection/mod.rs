@@ -10,13 +10,12 @@
 
 use super::cloud::{
     AWS_CONTAINER_TOKEN, AWS_CONTAINER_TOKEN_FILE, AWS_CONTAINER_URI, AWS_ROLE, AWS_TOKEN_FILE, Cloud, Declared,
-    SKIP_LABEL, declared, skipped_containers,
+    SKIP_LABEL, declared, skipped,
 };
-use super::tokens::object_path;
 use super::{Check, Room, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Wording};
-use crate::engine::scene::{Scene, Stop, Workload};
+use crate::engine::scene::{Scene, Stop, Workload, object_path};
 use crate::matching::names::Names;
 use crate::object::env::{Env, named};
 use crate::object::place::Place;
@@ -92,9 +91,9 @@ impl Check for IdentityInjection {
         if pod.label(SKIP_LABEL)?.is_some() {
             return Ok(());
         }
-        let skipped = skipped_containers(scene)?;
+        let listed = skipped(scene)?;
         // A hostile Pod may have thousands of each.
-        let skipped = Names::from(skipped.iter().map(|name| (name.as_str(), 0)).collect::<Vec<_>>());
+        let skipped = Names::from(listed.iter().map(|name| (name.as_str(), 0)).collect::<Vec<_>>());
         let volumes = Volumes { pod, names: pod.spec.volume_names() };
         let mut is_known = true;
         scene.each_container(pod, &mut |judged| {

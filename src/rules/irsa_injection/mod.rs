@@ -11,14 +11,14 @@
 
 mod injection;
 
-use super::cloud::{Cloud, SKIP_LABEL, pod_option, skipped_containers};
+use super::cloud::{Cloud, SKIP_LABEL, boolean, pod_option, skipped};
 use super::role_arn::{self, Holder, ON_DEFAULT, RoleRules};
-use super::tokens::object_path;
 use super::{Check, Fix, Room, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Changes, Findings, Wording};
 use crate::engine::lookup::Account;
-use crate::engine::scene::{Edit, Judged, Scene, Stop, Workload};
+use crate::engine::scene::{Edit, Judged, Scene, Stop, Workload, object_path};
+use crate::identity::key::{AUDIENCE as AUDIENCE_KEY, STS_REGIONAL_ENDPOINTS, TOKEN_EXPIRATION};
 use crate::matching::account;
 use crate::matching::glob::Glob;
 use crate::matching::names::Names;
@@ -131,7 +131,7 @@ impl IrsaInjection<'_> {
         let (namespace, name) = (scene.request.namespace(), pod.spec.account());
         let Account::Known(record) = scene.account(pod)? else { return Ok(Plan::Nothing) };
         let aws = &scene.common.aws;
-        let option = |suffix: &str| record.annotation(&[aws.annotation_prefix.as_str(), suffix].concat());
+        let option = |suffix: &str| record.annotation(&[aws.annotation_prefix.as_str(), "/", suffix].concat());
         let way = if account::any(&self.pod_identity, namespace, name) { &POD_IDENTITY } else { &IRSA };
         let (mut role, mut audience, mut directory) = (String::new(), way.audience, way.directory);
         if way.is_irsa() {
@@ -150,7 +150,7 @@ impl IrsaInjection<'_> {
                 return Ok(Plan::Refused(&REFUSED, reasons));
             }
             directory = aws.token_mount_path.as_str();
-            audience = option("/audience").unwrap_or(aws.default_audience.as_str());
+            audience = option(AUDIENCE_KEY).unwrap_or(aws.default_audience.as_str());
             if scene.common.is_api_audience(audience) {
                 let shown = if audience.is_empty() { "\"\"" } else { audience };
                 return Ok(Plan::Refused(&AUDIENCE, vec![shown.to_owned()]));
@@ -158,8 +158,8 @@ impl IrsaInjection<'_> {
         }
         // What cannot be read is passed over, as the webhook does.
         let seconds = |text: &str| text.parse::<i64>().ok();
-        let of_pod = pod_option(scene, "/token-expiration")?.as_deref().and_then(seconds);
-        let seconds = of_pod.or_else(|| seconds(option("/token-expiration")?)).unwrap_or(self.seconds);
+        let of_pod = pod_option(scene, TOKEN_EXPIRATION)?.as_deref().and_then(seconds);
+        let seconds = of_pod.or_else(|| seconds(option(TOKEN_EXPIRATION)?)).unwrap_or(self.seconds);
         Ok(Plan::Inject(Injection {
             way,
             role,
@@ -167,7 +167,7 @@ impl IrsaInjection<'_> {
             audience,
             seconds: way.spread(seconds.clamp(LEAST_SECONDS, self.most), scene.request.uid()),
             region: aws.region.as_str(),
-            is_regional: option("/sts-regional-endpoints").and_then(boolean).unwrap_or(self.is_regional),
+            is_regional: option(STS_REGIONAL_ENDPOINTS).and_then(boolean).unwrap_or(self.is_regional),
             is_windows: is_windows(pod)?,
         }))
     }
@@ -264,8 +264,8 @@ fn each<'s>(
     pod: &'s Workload<'s>,
     each: &mut dyn FnMut(Judged<'s>) -> Result<(), Stop>,
 ) -> Result<(), Stop> {
-    let skipped = skipped_containers(scene)?;
-    let skipped = Names::from(skipped.iter().map(|name| (name.as_str(), 0)).collect::<Vec<_>>());
+    let listed = skipped(scene)?;
+    let skipped = Names::from(listed.iter().map(|name| (name.as_str(), 0)).collect::<Vec<_>>());
     scene.each_container(pod, &mut |judged| {
         let is_skipped = skipped.has(judged.container.name.as_deref().unwrap_or_default());
         if is_skipped || judged.list == ContainerList::Ephemeral { Ok(()) } else { each(judged) }
@@ -281,16 +281,6 @@ fn is_windows(pod: &Workload<'_>) -> Result<bool, Stop> {
     }
     let labels: Strings<'_> = selector.read_at(&|| object_path(&pod.spec_place().field("nodeSelector")))?;
     Ok(["beta.kubernetes.io/os", "kubernetes.io/os"].iter().any(|key| labels.text(key) == Some("windows")))
-}
-
-/// A flag as Go's `strconv.ParseBool` reads it.
-/// <https://pkg.go.dev/strconv#ParseBool>
-fn boolean(text: &str) -> Option<bool> {
-    match text {
-        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
-        "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
-        _ => None,
-    }
 }
 
 /// The label by which EKS counts Pods with Pod Identity.

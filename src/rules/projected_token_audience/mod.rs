@@ -68,8 +68,7 @@ impl Check for ProjectedTokenAudience<'_> {
                     findings.add(place(), &API, &[audience]);
                 }
             } else if !self.allowed.is_empty() && !glob::any(&self.allowed, audience) {
-                let allowed: Vec<&str> = self.allowed.iter().map(Glob::as_str).collect();
-                findings.add(place(), &NOT_ALLOWED, &[audience, &allowed.join(", ")]);
+                findings.add(place(), &NOT_ALLOWED, &[audience, &glob::listed(&self.allowed)]);
             }
             Ok(())
         })

@@ -3,8 +3,8 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::testing::{
-    admitted_pod, create, deployment, inject, only, plugin_volume, projected, quiet_cluster, review, said,
-    settings_problems, token, tokenless_pod, update, word,
+    admitted_pod, annotated_cluster, create, deployment, inject, only, plugin_volume, projected, quiet_cluster, review,
+    said, settings_problems, token, tokenless_pod, update, word,
 };
 
 const ID: &str = "projected-token-audience";
@@ -56,7 +56,11 @@ fn every_text_in_full() {
 fn a_token_for_someone_else_is_fine(#[case] volume: &str, #[case] audience: &str, #[case] seconds: i64) {
     let pod = tokenless_pod(&json!({"volumes": [projected(volume, &json!([token(audience, seconds)]))]}));
     assert_eq!(judged(&pod, &json!("reject")), judged(&tokenless_pod(&json!({})), &json!("reject")));
-    assert_eq!(word(&review(&create(&pod), &json!({}), &quiet_cluster())), "fine");
+    let cluster = annotated_cluster(&[
+        ("eks.amazonaws.com/role-arn", "arn:aws:iam::123456789012:role/app"),
+        ("azure.workload.identity/client-id", "6c9c0b1e-0000-0000-0000-000000000000"),
+    ]);
+    assert_eq!(word(&review(&create(&pod), &json!({}), &cluster)), "fine");
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn every_text_in_full() {
 fn with_defaults(#[case] audience: &str, #[case] seconds: i64, #[case] expected: &str) {
     let answer = review(
         &create(&pod(audience, seconds)),
-        &json!({"rules": {"projected-token-audience": "off"}}),
+        &json!({"rules": {"projected-token-audience": "off", "cloud-token-audience": "off"}}),
         &quiet_cluster(),
     );
     assert_eq!(word(&answer), expected);

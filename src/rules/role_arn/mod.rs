@@ -17,6 +17,7 @@ use super::{Check, Room, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Scene, Stop};
+use crate::identity::key::{self, ECR_KEY, ROLE_ARN};
 use crate::identity::mistake;
 use crate::identity::{AccountId, Partition};
 use crate::matching::account;
@@ -174,14 +175,6 @@ pub static ON_DEFAULT: Wording = Wording {
 };
 static MISSING: Wording = Wording { name: "missing", template: "is missing; account {} must have a role" };
 
-/// What follows the prefix in the key that the webhook reads.
-const SUFFIX: &str = "role-arn";
-
-/// What the kubelet's credential provider reads to pull images. It knows no
-/// other prefix and completes no names.
-/// <https://github.com/kubernetes/cloud-provider-aws/blob/master/cmd/ecr-credential-provider/main.go>
-const ECR_KEY: &str = "eks.amazonaws.com/ecr-role-arn";
-
 struct RoleArnRule<'a> {
     rules: RoleRules<'a>,
     required_for: Vec<Glob<'a>>,
@@ -203,7 +196,7 @@ impl Check for RoleArnRule<'_> {
         let mut has_role = false;
         for (key, value) in scene.annotations()?.iter() {
             let Some(value) = value else { continue };
-            let refusals = if is_role_key(key, prefix) {
+            let refusals = if key::suffix(key, prefix) == Some(ROLE_ARN) {
                 has_role = true;
                 self.rules.refusals(&self.rules.injected(value), holder)
             } else if key == ECR_KEY {
@@ -221,7 +214,7 @@ impl Check for RoleArnRule<'_> {
         }
         if !has_role && self.is_required(scene, holder) {
             let account = [holder.namespace, "/", holder.account].concat();
-            findings.add(annotation(&[prefix, "/", SUFFIX].concat()), &MISSING, &[&account]);
+            findings.add(annotation(&[prefix, "/", ROLE_ARN].concat()), &MISSING, &[&account]);
         }
         Ok(())
     }
@@ -232,10 +225,6 @@ impl RoleArnRule<'_> {
     fn is_required(&self, scene: &Scene<'_>, holder: Holder<'_>) -> bool {
         account::any(&self.required_for, holder.namespace, &scene.name_to_be())
     }
-}
-
-fn is_role_key(key: &str, prefix: &str) -> bool {
-    key.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('/')) == Some(SUFFIX)
 }
 
 fn annotation(key: &str) -> Place {

@@ -11,7 +11,9 @@ use super::{
     NAMESPACE_ROLES, NAMESPACES, PARTITION, PARTITIONS, RESERVED, ROLE, ROLES,
 };
 use crate::engine::finding::{Wording, fill};
+use crate::identity::mistake::VALUE;
 use crate::identity::{AccountId, Partition, RoleArn};
+use crate::matching::word;
 use crate::object::view::Text;
 use crate::settings::dns;
 use crate::settings::params::Params;
@@ -48,6 +50,26 @@ pub struct Refusal {
     pub values: Vec<String>,
 }
 
+impl Refusal {
+    /// The text for a role whose value must not be shown: without it, and
+    /// without longer parts of it.
+    #[must_use]
+    #[inline(never)]
+    pub fn without_value(&self, written: &str) -> String {
+        let template = self.wording.template;
+        let is_told = |value: &str| value.len() > COUNT && word::any(&[value], written);
+        let values: Vec<String> =
+            self.values.iter().map(|value| if is_told(value) { "…".to_owned() } else { value.clone() }).collect();
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let _ = fill(template.strip_suffix(VALUE).unwrap_or(template), &values, &mut text);
+        text
+    }
+}
+
+/// The most bytes of what is no more than a count or a single character.
+const COUNT: usize = 3;
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fill(self.wording.template, &self.values, f)
@@ -59,6 +81,7 @@ const OTHERS: &str = "*";
 
 impl<'a> RoleRules<'a> {
     /// The lists in the parameters of `role-arn`.
+    #[inline(never)]
     pub fn read(params: &mut Params<'_, 'a>) -> Self {
         let partitions = parsed(&params.texts(&PARTITIONS));
         let accounts = parsed(&params.texts(&ACCOUNTS));
@@ -97,6 +120,7 @@ impl<'a> RoleRules<'a> {
 
     /// What the webhook injects for a `role-arn` annotation.
     #[must_use]
+    #[inline(never)]
     pub fn injected<'v>(&self, annotation: &'v str) -> Cow<'v, str> {
         match self.composed_with {
             Some((partition, account)) if !annotation.is_empty() && !annotation.contains("arn:") => {
@@ -109,6 +133,7 @@ impl<'a> RoleRules<'a> {
     /// Why this holder may not use this role: what is wrong with the ARN, or
     /// else each list that does not allow it.
     #[must_use]
+    #[inline(never)]
     pub fn refusals(&self, written: &str, holder: Holder<'_>) -> Vec<Refusal> {
         let arn = match RoleArn::parse(written) {
             Ok(arn) => arn,

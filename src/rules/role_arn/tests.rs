@@ -9,7 +9,7 @@ use crate::identity::{Partition, mistake};
 use crate::settings::Common;
 use crate::settings::params::{self, Params};
 use crate::settings::reader::{Path, Problems, Value as Given};
-use crate::testing::{FakeCluster, create, update};
+use crate::testing::{FakeCluster, create, only, update};
 
 const GOOD: &str = "arn:aws:iam::123456789012:role/s3-upload-role";
 const SHORT: &str = "arn:aws:iam::123456789:role/s3-upload-role";
@@ -35,7 +35,7 @@ fn review(request: &Value, settings: &Value) -> Value {
 
 /// The lines that a new account gets with these parameters.
 fn lines_of(object: &Value, params: &Value) -> Vec<String> {
-    lines(&review(&create(object), &json!({"rules": {"role-arn": params}})))
+    lines(&review(&create(object), &only(&json!({"role-arn": params}))))
 }
 
 /// What an answer says, without the rule and the annotation where they are the
@@ -417,8 +417,8 @@ fn names_that_the_webhook_completes() {
 
 #[test]
 fn the_prefix_of_the_webhook_counts() {
-    let settings =
-        json!({"aws": {"annotationPrefix": "irsa.example.com"}, "rules": {"role-arn": {"requiredFor": ["shop/*"]}}});
+    let mut settings = only(&json!({"role-arn": {"requiredFor": ["shop/*"]}}));
+    settings["aws"] = json!({"annotationPrefix": "irsa.example.com"});
     let answer = |annotations: Value| lines(&review(&create(&account("uploader", annotations)), &settings));
     assert_eq!(
         answer(json!({"irsa.example.com/role-arn": SHORT, "eks.amazonaws.com/role-arn": "not read"})),

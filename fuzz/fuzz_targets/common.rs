@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! What the targets share: a cluster that answers, and calls whose answers have to be answers.
+
+use serde_json::Value;
+use serviceaccount_hygiene::cluster::{AccountRecord, Cluster, LookupError};
+use serviceaccount_hygiene::guest;
+
+/// Knows every account but those whose names begin with `no-`.
+struct AnyCluster;
+
+impl Cluster for AnyCluster {
+    fn service_account(&self, _: &str, name: &str) -> Result<AccountRecord, LookupError> {
+        if name.starts_with("no-") {
+            return Err(LookupError::Absent);
+        }
+        let role = ("eks.amazonaws.com/role-arn", "arn:aws:iam::123456789012:role/app");
+        Ok(AccountRecord::new(None).with_annotations(&[role]))
+    }
+
+    fn log_not_granted(&self, _: &str) {}
+}
+
+/// Calls `validate`. Whatever comes in, the answer is JSON and says whether the request is accepted.
+pub fn validate(payload: &[u8]) -> Value {
+    let bytes = guest::validate(payload, &AnyCluster);
+    let answer: Value = serde_json::from_slice(&bytes).expect("the answer is JSON");
+    let accepted = answer["accepted"].as_bool().expect("the answer says whether the request is accepted");
+    if accepted {
+        assert!(answer.get("code").is_none_or(Value::is_null), "an accepted request has no code: {answer}");
+    } else {
+        assert!(answer["message"].is_string(), "a rejection says why: {answer}");
+        assert!(answer.get("mutated_object").is_none_or(Value::is_null), "a rejection changes nothing: {answer}");
+    }
+    answer
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! `sa-hygiene load`: many requests at once.
+
+use anyhow::Result;
+
+use super::{Outcome, output};
+use crate::load;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// How many requests are under way at the same time
+    #[arg(long, default_value_t = 32)]
+    threads: usize,
+
+    /// How many requests each thread sends
+    #[arg(long, default_value_t = 10_000)]
+    requests: usize,
+}
+
+pub(super) fn run(args: &Args) -> Result<Outcome> {
+    let report = load::run(&crate::embedded_module()?, args.threads, args.requests)?;
+    let memory = report.peak_memory.map_or_else(|| "unknown".to_owned(), |kib| format!("{} MB", kib / 1024));
+    output::print(&format!(
+        "{} requests from {} threads in {:.1} s; answers unlike a single thread's: {}; instances left: {}; peak memory: {memory}\n",
+        report.requests,
+        args.threads,
+        report.elapsed.as_secs_f64(),
+        report.wrong,
+        report.instances,
+    ))?;
+    Ok(if report.wrong + report.instances > 0 { Outcome::SomethingRefused } else { Outcome::AllAccepted })
+}

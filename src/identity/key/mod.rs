@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The annotations by which accounts and Pods ask for a cloud identity, and
+//! what people write instead. Whoever reads them says nothing about a key that
+//! it does not know: a misspelt one is no key at all.
+
+use crate::matching::glob;
+use crate::matching::near::{self, Shape};
+
+/// An annotation that something reads.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Key {
+    /// What follows the prefix.
+    pub suffix: &'static str,
+    /// Where it is read.
+    pub on: On,
+    /// Whether it says which identity of the cloud an account has.
+    pub selects: bool,
+}
+
+/// Where an annotation is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum On {
+    /// On ServiceAccounts.
+    Account,
+    /// On Pods.
+    Pod,
+    /// On both; the Pod's counts.
+    Both,
+}
+
+/// The keys under one prefix.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Family {
+    prefix: &'static str,
+    shape: Shape,
+    keys: &'static [Key],
+    /// Keys that are read as labels of Pods, not as annotations.
+    labels: &'static [&'static str],
+    /// Patterns for what else is somebody's key, be it on another object.
+    others: &'static [&'static str],
+    /// What is written, and what is meant, where letters do not tell.
+    confused: &'static [(&'static str, &'static str)],
+    /// Prefixes that people take for this one, where letters do not tell.
+    confused_prefixes: &'static [&'static str],
+}
+
+/// EKS Pod identity webhook; its prefix is a flag.
+/// <https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/pkg/annotations.go>
+static AWS: Family = Family {
+    prefix: "eks.amazonaws.com",
+    shape: Shape::of("eks.amazonaws.com"),
+    keys: &[
+        Key { suffix: ROLE_ARN, on: On::Account, selects: true },
+        Key { suffix: AUDIENCE, on: On::Account, selects: false },
+        Key { suffix: STS_REGIONAL_ENDPOINTS, on: On::Account, selects: false },
+        Key { suffix: TOKEN_EXPIRATION, on: On::Both, selects: false },
+        Key { suffix: SKIP_CONTAINERS, on: On::Pod, selects: false },
+        Key { suffix: ECR_ROLE_ARN, on: On::Account, selects: true },
+    ],
+    // <https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/deploy/mutatingwebhook.yaml>
+    labels: &["skip-pod-identity-webhook"],
+    // Of EKS itself, mostly labels of nodes and Pods. CoreDNS of EKS has
+    // `compute-type` as an annotation of its template.
+    // <https://docs.aws.amazon.com/eks/latest/userguide/fargate-getting-started.html>
+    // <https://docs.aws.amazon.com/eks/latest/userguide/eks-compute.html>
+    others: &["compute-type", "pod-identity", "fargate-profile", "nodegroup*", "capacityType", "sourceLaunchTemplate*"],
+    confused: &[
+        ("role", ROLE_ARN),
+        ("iam-role", ROLE_ARN),
+        ("iam-role-arn", ROLE_ARN),
+        ("role-name", ROLE_ARN),
+        ("arn", ROLE_ARN),
+        ("token-audience", AUDIENCE),
+        ("expiration", TOKEN_EXPIRATION),
+        ("token-expiry", TOKEN_EXPIRATION),
+        ("token-expiration-seconds", TOKEN_EXPIRATION),
+        // Azure's key for it.
+        ("service-account-token-expiration", TOKEN_EXPIRATION),
+        ("ecr-role", ECR_ROLE_ARN),
+    ],
+    confused_prefixes: &["amazonaws.com", "aws.amazon.com", "eks.aws.amazon.com", "eks.aws.com", "eks.aws"],
+};
+
+/// The metadata server of GKE.
+/// <https://cloud.google.com/kubernetes-engine/docs/how-to/workload-identity>
+static GKE: Family = Family {
+    prefix: "iam.gke.io",
+    shape: Shape::of("iam.gke.io"),
+    keys: &[
+        Key { suffix: "gcp-service-account", on: On::Account, selects: true },
+        Key { suffix: "return-principal-id-as-email", on: On::Account, selects: false },
+        Key { suffix: "credential-quota-project", on: On::Account, selects: false },
+    ],
+    labels: &[],
+    // A label of nodes.
+    others: &["gke-metadata-server-enabled"],
+    confused: &[
+        ("google-service-account", "gcp-service-account"),
+        ("service-account", "gcp-service-account"),
+        ("service-account-email", "gcp-service-account"),
+        ("gsa", "gcp-service-account"),
+    ],
+    confused_prefixes: &["gke.io", "iam.google.com", "iam.googleapis.com", "cloud.google.com", "iam.cloud.google.com"],
+};
+
+/// The webhook of Azure Workload Identity.
+/// <https://azure.github.io/azure-workload-identity/docs/topics/service-account-labels-and-annotations.html>
+static AZURE: Family = Family {
+    prefix: "azure.workload.identity",
+    shape: Shape::of("azure.workload.identity"),
+    keys: &[
+        Key { suffix: "client-id", on: On::Account, selects: true },
+        Key { suffix: "tenant-id", on: On::Account, selects: true },
+        Key { suffix: "service-account-token-expiration", on: On::Both, selects: false },
+        Key { suffix: SKIP_CONTAINERS, on: On::Pod, selects: false },
+        Key { suffix: "inject-proxy-sidecar", on: On::Pod, selects: false },
+        Key { suffix: "proxy-sidecar-port", on: On::Pod, selects: false },
+    ],
+    labels: &[USE],
+    // <https://github.com/Azure/azure-workload-identity/blob/main/pkg/webhook/consts.go>
+    others: &["use-*"],
+    confused: &[
+        ("managed-identity-client-id", "client-id"),
+        ("identity-client-id", "client-id"),
+        ("application-id", "client-id"),
+        ("app-id", "client-id"),
+        ("token-expiration", "service-account-token-expiration"),
+        ("inject-proxy", "inject-proxy-sidecar"),
+        ("proxy-port", "proxy-sidecar-port"),
+    ],
+    confused_prefixes: &["workload.identity", "workload.identity.azure", "workload-identity.azure.com", "azure.com"],
+};
+
+static FAMILIES: [&Family; 3] = [&AWS, &GKE, &AZURE];
+
+/// The suffix of the role of an account.
+pub const ROLE_ARN: &str = "role-arn";
+/// The suffix of the audience of an account's tokens.
+pub const AUDIENCE: &str = "audience";
+/// The suffix of the choice of STS endpoints.
+pub const STS_REGIONAL_ENDPOINTS: &str = "sts-regional-endpoints";
+/// The suffix of the lifetime of tokens.
+pub const TOKEN_EXPIRATION: &str = "token-expiration";
+/// The suffix of the list of containers that get no identity.
+pub const SKIP_CONTAINERS: &str = "skip-containers";
+/// The label that makes Azure's webhook look at a Pod.
+pub const USE_LABEL: &str = "azure.workload.identity/use";
+const USE: &str = "use";
+const ECR_ROLE_ARN: &str = "ecr-role-arn";
+
+/// What the kubelet's credential provider reads to pull images. It knows no
+/// other prefix and completes no names.
+/// <https://github.com/kubernetes/cloud-provider-aws/blob/master/cmd/ecr-credential-provider/main.go>
+pub const ECR_KEY: &str = "eks.amazonaws.com/ecr-role-arn";
+
+/// Where kiam and kube2iam had their keys, by which they gave roles to Pods.
+const LEGACY_PREFIX: &str = "iam.amazonaws.com";
+
+/// What a key is.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// Nothing of ours.
+    Other,
+    /// One that is read.
+    Known(&'static Key),
+    /// One that is read as a label of Pods.
+    Label,
+    /// None, but it looks like this one.
+    Near(String),
+    /// None in this cluster, whose webhook has another prefix: this one.
+    Elsewhere(String),
+    /// None, under a prefix that has only these.
+    Unknown(&'static Family),
+    /// One of kube2iam or kiam.
+    Legacy,
+}
+
+/// What follows the prefix and its slash.
+#[must_use]
+pub fn suffix<'k>(key: &'k str, prefix: &str) -> Option<&'k str> {
+    key.strip_prefix(prefix)?.strip_prefix('/')
+}
+
+/// What a key of annotations is, where the EKS webhook has this prefix.
+#[must_use]
+pub fn read(key: &str, aws_prefix: &str) -> Reading {
+    let Some((prefix, suffix)) = key.split_once('/') else { return Reading::Other };
+    for family in FAMILIES {
+        let is_own = prefix == family.prefix;
+        if is_own || prefix == family.prefix_of("", aws_prefix) {
+            return family.read(suffix, prefix, aws_prefix);
+        }
+    }
+    let shape = Shape::of(prefix);
+    for family in FAMILIES {
+        if family.is_meant_by((prefix, shape), aws_prefix)
+            && let Some(meant) = family.nearest(suffix)
+        {
+            return Reading::Near(family.key(meant, aws_prefix));
+        }
+    }
+    if prefix == LEGACY_PREFIX { Reading::Legacy } else { Reading::Other }
+}
+
+impl Family {
+    /// The suffixes of its keys, for people.
+    #[must_use]
+    #[cold]
+    pub fn suffixes(&self) -> String {
+        let mut all = String::new();
+        for key in self.keys {
+            all.push_str(if all.is_empty() { "" } else { ", " });
+            all.push_str(key.suffix);
+        }
+        all
+    }
+
+    /// What a suffix is under the family's own prefix, or under the one that is
+    /// set.
+    #[cold]
+    fn read(&'static self, suffix: &str, prefix: &str, aws_prefix: &str) -> Reading {
+        if let Some(key) = self.keys.iter().find(|key| key.suffix == suffix) {
+            let is_here = prefix == self.prefix_of(suffix, aws_prefix);
+            return if is_here { Reading::Known(key) } else { Reading::Elsewhere(self.key(suffix, aws_prefix)) };
+        }
+        // A prefix that somebody set may be that of a company, with keys of its own.
+        let is_own = prefix == self.prefix;
+        if is_own && self.labels.contains(&suffix) {
+            return Reading::Label;
+        }
+        if is_own && self.others.iter().any(|pattern| glob::matches(pattern, suffix)) {
+            return Reading::Other;
+        }
+        let confused = || self.confused.iter().find(|(written, _)| is_own && written.eq_ignore_ascii_case(suffix));
+        match self.nearest(suffix).or_else(|| confused().map(|(_, meant)| *meant)) {
+            Some(meant) => Reading::Near(self.key(meant, aws_prefix)),
+            None if is_own => Reading::Unknown(self),
+            None => Reading::Other,
+        }
+    }
+
+    /// The prefix that a suffix has in a cluster.
+    fn prefix_of<'k>(&self, suffix: &str, aws_prefix: &'k str) -> &'k str
+    where
+        'static: 'k,
+    {
+        if self.prefix == AWS.prefix && suffix != ECR_ROLE_ARN { aws_prefix } else { self.prefix }
+    }
+
+    #[cold]
+    fn key(&self, suffix: &str, aws_prefix: &str) -> String {
+        [self.prefix_of(suffix, aws_prefix), "/", suffix].concat()
+    }
+
+    /// Whether a prefix is nearly one of this family's: at most three changes,
+    /// and a third of its length.
+    fn is_meant_by(&self, prefix: (&str, Shape), aws_prefix: &str) -> bool {
+        let is_near = |known: &str, shape| near::within(prefix, (known, shape), (known.len() / 3).min(3)).is_some();
+        let set = self.prefix_of("", aws_prefix);
+        is_near(self.prefix, self.shape)
+            || set != self.prefix && is_near(set, Shape::of(set))
+            || self.confused_prefixes.contains(&prefix.0)
+    }
+
+    /// The suffix that is nearest: at most two changes, and a third of its
+    /// length.
+    #[cold]
+    fn nearest(&self, suffix: &str) -> Option<&'static str> {
+        let mut nearest: Option<(usize, &'static str)> = None;
+        for key in self.keys {
+            let (word, known) = ((suffix, Shape::of(suffix)), (key.suffix, Shape::of(key.suffix)));
+            let distance = near::within(word, known, (key.suffix.len() / 3).min(2));
+            if let Some(distance) = distance.filter(|distance| nearest.is_none_or(|(least, _)| *distance < least)) {
+                nearest = Some((distance, key.suffix));
+            }
+        }
+        nearest.map(|(_, suffix)| suffix)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+use rstest::rstest;
+
+use super::*;
+
+const EKS: &str = "eks.amazonaws.com";
+
+fn near(key: &str) -> Reading {
+    Reading::Near(key.to_owned())
+}
+
+/// Keys that are read, each with the page that says so.
+#[rstest]
+// <https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html>
+#[case("eks.amazonaws.com/role-arn", On::Account)]
+// <https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/pkg/annotations.go>
+#[case("eks.amazonaws.com/audience", On::Account)]
+#[case("eks.amazonaws.com/token-expiration", On::Both)]
+#[case("eks.amazonaws.com/skip-containers", On::Pod)]
+// <https://docs.aws.amazon.com/eks/latest/userguide/configure-sts-endpoint.html>
+#[case("eks.amazonaws.com/sts-regional-endpoints", On::Account)]
+// <https://github.com/kubernetes/cloud-provider-aws/issues/1264>
+#[case("eks.amazonaws.com/ecr-role-arn", On::Account)]
+// <https://cloud.google.com/kubernetes-engine/docs/how-to/workload-identity>
+#[case("iam.gke.io/gcp-service-account", On::Account)]
+#[case("iam.gke.io/return-principal-id-as-email", On::Account)]
+#[case("iam.gke.io/credential-quota-project", On::Account)]
+// <https://azure.github.io/azure-workload-identity/docs/topics/service-account-labels-and-annotations.html>
+#[case("azure.workload.identity/client-id", On::Account)]
+#[case("azure.workload.identity/tenant-id", On::Account)]
+#[case("azure.workload.identity/service-account-token-expiration", On::Both)]
+#[case("azure.workload.identity/skip-containers", On::Pod)]
+#[case("azure.workload.identity/inject-proxy-sidecar", On::Pod)]
+#[case("azure.workload.identity/proxy-sidecar-port", On::Pod)]
+fn is_known(#[case] key: &str, #[case] on: On) {
+    assert!(matches!(read(key, EKS), Reading::Known(known) if known.on == on), "{:?}", read(key, EKS));
+}
+
+/// Keys of others, each with the page that has it.
+#[rstest]
+// <https://docs.aws.amazon.com/eks/latest/userguide/fargate-getting-started.html>
+#[case("eks.amazonaws.com/compute-type")]
+#[case("eks.amazonaws.com/fargate-profile")]
+// <https://docs.aws.amazon.com/eks/latest/userguide/managed-node-groups.html>
+#[case("eks.amazonaws.com/nodegroup")]
+#[case("eks.amazonaws.com/nodegroup-image")]
+#[case("eks.amazonaws.com/capacityType")]
+#[case("eks.amazonaws.com/sourceLaunchTemplateId")]
+// <https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/pkg/handler/handler.go>
+#[case("eks.amazonaws.com/pod-identity")]
+// <https://github.com/Azure/azure-workload-identity/blob/main/pkg/webhook/consts.go>
+#[case("azure.workload.identity/use-identity-binding")]
+// <https://cloud.google.com/kubernetes-engine/docs/how-to/workload-identity>
+#[case("iam.gke.io/gke-metadata-server-enabled")]
+// <https://kubernetes.io/docs/reference/labels-annotations-taints/>
+#[case("kubernetes.io/enforce-mountable-secrets")]
+#[case("kubectl.kubernetes.io/last-applied-configuration")]
+#[case("cluster-autoscaler.kubernetes.io/safe-to-evict")]
+// <https://docs.aws.amazon.com/eks/latest/userguide/sg-pods-example-deployment.html>
+#[case("vpc.amazonaws.com/pod-eni")]
+// <https://docs.aws.amazon.com/eks/latest/userguide/windows-support.html>
+#[case("vpc.amazonaws.com/PrivateIPv4Address")]
+// <https://docs.aws.amazon.com/eks/latest/userguide/cni-custom-network.html>
+#[case("k8s.amazonaws.com/eniConfig")]
+// <https://docs.aws.amazon.com/eks/latest/userguide/auto-configure-alb.html>
+#[case("alb.ingress.kubernetes.io/scheme")]
+// <https://cloud.google.com/kubernetes-engine/docs/how-to/container-native-load-balancing>
+#[case("cloud.google.com/neg")]
+#[case("networking.gke.io/load-balancer-type")]
+// <https://learn.microsoft.com/en-us/azure/aks/internal-lb>
+#[case("service.beta.kubernetes.io/azure-load-balancer-internal")]
+#[case("aad.portal.azure.com/client-id")]
+// Of others, everywhere.
+#[case("meta.helm.sh/release-name")]
+#[case("prometheus.io/scrape")]
+#[case("sidecar.istio.io/inject")]
+#[case("vault.hashicorp.com/role")]
+#[case("example.com/role-arn")]
+#[case("crossplane.io/external-name")]
+#[case("role-arn")]
+#[case("")]
+#[case("/")]
+#[case("eks.amazonaws.com")]
+fn is_another(#[case] key: &str) {
+    assert_eq!(read(key, EKS), Reading::Other);
+}
+
+#[rstest]
+// <https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/deploy/mutatingwebhook.yaml>
+#[case("eks.amazonaws.com/skip-pod-identity-webhook")]
+// <https://azure.github.io/azure-workload-identity/docs/topics/service-account-labels-and-annotations.html>
+#[case("azure.workload.identity/use")]
+fn is_a_label(#[case] key: &str) {
+    assert_eq!(read(key, EKS), Reading::Label);
+}
+
+/// What people wrote, and what they meant.
+#[rstest]
+// <https://github.com/aws/amazon-eks-pod-identity-webhook/issues/200>
+#[case("eks.amazon.com/role-arn", "eks.amazonaws.com/role-arn")]
+// <https://github.com/aws/amazon-eks-pod-identity-webhook/issues/77>
+#[case("eks.amazoneaws.com/role-arn", "eks.amazonaws.com/role-arn")]
+// <https://github.com/aws/amazon-eks-pod-identity-webhook/issues/110>
+#[case("eks.amazonaws.com/sts-regional-endpoint", "eks.amazonaws.com/sts-regional-endpoints")]
+// <https://github.com/Azure/azure-workload-identity/issues/1026>
+#[case("azure.workload.identity/client_id", "azure.workload.identity/client-id")]
+#[case("eks.amazonaws.com/rolearn", "eks.amazonaws.com/role-arn")]
+#[case("eks.amazonaws.com/role_arn", "eks.amazonaws.com/role-arn")]
+#[case("eks.amazonaws.com/roleArn", "eks.amazonaws.com/role-arn")]
+#[case("eks.amazonaws.com/role-arm", "eks.amazonaws.com/role-arn")]
+#[case("EKS.amazonaws.com/role-arn", "eks.amazonaws.com/role-arn")]
+#[case("eks.amazonaws.com/Role-Arn", "eks.amazonaws.com/role-arn")]
+#[case("eks.amazonaws.com/role", "eks.amazonaws.com/role-arn")]
+#[case("eks.amazonaws.com/iam-role-arn", "eks.amazonaws.com/role-arn")]
+#[case("eks.amazonaws.com/role-name", "eks.amazonaws.com/role-arn")]
+#[case("eks.amazonaws.com/arn", "eks.amazonaws.com/role-arn")]
+#[case("ecs.amazonaws.com/role-arn", "eks.amazonaws.com/role-arn")]
+#[case("esk.amazonaws.com/role-arn", "eks.amazonaws.com/role-arn")]
+#[case("eks.amazonaws.com.cn/role-arn", "eks.amazonaws.com/role-arn")]
+#[case("iam.amazonaws.com/role-arn", "eks.amazonaws.com/role-arn")]
+#[case("sts.amazonaws.com/role-arn", "eks.amazonaws.com/role-arn")]
+#[case("amazonaws.com/role-arn", "eks.amazonaws.com/role-arn")]
+#[case("aws.amazon.com/role-arn", "eks.amazonaws.com/role-arn")]
+// Both halves.
+#[case("eks.amazon.com/rolearn", "eks.amazonaws.com/role-arn")]
+#[case("eks.amazonaws.com/audiences", "eks.amazonaws.com/audience")]
+#[case("eks.amazonaws.com/token-audience", "eks.amazonaws.com/audience")]
+#[case("eks.amazonaws.com/token-expiry", "eks.amazonaws.com/token-expiration")]
+#[case("eks.amazonaws.com/service-account-token-expiration", "eks.amazonaws.com/token-expiration")]
+#[case("eks.amazonaws.com/token-expiration-seconds", "eks.amazonaws.com/token-expiration")]
+#[case("eks.amazonaws.com/skip-container", "eks.amazonaws.com/skip-containers")]
+#[case("eks.amazonaws.com/skipcontainers", "eks.amazonaws.com/skip-containers")]
+#[case("eks.amazonaws.com/ecr-rolearn", "eks.amazonaws.com/ecr-role-arn")]
+#[case("eks.amazonaws.com/ecr-role", "eks.amazonaws.com/ecr-role-arn")]
+#[case("eks.amazon.com/ecr-role-arn", "eks.amazonaws.com/ecr-role-arn")]
+#[case("iam.gke.io/gcp-serviceaccount", "iam.gke.io/gcp-service-account")]
+#[case("iam.gke.io/gcp-service-acount", "iam.gke.io/gcp-service-account")]
+#[case("iam.gke.io/google-service-account", "iam.gke.io/gcp-service-account")]
+#[case("iam.gke.com/gcp-service-account", "iam.gke.io/gcp-service-account")]
+#[case("iam.gcp.io/gcp-service-account", "iam.gke.io/gcp-service-account")]
+#[case("cloud.google.com/gcp-service-account", "iam.gke.io/gcp-service-account")]
+#[case("azure.workload.identity/clientId", "azure.workload.identity/client-id")]
+#[case("azure.workload.identity/clientid", "azure.workload.identity/client-id")]
+#[case("azure.workload.identity/tenantid", "azure.workload.identity/tenant-id")]
+#[case("azure.workload.identity/app-id", "azure.workload.identity/client-id")]
+#[case("azure.workload.identity/token-expiration", "azure.workload.identity/service-account-token-expiration")]
+#[case("azure.workload.identity/skip-container", "azure.workload.identity/skip-containers")]
+#[case("azure.workload.identity/inject-proxy", "azure.workload.identity/inject-proxy-sidecar")]
+#[case("azure.workload-identity/client-id", "azure.workload.identity/client-id")]
+#[case("azure.workload.identity.io/client-id", "azure.workload.identity/client-id")]
+#[case("azure.workloadidentity/client-id", "azure.workload.identity/client-id")]
+#[case("azure.workload.indentity/client-id", "azure.workload.identity/client-id")]
+#[case("workload.identity/client-id", "azure.workload.identity/client-id")]
+fn is_near(#[case] key: &str, #[case] meant: &str) {
+    assert_eq!(read(key, EKS), near(meant));
+}
+
+#[rstest]
+#[case("eks.amazonaws.com/owner", "eks.amazonaws.com")]
+#[case("iam.gke.io/owner", "iam.gke.io")]
+#[case("azure.workload.identity/inject", "azure.workload.identity")]
+#[case("azure.workload.identity/", "azure.workload.identity")]
+fn is_unknown(#[case] key: &str, #[case] prefix: &str) {
+    assert!(matches!(read(key, EKS), Reading::Unknown(family) if family.prefix == prefix), "{:?}", read(key, EKS));
+}
+
+/// <https://github.com/uswitch/kiam#overview>, <https://github.com/jtblin/kube2iam#usage>
+#[rstest]
+fn is_of_kiam_or_kube2iam(#[values("role", "permitted", "allowed-roles", "external-id", "session-name")] suffix: &str) {
+    assert_eq!(read(&format!("iam.amazonaws.com/{suffix}"), EKS), Reading::Legacy);
+}
+
+/// A webhook with a prefix of its own reads nothing else; kubelet's credential provider knows that of EKS alone.
+#[rstest]
+#[case("eks.amazonaws.com/role-arn", Reading::Elsewhere("irsa.example.com/role-arn".to_owned()))]
+#[case("eks.amazonaws.com/skip-containers", Reading::Elsewhere("irsa.example.com/skip-containers".to_owned()))]
+#[case("irsa.example.com/ecr-role-arn", Reading::Elsewhere(ECR_KEY.to_owned()))]
+#[case("eks.amazonaws.com/rolearn", near("irsa.example.com/role-arn"))]
+#[case("eks.amazon.com/role-arn", near("irsa.example.com/role-arn"))]
+#[case("irsa.example.com/rolearn", near("irsa.example.com/role-arn"))]
+#[case("irsa.example.co/role-arn", near("irsa.example.com/role-arn"))]
+#[case("irsa.example.com/ecr-rolearn", near(ECR_KEY))]
+#[case("eks.amazonaws.com/compute-type", Reading::Other)]
+// The prefix may be that of a company, which has keys of its own.
+#[case("irsa.example.com/owner", Reading::Other)]
+#[case("irsa.example.com/role", Reading::Other)]
+#[case("irsa.example.com/use-it", Reading::Other)]
+#[case("iam.gke.io/gcp-serviceaccount", near("iam.gke.io/gcp-service-account"))]
+fn with_another_prefix(#[case] key: &str, #[case] expected: Reading) {
+    assert_eq!(read(key, "irsa.example.com"), expected);
+}
+
+#[test]
+fn with_another_prefix_its_keys_are_known() {
+    for key in
+        ["irsa.example.com/role-arn", "irsa.example.com/token-expiration", ECR_KEY, "iam.gke.io/gcp-service-account"]
+    {
+        assert!(matches!(read(key, "irsa.example.com"), Reading::Known(_)), "{key}");
+    }
+}
+
+/// No entry of a table contradicts another.
+#[test]
+fn the_tables_agree() {
+    for family in FAMILIES {
+        let is_key = |suffix: &str| family.keys.iter().any(|key| key.suffix == suffix);
+        for (written, meant) in family.confused {
+            assert!(!is_key(written) && is_key(meant), "{written} {meant}");
+            assert!(!family.others.iter().any(|pattern| glob::matches(pattern, written)), "{written}");
+        }
+        for suffix in family.labels.iter().chain(family.others) {
+            assert_eq!(family.nearest(suffix), None, "{suffix} looks like a key");
+        }
+        for key in family.keys {
+            assert_eq!(family.nearest(key.suffix), Some(key.suffix));
+        }
+        assert!(!family.confused_prefixes.iter().any(|prefix| FAMILIES.iter().any(|other| other.prefix == *prefix)));
+    }
+    let identities: Vec<String> = FAMILIES
+        .iter()
+        .flat_map(|family| family.keys.iter().filter(|key| key.selects).map(|key| family.key(key.suffix, EKS)))
+        .collect();
+    assert_eq!(
+        identities,
+        [
+            "eks.amazonaws.com/role-arn",
+            "eks.amazonaws.com/ecr-role-arn",
+            "iam.gke.io/gcp-service-account",
+            "azure.workload.identity/client-id",
+            "azure.workload.identity/tenant-id",
+        ]
+    );
+}
+
+/// The prefix of the settings and the slash have to be there as a whole.
+#[test]
+fn a_suffix_follows_the_prefix() {
+    assert_eq!(suffix("eks.amazonaws.com/role-arn", EKS), Some("role-arn"));
+    for key in ["eks.amazonaws.com.role-arn", "x.eks.amazonaws.com/role-arn", "eks.amazonaws.com", "role-arn"] {
+        assert_eq!(suffix(key, EKS), None, "{key}");
+    }
+}

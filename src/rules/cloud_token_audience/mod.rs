@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `cloud-token-audience`: a token for a cloud is mounted where the
+//! ServiceAccount declares an identity there.
+//!
+//! The cloud asks for nothing but the token: who has it takes any role that
+//! trusts the account, whatever variables say and annotations leave out.
+//! <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html>
+
+use super::cloud::{Cloud, Declared, Identities};
+use super::tokens::{self, Token};
+use super::{Check, Room, Rule};
+use crate::admission::subject::SubjectKind;
+use crate::engine::finding::{Findings, Wording};
+use crate::engine::scene::{Scene, Stop};
+use crate::matching::glob::{self, Glob};
+use crate::object::pod::Volume;
+use crate::settings::action::CheckAction;
+use crate::settings::params::{Kind, Param, Params};
+use crate::settings::reader::senseless;
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    id: "cloud-token-audience",
+    summary: "a token for a cloud is mounted only where the ServiceAccount declares an identity there",
+    subjects: &[SubjectKind::Pod],
+    params: &PARAMS,
+    wordings: &[&UNDECLARED, &UNKNOWN],
+    room: Room::Check { default: CheckAction::Warn, build: |params| Box::new(CloudTokenAudience::new(params)) },
+};
+
+static PARAMS: [Param; 1] = [Param {
+    name: "cloudAudiences",
+    kind: Kind::Globs(senseless),
+    default: r#"["sts.amazonaws.com", "api://AzureADTokenExchange"]"#,
+    doc: "the audiences for which a token is a credential of a cloud",
+}];
+
+static UNDECLARED: Wording = Wording {
+    name: "undeclared",
+    template: "makes the token a credential of {}, where ServiceAccount {} declares no identity; use one with {}",
+};
+static UNKNOWN: Wording = Wording {
+    name: "unknown",
+    template: "makes the token a credential of {}; see that ServiceAccount {}, which is unknown here, has {}",
+};
+
+struct CloudTokenAudience<'a> {
+    audiences: Vec<Glob<'a>>,
+}
+
+impl<'a> CloudTokenAudience<'a> {
+    fn new(params: &mut Params<'_, 'a>) -> Self {
+        Self { audiences: params.globs(&PARAMS[0]) }
+    }
+}
+
+impl Check for CloudTokenAudience<'_> {
+    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let Some(workload) = scene.workload() else { return Ok(()) };
+        let is_asked = |audience: &str| !audience.is_empty() && glob::any(&self.audiences, audience);
+        let mut tokens = workload.spec.volumes.iter().flat_map(Volume::tokens);
+        if !tokens.any(|token| is_asked(token.audience())) {
+            return Ok(());
+        }
+        let identities = Identities::new(scene, workload);
+        tokens::each(scene, workload, &mut |token, is_plugins| {
+            let audience = token.source.audience();
+            if is_plugins || !is_asked(audience) {
+                return Ok(());
+            }
+            let cloud = Cloud::of_audience(audience, scene.common);
+            let mut is_known = true;
+            for candidate in Cloud::ALL.into_iter().filter(|candidate| cloud.is_none_or(|cloud| cloud == *candidate)) {
+                match identities.of(candidate)? {
+                    Declared::Identity(_) => return Ok(()),
+                    Declared::Nothing => {}
+                    Declared::Unknown => is_known = false,
+                }
+            }
+            let (name, key) =
+                cloud.map_or(("a cloud", "an identity".to_owned()), |cloud| (cloud.name(), cloud.key(scene.common)));
+            let values = [name, workload.spec.account(), &key, audience];
+            let place = || token.place(workload).field("audience");
+            if is_known {
+                findings.add(place(), &UNDECLARED, &values);
+            } else if !is_webhooks(&token) {
+                findings.warn(place(), &UNKNOWN, &values);
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Whether this looks like a token that the webhook of AWS or Azure adds, which
+/// does so only where an account says so.
+/// <https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/pkg/handler/handler.go>
+/// <https://github.com/Azure/azure-workload-identity/blob/main/pkg/webhook/consts.go>
+fn is_webhooks(token: &Token<'_>) -> bool {
+    let file = token.source.path.as_deref().unwrap_or_default();
+    token.volume_name() == "aws-iam-token" || file.ends_with("azure-identity-token")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `identity-annotation-keys`: a key that looks like one of a cloud identity is
+//! one.
+//!
+//! Nobody complains about a misspelt key: it is not read, and the Pod starts
+//! with the identity of its node, or with none.
+//! <https://github.com/aws/amazon-eks-pod-identity-webhook/issues/200>
+//! <https://github.com/Azure/azure-workload-identity/issues/1026>
+
+use super::{Check, Room, Rule};
+use crate::admission::subject::SubjectKind;
+use crate::engine::finding::{Findings, Strength, Wording};
+use crate::engine::scene::{Scene, Stop};
+use crate::identity::key::{ROLE_ARN, Reading};
+use crate::settings::action::CheckAction;
+use crate::settings::params::{Kind, Param, Params};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    id: "identity-annotation-keys",
+    summary: "annotations that look like keys of a cloud identity are spelt like them",
+    subjects: &[SubjectKind::ServiceAccount, SubjectKind::Pod],
+    params: &PARAMS,
+    wordings: &[&NEAR, &ELSEWHERE, &UNKNOWN, &LEGACY],
+    room: Room::Check { default: CheckAction::Reject, build: |params| Box::new(IdentityAnnotationKeys::new(params)) },
+};
+
+static PARAMS: [Param; 2] = [
+    Param {
+        name: "unknownKeys",
+        kind: Kind::Choice(Strength::WORDS),
+        default: r#""warn""#,
+        doc: "what any other key under a prefix of AWS, GKE or Azure leads to",
+    },
+    Param {
+        name: "legacyKeys",
+        kind: Kind::Choice(Strength::WORDS),
+        default: r#""warn""#,
+        doc: "what keys of kiam and kube2iam lead to (`iam.amazonaws.com/*`)",
+    },
+];
+
+static NEAR: Wording =
+    Wording { name: "near", template: "is no key that anything reads, so it has no effect; did you mean {}?" };
+static ELSEWHERE: Wording = Wording {
+    name: "elsewhere",
+    template: "is not read here: the webhook of this cluster has another prefix; write {}",
+};
+static UNKNOWN: Wording =
+    Wording { name: "unknown", template: "is no key that anything reads; under this prefix there are {}" };
+static LEGACY: Wording = Wording {
+    name: "legacy",
+    template: "is a key of kiam and kube2iam, which the EKS webhook does not read; remove it, and write {} on the ServiceAccount if there is to be a role",
+};
+
+struct IdentityAnnotationKeys {
+    unknown: Option<Strength>,
+    legacy: Option<Strength>,
+}
+
+impl IdentityAnnotationKeys {
+    fn new(params: &mut Params<'_, '_>) -> Self {
+        let [unknown, legacy] = &PARAMS;
+        Self { unknown: Strength::chosen(params.choice(unknown)), legacy: Strength::chosen(params.choice(legacy)) }
+    }
+}
+
+impl Check for IdentityAnnotationKeys {
+    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        for annotation in scene.identity_annotations()? {
+            let named;
+            let (strength, wording, value) = match &annotation.reading {
+                Reading::Other | Reading::Known(_) | Reading::Label => continue,
+                Reading::Near(meant) => (Some(Strength::Action), &NEAR, meant),
+                Reading::Elsewhere(meant) => (Some(Strength::Action), &ELSEWHERE, meant),
+                Reading::Unknown(family) => {
+                    named = family.suffixes();
+                    (self.unknown, &UNKNOWN, &named)
+                }
+                Reading::Legacy => {
+                    named = [scene.common.aws.annotation_prefix.as_str(), "/", ROLE_ARN].concat();
+                    (self.legacy, &LEGACY, &named)
+                }
+            };
+            if let Some(strength) = strength {
+                findings.note(scene.place_of(annotation), wording, &[value], scene.spared_on_pods(strength));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

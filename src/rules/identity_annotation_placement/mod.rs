@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `identity-annotation-placement`: a key of a cloud identity is on an object
+//! where it is read.
+//!
+//! A role on a Pod gives no role, and `skip-containers` on a ServiceAccount
+//! keeps no container from having it. Nothing says so.
+//! <https://github.com/onyx-dot-app/onyx/pull/11788>
+//! <https://github.com/crossplane-contrib/provider-aws/issues/1467>
+
+use super::{Check, Room, Rule};
+use crate::admission::subject::SubjectKind;
+use crate::engine::finding::{Findings, Strength, Wording};
+use crate::engine::scene::{Annotation, Scene, Stop, Workload};
+use crate::identity::key::{self, On, Reading, SKIP_CONTAINERS, USE_LABEL};
+use crate::identity::skip_list;
+use crate::matching::names::Names;
+use crate::object::place::Place;
+use crate::object::pod::ContainerList;
+use crate::object::view::Strings;
+use crate::settings::Phase;
+use crate::settings::action::CheckAction;
+use crate::settings::dns;
+use crate::settings::params::{Kind, Param, Params};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    id: "identity-annotation-placement",
+    summary: "annotations of a cloud identity are on objects where something reads them",
+    subjects: &[SubjectKind::Pod, SubjectKind::ServiceAccount],
+    params: &PARAMS,
+    wordings: &[&ON_POD, &ON_ACCOUNT, &NO_ANNOTATION, &LABEL_ON_ACCOUNT, &UNREADABLE, &NO_NAME, &UNMATCHED],
+    room: Room::Check {
+        default: CheckAction::Reject,
+        build: |params| Box::new(IdentityAnnotationPlacement::new(params)),
+    },
+};
+
+static PARAMS: [Param; 1] = [Param {
+    name: "unmatchedSkip",
+    kind: Kind::Choice(&["warn", "reject"]),
+    default: r#""warn""#,
+    doc: "what an entry of `skip-containers` that skips no container leads to",
+}];
+
+static ON_POD: Wording = Wording {
+    name: "on-pod",
+    template: "has no effect on a Pod: it is read from the Pod's account; move it to ServiceAccount {}",
+};
+static ON_ACCOUNT: Wording = Wording {
+    name: "on-account",
+    template: "has no effect on a ServiceAccount: it is read from Pods; move it to the metadata of their template",
+};
+static NO_ANNOTATION: Wording =
+    Wording { name: "no-annotation", template: "has no effect as an annotation: it is a label of Pods; move it there" };
+static LABEL_ON_ACCOUNT: Wording = Wording {
+    name: "label-on-account",
+    template: "has no effect on a ServiceAccount: the webhook looks for this label on Pods; move it to the metadata of their template",
+};
+static UNREADABLE: Wording = Wording {
+    name: "unreadable",
+    template: "is \"{}\", no list that the webhook can read, so no container is skipped and all get the role; write names with commas between them",
+};
+static NO_NAME: Wording = Wording {
+    name: "no-name",
+    template: "has \"{}\", which no container can be called, so it skips none; write names with nothing but a comma between them",
+};
+static UNMATCHED: Wording = Wording {
+    name: "unmatched",
+    template: "has \"{}\", which no container of the Pod is called, so it skips none; write a name there is, or remove it",
+};
+
+struct IdentityAnnotationPlacement {
+    unmatched: Strength,
+}
+
+impl IdentityAnnotationPlacement {
+    fn new(params: &mut Params<'_, '_>) -> Self {
+        let is_rejected = params.choice(&PARAMS[0]) == "reject";
+        Self { unmatched: if is_rejected { Strength::Action } else { Strength::Warning } }
+    }
+
+    /// What the webhook reads in a list of containers to be skipped.
+    #[cold]
+    fn judge_skips(
+        &self,
+        scene: &Scene<'_>,
+        pod: &Workload<'_>,
+        annotation: &Annotation,
+        findings: &mut Findings,
+    ) -> Result<(), Stop> {
+        let list = scene.text_of(annotation)?;
+        let Some(skipped) = skip_list::names(&list) else {
+            findings.note(scene.place_of(annotation), &UNREADABLE, &[&list], self.unmatched);
+            return Ok(());
+        };
+        // Only then every container is there that other webhooks add.
+        let is_complete = scene.common.phase == Phase::Validating && !pod.is_template;
+        let mut names = Vec::new();
+        for (list, index, container) in pod.spec.all_containers() {
+            if list != ContainerList::Ephemeral {
+                names.extend(container.name.as_deref().map(|name| (name, index)));
+            }
+        }
+        let names = Names::from(names);
+        for name in &skipped {
+            let wording = if !dns::is_label(name) {
+                &NO_NAME
+            } else if is_complete && !names.has(name) {
+                &UNMATCHED
+            } else {
+                continue;
+            };
+            findings.note(scene.place_of(annotation), wording, &[name], self.unmatched);
+        }
+        Ok(())
+    }
+}
+
+impl Check for IdentityAnnotationPlacement {
+    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let aws_prefix = scene.common.aws.annotation_prefix.as_str();
+        for annotation in scene.identity_annotations()? {
+            let place = || scene.place_of(annotation);
+            let strength = scene.spared_on_pods(Strength::Action);
+            match (&annotation.reading, scene.workload()) {
+                (Reading::Label, _) => findings.warn(place(), &NO_ANNOTATION, &[]),
+                (Reading::Known(known), Some(pod)) if known.on == On::Account => {
+                    findings.note(place(), &ON_POD, &[pod.spec.account()], strength);
+                }
+                (Reading::Known(known), None) if known.on == On::Pod => {
+                    findings.note(place(), &ON_ACCOUNT, &[], strength);
+                }
+                (_, Some(pod)) if key::suffix(&annotation.key, aws_prefix) == Some(SKIP_CONTAINERS) => {
+                    self.judge_skips(scene, pod, annotation, findings)?;
+                }
+                _ => {}
+            }
+        }
+        let labels = scene.meta.labels;
+        if scene.service_account().is_some() && labels.may_hold(USE_LABEL) {
+            let labels: Strings<'_> = labels.read("object.metadata.labels")?;
+            if labels.text(USE_LABEL).is_some() {
+                findings.warn(Place::at("metadata.labels").key(USE_LABEL), &LABEL_ON_ACCOUNT, &[]);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::testing::{
+    create, deployment, only, quiet_cluster, review, said, settings_problems, tokenless_pod, update, word,
+};
+
+const ID: &str = "identity-annotation-placement";
+const SKIP: &str = "eks.amazonaws.com/skip-containers";
+
+fn settings(params: &Value) -> Value {
+    only(&json!({ID: params}))
+}
+
+fn account(metadata: &Value) -> Value {
+    let mut account =
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "app", "namespace": "shop"}});
+    account["metadata"].as_object_mut().unwrap().extend(metadata.as_object().unwrap().clone());
+    account
+}
+
+fn annotated(key: &str, value: &str) -> Value {
+    account(&json!({"annotations": {key: value}}))
+}
+
+/// A Pod with containers `setup`, `web` and `proxy`.
+fn pod(key: &str, value: &str) -> Value {
+    let mut pod = tokenless_pod(&json!({
+        "initContainers": [{"name": "setup", "image": "x"}],
+        "containers": [{"name": "web", "image": "x"}, {"name": "proxy", "image": "x"}],
+    }));
+    pod["metadata"]["annotations"] = json!({key: value});
+    pod
+}
+
+fn template(key: &str, value: &str) -> Value {
+    let mut template = deployment(&json!({"serviceAccountName": "app"}));
+    template["spec"]["template"]["metadata"]["annotations"] = json!({key: value});
+    template
+}
+
+fn judged(object: &Value, params: &Value) -> Value {
+    review(&create(object), &settings(params), &quiet_cluster())
+}
+
+/// After all other webhooks.
+fn judged_last(object: &Value, params: &Value) -> Value {
+    let mut settings = settings(params);
+    settings["phase"] = json!("validating");
+    review(&create(object), &settings, &quiet_cluster())
+}
+
+#[test]
+fn every_text_in_full() {
+    let reject = json!("reject");
+    assert_eq!(
+        said(&judged(&template("eks.amazonaws.com/role-arn", "x"), &reject), ID),
+        [
+            r#"spec.template.metadata.annotations["eks.amazonaws.com/role-arn"]: has no effect on a Pod: it is read from the Pod's account; move it to ServiceAccount app"#
+        ]
+    );
+    assert_eq!(
+        said(&judged(&annotated(SKIP, "proxy"), &reject), ID),
+        [
+            r#"metadata.annotations["eks.amazonaws.com/skip-containers"]: has no effect on a ServiceAccount: it is read from Pods; move it to the metadata of their template"#
+        ]
+    );
+    assert_eq!(
+        said(&judged(&pod("azure.workload.identity/use", "true"), &reject), ID),
+        [
+            r#"metadata.annotations["azure.workload.identity/use"]: has no effect as an annotation: it is a label of Pods; move it there"#
+        ]
+    );
+    let labelled = account(&json!({"labels": {"azure.workload.identity/use": "true"}}));
+    assert_eq!(
+        said(&judged(&labelled, &reject), ID),
+        [
+            r#"metadata.labels["azure.workload.identity/use"]: has no effect on a ServiceAccount: the webhook looks for this label on Pods; move it to the metadata of their template"#
+        ]
+    );
+    assert_eq!(
+        said(&judged(&pod(SKIP, "a \"b\""), &reject), ID),
+        [
+            r#"metadata.annotations["eks.amazonaws.com/skip-containers"]: is "a "b"", no list that the webhook can read, so no container is skipped and all get the role; write names with commas between them"#
+        ]
+    );
+    assert_eq!(
+        said(&judged(&pod(SKIP, "web, proxy"), &reject), ID),
+        [
+            r#"metadata.annotations["eks.amazonaws.com/skip-containers"]: has " proxy", which no container can be called, so it skips none; write names with nothing but a comma between them"#
+        ]
+    );
+    assert_eq!(
+        said(&judged_last(&pod(SKIP, "web,proxi"), &reject), ID),
+        [
+            r#"metadata.annotations["eks.amazonaws.com/skip-containers"]: has "proxi", which no container of the Pod is called, so it skips none; write a name there is, or remove it"#
+        ]
+    );
+}
+
+/// A key, and what becomes of an account, a template and a Pod that has it.
+#[rstest]
+#[case("eks.amazonaws.com/role-arn", ["fine", "reject", "warn"])]
+#[case("eks.amazonaws.com/ecr-role-arn", ["fine", "reject", "warn"])]
+#[case("eks.amazonaws.com/audience", ["fine", "reject", "warn"])]
+#[case("eks.amazonaws.com/sts-regional-endpoints", ["fine", "reject", "warn"])]
+#[case("eks.amazonaws.com/token-expiration", ["fine", "fine", "fine"])]
+#[case("eks.amazonaws.com/skip-containers", ["reject", "fine", "fine"])]
+#[case("eks.amazonaws.com/skip-pod-identity-webhook", ["warn", "warn", "warn"])]
+#[case("eks.amazonaws.com/compute-type", ["fine", "fine", "fine"])]
+#[case("iam.gke.io/gcp-service-account", ["fine", "reject", "warn"])]
+#[case("iam.gke.io/return-principal-id-as-email", ["fine", "reject", "warn"])]
+#[case("azure.workload.identity/client-id", ["fine", "reject", "warn"])]
+#[case("azure.workload.identity/service-account-token-expiration", ["fine", "fine", "fine"])]
+#[case("azure.workload.identity/skip-containers", ["reject", "fine", "fine"])]
+#[case("azure.workload.identity/inject-proxy-sidecar", ["reject", "fine", "fine"])]
+#[case("azure.workload.identity/proxy-sidecar-port", ["reject", "fine", "fine"])]
+#[case("azure.workload.identity/use", ["warn", "warn", "warn"])]
+// Misspelt: another rule's.
+#[case("eks.amazonaws.com/rolearn", ["fine", "fine", "fine"])]
+fn on_each_object(#[case] key: &str, #[case] expected: [&str; 3]) {
+    let objects = [annotated(key, "web"), template(key, "web"), pod(key, "web")];
+    assert_eq!(objects.map(|object| word(&judged(&object, &json!("reject")))), expected);
+}
+
+/// A list of containers, and what is said of it in each phase.
+#[rstest]
+#[case("web", 0, 0)]
+#[case("web,proxy,setup", 0, 0)]
+#[case("\"web\",proxy", 0, 0)]
+#[case("web\nother", 0, 0)]
+#[case("other", 0, 1)]
+#[case("web,other,more", 0, 2)]
+#[case("Web", 1, 1)]
+#[case("web,other, proxy", 1, 2)]
+#[case("web, proxy", 1, 1)]
+#[case(" web", 1, 1)]
+#[case("web;proxy", 1, 1)]
+#[case("web,", 1, 1)]
+#[case("*", 1, 1)]
+#[case("", 1, 1)]
+#[case("\"web", 1, 1)]
+fn containers_to_be_skipped(#[case] list: &str, #[case] mutating: usize, #[case] validating: usize) {
+    let count = |answer: &Value| {
+        assert_eq!(word(answer), if said(answer, ID).is_empty() { "fine" } else { "warn" });
+        said(answer, ID).len()
+    };
+    let reject = json!("reject");
+    assert_eq!(
+        [count(&judged(&pod(SKIP, list), &reject)), count(&judged_last(&pod(SKIP, list), &reject))],
+        [mutating, validating]
+    );
+    // A template may yet get containers, whatever the phase.
+    assert_eq!(count(&judged_last(&template(SKIP, list), &reject)), mutating);
+    let refused = judged_last(&pod(SKIP, list), &json!({"action": "reject", "unmatchedSkip": "reject"}));
+    assert_eq!(word(&refused), if validating == 0 { "fine" } else { "reject" });
+    let warned = judged_last(&pod(SKIP, list), &json!({"action": "warn", "unmatchedSkip": "reject"}));
+    assert_eq!(word(&warned), if validating == 0 { "fine" } else { "warn" });
+}
+
+/// The webhook knows no ephemeral containers.
+#[test]
+fn an_ephemeral_container_is_not_skipped() {
+    let mut pod = pod(SKIP, "debug");
+    pod["spec"]["ephemeralContainers"] = json!([{"name": "debug", "image": "x"}]);
+    assert_eq!(word(&judged_last(&pod, &json!("reject"))), "warn");
+}
+
+#[test]
+fn another_prefix() {
+    let mut settings = settings(&json!("reject"));
+    settings["aws"] = json!({"annotationPrefix": "irsa.example.com"});
+    let judged = |object: &Value| word(&review(&create(object), &settings, &quiet_cluster()));
+    assert_eq!(judged(&template("irsa.example.com/role-arn", "x")), "reject");
+    assert_eq!(judged(&template("eks.amazonaws.com/ecr-role-arn", "x")), "reject");
+    // Not read anywhere: another rule's.
+    assert_eq!(judged(&template("eks.amazonaws.com/role-arn", "x")), "fine");
+    assert_eq!(judged(&annotated("irsa.example.com/skip-containers", "x")), "reject");
+    assert_eq!(judged(&pod("irsa.example.com/skip-containers", "a, b")), "warn");
+    assert_eq!(judged(&pod("eks.amazonaws.com/skip-containers", "a, b")), "fine");
+}
+
+#[test]
+fn what_was_wrong_before_stays_a_warning() {
+    let reviewed =
+        |old: &Value, new: &Value| word(&review(&update(old, new), &settings(&json!("reject")), &quiet_cluster()));
+    let [role, audience] = ["role-arn", "audience"].map(|suffix| template(&format!("eks.amazonaws.com/{suffix}"), "x"));
+    assert_eq!(reviewed(&role, &role), "warn");
+    assert_eq!(reviewed(&role, &audience), "reject");
+    assert_eq!(reviewed(&annotated(SKIP, "a"), &annotated(SKIP, "a")), "warn");
+    // The entry counts, not the list that it is in.
+    let strict = settings(&json!({"action": "reject", "unmatchedSkip": "reject"}));
+    let lists = |old: &str, new: &str| {
+        word(&review(&update(&template(SKIP, old), &template(SKIP, new)), &strict, &quiet_cluster()))
+    };
+    assert_eq!(lists("web, proxy", "more, proxy"), "warn");
+    assert_eq!(lists("web, proxy", "web, other"), "reject");
+}
+
+#[test]
+fn an_exempt_workload_is_left_alone() {
+    let mut settings = settings(&json!("reject"));
+    settings["exemptions"] = json!([{"rules": [ID], "names": ["web"]}]);
+    let judged = |object: &Value| word(&review(&create(object), &settings, &quiet_cluster()));
+    assert_eq!(judged(&template("eks.amazonaws.com/role-arn", "x")), "fine");
+    assert_eq!(judged(&annotated(SKIP, "x")), "reject");
+}
+
+/// Ways to a key that seems to do something.
+#[rstest]
+#[case::behind_one_that_does(
+    r#"{"eks.amazonaws.com/role-arn": "x", "eks.amazonaws.com/skip-containers": "x"}"#,
+    "reject"
+)]
+#[case::written_with_escapes(r#"{"eks.amazonaws.com\/skip\u002dcontainers": "x"}"#, "reject")]
+#[case::empty(r#"{"eks.amazonaws.com/skip-containers": ""}"#, "reject")]
+#[case::no_text(r#"{"eks.amazonaws.com/skip-containers": ["x"]}"#, "reject")]
+#[case::null(r#"{"eks.amazonaws.com/skip-containers": null}"#, "fine")]
+#[case::in_a_text(r#"{"note": "eks.amazonaws.com/skip-containers"}"#, "fine")]
+fn bypass(#[case] annotations: &str, #[case] expected: &str) {
+    let request = create(&account(&json!({"annotations": 777}))).to_string().replace("777", annotations);
+    let payload = format!(r#"{{"request":{request},"settings":{}}}"#, settings(&json!("reject")));
+    let answer: Value = serde_json::from_slice(&crate::guest::validate(payload.as_bytes(), &quiet_cluster())).unwrap();
+    assert_eq!(word(&answer), expected, "{answer}");
+}
+
+#[test]
+fn labels_that_cannot_be_read_are_an_error_only_where_they_matter() {
+    assert_eq!(word(&judged(&account(&json!({"labels": ["x"]})), &json!("reject"))), "fine");
+    let odd = judged(&account(&json!({"labels": ["azure.workload.identity/use"]})), &json!("reject"));
+    assert_eq!(odd["code"], 400);
+    assert_eq!(
+        word(&judged(&account(&json!({"labels": {"azure.workload.identity/use": null}})), &json!("reject"))),
+        "fine"
+    );
+    // On a Pod it is where it belongs.
+    let mut pod = pod("a", "b");
+    pod["metadata"]["labels"] = json!({"azure.workload.identity/use": "true"});
+    assert_eq!(word(&judged(&pod, &json!("reject"))), "fine");
+}
+
+#[test]
+fn wrong_parameters() {
+    assert_eq!(
+        settings_problems(&settings(&json!({"unmatchedSkip": "allow"}))),
+        ["rules.identity-annotation-placement.unmatchedSkip: unknown value allow; there are warn, reject"]
+    );
+}

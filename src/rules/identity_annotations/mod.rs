@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `identity-annotations`: the options of an AWS identity are values that the
+//! EKS Pod identity webhook takes.
+//!
+//! It passes over a value that it cannot read and goes on with its flag, with a
+//! line in a log that users of EKS do not see. It raises a lifetime that is too
+//! short, knows no longest one, and takes an empty audience to the letter.
+//! <https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/pkg/cache/cache.go>
+//! <https://github.com/aws/amazon-eks-pod-identity-webhook/issues/110>
+
+use super::cloud::boolean;
+use super::{Check, Fix, Room, Rule};
+use crate::admission::subject::SubjectKind;
+use crate::engine::finding::{Changes, Findings, Strength, Wording};
+use crate::engine::scene::{Annotation, Edit, Scene, Stop};
+use crate::identity::key::{self, AUDIENCE, ROLE_ARN, STS_REGIONAL_ENDPOINTS, TOKEN_EXPIRATION};
+use crate::matching::glob::{self, Glob};
+use crate::object::edit::Step;
+use crate::object::json::write_string;
+use crate::settings::Common;
+use crate::settings::action::{CheckAction, FixAction};
+use crate::settings::params::{Kind, Param, Params};
+use crate::settings::reader::senseless;
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    id: "identity-annotations",
+    summary: "the options of an account's AWS identity are values that the EKS webhook takes",
+    subjects: &[SubjectKind::ServiceAccount, SubjectKind::Pod],
+    params: &PARAMS,
+    wordings: &[
+        &EMPTY_AUDIENCE,
+        &API_AUDIENCE,
+        &OTHER_AUDIENCE,
+        &NO_NUMBER,
+        &TOO_SHORT,
+        &TOO_LONG,
+        &NO_BOOLEAN,
+        &WITHOUT_ROLE,
+        &LOWERED,
+        &ADDED,
+    ],
+    room: Room::Fix {
+        default: FixAction::Check(CheckAction::Reject),
+        build: |params| Box::new(IdentityAnnotations::new(params)),
+    },
+};
+
+/// The webhook raises a shorter lifetime to this.
+/// <https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/pkg/validation.go>
+const LEAST_SECONDS: i64 = 600;
+
+/// The API server takes no longer lifetime.
+const MOST_SECONDS: i64 = 4_294_967_296;
+
+static PARAMS: [Param; 4] = [
+    Param {
+        name: "audiences",
+        kind: Kind::Globs(senseless),
+        default: r#"["sts.amazonaws.com"]"#,
+        doc: "the audiences that an account may ask for, besides the webhook's default (`aws.defaultAudience`); one of the Kubernetes API has to be written in full, no wildcard covers it",
+    },
+    Param {
+        name: "maxTokenExpirationSeconds",
+        kind: Kind::Seconds { least: LEAST_SECONDS, most: MOST_SECONDS },
+        default: "86400",
+        doc: "the longest lifetime",
+    },
+    Param {
+        name: "optionsWithoutRole",
+        kind: Kind::Choice(Strength::WORDS),
+        default: r#""warn""#,
+        doc: "what options on an account without a `role-arn` lead to; with EKS Pod Identity some of them have an effect",
+    },
+    Param {
+        name: "defaults",
+        kind: Kind::Map(&DEFAULTS),
+        default: "{}",
+        doc: "with `action: mutate`, what is added to an account that has a `role-arn` and does not say it",
+    },
+];
+
+static DEFAULTS: [Param; 3] = [
+    Param {
+        name: "audience",
+        kind: Kind::Text(senseless_default),
+        default: r#""""#,
+        doc: "the audience; empty: nothing is added",
+    },
+    Param {
+        name: "stsRegionalEndpoints",
+        kind: Kind::Flag,
+        default: "false",
+        doc: "whether the SDK calls STS in its region; nothing is added unless it is given",
+    },
+    Param {
+        name: "tokenExpirationSeconds",
+        kind: Kind::Seconds { least: LEAST_SECONDS, most: MOST_SECONDS },
+        default: "86400",
+        doc: "the lifetime of tokens; nothing is added unless it is given",
+    },
+];
+
+static EMPTY_AUDIENCE: Wording = Wording {
+    name: "empty-audience",
+    template: "is empty, which wins over the webhook's default and makes the token one for the Kubernetes API; write {}, or remove it",
+};
+static API_AUDIENCE: Wording =
+    Wording { name: "api-audience", template: "{} is the Kubernetes API, which gives no role; write {}, or remove it" };
+static OTHER_AUDIENCE: Wording =
+    Wording { name: "other-audience", template: "{} is not an audience that is allowed; write one of {}" };
+static NO_NUMBER: Wording = Wording {
+    name: "no-number",
+    template: "is \"{}\", no whole number, so the webhook ignores it; write seconds without a unit, e.g. \"3600\"",
+};
+static TOO_SHORT: Wording =
+    Wording { name: "too-short", template: "is {}, which the webhook raises to 600; write 600 at least" };
+static TOO_LONG: Wording = Wording {
+    name: "too-long",
+    template: "is {}, at most {} is allowed; kubelet renews the token in time, however short it is",
+};
+static NO_BOOLEAN: Wording = Wording {
+    name: "no-boolean",
+    template: "is \"{}\", none of the booleans that the webhook reads, so it ignores it; write {}",
+};
+static WITHOUT_ROLE: Wording = Wording {
+    name: "without-role",
+    template: "has no effect without {}, unless EKS Pod Identity gives the account a role; add the role, or remove it",
+};
+static LOWERED: Wording = Wording { name: "lowered", template: "lowered from {} to {}" };
+static ADDED: Wording = Wording { name: "added", template: "added: {}" };
+
+const ANNOTATIONS: [Step<'static>; 2] = [Step::Key("metadata"), Step::Key("annotations")];
+
+struct IdentityAnnotations<'a> {
+    audiences: Vec<Glob<'a>>,
+    most: i64,
+    without_role: Option<Strength>,
+    /// Suffix and value.
+    defaults: Vec<(&'static str, String)>,
+}
+
+impl<'a> IdentityAnnotations<'a> {
+    fn new(params: &mut Params<'_, 'a>) -> Self {
+        let [audiences, most, without_role, defaults] = &PARAMS;
+        let mut rule = Self {
+            audiences: params.globs(audiences),
+            most: params.seconds(most),
+            without_role: Strength::chosen(params.choice(without_role)),
+            defaults: Vec::new(),
+        };
+        params.map(defaults, &mut |params| rule.read_defaults(params));
+        rule
+    }
+
+    /// A default that this rule itself would refuse is a mistake.
+    fn read_defaults(&mut self, params: &mut Params<'_, 'a>) {
+        let [audience, sts, seconds] = &DEFAULTS;
+        if params.gives(audience) {
+            let text = params.text(audience);
+            if !text.is_empty() && !self.allows(&text, params.common) {
+                params.note(audience, "is none of audiences; add it there");
+            }
+            self.defaults.push((AUDIENCE, text.to_string()));
+        }
+        if params.gives(sts) {
+            self.defaults.push((STS_REGIONAL_ENDPOINTS, if params.flag(sts) { "true" } else { "false" }.to_owned()));
+        }
+        if params.gives(seconds) {
+            let number = params.seconds(seconds);
+            if number > self.most {
+                params.note(seconds, "is more than maxTokenExpirationSeconds");
+            }
+            self.defaults.push((TOKEN_EXPIRATION, number.to_string()));
+        }
+    }
+
+    /// No wildcard covers an audience of the Kubernetes API.
+    fn allows(&self, audience: &str, common: &Common<'_>) -> bool {
+        if common.is_api_audience(audience) {
+            return self.audiences.iter().any(|allowed| allowed.as_str() == audience);
+        }
+        audience == common.aws.default_audience.as_str() || glob::any(&self.audiences, audience)
+    }
+
+    /// What is wrong with a value, if anything.
+    fn judge_value(
+        &self,
+        scene: &Scene<'_>,
+        annotation: &Annotation,
+        (suffix, value): (&str, &str),
+        findings: &mut Findings,
+    ) {
+        let common = scene.common;
+        let default = common.aws.default_audience.as_str();
+        let allowed;
+        let (wording, values): (_, &[&str]) = match suffix {
+            AUDIENCE if value.is_empty() => (&EMPTY_AUDIENCE, &[default]),
+            AUDIENCE if self.allows(value, common) => return,
+            AUDIENCE if common.is_api_audience(value) => (&API_AUDIENCE, &[value, default]),
+            AUDIENCE => {
+                allowed = glob::listed(&self.audiences);
+                (&OTHER_AUDIENCE, &[value, &allowed])
+            }
+            STS_REGIONAL_ENDPOINTS if boolean(value).is_some() => return,
+            STS_REGIONAL_ENDPOINTS => (&NO_BOOLEAN, &[value, meant_boolean(value)]),
+            _ => match seconds(value) {
+                None => (&NO_NUMBER, &[value]),
+                Some(..LEAST_SECONDS) => (&TOO_SHORT, &[value]),
+                Some(number) if number > self.most => {
+                    allowed = self.most.to_string();
+                    (&TOO_LONG, &[value, &allowed])
+                }
+                Some(_) => return,
+            },
+        };
+        findings.add(scene.place_of(annotation), wording, values);
+    }
+}
+
+/// What the webhook reads an annotation as on this object: the role of an
+/// account, or an option.
+fn option<'c>(scene: &Scene<'_>, annotation: &'c Annotation) -> Option<&'c str> {
+    let is_pod = scene.workload().is_some();
+    match key::suffix(&annotation.key, &scene.common.aws.annotation_prefix)? {
+        ROLE_ARN | AUDIENCE | STS_REGIONAL_ENDPOINTS if is_pod => None,
+        suffix @ (ROLE_ARN | AUDIENCE | STS_REGIONAL_ENDPOINTS | TOKEN_EXPIRATION) => Some(suffix),
+        _ => None,
+    }
+}
+
+impl Check for IdentityAnnotations<'_> {
+    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let mut has_role = scene.service_account().is_none();
+        let mut options = Vec::new();
+        for annotation in scene.identity_annotations()? {
+            match option(scene, annotation) {
+                None => {}
+                Some(ROLE_ARN) => has_role = true,
+                Some(suffix) => {
+                    self.judge_value(scene, annotation, (suffix, &scene.text_of(annotation)?), findings);
+                    options.push(scene.place_of(annotation));
+                }
+            }
+        }
+        if let (false, Some(strength)) = (has_role, self.without_role) {
+            let role = [scene.common.aws.annotation_prefix.as_str(), "/", ROLE_ARN].concat();
+            for place in options {
+                findings.note(place, &WITHOUT_ROLE, &[&role], strength);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Fix for IdentityAnnotations<'_> {
+    fn fix(&self, scene: &Scene<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
+        let mut has_role = false;
+        let mut said = Vec::new();
+        for annotation in scene.identity_annotations()? {
+            let Some(suffix) = option(scene, annotation) else { continue };
+            let value = scene.text_of(annotation)?;
+            if suffix == ROLE_ARN {
+                has_role = !value.is_empty();
+            } else if suffix == TOKEN_EXPIRATION && seconds(&value).is_some_and(|number| number > self.most) {
+                let most = self.most.to_string();
+                set(edit, &annotation.key, &most)?;
+                changes.add(scene.place_of(annotation), &LOWERED, &[&value, &most]);
+            }
+            said.push(suffix);
+        }
+        for (suffix, value) in &self.defaults {
+            if has_role && !said.contains(suffix) {
+                let key = [scene.common.aws.annotation_prefix.as_str(), "/", suffix].concat();
+                set(edit, &key, value)?;
+                changes.add(scene.annotations_place().key(&key), &ADDED, &[value]);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes an annotation; no other fix takes annotations out.
+#[inline(never)]
+fn set(edit: &mut Edit<'_, '_>, key: &str, value: &str) -> Result<(), Stop> {
+    let mut json = String::new();
+    write_string(value, &mut json);
+    edit.set(&ANNOTATIONS, key, &json)?;
+    Ok(())
+}
+
+/// A lifetime as Go's `strconv.ParseInt` reads it in base 10: a sign is fine,
+/// blanks, units and fractions are not. Rust reads it the same.
+/// <https://pkg.go.dev/strconv#ParseInt>
+fn seconds(value: &str) -> Option<i64> {
+    value.parse().ok()
+}
+
+/// What to write instead: `regional` and `legacy` are the words of the variable
+/// that the webhook sets, `AWS_STS_REGIONAL_ENDPOINTS`.
+/// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-sts-regionalized-endpoints.html>
+#[cold]
+fn meant_boolean(value: &str) -> &'static str {
+    let word = value.trim_ascii().to_ascii_lowercase();
+    if is_one_of(&word, &["regional", "true", "yes", "on", "enabled"]) {
+        "\"true\""
+    } else if is_one_of(&word, &["legacy", "false", "no", "off", "disabled"]) {
+        "\"false\""
+    } else {
+        "\"true\" or \"false\""
+    }
+}
+
+#[inline(never)]
+fn is_one_of(word: &str, words: &[&str]) -> bool {
+    words.contains(&word)
+}
+
+fn senseless_default(text: &str) -> Option<String> {
+    if text.is_empty() { None } else { senseless(text) }
+}
+
+#[cfg(test)]
+mod tests;

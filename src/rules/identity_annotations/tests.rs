@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: Apache-2.0
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::testing::{
+    create, deployment, only, quiet_cluster, review, said, settings_problems, tokenless_pod, update, word,
+};
+
+const ID: &str = "identity-annotations";
+const ROLE: &str = "arn:aws:iam::123456789012:role/app";
+
+fn settings(params: &Value) -> Value {
+    only(&json!({ID: params}))
+}
+
+/// An account with a role and one more annotation.
+fn account(suffix: &str, value: &str) -> Value {
+    let mut account = with(json!({"eks.amazonaws.com/role-arn": ROLE}));
+    account["metadata"]["annotations"][format!("eks.amazonaws.com/{suffix}")] = json!(value);
+    account
+}
+
+fn with(annotations: Value) -> Value {
+    let mut account =
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "app", "namespace": "shop"}});
+    account["metadata"]["annotations"] = annotations;
+    account
+}
+
+fn judged(object: &Value, params: &Value) -> Value {
+    review(&create(object), &settings(params), &quiet_cluster())
+}
+
+fn pod(expiration: &str) -> Value {
+    let mut pod = tokenless_pod(&json!({}));
+    pod["metadata"]["annotations"] = json!({"eks.amazonaws.com/token-expiration": expiration});
+    pod
+}
+
+#[test]
+fn every_text_in_full() {
+    let text = |suffix: &str, value: &str| said(&judged(&account(suffix, value), &json!("reject")), ID).join("\n");
+    assert_eq!(
+        text("audience", ""),
+        r#"metadata.annotations["eks.amazonaws.com/audience"]: is empty, which wins over the webhook's default and makes the token one for the Kubernetes API; write sts.amazonaws.com, or remove it"#
+    );
+    assert_eq!(
+        text("audience", "sts.amazon.com"),
+        r#"metadata.annotations["eks.amazonaws.com/audience"]: sts.amazon.com is not an audience that is allowed; write one of sts.amazonaws.com"#
+    );
+    assert_eq!(
+        text("audience", "api"),
+        r#"metadata.annotations["eks.amazonaws.com/audience"]: api is the Kubernetes API, which gives no role; write sts.amazonaws.com, or remove it"#
+    );
+    assert_eq!(
+        text("token-expiration", "1h"),
+        r#"metadata.annotations["eks.amazonaws.com/token-expiration"]: is "1h", no whole number, so the webhook ignores it; write seconds without a unit, e.g. "3600""#
+    );
+    assert_eq!(
+        text("token-expiration", "60"),
+        r#"metadata.annotations["eks.amazonaws.com/token-expiration"]: is 60, which the webhook raises to 600; write 600 at least"#
+    );
+    assert_eq!(
+        text("token-expiration", "172800"),
+        r#"metadata.annotations["eks.amazonaws.com/token-expiration"]: is 172800, at most 86400 is allowed; kubelet renews the token in time, however short it is"#
+    );
+    assert_eq!(
+        text("sts-regional-endpoints", "regional"),
+        r#"metadata.annotations["eks.amazonaws.com/sts-regional-endpoints"]: is "regional", none of the booleans that the webhook reads, so it ignores it; write "true""#
+    );
+    assert_eq!(
+        said(&judged(&with(json!({"eks.amazonaws.com/token-expiration": "3600"})), &json!("reject")), ID),
+        [
+            r#"metadata.annotations["eks.amazonaws.com/token-expiration"]: has no effect without eks.amazonaws.com/role-arn, unless EKS Pod Identity gives the account a role; add the role, or remove it"#
+        ]
+    );
+    let params = json!({"action": "mutate", "defaults": {"stsRegionalEndpoints": true}});
+    assert_eq!(
+        said(&judged(&account("token-expiration", "172800"), &params), ID),
+        [
+            r#"metadata.annotations["eks.amazonaws.com/sts-regional-endpoints"]: added: true"#,
+            r#"metadata.annotations["eks.amazonaws.com/token-expiration"]: lowered from 172800 to 86400"#,
+        ]
+    );
+}
+
+/// What Go's `strconv.ParseBool` takes, and nothing else.
+#[rstest]
+fn booleans_of_go(
+    #[values("1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False")] value: &str,
+) {
+    assert_eq!(word(&judged(&account("sts-regional-endpoints", value), &json!("reject"))), "fine");
+}
+
+#[rstest]
+#[case("regional", r#""true""#)]
+#[case("legacy", r#""false""#)]
+#[case("yes", r#""true""#)]
+#[case("off", r#""false""#)]
+#[case(" true", r#""true""#)]
+#[case("true\n", r#""true""#)]
+#[case("\"true\"", r#""true" or "false""#)]
+#[case("tRUE", r#""true""#)]
+#[case("", r#""true" or "false""#)]
+#[case("eu-west-1", r#""true" or "false""#)]
+#[case("2", r#""true" or "false""#)]
+#[case("ｔｒｕｅ", r#""true" or "false""#)]
+fn no_booleans_of_go(#[case] value: &str, #[case] advice: &str) {
+    let said = said(&judged(&account("sts-regional-endpoints", value), &json!("reject")), ID);
+    assert!(said.len() == 1 && said[0].ends_with(&format!("write {advice}")), "{said:?}");
+}
+
+/// What Go's `strconv.ParseInt` makes of a text, then the webhook's least and the settings' most.
+#[rstest]
+#[case("600", "fine")]
+#[case("86400", "fine")]
+#[case("+3600", "fine")]
+#[case("003600", "fine")]
+#[case("599", "is 599")]
+#[case("0", "is 0")]
+#[case("-1", "is -1")]
+#[case("-9223372036854775808", "is -9223372036854775808")]
+#[case("86401", "is 86401, at most")]
+#[case("9223372036854775807", "is 9223372036854775807, at most")]
+#[case("9223372036854775808", "no whole number")]
+#[case("", "no whole number")]
+#[case("+", "no whole number")]
+#[case("3_600", "no whole number")]
+#[case("0x1000", "no whole number")]
+#[case("3600.0", "no whole number")]
+#[case("3.6e3", "no whole number")]
+#[case("3600s", "no whole number")]
+#[case(" 3600", "no whole number")]
+#[case("3600\n", "no whole number")]
+#[case("3,600", "no whole number")]
+#[case("٣٦٠٠", "no whole number")]
+fn lifetimes(#[case] value: &str, #[case] expected: &str) {
+    for object in [account("token-expiration", value), pod(value)] {
+        let answer = judged(&object, &json!("reject"));
+        if expected == "fine" {
+            assert_eq!(word(&answer), "fine");
+        } else {
+            let said = said(&answer, ID);
+            assert!(word(&answer) == "reject" && said.len() == 1 && said[0].contains(expected), "{said:?}");
+        }
+    }
+}
+
+#[rstest]
+#[case("sts.amazonaws.com", "fine")]
+#[case("", "reject")]
+#[case("sts.amazonaws.com.cn", "reject")]
+#[case("sts.amazonaws.com ", "reject")]
+#[case("STS.amazonaws.com", "reject")]
+#[case("api", "reject")]
+fn audiences(#[case] audience: &str, #[case] expected: &str) {
+    assert_eq!(word(&judged(&account("audience", audience), &json!("reject"))), expected);
+    // No wildcard covers an audience of the Kubernetes API, and the empty one is one.
+    let any = json!({"action": "reject", "audiences": ["*"]});
+    let expected = if ["", "api"].contains(&audience) { "reject" } else { "fine" };
+    assert_eq!(word(&judged(&account("audience", audience), &any)), expected);
+    let in_full = json!({"action": "reject", "audiences": ["api"]});
+    assert_eq!(word(&judged(&account("audience", "api"), &in_full)), "fine");
+}
+
+/// What the webhook would take anyway may be said.
+#[test]
+fn the_default_audience_is_allowed() {
+    let mut settings = settings(&json!({"action": "reject", "audiences": ["vault"]}));
+    let judged =
+        |settings: &Value, audience| word(&review(&create(&account("audience", audience)), settings, &quiet_cluster()));
+    assert_eq!(["vault", "sts.amazonaws.com", "corp"].map(|a| judged(&settings, a)), ["fine", "fine", "reject"]);
+    settings["aws"] = json!({"defaultAudience": "corp"});
+    assert_eq!(["vault", "sts.amazonaws.com", "corp"].map(|a| judged(&settings, a)), ["fine", "reject", "fine"]);
+}
+
+#[rstest]
+#[case("allow", "reject", "fine")]
+#[case("warn", "reject", "warn")]
+#[case("reject", "reject", "reject")]
+#[case("reject", "warn", "warn")]
+fn options_without_a_role(#[case] choice: &str, #[case] action: &str, #[case] expected: &str) {
+    let params = json!({"action": action, "optionsWithoutRole": choice});
+    for suffix in ["audience", "sts-regional-endpoints", "token-expiration"] {
+        let value = match suffix {
+            "audience" => "sts.amazonaws.com",
+            "token-expiration" => "3600",
+            _ => "true",
+        };
+        let lone = with(json!({format!("eks.amazonaws.com/{suffix}"): value}));
+        assert_eq!(word(&judged(&lone, &params)), expected, "{suffix}");
+        assert_eq!(word(&judged(&account(suffix, value), &params)), "fine");
+    }
+    // A Pod's account has the role.
+    assert_eq!(word(&judged(&pod("3600"), &params)), "fine");
+}
+
+#[test]
+fn the_fix_changes_only_what_it_means_to() {
+    let mut before = account("token-expiration", "+172800");
+    before["metadata"]["annotations"]["b"] = json!("\u{e9}\"");
+    before["future"] = json!([null, 1.50]);
+    let mut after = before.clone();
+    after["metadata"]["annotations"]["eks.amazonaws.com/token-expiration"] = json!("3600");
+    let answer = judged(&before, &json!({"action": "mutate", "maxTokenExpirationSeconds": 3600}));
+    assert_eq!(answer["mutated_object"], after);
+    assert_eq!(answer["audit_annotations"], json!({ID: "fixed(1)"}));
+    assert_eq!(word(&judged(&after, &json!({"action": "mutate", "maxTokenExpirationSeconds": 3600}))), "fine");
+}
+
+#[test]
+fn the_fix_adds_what_the_settings_say() {
+    let params = json!({"action": "mutate", "defaults": {"audience": "sts.amazonaws.com", "stsRegionalEndpoints": false, "tokenExpirationSeconds": 3600}});
+    let all = json!({
+        "eks.amazonaws.com/role-arn": ROLE, "eks.amazonaws.com/audience": "sts.amazonaws.com",
+        "eks.amazonaws.com/sts-regional-endpoints": "false", "eks.amazonaws.com/token-expiration": "3600",
+    });
+    assert_eq!(
+        judged(&with(json!({"eks.amazonaws.com/role-arn": ROLE})), &params)["mutated_object"],
+        with(all.clone())
+    );
+    assert_eq!(word(&judged(&with(all), &params)), "fine");
+    // What somebody wrote stays, and an account without a role stays as it is.
+    let answer = judged(&account("token-expiration", "7200"), &params);
+    assert_eq!(answer["mutated_object"]["metadata"]["annotations"]["eks.amazonaws.com/token-expiration"], "7200");
+    for annotations in
+        [json!(null), json!({}), json!({"eks.amazonaws.com/role-arn": null}), json!({"eks.amazonaws.com/role-arn": ""})]
+    {
+        assert_eq!(word(&judged(&with(annotations), &params)), "fine");
+    }
+    assert_eq!(word(&judged(&pod("3600"), &params)), "fine");
+    // Nothing but `mutate` adds.
+    let params = json!({"action": "reject", "defaults": {"tokenExpirationSeconds": 3600}});
+    assert_eq!(word(&judged(&with(json!({"eks.amazonaws.com/role-arn": ROLE})), &params)), "fine");
+}
+
+#[rstest]
+#[case("audience", "")]
+#[case("audience", "sts.amazon.com")]
+#[case("token-expiration", "1h")]
+#[case("token-expiration", "60")]
+#[case("sts-regional-endpoints", "regional")]
+fn the_fix_leaves_what_it_cannot_read(#[case] suffix: &str, #[case] value: &str) {
+    let params = json!({"action": "mutate", "defaults": {"audience": "sts.amazonaws.com", "stsRegionalEndpoints": true, "tokenExpirationSeconds": 3600}});
+    let answer = judged(&account(suffix, value), &params);
+    assert_eq!((word(&answer), said(&answer, ID).len()), ("reject", 1));
+}
+
+#[test]
+fn pods_and_templates() {
+    assert_eq!(word(&judged(&pod("86401"), &json!("reject"))), "reject");
+    let fixed = judged(&pod("86401"), &json!("mutate"));
+    assert_eq!(fixed["mutated_object"], pod("86400"));
+    // What an account says is of no account on a Pod; that is another rule's.
+    let mut odd = pod("3600");
+    odd["metadata"]["annotations"]["eks.amazonaws.com/audience"] = json!("");
+    assert_eq!(word(&judged(&odd, &json!("reject"))), "fine");
+
+    let mut template = deployment(&json!({}));
+    template["spec"]["template"]["metadata"]["annotations"] = json!({"eks.amazonaws.com/token-expiration": "172800"});
+    assert_eq!(
+        said(&judged(&template, &json!("mutate")), ID),
+        [
+            r#"spec.template.metadata.annotations["eks.amazonaws.com/token-expiration"]: Pods made from this template will be changed: lowered from 172800 to 86400"#
+        ]
+    );
+    assert_eq!(word(&judged(&template, &json!("reject"))), "reject");
+    let mut settings = settings(&json!("mutate"));
+    settings["templates"] = json!("fix");
+    let answer = review(&create(&template), &settings, &quiet_cluster());
+    template["spec"]["template"]["metadata"]["annotations"]["eks.amazonaws.com/token-expiration"] = json!("86400");
+    assert_eq!(answer["mutated_object"], template);
+}
+
+#[test]
+fn the_validating_phase_refuses_what_the_mutating_one_fixes() {
+    let mut settings = settings(&json!({"action": "mutate", "defaults": {"tokenExpirationSeconds": 3600}}));
+    settings["phase"] = json!("validating");
+    let judged = |object: &Value| word(&review(&create(object), &settings, &quiet_cluster()));
+    assert_eq!(judged(&account("token-expiration", "172800")), "reject");
+    assert_eq!(judged(&with(json!({"eks.amazonaws.com/role-arn": ROLE}))), "fine");
+}
+
+#[test]
+fn another_prefix() {
+    let mut settings = settings(&json!({"action": "mutate", "defaults": {"stsRegionalEndpoints": true}}));
+    settings["aws"] = json!({"annotationPrefix": "irsa.example.com"});
+    let judged = |annotations: Value| review(&create(&with(annotations)), &settings, &quiet_cluster());
+    assert_eq!(word(&judged(json!({"eks.amazonaws.com/audience": ""}))), "fine");
+    assert_eq!(word(&judged(json!({"irsa.example.com/audience": ""}))), "reject");
+    assert_eq!(word(&judged(json!({"eks.amazonaws.com/role-arn": ROLE}))), "fine");
+    let added = json!({"irsa.example.com/role-arn": ROLE, "irsa.example.com/sts-regional-endpoints": "true"});
+    assert_eq!(judged(json!({"irsa.example.com/role-arn": ROLE}))["mutated_object"], with(added));
+}
+
+#[test]
+fn what_was_wrong_before_stays_a_warning() {
+    let reviewed = |old: &str, new: &str| {
+        let [old, new] = [old, new].map(|value| account("token-expiration", value));
+        word(&review(&update(&old, &new), &settings(&json!("reject")), &quiet_cluster()))
+    };
+    assert_eq!(reviewed("1h", "1h"), "warn");
+    assert_eq!(reviewed("1h", "2h"), "reject");
+    assert_eq!(reviewed("3600", "1h"), "reject");
+    assert_eq!(reviewed("1h", "3600"), "fine");
+}
+
+#[test]
+fn an_exempt_account_is_left_alone() {
+    let mut settings = settings(&json!("mutate"));
+    settings["exemptions"] = json!([{"rules": [ID], "serviceAccounts": ["shop/app"]}]);
+    for value in ["172800", "1h"] {
+        assert_eq!(word(&review(&create(&account("token-expiration", value)), &settings, &quiet_cluster())), "fine");
+    }
+}
+
+/// Ways to an option that the rule would refuse.
+#[test]
+fn bypass() {
+    let key = r#""eks.amazonaws.com/token-expiration":"#;
+    let settings = settings(&json!("mutate"));
+    let request = create(&account("token-expiration", "777")).to_string();
+    let answer = |written: &str| -> Value {
+        let request = request.replace(&format!(r#"{key}"777""#), written);
+        let payload = format!(r#"{{"request":{request},"settings":{settings}}}"#);
+        serde_json::from_slice(&crate::guest::validate(payload.as_bytes(), &quiet_cluster())).unwrap()
+    };
+    assert_eq!(word(&answer(&format!(r#"{key}"777""#))), "fine");
+    // The API server takes the last of two; whichever it took, one is wrong. A
+    // fix of the first leaves the other.
+    for [first, second] in [["3600", "172800"], ["172800", "3600"], ["1h", "3600"], ["172800", "172800"]] {
+        let refused = answer(&format!(r#"{key}"{first}",{key}"{second}""#));
+        assert!(word(&refused) != "fine", "{refused}");
+        assert!(first == "172800" && second == "3600" || word(&refused) == "reject", "{refused}");
+    }
+    // Escapes in the key and in the value.
+    assert_eq!(word(&answer(r#""eks.amazonaws.com\/token\u002dexpiration":"\u0031h""#)), "reject");
+    let fixed = answer(r#""eks.amazonaws.com\/token\u002dexpiration":"\u003172800""#);
+    assert_eq!(fixed["mutated_object"]["metadata"]["annotations"]["eks.amazonaws.com/token-expiration"], "86400");
+    // No text at all.
+    for value in ["3600", "true", "[]", "{}"] {
+        let refused = answer(&format!("{key}{value}"));
+        assert_eq!(refused["code"], 400, "{refused}");
+        assert!(
+            refused["message"]
+                .as_str()
+                .unwrap()
+                .contains(r#"object.metadata.annotations["eks.amazonaws.com/token-expiration"]: must be a string"#)
+        );
+    }
+    assert_eq!(word(&answer(&format!("{key}null"))), "fine");
+}
+
+#[test]
+fn wrong_parameters() {
+    let params = json!({
+        "audiences": ["", "a b"], "maxTokenExpirationSeconds": 60, "optionsWithoutRole": "deny",
+        "defaults": {"audience": "vault", "stsRegionalEndpoints": "regional", "tokenExpirationSeconds": "1h", "audiance": "x"},
+    });
+    assert_eq!(
+        settings_problems(&settings(&params)),
+        [
+            "rules.identity-annotations.audiences[0]: is empty; remove it, or write what it is to match",
+            "rules.identity-annotations.audiences[1]: has a blank or control character, which nothing it could match has (a b)",
+            "rules.identity-annotations.maxTokenExpirationSeconds: is 60, must be 600 to 4294967296",
+            "rules.identity-annotations.optionsWithoutRole: unknown value deny; there are allow, warn, reject",
+            "rules.identity-annotations.defaults.audiance: unknown parameter audiance; did you mean audience?",
+            "rules.identity-annotations.defaults.audience: is none of audiences; add it there",
+            "rules.identity-annotations.defaults.stsRegionalEndpoints: must be true or false, is a string",
+            "rules.identity-annotations.defaults.tokenExpirationSeconds: must be a whole number from 600 to 4294967296, is a string",
+        ]
+    );
+    assert_eq!(
+        settings_problems(&settings(&json!({"defaults": {"tokenExpirationSeconds": 100_000, "audience": " "}}))),
+        [
+            "rules.identity-annotations.defaults.audience: has a blank or control character, which nothing it could match has ( )",
+            "rules.identity-annotations.defaults.tokenExpirationSeconds: is more than maxTokenExpirationSeconds",
+        ]
+    );
+    assert_eq!(
+        settings_problems(&settings(&json!({"defaults": ["audience"]}))),
+        ["rules.identity-annotations.defaults: must be a map, is a list"]
+    );
+    assert_eq!(
+        settings_problems(&settings(&json!({"defaults": {"audience": "", "tokenExpirationSeconds": null}}))),
+        [""; 0]
+    );
+}

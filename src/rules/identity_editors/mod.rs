@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `identity-editors`: only some may say which cloud identity an account has.
+//!
+//! Whoever may edit ServiceAccounts can name any role; where its trust policy
+//! trusts the whole cluster, they have it. RBAC knows no fields.
+//! <https://github.com/aws/amazon-eks-pod-identity-webhook/issues/104>
+
+use super::{Check, Room, Rule};
+use crate::admission::request::Operation;
+use crate::admission::subject::SubjectKind;
+use crate::engine::finding::{Findings, Wording};
+use crate::engine::scene::{Scene, Stop};
+use crate::identity::key::Reading;
+use crate::matching::glob::{self, Glob};
+use crate::object::meta::Head;
+use crate::object::view::{self, Strings};
+use crate::settings::action::CheckAction;
+use crate::settings::params::{Kind, Param, Params};
+use crate::settings::reader::senseless;
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    id: "identity-editors",
+    summary: "only those who are named give an account a cloud identity",
+    subjects: &[SubjectKind::ServiceAccount],
+    params: &PARAMS,
+    wordings: &[&ADDED, &CHANGED],
+    room: Room::Check { default: CheckAction::Off, build: |params| Box::new(IdentityEditors::new(params)) },
+};
+
+static PARAMS: [Param; 2] = [
+    Param {
+        name: "users",
+        kind: Kind::Globs(senseless),
+        default: "[]",
+        doc: "users who may, as the API server names them; for a controller `system:serviceaccount:<namespace>:<name>`",
+    },
+    Param { name: "groups", kind: Kind::Globs(senseless), default: "[]", doc: "groups whose members may" },
+];
+
+static ADDED: Wording =
+    Wording { name: "added", template: "is added by {}, who may not give accounts a cloud identity; who may: {} ({})" };
+static CHANGED: Wording = Wording {
+    name: "changed",
+    template: "is changed by {}, who may not give accounts a cloud identity; who may: {} (from {} to {})",
+};
+
+struct IdentityEditors<'a> {
+    users: Vec<Glob<'a>>,
+    groups: Vec<Glob<'a>>,
+}
+
+impl<'a> IdentityEditors<'a> {
+    fn new(params: &mut Params<'_, 'a>) -> Self {
+        let [users, groups] = &PARAMS;
+        Self { users: params.globs(users), groups: params.globs(groups) }
+    }
+
+    /// Those who may, for people.
+    #[cold]
+    fn listed(&self) -> String {
+        match (glob::listed(&self.users).as_str(), glob::listed(&self.groups).as_str()) {
+            ("", "") => "nobody".to_owned(),
+            (users, "") => ["users ", users].concat(),
+            ("", groups) => ["groups ", groups].concat(),
+            (users, groups) => ["users ", users, ", groups ", groups].concat(),
+        }
+    }
+}
+
+impl Check for IdentityEditors<'_> {
+    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let user = scene.request.user();
+        // The audit scanner sends objects that are there in nobody's name.
+        if scene.service_account().is_none() || user.name().is_empty() {
+            return Ok(());
+        }
+        if glob::any(&self.users, user.name()) || user.groups().any(|group| glob::any(&self.groups, group)) {
+            return Ok(());
+        }
+        let old = old_annotations(scene);
+        for annotation in scene.identity_annotations()? {
+            if !matches!(annotation.reading, Reading::Known(key) if key.selects) {
+                continue;
+            }
+            let value = scene.text_of(annotation)?;
+            let before = old.text(&annotation.key).unwrap_or_default();
+            // Without a value there is no identity: that is a removal.
+            if value.is_empty() || *value == *before {
+                continue;
+            }
+            let (place, may) = (scene.place_of(annotation), self.listed());
+            if before.is_empty() {
+                findings.add(place, &ADDED, &[user.name(), &may, &value]);
+            } else {
+                findings.add(place, &CHANGED, &[user.name(), &may, before, &value]);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What an UPDATE replaces. Where that cannot be read, every identity is a new
+/// one.
+#[inline(never)]
+fn old_annotations<'s>(scene: &Scene<'s>) -> Strings<'s> {
+    let old = scene.request.old_object.text().filter(|_| scene.request.operation() == Operation::Update);
+    let head = old.and_then(|old| view::read::<Head<'_>>(old, "oldObject").ok());
+    let annotations = head.and_then(|head| head.metadata).map(|metadata| metadata.annotations);
+    annotations.and_then(|annotations| annotations.read("oldObject.metadata.annotations").ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::testing::{create, only, quiet_cluster, review, said, settings_problems, update, word};
+
+const ID: &str = "identity-editors";
+const ROLE: &str = "eks.amazonaws.com/role-arn";
+
+fn settings(params: &Value) -> Value {
+    only(&json!({ID: params}))
+}
+
+/// Platform engineers and Argo CD may.
+fn params() -> Value {
+    json!({
+        "action": "reject", "groups": ["platform-*"],
+        "users": ["carol", "system:serviceaccount:argocd:argocd-application-controller"],
+    })
+}
+
+fn account(annotations: Value) -> Value {
+    let mut account =
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "app", "namespace": "shop"}});
+    account["metadata"]["annotations"] = annotations;
+    account
+}
+
+fn with(value: &str) -> Value {
+    account(json!({ROLE: value}))
+}
+
+fn by(user: &str, groups: &[&str], mut request: Value) -> Value {
+    request["userInfo"] = json!({"username": user, "groups": groups});
+    request
+}
+
+fn judged(request: &Value) -> Value {
+    review(request, &settings(&params()), &quiet_cluster())
+}
+
+#[test]
+fn every_text_in_full() {
+    assert_eq!(
+        said(&judged(&create(&with("x"))), ID),
+        [
+            r#"metadata.annotations["eks.amazonaws.com/role-arn"]: is added by alice, who may not give accounts a cloud identity; who may: users carol, system:serviceaccount:argocd:argocd-application-controller, groups platform-* (x)"#
+        ]
+    );
+    let nobody = review(&update(&with("x"), &with("y")), &settings(&json!("reject")), &quiet_cluster());
+    assert_eq!(
+        said(&nobody, ID),
+        [
+            r#"metadata.annotations["eks.amazonaws.com/role-arn"]: is changed by alice, who may not give accounts a cloud identity; who may: nobody (from x to y)"#
+        ]
+    );
+}
+
+/// What the account had, what it is to have, and whether somebody may who is not named.
+#[rstest]
+#[case::added(json!({}), json!({ROLE: "x"}), "reject")]
+#[case::added_where_nothing_was(json!(null), json!({ROLE: "x"}), "reject")]
+#[case::changed(json!({ROLE: "x"}), json!({ROLE: "y"}), "reject")]
+#[case::changed_by_a_blank(json!({ROLE: "x"}), json!({ROLE: "x "}), "reject")]
+#[case::filled(json!({ROLE: ""}), json!({ROLE: "x"}), "reject")]
+#[case::kept(json!({ROLE: "x"}), json!({ROLE: "x", "owner": "y"}), "fine")]
+#[case::removed(json!({ROLE: "x"}), json!({}), "fine")]
+#[case::removed_with_all(json!({ROLE: "x"}), json!(null), "fine")]
+#[case::emptied(json!({ROLE: "x"}), json!({ROLE: ""}), "fine")]
+#[case::nulled(json!({ROLE: "x"}), json!({ROLE: null}), "fine")]
+#[case::never_there(json!({}), json!({"owner": "x"}), "fine")]
+#[case::options(json!({}), json!({"eks.amazonaws.com/audience": "x", "eks.amazonaws.com/token-expiration": "x"}), "fine")]
+#[case::pulling(json!({}), json!({"eks.amazonaws.com/ecr-role-arn": "x"}), "reject")]
+#[case::google(json!({}), json!({"iam.gke.io/gcp-service-account": "x"}), "reject")]
+#[case::google_quota(json!({}), json!({"iam.gke.io/credential-quota-project": "x"}), "fine")]
+#[case::azure(json!({}), json!({"azure.workload.identity/client-id": "x"}), "reject")]
+#[case::azure_tenant(json!({}), json!({"azure.workload.identity/tenant-id": "x"}), "reject")]
+#[case::another_cloud(json!({ROLE: "x"}), json!({ROLE: "x", "iam.gke.io/gcp-service-account": "x"}), "reject")]
+#[case::in_exchange(json!({ROLE: "x"}), json!({"eks.amazonaws.com/ecr-role-arn": "x"}), "reject")]
+// Not read by anything.
+#[case::misspelt(json!({}), json!({"eks.amazonaws.com/rolearn": "x"}), "fine")]
+fn what_is_an_edit(#[case] old: Value, #[case] new: Value, #[case] expected: &str) {
+    let request = update(&account(old), &account(new));
+    assert_eq!(word(&judged(&request)), expected);
+    assert_eq!(word(&judged(&by("carol", &[], request))), "fine");
+}
+
+#[rstest]
+#[case("carol", &[], "fine")]
+#[case("system:serviceaccount:argocd:argocd-application-controller", &["system:serviceaccounts"], "fine")]
+#[case("dave", &["system:authenticated", "platform-admins"], "fine")]
+#[case("dave", &["system:authenticated", "platform"], "reject")]
+#[case("dave", &["carol"], "reject")]
+#[case("platform-admins", &[], "reject")]
+#[case("carol2", &[], "reject")]
+#[case("Carol", &[], "reject")]
+#[case("system:serviceaccount:argocd:argocd-application-controller-2", &[], "reject")]
+#[case("system:serviceaccount:shop:argocd-application-controller", &[], "reject")]
+#[case("system:admin", &["system:masters"], "reject")]
+fn who_may(#[case] user: &str, #[case] groups: &[&str], #[case] expected: &str) {
+    for request in [create(&with("x")), update(&with("x"), &with("y")), update(&account(json!({})), &with("y"))] {
+        assert_eq!(word(&judged(&by(user, groups, request))), expected);
+    }
+}
+
+/// The audit scanner sends what is there as a CREATE by nobody.
+#[test]
+fn an_audit_is_not_judged() {
+    for user in [json!({}), json!(null), json!({"username": ""})] {
+        let mut request = create(&with("x"));
+        request["userInfo"] = user;
+        assert_eq!(word(&judged(&request)), "fine");
+    }
+}
+
+/// What the API server tells of server-side apply and `kubectl annotate` is the same object.
+#[test]
+fn the_way_of_editing_does_not_matter() {
+    let mut new = with("y");
+    new["metadata"]["managedFields"] =
+        json!([{"manager": "kubectl", "operation": "Apply", "fieldsV1": {"f:metadata": {}}}]);
+    let mut request = update(&with("x"), &new);
+    assert_eq!(word(&judged(&request)), "reject");
+    request["options"] = json!({"kind": "PatchOptions", "fieldManager": "argocd-controller", "force": true});
+    assert_eq!(word(&judged(&request)), "reject");
+}
+
+#[test]
+fn another_prefix() {
+    let mut settings = settings(&params());
+    settings["aws"] = json!({"annotationPrefix": "irsa.example.com"});
+    let judged = |key: &str| word(&review(&create(&account(json!({key: "x"}))), &settings, &quiet_cluster()));
+    assert_eq!(judged("irsa.example.com/role-arn"), "reject");
+    assert_eq!(judged("eks.amazonaws.com/ecr-role-arn"), "reject");
+    assert_eq!(judged("eks.amazonaws.com/role-arn"), "fine");
+}
+
+#[test]
+fn it_is_off_by_default_and_warns_when_told_to() {
+    assert_eq!(
+        word(&review(&create(&with("arn:aws:iam::123456789012:role/app")), &json!({}), &quiet_cluster())),
+        "fine"
+    );
+    let mut params = params();
+    params["action"] = json!("warn");
+    assert_eq!(word(&review(&create(&with("x")), &settings(&params), &quiet_cluster())), "warn");
+}
+
+#[test]
+fn an_exempt_account_is_left_alone() {
+    let mut settings = settings(&params());
+    settings["exemptions"] = json!([{"rules": [ID], "serviceAccounts": ["shop/app"]}]);
+    assert_eq!(word(&review(&create(&with("x")), &settings, &quiet_cluster())), "fine");
+    settings["exemptions"] = json!([{"rules": [ID], "users": ["bob"]}]);
+    assert_eq!(word(&review(&create(&with("x")), &settings, &quiet_cluster())), "reject");
+}
+
+/// Ways to an identity that nobody allowed.
+#[test]
+fn bypass() {
+    let sent = |request: &Value, with: &str| -> Value {
+        let request = request.to_string().replace("777", with);
+        let payload = format!(r#"{{"request":{request},"settings":{}}}"#, settings(&params()));
+        serde_json::from_slice(&crate::guest::validate(payload.as_bytes(), &quiet_cluster())).unwrap()
+    };
+    let edit = update(&with("x"), &account(json!(777)));
+    for annotations in [
+        // The same key twice: the API server takes the last one.
+        r#"{"eks.amazonaws.com/role-arn": "x", "eks.amazonaws.com/role-arn": "y"}"#,
+        r#"{"eks.amazonaws.com/role-arn": "y", "eks.amazonaws.com/role-arn": "x"}"#,
+        r#"{"eks.amazonaws.com/role-arn": null, "eks.amazonaws.com\/role\u002darn": "y"}"#,
+        // The old one stays, and there is another.
+        r#"{"eks.amazonaws.com/role-arn": "x", "azure.workload.identity/client-id": "y"}"#,
+        r#"{"eks.amazonaws.com/role-arn": ["x"]}"#,
+    ] {
+        assert_eq!(word(&sent(&edit, annotations)), "reject", "{annotations}");
+    }
+    // A CREATE has nothing old, whatever it says.
+    let mut create = create(&with("x"));
+    create["oldObject"] = with("x");
+    assert_eq!(word(&judged(&create)), "reject");
+    // An UPDATE without what it replaces, or with something that cannot be read.
+    for old in [json!(null), json!({"metadata": 1}), json!({"metadata": {"annotations": ["x"]}})] {
+        let mut request = update(&with("x"), &with("x"));
+        request["oldObject"] = old;
+        assert_eq!(word(&judged(&request)), "reject");
+    }
+    // An account that goes is one that Pods can still run as.
+    let mut going = with("y");
+    going["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    assert_eq!(word(&judged(&update(&with("x"), &going))), "reject");
+    // Somebody else's name in the object.
+    let mut claimed = with("y");
+    claimed["metadata"]["annotations"]["kubernetes.io/created-by"] = json!("carol");
+    assert_eq!(word(&judged(&update(&with("x"), &claimed))), "reject");
+}
+
+#[test]
+fn wrong_parameters() {
+    assert_eq!(
+        settings_problems(&settings(&json!({"action": "reject", "users": [""], "groups": "admins", "user": []}))),
+        [
+            "rules.identity-editors.users[0]: is empty; remove it, or write what it is to match",
+            "rules.identity-editors.groups: must be a list, is a string",
+        ]
+    );
+    assert_eq!(
+        settings_problems(&settings(&json!({"users": ["carol"]}))),
+        ["rules.identity-editors: has parameters, but the rule is off by default; set an action, or remove them"]
+    );
+}

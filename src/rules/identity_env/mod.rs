@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `identity-env`: a container has the AWS role of its ServiceAccount, and not
+//! one that was written into its environment.
+//!
+//! What lists the roles of accounts does not see a role that comes by
+//! `AWS_ROLE_ARN`. And the EKS Pod identity webhook leaves a container that has
+//! one variable of a pair without the other: it has a role then and no token,
+//! or goes on with the role of the node.
+//! <https://github.com/aws/amazon-eks-pod-identity-webhook/issues/82>
+//! <https://github.com/aws/amazon-eks-pod-identity-webhook/issues/104>
+
+use std::cell::OnceCell;
+
+use super::cloud::{self, Cloud, Declared, Identities};
+use super::role_arn::{self, Holder, RoleRules};
+use super::tokens::object_path;
+use super::{Check, Room, Rule};
+use crate::admission::subject::SubjectKind;
+use crate::engine::finding::{Findings, Wording};
+use crate::engine::scene::{Judged, Scene, Stop, Workload};
+use crate::matching::names::Names;
+use crate::matching::word;
+use crate::object::env::Env;
+use crate::object::place::Place;
+use crate::object::pod::ContainerList;
+use crate::settings::action::CheckAction;
+use crate::settings::params::{Kind, Param};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    id: "identity-env",
+    summary: "a container has the AWS role of its ServiceAccount, not one from its own environment",
+    subjects: &[SubjectKind::Pod, SubjectKind::EphemeralContainer],
+    params: &PARAMS,
+    wordings: &[&REFUSED, &OTHER, &NO_ROLE, &UNREADABLE, &HALF],
+    room: Room::Check {
+        default: CheckAction::Reject,
+        build: |params| Box::new(IdentityEnv { is_external: params.choice(&PARAMS[0]) == EXTERNAL }),
+    },
+};
+
+static PARAMS: [Param; 1] = [Param {
+    name: "roleSource",
+    kind: Kind::Choice(&["serviceAccount", EXTERNAL]),
+    default: r#""serviceAccount""#,
+    doc: "where the webhook finds the role of an account: in its annotation, or elsewhere (`--watch-config-map`), so that roles are not compared",
+}];
+
+const EXTERNAL: &str = "external";
+
+static REFUSED: Wording = Wording { name: "refused", template: "is a role that role-arn refuses: {}" };
+static OTHER: Wording = Wording {
+    name: "other",
+    template: "is not the role of ServiceAccount {} ({}); remove it, or use a ServiceAccount with the role that is meant",
+};
+static NO_ROLE: Wording = Wording {
+    name: "no-role",
+    template: "brings a role and a token for it, while ServiceAccount {} has no role; use one that has {} instead",
+};
+static UNREADABLE: Wording = Wording {
+    name: "unreadable",
+    template: "takes its value from elsewhere, so nobody can tell whether ServiceAccount {} may have that role; use one that has {} instead",
+};
+static HALF: Wording = Wording {
+    name: "half",
+    template: "is without {}, and the webhook completes no pair; remove it, so that the container gets the role of ServiceAccount {}",
+};
+
+/// The variables that belong together, and what each of them needs: one of two.
+/// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html>
+const PAIRS: [(&str, [&str; 2]); 4] = [
+    (cloud::AWS_ROLE, [cloud::AWS_TOKEN_FILE; 2]),
+    (cloud::AWS_TOKEN_FILE, [cloud::AWS_ROLE; 2]),
+    (cloud::AWS_CONTAINER_URI, [cloud::AWS_CONTAINER_TOKEN_FILE, cloud::AWS_CONTAINER_TOKEN]),
+    (cloud::AWS_CONTAINER_TOKEN_FILE, [cloud::AWS_CONTAINER_URI; 2]),
+];
+
+/// What is looked for.
+const KNOWN: [&str; 5] = [
+    cloud::AWS_ROLE,
+    cloud::AWS_TOKEN_FILE,
+    cloud::AWS_CONTAINER_URI,
+    cloud::AWS_CONTAINER_TOKEN_FILE,
+    cloud::AWS_CONTAINER_TOKEN,
+];
+
+struct IdentityEnv {
+    is_external: bool,
+}
+
+impl Check for IdentityEnv {
+    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let Some(pod) = scene.pod() else { return Ok(()) };
+        let (identities, rules) = (Identities::new(scene, pod), OnceCell::new());
+        let (skip_list, skipped) = (OnceCell::new(), OnceCell::new());
+        scene.each_container(pod, &mut |judged| {
+            // Most environments know nothing of AWS; then nothing is built.
+            if !judged.container.env.may_hold("AWS_") {
+                return Ok(());
+            }
+            let variables = judged.container.read_env(&|| object_path(&judged.place(pod)))?;
+            let mut present = KNOWN.to_vec();
+            present.retain(|known| variables.iter().any(|variable| variable.name.as_deref() == Some(known)));
+            if present.is_empty() {
+                return Ok(());
+            }
+            let has_token = has_injected_token(scene, pod, judged, &variables)?;
+            let (identities, rules, skipped) = (&identities, &rules, (&skip_list, &skipped));
+            let judgement = Judgement { scene, pod, identities, judged, present, has_token, rules, skipped };
+            for (position, variable) in variables.iter().enumerate() {
+                self.judge_variable(&judgement, position, variable, findings)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// What a variable is judged by.
+struct Judgement<'j, 's> {
+    scene: &'j Scene<'s>,
+    pod: &'j Workload<'j>,
+    identities: &'j Identities<'j, 's>,
+    judged: Judged<'j>,
+    /// Those of [`KNOWN`] that the container has.
+    present: Vec<&'static str>,
+    /// Whether its token is where the webhook puts it.
+    has_token: bool,
+    rules: &'j OnceCell<RoleRules<'s>>,
+    /// The containers that the webhook is to leave alone, once read.
+    skipped: (&'j OnceCell<Vec<String>>, &'j OnceCell<Names<'j>>),
+}
+
+impl IdentityEnv {
+    fn judge_variable(
+        &self,
+        judgement: &Judgement<'_, '_>,
+        position: usize,
+        variable: &Env<'_>,
+        findings: &mut Findings,
+    ) -> Result<(), Stop> {
+        let name = variable.name.as_deref().unwrap_or_default();
+        let Some((_, partners)) = PAIRS.iter().find(|(known, _)| *known == name) else { return Ok(()) };
+        let is_half = !partners.iter().any(|partner| judgement.present.contains(partner));
+        if !is_half && name != cloud::AWS_ROLE {
+            return Ok(());
+        }
+        let Judgement { pod, identities, judged, .. } = judgement;
+        let declared = if self.is_external { Declared::Unknown } else { identities.of(Cloud::Aws)? };
+        let place = judged.place(pod).field("env").entry(Some(name), position);
+        if is_half && matches!(declared, Declared::Identity(_)) && judgement.is_webhooks()? {
+            findings.add(place, &HALF, &[partners[0], pod.spec.account()]);
+        } else if name == cloud::AWS_ROLE {
+            judgement.judge_role(variable, (declared, is_half), place, findings)?;
+        }
+        Ok(())
+    }
+}
+
+impl Judgement<'_, '_> {
+    /// Whether the webhook would see to this container.
+    fn is_webhooks(&self) -> Result<bool, Stop> {
+        if self.judged.list == ContainerList::Ephemeral {
+            return Ok(false);
+        }
+        let (list, names) = self.skipped;
+        let skipped = if let Some(skipped) = names.get() {
+            skipped
+        } else {
+            let read = cloud::skipped(self.scene)?;
+            let list = list.get_or_init(|| read);
+            names.get_or_init(|| Names::of(list.iter().map(String::as_str)))
+        };
+        let name = self.judged.container.name.as_deref().unwrap_or_default();
+        Ok(!skipped.has(name))
+    }
+
+    fn judge_role(
+        &self,
+        variable: &Env<'_>,
+        (declared, is_half): (Declared<'_>, bool),
+        place: Place,
+        findings: &mut Findings,
+    ) -> Result<(), Stop> {
+        let path = || object_path(&place);
+        let value = variable.literal(&path)?;
+        let is_unset = value.is_empty() && variable.value_from.text().is_none();
+        // Kubelet fills in `$(NAME)`.
+        let is_written = !value.is_empty() && !word::any(&["$("], &value);
+        let rules = self.rules.get_or_init(|| self.scene.params_of(&role_arn::RULE, RoleRules::read));
+        let account = self.pod.spec.account();
+        let key = || Cloud::Aws.key(self.scene.common);
+        let source = variable.source();
+        match declared {
+            Declared::Identity(role) if is_written && *value == *rules.injected(role) => {
+                if self.has_token {
+                    return Ok(());
+                }
+            }
+            Declared::Identity(_) if !is_written && !is_unset => {
+                findings.add(place, &UNREADABLE, &[account, &key(), source]);
+                return Ok(());
+            }
+            Declared::Identity(role) => {
+                findings.add(place, &OTHER, &[account, &rules.injected(role), source]);
+                return Ok(());
+            }
+            Declared::Nothing if !is_half && !is_unset => {
+                findings.add(place.clone(), &NO_ROLE, &[account, &key(), source]);
+            }
+            Declared::Nothing | Declared::Unknown => {}
+        }
+        if is_written {
+            let holder = Holder { namespace: self.scene.request.namespace(), account };
+            for refusal in rules.refusals(&value, holder) {
+                findings.add(place.clone(), &REFUSED, &[&refusal.without_value(&value), source]);
+            }
+        } else if !is_unset && rules.has_lists() {
+            findings.add(place, &UNREADABLE, &[account, &key(), source]);
+        }
+        Ok(())
+    }
+}
+
+/// Whether the token is where the webhook puts it. For Windows it writes the
+/// path in the words of Windows.
+/// <https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/pkg/handler/handler.go>
+fn has_injected_token(
+    scene: &Scene<'_>,
+    pod: &Workload<'_>,
+    judged: Judged<'_>,
+    variables: &[Env<'_>],
+) -> Result<bool, Stop> {
+    let unix = [scene.common.aws.token_mount_path.as_str(), "/token"].concat();
+    for (position, variable) in variables.iter().enumerate() {
+        if variable.name.as_deref() == Some(cloud::AWS_TOKEN_FILE) {
+            let place = || judged.place(pod).field("env").entry(variable.name.as_deref(), position);
+            let file = variable.literal(&|| object_path(&place()))?;
+            let slashed = |byte| if byte == b'\\' { b'/' } else { byte };
+            let is_windows = file.strip_prefix("C:").is_some_and(|path| path.bytes().map(slashed).eq(unix.bytes()));
+            if *file == *unix || is_windows {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+#[cfg(test)]
+mod tests;

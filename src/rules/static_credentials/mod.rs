@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `static-credentials`: no container has static keys of a cloud in its
+//! environment.
+//!
+//! They never expire, and whoever reads the Pod has them. Where the account has
+//! a role too, they win over it without a word: in every SDK the environment
+//! comes before web identity.
+//! <https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>
+//! <https://github.com/kyverno/policies/pull/1497>
+
+use super::cloud::{Cloud, Declared, Identities};
+use super::tokens::object_path;
+use super::{Check, Room, Rule};
+use crate::admission::subject::SubjectKind;
+use crate::engine::finding::{Findings, Wording};
+use crate::engine::scene::{Judged, Scene, Stop, Workload};
+use crate::matching::glob::{self, Glob};
+use crate::matching::names::Names;
+use crate::object::env::Env;
+use crate::object::view::Misfit;
+use crate::settings::action::CheckAction;
+use crate::settings::params::{Kind, Param, Params};
+use crate::settings::reader::senseless;
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    id: "static-credentials",
+    summary: "no container has static keys of a cloud in its environment",
+    subjects: &[SubjectKind::Pod, SubjectKind::EphemeralContainer],
+    params: &PARAMS,
+    wordings: &[&STATIC, &WINS, &KEY_ID, &LISTED, &PREFIX],
+    room: Room::Check { default: CheckAction::Warn, build: |params| Box::new(StaticCredentials::new(params)) },
+};
+
+static PARAMS: [Param; 2] = [
+    Param {
+        name: "extraNames",
+        kind: Kind::Globs(senseless),
+        default: "[]",
+        doc: "more variables that hold static credentials, in any cloud or elsewhere",
+    },
+    Param {
+        name: "allowReferences",
+        kind: Kind::Flag,
+        default: "false",
+        doc: "whether such a variable may take its value from elsewhere (`valueFrom`, `envFrom`), so that only values written into the Pod count",
+    },
+];
+
+static STATIC: Wording = Wording {
+    name: "static",
+    template: "is a static {} credential; let a ServiceAccount with {} bring short-lived ones instead",
+};
+static WINS: Wording = Wording {
+    name: "wins",
+    template: "is a static {} credential and wins over the {} that ServiceAccount {} has; remove it",
+};
+static KEY_ID: Wording = Wording {
+    name: "key-id",
+    template: "holds the id of an AWS access key; let a ServiceAccount with {} bring short-lived credentials instead",
+};
+static LISTED: Wording = Wording {
+    name: "listed",
+    template: "is listed as a static credential; let the Pod use an identity of its ServiceAccount instead",
+};
+static PREFIX: Wording = Wording {
+    name: "prefix",
+    template: "makes variables that begin with {} of all that is in Secret {}, which may be static credentials; name those that are needed in env",
+};
+
+/// The variables by which SDKs take static credentials.
+/// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-static-credentials.html>
+/// <https://github.com/Azure/azure-sdk-for-go/blob/main/sdk/azidentity/README.md>
+const NAMES: [(&str, Cloud); 7] = [
+    ("AWS_ACCESS_KEY_ID", Cloud::Aws),
+    ("AWS_SECRET_ACCESS_KEY", Cloud::Aws),
+    ("AWS_SESSION_TOKEN", Cloud::Aws),
+    ("GOOGLE_APPLICATION_CREDENTIALS_JSON", Cloud::Google),
+    ("AZURE_CLIENT_SECRET", Cloud::Azure),
+    ("AZURE_CLIENT_CERTIFICATE_PASSWORD", Cloud::Azure),
+    ("AZURE_PASSWORD", Cloud::Azure),
+];
+
+/// What ids of access keys begin with: those of users, and those of sessions.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids>
+const KEY_ID_PREFIXES: [&str; 2] = ["AKIA", "ASIA"];
+
+/// Without one of these in it no environment holds anything that is looked for;
+/// the last one is that of escapes.
+const MARKS: [&str; 6] = ["AWS_", "AZURE_", "GOOGLE_APPLICATION_CREDENTIALS_JSON", "AKIA", "ASIA", "\\"];
+
+struct StaticCredentials<'a> {
+    extra: Vec<Glob<'a>>,
+    allow_references: bool,
+}
+
+impl<'a> StaticCredentials<'a> {
+    fn new(params: &mut Params<'_, 'a>) -> Self {
+        Self { extra: params.globs(&PARAMS[0]), allow_references: params.flag(&PARAMS[1]) }
+    }
+
+    fn judge_env(
+        &self,
+        scene: &Scene<'_>,
+        (pod, identities): (&Workload<'_>, &Identities<'_, '_>),
+        judged: Judged<'_>,
+        findings: &mut Findings,
+    ) -> Result<(), Stop> {
+        let variables = judged.container.read_env(&|| object_path(&judged.place(pod)))?;
+        let written = if self.allow_references { written(&variables) } else { Names::default() };
+        for (position, variable) in variables.iter().enumerate() {
+            let name = variable.name.as_deref().unwrap_or_default();
+            let place = || judged.place(pod).field("env").entry(Some(name), position);
+            let value = variable.literal(&|| object_path(&place()))?;
+            if value.is_empty() && variable.value_from.text().is_none() {
+                continue;
+            }
+            let known = NAMES.iter().find(|(known, _)| *known == name);
+            let passes = || self.allow_references && (value.is_empty() || is_reference(&value, &written));
+            let source = variable.source();
+            if let Some((_, cloud)) = known.filter(|_| !passes()) {
+                let key = cloud.key(scene.common);
+                if has_identity(identities, *cloud)? {
+                    findings.add(place(), &WINS, &[cloud.name(), &key, pod.spec.account(), source]);
+                } else {
+                    findings.add(place(), &STATIC, &[cloud.name(), &key, source]);
+                }
+            } else if known.is_none() && glob::any(&self.extra, name) && !passes() {
+                findings.add(place(), &LISTED, &[source]);
+            } else if is_access_key_id(value.trim_ascii()) {
+                findings.add(place(), &KEY_ID, &[&Cloud::Aws.key(scene.common), source]);
+            }
+        }
+        Ok(())
+    }
+
+    /// The keys of a Secret are not seen here. With a prefix that only names of
+    /// credentials begin with, it can be told what they are for.
+    fn judge_env_from(pod: &Workload<'_>, judged: Judged<'_>, findings: &mut Findings) -> Result<(), Misfit> {
+        let objects = judged.container.read_env_from(&|| object_path(&judged.place(pod)))?;
+        for (position, object) in objects.iter().enumerate() {
+            let prefix = object.prefix.as_deref().unwrap_or_default();
+            let secret = object.secret.as_ref().and_then(|secret| secret.name.as_deref());
+            let (Some(secret), false) = (secret, prefix.is_empty()) else { continue };
+            if NAMES.iter().any(|(name, _)| name.starts_with(prefix)) {
+                let place = judged.place(pod).field("envFrom").entry(Some(secret), position).field("prefix");
+                findings.warn(place, &PREFIX, &[prefix, secret]);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Check for StaticCredentials<'_> {
+    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let Some(pod) = scene.pod() else { return Ok(()) };
+        let identities = Identities::new(scene, pod);
+        scene.each_container(pod, &mut |judged| {
+            let container = judged.container;
+            // Most environments hold nothing of the kind; then nothing is built.
+            let may_match = !self.extra.is_empty() || container.env.may_hold_any(&MARKS);
+            if may_match {
+                self.judge_env(scene, (pod, &identities), judged, findings)?;
+            }
+            if !self.allow_references && container.env_from.may_hold("prefix") {
+                Self::judge_env_from(pod, judged, findings)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Whether the account has an identity that these keys make useless. Only the
+/// words depend on it: a look-up that fails is no reason to refuse the Pod.
+fn has_identity(identities: &Identities<'_, '_>, cloud: Cloud) -> Result<bool, Stop> {
+    match identities.of(cloud) {
+        Err(Stop::LookupFailed { .. }) => Ok(false),
+        declared => Ok(matches!(declared?, Declared::Identity(_))),
+    }
+}
+
+/// The variables whose values are written here.
+fn written<'v>(variables: &'v [Env<'_>]) -> Names<'v> {
+    let written = variables.iter().enumerate().filter(|(_, variable)| variable.value.text().is_some());
+    let names = written.filter_map(|(position, variable)| Some((variable.name.as_deref()?, position)));
+    Names::from(names.collect::<Vec<_>>())
+}
+
+/// Whether a value is that of another variable, which no value written here is
+/// given to. Kubelet fills in `$(NAME)`.
+/// <https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-environment-variables/>
+fn is_reference(value: &str, written: &Names<'_>) -> bool {
+    let other = value.strip_prefix("$(").and_then(|rest| rest.strip_suffix(')'));
+    other.is_some_and(|other| !other.contains(')') && !written.has(other))
+}
+
+fn is_access_key_id(value: &str) -> bool {
+    let rest = KEY_ID_PREFIXES.iter().find_map(|prefix| value.strip_prefix(prefix));
+    rest.is_some_and(|rest| rest.len() == 16 && rest.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'2'..=b'7')))
+}
+
+#[cfg(test)]
+mod tests;
