@@ -217,8 +217,10 @@ fn cell(text: &str) -> String {
 fn examples(rule: &Rule, engine: &Engine, text: &str) -> Result<()> {
     let action = rule.actions().last().copied().unwrap_or_default();
     let mut settings = json!({"rules": {rule.id: action}});
-    if let Some((_, key, value)) = NEEDED.iter().find(|(id, ..)| *id == rule.id) {
-        settings[key] = json!(value);
+    if let (Some((_, key, value)), Some(settings)) =
+        (NEEDED.iter().find(|(id, ..)| *id == rule.id), settings.as_object_mut())
+    {
+        settings.insert((*key).to_owned(), json!(value));
     }
     for block in blocks(text) {
         let wanted = match block.mark {

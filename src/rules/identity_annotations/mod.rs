@@ -64,7 +64,7 @@ static PARAMS: [Param; 4] = [
         name: "maxTokenExpirationSeconds",
         kind: Kind::Seconds { least: LEAST_SECONDS, most: MOST_SECONDS },
         default: "86400",
-        doc: "the longest lifetime",
+        doc: "the longest lifetime; it holds for `irsa-injection` too",
     },
     Param {
         name: "optionsWithoutRole",
@@ -131,6 +131,14 @@ static LOWERED: Wording = Wording { name: "lowered", template: "lowered from {} 
 static ADDED: Wording = Wording { name: "added", template: "added: {}" };
 
 const ANNOTATIONS: [Step<'static>; 2] = [Step::Key("metadata"), Step::Key("annotations")];
+
+/// The longest lifetime, for the rule that makes tokens. It holds even where
+/// this rule is off.
+#[must_use]
+pub fn longest_lifetime(scene: &Scene<'_>) -> i64 {
+    let [_, most, ..] = &PARAMS;
+    scene.params_of(&RULE, |params| params.seconds(most))
+}
 
 struct IdentityAnnotations<'a> {
     audiences: Vec<Glob<'a>>,

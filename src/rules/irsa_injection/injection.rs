@@ -137,7 +137,9 @@ impl Injection<'_> {
             variable(STS, "regional", &mut json);
         }
         if !self.region.is_empty() && !has_region {
-            REGIONS.iter().for_each(|name| variable(name, self.region, &mut json));
+            for name in REGIONS {
+                variable(name, self.region, &mut json);
+            }
         }
         if !has_pair {
             let [first, second] = self.way.variables;

@@ -12,6 +12,7 @@
 mod injection;
 
 use super::cloud::{Cloud, SKIP_LABEL, boolean, pod_option, skipped};
+use super::identity_annotations::longest_lifetime;
 use super::role_arn::{self, Holder, ON_DEFAULT, RoleRules};
 use super::{Check, Fix, Room, Rule};
 use crate::admission::subject::SubjectKind;
@@ -39,18 +40,12 @@ pub static RULE: Rule = Rule {
     room: Room::Inject { build: |params| Box::new(IrsaInjection::new(params)) },
 };
 
-static PARAMS: [Param; 4] = [
+static PARAMS: [Param; 3] = [
     Param {
         name: "defaultExpirationSeconds",
         kind: Kind::Seconds { least: LEAST_SECONDS, most: MOST_SECONDS },
         default: "86400",
-        doc: "the lifetime of the token where neither the Pod nor its account says one",
-    },
-    Param {
-        name: "maxExpirationSeconds",
-        kind: Kind::Seconds { least: LEAST_SECONDS, most: MOST_SECONDS },
-        default: "86400",
-        doc: "the longest lifetime, whoever asks for a longer one",
+        doc: "the lifetime of the token where neither the Pod nor its account says one; at most that of `identity-annotations`",
     },
     Param {
         name: "stsRegionalEndpoints",
@@ -87,7 +82,6 @@ static TAKEN: Wording =
 
 struct IrsaInjection<'a> {
     seconds: i64,
-    most: i64,
     is_regional: bool,
     pod_identity: Vec<Glob<'a>>,
 }
@@ -109,17 +103,12 @@ impl<'a> IrsaInjection<'a> {
                 "needs serviceAccountLookup: required, or a Pod would start without its role while accounts cannot be looked up",
             );
         }
-        let [seconds, most, regional, pod_identity] = &PARAMS;
-        let rule = Self {
+        let [seconds, regional, pod_identity] = &PARAMS;
+        Self {
             seconds: params.seconds(seconds),
-            most: params.seconds(most),
             is_regional: params.flag(regional),
             pod_identity: params.globs(pod_identity),
-        };
-        if rule.seconds > rule.most {
-            params.note(seconds, "is more than maxExpirationSeconds");
         }
-        rule
     }
 }
 
@@ -165,7 +154,7 @@ impl IrsaInjection<'_> {
             role,
             directory,
             audience,
-            seconds: way.spread(seconds.clamp(LEAST_SECONDS, self.most), scene.request.uid()),
+            seconds: way.spread(seconds.clamp(LEAST_SECONDS, longest_lifetime(scene)), scene.request.uid()),
             region: aws.region.as_str(),
             is_regional: option(STS_REGIONAL_ENDPOINTS).and_then(boolean).unwrap_or(self.is_regional),
             is_windows: is_windows(pod)?,
