@@ -212,7 +212,7 @@ impl Check for LegacyTokenMount<'_> {
         scene.each_container(pod, &mut |judged| {
             Self::judge_mounts(pod, judged, &legacy, findings);
             // Most environments hold no Secret; then nothing is built.
-            if judged.container.env.may_hold("secretKeyRef") {
+            if judged.container.env.may_hold(&["secretKeyRef"]) {
                 self.judge_env(pod, judged, findings)?;
             }
             if judged.container.env_from.may_hold("secretRef") {
