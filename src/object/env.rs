@@ -21,8 +21,8 @@ pub struct Environment<'a> {
 
 /// What the words that rules look for begin with; the last one is that of
 /// escapes, behind which anything may be.
-const MARKS: [&str; 7] =
-    ["secretKeyRef", "AWS_", "AZURE_", "GOOGLE_APPLICATION_CREDENTIALS_JSON", "AKIA", "ASIA", "\\"];
+const MARKS: [&str; 8] =
+    ["-token-", "secretKeyRef", "AWS_", "AZURE_", "GOOGLE_APPLICATION_CREDENTIALS_JSON", "AKIA", "ASIA", "\\"];
 
 impl<'a> View<'a> for Environment<'a> {
     fn fill(&mut self, json: &mut Cursor<'a>) -> Read<()> {
