@@ -108,6 +108,9 @@ fn planned<'a>(
     let path = Path::Key(&rules, rule.id);
     let mut action = Some(rule.default_action());
     let mut members = Vec::new();
+    if given.is_none() && level(rule.default_action()).is_none() {
+        return None;
+    }
     if let Some(text) = given {
         let mut json = Cursor::new(text);
         let mut value = Value::new(&mut json, path);

@@ -5,8 +5,29 @@
 /// The library's search goes through the text for each of them, and is a part of
 /// the module wherever it is used.
 #[must_use]
-#[inline(never)]
 pub fn any(words: &[&str], text: &str) -> bool {
+    let mut is_found = false;
+    each(words, text, &mut |_| {
+        is_found = true;
+        true
+    });
+    is_found
+}
+
+/// Which of the words are in the text.
+#[must_use]
+pub fn found<const N: usize>(words: [&str; N], text: &str) -> [bool; N] {
+    let mut found = [false; N];
+    each(&words, text, &mut |position| {
+        found.get_mut(position).into_iter().for_each(|found| *found = true);
+        false
+    });
+    found
+}
+
+/// Calls `is_enough` with the position of every word that is met, until it is.
+#[inline(never)]
+fn each(words: &[&str], text: &str, is_enough: &mut dyn FnMut(usize) -> bool) {
     let bytes = text.as_bytes();
     let mut begins = [false; 256];
     for first in words.iter().filter_map(|word| word.bytes().next()) {
@@ -17,17 +38,18 @@ pub fn any(words: &[&str], text: &str) -> bool {
     for (at, byte) in bytes.iter().enumerate() {
         if begins.get(usize::from(*byte)) == Some(&true) {
             let rest = bytes.get(at..).unwrap_or_default();
-            if words.iter().any(|word| !word.is_empty() && rest.starts_with(word.as_bytes())) {
-                return true;
+            for (position, word) in words.iter().enumerate() {
+                if !word.is_empty() && rest.starts_with(word.as_bytes()) && is_enough(position) {
+                    return;
+                }
             }
         }
     }
-    false
 }
 
 #[cfg(test)]
 mod tests {
-    use super::any;
+    use super::{any, found};
 
     #[test]
     fn finds_each_word_anywhere() {
@@ -38,5 +60,10 @@ mod tests {
             assert!(!any(&["AWS_", "AKIA", "AZURE_"], text), "{text}");
         }
         assert!(!any(&[], "x") && !any(&[""], "x"));
+    }
+
+    #[test]
+    fn finds_all_that_are_there() {
+        assert_eq!(found(["AWS_", "AZURE_", "A", "x"], "AZURE_AWS"), [false, true, true, false]);
     }
 }

@@ -2,8 +2,48 @@
 //! The environment of a container. Read only by rules that need it, of the
 //! containers that could concern them.
 
+use std::cell::OnceCell;
+
+use super::json::{Cursor, Read};
 use super::pod::{Container, SecretName};
-use super::view::{Misfit, Raw, Text, view};
+use super::view::{Misfit, Raw, Text, View, view};
+use crate::matching::word;
+
+/// The environment of a container, a list of [`Env`], as text.
+///
+/// Several rules look for a few words in it, and find them in few containers:
+/// all are looked for at once, when the first rule asks.
+#[derive(Debug, Default)]
+pub struct Environment<'a> {
+    raw: Raw<'a>,
+    found: OnceCell<[bool; MARKS.len()]>,
+}
+
+/// What the words that rules look for begin with; the last one is that of
+/// escapes, behind which anything may be.
+const MARKS: [&str; 8] =
+    ["-token-", "secretKeyRef", "AWS_", "AZURE_", "GOOGLE_APPLICATION_CREDENTIALS_JSON", "AKIA", "ASIA", "\\"];
+
+impl<'a> View<'a> for Environment<'a> {
+    fn fill(&mut self, json: &mut Cursor<'a>) -> Read<()> {
+        self.raw.fill(json)
+    }
+}
+
+impl Environment<'_> {
+    /// Whether one of these words may be in it. False is certain.
+    #[must_use]
+    #[inline(never)]
+    pub fn may_hold(&self, words: &[&str]) -> bool {
+        let Some(text) = self.raw.text() else { return false };
+        let found = self.found.get_or_init(|| word::found(MARKS, text));
+        let may_hold = |word: &&str| match MARKS.iter().position(|mark| word.starts_with(mark)) {
+            Some(mark) => found.get(mark) == Some(&true),
+            None => word::any(&[word], text),
+        };
+        found.last() == Some(&true) || words.iter().any(may_hold)
+    }
+}
 
 view! {
     /// An environment variable.
@@ -61,7 +101,7 @@ impl<'a> Container<'a> {
     /// [`Misfit`] when they are not a list of objects.
     #[inline(never)]
     pub fn read_env(&self, base: &dyn Fn() -> String) -> Result<Vec<Env<'a>>, Misfit> {
-        self.env.read_at(&|| base() + ".env")
+        self.env.raw.read_at(&|| base() + ".env")
     }
 
     /// The objects in the environment; `base` is the container's path.
@@ -107,7 +147,7 @@ mod tests {
     fn a_word_that_is_written_with_escapes_may_be_there() {
         let container: Container<'_> =
             view::read(r#"{"env":[{"name":"A"}],"envFrom":[{"secr\u0065tRef":{}}]}"#, "").unwrap();
-        assert!(!container.env.may_hold("secretKeyRef"));
+        assert!(!container.env.may_hold(&["secretKeyRef"]));
         assert!(container.env_from.may_hold("secretRef"));
         assert!(!container.target.may_hold("x"));
     }

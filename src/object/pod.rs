@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Pods and Pod templates.
 
+use super::env::Environment;
 use super::meta::Meta;
 use super::view::{Raw, Text, view};
 use crate::matching::names::Names;
@@ -169,8 +170,8 @@ view! {
         pub image: Option<Text<'a>> = "image",
         /// What it mounts.
         pub mounts: Vec<Mount<'a>> = "volumeMounts",
-        /// Its environment, a list of [`Env`](super::env::Env).
-        pub env: Raw<'a> = "env",
+        /// Its environment.
+        pub env: Environment<'a> = "env",
         /// Whole objects in its environment, a list of [`EnvFrom`](super::env::EnvFrom).
         pub env_from: Raw<'a> = "envFrom",
         /// For an ephemeral container, whose processes it sees: a name.

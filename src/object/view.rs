@@ -119,14 +119,7 @@ impl<'a> Raw<'a> {
     #[must_use]
     #[inline(never)]
     pub fn may_hold(self, word: &str) -> bool {
-        self.0.is_some_and(|text| text.contains(word) || text.contains('\\'))
-    }
-
-    /// Whether one of these words may be in the value. A backslash has to be
-    /// among them.
-    #[must_use]
-    pub fn may_hold_any(self, words: &[&str]) -> bool {
-        self.0.is_some_and(|text| word::any(words, text))
+        self.0.is_some_and(|text| word::any(&[word, "\\"], text))
     }
 
     /// Reads the value now; absent gives the default. The path is asked for

@@ -209,6 +209,24 @@ mod tests {
         }
     }
 
+    /// Defaults are not checked when they are read.
+    #[test]
+    fn defaults_are_values_that_could_be_given() {
+        for rule in RULES {
+            for param in rule.params.iter().filter(|param| !param.default.is_empty()) {
+                let settings = format!(r#"{{"rules":{{"{}":{{"{}":{}}}}}}}"#, rule.id, param.name, param.default);
+                let problem = crate::engine::settings_problem(settings.as_bytes()).unwrap_or_default();
+                // Some go only with another one.
+                let of_its_own = format!(".{}", param.name);
+                let alone = ["has no effect without", "is missing"];
+                let is_bad = problem
+                    .lines()
+                    .any(|line| line.contains(&of_its_own) && !alone.iter().any(|text| line.contains(text)));
+                assert!(!is_bad, "{problem}");
+            }
+        }
+    }
+
     #[test]
     fn texts_are_lower_case_without_a_stop_and_named_once() {
         for rule in RULES {

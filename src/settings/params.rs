@@ -163,9 +163,16 @@ impl<'r, 'a> Params<'r, 'a> {
         self.read(param, |value, problems| value.choice(choices, problems)).unwrap_or_default()
     }
 
+    /// What finds problems in the entries of a parameter; a default has none, as
+    /// a test knows.
+    fn doubts(&self, param: &'static Param, problem: fn(&str) -> Option<String>) -> fn(&str) -> Option<String> {
+        if self.gives(param) { problem } else { |_| None }
+    }
+
     /// A list of globs.
     pub fn globs(&mut self, param: &'static Param) -> Vec<Glob<'a>> {
         let Kind::Globs(senseless) = param.kind else { return Vec::new() };
+        let senseless = self.doubts(param, senseless);
         self.read(param, |value, problems| Some(value.globs(senseless, problems))).unwrap_or_default()
     }
 
@@ -188,6 +195,7 @@ impl<'r, 'a> Params<'r, 'a> {
     /// A list of texts.
     pub fn texts(&mut self, param: &'static Param) -> Vec<Text<'a>> {
         let Kind::Texts { problem, .. } = param.kind else { return Vec::new() };
+        let problem = self.doubts(param, problem);
         self.read(param, |value, problems| Some(texts(value, problem, problems))).unwrap_or_default()
     }
 

@@ -124,7 +124,7 @@ impl Check for IdentityInjection {
 /// What a container lacks. Which order the variables come in, and what else is
 /// there, does not matter: the webhook appends to what it finds.
 fn lack(volumes: &Volumes<'_>, container: &Container<'_>, place: &Place) -> Result<Option<Lack>, Stop> {
-    if !container.env.may_hold("AWS_") {
+    if !container.env.may_hold(&["AWS_"]) {
         return Ok(Some(Lack::Everything));
     }
     let path = || object_path(place);

@@ -66,6 +66,12 @@ impl<'a> Legacy<'a> {
         Self { extra: params.globs(&PARAMS[0]) }
     }
 
+    /// What is there wherever a legacy token is: its own name says so, unless
+    /// it is listed; then it is the field that names a Secret.
+    const fn sign(&self, field: &'static str) -> &'static str {
+        if self.extra.is_empty() { INFIX } else { field }
+    }
+
     fn wording(&self, secret: &str) -> Option<&'static Wording> {
         let stem = secret.len().checked_sub(5).and_then(|at| secret.split_at_checked(at));
         let is_called_so = stem.is_some_and(|(stem, chance)| {
@@ -211,11 +217,11 @@ impl Check for LegacyTokenMount<'_> {
         };
         scene.each_container(pod, &mut |judged| {
             Self::judge_mounts(pod, judged, &legacy, findings);
-            // Most environments hold no Secret; then nothing is built.
-            if judged.container.env.may_hold("secretKeyRef") {
+            // Most environments hold no such Secret; then nothing is built.
+            if judged.container.env.may_hold(&[self.0.sign("secretKeyRef")]) {
                 self.judge_env(pod, judged, findings)?;
             }
-            if judged.container.env_from.may_hold("secretRef") {
+            if judged.container.env_from.may_hold(self.0.sign("secretRef")) {
                 self.judge_env_from(pod, judged, findings)?;
             }
             Ok(())

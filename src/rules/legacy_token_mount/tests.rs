@@ -201,7 +201,7 @@ fn an_ephemeral_container(#[case] more: Value, #[case] place: &str) {
 
 #[test]
 fn an_environment_of_the_wrong_type_is_read_only_where_it_may_matter() {
-    let pod = with_env("containers", &json!({"name": "web", "image": "i", "env": {"secretKeyRef": 1}}));
+    let pod = with_env("containers", &json!({"name": "web", "image": "i", "env": {"secretKeyRef": "app-token-bcd24"}}));
     let answer = judged(&pod, &json!("reject"));
     assert_eq!(answer["code"], 400);
     assert_eq!(
@@ -209,6 +209,10 @@ fn an_environment_of_the_wrong_type_is_read_only_where_it_may_matter() {
         "serviceaccount-hygiene: the request cannot be read: object.spec.containers[web].env: must be a list, is an object"
     );
     assert_eq!(word(&judged(&pod, &json!("off"))), "fine");
+    let other = with_env("containers", &json!({"name": "web", "image": "i", "env": {"secretKeyRef": "app"}}));
+    assert_eq!(word(&judged(&other, &json!("reject"))), "fine");
+    let listed = judged(&other, &json!({"action": "reject", "extraSecretNames": ["app"]}));
+    assert_eq!(listed["code"], 400);
     let answer = judged(&with_volume(&json!({"name": "t", "secret": {"secretName": 7}})), &json!("reject"));
     assert_eq!(
         answer["message"],

@@ -85,9 +85,8 @@ const NAMES: [(&str, Cloud); 7] = [
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids>
 const KEY_ID_PREFIXES: [&str; 2] = ["AKIA", "ASIA"];
 
-/// Without one of these in it no environment holds anything that is looked for;
-/// the last one is that of escapes.
-const MARKS: [&str; 6] = ["AWS_", "AZURE_", "GOOGLE_APPLICATION_CREDENTIALS_JSON", "AKIA", "ASIA", "\\"];
+/// Without one of these in it no environment holds anything that is looked for.
+const MARKS: [&str; 5] = ["AWS_", "AZURE_", "GOOGLE_APPLICATION_CREDENTIALS_JSON", "AKIA", "ASIA"];
 
 struct StaticCredentials<'a> {
     extra: Vec<Glob<'a>>,
@@ -158,7 +157,7 @@ impl Check for StaticCredentials<'_> {
         scene.each_container(pod, &mut |judged| {
             let container = judged.container;
             // Most environments hold nothing of the kind; then nothing is built.
-            let may_match = !self.extra.is_empty() || container.env.may_hold_any(&MARKS);
+            let may_match = !self.extra.is_empty() || container.env.may_hold(&MARKS);
             if may_match {
                 self.judge_env(scene, (pod, &identities), judged, findings)?;
             }

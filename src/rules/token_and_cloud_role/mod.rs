@@ -62,7 +62,7 @@ fn role_in_env(scene: &Scene<'_>, workload: &Workload<'_>) -> Result<Option<Stri
     let mut role = None;
     scene.each_container(workload, &mut |judged| {
         let container = judged.container;
-        if role.is_some() || !VARIABLES.iter().any(|variable| container.env.may_hold(variable)) {
+        if role.is_some() || !container.env.may_hold(&VARIABLES) {
             return Ok(());
         }
         let variables = container.read_env(&|| object_path(&judged.place(workload)))?;
