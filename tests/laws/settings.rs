@@ -15,12 +15,33 @@ use super::{NAMESPACE, Pantry, pantry, set};
 
 /// Settings: every rule with any of its actions and parameters. All are valid.
 pub fn settings() -> BoxedStrategy<Value> {
-    (common(), rule_settings())
-        .prop_map(|(mut settings, rules)| {
+    (common(), rule_settings(), 0_u8..16)
+        .prop_map(|(mut settings, rules, chance)| {
             set(&mut settings, "", "rules", rules);
+            if chance < 3 {
+                inject(&mut settings);
+            }
             mended(settings)
         })
         .boxed()
+}
+
+/// Rules that inject need others to be silent, and look-ups that hardly anyone asks for.
+fn inject(settings: &mut Value) {
+    set(settings, "", "serviceAccountLookup", json!("required"));
+    set(settings, "", "phase", json!("mutating"));
+    for rule in RULES {
+        let given = settings.pointer(&format!("/rules/{}", rule.id)).cloned().unwrap_or_default();
+        let given = match (rule.injects(), given) {
+            (false, _) => json!("off"),
+            (true, Value::Object(mut params)) => {
+                params.insert("action".to_owned(), json!("mutate"));
+                params.into()
+            }
+            (true, _) => json!("mutate"),
+        };
+        set(settings, "/rules", rule.id, given);
+    }
 }
 
 /// Some parameters exclude each other, and only their rule knows which: it loses them all. Where a rule does not go with
