@@ -122,7 +122,11 @@ pub fn check(sources: &Sources, judge: &Judge, tick: &(dyn Fn() + Sync)) -> Repo
             report.unlisted_pods_with_findings += usize::from(!findings.is_empty());
             continue;
         }
-        report.objects.push(ObjectReport::new(number, manifest, &judge.namespace, findings));
+        let mut object = ObjectReport::new(number, manifest, &judge.namespace, findings);
+        if !object.findings.is_empty() {
+            object.location = sources.locate(manifest, "");
+        }
+        report.objects.push(object);
     }
     report.notes.extend(notes(judge, &accounts, &namespaces, &exemptions));
     report.documents_left_out = sources.left_out;

@@ -100,7 +100,8 @@ impl Sources {
 
     fn read_file(&mut self, path: &Path, is_strict: bool) {
         match yaml::read_file(path) {
-            Ok((name, text)) => self.add(name, text, is_strict),
+            // As a reader, and a code host, calls it.
+            Ok((name, text)) => self.add(name.strip_prefix("./").unwrap_or(&name).into(), text, is_strict),
             Err(error) => self.unreadable.push(Unreadable::of(error, "")),
         }
     }
@@ -244,6 +245,14 @@ fn origin(text: &str, line: usize) -> Option<String> {
 
 impl Unreadable {
     fn of(error: yaml::Error, text: &str) -> Self {
+        let mut unreadable = Self::as_named(error, text);
+        if let Some(name) = unreadable.file.strip_prefix("./") {
+            unreadable.file = name.to_owned();
+        }
+        unreadable
+    }
+
+    fn as_named(error: yaml::Error, text: &str) -> Self {
         match error {
             yaml::Error::Read { file, error } => Self::without_place(Path::new(&*file), error.to_string()),
             yaml::Error::Content { file, line, column, message } => {
@@ -291,7 +300,7 @@ mod tests {
         assert_eq!(sources.manifests[0].origin, None);
         assert_eq!(sources.locate(&sources.manifests[1], "spec.a"), Location { line: 10, column: 8 });
         assert_eq!(sources.unreadable.len(), 1);
-        assert!(sources.unreadable[0].to_line().starts_with("x.yaml:5:"), "{}", sources.unreadable[0].to_line());
+        assert!(sources.unreadable[0].to_line().starts_with("x.yaml:4:7: "), "{}", sources.unreadable[0].to_line());
         assert!(!sources.files[0].is_whole());
     }
 

@@ -102,8 +102,8 @@ impl Builder {
                 } else {
                     Some(text.to_string())
                 };
-                let is_empty = is_plain && matches!(Scalar::plain(&text), Scalar::Null);
-                self.finished(name, node, is_empty);
+                let is_null = is_plain && matches!(Scalar::plain(&text), Scalar::Null);
+                self.finished(name, node, is_null);
             }
             Event::Alias(_) | Event::UnresolvedAlias(_) => {
                 let node = self.node(span, Content::Alias, true)?;
@@ -146,9 +146,9 @@ impl Builder {
         })
     }
 
-    fn finished(&mut self, name: Option<String>, node: Node, is_empty: bool) {
+    fn finished(&mut self, name: Option<String>, node: Node, is_null: bool) {
         let Some(open) = self.open.last_mut() else {
-            if !is_empty {
+            if !is_null {
                 self.documents.push(node);
             }
             return;
@@ -157,11 +157,8 @@ impl Builder {
             (Content::List { items, .. }, _) => items.push(node),
             (Content::Mapping { entries, .. }, Some((name, key))) => {
                 // An empty value is where the next token is; it belongs to its key.
-                let value = if is_empty {
-                    Node { bytes: key.bytes.end..key.bytes.end.max(node.bytes.end.min(key.bytes.end)), ..node }
-                } else {
-                    node
-                };
+                let is_empty = is_null && node.bytes.is_empty();
+                let value = if is_empty { Node { bytes: key.bytes.end..key.bytes.end, ..node } } else { node };
                 entries.push(Entry { name, key, value });
             }
             (Content::Mapping { .. }, None) => open.key = Some((name, node)),

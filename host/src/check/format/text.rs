@@ -87,15 +87,16 @@ pub fn closing(text: &mut String, sources: &Sources, report: &Report) -> Result 
         writeln!(text, "{QUIET}note:{QUIET:#} {note}")?;
     }
     if report.unlisted_pods > 0 {
-        let Report { unlisted_pods, unlisted_pods_with_findings, .. } = report;
         writeln!(
             text,
-            "{QUIET}note:{QUIET:#} {unlisted_pods} Pods of controllers are not listed, for their templates are judged; \
-             there is something to say about {unlisted_pods_with_findings} of them"
+            "{QUIET}note:{QUIET:#} not listed, for their templates are judged: {} of controllers, {} of them with findings",
+            count(report.unlisted_pods, "Pod"),
+            report.unlisted_pods_with_findings
         )?;
     }
     if report.documents_left_out > 0 {
-        writeln!(text, "{QUIET}note:{QUIET:#} {} documents are no kubernetes objects", report.documents_left_out)?;
+        let documents = count(report.documents_left_out, "document");
+        writeln!(text, "{QUIET}note:{QUIET:#} left out, for it is no kubernetes object: {documents}")?;
     }
     let (levels, fine) = report.counts();
     let mut parts: Vec<String> = levels
