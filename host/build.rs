@@ -44,6 +44,7 @@ fn main() {
         None => build(),
     };
     println!("cargo::rustc-env=SA_HYGIENE_POLICY_WASM={}", wasm.display());
+    println!("cargo::rustc-env=SA_HYGIENE_TARGET={}", variable("TARGET").display());
     if let Err(error) = collect_pages() {
         fail(&format!("docs/rules: {error}"));
     }

@@ -182,9 +182,9 @@ fn notes(
 const NAMED: usize = 20;
 
 fn shortened(names: &[&str]) -> String {
-    let mut text = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+    let mut text: String = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
     if names.len() > NAMED {
-        text.push_str(&format!(" and {} more", names.len() - NAMED));
+        text = format!("{text} and {} more", names.len() - NAMED);
     }
     text
 }

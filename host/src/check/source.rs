@@ -89,8 +89,9 @@ impl Sources {
             match files_below(path) {
                 Ok(files) => {
                     // The same file twice would be judged, and fixed, twice.
-                    let new: Vec<PathBuf> = files.into_iter().filter(|file| seen.insert(file.clone())).collect();
-                    new.iter().for_each(|file| sources.read_file(file, is_strict));
+                    for file in files.into_iter().filter(|file| seen.insert(file.clone())).collect::<Vec<PathBuf>>() {
+                        sources.read_file(&file, is_strict);
+                    }
                 }
                 Err(error) => sources.unreadable.push(Unreadable::without_place(path, format!("{error:#}"))),
             }
@@ -146,13 +147,9 @@ impl Sources {
     /// Where a place of an object is, or the nearest field above it that is written.
     pub fn locate(&self, manifest: &Manifest, place: &str) -> Location {
         let (steps, _) = place::steps(&manifest.object, place);
-        self.file_of(manifest)
-            .and_then(|file| file.node_of(manifest))
-            .map(|node| {
-                let (line, column) = node.nearest(&steps).place();
-                Location { line, column }
-            })
-            .unwrap_or(Location { line: manifest.line, column: 1 })
+        let node = self.file_of(manifest).and_then(|file| file.node_of(manifest));
+        let (line, column) = node.map_or((manifest.line, 1), |node| node.nearest(&steps).place());
+        Location { line, column }
     }
 }
 
@@ -275,8 +272,12 @@ impl Unreadable {
 
     /// `file:line:column: message`, as far as these are known.
     pub fn to_line(&self) -> String {
-        let numbers: String = self.line.into_iter().chain(self.column).map(|number| format!(":{number}")).collect();
-        format!("{}{numbers}: {}", self.file, self.message)
+        let Self { file, line, column, message } = self;
+        match (line, column) {
+            (Some(line), Some(column)) => format!("{file}:{line}:{column}: {message}"),
+            (Some(line), None) => format!("{file}:{line}: {message}"),
+            (None, _) => format!("{file}: {message}"),
+        }
     }
 }
 

@@ -31,6 +31,7 @@ Exit codes:
 const MANY: usize = 200;
 
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(after_help = EXIT_CODES)]
 pub(super) struct Args {
     /// Manifests in YAML or JSON, folders of them, or `-` for the standard input: what people write, and what
@@ -41,8 +42,8 @@ pub(super) struct Args {
     #[command(flatten)]
     policy: PolicyArgs,
 
-    /// ClusterAdmissionPolicies and AdmissionPolicies as the cluster has them, instead of --settings; can be given
-    /// several times
+    /// Manifests of `ClusterAdmissionPolicy` and `AdmissionPolicy` as the cluster has them, instead of --settings; can
+    /// be given several times
     #[arg(long, value_name = "FILE_OR_DIR", conflicts_with_all = ["settings", "mode", "no_mutate"])]
     policy_manifest: Vec<PathBuf>,
 

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use anyhow::{Result, bail};
 use comfy_table::{Attribute, Cell};
+use serviceaccount_hygiene::matching::near::meant;
 
 use super::{Outcome, output};
 use crate::docs;
@@ -38,8 +39,11 @@ pub(super) fn list() -> Result<Outcome> {
 /// The page of a rule.
 pub(super) fn explain(args: &ExplainArgs) -> Result<Outcome> {
     let Some(page) = docs::page(&args.rule) else {
-        let ids: Vec<&str> = docs::RULES_WITH_PAGES.iter().map(|(rule, _)| rule.id).collect();
-        bail!("no rule is called {}; the rules are {}", args.rule, ids.join(", "));
+        let ids = docs::RULES_WITH_PAGES.iter().map(|(rule, _)| rule.id);
+        match meant(&args.rule, ids) {
+            Some(id) => bail!("no rule is called {}; did you mean {id}?", args.rule),
+            None => bail!("no rule is called {}; `sa-hygiene rules` lists them", args.rule),
+        }
     };
     output::print(&rendered(page))?;
     Ok(Outcome::AllAccepted)

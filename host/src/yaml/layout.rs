@@ -226,7 +226,7 @@ mod tests {
             path.iter().map(|step| step.parse().map_or_else(|_| Step::Key((*step).to_owned()), Step::Index)).collect();
         let found = documents[document].nearest(&steps);
         let (line, column) = found.place();
-        (line, column, text[found.node.bytes.clone()].to_owned())
+        (line, column, text.get(found.node.bytes.clone()).unwrap().to_owned())
     }
 
     #[test]

@@ -9,6 +9,8 @@ pub mod sarif;
 pub mod summary;
 pub mod text;
 
+use std::fmt::Write as _;
+
 use super::report::{FailOn, Report};
 use super::source::Sources;
 
@@ -38,7 +40,10 @@ fn uri(name: &str) -> String {
     for byte in name.bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'_' | b'-' | b'~' => uri.push(char::from(byte)),
-            other => uri.push_str(&format!("%{other:02X}")),
+            other => {
+                // Writing to a string cannot fail.
+                let _ = write!(uri, "%{other:02X}");
+            }
         }
     }
     uri

@@ -2,6 +2,7 @@
 
 //! For people: by file, each finding at its line, and a count.
 
+use std::collections::BTreeSet;
 use std::fmt::{Result, Write as _};
 
 use anstyle::{AnsiColor, Style};
@@ -114,7 +115,8 @@ pub fn closing(text: &mut String, sources: &Sources, report: &Report) -> Result 
     if !sources.unreadable.is_empty() {
         parts.push(format!("{} unreadable", sources.unreadable.len()));
     }
-    let (objects, files) = (report.objects.len(), sources.files.len());
+    let files = report.objects.iter().map(|object| object.file).collect::<BTreeSet<_>>().len();
+    let objects = report.objects.len();
     writeln!(text, "{} in {}: {}", count(objects, "object"), count(files, "file"), parts.join(", "))
 }
 
