@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 use serviceaccount_hygiene::admission::response::POLICY;
+use serviceaccount_hygiene::object::place::Shown;
 use serviceaccount_hygiene::rules::RULES;
 
 use super::place;
@@ -73,7 +74,7 @@ impl Finding {
 
     /// What the API server says.
     pub fn of_api_server(text: &str) -> Self {
-        Self::new(API_SERVER, "", &format!("the API server refuses it: {text}"), Level::Refused)
+        Self::new(API_SERVER, "", &format!("the API server refuses it: {}", printable(text)), Level::Refused)
     }
 
     /// `rule: place: text`, as the policy writes it.
@@ -98,6 +99,15 @@ impl Finding {
 
 fn is_rule(word: &str) -> bool {
     RULES.iter().any(|rule| rule.id == word)
+}
+
+/// A text out of a manifest, as the policy shows such texts: characters that could forge lines, colours or an order are
+/// written out.
+pub fn printable(text: &str) -> String {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.to_owned();
+    }
+    text.chars().map(|character| Shown(character.encode_utf8(&mut [0; 4])).to_string()).collect()
 }
 
 /// What the policy writes before a fix that the Pods of a template will get.
@@ -160,6 +170,12 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+
+    #[test]
+    fn what_could_forge_a_line_is_written_out() {
+        assert_eq!(printable("a-b é"), "a-b é");
+        assert_eq!(printable("a\u{1b}[31m\n::error::\u{202e}"), "a\\u{1b}[31m\\u{a}::error::\\u{202e}");
+    }
 
     #[test]
     fn a_list_is_taken_apart_and_anything_else_is_left_whole() {

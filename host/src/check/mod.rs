@@ -129,6 +129,7 @@ pub fn check(sources: &Sources, judge: &Judge, tick: &(dyn Fn() + Sync)) -> Repo
         report.objects.push(object);
     }
     report.notes.extend(notes(judge, &accounts, &namespaces, &exemptions));
+    report.notes.iter_mut().for_each(|note| *note = finding::printable(note));
     report.documents_left_out = sources.left_out;
     report
 }

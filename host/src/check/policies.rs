@@ -121,7 +121,10 @@ impl PolicyUnit {
         }
         if let Some(fields) = settings.as_object_mut() {
             fields.insert("phase".to_owned(), "mutating".into());
-            fields.insert("templates".to_owned(), "fix".into());
+            // Who leaves templates out does not want them changed either.
+            if fields.get("templates").and_then(Value::as_str) != Some("ignore") {
+                fields.insert("templates".to_owned(), "fix".into());
+            }
         }
         let fixing = PolicyConfig { settings, mode: Mode::Protect, allowed_to_mutate: true, ..config.clone() };
         let policy = Policy::load(module, config)?;

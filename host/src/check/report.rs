@@ -2,11 +2,11 @@
 
 //! What came out, ready to be printed in any format.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::finding::{Finding, Level};
+use super::finding::{Finding, Level, printable};
 use super::source::{Location, Manifest};
 use crate::apiserver::ApiServer;
 
@@ -73,7 +73,7 @@ impl FailOn {
 /// A row of the roll-out preview: how many objects of a namespace a rule would concern.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Row {
-    /// Objects with a warning.
+    /// Objects with a warning, whether they are changed or not.
     pub warned: usize,
     /// Objects that are changed.
     pub fixed: usize,
@@ -112,21 +112,21 @@ impl Report {
     pub fn summary(&self) -> BTreeMap<(String, String), Row> {
         let mut rows: BTreeMap<(String, String), Row> = BTreeMap::new();
         for object in &self.objects {
-            let mut worst: BTreeMap<&str, Level> = BTreeMap::new();
+            let mut levels: BTreeMap<&str, BTreeSet<Level>> = BTreeMap::new();
             for finding in object.findings.iter().filter(|finding| !finding.is_known) {
-                let level = worst.entry(&finding.rule).or_insert(finding.level);
-                *level = (*level).max(finding.level);
+                levels.entry(&finding.rule).or_default().insert(finding.level);
             }
-            for (rule, level) in worst {
+            for (rule, levels) in levels {
                 let namespace = object.namespace.clone().unwrap_or_default();
                 let row = rows.entry((rule.to_owned(), namespace)).or_default();
-                match level {
-                    Level::Warned => row.warned += 1,
-                    Level::Refused => row.refused += 1,
-                    Level::Fixed => {
-                        row.fixed += 1;
-                        row.without_token += usize::from(AUTOMOUNT.contains(&rule));
-                    }
+                if levels.contains(&Level::Refused) {
+                    row.refused += 1;
+                    continue;
+                }
+                row.warned += usize::from(levels.contains(&Level::Warned));
+                if levels.contains(&Level::Fixed) {
+                    row.fixed += 1;
+                    row.without_token += usize::from(AUTOMOUNT.contains(&rule));
                 }
             }
         }
@@ -147,10 +147,10 @@ impl ObjectReport {
             manifest: number,
             file: manifest.file,
             location: Location { line: manifest.line, column: 1 },
-            kind: manifest.object.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned(),
-            namespace: is_namespaced.then(|| own.unwrap_or(namespace).to_owned()),
-            name,
-            origin: manifest.origin.clone(),
+            kind: printable(manifest.object.get("kind").and_then(Value::as_str).unwrap_or_default()),
+            namespace: is_namespaced.then(|| printable(own.unwrap_or(namespace))),
+            name: printable(&name),
+            origin: manifest.origin.as_deref().map(printable),
             findings,
         }
     }

@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
+use super::finding::printable;
 use super::place;
 use crate::cluster::files_below;
 use crate::yaml::layout::{self, Step};
@@ -127,6 +128,10 @@ impl Sources {
             let text_of = |key: &str| document.value.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
             match (text_of("apiVersion"), text_of("kind")) {
                 (Some(_), Some("List")) if document.value.get("items").is_none_or(Value::is_null) => {}
+                (Some(_), Some("AdmissionReview")) => {
+                    let message = "an admission request; `sa-hygiene run` judges those";
+                    self.unreadable.push(Unreadable::of(document.error(message), ""));
+                }
                 (Some(_), Some(_)) => self.manifests.push(Manifest::new(document, file, &text)),
                 // An entry of a List is an object or a mistake, wherever the file is.
                 _ if is_strict || !document.items.is_empty() => {
@@ -260,7 +265,7 @@ impl Unreadable {
                     file: file.to_string(),
                     line: Some(line),
                     column: Some(column),
-                    message: format!("{message}{hint}"),
+                    message: format!("{}{hint}", printable(&message)),
                 }
             }
         }

@@ -82,6 +82,20 @@ fn accounts_are_found_among_the_manifests_and_missing_ones_are_said() {
 }
 
 #[test]
+fn the_cluster_is_asked_after_the_manifests_and_then_nothing_is_unknown() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("accounts.yaml");
+    std::fs::write(&file, format!("{ACCOUNT}automountServiceAccountToken: true\n")).unwrap();
+    let options = || Options { cluster: vec![file.clone()], ..options(json!({})) };
+    let pod = POD.replace("spec:\n", "spec:\n  serviceAccountName: app\n");
+    assert_eq!(found(&checked(&pod, options())), [], "the account of the cluster asks for the token");
+    let both = checked(&format!("{pod}---\n{ACCOUNT}"), options());
+    assert_eq!(found(&both)[0].0, "pod-automount", "the manifest's account takes its place");
+    let gone = checked(&pod.replace("Name: app", "Name: gone"), options());
+    assert!(gone.findings().any(|(_, it)| it.text.contains("serviceaccount \"gone\" not found")));
+}
+
+#[test]
 fn an_account_without_a_namespace_is_in_the_given_one() {
     let text = format!("{POD}---\n{ACCOUNT}automountServiceAccountToken: false\n").replace("  namespace: shop\n", "");
     let text = text.replace("spec:\n", "spec:\n  serviceAccountName: app\n");
