@@ -119,9 +119,6 @@ fn fix(judge: &Judge, file: &SourceFile, manifest: &Manifest) -> Result<Option<(
     if text.contains("{{") {
         return Err(anyhow!("it looks like a template ({{{{ …); fix what it is rendered from"));
     }
-    if text.lines().any(|line| line.trim_start_matches(' ').starts_with('\t')) {
-        return Err(anyhow!("it is indented with tabs"));
-    }
     if fixed_again(judge, &fixed) {
         return Err(anyhow!("the fix would not last: written into the manifest, the policies would change it again"));
     }

@@ -62,7 +62,7 @@ fn rules() -> Vec<Value> {
             "id": rule.id,
             "shortDescription": {"text": rule.summary},
             "fullDescription": {"text": rule.summary},
-            "help": {"text": docs::plain(page), "markdown": page},
+            "help": {"text": docs::plain(page), "markdown": docs::plain(page)},
             "helpUri": docs::page_url(rule.id),
             "properties": {"tags": ["security", "kubernetes"], "precision": "high"},
         })
