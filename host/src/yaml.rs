@@ -160,7 +160,7 @@ fn take_items(value: &mut Value) -> Option<Vec<Value>> {
     let kind = value.get("kind")?.as_str()?;
     let version = value.get("apiVersion")?.as_str()?.to_owned();
     let item_kind = kind.strip_suffix("List")?.to_owned();
-    let Value::Array(mut items) = value.get_mut("items")?.take() else { return None };
+    let mut items = std::mem::take(value.get_mut("items")?.as_array_mut()?);
     if !item_kind.is_empty() {
         // Items of a typed list carry neither field in the API server's own answers.
         for item in items.iter_mut().filter_map(Value::as_object_mut) {
