@@ -4,8 +4,8 @@
 //! have this.
 
 use super::lookup::Lookup;
-use super::plan;
-use super::scene::{Scene, Target};
+use super::scene::Target;
+use super::{Review, plan};
 use crate::admission::payload::Payload;
 use crate::admission::subject::Subject;
 use crate::cluster::{AccountRecord, Cluster, LookupError};
@@ -27,7 +27,8 @@ fn read(payload: &str) -> Option<Vec<usize>> {
     let (meta, target) = Target::read(&subject, request.object.raw.text()?, pod).ok()?;
     let target = target?;
     let lookup = Lookup::new(&Nobody, LookupMode::Off, request.namespace());
-    let scene = Scene { request, common, rules: &settings.rules, meta: &meta, target: &target, lookup: &lookup };
+    let review = Review { request, settings: &settings, subject: &subject, lookup: &lookup };
+    let scene = review.scene(&meta, &target);
     let (name, accounts) = (scene.name_to_be(), scene.accounts());
     let matches = common.exemptions.iter().enumerate().filter(|(_, exemption)| {
         exemption.matches_envelope(request) && (!exemption.needs_object() || exemption.matches_object(&name, &accounts))
