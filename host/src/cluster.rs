@@ -153,7 +153,8 @@ impl Cluster {
     }
 }
 
-/// The YAML and JSON files at or below a path, sorted, so that output does not depend on the file system.
+/// The YAML and JSON files at or below a path, sorted, so that output does not depend on the file system. Below it, what
+/// begins with a dot is left out, and links to folders, which may lead in circles, are not followed.
 pub fn files_below(path: &Path) -> Result<Vec<PathBuf>> {
     if path.as_os_str() == "-" || !path.is_dir() {
         return Ok(vec![path.to_owned()]);
@@ -161,12 +162,15 @@ pub fn files_below(path: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let entries = std::fs::read_dir(path).with_context(|| path.display().to_string())?;
     for entry in entries {
-        let entry = entry.with_context(|| path.display().to_string())?.path();
+        let entry = entry.with_context(|| path.display().to_string())?;
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let (name, entry) = (entry.file_name(), entry.path());
         let known =
             entry.extension().is_some_and(|extension| ["yaml", "yml", "json"].iter().any(|it| extension == *it));
-        if entry.is_dir() {
+        let is_hidden = name.as_encoded_bytes().starts_with(b".");
+        if is_folder && !is_hidden {
             found.extend(files_below(&entry)?);
-        } else if known {
+        } else if known && !is_hidden && !entry.is_dir() {
             found.push(entry);
         }
     }

@@ -12,8 +12,10 @@
 pub mod apiserver;
 pub mod bench;
 pub mod budgets;
+pub mod check;
 pub mod cli;
 pub mod cluster;
+pub mod docs;
 pub mod kubewarden;
 pub mod load;
 pub mod yaml;

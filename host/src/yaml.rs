@@ -11,6 +11,7 @@
 
 mod compose;
 mod json;
+pub mod layout;
 mod scalar;
 
 use std::io::Read as _;
@@ -53,6 +54,10 @@ pub struct Document {
     pub file: Arc<str>,
     /// 1-based line of the document's first node.
     pub line: usize,
+    /// Which of the file's documents it is, those without content not counted.
+    pub ordinal: usize,
+    /// The way to it where it was an entry of a `List`: the entry's number, and on if that was a `List` itself.
+    pub items: Vec<usize>,
 }
 
 impl Document {
@@ -69,6 +74,12 @@ impl Document {
 
 /// Reads every document of a file; `-` is the standard input. Empty documents are left out.
 pub fn load_file(path: impl AsRef<Path>) -> Result<Vec<Document>, Error> {
+    let (file, text) = read_file(path)?;
+    load_str(&text, &file)
+}
+
+/// The text of a file, and how it is named; `-` is the standard input.
+pub fn read_file(path: impl AsRef<Path>) -> Result<(Arc<str>, String), Error> {
     let path = path.as_ref();
     let file: Arc<str> = path.display().to_string().into();
     let mut text = String::new();
@@ -78,7 +89,7 @@ pub fn load_file(path: impl AsRef<Path>) -> Result<Vec<Document>, Error> {
         std::fs::File::open(path).and_then(|mut opened| opened.read_to_string(&mut text))
     };
     match read {
-        Ok(_) => load_str(&text, &file),
+        Ok(_) => Ok((file, text)),
         Err(error) => Err(Error::Read { file, error }),
     }
 }
@@ -91,7 +102,8 @@ pub fn load_str(text: &str, file: &str) -> Result<Vec<Document>, Error> {
         found
             .into_iter()
             .filter(|(_, value)| !value.is_null())
-            .map(|(line, value)| Document { value, file: file.clone(), line })
+            .enumerate()
+            .map(|(ordinal, (line, value))| Document { value, file: file.clone(), line, ordinal, items: Vec::new() })
             .collect()
     };
     let error = |problem: Problem| Error::Content {
@@ -133,8 +145,12 @@ pub fn flatten_lists(documents: Vec<Document>) -> Vec<Document> {
         .flat_map(|mut document| match take_items(&mut document.value) {
             None => vec![document],
             Some(items) => {
-                let (file, line) = (document.file, document.line);
-                items.into_iter().map(|value| Document { value, file: file.clone(), line }).collect()
+                let entries = items.into_iter().enumerate().map(|(index, value)| {
+                    let mut entry = Document { value, ..document.clone() };
+                    entry.items.push(index);
+                    entry
+                });
+                flatten_lists(entries.collect())
             }
         })
         .collect()
@@ -144,7 +160,7 @@ fn take_items(value: &mut Value) -> Option<Vec<Value>> {
     let kind = value.get("kind")?.as_str()?;
     let version = value.get("apiVersion")?.as_str()?.to_owned();
     let item_kind = kind.strip_suffix("List")?.to_owned();
-    let Value::Array(mut items) = value.get_mut("items")?.take() else { return None };
+    let mut items = std::mem::take(value.get_mut("items")?.as_array_mut()?);
     if !item_kind.is_empty() {
         // Items of a typed list carry neither field in the API server's own answers.
         for item in items.iter_mut().filter_map(Value::as_object_mut) {
@@ -352,6 +368,16 @@ mod tests {
             .map(|document| document.value["kind"].as_str().unwrap().to_owned())
             .collect();
         assert_eq!(kinds, ["Pod", "Secret", "Pod", "Pod"]);
+    }
+
+    #[test]
+    fn entries_of_lists_know_their_way_even_from_lists_of_lists() {
+        let text = "kind: Pod\n---\napiVersion: v1\nkind: List\nitems: [{kind: Pod}, {apiVersion: v1, kind: List, items: [{kind: Secret}]}]\n";
+        let ways: Vec<_> = flatten_lists(load_str(text, "l.yaml").unwrap())
+            .into_iter()
+            .map(|document| (document.ordinal, document.items))
+            .collect();
+        assert_eq!(ways, [(0, vec![]), (1, vec![0]), (1, vec![1, 0])]);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One review: envelope → exemptions → object → fixes → judgement → verdict.
 
+#[cfg(not(target_arch = "wasm32"))]
+pub mod exempt;
 pub mod finding;
 pub mod lookup;
 pub mod plan;

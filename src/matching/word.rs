@@ -39,7 +39,8 @@ fn each(words: &[&str], text: &str, is_enough: &mut dyn FnMut(usize) -> bool) {
         if begins.get(usize::from(*byte)) == Some(&true) {
             let rest = bytes.get(at..).unwrap_or_default();
             for (position, word) in words.iter().enumerate() {
-                if !word.is_empty() && rest.starts_with(word.as_bytes()) && is_enough(position) {
+                let begins = word.as_bytes().first() == Some(byte);
+                if begins && rest.starts_with(word.as_bytes()) && is_enough(position) {
                     return;
                 }
             }

@@ -21,7 +21,7 @@ mod node;
 mod pod_validation;
 mod service_account_plugin;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -109,6 +109,36 @@ impl ApiServer {
         server
     }
 
+    /// As [`ApiServer::new`]. Where not everything is known of a cluster (`is_partial`), nothing is known to be absent:
+    /// the accounts that the Pods (or the Pods of the workloads) among `manifests` name are there and say nothing.
+    #[must_use]
+    pub fn of_manifests<'m>(
+        known: impl Iterator<Item = &'m Value>,
+        manifests: impl Iterator<Item = &'m Value>,
+        namespace: &str,
+        is_partial: bool,
+    ) -> Self {
+        let mut assumed = BTreeSet::new();
+        for object in manifests.filter(|_| is_partial) {
+            let is_pod = object.get("kind").and_then(Value::as_str) == Some("Pod");
+            let Some(pod) = (if is_pod { Some(object.clone()) } else { Self::pod_of(object).map(|(pod, _)| pod) })
+            else {
+                continue;
+            };
+            let text = |pointer: &str| pod.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
+            let namespace = text("/metadata/namespace").unwrap_or(namespace).to_owned();
+            let name = text("/spec/serviceAccountName").or_else(|| text("/spec/serviceAccount"));
+            assumed.extend(name.map(|name| (namespace, name.to_owned())));
+        }
+        let assumed = assumed.into_iter().map(|(namespace, name)| {
+            serde_json::json!(
+                {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"namespace": namespace, "name": name}}
+            )
+        });
+        // What is known comes last: of two, the later one holds.
+        Self::new(&assumed.chain(known.cloned()).collect::<Vec<_>>())
+    }
+
     /// The `AdmissionRequest` that mutating webhooks are sent: decoded, defaulted,
     /// and through the in-tree plugins that run before webhooks.
     ///
@@ -134,6 +164,68 @@ impl ApiServer {
     pub fn raw_request(mut object: Value, options: &RequestOptions) -> Result<Value, ApiError> {
         let target = Target::of(&mut object, options)?;
         Ok(envelope::wrap(object, options.old_object.clone(), &target, options))
+    }
+
+    /// What the audit scanner of Kubewarden sends about an object that exists: the object as it is, no user, and the
+    /// kind in the place of the resource
+    /// (`internal/audit-scanner/scanner/admission_request.go` of kubewarden/kubewarden-controller).
+    ///
+    /// # Errors
+    /// [`ApiError::BadRequest`] for something that is no object of any kind.
+    pub fn audit_request(object: Value) -> Result<Value, ApiError> {
+        let mut request = Self::raw_request(object, &RequestOptions::default())?;
+        if let Some(fields) = request.as_object_mut() {
+            const SENT: [&str; 7] = ["uid", "kind", "resource", "name", "namespace", "operation", "object"];
+            fields.retain(|key, _| SENT.contains(&key.as_str()));
+            fields.insert("userInfo".to_owned(), Value::Object(serde_json::Map::new()));
+            let kind = fields.get("kind").and_then(|kind| kind.get("kind")).cloned().unwrap_or_default();
+            if let Some(resource) = fields.get_mut("resource").and_then(Value::as_object_mut) {
+                resource.insert("resource".to_owned(), kind);
+            }
+        }
+        Ok(request)
+    }
+
+    /// The Pod that a controller will make from a workload, and the fields that lead to its template; none where the
+    /// object is no workload that this simulation knows, or has no template.
+    #[must_use]
+    pub fn pod_of(workload: &Value) -> Option<(Value, &'static [&'static str])> {
+        let text = |pointer: &str| workload.pointer(pointer).and_then(Value::as_str);
+        let kind_name = text("/kind")?;
+        let group = text("/apiVersion")?.split_once('/').map_or("", |(group, _)| group);
+        let path = kinds::find(group, kind_name)?.pod_path.filter(|path| !path.is_empty())?;
+        let template = path.iter().try_fold(workload, |value, key| value.get(*key))?;
+        let mut pod = template.as_object()?.clone();
+        let mut metadata = pod.get("metadata").and_then(Value::as_object).cloned().unwrap_or_default();
+        let name = text("/metadata/name").unwrap_or("workload");
+        // A Deployment's Pods are a ReplicaSet's, a CronJob's those of a Job.
+        let owner = match kind_name {
+            "Deployment" => "ReplicaSet",
+            "CronJob" => "Job",
+            other => other,
+        };
+        let controller = serde_json::json!([
+            {"apiVersion": "apps/v1", "kind": owner, "name": name, "uid": "", "controller": true}
+        ]);
+        metadata.insert("generateName".to_owned(), format!("{name}-").into());
+        metadata.insert("ownerReferences".to_owned(), controller);
+        metadata.remove("name");
+        metadata.remove("namespace");
+        if let Some(namespace) = text("/metadata/namespace") {
+            metadata.insert("namespace".to_owned(), namespace.into());
+        }
+        pod.insert("apiVersion".to_owned(), "v1".into());
+        pod.insert("kind".to_owned(), "Pod".into());
+        pod.insert("metadata".to_owned(), metadata.into());
+        Some((Value::Object(pod), path))
+    }
+
+    /// Whether objects of this kind are in a namespace, as far as this simulation knows.
+    #[must_use]
+    pub fn is_namespaced(object: &Value) -> bool {
+        let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let group = text("/apiVersion").split_once('/').map_or("", |(group, _)| group);
+        kinds::find(group, text("/kind")).is_none_or(|kind| kind.namespaced)
     }
 
     /// What becomes of an object that a webhook changed: it is decoded and defaulted

@@ -13,10 +13,18 @@ use crate::yaml;
 
 /// A unified diff with ANSI colours; `anstream` takes them out where they do not belong.
 pub(super) fn render(before: &Value, after: &Value) -> Result<String> {
-    let (before, after) = (yaml::to_string(before)?, yaml::to_string(after)?);
-    let diff = TextDiff::from_lines(&before, &after);
+    unified(("as admitted", "as fixed"), &yaml::to_string(before)?, &yaml::to_string(after)?)
+}
+
+/// The same for a file that changes, as `patch` takes it.
+pub(super) fn of_texts(name: &str, before: &str, after: &str) -> Result<String> {
+    unified((name, name), before, after)
+}
+
+fn unified((old, new): (&str, &str), before: &str, after: &str) -> Result<String> {
+    let diff = TextDiff::from_lines(before, after);
     let mut text = String::new();
-    writeln!(text, "{BAD}--- as admitted{BAD:#}\n{GOOD}+++ as fixed{GOOD:#}")?;
+    writeln!(text, "{BAD}--- {old}{BAD:#}\n{GOOD}+++ {new}{GOOD:#}")?;
     for hunk in diff.unified_diff().context_radius(3).iter_hunks() {
         writeln!(text, "{QUIET}{}{QUIET:#}", hunk.header())?;
         for change in hunk.iter_changes() {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::describe;
 use super::input::{Input, Subject};
 use crate::apiserver::{ApiServer, RequestOptions};
+use crate::check::finding::entries;
 use crate::kubewarden::{Evaluation, Mode, Policy};
 
 /// How an input ended, from best to worst.
@@ -170,28 +171,5 @@ fn refused_before(input: &Input, object: &Value, why: String) -> Judged {
         findings: vec![why],
         evaluation: None,
         patched: None,
-    }
-}
-
-/// The findings of a message: the entries of its list, or else all of it.
-fn entries(message: &str) -> Vec<&str> {
-    let mut lines = message.lines();
-    match lines.next() {
-        Some(_) if lines.clone().any(|line| line.starts_with("- ")) => {
-            lines.map(|line| line.strip_prefix("- ").unwrap_or(line)).collect()
-        }
-        _ => vec![message],
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_list_is_taken_apart_and_anything_else_is_left_whole() {
-        assert_eq!(entries("p: 2 problems\n- a: b\n- c: d\nand 3 more"), ["a: b", "c: d", "and 3 more"]);
-        assert_eq!(entries("one\ntwo"), ["one\ntwo"]);
-        assert_eq!(entries(""), [""]);
     }
 }

@@ -3,14 +3,17 @@
 //! The `sa-hygiene` command: reading arguments, running a verb, exit codes.
 
 mod bench;
+mod check;
 mod corpus;
 mod describe;
 mod diff;
+mod generate;
 mod input;
 mod judge;
 mod load;
 mod options;
 mod output;
+mod rules;
 mod run;
 
 use std::process::ExitCode;
@@ -24,10 +27,17 @@ enum Outcome {
     AllAccepted,
     /// Exit code 1.
     SomethingRefused,
+    /// Exit code 2: some of the input; what can be read was judged.
+    Unusable,
+    /// Exit code 3.
+    NotFixed,
 }
 
 /// Exit code for input that cannot be used; clap uses the same for arguments.
 const UNUSABLE: u8 = 2;
+
+/// Exit code where a fix could not be written.
+const NOT_FIXED: u8 = 3;
 
 /// Runs the serviceaccount-hygiene policy without a cluster.
 #[derive(Debug, Parser)]
@@ -39,6 +49,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Judge manifests as the cluster would, each finding at its line: for pipelines
+    Check(Box<check::Args>),
     /// Show what the policy says to manifests or admission requests, and what it changes
     Run(run::Args),
     /// Run the policy over a folder of captured admission requests
@@ -49,19 +61,34 @@ enum Verb {
     /// Send many requests at once and compare the answers with those of a single thread
     #[command(hide = true)]
     Load(load::Args),
+    /// List the rules and what they do by default
+    Rules,
+    /// Print the page of a rule: what it asks, why, its parameters
+    Explain(rules::ExplainArgs),
+    /// Print the completions of a shell
+    Completions(generate::CompletionsArgs),
+    /// Print the man page
+    Man,
 }
 
 /// The whole command.
 pub fn main() -> ExitCode {
     let result = match Cli::parse().verb {
+        Verb::Check(args) => check::run(&args),
         Verb::Run(args) => run::run(&args),
         Verb::Corpus(args) => corpus::run(&args),
         Verb::Bench(args) => bench::run(&args),
         Verb::Load(args) => load::run(&args),
+        Verb::Rules => rules::list(),
+        Verb::Explain(args) => rules::explain(&args),
+        Verb::Completions(args) => generate::completions(&args),
+        Verb::Man => generate::man(),
     };
     match result {
         Ok(Outcome::AllAccepted) => ExitCode::SUCCESS,
         Ok(Outcome::SomethingRefused) => ExitCode::FAILURE,
+        Ok(Outcome::Unusable) => ExitCode::from(UNUSABLE),
+        Ok(Outcome::NotFixed) => ExitCode::from(NOT_FIXED),
         Err(error) => {
             anstream::eprintln!("{}error:{} {error:#}", output::BAD.render(), output::BAD.render_reset());
             ExitCode::from(UNUSABLE)

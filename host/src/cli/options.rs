@@ -46,25 +46,29 @@ impl PolicyArgs {
 
     /// The policy, its settings checked.
     pub(super) fn load(&self, cluster: Cluster) -> Result<Policy> {
+        let config = PolicyConfig { cluster: Arc::new(cluster), ..self.config()? };
+        self.in_settings(Policy::load(&self.module()?, config))
+    }
+
+    /// What the arguments say, but for the cluster.
+    pub(super) fn config(&self) -> Result<PolicyConfig> {
         let settings = match &self.settings {
             Some(path) => yaml::load_settings(path)?,
             None => serde_json::Value::Null,
         };
-        let config = PolicyConfig {
-            settings,
-            mode: self.mode,
-            allowed_to_mutate: !self.no_mutate,
-            cluster: Arc::new(cluster),
-            ..PolicyConfig::default()
-        };
-        let policy = Policy::load(&self.module()?, config);
+        Ok(PolicyConfig { settings, mode: self.mode, allowed_to_mutate: !self.no_mutate, ..PolicyConfig::default() })
+    }
+
+    /// A mistake in the settings, with their file.
+    pub(super) fn in_settings<T>(&self, result: Result<T>) -> Result<T> {
         match &self.settings {
-            Some(path) => policy.with_context(|| path.display().to_string()),
-            None => policy,
+            Some(path) => result.with_context(|| path.display().to_string()),
+            None => result,
         }
     }
 
-    fn module(&self) -> Result<Module> {
+    /// The module, compiled.
+    pub(super) fn module(&self) -> Result<Module> {
         match &self.policy {
             None => crate::embedded_module(),
             Some(path) => {

@@ -2,11 +2,10 @@
 
 //! `sa-hygiene run`: what the policy says to files.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Outcome;
 use super::input::{self, Input, Subject};
@@ -14,7 +13,6 @@ use super::judge::{Judge, Judged};
 use super::options::PolicyArgs;
 use super::output::{self, Format};
 use crate::apiserver::ApiServer;
-use crate::cluster::Cluster;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -46,7 +44,11 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     for account in inputs.iter().filter_map(account) {
         cluster.insert(account.clone())?;
     }
-    let server = api_server(&cluster, &inputs, args.policy.cluster.is_empty());
+    let objects = inputs.iter().filter_map(|input| match &input.subject {
+        Subject::Object(object) => Some(object),
+        Subject::Request(_) => None,
+    });
+    let server = ApiServer::of_manifests(cluster.objects(), objects, "default", args.policy.cluster.is_empty());
     let policy = args.policy.load(cluster)?;
 
     let judge = Judge { policy: &policy, server, raw: args.raw };
@@ -69,30 +71,6 @@ fn account(input: &Input) -> Option<&Value> {
         }
         _ => None,
     }
-}
-
-/// The API server refuses a Pod whose account does not exist. Where no cluster was given, nothing is known to be
-/// absent, so the accounts that Pods name are there and say nothing.
-fn api_server(cluster: &Cluster, inputs: &[Input], partial: bool) -> ApiServer {
-    let known: Vec<Value> = cluster.objects().cloned().collect();
-    let mut assumed = BTreeSet::new();
-    if partial {
-        for input in inputs {
-            if let Subject::Object(pod) = &input.subject
-                && kind(pod) == Some("Pod")
-            {
-                let text = |pointer: &str| pod.pointer(pointer).and_then(Value::as_str);
-                let namespace = text("/metadata/namespace").unwrap_or("default");
-                let name = text("/spec/serviceAccountName").or_else(|| text("/spec/serviceAccount"));
-                assumed.extend(name.map(|name| (namespace, name)));
-            }
-        }
-    }
-    let assumed = assumed.into_iter().map(|(namespace, name)| {
-        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"namespace": namespace, "name": name}})
-    });
-    // What is known comes last: of two, the later one holds.
-    ApiServer::new(&assumed.chain(known).collect::<Vec<_>>())
 }
 
 fn kind(object: &Value) -> Option<&str> {

@@ -4,6 +4,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
+mod check;
+
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

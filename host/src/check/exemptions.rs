@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Which entries of `exemptions` an object matches. The policy's answer does not say; so the policy's own code is asked
+//! a second time, outside of the module.
+
+use serde_json::{Value, json};
+use serviceaccount_hygiene::engine::exempt;
+
+/// How many entries the settings have.
+pub(super) fn count(settings: &Value) -> usize {
+    settings.get("exemptions").and_then(Value::as_array).map_or(0, Vec::len)
+}
+
+/// The numbers of the entries that match a request.
+pub(super) fn matching(settings: &Value, request: &Value) -> Vec<usize> {
+    if count(settings) == 0 {
+        return Vec::new();
+    }
+    exempt::matching(&json!({ "request": request, "settings": settings }).to_string())
+}

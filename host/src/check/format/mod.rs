@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The report, for people and for programs.
+
+pub mod github;
+pub mod json;
+pub mod junit;
+pub mod sarif;
+pub mod summary;
+pub mod text;
+
+use std::fmt::Write as _;
+
+use super::report::{FailOn, Report};
+use super::source::Sources;
+
+/// What every format is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Findings<'r> {
+    /// The files, and what could not be read of them.
+    pub sources: &'r Sources,
+    /// What was found.
+    pub report: &'r Report,
+    /// What counts as a failure.
+    pub fail_on: FailOn,
+}
+
+impl Findings<'_> {
+    fn file(&self, number: usize) -> &str {
+        self.sources.files.get(number).map_or("", |file| &file.name)
+    }
+}
+
+/// The path of a file as a relative URI, with slashes: what code hosts match with the files of a repository.
+fn uri(name: &str) -> String {
+    let name = if name == "-" { "stdin" } else { name };
+    let name = name.replace('\\', "/");
+    let name = name.strip_prefix("./").unwrap_or(&name);
+    let mut uri = String::new();
+    for byte in name.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'_' | b'-' | b'~' => uri.push(char::from(byte)),
+            other => {
+                // Writing to a string cannot fail.
+                let _ = write!(uri, "%{other:02X}");
+            }
+        }
+    }
+    uri
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn names_become_relative_uris() {
+        assert_eq!(super::uri("./a b/é.yaml"), "a%20b/%C3%A9.yaml");
+        assert_eq!(super::uri("a\\b.yaml"), "a/b.yaml");
+        assert_eq!(super::uri("-"), "stdin");
+    }
+}

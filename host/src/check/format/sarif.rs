@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! SARIF 2.1.0, as GitHub's code scanning takes it
+//! (<https://docs.github.com/en/code-security/code-scanning/integrating-with-code-scanning/sarif-support-for-code-scanning>).
+
+use serde_json::{Map, Value, json};
+
+use super::{Findings, uri};
+use crate::check::finding::{API_SERVER, Finding, Level};
+use crate::check::report::ObjectReport;
+use crate::docs;
+
+/// The report as SARIF.
+pub fn render(findings: Findings<'_>) -> Value {
+    let rules = rules();
+    let results: Vec<Value> =
+        findings.report.findings().map(|(object, finding)| result(findings, object, finding, &rules)).collect();
+    let unreadable = &findings.sources.unreadable;
+    let troubles: Vec<Value> = unreadable
+        .iter()
+        .map(|it| {
+            let mut location = json!({"artifactLocation": {"uri": uri(&it.file)}});
+            if let (Some(line), Some(fields)) = (it.line, location.as_object_mut()) {
+                fields.insert("region".to_owned(), json!({"startLine": line, "startColumn": it.column.unwrap_or(1)}));
+            }
+            json!({
+                "level": "error",
+                "message": {"text": it.message},
+                "locations": [{"physicalLocation": location}],
+            })
+        })
+        .collect();
+    json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": {"driver": {
+                "name": "sa-hygiene",
+                "semanticVersion": env!("CARGO_PKG_VERSION"),
+                "informationUri": docs::REPOSITORY,
+                "rules": rules,
+            }},
+            "columnKind": "unicodeCodePoints",
+            "invocations": [{
+                "executionSuccessful": unreadable.is_empty(),
+                "toolExecutionNotifications": troubles,
+            }],
+            "results": results,
+        }],
+    })
+}
+
+/// Every rule, and those who speak besides.
+fn rules() -> Vec<Value> {
+    let policy = serviceaccount_hygiene::admission::response::POLICY;
+    let others = [
+        (API_SERVER, "what the API server itself would refuse"),
+        (policy, "what the policy says that is no rule's: it could not read something, or lists no more"),
+    ];
+    let rules = docs::RULES_WITH_PAGES.iter().map(|(rule, page)| {
+        json!({
+            "id": rule.id,
+            "shortDescription": {"text": rule.summary},
+            "fullDescription": {"text": rule.summary},
+            "help": {"text": docs::plain(page), "markdown": docs::plain(page)},
+            "helpUri": docs::page_url(rule.id),
+            "properties": {"tags": ["security", "kubernetes"], "precision": "high"},
+        })
+    });
+    let others = others.map(|(id, text)| {
+        json!({
+            "id": id,
+            "shortDescription": {"text": text},
+            "fullDescription": {"text": text},
+            "help": {"text": text},
+            "helpUri": docs::REPOSITORY,
+        })
+    });
+    rules.chain(others).collect()
+}
+
+fn result(findings: Findings<'_>, object: &ObjectReport, finding: &Finding, rules: &[Value]) -> Value {
+    let level = match finding.level {
+        Level::Refused => "error",
+        Level::Warned => "warning",
+        Level::Fixed => "note",
+    };
+    let title = object.title();
+    let mut result = Map::new();
+    let mut set = |key: &str, value: Value| result.insert(key.to_owned(), value);
+    set("ruleId", finding.rule.as_str().into());
+    if let Some(index) = rules.iter().position(|rule| rule.get("id").and_then(Value::as_str) == Some(&finding.rule)) {
+        set("ruleIndex", index.into());
+    }
+    set("level", level.into());
+    set("message", json!({"text": format!("{title} {}: {}", finding.level.word(), finding.to_line())}));
+    set(
+        "locations",
+        json!([{
+            "physicalLocation": {
+                "artifactLocation": {"uri": uri(findings.file(object.file))},
+                "region": {"startLine": finding.location.line, "startColumn": finding.location.column},
+            },
+            "logicalLocations": [{"fullyQualifiedName": format!("{title} {}", finding.place), "kind": "member"}],
+        }]),
+    );
+    // The same finding after its line has moved.
+    let identity = format!("{} {title} {}", finding.rule, finding.place);
+    set("partialFingerprints", json!({"ruleObjectPlace/v1": identity}));
+    if finding.is_known {
+        set("suppressions", json!([{"kind": "external", "justification": "in the baseline"}]));
+    }
+    Value::Object(result)
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The roll-out preview: rule by namespace, how many objects would be warned about, changed or refused.
+
+use comfy_table::{Cell, CellAlignment, Color, Table};
+
+use crate::check::report::{Report, Row};
+
+/// The columns.
+pub const HEADER: [&str; 6] = ["rule", "namespace", "warned", "fixed", "lose their token", "refused"];
+
+/// The rows of the table, and a last one with the sums.
+pub fn fill(table: &mut Table, report: &Report) {
+    let mut sum = Row::default();
+    for ((rule, namespace), row) in report.summary() {
+        let namespace = if namespace.is_empty() { "(cluster)".to_owned() } else { namespace };
+        table.add_row(cells(&rule, &namespace, row));
+        sum.warned += row.warned;
+        sum.fixed += row.fixed;
+        sum.without_token += row.without_token;
+        sum.refused += row.refused;
+    }
+    table.add_row(cells("all", "", sum));
+}
+
+fn cells(rule: &str, namespace: &str, row: Row) -> Vec<Cell> {
+    let number = |count: usize, color: Color| {
+        let cell = Cell::new(if count == 0 { "·".to_owned() } else { count.to_string() });
+        let cell = cell.set_alignment(CellAlignment::Right);
+        if count == 0 { cell } else { cell.fg(color) }
+    };
+    vec![
+        Cell::new(rule),
+        Cell::new(namespace),
+        number(row.warned, Color::Yellow),
+        number(row.fixed, Color::Cyan),
+        number(row.without_token, Color::Cyan),
+        number(row.refused, Color::Red),
+    ]
+}

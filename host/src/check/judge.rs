@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! One object's way: to the API server, through the policies in its order, and back.
+
+use serde_json::Value;
+use serviceaccount_hygiene::admission::response::POLICY;
+
+use super::exemptions;
+use super::finding::{Finding, Level, findings};
+use super::policies::{Policies, PolicyUnit};
+use super::scope::{Namespaces, Reach};
+use crate::apiserver::{ApiServer, RequestOptions};
+use crate::kubewarden::{Evaluation, Mode, Policy};
+
+/// How objects are judged.
+#[derive(Debug)]
+pub struct Judge {
+    /// The policies.
+    pub policies: Policies,
+    /// What the API server knows.
+    pub server: ApiServer,
+    /// The labels of the namespaces that were given.
+    pub(super) namespaces: Namespaces,
+    /// Where an object is that does not say it.
+    pub namespace: String,
+    /// Whether the Pods of templates are judged, too.
+    pub with_pods: bool,
+}
+
+/// What was said about an object.
+#[derive(Debug, Default)]
+pub(super) struct Opinion {
+    pub findings: Vec<Finding>,
+    /// `namespace/name` of an account that a policy asked for and that nobody gave.
+    pub unknown_account: Option<String>,
+    /// A namespace that a policy selects by labels, and that nobody gave.
+    pub unknown_namespace: Option<String>,
+    /// The exemptions that matched: the number of the policy and that of the entry.
+    pub exemptions: Vec<(usize, usize)>,
+}
+
+/// What the policies made of a request.
+#[derive(Debug)]
+pub(super) struct Admission {
+    /// The object as the first policy saw it.
+    pub admitted: Value,
+    /// The object as it would be stored.
+    pub stored: Value,
+    pub is_refused: bool,
+}
+
+/// Which policy of a unit is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// What the cluster has.
+    Verdict,
+    /// The same, told to fix.
+    Fix,
+}
+
+impl Judge {
+    /// What the cluster says about an object.
+    pub(super) fn judge(&self, object: &Value, is_live: bool) -> Opinion {
+        let mut opinion = Opinion::default();
+        if is_live {
+            self.audit(object, &mut opinion);
+            return opinion;
+        }
+        self.create(object, Ask::Verdict, &mut opinion);
+        if self.with_pods
+            && let Some((mut pod, path)) = ApiServer::pod_of(object)
+        {
+            let mut of_pod = Opinion::default();
+            if let Some(metadata) = pod.pointer_mut("/metadata").and_then(Value::as_object_mut) {
+                metadata.entry("namespace").or_insert_with(|| self.namespace.clone().into());
+            }
+            self.create(&pod, Ask::Verdict, &mut of_pod);
+            opinion.add_pod(of_pod, &path.join("."));
+        }
+        opinion
+    }
+
+    /// What a CREATE of an object comes to; nothing where the API server does not even ask.
+    pub(super) fn create(&self, object: &Value, ask: Ask, opinion: &mut Opinion) -> Option<Admission> {
+        let in_url = object.pointer("/metadata/namespace").and_then(Value::as_str).filter(|it| !it.is_empty());
+        let namespace = in_url.unwrap_or(&self.namespace).to_owned();
+        let options = RequestOptions { namespace: Some(namespace), ..RequestOptions::default() };
+        let request = match self.server.request(object.clone(), &options) {
+            Ok(request) => request,
+            Err(error) => {
+                opinion.findings.push(Finding::of_api_server(&error.to_string()));
+                return None;
+            }
+        };
+        Some(self.admit(request, &options, ask, opinion))
+    }
+
+    fn admit(&self, mut request: Value, options: &RequestOptions, ask: Ask, opinion: &mut Opinion) -> Admission {
+        let admitted = object_of(&request).clone();
+        let mut is_refused = false;
+        let units = || self.policies.units.iter().enumerate();
+        for (number, unit) in units().filter(|(_, unit)| unit.is_mutating || ask == Ask::Fix) {
+            let Some(answer) = self.ask(number, unit, &request, &request, ask, opinion) else { continue };
+            if !answer.response.allowed {
+                // A mutating webhook that refuses ends the matter.
+                is_refused = true;
+                break;
+            }
+            if let Ok(Some(object)) = answer.patched_object() {
+                set_object(&mut request, object);
+            }
+        }
+        let mut problems = Vec::new();
+        if !is_refused {
+            match self.server.second_pass(object_of(&request).clone(), options) {
+                Ok(object) => set_object(&mut request, object),
+                Err(error) => problems.push(error.to_string()),
+            }
+            for (number, unit) in units().filter(|(_, unit)| !unit.is_mutating && ask == Ask::Verdict) {
+                let answer = self.ask(number, unit, &request, &request, ask, opinion);
+                is_refused |= answer.is_some_and(|answer| !answer.response.allowed);
+            }
+            if !is_refused && problems.is_empty() {
+                problems = self.server.validate(object_of(&request)).err().unwrap_or_default();
+            }
+        }
+        is_refused |= !problems.is_empty();
+        opinion.findings.extend(problems.iter().map(|problem| Finding::of_api_server(problem)));
+        Admission { admitted, stored: object_of(&request).clone(), is_refused }
+    }
+
+    /// What the audit scanner would find: every policy's own answer about the object as it is.
+    fn audit(&self, object: &Value, opinion: &mut Opinion) {
+        // Selected by its resource, as the scanner does, and sent in the scanner's form.
+        let selected = ApiServer::raw_request(object.clone(), &RequestOptions::default());
+        let (selected, sent) = match (selected, ApiServer::audit_request(object.clone())) {
+            (Ok(selected), Ok(sent)) => (selected, sent),
+            (Err(error), _) | (_, Err(error)) => {
+                return opinion.findings.push(Finding::of_api_server(&error.to_string()));
+            }
+        };
+        for (number, unit) in self.policies.units.iter().enumerate().filter(|(_, unit)| unit.is_audited) {
+            self.ask(number, unit, &selected, &sent, Ask::Verdict, opinion);
+        }
+    }
+
+    /// Asks a policy, if the request reaches it.
+    fn ask(
+        &self,
+        number: usize,
+        unit: &PolicyUnit,
+        selected: &Value,
+        request: &Value,
+        ask: Ask,
+        opinion: &mut Opinion,
+    ) -> Option<Evaluation> {
+        match unit.scope.reach(selected, &self.namespaces) {
+            Reach::No => return None,
+            Reach::Yes => {}
+            Reach::Unknown => {
+                opinion.unknown_namespace = request.get("namespace").and_then(Value::as_str).map(str::to_owned);
+            }
+        }
+        let policy = match ask {
+            Ask::Verdict => &unit.policy,
+            Ask::Fix => &unit.fixer,
+        };
+        let entries = exemptions::matching(&policy.config().settings, request);
+        opinion.exemptions.extend(entries.into_iter().map(|entry| (number, entry)));
+        let answer = match policy.evaluate(request) {
+            Ok(answer) => answer,
+            Err(error) => {
+                opinion.findings.push(Finding::new(POLICY, "", &format!("{error:#}"), Level::Refused));
+                return None;
+            }
+        };
+        if answer.response.audit_annotations.get("lookup").is_some_and(|value| value == "not-granted") {
+            opinion.unknown_account = account_of(request);
+        }
+        opinion.add(said(policy, &answer));
+        Some(answer)
+    }
+}
+
+fn said(policy: &Policy, answer: &Evaluation) -> Vec<Finding> {
+    // A failure is no verdict that could be softened.
+    let mode = if answer.failed() { Mode::Protect } else { policy.config().mode };
+    let patched = answer.object.clone().and_then(|mut object| {
+        json_patch::patch(&mut object, answer.unconstrained.patch.as_ref()?).ok()?;
+        Some(object)
+    });
+    findings(answer, mode, patched.as_ref())
+}
+
+impl Opinion {
+    /// Two policies of one module often say the same; then the stronger holds.
+    fn add(&mut self, findings: Vec<Finding>) {
+        for finding in findings {
+            let same = |known: &&mut Finding| {
+                known.rule == finding.rule && known.place == finding.place && known.text == finding.text
+            };
+            match self.findings.iter_mut().find(same) {
+                Some(known) => known.level = known.level.max(finding.level),
+                None => self.findings.push(finding),
+            }
+        }
+    }
+
+    /// What is said about a Pod of a template, as far as it was not said about the template.
+    fn add_pod(&mut self, pod: Self, template: &str) {
+        self.unknown_account = self.unknown_account.take().or(pod.unknown_account);
+        self.unknown_namespace = self.unknown_namespace.take().or(pod.unknown_namespace);
+        self.exemptions.extend(pod.exemptions);
+        for mut finding in pod.findings {
+            if !finding.place.is_empty() {
+                finding.place = format!("{template}.{}", finding.place);
+            }
+            let is_known = self.findings.iter().any(|known| {
+                known.rule == finding.rule && known.place == finding.place && known.level >= finding.level
+            });
+            if !is_known {
+                finding.is_of_pods = true;
+                self.findings.push(finding);
+            }
+        }
+    }
+}
+
+fn object_of(request: &Value) -> &Value {
+    request.get("object").unwrap_or(&Value::Null)
+}
+
+fn set_object(request: &mut Value, object: Value) {
+    if let Some(fields) = request.as_object_mut() {
+        fields.insert("object".to_owned(), object);
+    }
+}
+
+/// The account whose token the request is about.
+fn account_of(request: &Value) -> Option<String> {
+    let object = object_of(request);
+    let pod = ApiServer::pod_of(object).map(|(pod, _)| pod);
+    let spec = pod.as_ref().unwrap_or(object).get("spec");
+    let text = |key: &str| spec?.get(key)?.as_str().filter(|text| !text.is_empty());
+    let name = text("serviceAccountName").or_else(|| text("serviceAccount")).unwrap_or("default");
+    Some(format!("{}/{name}", request.get("namespace")?.as_str()?))
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! What a fix of the admitted object means for the object as it was written: the API server had filled in defaults, an
+//! account, a token volume, and none of that belongs into the file.
+
+use serde_json::{Map, Value};
+
+/// Applies what changed from `before` to `after` to what was written. None where it has no place there.
+pub(super) fn carry(before: &Value, after: &Value, written: &Value) -> Option<Value> {
+    if before == after {
+        return Some(written.clone());
+    }
+    match (before, after, written) {
+        (Value::Object(before), Value::Object(after), Value::Object(written)) => {
+            carry_fields(before, after, written).map(Value::Object)
+        }
+        (Value::Array(before), Value::Array(after), Value::Array(written)) => {
+            carry_items(before, after, written).map(Value::Array)
+        }
+        // What was written differently, and means the same (`off`, a null), takes the new value.
+        _ => Some(after.clone()),
+    }
+}
+
+fn carry_fields(
+    before: &Map<String, Value>,
+    after: &Map<String, Value>,
+    written: &Map<String, Value>,
+) -> Option<Map<String, Value>> {
+    let mut fields = written.clone();
+    fields.retain(|key, _| after.contains_key(key) || !before.contains_key(key));
+    for (key, after) in after {
+        let value = match (before.get(key), written.get(key).filter(|value| !value.is_null())) {
+            (Some(before), _) if before == after => continue,
+            (Some(before), Some(written)) => carry(before, after, written)?,
+            (Some(before), None) => match carry_into_nothing(before, after)? {
+                Value::Null => continue,
+                value => value,
+            },
+            (None, _) => after.clone(),
+        };
+        fields.insert(key.clone(), value);
+    }
+    Some(fields)
+}
+
+/// A change of something that was filled in: only what is new is written, and null for nothing.
+fn carry_into_nothing(before: &Value, after: &Value) -> Option<Value> {
+    let (carried, is_empty) = match (before, after) {
+        (Value::Object(before), Value::Object(after)) => {
+            let fields = carry_fields(before, after, &Map::new())?;
+            (Value::Object(fields.clone()), fields.is_empty())
+        }
+        (Value::Array(before), Value::Array(after)) => {
+            let items = carry_items(before, after, &[])?;
+            (Value::Array(items.clone()), items.is_empty())
+        }
+        _ => (after.clone(), false),
+    };
+    Some(if is_empty { Value::Null } else { carried })
+}
+
+/// What is filled in comes after what was written; entries are changed or taken out in their order, new ones come last.
+fn carry_items(before: &[Value], after: &[Value], written: &[Value]) -> Option<Vec<Value>> {
+    if written.len() > before.len() {
+        return None;
+    }
+    let mut items = Vec::new();
+    let mut rest = after.iter().peekable();
+    for (index, before_item) in before.iter().enumerate() {
+        // As many as before are the same ones, whatever their names are now.
+        let is_same = rest.len() >= before.len() - index || rest.peek().is_some_and(|item| is_same(before_item, item));
+        let Some(item) = (if is_same { rest.next() } else { None }) else { continue };
+        if let Some(written) = written.get(index) {
+            items.push(carry(before_item, item, written)?);
+        } else if before_item != item {
+            return None;
+        }
+    }
+    items.extend(rest.cloned());
+    Some(items)
+}
+
+/// Whether two entries of lists are about the same thing.
+fn is_same(a: &Value, b: &Value) -> bool {
+    let names = ["mountPath", "name"].iter().find_map(|key| Some((a.get(key)?, b.get(key)?)));
+    names.map_or(a == b, |(a, b)| a == b)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+
+    #[rstest]
+    #[case::a_field_is_added(json!({"a": 1}), json!({"a": 1, "b": false}), json!({}), json!({"b": false}))]
+    #[case::a_default_stays_out(json!({"a": 1, "d": 2}), json!({"a": 3, "d": 2}), json!({"a": 1}), json!({"a": 3}))]
+    #[case::a_default_that_changes_is_written(json!({"t": {"s": 1, "p": "x"}}), json!({"t": {"s": 2, "p": "x"}}), json!({"t": {"p": "x"}}), json!({"t": {"s": 2, "p": "x"}}))]
+    #[case::what_was_injected_and_goes_was_never_there(
+        json!({"v": [{"name": "a"}, {"name": "token"}]}), json!({"v": [{"name": "a"}]}),
+        json!({"v": [{"name": "a"}]}), json!({"v": [{"name": "a"}]}))]
+    #[case::a_list_that_was_injected(json!({"v": [{"name": "token"}]}), json!({"v": []}), json!({}), json!({}))]
+    #[case::a_mount_among_others(
+        json!({"c": [{"name": "x", "m": [{"mountPath": "/a"}, {"mountPath": "/t"}, {"mountPath": "/b"}]}]}),
+        json!({"c": [{"name": "x", "m": [{"mountPath": "/a"}, {"mountPath": "/b"}]}]}),
+        json!({"c": [{"name": "x", "m": [{"mountPath": "/a"}, {"mountPath": "/t"}]}]}),
+        json!({"c": [{"name": "x", "m": [{"mountPath": "/a"}]}]}))]
+    #[case::a_field_is_removed(json!({"a": 1, "b": 2}), json!({"a": 1}), json!({"a": 1, "b": 2}), json!({"a": 1}))]
+    #[case::a_null_takes_the_value(json!({}), json!({"a": false}), json!({"a": null}), json!({"a": false}))]
+    fn only_what_changed_is_carried(
+        #[case] before: Value,
+        #[case] after: Value,
+        #[case] written: Value,
+        #[case] expected: Value,
+    ) {
+        assert_eq!(carry(&before, &after, &written), Some(expected));
+    }
+
+    #[test]
+    fn a_change_of_what_was_not_written_has_no_place() {
+        let (before, after) = (json!([{"name": "t", "x": 1}]), json!([{"name": "t", "x": 2}]));
+        assert_eq!(carry(&json!({"v": before}), &json!({"v": after}), &json!({"v": []})), None);
+    }
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The policies that judge: one made from settings, or those that a cluster has.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use serde_json::{Value, json};
+
+use super::scope::Scope;
+use crate::cluster::Cluster;
+use crate::kubewarden::{ContextAwareResource, Mode, Module, Policy, PolicyConfig};
+use crate::yaml::{self, Document};
+
+/// What a policy's module is called, whatever registry it comes from.
+const MODULE: [&str; 2] = ["serviceaccount-hygiene", "serviceaccount_hygiene"];
+
+/// Generous: a busy build machine is no reason for a verdict.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A policy, and which requests reach it.
+#[derive(Debug)]
+pub struct PolicyUnit {
+    /// As its manifest has it; nothing for the one made from settings.
+    pub name: String,
+    /// The policy.
+    pub policy: Policy,
+    /// The same policy, told to fix all it can, templates too: what `--fix` asks.
+    pub(super) fixer: Policy,
+    /// Which requests reach it.
+    pub(super) scope: Scope,
+    /// Called before those that only judge.
+    pub(super) is_mutating: bool,
+    /// Whether the audit scanner asks it.
+    pub(super) is_audited: bool,
+}
+
+/// The policies, mutating ones first, and what was found out on the way.
+#[derive(Debug, Default)]
+pub struct Policies {
+    /// In the order in which the API server asks them.
+    pub units: Vec<PolicyUnit>,
+    /// For the report.
+    pub notes: Vec<String>,
+}
+
+impl Policies {
+    /// One policy, asked about everything.
+    pub fn from_settings(module: &Module, config: PolicyConfig) -> Result<Self> {
+        let config = PolicyConfig { timeout: TIMEOUT, ..config };
+        let unit = PolicyUnit::load(module, String::new(), config, Scope::default(), (true, true))?;
+        Ok(Self { units: vec![unit], notes: Vec::new() })
+    }
+
+    /// The policies of manifests, as `kubectl get clusteradmissionpolicies,admissionpolicies -A -o yaml` prints them.
+    /// Those with another module are left out.
+    pub fn from_manifests(module: &Module, documents: Vec<Document>, cluster: &Arc<Cluster>) -> Result<Self> {
+        let mut policies = Self::default();
+        let mut others = Vec::new();
+        for document in yaml::flatten_lists(documents) {
+            let text = |pointer: &str| document.value.pointer(pointer).and_then(Value::as_str);
+            let kind = text("/kind").unwrap_or_default();
+            let is_policy = matches!(kind, "ClusterAdmissionPolicy" | "AdmissionPolicy")
+                && text("/apiVersion").is_some_and(|version| version.starts_with("policies.kubewarden.io/"));
+            if !is_policy {
+                if kind.ends_with("AdmissionPolicyGroup") {
+                    let name = text("/metadata/name").unwrap_or_default();
+                    policies.notes.push(format!("{kind} {name}: policy groups are not evaluated"));
+                }
+                continue;
+            }
+            match text("/spec/module") {
+                Some(module) if is_this_module(module) => {}
+                Some(module) => {
+                    others.push(module.to_owned());
+                    continue;
+                }
+                None => return Err(document.error("a policy without spec.module").into()),
+            }
+            let place = document.place();
+            let unit = PolicyUnit::from_manifest(module, &document.value, cluster).with_context(|| place)?;
+            if let Some(note) = unit.scope.note(&unit.name) {
+                policies.notes.push(note);
+            }
+            policies.units.push(unit);
+        }
+        if policies.units.is_empty() {
+            let found = if others.is_empty() { "none at all".to_owned() } else { others.join(", ") };
+            bail!("no policy with the module serviceaccount-hygiene among the manifests; found {found}");
+        }
+        if !others.is_empty() {
+            policies.notes.push(format!("left out, for they have another module: {}", others.join(", ")));
+        }
+        // The API server asks webhooks in the order of their names, mutating ones first; Kubewarden puts
+        // `clusterwide-` and `namespaced-` before the names of the policies.
+        policies.units.sort_by(|a, b| (!a.is_mutating, a.id()).cmp(&(!b.is_mutating, b.id())));
+        Ok(policies)
+    }
+}
+
+/// `registry://ghcr.io/x/policies/serviceaccount-hygiene:v1`, with a digest, as a file.
+fn is_this_module(module: &str) -> bool {
+    let name = module.rsplit('/').next().unwrap_or_default();
+    let name = name.split(['@', ':']).next().unwrap_or_default();
+    let name = name.strip_suffix(".wasm").unwrap_or(name);
+    MODULE.contains(&name)
+}
+
+impl PolicyUnit {
+    fn load(
+        module: &Module,
+        name: String,
+        config: PolicyConfig,
+        scope: Scope,
+        (is_mutating, is_audited): (bool, bool),
+    ) -> Result<Self> {
+        let mut settings = config.settings.clone();
+        if settings.is_null() {
+            settings = json!({});
+        }
+        if let Some(fields) = settings.as_object_mut() {
+            fields.insert("phase".to_owned(), "mutating".into());
+            // Who leaves templates out does not want them changed either.
+            if fields.get("templates").and_then(Value::as_str) != Some("ignore") {
+                fields.insert("templates".to_owned(), "fix".into());
+            }
+        }
+        let fixing = PolicyConfig { settings, mode: Mode::Protect, allowed_to_mutate: true, ..config.clone() };
+        let policy = Policy::load(module, config)?;
+        Ok(Self { name, policy, fixer: Policy::load(module, fixing)?, scope, is_mutating, is_audited })
+    }
+
+    fn from_manifest(module: &Module, manifest: &Value, cluster: &Arc<Cluster>) -> Result<Self> {
+        let spec = manifest.get("spec").unwrap_or(&Value::Null);
+        let name = manifest.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+        if name.is_empty() {
+            bail!("a policy without metadata.name");
+        }
+        let is_clusterwide = manifest.get("kind").and_then(Value::as_str) == Some("ClusterAdmissionPolicy");
+        let namespace = manifest.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or("default");
+        let flag = |key: &str, default: bool| match spec.get(key) {
+            None | Some(Value::Null) => Ok(default),
+            Some(value) => value.as_bool().ok_or_else(|| anyhow!("spec.{key}: must be true or false")),
+        };
+        let is_mutating = flag("mutating", false)?;
+        let mode = match spec.get("mode").and_then(Value::as_str) {
+            None | Some("protect") => Mode::Protect,
+            Some("monitor") => Mode::Monitor,
+            Some(other) => bail!("spec.mode: must be protect or monitor, is {other}"),
+        };
+        let context_aware: Vec<ContextAwareResource> = match spec.get("contextAwareResources") {
+            None | Some(Value::Null) => Vec::new(),
+            Some(list) => serde_json::from_value(list.clone()).context("spec.contextAwareResources")?,
+        };
+        let id = if is_clusterwide { format!("clusterwide-{name}") } else { format!("namespaced-{namespace}-{name}") };
+        let config = PolicyConfig {
+            id,
+            settings: spec.get("settings").cloned().unwrap_or(Value::Null),
+            mode,
+            allowed_to_mutate: is_mutating,
+            context_aware: context_aware.into_iter().collect(),
+            cluster: cluster.clone(),
+            message: spec.get("message").and_then(Value::as_str).map(str::to_owned),
+            timeout: TIMEOUT,
+            ..PolicyConfig::default()
+        };
+        let scope = Scope::read(spec, (!is_clusterwide).then_some(namespace))?;
+        let audited = (is_mutating, flag("backgroundAudit", true)?);
+        Self::load(module, name.to_owned(), config, scope, audited)
+    }
+
+    fn id(&self) -> &str {
+        &self.policy.config().id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("registry://ghcr.io/kubewarden/policies/serviceaccount-hygiene:v0.1.0", true)]
+    #[case("ghcr.io/mirror/serviceaccount-hygiene@sha256:00", true)]
+    #[case("file:///tmp/serviceaccount_hygiene.wasm", true)]
+    #[case("registry://ghcr.io/kubewarden/policies/pod-privileged:v1", false)]
+    #[case("registry://ghcr.io/serviceaccount-hygiene/other:v1", false)]
+    fn the_module_is_known_by_its_name(#[case] module: &str, #[case] expected: bool) {
+        assert_eq!(is_this_module(module), expected);
+    }
+}

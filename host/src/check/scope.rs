@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Which requests reach a policy: its namespace, `rules`, `objectSelector` and `namespaceSelector`, as the API server
+//! evaluates them (`staging/src/k8s.io/apiserver/pkg/admission/plugin/webhook/predicates/` of
+//! <https://github.com/kubernetes/kubernetes>).
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// Which requests reach a policy; by default all.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Scope {
+    /// Of a namespaced policy.
+    namespace: Option<String>,
+    rules: Vec<Rule>,
+    is_exact: bool,
+    objects: Option<Selector>,
+    namespaces: Option<Selector>,
+    has_conditions: bool,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Rule {
+    api_groups: Vec<String>,
+    api_versions: Vec<String>,
+    resources: Vec<String>,
+    operations: Vec<String>,
+    scope: Option<String>,
+}
+
+/// A label selector.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Selector {
+    match_labels: Option<BTreeMap<String, String>>,
+    match_expressions: Option<Vec<Expression>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Expression {
+    key: String,
+    operator: String,
+    #[serde(default)]
+    values: Vec<String>,
+}
+
+/// The labels of the namespaces that are known.
+pub(super) type Namespaces = BTreeMap<String, BTreeMap<String, String>>;
+
+/// The one label that every namespace has.
+const NAME_LABEL: &str = "kubernetes.io/metadata.name";
+
+/// Whether a request reaches a policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Reach {
+    Yes,
+    No,
+    /// It depends on the labels of a namespace that is not known.
+    Unknown,
+}
+
+impl Scope {
+    /// Reads a policy's `spec`; `namespace` is the policy's own, where it has one.
+    pub fn read(spec: &Value, namespace: Option<&str>) -> Result<Self> {
+        Ok(Self {
+            namespace: namespace.map(str::to_owned),
+            rules: part(spec, "rules")?.unwrap_or_default(),
+            is_exact: spec.get("matchPolicy").and_then(Value::as_str) == Some("Exact"),
+            objects: part(spec, "objectSelector")?,
+            namespaces: part(spec, "namespaceSelector")?,
+            has_conditions: spec.get("matchConditions").and_then(Value::as_array).is_some_and(|list| !list.is_empty()),
+        })
+    }
+
+    /// What is not evaluated.
+    pub fn note(&self, policy: &str) -> Option<String> {
+        self.has_conditions
+            .then(|| format!("policy {policy}: matchConditions are not evaluated; objects are judged as if they held"))
+    }
+
+    /// Whether a request reaches the policy.
+    pub fn reach(&self, request: &Value, namespaces: &Namespaces) -> Reach {
+        let text = |pointer: &str| request.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let namespace = text("/namespace");
+        if self.namespace.is_some() && self.namespace.as_deref() != namespace {
+            return Reach::No;
+        }
+        let object = request.get("object").unwrap_or(&Value::Null);
+        if !self.rules.is_empty() && !self.rules.iter().any(|rule| rule.fits(request, self.is_exact))
+            || self.objects.as_ref().is_some_and(|selector| !selector.fits(&labels(object)))
+        {
+            return Reach::No;
+        }
+        let Some(selector) = &self.namespaces else { return Reach::Yes };
+        let is_namespace = text("/kind/kind") == Some("Namespace") && text("/kind/group").is_none();
+        let known = match namespace {
+            // Of a namespace its own labels count.
+            _ if is_namespace => Some(labels(object)),
+            // What is in no namespace is not selected by namespaces.
+            None => return Reach::Yes,
+            Some(name) => namespaces.get(name).cloned(),
+        };
+        let is_known = known.is_some();
+        let mut labels = known.unwrap_or_default();
+        labels.extend(namespace.map(|name| (NAME_LABEL.to_owned(), name.to_owned())));
+        match selector.fits(&labels) {
+            _ if !is_known && !selector.needs_only(NAME_LABEL) => {
+                // Whatever the other labels are: what the name excludes stays excluded.
+                if selector.only(NAME_LABEL).fits(&labels) { Reach::Unknown } else { Reach::No }
+            }
+            true => Reach::Yes,
+            false => Reach::No,
+        }
+    }
+}
+
+fn part<T: serde::de::DeserializeOwned>(spec: &Value, key: &str) -> Result<Option<T>> {
+    let value = spec.get(key).cloned().unwrap_or_default();
+    serde_json::from_value(value).with_context(|| format!("spec.{key}"))
+}
+
+/// The labels of an object.
+pub(super) fn labels(object: &Value) -> BTreeMap<String, String> {
+    let labels = object.pointer("/metadata/labels").and_then(Value::as_object);
+    let texts = labels.into_iter().flatten().filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())));
+    texts.collect()
+}
+
+impl Rule {
+    fn fits(&self, request: &Value, is_exact: bool) -> bool {
+        let text = |pointer: &str| request.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let any = |list: &[String], wanted: &str| list.iter().any(|entry| entry == "*" || entry == wanted);
+        let is_namespaced = !text("/namespace").is_empty() && text("/kind/kind") != "Namespace";
+        any(&self.api_groups, text("/resource/group"))
+            // With `matchPolicy: Equivalent` other versions of a resource are converted.
+            && (!is_exact || any(&self.api_versions, text("/resource/version")))
+            && any(&self.operations, text("/operation"))
+            && self.resources.iter().any(|entry| fits_resource(entry, text("/resource/resource"), text("/subResource")))
+            && match self.scope.as_deref() {
+                Some("Namespaced") => is_namespaced,
+                Some("Cluster") => !is_namespaced,
+                _ => true,
+            }
+    }
+}
+
+/// `pods`, `pods/status`, `pods/*`, `*`, `*/status`, `*/*`.
+fn fits_resource(entry: &str, resource: &str, sub_resource: &str) -> bool {
+    let (wanted, wanted_sub) = entry.split_once('/').unwrap_or((entry, ""));
+    (wanted == "*" || wanted == resource) && (wanted_sub == "*" || wanted_sub == sub_resource)
+}
+
+impl Selector {
+    fn fits(&self, labels: &BTreeMap<String, String>) -> bool {
+        self.match_labels.iter().flatten().all(|(key, value)| labels.get(key) == Some(value))
+            && self.match_expressions.iter().flatten().all(|expression| expression.fits(labels))
+    }
+
+    fn needs_only(&self, label: &str) -> bool {
+        self.match_labels.iter().flatten().all(|(key, _)| key == label)
+            && self.match_expressions.iter().flatten().all(|expression| expression.key == label)
+    }
+
+    /// The part that is about one label.
+    fn only(&self, label: &str) -> Self {
+        let expressions = self.match_expressions.iter().flatten().filter(|expression| expression.key == label);
+        let labels = self.match_labels.iter().flatten().filter(|(key, _)| *key == label);
+        Self {
+            match_labels: Some(labels.map(|(key, value)| (key.clone(), value.clone())).collect()),
+            match_expressions: Some(expressions.cloned().collect()),
+        }
+    }
+}
+
+impl Expression {
+    fn fits(&self, labels: &BTreeMap<String, String>) -> bool {
+        let value = labels.get(&self.key);
+        let is_listed = || value.is_some_and(|value| self.values.contains(value));
+        match self.operator.as_str() {
+            "In" => is_listed(),
+            "NotIn" => !is_listed(),
+            "Exists" => value.is_some(),
+            "DoesNotExist" => value.is_none(),
+            // No API server would have taken such a policy; the object is judged.
+            _ => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+
+    fn request(namespace: &str) -> Value {
+        json!({
+            "kind": {"group": "apps", "version": "v1", "kind": "Deployment"},
+            "resource": {"group": "apps", "version": "v1", "resource": "deployments"},
+            "operation": "CREATE",
+            "namespace": namespace,
+            "object": {"metadata": {"labels": {"tier": "web"}}},
+        })
+    }
+
+    fn reach(spec: &Value, namespace: Option<&str>) -> Reach {
+        let known = [("known".to_owned(), [("team".to_owned(), "a".to_owned())].into())].into();
+        Scope::read(spec, namespace).unwrap().reach(&request("known"), &known)
+    }
+
+    fn rule(groups: &str, versions: &str, resources: &str, operations: &str) -> Value {
+        json!({"apiGroups": [groups], "apiVersions": [versions], "resources": [resources], "operations": [operations]})
+    }
+
+    #[rstest]
+    #[case(json!({}), Reach::Yes)]
+    #[case(json!({"rules": [rule("apps", "v1", "deployments", "CREATE")]}), Reach::Yes)]
+    #[case(json!({"rules": [rule("*", "*", "*", "*")]}), Reach::Yes)]
+    #[case(json!({"rules": [rule("apps", "v1", "*/*", "*")]}), Reach::Yes)]
+    #[case(json!({"rules": [rule("apps", "v1", "deployments/*", "*")]}), Reach::Yes)]
+    #[case(json!({"rules": [rule("apps", "v1beta1", "deployments", "*")]}), Reach::Yes)]
+    #[case(json!({"rules": [rule("apps", "v1beta1", "deployments", "*")], "matchPolicy": "Exact"}), Reach::No)]
+    #[case(json!({"rules": [rule("apps", "v1", "deployments/status", "*")]}), Reach::No)]
+    #[case(json!({"rules": [rule("", "v1", "deployments", "*")]}), Reach::No)]
+    #[case(json!({"rules": [rule("apps", "v1", "deployments", "UPDATE")]}), Reach::No)]
+    #[case(json!({"rules": [rule("batch", "v1", "jobs", "*"), rule("apps", "v1", "deployments", "*")]}), Reach::Yes)]
+    #[case(json!({"objectSelector": {"matchLabels": {"tier": "web"}}}), Reach::Yes)]
+    #[case(json!({"objectSelector": {"matchLabels": {"tier": "db"}}}), Reach::No)]
+    #[case(json!({"objectSelector": {"matchExpressions": [{"key": "x", "operator": "Exists"}]}}), Reach::No)]
+    #[case(json!({"objectSelector": {"matchExpressions": [{"key": "x", "operator": "DoesNotExist"}]}}), Reach::Yes)]
+    #[case(json!({"namespaceSelector": {"matchLabels": {"team": "a"}}}), Reach::Yes)]
+    #[case(json!({"namespaceSelector": {"matchLabels": {"team": "b"}}}), Reach::No)]
+    #[case(json!({"namespaceSelector": {"matchExpressions": [{"key": NAME_LABEL, "operator": "NotIn", "values": ["known"]}]}}), Reach::No)]
+    #[case(json!({"namespaceSelector": {"matchExpressions": [{"key": "team", "operator": "NotIn", "values": ["b"]}]}}), Reach::Yes)]
+    fn policies_are_reached_as_the_api_server_says(#[case] spec: Value, #[case] expected: Reach) {
+        assert_eq!(reach(&spec, None), expected);
+    }
+
+    #[test]
+    fn a_namespaced_policy_is_asked_about_its_namespace_only() {
+        assert_eq!(reach(&json!({}), Some("known")), Reach::Yes);
+        assert_eq!(reach(&json!({}), Some("other")), Reach::No);
+    }
+
+    #[test]
+    fn labels_of_an_unknown_namespace_are_unknown_but_its_name_is_not() {
+        let selector = |key: &str, operator: &str, value: &str| json!({"namespaceSelector": {"matchExpressions": [{"key": key, "operator": operator, "values": [value]}]}});
+        let reach = |spec: &Value| Scope::read(spec, None).unwrap().reach(&request("new"), &Namespaces::new());
+        assert_eq!(reach(&selector("team", "In", "a")), Reach::Unknown);
+        assert_eq!(reach(&selector(NAME_LABEL, "NotIn", "kube-system")), Reach::Yes);
+        assert_eq!(reach(&selector(NAME_LABEL, "NotIn", "new")), Reach::No);
+        let mut both = selector("team", "In", "a");
+        both["namespaceSelector"]["matchLabels"] = json!({NAME_LABEL: "old"});
+        assert_eq!(reach(&both), Reach::No, "its name alone excludes it");
+    }
+
+    #[test]
+    fn what_has_no_namespace_is_not_selected_by_namespaces() {
+        let mut request = request("x");
+        request["namespace"] = Value::Null;
+        let spec = json!({"namespaceSelector": {"matchLabels": {"team": "b"}}});
+        assert_eq!(Scope::read(&spec, None).unwrap().reach(&request, &Namespaces::new()), Reach::Yes);
+    }
+}

@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! `sa-hygiene check` as a pipeline sees it.
+
+use std::io::Write as _;
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+
+use super::{Files, POD, QUIET_POD, command, stderr, stdout};
+
+const CERT_MANAGER: &str = include_str!("../fixtures/cert-manager.yaml");
+const INGRESS: &str = include_str!("../fixtures/ingress-nginx.yaml");
+const MONITORING: &str = include_str!("../fixtures/monitoring.yaml");
+const WINDOWS: &str = include_str!("../fixtures/windows.yaml");
+const ANCHORS: &str = include_str!("../fixtures/anchors.yaml");
+const TABS: &str = include_str!("../fixtures/tabs.yaml");
+const LIVE: &str = include_str!("../fixtures/live.yaml");
+
+/// In block style, as most people write.
+const WEB: &str = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\n  namespace: team-a\nspec: # of web\n  containers:\n    - name: c\n      image: nginx\n";
+const WARN: &str = "rules: {pod-automount: warn, default-service-account: off}\n";
+const REJECT: &str = "rules: {pod-automount: reject}\n";
+
+fn release() -> Files {
+    Files::new(&[
+        ("cert-manager.yaml", CERT_MANAGER),
+        ("sub/ingress-nginx.yaml", INGRESS),
+        ("sub/monitoring.yaml", MONITORING),
+        ("windows.yaml", WINDOWS),
+        ("anchors.yaml", ANCHORS),
+        ("live.yaml", LIVE),
+        ("values.yaml", "image: x\n"),
+        (".hidden/pod.yaml", POD),
+    ])
+}
+
+#[test]
+fn rendered_releases_are_judged_with_file_line_and_origin() {
+    let output = release().run(&["check", ".", "--fail-on", "never"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = stdout(&output);
+    for line in [
+        "cert-manager.yaml\n",
+        "  Job cert-manager/cert-manager-startupapicheck  cert-manager/templates/startupapicheck-job.yaml\n",
+        "    cert-manager.yaml:122:5: fixed pod-automount: spec.template.spec.automountServiceAccountToken: Pods made",
+        "    cert-manager.yaml:5:1: warned service-account-automount: automountServiceAccountToken: is true",
+        "    sub/ingress-nginx.yaml:76:5: warned pod-automount: spec.template.spec.automountServiceAccountToken: is not",
+        "    sub/monitoring.yaml:74:19: fixed projected-token-lifetime: spec.template.spec.volumes[vault].projected",
+        "    windows.yaml:15:5: fixed pod-automount: spec.template.spec.automountServiceAccountToken: Pods made",
+        "    anchors.yaml:23:1: fixed pod-automount: spec.automountServiceAccountToken: set to false",
+        "    live.yaml:32:5: refused pod-automount: spec.automountServiceAccountToken: is true on the default account",
+        "note: not listed, for their templates are judged: 1 Pod of controllers, 1 of them with findings\n",
+        "note: left out, for it is no kubernetes object: 1 document\n",
+        "\n24 objects in 6 files: 1 refused, 4 warned, 8 fixed, 11 accepted\n",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    assert!(!text.contains("hidden"), "{text}");
+    assert!(!text.contains('\u{1b}'), "no colours in a pipe");
+}
+
+#[test]
+fn the_exit_code_says_how_it_ended() {
+    let flow = "{apiVersion: v1, kind: ServiceAccount, metadata: {name: default}}\n";
+    let files = Files::new(&[
+        ("flow.yaml", flow),
+        ("pod.yaml", POD),
+        ("w.yaml", WARN),
+        ("r.yaml", REJECT),
+        ("tabs.yaml", TABS),
+        ("quiet.yaml", QUIET_POD),
+    ]);
+    for (arguments, expected) in [
+        (&["check", "quiet.yaml", "--fail-on", "warn"][..], 0),
+        (&["check", "pod.yaml"], 0),
+        (&["check", "pod.yaml", "-s", "w.yaml", "--fail-on", "warn"], 1),
+        (&["check", "pod.yaml", "-s", "r.yaml", "tabs.yaml", "--fail-on", "never"], 2),
+        (&["check", "pod.yaml", "-s", "r.yaml", "--fail-on", "never"], 0),
+        (&["check", "pod.yaml", "-s", "r.yaml"], 1),
+        (&["check", "w.yaml"], 2),
+        (&["check", "w.yaml", "--skip-non-objects"], 0),
+        (&["check", "flow.yaml", "--diff"], 3),
+    ] {
+        let output = files.run(arguments);
+        assert_eq!(output.status.code(), Some(expected), "{arguments:?}: {}{}", stdout(&output), stderr(&output));
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_named_and_hides_nothing() {
+    let two = format!("{WEB}---\na: [\n---\n{}", WEB.replace("name: web", "name: web2"));
+    let output =
+        Files::new(&[("two.yaml", &two), ("tabs.yaml", TABS)]).run(&["check", "tabs.yaml", "two.yaml", "gone"]);
+    assert_eq!(output.status.code(), Some(2));
+    let (text, errors) = (stdout(&output), stderr(&output));
+    assert!(text.contains("two.yaml:6:1: fixed") && text.contains("two.yaml:18:1: fixed"), "{text}");
+    assert!(text.ends_with("2 objects in 1 file: 2 fixed, 3 unreadable\n"), "{text}");
+    assert!(errors.starts_with("error: tabs.yaml:4:2: tabs disallowed"), "{errors}");
+    assert!(errors.contains("error: two.yaml:1") && errors.contains("error: gone: No such file"), "{errors}");
+    let nothing = Files::new(&[("a/values.yaml", "x: 1\n")]).run(&["check", "a"]);
+    assert_eq!(nothing.status.code(), Some(2), "a folder without manifests is a mistake");
+    assert!(stderr(&nothing).contains("nothing to judge here"), "{}", stderr(&nothing));
+}
+
+#[test]
+fn the_standard_input_is_read_and_not_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut child = command(directory.path(), &["check", "-", "--fix", "-n", "team-b"]);
+    let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(WEB.replace("  namespace: team-a\n", "").as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stdout(&output).starts_with("standard input\n  Pod team-b/web\n    -:5:1: fixed"), "{}", stdout(&output));
+    assert!(stderr(&output).contains("the standard input cannot be written to"), "{}", stderr(&output));
+}
+
+#[test]
+fn fixes_are_written_once_and_what_is_fixed_passes() {
+    let files = Files::new(&[("a/web.yaml", WEB), ("windows.yaml", WINDOWS), ("list.yaml", MONITORING)]);
+    let read = |name: &str| std::fs::read_to_string(files.0.path().join(name)).unwrap();
+    let diff = files.run(&["check", ".", "--diff"]);
+    assert_eq!(diff.status.code(), Some(0), "{}", stderr(&diff));
+    assert!(stdout(&diff).starts_with("--- a/web.yaml\n+++ a/web.yaml\n@@ "), "{}", stdout(&diff));
+    assert!(stdout(&diff).contains("\n+  automountServiceAccountToken: false\n"), "{}", stdout(&diff));
+    assert_eq!(read("a/web.yaml"), WEB, "--diff writes nothing");
+
+    let first = files.run(&["check", ".", "--fix", "--fail-on", "warn"]);
+    assert_eq!(first.status.code(), Some(0), "{}{}", stdout(&first), stderr(&first));
+    assert!(stdout(&first).ends_with("8 accepted\n"), "{}", stdout(&first));
+    assert_eq!(read("a/web.yaml"), WEB.replace("of web\n", "of web\n  automountServiceAccountToken: false\n"));
+    assert!(read("list.yaml").contains("expirationSeconds: 86400 # ten days\n"));
+    let windows = read("windows.yaml");
+    assert_eq!(windows.matches('\n').count(), windows.matches("\r\n").count());
+    assert_eq!(windows.len(), WINDOWS.len() + "automountServiceAccountToken: false\r\n".len() * 2 + "      ".len());
+
+    let second = files.run(&["check", ".", "--fix"]);
+    assert_eq!((second.status.code(), stderr(&second).as_str()), (Some(0), ""));
+    assert_eq!(read("windows.yaml"), windows);
+    let left: Vec<_> = std::fs::read_dir(files.0.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 3, "no temporary files: {left:?}");
+}
+
+#[test]
+fn what_cannot_be_fixed_is_said_and_the_rest_is_fixed() {
+    let files = Files::new(&[("pod.yaml", POD), ("anchors.yaml", ANCHORS)]);
+    let output = files.run(&["check", ".", "--fix"]);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    let errors = stderr(&output);
+    assert!(
+        errors.contains("fixed: anchors.yaml: 1 object\n") && errors.contains("fixed: pod.yaml: 1 object\n"),
+        "{errors}"
+    );
+    assert!(errors.contains("not fixed: anchors.yaml:1: Deployment shop/anchored: it has an anchor"), "{errors}");
+}
+
+/// Requests as a person would write them by hand for `run`, with what the API server does to each object.
+#[test]
+fn the_verdict_is_that_of_run_on_a_request_made_by_hand() {
+    let request = |group: &str, kind: &str, resource: &str, namespace: &str, object: Value| {
+        json!({
+            "uid": "1", "operation": "CREATE", "namespace": namespace, "name": object["metadata"]["name"],
+            "kind": {"group": group, "version": "v1", "kind": kind},
+            "resource": {"group": group, "version": "v1", "resource": resource},
+            "userInfo": {"username": "alice", "groups": ["system:authenticated"]},
+            "object": object,
+        })
+    };
+    // The name that the simulation makes for this Pod; it is part of a text.
+    let token = json!({"name": "kube-api-access-mbl96", "projected": {"defaultMode": 420, "sources": [
+        {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
+        {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+        {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}]}},
+    ]}});
+    let mount = json!({"name": "kube-api-access-mbl96", "readOnly": true, "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"});
+    let pod = |spec: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: web, namespace: shop}}\nspec:\n{spec}  containers: [{{name: c, image: nginx}}]\n"
+        )
+    };
+    let admitted = |automount: Option<bool>| {
+        let mut object = json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "shop"},
+            "spec": {
+                "serviceAccount": "default", "serviceAccountName": "default", "volumes": [token],
+                "containers": [{"name": "c", "image": "nginx", "volumeMounts": [mount]}],
+            },
+        });
+        if let Some(automount) = automount {
+            object["spec"]["automountServiceAccountToken"] = automount.into();
+        }
+        request("", "Pod", "pods", "shop", object)
+    };
+    let account = |arn: &str| {
+        format!(
+            "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: up\n  namespace: shop\n  annotations:\n    eks.amazonaws.com/role-arn: {arn}\n"
+        )
+    };
+    let account_request = |arn: &str| {
+        let metadata = json!({"name": "up", "namespace": "shop", "annotations": {"eks.amazonaws.com/role-arn": arn}});
+        let object = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata});
+        request("", "ServiceAccount", "serviceaccounts", "shop", object)
+    };
+    let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: shop}\nspec:\n  selector: {}\n  template: {spec: {containers: [{name: c, image: nginx}]}}\n";
+    let deployment_request = request(
+        "apps",
+        "Deployment",
+        "deployments",
+        "shop",
+        json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "shop"},
+            "spec": {"selector": {}, "template": {"spec": {"containers": [{"name": "c", "image": "nginx"}]}}},
+        }),
+    );
+    let (bad, good) = ("arn:aws:iam::12345:role/up", "arn:aws:iam::123456789012:role/up");
+    let pairs = [
+        (pod(""), admitted(None)),
+        (pod("  automountServiceAccountToken: true\n"), admitted(Some(true))),
+        (account(bad), account_request(bad)),
+        (account(good), account_request(good)),
+        (deployment.to_owned(), deployment_request),
+    ];
+    let manifests: Vec<&str> = pairs.iter().map(|(manifest, _)| manifest.as_str()).collect();
+    let requests: Vec<String> = pairs.iter().map(|(_, request)| request.to_string()).collect();
+    let files = Files::new(&[("m.yaml", &manifests.join("---\n")), ("r.json", &requests.join("\n"))]);
+    let json = |arguments: &[&str]| serde_json::from_slice::<Value>(&files.run(arguments).stdout).unwrap();
+    let (check, run) = (json(&["check", "m.yaml", "-o", "json"]), json(&["run", "r.json", "-o", "json"]));
+    let texts =
+        |list: &Value, text: &dyn Fn(&Value) -> String| list.as_array().unwrap().iter().map(text).collect::<Vec<_>>();
+    let mut verdicts = Vec::new();
+    for (number, manifest) in manifests.iter().enumerate() {
+        let (check, run) = (&check["objects"][number], &run["results"][number]);
+        let found =
+            texts(&check["findings"], &|it| ["rule", "place", "text"].map(|key| it[key].as_str().unwrap()).join(": "));
+        let said = texts(&run["findings"], &|it| it.as_str().unwrap().to_owned());
+        assert_eq!(found, said, "{manifest}");
+        let is_foreseen = said.iter().any(|line| line.contains("Pods made from this template will be changed"));
+        let verdict = if is_foreseen { "fixed" } else { run["verdict"].as_str().unwrap() };
+        assert_eq!(check["verdict"], verdict, "{manifest}");
+        verdicts.push(verdict);
+    }
+    assert_eq!(verdicts, ["fixed", "refused", "refused", "accepted", "fixed"], "not only one kind of them");
+}
+
+#[test]
+fn policies_of_the_cluster_judge() {
+    let policy = |name: &str, settings: &str| {
+        format!(
+            "apiVersion: policies.kubewarden.io/v1\nkind: ClusterAdmissionPolicy\nmetadata: {{name: {name}}}\nspec:\n  module: ghcr.io/x/serviceaccount-hygiene:v1\n  mutating: {}\n  settings: {settings}\n  rules: [{{apiGroups: [''], apiVersions: [v1], resources: [pods], operations: [CREATE]}}]\n",
+            name == "a"
+        )
+    };
+    let both = format!(
+        "{}---\n{}",
+        policy("b", "{phase: validating, rules: {pod-automount: off, default-service-account: off}}"),
+        policy("a", "{rules: {pod-automount: off, default-service-account: reject}}")
+    );
+    let files = Files::new(&[("pod.yaml", POD), ("both.yaml", &both), ("other.yaml", &both.replace("hygiene", "x"))]);
+    let output = files.run(&["check", "pod.yaml", "--policy-manifest", "both.yaml"]);
+    assert_eq!(output.status.code(), Some(1), "{}{}", stdout(&output), stderr(&output));
+    assert!(stdout(&output).contains("refused default-service-account: "), "{}", stdout(&output));
+    let output = files.run(&["check", "pod.yaml", "--policy-manifest", "other.yaml"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("no policy with the module serviceaccount-hygiene"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_baseline_is_written_and_lets_pass() {
+    let files = Files::new(&[("pod.yaml", POD), ("r.yaml", REJECT)]);
+    assert_eq!(
+        files.run(&["check", "pod.yaml", "-s", "r.yaml", "--write-baseline", "known.yaml"]).status.code(),
+        Some(0)
+    );
+    let output = files.run(&["check", "pod.yaml", "-s", "r.yaml", "--baseline", "known.yaml"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stdout(&output).contains("findings known to the baseline"), "{}", stdout(&output));
+    assert!(!stdout(&output).contains("pod.yaml:"), "what is known is not listed: {}", stdout(&output));
+    let output = files.run(&["check", "pod.yaml", "--baseline", "pod.yaml"]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn the_preview_is_a_table_of_rules_and_namespaces() {
+    let output = release().run(&["check", ".", "--summary", "--fail-on", "never"]);
+    let text = stdout(&output);
+    let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert!(rows.contains(&vec!["pod-automount", "shop", "·", "4", "4", "1"]), "{text}");
+    assert!(rows.contains(&vec!["projected-token-lifetime", "monitoring", "·", "1", "·", "·"]), "{text}");
+}
+
+#[test]
+fn formats_for_programs_are_complete_documents() {
+    let files = Files::new(&[("pod.yaml", POD), ("tabs.yaml", TABS), ("r.yaml", REJECT)]);
+    let run = |format: &str| stdout(&files.run(&["check", "pod.yaml", "tabs.yaml", "-s", "r.yaml", "-o", format]));
+    let json: Value = serde_json::from_str(&run("json")).unwrap();
+    assert_eq!(
+        (&json["version"], &json["summary"]["refused"], &json["unreadable"][0]["line"]),
+        (&json!(1), &json!(1), &json!(4))
+    );
+    assert_eq!(json["objects"][0]["findings"][0]["line"], 4);
+    let sarif: Value = serde_json::from_str(&run("sarif")).unwrap();
+    assert_eq!(
+        sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"],
+        "pod.yaml"
+    );
+    let junit = run("junit");
+    assert!(
+        junit.contains("<testsuites name=\"sa-hygiene check\" tests=\"2\" skipped=\"0\" failures=\"1\" errors=\"1\">"),
+        "{junit}"
+    );
+    let github = run("github");
+    assert!(github.contains("::error file=pod.yaml,line=4,col=1,title=Pod team-a/web refused::"), "{github}");
+    assert!(github.contains("::error file=tabs.yaml,line=4,col=2::tabs disallowed"), "{github}");
+}
+
+#[test]
+fn the_rules_are_listed_and_explained() {
+    let files = Files::new(&[]);
+    let list = stdout(&files.run(&["rules"]));
+    assert!(list.lines().any(|line| line.starts_with("pod-automount ") && line.contains("mutate")), "{list}");
+    let page = stdout(&files.run(&["explain", "pod-automount"]));
+    assert!(
+        page.starts_with("pod-automount\n") && page.contains("keepForAnnotations") && !page.contains("<!--"),
+        "{page}"
+    );
+    let unknown = files.run(&["explain", "pod-automont"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(
+        stderr(&unknown).contains("no rule is called pod-automont; did you mean pod-automount?"),
+        "{}",
+        stderr(&unknown)
+    );
+}
+
+#[test]
+fn packagers_get_completions_and_a_man_page() {
+    let files = Files::new(&[]);
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        assert!(stdout(&files.run(&["completions", shell])).contains("write-baseline"), "{shell}");
+    }
+    let man = stdout(&files.run(&["man"]));
+    assert!(
+        man.contains(".TH sa-hygiene 1") && man.contains("write\\-baseline") && man.contains("Exit codes"),
+        "{man}"
+    );
+}

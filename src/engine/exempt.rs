@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Which entries of `exemptions` a request matches, for tools that tell which
+//! entries are of no use. The verdict does not say, and the module does not
+//! have this.
+
+use super::lookup::Lookup;
+use super::scene::Target;
+use super::{Review, plan};
+use crate::admission::payload::Payload;
+use crate::admission::subject::Subject;
+use crate::cluster::{AccountRecord, Cluster, LookupError};
+use crate::settings::LookupMode;
+
+/// The numbers of the entries that match the request of a payload; none where
+/// it cannot be read, which the verdict says.
+#[must_use]
+pub fn matching(payload: &str) -> Vec<usize> {
+    read(payload).unwrap_or_default()
+}
+
+fn read(payload: &str) -> Option<Vec<usize>> {
+    let rule_ids = plan::rule_ids();
+    let Payload { mut request, settings, .. } = Payload::read(payload, &rule_ids).ok()?;
+    let pod = request.as_mut().and_then(|request| request.object.pod.take());
+    let (request, common) = (request.as_ref()?, &settings.common);
+    let subject = Subject::of(request, common)?;
+    let (meta, target) = Target::read(&subject, request.object.raw.text()?, pod).ok()?;
+    let target = target?;
+    let lookup = Lookup::new(&Nobody, LookupMode::Off, request.namespace());
+    let review = Review { request, settings: &settings, subject: &subject, lookup: &lookup };
+    let scene = review.scene(&meta, &target);
+    let (name, accounts) = (scene.name_to_be(), scene.accounts());
+    let matches = common.exemptions.iter().enumerate().filter(|(_, exemption)| {
+        exemption.matches_envelope(request) && (!exemption.needs_object() || exemption.matches_object(&name, &accounts))
+    });
+    Some(matches.map(|(number, _)| number).collect())
+}
+
+/// Exemptions do not look anything up.
+struct Nobody;
+
+impl Cluster for Nobody {
+    fn service_account(&self, _: &str, _: &str) -> Result<AccountRecord, LookupError> {
+        Err(LookupError::NotGranted)
+    }
+
+    fn log_not_granted(&self, _: &str) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_entries_that_match_are_numbered() {
+        let settings = r#"{"exemptions": [
+            {"namespaces": ["other"]},
+            {"namespaces": ["shop"], "names": ["web-*"]},
+            {"serviceAccounts": ["shop/app"]},
+            {"names": ["db"]},
+            {"kinds": ["Pod"]}
+        ]}"#;
+        let request = r#"{
+            "uid": "1", "operation": "CREATE", "namespace": "shop", "name": "web-1", "userInfo": {},
+            "kind": {"group": "", "version": "v1", "kind": "Pod"},
+            "object": {"metadata": {"name": "web-1"}, "spec": {"serviceAccountName": "app"}}
+        }"#;
+        assert_eq!(matching(&format!(r#"{{"request": {request}, "settings": {settings}}}"#)), [1, 2, 4]);
+        assert_eq!(matching(&format!(r#"{{"request": {request}, "settings": {{}}}}"#)), Vec::<usize>::new());
+        assert_eq!(matching("{"), Vec::<usize>::new());
+    }
+}
