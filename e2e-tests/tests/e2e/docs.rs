@@ -46,8 +46,11 @@ pub fn trials(engine: &Arc<Engine>, bless: bool) -> Vec<Trial> {
     let mut trials = vec![
         Trial::test("docs::readme", move || readme(bless).map_err(failed)),
         Trial::test("docs::links", || links().map_err(failed)),
+        Trial::test("docs::anchors", || anchors().map_err(failed)),
         Trial::test("docs::commands", || commands().map_err(failed)),
     ];
+    let with_engine = Arc::clone(engine);
+    trials.push(Trial::test("docs::readme_examples", move || readme_examples(&with_engine).map_err(failed)));
     let with_engine = Arc::clone(engine);
     trials.push(Trial::test("docs::settings", move || settings(&with_engine).map_err(failed)));
     for &rule in RULES {
@@ -71,7 +74,52 @@ fn readme(bless: bool) -> Result<()> {
     });
     let table =
         "| rule | judges | default | what it asks |\n|---|---|---|---|\n".to_owned() + &rows.collect::<String>();
-    settle(&path, &text, &fill(&text, "rules", &table)?, bless)
+    let mut filled = fill(&text, "rules", &table)?;
+    for (name, part) in [("examples", examples_table()?), ("limits", limits()?)] {
+        filled = fill(&filled, name, &part)?;
+    }
+    settle(&path, &text, &filled, bless)
+}
+
+/// The examples, each with the first sentence of its own comment.
+fn examples_table() -> Result<String> {
+    let mut table = "| file | what it is |\n|---|---|\n".to_owned();
+    for folder in ["examples", "examples/settings"] {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(repository().join(folder)).with_context(|| folder.to_owned())? {
+            names.push(entry?.file_name().to_string_lossy().into_owned());
+        }
+        names.sort();
+        for name in names.iter().filter(|name| name.ends_with(".yaml")) {
+            let text = read(&repository().join(folder).join(name))?;
+            let comment = text.lines().skip_while(|line| line.contains("yaml-language-server"));
+            let comment: Vec<&str> = comment.map_while(|line| line.strip_prefix('#')).map(str::trim).collect();
+            let comment = comment.join(" ");
+            let (sentence, _) = comment.split_once(". ").unwrap_or((comment.trim_end_matches('.'), ""));
+            ensure!(!sentence.is_empty(), "{folder}/{name}: the first line must be a comment that says what it is");
+            let name = name.trim_end_matches(".yaml");
+            let shown = folder.trim_start_matches("examples").trim_start_matches('/');
+            let shown = if shown.is_empty() { name.to_owned() } else { format!("{shown}/{name}") };
+            let _ = writeln!(table, "| [{shown}.yaml]({folder}/{name}.yaml) | {} |", cell(sentence));
+        }
+    }
+    Ok(table)
+}
+
+/// The limits of `budgets.toml`, in words.
+fn limits() -> Result<String> {
+    let budgets: toml::Table = toml::from_str(&read(&repository().join("budgets.toml"))?).context("budgets.toml")?;
+    let number = |table: &str, key: &str| {
+        let value = budgets.get(table).and_then(|table| table.get(key));
+        value.map(ToString::to_string).with_context(|| format!("budgets.toml: {table}.{key}"))
+    };
+    let bytes: u32 = number("module", "max-bytes")?.parse()?;
+    Ok(format!(
+        "Limits are in [budgets.toml](budgets.toml): {} KB for the module (`make test` checks it), and {} times the time of a \
+         policy\nthat accepts unread for an ordinary Pod in a fresh instance (`make bench` measures it).\n",
+        bytes / 1024,
+        number("ratio", "pod accepted")?
+    ))
 }
 
 fn page(rule: &Rule, engine: &Engine, bless: bool) -> Result<()> {
@@ -103,7 +151,7 @@ pub fn settle_part(path: &Path, name: &str, content: &str, bless: bool) -> Resul
 }
 
 /// Compares a file with what it must be, or makes it so.
-fn settle(path: &Path, text: &str, wanted: &str, bless: bool) -> Result<()> {
+pub fn settle(path: &Path, text: &str, wanted: &str, bless: bool) -> Result<()> {
     if text == wanted {
         return Ok(());
     }
@@ -192,10 +240,18 @@ fn cell(text: &str) -> String {
     text.replace('|', "\\|")
 }
 
+/// The marked objects of the front page are judged with the defaults.
+fn readme_examples(engine: &Engine) -> Result<()> {
+    judge_blocks(&json!({}), engine, &read(&repository().join("README.md"))?)
+}
+
 /// Each marked object is judged with the rule's strongest action, every other rule as it is by default.
 fn examples(rule: &Rule, engine: &Engine, text: &str) -> Result<()> {
     let action = rule.actions().last().copied().unwrap_or_default();
-    let settings = json!({"rules": {rule.id: action}});
+    judge_blocks(&json!({"rules": {rule.id: action}}), engine, text)
+}
+
+fn judge_blocks(settings: &Value, engine: &Engine, text: &str) -> Result<()> {
     for block in blocks(text) {
         let wanted = match block.mark {
             "yaml accepted" | "yaml fixed" | "yaml refused" => block.mark.trim_start_matches("yaml "),
@@ -207,7 +263,7 @@ fn examples(rule: &Rule, engine: &Engine, text: &str) -> Result<()> {
         let mut found = "accepted";
         for object in &objects {
             let request = server.request(object.clone(), &RequestOptions::default())?;
-            let verdict = engine.evaluate(&request, &settings, &objects, &Host::default())?.verdict;
+            let verdict = engine.evaluate(&request, settings, &objects, &Host::default())?.verdict;
             found = match (verdict.allowed, verdict.object.is_some()) {
                 (false, _) => "refused",
                 (true, true) if found != "refused" => "fixed",
@@ -230,17 +286,24 @@ fn named_accounts(objects: &[Value]) -> impl Iterator<Item = Value> {
 }
 
 fn settings(engine: &Engine) -> Result<()> {
-    for path in pages()? {
-        for block in blocks(&read(&path)?).into_iter().filter(|block| block.mark == "yaml settings") {
-            let documents = yaml::load_str(&block.text, &path.display().to_string())?;
-            for document in documents {
-                let answer = engine.validate_settings(&document.value)?;
-                let message = answer.message.unwrap_or_default();
-                ensure!(answer.valid, "{}: {message}\n{}", path.display(), block.text);
-            }
-        }
+    for (place, settings) in settings_blocks()? {
+        let answer = engine.validate_settings(&settings)?;
+        ensure!(answer.valid, "{place}: {}\n{settings}", answer.message.unwrap_or_default());
     }
     Ok(())
+}
+
+/// The settings of every block marked `yaml settings`, with the page where it is.
+pub fn settings_blocks() -> Result<Vec<(String, Value)>> {
+    let mut found = Vec::new();
+    for path in pages()? {
+        for block in blocks(&read(&path)?).into_iter().filter(|block| block.mark == "yaml settings") {
+            let place = path.display().to_string();
+            let documents = yaml::load_str(&block.text, &place)?;
+            found.extend(documents.into_iter().map(|document| (place.clone(), document.value)));
+        }
+    }
+    Ok(found)
 }
 
 /// A link into the repository leads somewhere.
@@ -255,6 +318,27 @@ fn links() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A link to a heading leads to one.
+fn anchors() -> Result<()> {
+    for path in pages()? {
+        let text = read(&path)?;
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next()).filter(|it| !it.contains(':'));
+        for (file, anchor) in links.filter_map(|link| link.split_once('#')) {
+            let target = if file.is_empty() { path.clone() } else { path.parent().unwrap_or(&path).join(file) };
+            let target = read(&target)?;
+            let mut headings = target.lines().filter(|line| line.starts_with('#')).map(slug);
+            ensure!(headings.any(|it| it == anchor), "{}: there is no heading #{anchor} in `{file}`", path.display());
+        }
+    }
+    Ok(())
+}
+
+/// The anchor that GitHub makes of a heading.
+fn slug(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+    text.chars().filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_')).collect()
 }
 
 /// Every `make` command that a page names is there.
@@ -300,7 +384,7 @@ fn blocks(text: &str) -> Vec<Block<'_>> {
 }
 
 /// Every page for people.
-fn pages() -> Result<Vec<PathBuf>> {
+pub fn pages() -> Result<Vec<PathBuf>> {
     let root = repository();
     let mut pages = vec![root.join("e2e-tests/README.md")];
     for folder in ["", "docs", "docs/rules"] {
@@ -315,6 +399,6 @@ fn pages() -> Result<Vec<PathBuf>> {
     Ok(pages)
 }
 
-fn read(path: &Path) -> Result<String> {
+pub fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| path.display().to_string())
 }
