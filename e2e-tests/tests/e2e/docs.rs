@@ -45,6 +45,7 @@ const TODO: &str = "TODO: ";
 pub fn trials(engine: &Arc<Engine>, bless: bool) -> Vec<Trial> {
     let mut trials = vec![
         Trial::test("docs::readme", move || readme(bless).map_err(failed)),
+        Trial::test("docs::threat_model", move || threat_model(bless).map_err(failed)),
         Trial::test("docs::links", || links().map_err(failed)),
         Trial::test("docs::anchors", || anchors().map_err(failed)),
         Trial::test("docs::commands", || commands().map_err(failed)),
@@ -240,9 +241,34 @@ fn cell(text: &str) -> String {
     text.replace('|', "\\|")
 }
 
-/// The marked objects of the front page are judged with the defaults.
+/// The marked objects of the front page are judged with the defaults, and what is said of a refused one stands below it.
 fn readme_examples(engine: &Engine) -> Result<()> {
-    judge_blocks(&json!({}), engine, &read(&repository().join("README.md"))?)
+    let text = read(&repository().join("README.md"))?;
+    judge_blocks(&json!({}), engine, &text)?;
+    let blocks = blocks(&text);
+    for (refused, said) in blocks.iter().zip(blocks.iter().skip(1)).filter(|(block, _)| block.mark == "yaml refused") {
+        let object = yaml::load_str(&refused.text, "README.md")?.pop().context("an empty block")?.value;
+        let request = ApiServer::new(&[]).request(object, &RequestOptions::default())?;
+        let verdict = engine.evaluate(&request, &json!({}), &[], &Host::default())?.verdict;
+        let message = verdict.message.unwrap_or_default();
+        ensure!(said.mark == "text" && said.text.trim_end() == message, "README.md: what is said is\n{message}");
+    }
+    Ok(())
+}
+
+/// What the policy stops, as the threat model lists it.
+fn threat_model(bless: bool) -> Result<()> {
+    let path = repository().join("docs/threat-model.md");
+    let text = read(&path)?;
+    let list = |is_off: bool| {
+        let rules = RULES.iter().filter(|rule| (rule.default_action().word() == "off") == is_off);
+        rules.fold(String::new(), |mut list, rule| {
+            let _ = writeln!(list, "- {} ([{id}](rules/{id}.md))", rule.summary, id = rule.id);
+            list
+        })
+    };
+    let filled = fill(&text, "stops", &list(false))?;
+    settle(&path, &text, &fill(&filled, "stops-on-request", &list(true))?, bless)
 }
 
 /// Each marked object is judged with the rule's strongest action, every other rule as it is by default.

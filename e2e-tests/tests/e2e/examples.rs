@@ -20,6 +20,7 @@ use e2e_tests::expectation::{Expectation, Verdict};
 use libtest_mimic::Trial;
 use sa_hygiene::yaml;
 use serde_json::{Value, json};
+use serviceaccount_hygiene::admission::subject::SubjectKind;
 use serviceaccount_hygiene::rules::{RULES, Rule};
 use serviceaccount_hygiene::settings::action::FixAction;
 
@@ -30,6 +31,7 @@ pub fn trials(engine: &Arc<Engine>, bless: bool) -> Result<Vec<Trial>> {
     let mut trials = vec![
         Trial::test("example::strict_and_gentle_name_every_rule", move || sets(bless).map_err(failed)),
         Trial::test("example::rules_are_the_same", || same_rules().map_err(failed)),
+        Trial::test("example::send_every_subject", || subjects().map_err(failed)),
         Trial::test("example::permissions_suffice", || permissions().map_err(failed)),
         Trial::test("example::are_all_named", || named().map_err(failed)),
         Trial::test("example::are_all_shown", || shown().map_err(failed)),
@@ -189,6 +191,46 @@ fn same_rules() -> Result<()> {
         ensure!(rules.len() == 1, "the {family} examples have different settings.rules: {rules:#?}");
     }
     Ok(())
+}
+
+/// What a rule judges is sent to some policy, and a rule that only single-purpose policies can ask is named by one of them.
+fn subjects() -> Result<()> {
+    let examples = examples::find_all(&repository())?;
+    let mut missing = Vec::new();
+    for rule in RULES {
+        let resources: Vec<&str> = rule.subjects.iter().map(|subject| resource(*subject)).collect();
+        let is_sent = |resource: &str| {
+            let mut specs = examples.iter().filter_map(|example| example.spec.as_ref());
+            specs.any(|spec| examples::is_sent(spec, resource))
+        };
+        for resource in resources.iter().filter(|resource| !is_sent(resource)) {
+            missing.push(format!("{}: no policy in examples/ is sent {resource}; add it to the rules of one", rule.id));
+        }
+        let is_common = resources.iter().any(|resource| matches!(*resource, "pods" | "serviceaccounts"));
+        let is_named = examples.iter().any(|example| {
+            let spec = example.spec.as_ref();
+            let is_asked = spec.is_some_and(|spec| resources.iter().any(|resource| examples::is_sent(spec, resource)));
+            is_asked && (rule.default_action().word() != "off" || !example.settings["rules"][rule.id].is_null())
+        });
+        if !is_common && !is_named {
+            missing.push(format!("{}: off by default, and no policy in examples/ turns it on", rule.id));
+        }
+    }
+    ensure!(missing.is_empty(), "{}", missing.join("\n"));
+    Ok(())
+}
+
+/// What a webhook is registered for to be sent a subject.
+fn resource(subject: SubjectKind) -> &'static str {
+    match subject {
+        SubjectKind::Pod => "pods",
+        SubjectKind::EphemeralContainer => "pods/ephemeralcontainers",
+        SubjectKind::ServiceAccount => "serviceaccounts",
+        SubjectKind::TokenRequest => "serviceaccounts/token",
+        SubjectKind::Secret => "secrets",
+        SubjectKind::Binding => "rolebindings",
+        SubjectKind::Role => "roles",
+    }
 }
 
 /// `permissions.yaml` and `helm-values.yaml` grant what `metadata.yml` says that the policy reads, and nothing else to it.
