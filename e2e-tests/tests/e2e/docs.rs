@@ -162,7 +162,8 @@ pub fn settle(path: &Path, text: &str, wanted: &str, bless: bool) -> Result<()> 
         return Ok(());
     }
     let difference = similar::TextDiff::from_lines(text, wanted).unified_diff().to_string();
-    bail!("generated parts are not up to date; `make bless` rewrites them\n{difference}")
+    let file = path.components().skip_while(|it| it.as_os_str() != "..").skip(1).collect::<PathBuf>();
+    bail!("{}: what is generated is not up to date; `make bless` rewrites it\n{difference}", file.display())
 }
 
 /// The text with another content between the markers of a name.

@@ -158,8 +158,8 @@ fn complete(path: &Path, bless: bool, line: impl Fn(&Rule) -> Line) -> Result<()
     settle(path, &text, &wanted, bless)?;
     ensure!(
         undecided.is_empty(),
-        "{}: off by default: {}. Add a line `  <rule>: <action>`, or a comment `  # <rule>: why not`",
-        path.display(),
+        "examples/settings/{}: nothing is said of what is off by default: {}. Add a line `  <rule>: <action>`, or a comment `  # <rule>: why not`",
+        path.file_name().unwrap_or_default().display(),
         undecided.join(", ")
     );
     Ok(())

@@ -140,10 +140,10 @@ fn are_generated(bless: bool) -> Result<()> {
     settle(&path, &std::fs::read_to_string(&path).unwrap_or_default(), &text()?, bless)
 }
 
-/// The questions as the file has them.
+/// The questions as they are read from the file that must be there.
 fn load() -> Result<Vec<Value>> {
-    let document = yaml::load_file(repository().join(FILE))?.pop().context("questions-ui.yml is empty")?.value;
-    document["questions"].as_array().cloned().context("questions-ui.yml has no questions")
+    let document = yaml::load_str(&text()?, FILE)?.pop().context("there are no questions")?.value;
+    document["questions"].as_array().cloned().context("there are no questions")
 }
 
 /// Conditions are `variable=word`, joined by `||` alone or `&&` alone, about questions of the top level.
