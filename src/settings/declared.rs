@@ -140,13 +140,14 @@ pub static EXEMPTION: &[Param] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::object::json::Cursor;
     use crate::settings::Settings;
     use crate::settings::reader::Problems;
 
     /// The problems with settings, and what was read of them.
     fn read(text: &str) -> (Vec<String>, String) {
         let mut problems = Problems::default();
-        let read = format!("{:?}", Settings::read(Some(text), &[], &mut problems).common);
+        let read = format!("{:?}", Settings::read(&mut Cursor::new(text), &[], &mut problems).common);
         (problems.into_lines(), read)
     }
 

@@ -86,21 +86,25 @@ fn readme(bless: bool) -> Result<()> {
 fn examples_table() -> Result<String> {
     let mut table = "| file | what it is |\n|---|---|\n".to_owned();
     for folder in ["examples", "examples/settings"] {
-        let mut names = Vec::new();
+        let mut paths = Vec::new();
         for entry in fs::read_dir(repository().join(folder)).with_context(|| folder.to_owned())? {
-            names.push(entry?.file_name().to_string_lossy().into_owned());
+            paths.push(entry?.path());
         }
-        names.sort();
-        for name in names.iter().filter(|name| name.ends_with(".yaml")) {
-            let text = read(&repository().join(folder).join(name))?;
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+        paths.sort();
+        for path in paths {
+            let text = read(&path)?;
+            let name = path.file_stem().unwrap_or_default().to_string_lossy();
             let comment = text.lines().skip_while(|line| line.contains("yaml-language-server"));
             let comment: Vec<&str> = comment.map_while(|line| line.strip_prefix('#')).map(str::trim).collect();
             let comment = comment.join(" ");
             let (sentence, _) = comment.split_once(". ").unwrap_or((comment.trim_end_matches('.'), ""));
-            ensure!(!sentence.is_empty(), "{folder}/{name}: the first line must be a comment that says what it is");
-            let name = name.trim_end_matches(".yaml");
+            ensure!(
+                !sentence.is_empty(),
+                "{folder}/{name}.yaml: the first line must be a comment that says what it is"
+            );
             let shown = folder.trim_start_matches("examples").trim_start_matches('/');
-            let shown = if shown.is_empty() { name.to_owned() } else { format!("{shown}/{name}") };
+            let shown = if shown.is_empty() { name.to_string() } else { format!("{shown}/{name}") };
             let _ = writeln!(table, "| [{shown}.yaml]({folder}/{name}.yaml) | {} |", cell(sentence));
         }
     }
