@@ -5,7 +5,8 @@
 judge() {
     local dir=$KWCTL_CASES/$1 arguments status=0
     mapfile -t arguments <"$dir/arguments"
-    kwctl run "${arguments[@]}" >"$dir/stdout" 2>"$dir/stderr" </dev/null || status=$?
+    # A stack trace would stand behind the message.
+    RUST_BACKTRACE=0 kwctl run "${arguments[@]}" >"$dir/stdout" 2>"$dir/stderr" </dev/null || status=$?
     echo "$status" >"$dir/status"
     "$KWCTL_CASES_BIN" compare "$dir"
 }
