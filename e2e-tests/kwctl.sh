@@ -16,9 +16,9 @@ done
 make annotated-policy.wasm
 cargo build --locked --package e2e-tests --bin kwctl-cases
 target=${CARGO_TARGET_DIR:-target}
-export KWCTL_CASES_BIN=$PWD/$target/debug/kwctl-cases
-[[ $target = /* ]] && KWCTL_CASES_BIN=$target/debug/kwctl-cases
-export KWCTL_CASES=$(dirname "$KWCTL_CASES_BIN")/kwctl-cases.d
+[[ $target = /* ]] || target=$PWD/$target
+export KWCTL_CASES_BIN=$target/debug/kwctl-cases
+export KWCTL_CASES=$target/kwctl
 export KWCTL_HELPERS=$PWD/e2e-tests/kwctl
 rm -rf "$KWCTL_CASES"
 "$KWCTL_CASES_BIN" prepare annotated-policy.wasm "$KWCTL_CASES"
