@@ -126,7 +126,8 @@ fn form_type(kind: &Kind, is_top: bool) -> Option<&'static str> {
         Kind::Globs(_) | Kind::Texts { .. } => Some("array["),
         Kind::Seconds { .. } => Some("int"),
         Kind::Entries(_) if is_top => Some("sequence["),
-        Kind::ByKey(_) | Kind::Entries(_) => None,
+        // The form would store every default of a map, and what is given counts as wanted.
+        Kind::ByKey(_) | Kind::Entries(_) | Kind::Map(_) => None,
     }
 }
 

@@ -130,6 +130,7 @@ fn takes_kind(kind: &Kind) -> Value {
         Kind::Seconds { least, most } => json!({"type": "integer", "minimum": least, "maximum": most}),
         Kind::ByKey(kind) => json!({"type": "object", "additionalProperties": takes_kind(kind)}),
         Kind::Entries(fields) => json!({"type": "array", "items": map(fields)}),
+        Kind::Map(fields) => map(fields),
     }
 }
 
@@ -194,6 +195,7 @@ fn wrong(kind: &Kind) -> Value {
         Kind::Globs(_) | Kind::Texts { .. } => json!([7]),
         Kind::ByKey(kind) => json!({"key": wrong(kind)}),
         Kind::Entries(_) => json!([{"noSuchKey": true}]),
+        Kind::Map(_) => json!({"noSuchKey": true}),
     }
 }
 
