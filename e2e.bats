@@ -1,51 +1,42 @@
 #!/usr/bin/env bats
-# The annotated policy under kwctl: that the package works. What the policy decides is tested by `make test`.
+# The package under kwctl: what `kwctl annotate`, `inspect`, `scaffold` and `push` make of it. What the policy decides is in
+# the case folders; e2e-tests/kwctl.sh runs those and the examples through `kwctl run`, one test each.
 
-cases=e2e-tests/cases/core
+bats_require_minimum_version 1.5.0
 
-# review REQUEST [ARGUMENT...]: the answer is in $output, the exit code in $status.
-review() {
-    local request=$1
-    shift
-    run --separate-stderr kwctl run --request-path "$request" "$@" annotated-policy.wasm
-    echo "$output"
-    echo "$stderr"
+metadata() {
+    kwctl inspect --output yaml annotated-policy.wasm
 }
 
-# has FILTER: whether jq finds this true of the answer.
-has() {
-    jq --exit-status "$1" <<<"$output"
-}
-
-@test "a workload that asks for the token of default is refused, with a message" {
-    review "$cases/admission-review/request.json"
+@test "the module carries the metadata, and README as its usage" {
+    run --separate-stderr metadata
     [ "$status" -eq 0 ]
-    has '.allowed == false and .status.code == 403'
-    has '.status.message | startswith("serviceaccount-hygiene: 2 problems\n- default-service-account: ")'
+    [[ "$output" == *'io.kubewarden.policy.title: serviceaccount-hygiene'* ]]
+    [[ "$output" == *'io.kubewarden.policy.usage: |'* ]]
+    [[ "$output" == *'## Settings'* ]]
+    [[ "$output" == *'kubernetes/get_resource'* ]]
 }
 
-@test "a Pod that nobody asked a token for is fixed by a patch" {
-    review "$cases/audit-request/request.json"
-    [ "$status" -eq 0 ]
-    has '.allowed == true'
-    has '.patch | @base64d | fromjson | any(.op == "add" and .path == "/spec/automountServiceAccountToken" and .value == false)'
+@test "artifacthub-pkg.yml is what kwctl makes, but for the time" {
+    made() { kwctl scaffold artifacthub --metadata-path metadata.yml --questions-path questions-ui.yml; }
+    comparable() { sed 's/[[:space:]]*$//; /^createdAt: /d'; }
+    # In quotes, so that empty lines at the end do not count.
+    diff <(echo "$(made | comparable)") <(echo "$(comparable <artifacthub-pkg.yml)")
 }
 
-@test "the same Pod is refused where the policy only judges" {
-    review "$cases/audit-request/request.json" --settings-json '{"phase": "validating"}'
+@test "a manifest is made of the module alone, with the rules of metadata.yml" {
+    run --separate-stderr kwctl scaffold manifest --type ClusterAdmissionPolicy --allow-context-aware annotated-policy.wasm
     [ "$status" -eq 0 ]
-    has '.allowed == false and .patch == null'
-}
-
-@test "an exemption lets it pass unchanged" {
-    review "$cases/audit-request/request.json" --settings-json '{"exemptions": [{"namespaces": ["shop"]}]}'
-    [ "$status" -eq 0 ]
-    has '.allowed == true and .patch == null'
+    [[ "$output" == *'kind: ClusterAdmissionPolicy'* ]]
+    [[ "$output" == *'mutating: true'* ]]
+    [[ "$output" == *'- statefulsets'* ]]
+    [[ "$output" == *'kind: ServiceAccount'* ]]
 }
 
 @test "settings with mistakes are refused, each with its path" {
-    review "$cases/audit-request/request.json" --settings-json '{"phse": "validating", "rules": {"pod-automont": "warn"}}'
+    run --separate-stderr kwctl run --request-path e2e-tests/cases/core/audit-request/request.json \
+        --settings-json '{"phse": "validating", "rules": {"pod-automont": "warn"}}' annotated-policy.wasm
     [ "$status" -ne 0 ]
-    [[ "$output$stderr" == *"did you mean phase?"* ]]
-    [[ "$output$stderr" == *"did you mean pod-automount?"* ]]
+    [[ "$stderr" == *"did you mean phase?"* ]]
+    [[ "$stderr" == *"did you mean pod-automount?"* ]]
 }

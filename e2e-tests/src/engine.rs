@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use sa_hygiene::POLICY_WASM;
 use sa_hygiene::cluster::{Cluster, LookupBehaviour};
-use sa_hygiene::kubewarden::{AdmissionResponse, Evaluation, Mode, Module, Policy, PolicyConfig};
+use sa_hygiene::kubewarden::{AdmissionResponse, Evaluation, HostCall, Mode, Module, Policy, PolicyConfig};
 use serde_json::Value;
 
 use crate::case::{self, Host, Lookup};
@@ -31,6 +31,8 @@ pub struct Answer {
     pub mutated_object: Option<Value>,
     /// Whether the guest trapped, returned an error, took too long or answered nonsense.
     pub failed: bool,
+    /// What the guest asked of the host.
+    pub host_calls: Vec<HostCall>,
 }
 
 impl Engine {
@@ -84,6 +86,7 @@ impl Engine {
             bytes,
             mutated_object: guest.get("mutated_object").filter(|object| !object.is_null()).cloned(),
             failed: evaluation.failed(),
+            host_calls: evaluation.host_calls,
         })
     }
 

@@ -8,4 +8,6 @@ pub mod case;
 pub mod counted;
 pub mod difference;
 pub mod engine;
+pub mod examples;
 pub mod expectation;
+pub mod kwctl;

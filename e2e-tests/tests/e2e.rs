@@ -10,7 +10,10 @@
 //! - `coverage::<rule>`: what no case shows yet
 //! - `consistency::...`: that rules, settings, documentation and cases name each other
 //! - `docs::...`: that the documentation says what the code does; `BLESS=1` rewrites its generated parts
-//! - `package::...`: that `metadata.yml` and the examples fit the policy
+//! - `package::...`: that `metadata.yml`, workflows and the demo fit the policy
+//! - `schema::...`, `questions::...`, `artifacthub::...`: files made from the rules' declarations; `BLESS=1` rewrites them
+//! - `example::<file>::<policy>::<case>`: the examples, run as they are; `BLESS=1` rewrites what they expect
+//! - `kwctl::...`: what `make e2e-tests` gives to kwctl
 //! - `hostile::...`: payloads that no API server sends
 //! - `law::...`: what holds for every Pod on its way through the API server, on made-up ones
 //! - `budget::...`: limits of `budgets.toml`
@@ -18,6 +21,8 @@
 
 #[path = "e2e/accounts.rs"]
 mod accounts;
+#[path = "e2e/artifacthub.rs"]
+mod artifacthub;
 #[path = "e2e/budgets.rs"]
 mod budgets;
 #[path = "e2e/cases.rs"]
@@ -30,12 +35,16 @@ mod counts;
 mod coverage;
 #[path = "e2e/docs.rs"]
 mod docs;
+#[path = "e2e/examples.rs"]
+mod examples;
 #[path = "e2e/exemptions.rs"]
 mod exemptions;
 #[path = "e2e/hostile.rs"]
 mod hostile;
 #[path = "e2e/invariants.rs"]
 mod invariants;
+#[path = "e2e/kwctl.rs"]
+mod kwctl;
 #[path = "e2e/laws.rs"]
 mod laws;
 #[expect(dead_code, reason = "each test uses its part of the generator")]
@@ -43,8 +52,12 @@ mod laws;
 mod objects;
 #[path = "e2e/package.rs"]
 mod package;
+#[path = "e2e/questions.rs"]
+mod questions;
 #[path = "e2e/ratchet.rs"]
 mod ratchet;
+#[path = "e2e/schema.rs"]
+mod schema;
 #[path = "e2e/table.rs"]
 mod table;
 
@@ -84,6 +97,11 @@ fn run() -> Result<ExitCode> {
         consistency::trials(&cases, &engine),
         docs::trials(&engine, bless),
         package::trials(),
+        schema::trials(&cases, &engine, bless),
+        questions::trials(&engine, bless),
+        artifacthub::trials(bless),
+        examples::trials(&engine, bless)?,
+        kwctl::trials(&engine),
         hostile::trials(&engine),
         laws::trials(&engine),
         budgets::trials(&engine),

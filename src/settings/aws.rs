@@ -31,7 +31,7 @@ impl Default for Aws<'_> {
     }
 }
 
-const KEYS: [&str; 4] = ["annotationPrefix", "tokenMountPath", "region", "defaultAudience"];
+pub(super) const KEYS: [&str; 4] = ["annotationPrefix", "tokenMountPath", "region", "defaultAudience"];
 
 /// Reads the map; what it does not say keeps its default.
 #[must_use]
@@ -55,7 +55,7 @@ pub fn read<'a>(value: Value<'_, 'a, '_>, problems: &mut Problems) -> Aws<'a> {
     aws
 }
 
-fn prefix_problem(text: &str) -> Option<String> {
+pub(super) fn prefix_problem(text: &str) -> Option<String> {
     (!dns::is_subdomain(text)).then(|| {
         "must be a DNS name in lower case, without the slash that follows it, e.g. eks.amazonaws.com".to_owned()
     })
@@ -63,7 +63,7 @@ fn prefix_problem(text: &str) -> Option<String> {
 
 /// The API server refuses mount paths with a colon.
 /// <https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#volumes-1>
-fn path_problem(text: &str) -> Option<String> {
+pub(super) fn path_problem(text: &str) -> Option<String> {
     let fits = text.strip_prefix('/').is_some_and(|parts| {
         parts.split('/').all(|part| !matches!(part, "" | "." | ".."))
             && !text.contains(':')
@@ -72,7 +72,7 @@ fn path_problem(text: &str) -> Option<String> {
     (!fits).then(|| "must be an absolute path without . and .., without a slash at the end, e.g. /var/run/secrets/eks.amazonaws.com/serviceaccount".to_owned())
 }
 
-fn region_problem(text: &str) -> Option<String> {
+pub(super) fn region_problem(text: &str) -> Option<String> {
     let fits = dns::is_label(text) && text.contains('-') && text.ends_with(|c: char| c.is_ascii_digit());
     (!fits).then(|| "must be the name of a region, e.g. eu-west-1".to_owned())
 }

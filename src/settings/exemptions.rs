@@ -52,7 +52,8 @@ impl Exemptions<'_> {
 /// exempt everyone.
 const POD_MAKER: &str = "system:serviceaccount:kube-system:replicaset-controller";
 
-const KEYS: [&str; 8] = ["rules", "namespaces", "serviceAccounts", "names", "kinds", "users", "groups", "reason"];
+pub(super) const KEYS: [&str; 8] =
+    ["rules", "namespaces", "serviceAccounts", "names", "kinds", "users", "groups", "reason"];
 
 impl<'e> Exemption<'e> {
     /// Whether it removes this rule where it matches.
@@ -148,7 +149,7 @@ fn rules(value: Value<'_, '_, '_>, rule_ids: &[&'static str], problems: &mut Pro
     rules
 }
 
-fn user_problem(pattern: &str) -> Option<String> {
+pub(super) fn user_problem(pattern: &str) -> Option<String> {
     senseless(pattern).or_else(|| {
         glob::matches(pattern, POD_MAKER)
             .then(|| format!("matches {POD_MAKER}, which makes the Pods of everyone; name people or other accounts"))
@@ -159,7 +160,7 @@ fn user_problem(pattern: &str) -> Option<String> {
 const POD_MAKER_GROUPS: [&str; 3] =
     ["system:serviceaccounts", "system:serviceaccounts:kube-system", "system:authenticated"];
 
-fn group_problem(pattern: &str) -> Option<String> {
+pub(super) fn group_problem(pattern: &str) -> Option<String> {
     senseless(pattern).or_else(|| {
         POD_MAKER_GROUPS.iter().find(|group| glob::matches(pattern, group)).map(|group| {
             format!("matches {group}, a group of {POD_MAKER}, which makes the Pods of everyone; name a group of people")

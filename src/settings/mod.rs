@@ -4,6 +4,7 @@
 
 pub mod action;
 pub mod aws;
+pub mod declared;
 pub mod dns;
 pub mod exemptions;
 pub mod params;

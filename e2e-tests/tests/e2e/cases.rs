@@ -28,7 +28,8 @@ pub fn trials(cases: &Arc<Cases>, engine: &Arc<Engine>, bless: bool) -> Vec<Tria
     (0..cases.len()).map(trial).collect()
 }
 
-fn run(case: &Case, engine: &Engine, bless: bool) -> Result<()> {
+/// Runs a case, or writes what it expects.
+pub fn run(case: &Case, engine: &Engine, bless: bool) -> Result<()> {
     let actual = answer(case, engine)?;
     if bless {
         if let Some(difference) = actual.bless(&case.dir)? {

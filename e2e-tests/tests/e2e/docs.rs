@@ -49,10 +49,14 @@ const TODO: &str = "TODO: ";
 pub fn trials(engine: &Arc<Engine>, bless: bool) -> Vec<Trial> {
     let mut trials = vec![
         Trial::test("docs::readme", move || readme(bless).map_err(failed)),
+        Trial::test("docs::threat_model", move || threat_model(bless).map_err(failed)),
         Trial::test("docs::links", || links().map_err(failed)),
+        Trial::test("docs::anchors", || anchors().map_err(failed)),
         Trial::test("docs::commands", || commands().map_err(failed)),
         Trial::test("docs::compared_with_the_webhook", || compared_with_the_webhook().map_err(failed)),
     ];
+    let with_engine = Arc::clone(engine);
+    trials.push(Trial::test("docs::readme_examples", move || readme_examples(&with_engine).map_err(failed)));
     let with_engine = Arc::clone(engine);
     trials.push(Trial::test("docs::settings", move || settings(&with_engine).map_err(failed)));
     for &rule in RULES {
@@ -76,7 +80,56 @@ fn readme(bless: bool) -> Result<()> {
     });
     let table =
         "| rule | judges | default | what it asks |\n|---|---|---|---|\n".to_owned() + &rows.collect::<String>();
-    settle(&path, &text, &fill(&text, "rules", &table)?, bless)
+    let mut filled = fill(&text, "rules", &table)?;
+    for (name, part) in [("examples", examples_table()?), ("limits", limits()?)] {
+        filled = fill(&filled, name, &part)?;
+    }
+    settle(&path, &text, &filled, bless)
+}
+
+/// The examples, each with the first sentence of its own comment.
+fn examples_table() -> Result<String> {
+    let mut table = "| file | what it is |\n|---|---|\n".to_owned();
+    for folder in ["examples", "examples/settings"] {
+        let mut paths = Vec::new();
+        for entry in fs::read_dir(repository().join(folder)).with_context(|| folder.to_owned())? {
+            paths.push(entry?.path());
+        }
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+        paths.sort();
+        for path in paths {
+            let text = read(&path)?;
+            let name = path.file_stem().unwrap_or_default().to_string_lossy();
+            let comment = text.lines().skip_while(|line| line.contains("yaml-language-server"));
+            let comment: Vec<&str> = comment.map_while(|line| line.strip_prefix('#')).map(str::trim).collect();
+            let comment = comment.join(" ");
+            let (sentence, _) = comment.split_once(". ").unwrap_or((comment.trim_end_matches('.'), ""));
+            ensure!(
+                !sentence.is_empty(),
+                "{folder}/{name}.yaml: the first line must be a comment that says what it is"
+            );
+            let shown = folder.trim_start_matches("examples").trim_start_matches('/');
+            let shown = if shown.is_empty() { name.to_string() } else { format!("{shown}/{name}") };
+            let _ = writeln!(table, "| [{shown}.yaml]({folder}/{name}.yaml) | {} |", cell(sentence));
+        }
+    }
+    Ok(table)
+}
+
+/// The limits of `budgets.toml`, in words.
+fn limits() -> Result<String> {
+    let budgets: toml::Table = toml::from_str(&read(&repository().join("budgets.toml"))?).context("budgets.toml")?;
+    let number = |table: &str, key: &str| {
+        let value = budgets.get(table).and_then(|table| table.get(key));
+        value.map(ToString::to_string).with_context(|| format!("budgets.toml: {table}.{key}"))
+    };
+    let bytes: u32 = number("module", "max-bytes")?.parse()?;
+    Ok(format!(
+        "Limits are in [budgets.toml](budgets.toml): {} KB for the module (`make test` checks it), and {} times the time of a \
+         policy\nthat accepts unread for an ordinary Pod in a fresh instance (`make bench` measures it).\n",
+        bytes / 1024,
+        number("ratio", "pod accepted")?
+    ))
 }
 
 fn page(rule: &Rule, engine: &Engine, bless: bool) -> Result<()> {
@@ -124,7 +177,7 @@ fn compared_with_the_webhook() -> Result<()> {
 }
 
 /// Compares a file with what it must be, or makes it so.
-fn settle(path: &Path, text: &str, wanted: &str, bless: bool) -> Result<()> {
+pub fn settle(path: &Path, text: &str, wanted: &str, bless: bool) -> Result<()> {
     if text == wanted {
         return Ok(());
     }
@@ -134,7 +187,8 @@ fn settle(path: &Path, text: &str, wanted: &str, bless: bool) -> Result<()> {
         return Ok(());
     }
     let difference = similar::TextDiff::from_lines(text, wanted).unified_diff().to_string();
-    bail!("generated parts are not up to date; `make bless` rewrites them\n{difference}")
+    let file = path.components().skip_while(|it| it.as_os_str() != "..").skip(1).collect::<PathBuf>();
+    bail!("{}: what is generated is not up to date; `make bless` rewrites it\n{difference}", file.display())
 }
 
 /// The text with another content between the markers of a name.
@@ -213,6 +267,36 @@ fn cell(text: &str) -> String {
     text.replace('|', "\\|")
 }
 
+/// The marked objects of the front page are judged with the defaults, and what is said of a refused one stands below it.
+fn readme_examples(engine: &Engine) -> Result<()> {
+    let text = read(&repository().join("README.md"))?;
+    judge_blocks(&json!({}), engine, &text)?;
+    let blocks = blocks(&text);
+    for (refused, said) in blocks.iter().zip(blocks.iter().skip(1)).filter(|(block, _)| block.mark == "yaml refused") {
+        let object = yaml::load_str(&refused.text, "README.md")?.pop().context("an empty block")?.value;
+        let request = ApiServer::new(&[]).request(object, &RequestOptions::default())?;
+        let verdict = engine.evaluate(&request, &json!({}), &[], &Host::default())?.verdict;
+        let message = verdict.message.unwrap_or_default();
+        ensure!(said.mark == "text" && said.text.trim_end() == message, "README.md: what is said is\n{message}");
+    }
+    Ok(())
+}
+
+/// What the policy stops, as the threat model lists it.
+fn threat_model(bless: bool) -> Result<()> {
+    let path = repository().join("docs/threat-model.md");
+    let text = read(&path)?;
+    let list = |is_off: bool| {
+        let rules = RULES.iter().filter(|rule| (rule.default_action().word() == "off") == is_off);
+        rules.fold(String::new(), |mut list, rule| {
+            let _ = writeln!(list, "- {} ([{id}](rules/{id}.md))", rule.summary, id = rule.id);
+            list
+        })
+    };
+    let filled = fill(&text, "stops", &list(false))?;
+    settle(&path, &text, &fill(&filled, "stops-on-request", &list(true))?, bless)
+}
+
 /// Each marked object is judged with the rule's strongest action, every other rule as it is by default.
 fn examples(rule: &Rule, engine: &Engine, text: &str) -> Result<()> {
     let action = rule.actions().last().copied().unwrap_or_default();
@@ -222,6 +306,10 @@ fn examples(rule: &Rule, engine: &Engine, text: &str) -> Result<()> {
     {
         settings.insert((*key).to_owned(), json!(value));
     }
+    judge_blocks(&settings, engine, text)
+}
+
+fn judge_blocks(settings: &Value, engine: &Engine, text: &str) -> Result<()> {
     for block in blocks(text) {
         let wanted = match block.mark {
             "yaml accepted" | "yaml fixed" | "yaml refused" => block.mark.trim_start_matches("yaml "),
@@ -233,7 +321,7 @@ fn examples(rule: &Rule, engine: &Engine, text: &str) -> Result<()> {
         let mut found = "accepted";
         for object in &objects {
             let request = server.request(object.clone(), &RequestOptions::default())?;
-            let verdict = engine.evaluate(&request, &settings, &objects, &Host::default())?.verdict;
+            let verdict = engine.evaluate(&request, settings, &objects, &Host::default())?.verdict;
             found = match (verdict.allowed, verdict.object.is_some()) {
                 (false, _) => "refused",
                 (true, true) if found != "refused" => "fixed",
@@ -256,17 +344,24 @@ fn named_accounts(objects: &[Value]) -> impl Iterator<Item = Value> {
 }
 
 fn settings(engine: &Engine) -> Result<()> {
-    for path in pages()? {
-        for block in blocks(&read(&path)?).into_iter().filter(|block| block.mark == "yaml settings") {
-            let documents = yaml::load_str(&block.text, &path.display().to_string())?;
-            for document in documents {
-                let answer = engine.validate_settings(&document.value)?;
-                let message = answer.message.unwrap_or_default();
-                ensure!(answer.valid, "{}: {message}\n{}", path.display(), block.text);
-            }
-        }
+    for (place, settings) in settings_blocks()? {
+        let answer = engine.validate_settings(&settings)?;
+        ensure!(answer.valid, "{place}: {}\n{settings}", answer.message.unwrap_or_default());
     }
     Ok(())
+}
+
+/// The settings of every block marked `yaml settings`, with the page where it is.
+pub fn settings_blocks() -> Result<Vec<(String, Value)>> {
+    let mut found = Vec::new();
+    for path in pages()? {
+        for block in blocks(&read(&path)?).into_iter().filter(|block| block.mark == "yaml settings") {
+            let place = path.display().to_string();
+            let documents = yaml::load_str(&block.text, &place)?;
+            found.extend(documents.into_iter().map(|document| (place.clone(), document.value)));
+        }
+    }
+    Ok(found)
 }
 
 /// A link into the repository leads somewhere.
@@ -281,6 +376,27 @@ fn links() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A link to a heading leads to one.
+fn anchors() -> Result<()> {
+    for path in pages()? {
+        let text = read(&path)?;
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next()).filter(|it| !it.contains(':'));
+        for (file, anchor) in links.filter_map(|link| link.split_once('#')) {
+            let target = if file.is_empty() { path.clone() } else { path.parent().unwrap_or(&path).join(file) };
+            let target = read(&target)?;
+            let mut headings = target.lines().filter(|line| line.starts_with('#')).map(slug);
+            ensure!(headings.any(|it| it == anchor), "{}: there is no heading #{anchor} in `{file}`", path.display());
+        }
+    }
+    Ok(())
+}
+
+/// The anchor that GitHub makes of a heading.
+fn slug(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+    text.chars().filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_')).collect()
 }
 
 /// Every `make` command that a page names is there.
@@ -326,7 +442,7 @@ fn blocks(text: &str) -> Vec<Block<'_>> {
 }
 
 /// Every page for people.
-fn pages() -> Result<Vec<PathBuf>> {
+pub fn pages() -> Result<Vec<PathBuf>> {
     let root = repository();
     let mut pages = vec![root.join("e2e-tests/README.md")];
     for folder in ["", "docs", "docs/rules"] {
@@ -341,6 +457,6 @@ fn pages() -> Result<Vec<PathBuf>> {
     Ok(pages)
 }
 
-fn read(path: &Path) -> Result<String> {
+pub fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| path.display().to_string())
 }

@@ -31,6 +31,7 @@ pub fn trials() -> Vec<Trial> {
     vec![
         Trial::test("package::metadata", || metadata().map_err(failed)),
         Trial::test("package::manifests_load", || manifests_load().map_err(failed)),
+        Trial::test("package::workflows", || workflows().map_err(failed)),
         Trial::test("package::twins_work_together", || twins_work_together().map_err(failed)),
         Trial::test("package::irsa_needs_no_webhook", || irsa_needs_no_webhook().map_err(failed)),
         Trial::test("package::demo_keeps_its_word", || demo_keeps_its_word().map_err(failed)),
@@ -52,6 +53,11 @@ fn metadata() -> Result<()> {
     let account = json!([{"apiVersion": "v1", "kind": "ServiceAccount"}]);
     ensure!(metadata["contextAwareResources"] == account, "contextAwareResources");
 
+    let shown = metadata["annotations"]["io.artifacthub.resources"].as_str().unwrap_or_default().to_lowercase();
+    let shown: BTreeSet<String> = shown.split(", ").map(|kind| format!("{kind}s")).collect();
+    let asked = requests(&metadata).iter().filter_map(|it| Some(it.rsplit_once(' ')?.1.to_owned())).collect();
+    ensure!(shown == asked, "io.artifacthub.resources: {shown:?}\nmust be: {asked:?}");
+
     // The release job looks for the version line by line.
     let key = "io.kubewarden.policy.version";
     ensure!(text.matches(key).count() == 1, "{key} must occur once");
@@ -62,6 +68,38 @@ fn metadata() -> Result<()> {
     for (key, value) in metadata["annotations"].as_object().into_iter().flatten() {
         ensure!(value.as_str().is_some_and(|value| !value.is_empty()), "annotations.{key} must be a text");
     }
+    Ok(())
+}
+
+/// Workflows use what is pinned and what there is, and test on the oldest Rust that is promised.
+fn workflows() -> Result<()> {
+    let read = |path: &str| fs::read_to_string(repository().join(path)).with_context(|| path.to_owned());
+    let makefile = read("Makefile")?;
+    for path in files(&repository().join(".github/workflows"))? {
+        let (name, text) = (path.display(), fs::read_to_string(&path)?);
+        for action in text.lines().filter_map(|line| line.trim_start_matches([' ', '-']).strip_prefix("uses: ")) {
+            let (_, commit) = action.split_once('@').unwrap_or((action, ""));
+            let commit = commit.split(' ').next().unwrap_or_default();
+            let is_pinned = commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
+            ensure!(is_pinned || action.starts_with("./"), "{name}: {action} must be pinned to a commit");
+        }
+        for command in
+            text.split(['\n', '&']).filter_map(|line| line.trim().trim_start_matches("run: ").strip_prefix("make "))
+        {
+            let target = command.split(' ').next().unwrap_or_default();
+            ensure!(makefile.contains(&format!("\n{target}:")), "{name}: `make {target}` does not exist");
+        }
+    }
+    let manifest: toml::Table = toml::from_str(&read("Cargo.toml")?).context("Cargo.toml")?;
+    let rust = manifest["workspace"]["package"]["rust-version"].as_str().unwrap_or_default();
+    let wanted = format!("rust: [\"{rust}\", stable]");
+    ensure!(
+        read(".github/workflows/test.yml")?.contains(&wanted),
+        "test.yml: must have {wanted}, as Cargo.toml promises"
+    );
+    // The checks of a release look for the version with a pattern that takes the first match.
+    let versions = read("Cargo.toml")?.lines().filter(|line| line.starts_with("version = \"")).count();
+    ensure!(versions == 1, "Cargo.toml: one line must start with `version = \"`, {versions} do");
     Ok(())
 }
 
@@ -84,8 +122,13 @@ fn requests(spec: &Value) -> BTreeSet<String> {
 /// Every policy in `examples/` is accepted by a policy server.
 fn manifests_load() -> Result<()> {
     let mut found = 0;
+    let metadata = load("metadata.yml")?.pop().context("metadata.yml is empty")?;
+    let annotation = |key: &str| metadata["annotations"][key].as_str().unwrap_or_default().to_owned();
+    let (image, version) = (annotation("io.kubewarden.policy.ociUrl"), annotation("io.kubewarden.policy.version"));
+    let module = format!("registry://{image}:v{version}");
     for path in manifests()? {
         let name = path.display();
+        let text = fs::read_to_string(&path)?;
         for manifest in load(&path)?.iter().filter(|manifest| is_policy(manifest)) {
             found += 1;
             let spec = &manifest["spec"];
@@ -95,8 +138,13 @@ fn manifests_load() -> Result<()> {
                 mutating == (spec["settings"]["phase"] != json!("validating")),
                 "{name}: phase and mutating differ"
             );
-            ensure!(spec["failurePolicy"] == json!("Fail"), "{name}: failurePolicy");
-            ensure!(spec["namespaceSelector"].is_object(), "{name}: namespaceSelector");
+            // What only looks on must not stand in the way while the policy server is down.
+            let wanted = if spec["mode"] == json!("monitor") { "Ignore" } else { "Fail" };
+            ensure!(spec["failurePolicy"] == json!(wanted), "{name}: failurePolicy must be {wanted}");
+            let has_namespace = manifest["kind"] == json!("AdmissionPolicy");
+            ensure!(has_namespace || spec["namespaceSelector"].is_object(), "{name}: namespaceSelector");
+            let is_settled = !text.contains("registry://") || text.contains(&module);
+            ensure!(is_settled, "{name}: the module must be {module}, as in metadata.yml");
         }
     }
     ensure!(found >= 2, "examples/ has {found} policies");

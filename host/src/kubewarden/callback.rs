@@ -37,6 +37,12 @@ pub struct HostCall {
     /// What the guest was told instead of an answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// What the guest sent.
+    #[serde(skip)]
+    pub payload: Vec<u8>,
+    /// What it was answered; empty where there is an error.
+    #[serde(skip)]
+    pub answer: Vec<u8>,
 }
 
 /// A line the guest logged.
@@ -94,6 +100,8 @@ pub(super) fn callback(grants: Arc<Grants>, recorder: Arc<Recorder>) -> Box<wapc
                 namespace: namespace.to_owned(),
                 operation: operation.to_owned(),
                 error: answer.as_ref().err().cloned(),
+                payload: payload.to_vec(),
+                answer: answer.clone().unwrap_or_default(),
             });
         });
         answer.map_err(Into::into)

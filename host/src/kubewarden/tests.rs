@@ -217,10 +217,11 @@ fn a_look_up_that_is_granted_is_answered_and_recorded() {
     let evaluation = policy.evaluate(&request(json!({}))).unwrap();
     let found: Value = serde_json::from_slice(&evaluation.answer.unwrap()).unwrap();
     assert_eq!(found["metadata"]["name"], "app");
-    assert_eq!(
-        evaluation.host_calls,
-        [HostCall { namespace: "kubernetes".to_owned(), operation: "get_resource".to_owned(), error: None }]
-    );
+    let [HostCall { namespace, operation, error, payload, answer }] = evaluation.host_calls.as_slice() else {
+        panic!("{:?}", evaluation.host_calls)
+    };
+    assert_eq!((namespace.as_str(), operation.as_str(), error), ("kubernetes", "get_resource", &None));
+    assert_eq!((String::from_utf8_lossy(payload).as_ref(), answer), (LOOK_UP, &serde_json::to_vec(&found).unwrap()));
 }
 
 #[rstest]

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The settings outside of the rules, declared as the rules declare their
+//! parameters. The JSON schema, the form and their tests are made from this;
+//! the policy itself reads them by hand, once per request, and links none of it.
+
+use super::params::{Kind, Param};
+use super::reader::senseless;
+use super::{LookupMode, Phase, Templates, TreatWarnAs};
+use crate::matching::account;
+
+/// The settings that are a value or a list.
+pub static COMMON: &[Param] = &[
+    Param {
+        name: "phase",
+        kind: Kind::Choice(Phase::WORDS),
+        default: r#""mutating""#,
+        doc: "which of the two policies of a deployment this is; in the `validating` one, which runs after all mutating webhooks, `mutate` reads `reject`",
+    },
+    Param {
+        name: "templates",
+        kind: Kind::Choice(Templates::WORDS),
+        default: r#""check""#,
+        doc: "what happens to workloads: `check` judges them as their Pods will be, `fix` returns the fixed template too, `ignore` accepts them",
+    },
+    Param {
+        name: "serviceAccountLookup",
+        kind: Kind::Choice(LookupMode::WORDS),
+        default: r#""optional""#,
+        doc: "whether a Pod's ServiceAccount is read from the cluster; `required` rejects where it cannot be",
+    },
+    Param {
+        name: "exemptSystemNamespaces",
+        kind: Kind::Flag,
+        default: "true",
+        doc: "whether `kube-system`, `kube-public` and `kube-node-lease` are left alone",
+    },
+    Param {
+        name: "treatWarnAs",
+        kind: Kind::Choice(TreatWarnAs::WORDS),
+        default: r#""warn""#,
+        doc: "what a warning counts as; `reject` is for audit reports, where a warning reads as a pass",
+    },
+    Param {
+        name: "extraApiAudiences",
+        kind: Kind::Globs(super::api_audience_problem),
+        default: "[]",
+        doc: "more audiences that the cluster's own API server takes: what its `--api-audiences` says",
+    },
+    Param {
+        name: "customTemplates",
+        kind: Kind::Entries(CUSTOM_TEMPLATE),
+        default: "[]",
+        doc: "custom resources that carry a Pod template; name them in the policy's `rules` too",
+    },
+    Param {
+        name: "exemptions",
+        kind: Kind::Entries(EXEMPTION),
+        default: "[]",
+        doc: "who and what the rules leave alone: all fields of an entry must match, the entries of a field are alternatives",
+    },
+];
+
+/// The fields of `aws`: how the cluster's EKS Pod identity webhook is set up.
+pub static AWS: &[Param] = &[
+    Param {
+        name: "annotationPrefix",
+        kind: Kind::Text(super::aws::prefix_problem),
+        default: r#""eks.amazonaws.com""#,
+        doc: "what stands before `/role-arn` (the webhook's `--annotation-prefix`)",
+    },
+    Param {
+        name: "tokenMountPath",
+        kind: Kind::Text(super::aws::path_problem),
+        default: r#""/var/run/secrets/eks.amazonaws.com/serviceaccount""#,
+        doc: "the directory of the token (`--token-mount-path`)",
+    },
+    Param {
+        name: "region",
+        kind: Kind::Text(super::aws::region_problem),
+        default: r#""""#,
+        doc: "the region that the webhook injects (`--aws-default-region`); empty: none",
+    },
+    Param {
+        name: "defaultAudience",
+        kind: Kind::Text(senseless),
+        default: r#""sts.amazonaws.com""#,
+        doc: "the audience where an account names none (`--token-audience`)",
+    },
+];
+
+/// The fields of an entry of `customTemplates`; all are required.
+pub static CUSTOM_TEMPLATE: &[Param] = &[
+    Param { name: "apiGroup", kind: Kind::Text(senseless), default: "", doc: "the group, without a version" },
+    Param { name: "kind", kind: Kind::Text(senseless), default: "", doc: "the kind" },
+    Param {
+        name: "path",
+        kind: Kind::Text(senseless),
+        default: "",
+        doc: "where the template is, e.g. `spec.template`",
+    },
+];
+
+/// The fields of an entry of `exemptions`; one of them besides `rules` and `reason` is required.
+pub static EXEMPTION: &[Param] = &[
+    Param {
+        name: "rules",
+        kind: Kind::Texts { of: "rules", problem: senseless },
+        default: "[]",
+        doc: "the rules that leave it alone; empty: all",
+    },
+    Param { name: "namespaces", kind: Kind::Globs(senseless), default: "[]", doc: "namespaces of the object" },
+    Param {
+        name: "serviceAccounts",
+        kind: Kind::Globs(account::problem),
+        default: "[]",
+        doc: "accounts, as `namespace/name`: the Pod's, or the object itself",
+    },
+    Param {
+        name: "names",
+        kind: Kind::Globs(senseless),
+        default: "[]",
+        doc: "names of the object, or its `generateName`",
+    },
+    Param { name: "kinds", kind: Kind::Globs(senseless), default: "[]", doc: "kinds of the object, e.g. `Job`" },
+    Param {
+        name: "users",
+        kind: Kind::Globs(super::exemptions::user_problem),
+        default: "[]",
+        doc: "who asks; for Pods of workloads that is a controller",
+    },
+    Param {
+        name: "groups",
+        kind: Kind::Globs(super::exemptions::group_problem),
+        default: "[]",
+        doc: "groups of who asks",
+    },
+    Param { name: "reason", kind: Kind::Text(|_| None), default: r#""""#, doc: "why; for people only" },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::object::json::Cursor;
+    use crate::settings::Settings;
+    use crate::settings::reader::Problems;
+
+    /// The problems with settings, and what was read of them.
+    fn read(text: &str) -> (Vec<String>, String) {
+        let mut problems = Problems::default();
+        let read = format!("{:?}", Settings::read(&mut Cursor::new(text), &[], &mut problems).common);
+        (problems.into_lines(), read)
+    }
+
+    fn members(params: &[Param]) -> String {
+        let given = params.iter().filter(|param| !param.default.is_empty());
+        given.map(|param| format!("{:?}:{}", param.name, param.default)).collect::<Vec<_>>().join(",")
+    }
+
+    fn names(params: &[Param]) -> Vec<&str> {
+        params.iter().map(|param| param.name).collect()
+    }
+
+    #[test]
+    fn the_defaults_said_are_the_defaults_unsaid() {
+        let said = format!("{{{},\"aws\":{{{}}}}}", members(COMMON), members(AWS));
+        assert_eq!(read(&said), read("{}"), "{said}");
+    }
+
+    #[test]
+    fn every_key_is_declared_and_every_declared_one_is_a_key() {
+        let mut declared = names(COMMON);
+        declared.extend(["description", "aws", "rules"]);
+        for (mut declared, mut keys) in [
+            (declared, super::super::KEYS.to_vec()),
+            (names(AWS), super::super::aws::KEYS.to_vec()),
+            (names(EXEMPTION), super::super::exemptions::KEYS.to_vec()),
+        ] {
+            declared.sort_unstable();
+            keys.sort_unstable();
+            assert_eq!(declared, keys, "declare the settings in src/settings/declared.rs");
+        }
+        let (problems, _) = read(r#"{"customTemplates":[{"apiGroup":"a.b","kind":"K","path":"spec.template"}]}"#);
+        assert_eq!(problems, Vec::<String>::new());
+        assert_eq!(names(CUSTOM_TEMPLATE), ["apiGroup", "kind", "path"]);
+    }
+}
