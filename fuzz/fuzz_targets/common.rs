@@ -21,10 +21,14 @@ impl Cluster for AnyCluster {
     fn log_not_granted(&self, _: &str) {}
 }
 
-/// Calls `validate`. Whatever comes in, the answer is JSON and says whether the request is accepted.
+/// Calls `validate`.
+pub fn answer(payload: &[u8]) -> Vec<u8> {
+    guest::validate(payload, &AnyCluster)
+}
+
+/// Calls `validate` with JSON. Whatever comes in, the answer is JSON and says whether the request is accepted.
 pub fn validate(payload: &[u8]) -> Value {
-    let bytes = guest::validate(payload, &AnyCluster);
-    let answer: Value = serde_json::from_slice(&bytes).expect("the answer is JSON");
+    let answer: Value = serde_json::from_slice(&answer(payload)).expect("the answer is JSON");
     let accepted = answer["accepted"].as_bool().expect("the answer says whether the request is accepted");
     if accepted {
         assert!(answer.get("code").is_none_or(Value::is_null), "an accepted request has no code: {answer}");
