@@ -184,7 +184,11 @@ fn same_rules() -> Result<()> {
             continue;
         }
         ensure!(spec["rules"] == metadata["rules"], "examples/{}.yaml: rules must be metadata.yml's", example.file);
-        let family = if example.file == "strict" { "strict" } else { "default" };
+        let family = match example.file.as_str() {
+            "strict" => "strict",
+            "irsa-without-webhook" => "injecting",
+            _ => "default",
+        };
         by_settings.entry(family).or_default().insert(spec["settings"]["rules"].to_string());
     }
     for (family, rules) in by_settings {
