@@ -184,7 +184,7 @@ mod tests {
     #[rstest]
     #[case("registry://ghcr.io/kubewarden/policies/serviceaccount-hygiene:v0.1.0", true)]
     #[case("ghcr.io/mirror/serviceaccount-hygiene@sha256:00", true)]
-    #[case("file:///tmp/serviceaccount_hygiene.wasm", true)]
+    #[case("file:///policies/serviceaccount_hygiene.wasm", true)]
     #[case("registry://ghcr.io/kubewarden/policies/pod-privileged:v1", false)]
     #[case("registry://ghcr.io/serviceaccount-hygiene/other:v1", false)]
     fn the_module_is_known_by_its_name(#[case] module: &str, #[case] expected: bool) {
