@@ -18,6 +18,8 @@ pub struct Payload<'a> {
     /// What is wrong with the settings.
     pub problems: Problems,
     rule_ids: &'a [&'static str],
+    /// Settings that stand before the request.
+    early: Option<Cursor<'a>>,
 }
 
 impl<'a> Payload<'a> {
@@ -28,10 +30,18 @@ impl<'a> Payload<'a> {
     /// collected, not returned.
     pub fn read(text: &'a str, rule_ids: &'a [&'static str]) -> Result<Self, Misfit> {
         let mut payload =
-            Self { request: None, settings: Settings::default(), problems: Problems::default(), rule_ids };
+            Self { request: None, settings: Settings::default(), problems: Problems::default(), rule_ids, early: None };
         let mut json = Cursor::new(text);
         let read = view::fields(&mut payload, &mut json).and_then(|()| json.end());
-        read.map(|()| payload).map_err(|misfit| view::based(misfit, ""))
+        read.map_err(|misfit| view::based(misfit, ""))?;
+        if let Some(mut json) = payload.early.take() {
+            payload.read_settings(&mut json);
+        }
+        Ok(payload)
+    }
+
+    fn read_settings(&mut self, json: &mut Cursor<'a>) {
+        self.settings = Settings::read(json, self.rule_ids, self.request.as_ref(), &mut self.problems);
     }
 }
 
@@ -44,8 +54,12 @@ impl<'a> Fields<'a> for Payload<'a> {
         if key == "request" {
             return self.request.fill(json);
         }
+        if self.request.is_none() {
+            self.early = Some(json.clone());
+            return json.skip().map(drop);
+        }
         let start = json.start();
-        self.settings = Settings::read(json, self.rule_ids, &mut self.problems);
+        self.read_settings(json);
         json.skip_unread(start)
     }
 }

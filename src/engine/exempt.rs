@@ -10,6 +10,7 @@ use crate::admission::payload::Payload;
 use crate::admission::subject::Subject;
 use crate::cluster::{AccountRecord, Cluster, LookupError};
 use crate::settings::LookupMode;
+use crate::settings::exemptions::Exemption;
 
 /// The numbers of the entries that match the request of a payload; none where
 /// it cannot be read, which the verdict says.
@@ -30,10 +31,10 @@ fn read(payload: &str) -> Option<Vec<usize>> {
     let review = Review { request, settings: &settings, subject: &subject, lookup: &lookup };
     let scene = review.scene(&meta, &target);
     let (name, accounts) = (scene.name_to_be(), scene.accounts());
-    let matches = common.exemptions.iter().enumerate().filter(|(_, exemption)| {
+    let matches = common.exemptions.iter().filter(|exemption| {
         exemption.matches_envelope(request) && (!exemption.needs_object() || exemption.matches_object(&name, &accounts))
     });
-    Some(matches.map(|(number, _)| number).collect())
+    Some(matches.map(Exemption::number).collect())
 }
 
 /// Exemptions do not look anything up.

@@ -72,7 +72,7 @@ pub fn settings_problem(payload: &[u8]) -> Option<String> {
         return Some(format!("{POLICY}: the settings are {misfit}"));
     }
     let mut problems = Problems::default();
-    let settings = Settings::read(&mut Cursor::new(text), &plan::rule_ids(), &mut problems);
+    let settings = Settings::read(&mut Cursor::new(text), &plan::rule_ids(), None, &mut problems);
     plan::read_all(&settings, &mut problems);
     (!problems.is_empty()).then(|| settings_message(problems))
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::mistake::RoleError;
+use crate::matching::cut;
 
 /// The name of a role with its path, if it has one: what follows `role/` in an
 /// ARN, e.g. `team-a/s3-upload-role`.
@@ -44,7 +45,7 @@ pub fn named(character: char) -> String {
 impl RolePath {
     /// The parts of the path, and last the name.
     pub fn segments(&self) -> impl Iterator<Item = &str> {
-        self.0.split('/')
+        cut::all(&self.0, b'/')
     }
 
     /// The path that AWS keeps for itself, if the role is below one. IAM does

@@ -2,6 +2,7 @@
 //! Patterns for ServiceAccounts: `namespace/name`, each half a glob over its
 //! own half, so that no `*` reaches across the slash.
 
+use super::cut;
 use super::glob::{self, Glob};
 use crate::settings::reader::senseless;
 
@@ -11,9 +12,7 @@ use crate::settings::reader::senseless;
 pub fn any(patterns: &[Glob<'_>], namespace: &str, name: &str) -> bool {
     !namespace.is_empty()
         && patterns.iter().any(|pattern| {
-            pattern
-                .as_str()
-                .split_once('/')
+            cut::once(pattern.as_str(), b'/')
                 .is_some_and(|(namespaces, names)| glob::matches(namespaces, namespace) && glob::matches(names, name))
         })
 }
@@ -22,8 +21,7 @@ pub fn any(patterns: &[Glob<'_>], namespace: &str, name: &str) -> bool {
 #[must_use]
 pub fn problem(pattern: &str) -> Option<String> {
     senseless(pattern).or_else(|| {
-        let is_pair = pattern
-            .split_once('/')
+        let is_pair = cut::once(pattern, b'/')
             .is_some_and(|(namespace, name)| !namespace.is_empty() && !name.is_empty() && !name.contains('/'));
         (!is_pair).then(|| "must be namespace/name, e.g. monitoring/prometheus-*".to_owned())
     })

@@ -306,14 +306,14 @@ impl<'a> Cursor<'a> {
     fn skip_plain(&mut self) {
         const ONES: u64 = 0x0101_0101_0101_0101;
         const HIGHS: u64 = 0x8080_8080_8080_8080;
-        // The high bit of each byte that is zero; exact up to the lowest one.
-        const fn zeros(word: u64) -> u64 {
-            word.wrapping_sub(ONES) & !word & HIGHS
-        }
         let bytes = self.text.as_bytes();
         while let Some(chunk) = bytes.get(self.at..).and_then(<[u8]>::first_chunk) {
             let word = u64::from_le_bytes(*chunk);
-            let stop = zeros(word ^ (ONES * 0x22)) | zeros(word ^ (ONES * 0x5c));
+            // The high bit of each byte that is a quote or a backslash; exact up
+            // to the lowest one. Bytes beyond ASCII have their own high bit.
+            let quotes = (word ^ (ONES * 0x22)).wrapping_sub(ONES);
+            let backslashes = (word ^ (ONES * 0x5c)).wrapping_sub(ONES);
+            let stop = (quotes | backslashes) & !word & HIGHS;
             if stop != 0 {
                 self.at += stop.trailing_zeros() as usize / 8;
                 return;

@@ -147,7 +147,7 @@ mod tests {
     /// The problems with settings, and what was read of them.
     fn read(text: &str) -> (Vec<String>, String) {
         let mut problems = Problems::default();
-        let read = format!("{:?}", Settings::read(&mut Cursor::new(text), &[], &mut problems).common);
+        let read = format!("{:?}", Settings::read(&mut Cursor::new(text), &[], None, &mut problems).common);
         (problems.into_lines(), read)
     }
 

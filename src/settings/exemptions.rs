@@ -8,10 +8,11 @@ use super::reader::{Problems, Value, senseless, unknown};
 use crate::admission::request::Request;
 use crate::matching::account;
 use crate::matching::glob::{self, Glob};
+use crate::object::json::{Cursor, Kind};
 
-/// The list of exemptions. All patterns stand in one list, and an entry knows
-/// its spans of it: a list of their own for each would be most of what large
-/// settings cost.
+/// The exemptions that may match a request. All patterns stand in one list, and
+/// an entry knows its spans of it: a list of their own for each would be most of
+/// what large settings cost.
 #[derive(Debug, Default)]
 pub struct Exemptions<'a> {
     patterns: Vec<Glob<'a>>,
@@ -21,6 +22,8 @@ pub struct Exemptions<'a> {
 /// One entry of `exemptions`.
 #[derive(Debug, Default)]
 struct Entry {
+    /// Its number in the settings.
+    number: usize,
     /// The rules it removes; none named means every rule.
     rules: Vec<&'static str>,
     namespaces: Span,
@@ -56,6 +59,12 @@ pub(super) const KEYS: [&str; 8] =
     ["rules", "namespaces", "serviceAccounts", "names", "kinds", "users", "groups", "reason"];
 
 impl<'e> Exemption<'e> {
+    /// Its number in the settings, from 0.
+    #[must_use]
+    pub const fn number(self) -> usize {
+        self.entry.number
+    }
+
     /// Whether it removes this rule where it matches.
     #[must_use]
     pub fn covers(self, rule: &str) -> bool {
@@ -99,14 +108,24 @@ fn fits(patterns: &[Glob<'_>], text: &str) -> bool {
     patterns.is_empty() || (!text.is_empty() && glob::any(patterns, text))
 }
 
-/// Reads the list of exemptions.
-pub fn read<'a>(list: Value<'_, 'a, '_>, rule_ids: &[&'static str], problems: &mut Problems) -> Exemptions<'a> {
+/// Reads the list of exemptions. With a request, entries for others than that
+/// are passed over without a second look: large organisations have hundreds, and
+/// what is in them was looked at when the settings were checked.
+pub fn read<'a>(
+    list: Value<'_, 'a, '_>,
+    rule_ids: &[&'static str],
+    request: Option<&Request<'_>>,
+    problems: &mut Problems,
+) -> Exemptions<'a> {
     let mut exemptions = Exemptions::default();
     let Exemptions { patterns, entries } = &mut exemptions;
-    list.list(problems, &mut |_, mut value, problems| {
+    list.list(problems, &mut |number, mut value, problems| {
+        if request.is_some_and(|request| value.passed_by(&mut |json| is_for_others(json, request))) {
+            return;
+        }
         let path = value.path;
         let is_map = value.is_map();
-        let mut entry = Entry::default();
+        let mut entry = Entry { number, ..Entry::default() };
         let mut matchers = 0;
         value.map(problems, &mut |key, value, problems| {
             let (span, problem): (_, fn(&str) -> Option<String>) = match key {
@@ -134,6 +153,33 @@ pub fn read<'a>(list: Value<'_, 'a, '_>, rule_ids: &[&'static str], problems: &m
         entries.push(entry);
     });
     exemptions
+}
+
+/// Whether an entry names another namespace, kind or user than the request's.
+/// An entry that is not as it should be is for everyone, and then read in full.
+fn is_for_others(entry: &mut Cursor<'_>, request: &Request<'_>) -> bool {
+    let mut others = false;
+    let walked = entry.members(&mut |key, json| {
+        let text = match key.written {
+            "\"namespaces\"" => request.namespace(),
+            "\"kinds\"" => request.kind(),
+            "\"users\"" => request.user().name(),
+            _ => return json.skip().map(drop),
+        };
+        let start = json.start();
+        if others || json.nothing() || json.kind() != Kind::List {
+            return json.skip_unread(start);
+        }
+        let mut fits = false;
+        json.entries(&mut |json| {
+            let pattern = json.string()?;
+            fits = fits || glob::matches(&pattern, text);
+            Ok(())
+        })?;
+        others = !fits;
+        Ok(())
+    });
+    others && walked.is_ok()
 }
 
 fn rules(value: Value<'_, '_, '_>, rule_ids: &[&'static str], problems: &mut Problems) -> Vec<&'static str> {
@@ -171,7 +217,6 @@ pub(super) fn group_problem(pattern: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::object::json::Cursor;
     use crate::object::view;
     use crate::settings::reader::Path;
 
@@ -180,7 +225,7 @@ mod tests {
     fn read_all(text: &str) -> (Exemptions<'_>, Vec<String>) {
         let mut problems = Problems::default();
         let exemptions =
-            read(Value::new(&mut Cursor::new(text), Path::Key(&Path::Root, "exemptions")), &IDS, &mut problems);
+            read(Value::new(&mut Cursor::new(text), Path::Key(&Path::Root, "exemptions")), &IDS, None, &mut problems);
         (exemptions, problems.into_lines())
     }
 

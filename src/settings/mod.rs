@@ -10,6 +10,7 @@ pub mod exemptions;
 pub mod params;
 pub mod reader;
 
+use crate::admission::request::Request;
 use crate::matching::glob::{self, Glob};
 use crate::object::json::Cursor;
 use crate::object::view::Text;
@@ -183,9 +184,15 @@ impl Common<'_> {
 
 impl<'a> Settings<'a> {
     /// Reads everything but the rules' own parts from where a cursor is. `rule_ids`
-    /// are the rules that there are.
+    /// are the rules that there are. With a request, exemptions of others are
+    /// passed over.
     #[must_use]
-    pub fn read(json: &mut Cursor<'a>, rule_ids: &[&'static str], problems: &mut Problems) -> Self {
+    pub fn read(
+        json: &mut Cursor<'a>,
+        rule_ids: &[&'static str],
+        request: Option<&Request<'_>>,
+        problems: &mut Problems,
+    ) -> Self {
         let mut settings = Self::default();
         if json.nothing() {
             return settings;
@@ -213,7 +220,7 @@ impl<'a> Settings<'a> {
                 "extraApiAudiences" => common.extra_api_audiences = value.globs(api_audience_problem, problems),
                 "aws" => common.aws = aws::read(value, problems),
                 "customTemplates" => common.custom_templates = custom_templates(value, problems),
-                "exemptions" => common.exemptions = exemptions::read(value, rule_ids, problems),
+                "exemptions" => common.exemptions = exemptions::read(value, rule_ids, request, problems),
                 "rules" => value.map(problems, &mut |id, rule, _| rules.push((id.to_owned(), rule.raw()))),
                 other => problems.note(&value.path, unknown(other, "setting", &KEYS)),
             }
@@ -294,7 +301,7 @@ mod tests {
 
     fn problems(text: &str) -> Vec<String> {
         let mut problems = Problems::default();
-        drop(Settings::read(&mut Cursor::new(text), &IDS, &mut problems));
+        drop(Settings::read(&mut Cursor::new(text), &IDS, None, &mut problems));
         problems.into_lines()
     }
 
@@ -302,7 +309,7 @@ mod tests {
     fn empty_settings_are_the_defaults() {
         for text in ["null", "{}", r#"{"phase":null,"exemptions":[],"templates":"","description":"x"}"#] {
             let mut problems = Problems::default();
-            let settings = Settings::read(&mut Cursor::new(text), &IDS, &mut problems);
+            let settings = Settings::read(&mut Cursor::new(text), &IDS, None, &mut problems);
             assert!(problems.is_empty());
             assert_eq!(settings.common.phase, Phase::Mutating);
             assert_eq!(settings.common.templates, Templates::Check);
@@ -356,6 +363,7 @@ mod tests {
         let settings = Settings::read(
             &mut Cursor::new(r#"{"extraApiAudiences":["https://issuer.example/*"]}"#),
             &IDS,
+            None,
             &mut Problems::default(),
         );
         for audience in [

@@ -104,6 +104,17 @@ impl<'c, 'a, 'p> Value<'c, 'a, 'p> {
         problems.note(&self.path, format_args!("must be {wanted}, is {found}{hint}"));
     }
 
+    /// Lets `look` go ahead from here. If it says so, what it went over counts
+    /// as read.
+    pub fn passed_by(&mut self, look: &mut dyn FnMut(&mut Cursor<'a>) -> bool) -> bool {
+        let mut ahead = self.json.clone();
+        let passed = look(&mut ahead);
+        if passed {
+            self.json.follow(&ahead);
+        }
+        passed
+    }
+
     /// Walks the members of a map that are not absent: `null`, `""` and `[]`
     /// mean absent everywhere, because forms and Helm store them.
     pub fn map(self, problems: &mut Problems, each: EachMember<'_, 'a>) {

@@ -7,7 +7,7 @@ use super::Holder;
 use crate::identity::role_arn::fields;
 use crate::identity::role_path::{named, takes};
 use crate::identity::{AccountId, Partition, RoleArn, RoleError};
-use crate::matching::glob;
+use crate::matching::{cut, glob};
 use crate::object::place::Shown;
 use crate::object::view::Text;
 use crate::settings::reader::{senseless, unknown};
@@ -49,13 +49,13 @@ impl<'a> RolePattern<'a> {
 fn allows_role(pattern: &str, arn: &RoleArn, holder: Holder<'_>) -> bool {
     let mut segments = arn.role.segments();
     let covered =
-        pattern.split('/').all(|pattern| segments.next().is_some_and(|segment| covers(pattern, segment, holder)));
+        cut::all(pattern, b'/').all(|pattern| segments.next().is_some_and(|segment| covers(pattern, segment, holder)));
     covered && segments.next().is_none()
 }
 
 fn covers(pattern: &str, segment: &str, holder: Holder<'_>) -> bool {
-    let Some((before, rest)) = pattern.split_once('{') else { return glob::matches(pattern, segment) };
-    let Some((placeholder, after)) = rest.split_once('}') else { return false };
+    let Some((before, rest)) = cut::once(pattern, b'{') else { return glob::matches(pattern, segment) };
+    let Some((placeholder, after)) = cut::once(rest, b'}') else { return false };
     let name = match placeholder {
         "namespace" => holder.namespace,
         "serviceAccount" => holder.account,
@@ -111,7 +111,7 @@ fn check(pattern: &str) -> Result<(), String> {
 }
 
 fn check_segments(role: &str) -> Result<(), String> {
-    role.split('/').try_for_each(check_segment)
+    cut::all(role, b'/').try_for_each(check_segment)
 }
 
 fn check_segment(segment: &str) -> Result<(), String> {
@@ -121,13 +121,16 @@ fn check_segment(segment: &str) -> Result<(), String> {
     let (mut placeholders, mut stars) = (0_usize, false);
     let mut rest = segment;
     loop {
-        let (literal, behind) = rest.split_once('{').map_or((rest, None), |(before, behind)| (before, Some(behind)));
-        if let Some(character) = literal.chars().find(|&character| !takes(character) && character != '*') {
-            return Err(format!("has {}, which no role has; {ALPHABET}", Shown(&named(character))));
+        let (literal, behind) = cut::once(rest, b'{').map_or((rest, None), |(before, behind)| (before, Some(behind)));
+        for character in literal.chars() {
+            match character {
+                '*' => stars = true,
+                _ if takes(character) => {}
+                _ => return Err(format!("has {}, which no role has; {ALPHABET}", Shown(&named(character)))),
+            }
         }
-        stars |= literal.contains('*');
         let Some(behind) = behind else { break };
-        let Some((placeholder, after)) = behind.split_once('}') else {
+        let Some((placeholder, after)) = cut::once(behind, b'}') else {
             return Err("has { without }".to_owned());
         };
         if !PLACEHOLDERS.contains(&placeholder) {

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Cutting short texts in parts. The library's search is made for long ones: for
+//! names, paths and ARNs, to get it going costs more than to look at each byte.
+
+/// The text before and behind the first `at`, which is ASCII.
+#[must_use]
+#[inline]
+pub fn once(text: &str, at: u8) -> Option<(&str, &str)> {
+    let found = text.bytes().position(|byte| byte == at)?;
+    Some((text.get(..found)?, text.get(found + 1..)?))
+}
+
+/// The texts between all `at`, as `str::split` has them.
+pub fn all(text: &str, at: u8) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let (part, behind) = once(text, at).map_or((text, None), |(part, behind)| (part, Some(behind)));
+        rest = behind;
+        Some(part)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{all, once};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn cuts_as_the_library_does(text in "[a/é]{0,8}") {
+            prop_assert_eq!(once(&text, b'/'), text.split_once('/'));
+            prop_assert_eq!(all(&text, b'/').collect::<Vec<_>>(), text.split('/').collect::<Vec<_>>());
+        }
+    }
+}
