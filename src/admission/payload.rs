@@ -63,3 +63,22 @@ impl<'a> Fields<'a> for Payload<'a> {
         json.skip_unread(start)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::exemptions::Exemption;
+
+    /// Hosts write the request first; nothing relies on that.
+    #[test]
+    fn settings_may_stand_before_the_request() {
+        let request = r#""request": {"namespace": "shop", "kind": {"kind": "Pod"}}"#;
+        let settings = r#""settings": {"exemptions": [{"namespaces": ["bank"]}, {"namespaces": ["shop"]}], "phse": 1}"#;
+        for text in [format!("{{{request}, {settings}}}"), format!("{{{settings}, {request}}}")] {
+            let payload = Payload::read(&text, &[]).unwrap();
+            let exemptions: Vec<_> = payload.settings.common.exemptions.iter().map(Exemption::number).collect();
+            assert_eq!(exemptions, [1]);
+            assert_eq!(payload.problems.into_lines(), ["phse: unknown setting phse; did you mean phase?"]);
+        }
+    }
+}

@@ -219,6 +219,10 @@ mod tests {
     use super::*;
     use crate::object::view;
     use crate::settings::reader::Path;
+    use proptest::collection::vec;
+    use proptest::option;
+    use proptest::prelude::*;
+    use proptest::sample::select;
 
     const IDS: [&str; 2] = ["pod-automount", "default-service-account"];
 
@@ -300,6 +304,88 @@ mod tests {
         assert!(!matches("q", &[("team-a", "app")]));
         assert!(!matches("p1", &[("team-a", "app2")]));
         assert!(!matches("p1", &[("", "web")]));
+    }
+
+    const REQUEST: &str =
+        r#"{"namespace":"shop","kind":{"kind":"Pod"},"userInfo":{"username":"alice","groups":["people"]}}"#;
+
+    fn read_for(request: &Request<'_>, text: &str) -> (Vec<usize>, Vec<String>) {
+        let mut problems = Problems::default();
+        let mut json = Cursor::new(text);
+        let exemptions = read(Value::new(&mut json, Path::Root), &IDS, Some(request), &mut problems);
+        assert_eq!(json.end(), Ok(()), "{text}");
+        (exemptions.iter().map(Exemption::number).collect(), problems.into_lines())
+    }
+
+    #[test]
+    fn entries_for_others_are_passed_over() {
+        let request = view::read(REQUEST, "").unwrap();
+        let numbers = |text: &str| {
+            let (numbers, problems) = read_for(&request, text);
+            assert_eq!(problems, Vec::<String>::new(), "{text}");
+            numbers
+        };
+        assert_eq!(numbers(r#"[{"namespaces":["team-*","bank"],"reason":"x"},{"namespaces":["b*","sh*"]}]"#), [1]);
+        assert_eq!(
+            numbers(r#"[{"kinds":["Job"]},{"kinds":["P?d","Job"]},{"users":["bob"]},{"users":["al*"]}]"#),
+            [1, 3]
+        );
+        assert_eq!(numbers(r#"[{"kinds":["Pod"],"namespaces":["bank"],"users":["alice"]}]"#), [0; 0]);
+        // Fields that are as good as absent, and what only the object tells.
+        assert_eq!(numbers(r#"[{"namespaces":[ ],"kinds":null,"users":"","names":["a"]},{"groups":["b"]}]"#), [0, 1]);
+        assert_eq!(numbers(r#"[{"namespaces":["\u0073hop"]}]"#), [0]);
+        // What is in them was looked at when the settings were checked.
+        assert_eq!(numbers(r#"[{"namespaces":["bank"],"namespace":7,"rules":{"x":["]"]}},{"names":["a"]}]"#), [1]);
+    }
+
+    #[test]
+    fn entries_that_are_not_as_they_should_be_are_read_in_full() {
+        let request = view::read(REQUEST, "").unwrap();
+        for (text, problem) in [
+            (r#"[{"namespaces":"bank"}]"#, "settings[0].namespaces: must be a list, is a string"),
+            (
+                r#"[{"namespaces":["bank",7]}]"#,
+                "settings[0].namespaces[1]: must be a string, is a number; write it in quotes",
+            ),
+            (r#"[["bank"]]"#, "settings[0]: must be a map, is a list"),
+        ] {
+            assert_eq!(read_for(&request, text).1, [problem]);
+        }
+    }
+
+    proptest! {
+        /// To pass entries over changes nothing of what is exempt.
+        #[test]
+        fn no_entry_that_matches_is_passed_over(entries in vec(entry(), 0..5)) {
+            let text = format!("[{}]", entries.join(","));
+            let request: Request<'_> = view::read(REQUEST, "").unwrap();
+            let (all, problems) = read_all(&text);
+            let matching = |exemptions: &Exemptions<'_>| -> Vec<usize> {
+                exemptions.iter().filter(|entry| entry.matches_envelope(&request)).map(Exemption::number).collect()
+            };
+            prop_assert_eq!(problems, Vec::<String>::new());
+            let (read, _) = read_for(&request, &text);
+            let wanted = matching(&all);
+            prop_assert!(wanted.iter().all(|number| read.contains(number)), "{:?} of {:?}", read, wanted);
+        }
+    }
+
+    /// An entry with some of the fields, in any order.
+    fn entry() -> impl Strategy<Value = String> {
+        let field = |key: &'static str, words: &'static [&'static str]| {
+            vec(select(words), 1..3).prop_map(move |words| format!("{key:?}:{words:?}"))
+        };
+        let fields = (
+            option::of(field("namespaces", &["shop", "bank", "*", "s*p"])),
+            option::of(field("kinds", &["Pod", "Job", "P*"])),
+            option::of(field("users", &["alice", "bob", "a*e"])),
+            option::of(field("groups", &["people", "p*", "robots"])),
+            field("names", &["web", "*"]),
+        );
+        fields
+            .prop_map(|(a, b, c, d, e)| [a, b, c, d, Some(e)].into_iter().flatten().collect::<Vec<String>>())
+            .prop_shuffle()
+            .prop_map(|fields| format!("{{{}}}", fields.join(",")))
     }
 
     #[test]
