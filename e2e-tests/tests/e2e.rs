@@ -14,7 +14,7 @@
 //! - `schema::...`, `questions::...`, `artifacthub::...`: files made from the rules' declarations; `BLESS=1` rewrites them
 //! - `example::<file>::<policy>::<case>`: the examples, run as they are; `BLESS=1` rewrites what they expect
 //! - `kwctl::...`: what `make e2e-tests` gives to kwctl
-//! - `hostile::...`: payloads that no API server sends
+//! - `hostile::...`: payloads that no API server sends, and what they cost
 //! - `law::...`: what holds for every Pod on its way through the API server, on made-up ones
 //! - `budget::...`: limits of `budgets.toml`
 //! - `count::...`: what requests cost, counted; `BLESS=1` rewrites `counts.toml`
@@ -87,6 +87,7 @@ fn run() -> Result<ExitCode> {
 
     let engine = Arc::new(Engine::load().context("cannot load the policy")?);
     let cases = Arc::new(case::find_all(&repository().join("e2e-tests/cases"))?);
+    let counted = Arc::default();
     let trials = [
         cases::trials(&cases, &engine, bless),
         table::trials(&engine),
@@ -102,10 +103,10 @@ fn run() -> Result<ExitCode> {
         artifacthub::trials(bless),
         examples::trials(&engine, bless)?,
         kwctl::trials(&engine),
-        hostile::trials(&engine),
+        hostile::trials(&counted),
         laws::trials(&engine),
         budgets::trials(&engine),
-        counts::trials(&engine, bless),
+        counts::trials(&engine, &counted, bless),
     ];
     Ok(libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code())
 }

@@ -78,7 +78,8 @@ pub fn settings_problem(payload: &[u8]) -> Option<String> {
 }
 
 fn settings_message(problems: Problems) -> String {
-    summary::message("in the settings", &problems.into_lines(), usize::MAX)
+    let lines = problems.into_lines();
+    summary::message("in the settings", &lines.iter().map(String::as_str).collect::<Vec<_>>(), usize::MAX)
 }
 
 fn unreadable(misfit: &Misfit) -> Verdict {

@@ -19,7 +19,7 @@ const WARNINGS: usize = 1800;
 
 /// A message: a count, then one line each.
 #[must_use]
-pub fn message(place: &str, lines: &[String], most: usize) -> String {
+pub fn message(place: &str, lines: &[&str], most: usize) -> String {
     let mut message = format!("{POLICY}: {} problem{}", lines.len(), if lines.len() == 1 { "" } else { "s" });
     if !place.is_empty() {
         message.push(' ');
@@ -40,14 +40,9 @@ pub fn message(place: &str, lines: &[String], most: usize) -> String {
 /// The rejection for some remarks.
 #[must_use]
 pub fn rejection(remarks: &[Remark]) -> Rejection {
-    Rejection {
-        code: Code::Forbidden,
-        message: message("", &sorted(&remarks.iter().map(Remark::to_string).collect::<Vec<_>>()), LISTED),
-    }
-}
-
-fn sorted(lines: &[String]) -> Vec<String> {
-    Names::of(lines.iter().map(String::as_str)).distinct().into_iter().map(str::to_owned).collect()
+    let lines: Vec<String> = remarks.iter().map(Remark::to_string).collect();
+    let lines = Names::of(lines.iter().map(String::as_str)).distinct();
+    Rejection { code: Code::Forbidden, message: message("", &lines, LISTED) }
 }
 
 /// The warnings: one per finding, per fix and per fix to come.
@@ -57,7 +52,7 @@ pub fn warnings(findings: &[Remark], fixed: &[Remark], foreseen: &[Remark]) -> V
         format!("{}: {}: Pods made from this template will be changed: {}", remark.rule, remark.place, remark.text())
     });
     let lines: Vec<String> = findings.iter().chain(fixed).map(Remark::to_string).chain(foreseen).collect();
-    let lines = sorted(&lines);
+    let lines = Names::of(lines.iter().map(String::as_str)).distinct();
     let (count, mut used) = (lines.len(), 0);
     let mut kept = Vec::new();
     for line in lines {
@@ -74,9 +69,9 @@ pub fn warnings(findings: &[Remark], fixed: &[Remark], foreseen: &[Remark]) -> V
     kept
 }
 
-fn cut(line: String) -> String {
+fn cut(line: &str) -> String {
     if line.chars().count() <= WARNING {
-        return line;
+        return line.to_owned();
     }
     line.chars().take(WARNING - 1).chain(['…']).collect()
 }

@@ -66,13 +66,23 @@ fn sort(names: &mut [(&str, usize)]) {
 fn sift_down(names: &mut [(&str, usize)], mut root: usize) {
     loop {
         let left = 2 * root + 1;
-        let greater = if names.get(left) < names.get(left + 1) { left + 1 } else { left };
-        if names.get(greater) <= names.get(root) {
+        let greater = if is_less(names, left, left + 1) { left + 1 } else { left };
+        if !is_less(names, root, greater) {
             return;
         }
         names.swap(root, greater);
         root = greater;
     }
+}
+
+/// Whether both names are there, and the one is less than the other. Texts that
+/// a policy says many times begin alike, and WebAssembly compares byte by byte:
+/// what is equal is passed eight bytes at a time.
+fn is_less(names: &[(&str, usize)], one: usize, other: usize) -> bool {
+    let (Some((one, at)), Some((other, behind))) = (names.get(one), names.get(other)) else { return false };
+    let ((ones, _), (others, _)) = (one.as_bytes().as_chunks::<8>(), other.as_bytes().as_chunks::<8>());
+    let alike = 8 * ones.iter().zip(others).take_while(|(one, other)| one == other).count();
+    (one.as_bytes().get(alike..), at) < (other.as_bytes().get(alike..), behind)
 }
 
 #[cfg(test)]
@@ -91,7 +101,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn sorts_as_the_library_does(texts in prop::collection::vec("[a-c]{0,3}", 0..40)) {
+        fn sorts_as_the_library_does(texts in prop::collection::vec("(aaaaaaaa){0,2}[a-cé]{0,3}", 0..40)) {
             let mut expected: Vec<(&str, usize)> = texts.iter().map(String::as_str).zip(0..).collect();
             expected.sort_unstable();
             prop_assert_eq!(Names::of(texts.iter().map(String::as_str)).0, expected);

@@ -6,12 +6,15 @@
 #[must_use]
 pub fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
-    // Three rows of the table of prefixes; `before` is needed for swaps.
-    let mut before: Vec<usize> = Vec::new();
+    // Three rows of the table of prefixes, taken in turn; `before` is needed for
+    // swaps.
+    let mut before: Vec<usize> = Vec::with_capacity(b.len() + 1);
     let mut above: Vec<usize> = (0..=b.len()).collect();
+    let mut current: Vec<usize> = Vec::with_capacity(b.len() + 1);
     let mut last = None;
     for (row, from) in a.chars().enumerate() {
-        let mut current = vec![row + 1];
+        current.clear();
+        current.push(row + 1);
         for (column, to) in b.iter().enumerate() {
             let at = |line: &[usize], index: usize| line.get(index).copied().unwrap_or(usize::MAX);
             let mut cost = (at(&above, column) + usize::from(from != *to))
@@ -24,7 +27,7 @@ pub fn distance(a: &str, b: &str) -> usize {
             current.push(cost);
         }
         last = Some(from);
-        before = std::mem::replace(&mut above, current);
+        (before, above, current) = (above, current, before);
     }
     above.last().copied().unwrap_or_default()
 }

@@ -29,7 +29,7 @@ impl Place {
         if self.0.is_empty() {
             return Self(name.to_owned());
         }
-        Self(format!("{}.{name}", self.0))
+        Self([&self.0, ".", name].concat())
     }
 
     /// A member whose key is data, such as an annotation.
@@ -90,6 +90,10 @@ impl fmt::Display for Named<'_> {
 }
 
 fn show(text: &str, most: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    // As almost all texts are.
+    if text.len() <= most && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return f.write_str(text);
+    }
     let mut characters = text.chars();
     for character in characters.by_ref().take(most) {
         if character.is_control() || is_invisible(character) {

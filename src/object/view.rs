@@ -291,7 +291,11 @@ pub fn fields<'a>(view: &mut dyn Fields<'a>, json: &mut Cursor<'a>) -> Read<()> 
             return Err(Box::new(Misfit::Twice { path: [".", &key].concat() }));
         }
         seen |= bit;
-        view.set(&key, json).map_err(|misfit| misfit.inside(&[".", &key]))
+        view.set(&key, json).map_err(|misfit| {
+            // As messages write keys of annotations everywhere.
+            let (before, behind) = if key.bytes().any(|byte| byte == b'.') { ("[\"", "\"]") } else { (".", "") };
+            misfit.inside(&[before, &key, behind])
+        })
     })
 }
 

@@ -40,10 +40,10 @@ struct Counts {
 
 /// The module with its counters on, compiled by whoever needs it first.
 #[derive(Default)]
-struct Lazy(OnceLock<Result<CountedModule, String>>);
+pub(crate) struct Lazy(OnceLock<Result<CountedModule, String>>);
 
 impl Lazy {
-    fn get(&self) -> Result<&CountedModule> {
+    pub(crate) fn get(&self) -> Result<&CountedModule> {
         let module = self.0.get_or_init(|| CountedModule::load().map_err(|error| format!("{error:#}")));
         module.as_ref().map_err(|error| anyhow!("{error}"))
     }
@@ -51,10 +51,9 @@ impl Lazy {
 
 type Test = Box<dyn FnOnce(&CountedModule, &Engine) -> Result<()> + Send>;
 
-pub fn trials(engine: &Arc<Engine>, bless: bool) -> Vec<Trial> {
-    let lazy = Arc::new(Lazy::default());
+pub fn trials(engine: &Arc<Engine>, lazy: &Arc<Lazy>, bless: bool) -> Vec<Trial> {
     let trial = |name: &str, test: Test| {
-        let (lazy, engine) = (Arc::clone(&lazy), Arc::clone(engine));
+        let (lazy, engine) = (Arc::clone(lazy), Arc::clone(engine));
         Trial::test(name, move || lazy.get().and_then(|module| test(module, &engine)).map_err(failed))
     };
     vec![

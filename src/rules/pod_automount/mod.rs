@@ -228,9 +228,7 @@ impl<'a> PodAutomount<'a> {
         }
         let annotations = workload.annotations()?;
         let asking = annotations.iter().find(|(key, value)| {
-            value
-                .as_ref()
-                .is_some_and(|value| glob::any(&self.keep_for_annotations, &format!("{key}={}", value.as_str())))
+            value.as_ref().is_some_and(|value| glob::any(&self.keep_for_annotations, &[key, "=", value].concat()))
         });
         Ok(asking.map(|(key, _)| key.to_owned()))
     }
