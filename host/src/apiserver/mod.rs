@@ -12,6 +12,8 @@
 //! | [`defaulting`] | `pkg/apis/core/v1/{conversion,defaults}.go` |
 //! | [`service_account_plugin`] | `plugin/pkg/admission/serviceaccount/admission.go` |
 //! | [`pod_validation`] | `pkg/apis/core/validation/validation.go` |
+//!
+//! and [`webhooks`] what other projects document of theirs.
 
 mod defaulting;
 mod envelope;
@@ -20,6 +22,7 @@ mod kinds;
 mod node;
 mod pod_validation;
 mod service_account_plugin;
+mod webhooks;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,6 +30,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use error::ApiError;
+pub use webhooks::Webhook;
 
 use envelope::Target;
 use service_account_plugin::{Account, Plugin};

@@ -11,7 +11,7 @@ use super::node::Node;
 use super::{ApiError, ApiServer, Pass, RequestOptions};
 
 /// Where containers find the API token.
-const TOKEN_MOUNT_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+pub(super) const TOKEN_MOUNT_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /// What the name of the token volume starts with.
 const VOLUME_PREFIX: &str = "kube-api-access-";
@@ -25,7 +25,7 @@ const NAME_ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
 const MIRROR_ANNOTATION: &str = "kubernetes.io/config.mirror";
 const ENFORCE_MOUNTABLE_SECRETS: &str = "kubernetes.io/enforce-mountable-secrets";
 
-/// What the plugin reads of a ServiceAccount.
+/// What the plugin, and webhooks, read of a ServiceAccount.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Account {
     name: String,
@@ -33,6 +33,7 @@ pub(super) struct Account {
     image_pull_secrets: Vec<String>,
     secrets: Vec<String>,
     enforce_mountable_secrets: bool,
+    annotations: Map<String, Value>,
 }
 
 impl Account {
@@ -56,7 +57,13 @@ impl Account {
             secrets: names("secrets"),
             // What Go's `strconv.ParseBool` takes for true.
             enforce_mountable_secrets: matches!(enforce, Some("1" | "t" | "T" | "true" | "TRUE" | "True")),
+            annotations: annotations.and_then(Value::as_object).cloned().unwrap_or_default(),
         }
+    }
+
+    /// An annotation that is a text.
+    pub fn annotation(&self, key: &str) -> Option<&str> {
+        self.annotations.get(key)?.as_str()
     }
 }
 

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Mutating webhooks that clusters have beside the policy, as far as tokens, the volumes that hold them and the
+//! containers that mount them are concerned.
+//!
+//! Each follows what its project documents, with the values of its own chart or manifest. What a namespace says is not
+//! simulated: a Pod asks for them itself.
+
+mod eks;
+mod istio;
+mod linkerd;
+mod vault;
+
+use std::fmt;
+
+use serde_json::{Map, Value, json};
+
+use super::envelope::Target;
+use super::node::Node;
+use super::service_account_plugin::Account;
+use super::{ApiError, ApiServer, RequestOptions, decode};
+
+/// A webhook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Webhook {
+    /// The EKS Pod identity webhook, for an account with the annotation `eks.amazonaws.com/role-arn`.
+    Irsa,
+    /// The same one, in a cluster where the Pod's account has an EKS Pod Identity association.
+    EksPodIdentity,
+    /// Istio's sidecar injector.
+    Istio,
+    /// Linkerd's proxy injector.
+    Linkerd,
+    /// `HashiCorp`'s Vault Agent injector.
+    VaultAgent,
+}
+
+impl Webhook {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Irsa, Self::EksPodIdentity, Self::Istio, Self::Linkerd, Self::VaultAgent];
+
+    fn inject(self, pod: &mut Node<'_>, account: &Account) -> Result<(), ApiError> {
+        match self {
+            Self::Irsa => eks::inject_role(pod, account),
+            Self::EksPodIdentity => eks::inject_container_credentials(pod, account),
+            Self::Istio => istio::inject(pod),
+            Self::Linkerd => linkerd::inject(pod),
+            Self::VaultAgent => vault::inject(pod).map_err(|why| self.denied(&why)),
+        }
+    }
+
+    /// A refusal as the API server words it
+    /// (`staging/src/k8s.io/apiserver/pkg/admission/plugin/webhook/errors/statuserror.go`).
+    fn denied(self, why: &ApiError) -> ApiError {
+        ApiError::BadRequest(format!("admission webhook \"{self}\" denied the request: {why}"))
+    }
+}
+
+/// The name that it is registered under.
+impl fmt::Display for Webhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Irsa | Self::EksPodIdentity => "pod-identity-webhook.amazonaws.com",
+            Self::Istio => "object.sidecar-injector.istio.io",
+            Self::Linkerd => "linkerd-proxy-injector.linkerd.io",
+            Self::VaultAgent => "vault.hashicorp.com",
+        })
+    }
+}
+
+impl ApiServer {
+    /// What becomes of a new Pod that this webhook is called for: with its patch applied, decoded and defaulted again,
+    /// which is what the next webhook gets to see.
+    ///
+    /// # Errors
+    /// When the webhook, or the decoder, refuses the Pod.
+    pub fn call(&self, webhook: Webhook, mut pod: Value, options: &RequestOptions) -> Result<Value, ApiError> {
+        let target = Target::of(&mut pod, options)?;
+        let mut root = Node::root(&mut pod)?;
+        root.default_to("spec", Map::new());
+        let name = match root.child("spec")? {
+            Some(spec) => spec.text("serviceAccountName")?.unwrap_or_default().to_owned(),
+            None => String::new(),
+        };
+        let account = self.account(target.namespace.as_deref().unwrap_or_default(), &name).unwrap_or_default();
+        webhook.inject(&mut root, &account)?;
+        decode(&mut pod, &target)?;
+        Ok(pod)
+    }
+}
+
+/// Both lists of containers that webhooks look through, in the order of a Pod's start.
+const CONTAINER_LISTS: [&str; 2] = ["initContainers", "containers"];
+
+/// A Pod's annotation, or its label; one of another type is none.
+fn marked<'p>(pod: &'p Node<'_>, kind: &str, key: &str) -> Option<&'p str> {
+    pod.fields.get("metadata")?.get(kind)?.get(key)?.as_str()
+}
+
+/// Sets an annotation or a label.
+fn mark(pod: &mut Node<'_>, kind: &str, key: &str, value: &str) -> Result<(), ApiError> {
+    pod.default_to("metadata", Map::new());
+    if let Some(mut metadata) = pod.child("metadata")? {
+        metadata.default_to(kind, Map::new());
+        if let Some(marks) = metadata.child(kind)? {
+            marks.fields.insert(key.to_owned(), value.into());
+        }
+    }
+    Ok(())
+}
+
+/// The Pod's specification, which [`ApiServer::call`] has seen to.
+fn spec_of<'p>(pod: &'p mut Node<'_>) -> Result<Node<'p>, ApiError> {
+    pod.child("spec")?.ok_or_else(|| ApiError::BadRequest("the Pod has no spec".to_owned()))
+}
+
+/// Whether an entry of this name is in a list.
+fn has_named(owner: &mut Node<'_>, list: &str, name: &str) -> Result<bool, ApiError> {
+    for entry in owner.list(list)? {
+        if entry.text("name")? == Some(name) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Adds a volume unless there is one of its name.
+fn add_volume(spec: &mut Node<'_>, name: &str, source: &str, value: Value) -> Result<(), ApiError> {
+    if !has_named(spec, "volumes", name)? {
+        spec.list_mut("volumes")?.push(json!({"name": name, source: value}));
+    }
+    Ok(())
+}
+
+/// A projected volume of one token.
+fn token(audience: &str, seconds: i64, path: &str) -> Value {
+    let token = json!({"audience": audience, "expirationSeconds": seconds, "path": path});
+    json!({"sources": [{"serviceAccountToken": token}]})
+}
+
+#[cfg(test)]
+mod tests;
