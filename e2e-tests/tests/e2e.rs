@@ -45,6 +45,8 @@ mod hostile;
 mod invariants;
 #[path = "e2e/kwctl.rs"]
 mod kwctl;
+#[path = "e2e/later_webhooks.rs"]
+mod later_webhooks;
 #[path = "e2e/laws.rs"]
 mod laws;
 #[expect(dead_code, reason = "each test uses its part of the generator")]
@@ -105,6 +107,7 @@ fn run() -> Result<ExitCode> {
         kwctl::trials(&engine),
         hostile::trials(&counted),
         laws::trials(&engine),
+        later_webhooks::trials(&engine),
         budgets::trials(&engine),
         counts::trials(&engine, &counted, bless),
     ];

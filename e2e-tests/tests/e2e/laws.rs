@@ -99,7 +99,7 @@ fn hold(engine: &Engine, law: Law) -> Result<(), Failed> {
 }
 
 /// Makes every rule that can fix fix.
-fn fixing(settings: &mut Value) {
+pub fn fixing(settings: &mut Value) {
     let required = settings.get("serviceAccountLookup") == Some(&json!("required"));
     let rules = RULES.iter().filter(|rule| rule.changes_objects() && (required || !rule.injects()));
     for rule in rules {

@@ -1,0 +1,630 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! A token that the policy took off stays away, whatever other webhooks do before and after it.
+//!
+//! A Pod goes the whole way: the API server's plugin, the webhooks in any order with the mutating policy among them,
+//! the plugin again, once more those that ask for it, validation, and the validating twin.
+//! <https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#reinvocation-policy>
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use e2e_tests::case::Host;
+use e2e_tests::engine::Engine;
+use e2e_tests::expectation::Verdict;
+use libtest_mimic::{Failed, Trial};
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+use proptest::test_runner::{TestCaseError, TestRunner};
+use sa_hygiene::apiserver::{ApiServer, RequestOptions, Webhook};
+use serde_json::{Map, Value, json};
+use serviceaccount_hygiene::rules::RULES;
+
+use crate::laws::fixing;
+use crate::objects::settings::settings;
+use crate::objects::{NAMESPACE, pod, written_pod};
+
+/// How many Pods.
+const CASES: u32 = 600;
+
+/// Of which so many must lose their token and be stored, with each webhook having added something.
+const STORED: usize = 5;
+
+/// And so many must be refused by the Vault Agent injector because they lost it.
+const REFUSED_BY_VAULT: usize = 2;
+
+pub fn trials(engine: &Arc<Engine>) -> Vec<Trial> {
+    let (law, small) = (Arc::clone(engine), Arc::clone(engine));
+    vec![
+        Trial::test("law::a_denied_token_stays_away_from_later_webhooks", move || hold(&law)),
+        Trial::test("law::what_webhooks_make_of_small_pods", move || small_pods(&small)),
+    ]
+}
+
+/// Who is called for a Pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Caller {
+    Policy,
+    Webhook(Webhook),
+    /// Mounts the API token into every container, whoever took it off.
+    Rogue,
+}
+
+/// What a cluster is like.
+#[derive(Debug, Clone)]
+struct Surroundings {
+    /// In the order of their names.
+    callers: Vec<Caller>,
+    /// Whether the policy, and the others, ask to be called again when someone changed the Pod after them.
+    again: (bool, bool),
+    openshift: bool,
+    /// `app` and `default`.
+    accounts: [Value; 2],
+}
+
+/// What became of a Pod.
+#[derive(Debug)]
+enum End {
+    /// Neither law nor policy have anything to do with it: it was invalid from the start, or the settings are.
+    Skipped,
+    /// The policy refuses it, in either phase, and says why.
+    Refused(String),
+    /// A webhook refuses it.
+    Denied {
+        by: Webhook,
+        token_was_taken: bool,
+    },
+    Stored {
+        token_was_taken: bool,
+        injected: BTreeSet<Webhook>,
+    },
+}
+
+/// How often.
+#[derive(Debug, Default)]
+struct Tally {
+    refused: usize,
+    /// Stored without the token that it came with.
+    stored: usize,
+    /// Of these, by what was injected; `None`: nothing.
+    injected: BTreeMap<Option<Webhook>, usize>,
+    refused_by_vault: usize,
+}
+
+impl Tally {
+    fn count(&mut self, end: &End) {
+        match end {
+            End::Refused(_) => self.refused += 1,
+            End::Denied { by: Webhook::VaultAgent, token_was_taken: true } => self.refused_by_vault += 1,
+            End::Stored { token_was_taken: true, injected } => {
+                self.stored += 1;
+                let injected = injected.iter().map(|webhook| Some(*webhook));
+                let mut kinds: Vec<_> = injected.collect();
+                kinds.extend(kinds.is_empty().then_some(None));
+                kinds.into_iter().for_each(|kind| *self.injected.entry(kind).or_default() += 1);
+            }
+            End::Skipped | End::Denied { .. } | End::Stored { .. } => {}
+        }
+    }
+
+    /// Whether enough happened for the law to be about something.
+    fn is_enough(&self) -> bool {
+        let kinds = Webhook::ALL.map(Some).into_iter().chain([None]);
+        let mut counts = kinds.map(|kind| self.injected.get(&kind).copied().unwrap_or_default());
+        counts.all(|count| count >= STORED) && self.refused_by_vault >= REFUSED_BY_VAULT && self.refused > 0
+    }
+}
+
+fn hold(engine: &Engine) -> Result<(), Failed> {
+    // The seed is PROPTEST_RNG_SEED, if that is set.
+    let mut runner = TestRunner::new(ProptestConfig { cases: CASES, failure_persistence: None, ..Default::default() });
+    let tally = RefCell::new(Tally::default());
+    let outcome = runner.run(&(asking_pod(), twin_settings(), surroundings()), |(pod, settings, surroundings)| {
+        let end = Course::new(engine, &settings, &surroundings).run(pod)?;
+        tally.borrow_mut().count(&end);
+        Ok(())
+    });
+    outcome.map_err(|error| Failed::from(error.to_string()))?;
+    let tally = tally.into_inner();
+    if tally.is_enough() { Ok(()) } else { Err(format!("too little happened: {tally:?}").into()) }
+}
+
+/// A Pod that asks for some of the webhooks.
+fn asking_pod() -> BoxedStrategy<Value> {
+    let mark = |kind: &'static str, key: &'static str, values: &'static [&'static str]| {
+        option::weighted(0.6, select(values)).prop_map(move |value| value.map(|value| (kind, key, value)))
+    };
+    let marks = (
+        mark("labels", "sidecar.istio.io/inject", &["true", "true", "true", "false"]),
+        mark("annotations", "sidecar.istio.io/nativeSidecar", &["true", "false"]),
+        mark("annotations", "linkerd.io/inject", &["enabled", "enabled", "ingress", "disabled"]),
+        mark("annotations", "config.linkerd.io/proxy-enable-native-sidecar", &["true", "false"]),
+        mark("annotations", "vault.hashicorp.com/agent-inject", &["true", "1", "T", "T"]),
+    );
+    // As Vault's documentation has it for Pods without the API token.
+    let own_token = prop::bool::weighted(0.2);
+    (prop_oneof![3 => written_pod(), 1 => pod()], marks, own_token, any::<bool>())
+        .prop_map(|(mut pod, (a, b, c, d, e), own_token, is_silent)| {
+            if is_silent {
+                put(&mut pod, &["spec", "automountServiceAccountToken"], Value::Null);
+            }
+            let name = ("annotations", "vault.hashicorp.com/agent-service-account-token-volume-name", "vault-token");
+            for (kind, key, value) in [a, b, c, d, e, own_token.then_some(name)].into_iter().flatten() {
+                put(&mut pod, &["metadata", kind, key], json!(value));
+            }
+            if own_token {
+                let token = json!({"audience": "vault", "expirationSeconds": 3600, "path": "token"});
+                let volume = json!({"name": "vault-token", "projected": {"sources": [{"serviceAccountToken": token}]}});
+                if let Some(spec) = pod.get_mut("spec").and_then(Value::as_object_mut) {
+                    let volumes = spec.entry("volumes").or_insert_with(|| json!([]));
+                    volumes.as_array_mut().into_iter().for_each(|volumes| volumes.push(volume.clone()));
+                }
+            }
+            pod
+        })
+        .boxed()
+}
+
+/// Sets what is below these keys; maps on the way there are made.
+fn put(value: &mut Value, path: &[&str], to: Value) {
+    let mut place = value;
+    for key in path {
+        let Some(map) = place.as_object_mut() else { return };
+        place = map.entry(*key).or_insert_with(|| json!({}));
+    }
+    *place = to;
+}
+
+/// Settings of both twins, but for the phase. Where every rule may refuse, and few Pods lose their token, hardly one that
+/// did is stored.
+fn twin_settings() -> BoxedStrategy<Value> {
+    /// The rules that change tokens, which stay as they were drawn.
+    const FIXING: [&str; 4] = ["pod-automount", "projected-token-lifetime", "one-year-token", "irsa-injection"];
+    (settings(), any::<bool>(), 0_u8..4)
+        .prop_map(|(mut settings, keeps_for_vault, chance)| {
+            fixing(&mut settings);
+            if chance > 0 {
+                for rule in RULES.iter().filter(|rule| !FIXING.contains(&rule.id)) {
+                    put(&mut settings, &["rules", rule.id], json!("warn"));
+                }
+                put(&mut settings, &["treatWarnAs"], json!("warn"));
+            }
+            if chance > 1 {
+                let mut rule = json!({"action": "mutate", "scope": "all", "optIn": "pod"});
+                if !keeps_for_vault {
+                    put(&mut rule, &["keepForAnnotations"], json!(["example.com/keep=please"]));
+                }
+                if chance > 2 {
+                    let keepers = json!([{"name": "kuma-*", "image": "docker.io/kumahq/kuma-dp:*"}]);
+                    put(&mut rule, &["tokenContainers"], keepers);
+                    put(&mut settings, &["templates"], json!("check"));
+                }
+                put(&mut settings, &["rules", "pod-automount"], rule);
+            }
+            // With its default, the rule notices that someone else mounts what was kept for a token container.
+            if settings.pointer(TOKEN_CONTAINERS).is_some() {
+                put(&mut settings, &["rules", "reserved-volume-name"], json!("reject"));
+            }
+            settings
+        })
+        .boxed()
+}
+
+fn surroundings() -> BoxedStrategy<Surroundings> {
+    let eks = select(vec![Webhook::Irsa, Webhook::Irsa, Webhook::EksPodIdentity]);
+    let others = vec![Webhook::Istio, Webhook::Linkerd, Webhook::VaultAgent];
+    let webhooks = (option::weighted(0.7, eks), subsequence(others, 0..=3)).prop_map(|(eks, others)| {
+        let webhooks = eks.into_iter().chain(others).map(Caller::Webhook);
+        webhooks.chain([Caller::Policy]).collect::<Vec<_>>()
+    });
+    let annotation = |key: &'static str, values: &'static [&'static str]| {
+        option::weighted(0.7, select(values)).prop_map(move |value| value.map(|value| (key.to_owned(), value.into())))
+    };
+    let annotations = (
+        annotation("eks.amazonaws.com/role-arn", &["arn:aws:iam::123456789012:role/app"]),
+        annotation("eks.amazonaws.com/audience", &["sts.amazonaws.com", "vault"]),
+        annotation("eks.amazonaws.com/token-expiration", &["3600", "172800", "1h"]),
+        annotation("eks.amazonaws.com/sts-regional-endpoints", &["true", "regional"]),
+    );
+    let automount = (option::of(any::<bool>()), option::of(any::<bool>()));
+    (webhooks.prop_shuffle(), any::<(bool, bool)>(), any::<bool>(), annotations, automount)
+        .prop_map(|(callers, again, openshift, (a, b, c, d), (app, default))| {
+            let annotations: Map<_, _> = [a, b, c, d].into_iter().flatten().collect();
+            let accounts = [account("app", app, &annotations), account("default", default, &annotations)];
+            Surroundings { callers, again, openshift, accounts }
+        })
+        .boxed()
+}
+
+fn account(name: &str, automount: Option<bool>, annotations: &Map<String, Value>) -> Value {
+    let metadata = json!({"name": name, "namespace": NAMESPACE, "annotations": annotations});
+    json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata, "automountServiceAccountToken": automount})
+}
+
+/// A Pod's way through the API server.
+struct Course<'a> {
+    engine: &'a Engine,
+    settings: &'a Value,
+    surroundings: &'a Surroundings,
+    server: ApiServer,
+    options: RequestOptions,
+}
+
+impl<'a> Course<'a> {
+    fn new(engine: &'a Engine, settings: &'a Value, surroundings: &'a Surroundings) -> Self {
+        let server = ApiServer::new(&surroundings.accounts);
+        let options = RequestOptions { openshift: surroundings.openshift, ..RequestOptions::default() };
+        Self { engine, settings, surroundings, server, options }
+    }
+
+    fn run(&self, pod: Value) -> Result<End, TestCaseError> {
+        let Ok(mut request) = self.server.request(pod, &self.options) else { return Ok(End::Skipped) };
+        let mut twin = self.settings.clone();
+        put(&mut twin, &["phase"], json!("validating"));
+        let mut object = request.get_mut("object").map(Value::take).unwrap_or_default();
+        for settings in [self.settings, &twin] {
+            if !self.engine.validate_settings(settings).map_err(failed)?.valid {
+                return Ok(End::Skipped);
+            }
+        }
+        if self.server.validate(&object).is_err() {
+            return Ok(End::Skipped);
+        }
+
+        let written = object.clone();
+        let mut injected = BTreeSet::new();
+        let (mut taken, mut last): (Option<Taken>, Option<Value>) = (None, None);
+        for is_first in [true, false] {
+            if !is_first {
+                object = self.server.second_pass(object, &self.options).map_err(|error| failed(error.into()))?;
+            }
+            let (policy_again, others_again) = self.surroundings.again;
+            for caller in &self.surroundings.callers {
+                match caller {
+                    Caller::Policy if is_first || policy_again => {
+                        let fixed = match self.mutate(&request, &object)? {
+                            Ok(fixed) => fixed,
+                            Err(why) => return Ok(End::Refused(why)),
+                        };
+                        own_tokens_stay(&object, &fixed)?;
+                        if let Some(last) = &last {
+                            nothing_new(last, &object, &fixed)?;
+                            let third = self.mutate(&request, &fixed)?;
+                            prop_assert_eq!(third.as_ref(), Ok(&fixed), "changed a third time");
+                        }
+                        taken = Taken::by(&object, &fixed, self.settings).or(taken);
+                        last = Some(fixed.clone());
+                        object = fixed;
+                    }
+                    Caller::Webhook(webhook) if is_first || others_again => {
+                        let Ok(changed) = self.server.call(*webhook, object.clone(), &self.options) else {
+                            return Ok(End::Denied { by: *webhook, token_was_taken: taken.is_some() });
+                        };
+                        if changed != object {
+                            injected.insert(*webhook);
+                        }
+                        object = changed;
+                    }
+                    Caller::Rogue if is_first => give_back(&mut object, &written),
+                    Caller::Policy | Caller::Webhook(_) | Caller::Rogue => {}
+                }
+            }
+        }
+        if let Err(errors) = self.server.validate(&object) {
+            return Err(TestCaseError::fail(format!("the Pod is invalid: {}", errors.join("; "))));
+        }
+        let answer = self.ask(&request, &object, &twin)?;
+        if !answer.allowed {
+            return Ok(End::Refused(answer.message.unwrap_or_default()));
+        }
+        if let Some(taken) = &taken {
+            taken.stays_away(&object, &answer.warnings)?;
+        }
+        Ok(End::Stored { token_was_taken: taken.is_some(), injected })
+    }
+
+    /// What the mutating policy makes of an object, or why it refuses it.
+    fn mutate(&self, request: &Value, object: &Value) -> Result<Result<Value, String>, TestCaseError> {
+        let verdict = self.ask(request, object, self.settings)?;
+        let object = || verdict.object.unwrap_or_else(|| object.clone());
+        Ok(if verdict.allowed { Ok(object()) } else { Err(verdict.message.unwrap_or_default()) })
+    }
+
+    fn ask(&self, request: &Value, object: &Value, settings: &Value) -> Result<Verdict, TestCaseError> {
+        let mut request = request.clone();
+        if let Some(request) = request.as_object_mut() {
+            request.insert("object".to_owned(), object.clone());
+        }
+        let mutating = settings.get("phase") != Some(&json!("validating"));
+        let host = Host { mutating, ..Host::default() };
+        let answer = self.engine.evaluate(&request, settings, &self.surroundings.accounts, &host).map_err(failed)?;
+        prop_assert!(!answer.failed, "the guest gave no answer: {:?}", answer.verdict);
+        let verdict = answer.verdict;
+        if !verdict.allowed {
+            let message = verdict.message.clone().unwrap_or_default();
+            let names_a_rule =
+                message.lines().any(|line| RULES.iter().any(|rule| line.starts_with(&format!("- {}: ", rule.id))));
+            prop_assert!(names_a_rule, "a refusal without a reason: {message}");
+        }
+        Ok(verdict)
+    }
+}
+
+fn failed(error: anyhow::Error) -> TestCaseError {
+    TestCaseError::fail(format!("{error:#}"))
+}
+
+/// What the policy took off.
+#[derive(Debug)]
+struct Taken {
+    /// What may be in the Pod from then on: tokens that someone wrote, and those of containers that keep theirs.
+    left: BTreeSet<ApiToken>,
+    /// The API server's own volumes that are left to token containers.
+    kept: BTreeSet<String>,
+}
+
+/// That a container gets at an API token.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct ApiToken {
+    container: String,
+    volume: String,
+}
+
+impl Taken {
+    /// The difference between what the policy got and what it gave; none if it denied nothing.
+    fn by(before: &Value, after: &Value, settings: &Value) -> Option<Self> {
+        let says_no = |pod: &Value| pod.pointer(AUTOMOUNT) == Some(&json!(false));
+        if says_no(before) || !says_no(after) {
+            return None;
+        }
+        let left = api_tokens(after);
+        let has_keepers = settings.pointer(TOKEN_CONTAINERS).is_some();
+        let kept = left.iter().map(|token| &token.volume);
+        let kept = kept.filter(|volume| has_keepers && volume.starts_with("kube-api-access-")).cloned().collect();
+        Some(Self { left, kept })
+    }
+
+    fn stays_away(&self, stored: &Value, warnings: &[String]) -> Result<(), TestCaseError> {
+        prop_assert_eq!(stored.pointer(AUTOMOUNT), Some(&json!(false)), "the field");
+        let there: BTreeSet<&str> = self.left.iter().map(|token| token.volume.as_str()).collect();
+        for token in api_tokens(stored).difference(&self.left) {
+            let is_handed_on = there.contains(token.volume.as_str()) && !self.kept.contains(&token.volume);
+            prop_assert!(is_handed_on, "{token:?} is back, of {self:?}; {warnings:?}");
+        }
+        Ok(())
+    }
+}
+
+const AUTOMOUNT: &str = "/spec/automountServiceAccountToken";
+const TOKEN_CONTAINERS: &str = "/rules/pod-automount/tokenContainers";
+const LISTS: [&str; 3] = ["initContainers", "containers", "ephemeralContainers"];
+
+fn entries<'v>(value: &'v Value, key: &str) -> &'v [Value] {
+    value.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+fn text<'v>(value: &'v Value, key: &str) -> &'v str {
+    value.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
+    LISTS.iter().filter_map(|list| pod.get("spec")?.get(list)?.as_array()).flatten()
+}
+
+fn volumes(pod: &Value) -> &[Value] {
+    pod.get("spec").map_or(&[], |spec| entries(spec, "volumes"))
+}
+
+fn tokens(volume: &Value) -> impl Iterator<Item = &Value> {
+    let sources = volume.get("projected").map_or(&[][..], |projected| entries(projected, "sources"));
+    sources.iter().filter_map(|source| source.get("serviceAccountToken"))
+}
+
+/// Which containers mount a volume with a token that opens the Kubernetes API, told by its source.
+fn api_tokens(pod: &Value) -> BTreeSet<ApiToken> {
+    const AUDIENCES: [&str; 3] = ["", "api", "kubernetes"];
+    let is_api = |token: &Value| {
+        let audience = text(token, "audience");
+        AUDIENCES.contains(&audience) || audience.starts_with("https://kubernetes.default")
+    };
+    let is_legacy = |name: &str| name.rsplit_once("-token-").is_some_and(|(_, suffix)| suffix.len() == 5);
+    let holds_token = |volume: &&Value| {
+        let secret = volume.get("secret").map_or("", |secret| text(secret, "secretName"));
+        tokens(volume).any(is_api) || is_legacy(secret)
+    };
+    let names: BTreeSet<&str> = volumes(pod).iter().filter(holds_token).map(|volume| text(volume, "name")).collect();
+    let mounts = containers(pod).flat_map(|container| {
+        entries(container, "volumeMounts").iter().map(|mount| (text(container, "name"), text(mount, "name")))
+    });
+    mounts
+        .filter(|(_, volume)| names.contains(volume))
+        .map(|(container, volume)| ApiToken { container: container.to_owned(), volume: volume.to_owned() })
+        .collect()
+}
+
+/// What others bring to log in elsewhere is left as it is, but for a lifetime that is lowered.
+fn own_tokens_stay(before: &Value, after: &Value) -> Result<(), TestCaseError> {
+    const OWN: [&str; 5] =
+        ["aws-iam-token", "eks-pod-identity-token", "istio-token", "linkerd-identity-token", "vault-token"];
+    for name in OWN {
+        let is_own = |volume: &&Value| text(volume, "name") == name;
+        let (Some(was), now) = (volumes(before).iter().find(is_own), volumes(after).iter().find(is_own)) else {
+            continue;
+        };
+        let now = now.ok_or_else(|| TestCaseError::fail(format!("the policy removed the volume {name}")))?;
+        for (was, now) in tokens(was).zip(tokens(now)) {
+            let lifetime = |token: &Value| token.get("expirationSeconds").and_then(Value::as_i64);
+            prop_assert!(lifetime(now) <= lifetime(was), "the policy raised the lifetime of {}", name);
+        }
+        prop_assert_eq!(without_lifetimes(was), without_lifetimes(now), "the policy changed the volume");
+        let mounts = |pod: &Value| -> Vec<(String, Value)> {
+            let all = containers(pod).flat_map(|container| {
+                let mounts = entries(container, "volumeMounts").iter().filter(|mount| text(mount, "name") == name);
+                mounts.map(|mount| (text(container, "name").to_owned(), mount.clone())).collect::<Vec<_>>()
+            });
+            all.collect()
+        };
+        let (was, now) = (mounts(before), mounts(after));
+        let lost: Vec<_> = was.iter().filter(|mount| !now.contains(mount)).collect();
+        prop_assert!(lost.is_empty(), "the policy removed mounts: {:?}", lost);
+    }
+    Ok(())
+}
+
+fn without_lifetimes(volume: &Value) -> Value {
+    let mut volume = volume.clone();
+    let sources = volume.pointer_mut("/projected/sources").and_then(Value::as_array_mut);
+    for source in sources.into_iter().flatten() {
+        if let Some(token) = source.get_mut("serviceAccountToken").and_then(Value::as_object_mut) {
+            token.remove("expirationSeconds");
+        }
+    }
+    volume
+}
+
+/// Called again, the policy changes nothing but what came in between.
+fn nothing_new(last: &Value, now: &Value, fixed: &Value) -> Result<(), TestCaseError> {
+    if last == now {
+        prop_assert_eq!(now, fixed, "nothing came in between");
+    }
+    for list in ["volumes", "initContainers", "containers"] {
+        let of = |pod: &Value| -> Vec<Value> { pod.get("spec").map_or(&[][..], |spec| entries(spec, list)).to_vec() };
+        let (now_there, fixed) = (of(now), of(fixed));
+        // A volume that others mount by now is not what it was.
+        let is_untouched = |entry: &Value| {
+            now_there.contains(entry) && (list != "volumes" || mounters(last, entry) == mounters(now, entry))
+        };
+        let changed: Vec<_> =
+            of(last).into_iter().filter(is_untouched).filter(|entry| !fixed.contains(entry)).collect();
+        prop_assert!(changed.is_empty(), "changed though nobody touched them: {:?}", changed);
+    }
+    Ok(())
+}
+
+/// The containers that mount a volume.
+fn mounters<'p>(pod: &'p Value, volume: &Value) -> BTreeSet<&'p str> {
+    let mounts = |container: &&Value| {
+        entries(container, "volumeMounts").iter().any(|mount| text(mount, "name") == text(volume, "name"))
+    };
+    containers(pod).filter(mounts).map(|container| text(container, "name")).collect()
+}
+
+/// What a webhook does that knows better.
+fn give_back(pod: &mut Value, written: &Value) {
+    for key in ["volumes", "containers"] {
+        let was = written.get("spec").and_then(|spec| spec.get(key)).cloned().unwrap_or_default();
+        put(pod, &["spec", key], was);
+    }
+}
+
+/// A small Pod, and how it ends.
+#[derive(Debug, Clone)]
+struct Story {
+    callers: Vec<Caller>,
+    /// Annotations of the Pod and of its account.
+    pod: Value,
+    account: Value,
+    /// Parameters of `pod-automount`.
+    params: Value,
+    /// Rules that are off.
+    off: &'static [&'static str],
+    ends: &'static str,
+}
+
+/// What a cluster admin should know, and that the law can fail: by the twin, and where that is deaf by the law.
+fn small_pods(engine: &Engine) -> Result<(), Failed> {
+    use Caller::{Policy, Rogue, Webhook as Other};
+    use Webhook::{EksPodIdentity, Irsa, Istio, Linkerd, VaultAgent};
+
+    const LOST: &str = "Stored { token_was_taken: true";
+    const RESERVED: &str = "- reserved-volume-name: spec.volumes[kube-api-access-";
+    const DEAF: &[&str] = &["reserved-volume-name", "default-service-account", "one-year-token"];
+    let plain = Story {
+        callers: vec![Policy],
+        pod: json!({}),
+        account: json!({"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/app"}),
+        params: json!({}),
+        off: &[],
+        ends: LOST,
+    };
+    let mut stories = vec![plain.clone()];
+    for webhook in [Irsa, EksPodIdentity, Istio, Linkerd] {
+        for callers in [vec![Policy, Other(webhook)], vec![Other(webhook), Policy]] {
+            stories.push(Story { callers, pod: json!({"linkerd.io/inject": "enabled"}), ..plain.clone() });
+        }
+    }
+
+    // The agent needs a token. The annotation keeps it, in the one spelling that the default knows.
+    let vault = Story {
+        callers: vec![Policy, Other(VaultAgent)],
+        pod: json!({"vault.hashicorp.com/agent-inject": "true"}),
+        ends: "Stored { token_was_taken: false, injected: {VaultAgent} }",
+        ..plain.clone()
+    };
+    let refused = "Denied { by: VaultAgent, token_was_taken: true }";
+    let keeps_nothing = json!({"keepForAnnotations": ["example.com/keep=please"]});
+    let spelt_otherwise = json!({"vault.hashicorp.com/agent-inject": "T"});
+    // With another token mounted where the word is in the path, it takes that one.
+    let after_aws = vec![Policy, Other(Irsa), Other(VaultAgent)];
+    stories.extend([
+        vault.clone(),
+        Story { params: keeps_nothing.clone(), ends: refused, ..vault.clone() },
+        Story { pod: spelt_otherwise.clone(), ends: refused, ..vault.clone() },
+        Story { params: keeps_nothing, callers: after_aws, ends: LOST, ..vault.clone() },
+    ]);
+
+    // What a token container keeps, others copy.
+    let keeper = json!({"tokenContainers": [{"name": "web", "image": "docker.io/library/web"}]});
+    let kept = Story { params: keeper, pod: json!({"linkerd.io/inject": "enabled"}), ..plain.clone() };
+    let copied = Story { callers: vec![Policy, Other(Linkerd)], ..kept.clone() };
+    stories.extend([
+        kept,
+        Story { ends: RESERVED, ..copied.clone() },
+        Story { off: DEAF, ends: "is back", ..copied.clone() },
+        Story { callers: vec![Policy, Other(VaultAgent)], pod: spelt_otherwise, ends: RESERVED, ..copied },
+    ]);
+
+    // An account can make the webhook's token one for the Kubernetes API.
+    let empty =
+        json!({"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/app", "eks.amazonaws.com/audience": ""});
+    let for_the_api = Story { callers: vec![Policy, Other(Irsa)], account: empty, ..plain.clone() };
+    stories.extend([
+        Story { ends: "- reserved-volume-name: spec.volumes[aws-iam-token]", ..for_the_api.clone() },
+        Story { off: DEAF, ends: "is back", ..for_the_api },
+    ]);
+
+    let rogue = Story { callers: vec![Policy, Rogue], ..plain };
+    stories.extend([Story { ends: RESERVED, ..rogue.clone() }, Story { off: DEAF, ends: "is back", ..rogue }]);
+
+    let ends = stories.into_iter().map(|story| (story.end(engine), story));
+    let problems = ends.filter(|(end, story)| !end.contains(story.ends));
+    let problems: Vec<String> = problems.map(|(end, story)| format!("{story:?}: {end}")).collect();
+    if problems.is_empty() { Ok(()) } else { Err(problems.join("\n").into()) }
+}
+
+impl Story {
+    fn end(&self, engine: &Engine) -> String {
+        let labels = json!({"sidecar.istio.io/inject": "true"});
+        let metadata = json!({"name": "web", "namespace": NAMESPACE, "annotations": self.pod, "labels": labels});
+        let spec = json!({"serviceAccountName": "app", "containers": [{"name": "web", "image": "web"}]});
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec});
+        let mut settings = json!({"phase": "mutating", "rules": {"pod-automount": self.params}});
+        put(&mut settings, &["rules", "pod-automount", "action"], json!("mutate"));
+        put(&mut settings, &["rules", "pod-automount", "scope"], json!("all"));
+        self.off.iter().for_each(|rule| put(&mut settings, &["rules", rule], json!("off")));
+        let annotations = self.account.as_object().cloned().unwrap_or_default();
+        let surroundings = Surroundings {
+            callers: self.callers.clone(),
+            again: (false, false),
+            openshift: false,
+            accounts: [account("app", None, &annotations), account("default", None, &annotations)],
+        };
+        match Course::new(engine, &settings, &surroundings).run(pod) {
+            Ok(End::Refused(why)) => why,
+            Ok(end) => format!("{end:?}"),
+            Err(error) => error.to_string(),
+        }
+    }
+}
