@@ -100,10 +100,11 @@ impl Tally {
             End::Denied { by: Webhook::VaultAgent, token_was_taken: true } => self.refused_by_vault += 1,
             End::Stored { token_was_taken: true, injected } => {
                 self.stored += 1;
-                let injected = injected.iter().map(|webhook| Some(*webhook));
-                let mut kinds: Vec<_> = injected.collect();
+                let mut kinds: Vec<_> = injected.iter().copied().map(Some).collect();
                 kinds.extend(kinds.is_empty().then_some(None));
-                kinds.into_iter().for_each(|kind| *self.injected.entry(kind).or_default() += 1);
+                for kind in kinds {
+                    *self.injected.entry(kind).or_default() += 1;
+                }
             }
             End::Skipped | End::Denied { .. } | End::Stored { .. } => {}
         }
@@ -265,7 +266,7 @@ impl<'a> Course<'a> {
         put(&mut twin, &["phase"], json!("validating"));
         let mut object = request.get_mut("object").map(Value::take).unwrap_or_default();
         for settings in [self.settings, &twin] {
-            if !self.engine.validate_settings(settings).map_err(failed)?.valid {
+            if !self.engine.validate_settings(settings).map_err(|error| failed(&error))?.valid {
                 return Ok(End::Skipped);
             }
         }
@@ -278,7 +279,7 @@ impl<'a> Course<'a> {
         let (mut taken, mut last): (Option<Taken>, Option<Value>) = (None, None);
         for is_first in [true, false] {
             if !is_first {
-                object = self.server.second_pass(object, &self.options).map_err(|error| failed(error.into()))?;
+                object = self.server.second_pass(object, &self.options).map_err(|error| failed(&error.into()))?;
             }
             let (policy_again, others_again) = self.surroundings.again;
             for caller in &self.surroundings.callers {
@@ -339,7 +340,10 @@ impl<'a> Course<'a> {
         }
         let mutating = settings.get("phase") != Some(&json!("validating"));
         let host = Host { mutating, ..Host::default() };
-        let answer = self.engine.evaluate(&request, settings, &self.surroundings.accounts, &host).map_err(failed)?;
+        let answer = self
+            .engine
+            .evaluate(&request, settings, &self.surroundings.accounts, &host)
+            .map_err(|error| failed(&error))?;
         prop_assert!(!answer.failed, "the guest gave no answer: {:?}", answer.verdict);
         let verdict = answer.verdict;
         if !verdict.allowed {
@@ -352,7 +356,7 @@ impl<'a> Course<'a> {
     }
 }
 
-fn failed(error: anyhow::Error) -> TestCaseError {
+fn failed(error: &anyhow::Error) -> TestCaseError {
     TestCaseError::fail(format!("{error:#}"))
 }
 

@@ -5,7 +5,7 @@
 //! - <https://github.com/aws/amazon-eks-pod-identity-webhook#readme>
 //! - <https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html>
 //!
-//! Left out: regions, Windows, quotes in `skip-containers`, roles from a ConfigMap, and that whole lists of containers
+//! Left out: regions, Windows, quotes in `skip-containers`, roles from a `ConfigMap`, and that whole lists of containers
 //! are replaced.
 
 use serde_json::{Value, json};

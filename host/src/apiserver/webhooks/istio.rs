@@ -35,14 +35,14 @@ pub(super) fn inject(pod: &mut Node<'_>) -> Result<(), ApiError> {
         return Ok(());
     }
     for volume in ["workload-socket", "credential-socket", "workload-certs", "istio-data"] {
-        add_volume(&mut spec, volume, "emptyDir", json!({}))?;
+        add_volume(&mut spec, volume, "emptyDir", &json!({}))?;
     }
-    add_volume(&mut spec, "istio-envoy", "emptyDir", json!({"medium": "Memory"}))?;
+    add_volume(&mut spec, "istio-envoy", "emptyDir", &json!({"medium": "Memory"}))?;
     let info = |path: &str| json!({"path": path, "fieldRef": {"fieldPath": format!("metadata.{path}")}});
-    add_volume(&mut spec, "istio-podinfo", "downwardAPI", json!({"items": [info("labels"), info("annotations")]}))?;
-    add_volume(&mut spec, "istio-token", "projected", token("istio-ca", 43_200, "istio-token"))?;
-    add_volume(&mut spec, "istiod-ca-cert", "configMap", json!({"name": "istio-ca-root-cert"}))?;
-    add_volume(&mut spec, "istio-ca-crl", "configMap", json!({"name": "istio-ca-crl", "optional": true}))?;
+    add_volume(&mut spec, "istio-podinfo", "downwardAPI", &json!({"items": [info("labels"), info("annotations")]}))?;
+    add_volume(&mut spec, "istio-token", "projected", &token("istio-ca", 43_200, "istio-token"))?;
+    add_volume(&mut spec, "istiod-ca-cert", "configMap", &json!({"name": "istio-ca-root-cert"}))?;
+    add_volume(&mut spec, "istio-ca-crl", "configMap", &json!({"name": "istio-ca-crl", "optional": true}))?;
 
     if !has_named(&mut spec, "initContainers", "istio-init")? {
         let init = json!({"name": "istio-init", "image": "docker.io/istio/proxyv2"});

@@ -30,10 +30,10 @@ pub(super) fn inject(pod: &mut Node<'_>) -> Result<(), ApiError> {
     }
     let copied = token_mount(&mut spec)?;
 
-    add_volume(&mut spec, "linkerd-proxy-init-xtables-lock", "emptyDir", json!({}))?;
-    add_volume(&mut spec, "linkerd-identity-end-entity", "emptyDir", json!({"medium": "Memory"}))?;
+    add_volume(&mut spec, "linkerd-proxy-init-xtables-lock", "emptyDir", &json!({}))?;
+    add_volume(&mut spec, "linkerd-identity-end-entity", "emptyDir", &json!({"medium": "Memory"}))?;
     let token = token("identity.l5d.io", 86_400, "linkerd-identity-token");
-    add_volume(&mut spec, "linkerd-identity-token", "projected", token)?;
+    add_volume(&mut spec, "linkerd-identity-token", "projected", &token)?;
 
     let mounts = |own: &[(&str, &str)]| -> Vec<Value> {
         let own = own.iter().map(|(name, path)| json!({"name": name, "mountPath": path}));

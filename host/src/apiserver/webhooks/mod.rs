@@ -125,7 +125,7 @@ fn has_named(owner: &mut Node<'_>, list: &str, name: &str) -> Result<bool, ApiEr
 }
 
 /// Adds a volume unless there is one of its name.
-fn add_volume(spec: &mut Node<'_>, name: &str, source: &str, value: Value) -> Result<(), ApiError> {
+fn add_volume(spec: &mut Node<'_>, name: &str, source: &str, value: &Value) -> Result<(), ApiError> {
     if !has_named(spec, "volumes", name)? {
         spec.list_mut("volumes")?.push(json!({"name": name, source: value}));
     }

@@ -45,7 +45,7 @@ pub(super) fn inject(pod: &mut Node<'_>) -> Result<(), ApiError> {
     };
 
     for name in ["home-init", "home-sidecar", "vault-secrets"] {
-        add_volume(&mut spec, name, "emptyDir", json!({"medium": "Memory"}))?;
+        add_volume(&mut spec, name, "emptyDir", &json!({"medium": "Memory"}))?;
     }
     let secrets = json!({"name": "vault-secrets", "mountPath": "/vault/secrets"});
     for list in super::CONTAINER_LISTS {
