@@ -40,6 +40,7 @@ pub fn trials(engine: &Arc<Engine>) -> Vec<Trial> {
     vec![
         Trial::test("law::a_denied_token_stays_away_from_later_webhooks", move || hold(&law)),
         Trial::test("law::what_webhooks_make_of_small_pods", move || small_pods(&small)),
+        Trial::test("law::what_a_policy_must_not_do_to_webhooks", harm_is_noticed),
     ]
 }
 
@@ -631,4 +632,44 @@ impl Story {
             Err(error) => error.to_string(),
         }
     }
+}
+
+/// What no policy of ours did so far would be noticed.
+fn harm_is_noticed() -> Result<(), Failed> {
+    const LIFETIME: &str = "/spec/volumes/0/projected/sources/0/serviceAccountToken/expirationSeconds";
+    let token = json!({"audience": "istio-ca", "expirationSeconds": 43_200, "path": "istio-token"});
+    let pod = json!({"spec": {
+        "volumes": [{"name": "istio-token", "projected": {"sources": [{"serviceAccountToken": token}]}}],
+        "containers": [{"name": "web", "volumeMounts": [{"name": "istio-token", "mountPath": "/t"}]}],
+    }});
+    let changed = |pointer: &str, to: Value| {
+        let mut pod = pod.clone();
+        if let Some(place) = pod.pointer_mut(pointer) {
+            *place = to;
+        }
+        pod
+    };
+    let audience = LIFETIME.replace("expirationSeconds", "audience");
+    for (harmed, tokens_stay, is_old) in [
+        (pod.clone(), true, true),
+        (changed(LIFETIME, json!(3600)), true, false),
+        (changed(LIFETIME, json!(86_400)), false, false),
+        (changed(&audience, json!("api")), false, false),
+        (changed("/spec/volumes", json!([])), false, false),
+        (changed("/spec/containers/0/volumeMounts", json!([])), false, false),
+    ] {
+        let found = (own_tokens_stay(&pod, &harmed).is_ok(), nothing_new(&pod, &pod, &harmed).is_ok());
+        if found != (tokens_stay, is_old) {
+            return Err(format!("{harmed}: {found:?}").into());
+        }
+    }
+    // Nor is what came in between taken for an excuse.
+    let mut between = pod.clone();
+    put(&mut between, &["spec", "initContainers"], json!([{"name": "istio-init"}]));
+    let mut harmed = between.clone();
+    put(&mut harmed, &["spec", "containers"], json!([]));
+    if nothing_new(&pod, &between, &harmed).is_ok() {
+        return Err("a container that nobody touched is gone".into());
+    }
+    Ok(())
 }
