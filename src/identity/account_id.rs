@@ -82,6 +82,13 @@ mod tests {
     }
 
     #[test]
+    fn dashes_are_not_all_that_is_wrong() {
+        for text in ["1234-5678-901x", "1234-5678-9012x", "1234-5678-901"] {
+            assert_eq!(text.parse::<AccountId>(), Err(RoleError::AccountLetters { account: text.to_owned() }));
+        }
+    }
+
+    #[test]
     fn letters() {
         assert_eq!(mistake("12345678901O"), "account id is 12345678901O, must be 12 digits");
     }

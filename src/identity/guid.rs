@@ -193,6 +193,8 @@ mod tests {
     #[test]
     fn a_name_of_hexadecimal_letters() {
         is_wrong("facade", NO_GUID);
+        is_wrong(&"a".repeat(27), NO_GUID);
+        assert_ne!(Guid::try_from(&*"a".repeat(28)).unwrap_err().to_string(), NO_GUID);
     }
 
     #[test]

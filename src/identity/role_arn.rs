@@ -392,11 +392,19 @@ mod tests {
     #[test]
     fn only_the_beginning() {
         is_wrong("arn:", "is incomplete; a role's ARN is arn:aws:iam::<account>:role/<name>");
+        is_wrong("arn:iam:x", "is incomplete; a role's ARN is arn:aws:iam::<account>:role/<name>");
+        is_wrong("arn:aws:s3:role/x", "is incomplete; a role's ARN is arn:aws:iam::<account>:role/<name>");
     }
 
     #[test]
     fn another_service() {
         is_wrong("arn:aws:s3::123456789012:role/x", "is of service s3, must be of iam");
+        is_wrong("arn:aws:sts::123456789012:role/x", "is of service sts, must be of iam");
+        let s3 = RoleError::Service { service: "s3".to_owned() };
+        assert_eq!(
+            RoleArn::parse("arn:aws:s3::123456789012:assumed-role/x/session").unwrap_err(),
+            [s3, RoleError::AssumedRole]
+        );
     }
 
     #[test]

@@ -82,6 +82,7 @@ mod tests {
     #[case(r#""a""b""#, &["a\"b"])]
     #[case("\"a\nb\",c", &["a\nb", "c"])]
     #[case("a\nb", &["a"])]
+    #[case("a,\nb", &["a", ""])]
     #[case("\n\r\na,b\r\nc", &["a", "b"])]
     #[case("a\r", &["a"])]
     #[case("a\rb", &["a\rb"])]

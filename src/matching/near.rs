@@ -134,6 +134,28 @@ mod tests {
         assert_eq!(within((word, Shape::of(word)), (known, Shape::of(known)), most), expected);
     }
 
+    /// Most annotations are told from ours by this alone.
+    #[rstest]
+    #[case("abc", "abc", 0, true)]
+    #[case("abc", "cab", 0, true)]
+    #[case("abc", "abd", 0, false)]
+    #[case("abc", "abd", 1, true)]
+    #[case("abcd", "abef", 1, false)]
+    // Letters that only the one has, or only the other.
+    #[case("abcd", "aaaa", 2, false)]
+    #[case("aaaa", "abcd", 2, false)]
+    #[case("aaaa", "abcd", 3, true)]
+    // Only the length differs.
+    #[case("aaaa", "aa", 1, false)]
+    #[case("aa", "aaaa", 1, false)]
+    #[case("aaaa", "aa", 2, true)]
+    // Folded.
+    #[case("A-b_C", "abc", 0, true)]
+    #[case("prometheus.io", "eks.amazonaws.com", 3, false)]
+    fn shapes_sort_out(#[case] a: &str, #[case] b: &str, #[case] most: usize, #[case] expected: bool) {
+        assert_eq!(Shape::of(a).may_be_within(Shape::of(b), most), expected);
+    }
+
     /// What is sorted out early is indeed too far.
     #[test]
     fn the_short_cut_cuts_nothing_off() {

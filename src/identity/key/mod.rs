@@ -262,19 +262,13 @@ impl Family {
             || self.confused_prefixes.contains(&prefix.0)
     }
 
-    /// The suffix that is nearest: at most two changes, and a third of its
-    /// length.
+    /// The suffix that is nearly this one: two changes at the most. No two of
+    /// them are so near to each other that a word could be nearer to the second.
     #[cold]
     fn nearest(&self, suffix: &str) -> Option<&'static str> {
-        let mut nearest: Option<(usize, &'static str)> = None;
-        for key in self.keys {
-            let (word, known) = ((suffix, Shape::of(suffix)), (key.suffix, Shape::of(key.suffix)));
-            let distance = near::within(word, known, (key.suffix.len() / 3).min(2));
-            if let Some(distance) = distance.filter(|distance| nearest.is_none_or(|(least, _)| *distance < least)) {
-                nearest = Some((distance, key.suffix));
-            }
-        }
-        nearest.map(|(_, suffix)| suffix)
+        let word = (suffix, Shape::of(suffix));
+        let is_near = |key: &&Key| near::within(word, (key.suffix, Shape::of(key.suffix)), 2).is_some();
+        self.keys.iter().find(is_near).map(|key| key.suffix)
     }
 }
 

@@ -190,6 +190,15 @@ fn with_another_prefix(#[case] key: &str, #[case] expected: Reading) {
     assert_eq!(read(key, "irsa.example.com"), expected);
 }
 
+/// A prefix that is short is nearly what is a third of its length away.
+#[rstest]
+#[case("id.ix/role-arn", near("id.io/role-arn"))]
+#[case("ix.ix/role-arn", Reading::Other)]
+#[case("example.com/role-arn", Reading::Other)]
+fn with_a_short_prefix(#[case] key: &str, #[case] expected: Reading) {
+    assert_eq!(read(key, "id.io"), expected);
+}
+
 #[test]
 fn with_another_prefix_its_keys_are_known() {
     for key in
@@ -211,8 +220,12 @@ fn the_tables_agree() {
         for suffix in family.labels.iter().chain(family.others) {
             assert_eq!(family.nearest(suffix), None, "{suffix} looks like a key");
         }
-        for key in family.keys {
+        for (index, key) in family.keys.iter().enumerate() {
             assert_eq!(family.nearest(key.suffix), Some(key.suffix));
+            // Then the first that is within two changes is the nearest, and two are at most a third of a suffix.
+            let shortest = family.keys.iter().take(index).map(|other| near::distance(other.suffix, key.suffix)).min();
+            assert!(shortest.is_none_or(|shortest| shortest >= 4), "{} is like another", key.suffix);
+            assert!(key.suffix.len() >= 6, "{} is short", key.suffix);
         }
         assert!(!family.confused_prefixes.iter().any(|prefix| FAMILIES.iter().any(|other| other.prefix == *prefix)));
     }
