@@ -58,8 +58,7 @@ pub fn review(payload: &[u8], cluster: &dyn Cluster) -> Verdict {
     let review = Review { request, settings: &settings, subject: &subject, lookup: &lookup };
     let mut verdict = review.verdict(rules, pod).unwrap_or_else(|stop| stopped(&stop));
     if lookup.is_not_granted() {
-        let at = verdict.audit.partition_point(|(key, _)| *key < "lookup");
-        verdict.audit.insert(at, ("lookup", "not-granted".to_owned()));
+        verdict.audit.push(("lookup", "not-granted".to_owned()));
     }
     verdict
 }
