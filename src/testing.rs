@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What unit tests share: a cluster without a host, and reviews of Pods.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use serde_json::{Value, json};
 
@@ -12,22 +12,32 @@ use crate::guest;
 pub struct FakeCluster {
     answer: Result<(String, String, AccountRecord), LookupError>,
     asked: Cell<usize>,
+    logged: RefCell<Vec<String>>,
 }
 
 impl FakeCluster {
     /// Knows one account.
     pub fn with(namespace: &str, name: &str, record: AccountRecord) -> Self {
-        Self { answer: Ok((namespace.to_owned(), name.to_owned(), record)), asked: Cell::new(0) }
+        Self::new(Ok((namespace.to_owned(), name.to_owned(), record)))
     }
 
     /// Knows none and says why.
-    pub const fn failing(error: LookupError) -> Self {
-        Self { answer: Err(error), asked: Cell::new(0) }
+    pub fn failing(error: LookupError) -> Self {
+        Self::new(Err(error))
+    }
+
+    fn new(answer: Result<(String, String, AccountRecord), LookupError>) -> Self {
+        Self { answer, asked: Cell::new(0), logged: RefCell::default() }
     }
 
     /// How often it was asked.
     pub fn asked(&self) -> usize {
         self.asked.get()
+    }
+
+    /// The namespaces for which it was logged that nobody may look.
+    pub fn logged(&self) -> Vec<String> {
+        self.logged.borrow().clone()
     }
 }
 
@@ -42,7 +52,9 @@ impl Cluster for FakeCluster {
         }
     }
 
-    fn log_not_granted(&self, _: &str) {}
+    fn log_not_granted(&self, namespace: &str) {
+        self.logged.borrow_mut().push(namespace.to_owned());
+    }
 }
 
 /// A Pod as the API server sends it: the token of its account injected, unless

@@ -127,6 +127,33 @@ mod tests {
         assert_eq!(lookup.account("old"), Ok(Account::Unknown));
         assert_eq!(cluster.asked(), 1);
         assert!(!lookup.is_not_granted());
+        assert_eq!(cluster.logged(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn that_access_is_missing_is_logged_once() {
+        let cluster = FakeCluster::failing(LookupError::NotGranted);
+        let lookup = Lookup::new(&cluster, LookupMode::Optional, "shop");
+        assert!(!lookup.is_not_granted());
+        assert_eq!([lookup.account("app"), lookup.account("app")], [Ok(Account::Unknown), Ok(Account::Unknown)]);
+        assert!(lookup.is_not_granted());
+        assert_eq!(cluster.logged(), ["shop"]);
+    }
+
+    /// Other names would be part of another URL; nobody is asked for them.
+    #[test]
+    fn names_are_subdomains() {
+        let names = ["a", "app-1", "app.team", "0"].map(str::to_owned);
+        for name in names.into_iter().chain(["x".repeat(253)]) {
+            let cluster = FakeCluster::with("shop", &name, AccountRecord::new(None));
+            assert!(account(&cluster, LookupMode::Optional, &name).unwrap().starts_with("Known"), "{name}");
+        }
+        let others = ["", "App", "a/b", "a b", "ä", ".", ".a", "a..b", "..", "a?b", "a%2fb"].map(str::to_owned);
+        for name in others.into_iter().chain(["x".repeat(254)]) {
+            let cluster = FakeCluster::with("shop", &name, AccountRecord::new(None));
+            assert_eq!(account(&cluster, LookupMode::Optional, &name).unwrap(), "Absent", "{name}");
+            assert_eq!(cluster.asked(), 0);
+        }
     }
 
     #[test]

@@ -164,3 +164,13 @@ fn one_new_finding_among_many_old_ones() {
         "serviceaccount-hygiene: 1 problem\n- binding-subjects: subjects[s5000]: comes from namespace other; bind an account of this namespace, or have that one added to allowCrossNamespace"
     );
 }
+
+/// Who reads the audit log gets to know that accounts were unknown because nobody may look at them.
+#[test]
+fn missing_access_is_in_the_audit_log() {
+    let pod = admitted_pod(&json!({"serviceAccountName": "app"}));
+    let answer = review(&create(&pod), &json!({}), &FakeCluster::failing(LookupError::NotGranted));
+    assert_eq!(answer["audit_annotations"]["lookup"], "not-granted");
+    let answer = review(&create(&pod), &json!({}), &FakeCluster::failing(LookupError::Absent));
+    assert_eq!(answer["audit_annotations"].get("lookup"), None);
+}

@@ -69,3 +69,18 @@ impl FixAction {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{CheckAction, FixAction};
+
+    #[test]
+    fn words_and_actions_go_together() {
+        for word in FixAction::WORDS {
+            assert_eq!(FixAction::from_word(word).word(), *word);
+        }
+        for word in CheckAction::WORDS {
+            assert_eq!(CheckAction::from_word(word).word(), *word);
+        }
+    }
+}

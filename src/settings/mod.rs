@@ -326,7 +326,7 @@ mod tests {
                 r#"{"phse":"validating","phase":"validate","templates":true,"serviceAccountLookup":false,
                 "treatWarnAs":"of","exemptSystemNamespaces":"no","extraApiAudiences":["*",""],
                 "customTemplates":[{"apiGroup":"argoproj.io","kind":"Rollout","path":"spec..template"},7,{"kid":"x"},
-                {"apiGroup":"argoproj.io/v1alpha1","kind":"Rollout","path":"spec.template"}],
+                {"apiGroup":"argoproj.io/v1alpha1","kind":"Rollout","path":"spec.template"},{"apiGroup":"a","kind":"b","pth":"c"}],
                 "description":7,"rules":["pod-automount"]}"#
             ),
             [
@@ -342,6 +342,8 @@ mod tests {
                 "customTemplates[2].kid: unknown key kid; did you mean kind?",
                 "customTemplates[2]: needs apiGroup, kind and path, e.g. argoproj.io, Rollout, spec.template",
                 "customTemplates[3].apiGroup: must be the group without a version, e.g. argoproj.io",
+                "customTemplates[4].pth: unknown key pth; did you mean path?",
+                "customTemplates[4]: needs apiGroup, kind and path, e.g. argoproj.io, Rollout, spec.template",
                 "description: must be a string, is a number; write it in quotes",
                 "rules: must be a map, is a list",
             ]
