@@ -174,3 +174,23 @@ fn missing_access_is_in_the_audit_log() {
     let answer = review(&create(&pod), &json!({}), &FakeCluster::failing(LookupError::Absent));
     assert_eq!(answer["audit_annotations"].get("lookup"), None);
 }
+
+/// What an exemption leaves alone need not be readable.
+#[test]
+fn an_exempt_object_is_not_read() {
+    let mut pod = admitted_pod(&json!({}));
+    pod["spec"]["volumes"] = json!("none");
+    let accepted =
+        |exemption: Value| review(&create(&pod), &json!({"exemptions": [exemption]}), &nobody())["accepted"].clone();
+    assert_eq!(accepted(json!({"namespaces": ["shop"]})), true);
+    assert_eq!(accepted(json!({"namespaces": ["shop"], "names": ["web"]})), false);
+}
+
+/// Without a name or a prefix the API server will refuse it; until then it is nobody's exemption.
+#[test]
+fn an_object_without_a_name_is_not_exempt() {
+    let mut pod = admitted_pod(&json!({"automountServiceAccountToken": true}));
+    pod["metadata"] = json!({"namespace": "shop"});
+    let settings = json!({"exemptions": [{"names": ["*"]}]});
+    assert_eq!(review(&create(&pod), &settings, &nobody())["accepted"], false);
+}
