@@ -134,6 +134,14 @@ mod tests {
     }
 
     #[test]
+    fn a_message_of_twenty_has_no_more() {
+        let values: Vec<String> = (0..20).map(|n| format!("{n:02}")).collect();
+        let values: Vec<&str> = values.iter().map(String::as_str).collect();
+        let message = rejection(&remarks("b", &values)).message;
+        assert!(message.ends_with("\n- b: spec: is 19"));
+    }
+
+    #[test]
     fn warnings_are_bounded() {
         let long = "é".repeat(300);
         let values: Vec<String> = (0..40).map(|n| format!("{n:02}{long}")).collect();

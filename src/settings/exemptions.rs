@@ -8,7 +8,7 @@ use super::reader::{Problems, Value, senseless, unknown};
 use crate::admission::request::Request;
 use crate::matching::account;
 use crate::matching::glob::{self, Glob};
-use crate::object::json::{Cursor, Kind};
+use crate::object::json::Cursor;
 
 /// The exemptions that may match a request. All patterns stand in one list, and
 /// an entry knows its spans of it: a list of their own for each would be most of
@@ -126,7 +126,7 @@ pub fn read<'a>(
         let path = value.path;
         let is_map = value.is_map();
         let mut entry = Entry { number, ..Entry::default() };
-        let mut matchers = 0;
+        let mut has_matcher = false;
         value.map(problems, &mut |key, value, problems| {
             let (span, problem): (_, fn(&str) -> Option<String>) = match key {
                 "rules" => {
@@ -142,12 +142,12 @@ pub fn read<'a>(
                 "groups" => (&mut entry.groups, group_problem),
                 other => return problems.note(&value.path, unknown(other, "key", &KEYS)),
             };
-            matchers += 1;
+            has_matcher = true;
             let start = patterns.len();
             value.add_globs(problem, patterns, problems);
             *span = start..patterns.len();
         });
-        if matchers == 0 && is_map {
+        if !has_matcher && is_map {
             problems.note(&path, "has no matcher, so it would exempt everything; name namespaces, serviceAccounts, names, kinds, users or groups");
         }
         entries.push(entry);
@@ -167,7 +167,7 @@ fn is_for_others(entry: &mut Cursor<'_>, request: &Request<'_>) -> bool {
             _ => return json.skip().map(drop),
         };
         let start = json.start();
-        if others || json.nothing() || json.kind() != Kind::List {
+        if others || json.nothing() {
             return json.skip_unread(start);
         }
         let mut fits = false;

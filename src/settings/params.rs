@@ -326,3 +326,36 @@ fn unknown_parameter(key: &str, declared: &[Param]) -> String {
     let names: Vec<&str> = declared.iter().map(|param| param.name).collect();
     reader::unknown(key, "parameter", &names)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Kind, Param};
+
+    fn never(_: &str) -> Option<String> {
+        None
+    }
+
+    const FIELDS: &[Param] = &[
+        Param { name: "image", kind: Kind::Glob(never), default: "", doc: "" },
+        Param { name: "container", kind: Kind::Text(never), default: "", doc: "" },
+    ];
+
+    #[test]
+    fn kinds_for_people() {
+        let names = [
+            (Kind::Flag, "`true` or `false`"),
+            (Kind::Choice(&["pod", "all"]), "`pod` or `all`"),
+            (Kind::Globs(never), "list of globs"),
+            (Kind::Glob(never), "glob"),
+            (Kind::Text(never), "text"),
+            (Kind::Texts { of: "ARNs", problem: never }, "list of ARNs"),
+            (Kind::Seconds { least: 600, most: 86400 }, "seconds, 600 to 86400"),
+            (Kind::ByKey(&Kind::Globs(never)), "map of key to list of globs"),
+            (Kind::Entries(FIELDS), "list of {`image`, `container`}"),
+            (Kind::Map(FIELDS), "{`image`, `container`}"),
+        ];
+        for (kind, name) in names {
+            assert_eq!(kind.describe(), name);
+        }
+    }
+}
