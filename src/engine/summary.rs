@@ -155,6 +155,27 @@ mod tests {
     }
 
     #[test]
+    fn warnings_may_take_all_that_there_is() {
+        static LONG: Wording = Wording { name: "x", template: "{}{}{}" };
+        let all = |lengths: &[usize]| {
+            let mut findings = Findings::new("b");
+            for (number, length) in lengths.iter().enumerate() {
+                let text = number.to_string() + &"x".repeat(length - "b: spec: ".len() - 1);
+                let (first, rest) = text.split_at(text.len().min(100));
+                let (second, third) = rest.split_at(rest.len().min(100));
+                findings.add(Place::at("spec"), &LONG, &[first, second, third]);
+            }
+            let remarks: Vec<Remark> = findings.into_vec().into_iter().map(|finding| finding.remark).collect();
+            let mut warnings = warnings(&remarks, &[], &[]);
+            warnings.pop().filter(|last| last.ends_with("more warnings"))
+        };
+        let more = Some("serviceaccount-hygiene: and 1 more warnings".to_owned());
+        assert_eq!(all(&[240, 240, 240, 240, 240, 240, 240, 120]), None);
+        assert_eq!(all(&[240, 240, 240, 240, 240, 240, 240, 121]), more);
+        assert_eq!(all(&[240, 240, 240, 240, 240, 240, 240, 120, 240]), more);
+    }
+
+    #[test]
     fn one_long_warning_is_cut() {
         static LONG: Wording = Wording { name: "x", template: "{}{}{}" };
         let mut findings = Findings::new("b");
