@@ -223,27 +223,13 @@ impl<'r, 'a> Params<'r, 'a> {
         self.read(param, |value, problems| value.integer(least, most, problems)).unwrap_or(least)
     }
 
-    /// A list of globs under each key.
-    pub fn globs_by_key(&mut self, param: &'static Param) -> Vec<(String, Vec<Glob<'a>>)> {
-        let Kind::ByKey(Kind::Globs(senseless)) = param.kind else { return Vec::new() };
-        self.by_key(param, |value, problems| Some(value.globs(*senseless, problems)))
-    }
-
     /// A number of seconds under each key.
     pub fn seconds_by_key(&mut self, param: &'static Param) -> Vec<(String, i64)> {
         let Kind::ByKey(Kind::Seconds { least, most }) = param.kind else { return Vec::new() };
-        self.by_key(param, |value, problems| value.integer(*least, *most, problems))
-    }
-
-    fn by_key<T>(
-        &mut self,
-        param: &'static Param,
-        read: impl Fn(Value<'_, 'a, '_>, &mut Problems) -> Option<T>,
-    ) -> Vec<(String, T)> {
         let mut entries = Vec::new();
         self.read(param, |value, problems| {
             value.map(problems, &mut |key, value, problems| {
-                entries.extend(read(value, problems).map(|value| (key.to_owned(), value)));
+                entries.extend(value.integer(*least, *most, problems).map(|seconds| (key.to_owned(), seconds)));
             });
             Some(())
         });
