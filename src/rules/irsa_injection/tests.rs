@@ -597,6 +597,22 @@ fn a_second_time_nothing_is_left(#[case] settings: Value) {
     assert_eq!(word(&review(&create(&first), &settings, &cluster())), "fine");
 }
 
+/// The volume, or the variables of one container, come back, and are reported. A container that has both variables is the
+/// webhook's no more.
+#[rstest]
+#[case("/spec", "volumes")]
+#[case("/spec/containers/0", "env")]
+#[case("/spec/initContainers/0", "env")]
+fn what_is_missing_is_added(#[case] owner: &str, #[case] field: &str) {
+    let init = json!({"initContainers": [{"name": "setup", "image": "i"}]});
+    let whole = injected(&tokenless_pod(&init), &all_of_it(), &cluster());
+    let mut part = whole.clone();
+    part.pointer_mut(owner).unwrap().as_object_mut().unwrap().remove(field);
+    let answer = review(&create(&part), &all_of_it(), &cluster());
+    assert_eq!(fixed(&answer), &whole);
+    assert_eq!(answer["audit_annotations"][ID], "fixed(1)");
+}
+
 /// The real webhook came first, or comes later.
 #[test]
 fn beside_the_webhook() {
