@@ -563,6 +563,8 @@ fn lifetimes_of_pod_identity() {
     assert!(all.iter().all(|seconds| (79_200..=86_400).contains(seconds)), "{all:?}");
     let spread = all.iter().max().unwrap() - all.iter().min().unwrap();
     assert!(spread > 3600, "{all:?}");
+    // 86,400 less 0xe40c292c and 0xbf9cf968 modulo 7,201, which FNV-1a makes of these texts.
+    assert_eq!(["a", "foobar"].map(|uid| lifetime_of(uid, &settings)), [83_495, 85_909]);
     assert_eq!(lifetime_of("7", &settings), all[7]);
     assert_eq!(lifetime_of("7", &pod_identity(&json!({"defaultExpirationSeconds": 3600}))), 3600);
 }
