@@ -253,12 +253,15 @@ proptest! {
             let entry = number.parse().ok().and_then(|number: usize| parsed.get("exemptions")?.get(number));
             entry.is_none_or(|entry| ["namespaces", "kinds", "users"].iter().any(|key| entry.get(key).is_some()))
         };
-        let is_read = |line: &String| match line.strip_prefix("- rules.") {
-            _ if line.strip_prefix("- exemptions[").and_then(|rest| rest.split(']').next()).is_some_and(may_be_for_others) => false,
-            None => true,
-            Some(rest) => RULES.iter().filter(|rule| rule.subjects.contains(&SubjectKind::Pod)).any(|rule| {
-                rest.strip_prefix(rule.id).is_some_and(|rest| rest.starts_with([':', '.', '[']))
-            }),
+        let is_read = |line: &String| {
+            if let Some(rest) = line.strip_prefix("- exemptions[") {
+                return !rest.split(']').next().is_some_and(may_be_for_others);
+            }
+            line.strip_prefix("- rules.").is_none_or(|rest| {
+                RULES.iter().filter(|rule| rule.subjects.contains(&SubjectKind::Pod)).any(|rule| {
+                    rest.strip_prefix(rule.id).is_some_and(|rest| rest.starts_with([':', '.', '[']))
+                })
+            })
         };
         let all: BTreeSet<String> = problems_of_settings(&settings)?.into_iter().collect();
         let answer = ask_with(&review.payload_of(&review.object_text(), &settings), review.cluster)?;
