@@ -4,7 +4,7 @@
 
 use super::request::Request;
 use crate::object::json::{Cursor, Read};
-use crate::object::view::{self, Fields, Misfit, View};
+use crate::object::view::{self, Misfit, View, Walk};
 use crate::settings::Settings;
 use crate::settings::reader::Problems;
 
@@ -32,7 +32,7 @@ impl<'a> Payload<'a> {
         let mut payload =
             Self { request: None, settings: Settings::default(), problems: Problems::default(), rule_ids, early: None };
         let mut json = Cursor::new(text);
-        let read = view::fields(&mut payload, &mut json).and_then(|()| json.end());
+        let read = payload.fill(&mut json).and_then(|()| json.end());
         read.map_err(|misfit| view::based(misfit, ""))?;
         if let Some(mut json) = payload.early.take() {
             payload.read_settings(&mut json);
@@ -40,27 +40,25 @@ impl<'a> Payload<'a> {
         Ok(payload)
     }
 
+    fn fill(&mut self, json: &mut Cursor<'a>) -> Read<()> {
+        let mut walk = Walk::default();
+        while let Some(position) = walk.next(&["request", "settings"], json)? {
+            if position == 0 {
+                self.request.fill(json).map_err(|misfit| view::in_field(misfit, "request"))?;
+            } else if self.request.is_none() {
+                self.early = Some(json.clone());
+                json.skip()?;
+            } else {
+                let start = json.start();
+                self.read_settings(json);
+                json.skip_unread(start)?;
+            }
+        }
+        Ok(())
+    }
+
     fn read_settings(&mut self, json: &mut Cursor<'a>) {
         self.settings = Settings::read(json, self.rule_ids, self.request.as_ref(), &mut self.problems);
-    }
-}
-
-impl<'a> Fields<'a> for Payload<'a> {
-    fn keys(&self) -> &'static [&'static str] {
-        &["request", "settings"]
-    }
-
-    fn set(&mut self, key: &str, json: &mut Cursor<'a>) -> Read<()> {
-        if key == "request" {
-            return self.request.fill(json);
-        }
-        if self.request.is_none() {
-            self.early = Some(json.clone());
-            return json.skip().map(drop);
-        }
-        let start = json.start();
-        self.read_settings(json);
-        json.skip_unread(start)
     }
 }
 

@@ -234,17 +234,19 @@ fn opened(text: &str) -> Read<Node<'_>> {
     let mut json = Cursor::new(text);
     if text.starts_with('{') {
         let mut members = Vec::new();
-        json.members(&mut |key, json| {
-            members.push(Member { key: MemberKey::Old(key), value: Node::Raw(json.skip()?) });
-            Ok(())
-        })?;
+        let mut more = json.enter_object()?;
+        while more {
+            members.push(Member { key: MemberKey::Old(json.key()?), value: Node::Raw(json.skip()?) });
+            more = json.more_members()?;
+        }
         return Ok(Node::Object(members));
     }
     let mut entries = Vec::new();
-    json.entries(&mut |json| {
+    let mut more = json.enter_list()?;
+    while more {
         entries.push(Node::Raw(json.skip()?));
-        Ok(())
-    })?;
+        more = json.more_entries()?;
+    }
     Ok(Node::List(entries))
 }
 

@@ -32,18 +32,7 @@ pub trait View<'a> {
 /// # Errors
 /// [`Misfit`] when the text is not JSON or does not fit the view.
 pub fn read<'a, T: View<'a> + Default>(text: &'a str, base: &str) -> Result<T, Misfit> {
-    let mut view = T::default();
-    fill(&mut view, text, &|| base.to_owned())?;
-    Ok(view)
-}
-
-/// The same in place. The path is asked for only when something is wrong.
-///
-/// # Errors
-/// As [`read`].
-pub fn fill<'a>(view: &mut dyn View<'a>, text: &'a str, base: &dyn Fn() -> String) -> Result<(), Misfit> {
-    let mut json = Cursor::new(text);
-    view.fill(&mut json).and_then(|()| json.end()).map_err(|misfit| based(misfit, &base()))
+    Raw::from(text).read(base)
 }
 
 /// Completes a path with the path of the document.
@@ -130,7 +119,9 @@ impl<'a> Raw<'a> {
     pub fn read_at<T: View<'a> + Default>(self, base: &dyn Fn() -> String) -> Result<T, Misfit> {
         let mut view = T::default();
         if let Some(text) = self.0 {
-            fill(&mut view, text, base)?;
+            let mut json = Cursor::new(text);
+            let filled = view.fill(&mut json).and_then(|()| json.end());
+            filled.map_err(|misfit| based(misfit, &base()))?;
         }
         Ok(view)
     }
@@ -195,10 +186,15 @@ impl<'a, T: View<'a> + Default> View<'a> for Vec<T> {
         if json.null()? {
             return Ok(());
         }
-        json.entries(&mut |json| {
+        let mut more = json.enter_list()?;
+        while more {
+            let index = self.len();
             self.push(T::default());
-            self.last_mut().map_or(Ok(()), |view| view.fill(json))
-        })
+            let filled = self.last_mut().map_or(Ok(()), |view| view.fill(json));
+            filled.map_err(|misfit| misfit.in_entry(index))?;
+            more = json.more_entries()?;
+        }
+        Ok(())
     }
 }
 
@@ -248,55 +244,62 @@ impl<'a, T: View<'a> + Default> View<'a> for Members<'a, T> {
         if json.null()? {
             return Ok(());
         }
-        json.members(&mut |key, json| {
-            self.0.push((Text(key.text()), T::default()));
-            let Some((key, value)) = self.0.last_mut() else { return Ok(()) };
-            value.fill(json).map_err(|misfit| misfit.inside(&["[\"", &Shown(key).to_string(), "\"]"]))
-        })
+        let mut more = json.enter_object()?;
+        while more {
+            self.0.push((Text(json.key()?.text()), T::default()));
+            if let Some((key, value)) = self.0.last_mut() {
+                value.fill(json).map_err(|misfit| misfit.inside(&["[\"", &Shown(key).to_string(), "\"]"]))?;
+            }
+            more = json.more_members()?;
+        }
+        Ok(())
     }
 }
 
-/// The named fields of an object; made by the `view!` macro.
-pub trait Fields<'a> {
-    /// The keys this view reads; at most 32.
-    fn keys(&self) -> &'static [&'static str];
-
-    /// Reads the value of one of `KEYS`.
-    ///
-    /// # Errors
-    /// [`Misfit`] when it does not fit.
-    fn set(&mut self, key: &str, json: &mut Cursor<'a>) -> Read<()>;
-
-    /// Called for a key that the view does not read and that is not `null`.
-    fn unread(&mut self) {}
+/// A walk over the members of an object of which a view reads some.
+#[derive(Debug, Default)]
+pub struct Walk {
+    is_inside: bool,
+    /// One bit for each field that has been met.
+    seen: u32,
+    /// Whether there was a member that the view does not read and that is not
+    /// `null`.
+    pub others: bool,
 }
 
-/// Reads an object into a struct of fields.
-///
-/// # Errors
-/// [`Misfit`] when it does not fit.
-pub fn fields<'a>(view: &mut dyn Fields<'a>, json: &mut Cursor<'a>) -> Read<()> {
-    let keys = view.keys();
-    let mut seen = 0_u32;
-    json.members(&mut |key, json| {
-        let key = key.text();
-        let Some(position) = keys.iter().position(|known| *known == key) else {
-            if json.skip()? != "null" {
-                view.unread();
+impl Walk {
+    /// Goes on to the next member that the view reads, and passes over others;
+    /// its position among `keys`, of which there are at most 32. None at the end.
+    ///
+    /// # Errors
+    /// [`Misfit`] when there is no object, or when a field is there twice.
+    pub fn next(&mut self, keys: &[&'static str], json: &mut Cursor<'_>) -> Read<Option<usize>> {
+        let mut more = if self.is_inside { json.more_members()? } else { json.enter_object()? };
+        self.is_inside = true;
+        while more {
+            let key = json.key()?;
+            let Some(position) = key.position(keys) else {
+                self.others |= json.skip()? != "null";
+                more = json.more_members()?;
+                continue;
+            };
+            let bit = 1_u32 << (position & 31);
+            if self.seen & bit != 0 {
+                return Err(Box::new(Misfit::Twice { path: [".", &key.text()].concat() }));
             }
-            return Ok(());
-        };
-        let bit = 1_u32 << (position & 31);
-        if seen & bit != 0 {
-            return Err(Box::new(Misfit::Twice { path: [".", &key].concat() }));
+            self.seen |= bit;
+            return Ok(Some(position));
         }
-        seen |= bit;
-        view.set(&key, json).map_err(|misfit| {
-            // As messages write keys of annotations everywhere.
-            let (before, behind) = if key.bytes().any(|byte| byte == b'.') { ("[\"", "\"]") } else { (".", "") };
-            misfit.inside(&[before, &key, behind])
-        })
-    })
+        Ok(None)
+    }
+}
+
+/// Puts the key of a field in front of a path, as messages write keys everywhere.
+#[cold]
+#[must_use]
+pub fn in_field(misfit: Box<Misfit>, key: &str) -> Box<Misfit> {
+    let (before, behind) = if key.bytes().any(|byte| byte == b'.') { ("[\"", "\"]") } else { (".", "") };
+    misfit.inside(&[before, key, behind])
 }
 
 /// Declares a view: a struct whose fields are read from the keys named, each
@@ -317,30 +320,24 @@ macro_rules! view {
             pub document: std::marker::PhantomData<&$lt ()>,
         }
 
-        impl<$lt> $crate::object::view::Fields<$lt> for $name<$lt> {
-            fn keys(&self) -> &'static [&'static str] {
-                &[$($key),*]
-            }
-
-            fn set(
-                &mut self,
-                key: &str,
-                json: &mut $crate::object::json::Cursor<$lt>,
-            ) -> $crate::object::json::Read<()> {
-                match key {
-                    $($key => $crate::object::view::View::fill(&mut self.$field, json),)*
-                    _ => json.skip().map(drop),
-                }
-            }
-
-            $(fn unread(&mut self) {
-                self.$other = true;
-            })?
-        }
-
         impl<$lt> $crate::object::view::View<$lt> for $name<$lt> {
             fn fill(&mut self, json: &mut $crate::object::json::Cursor<$lt>) -> $crate::object::json::Read<()> {
-                $crate::object::view::fields(self, json)
+                const KEYS: &[&str] = &[$($key),*];
+                let mut walk = $crate::object::view::Walk::default();
+                while let Some(position) = walk.next(KEYS, json)? {
+                    // The compiler makes a jump of these.
+                    let mut fields = 0..KEYS.len();
+                    let filled = $(if fields.next() == Some(position) {
+                        $crate::object::view::View::fill(&mut self.$field, json)
+                    } else)* {
+                        Ok(())
+                    };
+                    if let Err(misfit) = filled {
+                        return Err($crate::object::view::in_field(misfit, KEYS.get(position).unwrap_or(&"")));
+                    }
+                }
+                $(self.$other = walk.others;)?
+                Ok(())
             }
         }
     };

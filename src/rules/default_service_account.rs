@@ -11,12 +11,12 @@ use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Scene, Stop};
 use crate::settings::action::CheckAction;
-use crate::settings::params::{Kind, Param, Params};
+use crate::settings::params::{Kind, Param, Params, for_people};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "default-service-account",
-    summary: "a Pod that holds an API token has an account of its own",
+    summary: for_people("a Pod that holds an API token has an account of its own"),
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
     wordings: &[&HOLDS_VOLUME, &WOULD_HOLD, &STRICT],
@@ -29,7 +29,7 @@ const STRICT_PARAM: Param = Param {
     name: "strict",
     kind: Kind::Flag,
     default: "false",
-    doc: "also a finding without an API token: every Pod names an account",
+    doc: for_people("also a finding without an API token: every Pod names an account"),
 };
 
 static HOLDS_VOLUME: Wording = Wording {

@@ -13,13 +13,13 @@ use crate::engine::scene::{Scene, Stop};
 use crate::matching::glob::{self, Glob};
 use crate::object::place::Place;
 use crate::settings::action::CheckAction;
-use crate::settings::params::{Kind, Param, Params};
+use crate::settings::params::{Kind, Param, Params, for_people};
 use crate::settings::reader::senseless;
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "service-account-secrets",
-    summary: "an account lists no Secrets, where long-lived tokens used to be",
+    summary: for_people("an account lists no Secrets, where long-lived tokens used to be"),
     subjects: &[SubjectKind::ServiceAccount],
     params: &PARAMS,
     wordings: &[&LISTED, &ENFORCED],
@@ -30,7 +30,7 @@ static PARAMS: [Param; 1] = [Param {
     name: "allowed",
     kind: Kind::Globs(senseless),
     default: r#"["*-dockercfg-*"]"#,
-    doc: "names of Secrets that may be listed",
+    doc: for_people("names of Secrets that may be listed"),
 }];
 
 static LISTED: Wording = Wording {

@@ -15,11 +15,12 @@ use crate::object::place::Place;
 use crate::object::rbac::PolicyRule;
 use crate::object::view::Text;
 use crate::settings::action::CheckAction;
+use crate::settings::params::for_people;
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "token-issuing-roles",
-    summary: "no role lets its holders make tokens of accounts",
+    summary: for_people("no role lets its holders make tokens of accounts"),
     subjects: &[SubjectKind::Role],
     params: &[],
     wordings: &[&GRANTS, &LITERAL],

@@ -3,7 +3,7 @@
 //! parameters. The JSON schema, the form and their tests are made from this;
 //! the policy itself reads them by hand, once per request, and links none of it.
 
-use super::params::{Kind, Param};
+use super::params::{Kind, Param, for_people};
 use super::reader::senseless;
 use super::{LookupMode, Phase, Templates, TreatWarnAs};
 use crate::matching::account;
@@ -14,49 +14,57 @@ pub static COMMON: &[Param] = &[
         name: "phase",
         kind: Kind::Choice(Phase::WORDS),
         default: r#""mutating""#,
-        doc: "which of the two policies of a deployment this is; in the `validating` one, which runs after all mutating webhooks, `mutate` reads `reject`",
+        doc: for_people(
+            "which of the two policies of a deployment this is; in the `validating` one, which runs after all mutating webhooks, `mutate` reads `reject`",
+        ),
     },
     Param {
         name: "templates",
         kind: Kind::Choice(Templates::WORDS),
         default: r#""check""#,
-        doc: "what happens to workloads: `check` judges them as their Pods will be, `fix` returns the fixed template too, `ignore` accepts them",
+        doc: for_people(
+            "what happens to workloads: `check` judges them as their Pods will be, `fix` returns the fixed template too, `ignore` accepts them",
+        ),
     },
     Param {
         name: "serviceAccountLookup",
         kind: Kind::Choice(LookupMode::WORDS),
         default: r#""optional""#,
-        doc: "whether a Pod's ServiceAccount is read from the cluster; `required` rejects where it cannot be",
+        doc: for_people(
+            "whether a Pod's ServiceAccount is read from the cluster; `required` rejects where it cannot be",
+        ),
     },
     Param {
         name: "exemptSystemNamespaces",
         kind: Kind::Flag,
         default: "true",
-        doc: "whether `kube-system`, `kube-public` and `kube-node-lease` are left alone",
+        doc: for_people("whether `kube-system`, `kube-public` and `kube-node-lease` are left alone"),
     },
     Param {
         name: "treatWarnAs",
         kind: Kind::Choice(TreatWarnAs::WORDS),
         default: r#""warn""#,
-        doc: "what a warning counts as; `reject` is for audit reports, where a warning reads as a pass",
+        doc: for_people("what a warning counts as; `reject` is for audit reports, where a warning reads as a pass"),
     },
     Param {
         name: "extraApiAudiences",
         kind: Kind::Globs(super::api_audience_problem),
         default: "[]",
-        doc: "more audiences that the cluster's own API server takes: what its `--api-audiences` says",
+        doc: for_people("more audiences that the cluster's own API server takes: what its `--api-audiences` says"),
     },
     Param {
         name: "customTemplates",
         kind: Kind::Entries(CUSTOM_TEMPLATE),
         default: "[]",
-        doc: "custom resources that carry a Pod template; name them in the policy's `rules` too",
+        doc: for_people("custom resources that carry a Pod template; name them in the policy's `rules` too"),
     },
     Param {
         name: "exemptions",
         kind: Kind::Entries(EXEMPTION),
         default: "[]",
-        doc: "who and what the rules leave alone: all fields of an entry must match, the entries of a field are alternatives",
+        doc: for_people(
+            "who and what the rules leave alone: all fields of an entry must match, the entries of a field are alternatives",
+        ),
     },
 ];
 
@@ -66,37 +74,42 @@ pub static AWS: &[Param] = &[
         name: "annotationPrefix",
         kind: Kind::Text(super::aws::prefix_problem),
         default: r#""eks.amazonaws.com""#,
-        doc: "what stands before `/role-arn` (the webhook's `--annotation-prefix`)",
+        doc: for_people("what stands before `/role-arn` (the webhook's `--annotation-prefix`)"),
     },
     Param {
         name: "tokenMountPath",
         kind: Kind::Text(super::aws::path_problem),
         default: r#""/var/run/secrets/eks.amazonaws.com/serviceaccount""#,
-        doc: "the directory of the token (`--token-mount-path`)",
+        doc: for_people("the directory of the token (`--token-mount-path`)"),
     },
     Param {
         name: "region",
         kind: Kind::Text(super::aws::region_problem),
         default: r#""""#,
-        doc: "the region that the webhook injects (`--aws-default-region`); empty: none",
+        doc: for_people("the region that the webhook injects (`--aws-default-region`); empty: none"),
     },
     Param {
         name: "defaultAudience",
         kind: Kind::Text(senseless),
         default: r#""sts.amazonaws.com""#,
-        doc: "the audience where an account names none (`--token-audience`)",
+        doc: for_people("the audience where an account names none (`--token-audience`)"),
     },
 ];
 
 /// The fields of an entry of `customTemplates`; all are required.
 pub static CUSTOM_TEMPLATE: &[Param] = &[
-    Param { name: "apiGroup", kind: Kind::Text(senseless), default: "", doc: "the group, without a version" },
-    Param { name: "kind", kind: Kind::Text(senseless), default: "", doc: "the kind" },
+    Param {
+        name: "apiGroup",
+        kind: Kind::Text(senseless),
+        default: "",
+        doc: for_people("the group, without a version"),
+    },
+    Param { name: "kind", kind: Kind::Text(senseless), default: "", doc: for_people("the kind") },
     Param {
         name: "path",
         kind: Kind::Text(senseless),
         default: "",
-        doc: "where the template is, e.g. `spec.template`",
+        doc: for_people("where the template is, e.g. `spec.template`"),
     },
 ];
 
@@ -106,35 +119,45 @@ pub static EXEMPTION: &[Param] = &[
         name: "rules",
         kind: Kind::Texts { of: "rules", problem: senseless },
         default: "[]",
-        doc: "the rules that leave it alone; empty: all",
+        doc: for_people("the rules that leave it alone; empty: all"),
     },
-    Param { name: "namespaces", kind: Kind::Globs(senseless), default: "[]", doc: "namespaces of the object" },
+    Param {
+        name: "namespaces",
+        kind: Kind::Globs(senseless),
+        default: "[]",
+        doc: for_people("namespaces of the object"),
+    },
     Param {
         name: "serviceAccounts",
         kind: Kind::Globs(account::problem),
         default: "[]",
-        doc: "accounts, as `namespace/name`: the Pod's, or the object itself",
+        doc: for_people("accounts, as `namespace/name`: the Pod's, or the object itself"),
     },
     Param {
         name: "names",
         kind: Kind::Globs(senseless),
         default: "[]",
-        doc: "names of the object, or its `generateName`",
+        doc: for_people("names of the object, or its `generateName`"),
     },
-    Param { name: "kinds", kind: Kind::Globs(senseless), default: "[]", doc: "kinds of the object, e.g. `Job`" },
+    Param {
+        name: "kinds",
+        kind: Kind::Globs(senseless),
+        default: "[]",
+        doc: for_people("kinds of the object, e.g. `Job`"),
+    },
     Param {
         name: "users",
         kind: Kind::Globs(super::exemptions::user_problem),
         default: "[]",
-        doc: "who asks; for Pods of workloads that is a controller",
+        doc: for_people("who asks; for Pods of workloads that is a controller"),
     },
     Param {
         name: "groups",
         kind: Kind::Globs(super::exemptions::group_problem),
         default: "[]",
-        doc: "groups of who asks",
+        doc: for_people("groups of who asks"),
     },
-    Param { name: "reason", kind: Kind::Text(|_| None), default: r#""""#, doc: "why; for people only" },
+    Param { name: "reason", kind: Kind::Text(|_| None), default: r#""""#, doc: for_people("why; for people only") },
 ];
 
 #[cfg(test)]

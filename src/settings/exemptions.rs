@@ -8,7 +8,7 @@ use super::reader::{Problems, Value, senseless, unknown};
 use crate::admission::request::Request;
 use crate::matching::account;
 use crate::matching::glob::{self, Glob};
-use crate::object::json::Cursor;
+use crate::object::json::{Cursor, Read};
 
 /// The exemptions that may match a request. All patterns stand in one list, and
 /// an entry knows its spans of it: a list of their own for each would be most of
@@ -158,28 +158,42 @@ pub fn read<'a>(
 /// Whether an entry names another namespace, kind or user than the request's.
 /// An entry that is not as it should be is for everyone, and then read in full.
 fn is_for_others(entry: &mut Cursor<'_>, request: &Request<'_>) -> bool {
+    names_others(entry, request) == Ok(true)
+}
+
+fn names_others(entry: &mut Cursor<'_>, request: &Request<'_>) -> Read<bool> {
     let mut others = false;
-    let walked = entry.members(&mut |key, json| {
-        let text = match key.written {
-            "\"namespaces\"" => request.namespace(),
-            "\"kinds\"" => request.kind(),
-            "\"users\"" => request.user().name(),
-            _ => return json.skip().map(drop),
+    let mut more = entry.enter_object()?;
+    while more {
+        let text = match entry.key()?.written {
+            "\"namespaces\"" => Some(request.namespace()),
+            "\"kinds\"" => Some(request.kind()),
+            "\"users\"" => Some(request.user().name()),
+            _ => None,
         };
-        let start = json.start();
-        if others || json.nothing() {
-            return json.skip_unread(start);
+        let start = entry.start();
+        if let Some(text) = text
+            && !others
+            && !entry.nothing()
+        {
+            others = !any_fits(entry, text)?;
         }
-        let mut fits = false;
-        json.entries(&mut |json| {
-            let pattern = json.string()?;
-            fits = fits || glob::matches(&pattern, text);
-            Ok(())
-        })?;
-        others = !fits;
-        Ok(())
-    });
-    others && walked.is_ok()
+        entry.skip_unread(start)?;
+        more = entry.more_members()?;
+    }
+    Ok(others)
+}
+
+/// Whether one of the patterns of a list fits.
+fn any_fits(patterns: &mut Cursor<'_>, text: &str) -> Read<bool> {
+    let mut fits = false;
+    let mut more = patterns.enter_list()?;
+    while more {
+        let pattern = patterns.string()?;
+        fits = fits || glob::matches(&pattern, text);
+        more = patterns.more_entries()?;
+    }
+    Ok(fits)
 }
 
 fn rules(value: Value<'_, '_, '_>, rule_ids: &[&'static str], problems: &mut Problems) -> Vec<&'static str> {

@@ -131,10 +131,17 @@ impl<'c, 'a, 'p> Value<'c, 'a, 'p> {
         if !self.is_map() {
             return self.wrong("a map", problems);
         }
-        let path = self.path;
+        if self.walk_members(absent_too, problems, each).is_err() {
+            note_broken(&self.path, problems);
+        }
+    }
+
+    fn walk_members(&mut self, absent_too: bool, problems: &mut Problems, each: EachMember<'_, 'a>) -> Read<()> {
+        let (path, json) = (self.path, &mut *self.json);
         let mut seen = Seen::default();
-        let walked = self.json.members(&mut |key, json| {
-            let key = key.text();
+        let mut more = json.enter_object()?;
+        while more {
+            let key = json.key()?.text();
             let start = json.start();
             if seen.has(&key) {
                 problems.note(&Path::Key(&path, &key), "is there twice");
@@ -142,25 +149,27 @@ impl<'c, 'a, 'p> Value<'c, 'a, 'p> {
                 each(&key, Value::new(json, Path::Key(&path, &key)), problems);
             }
             seen.push(key);
-            json.skip_unread(start)
-        });
-        note_broken(&walked, &path, problems);
+            json.skip_unread(start)?;
+            more = json.more_members()?;
+        }
+        Ok(())
     }
 
     /// Walks the entries of a list.
-    pub fn list(mut self, problems: &mut Problems, each: EachEntry<'_, 'a>) {
-        if self.json.kind() != Kind::List {
-            return self.wrong("a list", problems);
+    pub fn list(self, problems: &mut Problems, each: EachEntry<'_, 'a>) {
+        let mut entries = self.entries(problems);
+        while let Some((index, entry)) = entries.next(problems) {
+            each(index, entry, problems);
         }
-        let path = self.path;
-        let mut index = 0;
-        let walked = self.json.entries(&mut |json| {
-            let start = json.start();
-            each(index, Value::new(json, Path::Entry(&path, index)), problems);
-            index += 1;
-            json.skip_unread(start)
-        });
-        note_broken(&walked, &path, problems);
+    }
+
+    /// The entries of a list, for a loop of the caller's own.
+    fn entries(mut self, problems: &mut Problems) -> Entries<'c, 'a, 'p> {
+        let is_list = self.json.kind() == Kind::List;
+        if !is_list {
+            self.wrong("a list", problems);
+        }
+        Entries { json: self.json, path: self.path, count: 0, is_over: !is_list, start: 0 }
     }
 
     /// The JSON text of the value, to be read later.
@@ -232,14 +241,53 @@ impl<'c, 'a, 'p> Value<'c, 'a, 'p> {
 
     /// The same, added to those of others.
     pub fn add_globs(self, senseless: fn(&str) -> Option<String>, globs: &mut Vec<Glob<'a>>, problems: &mut Problems) {
-        self.list(problems, &mut |_, entry, problems| {
+        let mut entries = self.entries(problems);
+        while let Some((_, entry)) = entries.next(problems) {
             let path = entry.path;
-            let Some(pattern) = entry.text(problems) else { return };
+            let Some(pattern) = entry.text(problems) else { continue };
             match senseless(&pattern) {
                 Some(problem) => problems.note(&path, problem),
                 None => globs.push(Glob::new(pattern.into_cow())),
             }
-        });
+        }
+    }
+}
+
+/// The entries of a list, one after the other.
+struct Entries<'c, 'a, 'p> {
+    json: &'c mut Cursor<'a>,
+    path: Path<'p>,
+    /// How many there have been.
+    count: usize,
+    is_over: bool,
+    /// Where the last one begins.
+    start: usize,
+}
+
+impl<'a> Entries<'_, 'a, '_> {
+    fn next(&mut self, problems: &mut Problems) -> Option<(usize, Value<'_, 'a, '_>)> {
+        if self.is_over {
+            return None;
+        }
+        let more = self.advance();
+        self.is_over = more != Ok(true);
+        if more.is_err() {
+            note_broken(&self.path, problems);
+        }
+        let index = self.count;
+        self.count += 1;
+        (!self.is_over).then(|| (index, Value::new(self.json, Path::Entry(&self.path, index))))
+    }
+
+    fn advance(&mut self) -> Read<bool> {
+        let more = if self.count == 0 {
+            self.json.enter_list()?
+        } else {
+            self.json.skip_unread(self.start)?;
+            self.json.more_entries()?
+        };
+        self.start = self.json.start();
+        Ok(more)
     }
 }
 
@@ -269,10 +317,9 @@ impl<'a> Seen<'a> {
 }
 
 /// Settings that end early must not pass for settings that say less.
-fn note_broken(walked: &Read<()>, path: &Path<'_>, problems: &mut Problems) {
-    if walked.is_err() {
-        problems.note(path, "is broken JSON");
-    }
+#[cold]
+fn note_broken(path: &Path<'_>, problems: &mut Problems) {
+    problems.note(path, "is broken JSON");
 }
 
 /// What is wrong with a pattern anywhere: nothing to match, or blanks and

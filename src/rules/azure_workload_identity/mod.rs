@@ -18,12 +18,14 @@ use crate::identity::{Guid, flaw, mistake};
 use crate::object::place::Place;
 use crate::object::view::{Text, listed};
 use crate::settings::action::CheckAction;
-use crate::settings::params::{Kind, Param, Params};
+use crate::settings::params::{Kind, Param, Params, for_people};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "azure-workload-identity",
-    summary: "the annotations of Azure workload identity are written correctly, and the identity is allowed",
+    summary: for_people(
+        "the annotations of Azure workload identity are written correctly, and the identity is allowed",
+    ),
     subjects: &[SubjectKind::ServiceAccount, SubjectKind::Pod],
     params: &PARAMS,
     wordings: &[
@@ -53,13 +55,13 @@ static PARAMS: [Param; 2] = [
         name: "tenants",
         kind: Kind::Texts { of: "tenant ids", problem: guid_problem },
         default: "[]",
-        doc: "the tenants that identities may be of; empty: any",
+        doc: for_people("the tenants that identities may be of; empty: any"),
     },
     Param {
         name: "clients",
         kind: Kind::Texts { of: "client ids", problem: guid_problem },
         default: "[]",
-        doc: "the identities that accounts may have, by their client ids; empty: any",
+        doc: for_people("the identities that accounts may have, by their client ids; empty: any"),
     },
 ];
 

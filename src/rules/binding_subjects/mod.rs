@@ -20,13 +20,13 @@ use crate::object::place::Place;
 use crate::object::pod::DEFAULT_ACCOUNT;
 use crate::object::rbac::Accounts;
 use crate::settings::action::CheckAction;
-use crate::settings::params::{Kind, Param, Params};
+use crate::settings::params::{Kind, Param, Params, for_people};
 use crate::settings::reader::senseless;
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "binding-subjects",
-    summary: "bindings name accounts of their own namespace, and never default",
+    summary: for_people("bindings name accounts of their own namespace, and never default"),
     subjects: &[SubjectKind::Binding],
     params: &PARAMS,
     wordings: &[&OTHER_NAMESPACE, &DEFAULT, &EVERY_ACCOUNT, &EVERYONE],
@@ -37,7 +37,7 @@ static PARAMS: [Param; 1] = [Param {
     name: "allowCrossNamespace",
     kind: Kind::Globs(namespace_problem),
     default: "[]",
-    doc: "namespaces whose accounts may be bound anywhere",
+    doc: for_people("namespaces whose accounts may be bound anywhere"),
 }];
 
 static OTHER_NAMESPACE: Wording = Wording {

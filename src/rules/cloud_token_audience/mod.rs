@@ -15,13 +15,13 @@ use crate::engine::scene::{Scene, Stop};
 use crate::matching::glob::{self, Glob};
 use crate::object::pod::Volume;
 use crate::settings::action::CheckAction;
-use crate::settings::params::{Kind, Param, Params};
+use crate::settings::params::{Kind, Param, Params, for_people};
 use crate::settings::reader::senseless;
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "cloud-token-audience",
-    summary: "a token for a cloud is mounted only where the ServiceAccount declares an identity there",
+    summary: for_people("a token for a cloud is mounted only where the ServiceAccount declares an identity there"),
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
     wordings: &[&UNDECLARED, &UNKNOWN],
@@ -32,7 +32,7 @@ static PARAMS: [Param; 1] = [Param {
     name: "cloudAudiences",
     kind: Kind::Globs(senseless),
     default: r#"["sts.amazonaws.com", "api://AzureADTokenExchange"]"#,
-    doc: "the audiences for which a token is a credential of a cloud",
+    doc: for_people("the audiences for which a token is a credential of a cloud"),
 }];
 
 static UNDECLARED: Wording = Wording {

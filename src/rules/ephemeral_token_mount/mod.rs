@@ -17,12 +17,12 @@ use crate::matching::names::Names;
 use crate::object::pod::{ContainerList, Mount};
 use crate::object::view::{Misfit, Text};
 use crate::settings::action::CheckAction;
-use crate::settings::params::{Kind, Param, Params};
+use crate::settings::params::{Kind, Param, Params, for_people};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "ephemeral-token-mount",
-    summary: "no ephemeral container gets at a token",
+    summary: for_people("no ephemeral container gets at a token"),
     subjects: &[SubjectKind::EphemeralContainer],
     params: &PARAMS,
     wordings: &[&TOKEN, &SECRET, &HOST_PATH, &SHARES],
@@ -33,7 +33,9 @@ static PARAMS: [Param; 1] = [Param {
     name: "targets",
     kind: Kind::Choice(&["allow", "warn", "reject"]),
     default: r#""warn""#,
-    doc: "what to do about one that shares its processes (`targetContainerName`, `shareProcessNamespace`) with a container that mounts a token; never more than the rule's action",
+    doc: for_people(
+        "what to do about one that shares its processes (`targetContainerName`, `shareProcessNamespace`) with a container that mounts a token; never more than the rule's action",
+    ),
 }];
 
 static TOKEN: Wording = Wording {

@@ -20,12 +20,12 @@ use crate::identity::{GcpProject, GcpServiceAccount, flaw, mistake};
 use crate::object::place::Place;
 use crate::object::view::{Text, listed};
 use crate::settings::action::CheckAction;
-use crate::settings::params::{Kind, Param, Params};
+use crate::settings::params::{Kind, Param, Params, for_people};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "gcp-service-account",
-    summary: "a ServiceAccount's Google service account is written correctly and of an allowed project",
+    summary: for_people("a ServiceAccount's Google service account is written correctly and of an allowed project"),
     subjects: &[SubjectKind::ServiceAccount],
     params: &PARAMS,
     wordings: &[
@@ -62,7 +62,9 @@ static PARAMS: [Param; 1] = [Param {
     name: "projects",
     kind: Kind::Texts { of: "projects", problem: |text| GcpProject::try_from(text).err().map(|flaw| flaw.to_string()) },
     default: "[]",
-    doc: "the projects that Google service accounts may be of, by id, `example.com:id` or number; empty: any",
+    doc: for_people(
+        "the projects that Google service accounts may be of, by id, `example.com:id` or number; empty: any",
+    ),
 }];
 
 static PROJECT: Wording = Wording { name: "project", template: "is of project {}, must be of {} ({})" };

@@ -13,12 +13,12 @@ use crate::engine::finding::{Findings, Strength, Wording};
 use crate::engine::scene::{Scene, Stop};
 use crate::identity::key::{ROLE_ARN, Reading};
 use crate::settings::action::CheckAction;
-use crate::settings::params::{Kind, Param, Params};
+use crate::settings::params::{Kind, Param, Params, for_people};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "identity-annotation-keys",
-    summary: "annotations that look like keys of a cloud identity are spelt like them",
+    summary: for_people("annotations that look like keys of a cloud identity are spelt like them"),
     subjects: &[SubjectKind::ServiceAccount, SubjectKind::Pod],
     params: &PARAMS,
     wordings: &[&NEAR, &ELSEWHERE, &UNKNOWN, &LEGACY],
@@ -30,13 +30,13 @@ static PARAMS: [Param; 2] = [
         name: "unknownKeys",
         kind: Kind::Choice(Strength::WORDS),
         default: r#""warn""#,
-        doc: "what any other key under a prefix of AWS, GKE or Azure leads to",
+        doc: for_people("what any other key under a prefix of AWS, GKE or Azure leads to"),
     },
     Param {
         name: "legacyKeys",
         kind: Kind::Choice(Strength::WORDS),
         default: r#""warn""#,
-        doc: "what keys of kiam and kube2iam lead to (`iam.amazonaws.com/*`)",
+        doc: for_people("what keys of kiam and kube2iam lead to (`iam.amazonaws.com/*`)"),
     },
 ];
 

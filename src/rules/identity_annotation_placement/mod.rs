@@ -20,12 +20,12 @@ use crate::object::view::Strings;
 use crate::settings::Phase;
 use crate::settings::action::CheckAction;
 use crate::settings::dns;
-use crate::settings::params::{Kind, Param, Params};
+use crate::settings::params::{Kind, Param, Params, for_people};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "identity-annotation-placement",
-    summary: "annotations of a cloud identity are on objects where something reads them",
+    summary: for_people("annotations of a cloud identity are on objects where something reads them"),
     subjects: &[SubjectKind::Pod, SubjectKind::ServiceAccount],
     params: &PARAMS,
     wordings: &[&ON_POD, &ON_ACCOUNT, &NO_ANNOTATION, &LABEL_ON_ACCOUNT, &UNREADABLE, &NO_NAME, &UNMATCHED],
@@ -39,7 +39,7 @@ static PARAMS: [Param; 1] = [Param {
     name: "unmatchedSkip",
     kind: Kind::Choice(&["warn", "reject"]),
     default: r#""warn""#,
-    doc: "what an entry of `skip-containers` that skips no container leads to",
+    doc: for_people("what an entry of `skip-containers` that skips no container leads to"),
 }];
 
 static ON_POD: Wording = Wording {

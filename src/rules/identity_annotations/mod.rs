@@ -19,13 +19,13 @@ use crate::object::edit::Step;
 use crate::object::json::write_string;
 use crate::settings::Common;
 use crate::settings::action::{CheckAction, FixAction};
-use crate::settings::params::{Kind, Param, Params};
+use crate::settings::params::{Kind, Param, Params, for_people};
 use crate::settings::reader::senseless;
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "identity-annotations",
-    summary: "the options of an account's AWS identity are values that the EKS webhook takes",
+    summary: for_people("the options of an account's AWS identity are values that the EKS webhook takes"),
     subjects: &[SubjectKind::ServiceAccount, SubjectKind::Pod],
     params: &PARAMS,
     wordings: &[
@@ -58,25 +58,29 @@ static PARAMS: [Param; 4] = [
         name: "audiences",
         kind: Kind::Globs(senseless),
         default: r#"["sts.amazonaws.com"]"#,
-        doc: "the audiences that an account may ask for, besides the webhook's default (`aws.defaultAudience`); one of the Kubernetes API has to be written in full, no wildcard covers it",
+        doc: for_people(
+            "the audiences that an account may ask for, besides the webhook's default (`aws.defaultAudience`); one of the Kubernetes API has to be written in full, no wildcard covers it",
+        ),
     },
     Param {
         name: "maxTokenExpirationSeconds",
         kind: Kind::Seconds { least: LEAST_SECONDS, most: MOST_SECONDS },
         default: "86400",
-        doc: "the longest lifetime; it holds for `irsa-injection` too",
+        doc: for_people("the longest lifetime; it holds for `irsa-injection` too"),
     },
     Param {
         name: "optionsWithoutRole",
         kind: Kind::Choice(Strength::WORDS),
         default: r#""warn""#,
-        doc: "what options on an account without a `role-arn` lead to; with EKS Pod Identity some of them have an effect",
+        doc: for_people(
+            "what options on an account without a `role-arn` lead to; with EKS Pod Identity some of them have an effect",
+        ),
     },
     Param {
         name: "defaults",
         kind: Kind::Map(&DEFAULTS),
         default: "{}",
-        doc: "with `action: mutate`, what is added to an account that has a `role-arn` and does not say it",
+        doc: for_people("with `action: mutate`, what is added to an account that has a `role-arn` and does not say it"),
     },
 ];
 
@@ -85,19 +89,19 @@ static DEFAULTS: [Param; 3] = [
         name: "audience",
         kind: Kind::Text(senseless_default),
         default: r#""""#,
-        doc: "the audience; empty: nothing is added",
+        doc: for_people("the audience; empty: nothing is added"),
     },
     Param {
         name: "stsRegionalEndpoints",
         kind: Kind::Flag,
         default: "false",
-        doc: "whether the SDK calls STS in its region; nothing is added unless it is given",
+        doc: for_people("whether the SDK calls STS in its region; nothing is added unless it is given"),
     },
     Param {
         name: "tokenExpirationSeconds",
         kind: Kind::Seconds { least: LEAST_SECONDS, most: MOST_SECONDS },
         default: "86400",
-        doc: "the lifetime of tokens; nothing is added unless it is given",
+        doc: for_people("the lifetime of tokens; nothing is added unless it is given"),
     },
 ];
 

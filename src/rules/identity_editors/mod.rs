@@ -15,13 +15,13 @@ use crate::matching::glob::{self, Glob};
 use crate::object::meta::Head;
 use crate::object::view::{self, Strings};
 use crate::settings::action::CheckAction;
-use crate::settings::params::{Kind, Param, Params};
+use crate::settings::params::{Kind, Param, Params, for_people};
 use crate::settings::reader::senseless;
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "identity-editors",
-    summary: "only those who are named give an account a cloud identity",
+    summary: for_people("only those who are named give an account a cloud identity"),
     subjects: &[SubjectKind::ServiceAccount],
     params: &PARAMS,
     wordings: &[&ADDED, &CHANGED],
@@ -33,9 +33,11 @@ static PARAMS: [Param; 2] = [
         name: "users",
         kind: Kind::Globs(senseless),
         default: "[]",
-        doc: "users who may, as the API server names them; for a controller `system:serviceaccount:<namespace>:<name>`",
+        doc: for_people(
+            "users who may, as the API server names them; for a controller `system:serviceaccount:<namespace>:<name>`",
+        ),
     },
-    Param { name: "groups", kind: Kind::Globs(senseless), default: "[]", doc: "groups whose members may" },
+    Param { name: "groups", kind: Kind::Globs(senseless), default: "[]", doc: for_people("groups whose members may") },
 ];
 
 static ADDED: Wording =

@@ -24,12 +24,12 @@ use crate::object::env::Env;
 use crate::object::place::Place;
 use crate::object::pod::ContainerList;
 use crate::settings::action::CheckAction;
-use crate::settings::params::{Kind, Param};
+use crate::settings::params::{Kind, Param, for_people};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "identity-env",
-    summary: "a container has the AWS role of its ServiceAccount, not one from its own environment",
+    summary: for_people("a container has the AWS role of its ServiceAccount, not one from its own environment"),
     subjects: &[SubjectKind::Pod, SubjectKind::EphemeralContainer],
     params: &PARAMS,
     wordings: &[&REFUSED, &OTHER, &NO_ROLE, &UNREADABLE, &HALF],
@@ -43,7 +43,9 @@ static PARAMS: [Param; 1] = [Param {
     name: "roleSource",
     kind: Kind::Choice(&["serviceAccount", EXTERNAL]),
     default: r#""serviceAccount""#,
-    doc: "where the webhook finds the role of an account: in its annotation, or elsewhere (`--watch-config-map`), so that roles are not compared",
+    doc: for_people(
+        "where the webhook finds the role of an account: in its annotation, or elsewhere (`--watch-config-map`), so that roles are not compared",
+    ),
 }];
 
 const EXTERNAL: &str = "external";

@@ -22,13 +22,13 @@ use crate::object::place::Place;
 use crate::object::pod::{Container, ContainerList};
 use crate::object::view::Text;
 use crate::settings::action::CheckAction;
-use crate::settings::params::Params;
+use crate::settings::params::{Params, for_people};
 use crate::settings::{LookupMode, Phase};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "identity-injection",
-    summary: "a Pod whose account has an AWS role got it from the EKS Pod identity webhook",
+    summary: for_people("a Pod whose account has an AWS role got it from the EKS Pod identity webhook"),
     subjects: &[SubjectKind::Pod],
     params: &[],
     wordings: &[&NOT_INJECTED, &HALF, &NO_TOKEN, &UNKNOWN],

@@ -26,14 +26,14 @@ use crate::matching::names::Names;
 use crate::object::edit::{End, Step};
 use crate::object::pod::{ContainerList, DEFAULT_ACCOUNT};
 use crate::object::view::Strings;
-use crate::settings::params::{Kind, Param, Params};
+use crate::settings::params::{Kind, Param, Params, for_people};
 use crate::settings::{LookupMode, Phase};
 use injection::{IRSA, Injection, POD_IDENTITY, Way};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "irsa-injection",
-    summary: "where no EKS Pod identity webhook runs, Pods get the AWS role of their account all the same",
+    summary: for_people("where no EKS Pod identity webhook runs, Pods get the AWS role of their account all the same"),
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
     wordings: &[&INJECTED, &REFUSED, &AUDIENCE, &FOREIGN_VOLUME, &TAKEN],
@@ -45,19 +45,21 @@ static PARAMS: [Param; 3] = [
         name: "defaultExpirationSeconds",
         kind: Kind::Seconds { least: LEAST_SECONDS, most: MOST_SECONDS },
         default: "86400",
-        doc: "the lifetime of the token where neither the Pod nor its account says one; at most that of `identity-annotations`",
+        doc: for_people(
+            "the lifetime of the token where neither the Pod nor its account says one; at most that of `identity-annotations`",
+        ),
     },
     Param {
         name: "stsRegionalEndpoints",
         kind: Kind::Flag,
         default: "false",
-        doc: "whether SDKs call STS in their region where the account does not say",
+        doc: for_people("whether SDKs call STS in their region where the account does not say"),
     },
     Param {
         name: "podIdentity",
         kind: Kind::Globs(account::problem),
         default: "[]",
-        doc: "accounts (`namespace/name`) that get EKS Pod Identity instead, whatever role they name",
+        doc: for_people("accounts (`namespace/name`) that get EKS Pod Identity instead, whatever role they name"),
     },
 ];
 

@@ -18,13 +18,13 @@ use crate::matching::glob::{self, Glob};
 use crate::object::pod::{HostPath, Volume};
 use crate::object::view::{Misfit, Text};
 use crate::settings::action::CheckAction;
-use crate::settings::params::{Kind, Param, Params};
+use crate::settings::params::{Kind, Param, Params, for_people};
 use crate::settings::reader::senseless;
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "kubelet-host-path",
-    summary: "no volume opens the directories of the node that hold the credentials of others",
+    summary: for_people("no volume opens the directories of the node that hold the credentials of others"),
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
     wordings: &[&REACHES],
@@ -35,7 +35,9 @@ static PARAMS: [Param; 1] = [Param {
     name: "roots",
     kind: Kind::Globs(root_problem),
     default: r#"["/var/lib/kubelet", "/var/lib/k0s/kubelet", "/var/snap/microk8s/common/var/lib/kubelet"]"#,
-    doc: "kubelet's root directories, `pods` and `pki` in them are guarded; globs directory by directory; they count for `ephemeral-token-mount` too",
+    doc: for_people(
+        "kubelet's root directories, `pods` and `pki` in them are guarded; globs directory by directory; they count for `ephemeral-token-mount` too",
+    ),
 }];
 
 static REACHES: Wording = Wording {

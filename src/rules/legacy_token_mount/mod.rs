@@ -18,13 +18,13 @@ use crate::object::place::Place;
 use crate::object::pod::{SecretName, SecretVolume, Volume, is_made_up};
 use crate::object::view::Misfit;
 use crate::settings::action::CheckAction;
-use crate::settings::params::{Kind, Param, Params};
+use crate::settings::params::{Kind, Param, Params, for_people};
 use crate::settings::reader::senseless;
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "legacy-token-mount",
-    summary: "no Secret with a legacy token reaches a container",
+    summary: for_people("no Secret with a legacy token reaches a container"),
     subjects: &[SubjectKind::Pod, SubjectKind::EphemeralContainer],
     params: &PARAMS,
     wordings: &[&BY_NAME, &LISTED],
@@ -38,7 +38,9 @@ static PARAMS: [Param; 1] = [Param {
     name: "extraSecretNames",
     kind: Kind::Globs(senseless),
     default: "[]",
-    doc: "Secrets with a legacy token whose name does not say so; they count for `ephemeral-token-mount` too",
+    doc: for_people(
+        "Secrets with a legacy token whose name does not say so; they count for `ephemeral-token-mount` too",
+    ),
 }];
 
 static BY_NAME: Wording = Wording {

@@ -18,13 +18,13 @@ use crate::matching::glob::{self, Glob};
 use crate::object::place::Place;
 use crate::object::secret::{ACCOUNT_ANNOTATION, INVALID_LABEL};
 use crate::settings::action::CheckAction;
-use crate::settings::params::{Kind, Param, Params};
+use crate::settings::params::{Kind, Param, Params, for_people};
 use crate::settings::reader::senseless;
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "legacy-token-secret",
-    summary: "nobody makes a token that never expires",
+    summary: for_people("nobody makes a token that never expires"),
     subjects: &[SubjectKind::Secret],
     params: &PARAMS,
     wordings: &[&CREATED, &RE_POINTED, &REVIVED, &RE_MINTED],
@@ -36,13 +36,13 @@ static PARAMS: [Param; 2] = [
         name: "allowed",
         kind: Kind::Globs(account::problem),
         default: "[]",
-        doc: "accounts (`namespace/name`) that may have such tokens",
+        doc: for_people("accounts (`namespace/name`) that may have such tokens"),
     },
     Param {
         name: "allowedUsers",
         kind: Kind::Globs(user_problem),
         default: r#"["system:serviceaccount:cattle-*:*", "system:serviceaccount:openshift-infra:*"]"#,
-        doc: "callers that may make them; the default is Rancher and old OpenShift",
+        doc: for_people("callers that may make them; the default is Rancher and old OpenShift"),
     },
 ];
 

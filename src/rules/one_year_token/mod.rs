@@ -13,12 +13,12 @@ use crate::engine::finding::{Changes, Findings, Wording};
 use crate::engine::scene::{Edit, Scene, Stop, Workload};
 use crate::object::pod::{DEFAULT_LIFETIME_SECONDS, PLUGIN_LIFETIME_SECONDS};
 use crate::settings::action::{CheckAction, FixAction};
-use crate::settings::params::{Kind, Param, Params};
+use crate::settings::params::{Kind, Param, Params, for_people};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "one-year-token",
-    summary: "no API token asks for the 3607 seconds that the API server turns into a year",
+    summary: for_people("no API token asks for the 3607 seconds that the API server turns into a year"),
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
     wordings: &[&HAND_WRITTEN, &INJECTED, &FIXED],
@@ -32,7 +32,7 @@ static PARAMS: [Param; 1] = [Param {
     name: "includeInjected",
     kind: Kind::Flag,
     default: "false",
-    doc: "also the API server's own token volume, which always asks for 3607",
+    doc: for_people("also the API server's own token volume, which always asks for 3607"),
 }];
 
 static HAND_WRITTEN: Wording = Wording {

@@ -18,13 +18,13 @@ use crate::object::edit::Step;
 use crate::object::pod::{Container, PodSpec};
 use crate::settings::Templates;
 use crate::settings::action::FixAction;
-use crate::settings::params::{Kind, Param, Params};
+use crate::settings::params::{Kind, Param, Params, for_people};
 use crate::settings::reader::senseless;
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "pod-automount",
-    summary: "an API token is mounted only where someone asked for it",
+    summary: for_people("an API token is mounted only where someone asked for it"),
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
     wordings: &[
@@ -48,41 +48,47 @@ static PARAMS: [Param; 5] = [
         name: "scope",
         kind: Kind::Choice(&["default", "all"]),
         default: r#""default""#,
-        doc: "`default`: fix and refuse only Pods of a `default` account, where nothing is said on a dedicated account warn; `all`: treat every account alike",
+        doc: for_people(
+            "`default`: fix and refuse only Pods of a `default` account, where nothing is said on a dedicated account warn; `all`: treat every account alike",
+        ),
     },
     Param {
         name: "optIn",
         kind: Kind::Choice(&["serviceAccount", "pod"]),
         default: r#""serviceAccount""#,
-        doc: "who may ask for the token: `serviceAccount`: `true` on a dedicated account is enough; `pod`: only the Pod's own field",
+        doc: for_people(
+            "who may ask for the token: `serviceAccount`: `true` on a dedicated account is enough; `pod`: only the Pod's own field",
+        ),
     },
     Param {
         name: "allowExplicitOptIn",
         kind: Kind::Flag,
         default: "true",
-        doc: "whether a Pod of a dedicated account may ask for the token",
+        doc: for_people("whether a Pod of a dedicated account may ask for the token"),
     },
     Param {
         name: "keepForAnnotations",
         kind: Kind::Globs(annotation_problem),
         default: r#"["vault.hashicorp.com/agent-inject=true"]"#,
-        doc: "annotations (`key=value`) that count as the Pod asking",
+        doc: for_people("annotations (`key=value`) that count as the Pod asking"),
     },
     Param {
         name: "tokenContainers",
         kind: Kind::Entries(&TOKEN_CONTAINER),
         default: "[]",
-        doc: "containers that keep the token when the others lose it; a container must match both `name` and `image` (with its registry)",
+        doc: for_people(
+            "containers that keep the token when the others lose it; a container must match both `name` and `image` (with its registry)",
+        ),
     },
 ];
 
 static TOKEN_CONTAINER: [Param; 2] = [
-    Param { name: "name", kind: Kind::Glob(senseless), default: "", doc: "the container's name" },
+    Param { name: "name", kind: Kind::Glob(senseless), default: "", doc: for_people("the container's name") },
     Param {
         name: "image",
         kind: Kind::Glob(image_problem),
         default: "",
-        doc: "the container's image, with its registry",
+        doc: for_people("the container's image, with its registry"),
     },
 ];
 

@@ -12,13 +12,13 @@ use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Scene, Stop};
 use crate::matching::glob::{self, Glob};
 use crate::settings::action::CheckAction;
-use crate::settings::params::{Kind, Param, Params};
+use crate::settings::params::{Kind, Param, Params, for_people};
 use crate::settings::reader::senseless;
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "projected-token-audience",
-    summary: "a token written into a volume by hand is not for the Kubernetes API",
+    summary: for_people("a token written into a volume by hand is not for the Kubernetes API"),
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
     wordings: &[&UNSET, &API, &NOT_ALLOWED],
@@ -29,7 +29,9 @@ static PARAMS: [Param; 1] = [Param {
     name: "allowedAudiences",
     kind: Kind::Globs(senseless),
     default: "[]",
-    doc: "when set, the only audiences that a token may be for; an audience of the Kubernetes API has to be written in full, no wildcard covers it",
+    doc: for_people(
+        "when set, the only audiences that a token may be for; an audience of the Kubernetes API has to be written in full, no wildcard covers it",
+    ),
 }];
 
 static UNSET: Wording = Wording {

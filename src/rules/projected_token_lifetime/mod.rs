@@ -14,12 +14,12 @@ use crate::engine::finding::{Changes, Findings, Wording};
 use crate::engine::scene::{Edit, Scene, Stop, Workload};
 use crate::object::pod::{DEFAULT_LIFETIME_SECONDS, PLUGIN_LIFETIME_SECONDS};
 use crate::settings::action::FixAction;
-use crate::settings::params::{Kind, Param, Params};
+use crate::settings::params::{Kind, Param, Params, for_people};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "projected-token-lifetime",
-    summary: "a token written into a volume by hand is short-lived",
+    summary: for_people("a token written into a volume by hand is short-lived"),
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
     wordings: &[&TOO_LONG, &LOWERED],
@@ -35,13 +35,15 @@ static PARAMS: [Param; 2] = [
         name: "maxSeconds",
         kind: Kind::Seconds { least: 600, most: 4_294_967_296 },
         default: "86400",
-        doc: "the longest lifetime",
+        doc: for_people("the longest lifetime"),
     },
     Param {
         name: "perAudience",
         kind: Kind::ByKey(&SECONDS),
         default: "{}",
-        doc: "the longest lifetime for one audience instead, longer or shorter; the key is the audience to the letter, `\"\"` for a token that names none",
+        doc: for_people(
+            "the longest lifetime for one audience instead, longer or shorter; the key is the audience to the letter, `\"\"` for a token that names none",
+        ),
     },
 ];
 

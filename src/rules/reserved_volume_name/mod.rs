@@ -13,11 +13,12 @@ use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Scene, Stop};
 use crate::object::pod::PLUGIN_VOLUME_PREFIX;
 use crate::settings::action::CheckAction;
+use crate::settings::params::for_people;
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "reserved-volume-name",
-    summary: "a volume that is called like a token volume of Kubernetes or AWS is one",
+    summary: for_people("a volume that is called like a token volume of Kubernetes or AWS is one"),
     subjects: &[SubjectKind::Pod],
     params: &[],
     wordings: &[&NOT_THE_PLUGINS, &NOT_TAKEN, &NOT_THE_WEBHOOKS],

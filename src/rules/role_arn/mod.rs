@@ -25,13 +25,13 @@ use crate::matching::glob::Glob;
 use crate::object::place::Place;
 use crate::object::pod::DEFAULT_ACCOUNT;
 use crate::settings::action::CheckAction;
-use crate::settings::params::{Kind, Param, Params};
+use crate::settings::params::{Kind, Param, Params, for_people};
 use crate::settings::reader::senseless;
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "role-arn",
-    summary: "a ServiceAccount's AWS role is written correctly and allowed for it",
+    summary: for_people("a ServiceAccount's AWS role is written correctly and allowed for it"),
     subjects: &[SubjectKind::ServiceAccount],
     params: &PARAMS,
     wordings: &[
@@ -99,61 +99,65 @@ const PARTITIONS: Param = Param {
     name: "partitions",
     kind: Kind::Texts { of: "partitions", problem: partition_problem },
     default: r#"["aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc"]"#,
-    doc: "the partitions of AWS that roles may be in",
+    doc: for_people("the partitions of AWS that roles may be in"),
 };
 const ACCOUNTS: Param = Param {
     name: "accounts",
     kind: Kind::Texts { of: "account ids", problem: account_id_problem },
     default: "[]",
-    doc: "the accounts that roles may be of, 12 digits in quotes; empty: any",
+    doc: for_people("the accounts that roles may be of, 12 digits in quotes; empty: any"),
 };
 const ROLES: Param = Param {
     name: "roles",
     kind: Kind::Texts { of: "role patterns", problem: pattern::problem },
     default: "[]",
-    doc: "the roles that may be used; empty: any",
+    doc: for_people("the roles that may be used; empty: any"),
 };
 const NAMESPACES: Param = Param {
     name: "namespaces",
     kind: Kind::ByKey(&Kind::Texts { of: "role patterns", problem: pattern::problem }),
     default: "{}",
-    doc: "the roles that each namespace may use, by its name, or by `*` for those that are not named; empty: any",
+    doc: for_people(
+        "the roles that each namespace may use, by its name, or by `*` for those that are not named; empty: any",
+    ),
 };
 const ALLOW_ON_DEFAULT: Param = Param {
     name: "allowOnDefault",
     kind: Kind::Flag,
     default: "false",
-    doc: "whether the `default` account of a namespace may have a role",
+    doc: for_people("whether the `default` account of a namespace may have a role"),
 };
 const REQUIRED_FOR: Param = Param {
     name: "requiredFor",
     kind: Kind::Globs(account::problem),
     default: "[]",
-    doc: "accounts (`namespace/name`) that must have a role",
+    doc: for_people("accounts (`namespace/name`) that must have a role"),
 };
 const FORBID_RESERVED: Param = Param {
     name: "forbidReserved",
     kind: Kind::Flag,
     default: "true",
-    doc: "whether roles below `aws-service-role/` and `aws-reserved/` are refused",
+    doc: for_people("whether roles below `aws-service-role/` and `aws-reserved/` are refused"),
 };
 const COMPOSE: Param = Param {
     name: "composeRoleArn",
     kind: Kind::Flag,
     default: "false",
-    doc: "whether the webhook runs with `--compose-role-arn`, so that names and paths are completed before they are judged",
+    doc: for_people(
+        "whether the webhook runs with `--compose-role-arn`, so that names and paths are completed before they are judged",
+    ),
 };
 const COMPOSE_ACCOUNT: Param = Param {
     name: "composeAccount",
     kind: Kind::Text(|text| if text.is_empty() { None } else { account_id_problem(text) }),
     default: r#""""#,
-    doc: "the account that the webhook completes names with, which is the one it runs in",
+    doc: for_people("the account that the webhook completes names with, which is the one it runs in"),
 };
 const COMPOSE_PARTITION: Param = Param {
     name: "composePartition",
     kind: Kind::Choice(Partition::ALL),
     default: r#""aws""#,
-    doc: "the partition that the webhook completes names with",
+    doc: for_people("the partition that the webhook completes names with"),
 };
 
 // What is wrong with the ARN itself has its words in `identity::mistake`.

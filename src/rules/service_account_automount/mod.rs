@@ -22,12 +22,12 @@ use crate::object::place::Place;
 use crate::object::pod::DEFAULT_ACCOUNT;
 use crate::object::service_account::ServiceAccount;
 use crate::settings::action::FixAction;
-use crate::settings::params::{Kind, Param, Params};
+use crate::settings::params::{Kind, Param, Params, for_people};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "service-account-automount",
-    summary: "an account's Pods get its token only when they ask for it",
+    summary: for_people("an account's Pods get its token only when they ask for it"),
     subjects: &[SubjectKind::ServiceAccount],
     params: &PARAMS,
     wordings: &[&TRUE_ON_DEFAULT, &TRUE, &UNSET_ON_DEFAULT, &UNSET, &NO_LONGER_FALSE, &FIXED],
@@ -39,25 +39,29 @@ static PARAMS: [Param; 4] = [
         name: "scope",
         kind: Kind::Choice(&["default", "all"]),
         default: r#""default""#,
-        doc: "`default`: where nothing is set, fix and refuse `default` accounts only; `all`: every account",
+        doc: for_people(
+            "`default`: where nothing is set, fix and refuse `default` accounts only; `all`: every account",
+        ),
     },
     Param {
         name: "fixOnUpdate",
         kind: Kind::Flag,
         default: "false",
-        doc: "also fix accounts that exist, when they are changed; else only a `default` account that was `false` before",
+        doc: for_people(
+            "also fix accounts that exist, when they are changed; else only a `default` account that was `false` before",
+        ),
     },
     Param {
         name: "explicitTrue",
         kind: Kind::Choice(&["allow", "warn", "reject"]),
         default: r#""warn""#,
-        doc: "what `true` on an account other than `default` leads to; on `default` it is always a finding",
+        doc: for_people("what `true` on an account other than `default` leads to; on `default` it is always a finding"),
     },
     Param {
         name: "allowExplicitTrue",
         kind: Kind::Globs(account::problem),
         default: "[]",
-        doc: "accounts (`namespace/name`) that may say `true`",
+        doc: for_people("accounts (`namespace/name`) that may say `true`"),
     },
 ];
 

@@ -19,13 +19,13 @@ use crate::matching::names::Names;
 use crate::object::env::Env;
 use crate::object::view::Misfit;
 use crate::settings::action::CheckAction;
-use crate::settings::params::{Kind, Param, Params};
+use crate::settings::params::{Kind, Param, Params, for_people};
 use crate::settings::reader::senseless;
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "static-credentials",
-    summary: "no container has static keys of a cloud in its environment",
+    summary: for_people("no container has static keys of a cloud in its environment"),
     subjects: &[SubjectKind::Pod, SubjectKind::EphemeralContainer],
     params: &PARAMS,
     wordings: &[&STATIC, &WINS, &KEY_ID, &LISTED, &PREFIX],
@@ -37,13 +37,15 @@ static PARAMS: [Param; 2] = [
         name: "extraNames",
         kind: Kind::Globs(senseless),
         default: "[]",
-        doc: "more variables that hold static credentials, in any cloud or elsewhere",
+        doc: for_people("more variables that hold static credentials, in any cloud or elsewhere"),
     },
     Param {
         name: "allowReferences",
         kind: Kind::Flag,
         default: "false",
-        doc: "whether such a variable may take its value from elsewhere (`valueFrom`, `envFrom`), so that only values written into the Pod count",
+        doc: for_people(
+            "whether such a variable may take its value from elsewhere (`valueFrom`, `envFrom`), so that only values written into the Pod count",
+        ),
     },
 ];
 

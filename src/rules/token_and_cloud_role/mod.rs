@@ -12,11 +12,12 @@ use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Scene, Stop, Workload};
 use crate::settings::action::CheckAction;
+use crate::settings::params::for_people;
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "token-and-cloud-role",
-    summary: "a Pod with a cloud role holds no API token",
+    summary: for_people("a Pod with a cloud role holds no API token"),
     subjects: &[SubjectKind::Pod],
     params: &[],
     wordings: &[&HOLDS, &WOULD_HOLD],

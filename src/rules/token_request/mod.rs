@@ -19,13 +19,13 @@ use crate::object::place::Place;
 use crate::object::token_request::TokenRequestSpec;
 use crate::settings::Common;
 use crate::settings::action::FixAction;
-use crate::settings::params::{Kind, Param, Params};
+use crate::settings::params::{Kind, Param, Params, for_people};
 use crate::settings::reader::senseless;
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "token-request",
-    summary: "a token that someone asks for is short-lived, for an allowed audience, and bound",
+    summary: for_people("a token that someone asks for is short-lived, for an allowed audience, and bound"),
     subjects: &[SubjectKind::TokenRequest],
     params: &PARAMS,
     wordings: &[&TOO_LONG, &ONE_YEAR, &AUDIENCE, &API_AUDIENCE, &UNBOUND, &NODE, &FIXED],
@@ -37,19 +37,21 @@ static PARAMS: [Param; 3] = [
         name: "maxSeconds",
         kind: Kind::Seconds { least: 600, most: 1 << 32 },
         default: "86400",
-        doc: "the longest lifetime; the fix lowers a longer one",
+        doc: for_people("the longest lifetime; the fix lowers a longer one"),
     },
     Param {
         name: "allowedAudiences",
         kind: Kind::Globs(senseless),
         default: "[]",
-        doc: "when set, any other audience is a finding; a request that names none asks for the Kubernetes API, which is allowed by e.g. `https://kubernetes.default*`",
+        doc: for_people(
+            "when set, any other audience is a finding; a request that names none asks for the Kubernetes API, which is allowed by e.g. `https://kubernetes.default*`",
+        ),
     },
     Param {
         name: "requireBoundObject",
         kind: Kind::Flag,
         default: "false",
-        doc: "whether the token must be bound to an object and end with it",
+        doc: for_people("whether the token must be bound to an object and end with it"),
     },
 ];
 
