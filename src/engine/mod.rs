@@ -30,7 +30,7 @@ use crate::settings::reader::Problems;
 use crate::settings::{Phase, Settings, Templates, TreatWarnAs};
 use finding::{Changes, Finding, Findings, Remark, Strength};
 use lookup::Lookup;
-use plan::{Level, Planned, PlannedRoom};
+use plan::{Level, Planned};
 use scene::{Edit, OBJECT, Scene, Stop, Target};
 
 /// Reviews a payload of the host's `validate` call.
@@ -282,9 +282,11 @@ impl Review<'_> {
         let mut tree = Node::new(object);
         let before = opinion.changes.len();
         for planned in rules.iter().filter(|planned| planned.rule.injects() == (*step == Step::Inject)) {
-            let PlannedRoom::Fix(fix) = &planned.room else { continue };
+            if !planned.fixes {
+                continue;
+            }
             let mut changes = Changes::new(planned.rule.id);
-            fix.fix(&self.scene(meta, target), &mut Edit::new(&mut tree, self.subject), &mut changes)?;
+            planned.room.fix(&self.scene(meta, target), &mut Edit::new(&mut tree, self.subject), &mut changes)?;
             opinion.changes.extend(changes.into_vec());
         }
         if opinion.changes.len() == before {
@@ -310,7 +312,7 @@ impl Review<'_> {
         let mut all = Vec::new();
         for planned in rules {
             let mut findings = Findings::new(planned.rule.id);
-            planned.room.check().judge(&scene, &mut findings)?;
+            planned.room.judge(&scene, &mut findings)?;
             all.extend(findings.into_vec().into_iter().map(|finding| (planned.level, finding)));
         }
         Ok(all)

@@ -3,7 +3,7 @@
 
 use crate::admission::subject::SubjectKind;
 use crate::object::json::Cursor;
-use crate::rules::{Check, Fix, RULES, Room, Rule};
+use crate::rules::{OpenRoom, RULES, Rule};
 use crate::settings::action::{CheckAction, FixAction};
 use crate::settings::params::{self, Params};
 use crate::settings::reader::{Path, Problems, Value, unknown};
@@ -15,16 +15,10 @@ pub struct Planned<'a> {
     pub rule: &'static Rule,
     /// What it does about a finding.
     pub level: Level,
+    /// Whether its action is to mend what it finds.
+    pub fixes: bool,
     /// The rule with its parameters.
-    pub room: PlannedRoom<'a>,
-}
-
-/// A rule with its parameters and, where its action is `mutate`, its fix.
-pub enum PlannedRoom<'a> {
-    /// Judges.
-    Check(Box<dyn Check + 'a>),
-    /// Judges and fixes.
-    Fix(Box<dyn Fix + 'a>),
+    pub room: OpenRoom<'a>,
 }
 
 /// What a finding leads to.
@@ -34,17 +28,6 @@ pub enum Level {
     Warn,
     /// A rejection.
     Reject,
-}
-
-impl PlannedRoom<'_> {
-    /// The judging part.
-    #[must_use]
-    pub fn check(&self) -> &dyn Check {
-        match self {
-            Self::Check(check) => check.as_ref(),
-            Self::Fix(fix) => fix.as_ref(),
-        }
-    }
 }
 
 /// The ids of all rules.
@@ -58,10 +41,11 @@ pub fn rule_ids() -> Vec<&'static str> {
 pub fn plan<'a>(settings: &Settings<'a>, kind: SubjectKind, problems: &mut Problems) -> Vec<Planned<'a>> {
     RULES
         .iter()
-        .filter(|rule| rule.subjects.contains(&kind))
-        .filter_map(|rule| {
+        .enumerate()
+        .filter(|(_, rule)| rule.subjects.contains(&kind))
+        .filter_map(|(position, rule)| {
             let given = settings.rules.iter().find(|(id, _)| id == rule.id);
-            planned(rule, given.map(|(_, text)| *text), &settings.common, problems)
+            planned((position, rule), given.map(|(_, text)| *text), &settings.common, problems)
         })
         .collect()
 }
@@ -70,8 +54,8 @@ pub fn plan<'a>(settings: &Settings<'a>, kind: SubjectKind, problems: &mut Probl
 pub fn read_all(settings: &Settings<'_>, problems: &mut Problems) {
     let path = Path::Key(&Path::Root, "rules");
     for (id, text) in &settings.rules {
-        match RULES.iter().find(|rule| rule.id == id) {
-            Some(rule) => drop(planned(rule, Some(text), &settings.common, problems)),
+        match RULES.iter().enumerate().find(|(_, rule)| rule.id == id) {
+            Some((position, rule)) => drop(planned((position, rule), Some(text), &settings.common, problems)),
             None => problems.note(&Path::Key(&path, id), unknown(id, "rule", &rule_ids())),
         }
     }
@@ -99,7 +83,7 @@ pub fn params_of<'a, T>(
 
 /// A rule from its settings; none when it is off or its settings are wrong.
 fn planned<'a>(
-    rule: &'static Rule,
+    (position, rule): (usize, &'static Rule),
     given: Option<&'a str>,
     common: &Common<'a>,
     problems: &mut Problems,
@@ -133,17 +117,8 @@ fn planned<'a>(
     }
     let mut params = Params::new(members, rule.params, path, problems, common);
     params.is_on = action.and_then(level).is_some();
-    let room = match &rule.room {
-        Room::Check { build, .. } => PlannedRoom::Check(build(&mut params)),
-        Room::Fix { build, .. } | Room::Inject { build } if action == Some(FixAction::Mutate) => {
-            PlannedRoom::Fix(build(&mut params))
-        }
-        Room::Fix { build, .. } | Room::Inject { build } => {
-            let fix = build(&mut params);
-            PlannedRoom::Check(fix)
-        }
-    };
-    Some(Planned { rule, level: level(action?)?, room })
+    let room = OpenRoom::open(position, &mut params)?;
+    Some(Planned { rule, level: level(action?)?, fixes: action == Some(FixAction::Mutate), room })
 }
 
 /// What findings lead to; none when the rule is off.

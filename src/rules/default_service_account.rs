@@ -20,7 +20,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
     wordings: &[&HOLDS_VOLUME, &WOULD_HOLD, &STRICT],
-    room: Room::Check { default: CheckAction::Reject, build: |params| Box::new(DefaultServiceAccount::new(params)) },
+    room: Room::Check { default: CheckAction::Reject },
 };
 
 static PARAMS: [Param; 1] = [STRICT_PARAM];
@@ -43,12 +43,12 @@ static WOULD_HOLD: Wording = Wording {
 static STRICT: Wording =
     Wording { name: "strict", template: "runs as the default account; name an account of its own" };
 
-struct DefaultServiceAccount {
+pub(super) struct DefaultServiceAccount {
     strict: bool,
 }
 
 impl DefaultServiceAccount {
-    fn new(params: &mut Params<'_, '_>) -> Self {
+    pub(super) fn new(params: &mut Params<'_, '_>) -> Self {
         Self { strict: params.flag(&PARAMS[0]) }
     }
 }

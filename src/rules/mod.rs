@@ -2,7 +2,7 @@
 //! The rules, one room each. A room declares its id, documentation, parameters
 //! and texts, and holds its check, its fix and its tests.
 //!
-//! To add a rule: write `rules/<rule>.rs` and add one line to [`RULES`]. The
+//! To add a rule: write `rules/<rule>.rs` and add one line to `rules!`. The
 //! tests then say what else is missing.
 
 pub mod azure_workload_identity;
@@ -44,37 +44,106 @@ use crate::engine::scene::{Edit, Scene, Stop};
 use crate::settings::action::{CheckAction, FixAction};
 use crate::settings::params::{Param, Params};
 
-/// Every rule, in the order of the documentation.
-pub static RULES: &[&Rule] = &[
-    &pod_automount::RULE,
-    &default_service_account::RULE,
-    &projected_token_audience::RULE,
-    &projected_token_lifetime::RULE,
-    &one_year_token::RULE,
-    &reserved_volume_name::RULE,
-    &legacy_token_mount::RULE,
-    &ephemeral_token_mount::RULE,
-    &kubelet_host_path::RULE,
-    &token_and_cloud_role::RULE,
-    &static_credentials::RULE,
-    &identity_env::RULE,
-    &cloud_token_audience::RULE,
-    &identity_injection::RULE,
-    &identity_annotation_placement::RULE,
-    &service_account_automount::RULE,
-    &service_account_secrets::RULE,
-    &role_arn::RULE,
-    &identity_annotations::RULE,
-    &identity_annotation_keys::RULE,
-    &identity_editors::RULE,
-    &gcp_service_account::RULE,
-    &azure_workload_identity::RULE,
-    &token_request::RULE,
-    &legacy_token_secret::RULE,
-    &binding_subjects::RULE,
-    &token_issuing_roles::RULE,
-    &irsa_injection::RULE,
-];
+/// A line for each rule: its module, the type that it is with its parameters,
+/// and whether that has a fix. In the order of the documentation.
+macro_rules! rules {
+    ($($module:ident: $room:ident $(<$lt:lifetime>)? $(+ $fix:ident)?,)*) => {
+        /// Every rule, in the order of the documentation.
+        pub static RULES: &[&Rule] = &[$(&$module::RULE),*];
+
+        enum Rooms<'a> {
+            $($room(Box<$module::$room $(<$lt>)?>),)*
+        }
+
+        impl<'a> Rooms<'a> {
+            /// The rule at a position of [`RULES`].
+            fn open(position: usize, params: &mut Params<'_, 'a>) -> Option<Self> {
+                // The compiler makes a jump of these.
+                let mut rules = 0..RULES.len();
+                $(if rules.next() == Some(position) {
+                    return Some(Self::$room(Box::new($module::$room::new(params))));
+                })*
+                None
+            }
+
+            fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
+                match self {
+                    $(Self::$room(room) => room.judge(scene, findings),)*
+                }
+            }
+
+            fn fix(&self, scene: &Scene<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
+                match self {
+                    $($(Self::$room(room) => $fix::fix(room.as_ref(), scene, edit, changes),)?)*
+                    _ => Ok(()),
+                }
+            }
+        }
+
+        /// Whether there is a fix, for each of [`RULES`].
+        #[cfg(test)]
+        const HAVE_FIX: &[bool] = &[$(!stringify!($($fix)?).is_empty()),*];
+    };
+}
+
+rules! {
+    pod_automount: PodAutomount<'a> + Fix,
+    default_service_account: DefaultServiceAccount,
+    projected_token_audience: ProjectedTokenAudience<'a>,
+    projected_token_lifetime: ProjectedTokenLifetime + Fix,
+    one_year_token: OneYearToken + Fix,
+    reserved_volume_name: ReservedVolumeName,
+    legacy_token_mount: LegacyTokenMount<'a>,
+    ephemeral_token_mount: EphemeralTokenMount,
+    kubelet_host_path: KubeletHostPath<'a>,
+    token_and_cloud_role: TokenAndCloudRole,
+    static_credentials: StaticCredentials<'a>,
+    identity_env: IdentityEnv,
+    cloud_token_audience: CloudTokenAudience<'a>,
+    identity_injection: IdentityInjection,
+    identity_annotation_placement: IdentityAnnotationPlacement,
+    service_account_automount: ServiceAccountAutomount<'a> + Fix,
+    service_account_secrets: ServiceAccountSecrets<'a>,
+    role_arn: RoleArnRule<'a>,
+    identity_annotations: IdentityAnnotations<'a> + Fix,
+    identity_annotation_keys: IdentityAnnotationKeys,
+    identity_editors: IdentityEditors<'a>,
+    gcp_service_account: GcpServiceAccountRule<'a>,
+    azure_workload_identity: AzureWorkloadIdentity<'a>,
+    token_request: TokenRequest<'a> + Fix,
+    legacy_token_secret: LegacyTokenSecret<'a>,
+    binding_subjects: BindingSubjects<'a>,
+    token_issuing_roles: TokenIssuingRoles,
+    irsa_injection: IrsaInjection<'a> + Fix,
+}
+
+/// A rule with its parameters. Rules are told apart by a jump, not by a table of
+/// their functions: calls through WebAssembly's table cost a fresh instance
+/// extra, and here there would be dozens in a request (docs/performance.md).
+pub struct OpenRoom<'a>(Rooms<'a>);
+
+impl<'a> OpenRoom<'a> {
+    /// The rule at a position of [`RULES`], if there is one.
+    pub fn open(position: usize, params: &mut Params<'_, 'a>) -> Option<Self> {
+        Rooms::open(position, params).map(Self)
+    }
+
+    /// As [`Check::judge`].
+    ///
+    /// # Errors
+    /// As [`Check::judge`].
+    pub fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        self.0.judge(scene, findings)
+    }
+
+    /// As [`Fix::fix`]; a rule without a fix changes nothing.
+    ///
+    /// # Errors
+    /// As [`Fix::fix`].
+    pub fn fix(&self, scene: &Scene<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
+        self.0.fix(scene, edit, changes)
+    }
+}
 
 /// A rule: what is known of it without any settings.
 pub struct Rule {
@@ -99,22 +168,15 @@ pub enum Room {
     Check {
         /// What it does when the settings say nothing.
         default: CheckAction,
-        /// Reads its parameters.
-        build: for<'a> fn(&mut Params<'_, 'a>) -> Box<dyn Check + 'a>,
     },
     /// Judges and fixes.
     Fix {
         /// What it does when the settings say nothing.
         default: FixAction,
-        /// Reads its parameters.
-        build: for<'a> fn(&mut Params<'_, 'a>) -> Box<dyn Fix + 'a>,
     },
     /// Acts as another webhook: adds to a Pod what that one would, before the
     /// fixes see it. Off unless the settings ask for it.
-    Inject {
-        /// Reads its parameters.
-        build: for<'a> fn(&mut Params<'_, 'a>) -> Box<dyn Fix + 'a>,
-    },
+    Inject,
 }
 
 /// A rule with its parameters.
@@ -143,7 +205,7 @@ impl Rule {
         match self.room {
             Room::Check { default, .. } => FixAction::Check(default),
             Room::Fix { default, .. } => default,
-            Room::Inject { .. } => FixAction::Check(CheckAction::Off),
+            Room::Inject => FixAction::Check(CheckAction::Off),
         }
     }
 
@@ -153,7 +215,7 @@ impl Rule {
         match self.room {
             Room::Check { .. } => CheckAction::WORDS,
             Room::Fix { .. } => FixAction::WORDS,
-            Room::Inject { .. } => &["off", "mutate"],
+            Room::Inject => &["off", "mutate"],
         }
     }
 
@@ -166,7 +228,7 @@ impl Rule {
     /// Whether it does so before others.
     #[must_use]
     pub const fn injects(&self) -> bool {
-        matches!(self.room, Room::Inject { .. })
+        matches!(self.room, Room::Inject)
     }
 }
 
@@ -189,6 +251,13 @@ mod tests {
         ids.sort_unstable();
         ids.dedup();
         assert_eq!(ids.len(), RULES.len());
+    }
+
+    #[test]
+    fn what_can_mutate_has_a_fix() {
+        let can_mutate = RULES.iter().map(|rule| rule.changes_objects());
+        assert_eq!(can_mutate.collect::<Vec<_>>(), HAVE_FIX);
+        assert!(HAVE_FIX.contains(&true) && HAVE_FIX.contains(&false));
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::ServiceAccount],
     params: &PARAMS,
     wordings: &[&LISTED, &ENFORCED],
-    room: Room::Check { default: CheckAction::Warn, build: |params| Box::new(ServiceAccountSecrets::new(params)) },
+    room: Room::Check { default: CheckAction::Warn },
 };
 
 static PARAMS: [Param; 1] = [Param {
@@ -45,12 +45,12 @@ static ENFORCED: Wording = Wording {
 /// Makes the list of Secrets a limit for the account's Pods.
 const ENFORCE: &str = "kubernetes.io/enforce-mountable-secrets";
 
-struct ServiceAccountSecrets<'a> {
+pub(super) struct ServiceAccountSecrets<'a> {
     allowed: Vec<Glob<'a>>,
 }
 
 impl<'a> ServiceAccountSecrets<'a> {
-    fn new(params: &mut Params<'_, 'a>) -> Self {
+    pub(super) fn new(params: &mut Params<'_, 'a>) -> Self {
         Self { allowed: params.globs(&PARAMS[0]) }
     }
 }

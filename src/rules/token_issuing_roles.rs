@@ -15,7 +15,7 @@ use crate::object::place::Place;
 use crate::object::rbac::PolicyRule;
 use crate::object::view::Text;
 use crate::settings::action::CheckAction;
-use crate::settings::params::for_people;
+use crate::settings::params::{Params, for_people};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -24,7 +24,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::Role],
     params: &[],
     wordings: &[&GRANTS, &LITERAL],
-    room: Room::Check { default: CheckAction::Off, build: |_| Box::new(TokenIssuingRoles) },
+    room: Room::Check { default: CheckAction::Off },
 };
 
 static GRANTS: Wording = Wording {
@@ -45,7 +45,13 @@ const RESOURCES: [&str; 3] = ["*", "*/token", "serviceaccounts/token"];
 /// What looks as if it did.
 const LITERALS: [&str; 2] = ["*/*", "serviceaccounts/*"];
 
-struct TokenIssuingRoles;
+pub(super) struct TokenIssuingRoles;
+
+impl TokenIssuingRoles {
+    pub(super) const fn new(_: &mut Params<'_, '_>) -> Self {
+        Self
+    }
+}
 
 impl Check for TokenIssuingRoles {
     fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {

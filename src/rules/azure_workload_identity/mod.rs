@@ -47,7 +47,7 @@ pub static RULE: Rule = Rule {
         &PORT,
         &INJECTS,
     ],
-    room: Room::Check { default: CheckAction::Reject, build: |params| Box::new(AzureWorkloadIdentity::new(params)) },
+    room: Room::Check { default: CheckAction::Reject },
 };
 
 static PARAMS: [Param; 2] = [
@@ -90,13 +90,13 @@ const INJECT: &str = "inject-proxy-sidecar";
 /// Lifetimes that the webhook takes.
 const LIFETIMES: std::ops::RangeInclusive<i64> = 3600..=86400;
 
-struct AzureWorkloadIdentity<'a> {
+pub(super) struct AzureWorkloadIdentity<'a> {
     tenants: Vec<Text<'a>>,
     clients: Vec<Text<'a>>,
 }
 
 impl<'a> AzureWorkloadIdentity<'a> {
-    fn new(params: &mut Params<'_, 'a>) -> Self {
+    pub(super) fn new(params: &mut Params<'_, 'a>) -> Self {
         let [tenants, clients] = &PARAMS;
         Self { tenants: params.texts(tenants), clients: params.texts(clients) }
     }

@@ -30,7 +30,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::Binding],
     params: &PARAMS,
     wordings: &[&OTHER_NAMESPACE, &DEFAULT, &EVERY_ACCOUNT, &EVERYONE],
-    room: Room::Check { default: CheckAction::Off, build: |params| Box::new(BindingSubjects::new(params)) },
+    room: Room::Check { default: CheckAction::Off },
 };
 
 static PARAMS: [Param; 1] = [Param {
@@ -57,12 +57,12 @@ static EVERYONE: Wording = Wording {
     template: "is every account of every namespace, with default among them; bind the accounts that need it",
 };
 
-struct BindingSubjects<'a> {
+pub(super) struct BindingSubjects<'a> {
     allow_cross_namespace: Vec<Glob<'a>>,
 }
 
 impl<'a> BindingSubjects<'a> {
-    fn new(params: &mut Params<'_, 'a>) -> Self {
+    pub(super) fn new(params: &mut Params<'_, 'a>) -> Self {
         Self { allow_cross_namespace: params.globs(&PARAMS[0]) }
     }
 }

@@ -25,7 +25,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
     wordings: &[&UNDECLARED, &UNKNOWN],
-    room: Room::Check { default: CheckAction::Warn, build: |params| Box::new(CloudTokenAudience::new(params)) },
+    room: Room::Check { default: CheckAction::Warn },
 };
 
 static PARAMS: [Param; 1] = [Param {
@@ -44,12 +44,12 @@ static UNKNOWN: Wording = Wording {
     template: "makes the token a credential of {}; see that ServiceAccount {}, which is unknown here, has {}",
 };
 
-struct CloudTokenAudience<'a> {
+pub(super) struct CloudTokenAudience<'a> {
     audiences: Vec<Glob<'a>>,
 }
 
 impl<'a> CloudTokenAudience<'a> {
-    fn new(params: &mut Params<'_, 'a>) -> Self {
+    pub(super) fn new(params: &mut Params<'_, 'a>) -> Self {
         Self { audiences: params.globs(&PARAMS[0]) }
     }
 }

@@ -26,7 +26,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::EphemeralContainer],
     params: &PARAMS,
     wordings: &[&TOKEN, &SECRET, &HOST_PATH, &SHARES],
-    room: Room::Check { default: CheckAction::Reject, build: |params| Box::new(EphemeralTokenMount::new(params)) },
+    room: Room::Check { default: CheckAction::Reject },
 };
 
 static PARAMS: [Param; 1] = [Param {
@@ -61,7 +61,7 @@ enum Targets {
     Reject,
 }
 
-struct EphemeralTokenMount {
+pub(super) struct EphemeralTokenMount {
     targets: Targets,
 }
 
@@ -137,7 +137,7 @@ impl<'s> Holders<'s> {
 }
 
 impl EphemeralTokenMount {
-    fn new(params: &mut Params<'_, '_>) -> Self {
+    pub(super) fn new(params: &mut Params<'_, '_>) -> Self {
         let targets = match params.choice(&PARAMS[0]) {
             "allow" => Targets::Allow,
             "reject" => Targets::Reject,

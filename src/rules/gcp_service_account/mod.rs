@@ -55,7 +55,7 @@ pub static RULE: Rule = Rule {
         &NOT_BOOLEAN,
         &QUOTA_PROJECT,
     ],
-    room: Room::Check { default: CheckAction::Reject, build: |params| Box::new(GcpServiceAccountRule::new(params)) },
+    room: Room::Check { default: CheckAction::Reject },
 };
 
 static PARAMS: [Param; 1] = [Param {
@@ -77,12 +77,12 @@ static QUOTA_PROJECT: Wording = Wording {
 /// What stands before each key.
 const PREFIX: &str = "iam.gke.io";
 
-struct GcpServiceAccountRule<'a> {
+pub(super) struct GcpServiceAccountRule<'a> {
     projects: Vec<Text<'a>>,
 }
 
 impl<'a> GcpServiceAccountRule<'a> {
-    fn new(params: &mut Params<'_, 'a>) -> Self {
+    pub(super) fn new(params: &mut Params<'_, 'a>) -> Self {
         let [projects] = &PARAMS;
         Self { projects: params.texts(projects) }
     }

@@ -22,7 +22,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::ServiceAccount, SubjectKind::Pod],
     params: &PARAMS,
     wordings: &[&NEAR, &ELSEWHERE, &UNKNOWN, &LEGACY],
-    room: Room::Check { default: CheckAction::Reject, build: |params| Box::new(IdentityAnnotationKeys::new(params)) },
+    room: Room::Check { default: CheckAction::Reject },
 };
 
 static PARAMS: [Param; 2] = [
@@ -53,13 +53,13 @@ static LEGACY: Wording = Wording {
     template: "is a key of kiam and kube2iam, which the EKS webhook does not read; remove it, and write {} on the ServiceAccount if there is to be a role",
 };
 
-struct IdentityAnnotationKeys {
+pub(super) struct IdentityAnnotationKeys {
     unknown: Option<Strength>,
     legacy: Option<Strength>,
 }
 
 impl IdentityAnnotationKeys {
-    fn new(params: &mut Params<'_, '_>) -> Self {
+    pub(super) fn new(params: &mut Params<'_, '_>) -> Self {
         let [unknown, legacy] = &PARAMS;
         Self { unknown: Strength::chosen(params.choice(unknown)), legacy: Strength::chosen(params.choice(legacy)) }
     }

@@ -29,10 +29,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::Pod, SubjectKind::ServiceAccount],
     params: &PARAMS,
     wordings: &[&ON_POD, &ON_ACCOUNT, &NO_ANNOTATION, &LABEL_ON_ACCOUNT, &UNREADABLE, &NO_NAME, &UNMATCHED],
-    room: Room::Check {
-        default: CheckAction::Reject,
-        build: |params| Box::new(IdentityAnnotationPlacement::new(params)),
-    },
+    room: Room::Check { default: CheckAction::Reject },
 };
 
 static PARAMS: [Param; 1] = [Param {
@@ -69,12 +66,12 @@ static UNMATCHED: Wording = Wording {
     template: "has \"{}\", which no container of the Pod is called, so it skips none; write a name there is, or remove it",
 };
 
-struct IdentityAnnotationPlacement {
+pub(super) struct IdentityAnnotationPlacement {
     unmatched: Strength,
 }
 
 impl IdentityAnnotationPlacement {
-    fn new(params: &mut Params<'_, '_>) -> Self {
+    pub(super) fn new(params: &mut Params<'_, '_>) -> Self {
         let is_rejected = params.choice(&PARAMS[0]) == "reject";
         Self { unmatched: if is_rejected { Strength::Action } else { Strength::Warning } }
     }

@@ -40,10 +40,7 @@ pub static RULE: Rule = Rule {
         &LOWERED,
         &ADDED,
     ],
-    room: Room::Fix {
-        default: FixAction::Check(CheckAction::Reject),
-        build: |params| Box::new(IdentityAnnotations::new(params)),
-    },
+    room: Room::Fix { default: FixAction::Check(CheckAction::Reject) },
 };
 
 /// The webhook raises a shorter lifetime to this.
@@ -144,7 +141,7 @@ pub fn longest_lifetime(scene: &Scene<'_>) -> i64 {
     scene.params_of(&RULE, |params| params.seconds(most))
 }
 
-struct IdentityAnnotations<'a> {
+pub(super) struct IdentityAnnotations<'a> {
     audiences: Vec<Glob<'a>>,
     most: i64,
     without_role: Option<Strength>,
@@ -153,7 +150,7 @@ struct IdentityAnnotations<'a> {
 }
 
 impl<'a> IdentityAnnotations<'a> {
-    fn new(params: &mut Params<'_, 'a>) -> Self {
+    pub(super) fn new(params: &mut Params<'_, 'a>) -> Self {
         let [audiences, most, without_role, defaults] = &PARAMS;
         let mut rule = Self {
             audiences: params.globs(audiences),

@@ -25,7 +25,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::ServiceAccount],
     params: &PARAMS,
     wordings: &[&ADDED, &CHANGED],
-    room: Room::Check { default: CheckAction::Off, build: |params| Box::new(IdentityEditors::new(params)) },
+    room: Room::Check { default: CheckAction::Off },
 };
 
 static PARAMS: [Param; 2] = [
@@ -47,13 +47,13 @@ static CHANGED: Wording = Wording {
     template: "is changed by {}, who may not give accounts a cloud identity; who may: {} (from {} to {})",
 };
 
-struct IdentityEditors<'a> {
+pub(super) struct IdentityEditors<'a> {
     users: Vec<Glob<'a>>,
     groups: Vec<Glob<'a>>,
 }
 
 impl<'a> IdentityEditors<'a> {
-    fn new(params: &mut Params<'_, 'a>) -> Self {
+    pub(super) fn new(params: &mut Params<'_, 'a>) -> Self {
         let [users, groups] = &PARAMS;
         Self { users: params.globs(users), groups: params.globs(groups) }
     }

@@ -24,7 +24,7 @@ use crate::object::env::Env;
 use crate::object::place::Place;
 use crate::object::pod::ContainerList;
 use crate::settings::action::CheckAction;
-use crate::settings::params::{Kind, Param, for_people};
+use crate::settings::params::{Kind, Param, Params, for_people};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -33,10 +33,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::Pod, SubjectKind::EphemeralContainer],
     params: &PARAMS,
     wordings: &[&REFUSED, &OTHER, &NO_ROLE, &UNREADABLE, &HALF],
-    room: Room::Check {
-        default: CheckAction::Reject,
-        build: |params| Box::new(IdentityEnv { is_external: params.choice(&PARAMS[0]) == EXTERNAL }),
-    },
+    room: Room::Check { default: CheckAction::Reject },
 };
 
 static PARAMS: [Param; 1] = [Param {
@@ -86,8 +83,14 @@ const KNOWN: [&str; 5] = [
     cloud::AWS_CONTAINER_TOKEN,
 ];
 
-struct IdentityEnv {
+pub(super) struct IdentityEnv {
     is_external: bool,
+}
+
+impl IdentityEnv {
+    pub(super) fn new(params: &mut Params<'_, '_>) -> Self {
+        Self { is_external: params.choice(&PARAMS[0]) == EXTERNAL }
+    }
 }
 
 impl Check for IdentityEnv {

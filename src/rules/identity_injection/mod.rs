@@ -32,7 +32,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::Pod],
     params: &[],
     wordings: &[&NOT_INJECTED, &HALF, &NO_TOKEN, &UNKNOWN],
-    room: Room::Check { default: CheckAction::Off, build: |params| Box::new(IdentityInjection::new(params)) },
+    room: Room::Check { default: CheckAction::Off },
 };
 
 static NOT_INJECTED: Wording = Wording {
@@ -59,7 +59,7 @@ const VOLUMES: [&str; 2] = ["aws-iam-token", "eks-pod-identity-token"];
 /// token last.
 const WAYS: [[&str; 2]; 2] = [[AWS_ROLE, AWS_TOKEN_FILE], [AWS_CONTAINER_URI, AWS_CONTAINER_TOKEN_FILE]];
 
-struct IdentityInjection;
+pub(super) struct IdentityInjection;
 
 /// What a container lacks.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -73,7 +73,7 @@ enum Lack {
 }
 
 impl IdentityInjection {
-    fn new(params: &mut Params<'_, '_>) -> Self {
+    pub(super) fn new(params: &mut Params<'_, '_>) -> Self {
         if params.common.lookup == LookupMode::Off {
             params.note_rule("looks accounts up, so serviceAccountLookup must be optional or required");
         }

@@ -37,7 +37,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
     wordings: &[&INJECTED, &REFUSED, &AUDIENCE, &FOREIGN_VOLUME, &TAKEN],
-    room: Room::Inject { build: |params| Box::new(IrsaInjection::new(params)) },
+    room: Room::Inject,
 };
 
 static PARAMS: [Param; 3] = [
@@ -82,7 +82,7 @@ static FOREIGN_VOLUME: Wording = Wording {
 static TAKEN: Wording =
     Wording { name: "taken", template: "is mounted where the token for AWS belongs ({}); mount it elsewhere" };
 
-struct IrsaInjection<'a> {
+pub(super) struct IrsaInjection<'a> {
     seconds: i64,
     is_regional: bool,
     pod_identity: Vec<Glob<'a>>,
@@ -99,7 +99,7 @@ enum Plan<'s> {
 }
 
 impl<'a> IrsaInjection<'a> {
-    fn new(params: &mut Params<'_, 'a>) -> Self {
+    pub(super) fn new(params: &mut Params<'_, 'a>) -> Self {
         if params.common.lookup != LookupMode::Required {
             params.note_rule(
                 "needs serviceAccountLookup: required, or a Pod would start without its role while accounts cannot be looked up",

@@ -28,7 +28,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
     wordings: &[&REACHES],
-    room: Room::Check { default: CheckAction::Warn, build: |params| Box::new(KubeletHostPath(Guarded::read(params))) },
+    room: Room::Check { default: CheckAction::Warn },
 };
 
 static PARAMS: [Param; 1] = [Param {
@@ -158,7 +158,13 @@ fn root_problem(root: &str) -> Option<String> {
     })
 }
 
-struct KubeletHostPath<'a>(Guarded<'a>);
+pub(super) struct KubeletHostPath<'a>(Guarded<'a>);
+
+impl<'a> KubeletHostPath<'a> {
+    pub(super) fn new(params: &mut Params<'_, 'a>) -> Self {
+        Self(Guarded::read(params))
+    }
+}
 
 impl Check for KubeletHostPath<'_> {
     fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {

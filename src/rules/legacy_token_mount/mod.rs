@@ -28,10 +28,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::Pod, SubjectKind::EphemeralContainer],
     params: &PARAMS,
     wordings: &[&BY_NAME, &LISTED],
-    room: Room::Check {
-        default: CheckAction::Reject,
-        build: |params| Box::new(LegacyTokenMount(Legacy::read(params))),
-    },
+    room: Room::Check { default: CheckAction::Reject },
 };
 
 static PARAMS: [Param; 1] = [Param {
@@ -145,7 +142,7 @@ fn each_secret(
     Ok(())
 }
 
-struct LegacyTokenMount<'a>(Legacy<'a>);
+pub(super) struct LegacyTokenMount<'a>(Legacy<'a>);
 
 impl LegacyTokenMount<'_> {
     fn judge_secret(&self, secret: &str, findings: &mut Findings, place: &dyn Fn() -> Place) {
@@ -205,6 +202,12 @@ impl LegacyTokenMount<'_> {
             }
         }
         Ok(())
+    }
+}
+
+impl<'a> LegacyTokenMount<'a> {
+    pub(super) fn new(params: &mut Params<'_, 'a>) -> Self {
+        Self(Legacy::read(params))
     }
 }
 

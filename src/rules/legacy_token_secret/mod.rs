@@ -28,7 +28,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::Secret],
     params: &PARAMS,
     wordings: &[&CREATED, &RE_POINTED, &REVIVED, &RE_MINTED],
-    room: Room::Check { default: CheckAction::Reject, build: |params| Box::new(LegacyTokenSecret::new(params)) },
+    room: Room::Check { default: CheckAction::Reject },
 };
 
 static PARAMS: [Param; 2] = [
@@ -63,13 +63,13 @@ static RE_MINTED: Wording = Wording {
     template: "is emptied, which makes a new token of account {} that never expires; delete the Secret instead",
 };
 
-struct LegacyTokenSecret<'a> {
+pub(super) struct LegacyTokenSecret<'a> {
     allowed: Vec<Glob<'a>>,
     allowed_users: Vec<Glob<'a>>,
 }
 
 impl<'a> LegacyTokenSecret<'a> {
-    fn new(params: &mut Params<'_, 'a>) -> Self {
+    pub(super) fn new(params: &mut Params<'_, 'a>) -> Self {
         let [allowed, allowed_users] = &PARAMS;
         Self { allowed: params.globs(allowed), allowed_users: params.globs(allowed_users) }
     }

@@ -22,10 +22,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
     wordings: &[&HAND_WRITTEN, &INJECTED, &FIXED],
-    room: Room::Fix {
-        default: FixAction::Check(CheckAction::Warn),
-        build: |params| Box::new(OneYearToken::new(params)),
-    },
+    room: Room::Fix { default: FixAction::Check(CheckAction::Warn) },
 };
 
 static PARAMS: [Param; 1] = [Param {
@@ -48,12 +45,12 @@ static FIXED: Wording =
 
 const FIELD: &str = "expirationSeconds";
 
-struct OneYearToken {
+pub(super) struct OneYearToken {
     include_injected: bool,
 }
 
 impl OneYearToken {
-    fn new(params: &mut Params<'_, '_>) -> Self {
+    pub(super) fn new(params: &mut Params<'_, '_>) -> Self {
         Self { include_injected: params.flag(&PARAMS[0]) }
     }
 

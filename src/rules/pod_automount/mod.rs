@@ -40,7 +40,7 @@ pub static RULE: Rule = Rule {
         &FIXED_POD_BUT,
         &FIXED_TEMPLATE,
     ],
-    room: Room::Fix { default: FixAction::Mutate, build: |params| Box::new(PodAutomount::new(params)) },
+    room: Room::Fix { default: FixAction::Mutate },
 };
 
 static PARAMS: [Param; 5] = [
@@ -129,7 +129,7 @@ static FIXED_TEMPLATE: Wording = Wording { name: "fixed-template", template: "se
 
 const FIELD: &str = "automountServiceAccountToken";
 
-struct PodAutomount<'a> {
+pub(super) struct PodAutomount<'a> {
     every_account: bool,
     account_may_ask: bool,
     pod_may_ask: bool,
@@ -176,7 +176,7 @@ enum Ask {
 }
 
 impl<'a> PodAutomount<'a> {
-    fn new(params: &mut Params<'_, 'a>) -> Self {
+    pub(super) fn new(params: &mut Params<'_, 'a>) -> Self {
         let [scope, opt_in, allow_explicit, keep_for, token_containers] = &PARAMS;
         let rule = Self {
             every_account: params.choice(scope) == "all",

@@ -22,7 +22,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
     wordings: &[&UNSET, &API, &NOT_ALLOWED],
-    room: Room::Check { default: CheckAction::Warn, build: |params| Box::new(ProjectedTokenAudience::new(params)) },
+    room: Room::Check { default: CheckAction::Warn },
 };
 
 static PARAMS: [Param; 1] = [Param {
@@ -44,12 +44,12 @@ static API: Wording = Wording {
 };
 static NOT_ALLOWED: Wording = Wording { name: "not-allowed", template: "{} is not an allowed audience; use one of {}" };
 
-struct ProjectedTokenAudience<'a> {
+pub(super) struct ProjectedTokenAudience<'a> {
     allowed: Vec<Glob<'a>>,
 }
 
 impl<'a> ProjectedTokenAudience<'a> {
-    fn new(params: &mut Params<'_, 'a>) -> Self {
+    pub(super) fn new(params: &mut Params<'_, 'a>) -> Self {
         Self { allowed: params.globs(&PARAMS[0]) }
     }
 }

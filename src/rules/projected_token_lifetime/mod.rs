@@ -23,7 +23,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
     wordings: &[&TOO_LONG, &LOWERED],
-    room: Room::Fix { default: FixAction::Mutate, build: |params| Box::new(ProjectedTokenLifetime::new(params)) },
+    room: Room::Fix { default: FixAction::Mutate },
 };
 
 /// What the API server takes: ten minutes to 2^32 seconds.
@@ -55,13 +55,13 @@ static LOWERED: Wording = Wording { name: "lowered", template: "lowered from {} 
 
 const FIELD: &str = "expirationSeconds";
 
-struct ProjectedTokenLifetime {
+pub(super) struct ProjectedTokenLifetime {
     most: i64,
     per_audience: Vec<(String, i64)>,
 }
 
 impl ProjectedTokenLifetime {
-    fn new(params: &mut Params<'_, '_>) -> Self {
+    pub(super) fn new(params: &mut Params<'_, '_>) -> Self {
         let [most, per_audience] = &PARAMS;
         Self { most: params.seconds(most), per_audience: params.seconds_by_key(per_audience) }
     }

@@ -13,7 +13,7 @@ use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Scene, Stop};
 use crate::object::pod::PLUGIN_VOLUME_PREFIX;
 use crate::settings::action::CheckAction;
-use crate::settings::params::for_people;
+use crate::settings::params::{Params, for_people};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -22,7 +22,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::Pod],
     params: &[],
     wordings: &[&NOT_THE_PLUGINS, &NOT_TAKEN, &NOT_THE_WEBHOOKS],
-    room: Room::Check { default: CheckAction::Reject, build: |_| Box::new(ReservedVolumeName) },
+    room: Room::Check { default: CheckAction::Reject },
 };
 
 static NOT_THE_PLUGINS: Wording = Wording {
@@ -41,7 +41,13 @@ static NOT_THE_WEBHOOKS: Wording = Wording {
 /// The volumes of the IRSA webhook and of EKS Pod Identity.
 const WEBHOOK_VOLUMES: [&str; 2] = ["aws-iam-token", "eks-pod-identity-token"];
 
-struct ReservedVolumeName;
+pub(super) struct ReservedVolumeName;
+
+impl ReservedVolumeName {
+    pub(super) const fn new(_: &mut Params<'_, '_>) -> Self {
+        Self
+    }
+}
 
 impl Check for ReservedVolumeName {
     fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {

@@ -79,7 +79,7 @@ pub static RULE: Rule = Rule {
         &ON_DEFAULT,
         &MISSING,
     ],
-    room: Room::Check { default: CheckAction::Reject, build: |params| Box::new(RoleArnRule::new(params)) },
+    room: Room::Check { default: CheckAction::Reject },
 };
 
 static PARAMS: [Param; 10] = [
@@ -179,13 +179,13 @@ pub static ON_DEFAULT: Wording = Wording {
 };
 static MISSING: Wording = Wording { name: "missing", template: "is missing; account {} must have a role" };
 
-struct RoleArnRule<'a> {
+pub(super) struct RoleArnRule<'a> {
     rules: RoleRules<'a>,
     required_for: Vec<Glob<'a>>,
 }
 
 impl<'a> RoleArnRule<'a> {
-    fn new(params: &mut Params<'_, 'a>) -> Self {
+    pub(super) fn new(params: &mut Params<'_, 'a>) -> Self {
         Self { rules: RoleRules::read(params), required_for: params.globs(&REQUIRED_FOR) }
     }
 }

@@ -31,7 +31,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::ServiceAccount],
     params: &PARAMS,
     wordings: &[&TRUE_ON_DEFAULT, &TRUE, &UNSET_ON_DEFAULT, &UNSET, &NO_LONGER_FALSE, &FIXED],
-    room: Room::Fix { default: FixAction::Mutate, build: |params| Box::new(ServiceAccountAutomount::new(params)) },
+    room: Room::Fix { default: FixAction::Mutate },
 };
 
 static PARAMS: [Param; 4] = [
@@ -96,7 +96,7 @@ const OPENSHIFT_ACCOUNTS: [&str; 2] = ["builder", "deployer"];
 /// The namespace of the controllers that make them.
 const OPENSHIFT_MAKERS: &str = "system:serviceaccount:openshift-infra:";
 
-struct ServiceAccountAutomount<'a> {
+pub(super) struct ServiceAccountAutomount<'a> {
     every_account: bool,
     fix_on_update: bool,
     explicit_true: &'static str,
@@ -116,7 +116,7 @@ enum Cell {
 }
 
 impl<'a> ServiceAccountAutomount<'a> {
-    fn new(params: &mut Params<'_, 'a>) -> Self {
+    pub(super) fn new(params: &mut Params<'_, 'a>) -> Self {
         let [scope, fix_on_update, explicit_true, allow_explicit_true] = &PARAMS;
         Self {
             every_account: params.choice(scope) == "all",

@@ -29,7 +29,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::Pod, SubjectKind::EphemeralContainer],
     params: &PARAMS,
     wordings: &[&STATIC, &WINS, &KEY_ID, &LISTED, &PREFIX],
-    room: Room::Check { default: CheckAction::Warn, build: |params| Box::new(StaticCredentials::new(params)) },
+    room: Room::Check { default: CheckAction::Warn },
 };
 
 static PARAMS: [Param; 2] = [
@@ -90,13 +90,13 @@ const KEY_ID_PREFIXES: [&str; 2] = ["AKIA", "ASIA"];
 /// Without one of these in it no environment holds anything that is looked for.
 const MARKS: [&str; 5] = ["AWS_", "AZURE_", "GOOGLE_APPLICATION_CREDENTIALS_JSON", "AKIA", "ASIA"];
 
-struct StaticCredentials<'a> {
+pub(super) struct StaticCredentials<'a> {
     extra: Vec<Glob<'a>>,
     allow_references: bool,
 }
 
 impl<'a> StaticCredentials<'a> {
-    fn new(params: &mut Params<'_, 'a>) -> Self {
+    pub(super) fn new(params: &mut Params<'_, 'a>) -> Self {
         Self { extra: params.globs(&PARAMS[0]), allow_references: params.flag(&PARAMS[1]) }
     }
 

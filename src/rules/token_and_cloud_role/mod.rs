@@ -12,7 +12,7 @@ use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Scene, Stop, Workload};
 use crate::settings::action::CheckAction;
-use crate::settings::params::for_people;
+use crate::settings::params::{Params, for_people};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -21,7 +21,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::Pod],
     params: &[],
     wordings: &[&HOLDS, &WOULD_HOLD],
-    room: Room::Check { default: CheckAction::Off, build: |_| Box::new(TokenAndCloudRole) },
+    room: Room::Check { default: CheckAction::Off },
 };
 
 static HOLDS: Wording = Wording {
@@ -36,7 +36,13 @@ static WOULD_HOLD: Wording = Wording {
 /// The variables by which the SDKs find a role: IRSA, EKS Pod Identity, Azure.
 const VARIABLES: [&str; 3] = [cloud::AWS_ROLE, cloud::AWS_CONTAINER_URI, cloud::AZURE_TOKEN_FILE];
 
-struct TokenAndCloudRole;
+pub(super) struct TokenAndCloudRole;
+
+impl TokenAndCloudRole {
+    pub(super) const fn new(_: &mut Params<'_, '_>) -> Self {
+        Self
+    }
+}
 
 impl Check for TokenAndCloudRole {
     fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {

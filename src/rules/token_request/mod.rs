@@ -29,7 +29,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::TokenRequest],
     params: &PARAMS,
     wordings: &[&TOO_LONG, &ONE_YEAR, &AUDIENCE, &API_AUDIENCE, &UNBOUND, &NODE, &FIXED],
-    room: Room::Fix { default: FixAction::Mutate, build: |params| Box::new(TokenRequest::new(params)) },
+    room: Room::Fix { default: FixAction::Mutate },
 };
 
 static PARAMS: [Param; 3] = [
@@ -88,14 +88,14 @@ const YEAR_SECONDS: i64 = 3607;
 const USUAL_API_AUDIENCES: [&str; 3] =
     ["", "https://kubernetes.default.svc", "https://kubernetes.default.svc.cluster.local"];
 
-struct TokenRequest<'a> {
+pub(super) struct TokenRequest<'a> {
     max_seconds: i64,
     allowed_audiences: Vec<Glob<'a>>,
     require_bound_object: bool,
 }
 
 impl<'a> TokenRequest<'a> {
-    fn new(params: &mut Params<'_, 'a>) -> Self {
+    pub(super) fn new(params: &mut Params<'_, 'a>) -> Self {
         let [max_seconds, allowed_audiences, require_bound_object] = &PARAMS;
         Self {
             max_seconds: params.seconds(max_seconds),
