@@ -220,7 +220,7 @@ impl Review<'_> {
             | Subject::Role => return Ok(false),
         }
         // Most Pods do not have the word in them; then nothing is built.
-        if !meta.annotations.text().is_some_and(|text| text.contains(MIRROR_POD)) {
+        if !meta.annotations.may_hold(MIRROR_POD) {
             return Ok(false);
         }
         let annotations: Strings<'_> = meta.annotations.read("object.metadata.annotations")?;

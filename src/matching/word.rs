@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Finding words in a text.
 
+use crate::object::chunk::{Chunk, WIDTH};
+
 /// Whether one of the words is in the text: one pass, however many there are.
 /// The library's search goes through the text for each of them, and is a part of
 /// the module wherever it is used.
@@ -29,18 +31,15 @@ pub fn found<const N: usize>(words: [&str; N], text: &str) -> [bool; N] {
 #[inline(never)]
 fn each(words: &[&str], text: &str, is_enough: &mut dyn FnMut(usize) -> bool) {
     let bytes = text.as_bytes();
-    let mut begins = [false; 256];
-    for first in words.iter().filter_map(|word| word.bytes().next()) {
-        if let Some(begins) = begins.get_mut(usize::from(first)) {
-            *begins = true;
-        }
-    }
-    for (at, byte) in bytes.iter().enumerate() {
-        if begins.get(usize::from(*byte)) == Some(&true) {
-            let rest = bytes.get(at..).unwrap_or_default();
-            for (position, word) in words.iter().enumerate() {
-                let begins = word.as_bytes().first() == Some(byte);
-                if begins && rest.starts_with(word.as_bytes()) && is_enough(position) {
+    for start in (0..bytes.len()).step_by(WIDTH) {
+        let chunk = Chunk::at(bytes, start).unwrap_or_else(|| Chunk::last_at(bytes, start));
+        for (position, word) in words.iter().enumerate() {
+            let Some(first) = word.bytes().next() else { continue };
+            let mut begins = chunk.equal(first);
+            while begins != 0 {
+                let rest = bytes.get(start + begins.trailing_zeros() as usize..).unwrap_or_default();
+                begins &= begins - 1;
+                if rest.starts_with(word.as_bytes()) && is_enough(position) {
                     return;
                 }
             }

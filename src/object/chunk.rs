@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Sixteen bytes of a text, looked at together.
+//!
+//! In the module one instruction of WebAssembly's SIMD compares them all, where
+//! the compiler may use it (`.cargo/config.toml`). Elsewhere, in tests on the
+//! machine at hand, two words do the same.
+
+/// How many bytes are looked at together.
+pub const WIDTH: usize = 16;
+
+#[cfg(target_feature = "simd128")]
+use std::arch::wasm32::{u8x16_bitmask, u8x16_eq, u8x16_splat, u64x2, v128, v128_or};
+
+/// Sixteen bytes of a text.
+#[derive(Debug, Clone, Copy)]
+pub struct Chunk(#[cfg(target_feature = "simd128")] v128, #[cfg(not(target_feature = "simd128"))] [u64; 2]);
+
+impl Chunk {
+    /// The sixteen bytes that begin at a position; none if there are fewer.
+    #[inline]
+    #[must_use]
+    pub fn at(bytes: &[u8], position: usize) -> Option<Self> {
+        let chunk: &[u8; WIDTH] = bytes.get(position..)?.first_chunk()?;
+        Some(Self::new(*chunk))
+    }
+
+    /// The bytes that begin at a position, with zeros behind the last one.
+    #[inline]
+    #[must_use]
+    pub fn last_at(bytes: &[u8], position: usize) -> Self {
+        let mut chunk = [0; WIDTH];
+        for (byte, filled) in bytes.get(position..).unwrap_or_default().iter().zip(&mut chunk) {
+            *filled = *byte;
+        }
+        Self::new(chunk)
+    }
+
+    #[inline]
+    fn new(chunk: [u8; WIDTH]) -> Self {
+        let both = u128::from_le_bytes(chunk);
+        #[expect(clippy::cast_possible_truncation, reason = "the upper half is the other word")]
+        let (low, high) = (both as u64, (both >> 64) as u64);
+        #[cfg(target_feature = "simd128")]
+        return Self(u64x2(low, high));
+        #[cfg(not(target_feature = "simd128"))]
+        return Self([low, high]);
+    }
+
+    /// A bit for each byte that is this byte of ASCII, the first byte's lowest.
+    #[inline]
+    #[must_use]
+    pub fn equal(self, byte: u8) -> u32 {
+        #[cfg(target_feature = "simd128")]
+        return u32::from(u8x16_bitmask(u8x16_eq(self.0, u8x16_splat(byte))));
+        #[cfg(not(target_feature = "simd128"))]
+        return equal(self.0[0], byte) | equal(self.0[1], byte) << 8;
+    }
+
+    /// The same bytes, each with the bit that tells `{` from `[`, `}` from `]`, and
+    /// small letters from capital ones.
+    #[inline]
+    #[must_use]
+    pub fn folded(self) -> Self {
+        #[cfg(target_feature = "simd128")]
+        return Self(v128_or(self.0, u8x16_splat(0x20)));
+        #[cfg(not(target_feature = "simd128"))]
+        return Self(self.0.map(|word| word | ONES * 0x20));
+    }
+}
+
+/// A one in each byte of a word.
+#[cfg(not(target_feature = "simd128"))]
+const ONES: u64 = 0x0101_0101_0101_0101;
+
+/// A bit for each byte of a word that is this byte of ASCII.
+#[cfg(not(target_feature = "simd128"))]
+const fn equal(word: u64, byte: u8) -> u32 {
+    const LOWS: u64 = ONES * 0x7f;
+    let differing = word ^ (ONES * byte as u64);
+    // Whether one of the low seven bits differs is carried into the high one.
+    let same = !(((differing & LOWS) + LOWS) | differing) & !LOWS;
+    // The ones of all bytes are moved beside each other.
+    ((same >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Chunk, WIDTH};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn compares_every_byte(bytes: [u8; WIDTH], byte in 0_u8..128, same: u16) {
+            let bytes: Vec<u8> =
+                bytes.iter().enumerate().map(|(at, other)| if same >> at & 1 == 1 { byte } else { *other }).collect();
+            let expected = |is: &dyn Fn(u8) -> bool| {
+                bytes.iter().enumerate().map(|(at, other)| u32::from(is(*other)) << at).sum::<u32>()
+            };
+            let chunk = Chunk::at(&bytes, 0).unwrap();
+            prop_assert_eq!(chunk.equal(byte), expected(&|other| other == byte));
+            prop_assert_eq!(chunk.folded().equal(b'{'), expected(&|other| other == b'{' || other == b'['));
+            prop_assert_eq!(Chunk::last_at(&bytes, 5).equal(byte) | !0 << 11 & 0xffff, expected(&|other| other == byte) >> 5 | !0 << 11 & 0xffff);
+        }
+    }
+
+    #[test]
+    fn there_are_sixteen_or_zeros_behind() {
+        assert!(Chunk::at(&[b'x'; 16], 0).is_some() && Chunk::at(&[b'x'; 16], 1).is_none());
+        assert!(Chunk::at(&[b'x'; 16], 99).is_none());
+        assert_eq!(Chunk::last_at(b"xax", 1).equal(b'x'), 0b10);
+        assert_eq!(Chunk::last_at(b"xax", 1).equal(0), 0xfffc);
+        assert_eq!(Chunk::last_at(b"xax", 9).equal(0), 0xffff);
+    }
+}
