@@ -3,7 +3,7 @@
 //! pass.
 
 use super::request::Request;
-use crate::object::json::{Cursor, Read};
+use crate::object::json::{Cursor, Known, Read};
 use crate::object::view::{self, Misfit, View, Walk};
 use crate::settings::Settings;
 use crate::settings::reader::Problems;
@@ -41,8 +41,9 @@ impl<'a> Payload<'a> {
     }
 
     fn fill(&mut self, json: &mut Cursor<'a>) -> Read<()> {
+        static KNOWN: Known = Known::new(&["request", "settings"]);
         let mut walk = Walk::default();
-        while let Some(position) = walk.next(&["request", "settings"], json)? {
+        while let Some(position) = walk.next(&KNOWN, json)? {
             if position == 0 {
                 self.request.fill(json).map_err(|misfit| view::in_field(misfit, "request"))?;
             } else if self.request.is_none() {

@@ -508,6 +508,39 @@ impl<'a> Cursor<'a> {
     }
 }
 
+/// The keys that a view reads.
+#[derive(Debug)]
+pub struct Known {
+    /// The keys; at most 32.
+    pub keys: &'static [&'static str],
+    /// The marks of all of them: most keys that are not among them have none of
+    /// these, and need not be compared.
+    marks: u32,
+}
+
+impl Known {
+    /// These keys.
+    #[must_use]
+    pub const fn new(keys: &'static [&'static str]) -> Self {
+        let (mut marks, mut left) = (0, keys);
+        while let [key, rest @ ..] = left {
+            marks |= mark(key.as_bytes());
+            left = rest;
+        }
+        Self { keys, marks }
+    }
+}
+
+/// One bit, by the length of a key and its first letter.
+#[inline]
+const fn mark(key: &[u8]) -> u32 {
+    let first = match key {
+        [first, ..] => *first as usize,
+        [] => 0,
+    };
+    1 << ((key.len() + 8 * first) & 31)
+}
+
 /// The key of a member.
 #[derive(Debug, Clone, Copy)]
 pub struct Key<'a> {
@@ -517,15 +550,18 @@ pub struct Key<'a> {
 }
 
 impl<'a> Key<'a> {
-    /// Its position among `keys`, if it is one of them.
+    /// Its position among the keys that a view reads, if it is one of them.
     #[must_use]
-    pub fn position(self, keys: &[&str]) -> Option<usize> {
+    pub fn position(self, known: &Known) -> Option<usize> {
         if self.escaped {
             let text = self.text();
-            return keys.iter().position(|key| *key == text);
+            return known.keys.iter().position(|key| *key == text);
         }
-        let inner = self.inner();
-        keys.iter().position(|key| key.len() == inner.len() && *key == inner)
+        let inner = self.written.as_bytes().get(1..self.written.len() - 1).unwrap_or_default();
+        if known.marks & mark(inner) == 0 {
+            return None;
+        }
+        known.keys.iter().position(|key| key.as_bytes() == inner)
     }
 
     fn inner(self) -> &'a str {

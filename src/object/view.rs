@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use std::ops::Deref;
 
 pub use super::json::Misfit;
-use super::json::{Cursor, Read};
+use super::json::{Cursor, Known, Read};
 use super::place::Shown;
 use crate::matching::word;
 
@@ -269,16 +269,16 @@ pub struct Walk {
 
 impl Walk {
     /// Goes on to the next member that the view reads, and passes over others;
-    /// its position among `keys`, of which there are at most 32. None at the end.
+    /// its position among the keys. None at the end.
     ///
     /// # Errors
     /// [`Misfit`] when there is no object, or when a field is there twice.
-    pub fn next(&mut self, keys: &[&'static str], json: &mut Cursor<'_>) -> Read<Option<usize>> {
+    pub fn next(&mut self, known: &Known, json: &mut Cursor<'_>) -> Read<Option<usize>> {
         let mut more = if self.is_inside { json.more_members()? } else { json.enter_object()? };
         self.is_inside = true;
         while more {
             let key = json.key()?;
-            let Some(position) = key.position(keys) else {
+            let Some(position) = key.position(known) else {
                 self.others |= json.skip()? != "null";
                 more = json.more_members()?;
                 continue;
@@ -322,18 +322,18 @@ macro_rules! view {
 
         impl<$lt> $crate::object::view::View<$lt> for $name<$lt> {
             fn fill(&mut self, json: &mut $crate::object::json::Cursor<$lt>) -> $crate::object::json::Read<()> {
-                const KEYS: &[&str] = &[$($key),*];
+                static KNOWN: $crate::object::json::Known = $crate::object::json::Known::new(&[$($key),*]);
                 let mut walk = $crate::object::view::Walk::default();
-                while let Some(position) = walk.next(KEYS, json)? {
+                while let Some(position) = walk.next(&KNOWN, json)? {
                     // The compiler makes a jump of these.
-                    let mut fields = 0..KEYS.len();
+                    let mut fields = 0..KNOWN.keys.len();
                     let filled = $(if fields.next() == Some(position) {
                         $crate::object::view::View::fill(&mut self.$field, json)
                     } else)* {
                         Ok(())
                     };
                     if let Err(misfit) = filled {
-                        return Err($crate::object::view::in_field(misfit, KEYS.get(position).unwrap_or(&"")));
+                        return Err($crate::object::view::in_field(misfit, KNOWN.keys.get(position).unwrap_or(&"")));
                     }
                 }
                 $(self.$other = walk.others;)?
