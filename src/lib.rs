@@ -18,6 +18,12 @@ pub mod settings;
 #[cfg(test)]
 mod testing;
 
+/// Hands out memory and takes none back: a fresh instance serves every request
+/// (docs/performance.md).
+#[cfg(target_arch = "wasm32")]
+#[global_allocator]
+static ALLOCATOR: mini_alloc::MiniAlloc = mini_alloc::MiniAlloc::INIT;
+
 /// The waPC entry point: names the functions that the host may call.
 #[cfg(target_arch = "wasm32")]
 #[expect(unsafe_code, reason = "the host finds the entry point by its unmangled name")]
