@@ -47,6 +47,13 @@ fn every_text_in_full() {
     );
 }
 
+#[test]
+fn a_token_for_another_beside_it_is_none() {
+    let volume = |name: &str, audience: &str| projected(name, &json!([token(audience, 3600)]));
+    let pod = tokenless_pod(&json!({"volumes": [volume("v", "vault"), volume("t", AWS)]}));
+    assert_eq!(said(&judged(&pod, &quiet_cluster()), ID), said(&judged(&self::pod("t", AWS), &quiet_cluster()), ID));
+}
+
 /// Each cloud by the annotation of its own.
 #[rstest]
 #[case(AWS, &[ROLE], "fine")]
