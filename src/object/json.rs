@@ -116,7 +116,7 @@ const fn odd(mut ones: u32) -> u32 {
     ones ^= ones << 2;
     ones ^= ones << 4;
     ones ^= ones << 8;
-    ones ^ ones << 16
+    ones ^ (ones << 16)
 }
 
 /// A position in a JSON text.
@@ -376,10 +376,10 @@ impl<'a> Cursor<'a> {
                 quoted = 0;
                 continue;
             }
-            let inside = odd(low.equal(b'"') | high.equal(b'"') << WIDTH) ^ quoted;
+            let inside = odd(low.equal(b'"') | (high.equal(b'"') << WIDTH)) ^ quoted;
             let (low, high) = (low.folded(), high.folded());
-            let opening = (low.equal(b'{') | high.equal(b'{') << WIDTH) & !inside;
-            let closing = (low.equal(b'}') | high.equal(b'}') << WIDTH) & !inside;
+            let opening = (low.equal(b'{') | (high.equal(b'{') << WIDTH)) & !inside;
+            let closing = (low.equal(b'}') | (high.equal(b'}') << WIDTH)) & !inside;
             if closing.count_ones() < depth {
                 depth = depth + opening.count_ones() - closing.count_ones();
             } else {
