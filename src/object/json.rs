@@ -442,7 +442,7 @@ impl<'a> Cursor<'a> {
     /// comes its [`Cursor::key`], after it [`Cursor::more_members`].
     ///
     /// A loop of the caller's own, and no function that is handed to one here:
-    /// calls through WebAssembly's table cost a fresh instance 100 ns each at
+    /// calls through WebAssembly's table cost a fresh instance 60 ns each at
     /// first (docs/performance.md).
     ///
     /// # Errors

@@ -22,7 +22,7 @@ pub struct Param {
 }
 
 /// A text that only documentation, forms and the command line show. The module
-/// does without: 12 KB, and what is close together is read faster by a fresh
+/// does without: 6 KB, and what is close together is read faster by a fresh
 /// instance (docs/performance.md).
 #[must_use]
 pub const fn for_people(text: &'static str) -> &'static str {
