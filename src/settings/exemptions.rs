@@ -120,7 +120,7 @@ pub fn read<'a>(
     let mut exemptions = Exemptions::default();
     let Exemptions { patterns, entries } = &mut exemptions;
     list.list(problems, &mut |number, mut value, problems| {
-        if request.is_some_and(|request| value.passed_by(&mut |json| is_for_others(json, request))) {
+        if request.is_some_and(|request| is_for_others(value.ahead(), request)) {
             return;
         }
         let path = value.path;
@@ -157,12 +157,12 @@ pub fn read<'a>(
 
 /// Whether an entry names another namespace, kind or user than the request's.
 /// An entry that is not as it should be is for everyone, and then read in full.
-fn is_for_others(entry: &mut Cursor<'_>, request: &Request<'_>) -> bool {
+fn is_for_others(entry: Cursor<'_>, request: &Request<'_>) -> bool {
     names_others(entry, request) == Ok(true)
 }
 
-fn names_others(entry: &mut Cursor<'_>, request: &Request<'_>) -> Read<bool> {
-    let mut others = false;
+/// The first list that does not fit decides: what is behind it need not be read.
+fn names_others(mut entry: Cursor<'_>, request: &Request<'_>) -> Read<bool> {
     let mut more = entry.enter_object()?;
     while more {
         let text = match entry.key()?.written {
@@ -171,17 +171,18 @@ fn names_others(entry: &mut Cursor<'_>, request: &Request<'_>) -> Read<bool> {
             "\"users\"" => Some(request.user().name()),
             _ => None,
         };
-        let start = entry.start();
-        if let Some(text) = text
-            && !others
-            && !entry.nothing()
-        {
-            others = !any_fits(entry, text)?;
+        match text {
+            Some(text) if !entry.nothing() => {
+                if !any_fits(&mut entry, text)? {
+                    return Ok(true);
+                }
+            }
+            Some(_) => {}
+            None => drop(entry.skip()?),
         }
-        entry.skip_unread(start)?;
         more = entry.more_members()?;
     }
-    Ok(others)
+    Ok(false)
 }
 
 /// Whether one of the patterns of a list fits.

@@ -104,15 +104,10 @@ impl<'c, 'a, 'p> Value<'c, 'a, 'p> {
         problems.note(&self.path, format_args!("must be {wanted}, is {found}{hint}"));
     }
 
-    /// Lets `look` go ahead from here. If it says so, what it went over counts
-    /// as read.
-    pub fn passed_by(&mut self, look: &mut dyn FnMut(&mut Cursor<'a>) -> bool) -> bool {
-        let mut ahead = self.json.clone();
-        let passed = look(&mut ahead);
-        if passed {
-            self.json.follow(&ahead);
-        }
-        passed
+    /// A cursor of its own on the value, to look ahead; the value stays unread.
+    #[must_use]
+    pub fn ahead(&self) -> Cursor<'a> {
+        self.json.clone()
     }
 
     /// Walks the members of a map that are not absent: `null`, `""` and `[]`

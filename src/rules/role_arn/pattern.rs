@@ -78,22 +78,23 @@ const EMPTY_PART: &str =
 const TWO_PLACEHOLDERS: &str = "has two placeholders in one segment, so that one account could have a role of another; put / between them, e.g. {namespace}/{serviceAccount}";
 const STAR_AND_PLACEHOLDER: &str = "has * and a placeholder in one segment, so that team could have a role of team-a; put / between them, e.g. {namespace}/*";
 
-/// What is wrong with a pattern, if anything.
+/// What is wrong with a pattern, if anything. One that is right has been looked
+/// at once only: there may be hundreds.
 #[must_use]
 pub fn problem(pattern: &str) -> Option<String> {
-    senseless(pattern).or_else(|| check(pattern).err())
+    check(pattern).err().map(|problem| senseless(pattern).unwrap_or(problem))
 }
 
 fn check(pattern: &str) -> Result<(), String> {
-    if pattern.contains("**") {
-        return Err(TWO_STARS.to_owned());
-    }
     let Some(rest) = pattern.strip_prefix("arn:") else {
         if pattern.starts_with("role/") {
             return Err("begins with role/; leave that out, or write the whole ARN".to_owned());
         }
         return check_segments(pattern);
     };
+    if rest.contains("**") {
+        return Err(TWO_STARS.to_owned());
+    }
     let ([partition, service, region, account, resource], _) = fields(rest);
     let role = resource.strip_prefix("role/");
     let (("iam", ""), Some(role)) = ((service, region), role) else { return Err(NO_ARN.to_owned()) };
@@ -110,39 +111,46 @@ fn check(pattern: &str) -> Result<(), String> {
     check_segments(role)
 }
 
-fn check_segments(role: &str) -> Result<(), String> {
-    cut::all(role, b'/').try_for_each(check_segment)
+fn check_segments(mut role: &str) -> Result<(), String> {
+    while let Some(behind) = check_segment(role)? {
+        role = behind;
+    }
+    Ok(())
 }
 
-fn check_segment(segment: &str) -> Result<(), String> {
-    if matches!(segment, "" | "." | "..") {
-        return Err(EMPTY_PART.to_owned());
-    }
-    let (mut placeholders, mut stars) = (0_usize, false);
-    let mut rest = segment;
-    loop {
-        let (literal, behind) = cut::once(rest, b'{').map_or((rest, None), |(before, behind)| (before, Some(behind)));
-        for character in literal.chars() {
-            match character {
-                '*' => stars = true,
-                _ if takes(character) => {}
-                _ => return Err(format!("has {}, which no role has; {ALPHABET}", Shown(&named(character)))),
+/// Checks the first segment; what is behind its slash, if it has one.
+fn check_segment(role: &str) -> Result<Option<&str>, String> {
+    let (mut placeholders, mut has_star) = (0_usize, false);
+    let mut rest = role;
+    let behind = loop {
+        let literal = rest.bytes().position(|byte| !takes(char::from(byte))).unwrap_or(rest.len());
+        let mut next = rest.get(literal..).unwrap_or_default().chars();
+        let found = next.next();
+        rest = next.as_str();
+        match found {
+            None => break None,
+            Some('/') => break Some(rest),
+            Some('*') if rest.starts_with('*') => return Err(TWO_STARS.to_owned()),
+            Some('*') => has_star = true,
+            Some('{') => {
+                let Some((placeholder, after)) = cut::once(rest, b'}') else {
+                    return Err("has { without }".to_owned());
+                };
+                if !PLACEHOLDERS.contains(&placeholder) {
+                    return Err(unknown(placeholder, "placeholder", &PLACEHOLDERS));
+                }
+                placeholders += 1;
+                rest = after;
             }
+            Some(other) => return Err(format!("has {}, which no role has; {ALPHABET}", Shown(&named(other)))),
         }
-        let Some(behind) = behind else { break };
-        let Some((placeholder, after)) = cut::once(behind, b'}') else {
-            return Err("has { without }".to_owned());
-        };
-        if !PLACEHOLDERS.contains(&placeholder) {
-            return Err(unknown(placeholder, "placeholder", &PLACEHOLDERS));
-        }
-        placeholders += 1;
-        rest = after;
-    }
-    match (placeholders, stars) {
-        (2.., _) => Err(TWO_PLACEHOLDERS.to_owned()),
-        (1, true) => Err(STAR_AND_PLACEHOLDER.to_owned()),
-        _ => Ok(()),
+    };
+    let segment = role.len() - behind.map_or(0, |behind| behind.len() + 1);
+    match (role.get(..segment).unwrap_or_default(), placeholders, has_star) {
+        ("" | "." | "..", ..) => Err(EMPTY_PART.to_owned()),
+        (_, 2.., _) => Err(TWO_PLACEHOLDERS.to_owned()),
+        (_, 1, true) => Err(STAR_AND_PLACEHOLDER.to_owned()),
+        _ => Ok(behind),
     }
 }
 
@@ -249,6 +257,19 @@ mod tests {
     #[case("a b", "has a blank or control character, which nothing it could match has (a b)")]
     #[case("**", TWO_STARS)]
     #[case("team/**", TWO_STARS)]
+    #[case("x**y/a", TWO_STARS)]
+    #[case("arn:aws:iam::*:role/**", TWO_STARS)]
+    #[case("arn:aws**:iam::*:role/x", TWO_STARS)]
+    #[case("arn:aws:iam::**:role/x", TWO_STARS)]
+    #[case("a/.", EMPTY_PART)]
+    #[case("a//b", EMPTY_PART)]
+    #[case(
+        "*/{namespace}/a b",
+        "has a blank or control character, which nothing it could match has (*/{namespace}/a b)"
+    )]
+    #[case("*/{namespace}/a%", &bad("%"))]
+    #[case("x-{namespace}{namespace}", TWO_PLACEHOLDERS)]
+    #[case("{serviceAccount}*", STAR_AND_PLACEHOLDER)]
     #[case("role/x", "begins with role/; leave that out, or write the whole ARN")]
     #[case("/x", EMPTY_PART)]
     #[case("team/", EMPTY_PART)]
