@@ -221,6 +221,13 @@ fn a_list_that_refuses_is_named() {
             "spec.containers[web].env[AWS_ROLE_ARN]: is a role that role-arn refuses: is of account …, must be of 999999999999",
         ]
     );
+    // What has three letters or fewer tells nobody anything.
+    assert_eq!(
+        lines(&json!([role(ROLE)]), &settings_with(&json!({"partitions": ["aws-cn"]})), &unknown()),
+        [
+            "spec.containers[web].env[AWS_ROLE_ARN]: is a role that role-arn refuses: is in partition aws, must be in aws-cn"
+        ]
+    );
 }
 
 /// What cannot be read cannot be on a list. All partitions are on theirs.

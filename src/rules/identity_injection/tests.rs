@@ -198,6 +198,45 @@ fn without_a_role(#[case] container: Value) {
     assert_eq!(word(&review(&create(&pod(json!([container]), volumes)), &settings(), &quiet_cluster())), "fine");
 }
 
+/// Of two ways that are not whole the finding is about the first, and about a
+/// whole way without its token before half of one.
+#[rstest]
+#[case::a_file(&[("AWS_WEB_IDENTITY_TOKEN_FILE", "/x")], "AWS_WEB_IDENTITY_TOKEN_FILE", "is there without AWS_ROLE_ARN")]
+#[case::halves(
+    &[("AWS_ROLE_ARN", ROLE), ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://169.254.170.23")],
+    "AWS_ROLE_ARN",
+    "is there without AWS_WEB_IDENTITY_TOKEN_FILE"
+)]
+#[case::halves_with_files(
+    &[("AWS_WEB_IDENTITY_TOKEN_FILE", "/x"), ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "/y")],
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "is there without AWS_ROLE_ARN"
+)]
+#[case::no_token_and_an_address(
+    &[
+        ("AWS_ROLE_ARN", ROLE),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", "/x"),
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://169.254.170.23"),
+    ],
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "names a file where the container has no token"
+)]
+#[case::half_and_no_token(
+    &[
+        ("AWS_ROLE_ARN", ROLE),
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://169.254.170.23"),
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "/y"),
+    ],
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "names a file where the container has no token"
+)]
+fn which_way_is_named(#[case] variables: &[(&str, &str)], #[case] named: &str, #[case] words: &str) {
+    let pod = pod(json!([container("web", env(variables), json!([]))]), json!([]));
+    let lines = said(&review(&create(&pod), &settings(), &cluster()), ID);
+    let [line] = lines.as_slice() else { panic!("{lines:?}") };
+    assert!(line.starts_with(&format!("spec.containers[web].env[{named}]: {words}")), "{line}");
+}
+
 /// Volumes of the webhook's name that keep it from adding its own.
 #[rstest]
 #[case::a_host_path(json!([{"name": "aws-iam-token", "hostPath": {"path": "/x"}}]))]

@@ -127,6 +127,21 @@ fn bypass(#[case] more: Value) {
     assert_eq!(word(&review(&create(&tokenless_pod(&more)), &settings(), &with_role())), "reject");
 }
 
+#[test]
+fn the_first_container_with_a_role_is_named() {
+    let container =
+        |name: &str, variable: &str| json!({"name": name, "image": "i", "env": [{"name": variable, "value": "x"}]});
+    let containers = json!([
+        container("plain", "AWS_REGION"),
+        container("first", "AZURE_FEDERATED_TOKEN_FILE"),
+        container("second", "AWS_ROLE_ARN"),
+    ]);
+    let pod = admitted_pod(&json!({"serviceAccountName": "app", "containers": containers}));
+    let lines = said(&review(&create(&pod), &settings(), &quiet_cluster()), ID);
+    let [line] = lines.as_slice() else { panic!("{lines:?}") };
+    assert!(line.contains("(AZURE_FEDERATED_TOKEN_FILE of container first)"), "{line}");
+}
+
 /// The webhooks' own tokens are not for the Kubernetes API.
 #[test]
 fn the_clouds_token_alone_is_fine() {

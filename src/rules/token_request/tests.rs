@@ -88,6 +88,18 @@ fn the_limit_is_a_parameter(#[case] max: i64, #[case] asked: i64, #[case] given:
     assert!(accepts_unsaid(&answer(&params, &json!({"expirationSeconds": given}))));
 }
 
+/// At a limit of 3607 that lifetime is not too long, but still a year.
+#[test]
+fn a_year_at_the_limit() {
+    let params = json!({"action": "reject", "maxSeconds": 3607});
+    assert_eq!(
+        lines(&answer(&params, &json!({"expirationSeconds": 3607}))),
+        [
+            "token-request: spec.expirationSeconds: is 3607, for which the API server may sign a token of one year; ask for 3600"
+        ]
+    );
+}
+
 #[test]
 fn actions() {
     let long = json!({"expirationSeconds": 604_800});
