@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use crate::matching::cut;
 use crate::object::place::{Place, Shown};
 
 /// A text that a rule can give. Named, so that tests can tell which texts no
@@ -21,16 +22,15 @@ pub struct Wording {
 /// # Errors
 /// As the writer.
 pub fn fill(template: &str, values: &[String], f: &mut impl fmt::Write) -> fmt::Result {
-    let mut values = values.iter();
-    let mut pieces = template.split("{}");
-    f.write_str(pieces.next().unwrap_or_default())?;
-    for piece in pieces {
+    let (mut values, mut rest) = (values.iter(), template);
+    while let Some((before, behind)) = cut::once(rest, b'{') {
+        f.write_str(before)?;
         if let Some(value) = values.next() {
             write!(f, "{}", Shown(value))?;
         }
-        f.write_str(piece)?;
+        rest = behind.strip_prefix('}').unwrap_or(behind);
     }
-    Ok(())
+    f.write_str(rest)
 }
 
 /// How far a finding can go.
@@ -70,14 +70,22 @@ pub struct Remark {
     values: Vec<String>,
 }
 
-impl fmt::Display for Remark {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}: ", self.rule, self.place)?;
-        self.write_text(f)
-    }
-}
-
 impl Remark {
+    /// Rule, place and text. There may be thousands, and what a line leaves behind
+    /// while it grows is never given back.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let values: usize = self.values.iter().map(|value| Shown(value).length()).sum();
+        let length = self.rule.len() + self.place.as_str().len() + self.wording.template.len() + values;
+        let mut line = String::with_capacity(length + 4);
+        for part in [self.rule, ": ", self.place.as_str(), ": "] {
+            line.push_str(part);
+        }
+        // Writing to a string cannot fail.
+        let _ = self.write_text(&mut line);
+        line
+    }
+
     /// The text without rule and place.
     fn write_text(&self, f: &mut impl fmt::Write) -> fmt::Result {
         fill(self.wording.template, &self.values, f)
@@ -193,7 +201,7 @@ mod tests {
         let mut findings = Findings::new("some-rule");
         findings.add(Place::at("spec"), &WORDING, &["a\nb", "c {}"]);
         let finding = findings.into_vec().remove(0);
-        assert_eq!(finding.remark.to_string(), "some-rule: spec: is a\\u{a}b, must be c {}");
+        assert_eq!(finding.remark.line(), "some-rule: spec: is a\\u{a}b, must be c {}");
         assert_eq!(finding.remark.text(), "is a\\u{a}b, must be c {}");
     }
 
@@ -205,7 +213,7 @@ mod tests {
         }
         let findings = findings.into_vec();
         let identities: Vec<String> = findings.iter().map(|finding| finding.remark.identity()).collect();
-        assert!(findings.iter().all(|finding| finding.remark.to_string() == "some-rule: spec: is a, must be b"));
+        assert!(findings.iter().all(|finding| finding.remark.line() == "some-rule: spec: is a, must be b"));
         assert_eq!(identities[0], identities[1]);
         assert_ne!(identities[1], identities[2]);
     }

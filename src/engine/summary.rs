@@ -40,7 +40,7 @@ pub fn message(place: &str, lines: &[&str], most: usize) -> String {
 /// The rejection for some remarks.
 #[must_use]
 pub fn rejection(remarks: &[Remark]) -> Rejection {
-    let lines: Vec<String> = remarks.iter().map(Remark::to_string).collect();
+    let lines: Vec<String> = remarks.iter().map(Remark::line).collect();
     let lines = Names::of(lines.iter().map(String::as_str)).distinct();
     Rejection { code: Code::Forbidden, message: message("", &lines, LISTED) }
 }
@@ -51,7 +51,7 @@ pub fn warnings(findings: &[Remark], fixed: &[Remark], foreseen: &[Remark]) -> V
     let foreseen = foreseen.iter().map(|remark| {
         format!("{}: {}: Pods made from this template will be changed: {}", remark.rule, remark.place, remark.text())
     });
-    let lines: Vec<String> = findings.iter().chain(fixed).map(Remark::to_string).chain(foreseen).collect();
+    let lines: Vec<String> = findings.iter().chain(fixed).map(Remark::line).chain(foreseen).collect();
     let lines = Names::of(lines.iter().map(String::as_str)).distinct();
     let (count, mut used) = (lines.len(), 0);
     let mut kept = Vec::new();

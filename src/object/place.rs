@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Where in an object something is, as the user would write it.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 /// A field path such as `spec.containers[web].env[TOKEN]`. Entries of a list
 /// are named, not numbered: other webhooks insert entries, and both phases have
@@ -36,7 +36,10 @@ impl Place {
     #[must_use]
     #[inline(never)]
     pub fn key(&self, key: &str) -> Self {
-        Self(format!("{}[\"{}\"]", self.0, Shown(key)))
+        let mut path = String::with_capacity(self.0.len() + Shown(key).length() + 4);
+        // Writing to a string cannot fail.
+        let _ = write!(path, "{}[\"{}\"]", self.0, Shown(key));
+        Self(path)
     }
 
     /// An entry of a list, by its name; by its number if it has none.
@@ -70,6 +73,14 @@ const SHOWN: usize = 120;
 /// characters.
 #[derive(Debug, Clone, Copy)]
 pub struct Shown<'a>(pub &'a str);
+
+impl Shown<'_> {
+    /// How many bytes it takes, if no character takes more than one.
+    #[must_use]
+    pub fn length(self) -> usize {
+        self.0.len().min(SHOWN)
+    }
+}
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -22,6 +22,18 @@ const PER_FINDING: u64 = 80_000;
 /// What a short payload may take besides.
 const AT_MOST: u64 = 200_000;
 
+/// The most memory for a byte of a payload, in bytes: its text, and what is read from it, in lists that grew.
+const MEMORY_PER_BYTE: u64 = 12;
+
+/// The most memory for something found.
+const MEMORY_PER_FINDING: u64 = 1_000;
+
+/// What a short payload may need besides: the stack of 1 MiB, and the module's data.
+const MEMORY_AT_MOST: u64 = 18 * PAGE;
+
+/// A page of WebAssembly's memory.
+const PAGE: u64 = 65_536;
+
 /// The answer to a payload.
 enum Answer {
     /// Accepted as it is, and nothing to say.
@@ -41,12 +53,14 @@ struct Row {
     answer: Answer,
     /// The most instructions for a byte.
     per_byte: u64,
+    /// The most bytes of memory for a byte.
+    memory_per_byte: u64,
 }
 
 impl Row {
     /// Made of keys that look like the webhook's, each of which is compared with those that could be meant.
     fn of_near_misses(self) -> Self {
-        Self { per_byte: 1_500, ..self }
+        Self { per_byte: 1_500, memory_per_byte: 40, ..self }
     }
 }
 
@@ -71,6 +85,9 @@ fn hold(counted: &Lazy, row: &Row) -> Result<()> {
         "{} instructions for {bytes} bytes and {findings} findings, limit {limit}",
         count.call
     );
+    let (memory, limit) =
+        (count.pages * PAGE, MEMORY_AT_MOST + row.memory_per_byte * bytes + MEMORY_PER_FINDING * findings);
+    ensure!(memory <= limit, "{memory} bytes of memory for {bytes} bytes and {findings} findings, limit {limit}");
     Ok(())
 }
 
@@ -308,7 +325,15 @@ fn large() -> Vec<Row> {
     let near = |number: usize| format!("eks.amazonws.com/role-arn{number}");
 
     vec![
-        row("one_megabyte", payload(&big_pod()), Accepted),
+        Row { memory_per_byte: 3, ..row("one_megabyte", payload(&big_pod()), Accepted) },
+        Row {
+            memory_per_byte: 5,
+            ..row(
+                "one_megabyte_that_is_fixed",
+                payload(&with_token(big_pod())),
+                Warned("pod-automount: spec.automountServiceAccountToken: "),
+            )
+        },
         row("long_name", payload(&pod(json!({"serviceAccountName": long}))), Accepted),
         row("long_value", payload(&with_env(&json!([{"name": "A", "value": long}]))), Accepted),
         row(
@@ -369,7 +394,7 @@ fn large() -> Vec<Row> {
 }
 
 fn row(name: &'static str, payload: Vec<u8>, answer: Answer) -> Row {
-    Row { name, payload, answer, per_byte: PER_BYTE }
+    Row { name, payload, answer, per_byte: PER_BYTE, memory_per_byte: MEMORY_PER_BYTE }
 }
 
 fn request(object: &Value) -> Value {
@@ -414,6 +439,19 @@ fn merged(mut object: Value, fields: Value) -> Value {
         own.extend(fields);
     }
     object
+}
+
+/// Of the default account, with the volume that the API server adds.
+fn with_token(mut pod: Value) -> Value {
+    let sources = json!([
+        {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
+        {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+        {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}]}},
+    ]);
+    pod["spec"]["serviceAccountName"] = json!("default");
+    pod["spec"]["volumes"] =
+        json!([{"name": "kube-api-access-2bcd4", "projected": {"defaultMode": 420, "sources": sources}}]);
+    pod
 }
 
 fn big_pod() -> Value {

@@ -207,12 +207,7 @@ impl Family {
     #[must_use]
     #[cold]
     pub fn suffixes(&self) -> String {
-        let mut all = String::new();
-        for key in self.keys {
-            all.push_str(if all.is_empty() { "" } else { ", " });
-            all.push_str(key.suffix);
-        }
-        all
+        self.keys.iter().map(|key| key.suffix).collect::<Vec<_>>().join(", ")
     }
 
     /// What a suffix is under the family's own prefix, or under the one that is
