@@ -53,7 +53,7 @@ fn main() {
 /// The pages of the rules, as a table of names and `include_str!`.
 fn collect_pages() -> std::io::Result<()> {
     let folder = Path::new(&variable("CARGO_MANIFEST_DIR")).join("../docs/rules").canonicalize()?;
-    println!("cargo::rerun-if-changed={}", folder.display());
+    println!("cargo::rerun-if-changed=../docs/rules");
     let mut pages: Vec<PathBuf> =
         folder.read_dir()?.map(|entry| entry.map(|it| it.path())).collect::<Result<_, _>>()?;
     pages.retain(|page| page.extension().is_some_and(|extension| extension == "md"));
@@ -75,8 +75,9 @@ fn prebuilt(path: &Path) -> PathBuf {
 fn build() -> PathBuf {
     let host = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
     let Some(root) = host.parent() else { fail("the host crate has no parent directory") };
-    for input in ["src", "Cargo.toml", "Cargo.lock"] {
-        println!("cargo::rerun-if-changed={}", root.join(input).display());
+    // Relative, as cargo reads them from this package's folder: two clones may share a target directory.
+    for input in ["src", "Cargo.toml", "Cargo.lock", ".cargo/config.toml"] {
+        println!("cargo::rerun-if-changed=../{input}");
     }
     require_target();
 
