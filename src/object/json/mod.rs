@@ -553,6 +553,7 @@ mod tests {
     #[case("\"\\")]
     #[case("\"\\\"")]
     #[case("1 1")]
+    #[case("1\u{0}")]
     #[case("\u{0}")]
     fn what_does_not_begin_or_end_is_broken(#[case] text: &str) {
         assert!(!skips(text), "{text}");
