@@ -304,6 +304,7 @@ mod tests {
                 let first = wording.template.chars().next();
                 assert!(first.is_some_and(|c| !c.is_uppercase()), "{}", wording.template);
                 assert!(!wording.template.ends_with('.'), "{}", wording.template);
+                assert!(!wording.template.replace("{}", "").contains(['{', '}']), "{}", wording.template);
                 names.push(wording.name);
             }
             names.sort_unstable();

@@ -16,6 +16,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestRunner};
 use sa_hygiene::apiserver::{ApiServer, RequestOptions};
 use serde_json::{Value, json};
+use serviceaccount_hygiene::cluster::{AccountRecord, LookupError};
 use serviceaccount_hygiene::rules::RULES;
 
 use crate::invariants::token_mounts;
@@ -33,10 +34,59 @@ pub fn trials(engine: &Arc<Engine>) -> Vec<Trial> {
         let engine = Arc::clone(engine);
         Trial::test(format!("law::{name}"), move || hold(&engine, law))
     };
+    let compared = Arc::clone(engine);
     vec![
         trial("the_patch_makes_the_fixed_object", the_patch_makes_the_fixed_object),
         trial("a_denied_token_stays_away", a_denied_token_stays_away),
+        Trial::test("law::the_module_answers_as_the_library", move || the_module_answers_as_the_library(&compared)),
     ]
+}
+
+/// A cluster without accounts.
+struct Empty;
+
+impl serviceaccount_hygiene::cluster::Cluster for Empty {
+    fn service_account(&self, _: &str, _: &str) -> Result<AccountRecord, LookupError> {
+        Err(LookupError::Absent)
+    }
+
+    fn log_not_granted(&self, _: &str) {}
+}
+
+/// What nobody reads, and is passed over in chunks: with SIMD in the module, in plain words in the library.
+fn unread() -> impl Strategy<Value = Value> {
+    let text = r#"[a{}\[\]":,\\é\n]{0,70}"#;
+    let leaf = prop_oneof![text.prop_map(Value::from), any::<i32>().prop_map(Value::from), Just(Value::Null)];
+    leaf.prop_recursive(4, 24, 4, move |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            proptest::collection::btree_map(text, inner, 0..4).prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+/// Most tests are of the library as it is compiled for this machine. What the module says is the same.
+fn the_module_answers_as_the_library(engine: &Engine) -> Result<(), Failed> {
+    let mut runner = TestRunner::new(ProptestConfig { cases: CASES, failure_persistence: None, ..Default::default() });
+    let unread = proptest::array::uniform3(unread());
+    let outcome =
+        runner.run(&(written_pod(), settings(), unread, any::<bool>()), |(mut pod, settings, unread, pretty)| {
+            let places = ["/metadata", "/spec", "/spec/containers/0"];
+            for (place, value) in places.iter().zip(unread) {
+                if let Some(members) = pod.pointer_mut(place).and_then(Value::as_object_mut) {
+                    members.insert("b".to_owned(), value);
+                }
+            }
+            let Ok(request) = ApiServer::new(&[]).request(pod, &RequestOptions::default()) else { return Ok(()) };
+            let payload = json!({"request": request, "settings": settings});
+            let payload = if pretty { format!("{payload:#}") } else { payload.to_string() };
+            let answer = engine.evaluate_raw(payload.as_bytes());
+            let answer = answer.map_err(|error| TestCaseError::fail(format!("{error:#}")))?;
+            let expected = serviceaccount_hygiene::guest::validate(payload.as_bytes(), &Empty);
+            prop_assert_eq!(String::from_utf8_lossy(&answer), String::from_utf8_lossy(&expected));
+            Ok(())
+        });
+    outcome.map_err(|error| Failed::from(error.to_string()))
 }
 
 /// A fixed Pod.
