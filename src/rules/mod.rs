@@ -36,8 +36,6 @@ pub mod token_issuing_roles;
 pub mod token_request;
 pub mod tokens;
 
-use std::fmt;
-
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Changes, Findings, Wording};
 use crate::engine::scene::{Edit, Scene, Stop};
@@ -146,6 +144,7 @@ impl<'a> OpenRoom<'a> {
 }
 
 /// A rule: what is known of it without any settings.
+#[derive(Debug)]
 pub struct Rule {
     /// The same word in settings, messages, documentation and audit
     /// annotations.
@@ -163,6 +162,7 @@ pub struct Rule {
 }
 
 /// A rule that only judges, or one that also fixes.
+#[derive(Debug)]
 pub enum Room {
     /// Judges.
     Check {
@@ -229,12 +229,6 @@ impl Rule {
     #[must_use]
     pub const fn injects(&self) -> bool {
         matches!(self.room, Room::Inject)
-    }
-}
-
-impl fmt::Debug for Rule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.id)
     }
 }
 

@@ -560,6 +560,26 @@ mod tests {
         assert!(serde_json::from_str::<serde::de::IgnoredAny>(text).is_err());
     }
 
+    #[test]
+    fn broken_json_is_told_where_it_is() {
+        for (text, offset) in
+            [("\"a", 2), ("\"a\\", 4), ("[1, ]", 4), ("[1", 2), ("{\"a\"", 4), ("\"0123456789abcdef", 17)]
+        {
+            let mut json = Cursor::new(text);
+            let read = match json.kind() {
+                Kind::String => json.string().map(drop),
+                Kind::List => json
+                    .enter_list()
+                    .and_then(|_| json.integer())
+                    .and_then(|_| json.more_entries())
+                    .and_then(|_| json.integer())
+                    .map(drop),
+                _ => json.enter_object().and_then(|_| json.key()).map(drop),
+            };
+            assert_eq!(read, Err(Box::new(Misfit::Broken { offset })), "{text}");
+        }
+    }
+
     #[rstest]
     #[case("1e")]
     #[case("-")]
