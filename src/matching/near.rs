@@ -8,8 +8,8 @@
 /// A column of the usual table at a time, in the bits of a few numbers: each bit
 /// says whether the table goes up or down by one there. Words of a request are
 /// compared with this by the thousand, if someone wants the policy to work hard.
-/// <https://doi.org/10.1007/3-540-45735-6_8> (Hyyrö, with swaps as in Damerau's
-/// distance).
+/// Hyyrö, A Bit-Vector Algorithm for Computing Levenshtein and Damerau Edit
+/// Distances: <http://stringology.org/event/2002/p6.html>
 #[must_use]
 pub fn distance(a: &str, b: &str) -> usize {
     folded_distance(a.chars(), b.chars())
