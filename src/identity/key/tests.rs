@@ -223,7 +223,12 @@ fn the_tables_agree() {
         for (index, key) in family.keys.iter().enumerate() {
             assert_eq!(family.nearest(key.suffix), Some(key.suffix));
             // Then the first that is within two changes is the nearest, and two are at most a third of a suffix.
-            let shortest = family.keys.iter().take(index).map(|other| near::distance(other.suffix, key.suffix)).min();
+            let shortest = family
+                .keys
+                .iter()
+                .take(index)
+                .map(|other| near::distance(other.suffix.chars(), key.suffix.chars()))
+                .min();
             assert!(shortest.is_none_or(|shortest| shortest >= 4), "{} is like another", key.suffix);
             assert!(key.suffix.len() >= 6, "{} is short", key.suffix);
         }
