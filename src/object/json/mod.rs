@@ -427,7 +427,8 @@ impl<'a> Cursor<'a> {
                 }
                 b'{' | b'[' => *depth += 1,
                 b'}' | b']' => *depth -= 1,
-                0 if self.at >= self.text.len() => return Ok(false),
+                // The end of the text, or what JSON has nowhere.
+                0 => return self.broken(),
                 _ => {}
             }
             self.at += 1;
@@ -543,6 +544,7 @@ mod tests {
     #[case(" ")]
     #[case("{")]
     #[case("[1,")]
+    #[case("[1,\u{0}]")]
     #[case("[[]")]
     #[case("]")]
     #[case("{\"a\":1}}")]
