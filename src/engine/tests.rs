@@ -26,6 +26,19 @@ fn only_a_pod_can_be_a_mirror_pod() {
     assert_eq!(review(&create(&workload), &json!({}), &nobody())["accepted"], false);
 }
 
+/// What a controller made from a template is judged where that template is.
+#[rstest]
+#[case::nobodys(json!(null), false)]
+#[case::a_controllers(json!([{"kind": "Rollout", "controller": true}]), true)]
+#[case::beside_an_owner(json!([{"kind": "Application"}, {"kind": "Rollout", "controller": true}]), true)]
+#[case::an_owner_that_is_no_controller(json!([{"kind": "Application", "controller": false}]), false)]
+#[case::an_owner(json!([{"kind": "Application"}]), false)]
+fn a_template_that_a_controller_made(#[case] owners: Value, #[case] accepted: bool) {
+    let mut workload = deployment(&json!({"automountServiceAccountToken": true}));
+    workload["metadata"]["ownerReferences"] = owners;
+    assert_eq!(review(&create(&workload), &json!({}), &nobody())["accepted"], accepted);
+}
+
 /// The account that a template moves away from is not looked up, so nothing
 /// that happens to that look-up can refuse the move.
 #[test]

@@ -189,6 +189,9 @@ impl<'a, T: View<'a> + Default> View<'a> for Vec<T> {
         let mut more = json.enter_list()?;
         while more {
             let index = self.len();
+            if index == MANY {
+                self.reserve_exact(entries_ahead(json.clone()));
+            }
             self.push(T::default());
             let filled = self.last_mut().map_or(Ok(()), |view| view.fill(json));
             filled.map_err(|misfit| misfit.in_entry(index))?;
@@ -196,6 +199,31 @@ impl<'a, T: View<'a> + Default> View<'a> for Vec<T> {
         }
         Ok(())
     }
+}
+
+/// From so many entries on, those to come are counted before there is room made
+/// for them. Memory is never given back: a list that has to be moved as it grows
+/// would take twice what it is, and an entry of it is 40 times as long as `{},`.
+const MANY: usize = 512;
+
+/// How many entries of a list there are from here on.
+#[cold]
+fn entries_ahead(mut json: Cursor<'_>) -> usize {
+    let mut count = 1;
+    while json.skip().is_ok() && json.more_entries() == Ok(true) {
+        count += 1;
+    }
+    count
+}
+
+/// How many members of an object there are from here on.
+#[cold]
+fn members_ahead(mut json: Cursor<'_>) -> usize {
+    let mut count = 1;
+    while json.key().is_ok() && json.skip().is_ok() && json.more_members() == Ok(true) {
+        count += 1;
+    }
+    count
 }
 
 /// Every member of an object in its own order, values by view. For maps whose
@@ -246,6 +274,9 @@ impl<'a, T: View<'a> + Default> View<'a> for Members<'a, T> {
         }
         let mut more = json.enter_object()?;
         while more {
+            if self.0.len() == MANY {
+                self.0.reserve_exact(members_ahead(json.clone()));
+            }
             self.0.push((Text(json.key()?.text()), T::default()));
             if let Some((key, value)) = self.0.last_mut() {
                 value.fill(json).map_err(|misfit| misfit.inside(&["[\"", &Shown(key).to_string(), "\"]"]))?;
