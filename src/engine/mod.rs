@@ -286,7 +286,7 @@ impl Review<'_> {
                 continue;
             }
             let mut changes = Changes::new(planned.rule.id);
-            planned.room.fix(&self.scene(meta, target), &mut Edit::new(&mut tree, self.subject), &mut changes)?;
+            planned.open.fix(&self.scene(meta, target), &mut Edit::new(&mut tree, self.subject), &mut changes)?;
             opinion.changes.extend(changes.into_vec());
         }
         if opinion.changes.len() == before {
@@ -312,7 +312,7 @@ impl Review<'_> {
         let mut all = Vec::new();
         for planned in rules {
             let mut findings = Findings::new(planned.rule.id);
-            planned.room.judge(&scene, &mut findings)?;
+            planned.open.judge(&scene, &mut findings)?;
             all.extend(findings.into_vec().into_iter().map(|finding| (planned.level, finding)));
         }
         Ok(all)

@@ -3,7 +3,7 @@
 
 use crate::admission::subject::SubjectKind;
 use crate::object::json::Cursor;
-use crate::rules::{OpenRoom, RULES, Rule};
+use crate::rules::{OpenRule, RULES, Rule};
 use crate::settings::action::{CheckAction, FixAction};
 use crate::settings::params::{self, Params};
 use crate::settings::reader::{Path, Problems, Value, unknown};
@@ -18,7 +18,7 @@ pub struct Planned<'a> {
     /// Whether its action is to mend what it finds.
     pub fixes: bool,
     /// The rule with its parameters.
-    pub room: OpenRoom<'a>,
+    pub open: OpenRule<'a>,
 }
 
 /// What a finding leads to.
@@ -117,8 +117,8 @@ fn planned<'a>(
     }
     let mut params = Params::new(members, rule.params, path, problems, common);
     params.is_on = action.and_then(level).is_some();
-    let room = OpenRoom::open(position, &mut params)?;
-    Some(Planned { rule, level: level(action?)?, fixes: action == Some(FixAction::Mutate), room })
+    let open = OpenRule::open(position, &mut params)?;
+    Some(Planned { rule, level: level(action?)?, fixes: action == Some(FixAction::Mutate), open })
 }
 
 /// What findings lead to; none when the rule is off.

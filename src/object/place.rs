@@ -78,7 +78,8 @@ impl Shown<'_> {
     /// How many bytes it takes, if no character takes more than one.
     #[must_use]
     pub fn length(self) -> usize {
-        self.0.len().min(SHOWN)
+        let length = self.0.len();
+        if length > SHOWN { SHOWN + '…'.len_utf8() } else { length }
     }
 }
 
@@ -148,5 +149,6 @@ mod tests {
         assert_eq!(Shown("a\n- rule: fine\u{202e}x").to_string(), "a\\u{a}- rule: fine\\u{202e}x");
         assert_eq!(Shown(&"x".repeat(121)).to_string(), format!("{}…", "x".repeat(120)));
         assert_eq!(Shown(&"é".repeat(120)).to_string(), "é".repeat(120));
+        assert_eq!([0, 120, 121].map(|length| Shown(&"x".repeat(length)).length()), [0, 120, 123]);
     }
 }

@@ -314,7 +314,7 @@ impl Walk {
                 more = json.more_members()?;
                 continue;
             };
-            let bit = 1_u32 << (position & 31);
+            let bit = 1_u32 << position;
             if self.seen & bit != 0 {
                 return Err(Box::new(Misfit::Twice { path: [".", &key.text()].concat() }));
             }

@@ -6,7 +6,7 @@
 //! a cloud, a vault) do not open the Kubernetes API and do not count.
 
 use super::tokens::{self, ApiToken};
-use super::{Check, Room, Rule};
+use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Scene, Stop};
@@ -20,7 +20,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
     wordings: &[&HOLDS_VOLUME, &WOULD_HOLD, &STRICT],
-    room: Room::Check { default: CheckAction::Reject },
+    ability: Ability::Check { default: CheckAction::Reject },
 };
 
 static PARAMS: [Param; 1] = [STRICT_PARAM];

@@ -49,11 +49,11 @@ macro_rules! rules {
         /// Every rule, in the order of the documentation.
         pub static RULES: &[&Rule] = &[$(&$module::RULE),*];
 
-        enum Rooms<'a> {
+        enum AnyRule<'a> {
             $($room(Box<$module::$room $(<$lt>)?>),)*
         }
 
-        impl<'a> Rooms<'a> {
+        impl<'a> AnyRule<'a> {
             /// The rule at a position of [`RULES`].
             fn open(position: usize, params: &mut Params<'_, 'a>) -> Option<Self> {
                 // The compiler makes a jump of these.
@@ -118,12 +118,12 @@ rules! {
 /// A rule with its parameters. Rules are told apart by a jump, not by a table of
 /// their functions: calls through WebAssembly's table cost a fresh instance
 /// extra, and here there would be dozens in a request (docs/performance.md).
-pub struct OpenRoom<'a>(Rooms<'a>);
+pub struct OpenRule<'a>(AnyRule<'a>);
 
-impl<'a> OpenRoom<'a> {
+impl<'a> OpenRule<'a> {
     /// The rule at a position of [`RULES`], if there is one.
     pub fn open(position: usize, params: &mut Params<'_, 'a>) -> Option<Self> {
-        Rooms::open(position, params).map(Self)
+        AnyRule::open(position, params).map(Self)
     }
 
     /// As [`Check::judge`].
@@ -157,13 +157,13 @@ pub struct Rule {
     pub params: &'static [Param],
     /// Every text that it can give.
     pub wordings: &'static [&'static Wording],
-    /// How it is made from settings.
-    pub room: Room,
+    /// Whether it only judges, and what it does when the settings say nothing.
+    pub ability: Ability,
 }
 
-/// A rule that only judges, or one that also fixes.
+/// What a rule can do.
 #[derive(Debug)]
-pub enum Room {
+pub enum Ability {
     /// Judges.
     Check {
         /// What it does when the settings say nothing.
@@ -202,33 +202,33 @@ impl Rule {
     /// The action when the settings say nothing.
     #[must_use]
     pub const fn default_action(&self) -> FixAction {
-        match self.room {
-            Room::Check { default, .. } => FixAction::Check(default),
-            Room::Fix { default, .. } => default,
-            Room::Inject => FixAction::Check(CheckAction::Off),
+        match self.ability {
+            Ability::Check { default } => FixAction::Check(default),
+            Ability::Fix { default } => default,
+            Ability::Inject => FixAction::Check(CheckAction::Off),
         }
     }
 
     /// The actions it can have.
     #[must_use]
     pub const fn actions(&self) -> &'static [&'static str] {
-        match self.room {
-            Room::Check { .. } => CheckAction::WORDS,
-            Room::Fix { .. } => FixAction::WORDS,
-            Room::Inject => &["off", "mutate"],
+        match self.ability {
+            Ability::Check { .. } => CheckAction::WORDS,
+            Ability::Fix { .. } => FixAction::WORDS,
+            Ability::Inject => &["off", "mutate"],
         }
     }
 
     /// Whether it changes objects.
     #[must_use]
     pub const fn changes_objects(&self) -> bool {
-        !matches!(self.room, Room::Check { .. })
+        !matches!(self.ability, Ability::Check { .. })
     }
 
     /// Whether it does so before others.
     #[must_use]
     pub const fn injects(&self) -> bool {
-        matches!(self.room, Room::Inject)
+        matches!(self.ability, Ability::Inject)
     }
 }
 

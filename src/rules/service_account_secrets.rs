@@ -6,7 +6,7 @@
 //! names, and the annotation that made the list a limit is deprecated.
 //! <https://kubernetes.io/docs/reference/labels-annotations-taints/#enforce-mountable-secrets>
 
-use super::{Check, Room, Rule};
+use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Scene, Stop};
@@ -23,7 +23,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::ServiceAccount],
     params: &PARAMS,
     wordings: &[&LISTED, &ENFORCED],
-    room: Room::Check { default: CheckAction::Warn },
+    ability: Ability::Check { default: CheckAction::Warn },
 };
 
 static PARAMS: [Param; 1] = [Param {

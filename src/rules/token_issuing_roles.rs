@@ -6,7 +6,7 @@
 //! the RBAC authorizer reads them.
 //! <https://kubernetes.io/docs/concepts/security/rbac-good-practices/#token-request>
 
-use super::{Check, Room, Rule};
+use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Scene, Stop};
@@ -24,7 +24,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::Role],
     params: &[],
     wordings: &[&GRANTS, &LITERAL],
-    room: Room::Check { default: CheckAction::Off },
+    ability: Ability::Check { default: CheckAction::Off },
 };
 
 static GRANTS: Wording = Wording {

@@ -156,7 +156,8 @@ pub fn read<'a>(
 }
 
 /// Whether an entry names another namespace, kind or user than the request's.
-/// An entry that is not as it should be is for everyone, and then read in full.
+/// Where it is not as it should be up to there, it is for everyone, and read in
+/// full.
 fn is_for_others(entry: Cursor<'_>, request: &Request<'_>) -> bool {
     names_others(entry, request) == Ok(true)
 }
@@ -351,6 +352,7 @@ mod tests {
         assert_eq!(numbers(r#"[{"namespaces":["\u0073hop"]}]"#), [0]);
         // What is in them was looked at when the settings were checked.
         assert_eq!(numbers(r#"[{"namespaces":["bank"],"namespace":7,"rules":{"x":["]"]}},{"names":["a"]}]"#), [1]);
+        assert_eq!(numbers(r#"[{"namespaces":["bank"],"users":"alice"},{"names":["a"]}]"#), [1]);
     }
 
     #[test]

@@ -17,8 +17,12 @@ pub struct Known {
 
 impl Known {
     /// These keys.
+    ///
+    /// # Panics
+    /// While it is compiled, with more than 32 of them.
     #[must_use]
     pub const fn new(keys: &'static [&'static str]) -> Self {
+        assert!(keys.len() <= 32, "a walk has one bit for each key");
         let (mut marks, mut left) = (0, keys);
         while let [key, rest @ ..] = left {
             marks |= mark(key.as_bytes());

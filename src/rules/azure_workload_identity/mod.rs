@@ -8,7 +8,7 @@
 //! <https://azure.github.io/azure-workload-identity/docs/topics/service-account-labels-and-annotations.html>
 //! <https://github.com/Azure/azure-workload-identity/blob/main/pkg/webhook/webhook.go>
 
-use super::{Check, Room, Rule};
+use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Strength, Wording};
 use crate::engine::scene::{Scene, Stop, Workload};
@@ -47,7 +47,7 @@ pub static RULE: Rule = Rule {
         &PORT,
         &INJECTS,
     ],
-    room: Room::Check { default: CheckAction::Reject },
+    ability: Ability::Check { default: CheckAction::Reject },
 };
 
 static PARAMS: [Param; 2] = [

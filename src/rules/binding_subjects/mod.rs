@@ -11,7 +11,7 @@
 use k8s_openapi::Resource;
 use k8s_openapi::api::rbac::v1::RoleBinding;
 
-use super::{Check, Room, Rule};
+use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Scene, Stop};
@@ -30,7 +30,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::Binding],
     params: &PARAMS,
     wordings: &[&OTHER_NAMESPACE, &DEFAULT, &EVERY_ACCOUNT, &EVERYONE],
-    room: Room::Check { default: CheckAction::Off },
+    ability: Ability::Check { default: CheckAction::Off },
 };
 
 static PARAMS: [Param; 1] = [Param {

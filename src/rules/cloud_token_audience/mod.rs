@@ -8,7 +8,7 @@
 
 use super::cloud::{Cloud, Declared, Identities};
 use super::tokens::{self, Token};
-use super::{Check, Room, Rule};
+use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Scene, Stop};
@@ -25,7 +25,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
     wordings: &[&UNDECLARED, &UNKNOWN],
-    room: Room::Check { default: CheckAction::Warn },
+    ability: Ability::Check { default: CheckAction::Warn },
 };
 
 static PARAMS: [Param; 1] = [Param {

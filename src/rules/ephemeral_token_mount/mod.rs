@@ -9,7 +9,7 @@
 use super::kubelet_host_path::Guarded;
 use super::legacy_token_mount::Legacy;
 use super::tokens::object_path;
-use super::{Check, Room, Rule, kubelet_host_path, legacy_token_mount};
+use super::{Ability, Check, Rule, kubelet_host_path, legacy_token_mount};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Judged, Scene, Stop, Workload};
@@ -26,7 +26,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::EphemeralContainer],
     params: &PARAMS,
     wordings: &[&TOKEN, &SECRET, &HOST_PATH, &SHARES],
-    room: Room::Check { default: CheckAction::Reject },
+    ability: Ability::Check { default: CheckAction::Reject },
 };
 
 static PARAMS: [Param; 1] = [Param {

@@ -7,7 +7,7 @@
 //! API, long after admission.
 //! <https://cloud.google.com/kubernetes-engine/docs/how-to/workload-identity>
 
-use super::{Check, Room, Rule};
+use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Scene, Stop};
@@ -55,7 +55,7 @@ pub static RULE: Rule = Rule {
         &NOT_BOOLEAN,
         &QUOTA_PROJECT,
     ],
-    room: Room::Check { default: CheckAction::Reject },
+    ability: Ability::Check { default: CheckAction::Reject },
 };
 
 static PARAMS: [Param; 1] = [Param {

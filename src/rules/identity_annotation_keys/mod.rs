@@ -7,7 +7,7 @@
 //! <https://github.com/aws/amazon-eks-pod-identity-webhook/issues/200>
 //! <https://github.com/Azure/azure-workload-identity/issues/1026>
 
-use super::{Check, Room, Rule};
+use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Strength, Wording};
 use crate::engine::scene::{Scene, Stop};
@@ -22,7 +22,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::ServiceAccount, SubjectKind::Pod],
     params: &PARAMS,
     wordings: &[&NEAR, &ELSEWHERE, &UNKNOWN, &LEGACY],
-    room: Room::Check { default: CheckAction::Reject },
+    ability: Ability::Check { default: CheckAction::Reject },
 };
 
 static PARAMS: [Param; 2] = [

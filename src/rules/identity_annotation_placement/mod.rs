@@ -7,7 +7,7 @@
 //! <https://github.com/onyx-dot-app/onyx/pull/11788>
 //! <https://github.com/crossplane-contrib/provider-aws/issues/1467>
 
-use super::{Check, Room, Rule};
+use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Strength, Wording};
 use crate::engine::scene::{Annotation, Scene, Stop, Workload};
@@ -29,7 +29,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::Pod, SubjectKind::ServiceAccount],
     params: &PARAMS,
     wordings: &[&ON_POD, &ON_ACCOUNT, &NO_ANNOTATION, &LABEL_ON_ACCOUNT, &UNREADABLE, &NO_NAME, &UNMATCHED],
-    room: Room::Check { default: CheckAction::Reject },
+    ability: Ability::Check { default: CheckAction::Reject },
 };
 
 static PARAMS: [Param; 1] = [Param {

@@ -9,7 +9,7 @@
 //! <https://github.com/aws/amazon-eks-pod-identity-webhook/issues/110>
 
 use super::cloud::boolean;
-use super::{Check, Fix, Room, Rule};
+use super::{Ability, Check, Fix, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Changes, Findings, Strength, Wording};
 use crate::engine::scene::{Annotation, Edit, Scene, Stop};
@@ -40,7 +40,7 @@ pub static RULE: Rule = Rule {
         &LOWERED,
         &ADDED,
     ],
-    room: Room::Fix { default: FixAction::Check(CheckAction::Reject) },
+    ability: Ability::Fix { default: FixAction::Check(CheckAction::Reject) },
 };
 
 /// The webhook raises a shorter lifetime to this.

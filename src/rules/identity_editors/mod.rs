@@ -5,7 +5,7 @@
 //! trusts the whole cluster, they have it. RBAC knows no fields.
 //! <https://github.com/aws/amazon-eks-pod-identity-webhook/issues/104>
 
-use super::{Check, Room, Rule};
+use super::{Ability, Check, Rule};
 use crate::admission::request::Operation;
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Wording};
@@ -25,7 +25,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::ServiceAccount],
     params: &PARAMS,
     wordings: &[&ADDED, &CHANGED],
-    room: Room::Check { default: CheckAction::Off },
+    ability: Ability::Check { default: CheckAction::Off },
 };
 
 static PARAMS: [Param; 2] = [

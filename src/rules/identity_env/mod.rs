@@ -14,7 +14,7 @@ use std::cell::OnceCell;
 use super::cloud::{self, Cloud, Declared, Identities};
 use super::role_arn::{self, Holder, RoleRules};
 use super::tokens::object_path;
-use super::{Check, Room, Rule};
+use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Judged, Scene, Stop, Workload};
@@ -33,7 +33,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::Pod, SubjectKind::EphemeralContainer],
     params: &PARAMS,
     wordings: &[&REFUSED, &OTHER, &NO_ROLE, &UNREADABLE, &HALF],
-    room: Room::Check { default: CheckAction::Reject },
+    ability: Ability::Check { default: CheckAction::Reject },
 };
 
 static PARAMS: [Param; 1] = [Param {

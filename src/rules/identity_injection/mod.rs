@@ -12,7 +12,7 @@ use super::cloud::{
     AWS_CONTAINER_TOKEN, AWS_CONTAINER_TOKEN_FILE, AWS_CONTAINER_URI, AWS_ROLE, AWS_TOKEN_FILE, Cloud, Declared,
     SKIP_LABEL, declared, skipped,
 };
-use super::{Check, Room, Rule};
+use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Scene, Stop, Workload, object_path};
@@ -32,7 +32,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::Pod],
     params: &[],
     wordings: &[&NOT_INJECTED, &HALF, &NO_TOKEN, &UNKNOWN],
-    room: Room::Check { default: CheckAction::Off },
+    ability: Ability::Check { default: CheckAction::Off },
 };
 
 static NOT_INJECTED: Wording = Wording {

@@ -14,7 +14,7 @@ mod injection;
 use super::cloud::{Cloud, SKIP_LABEL, boolean, pod_option, skipped};
 use super::identity_annotations::longest_lifetime;
 use super::role_arn::{self, Holder, ON_DEFAULT, RoleRules};
-use super::{Check, Fix, Room, Rule};
+use super::{Ability, Check, Fix, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Changes, Findings, Wording};
 use crate::engine::lookup::Account;
@@ -37,7 +37,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
     wordings: &[&INJECTED, &REFUSED, &AUDIENCE, &FOREIGN_VOLUME, &TAKEN],
-    room: Room::Inject,
+    ability: Ability::Inject,
 };
 
 static PARAMS: [Param; 3] = [

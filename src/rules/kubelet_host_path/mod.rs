@@ -10,7 +10,7 @@
 use std::borrow::Cow;
 
 use super::tokens::object_path;
-use super::{Check, Room, Rule};
+use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Scene, Stop, Workload};
@@ -28,7 +28,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
     wordings: &[&REACHES],
-    room: Room::Check { default: CheckAction::Warn },
+    ability: Ability::Check { default: CheckAction::Warn },
 };
 
 static PARAMS: [Param; 1] = [Param {

@@ -9,7 +9,7 @@
 //! is missing and take nothing away.
 //! <https://kubernetes.io/docs/concepts/configuration/secret/#serviceaccount-token-secrets>
 
-use super::{Check, Room, Rule};
+use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Scene, Stop};
@@ -28,7 +28,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::Secret],
     params: &PARAMS,
     wordings: &[&CREATED, &RE_POINTED, &REVIVED, &RE_MINTED],
-    room: Room::Check { default: CheckAction::Reject },
+    ability: Ability::Check { default: CheckAction::Reject },
 };
 
 static PARAMS: [Param; 2] = [

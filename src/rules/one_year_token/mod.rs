@@ -7,7 +7,7 @@
 //! <https://github.com/kubernetes/kubernetes/blob/v1.34.0/pkg/registry/core/serviceaccount/storage/token.go>
 
 use super::tokens::{self, Token};
-use super::{Check, Fix, Room, Rule};
+use super::{Ability, Check, Fix, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Changes, Findings, Wording};
 use crate::engine::scene::{Edit, Scene, Stop, Workload};
@@ -22,7 +22,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
     wordings: &[&HAND_WRITTEN, &INJECTED, &FIXED],
-    room: Room::Fix { default: FixAction::Check(CheckAction::Warn) },
+    ability: Ability::Fix { default: FixAction::Check(CheckAction::Warn) },
 };
 
 static PARAMS: [Param; 1] = [Param {

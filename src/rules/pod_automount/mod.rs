@@ -7,7 +7,7 @@
 //! none of them is enough alone.
 //! <https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#opt-out-of-api-credential-automounting>
 
-use super::{Check, Fix, Room, Rule};
+use super::{Ability, Check, Fix, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Changes, Findings, Wording};
 use crate::engine::lookup::Account;
@@ -40,7 +40,7 @@ pub static RULE: Rule = Rule {
         &FIXED_POD_BUT,
         &FIXED_TEMPLATE,
     ],
-    room: Room::Fix { default: FixAction::Mutate },
+    ability: Ability::Fix { default: FixAction::Mutate },
 };
 
 static PARAMS: [Param; 5] = [

@@ -6,7 +6,7 @@
 //! volume of their own. The ban is kept to the letter and the token is there.
 //! <https://kubernetes.io/docs/concepts/storage/projected-volumes/#serviceaccounttoken>
 
-use super::{Check, Room, Rule, tokens};
+use super::{Ability, Check, Rule, tokens};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Scene, Stop};
@@ -22,7 +22,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
     wordings: &[&UNSET, &API, &NOT_ALLOWED],
-    room: Room::Check { default: CheckAction::Warn },
+    ability: Ability::Check { default: CheckAction::Warn },
 };
 
 static PARAMS: [Param; 1] = [Param {

@@ -8,7 +8,7 @@
 //! <https://github.com/kubernetes/kubernetes/blob/v1.34.0/pkg/kubelet/token/token_manager.go>
 
 use super::tokens::{self, Token};
-use super::{Check, Fix, Room, Rule};
+use super::{Ability, Check, Fix, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Changes, Findings, Wording};
 use crate::engine::scene::{Edit, Scene, Stop, Workload};
@@ -23,7 +23,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
     wordings: &[&TOO_LONG, &LOWERED],
-    room: Room::Fix { default: FixAction::Mutate },
+    ability: Ability::Fix { default: FixAction::Mutate },
 };
 
 /// What the API server takes: ten minutes to 2^32 seconds.

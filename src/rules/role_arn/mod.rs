@@ -13,7 +13,7 @@ mod role_rules;
 
 pub use role_rules::{Holder, Refusal, RoleRules};
 
-use super::{Check, Room, Rule};
+use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Scene, Stop};
@@ -79,7 +79,7 @@ pub static RULE: Rule = Rule {
         &ON_DEFAULT,
         &MISSING,
     ],
-    room: Room::Check { default: CheckAction::Reject },
+    ability: Ability::Check { default: CheckAction::Reject },
 };
 
 static PARAMS: [Param; 10] = [

@@ -11,7 +11,7 @@
 //! without it are refused. So its creation never is.
 //! <https://github.com/kubernetes/kubernetes/blob/master/pkg/controller/serviceaccount/serviceaccounts_controller.go>
 
-use super::{Check, Fix, Room, Rule};
+use super::{Ability, Check, Fix, Rule};
 use crate::admission::request::Operation;
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Changes, Findings, Strength, Wording};
@@ -31,7 +31,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::ServiceAccount],
     params: &PARAMS,
     wordings: &[&TRUE_ON_DEFAULT, &TRUE, &UNSET_ON_DEFAULT, &UNSET, &NO_LONGER_FALSE, &FIXED],
-    room: Room::Fix { default: FixAction::Mutate },
+    ability: Ability::Fix { default: FixAction::Mutate },
 };
 
 static PARAMS: [Param; 4] = [

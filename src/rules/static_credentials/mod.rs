@@ -10,7 +10,7 @@
 
 use super::cloud::{Cloud, Declared, Identities};
 use super::tokens::object_path;
-use super::{Check, Room, Rule};
+use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Judged, Scene, Stop, Workload};
@@ -29,7 +29,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::Pod, SubjectKind::EphemeralContainer],
     params: &PARAMS,
     wordings: &[&STATIC, &WINS, &KEY_ID, &LISTED, &PREFIX],
-    room: Room::Check { default: CheckAction::Warn },
+    ability: Ability::Check { default: CheckAction::Warn },
 };
 
 static PARAMS: [Param; 2] = [

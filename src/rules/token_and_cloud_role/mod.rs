@@ -7,7 +7,7 @@
 
 use super::cloud::{self, Cloud, Declared};
 use super::tokens::{self, ApiToken, object_path};
-use super::{Check, Room, Rule};
+use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Scene, Stop, Workload};
@@ -21,7 +21,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::Pod],
     params: &[],
     wordings: &[&HOLDS, &WOULD_HOLD],
-    room: Room::Check { default: CheckAction::Off },
+    ability: Ability::Check { default: CheckAction::Off },
 };
 
 static HOLDS: Wording = Wording {

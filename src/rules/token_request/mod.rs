@@ -8,7 +8,7 @@
 //! caller decides whether anything is judged at all.
 //! <https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/>
 
-use super::{Check, Fix, Room, Rule};
+use super::{Ability, Check, Fix, Rule};
 use crate::admission::request::User;
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Changes, Findings, Wording};
@@ -29,7 +29,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::TokenRequest],
     params: &PARAMS,
     wordings: &[&TOO_LONG, &ONE_YEAR, &AUDIENCE, &API_AUDIENCE, &UNBOUND, &NODE, &FIXED],
-    room: Room::Fix { default: FixAction::Mutate },
+    ability: Ability::Fix { default: FixAction::Mutate },
 };
 
 static PARAMS: [Param; 3] = [
