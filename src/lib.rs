@@ -19,7 +19,8 @@ pub mod settings;
 mod testing;
 
 /// Hands out memory and takes none back: a fresh instance serves every request
-/// (docs/performance.md).
+/// (docs/performance.md). The C library's own would begin at the same place, and
+/// is in the module for the message of a panic; after one nothing else runs.
 #[cfg(target_arch = "wasm32")]
 #[global_allocator]
 static ALLOCATOR: mini_alloc::MiniAlloc = mini_alloc::MiniAlloc::INIT;
