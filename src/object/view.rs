@@ -248,12 +248,6 @@ impl<'a, T> Members<'a, T> {
     pub fn find(&self, key: &str) -> Option<&T> {
         self.iter().find_map(|(name, value)| (name == key).then_some(value))
     }
-
-    /// The members, in the document's order.
-    #[must_use]
-    pub fn into_vec(self) -> Vec<(Text<'a>, T)> {
-        self.0
-    }
 }
 
 /// The values of annotations and labels; `null` values are absent.
@@ -443,6 +437,8 @@ mod tests {
     #[test]
     fn a_key_that_is_read_occurs_once() {
         assert_eq!(misfit(r#"{"on":true,"on":false}"#), "spec.on: is there twice");
+        assert_eq!(misfit(r#"{"leaves":[],"leaves":[]}"#), "spec.leaves: is there twice");
+        assert_eq!(misfit(r#"{"later":1,"x":1,"x":1,"on":true,"later":2}"#), "spec.later: is there twice");
         assert!(read::<Tree<'_>>(r#"{"x":1,"x":2}"#, "").is_ok());
     }
 
