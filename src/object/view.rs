@@ -237,7 +237,7 @@ impl<T> Default for Members<'_, T> {
     }
 }
 
-impl<'a, T> Members<'a, T> {
+impl<T> Members<'_, T> {
     /// The members, in the document's order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &T)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value))
