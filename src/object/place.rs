@@ -137,6 +137,7 @@ mod tests {
     fn paths_read_as_a_user_writes_them() {
         let pod = Place::root().field("spec").field("containers").entry(Some("web"), 0);
         assert_eq!(pod.field("env").entry(None, 3).as_str(), "spec.containers[web].env[3]");
+        assert_eq!(pod.field("env").entry(Some(""), 3).as_str(), "spec.containers[web].env[3]");
         assert_eq!(
             Place::root().field("metadata").field("annotations").key("eks.amazonaws.com/role-arn").as_str(),
             r#"metadata.annotations["eks.amazonaws.com/role-arn"]"#

@@ -323,10 +323,16 @@ fn unknown_parameter(key: &str, declared: &[Param]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, Param};
+    use super::{Kind, Param, for_people};
 
     fn never(_: &str) -> Option<String> {
         None
+    }
+
+    /// Here, where documentation is made; not in the module.
+    #[test]
+    fn people_get_their_texts() {
+        assert_eq!(for_people("what it is for"), "what it is for");
     }
 
     const FIELDS: &[Param] = &[
