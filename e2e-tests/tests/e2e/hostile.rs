@@ -469,9 +469,10 @@ fn with_token(mut pod: Value) -> Value {
         {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
         {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}]}},
     ]);
-    pod["spec"]["serviceAccountName"] = json!("default");
-    pod["spec"]["volumes"] =
-        json!([{"name": "kube-api-access-2bcd4", "projected": {"defaultMode": 420, "sources": sources}}]);
+    if let Some(spec) = pod.pointer_mut("/spec") {
+        let volume = json!({"name": "kube-api-access-2bcd4", "projected": {"defaultMode": 420, "sources": sources}});
+        *spec = merged(spec.take(), json!({"serviceAccountName": "default", "volumes": [volume]}));
+    }
     pod
 }
 
