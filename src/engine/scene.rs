@@ -395,7 +395,12 @@ impl<'s> Scene<'s> {
             Target::Workload(pod) | Target::Ephemeral(pod) => vec![(namespace, Cow::Borrowed(pod.spec.account()))],
             Target::ServiceAccount(_) => vec![(namespace, self.name_to_be())],
             Target::TokenRequest(_) => vec![(namespace, Cow::Borrowed(self.request.name()))],
-            Target::TokenSecret(secret) => vec![(namespace, Cow::Borrowed(secret.account()))],
+            // Of a Secret that was another account's its token may still be.
+            Target::TokenSecret(secret) => {
+                let old = self.old_token_secret().ok().flatten().and_then(TokenSecret::into_account);
+                let new = (namespace, Cow::Borrowed(secret.account()));
+                std::iter::once(new).chain(old.map(|account| (namespace, account))).collect()
+            }
             Target::Binding(binding) => {
                 let accounts = binding.subjects.iter().filter_map(|subject| subject.accounts(namespace));
                 let compared = accounts.map(Accounts::compared);

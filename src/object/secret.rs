@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Secrets, as far as they hold the token of an account.
 
+use std::borrow::Cow;
+
 use super::json::{Cursor, Kind, Read};
 use super::meta::Meta;
 use super::view::{self, Misfit, Raw, Text, View, view};
@@ -100,6 +102,12 @@ impl<'a> TokenSecret<'a> {
             has_token: data.token.0,
         };
         Ok(Some((meta, token)))
+    }
+
+    /// The same, to be kept; none if the Secret does not say.
+    #[must_use]
+    pub fn into_account(self) -> Option<Cow<'a, str>> {
+        self.account.map(Text::into_cow)
     }
 
     /// The account whose token it is; empty if the Secret does not say.

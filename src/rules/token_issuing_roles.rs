@@ -12,7 +12,6 @@ use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Scene, Stop};
 use crate::matching::names::Names;
 use crate::object::place::Place;
-use crate::object::rbac::PolicyRule;
 use crate::object::view::Text;
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Params, for_people};
@@ -63,7 +62,10 @@ impl Check for TokenIssuingRoles {
             // moves is none the newer for it.
             let place = Place::at("rules");
             if let Some(resource) = widest(&RESOURCES, &rule.resources) {
-                findings.add(place, &GRANTS, &[verb, resource, &whose(rule)]);
+                let names = Names::of(rule.resource_names.iter().map(Text::as_str)).distinct();
+                let whose = if names.is_empty() { "every account" } else { &names.join(", ") };
+                // Names may hold any text: only this tells them apart.
+                findings.add(place, &GRANTS, &[verb, resource, whose, &names.join("\0")]);
             } else if let Some(resource) = widest(&LITERALS, &rule.resources) {
                 findings.warn(place, &LITERAL, &[resource]);
             }
@@ -75,14 +77,6 @@ impl Check for TokenIssuingRoles {
 /// The first of `granting` that is in a list.
 fn widest(granting: &[&'static str], list: &[Text<'_>]) -> Option<&'static str> {
     granting.iter().find(|word| list.iter().any(|entry| entry.as_str() == **word)).copied()
-}
-
-/// The accounts whose tokens can be made.
-fn whose(rule: &PolicyRule<'_>) -> String {
-    if rule.resource_names.is_empty() {
-        return "every account".to_owned();
-    }
-    Names::of(rule.resource_names.iter().map(Text::as_str)).distinct().join(", ")
 }
 
 #[cfg(test)]
@@ -234,6 +228,9 @@ mod tests {
         assert_eq!(change(&json!([ci]), &json!([grant(json!([]))])), "reject");
         assert_eq!(change(&json!([ci]), &json!([ci, rule(&["*"], &["*"], &["*"])])), "reject");
         assert_eq!(change(&json!([ci]), &json!([pods])), "fine");
+        // Names that read like others.
+        assert_eq!(change(&json!([grant(json!(["every account"]))]), &json!([grant(json!([]))])), "reject");
+        assert_eq!(change(&json!([grant(json!(["a, b"]))]), &json!([grant(json!(["a", "b"]))])), "reject");
     }
 
     /// Ways around the rule.

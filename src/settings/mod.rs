@@ -128,8 +128,10 @@ impl Default for ExemptSystem {
 const SYSTEM_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
 
 /// The audiences that API servers take out of the box, and the issuers of the
-/// managed clusters, which those clusters take as audiences too.
-const API_AUDIENCES: [&str; 9] = [
+/// managed clusters, which those clusters take as audiences too. Those of
+/// AKS had three forms, two of them of issuers that are public.
+/// <https://github.com/sigstore/fulcio/issues/970>
+const API_AUDIENCES: [&str; 11] = [
     "https://kubernetes.default*",
     "kubernetes.default*",
     "kubernetes",
@@ -138,6 +140,8 @@ const API_AUDIENCES: [&str; 9] = [
     "rke2",
     "https://container.googleapis.com/v1/projects/*",
     "https://*.azmk8s.io*",
+    "https://*.oic.prod-aks.azure.com/*",
+    "https://oidc.prod-aks.azure.com/*",
     "https://oidc.eks.*",
 ];
 
@@ -373,11 +377,16 @@ mod tests {
             "api",
             "https://kubernetes.default.svc.cluster.local",
             "https://oidc.eks.eu-west-1.amazonaws.com/id/ABC",
+            "https://eastus.oic.prod-aks.azure.com/5c9c0b1e-0000/7d1e0000/",
+            "https://oidc.prod-aks.azure.com/7d1e0000-0000/",
+            "https://shop-dns-1a2b3c4d.hcp.westeurope.azmk8s.io",
             "https://issuer.example/x",
         ] {
             assert!(settings.common.is_api_audience(audience), "{audience}");
         }
-        for audience in ["vault", "sts.amazonaws.com", "istio-ca", "api2", "https://issuer.example"] {
+        for audience in
+            ["vault", "sts.amazonaws.com", "istio-ca", "api2", "https://issuer.example", "api://AzureADTokenExchange"]
+        {
             assert!(!settings.common.is_api_audience(audience), "{audience}");
         }
     }

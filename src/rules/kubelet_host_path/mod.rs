@@ -7,8 +7,6 @@
 //! the files of every process.
 //! <https://kubernetes.io/docs/concepts/storage/volumes/#hostpath>
 
-use std::borrow::Cow;
-
 use super::tokens::object_path;
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
@@ -46,13 +44,19 @@ static REACHES: Wording = Wording {
 };
 
 /// Guarded on every node, `/var/run` written as `/run`. The sockets are those
-/// of containerd, Docker, CRI-O, cri-dockerd, Podman, K3s, k0s and `MicroK8s`, the
-/// last two named pipes of Windows.
-const EVERYWHERE: [&str; 14] = [
+/// of containerd (its own, Docker's, the one beside it in Bottlerocket), of its
+/// plugins, which change any container, of Docker, CRI-O, cri-dockerd, Podman, K3s,
+/// k0s and `MicroK8s`, the last two named pipes of Windows.
+/// <https://github.com/containerd/nri>
+const EVERYWHERE: [&str; 18] = [
     "/etc/kubernetes",
     "/proc",
     "/run/secrets",
     "/run/containerd/containerd.sock",
+    "/run/containerd/containerd.sock.ttrpc",
+    "/run/docker/containerd/containerd.sock",
+    "/run/host-containerd/containerd.sock",
+    "/run/nri/nri.sock",
     "/run/docker.sock",
     "/run/crio/crio.sock",
     "/run/cri-dockerd.sock",
@@ -99,9 +103,13 @@ impl<'a> Guarded<'a> {
         Ok(self.reached(&path).map(|reached| (path, reached)))
     }
 
+    /// A path is one of Linux and one of Windows: nobody says which node it is for.
     fn reached(&self, path: &str) -> Option<String> {
-        let written = unified(path);
-        let path = segments(&written);
+        self.reached_at(path).or_else(|| self.reached_at(&on_windows(path)))
+    }
+
+    fn reached_at(&self, path: &str) -> Option<String> {
+        let path = segments(path);
         for root in &self.roots {
             for directory in IN_ROOT {
                 let mut guarded = segments(root.as_str());
@@ -121,16 +129,26 @@ fn is_reached(path: &[&str], guarded: &[&str]) -> bool {
     path.iter().zip(guarded).all(|(segment, pattern)| glob::matches(pattern, segment))
 }
 
-/// A path of a Windows node as one of Linux: no drive, no backslash, and case
-/// does not count.
-fn unified(path: &str) -> Cow<'_, str> {
-    let drive =
-        path.split_once(':').filter(|(drive, _)| matches!(drive.as_bytes(), [letter] if letter.is_ascii_alphabetic()));
-    if drive.is_none() && !path.contains('\\') {
-        return Cow::Borrowed(path);
-    }
-    let (_, rest) = drive.unwrap_or(("", path));
-    rest.replace('\\', "/").to_ascii_lowercase().into()
+/// A path of a Windows node as one of Linux: no drive, be it the share of one,
+/// and no backslash; case does not count, nor do blanks and dots behind a name.
+/// <https://learn.microsoft.com/en-us/dotnet/standard/io/file-path-formats>
+fn on_windows(path: &str) -> String {
+    let path = path.replace('\\', "/").to_ascii_lowercase();
+    let path = ["//?/unc/", "//?/", "//./", "//"].iter().find_map(|prefix| path.strip_prefix(prefix)).unwrap_or(&path);
+    let rest = match (path.split_once(':'), path.splitn(3, '/').collect::<Vec<_>>().as_slice()) {
+        (Some((drive, rest)), _) if is_drive(drive) => rest,
+        (_, [_, share, rest @ ..]) if share.strip_suffix('$').is_some_and(is_drive) => rest.first().unwrap_or(&""),
+        _ => path,
+    };
+    let name = |segment| match segment {
+        "." | ".." => segment,
+        _ => segment.trim_end_matches(['.', ' ']),
+    };
+    rest.split('/').map(name).collect::<Vec<_>>().join("/")
+}
+
+fn is_drive(name: &str) -> bool {
+    matches!(name.as_bytes(), [letter] if letter.is_ascii_alphabetic())
 }
 
 /// The directories of a path as a kernel walks them, but for links: no empty

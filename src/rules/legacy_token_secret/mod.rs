@@ -84,21 +84,22 @@ impl Check for LegacyTokenSecret<'_> {
     fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
         let Some(secret) = scene.token_secret() else { return Ok(()) };
         let account = secret.account();
-        if self.is_allowed(scene, account) {
-            return Ok(());
-        }
+        let is_allowed = self.is_allowed(scene, account);
         let Some(old) = scene.old_token_secret()? else {
-            findings.add(Place::at("type"), &CREATED, &[]);
+            if !is_allowed {
+                findings.add(Place::at("type"), &CREATED, &[]);
+            }
             return Ok(());
         };
         let metadata = Place::at("metadata");
-        if old.account() != account {
+        if !is_allowed && old.account() != account {
             findings.add(metadata.field("annotations").key(ACCOUNT_ANNOTATION), &RE_POINTED, &[old.account(), account]);
         }
-        if old.is_invalidated && !secret.is_invalidated {
-            findings.add(metadata.field("labels").key(INVALID_LABEL), &REVIVED, &[account]);
+        // Whose token it is says the token itself, and no annotation since.
+        if old.is_invalidated && !secret.is_invalidated && !self.is_allowed(scene, old.account()) {
+            findings.add(metadata.field("labels").key(INVALID_LABEL), &REVIVED, &[old.account()]);
         }
-        if old.has_token && !secret.has_token {
+        if !is_allowed && old.has_token && !secret.has_token {
             findings.add(Place::at("data").field("token"), &RE_MINTED, &[account]);
         }
         Ok(())

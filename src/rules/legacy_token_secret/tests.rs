@@ -69,7 +69,7 @@ fn every_text_in_full() {
         [
             "legacy-token-secret: data.token: is emptied, which makes a new token of account admin that never expires; delete the Secret instead",
             r#"legacy-token-secret: metadata.annotations["kubernetes.io/service-account.name"]: changed from app to admin, whose token never expires; use a projected volume, or kubectl create token"#,
-            r#"legacy-token-secret: metadata.labels["kubernetes.io/legacy-token-invalid-since"]: is no longer set, which makes the token of account admin valid again; leave the label, and delete the Secret"#,
+            r#"legacy-token-secret: metadata.labels["kubernetes.io/legacy-token-invalid-since"]: is no longer set, which makes the token of account app valid again; leave the label, and delete the Secret"#,
         ]
     );
 }
@@ -153,6 +153,20 @@ fn some_accounts_and_users_may(#[case] params: Value, #[case] expected: bool) {
     if params["allowedUsers"].is_null() {
         assert!(!accepts_unsaid(&answer(&taken, &settings)));
     }
+}
+
+/// The API server takes a token for whose it says it is: to give its Secret to
+/// an account that may have one does not make it that one's.
+#[rstest]
+#[case::allowed(json!({"rules": {"legacy-token-secret": {"allowed": ["shop/app"]}}}))]
+#[case::exempt(json!({"exemptions": [{"serviceAccounts": ["shop/app"]}]}))]
+fn bypass_by_an_account_that_may(#[case] settings: Value) {
+    let invalid = with(filled(), INVALID_AT, json!("2026-01-01"));
+    let of_admin = with(invalid.clone(), NAME_AT, json!("admin"));
+    assert!(accepts_unsaid(&answer(&update(&invalid, &filled()), &settings)));
+    let line = r#"legacy-token-secret: metadata.labels["kubernetes.io/legacy-token-invalid-since"]: is no longer set, which makes the token of account admin valid again; leave the label, and delete the Secret"#;
+    let answer = answer(&update(&of_admin, &filled()), &settings);
+    assert!(lines(&answer).contains(&line), "{answer}");
 }
 
 #[rstest]

@@ -73,10 +73,14 @@ static PREFIX: Wording = Wording {
 /// The variables by which SDKs take static credentials.
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-static-credentials.html>
 /// <https://github.com/Azure/azure-sdk-for-go/blob/main/sdk/azidentity/README.md>
-const NAMES: [(&str, Cloud); 7] = [
+const NAMES: [(&str, Cloud); 9] = [
     ("AWS_ACCESS_KEY_ID", Cloud::Aws),
     ("AWS_SECRET_ACCESS_KEY", Cloud::Aws),
     ("AWS_SESSION_TOKEN", Cloud::Aws),
+    // Taken by the SDKs for Go where the usual ones are not set.
+    // <https://github.com/aws/aws-sdk-go-v2/blob/main/config/env_config.go>
+    ("AWS_ACCESS_KEY", Cloud::Aws),
+    ("AWS_SECRET_KEY", Cloud::Aws),
     ("GOOGLE_APPLICATION_CREDENTIALS_JSON", Cloud::Google),
     ("AZURE_CLIENT_SECRET", Cloud::Azure),
     ("AZURE_CLIENT_CERTIFICATE_PASSWORD", Cloud::Azure),

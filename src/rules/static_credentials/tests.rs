@@ -68,6 +68,8 @@ fn every_text_in_full() {
 #[case("AWS_ACCESS_KEY_ID", true)]
 #[case("AWS_SECRET_ACCESS_KEY", true)]
 #[case("AWS_SESSION_TOKEN", true)]
+#[case("AWS_ACCESS_KEY", true)]
+#[case("AWS_SECRET_KEY", true)]
 #[case("GOOGLE_APPLICATION_CREDENTIALS_JSON", true)]
 #[case("AZURE_CLIENT_SECRET", true)]
 #[case("AZURE_CLIENT_CERTIFICATE_PASSWORD", true)]
