@@ -409,6 +409,18 @@ mod tests {
     }
 
     #[test]
+    fn long_lists_have_room_for_what_is_in_them() {
+        assert_eq!(["1]", "1,{},3]"].map(|list| entries_ahead(Cursor::new(list))), [1, 3]);
+        assert_eq!([r#""a":1}"#, r#""a":1,"b":[2,3]}"#].map(|map| members_ahead(Cursor::new(map))), [1, 2]);
+        let leaves = vec!["{}"; 600].join(",");
+        let notes = (0..600).map(|number| format!("\"{number}\":null")).collect::<Vec<_>>().join(",");
+        let text = format!(r#"{{"leaves":[{leaves}],"notes":{{{notes}}}}}"#);
+        let tree: Tree<'_> = read(&text, "").unwrap();
+        assert_eq!((tree.leaves.len(), tree.leaves.capacity()), (600, 600));
+        assert_eq!((tree.notes.0.len(), tree.notes.0.capacity()), (600, 600));
+    }
+
+    #[test]
     fn null_is_absent() {
         let tree: Tree<'_> = read(r#"{"on":null,"leaves":null,"notes":null,"later":null}"#, "").unwrap();
         assert!(tree.on.is_none() && tree.leaves.is_empty() && tree.later.text().is_none());
