@@ -2,6 +2,7 @@
 //! Comparing text with patterns and with near misses.
 
 pub mod account;
+pub mod chunk;
 pub mod cut;
 pub mod glob;
 pub mod names;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Finding words in a text.
 
-use crate::object::chunk::{Chunk, WIDTH};
+use super::chunk::{Chunk, WIDTH};
 
 /// Whether one of the words is in the text: one pass, however many there are.
 /// The library's search goes through the text for each of them, and is a part of

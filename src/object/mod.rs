@@ -2,7 +2,6 @@
 //! The shapes of Kubernetes objects, as far as rules read or change them. No
 //! other module knows JSON.
 
-pub mod chunk;
 pub mod edit;
 pub mod env;
 pub mod json;
