@@ -63,6 +63,11 @@ impl Row {
         Self { per_byte: 600, memory_per_byte: 42, ..self }
     }
 
+    /// Made of paths, each of which is compared with all that are guarded, as one of Linux and as one of Windows.
+    fn of_paths(self) -> Self {
+        Self { per_byte: 500, memory_per_byte: 10, ..self }
+    }
+
     /// Made of keys that look like the webhook's, each of which is compared with those that could be meant.
     fn of_near_misses(self) -> Self {
         Self { per_byte: 1_500, memory_per_byte: 32, ..self }
@@ -365,6 +370,13 @@ fn large() -> Vec<Row> {
             payload(&pod(json!({"volumes": many(50_000, &|number| json!({"name": format!("v{number}")}))}))),
             Accepted,
         ),
+        row(
+            "paths_of_the_node",
+            payload(&pod(json!({"volumes": many(10_000, &|number| json!({"name": format!("v{number}"),
+                "hostPath": {"path": format!("/data/disk/{number}")}}))}))),
+            Accepted,
+        )
+        .of_paths(),
         row("wrong_volumes", payload(&wrong_volumes), Warned("kubelet-host-path: spec.volumes[aws-iam-token0].hostPath.path: /var/lib/kubelet/pods opens /var/lib/kubelet/pods of the node")),
         row(
             "wrong_volumes_before_and_after",

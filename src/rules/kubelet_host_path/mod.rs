@@ -12,6 +12,7 @@ use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Scene, Stop, Workload};
+use crate::matching::cut;
 use crate::matching::glob::{self, Glob};
 use crate::object::pod::{HostPath, Volume};
 use crate::object::view::{Misfit, Text};
@@ -105,27 +106,26 @@ impl<'a> Guarded<'a> {
 
     /// A path is one of Linux and one of Windows: nobody says which node it is for.
     fn reached(&self, path: &str) -> Option<String> {
-        self.reached_at(path).or_else(|| self.reached_at(&on_windows(path)))
+        let on_windows = || Some(on_windows(path)).filter(|other| other != path);
+        self.reached_at(path).or_else(|| self.reached_at(&on_windows()?))
     }
 
     fn reached_at(&self, path: &str) -> Option<String> {
         let path = segments(path);
         for root in &self.roots {
-            for directory in IN_ROOT {
-                let mut guarded = segments(root.as_str());
-                guarded.push(directory);
-                if is_reached(&path, &guarded) {
-                    return Some(format!("/{}", guarded.join("/")));
-                }
+            let root = segments(root.as_str());
+            let is_reached = |directory: &&str| is_reached(&path, root.iter().copied().chain([*directory]));
+            if let Some(directory) = IN_ROOT.into_iter().find(is_reached) {
+                return Some(format!("/{}/{directory}", root.join("/")));
             }
         }
-        let guarded = EVERYWHERE.into_iter().find(|guarded| is_reached(&path, &segments(guarded)));
+        let guarded = EVERYWHERE.into_iter().find(|guarded| is_reached(&path, cut::all(guarded, b'/').skip(1)));
         guarded.map(str::to_owned)
     }
 }
 
 /// Whether one of the two paths leads to the other, or both are the same.
-fn is_reached(path: &[&str], guarded: &[&str]) -> bool {
+fn is_reached<'g>(path: &[&str], guarded: impl Iterator<Item = &'g str>) -> bool {
     path.iter().zip(guarded).all(|(segment, pattern)| glob::matches(pattern, segment))
 }
 
