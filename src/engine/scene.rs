@@ -395,11 +395,14 @@ impl<'s> Scene<'s> {
             Target::Workload(pod) | Target::Ephemeral(pod) => vec![(namespace, Cow::Borrowed(pod.spec.account()))],
             Target::ServiceAccount(_) => vec![(namespace, self.name_to_be())],
             Target::TokenRequest(_) => vec![(namespace, Cow::Borrowed(self.request.name()))],
-            // Of a Secret that was another account's its token may still be.
+            // The token of a Secret may still be another account's, whose it was. Where
+            // that cannot be read, it is nobody's, so that nothing covers it.
             Target::TokenSecret(secret) => {
-                let old = self.old_token_secret().ok().flatten().and_then(TokenSecret::into_account);
-                let new = (namespace, Cow::Borrowed(secret.account()));
-                std::iter::once(new).chain(old.map(|account| (namespace, account))).collect()
+                let old = match self.old_token_secret() {
+                    Ok(old) => old.and_then(TokenSecret::into_account).map(|account| (namespace, account)),
+                    Err(_) => Some(("", Cow::Borrowed(""))),
+                };
+                std::iter::once((namespace, Cow::Borrowed(secret.account()))).chain(old).collect()
             }
             Target::Binding(binding) => {
                 let accounts = binding.subjects.iter().filter_map(|subject| subject.accounts(namespace));

@@ -169,6 +169,15 @@ fn bypass_by_an_account_that_may(#[case] settings: Value) {
     assert!(lines(&answer).contains(&line), "{answer}");
 }
 
+/// What was before cannot be read, so nobody knows whose token it is.
+#[test]
+fn an_exemption_of_the_new_account_alone_is_none() {
+    let settings = json!({"exemptions": [{"serviceAccounts": ["*/*"]}]});
+    assert!(accepts_unsaid(&answer(&update(&filled(), &filled()), &settings)));
+    let unreadable = with(filled(), "/data", json!(7));
+    assert_eq!(answer(&update(&unreadable, &filled()), &settings)["accepted"], json!(false));
+}
+
 #[rstest]
 #[case("system:serviceaccount:cattle-system:rancher", true)]
 #[case("system:serviceaccount:cattle-fleet-system:fleet-controller", true)]
