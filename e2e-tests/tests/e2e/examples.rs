@@ -277,24 +277,27 @@ fn named() -> Result<()> {
 fn released(engine: &Engine) -> Result<()> {
     let changelog = read(&repository().join("CHANGELOG.md"))?;
     let root = repository().join("e2e-tests/released");
-    for version in changelog.lines().filter_map(|line| line.strip_prefix("## [")?.split(']').next()) {
-        let is_there = version == "Unreleased" || root.join(version).is_dir();
-        ensure!(is_there, "{version} is released: copy examples/settings/ to e2e-tests/released/{version}/");
-    }
+    let headings = changelog.lines().filter_map(|line| line.strip_prefix("## [")?.split(']').next());
+    let versions: Vec<&str> = headings.filter(|version| *version != "Unreleased").collect();
+    ensure!(!versions.is_empty(), "CHANGELOG.md has no released version");
     let mut folders: Vec<PathBuf> = vec![repository().join("examples/settings")];
-    if root.is_dir() {
-        for entry in fs::read_dir(&root)? {
-            folders.push(entry?.path());
-        }
+    folders.extend(versions.iter().map(|version| root.join(version)));
+    for entry in fs::read_dir(&root)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        ensure!(versions.contains(&name.as_str()), "e2e-tests/released/{name} has no heading in CHANGELOG.md");
     }
-    for folder in folders.into_iter().filter(|folder| folder.is_dir()) {
-        for entry in fs::read_dir(&folder)? {
+    for folder in folders {
+        let hint = || format!("copy examples/settings/ to {}", folder.display());
+        let mut read = 0;
+        for entry in fs::read_dir(&folder).with_context(hint)? {
             let path = entry?.path();
             for document in yaml::load_file(&path)? {
                 let answer = engine.validate_settings(&document.value)?;
                 ensure!(answer.valid, "{}: {}", path.display(), answer.message.unwrap_or_default());
+                read += 1;
             }
         }
+        ensure!(read > 0, "no settings in {}: {}", folder.display(), hint());
     }
     Ok(())
 }
