@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Secrets, as far as they hold the token of an account.
 
-use std::borrow::Cow;
-
-use super::json::{Cursor, Kind, Read};
+use super::legacy_token::LegacyToken;
 use super::meta::Meta;
-use super::view::{self, Misfit, Raw, Text, View, view};
+use super::view::{self, Misfit, Raw, Text, view};
 
 /// The type of a Secret that the token controller writes a token into.
 pub const TOKEN_TYPE: &str = "kubernetes.io/service-account-token";
@@ -17,7 +15,7 @@ pub const ACCOUNT_ANNOTATION: &str = "kubernetes.io/service-account.name";
 pub const INVALID_LABEL: &str = "kubernetes.io/legacy-token-invalid-since";
 
 view! {
-    /// Any Secret; of one that holds no token nothing but the type is read.
+    /// Any Secret; of one that holds no token nothing else is read.
     pub struct Secret<'a> {
         kind: Option<Text<'a>> = "type",
         metadata: Raw<'a> = "metadata",
@@ -48,72 +46,80 @@ view! {
 }
 
 view! {
-    /// The data, as far as there are any.
+    /// The data, as far as they are read.
     pub struct TokenData<'a> {
-        token: Filled = "token",
-    }
-}
-
-/// Whether a text is there and not empty. The text itself is passed over.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Filled(bool);
-
-impl<'a> View<'a> for Filled {
-    fn fill(&mut self, json: &mut Cursor<'a>) -> Read<()> {
-        if json.null()? {
-            return Ok(());
-        }
-        if json.kind() != Kind::String {
-            return json.wrong("a string");
-        }
-        self.0 = json.skip()? != "\"\"";
-        Ok(())
+        token: Option<Text<'a>> = "token",
     }
 }
 
 /// A Secret that holds, or will be given, the token of an account.
 #[derive(Debug)]
 pub struct TokenSecret<'a> {
-    account: Option<Text<'a>>,
+    annotation: Option<Text<'a>>,
+    token: Option<Text<'a>>,
+    /// Whether the token controller writes a token into it where there is none.
+    pub is_token_type: bool,
     /// Whether the API server refuses the token.
     pub is_invalidated: bool,
-    /// Whether the token is there; if not, the token controller makes one.
-    pub has_token: bool,
+    /// What `data.token` says about itself, if it is a legacy token: of this
+    /// Secret or of any other.
+    pub legacy: Option<LegacyToken>,
 }
 
 impl<'a> TokenSecret<'a> {
-    /// Reads a Secret; none if it is of another type.
+    /// Reads a Secret; none if it is of another type and holds no legacy token.
     ///
     /// # Errors
     /// [`Misfit`] when a field that is read has the wrong shape.
     pub fn read(text: &'a str, base: &str) -> Result<Option<(Meta<'a>, Self)>, Misfit> {
         let secret: Secret<'a> = view::read(text, base)?;
-        if secret.kind.as_deref() != Some(TOKEN_TYPE) {
+        let is_token_type = secret.kind.as_deref() == Some(TOKEN_TYPE);
+        if !is_token_type && !secret.data.may_hold("\"token\"") {
+            return Ok(None);
+        }
+        let data: TokenData<'a> = secret.data.read(&format!("{base}.data"))?;
+        let legacy = data.token.as_deref().and_then(LegacyToken::read);
+        if !is_token_type && legacy.is_none() {
             return Ok(None);
         }
         let path = format!("{base}.metadata");
         let meta: Meta<'a> = secret.metadata.read(&path)?;
         let about: TokenMeta<'a> = secret.metadata.read(&path)?;
-        let data: TokenData<'a> = secret.data.read(&format!("{base}.data"))?;
         let invalid_since = about.labels.and_then(|labels| labels.invalid_since);
         let token = Self {
-            account: about.annotations.and_then(|annotations| annotations.account),
+            annotation: about.annotations.and_then(|annotations| annotations.account),
+            token: data.token,
+            is_token_type,
             is_invalidated: invalid_since.is_some_and(|since| !since.is_empty()),
-            has_token: data.token.0,
+            legacy,
         };
         Ok(Some((meta, token)))
     }
 
-    /// The same, to be kept; none if the Secret does not say.
+    /// Whether the token is there; if not, the token controller makes one.
     #[must_use]
-    pub fn into_account(self) -> Option<Cow<'a, str>> {
-        self.account.map(Text::into_cow)
+    pub fn has_token(&self) -> bool {
+        self.token.as_deref().is_some_and(|token| !token.is_empty())
     }
 
-    /// The account whose token it is; empty if the Secret does not say.
+    /// Whether both hold the same token, to the letter.
+    #[must_use]
+    pub fn has_token_of(&self, other: &TokenSecret<'_>) -> bool {
+        self.token.as_deref() == other.token.as_deref()
+    }
+
+    /// The account that the annotation names, whose token the token controller
+    /// writes; empty if there is none.
     #[must_use]
     pub fn account(&self) -> &str {
-        self.account.as_deref().unwrap_or_default()
+        self.annotation.as_deref().unwrap_or_default()
+    }
+
+    /// The accounts that the Secret holds a token of, or will: the one that the
+    /// annotation names, and the one that the token names.
+    pub fn accounts(&self) -> impl Iterator<Item = &str> {
+        let annotation = self.is_token_type.then(|| self.account());
+        annotation.into_iter().chain(self.legacy.iter().map(|token| token.account.as_str()))
     }
 }
 
@@ -125,7 +131,7 @@ mod tests {
     fn token(data: &str) -> Result<bool, String> {
         let text = format!(r#"{{"type":"{TOKEN_TYPE}","data":{data}}}"#);
         let read = TokenSecret::read(&text, "object").map_err(|misfit| misfit.to_string())?;
-        Ok(read.unwrap().1.has_token)
+        Ok(read.unwrap().1.has_token())
     }
 
     #[rstest]
@@ -150,9 +156,11 @@ mod tests {
 
     #[test]
     fn of_another_secret_nothing_is_read() {
-        for text in
-            [r#"{"type":"Opaque","data":7,"metadata":"x"}"#, r#"{"data":{"token":7}}"#, r#"{"type":null,"data":[]}"#]
-        {
+        for text in [
+            r#"{"type":"Opaque","data":7,"metadata":"x"}"#,
+            r#"{"data":{"token":"e30.e30.x"}}"#,
+            r#"{"type":null,"data":[]}"#,
+        ] {
             assert!(TokenSecret::read(text, "object").unwrap().is_none(), "{text}");
         }
     }

@@ -7,7 +7,11 @@
 //! make a token as well as creating one. The rule compares with the object as
 //! it was, and the token controller's own updates pass because they add what
 //! is missing and take nothing away.
+//!
+//! The API server validates such a token by the Secret that it names, whatever
+//! that Secret's type: one of any type that holds its own token makes it valid.
 //! <https://kubernetes.io/docs/concepts/configuration/secret/#serviceaccount-token-secrets>
+//! <https://github.com/kubernetes/kubernetes/blob/master/pkg/serviceaccount/legacy.go>
 
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
@@ -15,8 +19,9 @@ use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Scene, Stop};
 use crate::matching::account;
 use crate::matching::glob::{self, Glob};
+use crate::object::legacy_token::LegacyToken;
 use crate::object::place::Place;
-use crate::object::secret::{ACCOUNT_ANNOTATION, INVALID_LABEL};
+use crate::object::secret::{ACCOUNT_ANNOTATION, INVALID_LABEL, TokenSecret};
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
 use crate::settings::reader::senseless;
@@ -27,7 +32,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("nobody makes a token that never expires"),
     subjects: &[SubjectKind::Secret],
     params: &PARAMS,
-    wordings: &[&CREATED, &RE_POINTED, &REVIVED, &RE_MINTED],
+    wordings: &[&CREATED, &HOLDS, &RE_POINTED, &REVIVED, &RE_MINTED],
     ability: Ability::Check { default: CheckAction::Reject },
 };
 
@@ -49,6 +54,10 @@ static PARAMS: [Param; 2] = [
 static CREATED: Wording = Wording {
     name: "created",
     template: "makes a token that never expires; use a projected volume, or kubectl create token",
+};
+static HOLDS: Wording = Wording {
+    name: "holds",
+    template: "is a token of account {} that never expires and that this Secret makes valid; remove it, and use a projected volume, or kubectl create token",
 };
 static RE_POINTED: Wording = Wording {
     name: "re-pointed",
@@ -78,29 +87,73 @@ impl<'a> LegacyTokenSecret<'a> {
         account::any(&self.allowed, scene.request.namespace(), account)
             || glob::any(&self.allowed_users, scene.request.user().name())
     }
+
+    /// What creating a Secret of the token type, or changing it, makes of it.
+    fn judge_token_type(
+        &self,
+        scene: &Scene<'_>,
+        secret: &TokenSecret<'_>,
+        old: Option<&TokenSecret<'_>>,
+        findings: &mut Findings,
+    ) {
+        let account = secret.account();
+        if self.is_allowed(scene, account) {
+            return;
+        }
+        let Some(old) = old else {
+            findings.add(Place::at("type"), &CREATED, &[]);
+            return;
+        };
+        if old.account() != account {
+            let place = Place::at("metadata").field("annotations").key(ACCOUNT_ANNOTATION);
+            findings.add(place, &RE_POINTED, &[old.account(), account]);
+        }
+        if old.has_token() && !secret.has_token() {
+            findings.add(Place::at("data").field("token"), &RE_MINTED, &[account]);
+        }
+    }
+
+    /// A token that the Secret did not hold before.
+    fn judge_token(
+        &self,
+        scene: &Scene<'_>,
+        (secret, token): (&TokenSecret<'_>, &LegacyToken),
+        old: Option<&TokenSecret<'_>>,
+        findings: &mut Findings,
+    ) {
+        let is_new = !old.is_some_and(|old| old.has_token_of(secret));
+        // As the token controller does it; of this account the Secret was before.
+        let is_filled_in =
+            secret.is_token_type && old.is_some_and(|old| !old.has_token()) && token.account == secret.account();
+        if is_new && !is_filled_in && !self.is_allowed(scene, &token.account) {
+            findings.add(Place::at("data").field("token"), &HOLDS, &[&token.account]);
+        }
+    }
+}
+
+/// Whether the API server looks up this very Secret to validate the token.
+fn is_own(scene: &Scene<'_>, token: &LegacyToken) -> bool {
+    token.namespace == scene.request.namespace() && scene.may_be_called(&token.secret)
 }
 
 impl Check for LegacyTokenSecret<'_> {
     fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
         let Some(secret) = scene.token_secret() else { return Ok(()) };
-        let account = secret.account();
-        let is_allowed = self.is_allowed(scene, account);
-        let Some(old) = scene.old_token_secret()? else {
-            if !is_allowed {
-                findings.add(Place::at("type"), &CREATED, &[]);
-            }
-            return Ok(());
-        };
-        let metadata = Place::at("metadata");
-        if !is_allowed && old.account() != account {
-            findings.add(metadata.field("annotations").key(ACCOUNT_ANNOTATION), &RE_POINTED, &[old.account(), account]);
+        let old = scene.old_token_secret()?;
+        let own = secret.legacy.as_ref().filter(|token| is_own(scene, token));
+        if secret.is_token_type {
+            self.judge_token_type(scene, secret, old.as_ref(), findings);
         }
-        // Whose token it is says the token itself, and no annotation since.
-        if old.is_invalidated && !secret.is_invalidated && !self.is_allowed(scene, old.account()) {
-            findings.add(metadata.field("labels").key(INVALID_LABEL), &REVIVED, &[old.account()]);
+        if let Some(token) = own {
+            self.judge_token(scene, (secret, token), old.as_ref(), findings);
         }
-        if !is_allowed && old.has_token && !secret.has_token {
-            findings.add(Place::at("data").field("token"), &RE_MINTED, &[account]);
+        let is_revived = old.as_ref().is_some_and(|old| old.is_invalidated) && !secret.is_invalidated;
+        // Whose token it is the token itself says; where that cannot be told, what
+        // the annotation said before.
+        let holder = own.map(|token| token.account.as_str());
+        let holder = holder.or_else(|| old.as_ref().filter(|_| secret.is_token_type).map(TokenSecret::account));
+        if let Some(account) = holder.filter(|account| is_revived && !self.is_allowed(scene, account)) {
+            findings.add(Place::at("metadata").field("labels").key(INVALID_LABEL), &REVIVED, &[account]);
         }
         Ok(())
     }

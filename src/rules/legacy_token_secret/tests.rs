@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -130,7 +132,8 @@ fn nothing_is_old_without_an_old_object() {
 #[test]
 fn other_secrets_are_not_read() {
     for object in [
-        json!({"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": [], "data": {"token": 7}}),
+        json!({"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": [], "data": {"password": 7}}),
+        json!({"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": [], "data": {"token": "c2VjcmV0"}}),
         json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"annotations": {NAME: "app"}}}),
         json!({"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token2", "metadata": {}}),
     ] {
@@ -210,4 +213,120 @@ fn parameters_that_make_no_sense() {
             "serviceaccount-hygiene: 2 problems in the settings\n- rules.legacy-token-secret.allowed[0]: must be namespace/name, e.g. monitoring/prometheus-*\n- rules.legacy-token-secret.allowedUsers[0]: matches everyone; switch the rule off instead"
         )
     );
+}
+
+/// A legacy token as the token controller signs it, base64 as in a Secret.
+fn legacy(namespace: &str, secret: &str, account: &str, uid: &str) -> String {
+    let claims = json!({
+        "iss": "kubernetes/serviceaccount", "kubernetes.io/serviceaccount/namespace": namespace,
+        "kubernetes.io/serviceaccount/secret.name": secret, "kubernetes.io/serviceaccount/service-account.name": account,
+        "kubernetes.io/serviceaccount/service-account.uid": uid, "sub": format!("system:serviceaccount:{namespace}:{account}"),
+    });
+    STANDARD.encode(format!("{}.{}.c2ln", URL_SAFE_NO_PAD.encode("{}"), URL_SAFE_NO_PAD.encode(claims.to_string())))
+}
+
+fn of_admin() -> Value {
+    json!(legacy("shop", "app-token", "admin", "1"))
+}
+
+fn opaque(token: &Value) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": {"name": "app-token", "namespace": "shop"},
+        "data": {"token": token},
+    })
+}
+
+const HOLDS: &str = "legacy-token-secret: data.token: is a token of account admin that never expires and that this Secret makes valid; remove it, and use a projected volume, or kubectl create token";
+
+/// Deleted, kept by a finalizer, pointed at another account and emptied: the token
+/// controller would fill it in.
+#[test]
+fn bypass_by_a_secret_that_is_being_deleted() {
+    let going = |secret| with(secret, "/metadata/deletionTimestamp", json!("2026-01-01T00:00:00Z"));
+    let kept = with(going(filled()), "/metadata/finalizers", json!(["example.com/keep"]));
+    let emptied = with(with(kept.clone(), NAME_AT, json!("admin")), "/data/token", json!(""));
+    assert_eq!(
+        lines(&answer(&update(&kept, &emptied), &json!({}))),
+        [
+            "legacy-token-secret: data.token: is emptied, which makes a new token of account admin that never expires; delete the Secret instead",
+            r#"legacy-token-secret: metadata.annotations["kubernetes.io/service-account.name"]: changed from app to admin, whose token never expires; use a projected volume, or kubectl create token"#,
+        ]
+    );
+    assert!(accepts_unsaid(&answer(&update(&kept, &going(filled())), &json!({}))));
+}
+
+/// The API server never looks at the type of the Secret that a token names.
+#[rstest]
+#[case::opaque(json!("Opaque"))]
+#[case::of_ones_own(json!("example.com/x"))]
+#[case::unset(Value::Null)]
+fn bypass_by_a_secret_of_another_type(#[case] kind: Value) {
+    let secret = with(opaque(&of_admin()), "/type", kind);
+    assert_eq!(lines(&answer(&create(&secret), &json!({}))), [HOLDS]);
+    // Or in a second step.
+    for before in [json!(null), json!(""), json!("c2VjcmV0"), json!(legacy("shop", "app-token", "app", "1"))] {
+        let old = with(secret.clone(), "/data/token", before);
+        assert_eq!(lines(&answer(&update(&old, &secret), &json!({}))), [HOLDS]);
+    }
+    assert!(accepts_unsaid(&answer(&update(&secret, &with(secret.clone(), "/data/x", json!("eA=="))), &json!({}))));
+    assert!(accepts_unsaid(&answer(&update(&secret, &with(secret.clone(), "/data/token", json!(null))), &json!({}))));
+}
+
+/// What is in a Secret of the type, too, once it is there.
+#[test]
+fn bypass_by_an_older_token() {
+    let own = with(filled(), "/data/token", json!(legacy("shop", "app-token", "app", "1")));
+    let older = with(filled(), "/data/token", of_admin());
+    assert_eq!(lines(&answer(&update(&own, &older), &json!({}))), [HOLDS]);
+    assert_eq!(lines(&answer(&update(&new(), &older), &json!({}))), [HOLDS]);
+    // As the token controller does it.
+    assert!(accepts_unsaid(&answer(&update(&new(), &own), &json!({}))));
+}
+
+/// The label invalidates a token whatever its Secret's type.
+#[test]
+fn bypass_by_the_label_of_another_type() {
+    let secret = with(opaque(&of_admin()), "/metadata/labels", json!({}));
+    let invalid = with(secret.clone(), INVALID_AT, json!("2026-01-01"));
+    assert_eq!(
+        lines(&answer(&update(&invalid, &secret), &json!({}))),
+        [
+            r#"legacy-token-secret: metadata.labels["kubernetes.io/legacy-token-invalid-since"]: is no longer set, which makes the token of account admin valid again; leave the label, and delete the Secret"#
+        ]
+    );
+}
+
+/// The end of a name that the API server makes up could be the right one.
+#[rstest]
+#[case::made_up(json!({"generateName": "app-"}), 1)]
+#[case::made_up_of_nothing(json!({}), 1)]
+#[case::made_up_of_something_else(json!({"generateName": "web-"}), 0)]
+#[case::another_name(json!({"name": "web"}), 0)]
+fn names(#[case] metadata: Value, #[case] expected: usize) {
+    let mut request = create(&with(opaque(&of_admin()), "/metadata", metadata.clone()));
+    request["name"] = metadata["name"].clone();
+    assert_eq!(lines(&answer(&request, &json!({}))).len(), expected);
+}
+
+#[rstest]
+#[case::of_another_secret(legacy("shop", "web", "admin", "1"))]
+#[case::of_another_namespace(legacy("team", "app-token", "admin", "1"))]
+#[case::bound(STANDARD.encode(format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(json!({"iss": "https://kubernetes.default.svc", "sub": "system:serviceaccount:shop:admin"}).to_string()))))]
+#[case::password("aHVudGVyMg==".to_owned())]
+fn other_tokens_are_fine(#[case] token: String) {
+    assert!(accepts_unsaid(&answer(&create(&opaque(&json!(token))), &json!({}))));
+}
+
+/// Whose token it is the token says.
+#[rstest]
+#[case(json!({"rules": {"legacy-token-secret": {"allowed": ["shop/admin"]}}}), true)]
+#[case(json!({"rules": {"legacy-token-secret": {"allowed": ["shop/app"]}}}), false)]
+#[case(json!({"rules": {"legacy-token-secret": {"allowedUsers": ["alice"]}}}), true)]
+#[case(json!({"exemptions": [{"serviceAccounts": ["shop/admin"]}]}), true)]
+#[case(json!({"exemptions": [{"serviceAccounts": ["shop/app"]}]}), false)]
+fn who_may_hold_tokens(#[case] settings: Value, #[case] expected: bool) {
+    assert_eq!(accepts_unsaid(&answer(&create(&opaque(&of_admin())), &settings)), expected);
+    // The annotation means nothing on a Secret of another type.
+    let annotated = with(opaque(&of_admin()), "/metadata/annotations", json!({NAME: "app"}));
+    assert_eq!(accepts_unsaid(&answer(&create(&annotated), &settings)), expected);
 }
