@@ -37,7 +37,7 @@ struct ReadPod {
     meta: ReadMeta,
     account: String,
     automount: Option<bool>,
-    shares_processes: Option<bool>,
+    shares_processes: bool,
     /// Each volume's name and tokens.
     volumes: Vec<(String, Vec<ReadToken>)>,
     /// Each container's list, name, image and the volumes that it mounts.
@@ -87,7 +87,7 @@ fn viewed(json: &str) -> Option<ReadPod> {
         meta: viewed_meta(&pod.metadata?)?,
         account: spec.account().to_owned(),
         automount: spec.automount,
-        shares_processes: spec.share_process_namespace,
+        shares_processes: spec.shares_processes(),
         volumes: spec
             .volumes
             .iter()
@@ -132,7 +132,7 @@ fn read_typed(json: &str) -> Option<ReadPod> {
         meta: typed_meta(&pod.metadata),
         account: account.cloned().unwrap_or_else(|| "default".to_owned()),
         automount: spec.automount_service_account_token,
-        shares_processes: spec.share_process_namespace,
+        shares_processes: spec.share_process_namespace == Some(true) || spec.host_pid == Some(true),
         volumes: spec.volumes.iter().flatten().map(|volume| (volume.name.clone(), tokens(volume))).collect(),
         containers: [
             plain(ContainerList::Init, spec.init_containers.as_deref().unwrap_or_default()),

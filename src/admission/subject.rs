@@ -5,7 +5,7 @@ use k8s_openapi::Resource;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::authentication::v1::TokenRequest;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
-use k8s_openapi::api::core::v1::{Pod, PodTemplate, ReplicationController, Secret, ServiceAccount};
+use k8s_openapi::api::core::v1::{PersistentVolume, Pod, PodTemplate, ReplicationController, Secret, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 
 use super::request::{Operation, Request};
@@ -28,6 +28,8 @@ pub enum SubjectKind {
     Binding,
     /// A Role or ClusterRole.
     Role,
+    /// A `PersistentVolume`.
+    PersistentVolume,
 }
 
 /// The subject of a request.
@@ -49,6 +51,8 @@ pub enum Subject<'a> {
     Binding,
     /// A role that is being made or changed.
     Role,
+    /// A `PersistentVolume` that is being made. Afterwards its source cannot change.
+    PersistentVolume,
 }
 
 /// The workloads of Kubernetes and where their Pod template is.
@@ -86,6 +90,9 @@ impl<'a> Subject<'a> {
         }
         match request.operation() {
             Operation::Create if (group, kind) == (Pod::GROUP, Pod::KIND) => Some(Self::Pod),
+            Operation::Create if (group, kind) == (PersistentVolume::GROUP, PersistentVolume::KIND) => {
+                Some(Self::PersistentVolume)
+            }
             Operation::Create | Operation::Update => {
                 Self::made_or_changed(group, kind).or_else(|| template(group, kind, common).map(Self::Template))
             }
@@ -121,15 +128,19 @@ impl<'a> Subject<'a> {
             Self::Secret => SubjectKind::Secret,
             Self::Binding => SubjectKind::Binding,
             Self::Role => SubjectKind::Role,
+            Self::PersistentVolume => SubjectKind::PersistentVolume,
         }
     }
 
-    /// Whether the object has its effect until it is gone. Whoever may put a
-    /// finalizer on a binding or an account could otherwise delete it and then
-    /// write into it what they like, a role among others.
+    /// Whether an object that is being deleted is checked. Whoever may add a
+    /// finalizer could otherwise delete an object and then change it at will,
+    /// and it has its effect until it is gone: bindings and roles grant, accounts
+    /// have their role, the token controller fills Secrets, kubelet starts
+    /// ephemeral containers. The controllers of workloads make no Pods then, and
+    /// their Pods are checked anyway.
     #[must_use]
     pub const fn holds_while_going(&self) -> bool {
-        matches!(self, Self::ServiceAccount | Self::Binding | Self::Role)
+        !self.is_template()
     }
 
     /// Whether this is a workload.
@@ -148,7 +159,8 @@ impl<'a> Subject<'a> {
             | Self::TokenRequest
             | Self::Secret
             | Self::Binding
-            | Self::Role => &[],
+            | Self::Role
+            | Self::PersistentVolume => &[],
             Self::Template(steps) => steps,
         }
     }

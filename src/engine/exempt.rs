@@ -25,7 +25,7 @@ fn read(payload: &str) -> Option<Vec<usize>> {
     let pod = request.as_mut().and_then(|request| request.object.pod.take());
     let (request, common) = (request.as_ref()?, &settings.common);
     let subject = Subject::of(request, common)?;
-    let (meta, target) = Target::read(&subject, request.object.raw.text()?, pod).ok()?;
+    let (meta, target) = Target::read(&subject, request.object.raw.text()?, pod, request.old_object).ok()?;
     let target = target?;
     let lookup = Lookup::new(&Nobody, LookupMode::Off, request.namespace());
     let review = Review { request, settings: &settings, subject: &subject, lookup: &lookup };

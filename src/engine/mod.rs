@@ -25,7 +25,7 @@ use crate::object::edit::Node;
 use crate::object::json::Cursor;
 use crate::object::meta::{Head, MIRROR_POD, Meta};
 use crate::object::pod::Pod;
-use crate::object::view::{self, Misfit, Strings};
+use crate::object::view::{self, Misfit, Raw, Strings};
 use crate::settings::reader::Problems;
 use crate::settings::{Phase, Settings, Templates, TreatWarnAs};
 use finding::{Changes, Finding, Findings, Remark, Strength};
@@ -166,7 +166,7 @@ impl Review<'_> {
         let Some(object) = request.object.raw.text() else {
             return Err(Misfit::Kind { path: OBJECT.to_owned(), wanted: "an object", found: "null" }.into());
         };
-        let (meta, target) = match Target::read(self.subject, object, pod) {
+        let (meta, target) = match Target::read(self.subject, object, pod, request.old_object) {
             Ok(read) => read,
             // It must be possible to take the finalizer off what nobody can read.
             Err(_) if self.spares_unread(object) => return Ok(Verdict::default()),
@@ -217,7 +217,8 @@ impl Review<'_> {
             | Subject::TokenRequest
             | Subject::Secret
             | Subject::Binding
-            | Subject::Role => return Ok(false),
+            | Subject::Role
+            | Subject::PersistentVolume => return Ok(false),
         }
         // Most Pods do not have the word in them; then nothing is built.
         if !meta.annotations.may_hold(MIRROR_POD) {
@@ -295,7 +296,7 @@ impl Review<'_> {
         let mut fixed = String::with_capacity(object.len() + 1024);
         tree.write(&mut fixed);
         drop(tree);
-        if let (meta, Some(target)) = Target::read(self.subject, &fixed, None)? {
+        if let (meta, Some(target)) = Target::read(self.subject, &fixed, None, Raw::default())? {
             self.settle(rules, &fixed, (&meta, &target), left, opinion)?;
         }
         // A later step has come further.
@@ -344,7 +345,9 @@ impl Review<'_> {
         let Some(old) = self.request.old_object.text() else { return Ok(Vec::new()) };
         // What is stored cannot be sent better: where it cannot be read, nothing
         // in it is an old problem.
-        let Ok((meta, Some(target))) = Target::read(self.subject, old, None) else { return Ok(Vec::new()) };
+        let Ok((meta, Some(target))) = Target::read(self.subject, old, None, Raw::default()) else {
+            return Ok(Vec::new());
+        };
         if let Target::Workload(workload) = new {
             self.lookup.confine(workload.spec.account());
         }

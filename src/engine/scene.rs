@@ -15,6 +15,7 @@ use crate::matching::names::Names;
 use crate::object;
 use crate::object::edit::{End, NoSuchPlace, Node, Step};
 use crate::object::meta::{GENERATED, Head, Meta};
+use crate::object::persistent_volume::PersistentVolume;
 use crate::object::place::Place;
 use crate::object::pod::{Container, ContainerList, DEFAULT_ACCOUNT, Pod, PodSpec, Volume};
 use crate::object::rbac::{Accounts, Binding, Role};
@@ -89,6 +90,8 @@ pub enum Target<'a> {
     Binding(Binding<'a>),
     /// A Role or ClusterRole.
     Role(Role<'a>),
+    /// A `PersistentVolume`.
+    PersistentVolume(PersistentVolume<'a>),
 }
 
 /// A Pod or a Pod template.
@@ -101,6 +104,8 @@ pub struct Workload<'a> {
     /// The volumes that only containers mount which keep the token; worked out
     /// by whoever asks first.
     pub kept_volumes: OnceCell<Vec<String>>,
+    /// The names of the ephemeral containers that the Pod has already.
+    known_ephemeral_containers: Vec<Text<'a>>,
     annotations: Raw<'a>,
     labels: Raw<'a>,
     root: Place,
@@ -131,7 +136,7 @@ pub const OBJECT: &str = "object";
 impl<'a> Target<'a> {
     /// Reads the metadata of an object and the part of it that is judged, if
     /// that is there. `pod` is the object as far as somebody has read it as a
-    /// Pod already.
+    /// Pod already; `stored` is the object that it replaces.
     ///
     /// # Errors
     /// [`Misfit`] when a field that rules read has the wrong shape.
@@ -139,14 +144,18 @@ impl<'a> Target<'a> {
         subject: &Subject<'_>,
         object: &'a str,
         pod: Option<Pod<'a>>,
+        stored: Raw<'a>,
     ) -> Result<(Meta<'a>, Option<Self>), Misfit> {
         match subject {
-            Subject::Pod | Subject::EphemeralContainers => {
+            Subject::Pod => {
                 let mut pod = pod.map_or_else(|| view::read(object, OBJECT), Ok)?;
                 let meta = pod.metadata.take().unwrap_or_default();
                 let workload = Workload::new(&meta, pod.spec, false, Place::root());
-                let is_running = *subject == Subject::EphemeralContainers;
-                Ok((meta, Some(if is_running { Self::Ephemeral(workload) } else { Self::Workload(workload) })))
+                Ok((meta, Some(Self::Workload(workload))))
+            }
+            Subject::EphemeralContainers => {
+                let sent = pod.map_or_else(|| view::read(object, OBJECT), Ok)?;
+                Self::read_ephemeral(sent, stored)
             }
             Subject::Template(steps) => {
                 let meta = match pod {
@@ -172,7 +181,29 @@ impl<'a> Target<'a> {
                 let mut role: Role<'a> = view::read(object, OBJECT)?;
                 Ok((role.metadata.take().unwrap_or_default(), Some(Self::Role(role))))
             }
+            Subject::PersistentVolume => {
+                let mut volume: PersistentVolume<'a> = view::read(object, OBJECT)?;
+                Ok((volume.metadata.take().unwrap_or_default(), Some(Self::PersistentVolume(volume))))
+            }
         }
+    }
+
+    /// The Pod that is stored, with the ephemeral containers that were sent. The
+    /// API server throws everything else away that was sent, after the mutating
+    /// webhooks have seen it: account, volumes and metadata there prove nothing.
+    /// <https://github.com/kubernetes/kubernetes/blob/master/pkg/registry/core/pod/strategy.go>
+    fn read_ephemeral(sent: Pod<'a>, stored: Raw<'a>) -> Result<(Meta<'a>, Option<Self>), Misfit> {
+        const STORED: &str = "oldObject";
+        if stored.text().is_none() {
+            return Err(Misfit::Kind { path: STORED.to_owned(), wanted: "an object", found: "absent" });
+        }
+        let mut pod: Pod<'a> = stored.read(STORED)?;
+        let meta = pod.metadata.take().unwrap_or_default();
+        let mut spec = pod.spec.unwrap_or_default();
+        let known = spec.replace_ephemeral_containers(sent.spec.unwrap_or_default());
+        let mut workload = Workload::new(&meta, Some(spec), false, Place::root());
+        workload.known_ephemeral_containers = known.into_iter().filter_map(|container| container.name).collect();
+        Ok((meta, Some(Self::Ephemeral(workload))))
     }
 
     fn read_template(steps: &[&str], object: &'a str, meta: Meta<'a>) -> Result<(Meta<'a>, Option<Self>), Misfit> {
@@ -215,26 +246,19 @@ impl<'s> Scene<'s> {
     }
 
     /// Calls `each` with every container that is judged, of any list: all, or
-    /// the ephemeral ones that `oldObject` has not. An ephemeral container cannot
-    /// be changed later, so its name is enough.
+    /// the ephemeral ones that the stored Pod has not. An ephemeral container
+    /// cannot be changed later, so its name is enough.
     /// <https://github.com/kubernetes/kubernetes/blob/v1.34.0/pkg/apis/core/validation/validation.go>
     ///
     /// # Errors
-    /// [`Stop`] when `oldObject` cannot be read, or from `each`.
+    /// From `each`.
     pub fn each_container(
         &self,
         pod: &'s Workload<'s>,
         each: &mut dyn FnMut(Judged<'s>) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
         let is_ephemeral = self.is_ephemeral();
-        let old: Pod<'_> = if is_ephemeral { self.request.old_object.read("oldObject")? } else { Pod::default() };
-        let mut known = Vec::new();
-        for (list, index, container) in old.spec.iter().flat_map(PodSpec::all_containers) {
-            if list == ContainerList::Ephemeral {
-                known.extend(container.name.as_deref().map(|name| (name, index)));
-            }
-        }
-        let known = Names::from(known);
+        let known = Names::of(pod.known_ephemeral_containers.iter().map(Text::as_str));
         for (list, index, container) in pod.spec.all_containers() {
             let is_old = || container.name.as_deref().is_some_and(|name| known.has(name));
             if !is_ephemeral || list == ContainerList::Ephemeral && !is_old() {
@@ -285,6 +309,12 @@ impl<'s> Scene<'s> {
         if let Target::Role(role) = self.target { Some(role) } else { None }
     }
 
+    /// The `PersistentVolume` that is judged.
+    #[must_use]
+    pub const fn persistent_volume(&self) -> Option<&'s PersistentVolume<'s>> {
+        if let Target::PersistentVolume(volume) = self.target { Some(volume) } else { None }
+    }
+
     /// The object's name; empty when the API server has yet to make one.
     #[must_use]
     pub fn name(&self) -> &'s str {
@@ -308,6 +338,19 @@ impl<'s> Scene<'s> {
         match (self.name(), self.meta.names()) {
             ("", [_, prefix]) if !prefix.is_empty() => Cow::Owned([prefix, GENERATED].concat()),
             (name, _) => Cow::Borrowed(name),
+        }
+    }
+
+    /// Whether the object is called so, or may be once the API server has made up
+    /// the end of its name.
+    /// <https://github.com/kubernetes/apiserver/blob/master/pkg/storage/names/generate.go>
+    #[must_use]
+    pub fn may_be_called(&self, name: &str) -> bool {
+        /// The most characters of `generateName` that are kept.
+        const KEPT: usize = 58;
+        match (self.name(), self.meta.names()) {
+            ("", [_, prefix]) => name.starts_with(prefix.get(..KEPT).unwrap_or(prefix)),
+            (own, _) => own == name,
         }
     }
 
@@ -395,21 +438,26 @@ impl<'s> Scene<'s> {
             Target::Workload(pod) | Target::Ephemeral(pod) => vec![(namespace, Cow::Borrowed(pod.spec.account()))],
             Target::ServiceAccount(_) => vec![(namespace, self.name_to_be())],
             Target::TokenRequest(_) => vec![(namespace, Cow::Borrowed(self.request.name()))],
-            // The token of a Secret may still be another account's, whose it was. Where
-            // that cannot be read, it is nobody's, so that nothing covers it.
+            // The token of a Secret may be another account's than the annotation
+            // says, and still be that of the Secret as it was. Where that cannot be
+            // read, it is nobody's, so that nothing covers it.
             Target::TokenSecret(secret) => {
-                let old = match self.old_token_secret() {
-                    Ok(old) => old.and_then(TokenSecret::into_account).map(|account| (namespace, account)),
-                    Err(_) => Some(("", Cow::Borrowed(""))),
-                };
-                std::iter::once((namespace, Cow::Borrowed(secret.account()))).chain(old).collect()
+                let mut accounts: Vec<_> = secret.accounts().map(|name| (namespace, Cow::Borrowed(name))).collect();
+                match self.old_token_secret() {
+                    Ok(old) => {
+                        let old = old.iter().flat_map(TokenSecret::accounts);
+                        accounts.extend(old.map(|name| (namespace, Cow::Owned(name.to_owned()))));
+                    }
+                    Err(_) => accounts.push(("", Cow::Borrowed(""))),
+                }
+                accounts
             }
             Target::Binding(binding) => {
                 let accounts = binding.subjects.iter().filter_map(|subject| subject.accounts(namespace));
                 let compared = accounts.map(Accounts::compared);
                 compared.map(|(namespace, name)| (namespace, Cow::Borrowed(name))).collect()
             }
-            Target::Role(_) => Vec::new(),
+            Target::Role(_) | Target::PersistentVolume(_) => Vec::new(),
         }
     }
 
@@ -444,7 +492,15 @@ impl<'s> Scene<'s> {
 impl<'a> Workload<'a> {
     fn new(meta: &Meta<'a>, spec: Option<PodSpec<'a>>, is_template: bool, root: Place) -> Self {
         let (annotations, labels) = (meta.annotations, meta.labels);
-        Self { spec: spec.unwrap_or_default(), is_template, kept_volumes: OnceCell::new(), annotations, labels, root }
+        Self {
+            spec: spec.unwrap_or_default(),
+            is_template,
+            kept_volumes: OnceCell::new(),
+            known_ephemeral_containers: Vec::new(),
+            annotations,
+            labels,
+            root,
+        }
     }
 
     /// Whether it runs as the account that every namespace has.

@@ -5,7 +5,9 @@
 pub mod edit;
 pub mod env;
 pub mod json;
+pub mod legacy_token;
 pub mod meta;
+pub mod persistent_volume;
 pub mod place;
 pub mod pod;
 pub mod rbac;

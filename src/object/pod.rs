@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Pods and Pod templates.
 
-use super::env::Environment;
+use super::env::{Arguments, Environment};
 use super::meta::Meta;
 use super::view::{Raw, Text, view};
 use crate::matching::names::Names;
@@ -50,13 +50,14 @@ view! {
         account_alias: Option<Text<'a>> = "serviceAccount",
         /// The labels that its node has to have.
         pub node_selector: Raw<'a> = "nodeSelector",
-        /// Whether containers see each other's files through `/proc`.
-        pub share_process_namespace: Option<bool> = "shareProcessNamespace",
+        share_process_namespace: Option<bool> = "shareProcessNamespace",
         /// The volumes.
         pub volumes: Vec<Volume<'a>> = "volumes",
         init_containers: Vec<Container<'a>> = "initContainers",
         containers: Vec<Container<'a>> = "containers",
         ephemeral_containers: Vec<Container<'a>> = "ephemeralContainers",
+        /// Whether containers see every process of the node.
+        pub host_pid: Option<bool> = "hostPID",
     }
 }
 
@@ -174,6 +175,10 @@ view! {
         pub env: Environment<'a> = "env",
         /// Whole objects in its environment, a list of [`EnvFrom`](super::env::EnvFrom).
         pub env_from: Raw<'a> = "envFrom",
+        /// What it runs.
+        pub command: Arguments<'a> = "command",
+        /// With which arguments.
+        pub args: Arguments<'a> = "args",
         /// For an ephemeral container, whose processes it sees: a name.
         pub target: Raw<'a> = "targetContainerName",
     }
@@ -223,6 +228,12 @@ impl<'a> PodSpec<'a> {
             .unwrap_or(DEFAULT_ACCOUNT)
     }
 
+    /// Whether containers see each other's files and environment through `/proc`.
+    #[must_use]
+    pub fn shares_processes(&self) -> bool {
+        self.share_process_namespace == Some(true) || self.host_pid == Some(true)
+    }
+
     /// The volumes by name.
     #[must_use]
     pub fn volume_names(&self) -> Names<'_> {
@@ -235,6 +246,11 @@ impl<'a> PodSpec<'a> {
     #[must_use]
     pub const fn all_containers(&self) -> Containers<'_, 'a> {
         Containers { spec: self, list: ContainerList::Init, index: 0 }
+    }
+
+    /// Takes the ephemeral containers of another specification; returns its own.
+    pub fn replace_ephemeral_containers(&mut self, other: Self) -> Vec<Container<'a>> {
+        std::mem::replace(&mut self.ephemeral_containers, other.ephemeral_containers)
     }
 
     fn containers_of(&self, list: ContainerList) -> &[Container<'a>] {

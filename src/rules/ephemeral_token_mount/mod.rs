@@ -6,12 +6,12 @@
 //! read the files of a container whose processes it shares.
 //! <https://kubernetes.io/docs/concepts/workloads/pods/ephemeral-containers/>
 
-use super::kubelet_host_path::Guarded;
+use super::kubelet_host_path::{Guarded, Reached, Relation};
 use super::legacy_token_mount::Legacy;
 use super::tokens::object_path;
 use super::{Ability, Check, Rule, kubelet_host_path, legacy_token_mount};
 use crate::admission::subject::SubjectKind;
-use crate::engine::finding::{Findings, Wording};
+use crate::engine::finding::{Findings, Strength, Wording};
 use crate::engine::scene::{Judged, Scene, Stop, Workload};
 use crate::matching::names::Names;
 use crate::object::pod::{ContainerList, Mount};
@@ -25,7 +25,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("no ephemeral container gets at a token"),
     subjects: &[SubjectKind::EphemeralContainer],
     params: &PARAMS,
-    wordings: &[&TOKEN, &SECRET, &HOST_PATH, &SHARES],
+    wordings: &[&TOKEN, &SECRET, &HOST_PATH_ABOVE, &HOST_PATH, &SHARES, &HOST_PID],
     ability: Ability::Check { default: CheckAction::Reject },
 };
 
@@ -34,7 +34,7 @@ static PARAMS: [Param; 1] = [Param {
     kind: Kind::Choice(&["allow", "warn", "reject"]),
     default: r#""warn""#,
     doc: for_people(
-        "what to do about one that shares its processes (`targetContainerName`, `shareProcessNamespace`) with a container that mounts a token; never more than the rule's action",
+        "what to do about one that sees the processes of a container with credentials (`targetContainerName`, `shareProcessNamespace`), or of the node (`hostPID`); never more than the rule's action",
     ),
 }];
 
@@ -44,13 +44,21 @@ static TOKEN: Wording = Wording {
 };
 static SECRET: Wording =
     Wording { name: "secret", template: "mounts Secret {}, a legacy token, which never expires; leave the mount out" };
+static HOST_PATH_ABOVE: Wording = Wording {
+    name: "host-path-above",
+    template: "mounts {} of the node, and with {} the credentials of others; leave the mount out",
+};
 static HOST_PATH: Wording = Wording {
     name: "host-path",
-    template: "mounts {} of the node, and with {} the credentials of others; leave the mount out",
+    template: "mounts {} of the node, where credentials of others are kept; leave the mount out",
 };
 static SHARES: Wording = Wording {
     name: "shares",
-    template: "shares processes with container {}, whose token it can read in /proc; debug a container without a token, or a copy of the Pod",
+    template: "shares processes with container {}, whose credentials it can read in /proc; debug a container without any, or a copy of the Pod",
+};
+static HOST_PID: Wording = Wording {
+    name: "host-pid",
+    template: "shares the processes of the node (hostPID), whose credentials it can read in /proc; debug a copy of the Pod without hostPID",
 };
 
 /// What a shared process namespace leads to.
@@ -69,7 +77,7 @@ pub(super) struct EphemeralTokenMount {
 enum Holds {
     Token,
     Secret(String),
-    HostPath(String, String),
+    HostPath(String, Reached),
 }
 
 /// What the volumes of a Pod hold.
@@ -79,9 +87,9 @@ struct Volumes<'s> {
 }
 
 impl<'s> Volumes<'s> {
-    fn read(scene: &Scene<'_>, pod: &'s Workload<'_>) -> Result<Self, Misfit> {
+    fn read(scene: &Scene<'_>, pod: &'s Workload<'_>, legacy: &Legacy<'_>) -> Result<Self, Misfit> {
         let guarded = scene.params_of(&kubelet_host_path::RULE, Guarded::read);
-        let legacy = scene.params_of(&legacy_token_mount::RULE, Legacy::read).volumes(pod)?;
+        let legacy = legacy.volumes(pod)?;
         let mut holds = Vec::with_capacity(pod.spec.volumes.len());
         for (index, volume) in pod.spec.volumes.iter().enumerate() {
             holds.push(if volume.tokens().next().is_some() {
@@ -101,19 +109,21 @@ impl<'s> Volumes<'s> {
         self.holds.get(self.names.position(mount.name.as_deref()?)?)?.as_ref()
     }
 
-    /// The containers that mount a token.
-    fn holders(&self, pod: &'s Workload<'_>) -> Holders<'s> {
-        let is_token = |mount: &Mount<'_>| matches!(self.opened(mount), Some(Holds::Token | Holds::Secret(_)));
-        let holders = pod.spec.all_containers().filter(|(.., container)| container.mounts.iter().any(is_token));
-        let list: Vec<_> = holders
-            .map(|(list, index, container)| (container.name.as_deref().unwrap_or_default(), list, index))
-            .collect();
+    /// The containers that hold credentials: in a mount, or in their environment.
+    fn holders(&self, pod: &'s Workload<'_>, legacy: &Legacy<'_>) -> Result<Holders<'s>, Misfit> {
+        let mut list = Vec::new();
+        for (kind, index, container) in pod.spec.all_containers() {
+            let mounts = container.mounts.iter().any(|mount| self.opened(mount).is_some());
+            if mounts || legacy.is_in_env(pod, Judged { list: kind, index, container })? {
+                list.push((container.name.as_deref().unwrap_or_default(), kind, index));
+            }
+        }
         let names: Vec<_> = list.iter().enumerate().map(|(position, (name, ..))| (*name, position)).collect();
-        Holders { list, names: names.into() }
+        Ok(Holders { list, names: names.into() })
     }
 }
 
-/// The containers that mount a token.
+/// The containers that hold credentials.
 #[derive(Default)]
 struct Holders<'s> {
     /// Name, list, and position there.
@@ -124,7 +134,7 @@ struct Holders<'s> {
 impl<'s> Holders<'s> {
     /// The first one whose processes a container shares.
     fn shared_with(&self, pod: &Workload<'_>, judged: Judged<'_>) -> Result<Option<&'s str>, Misfit> {
-        if pod.spec.share_process_namespace == Some(true) {
+        if pod.spec.shares_processes() {
             let mut others = self.list.iter().filter(|(_, list, index)| (*list, *index) != (judged.list, judged.index));
             return Ok(others.next().map(|(name, ..)| *name));
         }
@@ -150,8 +160,13 @@ impl EphemeralTokenMount {
 impl Check for EphemeralTokenMount {
     fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
         let Some(pod) = scene.pod() else { return Ok(()) };
-        let volumes = Volumes::read(scene, pod)?;
-        let holders = if self.targets == Targets::Allow { Holders::default() } else { volumes.holders(pod) };
+        let legacy = scene.params_of(&legacy_token_mount::RULE, Legacy::read);
+        let volumes = Volumes::read(scene, pod, &legacy)?;
+        let sees_node = self.targets != Targets::Allow && pod.spec.host_pid == Some(true);
+        let holders = match self.targets {
+            Targets::Warn | Targets::Reject if !sees_node => volumes.holders(pod, &legacy)?,
+            _ => Holders::default(),
+        };
         scene.each_container(pod, &mut |judged| {
             for (position, mount) in judged.container.mounts.iter().enumerate() {
                 let Some(holds) = volumes.opened(mount) else { continue };
@@ -159,15 +174,17 @@ impl Check for EphemeralTokenMount {
                 match holds {
                     Holds::Token => findings.add(place, &TOKEN, &[]),
                     Holds::Secret(secret) => findings.add(place, &SECRET, &[secret]),
-                    Holds::HostPath(path, reached) => findings.add(place, &HOST_PATH, &[path, reached]),
+                    Holds::HostPath(path, Reached { relation: Relation::Above, guarded, .. }) => {
+                        findings.add(place, &HOST_PATH_ABOVE, &[path, guarded]);
+                    }
+                    Holds::HostPath(path, _) => findings.add(place, &HOST_PATH, &[path]),
                 }
             }
-            if let Some(target) = holders.shared_with(pod, judged)? {
-                if self.targets == Targets::Reject {
-                    findings.add(judged.place(pod), &SHARES, &[target]);
-                } else {
-                    findings.warn(judged.place(pod), &SHARES, &[target]);
-                }
+            let strength = if self.targets == Targets::Reject { Strength::Action } else { Strength::Warning };
+            if sees_node {
+                findings.note(judged.place(pod), &HOST_PID, &[], strength);
+            } else if let Some(target) = holders.shared_with(pod, judged)? {
+                findings.note(judged.place(pod), &SHARES, &[target], strength);
             }
             Ok(())
         })

@@ -51,7 +51,7 @@ fn every_text_in_full() {
     assert_eq!(
         said(&judged(&app, &debugger(&json!({"targetContainerName": "web"})), &json!("reject")), ID),
         [
-            "spec.ephemeralContainers[debug]: shares processes with container web, whose token it can read in /proc; debug a container without a token, or a copy of the Pod"
+            "spec.ephemeralContainers[debug]: shares processes with container web, whose credentials it can read in /proc; debug a container without any, or a copy of the Pod"
         ]
     );
 }
@@ -112,10 +112,13 @@ fn only_new_containers_count() {
     assert_eq!(reviewed(&json!([]), &named_web), "reject");
     let nameless = json!([{"image": "i", "volumeMounts": [{"name": "v", "mountPath": "/t"}]}]);
     assert_eq!(reviewed(&nameless, &nameless), "reject");
-    // Without the old object everything is new.
+    // Without the stored Pod nobody knows what is mounted.
     let mut request = ephemeral(&pod, &old, &old);
     request["oldObject"] = Value::Null;
-    assert_eq!(word(&review(&request, &settings(&json!("reject")), &quiet_cluster())), "reject");
+    assert_eq!(
+        review(&request, &settings(&json!("reject")), &quiet_cluster())["message"],
+        "serviceaccount-hygiene: the request cannot be read: oldObject: must be an object, is absent"
+    );
     request["oldObject"] = json!({"spec": {"ephemeralContainers": {}}});
     let answer = review(&request, &settings(&json!("reject")), &quiet_cluster());
     assert_eq!(
@@ -173,7 +176,10 @@ fn what_targets_says(#[case] action: &str, #[case] targets: &str, #[case] expect
 #[case::no_target(json!({}), json!(null), "fine")]
 #[case::empty_target(json!({"targetContainerName": ""}), json!(null), "fine")]
 #[case::null_target(json!({"targetContainerName": null}), json!(null), "fine")]
-#[case::target_without_a_token(json!({"targetContainerName": "side"}), json!(null), "fine")]
+#[case::target_with_a_host_path(json!({"targetContainerName": "side"}), json!(null), "warn")]
+#[case::target_without_credentials(json!({"targetContainerName": "plain"}), json!(null), "fine")]
+#[case::target_with_a_legacy_token_in_its_environment(json!({"targetContainerName": "env"}), json!(null), "warn")]
+#[case::target_with_a_whole_legacy_token_in_its_environment(json!({"targetContainerName": "env-from"}), json!(null), "warn")]
 #[case::target_that_is_not_there(json!({"targetContainerName": "nobody"}), json!(null), "fine")]
 #[case::init_container(json!({"targetContainerName": "setup"}), json!(null), "warn")]
 #[case::all_processes_are_shared(json!({}), json!(true), "warn")]
@@ -186,14 +192,71 @@ fn shared_processes(#[case] more: Value, #[case] share: Value, #[case] expected:
         "containers": [
             {"name": "web", "image": "i", "volumeMounts": [{"name": "v", "mountPath": "/t"}]},
             {"name": "side", "image": "i", "volumeMounts": [{"name": "node", "mountPath": "/n"}]},
+            {"name": "plain", "image": "i", "env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "web-tls", "key": "k"}}}]},
+            {"name": "env", "image": "i", "env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "app-token-bcd24", "key": "token"}}}]},
+            {"name": "env-from", "image": "i", "envFrom": [{"secretRef": {"name": "app-token-bcd24"}}]},
         ],
         "volumes": [projected("v", &json!([token("vault", 600)])), {"name": "node", "hostPath": {"path": "/proc"}}],
     }));
     assert_eq!(word(&judged(&pod, &debugger(&more), &json!("reject"))), expected);
     pod["spec"]["volumes"][0] = json!({"name": "v", "secret": {"secretName": "app-token-bcd24"}});
     assert_eq!(word(&judged(&pod, &debugger(&more), &json!("reject"))), expected);
-    pod["spec"]["volumes"][0] = json!({"name": "v", "secret": {"secretName": "web-tls"}});
+    pod["spec"]["volumes"] =
+        json!([{"name": "v", "secret": {"secretName": "web-tls"}}, {"name": "node", "hostPath": {"path": "/var/log"}}]);
+    for container in [3, 4] {
+        pod["spec"]["containers"][container]["env"] = json!(null);
+        pod["spec"]["containers"][container]["envFrom"] = json!(null);
+    }
     assert_eq!(word(&judged(&pod, &debugger(&more), &json!("reject"))), "fine");
+}
+
+/// With the node's processes in sight, no container of the Pod has to hold
+/// anything.
+#[rstest]
+#[case::by_default(json!({}), json!(true), "warn")]
+#[case::refused(json!({"targets": "reject"}), json!(true), "reject")]
+#[case::allowed(json!({"targets": "allow"}), json!(true), "fine")]
+#[case::not_shared(json!({}), json!(false), "fine")]
+fn shared_with_the_node(#[case] mut params: Value, #[case] host_pid: Value, #[case] expected: &str) {
+    params["action"] = json!("reject");
+    let pod = tokenless_pod(&json!({"hostPID": host_pid}));
+    let answer = judged(&pod, &debugger(&json!({"targetContainerName": "web"})), &params);
+    assert_eq!(word(&answer), expected);
+    let text = "spec.ephemeralContainers[debug]: shares the processes of the node (hostPID), whose credentials it can read in /proc; debug a copy of the Pod without hostPID";
+    assert!(said(&answer, ID).iter().all(|said| said == text), "{answer}");
+}
+
+/// The API server keeps nothing of a Pod that is sent but the new containers.
+#[rstest]
+#[case::volumes("/spec/volumes", json!([{"name": "v", "emptyDir": {}}]))]
+#[case::account("/spec/serviceAccountName", json!("debugger"))]
+#[case::deletion("/metadata/deletionTimestamp", json!("2026-01-01T00:00:00Z"))]
+#[case::name("/metadata/name", json!("exempt"))]
+#[case::mirror("/metadata/annotations", json!({"kubernetes.io/config.mirror": "x"}))]
+#[case::metadata("/metadata", json!({}))]
+#[case::no_volumes("/spec/volumes", json!([]))]
+fn bypass_by_a_forged_pod(#[case] pointer: &str, #[case] forged: Value) {
+    let pod = pod(&json!([projected("v", &json!([token("", 3600)]))]));
+    let mut settings = settings(&json!("reject"));
+    settings["exemptions"] = json!([{"serviceAccounts": ["shop/debugger"]}, {"names": ["exempt"]}]);
+    let mut request = ephemeral(&pod, &json!([]), &mounting("v"));
+    let (parent, key) = pointer.rsplit_once('/').unwrap();
+    request["object"].pointer_mut(parent).unwrap()[key] = forged;
+    assert_eq!(
+        said(&review(&request, &settings, &quiet_cluster()), ID),
+        [
+            "spec.ephemeralContainers[debug].volumeMounts[v]: mounts the token in this volume; leave the mount out, or debug a copy of the Pod under an account without permissions"
+        ]
+    );
+}
+
+/// What is stored decides, be it on its way out.
+#[test]
+fn a_pod_that_is_being_deleted() {
+    let mut pod = pod(&json!([projected("v", &json!([token("", 3600)]))]));
+    pod["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    let request = ephemeral(&pod, &json!([]), &mounting("v"));
+    assert_eq!(word(&review(&request, &settings(&json!("reject")), &quiet_cluster())), "reject");
 }
 
 /// With shared processes an ephemeral container of before counts as any other.

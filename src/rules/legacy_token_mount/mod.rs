@@ -13,9 +13,9 @@ use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Judged, Scene, Stop, Workload};
 use crate::matching::glob::{self, Glob};
 use crate::matching::names::Names;
-use crate::object::env::ValueFrom;
+use crate::object::env::{Marks, ValueFrom};
 use crate::object::place::Place;
-use crate::object::pod::{SecretName, SecretVolume, Volume, is_made_up};
+use crate::object::pod::{Container, SecretName, SecretVolume, Volume, is_made_up};
 use crate::object::view::Misfit;
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
@@ -65,10 +65,15 @@ impl<'a> Legacy<'a> {
         Self { extra: params.globs(&PARAMS[0]) }
     }
 
-    /// What is there wherever a legacy token is: its own name says so, unless
-    /// it is listed; then it is the field that names a Secret.
-    const fn sign(&self, field: &'static str) -> &'static str {
-        if self.extra.is_empty() { INFIX } else { field }
+    /// Whether a container's environment may hold a legacy token: its own name
+    /// says so, unless it is listed; then it is a Secret's.
+    fn may_be_in_env(&self, container: &Container<'_>) -> bool {
+        container.env.may_hold(if self.extra.is_empty() { Marks::LEGACY_TOKEN } else { Marks::SECRET })
+    }
+
+    /// The same of the objects in its environment.
+    fn may_be_in_env_from(&self, container: &Container<'_>) -> bool {
+        container.env_from.may_hold(if self.extra.is_empty() { INFIX } else { "secretRef" })
     }
 
     fn wording(&self, secret: &str) -> Option<&'static Wording> {
@@ -94,6 +99,48 @@ impl<'a> Legacy<'a> {
             })?;
         }
         Ok(LegacyVolumes { names: pod.spec.volume_names(), secrets })
+    }
+
+    /// Whether a container has a legacy token in its environment.
+    ///
+    /// # Errors
+    /// [`Misfit`] when the environment cannot be read.
+    pub fn is_in_env(&self, pod: &Workload<'_>, judged: Judged<'_>) -> Result<bool, Misfit> {
+        let mut found = false;
+        self.each_env_secret(pod, judged, &mut |secret, _| found = found || self.wording(secret).is_some())?;
+        Ok(found)
+    }
+
+    /// Calls `each` with the name of every Secret in a container's environment
+    /// that could be a legacy token, and with its place.
+    fn each_env_secret(
+        &self,
+        pod: &Workload<'_>,
+        judged: Judged<'_>,
+        each: &mut dyn FnMut(&str, &dyn Fn() -> Place),
+    ) -> Result<(), Misfit> {
+        let container = || judged.place(pod);
+        let path = || object_path(&container());
+        // Most environments hold no such Secret; then nothing is built.
+        if self.may_be_in_env(judged.container) {
+            for (position, env) in judged.container.read_env(&path)?.iter().enumerate() {
+                let place = || container().field("env").entry(env.name.as_deref(), position).field("valueFrom");
+                let from: ValueFrom<'_> = env.value_from.read_at(&|| object_path(&place()))?;
+                if let Some(secret) = from.secret.and_then(|secret| secret.name) {
+                    each(&secret, &|| place().field("secretKeyRef.name"));
+                }
+            }
+        }
+        if self.may_be_in_env_from(judged.container) {
+            for (position, from) in judged.container.read_env_from(&path)?.into_iter().enumerate() {
+                if let Some(secret) = from.secret.and_then(|secret| secret.name) {
+                    each(&secret, &|| {
+                        container().field("envFrom").entry(Some(&secret), position).field("secretRef.name")
+                    });
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -178,31 +225,6 @@ impl LegacyTokenMount<'_> {
             }
         }
     }
-
-    fn judge_env(&self, pod: &Workload<'_>, judged: Judged<'_>, findings: &mut Findings) -> Result<(), Misfit> {
-        let path = || object_path(&judged.place(pod));
-        for (position, env) in judged.container.read_env(&path)?.iter().enumerate() {
-            let place = || judged.place(pod).field("env").entry(env.name.as_deref(), position).field("valueFrom");
-            let from: ValueFrom<'_> = env.value_from.read_at(&|| object_path(&place()))?;
-            if let Some(secret) = from.secret.and_then(|secret| secret.name) {
-                self.judge_secret(&secret, findings, &|| place().field("secretKeyRef.name"));
-            }
-        }
-        Ok(())
-    }
-
-    fn judge_env_from(&self, pod: &Workload<'_>, judged: Judged<'_>, findings: &mut Findings) -> Result<(), Misfit> {
-        let path = || object_path(&judged.place(pod));
-        for (position, from) in judged.container.read_env_from(&path)?.into_iter().enumerate() {
-            if let Some(secret) = from.secret.and_then(|secret| secret.name) {
-                self.judge_secret(&secret, findings, &|| {
-                    let place = judged.place(pod).field("envFrom").entry(Some(&secret), position);
-                    place.field("secretRef.name")
-                });
-            }
-        }
-        Ok(())
-    }
 }
 
 impl<'a> LegacyTokenMount<'a> {
@@ -222,14 +244,8 @@ impl Check for LegacyTokenMount<'_> {
         };
         scene.each_container(pod, &mut |judged| {
             Self::judge_mounts(pod, judged, &legacy, findings);
-            // Most environments hold no such Secret; then nothing is built.
-            if judged.container.env.may_hold(&[self.0.sign("secretKeyRef")]) {
-                self.judge_env(pod, judged, findings)?;
-            }
-            if judged.container.env_from.may_hold(self.0.sign("secretRef")) {
-                self.judge_env_from(pod, judged, findings)?;
-            }
-            Ok(())
+            let each = &mut |secret: &str, place: &dyn Fn() -> Place| self.judge_secret(secret, findings, place);
+            Ok(self.0.each_env_secret(pod, judged, each)?)
         })
     }
 }

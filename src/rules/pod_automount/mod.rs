@@ -328,10 +328,9 @@ impl<'a> TokenContainer<'a> {
     }
 }
 
-/// Whether a container keeps the token. Not where containers see each other's
-/// files.
+/// Whether a container keeps the token. Not where other containers see its files.
 fn keeps(keepers: &[TokenContainer<'_>], spec: &PodSpec<'_>, container: &Container<'_>) -> bool {
-    spec.share_process_namespace != Some(true)
+    !spec.shares_processes()
         && keepers.iter().any(|keeper| {
             keeper.name.matches(container.name.as_deref().unwrap_or_default())
                 && keeper.is_image(&with_registry(container.image.as_deref().unwrap_or_default()))

@@ -250,10 +250,12 @@ fn a_token_container_is_of_the_registry(#[case] pattern: &str, #[case] image: &s
 
 #[test]
 fn a_token_container_that_shares_its_processes_keeps_nothing() {
-    let mut pod = meshed("kumahq/kuma-dp:2.9");
-    pod["spec"]["shareProcessNamespace"] = json!(true);
-    let answer = review(&create(&pod), &settings(&keeping()), &cluster("nothing"));
-    assert_eq!(answer["mutated_object"]["spec"]["volumes"], json!([]));
+    for field in ["shareProcessNamespace", "hostPID"] {
+        let mut pod = meshed("kumahq/kuma-dp:2.9");
+        pod["spec"][field] = json!(true);
+        let answer = review(&create(&pod), &settings(&keeping()), &cluster("nothing"));
+        assert_eq!(answer["mutated_object"]["spec"]["volumes"], json!([]), "{field}");
+    }
 }
 
 /// Ways to a token past the rule, or past its fix.

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `PersistentVolumes`, as far as they are a directory of a node.
+
+use super::meta::Meta;
+use super::pod::HostPath;
+use super::view::view;
+
+view! {
+    /// A `PersistentVolume`.
+    pub struct PersistentVolume<'a> {
+        /// The metadata; taken out by whoever reads the object.
+        pub metadata: Option<Meta<'a>> = "metadata",
+        spec: Option<PersistentVolumeSpec<'a>> = "spec",
+    }
+}
+
+view! {
+    /// Its specification.
+    pub struct PersistentVolumeSpec<'a> {
+        host_path: Option<HostPath<'a>> = "hostPath",
+        local: Option<HostPath<'a>> = "local",
+    }
+}
+
+impl PersistentVolume<'_> {
+    /// The paths on the node, each with its field in the specification.
+    pub fn node_paths(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let spec = self.spec.iter();
+        spec.flat_map(|spec| [("hostPath.path", &spec.host_path), ("local.path", &spec.local)])
+            .filter_map(|(field, source)| Some((field, source.as_ref()?.path.as_deref()?)))
+    }
+}
