@@ -234,6 +234,7 @@ fn resource(subject: SubjectKind) -> &'static str {
         SubjectKind::Secret => "secrets",
         SubjectKind::Binding => "rolebindings",
         SubjectKind::Role => "roles",
+        SubjectKind::PersistentVolume => "persistentvolumes",
     }
 }
 

@@ -142,7 +142,14 @@ fn manifests_load() -> Result<()> {
             let wanted = if spec["mode"] == json!("monitor") { "Ignore" } else { "Fail" };
             ensure!(spec["failurePolicy"] == json!(wanted), "{name}: failurePolicy must be {wanted}");
             let has_namespace = manifest["kind"] == json!("AdmissionPolicy");
-            ensure!(has_namespace || spec["namespaceSelector"].is_object(), "{name}: namespaceSelector");
+            // What has no namespace cannot be left out by it.
+            let is_cluster_wide = spec["rules"]
+                .as_array()
+                .is_some_and(|rules| rules.iter().all(|rule| rule["resources"] == json!(["persistentvolumes"])));
+            ensure!(
+                has_namespace || spec["namespaceSelector"].is_object() != is_cluster_wide,
+                "{name}: namespaceSelector"
+            );
             let is_settled = !text.contains("registry://") || text.contains(&module);
             ensure!(is_settled, "{name}: the module must be {module}, as in metadata.yml");
         }

@@ -35,6 +35,7 @@ const KINDS: &[Kind] = &[
     Kind { group: "", name: "Secret", resource: "secrets", namespaced: true, pod_path: None },
     Kind { group: "", name: "ConfigMap", resource: "configmaps", namespaced: true, pod_path: None },
     Kind { group: "", name: "Namespace", resource: "namespaces", namespaced: false, pod_path: None },
+    Kind { group: "", name: "PersistentVolume", resource: "persistentvolumes", namespaced: false, pod_path: None },
     Kind { group: "authentication.k8s.io", name: "TokenRequest", resource: "serviceaccounts", namespaced: true, pod_path: None },
     Kind { group: RBAC, name: "RoleBinding", resource: "rolebindings", namespaced: true, pod_path: None },
     Kind { group: RBAC, name: "ClusterRoleBinding", resource: "clusterrolebindings", namespaced: false, pod_path: None },

@@ -4,7 +4,8 @@
 //!
 //! kubelet keeps the volumes of every Pod of its node in one directory, tokens
 //! included; a container runtime's socket gives every container, and `/proc`
-//! the files of every process.
+//! the files of every process. A `PersistentVolume` leads there as well as a
+//! volume that is written into the Pod.
 //! <https://kubernetes.io/docs/concepts/storage/volumes/#hostpath>
 
 use super::tokens::object_path;
@@ -14,6 +15,7 @@ use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Scene, Stop, Workload};
 use crate::matching::cut;
 use crate::matching::glob::{self, Glob};
+use crate::object::place::Place;
 use crate::object::pod::{HostPath, Volume};
 use crate::object::view::{Misfit, Text};
 use crate::settings::action::CheckAction;
@@ -24,9 +26,9 @@ use crate::settings::reader::senseless;
 pub static RULE: Rule = Rule {
     id: "kubelet-host-path",
     summary: for_people("no volume opens the directories of the node that hold the credentials of others"),
-    subjects: &[SubjectKind::Pod],
+    subjects: &[SubjectKind::Pod, SubjectKind::PersistentVolume],
     params: &PARAMS,
-    wordings: &[&REACHES],
+    wordings: &[&OPENS, &OPENS_ON, &HOLDS, &BELOW],
     ability: Ability::Check { default: CheckAction::Warn },
 };
 
@@ -35,44 +37,77 @@ static PARAMS: [Param; 1] = [Param {
     kind: Kind::Globs(root_problem),
     default: r#"["/var/lib/kubelet", "/var/lib/k0s/kubelet", "/var/snap/microk8s/common/var/lib/kubelet"]"#,
     doc: for_people(
-        "kubelet's root directories, `pods` and `pki` in them are guarded; globs directory by directory; they count for `ephemeral-token-mount` too",
+        "kubelet's root directories, of which `pods`, `pki` and the kubeconfigs are guarded; globs directory by directory; they count for `ephemeral-token-mount` too",
     ),
 }];
 
-static REACHES: Wording = Wording {
-    name: "reaches",
+static OPENS: Wording = Wording {
+    name: "opens",
     template: "{} opens {} of the node, and with it the credentials of others; mount only the directory that is needed",
 };
+static OPENS_ON: Wording = Wording {
+    name: "opens-on",
+    template: "{} opens {} on nodes with {}, and with it the credentials of others; mount only the directory that is needed",
+};
+static HOLDS: Wording = Wording {
+    name: "holds",
+    template: "{} of the node holds credentials of others; mount another directory, or add an exemption",
+};
+static BELOW: Wording = Wording {
+    name: "below",
+    template: "{} is below {}, where the node keeps credentials; mount another directory, or add an exemption",
+};
 
-/// Guarded on every node, `/var/run` written as `/run`. The sockets are those
-/// of containerd (its own, Docker's, the one beside it in Bottlerocket), of its
-/// plugins, which change any container, of Docker, CRI-O, cri-dockerd, Podman, K3s,
-/// k0s and `MicroK8s`, the last two named pipes of Windows.
+/// Guarded on every node, `/var/run` written as `/run`: the control plane's and
+/// the CNI plugins' credentials, the files of every process, and the directories
+/// in which container runtimes keep their sockets and those of their shims and
+/// plugins, each of which starts or changes any container. They are those of
+/// containerd (its own, Docker's, the one beside it in Bottlerocket, K3s', k0s',
+/// `MicroK8s`'), of NRI, Docker, CRI-O, cri-dockerd, Podman and Kata Containers; the
+/// last two are named pipes of Windows.
+/// <https://github.com/containerd/containerd/blob/main/pkg/shim/util_unix.go>
 /// <https://github.com/containerd/nri>
-const EVERYWHERE: [&str; 18] = [
+const EVERYWHERE: [&str; 19] = [
     "/etc/kubernetes",
+    "/etc/cni/net.d",
     "/proc",
     "/run/secrets",
-    "/run/containerd/containerd.sock",
-    "/run/containerd/containerd.sock.ttrpc",
-    "/run/docker/containerd/containerd.sock",
-    "/run/host-containerd/containerd.sock",
-    "/run/nri/nri.sock",
+    "/run/containerd",
+    "/run/docker/containerd",
+    "/run/host-containerd",
+    "/run/k3s/containerd",
+    "/run/k0s",
+    "/var/snap/microk8s/common/run",
+    "/run/nri",
     "/run/docker.sock",
-    "/run/crio/crio.sock",
+    "/run/crio",
     "/run/cri-dockerd.sock",
     "/run/dockershim.sock",
-    "/run/podman/podman.sock",
-    "/run/k3s/containerd/containerd.sock",
-    "/run/k0s/containerd.sock",
-    "/var/snap/microk8s/common/run/containerd.sock",
+    "/run/podman",
+    "/run/vc",
     "/pipe/containerd-containerd",
     "/pipe/docker_engine",
 ];
 
 /// Guarded in each of kubelet's root directories; the sockets of plugins beside
 /// them are what drivers are there for.
-const IN_ROOT: [&str; 2] = ["pods", "pki"];
+const IN_ROOT: [&str; 4] = ["pods", "pki", "kubeconfig", "bootstrap-kubeconfig"];
+
+/// Directories that hold what is elsewhere on the node, too: a bind mount's
+/// source, or the deployment behind a link. With the operating system.
+/// <https://cloud.google.com/container-optimized-os/docs/concepts/disks-and-filesystem>
+/// <https://ostreedev.github.io/ostree/deployment/>
+/// <https://github.com/bottlerocket-os/bottlerocket-core-kit/blob/develop/packages/release/var.mount>
+const SECOND_NAMES: [(&str, &str); 6] = [
+    ("/mnt/stateful_partition", "Container-Optimized OS"),
+    ("/sysroot/ostree/deploy/*", OSTREE),
+    ("/sysroot/ostree/deploy/*/deploy/*", OSTREE),
+    ("/ostree/deploy/*", OSTREE),
+    ("/ostree/deploy/*/deploy/*", OSTREE),
+    ("/local", "Bottlerocket"),
+];
+
+const OSTREE: &str = "OSTree (CoreOS)";
 
 /// What is not to be opened.
 pub struct Guarded<'a> {
@@ -85,7 +120,7 @@ impl<'a> Guarded<'a> {
         Self { roots: params.globs(&PARAMS[0]) }
     }
 
-    /// The path of a volume that opens a guarded place, and that place.
+    /// The path of a volume that leads to a guarded place, and that place.
     ///
     /// # Errors
     /// [`Misfit`] when the volume cannot be read.
@@ -94,7 +129,7 @@ impl<'a> Guarded<'a> {
         workload: &Workload<'_>,
         index: usize,
         volume: &Volume<'s>,
-    ) -> Result<Option<(Text<'s>, String)>, Misfit> {
+    ) -> Result<Option<(Text<'s>, Reached)>, Misfit> {
         if volume.host_path.text().is_none() {
             return Ok(None);
         }
@@ -105,22 +140,91 @@ impl<'a> Guarded<'a> {
     }
 
     /// A path is one of Linux and one of Windows: nobody says which node it is for.
-    fn reached(&self, path: &str) -> Option<String> {
+    fn reached(&self, path: &str) -> Option<Reached> {
         let on_windows = || Some(on_windows(path)).filter(|other| other != path);
         self.reached_at(path).or_else(|| self.reached_at(&on_windows()?))
     }
 
-    fn reached_at(&self, path: &str) -> Option<String> {
+    fn reached_at(&self, path: &str) -> Option<Reached> {
         let path = segments(path);
-        for root in &self.roots {
-            let root = segments(root.as_str());
-            let is_reached = |directory: &&str| is_reached(&path, root.iter().copied().chain([*directory]));
-            if let Some(directory) = IN_ROOT.into_iter().find(is_reached) {
-                return Some(format!("/{}/{directory}", root.join("/")));
+        if let Some(reached) = self.reached_as(&path, "") {
+            return Some(reached);
+        }
+        for (name, system) in SECOND_NAMES {
+            if !is_reached(&path, cut::all(name, b'/').skip(1)) {
+                continue;
+            }
+            let depth = cut::all(name, b'/').skip(1).count();
+            let rest = path.get(depth..).unwrap_or_default().join("/");
+            if let Some(reached) = self.reached_as(&segments(&rest), name) {
+                let system = Some(system).filter(|_| reached.relation == Relation::Above);
+                return Some(Reached { system, ..reached });
             }
         }
-        let guarded = EVERYWHERE.into_iter().find(|guarded| is_reached(&path, cut::all(guarded, b'/').skip(1)));
-        guarded.map(str::to_owned)
+        None
+    }
+
+    /// What a path leads to below a directory, which is in front of it for people.
+    fn reached_as(&self, path: &[&str], directory: &str) -> Option<Reached> {
+        for root in &self.roots {
+            // Most paths are elsewhere; then nothing of the root is taken apart.
+            let mut names = cut::all(root.as_str(), b'/').skip(1);
+            let first = match (names.next(), names.next()) {
+                (Some("var"), Some("run")) => Some("run"),
+                (first, _) => first.filter(|first| !matches!(*first, "" | "." | "..")),
+            };
+            if !is_reached(path, first.into_iter()) {
+                continue;
+            }
+            let root = segments(root.as_str());
+            let is_reached = |name: &&str| is_reached(path, root.iter().copied().chain([*name]));
+            if let Some(name) = IN_ROOT.into_iter().find(is_reached) {
+                let guarded = [directory, "/", &root.join("/"), "/", name].concat();
+                return Some(Reached { relation: Relation::of(path.len(), root.len() + 1), guarded, system: None });
+            }
+        }
+        let is_reached = |guarded: &&str| is_reached(path, cut::all(guarded, b'/').skip(1));
+        let guarded = EVERYWHERE.into_iter().find(is_reached)?;
+        let depth = cut::all(guarded, b'/').skip(1).count();
+        Some(Reached {
+            relation: Relation::of(path.len(), depth),
+            guarded: [directory, guarded].concat(),
+            system: None,
+        })
+    }
+}
+
+/// What a path leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reached {
+    /// How the path stands to it.
+    pub relation: Relation,
+    /// The guarded place.
+    pub guarded: String,
+    /// The operating system on whose nodes it is there, if not on all.
+    system: Option<&'static str>,
+}
+
+/// How a path stands to a guarded place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Relation {
+    /// It leads to a directory that the place is in.
+    Above,
+    /// It is the place.
+    At,
+    /// It leads to a part of the place.
+    Below,
+}
+
+impl Relation {
+    const fn of(path: usize, guarded: usize) -> Self {
+        if path < guarded {
+            Self::Above
+        } else if path == guarded {
+            Self::At
+        } else {
+            Self::Below
+        }
     }
 }
 
@@ -186,14 +290,30 @@ impl<'a> KubeletHostPath<'a> {
 
 impl Check for KubeletHostPath<'_> {
     fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        if let Some(volume) = scene.persistent_volume() {
+            for (field, path) in volume.node_paths() {
+                if let Some(reached) = self.0.reached(path) {
+                    add(findings, Place::at("spec").field(field), path, &reached);
+                }
+            }
+        }
         let Some(workload) = scene.workload() else { return Ok(()) };
         for (index, volume) in workload.spec.volumes.iter().enumerate() {
             if let Some((path, reached)) = self.0.reached_by(workload, index, volume)? {
-                let place = workload.volume_place(index, volume).field("hostPath.path");
-                findings.add(place, &REACHES, &[&path, &reached]);
+                add(findings, workload.volume_place(index, volume).field("hostPath.path"), &path, &reached);
             }
         }
         Ok(())
+    }
+}
+
+fn add(findings: &mut Findings, place: Place, path: &str, reached: &Reached) {
+    let guarded = reached.guarded.as_str();
+    match (reached.relation, reached.system) {
+        (Relation::Above, None) => findings.add(place, &OPENS, &[path, guarded]),
+        (Relation::Above, Some(system)) => findings.add(place, &OPENS_ON, &[path, guarded, system]),
+        (Relation::At, _) => findings.add(place, &HOLDS, &[path]),
+        (Relation::Below, _) => findings.add(place, &BELOW, &[path, guarded]),
     }
 }
 

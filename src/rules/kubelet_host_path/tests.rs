@@ -41,7 +41,10 @@ fn every_text_in_full() {
 #[case::k0s_plugins("/var/lib/k0s/kubelet/plugins")]
 #[case::begins_alike("/var/lib/kubelet/pods2")]
 #[case::another_kubelet("/var/lib/kubelets/pods")]
-#[case::cni("/etc/cni/net.d")]
+#[case::cni_binaries("/opt/cni/bin")]
+#[case::disks("/mnt/disks/ssd0")]
+#[case::local_data("/local/data")]
+#[case::ostree_config("/sysroot/ostree/repo")]
 #[case::dev("/dev")]
 #[case::sys("/sys")]
 #[case::modules("/lib/modules")]
@@ -56,57 +59,131 @@ fn fine(#[case] path: &str) {
 /// Equal to, above and below each of the guarded places, written in every way
 /// that leads there.
 #[rstest]
-#[case::root("/", "/var/lib/kubelet/pods")]
-#[case::var("/var", "/var/lib/kubelet/pods")]
-#[case::kubelet("/var/lib/kubelet", "/var/lib/kubelet/pods")]
-#[case::pods("/var/lib/kubelet/pods", "/var/lib/kubelet/pods")]
-#[case::a_pods_token("/var/lib/kubelet/pods/8d0f/volumes/kubernetes.io~projected", "/var/lib/kubelet/pods")]
-#[case::pki("/var/lib/kubelet/pki", "/var/lib/kubelet/pki")]
-#[case::k0s("/var/lib/k0s", "/var/lib/k0s/kubelet/pods")]
-#[case::microk8s("/var/snap/microk8s/common/var/lib/kubelet/pki/x", "/var/snap/microk8s/common/var/lib/kubelet/pki")]
-#[case::etc("/etc", "/etc/kubernetes")]
-#[case::admin("/etc/kubernetes/admin.conf", "/etc/kubernetes")]
-#[case::proc("/proc", "/proc")]
-#[case::the_root_of_a_process("/proc/1/root/var/lib", "/proc")]
-#[case::secrets("/var/run/secrets/kubernetes.io", "/run/secrets")]
-#[case::secrets_by_their_real_name("/run/secrets", "/run/secrets")]
-#[case::run("/run", "/run/secrets")]
-#[case::var_run("/var/run", "/run/secrets")]
-#[case::docker("/var/run/docker.sock", "/run/docker.sock")]
-#[case::docker_by_its_real_name("/run/docker.sock", "/run/docker.sock")]
-#[case::containerd("/run/containerd", "/run/containerd/containerd.sock")]
-#[case::crio("/var/run/crio/crio.sock", "/run/crio/crio.sock")]
-#[case::k3s("/run/k3s/containerd/containerd.sock", "/run/k3s/containerd/containerd.sock")]
-#[case::slash_at_the_end("/var/lib/kubelet/", "/var/lib/kubelet/pods")]
-#[case::two_slashes("//var//lib/kubelet/pods", "/var/lib/kubelet/pods")]
-#[case::dots("/var/./lib/kubelet/./pods", "/var/lib/kubelet/pods")]
-#[case::and_back("/var/lib/kubelet/plugins/../pods", "/var/lib/kubelet/pods")]
-#[case::and_back_beyond_the_root("/../../var/lib/kubelet/pods", "/var/lib/kubelet/pods")]
-#[case::back_to_the_root("/var/log/../..", "/var/lib/kubelet/pods")]
-#[case::no_slash_at_the_beginning("var/lib/kubelet/pods", "/var/lib/kubelet/pods")]
-#[case::dot_alone(".", "/var/lib/kubelet/pods")]
-#[case::windows("C:\\var\\lib\\kubelet\\pods", "/var/lib/kubelet/pods")]
-#[case::windows_slashes("c:/Var/Lib/Kubelet/Pods", "/var/lib/kubelet/pods")]
-#[case::windows_without_a_drive("/Var/Lib/Kubelet/pods", "/var/lib/kubelet/pods")]
-#[case::windows_verbatim("\\\\?\\C:\\var\\lib\\kubelet\\pods", "/var/lib/kubelet/pods")]
-#[case::windows_device("\\\\.\\C:\\var\\lib\\kubelet\\pods", "/var/lib/kubelet/pods")]
-#[case::windows_share("\\\\localhost\\c$\\var\\lib\\kubelet\\pods", "/var/lib/kubelet/pods")]
-#[case::windows_verbatim_share("\\\\?\\UNC\\localhost\\C$\\var\\lib", "/var/lib/kubelet/pods")]
-#[case::windows_whole_share("\\\\localhost\\c$", "/var/lib/kubelet/pods")]
-#[case::windows_dot_behind_a_name("C:\\var.\\lib \\kubelet\\pods", "/var/lib/kubelet/pods")]
-#[case::windows_and_back("C:\\var\\lib\\x\\..\\kubelet\\pods", "/var/lib/kubelet/pods")]
-#[case::dockers_containerd("/run/docker/containerd/containerd.sock", "/run/docker/containerd/containerd.sock")]
-#[case::bottlerockets_containerd("/run/host-containerd/containerd.sock", "/run/host-containerd/containerd.sock")]
-#[case::ttrpc("/run/containerd/containerd.sock.ttrpc", "/run/containerd/containerd.sock.ttrpc")]
-#[case::plugins_of_runtimes("/var/run/nri/nri.sock", "/run/nri/nri.sock")]
-#[case::windows_drive("C:\\", "/var/lib/kubelet/pods")]
-#[case::windows_pipe("\\\\.\\pipe\\docker_engine", "/pipe/docker_engine")]
-#[case::windows_pipe_of_containerd("\\\\.\\PIPE\\containerd-containerd", "/pipe/containerd-containerd")]
-fn bypass(#[case] path: &str, #[case] reached: &str) {
+#[case::root("/", "opens /var/lib/kubelet/pods")]
+#[case::var("/var", "opens /var/lib/kubelet/pods")]
+#[case::kubelet("/var/lib/kubelet", "opens /var/lib/kubelet/pods")]
+#[case::pods("/var/lib/kubelet/pods", "holds /var/lib/kubelet/pods")]
+#[case::a_pods_token("/var/lib/kubelet/pods/8d0f/volumes/kubernetes.io~projected", "below /var/lib/kubelet/pods")]
+#[case::pki("/var/lib/kubelet/pki", "holds /var/lib/kubelet/pki")]
+#[case::k0s("/var/lib/k0s", "opens /var/lib/k0s/kubelet/pods")]
+#[case::microk8s(
+    "/var/snap/microk8s/common/var/lib/kubelet/pki/x",
+    "below /var/snap/microk8s/common/var/lib/kubelet/pki"
+)]
+#[case::etc("/etc", "opens /etc/kubernetes")]
+#[case::admin("/etc/kubernetes/admin.conf", "below /etc/kubernetes")]
+#[case::proc("/proc", "holds /proc")]
+#[case::the_root_of_a_process("/proc/1/root/var/lib", "below /proc")]
+#[case::secrets("/var/run/secrets/kubernetes.io", "below /run/secrets")]
+#[case::secrets_by_their_real_name("/run/secrets", "holds /run/secrets")]
+#[case::run("/run", "opens /run/secrets")]
+#[case::var_run("/var/run", "opens /run/secrets")]
+#[case::docker("/var/run/docker.sock", "holds /run/docker.sock")]
+#[case::docker_by_its_real_name("/run/docker.sock", "holds /run/docker.sock")]
+#[case::containerd("/run/containerd", "holds /run/containerd")]
+#[case::crio("/var/run/crio/crio.sock", "below /run/crio")]
+#[case::k3s("/run/k3s/containerd/containerd.sock", "below /run/k3s/containerd")]
+#[case::slash_at_the_end("/var/lib/kubelet/", "opens /var/lib/kubelet/pods")]
+#[case::two_slashes("//var//lib/kubelet/pods", "holds /var/lib/kubelet/pods")]
+#[case::dots("/var/./lib/kubelet/./pods", "holds /var/lib/kubelet/pods")]
+#[case::and_back("/var/lib/kubelet/plugins/../pods", "holds /var/lib/kubelet/pods")]
+#[case::and_back_beyond_the_root("/../../var/lib/kubelet/pods", "holds /var/lib/kubelet/pods")]
+#[case::back_to_the_root("/var/log/../..", "opens /var/lib/kubelet/pods")]
+#[case::no_slash_at_the_beginning("var/lib/kubelet/pods", "holds /var/lib/kubelet/pods")]
+#[case::dot_alone(".", "opens /var/lib/kubelet/pods")]
+#[case::windows("C:\\var\\lib\\kubelet\\pods", "holds /var/lib/kubelet/pods")]
+#[case::windows_slashes("c:/Var/Lib/Kubelet/Pods", "holds /var/lib/kubelet/pods")]
+#[case::windows_without_a_drive("/Var/Lib/Kubelet/pods", "holds /var/lib/kubelet/pods")]
+#[case::windows_verbatim("\\\\?\\C:\\var\\lib\\kubelet\\pods", "holds /var/lib/kubelet/pods")]
+#[case::windows_device("\\\\.\\C:\\var\\lib\\kubelet\\pods", "holds /var/lib/kubelet/pods")]
+#[case::windows_share("\\\\localhost\\c$\\var\\lib\\kubelet\\pods", "holds /var/lib/kubelet/pods")]
+#[case::windows_verbatim_share("\\\\?\\UNC\\localhost\\C$\\var\\lib", "opens /var/lib/kubelet/pods")]
+#[case::windows_whole_share("\\\\localhost\\c$", "opens /var/lib/kubelet/pods")]
+#[case::windows_dot_behind_a_name("C:\\var.\\lib \\kubelet\\pods", "holds /var/lib/kubelet/pods")]
+#[case::windows_and_back("C:\\var\\lib\\x\\..\\kubelet\\pods", "holds /var/lib/kubelet/pods")]
+#[case::dockers_containerd("/run/docker/containerd/containerd.sock", "below /run/docker/containerd")]
+#[case::bottlerockets_containerd("/run/host-containerd/containerd.sock", "below /run/host-containerd")]
+#[case::ttrpc("/run/containerd/containerd.sock.ttrpc", "below /run/containerd")]
+#[case::plugins_of_runtimes("/var/run/nri/nri.sock", "below /run/nri")]
+#[case::windows_drive("C:\\", "opens /var/lib/kubelet/pods")]
+#[case::windows_pipe("\\\\.\\pipe\\docker_engine", "holds /pipe/docker_engine")]
+#[case::windows_pipe_of_containerd("\\\\.\\PIPE\\containerd-containerd", "holds /pipe/containerd-containerd")]
+#[case::shim_socket("/run/containerd/s/0f1e", "below /run/containerd")]
+#[case::shim_sockets("/run/containerd/s", "below /run/containerd")]
+#[case::k3s_ttrpc("/run/k3s/containerd/containerd.sock.ttrpc", "below /run/k3s/containerd")]
+#[case::k0s_ttrpc("/run/k0s/containerd.sock.ttrpc", "below /run/k0s")]
+#[case::kata("/run/vc/sbs", "below /run/vc")]
+#[case::cni("/etc/cni/net.d", "holds /etc/cni/net.d")]
+#[case::above_cni("/etc/cni", "opens /etc/cni/net.d")]
+#[case::cni_kubeconfig("/etc/cni/net.d/calico-kubeconfig", "below /etc/cni/net.d")]
+#[case::below_etc_kubernetes("/etc/kubernetes/cni/net.d", "below /etc/kubernetes")]
+#[case::kubeconfig("/var/lib/kubelet/kubeconfig", "holds /var/lib/kubelet/kubeconfig")]
+#[case::bootstrap_kubeconfig("/var/lib/kubelet/bootstrap-kubeconfig", "holds /var/lib/kubelet/bootstrap-kubeconfig")]
+#[case::cos("/mnt/stateful_partition/var/lib/kubelet/pods", "holds /mnt/stateful_partition/var/lib/kubelet/pods")]
+#[case::cos_a_pods_token(
+    "/mnt/stateful_partition/var/lib/kubelet/pods/8d0f",
+    "below /mnt/stateful_partition/var/lib/kubelet/pods"
+)]
+#[case::cos_above(
+    "/mnt/stateful_partition/var",
+    "opens /mnt/stateful_partition/var/lib/kubelet/pods on nodes with Container-Optimized OS"
+)]
+#[case::cos_above_all(
+    "/mnt",
+    "opens /mnt/stateful_partition/var/lib/kubelet/pods on nodes with Container-Optimized OS"
+)]
+#[case::cos_run("/mnt/stateful_partition/var/run/docker.sock", "holds /mnt/stateful_partition/run/docker.sock")]
+#[case::rhcos(
+    "/sysroot/ostree/deploy/rhcos/var/lib/kubelet",
+    "opens /sysroot/ostree/deploy/*/var/lib/kubelet/pods on nodes with OSTree (CoreOS)"
+)]
+#[case::rhcos_etc(
+    "/sysroot/ostree/deploy/rhcos/deploy/0a1b.0/etc/kubernetes/ca.crt",
+    "below /sysroot/ostree/deploy/*/deploy/*/etc/kubernetes"
+)]
+#[case::rhcos_by_its_link("/ostree/deploy/rhcos/var/lib/kubelet/pki", "holds /ostree/deploy/*/var/lib/kubelet/pki")]
+#[case::rhcos_above("/sysroot", "opens /sysroot/ostree/deploy/*/var/lib/kubelet/pods on nodes with OSTree (CoreOS)")]
+#[case::bottlerocket("/local/var/lib/kubelet/pods", "holds /local/var/lib/kubelet/pods")]
+#[case::bottlerocket_above("/local", "opens /local/var/lib/kubelet/pods on nodes with Bottlerocket")]
+fn bypass(#[case] path: &str, #[case] expected: &str) {
     let answer = judged(path, &json!("reject"));
     assert_eq!(word(&answer), "reject");
-    let expected = format!("opens {reached} of the node");
-    assert!(said(&answer, ID)[0].contains(&expected), "{answer}");
+    assert_eq!(said(&answer, ID), [format!("spec.volumes[node].hostPath.path: {}", text(path, expected))]);
+}
+
+/// The text of a finding, which is here said in short.
+fn text(path: &str, expected: &str) -> String {
+    const ONLY: &str = "mount only the directory that is needed";
+    let (relation, guarded) = expected.split_once(' ').unwrap();
+    match (relation, guarded.split_once(" on nodes with ")) {
+        ("opens", None) => format!("{path} opens {guarded} of the node, and with it the credentials of others; {ONLY}"),
+        ("opens", Some((guarded, system))) => {
+            format!("{path} opens {guarded} on nodes with {system}, and with it the credentials of others; {ONLY}")
+        }
+        ("holds", _) => {
+            format!("{path} of the node holds credentials of others; mount another directory, or add an exemption")
+        }
+        _ => format!(
+            "{path} is below {guarded}, where the node keeps credentials; mount another directory, or add an exemption"
+        ),
+    }
+}
+
+/// A `PersistentVolume` brings such a directory into a Pod that only names a claim.
+#[rstest]
+#[case::host_path(json!({"hostPath": {"path": "/var/lib/kubelet/pods"}}), &["spec.hostPath.path: /var/lib/kubelet/pods of the node holds credentials of others; mount another directory, or add an exemption"])]
+#[case::local(json!({"local": {"path": "/proc/1/root"}}), &["spec.local.path: /proc/1/root is below /proc, where the node keeps credentials; mount another directory, or add an exemption"])]
+#[case::harmless(json!({"hostPath": {"path": "/mnt/data"}}), &[])]
+#[case::of_a_driver(json!({"csi": {"driver": "ebs.csi.aws.com", "volumeHandle": "vol-1"}}), &[])]
+fn persistent_volumes(#[case] spec: Value, #[case] expected: &[&str]) {
+    let volume = json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "data"}, "spec": spec});
+    let mut request = create(&volume);
+    request["namespace"] = json!("");
+    assert_eq!(said(&review(&request, &settings(&json!("reject")), &quiet_cluster()), ID), expected);
+    // Its source cannot change, so what changes it is never refused.
+    let mut request = update(&volume, &volume);
+    request["namespace"] = json!("");
+    assert_eq!(review(&request, &settings(&json!("reject")), &quiet_cluster()), json!({"accepted": true}));
 }
 
 /// A mount of a part of the volume does not make the volume smaller.
@@ -120,11 +197,15 @@ fn bypass_by_sub_path() {
 
 #[test]
 fn roots_of_ones_own() {
-    let params = json!({"action": "reject", "roots": ["/data/kubelet", "/mnt/*/kubelet/"]});
+    let params =
+        json!({"action": "reject", "roots": ["/data/kubelet", "/mnt/*/kubelet/", "/var/run/kubelet", "//x/y", "/./z"]});
     let reviewed = |path: &str| word(&judged(path, &params));
     assert_eq!(reviewed("/data/kubelet/pods"), "reject");
     assert_eq!(reviewed("/mnt/disk1/kubelet/pki"), "reject");
     assert_eq!(reviewed("/mnt"), "reject");
+    assert_eq!(reviewed("/run/kubelet/pods"), "reject");
+    assert_eq!(reviewed("/x/y/pki"), "reject");
+    assert_eq!(reviewed("/z/pods/x"), "reject");
     assert_eq!(reviewed("/mnt/disk1/sub/kubelet/pods"), "fine");
     // The list takes the place of the default; the rest stays guarded.
     assert_eq!(reviewed("/var/lib/kubelet/pods"), "fine");
