@@ -16,12 +16,13 @@ pub fn any(words: &[&str], text: &str) -> bool {
     is_found
 }
 
-/// Which of the words are in the text.
+/// Which of the words are in the text: one bit for each, by its position. At most
+/// 32 words.
 #[must_use]
-pub fn found<const N: usize>(words: [&str; N], text: &str) -> [bool; N] {
-    let mut found = [false; N];
-    each(&words, text, &mut |position| {
-        found.get_mut(position).into_iter().for_each(|found| *found = true);
+pub fn found(words: &[&str], text: &str) -> u32 {
+    let mut found = 0;
+    each(words, text, &mut |position| {
+        found |= 1 << position;
         false
     });
     found
@@ -64,6 +65,7 @@ mod tests {
 
     #[test]
     fn finds_all_that_are_there() {
-        assert_eq!(found(["AWS_", "AZURE_", "A", "x"], "AZURE_AWS"), [false, true, true, false]);
+        assert_eq!(found(&["AWS_", "AZURE_", "A", "x"], "AZURE_AWS"), 0b0110);
+        assert_eq!(found(&["x"; 32], "x"), u32::MAX);
     }
 }

@@ -16,13 +16,54 @@ use crate::matching::word;
 #[derive(Debug, Default)]
 pub struct Environment<'a> {
     raw: Raw<'a>,
-    found: OnceCell<[bool; MARKS.len()]>,
+    found: OnceCell<u32>,
 }
 
-/// What the words that rules look for begin with; the last one is that of
-/// escapes, behind which anything may be.
-const MARKS: [&str; 8] =
-    ["-token-", "secretKeyRef", "AWS_", "AZURE_", "GOOGLE_APPLICATION_CREDENTIALS_JSON", "AKIA", "ASIA", "\\"];
+/// Words that rules look for in an environment, or what those begin with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Marks(u32);
+
+/// The words, each with its bit by its position.
+const WORDS: [&str; 9] = [
+    // An escape, behind which anything may be.
+    "\\",
+    "-token-",
+    "secretKeyRef",
+    "AWS_",
+    "AZURE_",
+    "GOOGLE_APPLICATION_CREDENTIALS_JSON",
+    "AKIA",
+    "ASIA",
+    JAVA_PROPERTY,
+];
+
+impl Marks {
+    const ESCAPE: Self = Self(1);
+    /// In the name of a legacy token's Secret.
+    pub const LEGACY_TOKEN: Self = Self(1 << 1);
+    /// The value of a variable comes from a Secret.
+    pub const SECRET: Self = Self(1 << 2);
+    /// Variables of AWS.
+    pub const AWS: Self = Self(1 << 3);
+    /// Variables of Azure.
+    pub const AZURE: Self = Self(1 << 4);
+    /// The variable that holds a key of Google Cloud.
+    pub const GOOGLE_KEY: Self = Self(1 << 5);
+    /// Ids of AWS access keys.
+    pub const KEY_ID: Self = Self(1 << 6 | 1 << 7);
+    /// A property of Java's SDK of AWS.
+    pub const JAVA: Self = Self(1 << 8);
+
+    /// These and those.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// What is in an option of the JVM that sets a system property for the SDK of AWS,
+/// behind the dash: dashes are frequent.
+const JAVA_PROPERTY: &str = "Daws.";
 
 impl<'a> View<'a> for Environment<'a> {
     fn fill(&mut self, json: &mut Cursor<'a>) -> Read<()> {
@@ -33,15 +74,43 @@ impl<'a> View<'a> for Environment<'a> {
 impl Environment<'_> {
     /// Whether one of these words may be in it. False is certain.
     #[must_use]
+    #[inline]
+    pub fn may_hold(&self, marks: Marks) -> bool {
+        let found = self.found.get_or_init(|| self.raw.text().map_or(0, |text| word::found(&WORDS, text)));
+        found & marks.and(Marks::ESCAPE).0 != 0
+    }
+}
+
+/// A command or its arguments, a list of texts, as text.
+#[derive(Debug, Default)]
+pub struct Arguments<'a> {
+    raw: Raw<'a>,
+    /// Whether the container's environment, command or arguments may set a property
+    /// of Java: two rules ask, and all is gone through once.
+    sets_java_property: OnceCell<bool>,
+}
+
+impl<'a> View<'a> for Arguments<'a> {
+    fn fill(&mut self, json: &mut Cursor<'a>) -> Read<()> {
+        self.raw.fill(json)
+    }
+}
+
+impl<'a> Arguments<'a> {
+    /// Whether one of the texts may set a property for the SDK of AWS. False is
+    /// certain.
+    #[must_use]
+    pub fn may_set_java_property(&self) -> bool {
+        self.raw.may_hold(JAVA_PROPERTY)
+    }
+
+    /// The texts, read now; `path` is for errors.
+    ///
+    /// # Errors
+    /// [`Misfit`] when they are not a list of texts.
     #[inline(never)]
-    pub fn may_hold(&self, words: &[&str]) -> bool {
-        let Some(text) = self.raw.text() else { return false };
-        let found = self.found.get_or_init(|| word::found(MARKS, text));
-        let may_hold = |word: &&str| match MARKS.iter().position(|mark| word.starts_with(mark)) {
-            Some(mark) => found.get(mark) == Some(&true),
-            None => word::any(&[word], text),
-        };
-        found.last() == Some(&true) || words.iter().any(may_hold)
+    pub fn read(&self, path: &dyn Fn() -> String) -> Result<Vec<Text<'a>>, Misfit> {
+        self.raw.read_at(path)
     }
 }
 
@@ -95,6 +164,16 @@ impl Env<'_> {
 }
 
 impl<'a> Container<'a> {
+    /// Whether an option of the JVM may set a property for the SDK of AWS. False
+    /// is certain.
+    #[must_use]
+    #[inline]
+    pub fn may_set_java_property(&self) -> bool {
+        *self.args.sets_java_property.get_or_init(|| {
+            self.env.may_hold(Marks::JAVA) || self.command.may_set_java_property() || self.args.may_set_java_property()
+        })
+    }
+
     /// The environment variables; `base` is the container's path, for errors.
     ///
     /// # Errors
@@ -147,7 +226,7 @@ mod tests {
     fn a_word_that_is_written_with_escapes_may_be_there() {
         let container: Container<'_> =
             view::read(r#"{"env":[{"name":"A"}],"envFrom":[{"secr\u0065tRef":{}}]}"#, "").unwrap();
-        assert!(!container.env.may_hold(&["secretKeyRef"]));
+        assert!(!container.env.may_hold(Marks::SECRET));
         assert!(container.env_from.may_hold("secretRef"));
         assert!(!container.target.may_hold("x"));
     }

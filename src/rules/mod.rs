@@ -19,6 +19,7 @@ pub mod identity_editors;
 pub mod identity_env;
 pub mod identity_injection;
 pub mod irsa_injection;
+pub mod java_options;
 pub mod kubelet_host_path;
 pub mod legacy_token_mount;
 pub mod legacy_token_secret;

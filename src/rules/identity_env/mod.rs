@@ -14,13 +14,13 @@ use std::cell::OnceCell;
 use super::cloud::{self, Cloud, Declared, Identities};
 use super::role_arn::{self, Holder, RoleRules};
 use super::tokens::object_path;
-use super::{Ability, Check, Rule};
+use super::{Ability, Check, Rule, java_options};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Judged, Scene, Stop, Workload};
 use crate::matching::names::Names;
 use crate::matching::word;
-use crate::object::env::Env;
+use crate::object::env::{Env, Marks};
 use crate::object::place::Place;
 use crate::object::pod::ContainerList;
 use crate::settings::action::CheckAction;
@@ -83,6 +83,14 @@ const KNOWN: [&str; 5] = [
     cloud::AWS_CONTAINER_TOKEN,
 ];
 
+/// The system property by which AWS' SDK for Java takes a role, without `aws.` in
+/// front. It comes before the environment, so that the token which the webhook
+/// injects is used for this role.
+const JAVA_ROLE: &str = "roleArn";
+
+/// The one by which it takes the file with the token.
+const JAVA_TOKEN_FILE: &str = "webIdentityTokenFile";
+
 pub(super) struct IdentityEnv {
     is_external: bool,
 }
@@ -99,8 +107,11 @@ impl Check for IdentityEnv {
         let (identities, rules) = (Identities::new(scene, pod), OnceCell::new());
         let (skip_list, skipped) = (OnceCell::new(), OnceCell::new());
         scene.each_container(pod, &mut |judged| {
+            if judged.container.may_set_java_property() {
+                self.judge_java((scene, pod, &rules), &identities, judged, findings)?;
+            }
             // Most environments know nothing of AWS; then nothing is built.
-            if !judged.container.env.may_hold(&["AWS_"]) {
+            if !judged.container.env.may_hold(Marks::AWS) {
                 return Ok(());
             }
             let variables = judged.container.read_env(&|| object_path(&judged.place(pod)))?;
@@ -136,6 +147,31 @@ struct Judgement<'j, 's> {
 }
 
 impl IdentityEnv {
+    #[cold]
+    fn judge_java<'s>(
+        &self,
+        (scene, pod, rules): (&Scene<'s>, &Workload<'_>, &OnceCell<RoleRules<'s>>),
+        identities: &Identities<'_, '_>,
+        judged: Judged<'_>,
+        findings: &mut Findings,
+    ) -> Result<(), Stop> {
+        let (mut roles, mut is_half) = (Vec::new(), true);
+        java_options::each_property(pod, judged, &[JAVA_ROLE, JAVA_TOKEN_FILE], &mut |place, property| {
+            if property.name == JAVA_ROLE {
+                roles.push((place, property.value.to_owned(), !property.is_reference()));
+            } else {
+                is_half = false;
+            }
+            Ok(())
+        })?;
+        for (place, value, is_written) in roles {
+            let declared = if self.is_external { Declared::Unknown } else { identities.of(Cloud::Aws)? };
+            let role = WrittenRole { value: &value, is_unset: false, is_written, source: &value, is_injected: true };
+            role.judge((scene, pod, rules), (declared, is_half), place, findings);
+        }
+        Ok(())
+    }
+
     fn judge_variable(
         &self,
         judgement: &Judgement<'_, '_>,
@@ -164,7 +200,7 @@ impl IdentityEnv {
 impl Judgement<'_, '_> {
     /// Whether the webhook would see to this container.
     fn is_webhooks(&self) -> Result<bool, Stop> {
-        if self.judged.list == ContainerList::Ephemeral {
+        if self.judged.list == ContainerList::Ephemeral || self.pod.label(cloud::SKIP_LABEL)?.is_some() {
             return Ok(false);
         }
         let (list, names) = self.skipped;
@@ -182,32 +218,63 @@ impl Judgement<'_, '_> {
     fn judge_role(
         &self,
         variable: &Env<'_>,
-        (declared, is_half): (Declared<'_>, bool),
+        declared: (Declared<'_>, bool),
         place: Place,
         findings: &mut Findings,
     ) -> Result<(), Stop> {
-        let path = || object_path(&place);
-        let value = variable.literal(&path)?;
-        let is_unset = value.is_empty() && variable.value_from.text().is_none();
-        // Kubelet fills in `$(NAME)`.
-        let is_written = !value.is_empty() && !word::any(&["$("], &value);
-        let rules = self.rules.get_or_init(|| self.scene.params_of(&role_arn::RULE, RoleRules::read));
-        let account = self.pod.spec.account();
-        let key = || Cloud::Aws.key(self.scene.common);
-        let source = variable.source();
+        let value = variable.literal(&|| object_path(&place))?;
+        let role = WrittenRole {
+            value: &value,
+            is_unset: value.is_empty() && variable.value_from.text().is_none(),
+            // Kubelet fills in `$(NAME)`.
+            is_written: !value.is_empty() && !word::any(&["$("], &value),
+            source: variable.source(),
+            is_injected: self.has_token,
+        };
+        role.judge((self.scene, self.pod, self.rules), declared, place, findings);
+        Ok(())
+    }
+}
+
+/// A role that is written into a container.
+struct WrittenRole<'v> {
+    value: &'v str,
+    /// Whether there is none after all.
+    is_unset: bool,
+    /// Whether the value is the role, not a reference to it.
+    is_written: bool,
+    /// What the value is, or comes from; never shown.
+    source: &'v str,
+    /// Whether the webhook wrote it, if it is the account's.
+    is_injected: bool,
+}
+
+impl WrittenRole<'_> {
+    /// `is_half`: whether it comes without a token.
+    fn judge<'s>(
+        &self,
+        (scene, pod, rules): (&Scene<'s>, &Workload<'_>, &OnceCell<RoleRules<'s>>),
+        (declared, is_half): (Declared<'_>, bool),
+        place: Place,
+        findings: &mut Findings,
+    ) {
+        let Self { value, is_unset, is_written, source, is_injected } = *self;
+        let rules = rules.get_or_init(|| scene.params_of(&role_arn::RULE, RoleRules::read));
+        let account = pod.spec.account();
+        let key = || Cloud::Aws.key(scene.common);
         match declared {
             Declared::Identity(role) if is_written && *value == *rules.injected(role) => {
-                if self.has_token {
-                    return Ok(());
+                if is_injected {
+                    return;
                 }
             }
             Declared::Identity(_) if !is_written && !is_unset => {
                 findings.add(place, &UNREADABLE, &[account, &key(), source]);
-                return Ok(());
+                return;
             }
             Declared::Identity(role) => {
                 findings.add(place, &OTHER, &[account, &rules.injected(role), source]);
-                return Ok(());
+                return;
             }
             Declared::Nothing if !is_half && !is_unset => {
                 findings.add(place.clone(), &NO_ROLE, &[account, &key(), source]);
@@ -215,14 +282,13 @@ impl Judgement<'_, '_> {
             Declared::Nothing | Declared::Unknown => {}
         }
         if is_written {
-            let holder = Holder { namespace: self.scene.request.namespace(), account };
-            for refusal in rules.refusals(&value, holder) {
-                findings.add(place.clone(), &REFUSED, &[&refusal.without_value(&value), source]);
+            let holder = Holder { namespace: scene.request.namespace(), account };
+            for refusal in rules.refusals(value, holder) {
+                findings.add(place.clone(), &REFUSED, &[&refusal.without_value(value), source]);
             }
         } else if !is_unset && rules.has_lists() {
             findings.add(place, &UNREADABLE, &[account, &key(), source]);
         }
-        Ok(())
     }
 }
 

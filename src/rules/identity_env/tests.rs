@@ -460,3 +460,56 @@ fn wrong_parameters() {
         ["rules.identity-env.roleSource: unknown value configMap; there are serviceAccount, external"]
     );
 }
+
+fn java(option: &str) -> Value {
+    json!([{"name": "JAVA_TOOL_OPTIONS", "value": format!("-Xmx1g {option}")}])
+}
+
+/// Java's SDK reads its own properties before the environment, and the token that
+/// the webhook injects goes with the role that they name.
+#[test]
+fn bypass_by_a_property_of_java() {
+    let option = format!("-Daws.roleArn={OTHER}");
+    assert_eq!(
+        lines(&java(&option), &settings(), &with_role()),
+        [
+            "spec.containers[web].env[JAVA_TOOL_OPTIONS]: is not the role of ServiceAccount app (arn:aws:iam::123456789012:role/app); remove it, or use a ServiceAccount with the role that is meant"
+        ]
+    );
+    let args = |field: &str| {
+        let pod =
+            tokenless_pod(&json!({"containers": [{"name": "web", "image": "i", field: ["java", &option, "-jar"]}]}));
+        said(&review(&create(&pod), &settings(), &with_role()), ID)
+    };
+    for field in ["command", "args"] {
+        assert_eq!(
+            args(field),
+            [format!(
+                "spec.containers[web].{field}[1]: is not the role of ServiceAccount app (arn:aws:iam::123456789012:role/app); remove it, or use a ServiceAccount with the role that is meant"
+            )]
+        );
+    }
+}
+
+#[rstest]
+#[case::the_accounts_own(format!("-Daws.roleArn={ROLE}"), with_role(), 0)]
+#[case::reference("-Daws.roleArn=$(ROLE)".to_owned(), with_role(), 1)]
+#[case::without_a_token(format!("-Daws.roleArn={OTHER}"), quiet_cluster(), 0)]
+#[case::with_a_token(format!("-Daws.roleArn={OTHER} -Daws.webIdentityTokenFile=/t"), quiet_cluster(), 1)]
+#[case::not_an_arn("-Daws.roleArn=admin".to_owned(), unknown(), 1)]
+#[case::other_property("-Daws.roleSessionName=x".to_owned(), with_role(), 0)]
+fn properties_of_java(#[case] option: String, #[case] cluster: FakeCluster, #[case] expected: usize) {
+    assert_eq!(lines(&java(&option), &settings(), &cluster).len(), expected);
+}
+
+/// The webhook never sees such a Pod, so what it would complete is complete.
+#[test]
+fn half_a_pair_of_a_pod_that_the_webhook_skips() {
+    let reviewed = |labels: Value| {
+        let mut pod = tokenless_pod(&json!({"containers": [{"name": "web", "image": "i", "env": [role(ROLE)]}]}));
+        pod["metadata"]["labels"] = labels;
+        said(&review(&create(&pod), &settings(), &with_role()), ID)
+    };
+    assert_eq!(reviewed(json!({"eks.amazonaws.com/skip-pod-identity-webhook": "true"})), Vec::<String>::new());
+    assert_eq!(reviewed(json!({"app": "web"})).len(), 1);
+}

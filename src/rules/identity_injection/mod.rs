@@ -17,7 +17,7 @@ use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Scene, Stop, Workload, object_path};
 use crate::matching::names::Names;
-use crate::object::env::{Env, named};
+use crate::object::env::{Env, Marks, named};
 use crate::object::place::Place;
 use crate::object::pod::{Container, ContainerList};
 use crate::object::view::Text;
@@ -124,7 +124,7 @@ impl Check for IdentityInjection {
 /// What a container lacks. Which order the variables come in, and what else is
 /// there, does not matter: the webhook appends to what it finds.
 fn lack(volumes: &Volumes<'_>, container: &Container<'_>, place: &Place) -> Result<Option<Lack>, Stop> {
-    if !container.env.may_hold(&["AWS_"]) {
+    if !container.env.may_hold(Marks::AWS) {
         return Ok(Some(Lack::Everything));
     }
     let path = || object_path(place);

@@ -10,13 +10,13 @@
 
 use super::cloud::{Cloud, Declared, Identities};
 use super::tokens::object_path;
-use super::{Ability, Check, Rule};
+use super::{Ability, Check, Rule, java_options};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Judged, Scene, Stop, Workload};
 use crate::matching::glob::{self, Glob};
 use crate::matching::names::Names;
-use crate::object::env::Env;
+use crate::object::env::{Env, Marks};
 use crate::object::view::Misfit;
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
@@ -28,7 +28,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("no container has static keys of a cloud in its environment"),
     subjects: &[SubjectKind::Pod, SubjectKind::EphemeralContainer],
     params: &PARAMS,
-    wordings: &[&STATIC, &WINS, &KEY_ID, &LISTED, &PREFIX],
+    wordings: &[&STATIC, &WINS, &KEY_ID, &JAVA, &LISTED, &PREFIX],
     ability: Ability::Check { default: CheckAction::Warn },
 };
 
@@ -61,6 +61,10 @@ static KEY_ID: Wording = Wording {
     name: "key-id",
     template: "holds the id of an AWS access key; let a ServiceAccount with {} bring short-lived credentials instead",
 };
+static JAVA: Wording = Wording {
+    name: "java",
+    template: "sets aws.{}, a static AWS credential that Java's SDK takes before any other; let a ServiceAccount with {} bring short-lived ones instead",
+};
 static LISTED: Wording = Wording {
     name: "listed",
     template: "is listed as a static credential; let the Pod use an identity of its ServiceAccount instead",
@@ -73,7 +77,7 @@ static PREFIX: Wording = Wording {
 /// The variables by which SDKs take static credentials.
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-static-credentials.html>
 /// <https://github.com/Azure/azure-sdk-for-go/blob/main/sdk/azidentity/README.md>
-const NAMES: [(&str, Cloud); 9] = [
+const NAMES: [(&str, Cloud); 10] = [
     ("AWS_ACCESS_KEY_ID", Cloud::Aws),
     ("AWS_SECRET_ACCESS_KEY", Cloud::Aws),
     ("AWS_SESSION_TOKEN", Cloud::Aws),
@@ -81,6 +85,9 @@ const NAMES: [(&str, Cloud); 9] = [
     // <https://github.com/aws/aws-sdk-go-v2/blob/main/config/env_config.go>
     ("AWS_ACCESS_KEY", Cloud::Aws),
     ("AWS_SECRET_KEY", Cloud::Aws),
+    // An API key, which may live as long as its user.
+    // <https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys-use.html>
+    ("AWS_BEARER_TOKEN_BEDROCK", Cloud::Aws),
     ("GOOGLE_APPLICATION_CREDENTIALS_JSON", Cloud::Google),
     ("AZURE_CLIENT_SECRET", Cloud::Azure),
     ("AZURE_CLIENT_CERTIFICATE_PASSWORD", Cloud::Azure),
@@ -91,8 +98,12 @@ const NAMES: [(&str, Cloud); 9] = [
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids>
 const KEY_ID_PREFIXES: [&str; 2] = ["AKIA", "ASIA"];
 
+/// The system properties by which AWS' SDKs for Java take static credentials,
+/// without `aws.` in front; `secretKey` is that of the first SDK.
+const JAVA_PROPERTIES: [&str; 4] = ["accessKeyId", "secretAccessKey", "secretKey", "sessionToken"];
+
 /// Without one of these in it no environment holds anything that is looked for.
-const MARKS: [&str; 5] = ["AWS_", "AZURE_", "GOOGLE_APPLICATION_CREDENTIALS_JSON", "AKIA", "ASIA"];
+const MARKS: Marks = Marks::AWS.and(Marks::AZURE).and(Marks::GOOGLE_KEY).and(Marks::KEY_ID);
 
 pub(super) struct StaticCredentials<'a> {
     extra: Vec<Glob<'a>>,
@@ -139,6 +150,22 @@ impl<'a> StaticCredentials<'a> {
         Ok(())
     }
 
+    #[cold]
+    fn judge_java(
+        &self,
+        scene: &Scene<'_>,
+        pod: &Workload<'_>,
+        judged: Judged<'_>,
+        findings: &mut Findings,
+    ) -> Result<(), Stop> {
+        java_options::each_property(pod, judged, &JAVA_PROPERTIES, &mut |place, property| {
+            if !(self.allow_references && property.is_reference()) {
+                findings.add(place, &JAVA, &[property.name, &Cloud::Aws.key(scene.common), property.value]);
+            }
+            Ok(())
+        })
+    }
+
     /// The keys of a Secret are not seen here. With a prefix that only names of
     /// credentials begin with, it can be told what they are for.
     fn judge_env_from(pod: &Workload<'_>, judged: Judged<'_>, findings: &mut Findings) -> Result<(), Misfit> {
@@ -163,9 +190,12 @@ impl Check for StaticCredentials<'_> {
         scene.each_container(pod, &mut |judged| {
             let container = judged.container;
             // Most environments hold nothing of the kind; then nothing is built.
-            let may_match = !self.extra.is_empty() || container.env.may_hold(&MARKS);
+            let may_match = !self.extra.is_empty() || container.env.may_hold(MARKS);
             if may_match {
                 self.judge_env(scene, (pod, &identities), judged, findings)?;
+            }
+            if container.may_set_java_property() {
+                self.judge_java(scene, pod, judged, findings)?;
             }
             if !self.allow_references && container.env_from.may_hold("prefix") {
                 Self::judge_env_from(pod, judged, findings)?;

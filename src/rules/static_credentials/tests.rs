@@ -70,6 +70,7 @@ fn every_text_in_full() {
 #[case("AWS_SESSION_TOKEN", true)]
 #[case("AWS_ACCESS_KEY", true)]
 #[case("AWS_SECRET_KEY", true)]
+#[case("AWS_BEARER_TOKEN_BEDROCK", true)]
 #[case("GOOGLE_APPLICATION_CREDENTIALS_JSON", true)]
 #[case("AZURE_CLIENT_SECRET", true)]
 #[case("AZURE_CLIENT_CERTIFICATE_PASSWORD", true)]
@@ -321,5 +322,50 @@ fn wrong_parameters() {
             "rules.static-credentials.extraNames[1]: is empty; remove it, or write what it is to match",
             "rules.static-credentials.allowReferences: must be true or false, is a string",
         ]
+    );
+}
+
+fn java_options(field: &str, options: &Value, params: &Value) -> Value {
+    let pod = tokenless_pod(&json!({"containers": [{"name": "web", "image": "i", field: options}]}));
+    review(&create(&pod), &settings(params), &quiet_cluster())
+}
+
+#[rstest]
+#[case::variable("env", json!([{"name": "JAVA_TOOL_OPTIONS", "value": "-Xmx1g -Daws.secretAccessKey=s3cret-value"}]), "env[JAVA_TOOL_OPTIONS]", "secretAccessKey")]
+#[case::launcher("env", json!([{"name": "JDK_JAVA_OPTIONS", "value": "-Daws.accessKeyId=s3cret-value"}]), "env[JDK_JAVA_OPTIONS]", "accessKeyId")]
+#[case::old_variable("env", json!([{"name": "_JAVA_OPTIONS", "value": "-Daws.sessionToken=s3cret-value"}]), "env[_JAVA_OPTIONS]", "sessionToken")]
+#[case::of_a_script("env", json!([{"name": "CATALINA_OPTS", "value": "-Daws.secretKey=s3cret-value"}]), "env[CATALINA_OPTS]", "secretKey")]
+#[case::argument("args", json!(["-jar", "-Daws.secretKey=s3cret-value"]), "args[1]", "secretKey")]
+#[case::command("command", json!(["sh", "-c", "exec java \"-Daws.secretKey=s3cret-value\" -jar a.jar"]), "command[2]", "secretKey")]
+fn properties_of_java(#[case] field: &str, #[case] options: Value, #[case] place: &str, #[case] property: &str) {
+    let answer = java_options(field, &options, &json!("reject"));
+    assert_eq!(
+        said(&answer, ID),
+        [format!(
+            "spec.containers[web].{place}: sets aws.{property}, a static AWS credential that Java's SDK takes before any other; let a ServiceAccount with eks.amazonaws.com/role-arn bring short-lived ones instead"
+        )]
+    );
+    assert!(!answer.to_string().contains("s3cret"), "{answer}");
+}
+
+#[rstest]
+#[case::reference("-Daws.secretKey=$(AWS_KEY)", "reject", "fine")]
+#[case::reference_in_a_shell("-Daws.secretKey=${AWS_KEY}", "reject", "fine")]
+#[case::written("-Daws.secretKey=x", "reject", "reject")]
+#[case::empty("-Daws.secretKey=", "fine", "fine")]
+#[case::region("-Daws.region=eu-west-1", "fine", "fine")]
+#[case::role("-Daws.roleArn=arn:aws:iam::123456789012:role/app", "fine", "fine")]
+fn values_of_properties(#[case] option: &str, #[case] expected: &str, #[case] with_references: &str) {
+    let params = json!({"action": "reject", "allowReferences": true});
+    assert_eq!(word(&java_options("args", &json!([option]), &json!("reject"))), expected);
+    assert_eq!(word(&java_options("args", &json!([option]), &params)), with_references);
+}
+
+#[test]
+fn arguments_of_the_wrong_type() {
+    let answer = java_options("args", &json!("-Daws.secretKey=s3cret-value"), &json!("reject"));
+    assert_eq!(
+        answer["message"],
+        "serviceaccount-hygiene: the request cannot be read: object.spec.containers[web].args: must be a list, is a string"
     );
 }

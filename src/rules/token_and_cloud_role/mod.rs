@@ -11,6 +11,7 @@ use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Scene, Stop, Workload};
+use crate::object::env::Marks;
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Params, for_people};
 
@@ -69,7 +70,7 @@ fn role_in_env(scene: &Scene<'_>, workload: &Workload<'_>) -> Result<Option<Stri
     let mut role = None;
     scene.each_container(workload, &mut |judged| {
         let container = judged.container;
-        if role.is_some() || !container.env.may_hold(&VARIABLES) {
+        if role.is_some() || !container.env.may_hold(Marks::AWS.and(Marks::AZURE)) {
             return Ok(());
         }
         let variables = container.read_env(&|| object_path(&judged.place(workload)))?;

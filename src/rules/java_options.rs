@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the rules about cloud identity share: system properties of Java that the
+//! SDK of AWS reads before the environment. They come by an option of the JVM,
+//! in a variable such as `JAVA_TOOL_OPTIONS` or on the command line.
+//! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-static-credentials.html>
+//! <https://docs.oracle.com/en/java/javase/21/docs/specs/man/java.html#using-the-jdk_java_options-launcher-environment-variable>
+
+use super::tokens::object_path;
+use crate::engine::scene::{Judged, Stop, Workload};
+use crate::matching::cut;
+use crate::object::env::Marks;
+use crate::object::place::Place;
+#[cfg(doc)]
+use crate::object::pod::Container;
+
+/// A property that an option sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Property<'t> {
+    /// Its name, without the `aws.` in front.
+    pub name: &'static str,
+    /// Its value, never empty and never to be shown.
+    pub value: &'t str,
+}
+
+impl Property<'_> {
+    /// Whether the value is that of a variable, which kubelet or a shell fills in.
+    #[must_use]
+    pub fn is_reference(&self) -> bool {
+        self.value.starts_with('$')
+    }
+}
+
+/// Calls `each` with those of `names` that an option of a container sets, and
+/// with their place. Hardly any container has such an option:
+/// [`Container::may_set_java_property`] is to be asked before.
+///
+/// # Errors
+/// [`Stop`] when environment or arguments cannot be read, or from `each`.
+#[cold]
+pub fn each_property(
+    pod: &Workload<'_>,
+    judged: Judged<'_>,
+    names: &[&'static str],
+    each: &mut dyn FnMut(Place, Property<'_>) -> Result<(), Stop>,
+) -> Result<(), Stop> {
+    let container = judged.container;
+    if container.env.may_hold(Marks::JAVA) {
+        for (position, variable) in container.read_env(&|| object_path(&judged.place(pod)))?.iter().enumerate() {
+            let place = || judged.place(pod).field("env").entry(variable.name.as_deref(), position);
+            let value = variable.literal(&|| object_path(&place()))?;
+            properties(&value, names, &mut |property| each(place(), property))?;
+        }
+    }
+    for (field, list) in [("command", &container.command), ("args", &container.args)] {
+        if !list.may_set_java_property() {
+            continue;
+        }
+        let place = || judged.place(pod).field(field);
+        for (position, text) in list.read(&|| object_path(&place()))?.iter().enumerate() {
+            properties(text, names, &mut |property| each(place().entry(None, position), property))?;
+        }
+    }
+    Ok(())
+}
+
+/// Calls `each` with those of `names` that the options in a text set.
+fn properties<'t>(
+    text: &'t str,
+    names: &[&'static str],
+    each: &mut dyn FnMut(Property<'t>) -> Result<(), Stop>,
+) -> Result<(), Stop> {
+    /// What stands in front of a property's name.
+    const OPTION: &str = "-Daws.";
+    let mut rest = text;
+    while let Some((_, behind)) = rest.split_once(OPTION) {
+        rest = behind;
+        let Some((written, value)) = cut::once(behind, b'=') else { break };
+        let value = value.trim_start_matches(['"', '\'']);
+        let value =
+            value.split(|c: char| c.is_ascii_whitespace() || matches!(c, '"' | '\'')).next().unwrap_or_default();
+        if let Some(name) = names.iter().find(|name| **name == written).filter(|_| !value.is_empty()) {
+            each(Property { name, value })?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    const NAMES: [&str; 2] = ["accessKeyId", "roleArn"];
+
+    fn read(text: &str) -> Vec<(&'static str, String)> {
+        let mut found = Vec::new();
+        properties(text, &NAMES, &mut |property| {
+            found.push((property.name, property.value.to_owned()));
+            Ok(())
+        })
+        .unwrap();
+        found
+    }
+
+    #[rstest]
+    #[case::alone("-Daws.accessKeyId=x", &[("accessKeyId", "x")])]
+    #[case::among_others("-Xmx1g -Daws.accessKeyId=x -Dfoo=y", &[("accessKeyId", "x")])]
+    #[case::two("-Daws.accessKeyId=x\n-Daws.roleArn=y", &[("accessKeyId", "x"), ("roleArn", "y")])]
+    #[case::in_a_script("exec java \"-Daws.accessKeyId=x\" -jar a.jar", &[("accessKeyId", "x")])]
+    #[case::quoted_value("-Daws.accessKeyId='x y'", &[("accessKeyId", "x")])]
+    #[case::value_with_an_equals_sign("-Daws.accessKeyId=a=b", &[("accessKeyId", "a=b")])]
+    #[case::other_property("-Daws.region=eu-west-1", &[])]
+    #[case::longer_name("-Daws.accessKeyIdentifier=x", &[])]
+    #[case::without_a_value("-Daws.accessKeyId= -jar", &[])]
+    #[case::without_an_equals_sign("-Daws.accessKeyId", &[])]
+    #[case::behind_another("-Daws.accessKeyId -Daws.roleArn=y", &[("roleArn", "y")])]
+    #[case::empty("", &[])]
+    fn options(#[case] text: &str, #[case] expected: &[(&'static str, &str)]) {
+        let expected: Vec<_> = expected.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        assert_eq!(read(text), expected);
+    }
+}
