@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `token-issuing-roles`: no role lets its holders make tokens of accounts.
+//! `token-issuing-roles`: no role lets its holders make tokens of accounts, or
+//! act as them.
 //!
 //! Whoever may create `serviceaccounts/token` is every account of the
-//! namespace, or of the cluster. The grant hides in wildcards; they are read as
-//! the RBAC authorizer reads them.
-//! <https://kubernetes.io/docs/concepts/security/rbac-good-practices/#token-request>
+//! namespace, or of the cluster; whoever may impersonate accounts, hand out roles
+//! or start Pods as well. The grant hides in wildcards; they are read as the RBAC
+//! authorizer reads them.
+//! <https://kubernetes.io/docs/concepts/security/rbac-good-practices/#privilege-escalation-risks>
 
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
@@ -12,43 +14,299 @@ use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Scene, Stop};
 use crate::matching::names::Names;
 use crate::object::place::Place;
+use crate::object::rbac::PolicyRule;
 use crate::object::view::Text;
 use crate::settings::action::CheckAction;
-use crate::settings::params::{Params, for_people};
+use crate::settings::params::{Kind, Param, Params, for_people};
+use crate::settings::reader::unknown;
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "token-issuing-roles",
-    summary: for_people("no role lets its holders make tokens of accounts"),
+    summary: for_people("no role lets its holders make tokens of accounts, or act as them"),
     subjects: &[SubjectKind::Role],
-    params: &[],
-    wordings: &[&GRANTS, &LITERAL],
+    params: &PARAMS,
+    wordings: &[&GRANTS, &IMPERSONATES, &CONSTRAINED, &ESCALATES, &AUDIENCES, &MANAGED_IDENTITIES, &PODS, &LITERAL],
     ability: Ability::Check { default: CheckAction::Off },
 };
+
+static PARAMS: [Param; 2] = [
+    Param {
+        name: "grants",
+        kind: Kind::Texts { of: "grants", problem: grant_problem },
+        default: r#"["tokens", "impersonation", "escalation", "nodeAudiences", "managedIdentities"]"#,
+        doc: for_people(
+            "what is looked for: `tokens` (create `serviceaccounts/token`), `impersonation` (of accounts, users and groups), `escalation` (`escalate` and `bind`), `nodeAudiences` (tokens of any audience for nodes), `managedIdentities` (AKS identity bindings)",
+        ),
+    },
+    Param {
+        name: "includePodCreation",
+        kind: Kind::Flag,
+        default: "false",
+        doc: for_people("also whoever may create Pods or write workloads, and so run as any account of the namespace"),
+    },
+];
 
 static GRANTS: Wording = Wording {
     name: "grants",
     template: "{} on {} lets its holders make tokens of {}; take it out, or have the role exempted",
+};
+static IMPERSONATES: Wording = Wording {
+    name: "impersonates",
+    template: "{} on {} lets its holders act as {}; take it out, name them in resourceNames, or have the role exempted",
+};
+static CONSTRAINED: Wording = Wording {
+    name: "constrained",
+    template: "{} on {} together with {} on {} lets its holders act as {}; take one of them out, or have the role exempted",
+};
+static ESCALATES: Wording = Wording {
+    name: "escalates",
+    template: "{} on {} lets its holders grant what they do not have, by {}; take it out, or have the role exempted",
+};
+static AUDIENCES: Wording = Wording {
+    name: "audiences",
+    template: "{} on {} lets nodes ask for tokens of any audience; name the audiences in resources",
+};
+static MANAGED_IDENTITIES: Wording = Wording {
+    name: "managed-identities",
+    template: "{} on {} lets its holders use every managed identity that is bound to the cluster; name the client IDs in resources",
+};
+static PODS: Wording = Wording {
+    name: "pods",
+    template: "{} on {} lets its holders run containers as any account of the namespace; take it out, or have the role exempted",
 };
 static LITERAL: Wording = Wording {
     name: "literal",
     template: "{} grants nothing, since RBAC has no such wildcard; take it out, or name the subresources that are meant",
 };
 
-/// What grants the making of tokens, the widest first.
+/// What a rule of a role grants: by one of the verbs, in one of the API groups,
+/// on one of the resources; the widest first.
 /// <https://github.com/kubernetes/kubernetes/blob/master/pkg/apis/rbac/v1/evaluation_helpers.go>
-const VERBS: [&str; 2] = ["*", "create"];
-const API_GROUPS: [&str; 2] = ["*", ""];
-const RESOURCES: [&str; 3] = ["*", "*/token", "serviceaccounts/token"];
+struct Grant {
+    /// The entry of `grants`, if one switches it on.
+    name: &'static str,
+    verbs: &'static [&'static str],
+    api_groups: &'static [&'static str],
+    resources: &'static [&'static str],
+    wording: &'static Wording,
+    whose: Whose,
+}
 
-/// What looks as if it did.
+/// What the text of a grant names besides verb and resource.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// The objects that `resourceNames` has, or these words where it has none.
+    Names(&'static str),
+    /// The same; only names of roles that hand out tokens are a finding.
+    Roles,
+    /// Nothing.
+    Nobody,
+}
+
+const CORE: &[&str] = &["*", ""];
+const RBAC: &[&str] = &["*", "rbac.authorization.k8s.io"];
+const EVERY_ACCOUNT: Whose = Whose::Names("every account");
+
+const GRANTED: [Grant; 10] = [
+    Grant {
+        name: "tokens",
+        verbs: &["*", "create"],
+        api_groups: CORE,
+        resources: &["*", "*/token", "serviceaccounts/token"],
+        wording: &GRANTS,
+        whose: EVERY_ACCOUNT,
+    },
+    Grant {
+        name: "impersonation",
+        verbs: &["*", "impersonate"],
+        api_groups: CORE,
+        resources: &["*", "serviceaccounts"],
+        wording: &IMPERSONATES,
+        whose: EVERY_ACCOUNT,
+    },
+    // Users and groups can be those of the control plane, of nodes and of accounts.
+    Grant {
+        name: "impersonation",
+        verbs: &["*", "impersonate"],
+        api_groups: CORE,
+        resources: &["*", "users"],
+        wording: &IMPERSONATES,
+        whose: Whose::Names("every user"),
+    },
+    Grant {
+        name: "impersonation",
+        verbs: &["*", "impersonate"],
+        api_groups: CORE,
+        resources: &["*", "groups"],
+        wording: &IMPERSONATES,
+        whose: Whose::Names("every group"),
+    },
+    Grant {
+        name: "escalation",
+        verbs: &["*", "escalate"],
+        api_groups: RBAC,
+        resources: &["*", "clusterroles", "roles"],
+        wording: &ESCALATES,
+        whose: Whose::Names("every role"),
+    },
+    Grant {
+        name: "escalation",
+        verbs: &["*", "bind"],
+        api_groups: RBAC,
+        resources: &["*", "clusterroles", "roles"],
+        wording: &ESCALATES,
+        whose: Whose::Roles,
+    },
+    // The resource is the audience.
+    // <https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#noderestriction>
+    Grant {
+        name: "nodeAudiences",
+        verbs: &["*", "request-serviceaccounts-token-audience"],
+        api_groups: CORE,
+        resources: &["*"],
+        wording: &AUDIENCES,
+        whose: Whose::Nobody,
+    },
+    // The resource is the client ID; a role for one identity is the documented grant.
+    // <https://learn.microsoft.com/azure/aks/identity-bindings>
+    Grant {
+        name: "managedIdentities",
+        verbs: &["*", "use-managed-identity"],
+        api_groups: &["*", "cid.wi.aks.azure.com"],
+        resources: &["*"],
+        wording: &MANAGED_IDENTITIES,
+        whose: Whose::Nobody,
+    },
+    Grant {
+        name: POD_CREATION,
+        verbs: &["*", "create"],
+        api_groups: CORE,
+        resources: &["*", "pods", "replicationcontrollers"],
+        wording: &PODS,
+        whose: Whose::Nobody,
+    },
+    // Of a workload, who may change the template may as well name another account.
+    Grant {
+        name: POD_CREATION,
+        verbs: &["*", "create", "update", "patch"],
+        api_groups: &["*", "apps", "batch"],
+        resources: &["*", "deployments", "statefulsets", "daemonsets", "replicasets", "jobs", "cronjobs"],
+        wording: &PODS,
+        whose: Whose::Nobody,
+    },
+];
+
+/// Not an entry of `grants`: a parameter of its own switches it on.
+const POD_CREATION: &str = "";
+
+/// The entries of `grants`.
+const NAMES: [&str; 5] = ["tokens", "impersonation", "escalation", "nodeAudiences", "managedIdentities"];
+
+/// The roles of every cluster that hand out tokens of accounts.
+/// <https://kubernetes.io/docs/reference/access-authn-authz/rbac/#user-facing-roles>
+const HAND_OUT_TOKENS: [&str; 3] = ["cluster-admin", "admin", "edit"];
+
+/// Constrained impersonation: a mode, the resource of its first verb, and whom its
+/// holders act as. The second verb is asked for the request itself, with the
+/// request's own verb behind it.
+/// <https://github.com/kubernetes/kubernetes/blob/master/staging/src/k8s.io/apiserver/pkg/endpoints/filters/impersonation/mode.go>
+const MODES: [(&str, &str, &str); 4] = [
+    ("serviceaccount", "serviceaccounts", "every account"),
+    ("user-info", "users", "every user"),
+    ("arbitrary-node", "nodes", "every node"),
+    ("associated-node", "nodes", "the node that they run on"),
+];
+
+/// The API group of the first verb.
+const AUTHENTICATION: [&str; 2] = ["*", "authentication.k8s.io"];
+
+/// What looks as if it granted tokens.
 const LITERALS: [&str; 2] = ["*/*", "serviceaccounts/*"];
 
-pub(super) struct TokenIssuingRoles;
+pub(super) struct TokenIssuingRoles {
+    /// Which of [`NAMES`] are looked for.
+    grants: [bool; NAMES.len()],
+    includes_pods: bool,
+}
 
 impl TokenIssuingRoles {
-    pub(super) const fn new(_: &mut Params<'_, '_>) -> Self {
-        Self
+    pub(super) fn new(params: &mut Params<'_, '_>) -> Self {
+        let [grants, pods] = &PARAMS;
+        let stated = params.texts(grants);
+        let is_stated = |name| stated.iter().any(|text| text.as_str() == name);
+        Self { grants: NAMES.map(is_stated), includes_pods: params.flag(pods) }
+    }
+
+    fn looks_for(&self, name: &str) -> bool {
+        let position = NAMES.iter().position(|known| *known == name);
+        position.map_or(self.includes_pods, |position| self.grants.get(position) == Some(&true))
+    }
+
+    /// What one rule of a role grants.
+    fn judge_rule(&self, rule: &PolicyRule<'_>, findings: &mut Findings) {
+        // Not the entry's number: entries have no names, and one that moves is
+        // not new for that.
+        let place = || Place::at("rules");
+        let names = Names::of(rule.resource_names.iter().map(Text::as_str)).distinct();
+        let mut wild: Vec<(&str, &str)> = Vec::new();
+        for grant in GRANTED.iter().filter(|grant| self.looks_for(grant.name)) {
+            let Some((verb, resource)) = granted(grant, rule) else { continue };
+            // One verb on everything is one problem, whatever it grants.
+            let is_said = |(name, said): &(&str, &str)| *said == verb && (verb == "*" || *name == grant.name);
+            if resource == "*" && wild.iter().any(is_said) {
+                continue;
+            }
+            let whose = match grant.whose {
+                Whose::Names(everybody) if names.is_empty() => everybody.to_owned(),
+                Whose::Roles if names.is_empty() => "every role".to_owned(),
+                Whose::Roles if !names.iter().any(|name| HAND_OUT_TOKENS.contains(name)) => continue,
+                Whose::Names(_) | Whose::Roles => names.join(", "),
+                Whose::Nobody => {
+                    findings.add(place(), grant.wording, &[verb, resource, &names.join("\0")]);
+                    continue;
+                }
+            };
+            if resource == "*" && names.is_empty() {
+                wild.push((grant.name, verb));
+            }
+            // Names may hold any text: only the last value tells them apart.
+            findings.add(place(), grant.wording, &[verb, resource, &whose, &names.join("\0")]);
+        }
+        if self.looks_for("tokens")
+            && granted(&GRANTED[0], rule).is_none()
+            && widest(GRANTED[0].verbs, &rule.verbs).is_some()
+            && widest(CORE, &rule.api_groups).is_some()
+            && let Some(resource) = widest(&LITERALS, &rule.resources)
+        {
+            findings.warn(place(), &LITERAL, &[resource]);
+        }
+    }
+
+    /// What the rules of a role grant together: constrained impersonation takes
+    /// two verbs.
+    fn judge_modes(rules: &[PolicyRule<'_>], findings: &mut Findings) {
+        for (mode, resource, whom) in MODES {
+            let who = ["impersonate:", mode].concat();
+            let first = rules.iter().find(|rule| {
+                let has_verb = rule.verbs.iter().any(|verb| verb.as_str() == who);
+                has_verb
+                    && widest(&AUTHENTICATION, &rule.api_groups).is_some()
+                    && widest(&["*", resource], &rule.resources).is_some()
+            });
+            let Some(first) = first else { continue };
+            let names = Names::of(first.resource_names.iter().map(Text::as_str)).distinct();
+            let whom = if names.is_empty() { whom.to_owned() } else { names.join(", ") };
+            let prefix = ["impersonate-on:", mode, ":"].concat();
+            for second in rules {
+                let verb = second.verbs.iter().find(|verb| verb.starts_with(&prefix) || verb.as_str() == "*");
+                if let Some(verb) = verb {
+                    let resources = crate::object::view::listed(&second.resources);
+                    let values = [&who, resource, verb.as_str(), &resources, &whom, &names.join("\0")];
+                    findings.add(Place::at("rules"), &CONSTRAINED, &values);
+                }
+            }
+        }
     }
 }
 
@@ -56,27 +314,29 @@ impl Check for TokenIssuingRoles {
     fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
         let Some(role) = scene.role() else { return Ok(()) };
         for rule in &role.rules {
-            let verb = widest(&VERBS, &rule.verbs);
-            let (Some(verb), Some(_)) = (verb, widest(&API_GROUPS, &rule.api_groups)) else { continue };
-            // Not the entry's number: entries have no names, and one that
-            // moves is none the newer for it.
-            let place = Place::at("rules");
-            if let Some(resource) = widest(&RESOURCES, &rule.resources) {
-                let names = Names::of(rule.resource_names.iter().map(Text::as_str)).distinct();
-                let whose = if names.is_empty() { "every account" } else { &names.join(", ") };
-                // Names may hold any text: only this tells them apart.
-                findings.add(place, &GRANTS, &[verb, resource, whose, &names.join("\0")]);
-            } else if let Some(resource) = widest(&LITERALS, &rule.resources) {
-                findings.warn(place, &LITERAL, &[resource]);
-            }
+            self.judge_rule(rule, findings);
+        }
+        if self.looks_for("impersonation") {
+            Self::judge_modes(&role.rules, findings);
         }
         Ok(())
     }
 }
 
+/// The widest verb and resource by which a rule grants this.
+fn granted(grant: &Grant, rule: &PolicyRule<'_>) -> Option<(&'static str, &'static str)> {
+    let verb = widest(grant.verbs, &rule.verbs)?;
+    widest(grant.api_groups, &rule.api_groups)?;
+    Some((verb, widest(grant.resources, &rule.resources)?))
+}
+
 /// The first of `granting` that is in a list.
-fn widest(granting: &[&'static str], list: &[Text<'_>]) -> Option<&'static str> {
+fn widest<'g>(granting: &[&'g str], list: &[Text<'_>]) -> Option<&'g str> {
     granting.iter().find(|word| list.iter().any(|entry| entry.as_str() == **word)).copied()
+}
+
+fn grant_problem(name: &str) -> Option<String> {
+    (!NAMES.contains(&name)).then(|| unknown(name, "grant", &NAMES))
 }
 
 #[cfg(test)]
@@ -142,6 +402,133 @@ mod tests {
             json!([
                 "token-issuing-roles: rules: serviceaccounts/* grants nothing, since RBAC has no such wildcard; take it out, or name the subresources that are meant"
             ])
+        );
+    }
+
+    const EXEMPT: &str = "take it out, or have the role exempted";
+
+    #[rstest]
+    #[case::accounts(&["impersonate"], "", &["serviceaccounts"], format!("impersonate on serviceaccounts lets its holders act as every account; take it out, name them in resourceNames, or have the role exempted"))]
+    #[case::users(&["impersonate"], "", &["users"], format!("impersonate on users lets its holders act as every user; take it out, name them in resourceNames, or have the role exempted"))]
+    #[case::groups(&["impersonate"], "", &["groups"], format!("impersonate on groups lets its holders act as every group; take it out, name them in resourceNames, or have the role exempted"))]
+    #[case::escalate(&["escalate"], "rbac.authorization.k8s.io", &["roles"], format!("escalate on roles lets its holders grant what they do not have, by every role; {EXEMPT}"))]
+    #[case::bind(&["bind"], "rbac.authorization.k8s.io", &["clusterroles"], format!("bind on clusterroles lets its holders grant what they do not have, by every role; {EXEMPT}"))]
+    #[case::audiences(&["request-serviceaccounts-token-audience"], "", &["*"], "request-serviceaccounts-token-audience on * lets nodes ask for tokens of any audience; name the audiences in resources".to_owned())]
+    #[case::managed_identities(&["use-managed-identity"], "cid.wi.aks.azure.com", &["*"], "use-managed-identity on * lets its holders use every managed identity that is bound to the cluster; name the client IDs in resources".to_owned())]
+    fn texts_of_other_grants(
+        #[case] verbs: &[&str],
+        #[case] group: &str,
+        #[case] resources: &[&str],
+        #[case] expected: String,
+    ) {
+        let answer = answer(&create(&role(&json!([rule(verbs, &[group], resources)]))));
+        assert_eq!(lines(&answer), [format!("token-issuing-roles: rules: {expected}")]);
+    }
+
+    #[test]
+    fn pod_creation_is_an_option() {
+        let pods = rule(&["create"], &[""], &["pods"]);
+        let jobs = rule(&["patch"], &["batch"], &["cronjobs"]);
+        let request = create(&role(&json!([pods, jobs])));
+        assert!(accepts_unsaid(&answer(&request)));
+        let settings = json!({"rules": {"token-issuing-roles": {"action": "reject", "includePodCreation": true}}});
+        assert_eq!(
+            lines(&answer_with(&settings, &request)),
+            [
+                "token-issuing-roles: rules: create on pods lets its holders run containers as any account of the namespace; take it out, or have the role exempted",
+                "token-issuing-roles: rules: patch on cronjobs lets its holders run containers as any account of the namespace; take it out, or have the role exempted",
+            ]
+        );
+        for harmless in [rule(&["get", "update"], &[""], &["pods"]), rule(&["delete"], &["apps"], &["deployments"])] {
+            assert!(accepts_unsaid(&answer_with(&settings, &create(&role(&json!([harmless]))))));
+        }
+    }
+
+    /// Everything is a problem once, whatever it grants.
+    #[rstest]
+    #[case::everything(&["*"], &["*"], &["*"], 1)]
+    #[case::the_core_group(&["*"], &[""], &["*"], 1)]
+    #[case::impersonate_everything(&["impersonate"], &["*"], &["*"], 1)]
+    #[case::three_resources(&["impersonate"], &[""], &["users", "groups", "serviceaccounts"], 3)]
+    #[case::two_verbs(&["escalate", "bind"], &["rbac.authorization.k8s.io"], &["*"], 2)]
+    fn one_finding_for_each_problem(
+        #[case] verbs: &[&str],
+        #[case] groups: &[&str],
+        #[case] resources: &[&str],
+        #[case] expected: usize,
+    ) {
+        let settings = json!({"rules": {"token-issuing-roles": {"action": "reject", "includePodCreation": true}}});
+        let answer = answer_with(&settings, &create(&role(&json!([rule(verbs, groups, resources)]))));
+        assert_eq!(lines(&answer).len(), expected, "{answer}");
+    }
+
+    #[rstest]
+    #[case::of_all(json!([]), "reject")]
+    #[case::of_a_role_that_hands_out_tokens(json!(["view", "edit"]), "reject")]
+    #[case::of_cluster_admin(json!(["cluster-admin"]), "reject")]
+    #[case::of_one_that_does_not(json!(["view"]), "fine")]
+    fn bind_by_name(#[case] names: Value, #[case] expected: &str) {
+        let mut bind = rule(&["bind"], &["rbac.authorization.k8s.io"], &["clusterroles"]);
+        bind["resourceNames"] = names;
+        assert_eq!(word(&answer(&create(&role(&json!([bind]))))), expected);
+    }
+
+    #[rstest]
+    #[case::an_audience(&["request-serviceaccounts-token-audience"], "", &["vault"])]
+    #[case::a_client_id(&["use-managed-identity"], "cid.wi.aks.azure.com", &["8f0b"])]
+    #[case::another_group(&["use-managed-identity"], "wi.aks.azure.com", &["*"])]
+    #[case::uids(&["impersonate"], "authentication.k8s.io", &["uids"])]
+    #[case::half_of_it(&["impersonate:serviceaccount"], "authentication.k8s.io", &["serviceaccounts"])]
+    #[case::the_other_half(&["impersonate-on:serviceaccount:create"], "", &["serviceaccounts/token"])]
+    #[case::a_legacy_verb_in_the_new_group(&["impersonate"], "authentication.k8s.io", &["serviceaccounts"])]
+    fn fine(#[case] verbs: &[&str], #[case] group: &str, #[case] resources: &[&str]) {
+        assert!(accepts_unsaid(&answer(&create(&role(&json!([rule(verbs, &[group], resources)]))))));
+    }
+
+    /// Both verbs have to be there, in one rule or in two.
+    #[rstest]
+    #[case::accounts("serviceaccount", "serviceaccounts", "every account")]
+    #[case::users("user-info", "users", "every user")]
+    #[case::any_node("arbitrary-node", "nodes", "every node")]
+    #[case::own_node("associated-node", "nodes", "the node that they run on")]
+    fn constrained_impersonation(#[case] mode: &str, #[case] resource: &str, #[case] whom: &str) {
+        let (who, what) = (format!("impersonate:{mode}"), format!("impersonate-on:{mode}:create"));
+        let first = rule(&[&who], &["authentication.k8s.io"], &[resource]);
+        let second = rule(&[&what], &[""], &["serviceaccounts/token", "pods"]);
+        let expected = format!(
+            "token-issuing-roles: rules: {who} on {resource} together with {what} on serviceaccounts/token, pods lets its holders act as {whom}; take one of them out, or have the role exempted"
+        );
+        for rules in [json!([first, second]), json!([second, first])] {
+            assert_eq!(lines(&answer(&create(&role(&rules)))), std::slice::from_ref(&expected));
+        }
+        let other = rule(&["impersonate-on:other:create"], &[""], &["pods"]);
+        assert!(accepts_unsaid(&answer(&create(&role(&json!([first, other]))))));
+    }
+
+    #[test]
+    fn what_is_looked_for_is_a_choice() {
+        let rules = json!([
+            rule(&["create"], &[""], &["serviceaccounts/token"]),
+            rule(&["impersonate"], &[""], &["serviceaccounts"]),
+            rule(&["impersonate:serviceaccount"], &["authentication.k8s.io"], &["serviceaccounts"]),
+            rule(&["impersonate-on:serviceaccount:get"], &[""], &["pods"]),
+            rule(&["escalate"], &["rbac.authorization.k8s.io"], &["roles"]),
+            rule(&["request-serviceaccounts-token-audience"], &[""], &["*"]),
+            rule(&["use-managed-identity"], &["cid.wi.aks.azure.com"], &["*"]),
+        ]);
+        let found = |grants: Value| {
+            let settings = json!({"rules": {"token-issuing-roles": {"action": "reject", "grants": grants}}});
+            lines(&answer_with(&settings, &create(&role(&rules)))).len()
+        };
+        // As in 0.1.
+        assert_eq!(found(json!(["tokens"])), 1);
+        assert_eq!(found(json!(["impersonation"])), 2);
+        assert_eq!(found(json!(["escalation", "nodeAudiences", "managedIdentities"])), 3);
+        assert_eq!(lines(&answer(&create(&role(&rules)))).len(), 6);
+        let settings = json!({"rules": {"token-issuing-roles": {"action": "reject", "grants": ["token"]}}});
+        assert_eq!(
+            lines(&answer_with(&settings, &create(&role(&rules)))),
+            ["rules.token-issuing-roles.grants[0]: unknown grant token; did you mean tokens?"]
         );
     }
 
