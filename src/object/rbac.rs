@@ -10,8 +10,18 @@ view! {
     pub struct Binding<'a> {
         /// The metadata; taken out by whoever reads the object.
         pub metadata: Option<Meta<'a>> = "metadata",
+        /// What is granted.
+        pub role: Option<RoleRef<'a>> = "roleRef",
         /// Who is granted something.
         pub subjects: Vec<BindingSubject<'a>> = "subjects",
+    }
+}
+
+view! {
+    /// The role of a binding.
+    pub struct RoleRef<'a> {
+        kind: Option<Text<'a>> = "kind",
+        name: Option<Text<'a>> = "name",
     }
 }
 
@@ -70,8 +80,21 @@ pub enum Accounts<'a> {
 /// <https://kubernetes.io/docs/reference/access-authn-authz/authentication/#service-account-tokens>
 const ACCOUNTS_GROUP: &str = "system:serviceaccounts";
 
+/// The group of everybody who is logged in, accounts among them.
+/// <https://kubernetes.io/docs/reference/access-authn-authz/rbac/#discovery-roles>
+const AUTHENTICATED_GROUP: &str = "system:authenticated";
+
 /// What the user name of every account begins with.
 const ACCOUNT_USER: &str = "system:serviceaccount:";
+
+impl Binding<'_> {
+    /// The ClusterRole that is granted; empty if it is a Role.
+    #[must_use]
+    pub fn cluster_role(&self) -> &str {
+        let role = self.role.as_ref().filter(|role| role.kind.as_deref() == Some("ClusterRole"));
+        role.and_then(|role| role.name.as_deref()).unwrap_or_default()
+    }
+}
 
 impl BindingSubject<'_> {
     /// The accounts that the subject stands for, whichever way it is written;
@@ -89,6 +112,7 @@ impl BindingSubject<'_> {
                 let (namespace, name) = name.strip_prefix(ACCOUNT_USER)?.split_once(':')?;
                 Some(Accounts::One { namespace, name })
             }
+            "Group" if name == AUTHENTICATED_GROUP => Some(Accounts::All),
             "Group" => match name.strip_prefix(ACCOUNTS_GROUP)? {
                 "" => Some(Accounts::All),
                 rest => rest.strip_prefix(':').map(Accounts::OfNamespace),
@@ -136,7 +160,9 @@ mod tests {
     #[case(r#"{"kind":"User","name":"system:serviceaccounts"}"#, None)]
     #[case(r#"{"kind":"User","name":"system:serviceaccount:team-a"}"#, None)]
     #[case(r#"{"kind":"User","name":"alice"}"#, None)]
-    #[case(r#"{"kind":"Group","name":"system:authenticated"}"#, None)]
+    #[case(r#"{"kind":"Group","name":"system:authenticated"}"#, Some(Accounts::All))]
+    #[case(r#"{"kind":"Group","name":"system:unauthenticated"}"#, None)]
+    #[case(r#"{"kind":"User","name":"system:authenticated"}"#, None)]
     #[case("{}", None)]
     fn subjects_are_normalised(#[case] text: &str, #[case] expected: Option<Accounts<'_>>) {
         let subject: BindingSubject<'_> = view::read(text, "").unwrap();

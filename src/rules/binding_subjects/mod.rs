@@ -33,12 +33,20 @@ pub static RULE: Rule = Rule {
     ability: Ability::Check { default: CheckAction::Off },
 };
 
-static PARAMS: [Param; 1] = [Param {
-    name: "allowCrossNamespace",
-    kind: Kind::Globs(namespace_problem),
-    default: "[]",
-    doc: for_people("namespaces whose accounts may be bound anywhere"),
-}];
+static PARAMS: [Param; 2] = [
+    Param {
+        name: "allowCrossNamespace",
+        kind: Kind::Globs(namespace_problem),
+        default: "[]",
+        doc: for_people("namespaces whose accounts may be bound anywhere"),
+    },
+    Param {
+        name: "allowForEveryone",
+        kind: Kind::Globs(senseless),
+        default: r#"["system:discovery", "system:basic-user", "system:public-info-viewer", "system:service-account-issuer-discovery"]"#,
+        doc: for_people("ClusterRoles that every account may have; the default is what Kubernetes itself binds"),
+    },
+];
 
 static OTHER_NAMESPACE: Wording = Wording {
     name: "other-namespace",
@@ -54,16 +62,18 @@ static EVERY_ACCOUNT: Wording = Wording {
 };
 static EVERYONE: Wording = Wording {
     name: "everyone",
-    template: "is every account of every namespace, with default among them; bind the accounts that need it",
+    template: "contains every account of every namespace, with default among them; bind the accounts that need it",
 };
 
 pub(super) struct BindingSubjects<'a> {
     allow_cross_namespace: Vec<Glob<'a>>,
+    allow_for_everyone: Vec<Glob<'a>>,
 }
 
 impl<'a> BindingSubjects<'a> {
     pub(super) fn new(params: &mut Params<'_, 'a>) -> Self {
-        Self { allow_cross_namespace: params.globs(&PARAMS[0]) }
+        let [cross_namespace, for_everyone] = &PARAMS;
+        Self { allow_cross_namespace: params.globs(cross_namespace), allow_for_everyone: params.globs(for_everyone) }
     }
 }
 
@@ -75,19 +85,25 @@ impl Check for BindingSubjects<'_> {
         let has_home = scene.request.kind() == RoleBinding::KIND;
         for (index, subject) in binding.subjects.iter().enumerate() {
             let Some(accounts) = subject.accounts(home) else { continue };
-            let place = || Place::at("subjects").entry(subject.name.as_deref(), index);
+            let name = subject.name.as_deref();
+            let place = || Place::at("subjects").entry(name, index);
+            // Long names are cut in the place: only this tells them apart.
+            let name = name.unwrap_or_default();
             if let Accounts::One { namespace, .. } | Accounts::OfNamespace(namespace) = accounts
                 && has_home
                 && namespace != home
                 && !glob::any(&self.allow_cross_namespace, namespace)
             {
-                findings.add(place(), &OTHER_NAMESPACE, &[namespace]);
+                findings.add(place(), &OTHER_NAMESPACE, &[namespace, name]);
             }
             match accounts {
-                Accounts::One { namespace, name: DEFAULT_ACCOUNT } => findings.add(place(), &DEFAULT, &[namespace]),
+                Accounts::One { namespace, name: DEFAULT_ACCOUNT } => {
+                    findings.add(place(), &DEFAULT, &[namespace, name]);
+                }
                 Accounts::One { .. } => {}
-                Accounts::OfNamespace(namespace) => findings.add(place(), &EVERY_ACCOUNT, &[namespace]),
-                Accounts::All => findings.add(place(), &EVERYONE, &[]),
+                Accounts::OfNamespace(namespace) => findings.add(place(), &EVERY_ACCOUNT, &[namespace, name]),
+                Accounts::All if glob::any(&self.allow_for_everyone, binding.cluster_role()) => {}
+                Accounts::All => findings.add(place(), &EVERYONE, &[name]),
             }
         }
         Ok(())

@@ -60,7 +60,7 @@ fn every_text_in_full() {
             "subjects[default]: is the default account of namespace shop, which every Pod has that names none; bind an account of its own",
             "subjects[prometheus]: comes from namespace monitoring; bind an account of this namespace, or have that one added to allowCrossNamespace",
             "subjects[system:serviceaccounts:shop]: is every account of namespace shop, with default among them; bind the accounts that need it",
-            "subjects[system:serviceaccounts]: is every account of every namespace, with default among them; bind the accounts that need it",
+            "subjects[system:serviceaccounts]: contains every account of every namespace, with default among them; bind the accounts that need it",
         ]
     );
 }
@@ -90,6 +90,8 @@ fn actions() {
 #[case(json!({"kind": "Group", "name": "system:serviceaccounts:shop"}), 1, 1)]
 #[case(json!({"kind": "Group", "name": "system:serviceaccounts:team"}), 2, 1)]
 #[case(json!({"kind": "Group", "name": "system:serviceaccounts"}), 1, 1)]
+#[case(json!({"kind": "Group", "name": "system:authenticated"}), 1, 1)]
+#[case(json!({"kind": "Group", "name": "system:unauthenticated"}), 0, 0)]
 #[case(json!({"kind": "User", "name": "alice"}), 0, 0)]
 #[case(json!({"kind": "User", "name": "default"}), 0, 0)]
 #[case(json!({"kind": "Group", "name": "developers"}), 0, 0)]
@@ -123,6 +125,40 @@ fn some_namespaces_may(#[case] allowed: Value, #[case] expected: usize) {
         lines(&answer_with(&on(&json!({"allowCrossNamespace": ["*"]})), &request("RoleBinding", &group))).len(),
         1
     );
+}
+
+/// What Kubernetes itself grants to everyone may be granted, and nothing else of
+/// that name.
+#[rstest]
+#[case::discovery(json!({"kind": "ClusterRole", "name": "system:discovery"}), json!({}), 0)]
+#[case::basic_user(json!({"kind": "ClusterRole", "name": "system:basic-user"}), json!({}), 0)]
+#[case::public_info(json!({"kind": "ClusterRole", "name": "system:public-info-viewer"}), json!({}), 0)]
+#[case::issuer(json!({"kind": "ClusterRole", "name": "system:service-account-issuer-discovery"}), json!({}), 0)]
+#[case::another(json!({"kind": "ClusterRole", "name": "view"}), json!({}), 1)]
+#[case::a_role_of_that_name(json!({"kind": "Role", "name": "system:discovery"}), json!({}), 1)]
+#[case::none(json!(null), json!({}), 1)]
+#[case::of_ones_own(json!({"kind": "ClusterRole", "name": "view"}), json!({"allowForEveryone": ["vi*"]}), 0)]
+#[case::a_list_replaces_the_default(json!({"kind": "ClusterRole", "name": "system:discovery"}), json!({"allowForEveryone": ["view"]}), 1)]
+#[case::as_in_0_1(json!({"kind": "ClusterRole", "name": "edit"}), json!({"allowForEveryone": ["*"]}), 0)]
+fn everyone(#[case] role: Value, #[case] params: Value, #[case] expected: usize) {
+    for group in ["system:authenticated", "system:serviceaccounts"] {
+        for kind in ["RoleBinding", "ClusterRoleBinding"] {
+            let mut request = request(kind, &json!([{"kind": "Group", "name": group}]));
+            request["object"]["roleRef"] = role.clone();
+            assert_eq!(lines(&answer_with(&on(&params), &request)).len(), expected, "{kind} {group}");
+        }
+    }
+}
+
+/// Names as long as no account's are cut where they are shown.
+#[test]
+fn bypass_by_a_name_that_is_cut() {
+    let user =
+        |end: &str| json!({"kind": "User", "name": format!("system:serviceaccount:shop{}:{end}", "x".repeat(260))});
+    let (old, new) = (binding("RoleBinding", &json!([user("a")])), binding("RoleBinding", &json!([user("b")])));
+    let with_old = answer_with(&on(&json!({})), &update(&old, &old));
+    assert_eq!((&with_old["accepted"], with_old["warnings"].as_array().unwrap().len()), (&json!(true), 1));
+    assert_eq!(lines(&answer_with(&on(&json!({})), &update(&old, &new))).len(), 1);
 }
 
 /// An old subject is a warning, wherever in the list it is by now; a new
