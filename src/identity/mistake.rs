@@ -104,14 +104,17 @@ mistakes! {
     /// A path without a name.
     TrailingSlash = TRAILING_SLASH, "trailing-slash", "ends with a slash: it has a path, but no name ({})";
     /// `team//x`, or a slash in front.
-    EmptyPart = EMPTY_PART, "empty-part", "has nothing between two slashes; remove one ({})";
+    EmptyPart = EMPTY_PART, "empty-part", "has nothing between two slashes, which is mostly a mistake; remove one, or set anyRolePath ({})";
     /// `.` or `..`.
-    DotPart = DOT_PART, "dot-part", "has . or .. as a part of the path; IAM knows no such parts ({})";
+    DotPart = DOT_PART, "dot-part", "has . or .. as a part of the path, which is mostly a mistake; remove it, or set anyRolePath ({})";
     /// `%2F`.
     PercentEncoded = PERCENT_ENCODED, "percent-encoded", "is percent-encoded; write the characters themselves ({})";
-    /// Not in the alphabet.
+    /// Not in the alphabet of names.
     BadCharacter { character: String } = BAD_CHARACTER, "bad-character",
         "has {}, which no role has; names take letters, digits and + = , . @ _ - ({})";
+    /// In the alphabet of paths alone.
+    PathCharacter { character: String } = PATH_CHARACTER, "path-character",
+        "has {} in its path, which IAM takes and few mean; write the path in letters, digits and + = , . @ _ -, or set anyRolePath ({})";
     /// A name that is too long.
     LongName { characters: usize } = LONG_NAME, "long-name", "name has {} characters, must have 64 at most ({})";
     /// A path that is too long.

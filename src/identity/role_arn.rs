@@ -36,6 +36,22 @@ const OTHER_KINDS: [&str; 10] = [
 ];
 
 impl RoleArn {
+    /// Reads an ARN whose role has any path that IAM takes, or else as
+    /// [`RoleArn::parse`].
+    ///
+    /// # Errors
+    /// As [`RoleArn::parse`].
+    pub fn parse_any_path(text: &str) -> Result<Self, Vec<RoleError>> {
+        Self::parse(text).or_else(|errors| Self::of_any_path(text).ok_or(errors))
+    }
+
+    fn of_any_path(text: &str) -> Option<Self> {
+        let ([partition, service, region, account, resource], _) = fields(text.strip_prefix("arn:")?);
+        let role = RolePath::of_any_path(resource.strip_prefix("role/")?)?;
+        let (partition, account) = (partition.parse().ok()?, account.parse().ok()?);
+        ((service, region) == ("iam", "")).then_some(Self { partition, account, role })
+    }
+
     /// Reads an ARN.
     ///
     /// # Errors

@@ -36,6 +36,13 @@ pub const fn takes(character: char) -> bool {
     character.is_ascii_alphanumeric() || matches!(character, '+' | '=' | ',' | '.' | '@' | '_' | '-')
 }
 
+/// Whether paths of roles take this character: IAM does, while a name in a
+/// path is mostly one that [`takes`] has.
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html>
+const fn path_takes(character: char) -> bool {
+    character.is_ascii_graphic()
+}
+
 /// A character for people; with its number where it could look like another.
 #[must_use]
 pub fn named(character: char) -> String {
@@ -46,6 +53,19 @@ impl RolePath {
     /// The parts of the path, and last the name.
     pub fn segments(&self) -> impl Iterator<Item = &str> {
         cut::all(&self.0, b'/')
+    }
+
+    /// The name of a role behind any path that IAM takes; none if it is no such
+    /// role.
+    #[must_use]
+    pub fn of_any_path(text: &str) -> Option<Self> {
+        let (path, name) = text.rsplit_once('/').unwrap_or(("", text));
+        let is_role = !name.is_empty()
+            && name.len() <= NAME
+            && name.chars().all(takes)
+            && path.len() + 2 <= PATH
+            && path.chars().all(path_takes);
+        is_role.then(|| Self(text.to_owned()))
     }
 
     /// The path that AWS keeps for itself, if the role is below one. IAM does
@@ -70,10 +90,14 @@ impl FromStr for RolePath {
         if text.contains('%') {
             return Err(RoleError::PercentEncoded);
         }
-        if let Some(character) = text.chars().find(|&character| !takes(character) && character != '/') {
+        let (path, name) = text.rsplit_once('/').unwrap_or(("", text));
+        let strange = |text: &str| text.chars().find(|&character| !takes(character) && character != '/');
+        if let Some(character) = strange(name).or_else(|| strange(path).filter(|&character| !path_takes(character))) {
             return Err(RoleError::BadCharacter { character: named(character) });
         }
-        let (path, name) = text.rsplit_once('/').unwrap_or(("", text));
+        if let Some(character) = strange(path) {
+            return Err(RoleError::PathCharacter { character: named(character) });
+        }
         if text.starts_with('/') || text.contains("//") {
             return Err(RoleError::EmptyPart);
         }
@@ -169,32 +193,50 @@ mod tests {
 
     #[test]
     fn a_slash_in_front() {
-        assert_eq!(mistake("/x"), "has nothing between two slashes; remove one");
+        assert_eq!(
+            mistake("/x"),
+            "has nothing between two slashes, which is mostly a mistake; remove one, or set anyRolePath"
+        );
     }
 
     #[test]
     fn two_slashes() {
-        assert_eq!(mistake("team//x"), "has nothing between two slashes; remove one");
+        assert_eq!(
+            mistake("team//x"),
+            "has nothing between two slashes, which is mostly a mistake; remove one, or set anyRolePath"
+        );
     }
 
     #[test]
     fn two_slashes_at_the_end() {
-        assert_eq!(mistake("team//"), "has nothing between two slashes; remove one");
+        assert_eq!(
+            mistake("team//"),
+            "has nothing between two slashes, which is mostly a mistake; remove one, or set anyRolePath"
+        );
     }
 
     #[test]
     fn parent() {
-        assert_eq!(mistake("team-a/../admin"), "has . or .. as a part of the path; IAM knows no such parts");
+        assert_eq!(
+            mistake("team-a/../admin"),
+            "has . or .. as a part of the path, which is mostly a mistake; remove it, or set anyRolePath"
+        );
     }
 
     #[test]
     fn only_parent() {
-        assert_eq!(mistake(".."), "has . or .. as a part of the path; IAM knows no such parts");
+        assert_eq!(
+            mistake(".."),
+            "has . or .. as a part of the path, which is mostly a mistake; remove it, or set anyRolePath"
+        );
     }
 
     #[test]
     fn here() {
-        assert_eq!(mistake("./x"), "has . or .. as a part of the path; IAM knows no such parts");
+        assert_eq!(
+            mistake("./x"),
+            "has . or .. as a part of the path, which is mostly a mistake; remove it, or set anyRolePath"
+        );
     }
 
     #[test]
@@ -240,6 +282,29 @@ mod tests {
     fn not_reserved() {
         for text in ["aws-reserved", "aws-reserved-2/x", "team/aws-reserved/x"] {
             assert_eq!(text.parse::<RolePath>().unwrap().reserved(), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn path_characters_that_iam_takes() {
+        let words = "has ! in its path, which IAM takes and few mean; write the path in letters, digits and + = , . @ _ -, or set anyRolePath";
+        assert_eq!(mistake("a!b/x"), words);
+        // The name has no such choice.
+        assert_eq!(mistake("a!b/x!"), "has !, which no role has; names take letters, digits and + = , . @ _ -");
+        assert_eq!(
+            mistake("a\u{7f}/x"),
+            "has \\u{7f}, which no role has; names take letters, digits and + = , . @ _ -"
+        );
+    }
+
+    #[test]
+    fn any_path() {
+        for text in ["x", "a!b/x", "a//b/x", "../x", "%2F/x", "${team}/x", "role/x", "~!*?'\"<>/x"] {
+            assert_eq!(RolePath::of_any_path(text).map(|role| role.to_string()).as_deref(), Some(text));
+        }
+        let long = format!("{}/x", "p".repeat(511));
+        for text in ["", "a/", "a/x!", "a b/x", "\u{e9}/x", "a/b\u{200b}", &"x".repeat(65), &long] {
+            assert_eq!(RolePath::of_any_path(text), None, "{text}");
         }
     }
 }

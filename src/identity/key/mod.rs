@@ -90,8 +90,11 @@ static GKE: Family = Family {
         Key { suffix: "gcp-service-account", on: On::Account, selects: true },
         Key { suffix: "return-principal-id-as-email", on: On::Account, selects: false },
         Key { suffix: "credential-quota-project", on: On::Account, selects: false },
+        // Managed workload identity.
+        // <https://cloud.google.com/iam/docs/create-managed-workload-identities-gke>
+        Key { suffix: "identity", on: On::Pod, selects: false },
     ],
-    labels: &[],
+    labels: &["identity-type"],
     // A label of nodes.
     others: &["gke-metadata-server-enabled"],
     confused: &[

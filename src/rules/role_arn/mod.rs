@@ -68,6 +68,7 @@ pub static RULE: Rule = Rule {
         &mistake::DOT_PART,
         &mistake::PERCENT_ENCODED,
         &mistake::BAD_CHARACTER,
+        &mistake::PATH_CHARACTER,
         &mistake::LONG_NAME,
         &mistake::LONG_PATH,
         &PARTITION,
@@ -82,7 +83,7 @@ pub static RULE: Rule = Rule {
     ability: Ability::Check { default: CheckAction::Reject },
 };
 
-static PARAMS: [Param; 10] = [
+static PARAMS: [Param; 11] = [
     PARTITIONS,
     ACCOUNTS,
     ROLES,
@@ -90,6 +91,7 @@ static PARAMS: [Param; 10] = [
     ALLOW_ON_DEFAULT,
     REQUIRED_FOR,
     FORBID_RESERVED,
+    ANY_ROLE_PATH,
     COMPOSE,
     COMPOSE_ACCOUNT,
     COMPOSE_PARTITION,
@@ -138,6 +140,14 @@ const FORBID_RESERVED: Param = Param {
     kind: Kind::Flag,
     default: "true",
     doc: for_people("whether roles below `aws-service-role/` and `aws-reserved/` are refused"),
+};
+const ANY_ROLE_PATH: Param = Param {
+    name: "anyRolePath",
+    kind: Kind::Flag,
+    default: "false",
+    doc: for_people(
+        "whether the path of a role may be any that IAM takes (`!` to `~`), not only one of names with slashes between them",
+    ),
 };
 const COMPOSE: Param = Param {
     name: "composeRoleArn",

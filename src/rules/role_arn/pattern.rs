@@ -71,8 +71,7 @@ const TWO_STARS: &str =
     "has **, but * stays between two slashes; write one pattern for each depth, e.g. team/* and team/*/*";
 const NO_ARN: &str =
     "must be arn:<partition>:iam::<account>:role/<name>, with * in the parts, or what follows role/ alone";
-const EMPTY_PART: &str =
-    "has nothing, . or .. between two slashes, which no role has; a path ends with a name, e.g. team/*";
+const EMPTY_PART: &str = "has nothing, . or .. between two slashes; a path ends with a name, e.g. team/*";
 // Namespaces and accounts may begin or end as others do: with these, what
 // belongs to team-a would be within reach of team, or of a.
 const TWO_PLACEHOLDERS: &str = "has two placeholders in one segment, so that one account could have a role of another; put / between them, e.g. {namespace}/{serviceAccount}";
@@ -142,7 +141,7 @@ fn check_segment(role: &str) -> Result<Option<&str>, String> {
                 placeholders += 1;
                 rest = after;
             }
-            Some(other) => return Err(format!("has {}, which no role has; {ALPHABET}", Shown(&named(other)))),
+            Some(other) => return Err(format!("has {}, which patterns cannot have; {ALPHABET}", Shown(&named(other)))),
         }
     };
     let segment = role.len() - behind.map_or(0, |behind| behind.len() + 1);
@@ -249,7 +248,7 @@ mod tests {
     }
 
     fn bad(character: &str) -> String {
-        format!("has {character}, which no role has; {ALPHABET}")
+        format!("has {character}, which patterns cannot have; {ALPHABET}")
     }
 
     #[rstest]

@@ -7,8 +7,8 @@ use std::fmt;
 
 use super::pattern::RolePattern;
 use super::{
-    ACCOUNT, ACCOUNTS, ALLOW_ON_DEFAULT, COMPOSE, COMPOSE_ACCOUNT, COMPOSE_PARTITION, FORBID_RESERVED, NAMESPACE,
-    NAMESPACE_ROLES, NAMESPACES, PARTITION, PARTITIONS, RESERVED, ROLE, ROLES,
+    ACCOUNT, ACCOUNTS, ALLOW_ON_DEFAULT, ANY_ROLE_PATH, COMPOSE, COMPOSE_ACCOUNT, COMPOSE_PARTITION, FORBID_RESERVED,
+    NAMESPACE, NAMESPACE_ROLES, NAMESPACES, PARTITION, PARTITIONS, RESERVED, ROLE, ROLES,
 };
 use crate::engine::finding::{Wording, fill};
 use crate::identity::mistake::VALUE;
@@ -26,6 +26,7 @@ pub struct RoleRules<'a> {
     roles: Vec<RolePattern<'a>>,
     namespaces: Vec<(String, Vec<RolePattern<'a>>)>,
     forbid_reserved: bool,
+    any_path: bool,
     /// Whether the account that every namespace has may have a role.
     pub allow_on_default: bool,
     /// What the webhook puts before a name that is no ARN.
@@ -106,6 +107,7 @@ impl<'a> RoleRules<'a> {
             roles,
             namespaces: namespaces.into_iter().map(|(key, texts)| (key, patterns(texts))).collect(),
             forbid_reserved,
+            any_path: params.flag(&ANY_ROLE_PATH),
             allow_on_default: params.flag(&ALLOW_ON_DEFAULT),
             composed_with: composes.then(|| Some((partition.parse().ok()?, account.parse().ok()?))).flatten(),
         }
@@ -135,7 +137,8 @@ impl<'a> RoleRules<'a> {
     #[must_use]
     #[inline(never)]
     pub fn refusals(&self, written: &str, holder: Holder<'_>) -> Vec<Refusal> {
-        let arn = match RoleArn::parse(written) {
+        let parse = if self.any_path { RoleArn::parse_any_path } else { RoleArn::parse };
+        let arn = match parse(written) {
             Ok(arn) => arn,
             Err(errors) => {
                 let refusal = |error: &crate::identity::RoleError| Refusal {

@@ -192,11 +192,11 @@ fn the_message_in_full() {
 )]
 #[case(
     "arn:aws:iam::123456789012:role//x",
-    "has nothing between two slashes; remove one (arn:aws:iam::123456789012:role//x)"
+    "has nothing between two slashes, which is mostly a mistake; remove one, or set anyRolePath (arn:aws:iam::123456789012:role//x)"
 )]
 #[case(
     "arn:aws:iam::123456789012:role/team-a/../admin",
-    "has . or .. as a part of the path; IAM knows no such parts (arn:aws:iam::123456789012:role/team-a/../admin)"
+    "has . or .. as a part of the path, which is mostly a mistake; remove it, or set anyRolePath (arn:aws:iam::123456789012:role/team-a/../admin)"
 )]
 #[case(
     "arn:aws:iam::123456789012:role/team-a%2Fx",
@@ -401,13 +401,19 @@ fn names_that_the_webhook_completes() {
         ["is of account 123456789012, must be of 210987654321 (arn:aws:iam::123456789012:role/s3)"]
     );
     for (written, expected) in [
-        ("/team-a/s3", "has nothing between two slashes; remove one (arn:aws:iam::123456789012:role//team-a/s3)"),
+        (
+            "/team-a/s3",
+            "has nothing between two slashes, which is mostly a mistake; remove one, or set anyRolePath (arn:aws:iam::123456789012:role//team-a/s3)",
+        ),
         ("role/s3", "has role twice; write role/ once (arn:aws:iam::123456789012:role/role/s3)"),
-        ("../s3", "has . or .. as a part of the path; IAM knows no such parts (arn:aws:iam::123456789012:role/../s3)"),
+        (
+            "../s3",
+            "has . or .. as a part of the path, which is mostly a mistake; remove it, or set anyRolePath (arn:aws:iam::123456789012:role/../s3)",
+        ),
         ("", "is empty; write the ARN of a role, or remove it"),
         (
             "ARN:aws:iam::123456789012:role/x",
-            "has :, which no role has; names take letters, digits and + = , . @ _ - (arn:aws:iam::123456789012:role/ARN:aws:iam::123456789012:role/x)",
+            "has : in its path, which IAM takes and few mean; write the path in letters, digits and + = , . @ _ -, or set anyRolePath (arn:aws:iam::123456789012:role/ARN:aws:iam::123456789012:role/x)",
         ),
         ("x-arn:y", "is not an ARN; a role's is arn:aws:iam::<account>:role/<name> (x-arn:y)"),
     ] {
@@ -632,7 +638,7 @@ fn every_problem_in_the_settings_is_named() {
             "rules.role-arn.roles[2]: has * and a placeholder in one segment, so that team could have a role of team-a; put / between them, e.g. {namespace}/*",
             "rules.role-arn.namespaces.*: must be a list, is a string",
             "rules.role-arn.namespaces.Shop: is empty; write what it allows, or remove the key",
-            "rules.role-arn.namespaces.blog[0]: has ?, which no role has; besides letters, digits and + = , . @ _ - a pattern takes *, {namespace} and {serviceAccount}",
+            "rules.role-arn.namespaces.blog[0]: has ?, which patterns cannot have; besides letters, digits and + = , . @ _ - a pattern takes *, {namespace} and {serviceAccount}",
             "rules.role-arn.namespaces.shop: is empty; write what it allows, or remove the key",
             "rules.role-arn.namespaces.team-*: is no name of a namespace; write it in full, or * for all not named",
             "rules.role-arn.composePartition: unknown value aws-chn; did you mean aws-cn?",
@@ -678,4 +684,32 @@ fn others_can_ask() {
     );
     assert_eq!(texts("s3"), ["is a name, not an ARN; write arn:aws:iam::<account>:role/<name> (s3)"]);
     assert_eq!(rules.injected("s3"), "s3");
+}
+
+/// What IAM takes beyond what names have is a choice, for paths and not for names.
+#[rstest]
+#[case("arn:aws:iam::123456789012:role/team!a/s3", true)]
+#[case("arn:aws:iam::123456789012:role/a//b/s3", true)]
+#[case("arn:aws:iam::123456789012:role/../s3", true)]
+#[case("arn:aws:iam::123456789012:role/%2F/s3", true)]
+#[case("arn:aws:iam::123456789012:role/role/s3", true)]
+#[case("arn:aws:iam::123456789012:role/${team}/s3", true)]
+#[case("arn:aws:iam::123456789012:role/team/s3!", false)]
+#[case("arn:aws:iam::123456789012:role/a b/s3", false)]
+#[case("arn:aws:iam::123456789:role/team!a/s3", false)]
+#[case("arn:aws:sts::123456789012:role/team!a/s3", false)]
+fn any_role_path(#[case] arn: &str, #[case] takes: bool) {
+    assert_eq!(refused(arn, &json!({"anyRolePath": true})).is_empty(), takes, "{arn}");
+    assert!(!refused(arn, &json!({})).is_empty(), "{arn}");
+}
+
+/// Such a path is on a list as any other is.
+#[test]
+fn any_role_path_and_lists() {
+    let params = json!({"anyRolePath": true, "roles": ["team*/s3"]});
+    assert_eq!(refused("arn:aws:iam::123456789012:role/team!a/s3", &params), Vec::<String>::new());
+    assert_eq!(
+        refused("arn:aws:iam::123456789012:role/other!a/s3", &params),
+        ["is none of the roles that are allowed: team*/s3 (arn:aws:iam::123456789012:role/other!a/s3)"]
+    );
 }
