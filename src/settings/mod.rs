@@ -128,18 +128,23 @@ impl Default for ExemptSystem {
 const SYSTEM_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
 
 /// The audiences that API servers take out of the box, and the issuers of the
-/// managed clusters, which those clusters take as audiences too. Those of
-/// AKS had three forms, two of them of issuers that are public.
+/// managed clusters, which those clusters take as audiences too. AKS has had
+/// four forms: with quotes in it, of the API server, and of two issuers that are
+/// public. `kubernetes.svc.default` is what kOps sets.
 /// <https://github.com/sigstore/fulcio/issues/970>
-const API_AUDIENCES: [&str; 11] = [
+/// <https://github.com/kubernetes/kops/blob/master/pkg/model/components/apiserver.go>
+const API_AUDIENCES: [&str; 14] = [
     "https://kubernetes.default*",
     "kubernetes.default*",
+    "kubernetes.svc.default*",
     "kubernetes",
+    "gardener",
     "api",
     "k3s",
     "rke2",
     "https://container.googleapis.com/v1/projects/*",
     "https://*.azmk8s.io*",
+    "\"*.azmk8s.io*",
     "https://*.oic.prod-aks.azure.com/*",
     "https://oidc.prod-aks.azure.com/*",
     "https://oidc.eks.*",
@@ -380,6 +385,9 @@ mod tests {
             "https://eastus.oic.prod-aks.azure.com/5c9c0b1e-0000/7d1e0000/",
             "https://oidc.prod-aks.azure.com/7d1e0000-0000/",
             "https://shop-dns-1a2b3c4d.hcp.westeurope.azmk8s.io",
+            "\"shop-dns-1a2b3c4d.hcp.westeurope.azmk8s.io\"",
+            "kubernetes.svc.default",
+            "gardener",
             "https://issuer.example/x",
         ] {
             assert!(settings.common.is_api_audience(audience), "{audience}");
