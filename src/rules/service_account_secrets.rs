@@ -2,8 +2,10 @@
 //! `service-account-secrets`: an account lists no Secrets.
 //!
 //! Until Kubernetes 1.24 the list named the account's tokens, which never
-//! expire. Nothing needs it any more: a Pod mounts what its own specification
-//! names, and the annotation that made the list a limit is deprecated.
+//! expire. Kubernetes needs it no more: a Pod mounts what its own specification
+//! names, and the annotation that made the list a limit is deprecated. Other
+//! tools read it all the same, Tekton for the credentials of its tasks.
+//! <https://github.com/tektoncd/pipeline/blob/main/pkg/pod/creds_init.go>
 //! <https://kubernetes.io/docs/reference/labels-annotations-taints/#enforce-mountable-secrets>
 
 use super::{Ability, Check, Rule};
@@ -35,7 +37,7 @@ static PARAMS: [Param; 1] = [Param {
 
 static LISTED: Wording = Wording {
     name: "listed",
-    template: "is listed, as tokens that never expire were before Kubernetes 1.24; remove it, and delete the Secret if it is such a token",
+    template: "is listed, as tokens that never expire were before Kubernetes 1.24; delete the Secret if it is such a token, or add it to allowed if Tekton or another tool reads it from here",
 };
 static ENFORCED: Wording = Wording {
     name: "enforced",
@@ -112,9 +114,9 @@ mod tests {
         let both = account(&json!([{"name": "app-token-x7k2p"}, {"name": "a\nb"}, {}]), &json!({ENFORCE: "false"}));
         let expected = [
             r#"service-account-secrets: metadata.annotations["kubernetes.io/enforce-mountable-secrets"]: is deprecated since Kubernetes 1.32; remove it, and keep Secrets apart by namespaces"#,
-            "service-account-secrets: secrets[2]: is listed, as tokens that never expire were before Kubernetes 1.24; remove it, and delete the Secret if it is such a token",
-            r"service-account-secrets: secrets[a\u{a}b]: is listed, as tokens that never expire were before Kubernetes 1.24; remove it, and delete the Secret if it is such a token",
-            "service-account-secrets: secrets[app-token-x7k2p]: is listed, as tokens that never expire were before Kubernetes 1.24; remove it, and delete the Secret if it is such a token",
+            "service-account-secrets: secrets[2]: is listed, as tokens that never expire were before Kubernetes 1.24; delete the Secret if it is such a token, or add it to allowed if Tekton or another tool reads it from here",
+            r"service-account-secrets: secrets[a\u{a}b]: is listed, as tokens that never expire were before Kubernetes 1.24; delete the Secret if it is such a token, or add it to allowed if Tekton or another tool reads it from here",
+            "service-account-secrets: secrets[app-token-x7k2p]: is listed, as tokens that never expire were before Kubernetes 1.24; delete the Secret if it is such a token, or add it to allowed if Tekton or another tool reads it from here",
         ];
         // The default is to warn.
         let warned = answer(&create(&both), &json!({"allowed": ["*-dockercfg-*"], "action": "warn"}));
