@@ -45,7 +45,7 @@ fn every_text_in_full() {
     );
     assert_eq!(
         text("iam.gke.io/owner"),
-        r#"metadata.annotations["iam.gke.io/owner"]: is no key that anything reads; under this prefix there are gcp-service-account, return-principal-id-as-email, credential-quota-project"#
+        r#"metadata.annotations["iam.gke.io/owner"]: is no key that anything reads; under this prefix there are gcp-service-account, return-principal-id-as-email, credential-quota-project, identity"#
     );
     assert_eq!(
         text("iam.amazonaws.com/role"),
