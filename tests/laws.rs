@@ -279,7 +279,7 @@ fn the_generator_reaches_everything() {
     let mut seen: BTreeSet<String> = BTreeSet::new();
     let (mut invalid, mut judged) = (0, 0);
     let mut said = String::new();
-    for _ in 0..2000 {
+    for _ in 0..5000 {
         let settings = all_settings.new_tree(&mut runner).unwrap().current();
         invalid += usize::from(!problems_of_settings(&settings.to_string()).unwrap().is_empty());
         let review = strategy.new_tree(&mut runner).unwrap().current();

@@ -11,6 +11,8 @@ pub mod style;
 
 use proptest::collection::vec;
 use proptest::option;
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use serde_json::{Map, Value, json};
@@ -82,6 +84,7 @@ pub fn pantry() -> Pantry {
     irsa_injection(&mut pantry);
     token_request(&mut pantry);
     legacy_token_secret(&mut pantry);
+    persistent_volumes(&mut pantry);
     rbac(&mut pantry);
     pantry
 }
@@ -281,7 +284,8 @@ fn token_request(pantry: &mut Pantry) {
 fn legacy_token_secret(pantry: &mut Pantry) {
     for kind in ["kubernetes.io/service-account-token", "Opaque"] {
         for account in ["app", "default"] {
-            for data in [Value::Null, json!({"token": CANARY, "ca.crt": CANARY}), json!({"token": ""})] {
+            let own = json!({"token": own_token(), "ca.crt": CANARY});
+            for data in [Value::Null, json!({"token": CANARY, "ca.crt": CANARY}), json!({"token": ""}), own] {
                 for labels in [json!({}), json!({"kubernetes.io/legacy-token-invalid-since": "2026-01-01"})] {
                     let annotations = json!({"kubernetes.io/service-account.name": account, "last": CANARY});
                     let metadata =
@@ -296,6 +300,29 @@ fn legacy_token_secret(pantry: &mut Pantry) {
     }
 }
 
+/// A legacy token of the Secret above, with what nobody may be told in it.
+fn own_token() -> String {
+    let claims = json!({
+        "iss": "kubernetes/serviceaccount", "kubernetes.io/serviceaccount/namespace": NAMESPACE,
+        "kubernetes.io/serviceaccount/secret.name": "s", "kubernetes.io/serviceaccount/service-account.name": "app",
+        "kubernetes.io/serviceaccount/service-account.uid": CANARY,
+    });
+    STANDARD.encode(format!("{CANARY}.{}.{CANARY}", URL_SAFE_NO_PAD.encode(claims.to_string())))
+}
+
+/// `kubelet-host-path`.
+fn persistent_volumes(pantry: &mut Pantry) {
+    for source in [
+        json!({"hostPath": {"path": "/var/lib/kubelet"}}),
+        json!({"local": {"path": "/data"}}),
+        json!({"csi": {"driver": "ebs.csi.aws.com", "volumeAttributes": {"secret": CANARY}}}),
+    ] {
+        pantry
+            .others
+            .push(json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "data"}, "spec": source}));
+    }
+}
+
 /// `binding-subjects` and `token-issuing-roles`.
 fn rbac(pantry: &mut Pantry) {
     const API: &str = "rbac.authorization.k8s.io/v1";
@@ -305,6 +332,7 @@ fn rbac(pantry: &mut Pantry) {
         json!({"kind": "User", "name": "system:serviceaccount:other:default"}),
         json!({"kind": "Group", "name": "system:serviceaccounts:shop"}),
         json!({"kind": "Group", "name": "system:serviceaccounts"}),
+        json!({"kind": "Group", "name": "system:authenticated"}),
         json!({"kind": "User", "name": "alice"}),
     ];
     let resources = ["serviceaccounts/token", "*", "*/*", "pods"];
@@ -316,13 +344,19 @@ fn rbac(pantry: &mut Pantry) {
             pantry.others.push(json!({"apiVersion": API, "kind": kind, "metadata": metadata, "subjects": [app, subject], "roleRef": role}));
         }
     }
+    let mut role = |rules: Value| {
+        pantry.others.push(json!({"apiVersion": API, "kind": "Role", "metadata": {"name": "r"}, "rules": rules}));
+    };
     for resource in resources {
         for verb in ["create", "get", "*"] {
-            let rule =
-                json!({"verbs": [verb], "apiGroups": [""], "resources": ["pods", resource], "resourceNames": ["app"]});
-            pantry.others.push(json!({"apiVersion": API, "kind": "Role", "metadata": {"name": "r"}, "rules": [rule]}));
+            role(json!([{"verbs": [verb], "apiGroups": [""], "resources": ["pods", resource], "resourceNames": ["app"]}]));
         }
     }
+    role(json!([{"verbs": ["escalate", "bind"], "apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterroles"]}]));
+    role(json!([
+        {"verbs": ["impersonate:serviceaccount"], "apiGroups": ["authentication.k8s.io"], "resources": ["serviceaccounts"]},
+        {"verbs": ["impersonate-on:serviceaccount:get", "impersonate"], "apiGroups": [""], "resources": ["users"]},
+    ]));
 }
 
 /// The volume that the API server's plugin adds.
@@ -450,7 +484,7 @@ fn containers(pantry: &Pantry, names: &'static [&'static str], least: usize) -> 
     let env = vec(prop_oneof![secret, plain], 0..4);
     let prefix = option::weighted(0.1, select(pantry.env_prefixes.clone()));
     let container = (select(pantry.images.clone()), env, prefix).prop_map(|(image, env, prefix)| {
-        let mut container = json!({"image": image, "args": [format!("--password={CANARY}")], "env": env});
+        let mut container = json!({"image": image, "args": [format!("--password={CANARY}"), format!("-Daws.secretKey={CANARY}")], "env": env});
         if let Some(prefix) = prefix {
             set(&mut container, "", "envFrom", json!([{"prefix": prefix, "secretRef": {"name": "s"}}]));
         }
@@ -504,6 +538,7 @@ fn pod_spec(pantry: &Pantry, is_admitted: bool) -> BoxedStrategy<Value> {
             field("serviceAccountName", account.map(Value::from));
             field("serviceAccount", account.filter(|name| !name.is_empty()).map(Value::from));
             field("shareProcessNamespace", shares.map(Value::from));
+            field("hostPID", shares.map(|shares| (!shares).into()));
             field("automountServiceAccountToken", automount);
 
             let mut all =
