@@ -5,12 +5,14 @@
 //! Absolute times differ from machine to machine and from minute to minute, so every time is measured right beside
 //! that of a policy that accepts unread, and the medians are compared as a ratio.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Map, Value, json};
 
 use crate::apiserver::{ApiServer, RequestOptions};
+use crate::cluster::Cluster;
 use crate::kubewarden::{Evaluation, Module, Policy, PolicyConfig};
 use crate::yaml;
 
@@ -34,6 +36,10 @@ pub struct Subject {
     pub request: Value,
     /// The verdict.
     pub expected: Expected,
+    /// The ServiceAccount that a look-up finds.
+    pub account: Option<Value>,
+    /// Whether the host remembers it.
+    pub remembers: bool,
 }
 
 /// Settings to measure with.
@@ -118,6 +124,27 @@ pub fn subjects() -> Result<Vec<Subject>> {
             "annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/checkout"}},
     });
 
+    // What the account says decides.
+    let mut unsaid = accepted.clone();
+    edit(&mut unsaid, "/spec", |spec| drop(spec.remove("automountServiceAccountToken")))?;
+    let says = |automount: Option<bool>| {
+        let mut account = json!({"apiVersion": "v1", "kind": "ServiceAccount",
+            "metadata": {"name": "checkout", "namespace": "shop", "annotations": {"example.com/team": "checkout"}}});
+        if let (Some(account), Some(automount)) = (account.as_object_mut(), automount) {
+            account.insert("automountServiceAccountToken".to_owned(), automount.into());
+        }
+        Some(account)
+    };
+    let looked_up = [
+        ("pod, account remembered", says(Some(true)), true),
+        ("pod, account asked for", says(Some(true)), false),
+        ("pod, account asked for twice", says(None), false),
+    ]
+    .map(|(name, account, remembers)| {
+        let request = request(unsaid.clone())?;
+        Ok(Subject { name, request, expected: Expected::Accepted, account, remembers })
+    });
+
     [
         ("pod accepted", accepted, Expected::Accepted),
         ("pod fixed", fixed, Expected::Fixed),
@@ -128,9 +155,15 @@ pub fn subjects() -> Result<Vec<Subject>> {
         ("pod with 100 containers", many, Expected::Accepted),
     ]
     .into_iter()
-    .map(|(name, object, expected)| Ok(Subject { name, request: request(object)?, expected }))
-    .chain([Ok(Subject { name: "token request", request: token_request()?, expected: Expected::Accepted })])
+    .map(|(name, object, expected)| Ok(subject(name, request(object)?, expected)))
+    .chain([Ok(subject("token request", token_request()?, Expected::Accepted))])
+    .chain(looked_up)
     .collect()
+}
+
+/// A request for which nobody has to be looked up.
+fn subject(name: &'static str, request: Value, expected: Expected) -> Subject {
+    Subject { name, request, expected, account: None, remembers: true }
 }
 
 /// What the kubelet does for every Pod with a token of its own, and anyone else may do too.
@@ -187,9 +220,11 @@ pub fn compare(baseline: &Module, policy: &Module, rounds: usize) -> Result<Vec<
     for Settings { name: settings_name, value } in settings() {
         // Long enough that a slow machine measures instead of timing out.
         let config = PolicyConfig { settings: value, timeout: Duration::from_mins(1), ..PolicyConfig::default() };
-        let judging = Policy::load(policy, config.clone()).context("the policy")?;
-        let unread = Policy::load(baseline, config).context("the policy that accepts unread")?;
+        let unread = Policy::load(baseline, config.clone()).context("the policy that accepts unread")?;
         for subject in subjects()? {
+            let cluster = Arc::new(Cluster::from_objects(subject.account.clone())?);
+            let config = PolicyConfig { cluster, remembers: subject.remembers, ..config.clone() };
+            let judging = Policy::load(policy, config).context("the policy")?;
             let payload = judging.payload(&subject.request)?;
             let found = verdict(&judging.evaluate(&subject.request)?);
             let [mut unread_times, mut judging_times] = [Vec::with_capacity(rounds), Vec::with_capacity(rounds)];

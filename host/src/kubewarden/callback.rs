@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::memory::Memory;
 use crate::cluster::{Cluster, GetResource};
 
 /// A kind of object that a policy may look up: an entry of `contextAwareResources` in a policy's manifest.
@@ -63,6 +64,8 @@ pub(super) struct Grants {
     /// `namespace/operation`; the log is always allowed.
     pub(super) capabilities: BTreeSet<String>,
     pub(super) cluster: Arc<Cluster>,
+    /// What was looked up lately, if the host remembers it.
+    pub(super) memory: Option<Memory>,
 }
 
 /// What a guest said to the host during one call.
@@ -134,7 +137,11 @@ fn get_resource(grants: &Grants, payload: &[u8]) -> Result<Vec<u8>, String> {
             request.api_version, request.kind
         ));
     }
-    let object = grants.cluster.get_resource(&request)?;
+    let ask = || grants.cluster.get_resource(&request);
+    let object = match &grants.memory {
+        Some(memory) => memory.get(&request, ask)?,
+        None => ask()?,
+    };
     serde_json::to_vec(&object).map_err(|error| error.to_string())
 }
 

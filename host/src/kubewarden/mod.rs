@@ -17,6 +17,7 @@
 
 mod callback;
 mod constraints;
+mod memory;
 mod module;
 mod policy;
 mod request;

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::callback::{ContextAwareResource, Grants, HostCall, LogEntry, Recorder, callback};
 use super::constraints;
+use super::memory::Memory;
 use super::module::{CallError, Module};
 use super::request::AdmissionRequest;
 use super::response::{AdmissionResponse, SettingsValidationResponse};
@@ -43,6 +44,8 @@ pub struct PolicyConfig {
     pub capabilities: BTreeSet<String>,
     /// What look-ups find.
     pub cluster: Arc<Cluster>,
+    /// Whether look-ups are remembered for five seconds, as the policy server does it.
+    pub remembers: bool,
     /// `spec.message`.
     pub message: Option<String>,
     /// The time limit of one evaluation.
@@ -60,6 +63,7 @@ impl Default for PolicyConfig {
             context_aware: [ContextAwareResource::service_account()].into(),
             capabilities: ["kubernetes/get_resource".to_owned()].into(),
             cluster: Arc::default(),
+            remembers: true,
             message: None,
             timeout: Duration::from_secs(2),
         }
@@ -104,6 +108,7 @@ impl Policy {
             context_aware: config.context_aware.clone(),
             capabilities: config.capabilities.clone(),
             cluster: config.cluster.clone(),
+            memory: config.remembers.then(Memory::default),
         });
         let policy = Self { module: module.clone(), config, grants };
         let answer = policy.validate_settings();

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! What the policy server remembers of look-ups: successes, for five seconds, whatever fields were asked for.
+//!
+//! Its own is in `crates/policy-evaluator/src/callback_handler/kubernetes` of kubewarden/kubewarden-controller. A look-up
+//! with `disable_cache` neither reads nor refreshes it; misses wait for each other.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::cluster::GetResource;
+
+/// How long an answer is remembered.
+const AGE: Duration = Duration::from_secs(5);
+
+/// Kind with its group and version, namespace and name.
+type Key = (String, String, Option<String>, String);
+
+/// The answers of the last five seconds.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    answers: Mutex<HashMap<Key, (Instant, Value)>>,
+}
+
+impl Memory {
+    /// The remembered answer to a look-up, or that of `ask`.
+    pub(super) fn get(
+        &self,
+        request: &GetResource,
+        ask: impl FnOnce() -> Result<Value, String>,
+    ) -> Result<Value, String> {
+        if request.disable_cache {
+            return ask();
+        }
+        let GetResource { api_version, kind, namespace, name, .. } = request;
+        let key = (api_version.clone(), kind.clone(), namespace.clone(), name.clone());
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((asked, answer)) = answers.get(&key)
+            && asked.elapsed() < AGE
+        {
+            return Ok(answer.clone());
+        }
+        let answer = ask()?;
+        answers.insert(key, (Instant::now(), answer.clone()));
+        Ok(answer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn request(name: &str, disable_cache: bool) -> GetResource {
+        GetResource {
+            api_version: "v1".to_owned(),
+            kind: "ServiceAccount".to_owned(),
+            name: name.to_owned(),
+            namespace: Some("shop".to_owned()),
+            disable_cache,
+            field_masks: None,
+        }
+    }
+
+    #[test]
+    fn remembers_successes_unless_told_otherwise() {
+        let (memory, asked) = (Memory::default(), Cell::new(0));
+        let ask = |name: &str, disable_cache| {
+            memory.get(&request(name, disable_cache), || {
+                asked.set(asked.get() + 1);
+                if name == "gone" { Err("gone".to_owned()) } else { Ok(json!(asked.get())) }
+            })
+        };
+        assert_eq!([ask("app", false), ask("app", false)], [Ok(json!(1)), Ok(json!(1))]);
+        // Neither read nor refreshed.
+        assert_eq!([ask("app", true), ask("app", false)], [Ok(json!(2)), Ok(json!(1))]);
+        assert_eq!(ask("other", false), Ok(json!(3)));
+        assert!(ask("gone", false).is_err() && ask("gone", false).is_err());
+        assert_eq!(asked.get(), 5);
+    }
+}
