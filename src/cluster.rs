@@ -81,13 +81,24 @@ pub enum LookupError {
     Failed,
 }
 
+/// How old a record may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Age {
+    /// At most the 5 seconds for which the host keeps what it was told. It keeps
+    /// successes only: no account, or no answer, is never an old one.
+    /// <https://github.com/kubewarden/kubewarden-controller/tree/main/crates/policy-evaluator/src/callback_handler/kubernetes>
+    Recent,
+    /// As it is now.
+    Fresh,
+}
+
 /// The cluster as rules see it.
 pub trait Cluster {
     /// Looks up one ServiceAccount.
     ///
     /// # Errors
     /// [`LookupError`] when there is no record to give.
-    fn service_account(&self, namespace: &str, name: &str) -> Result<AccountRecord, LookupError>;
+    fn service_account(&self, namespace: &str, name: &str, age: Age) -> Result<AccountRecord, LookupError>;
 
     /// Tells whoever runs the policy server that access is missing. Nothing of
     /// the request goes into the log but the namespace.
@@ -99,10 +110,10 @@ pub trait Cluster {
 pub struct KubewardenHost;
 
 impl Cluster for KubewardenHost {
-    fn service_account(&self, namespace: &str, name: &str) -> Result<AccountRecord, LookupError> {
+    fn service_account(&self, namespace: &str, name: &str, age: Age) -> Result<AccountRecord, LookupError> {
         // The call that the SDK's `get_resource` makes, written and read without
         // a second JSON model: that would be a fifth of the module.
-        let request = get_request(namespace, name);
+        let request = get_request(namespace, name, age);
         let answer = wapc_guest::host_call("kubewarden", "kubernetes", "get_resource", request.as_bytes())
             .map_err(|error| classify(&error.to_string(), name))?;
         std::str::from_utf8(&answer).ok().and_then(AccountRecord::read).ok_or(LookupError::Failed)
@@ -114,11 +125,10 @@ impl Cluster for KubewardenHost {
     }
 }
 
-/// The SDK's `GetResourceRequest` for an account. No cache: the account may have
-/// been made a moment ago, with its Pods. A field mask is split at its dots, so
-/// it cannot name one annotation.
+/// The SDK's `GetResourceRequest` for an account. A field mask is split at its
+/// dots, so it cannot name one annotation.
 /// <https://docs.rs/kubewarden-policy-sdk/latest/kubewarden_policy_sdk/host_capabilities/kubernetes/struct.GetResourceRequest.html>
-fn get_request(namespace: &str, name: &str) -> String {
+fn get_request(namespace: &str, name: &str, age: Age) -> String {
     let mut request = String::new();
     for (key, value) in [
         ("{\"api_version\":", ServiceAccount::API_VERSION),
@@ -129,7 +139,9 @@ fn get_request(namespace: &str, name: &str) -> String {
         request.push_str(key);
         write_string(value, &mut request);
     }
-    request.push_str(r#","disable_cache":true,"field_masks":["automountServiceAccountToken","metadata.annotations"]}"#);
+    request.push_str(r#","disable_cache":"#);
+    request.push_str(if age == Age::Fresh { "true" } else { "false" });
+    request.push_str(r#","field_masks":["automountServiceAccountToken","metadata.annotations"]}"#);
     request
 }
 
@@ -180,15 +192,17 @@ mod tests {
         assert_eq!(classify(&format!("error invoking host capability: {text}"), "app"), expected);
     }
 
-    #[test]
-    fn the_sdk_would_ask_the_same() {
-        let asked: serde_json::Value = serde_json::from_str(&get_request("sh\"op", "app")).unwrap();
+    #[rstest]
+    #[case(Age::Recent, false)]
+    #[case(Age::Fresh, true)]
+    fn the_sdk_would_ask_the_same(#[case] age: Age, #[case] disable_cache: bool) {
+        let asked: serde_json::Value = serde_json::from_str(&get_request("sh\"op", "app", age)).unwrap();
         let sdk = kubewarden_policy_sdk::host_capabilities::kubernetes::GetResourceRequest {
             api_version: "v1".to_owned(),
             kind: "ServiceAccount".to_owned(),
             name: "app".to_owned(),
             namespace: Some("sh\"op".to_owned()),
-            disable_cache: true,
+            disable_cache,
             field_masks: Some(["automountServiceAccountToken", "metadata.annotations"].map(str::to_owned).into()),
         };
         assert_eq!(asked, serde_json::to_value(sdk).unwrap());

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What unit tests share: a cluster without a host, and reviews of Pods.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 
 use serde_json::{Value, json};
 
-use crate::cluster::{AccountRecord, Cluster, LookupError};
+use crate::cluster::{AccountRecord, Age, Cluster, LookupError};
 use crate::guest;
 
 /// A cluster that knows one account, or fails.
 pub struct FakeCluster {
     answer: Result<(String, String, AccountRecord), LookupError>,
-    asked: Cell<usize>,
+    now: Option<Result<AccountRecord, LookupError>>,
+    ages: RefCell<Vec<Age>>,
     logged: RefCell<Vec<String>>,
 }
 
@@ -27,12 +28,29 @@ impl FakeCluster {
     }
 
     fn new(answer: Result<(String, String, AccountRecord), LookupError>) -> Self {
-        Self { answer, asked: Cell::new(0), logged: RefCell::default() }
+        Self { answer, now: None, ages: RefCell::default(), logged: RefCell::default() }
+    }
+
+    /// The same, but the account is another one by now.
+    pub fn now(mut self, record: AccountRecord) -> Self {
+        self.now = Some(Ok(record));
+        self
+    }
+
+    /// The same, but it does not answer any more.
+    pub fn failing_now(mut self, error: LookupError) -> Self {
+        self.now = Some(Err(error));
+        self
     }
 
     /// How often it was asked.
     pub fn asked(&self) -> usize {
-        self.asked.get()
+        self.ages.borrow().len()
+    }
+
+    /// How old the answers might be.
+    pub fn ages(&self) -> Vec<Age> {
+        self.ages.borrow().clone()
     }
 
     /// The namespaces for which it was logged that nobody may look.
@@ -42,11 +60,11 @@ impl FakeCluster {
 }
 
 impl Cluster for FakeCluster {
-    fn service_account(&self, namespace: &str, name: &str) -> Result<AccountRecord, LookupError> {
-        self.asked.set(self.asked.get() + 1);
+    fn service_account(&self, namespace: &str, name: &str, age: Age) -> Result<AccountRecord, LookupError> {
+        self.ages.borrow_mut().push(age);
         let (known_namespace, known_name, record) = self.answer.as_ref().map_err(|error| *error)?;
         if (known_namespace.as_str(), known_name.as_str()) == (namespace, name) {
-            Ok(record.clone())
+            self.now.clone().filter(|_| age == Age::Fresh).unwrap_or_else(|| Ok(record.clone()))
         } else {
             Err(LookupError::Absent)
         }

@@ -20,12 +20,13 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{FileFailurePersistence, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Map, Value, json};
 use serviceaccount_hygiene::admission::subject::SubjectKind;
+use serviceaccount_hygiene::cluster::Age;
 use serviceaccount_hygiene::rules::RULES;
 
-use objects::requests::{Known, Review, review, review_of};
+use objects::requests::{Known, Review, cluster, review, review_of};
 use objects::settings::{ids, settings, settings_from_hell};
 use objects::{CANARY, pod, pod_with_near_miss};
-use policy::{Answer, ask, ask_with, problems_of_settings};
+use policy::{Answer, ask, ask_remembering, ask_with, problems_of_settings};
 use text::Written;
 
 /// How often each law is tried.
@@ -239,6 +240,21 @@ proptest! {
         let (before, after) = (review.object.pointer("/spec/automountServiceAccountToken"), answer.value.pointer(automount));
         prop_assert!(answer.fixed().is_none() || before == after, "{}", answer.text);
         prop_assert!(answer.code() != Some(503) || review.cluster == Known::Failing);
+    }
+
+    /// What a remembered account leads to is acceptance, or nothing.
+    #[test]
+    fn a_stale_account_only_accepts(review in review(), stale in cluster()) {
+        let payload = review.payload();
+        let answer = ask_remembering(&payload, review.cluster, Some(stale))?;
+        let before = ask_with(&payload, stale)?;
+        let is_acceptance = before.text == r#"{"accepted":true}"#;
+        prop_assert!(
+            answer.text == ask_with(&payload, review.cluster)?.text || is_acceptance && answer.text == before.text,
+            "{}",
+            answer.text
+        );
+        prop_assert!(matches!(*answer.ages, [] | [_] | [Age::Recent, Age::Fresh]), "{:?}", answer.ages);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1 as typed;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use serde_json::Value;
-use serviceaccount_hygiene::cluster::{AccountRecord, Cluster, LookupError};
+use serviceaccount_hygiene::cluster::{AccountRecord, Age, Cluster, LookupError};
 use serviceaccount_hygiene::guest;
 use serviceaccount_hygiene::object::meta::Meta;
 use serviceaccount_hygiene::object::pod::{ContainerList, Pod};
@@ -146,7 +146,7 @@ fn read_typed(json: &str) -> Option<ReadPod> {
 struct NoCluster;
 
 impl Cluster for NoCluster {
-    fn service_account(&self, _: &str, _: &str) -> Result<AccountRecord, LookupError> {
+    fn service_account(&self, _: &str, _: &str, _: Age) -> Result<AccountRecord, LookupError> {
         Err(LookupError::Absent)
     }
 

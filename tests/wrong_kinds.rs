@@ -11,7 +11,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
-use serviceaccount_hygiene::cluster::{AccountRecord, Cluster, LookupError};
+use serviceaccount_hygiene::cluster::{AccountRecord, Age, Cluster, LookupError};
 use serviceaccount_hygiene::guest;
 use serviceaccount_hygiene::rules::RULES;
 
@@ -38,7 +38,7 @@ const ANY_VALUE: &[&str] = &[
 struct Closed;
 
 impl Cluster for Closed {
-    fn service_account(&self, _: &str, _: &str) -> Result<AccountRecord, LookupError> {
+    fn service_account(&self, _: &str, _: &str, _: Age) -> Result<AccountRecord, LookupError> {
         Err(LookupError::NotGranted)
     }
 

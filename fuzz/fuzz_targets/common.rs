@@ -3,14 +3,14 @@
 //! What the targets share: a cluster that answers, and calls whose answers have to be answers.
 
 use serde_json::Value;
-use serviceaccount_hygiene::cluster::{AccountRecord, Cluster, LookupError};
+use serviceaccount_hygiene::cluster::{AccountRecord, Age, Cluster, LookupError};
 use serviceaccount_hygiene::guest;
 
 /// Knows every account but those whose names begin with `no-`.
 struct AnyCluster;
 
 impl Cluster for AnyCluster {
-    fn service_account(&self, _: &str, name: &str) -> Result<AccountRecord, LookupError> {
+    fn service_account(&self, _: &str, name: &str, _: Age) -> Result<AccountRecord, LookupError> {
         if name.starts_with("no-") {
             return Err(LookupError::Absent);
         }

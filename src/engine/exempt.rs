@@ -8,7 +8,7 @@ use super::scene::Target;
 use super::{Review, plan};
 use crate::admission::payload::Payload;
 use crate::admission::subject::Subject;
-use crate::cluster::{AccountRecord, Cluster, LookupError};
+use crate::cluster::{AccountRecord, Age, Cluster, LookupError};
 use crate::settings::LookupMode;
 use crate::settings::exemptions::Exemption;
 
@@ -41,7 +41,7 @@ fn read(payload: &str) -> Option<Vec<usize>> {
 struct Nobody;
 
 impl Cluster for Nobody {
-    fn service_account(&self, _: &str, _: &str) -> Result<AccountRecord, LookupError> {
+    fn service_account(&self, _: &str, _: &str, _: Age) -> Result<AccountRecord, LookupError> {
         Err(LookupError::NotGranted)
     }
 

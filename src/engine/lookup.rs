@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Looking up the account of the object, at most once per request.
+//! Looking up the account of the object, at most twice per request: as the host
+//! remembers it, and, where that leads to anything but acceptance, as it is now.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 
 use super::scene::Stop;
-use crate::cluster::{AccountRecord, Cluster, LookupError};
+use crate::cluster::{AccountRecord, Age, Cluster, LookupError};
 use crate::settings::LookupMode;
 
 /// What is known of an account.
@@ -18,20 +19,33 @@ pub enum Account<'l> {
     Unknown,
 }
 
-/// The one look-up that a request may make.
+/// The account that was asked for, and the answer.
+type Answer = (String, Result<AccountRecord, LookupError>);
+
+/// The look-ups that a request may make.
 pub struct Lookup<'l> {
     cluster: &'l dyn Cluster,
     mode: LookupMode,
     namespace: &'l str,
     only: OnceCell<String>,
-    answer: OnceCell<(String, Result<AccountRecord, LookupError>)>,
+    age: Cell<Age>,
+    recent: OnceCell<Answer>,
+    fresh: OnceCell<Answer>,
 }
 
 impl<'l> Lookup<'l> {
-    /// A look-up that has not been made.
+    /// Look-ups that have not been made.
     #[must_use]
     pub const fn new(cluster: &'l dyn Cluster, mode: LookupMode, namespace: &'l str) -> Self {
-        Self { cluster, mode, namespace, only: OnceCell::new(), answer: OnceCell::new() }
+        Self {
+            cluster,
+            mode,
+            namespace,
+            only: OnceCell::new(),
+            age: Cell::new(Age::Recent),
+            recent: OnceCell::new(),
+            fresh: OnceCell::new(),
+        }
     }
 
     /// From now on no other account is looked up: the account that an UPDATE
@@ -58,8 +72,8 @@ impl<'l> Lookup<'l> {
         if self.only.get().is_some_and(|only| only != name) {
             return Ok(Account::Unknown);
         }
-        let (asked, answer) = self.answer.get_or_init(|| {
-            let answer = self.cluster.service_account(self.namespace, name);
+        let (asked, answer) = self.answer().get_or_init(|| {
+            let answer = self.cluster.service_account(self.namespace, name, self.age.get());
             if answer == Err(LookupError::NotGranted) {
                 self.cluster.log_not_granted(self.namespace);
             }
@@ -77,10 +91,43 @@ impl<'l> Lookup<'l> {
         }
     }
 
+    /// Whether what is known may be a few seconds old.
+    #[must_use]
+    pub fn may_be_stale(&self) -> bool {
+        self.age.get() == Age::Recent && matches!(self.recent.get(), Some((_, Ok(_))))
+    }
+
+    /// From now on the account is as it is now: it is looked up once more.
+    pub fn refresh(&self) {
+        self.age.set(Age::Fresh);
+    }
+
+    /// The same, for a rule for which a record of a moment ago is not enough.
+    ///
+    /// # Errors
+    /// [`Stop::Stale`] when somebody has seen such a record already: the review has
+    /// to begin anew.
+    pub fn demand_fresh(&self) -> Result<(), Stop> {
+        if self.may_be_stale() {
+            return Err(Stop::Stale);
+        }
+        if self.recent.get().is_none() {
+            self.refresh();
+        }
+        Ok(())
+    }
+
     /// Whether access was missing.
     #[must_use]
     pub fn is_not_granted(&self) -> bool {
-        matches!(self.answer.get(), Some((_, Err(LookupError::NotGranted))))
+        matches!(self.answer().get(), Some((_, Err(LookupError::NotGranted))))
+    }
+
+    fn answer(&self) -> &OnceCell<Answer> {
+        match self.age.get() {
+            Age::Recent => &self.recent,
+            Age::Fresh => &self.fresh,
+        }
     }
 }
 
@@ -118,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn one_question_per_request_and_none_without_need() {
+    fn one_question_and_none_without_need() {
         let cluster = FakeCluster::with("shop", "app", AccountRecord::new(None));
         let lookup = Lookup::new(&cluster, LookupMode::Optional, "shop");
         assert_eq!(cluster.asked(), 0);
@@ -173,5 +220,45 @@ mod tests {
             assert_eq!(account(&cluster, LookupMode::Optional, name).unwrap(), "Absent", "{name}");
         }
         assert_eq!(cluster.asked(), 0);
+    }
+
+    /// What the host remembers, what there is now, and what a rule is told.
+    #[test]
+    fn a_second_question_is_about_now() {
+        let cluster = FakeCluster::with("shop", "app", AccountRecord::new(None)).now(AccountRecord::new(Some(false)));
+        let lookup = Lookup::new(&cluster, LookupMode::Optional, "shop");
+        assert!(!lookup.may_be_stale());
+        assert_eq!(lookup.account("app"), Ok(Account::Known(&AccountRecord::new(None))));
+        assert!(lookup.may_be_stale());
+        lookup.refresh();
+        assert!(!lookup.may_be_stale());
+        assert_eq!(lookup.account("app"), Ok(Account::Known(&AccountRecord::new(Some(false)))));
+        assert_eq!(cluster.ages(), [Age::Recent, Age::Fresh]);
+    }
+
+    /// The host remembers successes only.
+    #[test]
+    fn failures_are_never_stale() {
+        for error in [LookupError::Absent, LookupError::NotGranted, LookupError::Failed] {
+            let cluster = FakeCluster::failing(error);
+            let lookup = Lookup::new(&cluster, LookupMode::Optional, "shop");
+            drop(lookup.account("app"));
+            assert!(!lookup.may_be_stale());
+            assert_eq!(lookup.demand_fresh(), Ok(()));
+            drop(lookup.account("app"));
+            assert_eq!(cluster.asked(), 1);
+        }
+    }
+
+    #[test]
+    fn who_demands_a_fresh_record_gets_one_or_a_new_review() {
+        let cluster = FakeCluster::with("shop", "app", AccountRecord::new(None));
+        let first = Lookup::new(&cluster, LookupMode::Optional, "shop");
+        assert_eq!(first.demand_fresh(), Ok(()));
+        drop(first.account("app"));
+        assert_eq!((first.may_be_stale(), cluster.ages()), (false, vec![Age::Fresh]));
+        let late = Lookup::new(&cluster, LookupMode::Optional, "shop");
+        drop(late.account("app"));
+        assert_eq!(late.demand_fresh(), Err(Stop::Stale));
     }
 }

@@ -91,6 +91,10 @@ fn stopped(stop: &Stop) -> Verdict {
         Stop::CannotChange => {
             Verdict::rejected(Code::BadRequest, format!("{POLICY}: the object has no place for a change that it needs"))
         }
+        // Nothing is stale once the account was looked up anew.
+        Stop::Stale => {
+            Verdict::rejected(Code::Unavailable, format!("{POLICY}: the account could not be looked up; try again"))
+        }
         Stop::LookupFailed { account } => Verdict::rejected(
             Code::Unavailable,
             format!("{POLICY}: ServiceAccount {account} could not be looked up; try again"),
@@ -185,8 +189,27 @@ impl Review<'_> {
         }
 
         let fixing = self.fixing(object)?;
-        let opinion = self.opinion(&rules, object, (&meta, &target), fixing)?;
-        let old = self.old_findings(&rules, &opinion, &target)?;
+        let verdict = self.of_account(&rules, object, (&meta, &target), fixing);
+        // What was acceptable a few seconds ago is accepted. Anything else is said of
+        // the account as it is now.
+        let is_acceptance = verdict.as_ref().is_ok_and(Verdict::is_acceptance);
+        if is_acceptance || !self.lookup.may_be_stale() {
+            return verdict;
+        }
+        self.lookup.refresh();
+        self.of_account(&rules, object, (&meta, &target), fixing)
+    }
+
+    /// The verdict, by what is known of the account.
+    fn of_account<'t>(
+        &self,
+        rules: &[Planned<'_>],
+        object: &'t str,
+        (meta, target): (&Meta<'t>, &Target<'t>),
+        fixing: Fixing,
+    ) -> Result<Verdict, Stop> {
+        let opinion = self.opinion(rules, object, (meta, target), fixing)?;
+        let old = self.old_findings(rules, &opinion, target)?;
         Ok(self.weigh(opinion, &old, fixing))
     }
 

@@ -41,6 +41,8 @@ pub enum Stop {
     },
     /// The settings require a look-up that the cluster does not allow.
     LookupNotGranted,
+    /// A rule needs the account as it is now, and not as the host remembers it.
+    Stale,
 }
 
 impl From<Misfit> for Stop {

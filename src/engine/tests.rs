@@ -2,8 +2,8 @@
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::cluster::{AccountRecord, LookupError};
-use crate::testing::{FakeCluster, admitted_pod, create, deployment, review, update};
+use crate::cluster::{AccountRecord, Age, LookupError};
+use crate::testing::{FakeCluster, admitted_pod, create, deployment, only, review, tokenless_pod, update, word};
 
 fn account(metadata: &Value, automount: bool) -> Value {
     json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata, "automountServiceAccountToken": automount})
@@ -206,4 +206,62 @@ fn an_object_without_a_name_is_not_exempt() {
     pod["metadata"] = json!({"namespace": "shop"});
     let settings = json!({"exemptions": [{"names": ["*"]}]});
     assert_eq!(review(&create(&pod), &settings, &nobody())["accepted"], false);
+}
+
+const ROLE: (&str, &str) = ("eks.amazonaws.com/role-arn", "arn:aws:iam::123456789012:role/app");
+
+fn remembered(was: AccountRecord, is: AccountRecord) -> FakeCluster {
+    FakeCluster::with("shop", "app", was).now(is)
+}
+
+/// A Pod that says nothing: what its account says decides.
+#[rstest]
+#[case::still_acceptable(Some(true), Some(true), "fine", &[Age::Recent])]
+#[case::acceptable_a_moment_ago(Some(true), None, "fine", &[Age::Recent])]
+#[case::acceptable_by_now(None, Some(true), "fine", &[Age::Recent, Age::Fresh])]
+#[case::still_not(None, None, "warn", &[Age::Recent, Age::Fresh])]
+fn only_acceptance_rests_on_what_the_host_remembers(
+    #[case] was: Option<bool>,
+    #[case] is: Option<bool>,
+    #[case] expected: &str,
+    #[case] ages: &[Age],
+) {
+    let cluster = remembered(AccountRecord::new(was), AccountRecord::new(is));
+    let pod = admitted_pod(&json!({"serviceAccountName": "app"}));
+    let settings = only(&json!({"pod-automount": "mutate"}));
+    assert_eq!(word(&review(&create(&pod), &settings, &cluster)), expected);
+    assert_eq!(cluster.ages(), ages);
+}
+
+/// A role that an account was given a moment ago.
+#[rstest]
+#[case::irsa_injection("irsa-injection", json!({"action": "mutate"}), "mutating", json!([]), "fix", &[Age::Fresh])]
+#[case::identity_injection("identity-injection", json!("reject"), "validating", json!([]), "reject", &[Age::Fresh])]
+#[case::half_a_pair("identity-env", json!("reject"), "mutating", json!([{"name": "AWS_ROLE_ARN", "value": ROLE.1}]), "reject", &[Age::Recent, Age::Fresh])]
+fn a_remembered_account_without_a_role_is_not_enough(
+    #[case] rule: &str,
+    #[case] params: Value,
+    #[case] phase: &str,
+    #[case] env: Value,
+    #[case] expected: &str,
+    #[case] ages: &[Age],
+) {
+    let with_role = AccountRecord::default().with_annotations(&[ROLE]);
+    let cluster = remembered(AccountRecord::default(), with_role);
+    let pod = tokenless_pod(&json!({"containers": [{"name": "web", "image": "i", "env": env}]}));
+    let mut settings = only(&json!({rule: params}));
+    settings["phase"] = json!(phase);
+    settings["serviceAccountLookup"] = json!("required");
+    assert_eq!(word(&review(&create(&pod), &settings, &cluster)), expected);
+    assert_eq!(cluster.ages(), ages);
+}
+
+/// What cannot be looked up anew is what it is.
+#[test]
+fn a_second_look_up_that_fails() {
+    let cluster = FakeCluster::with("shop", "app", AccountRecord::new(None)).failing_now(LookupError::Failed);
+    let pod = admitted_pod(&json!({"serviceAccountName": "app"}));
+    let answer = review(&create(&pod), &only(&json!({"pod-automount": "mutate"})), &cluster);
+    assert_eq!(answer["code"], json!(503));
+    assert_eq!(cluster.ages(), [Age::Recent, Age::Fresh]);
 }

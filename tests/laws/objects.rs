@@ -9,10 +9,10 @@ pub mod requests;
 pub mod settings;
 pub mod style;
 
-use proptest::collection::vec;
-use proptest::option;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use proptest::collection::vec;
+use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use serde_json::{Map, Value, json};
@@ -317,9 +317,9 @@ fn persistent_volumes(pantry: &mut Pantry) {
         json!({"local": {"path": "/data"}}),
         json!({"csi": {"driver": "ebs.csi.aws.com", "volumeAttributes": {"secret": CANARY}}}),
     ] {
-        pantry
-            .others
-            .push(json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "data"}, "spec": source}));
+        pantry.others.push(
+            json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "data"}, "spec": source}),
+        );
     }
 }
 
@@ -349,10 +349,14 @@ fn rbac(pantry: &mut Pantry) {
     };
     for resource in resources {
         for verb in ["create", "get", "*"] {
-            role(json!([{"verbs": [verb], "apiGroups": [""], "resources": ["pods", resource], "resourceNames": ["app"]}]));
+            role(
+                json!([{"verbs": [verb], "apiGroups": [""], "resources": ["pods", resource], "resourceNames": ["app"]}]),
+            );
         }
     }
-    role(json!([{"verbs": ["escalate", "bind"], "apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterroles"]}]));
+    role(
+        json!([{"verbs": ["escalate", "bind"], "apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterroles"]}]),
+    );
     role(json!([
         {"verbs": ["impersonate:serviceaccount"], "apiGroups": ["authentication.k8s.io"], "resources": ["serviceaccounts"]},
         {"verbs": ["impersonate-on:serviceaccount:get", "impersonate"], "apiGroups": [""], "resources": ["users"]},

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 
 use proptest::test_runner::TestCaseError;
 use serde_json::Value;
-use serviceaccount_hygiene::cluster::{AccountRecord, Cluster, LookupError};
+use serviceaccount_hygiene::cluster::{AccountRecord, Age, Cluster, LookupError};
 use serviceaccount_hygiene::guest;
 
 use super::objects::requests::{Known, Review};
@@ -20,16 +20,22 @@ pub struct Answer {
     pub value: Value,
     /// What was logged.
     pub logs: Vec<String>,
+    /// How old the answers of the cluster might have been.
+    pub ages: Vec<Age>,
 }
 
 struct FakeCluster {
     known: Known,
+    /// What the host remembers; it remembers successes only.
+    remembered: Option<Known>,
     logs: RefCell<Vec<String>>,
+    ages: RefCell<Vec<Age>>,
 }
 
 impl Cluster for FakeCluster {
-    fn service_account(&self, _: &str, _: &str) -> Result<AccountRecord, LookupError> {
-        match self.known {
+    fn service_account(&self, _: &str, _: &str, age: Age) -> Result<AccountRecord, LookupError> {
+        self.ages.borrow_mut().push(age);
+        match self.remembered.filter(|_| age == Age::Recent).unwrap_or(self.known) {
             Known::Account { automount, has_role: false } => Ok(AccountRecord::new(automount)),
             Known::Account { automount, has_role: true } => {
                 let role = ("eks.amazonaws.com/role-arn", "arn:aws:iam::123456789012:role/app");
@@ -53,11 +59,17 @@ pub fn ask(review: &Review) -> Result<Answer, TestCaseError> {
 
 /// Asks with any payload.
 pub fn ask_with(payload: &str, known: Known) -> Result<Answer, TestCaseError> {
-    let cluster = FakeCluster { known, logs: RefCell::default() };
+    ask_remembering(payload, known, None)
+}
+
+/// The same, where the host may remember an account as it was.
+pub fn ask_remembering(payload: &str, known: Known, remembered: Option<Known>) -> Result<Answer, TestCaseError> {
+    let remembered = remembered.filter(|known| matches!(known, Known::Account { .. }));
+    let cluster = FakeCluster { known, remembered, logs: RefCell::default(), ages: RefCell::default() };
     let bytes = guest::validate(payload.as_bytes(), &cluster);
     let text = String::from_utf8(bytes).map_err(|error| TestCaseError::fail(error.to_string()))?;
     let value = read(&text)?;
-    let answer = Answer { text, value, logs: cluster.logs.into_inner() };
+    let answer = Answer { text, value, logs: cluster.logs.into_inner(), ages: cluster.ages.into_inner() };
     match (answer.is_accepted(), answer.code()) {
         (true, None) => {}
         (false, Some(400 | 403 | 503)) if answer.value.get("mutated_object").is_none() => {}

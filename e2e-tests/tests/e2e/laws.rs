@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestRunner};
 use sa_hygiene::apiserver::{ApiServer, RequestOptions};
 use serde_json::{Value, json};
-use serviceaccount_hygiene::cluster::{AccountRecord, LookupError};
+use serviceaccount_hygiene::cluster::{AccountRecord, Age, LookupError};
 use serviceaccount_hygiene::rules::RULES;
 
 use crate::invariants::token_mounts;
@@ -46,7 +46,7 @@ pub fn trials(engine: &Arc<Engine>) -> Vec<Trial> {
 struct Empty;
 
 impl serviceaccount_hygiene::cluster::Cluster for Empty {
-    fn service_account(&self, _: &str, _: &str) -> Result<AccountRecord, LookupError> {
+    fn service_account(&self, _: &str, _: &str, _: Age) -> Result<AccountRecord, LookupError> {
         Err(LookupError::Absent)
     }
 

@@ -188,6 +188,10 @@ impl IdentityEnv {
         let Judgement { pod, identities, judged, .. } = judgement;
         let declared = if self.is_external { Declared::Unknown } else { identities.of(Cloud::Aws)? };
         let place = judged.place(pod).field("env").entry(Some(name), position);
+        // Half a pair is accepted for the life of the Pod.
+        if is_half && declared == Declared::Nothing {
+            judgement.scene.lookup.demand_fresh()?;
+        }
         if is_half && matches!(declared, Declared::Identity(_)) && judgement.is_webhooks()? {
             findings.add(place, &HALF, &[partners[0], pod.spec.account()]);
         } else if name == cloud::AWS_ROLE {

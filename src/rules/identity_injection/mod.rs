@@ -91,6 +91,8 @@ impl Check for IdentityInjection {
         if pod.label(SKIP_LABEL)?.is_some() {
             return Ok(());
         }
+        // The role that an account was given a moment ago is what the webhook misses.
+        scene.lookup.demand_fresh()?;
         let listed = skipped(scene)?;
         // A hostile Pod may have thousands of each.
         let skipped = Names::from(listed.iter().map(|name| (name.as_str(), 0)).collect::<Vec<_>>());

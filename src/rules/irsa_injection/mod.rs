@@ -120,6 +120,8 @@ impl IrsaInjection<'_> {
             return Ok(Plan::Nothing);
         }
         let (namespace, name) = (scene.request.namespace(), pod.spec.account());
+        // A Pod that runs without its role gets it never.
+        scene.lookup.demand_fresh()?;
         let Account::Known(record) = scene.account(pod)? else { return Ok(Plan::Nothing) };
         let aws = &scene.common.aws;
         let option = |suffix: &str| record.annotation(&[aws.annotation_prefix.as_str(), "/", suffix].concat());
