@@ -377,11 +377,11 @@ fn large() -> Vec<Row> {
             Accepted,
         )
         .of_paths(),
-        row("wrong_volumes", payload(&wrong_volumes), Warned("kubelet-host-path: spec.volumes[aws-iam-token0].hostPath.path: /var/lib/kubelet/pods of the node holds credentials of others")),
+        row("wrong_volumes", payload(&wrong_volumes), Warned("kubelet-host-path: spec.volumes[aws-iam-token0].hostPath.path: /var/lib/kubelet/pods of the node leads to credentials of others")),
         row(
             "wrong_volumes_before_and_after",
             bytes(&update, &json!({"rules": {"kubelet-host-path": "reject"}})),
-            Warned("kubelet-host-path: spec.template.spec.volumes[aws-iam-token0].hostPath.path: /var/lib/kubelet/pods of the node holds credentials of others"),
+            Warned("kubelet-host-path: spec.template.spec.volumes[aws-iam-token0].hostPath.path: /var/lib/kubelet/pods of the node leads to credentials of others"),
         ),
         row(
             "sources",

@@ -44,14 +44,10 @@ static TOKEN: Wording = Wording {
 };
 static SECRET: Wording =
     Wording { name: "secret", template: "mounts Secret {}, a legacy token, which never expires; leave the mount out" };
-static HOST_PATH_ABOVE: Wording = Wording {
-    name: "host-path-above",
-    template: "mounts {} of the node, and with {} the credentials of others; leave the mount out",
-};
-static HOST_PATH: Wording = Wording {
-    name: "host-path",
-    template: "mounts {} of the node, where credentials of others are kept; leave the mount out",
-};
+static HOST_PATH_ABOVE: Wording =
+    Wording { name: "host-path-above", template: "mounts {} of the node, and with {} {}; leave the mount out" };
+static HOST_PATH: Wording =
+    Wording { name: "host-path", template: "mounts {} of the node, which leads to {}; leave the mount out" };
 static SHARES: Wording = Wording {
     name: "shares",
     template: "shares processes with container {}, whose credentials it can read in /proc; debug a container without any, or a copy of the Pod",
@@ -174,10 +170,10 @@ impl Check for EphemeralTokenMount {
                 match holds {
                     Holds::Token => findings.add(place, &TOKEN, &[]),
                     Holds::Secret(secret) => findings.add(place, &SECRET, &[secret]),
-                    Holds::HostPath(path, Reached { relation: Relation::Above, guarded, .. }) => {
-                        findings.add(place, &HOST_PATH_ABOVE, &[path, guarded]);
+                    Holds::HostPath(path, Reached { relation: Relation::Above, guarded, what, .. }) => {
+                        findings.add(place, &HOST_PATH_ABOVE, &[path, guarded, what]);
                     }
-                    Holds::HostPath(path, _) => findings.add(place, &HOST_PATH, &[path]),
+                    Holds::HostPath(path, reached) => findings.add(place, &HOST_PATH, &[path, reached.what]),
                 }
             }
             let strength = if self.targets == Targets::Reject { Strength::Action } else { Strength::Warning };

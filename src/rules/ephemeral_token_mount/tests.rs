@@ -45,7 +45,7 @@ fn every_text_in_full() {
     );
     assert_eq!(
         text(json!({"name": "v", "hostPath": {"path": "/var/lib"}})),
-        "spec.ephemeralContainers[debug].volumeMounts[v]: mounts /var/lib of the node, and with /var/lib/kubelet/pods the credentials of others; leave the mount out"
+        "spec.ephemeralContainers[debug].volumeMounts[v]: mounts /var/lib of the node, and with /var/lib/kubelet/pods credentials of others; leave the mount out"
     );
     let app = admitted_pod(&json!({"serviceAccountName": "app"}));
     assert_eq!(

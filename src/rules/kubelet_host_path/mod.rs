@@ -43,35 +43,47 @@ static PARAMS: [Param; 1] = [Param {
 
 static OPENS: Wording = Wording {
     name: "opens",
-    template: "{} opens {} of the node, and with it the credentials of others; mount only the directory that is needed",
+    template: "{} opens {} of the node, and with it {}; mount only the directory that is needed",
 };
 static OPENS_ON: Wording = Wording {
     name: "opens-on",
-    template: "{} opens {} on nodes with {}, and with it the credentials of others; mount only the directory that is needed",
+    template: "{} opens {} on nodes of {}, and with it {}; mount only the directory that is needed",
 };
-static HOLDS: Wording = Wording {
-    name: "holds",
-    template: "{} of the node holds credentials of others; mount another directory, or add an exemption",
-};
-static BELOW: Wording = Wording {
-    name: "below",
-    template: "{} is below {}, where the node keeps credentials; mount another directory, or add an exemption",
-};
+static HOLDS: Wording =
+    Wording { name: "holds", template: "{} of the node leads to {}; mount something else, or add an exemption" };
+static BELOW: Wording =
+    Wording { name: "below", template: "{} is below {}, which leads to {}; mount something else, or add an exemption" };
 
-/// Guarded on every node, `/var/run` written as `/run`: the control plane's and
-/// the CNI plugins' credentials, the files of every process, and the directories
-/// in which container runtimes keep their sockets and those of their shims and
-/// plugins, each of which starts or changes any container. They are those of
-/// containerd (its own, Docker's, the one beside it in Bottlerocket, K3s', k0s',
-/// `MicroK8s`'), of NRI, Docker, CRI-O, cri-dockerd, Podman and Kata Containers; the
-/// last two are named pipes of Windows.
-/// <https://github.com/containerd/containerd/blob/main/pkg/shim/util_unix.go>
-/// <https://github.com/containerd/nri>
-const EVERYWHERE: [&str; 19] = [
+/// Guarded on every node, `/var/run` written as `/run`: where credentials are.
+/// They are those of the control plane and of the CNI plugins, the files of every
+/// process, and what distributions keep of kubelet's and kube-proxy's elsewhere:
+/// K3s, RKE2, k0s, `MicroK8s`, kOps, Talos.
+const CREDENTIALS: [&str; 15] = [
     "/etc/kubernetes",
     "/etc/cni/net.d",
     "/proc",
     "/run/secrets",
+    "/var/lib/kube-proxy/kubeconfig",
+    "/var/lib/rancher/k3s/agent",
+    "/var/lib/rancher/k3s/server",
+    "/var/lib/rancher/rke2/agent",
+    "/var/lib/rancher/rke2/server",
+    "/var/lib/k0s/kubelet.conf",
+    "/var/lib/k0s/pki",
+    "/var/snap/microk8s/current/credentials",
+    "/var/snap/microk8s/current/certs",
+    "/srv/kubernetes",
+    "/system/secrets",
+];
+
+/// The same: the directories in which container runtimes keep their sockets, and
+/// those of their shims and plugins, each of which starts or changes any container.
+/// They are those of containerd (its own, Docker's, the one beside it in
+/// Bottlerocket, K3s', k0s', `MicroK8s`'), of NRI, Docker, CRI-O, cri-dockerd, Podman
+/// and Kata Containers, and Bottlerocket's own; the last two are named pipes of Windows.
+/// <https://github.com/containerd/containerd/blob/main/pkg/shim/util_unix.go>
+/// <https://github.com/containerd/nri>
+const RUNTIMES: [&str; 16] = [
     "/run/containerd",
     "/run/docker/containerd",
     "/run/host-containerd",
@@ -85,21 +97,34 @@ const EVERYWHERE: [&str; 19] = [
     "/run/dockershim.sock",
     "/run/podman",
     "/run/vc",
+    "/run/api.sock",
     "/pipe/containerd-containerd",
     "/pipe/docker_engine",
 ];
+
+/// What guarded places lead to.
+const OF_OTHERS: &str = "credentials of others";
+const OF_RUNTIMES: &str = "control of every container";
 
 /// Guarded in each of kubelet's root directories; the sockets of plugins beside
 /// them are what drivers are there for.
 const IN_ROOT: [&str; 4] = ["pods", "pki", "kubeconfig", "bootstrap-kubeconfig"];
 
-/// Directories that hold what is elsewhere on the node, too: a bind mount's
+/// Where kubelet's root directory is, too, on nodes with disks of their own: bound
+/// from there to its usual place.
+/// <https://github.com/Azure/AgentBaker/blob/master/parts/linux/cloud-init/artifacts/bind-mount.sh>
+/// <https://github.com/awslabs/amazon-eks-ami/blob/main/templates/shared/runtime/bin/setup-local-disks>
+const OTHER_ROOTS: [(&str, &str); 2] = [("/mnt/aks/kubelet", "AKS"), ("/mnt/k8s-disks/*/kubelet", "EKS")];
+
+/// Directories that hold what is elsewhere on the node, too: a bind mount or its
 /// source, or the deployment behind a link. With the operating system.
 /// <https://cloud.google.com/container-optimized-os/docs/concepts/disks-and-filesystem>
+/// <https://github.com/kubernetes/kubernetes/blob/master/cluster/gce/gci/configure-helper.sh>
 /// <https://ostreedev.github.io/ostree/deployment/>
 /// <https://github.com/bottlerocket-os/bottlerocket-core-kit/blob/develop/packages/release/var.mount>
-const SECOND_NAMES: [(&str, &str); 6] = [
-    ("/mnt/stateful_partition", "Container-Optimized OS"),
+const SECOND_NAMES: [(&str, &str); 7] = [
+    ("/mnt/stateful_partition", COS),
+    ("/home/kubernetes/containerized_mounter/rootfs", COS),
     ("/sysroot/ostree/deploy/*", OSTREE),
     ("/sysroot/ostree/deploy/*/deploy/*", OSTREE),
     ("/ostree/deploy/*", OSTREE),
@@ -107,7 +132,8 @@ const SECOND_NAMES: [(&str, &str); 6] = [
     ("/local", "Bottlerocket"),
 ];
 
-const OSTREE: &str = "OSTree (CoreOS)";
+const COS: &str = "Container-Optimized OS";
+const OSTREE: &str = "CoreOS";
 
 /// What is not to be opened.
 pub struct Guarded<'a> {
@@ -150,6 +176,11 @@ impl<'a> Guarded<'a> {
         if let Some(reached) = self.reached_as(&path, "") {
             return Some(reached);
         }
+        for (root, system) in OTHER_ROOTS {
+            if let Some(reached) = in_root(&path, root, "") {
+                return Some(reached.on(system));
+            }
+        }
         for (name, system) in SECOND_NAMES {
             if !is_reached(&path, cut::all(name, b'/').skip(1)) {
                 continue;
@@ -157,8 +188,7 @@ impl<'a> Guarded<'a> {
             let depth = cut::all(name, b'/').skip(1).count();
             let rest = path.get(depth..).unwrap_or_default().join("/");
             if let Some(reached) = self.reached_as(&segments(&rest), name) {
-                let system = Some(system).filter(|_| reached.relation == Relation::Above);
-                return Some(Reached { system, ..reached });
+                return Some(reached.on(system));
             }
         }
         None
@@ -166,32 +196,38 @@ impl<'a> Guarded<'a> {
 
     /// What a path leads to below a directory, which is in front of it for people.
     fn reached_as(&self, path: &[&str], directory: &str) -> Option<Reached> {
-        for root in &self.roots {
-            // Most paths are elsewhere; then nothing of the root is taken apart.
-            let mut names = cut::all(root.as_str(), b'/').skip(1);
-            let first = match (names.next(), names.next()) {
-                (Some("var"), Some("run")) => Some("run"),
-                (first, _) => first.filter(|first| !matches!(*first, "" | "." | "..")),
-            };
-            if !is_reached(path, first.into_iter()) {
-                continue;
-            }
-            let root = segments(root.as_str());
-            let is_reached = |name: &&str| is_reached(path, root.iter().copied().chain([*name]));
-            if let Some(name) = IN_ROOT.into_iter().find(is_reached) {
-                let guarded = [directory, "/", &root.join("/"), "/", name].concat();
-                return Some(Reached { relation: Relation::of(path.len(), root.len() + 1), guarded, system: None });
-            }
-        }
-        let is_reached = |guarded: &&str| is_reached(path, cut::all(guarded, b'/').skip(1));
-        let guarded = EVERYWHERE.into_iter().find(is_reached)?;
-        let depth = cut::all(guarded, b'/').skip(1).count();
-        Some(Reached {
-            relation: Relation::of(path.len(), depth),
-            guarded: [directory, guarded].concat(),
-            system: None,
-        })
+        let in_roots = self.roots.iter().find_map(|root| in_root(path, root.as_str(), directory));
+        in_roots
+            .or_else(|| reached_of(&CREDENTIALS, path, directory, OF_OTHERS))
+            .or_else(|| reached_of(&RUNTIMES, path, directory, OF_RUNTIMES))
     }
+}
+
+/// What a path leads to in one of kubelet's root directories.
+fn in_root(path: &[&str], root: &str, directory: &str) -> Option<Reached> {
+    // Most paths are elsewhere; then nothing of the root is taken apart.
+    let mut names = cut::all(root, b'/').skip(1);
+    let first = match (names.next(), names.next()) {
+        (Some("var"), Some("run")) => Some("run"),
+        (first, _) => first.filter(|first| !matches!(*first, "" | "." | "..")),
+    };
+    if !is_reached(path, first.into_iter()) {
+        return None;
+    }
+    let root = segments(root);
+    let is_reached = |name: &&str| is_reached(path, root.iter().copied().chain([*name]));
+    let name = IN_ROOT.into_iter().find(is_reached)?;
+    let guarded = [directory, "/", &root.join("/"), "/", name].concat();
+    Some(Reached { relation: Relation::of(path.len(), root.len() + 1), guarded, what: OF_OTHERS, system: None })
+}
+
+/// What a path leads to of a list.
+fn reached_of(list: &[&'static str], path: &[&str], directory: &str, what: &'static str) -> Option<Reached> {
+    let is_reached = |guarded: &&&str| is_reached(path, cut::all(guarded, b'/').skip(1));
+    let guarded = list.iter().find(is_reached)?;
+    let depth = cut::all(guarded, b'/').skip(1).count();
+    let relation = Relation::of(path.len(), depth);
+    Some(Reached { relation, guarded: [directory, guarded].concat(), what, system: None })
 }
 
 /// What a path leads to.
@@ -201,8 +237,18 @@ pub struct Reached {
     pub relation: Relation,
     /// The guarded place.
     pub guarded: String,
+    /// What that leads to.
+    pub what: &'static str,
     /// The operating system on whose nodes it is there, if not on all.
     system: Option<&'static str>,
+}
+
+impl Reached {
+    /// The same, on the nodes of one system only. Who names the place itself, or
+    /// something in it, knows where it is.
+    fn on(self, system: &'static str) -> Self {
+        Self { system: Some(system).filter(|_| self.relation == Relation::Above), ..self }
+    }
 }
 
 /// How a path stands to a guarded place.
@@ -308,12 +354,12 @@ impl Check for KubeletHostPath<'_> {
 }
 
 fn add(findings: &mut Findings, place: Place, path: &str, reached: &Reached) {
-    let guarded = reached.guarded.as_str();
-    match (reached.relation, reached.system) {
-        (Relation::Above, None) => findings.add(place, &OPENS, &[path, guarded]),
-        (Relation::Above, Some(system)) => findings.add(place, &OPENS_ON, &[path, guarded, system]),
-        (Relation::At, _) => findings.add(place, &HOLDS, &[path]),
-        (Relation::Below, _) => findings.add(place, &BELOW, &[path, guarded]),
+    let Reached { relation, guarded, what, system } = reached;
+    match (relation, system) {
+        (Relation::Above, None) => findings.add(place, &OPENS, &[path, guarded, what]),
+        (Relation::Above, Some(system)) => findings.add(place, &OPENS_ON, &[path, guarded, system, what]),
+        (Relation::At, _) => findings.add(place, &HOLDS, &[path, what]),
+        (Relation::Below, _) => findings.add(place, &BELOW, &[path, guarded, what]),
     }
 }
 

@@ -25,7 +25,7 @@ fn every_text_in_full() {
     assert_eq!(
         said(&judged("/var/lib", &json!("warn")), ID),
         [
-            "spec.volumes[node].hostPath.path: /var/lib opens /var/lib/kubelet/pods of the node, and with it the credentials of others; mount only the directory that is needed"
+            "spec.volumes[node].hostPath.path: /var/lib opens /var/lib/kubelet/pods of the node, and with it credentials of others; mount only the directory that is needed"
         ]
     );
 }
@@ -43,6 +43,7 @@ fn every_text_in_full() {
 #[case::another_kubelet("/var/lib/kubelets/pods")]
 #[case::cni_binaries("/opt/cni/bin")]
 #[case::disks("/mnt/disks/ssd0")]
+#[case::k3s_storage("/var/lib/rancher/k3s/storage/pvc-1")]
 #[case::local_data("/local/data")]
 #[case::ostree_config("/sysroot/ostree/repo")]
 #[case::dev("/dev")]
@@ -126,25 +127,46 @@ fn fine(#[case] path: &str) {
 )]
 #[case::cos_above(
     "/mnt/stateful_partition/var",
-    "opens /mnt/stateful_partition/var/lib/kubelet/pods on nodes with Container-Optimized OS"
+    "opens /mnt/stateful_partition/var/lib/kubelet/pods on nodes of Container-Optimized OS"
 )]
-#[case::cos_above_all(
-    "/mnt",
-    "opens /mnt/stateful_partition/var/lib/kubelet/pods on nodes with Container-Optimized OS"
-)]
+#[case::above_all_disks("/mnt", "opens /mnt/aks/kubelet/pods on nodes of AKS")]
 #[case::cos_run("/mnt/stateful_partition/var/run/docker.sock", "holds /mnt/stateful_partition/run/docker.sock")]
 #[case::rhcos(
     "/sysroot/ostree/deploy/rhcos/var/lib/kubelet",
-    "opens /sysroot/ostree/deploy/*/var/lib/kubelet/pods on nodes with OSTree (CoreOS)"
+    "opens /sysroot/ostree/deploy/*/var/lib/kubelet/pods on nodes of CoreOS"
 )]
 #[case::rhcos_etc(
     "/sysroot/ostree/deploy/rhcos/deploy/0a1b.0/etc/kubernetes/ca.crt",
     "below /sysroot/ostree/deploy/*/deploy/*/etc/kubernetes"
 )]
 #[case::rhcos_by_its_link("/ostree/deploy/rhcos/var/lib/kubelet/pki", "holds /ostree/deploy/*/var/lib/kubelet/pki")]
-#[case::rhcos_above("/sysroot", "opens /sysroot/ostree/deploy/*/var/lib/kubelet/pods on nodes with OSTree (CoreOS)")]
+#[case::rhcos_above("/sysroot", "opens /sysroot/ostree/deploy/*/var/lib/kubelet/pods on nodes of CoreOS")]
 #[case::bottlerocket("/local/var/lib/kubelet/pods", "holds /local/var/lib/kubelet/pods")]
-#[case::bottlerocket_above("/local", "opens /local/var/lib/kubelet/pods on nodes with Bottlerocket")]
+#[case::bottlerocket_above("/local", "opens /local/var/lib/kubelet/pods on nodes of Bottlerocket")]
+#[case::aks("/mnt/aks/kubelet/pods", "holds /mnt/aks/kubelet/pods")]
+#[case::aks_above("/mnt/aks", "opens /mnt/aks/kubelet/pods on nodes of AKS")]
+#[case::eks("/mnt/k8s-disks/0/kubelet/pki", "holds /mnt/k8s-disks/*/kubelet/pki")]
+#[case::eks_above("/mnt/k8s-disks/0", "opens /mnt/k8s-disks/*/kubelet/pods on nodes of EKS")]
+#[case::cos_mounter(
+    "/home/kubernetes/containerized_mounter/rootfs/var/lib/kubelet/pods",
+    "holds /home/kubernetes/containerized_mounter/rootfs/var/lib/kubelet/pods"
+)]
+#[case::cos_home(
+    "/home",
+    "opens /home/kubernetes/containerized_mounter/rootfs/var/lib/kubelet/pods on nodes of Container-Optimized OS"
+)]
+#[case::k3s_agent("/var/lib/rancher/k3s/agent/kubelet.kubeconfig", "below /var/lib/rancher/k3s/agent")]
+#[case::k3s("/var/lib/rancher/k3s", "opens /var/lib/rancher/k3s/agent")]
+#[case::rke2("/var/lib/rancher/rke2/agent", "holds /var/lib/rancher/rke2/agent")]
+#[case::k0s_kubeconfig("/var/lib/k0s/kubelet.conf", "holds /var/lib/k0s/kubelet.conf")]
+#[case::microk8s_credentials(
+    "/var/snap/microk8s/current/credentials/kubelet.config",
+    "below /var/snap/microk8s/current/credentials"
+)]
+#[case::kube_proxy("/var/lib/kube-proxy", "opens /var/lib/kube-proxy/kubeconfig")]
+#[case::kops("/srv/kubernetes", "holds /srv/kubernetes")]
+#[case::talos("/system/secrets/kubernetes", "below /system/secrets")]
+#[case::bottlerockets_api("/run/api.sock", "holds /run/api.sock")]
 fn bypass(#[case] path: &str, #[case] expected: &str) {
     let answer = judged(path, &json!("reject"));
     assert_eq!(word(&answer), "reject");
@@ -154,25 +176,25 @@ fn bypass(#[case] path: &str, #[case] expected: &str) {
 /// The text of a finding, which is here said in short.
 fn text(path: &str, expected: &str) -> String {
     const ONLY: &str = "mount only the directory that is needed";
+    const ELSE: &str = "mount something else, or add an exemption";
     let (relation, guarded) = expected.split_once(' ').unwrap();
-    match (relation, guarded.split_once(" on nodes with ")) {
-        ("opens", None) => format!("{path} opens {guarded} of the node, and with it the credentials of others; {ONLY}"),
+    let is_runtimes = ["/run/", "/pipe/", "/var/snap/microk8s/common/run"].iter().any(|start| guarded.contains(start))
+        && !guarded.starts_with("/run/secrets");
+    let what = if is_runtimes { "control of every container" } else { "credentials of others" };
+    match (relation, guarded.split_once(" on nodes of ")) {
+        ("opens", None) => format!("{path} opens {guarded} of the node, and with it {what}; {ONLY}"),
         ("opens", Some((guarded, system))) => {
-            format!("{path} opens {guarded} on nodes with {system}, and with it the credentials of others; {ONLY}")
+            format!("{path} opens {guarded} on nodes of {system}, and with it {what}; {ONLY}")
         }
-        ("holds", _) => {
-            format!("{path} of the node holds credentials of others; mount another directory, or add an exemption")
-        }
-        _ => format!(
-            "{path} is below {guarded}, where the node keeps credentials; mount another directory, or add an exemption"
-        ),
+        ("holds", _) => format!("{path} of the node leads to {what}; {ELSE}"),
+        _ => format!("{path} is below {guarded}, which leads to {what}; {ELSE}"),
     }
 }
 
 /// A `PersistentVolume` brings such a directory into a Pod that only names a claim.
 #[rstest]
-#[case::host_path(json!({"hostPath": {"path": "/var/lib/kubelet/pods"}}), &["spec.hostPath.path: /var/lib/kubelet/pods of the node holds credentials of others; mount another directory, or add an exemption"])]
-#[case::local(json!({"local": {"path": "/proc/1/root"}}), &["spec.local.path: /proc/1/root is below /proc, where the node keeps credentials; mount another directory, or add an exemption"])]
+#[case::host_path(json!({"hostPath": {"path": "/var/lib/kubelet/pods"}}), &["spec.hostPath.path: /var/lib/kubelet/pods of the node leads to credentials of others; mount something else, or add an exemption"])]
+#[case::local(json!({"local": {"path": "/proc/1/root"}}), &["spec.local.path: /proc/1/root is below /proc, which leads to credentials of others; mount something else, or add an exemption"])]
 #[case::harmless(json!({"hostPath": {"path": "/mnt/data"}}), &[])]
 #[case::of_a_driver(json!({"csi": {"driver": "ebs.csi.aws.com", "volumeHandle": "vol-1"}}), &[])]
 fn persistent_volumes(#[case] spec: Value, #[case] expected: &[&str]) {
