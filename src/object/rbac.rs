@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Roles and bindings.
 
+use std::borrow::Cow;
+
 use super::meta::Meta;
 use super::view::{Text, view};
 
@@ -54,6 +56,8 @@ view! {
         pub api_groups: Vec<Text<'a>> = "apiGroups",
         /// With which resources.
         pub resources: Vec<Text<'a>> = "resources",
+        /// Instead of resources, paths of the API server.
+        pub non_resource_urls: Vec<Text<'a>> = "nonResourceURLs",
         /// With which objects only; none means all.
         pub resource_names: Vec<Text<'a>> = "resourceNames",
     }
@@ -88,11 +92,16 @@ const AUTHENTICATED_GROUP: &str = "system:authenticated";
 const ACCOUNT_USER: &str = "system:serviceaccount:";
 
 impl Binding<'_> {
-    /// The ClusterRole that is granted; empty if it is a Role.
+    /// The role that is granted: a ClusterRole's name, or a Role's with the
+    /// binding's namespace and a slash in front, which no ClusterRole's name has.
     #[must_use]
-    pub fn cluster_role(&self) -> &str {
-        let role = self.role.as_ref().filter(|role| role.kind.as_deref() == Some("ClusterRole"));
-        role.and_then(|role| role.name.as_deref()).unwrap_or_default()
+    pub fn role_name(&self, namespace: &str) -> Cow<'_, str> {
+        let Some(role) = &self.role else { return Cow::Borrowed("") };
+        let name = role.name.as_deref().unwrap_or_default();
+        match role.kind.as_deref() {
+            Some("ClusterRole") => Cow::Borrowed(name),
+            _ => Cow::Owned([namespace, "/", name].concat()),
+        }
     }
 }
 

@@ -12,10 +12,11 @@ use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::engine::finding::{Findings, Wording};
 use crate::engine::scene::{Scene, Stop};
+use crate::matching::glob;
 use crate::matching::names::Names;
 use crate::object::place::Place;
 use crate::object::rbac::PolicyRule;
-use crate::object::view::Text;
+use crate::object::view::{Text, listed};
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
 use crate::settings::reader::unknown;
@@ -53,7 +54,7 @@ static GRANTS: Wording = Wording {
 };
 static IMPERSONATES: Wording = Wording {
     name: "impersonates",
-    template: "{} on {} lets its holders act as {}; take it out, name them in resourceNames, or have the role exempted",
+    template: "{} on {} lets its holders act as {}; take it out, or have the role exempted",
 };
 static CONSTRAINED: Wording = Wording {
     name: "constrained",
@@ -108,7 +109,7 @@ const CORE: &[&str] = &["*", ""];
 const RBAC: &[&str] = &["*", "rbac.authorization.k8s.io"];
 const EVERY_ACCOUNT: Whose = Whose::Names("every account");
 
-const GRANTED: [Grant; 10] = [
+const GRANTED: [Grant; 11] = [
     Grant {
         name: "tokens",
         verbs: &["*", "create"],
@@ -182,7 +183,15 @@ const GRANTED: [Grant; 10] = [
         name: POD_CREATION,
         verbs: &["*", "create"],
         api_groups: CORE,
-        resources: &["*", "pods", "replicationcontrollers"],
+        resources: &["*", "pods"],
+        wording: &PODS,
+        whose: Whose::Nobody,
+    },
+    Grant {
+        name: POD_CREATION,
+        verbs: &["*", "update", "patch"],
+        api_groups: CORE,
+        resources: &["*", "*/ephemeralcontainers", "pods/ephemeralcontainers"],
         wording: &PODS,
         whose: Whose::Nobody,
     },
@@ -190,8 +199,17 @@ const GRANTED: [Grant; 10] = [
     Grant {
         name: POD_CREATION,
         verbs: &["*", "create", "update", "patch"],
-        api_groups: &["*", "apps", "batch"],
-        resources: &["*", "deployments", "statefulsets", "daemonsets", "replicasets", "jobs", "cronjobs"],
+        api_groups: &["*", "apps", "batch", ""],
+        resources: &[
+            "*",
+            "replicationcontrollers",
+            "deployments",
+            "statefulsets",
+            "daemonsets",
+            "replicasets",
+            "jobs",
+            "cronjobs",
+        ],
         wording: &PODS,
         whose: Whose::Nobody,
     },
@@ -203,17 +221,27 @@ const POD_CREATION: &str = "";
 /// The entries of `grants`.
 const NAMES: [&str; 5] = ["tokens", "impersonation", "escalation", "nodeAudiences", "managedIdentities"];
 
-/// The roles of every cluster that hand out tokens of accounts.
-/// <https://kubernetes.io/docs/reference/access-authn-authz/rbac/#user-facing-roles>
-const HAND_OUT_TOKENS: [&str; 3] = ["cluster-admin", "admin", "edit"];
+/// The roles of every cluster that make tokens of accounts, run Pods, or escalate.
+/// <https://kubernetes.io/docs/reference/access-authn-authz/rbac/#default-roles-and-role-bindings>
+const HAND_OUT_TOKENS: [&str; 8] = [
+    "cluster-admin",
+    "admin",
+    "edit",
+    "system:aggregate-to-admin",
+    "system:aggregate-to-edit",
+    "system:kube-controller-manager",
+    "system:node",
+    "system:controller:*",
+];
 
 /// Constrained impersonation: a mode, the resource of its first verb, and whom its
 /// holders act as. The second verb is asked for the request itself, with the
 /// request's own verb behind it.
 /// <https://github.com/kubernetes/kubernetes/blob/master/staging/src/k8s.io/apiserver/pkg/endpoints/filters/impersonation/mode.go>
-const MODES: [(&str, &str, &str); 4] = [
+const MODES: [(&str, &str, &str); 5] = [
     ("serviceaccount", "serviceaccounts", "every account"),
     ("user-info", "users", "every user"),
+    ("user-info", "groups", "every group"),
     ("arbitrary-node", "nodes", "every node"),
     ("associated-node", "nodes", "the node that they run on"),
 ];
@@ -248,7 +276,9 @@ impl TokenIssuingRoles {
         // Not the entry's number: entries have no names, and one that moves is
         // not new for that.
         let place = || Place::at("rules");
-        let names = Names::of(rule.resource_names.iter().map(Text::as_str)).distinct();
+        let names = names_of([rule]);
+        // From one API group to all of them is a step.
+        let groups = if rule.api_groups.iter().any(|group| group.as_str() == "*") { "*" } else { "" };
         let mut wild: Vec<(&str, &str)> = Vec::new();
         for grant in GRANTED.iter().filter(|grant| self.looks_for(grant.name)) {
             let Some((verb, resource)) = granted(grant, rule) else { continue };
@@ -260,10 +290,10 @@ impl TokenIssuingRoles {
             let whose = match grant.whose {
                 Whose::Names(everybody) if names.is_empty() => everybody.to_owned(),
                 Whose::Roles if names.is_empty() => "every role".to_owned(),
-                Whose::Roles if !names.iter().any(|name| HAND_OUT_TOKENS.contains(name)) => continue,
+                Whose::Roles if !names.iter().any(|name| hands_out_tokens(name)) => continue,
                 Whose::Names(_) | Whose::Roles => names.join(", "),
                 Whose::Nobody => {
-                    findings.add(place(), grant.wording, &[verb, resource, &names.join("\0")]);
+                    findings.add(place(), grant.wording, &[verb, resource, &names.join("\0"), groups]);
                     continue;
                 }
             };
@@ -271,7 +301,7 @@ impl TokenIssuingRoles {
                 wild.push((grant.name, verb));
             }
             // Names may hold any text: only the last value tells them apart.
-            findings.add(place(), grant.wording, &[verb, resource, &whose, &names.join("\0")]);
+            findings.add(place(), grant.wording, &[verb, resource, &whose, &names.join("\0"), groups]);
         }
         if self.looks_for("tokens")
             && granted(&GRANTED[0], rule).is_none()
@@ -286,28 +316,54 @@ impl TokenIssuingRoles {
     /// What the rules of a role grant together: constrained impersonation takes
     /// two verbs.
     fn judge_modes(rules: &[PolicyRule<'_>], findings: &mut Findings) {
-        for (mode, resource, whom) in MODES {
+        for (mode, resource, everybody) in MODES {
             let who = ["impersonate:", mode].concat();
-            let first = rules.iter().find(|rule| {
-                let has_verb = rule.verbs.iter().any(|verb| verb.as_str() == who);
+            let is_first = |rule: &&PolicyRule<'_>| {
+                let has_verb = widest(&["*", &who], &rule.verbs).is_some();
                 has_verb
                     && widest(&AUTHENTICATION, &rule.api_groups).is_some()
                     && widest(&["*", resource], &rule.resources).is_some()
-            });
-            let Some(first) = first else { continue };
-            let names = Names::of(first.resource_names.iter().map(Text::as_str)).distinct();
-            let whom = if names.is_empty() { whom.to_owned() } else { names.join(", ") };
+                    // By a wildcard it is said of plain impersonation already.
+                    && (rule.verbs.iter().any(|verb| verb.as_str() == who) || !impersonates(rule))
+            };
+            let firsts: Vec<&PolicyRule<'_>> = rules.iter().filter(is_first).collect();
+            if firsts.is_empty() {
+                continue;
+            }
+            let is_everybody = firsts.iter().any(|rule| rule.resource_names.is_empty());
+            let names = if is_everybody { Vec::new() } else { names_of(firsts) };
+            let whom = if is_everybody { everybody.to_owned() } else { names.join(", ") };
             let prefix = ["impersonate-on:", mode, ":"].concat();
             for second in rules {
-                let verb = second.verbs.iter().find(|verb| verb.starts_with(&prefix) || verb.as_str() == "*");
-                if let Some(verb) = verb {
-                    let resources = crate::object::view::listed(&second.resources);
-                    let values = [&who, resource, verb.as_str(), &resources, &whom, &names.join("\0")];
-                    findings.add(Place::at("rules"), &CONSTRAINED, &values);
+                let is_second = |verb: &&str| verb.starts_with(&prefix) || *verb == "*";
+                let verbs: Vec<&str> = second.verbs.iter().map(Text::as_str).filter(is_second).collect();
+                // What the API group of the first verb has itself is harmless.
+                let is_first_alone = second.non_resource_urls.is_empty()
+                    && second.api_groups.iter().all(|group| group.as_str() == AUTHENTICATION[1]);
+                if verbs.is_empty() || is_first_alone {
+                    continue;
                 }
+                let on = [listed(&second.resources), listed(&second.non_resource_urls)];
+                let on = on.into_iter().filter(|list| !list.is_empty()).collect::<Vec<_>>().join(", ");
+                let values = [&who, resource, &verbs.join(", "), &on, &whom, &names.join("\0")];
+                findings.add(Place::at("rules"), &CONSTRAINED, &values);
             }
         }
     }
+}
+
+/// Whether a rule of a role grants plain impersonation.
+fn impersonates(rule: &PolicyRule<'_>) -> bool {
+    GRANTED.iter().filter(|grant| grant.name == "impersonation").any(|grant| granted(grant, rule).is_some())
+}
+
+fn hands_out_tokens(role: &str) -> bool {
+    HAND_OUT_TOKENS.iter().any(|pattern| glob::matches(pattern, role))
+}
+
+/// The objects that rules of a role name, sorted, each once.
+fn names_of<'r>(rules: impl IntoIterator<Item = &'r PolicyRule<'r>>) -> Vec<&'r str> {
+    Names::of(rules.into_iter().flat_map(|rule| rule.resource_names.iter().map(Text::as_str))).distinct()
 }
 
 impl Check for TokenIssuingRoles {
@@ -408,9 +464,9 @@ mod tests {
     const EXEMPT: &str = "take it out, or have the role exempted";
 
     #[rstest]
-    #[case::accounts(&["impersonate"], "", &["serviceaccounts"], format!("impersonate on serviceaccounts lets its holders act as every account; take it out, name them in resourceNames, or have the role exempted"))]
-    #[case::users(&["impersonate"], "", &["users"], format!("impersonate on users lets its holders act as every user; take it out, name them in resourceNames, or have the role exempted"))]
-    #[case::groups(&["impersonate"], "", &["groups"], format!("impersonate on groups lets its holders act as every group; take it out, name them in resourceNames, or have the role exempted"))]
+    #[case::accounts(&["impersonate"], "", &["serviceaccounts"], format!("impersonate on serviceaccounts lets its holders act as every account; take it out, or have the role exempted"))]
+    #[case::users(&["impersonate"], "", &["users"], format!("impersonate on users lets its holders act as every user; take it out, or have the role exempted"))]
+    #[case::groups(&["impersonate"], "", &["groups"], format!("impersonate on groups lets its holders act as every group; take it out, or have the role exempted"))]
     #[case::escalate(&["escalate"], "rbac.authorization.k8s.io", &["roles"], format!("escalate on roles lets its holders grant what they do not have, by every role; {EXEMPT}"))]
     #[case::bind(&["bind"], "rbac.authorization.k8s.io", &["clusterroles"], format!("bind on clusterroles lets its holders grant what they do not have, by every role; {EXEMPT}"))]
     #[case::audiences(&["request-serviceaccounts-token-audience"], "", &["*"], "request-serviceaccounts-token-audience on * lets nodes ask for tokens of any audience; name the audiences in resources".to_owned())]
@@ -429,7 +485,9 @@ mod tests {
     fn pod_creation_is_an_option() {
         let pods = rule(&["create"], &[""], &["pods"]);
         let jobs = rule(&["patch"], &["batch"], &["cronjobs"]);
-        let request = create(&role(&json!([pods, jobs])));
+        let controllers = rule(&["update"], &[""], &["replicationcontrollers"]);
+        let debuggers = rule(&["patch"], &[""], &["pods/ephemeralcontainers"]);
+        let request = create(&role(&json!([pods, jobs, controllers, debuggers])));
         assert!(accepts_unsaid(&answer(&request)));
         let settings = json!({"rules": {"token-issuing-roles": {"action": "reject", "includePodCreation": true}}});
         assert_eq!(
@@ -437,6 +495,8 @@ mod tests {
             [
                 "token-issuing-roles: rules: create on pods lets its holders run containers as any account of the namespace; take it out, or have the role exempted",
                 "token-issuing-roles: rules: patch on cronjobs lets its holders run containers as any account of the namespace; take it out, or have the role exempted",
+                "token-issuing-roles: rules: patch on pods/ephemeralcontainers lets its holders run containers as any account of the namespace; take it out, or have the role exempted",
+                "token-issuing-roles: rules: update on replicationcontrollers lets its holders run containers as any account of the namespace; take it out, or have the role exempted",
             ]
         );
         for harmless in [rule(&["get", "update"], &[""], &["pods"]), rule(&["delete"], &["apps"], &["deployments"])] {
@@ -451,6 +511,7 @@ mod tests {
     #[case::impersonate_everything(&["impersonate"], &["*"], &["*"], 1)]
     #[case::three_resources(&["impersonate"], &[""], &["users", "groups", "serviceaccounts"], 3)]
     #[case::two_verbs(&["escalate", "bind"], &["rbac.authorization.k8s.io"], &["*"], 2)]
+    #[case::constrained_and_plain(&["*"], &["*"], &["serviceaccounts"], 1)]
     fn one_finding_for_each_problem(
         #[case] verbs: &[&str],
         #[case] groups: &[&str],
@@ -466,6 +527,10 @@ mod tests {
     #[case::of_all(json!([]), "reject")]
     #[case::of_a_role_that_hands_out_tokens(json!(["view", "edit"]), "reject")]
     #[case::of_cluster_admin(json!(["cluster-admin"]), "reject")]
+    #[case::of_what_is_aggregated_to_edit(json!(["system:aggregate-to-edit"]), "reject")]
+    #[case::of_nodes(json!(["system:node"]), "reject")]
+    #[case::of_a_controller(json!(["system:controller:clusterrole-aggregation-controller"]), "reject")]
+    #[case::of_an_extension(json!(["system:auth-delegator"]), "fine")]
     #[case::of_one_that_does_not(json!(["view"]), "fine")]
     fn bind_by_name(#[case] names: Value, #[case] expected: &str) {
         let mut bind = rule(&["bind"], &["rbac.authorization.k8s.io"], &["clusterroles"]);
@@ -503,6 +568,50 @@ mod tests {
         }
         let other = rule(&["impersonate-on:other:create"], &[""], &["pods"]);
         assert!(accepts_unsaid(&answer(&create(&role(&json!([first, other]))))));
+    }
+
+    /// The verb that RBAC takes for any counts as the first of them, too.
+    #[test]
+    fn constrained_impersonation_by_a_wildcard() {
+        let first = rule(&["*"], &["authentication.k8s.io"], &["serviceaccounts"]);
+        let second = rule(&["impersonate-on:serviceaccount:list"], &[""], &["secrets"]);
+        assert_eq!(
+            lines(&answer(&create(&role(&json!([first, second]))))),
+            [
+                "token-issuing-roles: rules: impersonate:serviceaccount on serviceaccounts together with impersonate-on:serviceaccount:list on secrets lets its holders act as every account; take one of them out, or have the role exempted"
+            ]
+        );
+        let paths = json!({"verbs": ["*"], "nonResourceURLs": ["/metrics"]});
+        assert_eq!(
+            lines(&answer(&create(&role(&json!([first, paths]))))),
+            [
+                "token-issuing-roles: rules: impersonate:serviceaccount on serviceaccounts together with * on /metrics lets its holders act as every account; take one of them out, or have the role exempted"
+            ]
+        );
+    }
+
+    /// Each step beyond what a role had.
+    #[rstest]
+    #[case::every_name(json!([{"verbs": ["impersonate:serviceaccount"], "apiGroups": ["authentication.k8s.io"], "resources": ["serviceaccounts"]}]))]
+    #[case::another_name(json!([{"verbs": ["impersonate:serviceaccount"], "apiGroups": ["authentication.k8s.io"], "resources": ["serviceaccounts"], "resourceNames": ["b"]}]))]
+    #[case::another_verb(json!([{"verbs": ["impersonate-on:serviceaccount:get", "impersonate-on:serviceaccount:delete"], "apiGroups": [""], "resources": ["pods"]}]))]
+    #[case::another_mode(json!([{"verbs": ["impersonate:user-info"], "apiGroups": ["authentication.k8s.io"], "resources": ["groups"]}, {"verbs": ["impersonate-on:user-info:get"], "apiGroups": [""], "resources": ["pods"]}]))]
+    fn bypass_by_an_old_finding(#[case] added: Value) {
+        let had = json!([
+            {"verbs": ["impersonate:serviceaccount"], "apiGroups": ["authentication.k8s.io"], "resources": ["serviceaccounts"], "resourceNames": ["a"]},
+            {"verbs": ["impersonate-on:serviceaccount:get"], "apiGroups": [""], "resources": ["pods"]},
+        ]);
+        let all = [had.as_array().unwrap().clone(), added.as_array().unwrap().clone()].concat();
+        assert_eq!(word(&answer(&update(&role(&had), &role(&had)))), "warn");
+        assert_eq!(word(&answer(&update(&role(&had), &role(&json!(all))))), "reject");
+    }
+
+    #[test]
+    fn bypass_from_the_core_group_to_all_of_them() {
+        let core = role(&json!([rule(&["*"], &[""], &["*"])]));
+        let all = role(&json!([rule(&["*"], &["*"], &["*"])]));
+        assert_eq!(word(&answer(&update(&core, &core))), "warn");
+        assert_eq!(word(&answer(&update(&core, &all))), "reject");
     }
 
     #[test]
