@@ -44,7 +44,9 @@ static PARAMS: [Param; 2] = [
         name: "allowForEveryone",
         kind: Kind::Globs(senseless),
         default: r#"["system:discovery", "system:basic-user", "system:public-info-viewer", "system:service-account-issuer-discovery"]"#,
-        doc: for_people("ClusterRoles that every account may have; the default is what Kubernetes itself binds"),
+        doc: for_people(
+            "ClusterRoles, or Roles as `namespace/name`, that every account may have; the default is what Kubernetes itself binds",
+        ),
     },
 ];
 
@@ -62,7 +64,7 @@ static EVERY_ACCOUNT: Wording = Wording {
 };
 static EVERYONE: Wording = Wording {
     name: "everyone",
-    template: "contains every account of every namespace, with default among them; bind the accounts that need it",
+    template: "contains every account of every namespace, with default among them; bind the accounts that need it, or have the role added to allowForEveryone",
 };
 
 pub(super) struct BindingSubjects<'a> {
@@ -102,7 +104,7 @@ impl Check for BindingSubjects<'_> {
                 }
                 Accounts::One { .. } => {}
                 Accounts::OfNamespace(namespace) => findings.add(place(), &EVERY_ACCOUNT, &[namespace, name]),
-                Accounts::All if glob::any(&self.allow_for_everyone, binding.cluster_role()) => {}
+                Accounts::All if glob::any(&self.allow_for_everyone, &binding.role_name(home)) => {}
                 Accounts::All => findings.add(place(), &EVERYONE, &[name]),
             }
         }

@@ -60,7 +60,7 @@ fn every_text_in_full() {
             "subjects[default]: is the default account of namespace shop, which every Pod has that names none; bind an account of its own",
             "subjects[prometheus]: comes from namespace monitoring; bind an account of this namespace, or have that one added to allowCrossNamespace",
             "subjects[system:serviceaccounts:shop]: is every account of namespace shop, with default among them; bind the accounts that need it",
-            "subjects[system:serviceaccounts]: contains every account of every namespace, with default among them; bind the accounts that need it",
+            "subjects[system:serviceaccounts]: contains every account of every namespace, with default among them; bind the accounts that need it, or have the role added to allowForEveryone",
         ]
     );
 }
@@ -137,12 +137,17 @@ fn some_namespaces_may(#[case] allowed: Value, #[case] expected: usize) {
 #[case::another(json!({"kind": "ClusterRole", "name": "view"}), json!({}), 1)]
 #[case::a_role_of_that_name(json!({"kind": "Role", "name": "system:discovery"}), json!({}), 1)]
 #[case::none(json!(null), json!({}), 1)]
+#[case::a_role_of_ones_own(json!({"kind": "Role", "name": "info"}), json!({"allowForEveryone": ["shop/info"]}), 0)]
+#[case::a_cluster_role_is_no_role(json!({"kind": "ClusterRole", "name": "info"}), json!({"allowForEveryone": ["shop/info"]}), 1)]
 #[case::of_ones_own(json!({"kind": "ClusterRole", "name": "view"}), json!({"allowForEveryone": ["vi*"]}), 0)]
 #[case::a_list_replaces_the_default(json!({"kind": "ClusterRole", "name": "system:discovery"}), json!({"allowForEveryone": ["view"]}), 1)]
 #[case::as_in_0_1(json!({"kind": "ClusterRole", "name": "edit"}), json!({"allowForEveryone": ["*"]}), 0)]
 fn everyone(#[case] role: Value, #[case] params: Value, #[case] expected: usize) {
     for group in ["system:authenticated", "system:serviceaccounts"] {
         for kind in ["RoleBinding", "ClusterRoleBinding"] {
+            if kind == "ClusterRoleBinding" && role["kind"] == "Role" {
+                continue;
+            }
             let mut request = request(kind, &json!([{"kind": "Group", "name": group}]));
             request["object"]["roleRef"] = role.clone();
             assert_eq!(lines(&answer_with(&on(&params), &request)).len(), expected, "{kind} {group}");
