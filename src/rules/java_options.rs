@@ -23,10 +23,17 @@ pub struct Property<'t> {
 }
 
 impl Property<'_> {
-    /// Whether the value is that of a variable, which kubelet or a shell fills in.
+    /// The variable that the whole value is taken from, which kubelet (`$(NAME)`) or
+    /// a shell (`$NAME`, `${NAME}`) fills in.
     #[must_use]
-    pub fn is_reference(&self) -> bool {
-        self.value.starts_with('$')
+    pub fn variable(&self) -> Option<&str> {
+        let name = self.value.strip_prefix('$')?;
+        let inner = [('(', ')'), ('{', '}')]
+            .into_iter()
+            .find_map(|(open, close)| name.strip_prefix(open).and_then(|rest| rest.strip_suffix(close)));
+        let name = inner.unwrap_or(name);
+        let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        is_name.then_some(name)
     }
 }
 
@@ -100,6 +107,20 @@ mod tests {
         })
         .unwrap();
         found
+    }
+
+    #[rstest]
+    #[case("$(KEY)", Some("KEY"))]
+    #[case("$KEY", Some("KEY"))]
+    #[case("${KEY}", Some("KEY"))]
+    #[case("${KEY:-x}", None)]
+    #[case("$(KEY", None)]
+    #[case("$(A)$(B)", None)]
+    #[case("$(KEY)x", None)]
+    #[case("KEY", None)]
+    #[case("$", None)]
+    fn variables(#[case] value: &str, #[case] expected: Option<&str>) {
+        assert_eq!(Property { name: "secretKey", value }.variable(), expected);
     }
 
     #[rstest]

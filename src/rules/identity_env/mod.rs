@@ -84,12 +84,24 @@ const KNOWN: [&str; 5] = [
 ];
 
 /// The system property by which AWS' SDK for Java takes a role, without `aws.` in
-/// front. It comes before the environment, so that the token which the webhook
-/// injects is used for this role.
+/// front. Each property comes before its variable, so that the token which the
+/// webhook injects is used for this role.
+/// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-assume-role-credentials.html>
 const JAVA_ROLE: &str = "roleArn";
 
-/// The one by which it takes the file with the token.
-const JAVA_TOKEN_FILE: &str = "webIdentityTokenFile";
+/// Properties, and the variables that the SDK asks where they are not set.
+const JAVA: [(&str, &str); 2] = [(JAVA_ROLE, cloud::AWS_ROLE), ("webIdentityTokenFile", cloud::AWS_TOKEN_FILE)];
+
+/// The properties of [`JAVA`] that a container sets, with their places and values.
+#[cold]
+fn java_properties(pod: &Workload<'_>, judged: Judged<'_>) -> Result<Vec<(&'static str, Place, String)>, Stop> {
+    let mut found = Vec::new();
+    java_options::each_property(pod, judged, &JAVA.map(|(property, _)| property), &mut |place, property| {
+        found.push((property.name, place, property.value.to_owned()));
+        Ok(())
+    })?;
+    Ok(found)
+}
 
 pub(super) struct IdentityEnv {
     is_external: bool,
@@ -107,16 +119,21 @@ impl Check for IdentityEnv {
         let (identities, rules) = (Identities::new(scene, pod), OnceCell::new());
         let (skip_list, skipped) = (OnceCell::new(), OnceCell::new());
         scene.each_container(pod, &mut |judged| {
-            if judged.container.may_set_java_property() {
-                self.judge_java((scene, pod, &rules), &identities, judged, findings)?;
-            }
-            // Most environments know nothing of AWS; then nothing is built.
-            if !judged.container.env.may_hold(Marks::AWS) {
+            // Most containers know nothing of AWS; then nothing is built.
+            let (has_env, has_java) =
+                (judged.container.env.may_hold(Marks::AWS), judged.container.may_set_java_property());
+            if !has_env && !has_java {
                 return Ok(());
             }
             let variables = judged.container.read_env(&|| object_path(&judged.place(pod)))?;
+            let java = if has_java { java_properties(pod, judged)? } else { Vec::new() };
             let mut present = KNOWN.to_vec();
-            present.retain(|known| variables.iter().any(|variable| variable.name.as_deref() == Some(known)));
+            present.retain(|known| {
+                let is_property = JAVA
+                    .iter()
+                    .any(|(property, variable)| variable == known && java.iter().any(|(name, ..)| name == property));
+                is_property || variables.iter().any(|variable| variable.name.as_deref() == Some(known))
+            });
             if present.is_empty() {
                 return Ok(());
             }
@@ -125,6 +142,9 @@ impl Check for IdentityEnv {
             let judgement = Judgement { scene, pod, identities, judged, present, has_token, rules, skipped };
             for (position, variable) in variables.iter().enumerate() {
                 self.judge_variable(&judgement, position, variable, findings)?;
+            }
+            for (_, place, value) in java.into_iter().filter(|(name, ..)| *name == JAVA_ROLE) {
+                self.judge_java(&judgement, place, &value, findings)?;
             }
             Ok(())
         })
@@ -148,27 +168,20 @@ struct Judgement<'j, 's> {
 
 impl IdentityEnv {
     #[cold]
-    fn judge_java<'s>(
+    fn judge_java(
         &self,
-        (scene, pod, rules): (&Scene<'s>, &Workload<'_>, &OnceCell<RoleRules<'s>>),
-        identities: &Identities<'_, '_>,
-        judged: Judged<'_>,
+        judgement: &Judgement<'_, '_>,
+        place: Place,
+        value: &str,
         findings: &mut Findings,
     ) -> Result<(), Stop> {
-        let (mut roles, mut is_half) = (Vec::new(), true);
-        java_options::each_property(pod, judged, &[JAVA_ROLE, JAVA_TOKEN_FILE], &mut |place, property| {
-            if property.name == JAVA_ROLE {
-                roles.push((place, property.value.to_owned(), !property.is_reference()));
-            } else {
-                is_half = false;
-            }
-            Ok(())
-        })?;
-        for (place, value, is_written) in roles {
-            let declared = if self.is_external { Declared::Unknown } else { identities.of(Cloud::Aws)? };
-            let role = WrittenRole { value: &value, is_unset: false, is_written, source: &value, is_injected: true };
-            role.judge((scene, pod, rules), (declared, is_half), place, findings);
-        }
+        let Judgement { scene, pod, identities, rules, .. } = judgement;
+        let declared = if self.is_external { Declared::Unknown } else { identities.of(Cloud::Aws)? };
+        let is_half = !judgement.present.contains(&cloud::AWS_TOKEN_FILE);
+        // A shell fills in `$NAME` as well.
+        let role =
+            WrittenRole { value, is_unset: false, is_written: !value.contains('$'), source: value, is_injected: true };
+        role.judge((scene, pod, rules), (declared, is_half), place, findings);
         Ok(())
     }
 

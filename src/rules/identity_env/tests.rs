@@ -496,6 +496,7 @@ fn bypass_by_a_property_of_java() {
 #[case::reference("-Daws.roleArn=$(ROLE)".to_owned(), with_role(), 1)]
 #[case::without_a_token(format!("-Daws.roleArn={OTHER}"), quiet_cluster(), 0)]
 #[case::with_a_token(format!("-Daws.roleArn={OTHER} -Daws.webIdentityTokenFile=/t"), quiet_cluster(), 1)]
+#[case::reference_of_a_shell("-Daws.roleArn=arn:aws:iam::123456789012:role/$TEAM".to_owned(), with_role(), 1)]
 #[case::not_an_arn("-Daws.roleArn=admin".to_owned(), unknown(), 1)]
 #[case::other_property("-Daws.roleSessionName=x".to_owned(), with_role(), 0)]
 fn properties_of_java(#[case] option: String, #[case] cluster: FakeCluster, #[case] expected: usize) {
@@ -512,4 +513,17 @@ fn half_a_pair_of_a_pod_that_the_webhook_skips() {
     };
     assert_eq!(reviewed(json!({"eks.amazonaws.com/skip-pod-identity-webhook": "true"})), Vec::<String>::new());
     assert_eq!(reviewed(json!({"app": "web"})).len(), 1);
+}
+
+/// The SDK asks for each of them on its own.
+#[rstest]
+#[case::role_as_a_property(json!([file("/t"), {"name": "JAVA_TOOL_OPTIONS", "value": format!("-Daws.roleArn={OTHER}")}]), "JAVA_TOOL_OPTIONS")]
+#[case::token_as_a_property(json!([role(OTHER), {"name": "JAVA_TOOL_OPTIONS", "value": "-Daws.webIdentityTokenFile=/t"}]), "AWS_ROLE_ARN")]
+fn bypass_by_halves_of_two_kinds(#[case] env: Value, #[case] name: &str) {
+    assert_eq!(
+        lines(&env, &settings(), &quiet_cluster()),
+        [format!(
+            "spec.containers[web].env[{name}]: brings a role and a token for it, while ServiceAccount app has no role; use one that has eks.amazonaws.com/role-arn instead"
+        )]
+    );
 }

@@ -158,8 +158,11 @@ impl<'a> StaticCredentials<'a> {
         judged: Judged<'_>,
         findings: &mut Findings,
     ) -> Result<(), Stop> {
+        let variables = judged.container.read_env(&|| object_path(&judged.place(pod)))?;
+        let written = if self.allow_references { written(&variables) } else { Names::default() };
         java_options::each_property(pod, judged, &JAVA_PROPERTIES, &mut |place, property| {
-            if !(self.allow_references && property.is_reference()) {
+            let is_reference = property.variable().is_some_and(|variable| !written.has(variable));
+            if !(self.allow_references && is_reference) {
                 findings.add(place, &JAVA, &[property.name, &Cloud::Aws.key(scene.common), property.value]);
             }
             Ok(())

@@ -352,6 +352,7 @@ fn properties_of_java(#[case] field: &str, #[case] options: Value, #[case] place
 #[case::reference("-Daws.secretKey=$(AWS_KEY)", "reject", "fine")]
 #[case::reference_in_a_shell("-Daws.secretKey=${AWS_KEY}", "reject", "fine")]
 #[case::written("-Daws.secretKey=x", "reject", "reject")]
+#[case::reference_with_a_default("-Daws.secretKey=${AWS_KEY:-x}", "reject", "reject")]
 #[case::empty("-Daws.secretKey=", "fine", "fine")]
 #[case::region("-Daws.region=eu-west-1", "fine", "fine")]
 #[case::role("-Daws.roleArn=arn:aws:iam::123456789012:role/app", "fine", "fine")]
@@ -368,4 +369,13 @@ fn arguments_of_the_wrong_type() {
         answer["message"],
         "serviceaccount-hygiene: the request cannot be read: object.spec.containers[web].args: must be a list, is a string"
     );
+}
+
+/// A variable that is written next to it.
+#[test]
+fn references_of_properties() {
+    let params = json!({"action": "reject", "allowReferences": true});
+    let env = |key: Value| json!([key, {"name": "JAVA_TOOL_OPTIONS", "value": "-Daws.secretAccessKey=$(K)"}]);
+    assert_eq!(word(&judged(&env(variable("K")), &params)), "reject");
+    assert_eq!(word(&judged(&env(reference("K")), &params)), "fine");
 }
