@@ -130,15 +130,17 @@ const SYSTEM_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-node-l
 /// The audiences that API servers take out of the box, and the issuers of the
 /// managed clusters, which those clusters take as audiences too. AKS has had
 /// four forms: with quotes in it, of the API server, and of two issuers that are
-/// public. `kubernetes.svc.default` is what kOps sets.
+/// public. `kubernetes.svc.default` is what kOps sets, and k0s and Kubermatic let
+/// the API server take the audience of konnectivity.
 /// <https://github.com/sigstore/fulcio/issues/970>
 /// <https://github.com/kubernetes/kops/blob/master/pkg/model/components/apiserver.go>
-const API_AUDIENCES: [&str; 14] = [
+const API_AUDIENCES: [&str; 15] = [
     "https://kubernetes.default*",
     "kubernetes.default*",
     "kubernetes.svc.default*",
     "kubernetes",
     "gardener",
+    "system:konnectivity-server",
     "api",
     "k3s",
     "rke2",
@@ -388,6 +390,7 @@ mod tests {
             "\"shop-dns-1a2b3c4d.hcp.westeurope.azmk8s.io\"",
             "kubernetes.svc.default",
             "gardener",
+            "system:konnectivity-server",
             "https://issuer.example/x",
         ] {
             assert!(settings.common.is_api_audience(audience), "{audience}");
