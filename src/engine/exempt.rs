@@ -3,8 +3,8 @@
 //! entries are of no use. The verdict does not say, and the module does not
 //! have this.
 
+use super::context::Target;
 use super::lookup::Lookup;
-use super::scene::Target;
 use super::{Review, plan};
 use crate::admission::payload::Payload;
 use crate::admission::subject::Subject;
@@ -29,8 +29,8 @@ fn read(payload: &str) -> Option<Vec<usize>> {
     let target = target?;
     let lookup = Lookup::new(&Nobody, LookupMode::Off, request.namespace());
     let review = Review { request, settings: &settings, subject: &subject, lookup: &lookup };
-    let scene = review.scene(&meta, &target);
-    let (name, accounts) = (scene.name_to_be(), scene.accounts());
+    let context = review.context(&meta, &target);
+    let (name, accounts) = (context.name_to_be(), context.accounts());
     let matches = common.exemptions.iter().filter(|exemption| {
         exemption.matches_envelope(request) && (!exemption.needs_object() || exemption.matches_object(&name, &accounts))
     });

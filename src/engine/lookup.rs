@@ -4,7 +4,7 @@
 
 use std::cell::{Cell, OnceCell};
 
-use super::scene::Stop;
+use super::context::Stop;
 use crate::cluster::{AccountRecord, Age, Cluster, LookupError};
 use crate::settings::LookupMode;
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One review: envelope → exemptions → object → fixes → judgement → verdict.
 
+pub mod context;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod exempt;
 pub mod finding;
 pub mod lookup;
 pub mod plan;
-pub mod scene;
 mod summary;
 
 use std::cell::OnceCell;
@@ -28,10 +28,10 @@ use crate::object::pod::Pod;
 use crate::object::view::{self, Misfit, Raw, Strings};
 use crate::settings::reader::Problems;
 use crate::settings::{Phase, Settings, Templates, TreatWarnAs};
+use context::{Edit, OBJECT, RuleContext, Stop, Target};
 use finding::{Changes, Finding, Findings, Remark, Strength};
 use lookup::Lookup;
 use plan::{Level, Planned};
-use scene::{Edit, OBJECT, Scene, Stop, Target};
 
 /// Reviews a payload of the host's `validate` call.
 #[must_use]
@@ -182,8 +182,8 @@ impl Review<'_> {
         }
         exemptions.retain(|exemption| exemption.needs_object());
         if !exemptions.is_empty() {
-            let scene = self.scene(&meta, &target);
-            let (name, accounts) = (scene.name_to_be(), scene.accounts());
+            let context = self.context(&meta, &target);
+            let (name, accounts) = (context.name_to_be(), context.accounts());
             exemptions.retain(|exemption| exemption.matches_object(&name, &accounts));
             rules.retain(|planned| !exemptions.iter().any(|exemption| exemption.covers(planned.rule.id)));
         }
@@ -310,7 +310,7 @@ impl Review<'_> {
                 continue;
             }
             let mut changes = Changes::new(planned.rule.id);
-            planned.open.fix(&self.scene(meta, target), &mut Edit::new(&mut tree, self.subject), &mut changes)?;
+            planned.open.fix(&self.context(meta, target), &mut Edit::new(&mut tree, self.subject), &mut changes)?;
             opinion.changes.extend(changes.into_vec());
         }
         if opinion.changes.len() == before {
@@ -332,19 +332,19 @@ impl Review<'_> {
         rules: &[Planned<'_>],
         (meta, target): (&Meta<'_>, &Target<'_>),
     ) -> Result<Vec<(Level, Finding)>, Stop> {
-        let scene = self.scene(meta, target);
+        let context = self.context(meta, target);
         let mut all = Vec::new();
         for planned in rules {
             let mut findings = Findings::new(planned.rule.id);
-            planned.open.judge(&scene, &mut findings)?;
+            planned.open.judge(&context, &mut findings)?;
             all.extend(findings.into_vec().into_iter().map(|finding| (planned.level, finding)));
         }
         Ok(all)
     }
 
-    fn scene<'t>(&'t self, meta: &'t Meta<'t>, target: &'t Target<'t>) -> Scene<'t> {
+    fn context<'t>(&'t self, meta: &'t Meta<'t>, target: &'t Target<'t>) -> RuleContext<'t> {
         let Settings { common, rules } = self.settings;
-        Scene {
+        RuleContext {
             request: self.request,
             common,
             rules,

@@ -4,8 +4,8 @@
 
 use std::cell::Cell;
 
+use crate::engine::context::{RuleContext, Stop, Workload};
 use crate::engine::lookup::Account;
-use crate::engine::scene::{Scene, Stop, Workload};
 use crate::identity::key::SKIP_CONTAINERS;
 use crate::identity::skip_list;
 use crate::matching::word;
@@ -93,13 +93,13 @@ pub enum Declared<'s> {
 /// an empty annotation for none.
 ///
 /// # Errors
-/// As [`Scene::account`].
+/// As [`RuleContext::account`].
 #[inline(never)]
-pub fn declared<'s>(scene: &Scene<'s>, workload: &Workload<'_>, cloud: Cloud) -> Result<Declared<'s>, Stop> {
-    Ok(match scene.account(workload)? {
+pub fn declared<'s>(context: &RuleContext<'s>, workload: &Workload<'_>, cloud: Cloud) -> Result<Declared<'s>, Stop> {
+    Ok(match context.account(workload)? {
         Account::Unknown => Declared::Unknown,
         Account::Absent => Declared::Nothing,
-        Account::Known(record) => match record.annotation(&cloud.key(scene.common)) {
+        Account::Known(record) => match record.annotation(&cloud.key(context.common)) {
             None | Some("") => Declared::Nothing,
             Some(identity) => Declared::Identity(identity),
         },
@@ -126,9 +126,9 @@ pub const SKIP_LABEL: &str = "eks.amazonaws.com/skip-pod-identity-webhook";
 ///
 /// # Errors
 /// [`Stop`] when annotations are not a map of strings.
-pub fn pod_option(scene: &Scene<'_>, suffix: &str) -> Result<Option<String>, Stop> {
+pub fn pod_option(context: &RuleContext<'_>, suffix: &str) -> Result<Option<String>, Stop> {
     let mut found = None;
-    scene.each_annotation(scene.common.aws.annotation_prefix.as_str(), &mut |there, value, _| {
+    context.each_annotation(context.common.aws.annotation_prefix.as_str(), &mut |there, value, _| {
         if there == suffix {
             found = Some(value.to_owned());
         }
@@ -140,7 +140,7 @@ pub fn pod_option(scene: &Scene<'_>, suffix: &str) -> Result<Option<String>, Sto
 /// cloud: a hostile Pod has thousands of variables, and its account of
 /// annotations.
 pub struct Identities<'i, 's> {
-    scene: &'i Scene<'s>,
+    context: &'i RuleContext<'s>,
     workload: &'i Workload<'i>,
     known: Cell<[Option<Declared<'s>>; 3]>,
 }
@@ -148,8 +148,8 @@ pub struct Identities<'i, 's> {
 impl<'i, 's> Identities<'i, 's> {
     /// Nothing is asked yet.
     #[must_use]
-    pub const fn new(scene: &'i Scene<'s>, workload: &'i Workload<'i>) -> Self {
-        Self { scene, workload, known: Cell::new([None; 3]) }
+    pub const fn new(context: &'i RuleContext<'s>, workload: &'i Workload<'i>) -> Self {
+        Self { context, workload, known: Cell::new([None; 3]) }
     }
 
     /// As [`declared`].
@@ -167,7 +167,7 @@ impl<'i, 's> Identities<'i, 's> {
         if let Some(declared) = *slot {
             return Ok(declared);
         }
-        let declared = declared(self.scene, self.workload, cloud)?;
+        let declared = declared(self.context, self.workload, cloud)?;
         *slot = Some(declared);
         self.known.set([aws, google, azure]);
         Ok(declared)
@@ -178,6 +178,6 @@ impl<'i, 's> Identities<'i, 's> {
 ///
 /// # Errors
 /// [`Stop`] when the annotations cannot be read.
-pub fn skipped(scene: &Scene<'_>) -> Result<Vec<String>, Stop> {
-    Ok(pod_option(scene, SKIP_CONTAINERS)?.as_deref().and_then(skip_list::names).unwrap_or_default())
+pub fn skipped(context: &RuleContext<'_>) -> Result<Vec<String>, Stop> {
+    Ok(pod_option(context, SKIP_CONTAINERS)?.as_deref().and_then(skip_list::names).unwrap_or_default())
 }

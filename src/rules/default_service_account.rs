@@ -8,8 +8,8 @@
 use super::tokens::{self, ApiToken};
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
+use crate::engine::context::{RuleContext, Stop};
 use crate::engine::finding::{Findings, Wording};
-use crate::engine::scene::{Scene, Stop};
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
 
@@ -54,15 +54,15 @@ impl DefaultServiceAccount {
 }
 
 impl Check for DefaultServiceAccount {
-    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
-        let Some(workload) = scene.workload().filter(|workload| workload.is_default_account()) else { return Ok(()) };
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let Some(workload) = context.workload().filter(|workload| workload.is_default_account()) else { return Ok(()) };
         let place = workload.spec_place().field("serviceAccountName");
-        match tokens::api_token(scene, workload)? {
+        match tokens::api_token(context, workload)? {
             // One finding for each volume: on UPDATE a second one is new, and
             // another order of them is not.
             Some(ApiToken::In(first, _)) => {
                 for volume in workload.spec.volumes.iter().skip(first) {
-                    if volume.tokens().any(|token| scene.common.is_api_audience(token.audience())) {
+                    if volume.tokens().any(|token| context.common.is_api_audience(token.audience())) {
                         findings.add(place.clone(), &HOLDS_VOLUME, &[volume.name.as_deref().unwrap_or_default()]);
                     }
                 }

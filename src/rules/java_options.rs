@@ -6,7 +6,7 @@
 //! <https://docs.oracle.com/en/java/javase/21/docs/specs/man/java.html#using-the-jdk_java_options-launcher-environment-variable>
 
 use super::tokens::object_path;
-use crate::engine::scene::{Judged, Stop, Workload};
+use crate::engine::context::{Judged, Stop, Workload};
 use crate::matching::cut;
 use crate::object::env::Marks;
 use crate::object::place::Place;

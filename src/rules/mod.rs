@@ -38,8 +38,8 @@ pub mod token_request;
 pub mod tokens;
 
 use crate::admission::subject::SubjectKind;
+use crate::engine::context::{Edit, RuleContext, Stop};
 use crate::engine::finding::{Changes, Findings, Wording};
-use crate::engine::scene::{Edit, Scene, Stop};
 use crate::settings::action::{CheckAction, FixAction};
 use crate::settings::params::{Param, Params};
 
@@ -65,15 +65,15 @@ macro_rules! rules {
                 None
             }
 
-            fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
+            fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
                 match self {
-                    $(Self::$room(room) => room.judge(scene, findings),)*
+                    $(Self::$room(room) => room.judge(context, findings),)*
                 }
             }
 
-            fn fix(&self, scene: &Scene<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
+            fn fix(&self, context: &RuleContext<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
                 match self {
-                    $($(Self::$room(room) => $fix::fix(room.as_ref(), scene, edit, changes),)?)*
+                    $($(Self::$room(room) => $fix::fix(room.as_ref(), context, edit, changes),)?)*
                     _ => Ok(()),
                 }
             }
@@ -131,16 +131,16 @@ impl<'a> OpenRule<'a> {
     ///
     /// # Errors
     /// As [`Check::judge`].
-    pub fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
-        self.0.judge(scene, findings)
+    pub fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        self.0.judge(context, findings)
     }
 
     /// As [`Fix::fix`]; a rule without a fix changes nothing.
     ///
     /// # Errors
     /// As [`Fix::fix`].
-    pub fn fix(&self, scene: &Scene<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
-        self.0.fix(scene, edit, changes)
+    pub fn fix(&self, context: &RuleContext<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
+        self.0.fix(context, edit, changes)
     }
 }
 
@@ -186,7 +186,7 @@ pub trait Check {
     ///
     /// # Errors
     /// [`Stop`] when the object or the cluster cannot be read.
-    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop>;
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop>;
 }
 
 /// A rule that can mend what it finds.
@@ -196,7 +196,7 @@ pub trait Fix: Check {
     ///
     /// # Errors
     /// [`Stop`] when the object or the cluster cannot be read.
-    fn fix(&self, scene: &Scene<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop>;
+    fn fix(&self, context: &RuleContext<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop>;
 }
 
 impl Rule {

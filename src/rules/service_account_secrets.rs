@@ -10,8 +10,8 @@
 
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
+use crate::engine::context::{RuleContext, Stop};
 use crate::engine::finding::{Findings, Wording};
-use crate::engine::scene::{Scene, Stop};
 use crate::matching::glob::{self, Glob};
 use crate::object::place::Place;
 use crate::settings::action::CheckAction;
@@ -58,15 +58,15 @@ impl<'a> ServiceAccountSecrets<'a> {
 }
 
 impl Check for ServiceAccountSecrets<'_> {
-    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
-        let Some(account) = scene.service_account() else { return Ok(()) };
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let Some(account) = context.service_account() else { return Ok(()) };
         for (index, secret) in account.secrets()?.iter().enumerate() {
             let name = secret.name.as_deref();
             if !glob::any(&self.allowed, name.unwrap_or_default()) {
                 findings.add(Place::at("secrets").entry(name, index), &LISTED, &[]);
             }
         }
-        if scene.annotations()?.text(ENFORCE).is_some() {
+        if context.annotations()?.text(ENFORCE).is_some() {
             findings.add(Place::at("metadata.annotations").key(ENFORCE), &ENFORCED, &[]);
         }
         Ok(())

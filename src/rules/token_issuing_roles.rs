@@ -10,8 +10,8 @@
 
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
+use crate::engine::context::{RuleContext, Stop};
 use crate::engine::finding::{Findings, Wording};
-use crate::engine::scene::{Scene, Stop};
 use crate::matching::glob;
 use crate::matching::names::Names;
 use crate::object::place::Place;
@@ -367,8 +367,8 @@ fn names_of<'r>(rules: impl IntoIterator<Item = &'r PolicyRule<'r>>) -> Vec<&'r 
 }
 
 impl Check for TokenIssuingRoles {
-    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
-        let Some(role) = scene.role() else { return Ok(()) };
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let Some(role) = context.role() else { return Ok(()) };
         for rule in &role.rules {
             self.judge_rule(rule, findings);
         }

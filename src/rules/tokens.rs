@@ -2,11 +2,11 @@
 //! What the rules about tokens share: which tokens a Pod has, and who put them
 //! there. A token is known by its source, never by the name of its volume.
 
-pub use crate::engine::scene::object_path;
+pub use crate::engine::context::object_path;
 
 use super::pod_automount;
+use crate::engine::context::{RuleContext, Stop, Workload};
 use crate::engine::lookup::Account;
-use crate::engine::scene::{Scene, Stop, Workload};
 use crate::object::edit::Step;
 use crate::object::place::Place;
 use crate::object::pod::{TokenSource, Volume};
@@ -55,12 +55,16 @@ impl Token<'_> {
 ///
 /// # Errors
 /// From `each`.
-pub fn each<'s>(scene: &Scene<'_>, workload: &'s Workload<'s>, each: &mut EachToken<'_, 's>) -> Result<(), Stop> {
+pub fn each<'s>(
+    context: &RuleContext<'_>,
+    workload: &'s Workload<'s>,
+    each: &mut EachToken<'_, 's>,
+) -> Result<(), Stop> {
     for (index, volume) in workload.spec.volumes.iter().enumerate() {
         let Some(projected) = &volume.projected else { continue };
         for (position, source) in projected.sources.iter().enumerate() {
             if let Some(source) = &source.token {
-                each(Token { source, volume, index, position }, is_plugins(scene, workload, volume))?;
+                each(Token { source, volume, index, position }, is_plugins(context, workload, volume))?;
             }
         }
     }
@@ -75,15 +79,15 @@ type EachToken<'e, 's> = dyn FnMut(Token<'s>, bool) -> Result<(), Stop> + 'e;
 /// someone, unless it is what the fix of `pod-automount` left to containers
 /// that keep the token.
 #[must_use]
-pub fn is_plugins(scene: &Scene<'_>, workload: &Workload<'_>, volume: &Volume<'_>) -> bool {
+pub fn is_plugins(context: &RuleContext<'_>, workload: &Workload<'_>, volume: &Volume<'_>) -> bool {
     !workload.is_template
         && volume.has_plugin_shape()
         && (workload.spec.automount != Some(false)
-            || volume.name.as_deref().is_some_and(|name| is_kept(scene, workload, name)))
+            || volume.name.as_deref().is_some_and(|name| is_kept(context, workload, name)))
 }
 
-fn is_kept(scene: &Scene<'_>, workload: &Workload<'_>, volume: &str) -> bool {
-    let kept = workload.kept_volumes.get_or_init(|| pod_automount::kept_volumes(scene, &workload.spec));
+fn is_kept(context: &RuleContext<'_>, workload: &Workload<'_>, volume: &str) -> bool {
+    let kept = workload.kept_volumes.get_or_init(|| pod_automount::kept_volumes(context, &workload.spec));
     kept.binary_search_by(|kept| kept.as_str().cmp(volume)).is_ok()
 }
 
@@ -99,16 +103,16 @@ pub enum ApiToken<'s> {
 /// The API token that a Pod has, or that the Pods of a template will have.
 ///
 /// # Errors
-/// As [`Scene::account`], which is asked about templates that say nothing.
-pub fn api_token<'s>(scene: &Scene<'_>, workload: &'s Workload<'s>) -> Result<Option<ApiToken<'s>>, Stop> {
-    let is_api = |volume: &Volume<'_>| volume.tokens().any(|token| scene.common.is_api_audience(token.audience()));
+/// As [`RuleContext::account`], which is asked about templates that say nothing.
+pub fn api_token<'s>(context: &RuleContext<'_>, workload: &'s Workload<'s>) -> Result<Option<ApiToken<'s>>, Stop> {
+    let is_api = |volume: &Volume<'_>| volume.tokens().any(|token| context.common.is_api_audience(token.audience()));
     if let Some((index, volume)) = workload.spec.volumes.iter().enumerate().find(|(_, volume)| is_api(volume)) {
         return Ok(Some(ApiToken::In(index, volume)));
     }
     let is_to_come = match workload.spec.automount {
         _ if !workload.is_template => false,
         Some(asked) => asked,
-        None => match scene.account(workload)? {
+        None => match context.account(workload)? {
             Account::Known(record) => record.automount() != Some(false),
             Account::Absent | Account::Unknown => true,
         },

@@ -10,8 +10,8 @@
 
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
+use crate::engine::context::{RuleContext, Stop, Workload};
 use crate::engine::finding::{Findings, Strength, Wording};
-use crate::engine::scene::{Scene, Stop, Workload};
 use crate::identity::guid::{BRACES, DASHES, DIGITS, DOMAIN_NAME, NOT_GUID, NOT_HEX, RESOURCE_ID, ZEROS};
 use crate::identity::key::USE_LABEL;
 use crate::identity::{Guid, flaw, mistake};
@@ -103,11 +103,11 @@ impl<'a> AzureWorkloadIdentity<'a> {
 }
 
 impl Check for AzureWorkloadIdentity<'_> {
-    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
-        if let Some(pod) = scene.workload() {
-            return judge_pod(scene, pod, findings);
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        if let Some(pod) = context.workload() {
+            return judge_pod(context, pod, findings);
         }
-        scene.each_annotation(PREFIX, &mut |suffix, value, place| match suffix {
+        context.each_annotation(PREFIX, &mut |suffix, value, place| match suffix {
             "client-id" => judge_guid(value, (&self.clients, &CLIENT), place, findings),
             "tenant-id" => judge_guid(value, (&self.tenants, &TENANT), place, findings),
             LIFETIME_KEY if !is_lifetime(value) => findings.add(place, &LIFETIME, &[value]),
@@ -117,9 +117,9 @@ impl Check for AzureWorkloadIdentity<'_> {
     }
 }
 
-fn judge_pod(scene: &Scene<'_>, pod: &Workload<'_>, findings: &mut Findings) -> Result<(), Stop> {
+fn judge_pod(context: &RuleContext<'_>, pod: &Workload<'_>, findings: &mut Findings) -> Result<(), Stop> {
     let (mut has_any, mut injects) = (false, false);
-    scene.each_annotation(PREFIX, &mut |suffix, _, _| {
+    context.each_annotation(PREFIX, &mut |suffix, _, _| {
         has_any = true;
         // The port is read only when there is to be a sidecar.
         injects |= suffix == INJECT;
@@ -129,7 +129,7 @@ fn judge_pod(scene: &Scene<'_>, pod: &Workload<'_>, findings: &mut Findings) -> 
     }
     // Where the webhook is not asked, nothing comes of a mistake.
     let is_asked = pod.label(USE_LABEL)?.as_deref() == Some("true");
-    scene.each_annotation(PREFIX, &mut |suffix, value, place| {
+    context.each_annotation(PREFIX, &mut |suffix, value, place| {
         let (wording, matters) = match suffix {
             LIFETIME_KEY if !is_lifetime(value) => (&LIFETIME, true),
             "proxy-sidecar-port" if !is_port(value) => (&PORT, injects),

@@ -13,8 +13,8 @@ use k8s_openapi::api::rbac::v1::RoleBinding;
 
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
+use crate::engine::context::{RuleContext, Stop};
 use crate::engine::finding::{Findings, Wording};
-use crate::engine::scene::{Scene, Stop};
 use crate::matching::glob::{self, Glob};
 use crate::object::place::Place;
 use crate::object::pod::DEFAULT_ACCOUNT;
@@ -80,11 +80,11 @@ impl<'a> BindingSubjects<'a> {
 }
 
 impl Check for BindingSubjects<'_> {
-    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
-        let Some(binding) = scene.binding() else { return Ok(()) };
-        let home = scene.request.namespace();
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let Some(binding) = context.binding() else { return Ok(()) };
+        let home = context.request.namespace();
         // A ClusterRoleBinding is nowhere, so no account is elsewhere.
-        let has_home = scene.request.kind() == RoleBinding::KIND;
+        let has_home = context.request.kind() == RoleBinding::KIND;
         for (index, subject) in binding.subjects.iter().enumerate() {
             let Some(accounts) = subject.accounts(home) else { continue };
             let name = subject.name.as_deref();

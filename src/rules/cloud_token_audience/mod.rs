@@ -10,8 +10,8 @@ use super::cloud::{Cloud, Declared, Identities};
 use super::tokens::{self, Token};
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
+use crate::engine::context::{RuleContext, Stop};
 use crate::engine::finding::{Findings, Wording};
-use crate::engine::scene::{Scene, Stop};
 use crate::matching::glob::{self, Glob};
 use crate::object::pod::Volume;
 use crate::settings::action::CheckAction;
@@ -55,20 +55,20 @@ impl<'a> CloudTokenAudience<'a> {
 }
 
 impl Check for CloudTokenAudience<'_> {
-    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
-        let Some(workload) = scene.workload() else { return Ok(()) };
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let Some(workload) = context.workload() else { return Ok(()) };
         let is_asked = |audience: &str| !audience.is_empty() && glob::any(&self.audiences, audience);
         let mut tokens = workload.spec.volumes.iter().flat_map(Volume::tokens);
         if !tokens.any(|token| is_asked(token.audience())) {
             return Ok(());
         }
-        let identities = Identities::new(scene, workload);
-        tokens::each(scene, workload, &mut |token, is_plugins| {
+        let identities = Identities::new(context, workload);
+        tokens::each(context, workload, &mut |token, is_plugins| {
             let audience = token.source.audience();
             if is_plugins || !is_asked(audience) {
                 return Ok(());
             }
-            let cloud = Cloud::of_audience(audience, scene.common);
+            let cloud = Cloud::of_audience(audience, context.common);
             let mut is_known = true;
             for candidate in Cloud::ALL.into_iter().filter(|candidate| cloud.is_none_or(|cloud| cloud == *candidate)) {
                 match identities.of(candidate)? {
@@ -78,7 +78,7 @@ impl Check for CloudTokenAudience<'_> {
                 }
             }
             let (name, key) =
-                cloud.map_or(("a cloud", "an identity".to_owned()), |cloud| (cloud.name(), cloud.key(scene.common)));
+                cloud.map_or(("a cloud", "an identity".to_owned()), |cloud| (cloud.name(), cloud.key(context.common)));
             let values = [name, workload.spec.account(), &key, audience];
             let place = || token.place(workload).field("audience");
             if is_known {

@@ -11,8 +11,8 @@ use super::legacy_token_mount::Legacy;
 use super::tokens::object_path;
 use super::{Ability, Check, Rule, kubelet_host_path, legacy_token_mount};
 use crate::admission::subject::SubjectKind;
+use crate::engine::context::{Judged, RuleContext, Stop, Workload};
 use crate::engine::finding::{Findings, Strength, Wording};
-use crate::engine::scene::{Judged, Scene, Stop, Workload};
 use crate::matching::names::Names;
 use crate::object::pod::{ContainerList, Mount};
 use crate::object::view::{Misfit, Text};
@@ -83,8 +83,8 @@ struct Volumes<'s> {
 }
 
 impl<'s> Volumes<'s> {
-    fn read(scene: &Scene<'_>, pod: &'s Workload<'_>, legacy: &Legacy<'_>) -> Result<Self, Misfit> {
-        let guarded = scene.params_of(&kubelet_host_path::RULE, Guarded::read);
+    fn read(context: &RuleContext<'_>, pod: &'s Workload<'_>, legacy: &Legacy<'_>) -> Result<Self, Misfit> {
+        let guarded = context.params_of(&kubelet_host_path::RULE, Guarded::read);
         let legacy = legacy.volumes(pod)?;
         let mut holds = Vec::with_capacity(pod.spec.volumes.len());
         for (index, volume) in pod.spec.volumes.iter().enumerate() {
@@ -154,16 +154,16 @@ impl EphemeralTokenMount {
 }
 
 impl Check for EphemeralTokenMount {
-    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
-        let Some(pod) = scene.pod() else { return Ok(()) };
-        let legacy = scene.params_of(&legacy_token_mount::RULE, Legacy::read);
-        let volumes = Volumes::read(scene, pod, &legacy)?;
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let Some(pod) = context.pod() else { return Ok(()) };
+        let legacy = context.params_of(&legacy_token_mount::RULE, Legacy::read);
+        let volumes = Volumes::read(context, pod, &legacy)?;
         let sees_node = self.targets != Targets::Allow && pod.spec.host_pid == Some(true);
         let holders = match self.targets {
             Targets::Warn | Targets::Reject if !sees_node => volumes.holders(pod, &legacy)?,
             _ => Holders::default(),
         };
-        scene.each_container(pod, &mut |judged| {
+        context.each_container(pod, &mut |judged| {
             for (position, mount) in judged.container.mounts.iter().enumerate() {
                 let Some(holds) = volumes.opened(mount) else { continue };
                 let place = judged.place(pod).field("volumeMounts").entry(mount.name.as_deref(), position);

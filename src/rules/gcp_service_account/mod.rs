@@ -9,8 +9,8 @@
 
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
+use crate::engine::context::{RuleContext, Stop};
 use crate::engine::finding::{Findings, Wording};
-use crate::engine::scene::{Scene, Stop};
 use crate::identity::gcp_project::{DOMAIN, DOUBLED, PROJECT_ID, PROJECT_NUMBER};
 use crate::identity::gcp_service_account::{
     BAD_CHARACTER, COLON, GOOGLE_MADE, MEMBER, NAME, NO_AT, NO_IAM, NO_PROJECT, OTHER_DOMAIN, RESOURCE, TWO_ATS,
@@ -103,8 +103,8 @@ impl GcpServiceAccountRule<'_> {
 }
 
 impl Check for GcpServiceAccountRule<'_> {
-    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
-        scene.each_annotation(PREFIX, &mut |suffix, value, place| match suffix {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        context.each_annotation(PREFIX, &mut |suffix, value, place| match suffix {
             "gcp-service-account" => self.judge_email(value, place, findings),
             "return-principal-id-as-email" if !matches!(value, "true" | "false") => {
                 findings.add(place, &NOT_BOOLEAN, &[value]);

@@ -9,8 +9,8 @@
 
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
+use crate::engine::context::{RuleContext, Stop};
 use crate::engine::finding::{Findings, Strength, Wording};
-use crate::engine::scene::{Scene, Stop};
 use crate::identity::key::{ROLE_ARN, Reading};
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
@@ -66,8 +66,8 @@ impl IdentityAnnotationKeys {
 }
 
 impl Check for IdentityAnnotationKeys {
-    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
-        for annotation in scene.identity_annotations()? {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        for annotation in context.identity_annotations()? {
             let named;
             let (strength, wording, value) = match &annotation.reading {
                 Reading::Other | Reading::Known(_) | Reading::Label => continue,
@@ -78,12 +78,12 @@ impl Check for IdentityAnnotationKeys {
                     (self.unknown, &UNKNOWN, &named)
                 }
                 Reading::Legacy => {
-                    named = [scene.common.aws.annotation_prefix.as_str(), "/", ROLE_ARN].concat();
+                    named = [context.common.aws.annotation_prefix.as_str(), "/", ROLE_ARN].concat();
                     (self.legacy, &LEGACY, &named)
                 }
             };
             if let Some(strength) = strength {
-                findings.note(scene.place_of(annotation), wording, &[value], scene.spared_on_pods(strength));
+                findings.note(context.place_of(annotation), wording, &[value], context.spared_on_pods(strength));
             }
         }
         Ok(())

@@ -9,8 +9,8 @@
 
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
+use crate::engine::context::{Annotation, RuleContext, Stop, Workload};
 use crate::engine::finding::{Findings, Strength, Wording};
-use crate::engine::scene::{Annotation, Scene, Stop, Workload};
 use crate::identity::key::{self, On, Reading, SKIP_CONTAINERS, USE_LABEL};
 use crate::identity::skip_list;
 use crate::matching::names::Names;
@@ -80,18 +80,18 @@ impl IdentityAnnotationPlacement {
     #[cold]
     fn judge_skips(
         &self,
-        scene: &Scene<'_>,
+        context: &RuleContext<'_>,
         pod: &Workload<'_>,
         annotation: &Annotation,
         findings: &mut Findings,
     ) -> Result<(), Stop> {
-        let list = scene.text_of(annotation)?;
+        let list = context.text_of(annotation)?;
         let Some(skipped) = skip_list::names(&list) else {
-            findings.note(scene.place_of(annotation), &UNREADABLE, &[&list], self.unmatched);
+            findings.note(context.place_of(annotation), &UNREADABLE, &[&list], self.unmatched);
             return Ok(());
         };
         // Only then every container is there that other webhooks add.
-        let is_complete = scene.common.phase == Phase::Validating && !pod.is_template;
+        let is_complete = context.common.phase == Phase::Validating && !pod.is_template;
         let mut names = Vec::new();
         for (list, index, container) in pod.spec.all_containers() {
             if list != ContainerList::Ephemeral {
@@ -107,19 +107,19 @@ impl IdentityAnnotationPlacement {
             } else {
                 continue;
             };
-            findings.note(scene.place_of(annotation), wording, &[name], self.unmatched);
+            findings.note(context.place_of(annotation), wording, &[name], self.unmatched);
         }
         Ok(())
     }
 }
 
 impl Check for IdentityAnnotationPlacement {
-    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
-        let aws_prefix = scene.common.aws.annotation_prefix.as_str();
-        for annotation in scene.identity_annotations()? {
-            let place = || scene.place_of(annotation);
-            let strength = scene.spared_on_pods(Strength::Action);
-            match (&annotation.reading, scene.workload()) {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let aws_prefix = context.common.aws.annotation_prefix.as_str();
+        for annotation in context.identity_annotations()? {
+            let place = || context.place_of(annotation);
+            let strength = context.spared_on_pods(Strength::Action);
+            match (&annotation.reading, context.workload()) {
                 (Reading::Label, _) => findings.warn(place(), &NO_ANNOTATION, &[]),
                 (Reading::Known(known), Some(pod)) if known.on == On::Account => {
                     findings.note(place(), &ON_POD, &[pod.spec.account()], strength);
@@ -128,13 +128,13 @@ impl Check for IdentityAnnotationPlacement {
                     findings.note(place(), &ON_ACCOUNT, &[], strength);
                 }
                 (_, Some(pod)) if key::suffix(&annotation.key, aws_prefix) == Some(SKIP_CONTAINERS) => {
-                    self.judge_skips(scene, pod, annotation, findings)?;
+                    self.judge_skips(context, pod, annotation, findings)?;
                 }
                 _ => {}
             }
         }
-        let labels = scene.meta.labels;
-        if scene.service_account().is_some() && labels.may_hold(USE_LABEL) {
+        let labels = context.meta.labels;
+        if context.service_account().is_some() && labels.may_hold(USE_LABEL) {
             let labels: Strings<'_> = labels.read("object.metadata.labels")?;
             if labels.text(USE_LABEL).is_some() {
                 findings.warn(Place::at("metadata.labels").key(USE_LABEL), &LABEL_ON_ACCOUNT, &[]);

@@ -11,8 +11,8 @@
 use super::cloud::boolean;
 use super::{Ability, Check, Fix, Rule};
 use crate::admission::subject::SubjectKind;
+use crate::engine::context::{Annotation, Edit, RuleContext, Stop};
 use crate::engine::finding::{Changes, Findings, Strength, Wording};
-use crate::engine::scene::{Annotation, Edit, Scene, Stop};
 use crate::identity::key::{self, AUDIENCE, ROLE_ARN, STS_REGIONAL_ENDPOINTS, TOKEN_EXPIRATION};
 use crate::matching::glob::{self, Glob};
 use crate::object::edit::Step;
@@ -136,9 +136,9 @@ const ANNOTATIONS: [Step<'static>; 2] = [Step::Key("metadata"), Step::Key("annot
 /// The longest lifetime, for the rule that makes tokens. It holds even where
 /// this rule is off.
 #[must_use]
-pub fn longest_lifetime(scene: &Scene<'_>) -> i64 {
+pub fn longest_lifetime(context: &RuleContext<'_>) -> i64 {
     let [_, most, ..] = &PARAMS;
-    scene.params_of(&RULE, |params| params.seconds(most))
+    context.params_of(&RULE, |params| params.seconds(most))
 }
 
 pub(super) struct IdentityAnnotations<'a> {
@@ -195,12 +195,12 @@ impl<'a> IdentityAnnotations<'a> {
     /// What is wrong with a value, if anything.
     fn judge_value(
         &self,
-        scene: &Scene<'_>,
+        context: &RuleContext<'_>,
         annotation: &Annotation,
         (suffix, value): (&str, &str),
         findings: &mut Findings,
     ) {
-        let common = scene.common;
+        let common = context.common;
         let default = common.aws.default_audience.as_str();
         let allowed;
         let (wording, values): (_, &[&str]) = match suffix {
@@ -223,15 +223,15 @@ impl<'a> IdentityAnnotations<'a> {
                 Some(_) => return,
             },
         };
-        findings.add(scene.place_of(annotation), wording, values);
+        findings.add(context.place_of(annotation), wording, values);
     }
 }
 
 /// What the webhook reads an annotation as on this object: the role of an
 /// account, or an option.
-fn option<'c>(scene: &Scene<'_>, annotation: &'c Annotation) -> Option<&'c str> {
-    let is_pod = scene.workload().is_some();
-    match key::suffix(&annotation.key, &scene.common.aws.annotation_prefix)? {
+fn option<'c>(context: &RuleContext<'_>, annotation: &'c Annotation) -> Option<&'c str> {
+    let is_pod = context.workload().is_some();
+    match key::suffix(&annotation.key, &context.common.aws.annotation_prefix)? {
         ROLE_ARN | AUDIENCE | STS_REGIONAL_ENDPOINTS if is_pod => None,
         suffix @ (ROLE_ARN | AUDIENCE | STS_REGIONAL_ENDPOINTS | TOKEN_EXPIRATION) => Some(suffix),
         _ => None,
@@ -239,21 +239,21 @@ fn option<'c>(scene: &Scene<'_>, annotation: &'c Annotation) -> Option<&'c str> 
 }
 
 impl Check for IdentityAnnotations<'_> {
-    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
-        let mut has_role = scene.service_account().is_none();
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let mut has_role = context.service_account().is_none();
         let mut options = Vec::new();
-        for annotation in scene.identity_annotations()? {
-            match option(scene, annotation) {
+        for annotation in context.identity_annotations()? {
+            match option(context, annotation) {
                 None => {}
                 Some(ROLE_ARN) => has_role = true,
                 Some(suffix) => {
-                    self.judge_value(scene, annotation, (suffix, &scene.text_of(annotation)?), findings);
-                    options.push(scene.place_of(annotation));
+                    self.judge_value(context, annotation, (suffix, &context.text_of(annotation)?), findings);
+                    options.push(context.place_of(annotation));
                 }
             }
         }
         if let (false, Some(strength)) = (has_role, self.without_role) {
-            let role = [scene.common.aws.annotation_prefix.as_str(), "/", ROLE_ARN].concat();
+            let role = [context.common.aws.annotation_prefix.as_str(), "/", ROLE_ARN].concat();
             for place in options {
                 findings.note(place, &WITHOUT_ROLE, &[&role], strength);
             }
@@ -263,26 +263,26 @@ impl Check for IdentityAnnotations<'_> {
 }
 
 impl Fix for IdentityAnnotations<'_> {
-    fn fix(&self, scene: &Scene<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
+    fn fix(&self, context: &RuleContext<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
         let mut has_role = false;
         let mut said = Vec::new();
-        for annotation in scene.identity_annotations()? {
-            let Some(suffix) = option(scene, annotation) else { continue };
-            let value = scene.text_of(annotation)?;
+        for annotation in context.identity_annotations()? {
+            let Some(suffix) = option(context, annotation) else { continue };
+            let value = context.text_of(annotation)?;
             if suffix == ROLE_ARN {
                 has_role = !value.is_empty();
             } else if suffix == TOKEN_EXPIRATION && seconds(&value).is_some_and(|number| number > self.most) {
                 let most = self.most.to_string();
                 set(edit, &annotation.key, &most)?;
-                changes.add(scene.place_of(annotation), &LOWERED, &[&value, &most]);
+                changes.add(context.place_of(annotation), &LOWERED, &[&value, &most]);
             }
             said.push(suffix);
         }
         for (suffix, value) in &self.defaults {
             if has_role && !said.contains(suffix) {
-                let key = [scene.common.aws.annotation_prefix.as_str(), "/", suffix].concat();
+                let key = [context.common.aws.annotation_prefix.as_str(), "/", suffix].concat();
                 set(edit, &key, value)?;
-                changes.add(scene.annotations_place().key(&key), &ADDED, &[value]);
+                changes.add(context.annotations_place().key(&key), &ADDED, &[value]);
             }
         }
         Ok(())

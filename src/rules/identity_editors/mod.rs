@@ -8,8 +8,8 @@
 use super::{Ability, Check, Rule};
 use crate::admission::request::Operation;
 use crate::admission::subject::SubjectKind;
+use crate::engine::context::{RuleContext, Stop};
 use crate::engine::finding::{Findings, Wording};
-use crate::engine::scene::{Scene, Stop};
 use crate::identity::key::Reading;
 use crate::matching::glob::{self, Glob};
 use crate::object::meta::Head;
@@ -71,27 +71,27 @@ impl<'a> IdentityEditors<'a> {
 }
 
 impl Check for IdentityEditors<'_> {
-    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
-        let user = scene.request.user();
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let user = context.request.user();
         // The audit scanner sends objects that are there in nobody's name.
-        if scene.service_account().is_none() || user.name().is_empty() {
+        if context.service_account().is_none() || user.name().is_empty() {
             return Ok(());
         }
         if glob::any(&self.users, user.name()) || user.groups().any(|group| glob::any(&self.groups, group)) {
             return Ok(());
         }
-        let old = old_annotations(scene);
-        for annotation in scene.identity_annotations()? {
+        let old = old_annotations(context);
+        for annotation in context.identity_annotations()? {
             if !matches!(annotation.reading, Reading::Known(key) if key.selects) {
                 continue;
             }
-            let value = scene.text_of(annotation)?;
+            let value = context.text_of(annotation)?;
             let before = old.text(&annotation.key).unwrap_or_default();
             // Without a value there is no identity: that is a removal.
             if value.is_empty() || *value == *before {
                 continue;
             }
-            let (place, may) = (scene.place_of(annotation), self.listed());
+            let (place, may) = (context.place_of(annotation), self.listed());
             if before.is_empty() {
                 findings.add(place, &ADDED, &[user.name(), &may, &value]);
             } else {
@@ -105,8 +105,8 @@ impl Check for IdentityEditors<'_> {
 /// What an UPDATE replaces. Where that cannot be read, every identity is a new
 /// one.
 #[inline(never)]
-fn old_annotations<'s>(scene: &Scene<'s>) -> Strings<'s> {
-    let old = scene.request.old_object.text().filter(|_| scene.request.operation() == Operation::Update);
+fn old_annotations<'s>(context: &RuleContext<'s>) -> Strings<'s> {
+    let old = context.request.old_object.text().filter(|_| context.request.operation() == Operation::Update);
     let head = old.and_then(|old| view::read::<Head<'_>>(old, "oldObject").ok());
     let annotations = head.and_then(|head| head.metadata).map(|metadata| metadata.annotations);
     annotations.and_then(|annotations| annotations.read("oldObject.metadata.annotations").ok()).unwrap_or_default()

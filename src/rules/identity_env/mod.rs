@@ -16,8 +16,8 @@ use super::role_arn::{self, Holder, RoleRules};
 use super::tokens::object_path;
 use super::{Ability, Check, Rule, java_options};
 use crate::admission::subject::SubjectKind;
+use crate::engine::context::{Judged, RuleContext, Stop, Workload};
 use crate::engine::finding::{Findings, Wording};
-use crate::engine::scene::{Judged, Scene, Stop, Workload};
 use crate::matching::names::Names;
 use crate::matching::word;
 use crate::object::env::{Env, Marks};
@@ -114,11 +114,11 @@ impl IdentityEnv {
 }
 
 impl Check for IdentityEnv {
-    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
-        let Some(pod) = scene.pod() else { return Ok(()) };
-        let (identities, rules) = (Identities::new(scene, pod), OnceCell::new());
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let Some(pod) = context.pod() else { return Ok(()) };
+        let (identities, rules) = (Identities::new(context, pod), OnceCell::new());
         let (skip_list, skipped) = (OnceCell::new(), OnceCell::new());
-        scene.each_container(pod, &mut |judged| {
+        context.each_container(pod, &mut |judged| {
             // Most containers know nothing of AWS; then nothing is built.
             let (has_env, has_java) =
                 (judged.container.env.may_hold(Marks::AWS), judged.container.may_set_java_property());
@@ -137,9 +137,9 @@ impl Check for IdentityEnv {
             if present.is_empty() {
                 return Ok(());
             }
-            let has_token = has_injected_token(scene, pod, judged, &variables)?;
+            let has_token = has_injected_token(context, pod, judged, &variables)?;
             let (identities, rules, skipped) = (&identities, &rules, (&skip_list, &skipped));
-            let judgement = Judgement { scene, pod, identities, judged, present, has_token, rules, skipped };
+            let judgement = Judgement { context, pod, identities, judged, present, has_token, rules, skipped };
             for (position, variable) in variables.iter().enumerate() {
                 self.judge_variable(&judgement, position, variable, findings)?;
             }
@@ -153,7 +153,7 @@ impl Check for IdentityEnv {
 
 /// What a variable is judged by.
 struct Judgement<'j, 's> {
-    scene: &'j Scene<'s>,
+    context: &'j RuleContext<'s>,
     pod: &'j Workload<'j>,
     identities: &'j Identities<'j, 's>,
     judged: Judged<'j>,
@@ -175,13 +175,13 @@ impl IdentityEnv {
         value: &str,
         findings: &mut Findings,
     ) -> Result<(), Stop> {
-        let Judgement { scene, pod, identities, rules, .. } = judgement;
+        let Judgement { context, pod, identities, rules, .. } = judgement;
         let declared = if self.is_external { Declared::Unknown } else { identities.of(Cloud::Aws)? };
         let is_half = !judgement.present.contains(&cloud::AWS_TOKEN_FILE);
         // A shell fills in `$NAME` as well.
         let role =
             WrittenRole { value, is_unset: false, is_written: !value.contains('$'), source: value, is_injected: true };
-        role.judge((scene, pod, rules), (declared, is_half), place, findings);
+        role.judge((context, pod, rules), (declared, is_half), place, findings);
         Ok(())
     }
 
@@ -203,7 +203,7 @@ impl IdentityEnv {
         let place = judged.place(pod).field("env").entry(Some(name), position);
         // Half a pair is accepted for the life of the Pod.
         if is_half && declared == Declared::Nothing {
-            judgement.scene.lookup.demand_fresh()?;
+            judgement.context.lookup.demand_fresh()?;
         }
         if is_half && matches!(declared, Declared::Identity(_)) && judgement.is_webhooks()? {
             findings.add(place, &HALF, &[partners[0], pod.spec.account()]);
@@ -224,7 +224,7 @@ impl Judgement<'_, '_> {
         let skipped = if let Some(skipped) = names.get() {
             skipped
         } else {
-            let read = cloud::skipped(self.scene)?;
+            let read = cloud::skipped(self.context)?;
             let list = list.get_or_init(|| read);
             names.get_or_init(|| Names::of(list.iter().map(String::as_str)))
         };
@@ -248,7 +248,7 @@ impl Judgement<'_, '_> {
             source: variable.source(),
             is_injected: self.has_token,
         };
-        role.judge((self.scene, self.pod, self.rules), declared, place, findings);
+        role.judge((self.context, self.pod, self.rules), declared, place, findings);
         Ok(())
     }
 }
@@ -270,15 +270,15 @@ impl WrittenRole<'_> {
     /// `is_half`: whether it comes without a token.
     fn judge<'s>(
         &self,
-        (scene, pod, rules): (&Scene<'s>, &Workload<'_>, &OnceCell<RoleRules<'s>>),
+        (context, pod, rules): (&RuleContext<'s>, &Workload<'_>, &OnceCell<RoleRules<'s>>),
         (declared, is_half): (Declared<'_>, bool),
         place: Place,
         findings: &mut Findings,
     ) {
         let Self { value, is_unset, is_written, source, is_injected } = *self;
-        let rules = rules.get_or_init(|| scene.params_of(&role_arn::RULE, RoleRules::read));
+        let rules = rules.get_or_init(|| context.params_of(&role_arn::RULE, RoleRules::read));
         let account = pod.spec.account();
-        let key = || Cloud::Aws.key(scene.common);
+        let key = || Cloud::Aws.key(context.common);
         match declared {
             Declared::Identity(role) if is_written && *value == *rules.injected(role) => {
                 if is_injected {
@@ -299,7 +299,7 @@ impl WrittenRole<'_> {
             Declared::Nothing | Declared::Unknown => {}
         }
         if is_written {
-            let holder = Holder { namespace: scene.request.namespace(), account };
+            let holder = Holder { namespace: context.request.namespace(), account };
             for refusal in rules.refusals(value, holder) {
                 findings.add(place.clone(), &REFUSED, &[&refusal.without_value(value), source]);
             }
@@ -313,12 +313,12 @@ impl WrittenRole<'_> {
 /// path in the words of Windows.
 /// <https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/pkg/handler/handler.go>
 fn has_injected_token(
-    scene: &Scene<'_>,
+    context: &RuleContext<'_>,
     pod: &Workload<'_>,
     judged: Judged<'_>,
     variables: &[Env<'_>],
 ) -> Result<bool, Stop> {
-    let unix = [scene.common.aws.token_mount_path.as_str(), "/token"].concat();
+    let unix = [context.common.aws.token_mount_path.as_str(), "/token"].concat();
     for (position, variable) in variables.iter().enumerate() {
         if variable.name.as_deref() == Some(cloud::AWS_TOKEN_FILE) {
             let place = || judged.place(pod).field("env").entry(variable.name.as_deref(), position);

@@ -14,8 +14,8 @@ use super::cloud::{
 };
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
+use crate::engine::context::{RuleContext, Stop, Workload, object_path};
 use crate::engine::finding::{Findings, Wording};
-use crate::engine::scene::{Scene, Stop, Workload, object_path};
 use crate::matching::names::Names;
 use crate::object::env::{Env, Marks, named};
 use crate::object::place::Place;
@@ -82,23 +82,23 @@ impl IdentityInjection {
 }
 
 impl Check for IdentityInjection {
-    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
         // Only here every webhook has had its turn.
-        if scene.common.phase != Phase::Validating {
+        if context.common.phase != Phase::Validating {
             return Ok(());
         }
-        let Some(pod) = scene.workload().filter(|workload| !workload.is_template) else { return Ok(()) };
+        let Some(pod) = context.workload().filter(|workload| !workload.is_template) else { return Ok(()) };
         if pod.label(SKIP_LABEL)?.is_some() {
             return Ok(());
         }
         // The role that an account was given a moment ago is what the webhook misses.
-        scene.lookup.demand_fresh()?;
-        let listed = skipped(scene)?;
+        context.lookup.demand_fresh()?;
+        let listed = skipped(context)?;
         // A hostile Pod may have thousands of each.
         let skipped = Names::from(listed.iter().map(|name| (name.as_str(), 0)).collect::<Vec<_>>());
         let volumes = Volumes { pod, names: pod.spec.volume_names() };
         let mut is_known = true;
-        scene.each_container(pod, &mut |judged| {
+        context.each_container(pod, &mut |judged| {
             // The webhook does not know ephemeral containers.
             let is_skipped = skipped.has(judged.container.name.as_deref().unwrap_or_default());
             if judged.list == ContainerList::Ephemeral || is_skipped || !is_known {
@@ -108,7 +108,7 @@ impl Check for IdentityInjection {
             let Some(lack) = lack(&volumes, judged.container, &place)? else { return Ok(()) };
             let account = pod.spec.account();
             let variable = |name| place.field("env").entry(Some(name), 0);
-            match (declared(scene, pod, Cloud::Aws)?, lack) {
+            match (declared(context, pod, Cloud::Aws)?, lack) {
                 (Declared::Nothing, _) => {}
                 (Declared::Unknown, _) => {
                     is_known = false;

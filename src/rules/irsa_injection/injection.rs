@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the EKS Pod identity webhook adds, to the letter.
 
-use crate::engine::scene::Stop;
+use crate::engine::context::Stop;
 use crate::object::env::named;
 use crate::object::json::write_string;
 use crate::object::pod::Container;

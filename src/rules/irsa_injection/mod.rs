@@ -16,9 +16,9 @@ use super::identity_annotations::longest_lifetime;
 use super::role_arn::{self, Holder, ON_DEFAULT, RoleRules};
 use super::{Ability, Check, Fix, Rule};
 use crate::admission::subject::SubjectKind;
+use crate::engine::context::{Edit, Judged, RuleContext, Stop, Workload, object_path};
 use crate::engine::finding::{Changes, Findings, Wording};
 use crate::engine::lookup::Account;
-use crate::engine::scene::{Edit, Judged, Scene, Stop, Workload, object_path};
 use crate::identity::key::{AUDIENCE as AUDIENCE_KEY, STS_REGIONAL_ENDPOINTS, TOKEN_EXPIRATION};
 use crate::matching::account;
 use crate::matching::glob::Glob;
@@ -115,24 +115,24 @@ impl<'a> IrsaInjection<'a> {
 }
 
 impl IrsaInjection<'_> {
-    fn plan<'s>(&self, scene: &Scene<'s>, pod: &Workload<'_>) -> Result<Plan<'s>, Stop> {
-        if scene.common.phase != Phase::Mutating || pod.label(SKIP_LABEL)?.is_some() {
+    fn plan<'s>(&self, context: &RuleContext<'s>, pod: &Workload<'_>) -> Result<Plan<'s>, Stop> {
+        if context.common.phase != Phase::Mutating || pod.label(SKIP_LABEL)?.is_some() {
             return Ok(Plan::Nothing);
         }
-        let (namespace, name) = (scene.request.namespace(), pod.spec.account());
+        let (namespace, name) = (context.request.namespace(), pod.spec.account());
         // A Pod that runs without its role gets it never.
-        scene.lookup.demand_fresh()?;
-        let Account::Known(record) = scene.account(pod)? else { return Ok(Plan::Nothing) };
-        let aws = &scene.common.aws;
+        context.lookup.demand_fresh()?;
+        let Account::Known(record) = context.account(pod)? else { return Ok(Plan::Nothing) };
+        let aws = &context.common.aws;
         let option = |suffix: &str| record.annotation(&[aws.annotation_prefix.as_str(), "/", suffix].concat());
         let way = if account::any(&self.pod_identity, namespace, name) { &POD_IDENTITY } else { &IRSA };
         let (mut role, mut audience, mut directory) = (String::new(), way.audience, way.directory);
         if way.is_irsa() {
-            let Some(annotation) = record.annotation(&Cloud::Aws.key(scene.common)).filter(|role| !role.is_empty())
+            let Some(annotation) = record.annotation(&Cloud::Aws.key(context.common)).filter(|role| !role.is_empty())
             else {
                 return Ok(Plan::Nothing);
             };
-            let rules = scene.params_of(&role_arn::RULE, RoleRules::read);
+            let rules = context.params_of(&role_arn::RULE, RoleRules::read);
             role = rules.injected(annotation).into_owned();
             let refusals = rules.refusals(&role, Holder { namespace, account: name });
             let mut reasons: Vec<String> = refusals.iter().map(ToString::to_string).collect();
@@ -144,21 +144,21 @@ impl IrsaInjection<'_> {
             }
             directory = aws.token_mount_path.as_str();
             audience = option(AUDIENCE_KEY).unwrap_or(aws.default_audience.as_str());
-            if scene.common.is_api_audience(audience) {
+            if context.common.is_api_audience(audience) {
                 let shown = if audience.is_empty() { "\"\"" } else { audience };
                 return Ok(Plan::Refused(&AUDIENCE, vec![shown.to_owned()]));
             }
         }
         // What cannot be read is passed over, as the webhook does.
         let seconds = |text: &str| text.parse::<i64>().ok();
-        let of_pod = pod_option(scene, TOKEN_EXPIRATION)?.as_deref().and_then(seconds);
+        let of_pod = pod_option(context, TOKEN_EXPIRATION)?.as_deref().and_then(seconds);
         let seconds = of_pod.or_else(|| seconds(option(TOKEN_EXPIRATION)?)).unwrap_or(self.seconds);
         Ok(Plan::Inject(Injection {
             way,
             role,
             directory,
             audience,
-            seconds: way.spread(seconds.clamp(LEAST_SECONDS, longest_lifetime(scene)), scene.request.uid()),
+            seconds: way.spread(seconds.clamp(LEAST_SECONDS, longest_lifetime(context)), context.request.uid()),
             region: aws.region.as_str(),
             is_regional: option(STS_REGIONAL_ENDPOINTS).and_then(boolean).unwrap_or(self.is_regional),
             is_windows: is_windows(pod)?,
@@ -167,9 +167,9 @@ impl IrsaInjection<'_> {
 }
 
 impl Check for IrsaInjection<'_> {
-    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
-        let Some(pod) = pod(scene) else { return Ok(()) };
-        match self.plan(scene, pod)? {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let Some(pod) = pod(context) else { return Ok(()) };
+        match self.plan(context, pod)? {
             Plan::Nothing => Ok(()),
             Plan::Refused(wording, reasons) => {
                 for reason in reasons {
@@ -178,17 +178,17 @@ impl Check for IrsaInjection<'_> {
                 }
                 Ok(())
             }
-            Plan::Inject(injection) => obstacles(scene, pod, &injection, findings),
+            Plan::Inject(injection) => obstacles(context, pod, &injection, findings),
         }
     }
 }
 
 impl Fix for IrsaInjection<'_> {
-    fn fix(&self, scene: &Scene<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
-        let Some(pod) = pod(scene) else { return Ok(()) };
-        let Plan::Inject(injection) = self.plan(scene, pod)? else { return Ok(()) };
+    fn fix(&self, context: &RuleContext<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
+        let Some(pod) = pod(context) else { return Ok(()) };
+        let Plan::Inject(injection) = self.plan(context, pod)? else { return Ok(()) };
         let mut in_the_way = Findings::new(RULE.id);
-        obstacles(scene, pod, &injection, &mut in_the_way)?;
+        obstacles(context, pod, &injection, &mut in_the_way)?;
         if !in_the_way.into_vec().is_empty() {
             return Ok(());
         }
@@ -196,7 +196,7 @@ impl Fix for IrsaInjection<'_> {
         if !pod.spec.volume_names().has(injection.way.volume) {
             has_changed |= edit.extend(&[Step::Key("spec")], "volumes", &injection.volume(), End::Front)?;
         }
-        each(scene, pod, &mut |judged| {
+        each(context, pod, &mut |judged| {
             let container = judged.container;
             let env = injection.env(container, &|| object_path(&judged.place(pod)))?;
             let steps = [Step::Key("spec"), Step::Key(judged.list.field()), Step::Entry(judged.index)];
@@ -217,13 +217,13 @@ impl Fix for IrsaInjection<'_> {
 }
 
 /// The Pod, if it is one: the webhook leaves templates alone.
-fn pod<'s>(scene: &Scene<'s>) -> Option<&'s Workload<'s>> {
-    scene.workload().filter(|workload| !workload.is_template)
+fn pod<'s>(context: &RuleContext<'s>) -> Option<&'s Workload<'s>> {
+    context.workload().filter(|workload| !workload.is_template)
 }
 
 /// What would make a Pod of which the API server or the SDK can make nothing.
 fn obstacles(
-    scene: &Scene<'_>,
+    context: &RuleContext<'_>,
     pod: &Workload<'_>,
     injection: &Injection<'_>,
     findings: &mut Findings,
@@ -231,12 +231,12 @@ fn obstacles(
     let way = injection.way;
     let there = pod.spec.volume_names().position(way.volume);
     if let Some((index, volume)) = there.and_then(|index| Some((index, pod.spec.volumes.get(index)?))) {
-        let token = volume.sole_token().filter(|token| !scene.common.is_api_audience(token.audience()));
+        let token = volume.sole_token().filter(|token| !context.common.is_api_audience(token.audience()));
         if token.is_none_or(|token| token.path.as_deref() != Some(way.file)) {
             findings.add(pod.volume_place(index, volume).field("name"), &FOREIGN_VOLUME, &[way.file]);
         }
     }
-    each(scene, pod, &mut |judged| {
+    each(context, pod, &mut |judged| {
         let (container, place) = (judged.container, judged.place(pod));
         let needs_mount =
             !container.mounts_volume(way.volume) && injection.env(container, &|| object_path(&place))?.is_some();
@@ -253,13 +253,13 @@ fn obstacles(
 
 /// Calls `each` with every container that the webhook would look at.
 fn each<'s>(
-    scene: &Scene<'s>,
+    context: &RuleContext<'s>,
     pod: &'s Workload<'s>,
     each: &mut dyn FnMut(Judged<'s>) -> Result<(), Stop>,
 ) -> Result<(), Stop> {
-    let listed = skipped(scene)?;
+    let listed = skipped(context)?;
     let skipped = Names::from(listed.iter().map(|name| (name.as_str(), 0)).collect::<Vec<_>>());
-    scene.each_container(pod, &mut |judged| {
+    context.each_container(pod, &mut |judged| {
         let is_skipped = skipped.has(judged.container.name.as_deref().unwrap_or_default());
         if is_skipped || judged.list == ContainerList::Ephemeral { Ok(()) } else { each(judged) }
     })

@@ -11,8 +11,8 @@
 use super::tokens::object_path;
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
+use crate::engine::context::{RuleContext, Stop, Workload};
 use crate::engine::finding::{Findings, Wording};
-use crate::engine::scene::{Scene, Stop, Workload};
 use crate::matching::cut;
 use crate::matching::glob::{self, Glob};
 use crate::object::place::Place;
@@ -335,15 +335,15 @@ impl<'a> KubeletHostPath<'a> {
 }
 
 impl Check for KubeletHostPath<'_> {
-    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
-        if let Some(volume) = scene.persistent_volume() {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        if let Some(volume) = context.persistent_volume() {
             for (field, path) in volume.node_paths() {
                 if let Some(reached) = self.0.reached(path) {
                     add(findings, Place::at("spec").field(field), path, &reached);
                 }
             }
         }
-        let Some(workload) = scene.workload() else { return Ok(()) };
+        let Some(workload) = context.workload() else { return Ok(()) };
         for (index, volume) in workload.spec.volumes.iter().enumerate() {
             if let Some((path, reached)) = self.0.reached_by(workload, index, volume)? {
                 add(findings, workload.volume_place(index, volume).field("hostPath.path"), &path, &reached);

@@ -9,8 +9,8 @@
 use super::tokens::object_path;
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
+use crate::engine::context::{Judged, RuleContext, Stop, Workload};
 use crate::engine::finding::{Findings, Wording};
-use crate::engine::scene::{Judged, Scene, Stop, Workload};
 use crate::matching::glob::{self, Glob};
 use crate::matching::names::Names;
 use crate::object::env::{Marks, ValueFrom};
@@ -234,15 +234,15 @@ impl<'a> LegacyTokenMount<'a> {
 }
 
 impl Check for LegacyTokenMount<'_> {
-    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
-        let Some(pod) = scene.pod() else { return Ok(()) };
-        let legacy = if scene.is_ephemeral() {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let Some(pod) = context.pod() else { return Ok(()) };
+        let legacy = if context.is_ephemeral() {
             self.0.volumes(pod)?
         } else {
             self.judge_volumes(pod, findings)?;
             LegacyVolumes::default()
         };
-        scene.each_container(pod, &mut |judged| {
+        context.each_container(pod, &mut |judged| {
             Self::judge_mounts(pod, judged, &legacy, findings);
             let each = &mut |secret: &str, place: &dyn Fn() -> Place| self.judge_secret(secret, findings, place);
             Ok(self.0.each_env_secret(pod, judged, each)?)

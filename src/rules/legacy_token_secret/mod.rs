@@ -15,8 +15,8 @@
 
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
+use crate::engine::context::{RuleContext, Stop};
 use crate::engine::finding::{Findings, Wording};
-use crate::engine::scene::{Scene, Stop};
 use crate::matching::account;
 use crate::matching::glob::{self, Glob};
 use crate::object::legacy_token::LegacyToken;
@@ -83,21 +83,21 @@ impl<'a> LegacyTokenSecret<'a> {
         Self { allowed: params.globs(allowed), allowed_users: params.globs(allowed_users) }
     }
 
-    fn is_allowed(&self, scene: &Scene<'_>, account: &str) -> bool {
-        account::any(&self.allowed, scene.request.namespace(), account)
-            || glob::any(&self.allowed_users, scene.request.user().name())
+    fn is_allowed(&self, context: &RuleContext<'_>, account: &str) -> bool {
+        account::any(&self.allowed, context.request.namespace(), account)
+            || glob::any(&self.allowed_users, context.request.user().name())
     }
 
     /// What creating a Secret of the token type, or changing it, makes of it.
     fn judge_token_type(
         &self,
-        scene: &Scene<'_>,
+        context: &RuleContext<'_>,
         secret: &TokenSecret<'_>,
         old: Option<&TokenSecret<'_>>,
         findings: &mut Findings,
     ) {
         let account = secret.account();
-        if self.is_allowed(scene, account) {
+        if self.is_allowed(context, account) {
             return;
         }
         let Some(old) = old else {
@@ -116,7 +116,7 @@ impl<'a> LegacyTokenSecret<'a> {
     /// A token that the Secret did not hold before.
     fn judge_token(
         &self,
-        scene: &Scene<'_>,
+        context: &RuleContext<'_>,
         (secret, token): (&TokenSecret<'_>, &LegacyToken),
         old: Option<&TokenSecret<'_>>,
         findings: &mut Findings,
@@ -125,34 +125,34 @@ impl<'a> LegacyTokenSecret<'a> {
         // As the token controller does it; of this account the Secret was before.
         let is_filled_in =
             secret.is_token_type && old.is_some_and(|old| !old.has_token()) && token.account == secret.account();
-        if is_new && !is_filled_in && !self.is_allowed(scene, &token.account) {
+        if is_new && !is_filled_in && !self.is_allowed(context, &token.account) {
             findings.add(Place::at("data").field("token"), &HOLDS, &[&token.account]);
         }
     }
 }
 
 /// Whether the API server looks up this very Secret to validate the token.
-fn is_own(scene: &Scene<'_>, token: &LegacyToken) -> bool {
-    token.namespace == scene.request.namespace() && scene.may_be_called(&token.secret)
+fn is_own(context: &RuleContext<'_>, token: &LegacyToken) -> bool {
+    token.namespace == context.request.namespace() && context.may_be_called(&token.secret)
 }
 
 impl Check for LegacyTokenSecret<'_> {
-    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
-        let Some(secret) = scene.token_secret() else { return Ok(()) };
-        let old = scene.old_token_secret()?;
-        let own = secret.legacy.as_ref().filter(|token| is_own(scene, token));
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let Some(secret) = context.token_secret() else { return Ok(()) };
+        let old = context.old_token_secret()?;
+        let own = secret.legacy.as_ref().filter(|token| is_own(context, token));
         if secret.is_token_type {
-            self.judge_token_type(scene, secret, old.as_ref(), findings);
+            self.judge_token_type(context, secret, old.as_ref(), findings);
         }
         if let Some(token) = own {
-            self.judge_token(scene, (secret, token), old.as_ref(), findings);
+            self.judge_token(context, (secret, token), old.as_ref(), findings);
         }
         let is_revived = old.as_ref().is_some_and(|old| old.is_invalidated) && !secret.is_invalidated;
         // Whose token it is the token itself says; where that cannot be told, what
         // the annotation said before.
         let holder = own.map(|token| token.account.as_str());
         let holder = holder.or_else(|| old.as_ref().filter(|_| secret.is_token_type).map(TokenSecret::account));
-        if let Some(account) = holder.filter(|account| is_revived && !self.is_allowed(scene, account)) {
+        if let Some(account) = holder.filter(|account| is_revived && !self.is_allowed(context, account)) {
             findings.add(Place::at("metadata").field("labels").key(INVALID_LABEL), &REVIVED, &[account]);
         }
         Ok(())

@@ -9,8 +9,8 @@
 use super::tokens::{self, Token};
 use super::{Ability, Check, Fix, Rule};
 use crate::admission::subject::SubjectKind;
+use crate::engine::context::{Edit, RuleContext, Stop, Workload};
 use crate::engine::finding::{Changes, Findings, Wording};
-use crate::engine::scene::{Edit, Scene, Stop, Workload};
 use crate::object::pod::{DEFAULT_LIFETIME_SECONDS, PLUGIN_LIFETIME_SECONDS};
 use crate::settings::action::{CheckAction, FixAction};
 use crate::settings::params::{Kind, Param, Params, for_people};
@@ -58,23 +58,23 @@ impl OneYearToken {
     /// plugin's volume.
     fn each<'s>(
         &self,
-        scene: &Scene<'_>,
+        context: &RuleContext<'_>,
         workload: &'s Workload<'s>,
         each: &mut dyn FnMut(Token<'s>, bool) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
-        tokens::each(scene, workload, &mut |token, is_plugins| {
+        tokens::each(context, workload, &mut |token, is_plugins| {
             let is_concerned = token.source.lifetime() == PLUGIN_LIFETIME_SECONDS
                 && (self.include_injected || !is_plugins)
-                && scene.common.is_api_audience(token.source.audience());
+                && context.common.is_api_audience(token.source.audience());
             if is_concerned { each(token, is_plugins) } else { Ok(()) }
         })
     }
 }
 
 impl Check for OneYearToken {
-    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
-        let Some(workload) = scene.workload() else { return Ok(()) };
-        self.each(scene, workload, &mut |token, is_plugins| {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let Some(workload) = context.workload() else { return Ok(()) };
+        self.each(context, workload, &mut |token, is_plugins| {
             let wording = if is_plugins { &INJECTED } else { &HAND_WRITTEN };
             findings.add(token.place(workload).field(FIELD), wording, &[]);
             Ok(())
@@ -83,9 +83,9 @@ impl Check for OneYearToken {
 }
 
 impl Fix for OneYearToken {
-    fn fix(&self, scene: &Scene<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
-        let Some(workload) = scene.workload() else { return Ok(()) };
-        self.each(scene, workload, &mut |token, _| {
+    fn fix(&self, context: &RuleContext<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
+        let Some(workload) = context.workload() else { return Ok(()) };
+        self.each(context, workload, &mut |token, _| {
             // False where `pod-automount` took the volume, or
             // `projected-token-lifetime` allows less.
             if edit.lower(&token.steps(), FIELD, DEFAULT_LIFETIME_SECONDS)? {

@@ -9,9 +9,9 @@
 
 use super::{Ability, Check, Fix, Rule};
 use crate::admission::subject::SubjectKind;
+use crate::engine::context::{Edit, RuleContext, Stop, Workload};
 use crate::engine::finding::{Changes, Findings, Wording};
 use crate::engine::lookup::Account;
-use crate::engine::scene::{Edit, Scene, Stop, Workload};
 use crate::matching::glob::{self, Glob};
 use crate::matching::names::Names;
 use crate::object::edit::Step;
@@ -194,7 +194,7 @@ impl<'a> PodAutomount<'a> {
         rule
     }
 
-    fn cell(&self, scene: &Scene<'_>, workload: &Workload<'_>) -> Result<Cell, Stop> {
+    fn cell(&self, context: &RuleContext<'_>, workload: &Workload<'_>) -> Result<Cell, Stop> {
         let ask = match workload.spec.automount {
             Some(false) => return Ok(Cell::Fine),
             Some(true) => Some(Ask::Field),
@@ -211,10 +211,10 @@ impl<'a> PodAutomount<'a> {
             // A Pod with the volume loses it whatever its account says; only a
             // template has to ask whether its Pods will get one.
             let account_says_no = workload.is_template
-                && matches!(scene.account(workload)?, Account::Known(record) if record.automount() == Some(false));
+                && matches!(context.account(workload)?, Account::Known(record) if record.automount() == Some(false));
             return Ok(if account_says_no { Cell::Fine } else { Cell::Fixable });
         }
-        Ok(match scene.account(workload)? {
+        Ok(match context.account(workload)? {
             Account::Unknown => Cell::Unasked(&UNKNOWN_ACCOUNT),
             Account::Known(record) if record.automount() == Some(false) => {
                 // A Pod with the volume all the same: a race, or a copy of a
@@ -277,11 +277,11 @@ impl<'a> PodAutomount<'a> {
 }
 
 impl Check for PodAutomount<'_> {
-    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
-        let Some(workload) = scene.workload() else { return Ok(()) };
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let Some(workload) = context.workload() else { return Ok(()) };
         let place = workload.spec_place().field(FIELD);
         let account = workload.spec.account();
-        match self.cell(scene, workload)? {
+        match self.cell(context, workload)? {
             Cell::Fine => {}
             Cell::Asks(Ask::Field) if workload.is_default_account() => findings.add(place, &ASKS_ON_DEFAULT, &[]),
             Cell::Asks(Ask::Field) => findings.add(place, &ASKS, &[account]),
@@ -302,9 +302,9 @@ impl Check for PodAutomount<'_> {
 }
 
 impl Fix for PodAutomount<'_> {
-    fn fix(&self, scene: &Scene<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
-        let Some(workload) = scene.workload() else { return Ok(()) };
-        if !matches!(self.cell(scene, workload)?, Cell::Fixable) {
+    fn fix(&self, context: &RuleContext<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
+        let Some(workload) = context.workload() else { return Ok(()) };
+        if !matches!(self.cell(context, workload)?, Cell::Fixable) {
             return Ok(());
         }
         if !workload.is_template {
@@ -339,8 +339,8 @@ fn keeps(keepers: &[TokenContainer<'_>], spec: &PodSpec<'_>, container: &Contain
 
 /// The volumes that are mounted by containers alone that keep the token, sorted:
 /// what the fix leaves of the plugin's volumes is among them.
-pub fn kept_volumes(scene: &Scene<'_>, spec: &PodSpec<'_>) -> Vec<String> {
-    let keepers = scene.params_of(&RULE, TokenContainer::read);
+pub fn kept_volumes(context: &RuleContext<'_>, spec: &PodSpec<'_>) -> Vec<String> {
+    let keepers = context.params_of(&RULE, TokenContainer::read);
     if keepers.is_empty() {
         return Vec::new();
     }

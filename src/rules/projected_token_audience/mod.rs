@@ -8,8 +8,8 @@
 
 use super::{Ability, Check, Rule, tokens};
 use crate::admission::subject::SubjectKind;
+use crate::engine::context::{RuleContext, Stop};
 use crate::engine::finding::{Findings, Wording};
-use crate::engine::scene::{Scene, Stop};
 use crate::matching::glob::{self, Glob};
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
@@ -55,15 +55,15 @@ impl<'a> ProjectedTokenAudience<'a> {
 }
 
 impl Check for ProjectedTokenAudience<'_> {
-    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
-        let Some(workload) = scene.workload() else { return Ok(()) };
-        tokens::each(scene, workload, &mut |token, is_plugins| {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let Some(workload) = context.workload() else { return Ok(()) };
+        tokens::each(context, workload, &mut |token, is_plugins| {
             if is_plugins {
                 return Ok(());
             }
             let audience = token.source.audience();
             let place = || token.place(workload).field("audience");
-            if scene.common.is_api_audience(audience) {
+            if context.common.is_api_audience(audience) {
                 if audience.is_empty() {
                     findings.add(place(), &UNSET, &[]);
                 } else if !self.allowed.iter().any(|allowed| allowed.as_str() == audience) {

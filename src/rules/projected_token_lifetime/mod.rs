@@ -10,8 +10,8 @@
 use super::tokens::{self, Token};
 use super::{Ability, Check, Fix, Rule};
 use crate::admission::subject::SubjectKind;
+use crate::engine::context::{Edit, RuleContext, Stop, Workload};
 use crate::engine::finding::{Changes, Findings, Wording};
-use crate::engine::scene::{Edit, Scene, Stop, Workload};
 use crate::object::pod::{DEFAULT_LIFETIME_SECONDS, PLUGIN_LIFETIME_SECONDS};
 use crate::settings::action::FixAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
@@ -75,11 +75,11 @@ impl ProjectedTokenLifetime {
     /// Calls `each` with every token that lasts too long, and the most it may.
     fn each<'s>(
         &self,
-        scene: &Scene<'_>,
+        context: &RuleContext<'_>,
         workload: &'s Workload<'s>,
         each: &mut dyn FnMut(Token<'s>, i64) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
-        tokens::each(scene, workload, &mut |token, is_plugins| {
+        tokens::each(context, workload, &mut |token, is_plugins| {
             let most = self.most(token.source.audience());
             if is_plugins || token.source.lifetime() <= most { Ok(()) } else { each(token, most) }
         })
@@ -87,9 +87,9 @@ impl ProjectedTokenLifetime {
 }
 
 impl Check for ProjectedTokenLifetime {
-    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
-        let Some(workload) = scene.workload() else { return Ok(()) };
-        self.each(scene, workload, &mut |token, most| {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let Some(workload) = context.workload() else { return Ok(()) };
+        self.each(context, workload, &mut |token, most| {
             let lifetime = token.source.lifetime().to_string();
             findings.add(token.place(workload).field(FIELD), &TOO_LONG, &[&lifetime, &most.to_string()]);
             Ok(())
@@ -98,9 +98,9 @@ impl Check for ProjectedTokenLifetime {
 }
 
 impl Fix for ProjectedTokenLifetime {
-    fn fix(&self, scene: &Scene<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
-        let Some(workload) = scene.workload() else { return Ok(()) };
-        self.each(scene, workload, &mut |token, most| {
+    fn fix(&self, context: &RuleContext<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
+        let Some(workload) = context.workload() else { return Ok(()) };
+        self.each(context, workload, &mut |token, most| {
             // The one number that would make an API token last a year.
             let lower = if most == PLUGIN_LIFETIME_SECONDS { DEFAULT_LIFETIME_SECONDS } else { most };
             if edit.lower(&token.steps(), FIELD, lower)? {

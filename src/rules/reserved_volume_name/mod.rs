@@ -9,8 +9,8 @@
 
 use super::{Ability, Check, Rule, tokens};
 use crate::admission::subject::SubjectKind;
+use crate::engine::context::{RuleContext, Stop};
 use crate::engine::finding::{Findings, Wording};
-use crate::engine::scene::{Scene, Stop};
 use crate::object::pod::PLUGIN_VOLUME_PREFIX;
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Params, for_people};
@@ -50,12 +50,12 @@ impl ReservedVolumeName {
 }
 
 impl Check for ReservedVolumeName {
-    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
-        let Some(workload) = scene.workload() else { return Ok(()) };
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let Some(workload) = context.workload() else { return Ok(()) };
         for (index, volume) in workload.spec.volumes.iter().enumerate() {
             let name = volume.name.as_deref().unwrap_or_default();
             let is_for_another =
-                || volume.sole_token().is_some_and(|token| !scene.common.is_api_audience(token.audience()));
+                || volume.sole_token().is_some_and(|token| !context.common.is_api_audience(token.audience()));
             // Where nothing is automounted the name alone does no harm; vcluster
             // makes such Pods. A token in it is another matter: it came from a
             // Pod that ran.
@@ -64,7 +64,7 @@ impl Check for ReservedVolumeName {
                 findings.warn(workload.volume_place(index, volume).field("name"), &NOT_TAKEN, &[]);
                 continue;
             }
-            let wording = if name.starts_with(PLUGIN_VOLUME_PREFIX) && !tokens::is_plugins(scene, workload, volume) {
+            let wording = if name.starts_with(PLUGIN_VOLUME_PREFIX) && !tokens::is_plugins(context, workload, volume) {
                 &NOT_THE_PLUGINS
             } else if WEBHOOK_VOLUMES.contains(&name) && !is_for_another() {
                 &NOT_THE_WEBHOOKS

@@ -15,8 +15,8 @@ pub use role_rules::{Holder, Refusal, RoleRules};
 
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
+use crate::engine::context::{RuleContext, Stop};
 use crate::engine::finding::{Findings, Wording};
-use crate::engine::scene::{Scene, Stop};
 use crate::identity::key::{self, ECR_KEY, ROLE_ARN};
 use crate::identity::mistake;
 use crate::identity::{AccountId, Partition};
@@ -201,14 +201,14 @@ impl<'a> RoleArnRule<'a> {
 }
 
 impl Check for RoleArnRule<'_> {
-    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
-        if scene.service_account().is_none() {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        if context.service_account().is_none() {
             return Ok(());
         }
-        let prefix = scene.common.aws.annotation_prefix.as_str();
-        let holder = Holder { namespace: scene.request.namespace(), account: scene.name() };
+        let prefix = context.common.aws.annotation_prefix.as_str();
+        let holder = Holder { namespace: context.request.namespace(), account: context.name() };
         let mut has_role = false;
-        for (key, value) in scene.annotations()?.iter() {
+        for (key, value) in context.annotations()?.iter() {
             let Some(value) = value else { continue };
             let refusals = if key::suffix(key, prefix) == Some(ROLE_ARN) {
                 has_role = true;
@@ -226,7 +226,7 @@ impl Check for RoleArnRule<'_> {
                 findings.add(annotation(key), &ON_DEFAULT, &[value]);
             }
         }
-        if !has_role && self.is_required(scene, holder) {
+        if !has_role && self.is_required(context, holder) {
             let account = [holder.namespace, "/", holder.account].concat();
             findings.add(annotation(&[prefix, "/", ROLE_ARN].concat()), &MISSING, &[&account]);
         }
@@ -236,8 +236,8 @@ impl Check for RoleArnRule<'_> {
 
 impl RoleArnRule<'_> {
     /// Whether the account has to have a role.
-    fn is_required(&self, scene: &Scene<'_>, holder: Holder<'_>) -> bool {
-        account::any(&self.required_for, holder.namespace, &scene.name_to_be())
+    fn is_required(&self, context: &RuleContext<'_>, holder: Holder<'_>) -> bool {
+        account::any(&self.required_for, holder.namespace, &context.name_to_be())
     }
 }
 

@@ -14,8 +14,8 @@
 use super::{Ability, Check, Fix, Rule};
 use crate::admission::request::Operation;
 use crate::admission::subject::SubjectKind;
+use crate::engine::context::{Edit, RuleContext, Stop};
 use crate::engine::finding::{Changes, Findings, Strength, Wording};
-use crate::engine::scene::{Edit, Scene, Stop};
 use crate::matching::account;
 use crate::matching::glob::Glob;
 use crate::object::place::Place;
@@ -126,32 +126,32 @@ impl<'a> ServiceAccountAutomount<'a> {
         }
     }
 
-    fn cell(&self, scene: &Scene<'_>, account: &ServiceAccount<'_>) -> Result<Cell, Stop> {
-        if account.automount == Some(false) || is_openshifts(scene) {
+    fn cell(&self, context: &RuleContext<'_>, account: &ServiceAccount<'_>) -> Result<Cell, Stop> {
+        if account.automount == Some(false) || is_openshifts(context) {
             return Ok(Cell::Fine);
         }
-        let is_default = scene.name() == DEFAULT_ACCOUNT;
+        let is_default = context.name() == DEFAULT_ACCOUNT;
         if account.automount == Some(true) {
-            return Ok(self.explicit_true(scene, is_default));
+            return Ok(self.explicit_true(context, is_default));
         }
         if !is_default && !self.every_account {
             return Ok(Cell::Fine);
         }
         let wording = if is_default { &UNSET_ON_DEFAULT } else { &UNSET };
-        if scene.request.operation() == Operation::Create {
+        if context.request.operation() == Operation::Create {
             // A rejection would leave a namespace without its account. The audit
             // names no user: its rejection is a line in a report.
-            let makes_default = is_default && !scene.request.user().name().is_empty();
+            let makes_default = is_default && !context.request.user().name().is_empty();
             return Ok(Cell::Fixable(wording, if makes_default { Strength::Notice } else { Strength::Action }));
         }
-        if is_default && scene.old_service_account()?.is_some_and(|old| old.automount == Some(false)) {
+        if is_default && context.old_service_account()?.is_some_and(|old| old.automount == Some(false)) {
             return Ok(Cell::Fixable(&NO_LONGER_FALSE, Strength::Action));
         }
         Ok(if self.fix_on_update { Cell::Fixable(wording, Strength::Action) } else { Cell::Unset(wording) })
     }
 
-    fn explicit_true(&self, scene: &Scene<'_>, is_default: bool) -> Cell {
-        if account::any(&self.allow_explicit_true, scene.request.namespace(), &scene.name_to_be()) {
+    fn explicit_true(&self, context: &RuleContext<'_>, is_default: bool) -> Cell {
+        if account::any(&self.allow_explicit_true, context.request.namespace(), &context.name_to_be()) {
             return Cell::Fine;
         }
         match self.explicit_true {
@@ -164,22 +164,22 @@ impl<'a> ServiceAccountAutomount<'a> {
 }
 
 impl Check for ServiceAccountAutomount<'_> {
-    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
-        let Some(account) = scene.service_account() else { return Ok(()) };
-        let (wording, strength) = match self.cell(scene, account)? {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let Some(account) = context.service_account() else { return Ok(()) };
+        let (wording, strength) = match self.cell(context, account)? {
             Cell::Fine => return Ok(()),
             Cell::True(wording, strength) | Cell::Fixable(wording, strength) => (wording, strength),
             Cell::Unset(wording) => (wording, Strength::Warning),
         };
-        findings.note(Place::at(FIELD), wording, &[scene.known_name()], strength);
+        findings.note(Place::at(FIELD), wording, &[context.known_name()], strength);
         Ok(())
     }
 }
 
 impl Fix for ServiceAccountAutomount<'_> {
-    fn fix(&self, scene: &Scene<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
-        let Some(account) = scene.service_account() else { return Ok(()) };
-        if let Cell::Fixable(..) = self.cell(scene, account)? {
+    fn fix(&self, context: &RuleContext<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
+        let Some(account) = context.service_account() else { return Ok(()) };
+        if let Cell::Fixable(..) = self.cell(context, account)? {
             edit.set(&[], FIELD, "false")?;
             changes.add(Place::at(FIELD), &FIXED, &[]);
         }
@@ -188,8 +188,8 @@ impl Fix for ServiceAccountAutomount<'_> {
 }
 
 /// Whether `OpenShift` is at work on one of its own accounts.
-fn is_openshifts(scene: &Scene<'_>) -> bool {
-    OPENSHIFT_ACCOUNTS.contains(&scene.name()) && scene.request.user().name().starts_with(OPENSHIFT_MAKERS)
+fn is_openshifts(context: &RuleContext<'_>) -> bool {
+    OPENSHIFT_ACCOUNTS.contains(&context.name()) && context.request.user().name().starts_with(OPENSHIFT_MAKERS)
 }
 
 #[cfg(test)]

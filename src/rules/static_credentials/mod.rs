@@ -12,8 +12,8 @@ use super::cloud::{Cloud, Declared, Identities};
 use super::tokens::object_path;
 use super::{Ability, Check, Rule, java_options};
 use crate::admission::subject::SubjectKind;
+use crate::engine::context::{Judged, RuleContext, Stop, Workload};
 use crate::engine::finding::{Findings, Wording};
-use crate::engine::scene::{Judged, Scene, Stop, Workload};
 use crate::matching::glob::{self, Glob};
 use crate::matching::names::Names;
 use crate::object::env::{Env, Marks};
@@ -117,7 +117,7 @@ impl<'a> StaticCredentials<'a> {
 
     fn judge_env(
         &self,
-        scene: &Scene<'_>,
+        context: &RuleContext<'_>,
         (pod, identities): (&Workload<'_>, &Identities<'_, '_>),
         judged: Judged<'_>,
         findings: &mut Findings,
@@ -135,7 +135,7 @@ impl<'a> StaticCredentials<'a> {
             let passes = || self.allow_references && (value.is_empty() || is_reference(&value, &written));
             let source = variable.source();
             if let Some((_, cloud)) = known.filter(|_| !passes()) {
-                let key = cloud.key(scene.common);
+                let key = cloud.key(context.common);
                 if has_identity(identities, *cloud)? {
                     findings.add(place(), &WINS, &[cloud.name(), &key, pod.spec.account(), source]);
                 } else {
@@ -144,7 +144,7 @@ impl<'a> StaticCredentials<'a> {
             } else if known.is_none() && glob::any(&self.extra, name) && !passes() {
                 findings.add(place(), &LISTED, &[source]);
             } else if is_access_key_id(value.trim_ascii()) {
-                findings.add(place(), &KEY_ID, &[&Cloud::Aws.key(scene.common), source]);
+                findings.add(place(), &KEY_ID, &[&Cloud::Aws.key(context.common), source]);
             }
         }
         Ok(())
@@ -153,7 +153,7 @@ impl<'a> StaticCredentials<'a> {
     #[cold]
     fn judge_java(
         &self,
-        scene: &Scene<'_>,
+        context: &RuleContext<'_>,
         pod: &Workload<'_>,
         judged: Judged<'_>,
         findings: &mut Findings,
@@ -163,7 +163,7 @@ impl<'a> StaticCredentials<'a> {
         java_options::each_property(pod, judged, &JAVA_PROPERTIES, &mut |place, property| {
             let is_reference = property.variable().is_some_and(|variable| !written.has(variable));
             if !(self.allow_references && is_reference) {
-                findings.add(place, &JAVA, &[property.name, &Cloud::Aws.key(scene.common), property.value]);
+                findings.add(place, &JAVA, &[property.name, &Cloud::Aws.key(context.common), property.value]);
             }
             Ok(())
         })
@@ -187,18 +187,18 @@ impl<'a> StaticCredentials<'a> {
 }
 
 impl Check for StaticCredentials<'_> {
-    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
-        let Some(pod) = scene.pod() else { return Ok(()) };
-        let identities = Identities::new(scene, pod);
-        scene.each_container(pod, &mut |judged| {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let Some(pod) = context.pod() else { return Ok(()) };
+        let identities = Identities::new(context, pod);
+        context.each_container(pod, &mut |judged| {
             let container = judged.container;
             // Most environments hold nothing of the kind; then nothing is built.
             let may_match = !self.extra.is_empty() || container.env.may_hold(MARKS);
             if may_match {
-                self.judge_env(scene, (pod, &identities), judged, findings)?;
+                self.judge_env(context, (pod, &identities), judged, findings)?;
             }
             if container.may_set_java_property() {
-                self.judge_java(scene, pod, judged, findings)?;
+                self.judge_java(context, pod, judged, findings)?;
             }
             if !self.allow_references && container.env_from.may_hold("prefix") {
                 Self::judge_env_from(pod, judged, findings)?;

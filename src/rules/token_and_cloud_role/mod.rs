@@ -9,8 +9,8 @@ use super::cloud::{self, Cloud, Declared};
 use super::tokens::{self, ApiToken, object_path};
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
+use crate::engine::context::{RuleContext, Stop, Workload};
 use crate::engine::finding::{Findings, Wording};
-use crate::engine::scene::{Scene, Stop, Workload};
 use crate::object::env::Marks;
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Params, for_people};
@@ -46,12 +46,12 @@ impl TokenAndCloudRole {
 }
 
 impl Check for TokenAndCloudRole {
-    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
-        let Some(workload) = scene.workload() else { return Ok(()) };
-        let Some(token) = tokens::api_token(scene, workload)? else { return Ok(()) };
-        let role = match role_in_env(scene, workload)? {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let Some(workload) = context.workload() else { return Ok(()) };
+        let Some(token) = tokens::api_token(context, workload)? else { return Ok(()) };
+        let role = match role_in_env(context, workload)? {
             Some(role) => role,
-            None => match role_of_account(scene, workload)? {
+            None => match role_of_account(context, workload)? {
                 Some(role) => role,
                 None => return Ok(()),
             },
@@ -66,9 +66,9 @@ impl Check for TokenAndCloudRole {
     }
 }
 
-fn role_in_env(scene: &Scene<'_>, workload: &Workload<'_>) -> Result<Option<String>, Stop> {
+fn role_in_env(context: &RuleContext<'_>, workload: &Workload<'_>) -> Result<Option<String>, Stop> {
     let mut role = None;
-    scene.each_container(workload, &mut |judged| {
+    context.each_container(workload, &mut |judged| {
         let container = judged.container;
         if role.is_some() || !container.env.may_hold(Marks::AWS.and(Marks::AZURE)) {
             return Ok(());
@@ -83,10 +83,10 @@ fn role_in_env(scene: &Scene<'_>, workload: &Workload<'_>) -> Result<Option<Stri
     Ok(role)
 }
 
-fn role_of_account(scene: &Scene<'_>, workload: &Workload<'_>) -> Result<Option<String>, Stop> {
+fn role_of_account(context: &RuleContext<'_>, workload: &Workload<'_>) -> Result<Option<String>, Stop> {
     for cloud in Cloud::ALL {
-        if let Declared::Identity(_) = cloud::declared(scene, workload, cloud)? {
-            return Ok(Some([&cloud.key(scene.common), " of account ", workload.spec.account()].concat()));
+        if let Declared::Identity(_) = cloud::declared(context, workload, cloud)? {
+            return Ok(Some([&cloud.key(context.common), " of account ", workload.spec.account()].concat()));
         }
     }
     Ok(None)

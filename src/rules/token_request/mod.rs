@@ -11,8 +11,8 @@
 use super::{Ability, Check, Fix, Rule};
 use crate::admission::request::User;
 use crate::admission::subject::SubjectKind;
+use crate::engine::context::{Edit, RuleContext, Stop};
 use crate::engine::finding::{Changes, Findings, Wording};
-use crate::engine::scene::{Edit, Scene, Stop};
 use crate::matching::glob::{self, Glob};
 use crate::object::edit::Step;
 use crate::object::place::Place;
@@ -117,21 +117,21 @@ impl<'a> TokenRequest<'a> {
     /// One finding for every audience that is not allowed. The API server's
     /// own count as one: the mutating phase sees none, the validating phase
     /// sees them filled in.
-    fn judge_audiences(&self, scene: &Scene<'_>, spec: &TokenRequestSpec<'_>, findings: &mut Findings) {
-        let account = scene.request.name();
+    fn judge_audiences(&self, context: &RuleContext<'_>, spec: &TokenRequestSpec<'_>, findings: &mut Findings) {
+        let account = context.request.name();
         let place = || Place::at("spec").field("audiences");
         let mut asks_for_api = spec.audiences.is_empty();
         for audience in &spec.audiences {
             if glob::any(&self.allowed_audiences, audience) {
                 continue;
             }
-            if scene.common.is_api_audience(audience) {
+            if context.common.is_api_audience(audience) {
                 asks_for_api = true;
             } else {
                 findings.add(place(), &AUDIENCE, &[audience, account]);
             }
         }
-        if asks_for_api && !self.allows_api(scene.common) {
+        if asks_for_api && !self.allows_api(context.common) {
             findings.add(place(), &API_AUDIENCE, &[account]);
         }
     }
@@ -146,8 +146,8 @@ impl<'a> TokenRequest<'a> {
 }
 
 impl Check for TokenRequest<'_> {
-    fn judge(&self, scene: &Scene<'_>, findings: &mut Findings) -> Result<(), Stop> {
-        let Some(request) = judged(scene) else { return Ok(()) };
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+        let Some(request) = judged(context) else { return Ok(()) };
         let unsaid = TokenRequestSpec::default();
         let spec = request.spec.as_ref().unwrap_or(&unsaid);
         let seconds = seconds(spec);
@@ -160,7 +160,7 @@ impl Check for TokenRequest<'_> {
             }
         }
         if !self.allowed_audiences.is_empty() {
-            self.judge_audiences(scene, spec, findings);
+            self.judge_audiences(context, spec, findings);
         }
         let kind = spec.bound_object.as_ref().and_then(|bound| bound.kind.as_deref()).unwrap_or_default();
         match kind {
@@ -175,8 +175,8 @@ impl Check for TokenRequest<'_> {
 }
 
 impl Fix for TokenRequest<'_> {
-    fn fix(&self, scene: &Scene<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
-        let Some(spec) = judged(scene).and_then(|request| request.spec.as_ref()) else { return Ok(()) };
+    fn fix(&self, context: &RuleContext<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
+        let Some(spec) = judged(context).and_then(|request| request.spec.as_ref()) else { return Ok(()) };
         let seconds = seconds(spec);
         let Some(lower) = self.lower(seconds) else { return Ok(()) };
         let lower = lower.to_string();
@@ -193,8 +193,8 @@ fn seconds(spec: &TokenRequestSpec<'_>) -> i64 {
 }
 
 /// The request, unless the control plane made it.
-fn judged<'s>(scene: &Scene<'s>) -> Option<&'s crate::object::token_request::TokenRequest<'s>> {
-    scene.token_request().filter(|_| !is_control_plane(scene.request.user()))
+fn judged<'s>(context: &RuleContext<'s>) -> Option<&'s crate::object::token_request::TokenRequest<'s>> {
+    context.token_request().filter(|_| !is_control_plane(context.request.user()))
 }
 
 /// Kubelets ask for the tokens of every Pod, the controller manager for its

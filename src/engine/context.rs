@@ -58,7 +58,7 @@ impl From<NoSuchPlace> for Stop {
 }
 
 /// What a rule sees.
-pub struct Scene<'s> {
+pub struct RuleContext<'s> {
     /// The request.
     pub request: &'s Request<'s>,
     /// The settings outside of the rules.
@@ -227,7 +227,7 @@ pub fn object_path(place: &Place) -> String {
     [OBJECT, ".", place.as_str()].concat()
 }
 
-impl<'s> Scene<'s> {
+impl<'s> RuleContext<'s> {
     /// The Pod or template that is judged as a whole.
     #[must_use]
     pub const fn workload(&self) -> Option<&'s Workload<'s>> {
@@ -235,7 +235,7 @@ impl<'s> Scene<'s> {
     }
 
     /// The Pod or template that is judged, be it as a whole or only for its new
-    /// ephemeral containers; [`Scene::each_container`] tells which.
+    /// ephemeral containers; [`RuleContext::each_container`] tells which.
     #[must_use]
     pub const fn pod(&self) -> Option<&'s Workload<'s>> {
         if let Target::Workload(pod) | Target::Ephemeral(pod) = self.target { Some(pod) } else { None }
