@@ -173,7 +173,7 @@ proptest! {
         let typed: typed::ServiceAccount = serde_json::from_str(&json).unwrap();
         prop_assert_eq!(viewed.metadata.as_ref().and_then(viewed_meta), Some(typed_meta(&typed.metadata)));
         prop_assert_eq!(viewed.automount, typed.automount_service_account_token);
-        let secrets = viewed.secrets().map_err(|misfit| TestCaseError::fail(misfit.to_string()))?;
+        let secrets = viewed.secrets().map_err(|error| TestCaseError::fail(error.to_string()))?;
         let secrets: Vec<String> = secrets.iter().map(|secret| text(secret.name.as_deref())).collect();
         let typed: Vec<String> = typed.secrets.iter().flatten().map(|secret| text(secret.name.as_ref())).collect();
         prop_assert_eq!(secrets, typed);

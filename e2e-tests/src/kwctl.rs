@@ -203,8 +203,8 @@ pub fn compare(dir: &Path) -> Result<()> {
     let read = |name: &str| fs::read_to_string(dir.join(name)).with_context(|| name.to_owned());
     let expected = Expectation::load(dir)?.context("no expect.yaml")?;
     let (status, stdout, stderr) = (read("status")?, read("stdout")?, read("stderr")?);
-    if let Some(misfit) = MISFITS.iter().find(|misfit| stderr.contains(*misfit)) {
-        bail!("the look-ups are not those of the session (`{misfit}`):\n{stderr}");
+    if let Some(error) = MISFITS.iter().find(|error| stderr.contains(*error)) {
+        bail!("the look-ups are not those of the session (`{error}`):\n{stderr}");
     }
     let actual = match &expected {
         Expectation::Settings(_) => {

@@ -4,7 +4,7 @@
 
 use super::request::Request;
 use crate::object::json::{Cursor, Known, Read};
-use crate::object::view::{self, Misfit, View, Walk};
+use crate::object::view::{self, ReadError, View, Walk};
 use crate::settings::Settings;
 use crate::settings::reader::Problems;
 
@@ -26,14 +26,14 @@ impl<'a> Payload<'a> {
     /// Reads a payload. `rule_ids` are the rules that there are.
     ///
     /// # Errors
-    /// [`Misfit`] when the request does not fit. Problems of the settings are
+    /// [`ReadError`] when the request does not fit. Problems of the settings are
     /// collected, not returned.
-    pub fn read(text: &'a str, rule_ids: &'a [&'static str]) -> Result<Self, Misfit> {
+    pub fn read(text: &'a str, rule_ids: &'a [&'static str]) -> Result<Self, ReadError> {
         let mut payload =
             Self { request: None, settings: Settings::default(), problems: Problems::default(), rule_ids, early: None };
         let mut json = Cursor::new(text);
         let read = payload.fill(&mut json).and_then(|()| json.end());
-        read.map_err(|misfit| view::based(misfit, ""))?;
+        read.map_err(|error| view::based(error, ""))?;
         if let Some(mut json) = payload.early.take() {
             payload.read_settings(&mut json);
         }
@@ -45,7 +45,7 @@ impl<'a> Payload<'a> {
         let mut walk = Walk::default();
         while let Some(position) = walk.next(&KNOWN, json)? {
             if position == 0 {
-                self.request.fill(json).map_err(|misfit| view::in_field(misfit, "request"))?;
+                self.request.fill(json).map_err(|error| view::in_field(error, "request"))?;
             } else if self.request.is_none() {
                 self.early = Some(json.clone());
                 json.skip()?;

@@ -22,16 +22,16 @@ use crate::object::rbac::{Accounts, Binding, Role};
 use crate::object::secret::TokenSecret;
 use crate::object::service_account::ServiceAccount;
 use crate::object::token_request::TokenRequest;
-use crate::object::view::{self, Members, Misfit, Raw, Strings, Text};
+use crate::object::view::{self, Members, Raw, ReadError, Strings, Text};
 use crate::rules::Rule;
 use crate::settings::Common;
 use crate::settings::params::Params;
 
 /// Why a review ends without the rules having had their say.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Stop {
+pub enum ReviewError {
     /// Something could not be read.
-    Misfit(Misfit),
+    ReadError(ReadError),
     /// A fix and a view disagree about the object.
     CannotChange,
     /// The cluster did not answer.
@@ -45,13 +45,13 @@ pub enum Stop {
     Stale,
 }
 
-impl From<Misfit> for Stop {
-    fn from(misfit: Misfit) -> Self {
-        Self::Misfit(misfit)
+impl From<ReadError> for ReviewError {
+    fn from(error: ReadError) -> Self {
+        Self::ReadError(error)
     }
 }
 
-impl From<NoSuchPlace> for Stop {
+impl From<NoSuchPlace> for ReviewError {
     fn from(_: NoSuchPlace) -> Self {
         Self::CannotChange
     }
@@ -141,13 +141,13 @@ impl<'a> Target<'a> {
     /// Pod already; `stored` is the object that it replaces.
     ///
     /// # Errors
-    /// [`Misfit`] when a field that rules read has the wrong shape.
+    /// [`ReadError`] when a field that rules read has the wrong shape.
     pub fn read(
         subject: &Subject<'_>,
         object: &'a str,
         pod: Option<Pod<'a>>,
         stored: Raw<'a>,
-    ) -> Result<(Meta<'a>, Option<Self>), Misfit> {
+    ) -> Result<(Meta<'a>, Option<Self>), ReadError> {
         match subject {
             Subject::Pod => {
                 let mut pod = pod.map_or_else(|| view::read(object, OBJECT), Ok)?;
@@ -194,10 +194,10 @@ impl<'a> Target<'a> {
     /// API server throws everything else away that was sent, after the mutating
     /// webhooks have seen it: account, volumes and metadata there prove nothing.
     /// <https://github.com/kubernetes/kubernetes/blob/master/pkg/registry/core/pod/strategy.go>
-    fn read_ephemeral(sent: Pod<'a>, stored: Raw<'a>) -> Result<(Meta<'a>, Option<Self>), Misfit> {
+    fn read_ephemeral(sent: Pod<'a>, stored: Raw<'a>) -> Result<(Meta<'a>, Option<Self>), ReadError> {
         const STORED: &str = "oldObject";
         if stored.text().is_none() {
-            return Err(Misfit::Kind { path: STORED.to_owned(), wanted: "an object", found: "absent" });
+            return Err(ReadError::Kind { path: STORED.to_owned(), wanted: "an object", found: "absent" });
         }
         let mut pod: Pod<'a> = stored.read(STORED)?;
         let meta = pod.metadata.take().unwrap_or_default();
@@ -208,7 +208,7 @@ impl<'a> Target<'a> {
         Ok((meta, Some(Self::Ephemeral(workload))))
     }
 
-    fn read_template(steps: &[&str], object: &'a str, meta: Meta<'a>) -> Result<(Meta<'a>, Option<Self>), Misfit> {
+    fn read_template(steps: &[&str], object: &'a str, meta: Meta<'a>) -> Result<(Meta<'a>, Option<Self>), ReadError> {
         let Some(template) = object::descend(object, steps, OBJECT)? else { return Ok((meta, None)) };
         let root = steps.join(".");
         let pod: Pod<'a> = view::read(template, &format!("{OBJECT}.{root}"))?;
@@ -257,8 +257,8 @@ impl<'s> RuleContext<'s> {
     pub fn each_container(
         &self,
         pod: &'s Workload<'s>,
-        each: &mut dyn FnMut(Judged<'s>) -> Result<(), Stop>,
-    ) -> Result<(), Stop> {
+        each: &mut dyn FnMut(Judged<'s>) -> Result<(), ReviewError>,
+    ) -> Result<(), ReviewError> {
         let is_ephemeral = self.is_ephemeral();
         let known = Names::of(pod.known_ephemeral_containers.iter().map(Text::as_str));
         for (list, index, container) in pod.spec.all_containers() {
@@ -291,8 +291,8 @@ impl<'s> RuleContext<'s> {
     /// The Secret with a token that an UPDATE replaces.
     ///
     /// # Errors
-    /// [`Misfit`] when it cannot be read.
-    pub fn old_token_secret(&self) -> Result<Option<TokenSecret<'s>>, Misfit> {
+    /// [`ReadError`] when it cannot be read.
+    pub fn old_token_secret(&self) -> Result<Option<TokenSecret<'s>>, ReadError> {
         match (self.request.operation(), self.request.old_object.text()) {
             (Operation::Update, Some(old)) => Ok(TokenSecret::read(old, "oldObject")?.map(|(_, secret)| secret)),
             _ => Ok(None),
@@ -359,8 +359,8 @@ impl<'s> RuleContext<'s> {
     /// The object's annotations, read now.
     ///
     /// # Errors
-    /// [`Misfit`] when they are not a map of strings.
-    pub fn annotations(&self) -> Result<Strings<'s>, Misfit> {
+    /// [`ReadError`] when they are not a map of strings.
+    pub fn annotations(&self) -> Result<Strings<'s>, ReadError> {
         self.meta.annotations.read("object.metadata.annotations")
     }
 
@@ -368,8 +368,8 @@ impl<'s> RuleContext<'s> {
     /// of the ServiceAccount, or of the Pod or template. Read once for all rules.
     ///
     /// # Errors
-    /// [`Misfit`] when they are not a map.
-    pub fn identity_annotations(&self) -> Result<&[Annotation], Misfit> {
+    /// [`ReadError`] when they are not a map.
+    pub fn identity_annotations(&self) -> Result<&[Annotation], ReadError> {
         if let Some(annotations) = self.identity_annotations.get() {
             return Ok(annotations);
         }
@@ -392,9 +392,9 @@ impl<'s> RuleContext<'s> {
     /// prefix and its slash, with the value, and with the place.
     ///
     /// # Errors
-    /// [`Misfit`] when they are not a map of strings.
+    /// [`ReadError`] when they are not a map of strings.
     #[inline(never)]
-    pub fn each_annotation(&self, prefix: &str, each: &mut dyn FnMut(&str, &str, Place)) -> Result<(), Misfit> {
+    pub fn each_annotation(&self, prefix: &str, each: &mut dyn FnMut(&str, &str, Place)) -> Result<(), ReadError> {
         for annotation in self.identity_annotations()? {
             if let Some(suffix) = key::suffix(&annotation.key, prefix) {
                 each(suffix, &self.text_of(annotation)?, self.place_of(annotation));
@@ -406,9 +406,9 @@ impl<'s> RuleContext<'s> {
     /// The value of one of them.
     ///
     /// # Errors
-    /// [`Misfit`] when it is no text.
+    /// [`ReadError`] when it is no text.
     #[inline(never)]
-    pub fn text_of<'t>(&self, annotation: &'t Annotation) -> Result<Text<'t>, Misfit> {
+    pub fn text_of<'t>(&self, annotation: &'t Annotation) -> Result<Text<'t>, ReadError> {
         view::read(&annotation.value, &object_path(&self.place_of(annotation)))
     }
 
@@ -466,8 +466,8 @@ impl<'s> RuleContext<'s> {
     /// The ServiceAccount that is replaced, on UPDATE.
     ///
     /// # Errors
-    /// [`Misfit`] when it is none.
-    pub fn old_service_account(&self) -> Result<Option<ServiceAccount<'s>>, Misfit> {
+    /// [`ReadError`] when it is none.
+    pub fn old_service_account(&self) -> Result<Option<ServiceAccount<'s>>, ReadError> {
         self.request.old_object.text().map(|old| view::read(old, "oldObject")).transpose()
     }
 
@@ -483,7 +483,7 @@ impl<'s> RuleContext<'s> {
     ///
     /// # Errors
     /// As [`Lookup::account`].
-    pub fn account(&self, workload: &Workload<'_>) -> Result<Account<'s>, Stop> {
+    pub fn account(&self, workload: &Workload<'_>) -> Result<Account<'s>, ReviewError> {
         match self.lookup.account(workload.spec.account())? {
             Account::Absent if workload.is_template => Ok(Account::Unknown),
             account => Ok(account),
@@ -532,8 +532,8 @@ impl<'a> Workload<'a> {
     /// Its annotations, read now.
     ///
     /// # Errors
-    /// [`Misfit`] when they are not a map of strings.
-    pub fn annotations(&self) -> Result<Strings<'a>, Misfit> {
+    /// [`ReadError`] when they are not a map of strings.
+    pub fn annotations(&self) -> Result<Strings<'a>, ReadError> {
         self.annotations.read(&format!("{OBJECT}.{}", self.metadata_place().field("annotations")))
     }
 
@@ -546,8 +546,8 @@ impl<'a> Workload<'a> {
     /// One of its labels, read now.
     ///
     /// # Errors
-    /// [`Misfit`] when they are not a map of strings.
-    pub fn label(&self, key: &str) -> Result<Option<String>, Misfit> {
+    /// [`ReadError`] when they are not a map of strings.
+    pub fn label(&self, key: &str) -> Result<Option<String>, ReadError> {
         // Most Pods do not have the word in them; then nothing is built.
         if !self.labels.may_hold(key) {
             return Ok(None);

@@ -13,7 +13,7 @@ use crate::object::place::{Place, Shown};
 pub struct Wording {
     /// Unique within the rule.
     pub name: &'static str,
-    /// Lower case, no stop at the end; each `{}` takes one value.
+    /// Lower case, no error at the end; each `{}` takes one value.
     pub template: &'static str,
 }
 

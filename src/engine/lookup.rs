@@ -4,7 +4,7 @@
 
 use std::cell::{Cell, OnceCell};
 
-use super::context::Stop;
+use super::context::ReviewError;
 use crate::cluster::{AccountRecord, Age, Cluster, LookupError};
 use crate::settings::LookupMode;
 
@@ -58,9 +58,9 @@ impl<'l> Lookup<'l> {
     /// looked up; another one (the one an UPDATE moves away from) is unknown.
     ///
     /// # Errors
-    /// [`Stop`] when the cluster does not answer, or when access is required
+    /// [`ReviewError`] when the cluster does not answer, or when access is required
     /// and not granted.
-    pub fn account(&self, name: &str) -> Result<Account<'_>, Stop> {
+    pub fn account(&self, name: &str) -> Result<Account<'_>, ReviewError> {
         if self.mode == LookupMode::Off || self.namespace.is_empty() {
             return Ok(Account::Unknown);
         }
@@ -85,9 +85,11 @@ impl<'l> Lookup<'l> {
         match answer {
             Ok(record) => Ok(Account::Known(record)),
             Err(LookupError::Absent) => Ok(Account::Absent),
-            Err(LookupError::NotGranted) if self.mode == LookupMode::Required => Err(Stop::LookupNotGranted),
+            Err(LookupError::NotGranted) if self.mode == LookupMode::Required => Err(ReviewError::LookupNotGranted),
             Err(LookupError::NotGranted) => Ok(Account::Unknown),
-            Err(LookupError::Failed) => Err(Stop::LookupFailed { account: format!("{}/{name}", self.namespace) }),
+            Err(LookupError::Failed) => {
+                Err(ReviewError::LookupFailed { account: format!("{}/{name}", self.namespace) })
+            }
         }
     }
 
@@ -105,11 +107,11 @@ impl<'l> Lookup<'l> {
     /// The same, for a rule for which a record of a moment ago is not enough.
     ///
     /// # Errors
-    /// [`Stop::Stale`] when somebody has seen such a record already: the review has
+    /// [`ReviewError::Stale`] when somebody has seen such a record already: the review has
     /// to begin anew.
-    pub fn demand_fresh(&self) -> Result<(), Stop> {
+    pub fn demand_fresh(&self) -> Result<(), ReviewError> {
         if self.may_be_stale() {
-            return Err(Stop::Stale);
+            return Err(ReviewError::Stale);
         }
         if self.recent.get().is_none() {
             self.refresh();
@@ -145,7 +147,7 @@ mod tests {
     use super::*;
     use crate::testing::FakeCluster;
 
-    fn account(cluster: &FakeCluster, mode: LookupMode, name: &str) -> Result<String, Stop> {
+    fn account(cluster: &FakeCluster, mode: LookupMode, name: &str) -> Result<String, ReviewError> {
         Lookup::new(cluster, mode, "shop").account(name).map(|account| format!("{account:?}"))
     }
 
@@ -157,10 +159,13 @@ mod tests {
         assert_eq!(account(&known, LookupMode::Off, "app").unwrap(), "Unknown");
         let forbidden = FakeCluster::failing(LookupError::NotGranted);
         assert_eq!(account(&forbidden, LookupMode::Optional, "app").unwrap(), "Unknown");
-        assert_eq!(account(&forbidden, LookupMode::Required, "app"), Err(Stop::LookupNotGranted));
+        assert_eq!(account(&forbidden, LookupMode::Required, "app"), Err(ReviewError::LookupNotGranted));
         let failing = FakeCluster::failing(LookupError::Failed);
         for mode in [LookupMode::Optional, LookupMode::Required] {
-            assert_eq!(account(&failing, mode, "app"), Err(Stop::LookupFailed { account: "shop/app".to_owned() }));
+            assert_eq!(
+                account(&failing, mode, "app"),
+                Err(ReviewError::LookupFailed { account: "shop/app".to_owned() })
+            );
         }
     }
 
@@ -259,6 +264,6 @@ mod tests {
         assert_eq!((first.may_be_stale(), cluster.ages()), (false, vec![Age::Fresh]));
         let late = Lookup::new(&cluster, LookupMode::Optional, "shop");
         drop(late.account("app"));
-        assert_eq!(late.demand_fresh(), Err(Stop::Stale));
+        assert_eq!(late.demand_fresh(), Err(ReviewError::Stale));
     }
 }

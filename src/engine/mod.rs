@@ -25,10 +25,10 @@ use crate::object::edit::Node;
 use crate::object::json::Cursor;
 use crate::object::meta::{Head, MIRROR_POD, Meta};
 use crate::object::pod::Pod;
-use crate::object::view::{self, Misfit, Raw, Strings};
+use crate::object::view::{self, Raw, ReadError, Strings};
 use crate::settings::reader::Problems;
 use crate::settings::{Phase, Settings, Templates, TreatWarnAs};
-use context::{Edit, OBJECT, RuleContext, Stop, Target};
+use context::{Edit, OBJECT, ReviewError, RuleContext, Target};
 use finding::{Changes, Finding, Findings, Remark, Strength};
 use lookup::Lookup;
 use plan::{Level, Planned};
@@ -42,12 +42,12 @@ pub fn review(payload: &[u8], cluster: &dyn Cluster) -> Verdict {
     let rule_ids = plan::rule_ids();
     let Payload { mut request, settings, mut problems, .. } = match Payload::read(text, &rule_ids) {
         Ok(payload) => payload,
-        Err(misfit) => return unreadable(&misfit),
+        Err(error) => return unreadable(&error),
     };
     let pod = request.as_mut().and_then(|request| request.object.pod.take());
     let Some(request) = &request else {
-        let misfit = Misfit::Kind { path: "request".to_owned(), wanted: "an object", found: "absent" };
-        return unreadable(&misfit);
+        let error = ReadError::Kind { path: "request".to_owned(), wanted: "an object", found: "absent" };
+        return unreadable(&error);
     };
     let Some(subject) = Subject::of(request, &settings.common) else { return Verdict::default() };
     let rules = plan::plan(&settings, subject.kind(), &mut problems);
@@ -56,7 +56,7 @@ pub fn review(payload: &[u8], cluster: &dyn Cluster) -> Verdict {
     }
     let lookup = Lookup::new(cluster, settings.common.lookup, request.namespace());
     let review = Review { request, settings: &settings, subject: &subject, lookup: &lookup };
-    let mut verdict = review.verdict(rules, pod).unwrap_or_else(|stop| stopped(&stop));
+    let mut verdict = review.verdict(rules, pod).unwrap_or_else(|error| rejection_of_error(&error));
     if lookup.is_not_granted() {
         verdict.audit.push(("lookup", "not-granted".to_owned()));
     }
@@ -67,8 +67,8 @@ pub fn review(payload: &[u8], cluster: &dyn Cluster) -> Verdict {
 #[must_use]
 pub fn settings_problem(payload: &[u8]) -> Option<String> {
     let Ok(text) = std::str::from_utf8(payload) else { return Some(format!("{POLICY}: the settings are not UTF-8")) };
-    if let Err(misfit @ Misfit::Broken { .. }) = view::read::<view::Raw<'_>>(text, "settings") {
-        return Some(format!("{POLICY}: the settings are {misfit}"));
+    if let Err(error @ ReadError::Broken { .. }) = view::read::<view::Raw<'_>>(text, "settings") {
+        return Some(format!("{POLICY}: the settings are {error}"));
     }
     let mut problems = Problems::default();
     let settings = Settings::read(&mut Cursor::new(text), &plan::rule_ids(), None, &mut problems);
@@ -81,25 +81,25 @@ fn settings_message(problems: Problems) -> String {
     summary::message("in the settings", &lines.iter().map(String::as_str).collect::<Vec<_>>(), usize::MAX)
 }
 
-fn unreadable(misfit: &Misfit) -> Verdict {
-    Verdict::rejected(Code::BadRequest, format!("{POLICY}: the request cannot be read: {misfit}"))
+fn unreadable(error: &ReadError) -> Verdict {
+    Verdict::rejected(Code::BadRequest, format!("{POLICY}: the request cannot be read: {error}"))
 }
 
-fn stopped(stop: &Stop) -> Verdict {
-    match stop {
-        Stop::Misfit(misfit) => unreadable(misfit),
-        Stop::CannotChange => {
+fn rejection_of_error(error: &ReviewError) -> Verdict {
+    match error {
+        ReviewError::ReadError(error) => unreadable(error),
+        ReviewError::CannotChange => {
             Verdict::rejected(Code::BadRequest, format!("{POLICY}: the object has no place for a change that it needs"))
         }
         // Nothing is stale once the account was looked up anew.
-        Stop::Stale => {
+        ReviewError::Stale => {
             Verdict::rejected(Code::Unavailable, format!("{POLICY}: the account could not be looked up; try again"))
         }
-        Stop::LookupFailed { account } => Verdict::rejected(
+        ReviewError::LookupFailed { account } => Verdict::rejected(
             Code::Unavailable,
             format!("{POLICY}: ServiceAccount {account} could not be looked up; try again"),
         ),
-        Stop::LookupNotGranted => Verdict::rejected(
+        ReviewError::LookupNotGranted => Verdict::rejected(
             Code::Forbidden,
             format!(
                 "{POLICY}: serviceAccountLookup is required, but looking up ServiceAccounts is not granted; add v1/ServiceAccount to the policy's contextAwareResources and let the policy server get serviceaccounts"
@@ -152,7 +152,7 @@ enum Fixing {
 }
 
 impl Review<'_> {
-    fn verdict<'t>(&'t self, mut rules: Vec<Planned<'_>>, pod: Option<Pod<'t>>) -> Result<Verdict, Stop> {
+    fn verdict<'t>(&'t self, mut rules: Vec<Planned<'_>>, pod: Option<Pod<'t>>) -> Result<Verdict, ReviewError> {
         let (request, common) = (self.request, &self.settings.common);
         let ignored = self.subject.is_template() && common.templates == Templates::Ignore;
         if ignored || common.exempts_namespace(request.namespace()) {
@@ -168,13 +168,13 @@ impl Review<'_> {
         }
 
         let Some(object) = request.object.raw.text() else {
-            return Err(Misfit::Kind { path: OBJECT.to_owned(), wanted: "an object", found: "null" }.into());
+            return Err(ReadError::Kind { path: OBJECT.to_owned(), wanted: "an object", found: "null" }.into());
         };
         let (meta, target) = match Target::read(self.subject, object, pod, request.old_object) {
             Ok(read) => read,
             // It must be possible to take the finalizer off what nobody can read.
             Err(_) if self.spares_unread(object) => return Ok(Verdict::default()),
-            Err(misfit) => return Err(misfit.into()),
+            Err(error) => return Err(error.into()),
         };
         let Some(target) = target else { return Ok(Verdict::default()) };
         if self.spares(&meta)? {
@@ -207,14 +207,14 @@ impl Review<'_> {
         object: &'t str,
         (meta, target): (&Meta<'t>, &Target<'t>),
         fixing: Fixing,
-    ) -> Result<Verdict, Stop> {
+    ) -> Result<Verdict, ReviewError> {
         let opinion = self.opinion(rules, object, (meta, target), fixing)?;
         let old = self.old_findings(rules, &opinion, target)?;
         Ok(self.weigh(opinion, &old, fixing))
     }
 
     /// Objects that are on their way out, or not judged for another reason.
-    fn spares(&self, meta: &Meta<'_>) -> Result<bool, Misfit> {
+    fn spares(&self, meta: &Meta<'_>) -> Result<bool, ReadError> {
         // Who makes an object cannot say that it goes: the API server takes the
         // mark off, but with a server-side apply only after the webhooks ran.
         let is_going = meta.is_going() && self.request.operation() == Operation::Update;
@@ -229,7 +229,7 @@ impl Review<'_> {
     }
 
     /// Objects that are copies of what was judged, or will be judged.
-    fn is_unjudged(&self, meta: &Meta<'_>) -> Result<bool, Misfit> {
+    fn is_unjudged(&self, meta: &Meta<'_>) -> Result<bool, ReadError> {
         match self.subject {
             Subject::Template(_) => return Ok(meta.has_controller()),
             Subject::Pod => {}
@@ -252,7 +252,7 @@ impl Review<'_> {
     }
 
     /// What fixes are for in this request.
-    fn fixing(&self, object: &str) -> Result<Fixing, Misfit> {
+    fn fixing(&self, object: &str) -> Result<Fixing, ReadError> {
         let common = &self.settings.common;
         if !self.subject.is_template() {
             return Ok(if common.phase == Phase::Mutating { Fixing::Object } else { Fixing::No });
@@ -282,7 +282,7 @@ impl Review<'_> {
         object: &'t str,
         (meta, target): (&Meta<'t>, &Target<'t>),
         fixing: Fixing,
-    ) -> Result<Opinion, Stop> {
+    ) -> Result<Opinion, ReviewError> {
         let mut opinion = Opinion::default();
         let steps = if fixing == Fixing::No { &[] } else { Step::ALL };
         self.settle(rules, object, (meta, target), steps, &mut opinion)?;
@@ -298,7 +298,7 @@ impl Review<'_> {
         (meta, target): (&Meta<'t>, &Target<'t>),
         steps: &[Step],
         opinion: &mut Opinion,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), ReviewError> {
         let Some((step, left)) = steps.split_first() else {
             opinion.findings = self.findings(rules, (meta, target))?;
             return Ok(());
@@ -331,7 +331,7 @@ impl Review<'_> {
         &self,
         rules: &[Planned<'_>],
         (meta, target): (&Meta<'_>, &Target<'_>),
-    ) -> Result<Vec<(Level, Finding)>, Stop> {
+    ) -> Result<Vec<(Level, Finding)>, ReviewError> {
         let context = self.context(meta, target);
         let mut all = Vec::new();
         for planned in rules {
@@ -357,7 +357,12 @@ impl Review<'_> {
 
     /// What was wrong already before this UPDATE. Asked only when something is
     /// wrong now.
-    fn old_findings(&self, rules: &[Planned<'_>], opinion: &Opinion, new: &Target<'_>) -> Result<Vec<Remark>, Stop> {
+    fn old_findings(
+        &self,
+        rules: &[Planned<'_>],
+        opinion: &Opinion,
+        new: &Target<'_>,
+    ) -> Result<Vec<Remark>, ReviewError> {
         if self.request.operation() != Operation::Update || opinion.findings.is_empty() {
             return Ok(Vec::new());
         }
@@ -381,8 +386,8 @@ impl Review<'_> {
         };
         match self.opinion(rules, old, (&meta, &target), fixing) {
             Ok(old) => Ok(old.findings.into_iter().map(|(_, finding)| finding.remark).collect()),
-            Err(Stop::Misfit(_) | Stop::CannotChange) => Ok(Vec::new()),
-            Err(stop) => Err(stop),
+            Err(ReviewError::ReadError(_) | ReviewError::CannotChange) => Ok(Vec::new()),
+            Err(error) => Err(error),
         }
     }
 

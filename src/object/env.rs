@@ -6,7 +6,7 @@ use std::cell::OnceCell;
 
 use super::json::{Cursor, Read};
 use super::pod::{Container, SecretName};
-use super::view::{Misfit, Raw, Text, View, view};
+use super::view::{Raw, ReadError, Text, View, view};
 use crate::matching::word;
 
 /// The environment of a container, a list of [`Env`], as text.
@@ -107,9 +107,9 @@ impl<'a> Arguments<'a> {
     /// The texts, read now; `path` is for errors.
     ///
     /// # Errors
-    /// [`Misfit`] when they are not a list of texts.
+    /// [`ReadError`] when they are not a list of texts.
     #[inline(never)]
-    pub fn read(&self, path: &dyn Fn() -> String) -> Result<Vec<Text<'a>>, Misfit> {
+    pub fn read(&self, path: &dyn Fn() -> String) -> Result<Vec<Text<'a>>, ReadError> {
         self.raw.read_at(path)
     }
 }
@@ -149,9 +149,9 @@ impl Env<'_> {
     /// comes from elsewhere. `place` is the variable's path, for errors.
     ///
     /// # Errors
-    /// [`Misfit`] when it is no text.
+    /// [`ReadError`] when it is no text.
     #[inline(never)]
-    pub fn literal(&self, place: &dyn Fn() -> String) -> Result<Text<'_>, Misfit> {
+    pub fn literal(&self, place: &dyn Fn() -> String) -> Result<Text<'_>, ReadError> {
         self.value.read_at(&|| place() + ".value")
     }
 
@@ -177,18 +177,18 @@ impl<'a> Container<'a> {
     /// The environment variables; `base` is the container's path, for errors.
     ///
     /// # Errors
-    /// [`Misfit`] when they are not a list of objects.
+    /// [`ReadError`] when they are not a list of objects.
     #[inline(never)]
-    pub fn read_env(&self, base: &dyn Fn() -> String) -> Result<Vec<Env<'a>>, Misfit> {
+    pub fn read_env(&self, base: &dyn Fn() -> String) -> Result<Vec<Env<'a>>, ReadError> {
         self.env.raw.read_at(&|| base() + ".env")
     }
 
     /// The objects in the environment; `base` is the container's path.
     ///
     /// # Errors
-    /// [`Misfit`] when they are not a list of objects.
+    /// [`ReadError`] when they are not a list of objects.
     #[inline(never)]
-    pub fn read_env_from(&self, base: &dyn Fn() -> String) -> Result<Vec<EnvFrom<'a>>, Misfit> {
+    pub fn read_env_from(&self, base: &dyn Fn() -> String) -> Result<Vec<EnvFrom<'a>>, ReadError> {
         self.env_from.read_at(&|| base() + ".envFrom")
     }
 }

@@ -16,13 +16,13 @@ pub mod service_account;
 pub mod token_request;
 pub mod view;
 
-use view::{Members, Misfit, Raw};
+use view::{Members, Raw, ReadError};
 
 /// The JSON text at the end of `steps`, if there is any.
 ///
 /// # Errors
-/// [`Misfit`] when something on the way is not an object.
-pub fn descend<'a>(text: &'a str, steps: &[&str], base: &str) -> Result<Option<&'a str>, Misfit> {
+/// [`ReadError`] when something on the way is not an object.
+pub fn descend<'a>(text: &'a str, steps: &[&str], base: &str) -> Result<Option<&'a str>, ReadError> {
     let mut text = text;
     let mut path = base.to_owned();
     for step in steps {

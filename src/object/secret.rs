@@ -3,7 +3,7 @@
 
 use super::legacy_token::LegacyToken;
 use super::meta::Meta;
-use super::view::{self, Misfit, Raw, Text, view};
+use super::view::{self, Raw, ReadError, Text, view};
 
 /// The type of a Secret that the token controller writes a token into.
 pub const TOKEN_TYPE: &str = "kubernetes.io/service-account-token";
@@ -70,8 +70,8 @@ impl<'a> TokenSecret<'a> {
     /// Reads a Secret; none if it is of another type and holds no legacy token.
     ///
     /// # Errors
-    /// [`Misfit`] when a field that is read has the wrong shape.
-    pub fn read(text: &'a str, base: &str) -> Result<Option<(Meta<'a>, Self)>, Misfit> {
+    /// [`ReadError`] when a field that is read has the wrong shape.
+    pub fn read(text: &'a str, base: &str) -> Result<Option<(Meta<'a>, Self)>, ReadError> {
         let secret: Secret<'a> = view::read(text, base)?;
         let is_token_type = secret.kind.as_deref() == Some(TOKEN_TYPE);
         if !is_token_type && !secret.data.may_hold("\"token\"") {
@@ -130,7 +130,7 @@ mod tests {
 
     fn token(data: &str) -> Result<bool, String> {
         let text = format!(r#"{{"type":"{TOKEN_TYPE}","data":{data}}}"#);
-        let read = TokenSecret::read(&text, "object").map_err(|misfit| misfit.to_string())?;
+        let read = TokenSecret::read(&text, "object").map_err(|error| error.to_string())?;
         Ok(read.unwrap().1.has_token())
     }
 

@@ -2,7 +2,7 @@
 //! ServiceAccounts.
 
 use super::meta::Meta;
-use super::view::{Misfit, Raw, Text, view};
+use super::view::{Raw, ReadError, Text, view};
 
 view! {
     /// A ServiceAccount.
@@ -27,8 +27,8 @@ impl<'a> ServiceAccount<'a> {
     /// The Secrets that the account lists, read now.
     ///
     /// # Errors
-    /// [`Misfit`] when they are not a list of names.
-    pub fn secrets(&self) -> Result<Vec<SecretReference<'a>>, Misfit> {
+    /// [`ReadError`] when they are not a list of names.
+    pub fn secrets(&self) -> Result<Vec<SecretReference<'a>>, ReadError> {
         self.secrets.read("object.secrets")
     }
 }

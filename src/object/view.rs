@@ -12,7 +12,7 @@
 use std::borrow::Cow;
 use std::ops::Deref;
 
-pub use super::json::Misfit;
+pub use super::json::ReadError;
 use super::json::{Cursor, Known, Read};
 use super::place::Shown;
 use crate::matching::word;
@@ -23,28 +23,28 @@ pub trait View<'a> {
     /// Reads the value that is next. Called once, on the default.
     ///
     /// # Errors
-    /// [`Misfit`] when it does not fit.
+    /// [`ReadError`] when it does not fit.
     fn fill(&mut self, json: &mut Cursor<'a>) -> Read<()>;
 }
 
 /// Reads a whole document; `base` is the path of the document itself.
 ///
 /// # Errors
-/// [`Misfit`] when the text is not JSON or does not fit the view.
-pub fn read<'a, T: View<'a> + Default>(text: &'a str, base: &str) -> Result<T, Misfit> {
+/// [`ReadError`] when the text is not JSON or does not fit the view.
+pub fn read<'a, T: View<'a> + Default>(text: &'a str, base: &str) -> Result<T, ReadError> {
     Raw::from(text).read(base)
 }
 
 /// Completes a path with the path of the document.
 #[must_use]
-pub fn based(misfit: Box<Misfit>, base: &str) -> Misfit {
-    let mut misfit = *misfit.inside(&[base]);
-    if let Misfit::Kind { path, .. } | Misfit::Twice { path } = &mut misfit
+pub fn based(error: Box<ReadError>, base: &str) -> ReadError {
+    let mut error = *error.inside(&[base]);
+    if let ReadError::Kind { path, .. } | ReadError::Twice { path } = &mut error
         && path.starts_with('.')
     {
         path.remove(0);
     }
-    misfit
+    error
 }
 
 /// Text that borrows from the document unless it holds an escape.
@@ -116,12 +116,12 @@ impl<'a> Raw<'a> {
     ///
     /// # Errors
     /// As [`read`].
-    pub fn read_at<T: View<'a> + Default>(self, base: &dyn Fn() -> String) -> Result<T, Misfit> {
+    pub fn read_at<T: View<'a> + Default>(self, base: &dyn Fn() -> String) -> Result<T, ReadError> {
         let mut view = T::default();
         if let Some(text) = self.0 {
             let mut json = Cursor::new(text);
             let filled = view.fill(&mut json).and_then(|()| json.end());
-            filled.map_err(|misfit| based(misfit, &base()))?;
+            filled.map_err(|error| based(error, &base()))?;
         }
         Ok(view)
     }
@@ -130,7 +130,7 @@ impl<'a> Raw<'a> {
     ///
     /// # Errors
     /// As [`read`].
-    pub fn read<T: View<'a> + Default>(self, base: &str) -> Result<T, Misfit> {
+    pub fn read<T: View<'a> + Default>(self, base: &str) -> Result<T, ReadError> {
         self.read_at(&|| base.to_owned())
     }
 }
@@ -194,7 +194,7 @@ impl<'a, T: View<'a> + Default> View<'a> for Vec<T> {
             }
             self.push(T::default());
             let filled = self.last_mut().map_or(Ok(()), |view| view.fill(json));
-            filled.map_err(|misfit| misfit.in_entry(index))?;
+            filled.map_err(|error| error.in_entry(index))?;
             more = json.more_entries()?;
         }
         Ok(())
@@ -273,7 +273,7 @@ impl<'a, T: View<'a> + Default> View<'a> for Members<'a, T> {
             }
             self.0.push((Text(json.key()?.text()), T::default()));
             if let Some((key, value)) = self.0.last_mut() {
-                value.fill(json).map_err(|misfit| misfit.inside(&["[\"", &Shown(key).to_string(), "\"]"]))?;
+                value.fill(json).map_err(|error| error.inside(&["[\"", &Shown(key).to_string(), "\"]"]))?;
             }
             more = json.more_members()?;
         }
@@ -297,7 +297,7 @@ impl Walk {
     /// its position among the keys. None at the end.
     ///
     /// # Errors
-    /// [`Misfit`] when there is no object, or when a field is there twice.
+    /// [`ReadError`] when there is no object, or when a field is there twice.
     pub fn next(&mut self, known: &Known, json: &mut Cursor<'_>) -> Read<Option<usize>> {
         let mut more = if self.is_inside { json.more_members()? } else { json.enter_object()? };
         self.is_inside = true;
@@ -310,7 +310,7 @@ impl Walk {
             };
             let bit = 1_u32 << position;
             if self.seen & bit != 0 {
-                return Err(Box::new(Misfit::Twice { path: [".", &key.text()].concat() }));
+                return Err(Box::new(ReadError::Twice { path: [".", &key.text()].concat() }));
             }
             self.seen |= bit;
             return Ok(Some(position));
@@ -322,9 +322,9 @@ impl Walk {
 /// Puts the key of a field in front of a path, as messages write keys everywhere.
 #[cold]
 #[must_use]
-pub fn in_field(misfit: Box<Misfit>, key: &str) -> Box<Misfit> {
+pub fn in_field(error: Box<ReadError>, key: &str) -> Box<ReadError> {
     let (before, behind) = if key.bytes().any(|byte| byte == b'.') { ("[\"", "\"]") } else { (".", "") };
-    misfit.inside(&[before, key, behind])
+    error.inside(&[before, key, behind])
 }
 
 /// Declares a view: a struct whose fields are read from the keys named, each
@@ -357,8 +357,8 @@ macro_rules! view {
                     } else)* {
                         Ok(())
                     };
-                    if let Err(misfit) = filled {
-                        return Err($crate::object::view::in_field(misfit, KNOWN.keys.get(position).unwrap_or(&"")));
+                    if let Err(error) = filled {
+                        return Err($crate::object::view::in_field(error, KNOWN.keys.get(position).unwrap_or(&"")));
                     }
                 }
                 $(self.$other = walk.others;)?
@@ -391,7 +391,7 @@ mod tests {
         }
     }
 
-    fn misfit(text: &str) -> String {
+    fn error(text: &str) -> String {
         read::<Tree<'_>>(text, "spec").map(|_| ()).unwrap_err().to_string()
     }
 
@@ -428,36 +428,36 @@ mod tests {
 
     #[test]
     fn a_misfit_names_path_and_kinds_and_never_the_value() {
-        assert_eq!(misfit(r#"{"on":"hunter2"}"#), "spec.on: must be a boolean, is a string");
-        assert_eq!(misfit(r#"{"leaves":{}}"#), "spec.leaves: must be a list, is an object");
-        assert_eq!(misfit(r#"{"leaves":[{},7]}"#), "spec.leaves[1]: must be an object, is a number");
-        assert_eq!(misfit(r#"{"leaves":[null]}"#), "spec.leaves[0]: must be an object, is null");
-        assert_eq!(misfit(r#"{"leaves":[{"name":["x"]}]}"#), "spec.leaves[0].name: must be a string, is a list");
+        assert_eq!(error(r#"{"on":"hunter2"}"#), "spec.on: must be a boolean, is a string");
+        assert_eq!(error(r#"{"leaves":{}}"#), "spec.leaves: must be a list, is an object");
+        assert_eq!(error(r#"{"leaves":[{},7]}"#), "spec.leaves[1]: must be an object, is a number");
+        assert_eq!(error(r#"{"leaves":[null]}"#), "spec.leaves[0]: must be an object, is null");
+        assert_eq!(error(r#"{"leaves":[{"name":["x"]}]}"#), "spec.leaves[0].name: must be a string, is a list");
         assert_eq!(
-            misfit(r#"{"leaves":[{"count":1e99}]}"#),
+            error(r#"{"leaves":[{"count":1e99}]}"#),
             "spec.leaves[0].count: must be an integer, is a number out of range"
         );
-        assert_eq!(misfit(r#"{"notes":{"a b":true}}"#), r#"spec.notes["a b"]: must be a string, is a boolean"#);
+        assert_eq!(error(r#"{"notes":{"a b":true}}"#), r#"spec.notes["a b"]: must be a string, is a boolean"#);
         assert_eq!(
-            misfit(&format!(r#"{{"notes":{{"a\n- b{}":true}}}}"#, "x".repeat(200))),
+            error(&format!(r#"{{"notes":{{"a\n- b{}":true}}}}"#, "x".repeat(200))),
             format!(r#"spec.notes["a\u{{a}}- b{}…"]: must be a string, is a boolean"#, "x".repeat(115))
         );
-        assert_eq!(misfit("[]"), "spec: must be an object, is a list");
-        assert_eq!(misfit("null"), "spec: must be an object, is null");
+        assert_eq!(error("[]"), "spec: must be an object, is a list");
+        assert_eq!(error("null"), "spec: must be an object, is null");
     }
 
     #[test]
     fn a_key_that_is_read_occurs_once() {
-        assert_eq!(misfit(r#"{"on":true,"on":false}"#), "spec.on: is there twice");
-        assert_eq!(misfit(r#"{"leaves":[],"leaves":[]}"#), "spec.leaves: is there twice");
-        assert_eq!(misfit(r#"{"later":1,"x":1,"x":1,"on":true,"later":2}"#), "spec.later: is there twice");
+        assert_eq!(error(r#"{"on":true,"on":false}"#), "spec.on: is there twice");
+        assert_eq!(error(r#"{"leaves":[],"leaves":[]}"#), "spec.leaves: is there twice");
+        assert_eq!(error(r#"{"later":1,"x":1,"x":1,"on":true,"later":2}"#), "spec.later: is there twice");
         assert!(read::<Tree<'_>>(r#"{"x":1,"x":2}"#, "").is_ok());
     }
 
     #[test]
     fn broken_json_gives_the_offset_only() {
-        assert_eq!(misfit("{\"on\":tru}"), "broken JSON at byte 6");
-        assert_eq!(misfit("{\"leaves\":[{\"count\":1 2}]}"), "broken JSON at byte 22");
-        assert_eq!(misfit("{} x"), "broken JSON at byte 3");
+        assert_eq!(error("{\"on\":tru}"), "broken JSON at byte 6");
+        assert_eq!(error("{\"leaves\":[{\"count\":1 2}]}"), "broken JSON at byte 22");
+        assert_eq!(error("{} x"), "broken JSON at byte 3");
     }
 }

@@ -4,7 +4,7 @@
 
 use std::cell::Cell;
 
-use crate::engine::context::{RuleContext, Stop, Workload};
+use crate::engine::context::{ReviewError, RuleContext, Workload};
 use crate::engine::lookup::Account;
 use crate::identity::key::SKIP_CONTAINERS;
 use crate::identity::skip_list;
@@ -95,7 +95,11 @@ pub enum Declared<'s> {
 /// # Errors
 /// As [`RuleContext::account`].
 #[inline(never)]
-pub fn declared<'s>(context: &RuleContext<'s>, workload: &Workload<'_>, cloud: Cloud) -> Result<Declared<'s>, Stop> {
+pub fn declared<'s>(
+    context: &RuleContext<'s>,
+    workload: &Workload<'_>,
+    cloud: Cloud,
+) -> Result<Declared<'s>, ReviewError> {
     Ok(match context.account(workload)? {
         Account::Unknown => Declared::Unknown,
         Account::Absent => Declared::Nothing,
@@ -125,8 +129,8 @@ pub const SKIP_LABEL: &str = "eks.amazonaws.com/skip-pod-identity-webhook";
 /// An annotation of the Pod or template that the EKS webhook reads.
 ///
 /// # Errors
-/// [`Stop`] when annotations are not a map of strings.
-pub fn pod_option(context: &RuleContext<'_>, suffix: &str) -> Result<Option<String>, Stop> {
+/// [`ReviewError`] when annotations are not a map of strings.
+pub fn pod_option(context: &RuleContext<'_>, suffix: &str) -> Result<Option<String>, ReviewError> {
     let mut found = None;
     context.each_annotation(context.common.aws.annotation_prefix.as_str(), &mut |there, value, _| {
         if there == suffix {
@@ -157,7 +161,7 @@ impl<'i, 's> Identities<'i, 's> {
     /// # Errors
     /// As [`declared`].
     #[inline(never)]
-    pub fn of(&self, cloud: Cloud) -> Result<Declared<'s>, Stop> {
+    pub fn of(&self, cloud: Cloud) -> Result<Declared<'s>, ReviewError> {
         let [mut aws, mut google, mut azure] = self.known.get();
         let slot = match cloud {
             Cloud::Aws => &mut aws,
@@ -177,7 +181,7 @@ impl<'i, 's> Identities<'i, 's> {
 /// The containers that the EKS Pod identity webhook is to leave alone.
 ///
 /// # Errors
-/// [`Stop`] when the annotations cannot be read.
-pub fn skipped(context: &RuleContext<'_>) -> Result<Vec<String>, Stop> {
+/// [`ReviewError`] when the annotations cannot be read.
+pub fn skipped(context: &RuleContext<'_>) -> Result<Vec<String>, ReviewError> {
     Ok(pod_option(context, SKIP_CONTAINERS)?.as_deref().and_then(skip_list::names).unwrap_or_default())
 }

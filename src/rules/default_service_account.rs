@@ -8,7 +8,7 @@
 use super::tokens::{self, ApiToken};
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
-use crate::engine::context::{RuleContext, Stop};
+use crate::engine::context::{ReviewError, RuleContext};
 use crate::engine::finding::{Findings, Wording};
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
@@ -54,7 +54,7 @@ impl DefaultServiceAccount {
 }
 
 impl Check for DefaultServiceAccount {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(workload) = context.workload().filter(|workload| workload.is_default_account()) else { return Ok(()) };
         let place = workload.spec_place().field("serviceAccountName");
         match tokens::api_token(context, workload)? {

@@ -6,7 +6,7 @@
 //! <https://docs.oracle.com/en/java/javase/21/docs/specs/man/java.html#using-the-jdk_java_options-launcher-environment-variable>
 
 use super::tokens::object_path;
-use crate::engine::context::{Judged, Stop, Workload};
+use crate::engine::context::{Judged, ReviewError, Workload};
 use crate::matching::cut;
 use crate::object::env::Marks;
 use crate::object::place::Place;
@@ -42,14 +42,14 @@ impl Property<'_> {
 /// [`Container::may_set_java_property`] is to be asked before.
 ///
 /// # Errors
-/// [`Stop`] when environment or arguments cannot be read, or from `each`.
+/// [`ReviewError`] when environment or arguments cannot be read, or from `each`.
 #[cold]
 pub fn each_property(
     pod: &Workload<'_>,
     judged: Judged<'_>,
     names: &[&'static str],
-    each: &mut dyn FnMut(Place, Property<'_>) -> Result<(), Stop>,
-) -> Result<(), Stop> {
+    each: &mut dyn FnMut(Place, Property<'_>) -> Result<(), ReviewError>,
+) -> Result<(), ReviewError> {
     let container = judged.container;
     if container.env.may_hold(Marks::JAVA) {
         for (position, variable) in container.read_env(&|| object_path(&judged.place(pod)))?.iter().enumerate() {
@@ -74,8 +74,8 @@ pub fn each_property(
 fn properties<'t>(
     text: &'t str,
     names: &[&'static str],
-    each: &mut dyn FnMut(Property<'t>) -> Result<(), Stop>,
-) -> Result<(), Stop> {
+    each: &mut dyn FnMut(Property<'t>) -> Result<(), ReviewError>,
+) -> Result<(), ReviewError> {
     /// What stands in front of a property's name.
     const OPTION: &str = "-Daws.";
     let mut rest = text;

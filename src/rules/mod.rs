@@ -38,7 +38,7 @@ pub mod token_request;
 pub mod tokens;
 
 use crate::admission::subject::SubjectKind;
-use crate::engine::context::{Edit, RuleContext, Stop};
+use crate::engine::context::{Edit, ReviewError, RuleContext};
 use crate::engine::finding::{Changes, Findings, Wording};
 use crate::settings::action::{CheckAction, FixAction};
 use crate::settings::params::{Param, Params};
@@ -65,13 +65,13 @@ macro_rules! rules {
                 None
             }
 
-            fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+            fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
                 match self {
                     $(Self::$room(room) => room.judge(context, findings),)*
                 }
             }
 
-            fn fix(&self, context: &RuleContext<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
+            fn fix(&self, context: &RuleContext<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), ReviewError> {
                 match self {
                     $($(Self::$room(room) => $fix::fix(room.as_ref(), context, edit, changes),)?)*
                     _ => Ok(()),
@@ -131,7 +131,7 @@ impl<'a> OpenRule<'a> {
     ///
     /// # Errors
     /// As [`Check::judge`].
-    pub fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+    pub fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         self.0.judge(context, findings)
     }
 
@@ -139,7 +139,12 @@ impl<'a> OpenRule<'a> {
     ///
     /// # Errors
     /// As [`Fix::fix`].
-    pub fn fix(&self, context: &RuleContext<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
+    pub fn fix(
+        &self,
+        context: &RuleContext<'_>,
+        edit: &mut Edit<'_, '_>,
+        changes: &mut Changes,
+    ) -> Result<(), ReviewError> {
         self.0.fix(context, edit, changes)
     }
 }
@@ -185,8 +190,8 @@ pub trait Check {
     /// Notes what is wrong.
     ///
     /// # Errors
-    /// [`Stop`] when the object or the cluster cannot be read.
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop>;
+    /// [`ReviewError`] when the object or the cluster cannot be read.
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError>;
 }
 
 /// A rule that can mend what it finds.
@@ -195,8 +200,9 @@ pub trait Fix: Check {
     /// the rule judges the changed object.
     ///
     /// # Errors
-    /// [`Stop`] when the object or the cluster cannot be read.
-    fn fix(&self, context: &RuleContext<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop>;
+    /// [`ReviewError`] when the object or the cluster cannot be read.
+    fn fix(&self, context: &RuleContext<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes)
+    -> Result<(), ReviewError>;
 }
 
 impl Rule {

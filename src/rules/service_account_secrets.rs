@@ -10,7 +10,7 @@
 
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
-use crate::engine::context::{RuleContext, Stop};
+use crate::engine::context::{ReviewError, RuleContext};
 use crate::engine::finding::{Findings, Wording};
 use crate::matching::glob::{self, Glob};
 use crate::object::place::Place;
@@ -58,7 +58,7 @@ impl<'a> ServiceAccountSecrets<'a> {
 }
 
 impl Check for ServiceAccountSecrets<'_> {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(account) = context.service_account() else { return Ok(()) };
         for (index, secret) in account.secrets()?.iter().enumerate() {
             let name = secret.name.as_deref();

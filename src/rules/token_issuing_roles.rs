@@ -10,7 +10,7 @@
 
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
-use crate::engine::context::{RuleContext, Stop};
+use crate::engine::context::{ReviewError, RuleContext};
 use crate::engine::finding::{Findings, Wording};
 use crate::matching::glob;
 use crate::matching::names::Names;
@@ -367,7 +367,7 @@ fn names_of<'r>(rules: impl IntoIterator<Item = &'r PolicyRule<'r>>) -> Vec<&'r 
 }
 
 impl Check for TokenIssuingRoles {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(role) = context.role() else { return Ok(()) };
         for rule in &role.rules {
             self.judge_rule(rule, findings);

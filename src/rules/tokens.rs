@@ -5,7 +5,7 @@
 pub use crate::engine::context::object_path;
 
 use super::pod_automount;
-use crate::engine::context::{RuleContext, Stop, Workload};
+use crate::engine::context::{ReviewError, RuleContext, Workload};
 use crate::engine::lookup::Account;
 use crate::object::edit::Step;
 use crate::object::place::Place;
@@ -59,7 +59,7 @@ pub fn each<'s>(
     context: &RuleContext<'_>,
     workload: &'s Workload<'s>,
     each: &mut EachToken<'_, 's>,
-) -> Result<(), Stop> {
+) -> Result<(), ReviewError> {
     for (index, volume) in workload.spec.volumes.iter().enumerate() {
         let Some(projected) = &volume.projected else { continue };
         for (position, source) in projected.sources.iter().enumerate() {
@@ -72,7 +72,7 @@ pub fn each<'s>(
 }
 
 /// What is done about a token; true if it is in the plugin's volume.
-type EachToken<'e, 's> = dyn FnMut(Token<'s>, bool) -> Result<(), Stop> + 'e;
+type EachToken<'e, 's> = dyn FnMut(Token<'s>, bool) -> Result<(), ReviewError> + 'e;
 
 /// Whether the API server's plugin added this volume: it does so to Pods only,
 /// and to none that says `false`. There a volume of that shape was written by
@@ -104,7 +104,10 @@ pub enum ApiToken<'s> {
 ///
 /// # Errors
 /// As [`RuleContext::account`], which is asked about templates that say nothing.
-pub fn api_token<'s>(context: &RuleContext<'_>, workload: &'s Workload<'s>) -> Result<Option<ApiToken<'s>>, Stop> {
+pub fn api_token<'s>(
+    context: &RuleContext<'_>,
+    workload: &'s Workload<'s>,
+) -> Result<Option<ApiToken<'s>>, ReviewError> {
     let is_api = |volume: &Volume<'_>| volume.tokens().any(|token| context.common.is_api_audience(token.audience()));
     if let Some((index, volume)) = workload.spec.volumes.iter().enumerate().find(|(_, volume)| is_api(volume)) {
         return Ok(Some(ApiToken::In(index, volume)));

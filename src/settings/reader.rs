@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One walk over the settings that notes every problem with its path and goes
-//! on. A derived reader would stop at the first.
+//! on. A derived reader would error at the first.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -23,7 +23,7 @@ use string::unescape;
 
 /// Why a document could not be read. Holds no value of the document.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Misfit {
+pub enum ReadError {
     /// A value of the wrong kind.
     Kind {
         /// Where, e.g. `spec.containers[2].name`.
@@ -45,7 +45,7 @@ pub enum Misfit {
     },
 }
 
-impl fmt::Display for Misfit {
+impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Kind { path, wanted, found } => {
@@ -64,7 +64,7 @@ impl fmt::Display for Misfit {
     }
 }
 
-impl Misfit {
+impl ReadError {
     /// Puts a step in front of the path.
     #[must_use]
     pub fn inside(mut self: Box<Self>, step: &[&str]) -> Box<Self> {
@@ -115,7 +115,7 @@ impl Kind {
 }
 
 /// A result on the way through a document; boxed, because it is rare.
-pub type Read<T> = Result<T, Box<Misfit>>;
+pub type Read<T> = Result<T, Box<ReadError>>;
 
 /// In each place whether the number of ones up to there is odd.
 const fn odd(mut ones: u32) -> u32 {
@@ -158,7 +158,7 @@ impl<'a> Cursor<'a> {
     }
 
     fn broken<T>(&self) -> Read<T> {
-        Err(Box::new(Misfit::Broken { offset: self.at }))
+        Err(Box::new(ReadError::Broken { offset: self.at }))
     }
 
     /// Takes a byte, if it is next.
@@ -205,7 +205,7 @@ impl<'a> Cursor<'a> {
     /// Moves on behind the value that began at `start`, if nobody read it.
     ///
     /// # Errors
-    /// [`Misfit::Broken`].
+    /// [`ReadError::Broken`].
     pub fn skip_unread(&mut self, start: usize) -> Read<()> {
         if self.start() == start {
             self.skip()?;
@@ -239,13 +239,13 @@ impl<'a> Cursor<'a> {
     pub fn wrong<T>(&mut self, wanted: &'static str) -> Read<T> {
         let found = self.kind().noun();
         self.skip()?;
-        Err(Box::new(Misfit::Kind { path: String::new(), wanted, found }))
+        Err(Box::new(ReadError::Kind { path: String::new(), wanted, found }))
     }
 
     /// Whether nothing but blanks is left.
     ///
     /// # Errors
-    /// [`Misfit::Broken`] if there is something.
+    /// [`ReadError::Broken`] if there is something.
     pub fn end(&mut self) -> Read<()> {
         if self.peek() == 0 && self.at >= self.text.len() { Ok(()) } else { self.broken() }
     }
@@ -253,7 +253,7 @@ impl<'a> Cursor<'a> {
     /// Takes `null`, if it is next.
     ///
     /// # Errors
-    /// [`Misfit::Broken`].
+    /// [`ReadError::Broken`].
     pub fn null(&mut self) -> Read<bool> {
         if self.peek() != b'n' {
             return Ok(false);
@@ -265,7 +265,7 @@ impl<'a> Cursor<'a> {
     /// A boolean.
     ///
     /// # Errors
-    /// [`Misfit`] when there is none.
+    /// [`ReadError`] when there is none.
     pub fn boolean(&mut self) -> Read<bool> {
         match self.peek() {
             b't' => self.word("true").map(|()| true),
@@ -277,7 +277,7 @@ impl<'a> Cursor<'a> {
     /// A whole number.
     ///
     /// # Errors
-    /// [`Misfit`] when there is none, or when it is too large.
+    /// [`ReadError`] when there is none, or when it is too large.
     pub fn integer(&mut self) -> Read<i64> {
         if !matches!(self.peek(), b'-' | b'0'..=b'9') {
             return self.wrong("an integer");
@@ -285,14 +285,14 @@ impl<'a> Cursor<'a> {
         let text = self.skip()?;
         text.parse().map_err(|_| {
             let found = "a number out of range";
-            Box::new(Misfit::Kind { path: String::new(), wanted: "an integer", found })
+            Box::new(ReadError::Kind { path: String::new(), wanted: "an integer", found })
         })
     }
 
     /// A string, borrowed unless it holds an escape.
     ///
     /// # Errors
-    /// [`Misfit`] when there is none.
+    /// [`ReadError`] when there is none.
     pub fn string(&mut self) -> Read<Cow<'a, str>> {
         if self.peek() != b'"' {
             return self.wrong("a string");
@@ -303,7 +303,7 @@ impl<'a> Cursor<'a> {
         if !escaped {
             return Ok(Cow::Borrowed(inner));
         }
-        unescape(inner).map(Cow::Owned).ok_or_else(|| Box::new(Misfit::Broken { offset: start }))
+        unescape(inner).map(Cow::Owned).ok_or_else(|| Box::new(ReadError::Broken { offset: start }))
     }
 
     /// Passes a string; true if it holds an escape.
@@ -335,9 +335,9 @@ impl<'a> Cursor<'a> {
     fn skip_plain(&mut self) {
         let bytes = self.text.as_bytes();
         while let Some(chunk) = Chunk::at(bytes, self.at) {
-            let stop = chunk.equal(b'"') | chunk.equal(b'\\');
-            if stop != 0 {
-                self.at += stop.trailing_zeros() as usize;
+            let error = chunk.equal(b'"') | chunk.equal(b'\\');
+            if error != 0 {
+                self.at += error.trailing_zeros() as usize;
                 return;
             }
             self.at += WIDTH;
@@ -353,7 +353,7 @@ impl<'a> Cursor<'a> {
     /// however deep the value is.
     ///
     /// # Errors
-    /// [`Misfit::Broken`] when the value has no beginning or no end.
+    /// [`ReadError::Broken`] when the value has no beginning or no end.
     pub fn skip(&mut self) -> Read<&'a str> {
         let start = self.start();
         match self.here() {
@@ -454,7 +454,7 @@ impl<'a> Cursor<'a> {
     /// first (docs/performance.md).
     ///
     /// # Errors
-    /// [`Misfit`] when there is no object.
+    /// [`ReadError`] when there is no object.
     pub fn enter_object(&mut self) -> Read<bool> {
         if self.peek() != b'{' {
             return self.wrong("an object");
@@ -466,7 +466,7 @@ impl<'a> Cursor<'a> {
     /// The key of the next member; its value is next.
     ///
     /// # Errors
-    /// [`Misfit::Broken`].
+    /// [`ReadError::Broken`].
     pub fn key(&mut self) -> Read<Key<'a>> {
         if self.peek() != b'"' {
             return self.broken();
@@ -480,7 +480,7 @@ impl<'a> Cursor<'a> {
     /// Whether another member follows; false at the end of the object.
     ///
     /// # Errors
-    /// [`Misfit::Broken`].
+    /// [`ReadError::Broken`].
     pub fn more_members(&mut self) -> Read<bool> {
         self.more(b'}')
     }
@@ -489,7 +489,7 @@ impl<'a> Cursor<'a> {
     /// [`Cursor::more_entries`].
     ///
     /// # Errors
-    /// [`Misfit`] when there is no list.
+    /// [`ReadError`] when there is no list.
     pub fn enter_list(&mut self) -> Read<bool> {
         if self.peek() != b'[' {
             return self.wrong("a list");
@@ -501,7 +501,7 @@ impl<'a> Cursor<'a> {
     /// Whether another entry follows; false at the end of the list.
     ///
     /// # Errors
-    /// [`Misfit::Broken`].
+    /// [`ReadError::Broken`].
     pub fn more_entries(&mut self) -> Read<bool> {
         self.more(b']')
     }
@@ -578,7 +578,7 @@ mod tests {
                     .map(drop),
                 _ => json.enter_object().and_then(|_| json.key()).map(drop),
             };
-            assert_eq!(read, Err(Box::new(Misfit::Broken { offset })), "{text}");
+            assert_eq!(read, Err(Box::new(ReadError::Broken { offset })), "{text}");
         }
     }
 

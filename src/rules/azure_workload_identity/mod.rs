@@ -10,7 +10,7 @@
 
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
-use crate::engine::context::{RuleContext, Stop, Workload};
+use crate::engine::context::{ReviewError, RuleContext, Workload};
 use crate::engine::finding::{Findings, Strength, Wording};
 use crate::identity::guid::{BRACES, DASHES, DIGITS, DOMAIN_NAME, NOT_GUID, NOT_HEX, RESOURCE_ID, ZEROS};
 use crate::identity::key::USE_LABEL;
@@ -103,7 +103,7 @@ impl<'a> AzureWorkloadIdentity<'a> {
 }
 
 impl Check for AzureWorkloadIdentity<'_> {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         if let Some(pod) = context.workload() {
             return judge_pod(context, pod, findings);
         }
@@ -117,7 +117,7 @@ impl Check for AzureWorkloadIdentity<'_> {
     }
 }
 
-fn judge_pod(context: &RuleContext<'_>, pod: &Workload<'_>, findings: &mut Findings) -> Result<(), Stop> {
+fn judge_pod(context: &RuleContext<'_>, pod: &Workload<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
     let (mut has_any, mut injects) = (false, false);
     context.each_annotation(PREFIX, &mut |suffix, _, _| {
         has_any = true;

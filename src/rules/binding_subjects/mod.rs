@@ -13,7 +13,7 @@ use k8s_openapi::api::rbac::v1::RoleBinding;
 
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
-use crate::engine::context::{RuleContext, Stop};
+use crate::engine::context::{ReviewError, RuleContext};
 use crate::engine::finding::{Findings, Wording};
 use crate::matching::glob::{self, Glob};
 use crate::object::place::Place;
@@ -80,7 +80,7 @@ impl<'a> BindingSubjects<'a> {
 }
 
 impl Check for BindingSubjects<'_> {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(binding) = context.binding() else { return Ok(()) };
         let home = context.request.namespace();
         // A ClusterRoleBinding is nowhere, so no account is elsewhere.

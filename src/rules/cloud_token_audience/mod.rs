@@ -10,7 +10,7 @@ use super::cloud::{Cloud, Declared, Identities};
 use super::tokens::{self, Token};
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
-use crate::engine::context::{RuleContext, Stop};
+use crate::engine::context::{ReviewError, RuleContext};
 use crate::engine::finding::{Findings, Wording};
 use crate::matching::glob::{self, Glob};
 use crate::object::pod::Volume;
@@ -55,7 +55,7 @@ impl<'a> CloudTokenAudience<'a> {
 }
 
 impl Check for CloudTokenAudience<'_> {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(workload) = context.workload() else { return Ok(()) };
         let is_asked = |audience: &str| !audience.is_empty() && glob::any(&self.audiences, audience);
         let mut tokens = workload.spec.volumes.iter().flat_map(Volume::tokens);

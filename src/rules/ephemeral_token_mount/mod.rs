@@ -11,11 +11,11 @@ use super::legacy_token_mount::Legacy;
 use super::tokens::object_path;
 use super::{Ability, Check, Rule, kubelet_host_path, legacy_token_mount};
 use crate::admission::subject::SubjectKind;
-use crate::engine::context::{Judged, RuleContext, Stop, Workload};
+use crate::engine::context::{Judged, ReviewError, RuleContext, Workload};
 use crate::engine::finding::{Findings, Strength, Wording};
 use crate::matching::names::Names;
 use crate::object::pod::{ContainerList, Mount};
-use crate::object::view::{Misfit, Text};
+use crate::object::view::{ReadError, Text};
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
 
@@ -83,7 +83,7 @@ struct Volumes<'s> {
 }
 
 impl<'s> Volumes<'s> {
-    fn read(context: &RuleContext<'_>, pod: &'s Workload<'_>, legacy: &Legacy<'_>) -> Result<Self, Misfit> {
+    fn read(context: &RuleContext<'_>, pod: &'s Workload<'_>, legacy: &Legacy<'_>) -> Result<Self, ReadError> {
         let guarded = context.params_of(&kubelet_host_path::RULE, Guarded::read);
         let legacy = legacy.volumes(pod)?;
         let mut holds = Vec::with_capacity(pod.spec.volumes.len());
@@ -106,7 +106,7 @@ impl<'s> Volumes<'s> {
     }
 
     /// The containers that hold credentials: in a mount, or in their environment.
-    fn holders(&self, pod: &'s Workload<'_>, legacy: &Legacy<'_>) -> Result<Holders<'s>, Misfit> {
+    fn holders(&self, pod: &'s Workload<'_>, legacy: &Legacy<'_>) -> Result<Holders<'s>, ReadError> {
         let mut list = Vec::new();
         for (kind, index, container) in pod.spec.all_containers() {
             let mounts = container.mounts.iter().any(|mount| self.opened(mount).is_some());
@@ -129,7 +129,7 @@ struct Holders<'s> {
 
 impl<'s> Holders<'s> {
     /// The first one whose processes a container shares.
-    fn shared_with(&self, pod: &Workload<'_>, judged: Judged<'_>) -> Result<Option<&'s str>, Misfit> {
+    fn shared_with(&self, pod: &Workload<'_>, judged: Judged<'_>) -> Result<Option<&'s str>, ReadError> {
         if pod.spec.shares_processes() {
             let mut others = self.list.iter().filter(|(_, list, index)| (*list, *index) != (judged.list, judged.index));
             return Ok(others.next().map(|(name, ..)| *name));
@@ -154,7 +154,7 @@ impl EphemeralTokenMount {
 }
 
 impl Check for EphemeralTokenMount {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(pod) = context.pod() else { return Ok(()) };
         let legacy = context.params_of(&legacy_token_mount::RULE, Legacy::read);
         let volumes = Volumes::read(context, pod, &legacy)?;

@@ -9,7 +9,7 @@
 
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
-use crate::engine::context::{RuleContext, Stop};
+use crate::engine::context::{ReviewError, RuleContext};
 use crate::engine::finding::{Findings, Wording};
 use crate::identity::gcp_project::{DOMAIN, DOUBLED, PROJECT_ID, PROJECT_NUMBER};
 use crate::identity::gcp_service_account::{
@@ -103,7 +103,7 @@ impl GcpServiceAccountRule<'_> {
 }
 
 impl Check for GcpServiceAccountRule<'_> {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         context.each_annotation(PREFIX, &mut |suffix, value, place| match suffix {
             "gcp-service-account" => self.judge_email(value, place, findings),
             "return-principal-id-as-email" if !matches!(value, "true" | "false") => {

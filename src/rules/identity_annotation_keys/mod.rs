@@ -9,7 +9,7 @@
 
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
-use crate::engine::context::{RuleContext, Stop};
+use crate::engine::context::{ReviewError, RuleContext};
 use crate::engine::finding::{Findings, Strength, Wording};
 use crate::identity::key::{ROLE_ARN, Reading};
 use crate::settings::action::CheckAction;
@@ -66,7 +66,7 @@ impl IdentityAnnotationKeys {
 }
 
 impl Check for IdentityAnnotationKeys {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         for annotation in context.identity_annotations()? {
             let named;
             let (strength, wording, value) = match &annotation.reading {

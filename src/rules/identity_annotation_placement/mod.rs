@@ -9,7 +9,7 @@
 
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
-use crate::engine::context::{Annotation, RuleContext, Stop, Workload};
+use crate::engine::context::{Annotation, ReviewError, RuleContext, Workload};
 use crate::engine::finding::{Findings, Strength, Wording};
 use crate::identity::key::{self, On, Reading, SKIP_CONTAINERS, USE_LABEL};
 use crate::identity::skip_list;
@@ -84,7 +84,7 @@ impl IdentityAnnotationPlacement {
         pod: &Workload<'_>,
         annotation: &Annotation,
         findings: &mut Findings,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), ReviewError> {
         let list = context.text_of(annotation)?;
         let Some(skipped) = skip_list::names(&list) else {
             findings.note(context.place_of(annotation), &UNREADABLE, &[&list], self.unmatched);
@@ -114,7 +114,7 @@ impl IdentityAnnotationPlacement {
 }
 
 impl Check for IdentityAnnotationPlacement {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let aws_prefix = context.common.aws.annotation_prefix.as_str();
         for annotation in context.identity_annotations()? {
             let place = || context.place_of(annotation);

@@ -11,7 +11,7 @@
 use super::cloud::boolean;
 use super::{Ability, Check, Fix, Rule};
 use crate::admission::subject::SubjectKind;
-use crate::engine::context::{Annotation, Edit, RuleContext, Stop};
+use crate::engine::context::{Annotation, Edit, ReviewError, RuleContext};
 use crate::engine::finding::{Changes, Findings, Strength, Wording};
 use crate::identity::key::{self, AUDIENCE, ROLE_ARN, STS_REGIONAL_ENDPOINTS, TOKEN_EXPIRATION};
 use crate::matching::glob::{self, Glob};
@@ -239,7 +239,7 @@ fn option<'c>(context: &RuleContext<'_>, annotation: &'c Annotation) -> Option<&
 }
 
 impl Check for IdentityAnnotations<'_> {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let mut has_role = context.service_account().is_none();
         let mut options = Vec::new();
         for annotation in context.identity_annotations()? {
@@ -263,7 +263,12 @@ impl Check for IdentityAnnotations<'_> {
 }
 
 impl Fix for IdentityAnnotations<'_> {
-    fn fix(&self, context: &RuleContext<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
+    fn fix(
+        &self,
+        context: &RuleContext<'_>,
+        edit: &mut Edit<'_, '_>,
+        changes: &mut Changes,
+    ) -> Result<(), ReviewError> {
         let mut has_role = false;
         let mut said = Vec::new();
         for annotation in context.identity_annotations()? {
@@ -291,7 +296,7 @@ impl Fix for IdentityAnnotations<'_> {
 
 /// Writes an annotation; no other fix takes annotations out.
 #[inline(never)]
-fn set(edit: &mut Edit<'_, '_>, key: &str, value: &str) -> Result<(), Stop> {
+fn set(edit: &mut Edit<'_, '_>, key: &str, value: &str) -> Result<(), ReviewError> {
     let mut json = String::new();
     write_string(value, &mut json);
     edit.set(&ANNOTATIONS, key, &json)?;

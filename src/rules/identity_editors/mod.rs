@@ -8,7 +8,7 @@
 use super::{Ability, Check, Rule};
 use crate::admission::request::Operation;
 use crate::admission::subject::SubjectKind;
-use crate::engine::context::{RuleContext, Stop};
+use crate::engine::context::{ReviewError, RuleContext};
 use crate::engine::finding::{Findings, Wording};
 use crate::identity::key::Reading;
 use crate::matching::glob::{self, Glob};
@@ -71,7 +71,7 @@ impl<'a> IdentityEditors<'a> {
 }
 
 impl Check for IdentityEditors<'_> {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let user = context.request.user();
         // The audit scanner sends objects that are there in nobody's name.
         if context.service_account().is_none() || user.name().is_empty() {

@@ -16,7 +16,7 @@ use super::role_arn::{self, Holder, RoleRules};
 use super::tokens::object_path;
 use super::{Ability, Check, Rule, java_options};
 use crate::admission::subject::SubjectKind;
-use crate::engine::context::{Judged, RuleContext, Stop, Workload};
+use crate::engine::context::{Judged, ReviewError, RuleContext, Workload};
 use crate::engine::finding::{Findings, Wording};
 use crate::matching::names::Names;
 use crate::matching::word;
@@ -94,7 +94,7 @@ const JAVA: [(&str, &str); 2] = [(JAVA_ROLE, cloud::AWS_ROLE), ("webIdentityToke
 
 /// The properties of [`JAVA`] that a container sets, with their places and values.
 #[cold]
-fn java_properties(pod: &Workload<'_>, judged: Judged<'_>) -> Result<Vec<(&'static str, Place, String)>, Stop> {
+fn java_properties(pod: &Workload<'_>, judged: Judged<'_>) -> Result<Vec<(&'static str, Place, String)>, ReviewError> {
     let mut found = Vec::new();
     java_options::each_property(pod, judged, &JAVA.map(|(property, _)| property), &mut |place, property| {
         found.push((property.name, place, property.value.to_owned()));
@@ -114,7 +114,7 @@ impl IdentityEnv {
 }
 
 impl Check for IdentityEnv {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(pod) = context.pod() else { return Ok(()) };
         let (identities, rules) = (Identities::new(context, pod), OnceCell::new());
         let (skip_list, skipped) = (OnceCell::new(), OnceCell::new());
@@ -174,7 +174,7 @@ impl IdentityEnv {
         place: Place,
         value: &str,
         findings: &mut Findings,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), ReviewError> {
         let Judgement { context, pod, identities, rules, .. } = judgement;
         let declared = if self.is_external { Declared::Unknown } else { identities.of(Cloud::Aws)? };
         let is_half = !judgement.present.contains(&cloud::AWS_TOKEN_FILE);
@@ -191,7 +191,7 @@ impl IdentityEnv {
         position: usize,
         variable: &Env<'_>,
         findings: &mut Findings,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), ReviewError> {
         let name = variable.name.as_deref().unwrap_or_default();
         let Some((_, partners)) = PAIRS.iter().find(|(known, _)| *known == name) else { return Ok(()) };
         let is_half = !partners.iter().any(|partner| judgement.present.contains(partner));
@@ -216,7 +216,7 @@ impl IdentityEnv {
 
 impl Judgement<'_, '_> {
     /// Whether the webhook would see to this container.
-    fn is_webhooks(&self) -> Result<bool, Stop> {
+    fn is_webhooks(&self) -> Result<bool, ReviewError> {
         if self.judged.list == ContainerList::Ephemeral || self.pod.label(cloud::SKIP_LABEL)?.is_some() {
             return Ok(false);
         }
@@ -238,7 +238,7 @@ impl Judgement<'_, '_> {
         declared: (Declared<'_>, bool),
         place: Place,
         findings: &mut Findings,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), ReviewError> {
         let value = variable.literal(&|| object_path(&place))?;
         let role = WrittenRole {
             value: &value,
@@ -317,7 +317,7 @@ fn has_injected_token(
     pod: &Workload<'_>,
     judged: Judged<'_>,
     variables: &[Env<'_>],
-) -> Result<bool, Stop> {
+) -> Result<bool, ReviewError> {
     let unix = [context.common.aws.token_mount_path.as_str(), "/token"].concat();
     for (position, variable) in variables.iter().enumerate() {
         if variable.name.as_deref() == Some(cloud::AWS_TOKEN_FILE) {

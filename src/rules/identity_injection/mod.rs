@@ -14,7 +14,7 @@ use super::cloud::{
 };
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
-use crate::engine::context::{RuleContext, Stop, Workload, object_path};
+use crate::engine::context::{ReviewError, RuleContext, Workload, object_path};
 use crate::engine::finding::{Findings, Wording};
 use crate::matching::names::Names;
 use crate::object::env::{Env, Marks, named};
@@ -82,7 +82,7 @@ impl IdentityInjection {
 }
 
 impl Check for IdentityInjection {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         // Only here every webhook has had its turn.
         if context.common.phase != Phase::Validating {
             return Ok(());
@@ -125,7 +125,7 @@ impl Check for IdentityInjection {
 
 /// What a container lacks. Which order the variables come in, and what else is
 /// there, does not matter: the webhook appends to what it finds.
-fn lack(volumes: &Volumes<'_>, container: &Container<'_>, place: &Place) -> Result<Option<Lack>, Stop> {
+fn lack(volumes: &Volumes<'_>, container: &Container<'_>, place: &Place) -> Result<Option<Lack>, ReviewError> {
     if !container.env.may_hold(Marks::AWS) {
         return Ok(Some(Lack::Everything));
     }
@@ -155,7 +155,7 @@ fn has_token(
     container: &Container<'_>,
     variable: &Env<'_>,
     path: &dyn Fn() -> String,
-) -> Result<bool, Stop> {
+) -> Result<bool, ReviewError> {
     let value: Option<Text<'_>> = variable.value.read_at(&|| path() + ".env.value")?;
     let Some(value) = value.filter(|value| !value.contains("$(")) else { return Ok(true) };
     let file = unix(&value);

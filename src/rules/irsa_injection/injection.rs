@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the EKS Pod identity webhook adds, to the letter.
 
-use crate::engine::context::Stop;
+use crate::engine::context::ReviewError;
 use crate::object::env::named;
 use crate::object::json::write_string;
 use crate::object::pod::Container;
@@ -124,8 +124,8 @@ impl Injection<'_> {
     /// token. It looks at names only, and completes no pair.
     ///
     /// # Errors
-    /// [`Stop`] when the environment cannot be read.
-    pub fn env(&self, container: &Container<'_>, path: &dyn Fn() -> String) -> Result<Option<String>, Stop> {
+    /// [`ReviewError`] when the environment cannot be read.
+    pub fn env(&self, container: &Container<'_>, path: &dyn Fn() -> String) -> Result<Option<String>, ReviewError> {
         let variables = container.read_env(path)?;
         let has = |names: &[&str]| names.iter().any(|name| named(&variables, name).is_some());
         let (has_pair, has_region, has_sts) = (has(&self.way.variables), has(&REGIONS), has(&[STS]));

@@ -16,7 +16,7 @@ use super::identity_annotations::longest_lifetime;
 use super::role_arn::{self, Holder, ON_DEFAULT, RoleRules};
 use super::{Ability, Check, Fix, Rule};
 use crate::admission::subject::SubjectKind;
-use crate::engine::context::{Edit, Judged, RuleContext, Stop, Workload, object_path};
+use crate::engine::context::{Edit, Judged, ReviewError, RuleContext, Workload, object_path};
 use crate::engine::finding::{Changes, Findings, Wording};
 use crate::engine::lookup::Account;
 use crate::identity::key::{AUDIENCE as AUDIENCE_KEY, STS_REGIONAL_ENDPOINTS, TOKEN_EXPIRATION};
@@ -115,7 +115,7 @@ impl<'a> IrsaInjection<'a> {
 }
 
 impl IrsaInjection<'_> {
-    fn plan<'s>(&self, context: &RuleContext<'s>, pod: &Workload<'_>) -> Result<Plan<'s>, Stop> {
+    fn plan<'s>(&self, context: &RuleContext<'s>, pod: &Workload<'_>) -> Result<Plan<'s>, ReviewError> {
         if context.common.phase != Phase::Mutating || pod.label(SKIP_LABEL)?.is_some() {
             return Ok(Plan::Nothing);
         }
@@ -167,7 +167,7 @@ impl IrsaInjection<'_> {
 }
 
 impl Check for IrsaInjection<'_> {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(pod) = pod(context) else { return Ok(()) };
         match self.plan(context, pod)? {
             Plan::Nothing => Ok(()),
@@ -184,7 +184,12 @@ impl Check for IrsaInjection<'_> {
 }
 
 impl Fix for IrsaInjection<'_> {
-    fn fix(&self, context: &RuleContext<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
+    fn fix(
+        &self,
+        context: &RuleContext<'_>,
+        edit: &mut Edit<'_, '_>,
+        changes: &mut Changes,
+    ) -> Result<(), ReviewError> {
         let Some(pod) = pod(context) else { return Ok(()) };
         let Plan::Inject(injection) = self.plan(context, pod)? else { return Ok(()) };
         let mut in_the_way = Findings::new(RULE.id);
@@ -227,7 +232,7 @@ fn obstacles(
     pod: &Workload<'_>,
     injection: &Injection<'_>,
     findings: &mut Findings,
-) -> Result<(), Stop> {
+) -> Result<(), ReviewError> {
     let way = injection.way;
     let there = pod.spec.volume_names().position(way.volume);
     if let Some((index, volume)) = there.and_then(|index| Some((index, pod.spec.volumes.get(index)?))) {
@@ -255,8 +260,8 @@ fn obstacles(
 fn each<'s>(
     context: &RuleContext<'s>,
     pod: &'s Workload<'s>,
-    each: &mut dyn FnMut(Judged<'s>) -> Result<(), Stop>,
-) -> Result<(), Stop> {
+    each: &mut dyn FnMut(Judged<'s>) -> Result<(), ReviewError>,
+) -> Result<(), ReviewError> {
     let listed = skipped(context)?;
     let skipped = Names::from(listed.iter().map(|name| (name.as_str(), 0)).collect::<Vec<_>>());
     context.each_container(pod, &mut |judged| {
@@ -267,7 +272,7 @@ fn each<'s>(
 
 /// Whether the Pod goes to Windows nodes, as far as the webhook sees: it reads
 /// the two node labels only, neither affinity nor `spec.os`.
-fn is_windows(pod: &Workload<'_>) -> Result<bool, Stop> {
+fn is_windows(pod: &Workload<'_>) -> Result<bool, ReviewError> {
     let selector = pod.spec.node_selector;
     if !selector.may_hold("windows") {
         return Ok(false);
@@ -277,7 +282,7 @@ fn is_windows(pod: &Workload<'_>) -> Result<bool, Stop> {
 }
 
 /// The label by which EKS counts Pods with Pod Identity.
-fn label(pod: &Workload<'_>, way: &Way, edit: &mut Edit<'_, '_>) -> Result<bool, Stop> {
+fn label(pod: &Workload<'_>, way: &Way, edit: &mut Edit<'_, '_>) -> Result<bool, ReviewError> {
     const KEY: &str = "eks.amazonaws.com/pod-identity";
     if way.is_irsa() || pod.label(KEY)?.as_deref() == Some("enabled") {
         return Ok(false);

@@ -11,13 +11,13 @@
 use super::tokens::object_path;
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
-use crate::engine::context::{RuleContext, Stop, Workload};
+use crate::engine::context::{ReviewError, RuleContext, Workload};
 use crate::engine::finding::{Findings, Wording};
 use crate::matching::cut;
 use crate::matching::glob::{self, Glob};
 use crate::object::place::Place;
 use crate::object::pod::{HostPath, Volume};
-use crate::object::view::{Misfit, Text};
+use crate::object::view::{ReadError, Text};
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
 use crate::settings::reader::senseless;
@@ -149,13 +149,13 @@ impl<'a> Guarded<'a> {
     /// The path of a volume that leads to a guarded place, and that place.
     ///
     /// # Errors
-    /// [`Misfit`] when the volume cannot be read.
+    /// [`ReadError`] when the volume cannot be read.
     pub fn reached_by<'s>(
         &self,
         workload: &Workload<'_>,
         index: usize,
         volume: &Volume<'s>,
-    ) -> Result<Option<(Text<'s>, Reached)>, Misfit> {
+    ) -> Result<Option<(Text<'s>, Reached)>, ReadError> {
         if volume.host_path.text().is_none() {
             return Ok(None);
         }
@@ -335,7 +335,7 @@ impl<'a> KubeletHostPath<'a> {
 }
 
 impl Check for KubeletHostPath<'_> {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         if let Some(volume) = context.persistent_volume() {
             for (field, path) in volume.node_paths() {
                 if let Some(reached) = self.0.reached(path) {

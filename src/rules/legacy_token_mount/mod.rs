@@ -9,14 +9,14 @@
 use super::tokens::object_path;
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
-use crate::engine::context::{Judged, RuleContext, Stop, Workload};
+use crate::engine::context::{Judged, ReviewError, RuleContext, Workload};
 use crate::engine::finding::{Findings, Wording};
 use crate::matching::glob::{self, Glob};
 use crate::matching::names::Names;
 use crate::object::env::{Marks, ValueFrom};
 use crate::object::place::Place;
 use crate::object::pod::{Container, SecretName, SecretVolume, Volume, is_made_up};
-use crate::object::view::Misfit;
+use crate::object::view::ReadError;
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
 use crate::settings::reader::senseless;
@@ -90,8 +90,8 @@ impl<'a> Legacy<'a> {
     /// The legacy tokens in the volumes of a Pod.
     ///
     /// # Errors
-    /// [`Misfit`] when a volume cannot be read.
-    pub fn volumes<'s>(&self, pod: &'s Workload<'_>) -> Result<LegacyVolumes<'s>, Misfit> {
+    /// [`ReadError`] when a volume cannot be read.
+    pub fn volumes<'s>(&self, pod: &'s Workload<'_>) -> Result<LegacyVolumes<'s>, ReadError> {
         let mut secrets = Vec::new();
         for (index, volume) in pod.spec.volumes.iter().enumerate() {
             each_secret(pod, (index, volume), &mut |secret, _| {
@@ -104,8 +104,8 @@ impl<'a> Legacy<'a> {
     /// Whether a container has a legacy token in its environment.
     ///
     /// # Errors
-    /// [`Misfit`] when the environment cannot be read.
-    pub fn is_in_env(&self, pod: &Workload<'_>, judged: Judged<'_>) -> Result<bool, Misfit> {
+    /// [`ReadError`] when the environment cannot be read.
+    pub fn is_in_env(&self, pod: &Workload<'_>, judged: Judged<'_>) -> Result<bool, ReadError> {
         let mut found = false;
         self.each_env_secret(pod, judged, &mut |secret, _| found = found || self.wording(secret).is_some())?;
         Ok(found)
@@ -118,7 +118,7 @@ impl<'a> Legacy<'a> {
         pod: &Workload<'_>,
         judged: Judged<'_>,
         each: &mut dyn FnMut(&str, &dyn Fn() -> Place),
-    ) -> Result<(), Misfit> {
+    ) -> Result<(), ReadError> {
         let container = || judged.place(pod);
         let path = || object_path(&container());
         // Most environments hold no such Secret; then nothing is built.
@@ -175,7 +175,7 @@ fn each_secret(
     workload: &Workload<'_>,
     (index, volume): (usize, &Volume<'_>),
     each: &mut dyn FnMut(&str, Option<usize>),
-) -> Result<(), Misfit> {
+) -> Result<(), ReadError> {
     let place = || workload.volume_place(index, volume);
     if volume.secret.text().is_some() {
         let own: SecretVolume<'_> = volume.secret.read_at(&|| object_path(&place().field("secret")))?;
@@ -198,7 +198,7 @@ impl LegacyTokenMount<'_> {
         }
     }
 
-    fn judge_volumes(&self, workload: &Workload<'_>, findings: &mut Findings) -> Result<(), Misfit> {
+    fn judge_volumes(&self, workload: &Workload<'_>, findings: &mut Findings) -> Result<(), ReadError> {
         for (index, volume) in workload.spec.volumes.iter().enumerate() {
             each_secret(workload, (index, volume), &mut |secret, source| {
                 self.judge_secret(secret, findings, &|| {
@@ -234,7 +234,7 @@ impl<'a> LegacyTokenMount<'a> {
 }
 
 impl Check for LegacyTokenMount<'_> {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(pod) = context.pod() else { return Ok(()) };
         let legacy = if context.is_ephemeral() {
             self.0.volumes(pod)?

@@ -15,7 +15,7 @@
 
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
-use crate::engine::context::{RuleContext, Stop};
+use crate::engine::context::{ReviewError, RuleContext};
 use crate::engine::finding::{Findings, Wording};
 use crate::matching::account;
 use crate::matching::glob::{self, Glob};
@@ -137,7 +137,7 @@ fn is_own(context: &RuleContext<'_>, token: &LegacyToken) -> bool {
 }
 
 impl Check for LegacyTokenSecret<'_> {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(secret) = context.token_secret() else { return Ok(()) };
         let old = context.old_token_secret()?;
         let own = secret.legacy.as_ref().filter(|token| is_own(context, token));

@@ -9,7 +9,7 @@
 use super::tokens::{self, Token};
 use super::{Ability, Check, Fix, Rule};
 use crate::admission::subject::SubjectKind;
-use crate::engine::context::{Edit, RuleContext, Stop, Workload};
+use crate::engine::context::{Edit, ReviewError, RuleContext, Workload};
 use crate::engine::finding::{Changes, Findings, Wording};
 use crate::object::pod::{DEFAULT_LIFETIME_SECONDS, PLUGIN_LIFETIME_SECONDS};
 use crate::settings::action::{CheckAction, FixAction};
@@ -60,8 +60,8 @@ impl OneYearToken {
         &self,
         context: &RuleContext<'_>,
         workload: &'s Workload<'s>,
-        each: &mut dyn FnMut(Token<'s>, bool) -> Result<(), Stop>,
-    ) -> Result<(), Stop> {
+        each: &mut dyn FnMut(Token<'s>, bool) -> Result<(), ReviewError>,
+    ) -> Result<(), ReviewError> {
         tokens::each(context, workload, &mut |token, is_plugins| {
             let is_concerned = token.source.lifetime() == PLUGIN_LIFETIME_SECONDS
                 && (self.include_injected || !is_plugins)
@@ -72,7 +72,7 @@ impl OneYearToken {
 }
 
 impl Check for OneYearToken {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(workload) = context.workload() else { return Ok(()) };
         self.each(context, workload, &mut |token, is_plugins| {
             let wording = if is_plugins { &INJECTED } else { &HAND_WRITTEN };
@@ -83,7 +83,12 @@ impl Check for OneYearToken {
 }
 
 impl Fix for OneYearToken {
-    fn fix(&self, context: &RuleContext<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
+    fn fix(
+        &self,
+        context: &RuleContext<'_>,
+        edit: &mut Edit<'_, '_>,
+        changes: &mut Changes,
+    ) -> Result<(), ReviewError> {
         let Some(workload) = context.workload() else { return Ok(()) };
         self.each(context, workload, &mut |token, _| {
             // False where `pod-automount` took the volume, or

@@ -9,7 +9,7 @@
 
 use super::{Ability, Check, Fix, Rule};
 use crate::admission::subject::SubjectKind;
-use crate::engine::context::{Edit, RuleContext, Stop, Workload};
+use crate::engine::context::{Edit, ReviewError, RuleContext, Workload};
 use crate::engine::finding::{Changes, Findings, Wording};
 use crate::engine::lookup::Account;
 use crate::matching::glob::{self, Glob};
@@ -194,7 +194,7 @@ impl<'a> PodAutomount<'a> {
         rule
     }
 
-    fn cell(&self, context: &RuleContext<'_>, workload: &Workload<'_>) -> Result<Cell, Stop> {
+    fn cell(&self, context: &RuleContext<'_>, workload: &Workload<'_>) -> Result<Cell, ReviewError> {
         let ask = match workload.spec.automount {
             Some(false) => return Ok(Cell::Fine),
             Some(true) => Some(Ask::Field),
@@ -228,7 +228,7 @@ impl<'a> PodAutomount<'a> {
     }
 
     /// The annotation by which the Pod asks, if it has one.
-    fn annotation(&self, workload: &Workload<'_>) -> Result<Option<String>, Stop> {
+    fn annotation(&self, workload: &Workload<'_>) -> Result<Option<String>, ReviewError> {
         if self.keep_for_annotations.is_empty() {
             return Ok(None);
         }
@@ -239,7 +239,12 @@ impl<'a> PodAutomount<'a> {
         Ok(asking.map(|(key, _)| key.to_owned()))
     }
 
-    fn fix_pod(&self, workload: &Workload<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
+    fn fix_pod(
+        &self,
+        workload: &Workload<'_>,
+        edit: &mut Edit<'_, '_>,
+        changes: &mut Changes,
+    ) -> Result<(), ReviewError> {
         const SPEC: Step<'static> = Step::Key("spec");
         let spec = &workload.spec;
         edit.set(&[SPEC], FIELD, "false")?;
@@ -277,7 +282,7 @@ impl<'a> PodAutomount<'a> {
 }
 
 impl Check for PodAutomount<'_> {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(workload) = context.workload() else { return Ok(()) };
         let place = workload.spec_place().field(FIELD);
         let account = workload.spec.account();
@@ -302,7 +307,12 @@ impl Check for PodAutomount<'_> {
 }
 
 impl Fix for PodAutomount<'_> {
-    fn fix(&self, context: &RuleContext<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
+    fn fix(
+        &self,
+        context: &RuleContext<'_>,
+        edit: &mut Edit<'_, '_>,
+        changes: &mut Changes,
+    ) -> Result<(), ReviewError> {
         let Some(workload) = context.workload() else { return Ok(()) };
         if !matches!(self.cell(context, workload)?, Cell::Fixable) {
             return Ok(());

@@ -8,7 +8,7 @@
 
 use super::{Ability, Check, Rule, tokens};
 use crate::admission::subject::SubjectKind;
-use crate::engine::context::{RuleContext, Stop};
+use crate::engine::context::{ReviewError, RuleContext};
 use crate::engine::finding::{Findings, Wording};
 use crate::matching::glob::{self, Glob};
 use crate::settings::action::CheckAction;
@@ -55,7 +55,7 @@ impl<'a> ProjectedTokenAudience<'a> {
 }
 
 impl Check for ProjectedTokenAudience<'_> {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(workload) = context.workload() else { return Ok(()) };
         tokens::each(context, workload, &mut |token, is_plugins| {
             if is_plugins {

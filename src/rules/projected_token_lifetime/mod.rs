@@ -10,7 +10,7 @@
 use super::tokens::{self, Token};
 use super::{Ability, Check, Fix, Rule};
 use crate::admission::subject::SubjectKind;
-use crate::engine::context::{Edit, RuleContext, Stop, Workload};
+use crate::engine::context::{Edit, ReviewError, RuleContext, Workload};
 use crate::engine::finding::{Changes, Findings, Wording};
 use crate::object::pod::{DEFAULT_LIFETIME_SECONDS, PLUGIN_LIFETIME_SECONDS};
 use crate::settings::action::FixAction;
@@ -77,8 +77,8 @@ impl ProjectedTokenLifetime {
         &self,
         context: &RuleContext<'_>,
         workload: &'s Workload<'s>,
-        each: &mut dyn FnMut(Token<'s>, i64) -> Result<(), Stop>,
-    ) -> Result<(), Stop> {
+        each: &mut dyn FnMut(Token<'s>, i64) -> Result<(), ReviewError>,
+    ) -> Result<(), ReviewError> {
         tokens::each(context, workload, &mut |token, is_plugins| {
             let most = self.most(token.source.audience());
             if is_plugins || token.source.lifetime() <= most { Ok(()) } else { each(token, most) }
@@ -87,7 +87,7 @@ impl ProjectedTokenLifetime {
 }
 
 impl Check for ProjectedTokenLifetime {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(workload) = context.workload() else { return Ok(()) };
         self.each(context, workload, &mut |token, most| {
             let lifetime = token.source.lifetime().to_string();
@@ -98,7 +98,12 @@ impl Check for ProjectedTokenLifetime {
 }
 
 impl Fix for ProjectedTokenLifetime {
-    fn fix(&self, context: &RuleContext<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
+    fn fix(
+        &self,
+        context: &RuleContext<'_>,
+        edit: &mut Edit<'_, '_>,
+        changes: &mut Changes,
+    ) -> Result<(), ReviewError> {
         let Some(workload) = context.workload() else { return Ok(()) };
         self.each(context, workload, &mut |token, most| {
             // The one number that would make an API token last a year.

@@ -9,7 +9,7 @@
 
 use super::{Ability, Check, Rule, tokens};
 use crate::admission::subject::SubjectKind;
-use crate::engine::context::{RuleContext, Stop};
+use crate::engine::context::{ReviewError, RuleContext};
 use crate::engine::finding::{Findings, Wording};
 use crate::object::pod::PLUGIN_VOLUME_PREFIX;
 use crate::settings::action::CheckAction;
@@ -50,7 +50,7 @@ impl ReservedVolumeName {
 }
 
 impl Check for ReservedVolumeName {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(workload) = context.workload() else { return Ok(()) };
         for (index, volume) in workload.spec.volumes.iter().enumerate() {
             let name = volume.name.as_deref().unwrap_or_default();

@@ -15,7 +15,7 @@ pub use role_rules::{Holder, Refusal, RoleRules};
 
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
-use crate::engine::context::{RuleContext, Stop};
+use crate::engine::context::{ReviewError, RuleContext};
 use crate::engine::finding::{Findings, Wording};
 use crate::identity::key::{self, ECR_KEY, ROLE_ARN};
 use crate::identity::mistake;
@@ -201,7 +201,7 @@ impl<'a> RoleArnRule<'a> {
 }
 
 impl Check for RoleArnRule<'_> {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         if context.service_account().is_none() {
             return Ok(());
         }

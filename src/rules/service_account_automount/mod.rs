@@ -14,7 +14,7 @@
 use super::{Ability, Check, Fix, Rule};
 use crate::admission::request::Operation;
 use crate::admission::subject::SubjectKind;
-use crate::engine::context::{Edit, RuleContext, Stop};
+use crate::engine::context::{Edit, ReviewError, RuleContext};
 use crate::engine::finding::{Changes, Findings, Strength, Wording};
 use crate::matching::account;
 use crate::matching::glob::Glob;
@@ -126,7 +126,7 @@ impl<'a> ServiceAccountAutomount<'a> {
         }
     }
 
-    fn cell(&self, context: &RuleContext<'_>, account: &ServiceAccount<'_>) -> Result<Cell, Stop> {
+    fn cell(&self, context: &RuleContext<'_>, account: &ServiceAccount<'_>) -> Result<Cell, ReviewError> {
         if account.automount == Some(false) || is_openshifts(context) {
             return Ok(Cell::Fine);
         }
@@ -164,7 +164,7 @@ impl<'a> ServiceAccountAutomount<'a> {
 }
 
 impl Check for ServiceAccountAutomount<'_> {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(account) = context.service_account() else { return Ok(()) };
         let (wording, strength) = match self.cell(context, account)? {
             Cell::Fine => return Ok(()),
@@ -177,7 +177,12 @@ impl Check for ServiceAccountAutomount<'_> {
 }
 
 impl Fix for ServiceAccountAutomount<'_> {
-    fn fix(&self, context: &RuleContext<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
+    fn fix(
+        &self,
+        context: &RuleContext<'_>,
+        edit: &mut Edit<'_, '_>,
+        changes: &mut Changes,
+    ) -> Result<(), ReviewError> {
         let Some(account) = context.service_account() else { return Ok(()) };
         if let Cell::Fixable(..) = self.cell(context, account)? {
             edit.set(&[], FIELD, "false")?;

@@ -12,12 +12,12 @@ use super::cloud::{Cloud, Declared, Identities};
 use super::tokens::object_path;
 use super::{Ability, Check, Rule, java_options};
 use crate::admission::subject::SubjectKind;
-use crate::engine::context::{Judged, RuleContext, Stop, Workload};
+use crate::engine::context::{Judged, ReviewError, RuleContext, Workload};
 use crate::engine::finding::{Findings, Wording};
 use crate::matching::glob::{self, Glob};
 use crate::matching::names::Names;
 use crate::object::env::{Env, Marks};
-use crate::object::view::Misfit;
+use crate::object::view::ReadError;
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
 use crate::settings::reader::senseless;
@@ -121,7 +121,7 @@ impl<'a> StaticCredentials<'a> {
         (pod, identities): (&Workload<'_>, &Identities<'_, '_>),
         judged: Judged<'_>,
         findings: &mut Findings,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), ReviewError> {
         let variables = judged.container.read_env(&|| object_path(&judged.place(pod)))?;
         let written = if self.allow_references { written(&variables) } else { Names::default() };
         for (position, variable) in variables.iter().enumerate() {
@@ -157,7 +157,7 @@ impl<'a> StaticCredentials<'a> {
         pod: &Workload<'_>,
         judged: Judged<'_>,
         findings: &mut Findings,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), ReviewError> {
         let variables = judged.container.read_env(&|| object_path(&judged.place(pod)))?;
         let written = if self.allow_references { written(&variables) } else { Names::default() };
         java_options::each_property(pod, judged, &JAVA_PROPERTIES, &mut |place, property| {
@@ -171,7 +171,7 @@ impl<'a> StaticCredentials<'a> {
 
     /// The keys of a Secret are not seen here. With a prefix that only names of
     /// credentials begin with, it can be told what they are for.
-    fn judge_env_from(pod: &Workload<'_>, judged: Judged<'_>, findings: &mut Findings) -> Result<(), Misfit> {
+    fn judge_env_from(pod: &Workload<'_>, judged: Judged<'_>, findings: &mut Findings) -> Result<(), ReadError> {
         let objects = judged.container.read_env_from(&|| object_path(&judged.place(pod)))?;
         for (position, object) in objects.iter().enumerate() {
             let prefix = object.prefix.as_deref().unwrap_or_default();
@@ -187,7 +187,7 @@ impl<'a> StaticCredentials<'a> {
 }
 
 impl Check for StaticCredentials<'_> {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(pod) = context.pod() else { return Ok(()) };
         let identities = Identities::new(context, pod);
         context.each_container(pod, &mut |judged| {
@@ -210,9 +210,9 @@ impl Check for StaticCredentials<'_> {
 
 /// Whether the account has an identity that these keys make useless. Only the
 /// words depend on it: a look-up that fails is no reason to refuse the Pod.
-fn has_identity(identities: &Identities<'_, '_>, cloud: Cloud) -> Result<bool, Stop> {
+fn has_identity(identities: &Identities<'_, '_>, cloud: Cloud) -> Result<bool, ReviewError> {
     match identities.of(cloud) {
-        Err(Stop::LookupFailed { .. }) => Ok(false),
+        Err(ReviewError::LookupFailed { .. }) => Ok(false),
         declared => Ok(matches!(declared?, Declared::Identity(_))),
     }
 }

@@ -9,7 +9,7 @@ use super::cloud::{self, Cloud, Declared};
 use super::tokens::{self, ApiToken, object_path};
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
-use crate::engine::context::{RuleContext, Stop, Workload};
+use crate::engine::context::{ReviewError, RuleContext, Workload};
 use crate::engine::finding::{Findings, Wording};
 use crate::object::env::Marks;
 use crate::settings::action::CheckAction;
@@ -46,7 +46,7 @@ impl TokenAndCloudRole {
 }
 
 impl Check for TokenAndCloudRole {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(workload) = context.workload() else { return Ok(()) };
         let Some(token) = tokens::api_token(context, workload)? else { return Ok(()) };
         let role = match role_in_env(context, workload)? {
@@ -66,7 +66,7 @@ impl Check for TokenAndCloudRole {
     }
 }
 
-fn role_in_env(context: &RuleContext<'_>, workload: &Workload<'_>) -> Result<Option<String>, Stop> {
+fn role_in_env(context: &RuleContext<'_>, workload: &Workload<'_>) -> Result<Option<String>, ReviewError> {
     let mut role = None;
     context.each_container(workload, &mut |judged| {
         let container = judged.container;
@@ -83,7 +83,7 @@ fn role_in_env(context: &RuleContext<'_>, workload: &Workload<'_>) -> Result<Opt
     Ok(role)
 }
 
-fn role_of_account(context: &RuleContext<'_>, workload: &Workload<'_>) -> Result<Option<String>, Stop> {
+fn role_of_account(context: &RuleContext<'_>, workload: &Workload<'_>) -> Result<Option<String>, ReviewError> {
     for cloud in Cloud::ALL {
         if let Declared::Identity(_) = cloud::declared(context, workload, cloud)? {
             return Ok(Some([&cloud.key(context.common), " of account ", workload.spec.account()].concat()));

@@ -11,7 +11,7 @@
 use super::{Ability, Check, Fix, Rule};
 use crate::admission::request::User;
 use crate::admission::subject::SubjectKind;
-use crate::engine::context::{Edit, RuleContext, Stop};
+use crate::engine::context::{Edit, ReviewError, RuleContext};
 use crate::engine::finding::{Changes, Findings, Wording};
 use crate::matching::glob::{self, Glob};
 use crate::object::edit::Step;
@@ -146,7 +146,7 @@ impl<'a> TokenRequest<'a> {
 }
 
 impl Check for TokenRequest<'_> {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), Stop> {
+    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(request) = judged(context) else { return Ok(()) };
         let unsaid = TokenRequestSpec::default();
         let spec = request.spec.as_ref().unwrap_or(&unsaid);
@@ -175,7 +175,12 @@ impl Check for TokenRequest<'_> {
 }
 
 impl Fix for TokenRequest<'_> {
-    fn fix(&self, context: &RuleContext<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), Stop> {
+    fn fix(
+        &self,
+        context: &RuleContext<'_>,
+        edit: &mut Edit<'_, '_>,
+        changes: &mut Changes,
+    ) -> Result<(), ReviewError> {
         let Some(spec) = judged(context).and_then(|request| request.spec.as_ref()) else { return Ok(()) };
         let seconds = seconds(spec);
         let Some(lower) = self.lower(seconds) else { return Ok(()) };
