@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
-use super::finding::Strength;
+use super::finding::MaxSeverity;
 use super::lookup::{Account, Lookup};
 use super::plan;
 use crate::admission::request::{Operation, Request};
@@ -428,8 +428,8 @@ impl<'s> RuleContext<'s> {
     /// The strength of a finding about annotations: on a Pod a warning at the
     /// most, because a workload that runs must survive the drain of its node.
     #[must_use]
-    pub fn spared_on_pods(&self, strength: Strength) -> Strength {
-        if self.workload().is_some_and(|workload| !workload.is_template) { Strength::Warning } else { strength }
+    pub fn spared_on_pods(&self, severity: MaxSeverity) -> MaxSeverity {
+        if self.workload().is_some_and(|workload| !workload.is_template) { MaxSeverity::Warning } else { severity }
     }
 
     /// The accounts that exemptions compare, namespace and name.

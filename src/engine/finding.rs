@@ -35,7 +35,7 @@ pub fn fill(template: &str, values: &[String], f: &mut impl fmt::Write) -> fmt::
 
 /// How far a finding can go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Strength {
+pub enum MaxSeverity {
     /// As far as the rule's action.
     Action,
     /// A warning at the most.
@@ -44,7 +44,7 @@ pub enum Strength {
     Notice,
 }
 
-impl Strength {
+impl MaxSeverity {
     /// The words of parameters that choose it.
     pub const WORDS: &'static [&'static str] = &["allow", "warn", "reject"];
 
@@ -119,7 +119,7 @@ pub struct Finding {
     /// What.
     pub remark: Remark,
     /// How far it can go.
-    pub strength: Strength,
+    pub severity: MaxSeverity,
 }
 
 /// The findings of one rule.
@@ -140,19 +140,19 @@ impl Findings {
     /// that the wording takes is never shown, and only tells findings apart.
     #[inline(never)]
     pub fn add(&mut self, place: Place, wording: &'static Wording, values: &[&str]) {
-        self.note(place, wording, values, Strength::Action);
+        self.note(place, wording, values, MaxSeverity::Action);
     }
 
     /// Notes a finding that is a warning at the most.
     #[inline(never)]
     pub fn warn(&mut self, place: Place, wording: &'static Wording, values: &[&str]) {
-        self.note(place, wording, values, Strength::Warning);
+        self.note(place, wording, values, MaxSeverity::Warning);
     }
 
     /// Notes a finding that goes as far as its rule has worked out.
-    pub fn note(&mut self, place: Place, wording: &'static Wording, values: &[&str], strength: Strength) {
+    pub fn note(&mut self, place: Place, wording: &'static Wording, values: &[&str], severity: MaxSeverity) {
         let remark = Remark { rule: self.rule, place, wording, values: values.iter().map(|&v| v.to_owned()).collect() };
-        self.list.push(Finding { remark, strength });
+        self.list.push(Finding { remark, severity });
     }
 
     /// The findings.

@@ -29,7 +29,7 @@ use crate::object::view::{self, Raw, ReadError, Strings};
 use crate::settings::reader::Problems;
 use crate::settings::{Phase, Settings, Templates, TreatWarnAs};
 use context::{Edit, OBJECT, ReviewError, RuleContext, Target};
-use finding::{Changes, Finding, Findings, Remark, Strength};
+use finding::{Changes, Finding, Findings, MaxSeverity, Remark};
 use lookup::Lookup;
 use plan::{Level, Planned};
 
@@ -398,10 +398,10 @@ impl Review<'_> {
         let known = Names::of(known.iter().map(String::as_str));
         for (level, finding) in opinion.findings {
             let strict = self.settings.common.treat_warn_as == TreatWarnAs::Reject;
-            let rejects = match finding.strength {
-                Strength::Action => level == Level::Reject || strict,
-                Strength::Warning => strict,
-                Strength::Notice => false,
+            let rejects = match finding.severity {
+                MaxSeverity::Action => level == Level::Reject || strict,
+                MaxSeverity::Warning => strict,
+                MaxSeverity::Notice => false,
             };
             if rejects && (old.is_empty() || !known.has(&finding.remark.identity())) {
                 rejections.push(finding.remark);

@@ -11,7 +11,7 @@
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::engine::context::{ReviewError, RuleContext, Workload};
-use crate::engine::finding::{Findings, Strength, Wording};
+use crate::engine::finding::{Findings, MaxSeverity, Wording};
 use crate::identity::guid::{BRACES, DASHES, DIGITS, DOMAIN_NAME, NOT_GUID, NOT_HEX, RESOURCE_ID, ZEROS};
 use crate::identity::key::USE_LABEL;
 use crate::identity::{Guid, flaw, mistake};
@@ -136,8 +136,8 @@ fn judge_pod(context: &RuleContext<'_>, pod: &Workload<'_>, findings: &mut Findi
             INJECT if value != "true" => (&INJECTS, false),
             _ => return,
         };
-        let strength = if is_asked && matters { Strength::Action } else { Strength::Warning };
-        findings.note(place, wording, &[value], strength);
+        let severity = if is_asked && matters { MaxSeverity::Action } else { MaxSeverity::Warning };
+        findings.note(place, wording, &[value], severity);
     })?;
     Ok(())
 }

@@ -12,7 +12,7 @@ use super::tokens::object_path;
 use super::{Ability, Check, Rule, kubelet_host_path, legacy_token_mount};
 use crate::admission::subject::SubjectKind;
 use crate::engine::context::{Judged, ReviewError, RuleContext, Workload};
-use crate::engine::finding::{Findings, Strength, Wording};
+use crate::engine::finding::{Findings, MaxSeverity, Wording};
 use crate::matching::names::Names;
 use crate::object::pod::{ContainerList, Mount};
 use crate::object::view::{ReadError, Text};
@@ -176,11 +176,11 @@ impl Check for EphemeralTokenMount {
                     Holds::HostPath(path, reached) => findings.add(place, &HOST_PATH, &[path, reached.what]),
                 }
             }
-            let strength = if self.targets == Targets::Reject { Strength::Action } else { Strength::Warning };
+            let severity = if self.targets == Targets::Reject { MaxSeverity::Action } else { MaxSeverity::Warning };
             if sees_node {
-                findings.note(judged.place(pod), &HOST_PID, &[], strength);
+                findings.note(judged.place(pod), &HOST_PID, &[], severity);
             } else if let Some(target) = holders.shared_with(pod, judged)? {
-                findings.note(judged.place(pod), &SHARES, &[target], strength);
+                findings.note(judged.place(pod), &SHARES, &[target], severity);
             }
             Ok(())
         })

@@ -10,7 +10,7 @@
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::engine::context::{ReviewError, RuleContext};
-use crate::engine::finding::{Findings, Strength, Wording};
+use crate::engine::finding::{Findings, MaxSeverity, Wording};
 use crate::identity::key::{ROLE_ARN, Reading};
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
@@ -28,13 +28,13 @@ pub static RULE: Rule = Rule {
 static PARAMS: [Param; 2] = [
     Param {
         name: "unknownKeys",
-        kind: Kind::Choice(Strength::WORDS),
+        kind: Kind::Choice(MaxSeverity::WORDS),
         default: r#""warn""#,
         doc: for_people("what any other key under a prefix of AWS, GKE or Azure leads to"),
     },
     Param {
         name: "legacyKeys",
-        kind: Kind::Choice(Strength::WORDS),
+        kind: Kind::Choice(MaxSeverity::WORDS),
         default: r#""warn""#,
         doc: for_people("what keys of kiam and kube2iam lead to (`iam.amazonaws.com/*`)"),
     },
@@ -54,14 +54,17 @@ static LEGACY: Wording = Wording {
 };
 
 pub(super) struct IdentityAnnotationKeys {
-    unknown: Option<Strength>,
-    legacy: Option<Strength>,
+    unknown: Option<MaxSeverity>,
+    legacy: Option<MaxSeverity>,
 }
 
 impl IdentityAnnotationKeys {
     pub(super) fn new(params: &mut Params<'_, '_>) -> Self {
         let [unknown, legacy] = &PARAMS;
-        Self { unknown: Strength::chosen(params.choice(unknown)), legacy: Strength::chosen(params.choice(legacy)) }
+        Self {
+            unknown: MaxSeverity::chosen(params.choice(unknown)),
+            legacy: MaxSeverity::chosen(params.choice(legacy)),
+        }
     }
 }
 
@@ -69,10 +72,10 @@ impl Check for IdentityAnnotationKeys {
     fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         for annotation in context.identity_annotations()? {
             let named;
-            let (strength, wording, value) = match &annotation.reading {
+            let (severity, wording, value) = match &annotation.reading {
                 Reading::Other | Reading::Known(_) | Reading::Label => continue,
-                Reading::Near(meant) => (Some(Strength::Action), &NEAR, meant),
-                Reading::Elsewhere(meant) => (Some(Strength::Action), &ELSEWHERE, meant),
+                Reading::Near(meant) => (Some(MaxSeverity::Action), &NEAR, meant),
+                Reading::Elsewhere(meant) => (Some(MaxSeverity::Action), &ELSEWHERE, meant),
                 Reading::Unknown(family) => {
                     named = family.suffixes();
                     (self.unknown, &UNKNOWN, &named)
@@ -82,8 +85,8 @@ impl Check for IdentityAnnotationKeys {
                     (self.legacy, &LEGACY, &named)
                 }
             };
-            if let Some(strength) = strength {
-                findings.note(context.place_of(annotation), wording, &[value], context.spared_on_pods(strength));
+            if let Some(severity) = severity {
+                findings.note(context.place_of(annotation), wording, &[value], context.spared_on_pods(severity));
             }
         }
         Ok(())

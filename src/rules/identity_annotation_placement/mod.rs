@@ -10,7 +10,7 @@
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::engine::context::{Annotation, ReviewError, RuleContext, Workload};
-use crate::engine::finding::{Findings, Strength, Wording};
+use crate::engine::finding::{Findings, MaxSeverity, Wording};
 use crate::identity::key::{self, On, Reading, SKIP_CONTAINERS, USE_LABEL};
 use crate::identity::skip_list;
 use crate::matching::names::Names;
@@ -67,13 +67,13 @@ static UNMATCHED: Wording = Wording {
 };
 
 pub(super) struct IdentityAnnotationPlacement {
-    unmatched: Strength,
+    unmatched: MaxSeverity,
 }
 
 impl IdentityAnnotationPlacement {
     pub(super) fn new(params: &mut Params<'_, '_>) -> Self {
         let is_rejected = params.choice(&PARAMS[0]) == "reject";
-        Self { unmatched: if is_rejected { Strength::Action } else { Strength::Warning } }
+        Self { unmatched: if is_rejected { MaxSeverity::Action } else { MaxSeverity::Warning } }
     }
 
     /// What the webhook reads in a list of containers to be skipped.
@@ -118,14 +118,14 @@ impl Check for IdentityAnnotationPlacement {
         let aws_prefix = context.common.aws.annotation_prefix.as_str();
         for annotation in context.identity_annotations()? {
             let place = || context.place_of(annotation);
-            let strength = context.spared_on_pods(Strength::Action);
+            let severity = context.spared_on_pods(MaxSeverity::Action);
             match (&annotation.reading, context.workload()) {
                 (Reading::Label, _) => findings.warn(place(), &NO_ANNOTATION, &[]),
                 (Reading::Known(known), Some(pod)) if known.on == On::Account => {
-                    findings.note(place(), &ON_POD, &[pod.spec.account()], strength);
+                    findings.note(place(), &ON_POD, &[pod.spec.account()], severity);
                 }
                 (Reading::Known(known), None) if known.on == On::Pod => {
-                    findings.note(place(), &ON_ACCOUNT, &[], strength);
+                    findings.note(place(), &ON_ACCOUNT, &[], severity);
                 }
                 (_, Some(pod)) if key::suffix(&annotation.key, aws_prefix) == Some(SKIP_CONTAINERS) => {
                     self.judge_skips(context, pod, annotation, findings)?;

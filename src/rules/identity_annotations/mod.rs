@@ -12,7 +12,7 @@ use super::cloud::boolean;
 use super::{Ability, Check, Fix, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::engine::context::{Annotation, Edit, ReviewError, RuleContext};
-use crate::engine::finding::{Changes, Findings, Strength, Wording};
+use crate::engine::finding::{Changes, Findings, MaxSeverity, Wording};
 use crate::identity::key::{self, AUDIENCE, ROLE_ARN, STS_REGIONAL_ENDPOINTS, TOKEN_EXPIRATION};
 use crate::matching::glob::{self, Glob};
 use crate::object::edit::Step;
@@ -67,7 +67,7 @@ static PARAMS: [Param; 4] = [
     },
     Param {
         name: "optionsWithoutRole",
-        kind: Kind::Choice(Strength::WORDS),
+        kind: Kind::Choice(MaxSeverity::WORDS),
         default: r#""warn""#,
         doc: for_people(
             "what options on an account without a `role-arn` lead to; with EKS Pod Identity some of them have an effect",
@@ -144,7 +144,7 @@ pub fn longest_lifetime(context: &RuleContext<'_>) -> i64 {
 pub(super) struct IdentityAnnotations<'a> {
     audiences: Vec<Glob<'a>>,
     most: i64,
-    without_role: Option<Strength>,
+    without_role: Option<MaxSeverity>,
     /// Suffix and value.
     defaults: Vec<(&'static str, String)>,
 }
@@ -155,7 +155,7 @@ impl<'a> IdentityAnnotations<'a> {
         let mut rule = Self {
             audiences: params.globs(audiences),
             most: params.seconds(most),
-            without_role: Strength::chosen(params.choice(without_role)),
+            without_role: MaxSeverity::chosen(params.choice(without_role)),
             defaults: Vec::new(),
         };
         params.map(defaults, &mut |params| rule.read_defaults(params));
@@ -252,10 +252,10 @@ impl Check for IdentityAnnotations<'_> {
                 }
             }
         }
-        if let (false, Some(strength)) = (has_role, self.without_role) {
+        if let (false, Some(severity)) = (has_role, self.without_role) {
             let role = [context.common.aws.annotation_prefix.as_str(), "/", ROLE_ARN].concat();
             for place in options {
-                findings.note(place, &WITHOUT_ROLE, &[&role], strength);
+                findings.note(place, &WITHOUT_ROLE, &[&role], severity);
             }
         }
         Ok(())

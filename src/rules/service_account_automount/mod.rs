@@ -15,7 +15,7 @@ use super::{Ability, Check, Fix, Rule};
 use crate::admission::request::Operation;
 use crate::admission::subject::SubjectKind;
 use crate::engine::context::{Edit, ReviewError, RuleContext};
-use crate::engine::finding::{Changes, Findings, Strength, Wording};
+use crate::engine::finding::{Changes, Findings, MaxSeverity, Wording};
 use crate::matching::account;
 use crate::matching::glob::Glob;
 use crate::object::place::Place;
@@ -108,9 +108,9 @@ enum Cell {
     /// Nothing.
     Fine,
     /// It says `true`, and a fix never overrides what a user wrote.
-    True(&'static Wording, Strength),
+    True(&'static Wording, MaxSeverity),
     /// Nothing is set, and `false` can be.
-    Fixable(&'static Wording, Strength),
+    Fixable(&'static Wording, MaxSeverity),
     /// Nothing is set, and setting it could break Pods that run.
     Unset(&'static Wording),
 }
@@ -142,12 +142,12 @@ impl<'a> ServiceAccountAutomount<'a> {
             // A rejection would leave a namespace without its account. The audit
             // names no user: its rejection is a line in a report.
             let makes_default = is_default && !context.request.user().name().is_empty();
-            return Ok(Cell::Fixable(wording, if makes_default { Strength::Notice } else { Strength::Action }));
+            return Ok(Cell::Fixable(wording, if makes_default { MaxSeverity::Notice } else { MaxSeverity::Action }));
         }
         if is_default && context.old_service_account()?.is_some_and(|old| old.automount == Some(false)) {
-            return Ok(Cell::Fixable(&NO_LONGER_FALSE, Strength::Action));
+            return Ok(Cell::Fixable(&NO_LONGER_FALSE, MaxSeverity::Action));
         }
-        Ok(if self.fix_on_update { Cell::Fixable(wording, Strength::Action) } else { Cell::Unset(wording) })
+        Ok(if self.fix_on_update { Cell::Fixable(wording, MaxSeverity::Action) } else { Cell::Unset(wording) })
     }
 
     fn explicit_true(&self, context: &RuleContext<'_>, is_default: bool) -> Cell {
@@ -155,10 +155,10 @@ impl<'a> ServiceAccountAutomount<'a> {
             return Cell::Fine;
         }
         match self.explicit_true {
-            _ if is_default => Cell::True(&TRUE_ON_DEFAULT, Strength::Action),
+            _ if is_default => Cell::True(&TRUE_ON_DEFAULT, MaxSeverity::Action),
             "allow" => Cell::Fine,
-            "warn" => Cell::True(&TRUE, Strength::Warning),
-            _ => Cell::True(&TRUE, Strength::Action),
+            "warn" => Cell::True(&TRUE, MaxSeverity::Warning),
+            _ => Cell::True(&TRUE, MaxSeverity::Action),
         }
     }
 }
@@ -166,12 +166,12 @@ impl<'a> ServiceAccountAutomount<'a> {
 impl Check for ServiceAccountAutomount<'_> {
     fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(account) = context.service_account() else { return Ok(()) };
-        let (wording, strength) = match self.cell(context, account)? {
+        let (wording, severity) = match self.cell(context, account)? {
             Cell::Fine => return Ok(()),
-            Cell::True(wording, strength) | Cell::Fixable(wording, strength) => (wording, strength),
-            Cell::Unset(wording) => (wording, Strength::Warning),
+            Cell::True(wording, severity) | Cell::Fixable(wording, severity) => (wording, severity),
+            Cell::Unset(wording) => (wording, MaxSeverity::Warning),
         };
-        findings.note(Place::at(FIELD), wording, &[context.known_name()], strength);
+        findings.note(Place::at(FIELD), wording, &[context.known_name()], severity);
         Ok(())
     }
 }
