@@ -19,6 +19,6 @@ fuzz_target!(|text: &str| {
             assert!(!path.starts_with("role/") && !path.contains(':') && path.is_ascii(), "{text}");
             assert!(path.split('/').all(|segment| !segment.is_empty()), "{text}");
         }
-        Err(mistakes) => assert!(!mistakes.is_empty() && mistakes.iter().all(|mistake| !mistake.to_string().is_empty())),
+        Err(mistakes) => assert!(!mistakes.is_empty() && mistakes.iter().all(|role_arn_error| !role_arn_error.to_string().is_empty())),
     }
 });

@@ -56,7 +56,7 @@ pub fn review(payload: &[u8], cluster: &dyn Cluster) -> Verdict {
     }
     let lookup = Lookup::new(cluster, settings.common.lookup, request.namespace());
     let review = Review { request, settings: &settings, subject: &subject, lookup: &lookup };
-    let mut verdict = review.verdict(rules, pod).unwrap_or_else(|error| rejection_of_error(&error));
+    let mut verdict = review.verdict(rules, pod).unwrap_or_else(|error| rejected_for(&error));
     if lookup.is_not_granted() {
         verdict.audit.push(("lookup", "not-granted".to_owned()));
     }
@@ -85,7 +85,7 @@ fn unreadable(error: &ReadError) -> Verdict {
     Verdict::rejected(Code::BadRequest, format!("{POLICY}: the request cannot be read: {error}"))
 }
 
-fn rejection_of_error(error: &ReviewError) -> Verdict {
+fn rejected_for(error: &ReviewError) -> Verdict {
     match error {
         ReviewError::ReadError(error) => unreadable(error),
         ReviewError::CannotChange => {

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::mistake::RoleError;
+use super::role_arn_error::RoleArnError;
 
 /// The id of an AWS account: 12 digits, of which the first may be zero.
 /// <https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-identifiers.html>
@@ -20,20 +20,24 @@ impl AccountId {
 }
 
 impl FromStr for AccountId {
-    type Err = RoleError;
+    type Err = RoleArnError;
 
-    fn from_str(text: &str) -> Result<Self, RoleError> {
+    fn from_str(text: &str) -> Result<Self, RoleArnError> {
         if text.is_empty() {
-            return Err(RoleError::NoAccount);
+            return Err(RoleArnError::NoAccount);
         }
         if text.bytes().all(|byte| byte.is_ascii_digit()) {
             let digits = text.len();
-            return text.as_bytes().try_into().map(Self).map_err(|_| RoleError::AccountDigits { digits });
+            return text.as_bytes().try_into().map(Self).map_err(|_| RoleArnError::AccountDigits { digits });
         }
         // As the console writes it: 1234-5678-9012.
         let is_dashed = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
             && text.bytes().filter(u8::is_ascii_digit).count() == 12;
-        Err(if is_dashed { RoleError::AccountDashes } else { RoleError::AccountLetters { account: text.to_owned() } })
+        Err(if is_dashed {
+            RoleArnError::AccountDashes
+        } else {
+            RoleArnError::AccountLetters { account: text.to_owned() }
+        })
     }
 }
 
@@ -47,7 +51,7 @@ impl fmt::Display for AccountId {
 mod tests {
     use super::*;
 
-    fn mistake(text: &str) -> String {
+    fn role_arn_error(text: &str) -> String {
         text.parse::<AccountId>().unwrap_err().to_string()
     }
 
@@ -63,43 +67,43 @@ mod tests {
 
     #[test]
     fn eleven_digits() {
-        assert_eq!(mistake("12345678901"), "account id has 11 digits, must have 12");
+        assert_eq!(role_arn_error("12345678901"), "account id has 11 digits, must have 12");
     }
 
     #[test]
     fn thirteen_digits() {
-        assert_eq!(mistake("1234567890123"), "account id has 13 digits, must have 12");
+        assert_eq!(role_arn_error("1234567890123"), "account id has 13 digits, must have 12");
     }
 
     #[test]
     fn no_digits() {
-        assert_eq!(mistake(""), "has no account id; write its 12 digits between iam:: and :role/");
+        assert_eq!(role_arn_error(""), "has no account id; write its 12 digits between iam:: and :role/");
     }
 
     #[test]
     fn dashes_as_in_the_console() {
-        assert_eq!(mistake("1234-5678-9012"), "account id has dashes; write its 12 digits alone");
+        assert_eq!(role_arn_error("1234-5678-9012"), "account id has dashes; write its 12 digits alone");
     }
 
     #[test]
     fn dashes_are_not_all_that_is_wrong() {
         for text in ["1234-5678-901x", "1234-5678-9012x", "1234-5678-901"] {
-            assert_eq!(text.parse::<AccountId>(), Err(RoleError::AccountLetters { account: text.to_owned() }));
+            assert_eq!(text.parse::<AccountId>(), Err(RoleArnError::AccountLetters { account: text.to_owned() }));
         }
     }
 
     #[test]
     fn letters() {
-        assert_eq!(mistake("12345678901O"), "account id is 12345678901O, must be 12 digits");
+        assert_eq!(role_arn_error("12345678901O"), "account id is 12345678901O, must be 12 digits");
     }
 
     #[test]
     fn an_alias() {
-        assert_eq!(mistake("my-company"), "account id is my-company, must be 12 digits");
+        assert_eq!(role_arn_error("my-company"), "account id is my-company, must be 12 digits");
     }
 
     #[test]
     fn digits_of_other_scripts() {
-        assert_eq!(mistake("١٢٣٤٥٦٧٨٩٠١٢"), "account id is ١٢٣٤٥٦٧٨٩٠١٢, must be 12 digits");
+        assert_eq!(role_arn_error("١٢٣٤٥٦٧٨٩٠١٢"), "account id is ١٢٣٤٥٦٧٨٩٠١٢, must be 12 digits");
     }
 }

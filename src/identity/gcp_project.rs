@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::flaw::{Flaw, split};
+use super::error::{IdentityError, split};
 use crate::engine::finding::Wording;
 use crate::settings::dns;
 
@@ -44,24 +44,24 @@ impl<'t> GcpProject<'t> {
     /// # Errors
     /// What is wrong with it.
     #[inline(never)]
-    pub fn in_email(text: &'t str) -> Result<Self, Flaw<'t>> {
+    pub fn in_email(text: &'t str) -> Result<Self, IdentityError<'t>> {
         match split(text, b'.') {
             None => Self::new(text, ""),
-            Some((id, "")) => Err(Flaw::of(id, &DOMAIN)),
+            Some((id, "")) => Err(IdentityError::of(id, &DOMAIN)),
             Some((id, domain)) => Self::new(id, domain),
         }
     }
 
     #[inline(never)]
-    fn new(id: &'t str, domain: &'t str) -> Result<Self, Flaw<'t>> {
+    fn new(id: &'t str, domain: &'t str) -> Result<Self, IdentityError<'t>> {
         if is_number(id) {
-            Err(Flaw::of(id, &PROJECT_NUMBER))
+            Err(IdentityError::of(id, &PROJECT_NUMBER))
         } else if !is_id(id) && !is_googles(id) {
-            Err(Flaw::of(id, &PROJECT_ID))
+            Err(IdentityError::of(id, &PROJECT_ID))
         } else if domain.ends_with("gserviceaccount.com") {
-            Err(Flaw::new(&DOUBLED))
+            Err(IdentityError::new(&DOUBLED))
         } else if !domain.is_empty() && !dns::is_subdomain(domain) {
-            Err(Flaw::of(id, &DOMAIN))
+            Err(IdentityError::of(id, &DOMAIN))
         } else {
             Ok(Self { id, domain })
         }
@@ -71,13 +71,13 @@ impl<'t> GcpProject<'t> {
 /// As `gcloud` writes it: an id, `example.com:id`, or a number. `id.example.com`
 /// is fine too.
 impl<'t> TryFrom<&'t str> for GcpProject<'t> {
-    type Error = Flaw<'t>;
+    type Error = IdentityError<'t>;
 
-    fn try_from(text: &'t str) -> Result<Self, Flaw<'t>> {
-        Flaw::in_general(text)?;
+    fn try_from(text: &'t str) -> Result<Self, IdentityError<'t>> {
+        IdentityError::in_general(text)?;
         match split(text, b':') {
             None => Self::numbered(text).map_or_else(|| Self::in_email(text), Ok),
-            Some(("", id)) => Err(Flaw::of(id, &DOMAIN)),
+            Some(("", id)) => Err(IdentityError::of(id, &DOMAIN)),
             Some((domain, id)) => Self::new(id, domain),
         }
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Service accounts of Google Cloud.
 
-use super::flaw::{Flaw, first_other, split};
+use super::error::{IdentityError, first_other, split};
 use super::gcp_project::{GcpProject, is_id};
 use crate::engine::finding::Wording;
 
@@ -69,55 +69,55 @@ pub struct GcpServiceAccount<'t> {
 }
 
 impl<'t> TryFrom<&'t str> for GcpServiceAccount<'t> {
-    type Error = Flaw<'t>;
+    type Error = IdentityError<'t>;
 
-    fn try_from(text: &'t str) -> Result<Self, Flaw<'t>> {
-        Flaw::in_general(text)?;
-        let flaw = |wording| Err(Flaw::new(wording));
+    fn try_from(text: &'t str) -> Result<Self, IdentityError<'t>> {
+        IdentityError::in_general(text)?;
+        let error = |wording| Err(IdentityError::new(wording));
         if split(text, b'[').is_some_and(|(pool, _)| pool.ends_with(".svc.id.goog")) {
-            return flaw(&WORKLOAD);
+            return error(&WORKLOAD);
         }
         if let Some((kind, _)) = split(text, b':')
             && MEMBER_KINDS.split(':').any(|known| kind.eq_ignore_ascii_case(known))
         {
-            return Err(Flaw::of(kind, &MEMBER));
+            return Err(IdentityError::of(kind, &MEMBER));
         }
         if split(text, b'/').is_some() {
-            return flaw(&RESOURCE);
+            return error(&RESOURCE);
         }
         let Some((name, host)) = split(text, b'@') else {
-            return flaw(if GcpProject::numbered(text).is_some() { &UNIQUE_ID } else { &NO_AT });
+            return error(if GcpProject::numbered(text).is_some() { &UNIQUE_ID } else { &NO_AT });
         };
         if split(host, b'@').is_some() {
-            return flaw(&TWO_ATS);
+            return error(&TWO_ATS);
         }
         if split(host, b':').is_some() {
-            return flaw(&COLON);
+            return error(&COLON);
         }
         let is_known =
             |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.' | b'@');
         if let Some(other) = first_other(text, &is_known) {
             let is_upper = other.as_bytes().first().is_some_and(u8::is_ascii_uppercase);
-            return if is_upper { flaw(&UPPER_CASE) } else { Err(Flaw::of(other, &BAD_CHARACTER)) };
+            return if is_upper { error(&UPPER_CASE) } else { Err(IdentityError::of(other, &BAD_CHARACTER)) };
         }
         let Some(front) = host.strip_suffix(".gserviceaccount.com") else {
-            return Err(Flaw::of(host, &OTHER_DOMAIN));
+            return Err(IdentityError::of(host, &OTHER_DOMAIN));
         };
         let project = match front {
-            "iam" => return flaw(&NO_PROJECT),
+            "iam" => return error(&NO_PROJECT),
             "appspot" => GcpProject::in_email(name).ok(),
             "developer" | "cloudservices" | "cloudbuild" | "project" => {
                 GcpProject::numbered(split(name, b'-').map_or(name, |(number, _)| number))
             }
             _ => {
-                let Some(project) = front.strip_suffix(".iam") else { return flaw(&NO_IAM) };
+                let Some(project) = front.strip_suffix(".iam") else { return error(&NO_IAM) };
                 if !is_id(name) {
-                    return Err(Flaw::of(name, &NAME));
+                    return Err(IdentityError::of(name, &NAME));
                 }
                 Some(GcpProject::in_email(project)?)
             }
         };
-        project.map(|project| Self { project }).ok_or(Flaw::new(&GOOGLE_MADE))
+        project.map(|project| Self { project }).ok_or(IdentityError::new(&GOOGLE_MADE))
     }
 }
 

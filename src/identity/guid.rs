@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The ids of applications and tenants in Microsoft's cloud.
 
-use super::flaw::{Flaw, first_other, split};
+use super::error::{IdentityError, first_other, split};
 use crate::engine::finding::Wording;
 
 /// `{...}`, as Windows writes them.
@@ -45,19 +45,19 @@ impl PartialEq for Guid<'_> {
 impl Eq for Guid<'_> {}
 
 impl<'t> TryFrom<&'t str> for Guid<'t> {
-    type Error = Flaw<'t>;
+    type Error = IdentityError<'t>;
 
-    fn try_from(text: &'t str) -> Result<Self, Flaw<'t>> {
-        let flaw = |wording| Err(Flaw::new(wording));
+    fn try_from(text: &'t str) -> Result<Self, IdentityError<'t>> {
+        let error = |wording| Err(IdentityError::new(wording));
         if text.len() == 38 && text.starts_with('{') && text.ends_with('}') {
-            return flaw(&BRACES);
+            return error(&BRACES);
         }
-        Flaw::in_general(text)?;
+        IdentityError::in_general(text)?;
         if split(text, b'/').is_some() || split(text, b':').is_some() {
-            return flaw(&RESOURCE_ID);
+            return error(&RESOURCE_ID);
         }
         if split(text, b'.').is_some() {
-            return flaw(&DOMAIN_NAME);
+            return error(&DOMAIN_NAME);
         }
         let (mut digits, mut has_dashes, mut is_zero) = (0, true, true);
         for (index, byte) in text.bytes().enumerate() {
@@ -67,18 +67,18 @@ impl<'t> TryFrom<&'t str> for Guid<'t> {
         }
         // A little wrong is a slip; more is something else.
         if digits < 28 {
-            return flaw(&NOT_GUID);
+            return error(&NOT_GUID);
         }
         if let Some(other) = first_other(text, &|byte| byte.is_ascii_hexdigit() || byte == b'-') {
-            return Err(Flaw::of(other, &NOT_HEX));
+            return Err(IdentityError::of(other, &NOT_HEX));
         }
         if digits != 32 {
-            return flaw(&DIGITS);
+            return error(&DIGITS);
         }
         if !has_dashes || text.len() != 36 {
-            return flaw(&DASHES);
+            return error(&DASHES);
         }
-        if is_zero { flaw(&ZEROS) } else { Ok(Self(text)) }
+        if is_zero { error(&ZEROS) } else { Ok(Self(text)) }
     }
 }
 

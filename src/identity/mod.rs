@@ -4,24 +4,24 @@
 //! it. And the keys under which accounts and Pods name them.
 
 pub mod account_id;
-pub mod flaw;
+pub mod error;
 pub mod gcp_project;
 pub mod gcp_service_account;
 pub mod guid;
 pub mod key;
-pub mod mistake;
 pub mod partition;
 pub mod role_arn;
+pub mod role_arn_error;
 pub mod role_path;
 pub mod skip_list;
 pub mod strange;
 
 pub use account_id::AccountId;
-pub use flaw::Flaw;
+pub use error::IdentityError;
 pub use gcp_project::GcpProject;
 pub use gcp_service_account::GcpServiceAccount;
 pub use guid::Guid;
-pub use mistake::RoleError;
 pub use partition::Partition;
 pub use role_arn::RoleArn;
+pub use role_arn_error::RoleArnError;
 pub use role_path::RolePath;

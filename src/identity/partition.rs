@@ -4,7 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::mistake::RoleError;
+use super::role_arn_error::RoleArnError;
 use crate::matching::near;
 
 /// A part of AWS with accounts and an IAM of its own.
@@ -27,19 +27,19 @@ impl Partition {
 }
 
 impl FromStr for Partition {
-    type Err = RoleError;
+    type Err = RoleArnError;
 
-    fn from_str(text: &str) -> Result<Self, RoleError> {
+    fn from_str(text: &str) -> Result<Self, RoleArnError> {
         if let Some(known) = Self::ALL.iter().find(|known| **known == text) {
             return Ok(Self(known));
         }
         if text.is_empty() {
-            return Err(RoleError::NoPartition);
+            return Err(RoleArnError::NoPartition);
         }
         let partition = text.to_owned();
         Err(match near::meant(text, Self::ALL.iter().copied()) {
-            Some(meant) => RoleError::SimilarPartition { partition, meant },
-            None => RoleError::UnknownPartition { partition },
+            Some(meant) => RoleArnError::SimilarPartition { partition, meant },
+            None => RoleArnError::UnknownPartition { partition },
         })
     }
 }
@@ -54,7 +54,7 @@ impl fmt::Display for Partition {
 mod tests {
     use super::*;
 
-    fn mistake(text: &str) -> String {
+    fn role_arn_error(text: &str) -> String {
         text.parse::<Partition>().unwrap_err().to_string()
     }
 
@@ -68,26 +68,26 @@ mod tests {
 
     #[test]
     fn the_words_name_all_of_them() {
-        assert_eq!(mistake("gcp"), format!("unknown partition gcp; there are {}", Partition::ALL.join(", ")));
+        assert_eq!(role_arn_error("gcp"), format!("unknown partition gcp; there are {}", Partition::ALL.join(", ")));
     }
 
     #[test]
     fn upper_case() {
-        assert_eq!(mistake("AWS"), "unknown partition AWS; did you mean aws?");
+        assert_eq!(role_arn_error("AWS"), "unknown partition AWS; did you mean aws?");
     }
 
     #[test]
     fn the_government_without_its_country() {
-        assert_eq!(mistake("aws-gov"), "unknown partition aws-gov; did you mean aws-us-gov?");
+        assert_eq!(role_arn_error("aws-gov"), "unknown partition aws-gov; did you mean aws-us-gov?");
     }
 
     #[test]
     fn without_the_dash() {
-        assert_eq!(mistake("awscn"), "unknown partition awscn; did you mean aws-cn?");
+        assert_eq!(role_arn_error("awscn"), "unknown partition awscn; did you mean aws-cn?");
     }
 
     #[test]
     fn none() {
-        assert_eq!(mistake(""), "has no partition after arn:, where aws or another belongs");
+        assert_eq!(role_arn_error(""), "has no partition after arn:, where aws or another belongs");
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::strange::Strange;
-use super::{AccountId, Partition, RoleError, RolePath};
+use super::{AccountId, Partition, RoleArnError, RolePath};
 use crate::matching::near;
 
 /// The ARN of a role: `arn:aws:iam::123456789012:role/team-a/s3-upload-role`.
@@ -41,7 +41,7 @@ impl RoleArn {
     ///
     /// # Errors
     /// As [`RoleArn::parse`].
-    pub fn parse_any_path(text: &str) -> Result<Self, Vec<RoleError>> {
+    pub fn parse_any_path(text: &str) -> Result<Self, Vec<RoleArnError>> {
         Self::parse(text).or_else(|errors| Self::of_any_path(text).ok_or(errors))
     }
 
@@ -57,30 +57,30 @@ impl RoleArn {
     /// # Errors
     /// The first thing wrong with it as a whole, or else what is wrong with
     /// each of its parts.
-    pub fn parse(text: &str) -> Result<Self, Vec<RoleError>> {
+    pub fn parse(text: &str) -> Result<Self, Vec<RoleArnError>> {
         let (fields, count) = fields(after_arn(text).map_err(|error| vec![error])?);
         let [partition, service, region, account, resource] = fields;
         // What is no ARN of a role, but clearly meant to be one.
         if service == "iam" && is_role(account) {
             if region.is_empty() {
-                return Err(vec![RoleError::NoAccount]);
+                return Err(vec![RoleArnError::NoAccount]);
             }
             if region.bytes().all(|byte| byte.is_ascii_digit()) {
-                return Err(vec![RoleError::OneColon]);
+                return Err(vec![RoleArnError::OneColon]);
             }
         }
         if count < fields.len() {
             let unparted = partition == "iam" && is_role(account);
-            return Err(vec![if unparted { RoleError::NoPartition } else { RoleError::Incomplete }]);
+            return Err(vec![if unparted { RoleArnError::NoPartition } else { RoleArnError::Incomplete }]);
         }
         let mut errors = Vec::new();
         let partition = note(partition.parse::<Partition>(), &mut errors);
         let is_session = service == "sts" && resource.starts_with("assumed-role/");
         if service != "iam" && !is_session {
-            errors.push(RoleError::Service { service: service.to_owned() });
+            errors.push(RoleArnError::Service { service: service.to_owned() });
         }
         if !region.is_empty() {
-            errors.push(RoleError::Region { region: region.to_owned() });
+            errors.push(RoleArnError::Region { region: region.to_owned() });
         }
         let account = note(account.parse::<AccountId>(), &mut errors);
         let role = note(role(resource), &mut errors);
@@ -105,31 +105,31 @@ pub fn fields(rest: &str) -> ([&str; 5], usize) {
 }
 
 /// What follows `arn:`, if the text as a whole could be an ARN.
-fn after_arn(text: &str) -> Result<&str, RoleError> {
+fn after_arn(text: &str) -> Result<&str, RoleArnError> {
     if text.is_empty() {
-        return Err(RoleError::Empty);
+        return Err(RoleArnError::Empty);
     }
     if let Some(strange) = Strange::worst(text) {
         return Err(match strange {
-            Strange::LineBreak => RoleError::LineBreak,
-            Strange::Blank if text.trim() != text => RoleError::OuterBlank,
-            Strange::Blank => RoleError::InnerBlank,
-            Strange::Quote => RoleError::Quoted,
-            Strange::Placeholder => RoleError::Unfilled,
-            Strange::Percent => RoleError::PercentEncoded,
+            Strange::LineBreak => RoleArnError::LineBreak,
+            Strange::Blank if text.trim() != text => RoleArnError::OuterBlank,
+            Strange::Blank => RoleArnError::InnerBlank,
+            Strange::Quote => RoleArnError::Quoted,
+            Strange::Placeholder => RoleArnError::Unfilled,
+            Strange::Percent => RoleArnError::PercentEncoded,
         });
     }
     let Some(rest) = text.strip_prefix("arn:") else {
         return Err(match text.split_once(':') {
-            Some((scheme, _)) if scheme.eq_ignore_ascii_case("arn") => RoleError::UpperCase,
-            Some(_) => RoleError::NotArn,
-            None => RoleError::BareName,
+            Some((scheme, _)) if scheme.eq_ignore_ascii_case("arn") => RoleArnError::UpperCase,
+            Some(_) => RoleArnError::NotArn,
+            None => RoleArnError::BareName,
         });
     };
     // Another `arn:` at the beginning of a field or of a part of the path.
     let (fields, _) = rest.rsplit_once(':').unwrap_or_default();
     if fields.split(':').any(|field| field.rsplit('/').next() == Some("arn")) {
-        return Err(RoleError::Nested);
+        return Err(RoleArnError::Nested);
     }
     Ok(rest)
 }
@@ -139,39 +139,39 @@ fn is_role(field: &str) -> bool {
     field == "role" || field.starts_with("role/")
 }
 
-fn role(resource: &str) -> Result<RolePath, RoleError> {
+fn role(resource: &str) -> Result<RolePath, RoleArnError> {
     if let Some(path) = resource.strip_prefix("role/") {
         return path.parse();
     }
     if resource.starts_with("role:role/") || resource.starts_with("role:role:") {
-        return Err(RoleError::DoubledRole);
+        return Err(RoleArnError::DoubledRole);
     }
     let kind = resource.split(['/', ':']).next().unwrap_or_default();
     let separator = resource.strip_prefix(kind).and_then(|rest| rest.chars().next());
     Err(match (kind, separator) {
-        ("role", None) => RoleError::NoName,
-        ("assumed-role", _) => RoleError::AssumedRole,
-        ("instance-profile", _) => RoleError::InstanceProfile,
-        _ if OTHER_KINDS.contains(&kind) => RoleError::OtherKind { kind: kind.to_owned() },
+        ("role", None) => RoleArnError::NoName,
+        ("assumed-role", _) => RoleArnError::AssumedRole,
+        ("instance-profile", _) => RoleArnError::InstanceProfile,
+        _ if OTHER_KINDS.contains(&kind) => RoleArnError::OtherKind { kind: kind.to_owned() },
         (_, Some(separator)) if near::meant(kind, ["role"]).is_some() => {
             let mut written = kind.to_owned();
             written.push(separator);
-            RoleError::Misspelt { written }
+            RoleArnError::Misspelt { written }
         }
-        _ => RoleError::NoRole,
+        _ => RoleArnError::NoRole,
     })
 }
 
-fn note<T>(part: Result<T, RoleError>, errors: &mut Vec<RoleError>) -> Option<T> {
+fn note<T>(part: Result<T, RoleArnError>, errors: &mut Vec<RoleArnError>) -> Option<T> {
     part.map_err(|error| errors.push(error)).ok()
 }
 
 impl FromStr for RoleArn {
-    type Err = RoleError;
+    type Err = RoleArnError;
 
     /// As [`RoleArn::parse`], with the first mistake only.
-    fn from_str(text: &str) -> Result<Self, RoleError> {
-        Self::parse(text).map_err(|errors| errors.into_iter().next().unwrap_or(RoleError::NotArn))
+    fn from_str(text: &str) -> Result<Self, RoleArnError> {
+        Self::parse(text).map_err(|errors| errors.into_iter().next().unwrap_or(RoleArnError::NotArn))
     }
 }
 
@@ -416,10 +416,10 @@ mod tests {
     fn another_service() {
         is_wrong("arn:aws:s3::123456789012:role/x", "is of service s3, must be of iam");
         is_wrong("arn:aws:sts::123456789012:role/x", "is of service sts, must be of iam");
-        let s3 = RoleError::Service { service: "s3".to_owned() };
+        let s3 = RoleArnError::Service { service: "s3".to_owned() };
         assert_eq!(
             RoleArn::parse("arn:aws:s3::123456789012:assumed-role/x/session").unwrap_err(),
-            [s3, RoleError::AssumedRole]
+            [s3, RoleArnError::AssumedRole]
         );
     }
 

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::mistake::RoleError;
+use super::role_arn_error::RoleArnError;
 use crate::matching::cut;
 
 /// The name of a role with its path, if it has one: what follows `role/` in an
@@ -78,41 +78,41 @@ impl RolePath {
 }
 
 impl FromStr for RolePath {
-    type Err = RoleError;
+    type Err = RoleArnError;
 
-    fn from_str(text: &str) -> Result<Self, RoleError> {
+    fn from_str(text: &str) -> Result<Self, RoleArnError> {
         if text.is_empty() {
-            return Err(RoleError::NoName);
+            return Err(RoleArnError::NoName);
         }
         if text.starts_with("role/") || text.starts_with("role:") {
-            return Err(RoleError::DoubledRole);
+            return Err(RoleArnError::DoubledRole);
         }
         if text.contains('%') {
-            return Err(RoleError::PercentEncoded);
+            return Err(RoleArnError::PercentEncoded);
         }
         let (path, name) = text.rsplit_once('/').unwrap_or(("", text));
         let strange = |text: &str| text.chars().find(|&character| !takes(character) && character != '/');
         if let Some(character) = strange(name).or_else(|| strange(path).filter(|&character| !path_takes(character))) {
-            return Err(RoleError::BadCharacter { character: named(character) });
+            return Err(RoleArnError::BadCharacter { character: named(character) });
         }
         if let Some(character) = strange(path) {
-            return Err(RoleError::PathCharacter { character: named(character) });
+            return Err(RoleArnError::PathCharacter { character: named(character) });
         }
         if text.starts_with('/') || text.contains("//") {
-            return Err(RoleError::EmptyPart);
+            return Err(RoleArnError::EmptyPart);
         }
         if name.is_empty() {
-            return Err(RoleError::TrailingSlash);
+            return Err(RoleArnError::TrailingSlash);
         }
         if text.split('/').any(|part| matches!(part, "." | "..")) {
-            return Err(RoleError::DotPart);
+            return Err(RoleArnError::DotPart);
         }
         if name.len() > NAME {
-            return Err(RoleError::LongName { characters: name.len() });
+            return Err(RoleArnError::LongName { characters: name.len() });
         }
         let characters = path.len() + 2;
         if characters > PATH {
-            return Err(RoleError::LongPath { characters });
+            return Err(RoleArnError::LongPath { characters });
         }
         Ok(Self(text.to_owned()))
     }
@@ -128,7 +128,7 @@ impl fmt::Display for RolePath {
 mod tests {
     use super::*;
 
-    fn mistake(text: &str) -> String {
+    fn role_arn_error(text: &str) -> String {
         text.parse::<RolePath>().unwrap_err().to_string()
     }
 
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_name_of_65_characters() {
-        assert_eq!(mistake(&"x".repeat(65)), "name has 65 characters, must have 64 at most");
+        assert_eq!(role_arn_error(&"x".repeat(65)), "name has 65 characters, must have 64 at most");
     }
 
     #[test]
@@ -178,23 +178,23 @@ mod tests {
 
     #[test]
     fn a_path_of_513_characters() {
-        assert_eq!(mistake(&format!("{}/x", "p".repeat(511))), "path has 513 characters, must have 512 at most");
+        assert_eq!(role_arn_error(&format!("{}/x", "p".repeat(511))), "path has 513 characters, must have 512 at most");
     }
 
     #[test]
     fn nothing() {
-        assert_eq!(mistake(""), "ends with role/, without a name");
+        assert_eq!(role_arn_error(""), "ends with role/, without a name");
     }
 
     #[test]
     fn a_path_without_a_name() {
-        assert_eq!(mistake("team-a/"), "ends with a slash: it has a path, but no name");
+        assert_eq!(role_arn_error("team-a/"), "ends with a slash: it has a path, but no name");
     }
 
     #[test]
     fn a_slash_in_front() {
         assert_eq!(
-            mistake("/x"),
+            role_arn_error("/x"),
             "has nothing between two slashes, which is mostly a mistake; remove one, or set anyRolePath"
         );
     }
@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn two_slashes() {
         assert_eq!(
-            mistake("team//x"),
+            role_arn_error("team//x"),
             "has nothing between two slashes, which is mostly a mistake; remove one, or set anyRolePath"
         );
     }
@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn two_slashes_at_the_end() {
         assert_eq!(
-            mistake("team//"),
+            role_arn_error("team//"),
             "has nothing between two slashes, which is mostly a mistake; remove one, or set anyRolePath"
         );
     }
@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn parent() {
         assert_eq!(
-            mistake("team-a/../admin"),
+            role_arn_error("team-a/../admin"),
             "has . or .. as a part of the path, which is mostly a mistake; remove it, or set anyRolePath"
         );
     }
@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn only_parent() {
         assert_eq!(
-            mistake(".."),
+            role_arn_error(".."),
             "has . or .. as a part of the path, which is mostly a mistake; remove it, or set anyRolePath"
         );
     }
@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn here() {
         assert_eq!(
-            mistake("./x"),
+            role_arn_error("./x"),
             "has . or .. as a part of the path, which is mostly a mistake; remove it, or set anyRolePath"
         );
     }
@@ -246,25 +246,25 @@ mod tests {
 
     #[test]
     fn percent_encoding() {
-        assert_eq!(mistake("team-a%2Fx"), "is percent-encoded; write the characters themselves");
+        assert_eq!(role_arn_error("team-a%2Fx"), "is percent-encoded; write the characters themselves");
     }
 
     #[test]
     fn a_star() {
-        assert_eq!(mistake("*"), "has *, which no role has; names take letters, digits and + = , . @ _ -");
+        assert_eq!(role_arn_error("*"), "has *, which no role has; names take letters, digits and + = , . @ _ -");
     }
 
     #[test]
     fn a_dash_that_is_none() {
         assert_eq!(
-            mistake("s3–upload"),
+            role_arn_error("s3–upload"),
             "has – (U+2013), which no role has; names take letters, digits and + = , . @ _ -"
         );
     }
 
     #[test]
     fn doubled() {
-        assert_eq!(mistake("role/x"), "has role twice; write role/ once");
+        assert_eq!(role_arn_error("role/x"), "has role twice; write role/ once");
     }
 
     #[test]
@@ -288,11 +288,11 @@ mod tests {
     #[test]
     fn path_characters_that_iam_takes() {
         let words = "has ! in its path, which IAM takes and few mean; write the path in letters, digits and + = , . @ _ -, or set anyRolePath";
-        assert_eq!(mistake("a!b/x"), words);
+        assert_eq!(role_arn_error("a!b/x"), words);
         // The name has no such choice.
-        assert_eq!(mistake("a!b/x!"), "has !, which no role has; names take letters, digits and + = , . @ _ -");
+        assert_eq!(role_arn_error("a!b/x!"), "has !, which no role has; names take letters, digits and + = , . @ _ -");
         assert_eq!(
-            mistake("a\u{7f}/x"),
+            role_arn_error("a\u{7f}/x"),
             "has \\u{7f}, which no role has; names take letters, digits and + = , . @ _ -"
         );
     }

@@ -14,7 +14,7 @@ use crate::engine::context::{ReviewError, RuleContext, Workload};
 use crate::engine::finding::{Findings, MaxSeverity, Wording};
 use crate::identity::guid::{BRACES, DASHES, DIGITS, DOMAIN_NAME, NOT_GUID, NOT_HEX, RESOURCE_ID, ZEROS};
 use crate::identity::key::USE_LABEL;
-use crate::identity::{Guid, flaw, mistake};
+use crate::identity::{Guid, error, role_arn_error};
 use crate::object::place::Place;
 use crate::object::view::{Text, listed};
 use crate::settings::action::CheckAction;
@@ -29,10 +29,10 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::ServiceAccount, SubjectKind::Pod],
     params: &PARAMS,
     wordings: &[
-        &flaw::EMPTY,
-        &flaw::BLANK,
-        &mistake::QUOTED,
-        &mistake::UNFILLED,
+        &error::EMPTY,
+        &error::BLANK,
+        &role_arn_error::QUOTED,
+        &role_arn_error::UNFILLED,
         &BRACES,
         &RESOURCE_ID,
         &DOMAIN_NAME,
@@ -145,7 +145,7 @@ fn judge_pod(context: &RuleContext<'_>, pod: &Workload<'_>, findings: &mut Findi
 #[inline(never)]
 fn judge_guid(value: &str, (allowed, wording): (&[Text<'_>], &'static Wording), place: Place, findings: &mut Findings) {
     match Guid::try_from(value) {
-        Err(flaw) => findings.add(place, flaw.wording, &flaw.values(value)),
+        Err(error) => findings.add(place, error.wording, &error.values(value)),
         Ok(guid) if !allowed.is_empty() && !allowed.iter().any(|allowed| Guid::try_from(&**allowed) == Ok(guid)) => {
             findings.add(place, wording, &[&listed(allowed), value]);
         }
@@ -163,7 +163,7 @@ fn is_port(text: &str) -> bool {
 }
 
 fn guid_problem(text: &str) -> Option<String> {
-    Guid::try_from(text).err().map(|flaw| flaw.to_string())
+    Guid::try_from(text).err().map(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::identity::gcp_service_account::{
     BAD_CHARACTER, COLON, GOOGLE_MADE, MEMBER, NAME, NO_AT, NO_IAM, NO_PROJECT, OTHER_DOMAIN, RESOURCE, TWO_ATS,
     UNIQUE_ID, UPPER_CASE, WORKLOAD,
 };
-use crate::identity::{GcpProject, GcpServiceAccount, flaw, mistake};
+use crate::identity::{GcpProject, GcpServiceAccount, error, role_arn_error};
 use crate::object::place::Place;
 use crate::object::view::{Text, listed};
 use crate::settings::action::CheckAction;
@@ -29,10 +29,10 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::ServiceAccount],
     params: &PARAMS,
     wordings: &[
-        &flaw::EMPTY,
-        &flaw::BLANK,
-        &mistake::QUOTED,
-        &mistake::UNFILLED,
+        &error::EMPTY,
+        &error::BLANK,
+        &role_arn_error::QUOTED,
+        &role_arn_error::UNFILLED,
         &MEMBER,
         &WORKLOAD,
         &RESOURCE,
@@ -60,7 +60,10 @@ pub static RULE: Rule = Rule {
 
 static PARAMS: [Param; 1] = [Param {
     name: "projects",
-    kind: Kind::Texts { of: "projects", problem: |text| GcpProject::try_from(text).err().map(|flaw| flaw.to_string()) },
+    kind: Kind::Texts {
+        of: "projects",
+        problem: |text| GcpProject::try_from(text).err().map(|error| error.to_string()),
+    },
     default: "[]",
     doc: for_people(
         "the projects that Google service accounts may be of, by id, `example.com:id` or number; empty: any",
@@ -92,7 +95,7 @@ impl GcpServiceAccountRule<'_> {
     fn judge_email(&self, email: &str, place: Place, findings: &mut Findings) {
         let project = match GcpServiceAccount::try_from(email) {
             Ok(account) => account.project,
-            Err(flaw) => return findings.add(place, flaw.wording, &flaw.values(email)),
+            Err(error) => return findings.add(place, error.wording, &error.values(email)),
         };
         if !self.projects.is_empty()
             && !self.projects.iter().any(|allowed| GcpProject::try_from(&**allowed) == Ok(project))

@@ -6,7 +6,7 @@
 use super::Holder;
 use crate::identity::role_arn::fields;
 use crate::identity::role_path::{named, takes};
-use crate::identity::{AccountId, Partition, RoleArn, RoleError};
+use crate::identity::{AccountId, Partition, RoleArn, RoleArnError};
 use crate::matching::{cut, glob};
 use crate::object::place::Shown;
 use crate::object::view::Text;
@@ -100,12 +100,12 @@ fn check(pattern: &str) -> Result<(), String> {
     if !partition.contains('*') {
         partition.parse::<Partition>().map_err(|error| error.to_string())?;
     } else if !partition.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'-' | b'*')) {
-        return Err(RoleError::UnknownPartition { partition: partition.to_owned() }.to_string());
+        return Err(RoleArnError::UnknownPartition { partition: partition.to_owned() }.to_string());
     }
     if !account.contains('*') {
         account.parse::<AccountId>().map_err(|error| error.to_string())?;
     } else if !account.bytes().all(|byte| byte.is_ascii_digit() || byte == b'*') {
-        return Err(RoleError::AccountLetters { account: account.to_owned() }.to_string());
+        return Err(RoleArnError::AccountLetters { account: account.to_owned() }.to_string());
     }
     check_segments(role)
 }

@@ -11,7 +11,7 @@ use super::{
     NAMESPACE, NAMESPACE_ROLES, NAMESPACES, PARTITION, PARTITIONS, RESERVED, ROLE, ROLES,
 };
 use crate::engine::finding::{Wording, fill};
-use crate::identity::mistake::VALUE;
+use crate::identity::role_arn_error::VALUE;
 use crate::identity::{AccountId, Partition, RoleArn};
 use crate::matching::word;
 use crate::object::view::Text;
@@ -141,7 +141,7 @@ impl<'a> RoleRules<'a> {
         let arn = match parse(written) {
             Ok(arn) => arn,
             Err(errors) => {
-                let refusal = |error: &crate::identity::RoleError| Refusal {
+                let refusal = |error: &crate::identity::RoleArnError| Refusal {
                     wording: error.wording(),
                     values: error.values(written),
                 };

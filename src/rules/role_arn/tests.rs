@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Holder, PARAMS, RULE, RoleRules};
 use crate::cluster::LookupError;
 use crate::guest;
-use crate::identity::{Partition, mistake};
+use crate::identity::{Partition, role_arn_error};
 use crate::settings::Common;
 use crate::settings::params::{self, Params};
 use crate::settings::reader::{Path, Problems, Value as Given};
@@ -238,7 +238,7 @@ fn one_role_with_four_mistakes_gets_them_all() {
 
 #[test]
 fn the_rule_lists_every_mistake() {
-    for wording in mistake::WORDINGS {
+    for wording in role_arn_error::WORDINGS {
         assert!(RULE.wordings.contains(wording), "{}", wording.name);
     }
 }

@@ -9,11 +9,11 @@ use crate::engine::finding::{Wording, fill};
 /// Declares the mistakes: a variant, the name of its text, and the text. Each
 /// `{}` takes a field of the variant; the last one, in parentheses, takes the
 /// value as it was written.
-macro_rules! mistakes {
+macro_rules! role_arn_errors {
     ($($(#[$doc:meta])* $variant:ident $({ $($field:ident: $ty:ty),* })? = $wording:ident, $name:literal, $template:literal;)*) => {
         /// What is wrong with a text that is to name a role.
         #[derive(Debug, Clone, PartialEq, Eq)]
-        pub enum RoleError {
+        pub enum RoleArnError {
             $($(#[$doc])* $variant $({ $(#[doc = "What the words name."] $field: $ty),* })?,)*
         }
 
@@ -22,7 +22,7 @@ macro_rules! mistakes {
         /// The texts of all mistakes.
         pub static WORDINGS: &[&Wording] = &[$(&$wording),*];
 
-        impl RoleError {
+        impl RoleArnError {
             /// The text, which ends with the value as it was written.
             #[must_use]
             pub const fn wording(&self) -> &'static Wording {
@@ -41,7 +41,7 @@ macro_rules! mistakes {
     };
 }
 
-mistakes! {
+role_arn_errors! {
     /// Nothing at all.
     Empty = EMPTY, "empty", "is empty; write the ARN of a role, or remove it";
     /// More than one line, mostly by a block of YAML.
@@ -134,7 +134,7 @@ pub fn without_value(wording: &Wording) -> &'static str {
     wording.template.strip_suffix(VALUE).unwrap_or(wording.template)
 }
 
-impl RoleError {
+impl RoleArnError {
     /// The values that the text takes, the last one the value as it was
     /// written.
     #[must_use]
@@ -148,13 +148,13 @@ impl RoleError {
 }
 
 /// The text without the value.
-impl fmt::Display for RoleError {
+impl fmt::Display for RoleArnError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fill(without_value(self.wording()), &self.details(), f)
     }
 }
 
-impl std::error::Error for RoleError {}
+impl std::error::Error for RoleArnError {}
 
 #[cfg(test)]
 mod tests {
@@ -168,8 +168,8 @@ mod tests {
 
     #[test]
     fn details_come_before_the_value() {
-        let error = RoleError::SimilarPartition { partition: "AWS".to_owned(), meant: "aws" };
+        let error = RoleArnError::SimilarPartition { partition: "AWS".to_owned(), meant: "aws" };
         assert_eq!(error.values("arn:AWS"), ["AWS", "aws", "arn:AWS"]);
-        assert_eq!(RoleError::Empty.values(""), Vec::<String>::new());
+        assert_eq!(RoleArnError::Empty.values(""), Vec::<String>::new());
     }
 }

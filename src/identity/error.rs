@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::mistake::{QUOTED, UNFILLED, VALUE, without_value};
+use super::role_arn_error::{QUOTED, UNFILLED, VALUE, without_value};
 use super::strange::Strange;
 use crate::engine::finding::{Wording, fill};
 
@@ -15,14 +15,14 @@ pub static BLANK: Wording = Wording { name: "blank", template: "has a blank or a
 
 /// A mistake, as the text that tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Flaw<'t> {
+pub struct IdentityError<'t> {
     /// The text; it ends with the value as it was written, unless that is empty.
     pub wording: &'static Wording,
     /// What else the text names: a part of the value.
     part: Option<&'t str>,
 }
 
-impl<'t> Flaw<'t> {
+impl<'t> IdentityError<'t> {
     /// A mistake whose text names nothing but the value.
     #[must_use]
     pub const fn new(wording: &'static Wording) -> Self {
@@ -59,14 +59,14 @@ impl<'t> Flaw<'t> {
 }
 
 /// The text without the value.
-impl fmt::Display for Flaw<'_> {
+impl fmt::Display for IdentityError<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let part: Vec<String> = self.part.into_iter().map(str::to_owned).collect();
         fill(without_value(self.wording), &part, f)
     }
 }
 
-impl std::error::Error for Flaw<'_> {}
+impl std::error::Error for IdentityError<'_> {}
 
 /// What is before and behind the first `at`. Grammars ask often; once in the
 /// module is enough.
@@ -89,14 +89,14 @@ mod tests {
     #[test]
     fn the_value_comes_last_where_the_text_takes_it() {
         static NAMING: Wording = Wording { name: "x", template: "has {} inside ({})" };
-        let flaw = Flaw::of("b", &NAMING);
-        assert_eq!((flaw.values("abc"), flaw.to_string()), (vec!["b", "abc"], "has b inside".to_owned()));
-        assert_eq!(Flaw::new(&EMPTY).values(""), Vec::<&str>::new());
+        let error = IdentityError::of("b", &NAMING);
+        assert_eq!((error.values("abc"), error.to_string()), (vec!["b", "abc"], "has b inside".to_owned()));
+        assert_eq!(IdentityError::new(&EMPTY).values(""), Vec::<&str>::new());
     }
 
     #[test]
     fn in_general() {
-        let wording = |text| Flaw::in_general(text).map_err(|flaw| flaw.wording.name);
+        let wording = |text| IdentityError::in_general(text).map_err(|error| error.wording.name);
         assert_eq!(wording("a@b"), Ok(()));
         assert_eq!(wording(""), Err("empty"));
         assert_eq!(wording("a b"), Err("blank"));
