@@ -5,7 +5,7 @@
 use std::fmt;
 
 use super::role_arn_error::{QUOTED, UNFILLED, VALUE, without_value};
-use super::strange::Strange;
+use super::suspicious_char::SuspiciousChar;
 use crate::engine::finding::{Wording, fill};
 
 /// Nothing at all.
@@ -40,12 +40,12 @@ impl<'t> IdentityError<'t> {
     /// # Errors
     /// Nothing at all, blanks, quotes, placeholders.
     pub fn in_general(text: &str) -> Result<(), Self> {
-        Err(Self::new(match Strange::worst(text) {
+        Err(Self::new(match SuspiciousChar::most_telling(text) {
             None if text.is_empty() => &EMPTY,
-            Some(Strange::LineBreak | Strange::Blank) => &BLANK,
-            Some(Strange::Quote) => &QUOTED,
-            Some(Strange::Placeholder) => &UNFILLED,
-            None | Some(Strange::Percent) => return Ok(()),
+            Some(SuspiciousChar::LineBreak | SuspiciousChar::Blank) => &BLANK,
+            Some(SuspiciousChar::Quote) => &QUOTED,
+            Some(SuspiciousChar::Placeholder) => &UNFILLED,
+            None | Some(SuspiciousChar::Percent) => return Ok(()),
         }))
     }
 

@@ -14,7 +14,7 @@ pub mod role_arn;
 pub mod role_arn_error;
 pub mod role_path;
 pub mod skip_list;
-pub mod strange;
+pub mod suspicious_char;
 
 pub use account_id::AccountId;
 pub use error::IdentityError;

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::strange::Strange;
+use super::suspicious_char::SuspiciousChar;
 use super::{AccountId, Partition, RoleArnError, RolePath};
 use crate::matching::near;
 
@@ -109,14 +109,14 @@ fn after_arn(text: &str) -> Result<&str, RoleArnError> {
     if text.is_empty() {
         return Err(RoleArnError::Empty);
     }
-    if let Some(strange) = Strange::worst(text) {
-        return Err(match strange {
-            Strange::LineBreak => RoleArnError::LineBreak,
-            Strange::Blank if text.trim() != text => RoleArnError::OuterBlank,
-            Strange::Blank => RoleArnError::InnerBlank,
-            Strange::Quote => RoleArnError::Quoted,
-            Strange::Placeholder => RoleArnError::Unfilled,
-            Strange::Percent => RoleArnError::PercentEncoded,
+    if let Some(suspicious_char) = SuspiciousChar::most_telling(text) {
+        return Err(match suspicious_char {
+            SuspiciousChar::LineBreak => RoleArnError::LineBreak,
+            SuspiciousChar::Blank if text.trim() != text => RoleArnError::OuterBlank,
+            SuspiciousChar::Blank => RoleArnError::InnerBlank,
+            SuspiciousChar::Quote => RoleArnError::Quoted,
+            SuspiciousChar::Placeholder => RoleArnError::Unfilled,
+            SuspiciousChar::Percent => RoleArnError::PercentEncoded,
         });
     }
     let Some(rest) = text.strip_prefix("arn:") else {

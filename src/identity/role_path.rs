@@ -91,11 +91,13 @@ impl FromStr for RolePath {
             return Err(RoleArnError::PercentEncoded);
         }
         let (path, name) = text.rsplit_once('/').unwrap_or(("", text));
-        let strange = |text: &str| text.chars().find(|&character| !takes(character) && character != '/');
-        if let Some(character) = strange(name).or_else(|| strange(path).filter(|&character| !path_takes(character))) {
+        let suspicious_char = |text: &str| text.chars().find(|&character| !takes(character) && character != '/');
+        if let Some(character) =
+            suspicious_char(name).or_else(|| suspicious_char(path).filter(|&character| !path_takes(character)))
+        {
             return Err(RoleArnError::BadCharacter { character: named(character) });
         }
-        if let Some(character) = strange(path) {
+        if let Some(character) = suspicious_char(path) {
             return Err(RoleArnError::PathCharacter { character: named(character) });
         }
         if text.starts_with('/') || text.contains("//") {

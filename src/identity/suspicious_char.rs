@@ -4,7 +4,7 @@
 /// What such a character tells about how it came about, from the least telling
 /// to the most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Strange {
+pub enum SuspiciousChar {
     /// `%`, as in an address.
     Percent,
     /// Of a shell variable, a template, or an example.
@@ -17,10 +17,10 @@ pub enum Strange {
     LineBreak,
 }
 
-impl Strange {
+impl SuspiciousChar {
     /// The most telling one in a text.
     #[must_use]
-    pub fn worst(text: &str) -> Option<Self> {
+    pub fn most_telling(text: &str) -> Option<Self> {
         text.chars().map(Self::of).max().flatten()
     }
 
