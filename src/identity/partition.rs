@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::role_arn_error::RoleArnError;
-use crate::matching::near;
+use crate::matching::closest;
 
 /// A part of AWS with accounts and an IAM of its own.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html>
@@ -37,7 +37,7 @@ impl FromStr for Partition {
             return Err(RoleArnError::NoPartition);
         }
         let partition = text.to_owned();
-        Err(match near::meant(text, Self::ALL.iter().copied()) {
+        Err(match closest::closest_match(text, Self::ALL.iter().copied()) {
             Some(meant) => RoleArnError::SimilarPartition { partition, meant },
             None => RoleArnError::UnknownPartition { partition },
         })

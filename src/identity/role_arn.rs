@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use super::suspicious_char::SuspiciousChar;
 use super::{AccountId, Partition, RoleArnError, RolePath};
-use crate::matching::near;
+use crate::matching::closest;
 
 /// The ARN of a role: `arn:aws:iam::123456789012:role/team-a/s3-upload-role`.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-arns>
@@ -153,7 +153,7 @@ fn role(resource: &str) -> Result<RolePath, RoleArnError> {
         ("assumed-role", _) => RoleArnError::AssumedRole,
         ("instance-profile", _) => RoleArnError::InstanceProfile,
         _ if OTHER_KINDS.contains(&kind) => RoleArnError::OtherKind { kind: kind.to_owned() },
-        (_, Some(separator)) if near::meant(kind, ["role"]).is_some() => {
+        (_, Some(separator)) if closest::closest_match(kind, ["role"]).is_some() => {
             let mut written = kind.to_owned();
             written.push(separator);
             RoleArnError::Misspelt { written }

@@ -4,7 +4,7 @@
 
 use super::cut;
 use super::glob::{self, Glob};
-use crate::settings::reader::senseless;
+use crate::settings::reader::validate_pattern;
 
 /// Whether one of the patterns covers the account. An account without a
 /// namespace is covered by none.
@@ -20,7 +20,7 @@ pub fn any(patterns: &[Glob<'_>], namespace: &str, name: &str) -> bool {
 /// What is wrong with a pattern, if anything.
 #[must_use]
 pub fn problem(pattern: &str) -> Option<String> {
-    senseless(pattern).or_else(|| {
+    validate_pattern(pattern).or_else(|| {
         let is_pair = cut::once(pattern, b'/')
             .is_some_and(|(namespace, name)| !namespace.is_empty() && !name.is_empty() && !name.contains('/'));
         (!is_pair).then(|| "must be namespace/name, e.g. monitoring/prometheus-*".to_owned())

@@ -3,8 +3,8 @@
 
 pub mod account;
 pub mod chunk;
+pub mod closest;
 pub mod cut;
 pub mod glob;
 pub mod names;
-pub mod near;
 pub mod word;

@@ -4,7 +4,7 @@
 //! <https://github.com/aws/amazon-eks-pod-identity-webhook#usage>
 
 use super::dns;
-use super::reader::{Problems, Value, senseless, unknown};
+use super::reader::{Problems, Value, unknown, validate_pattern};
 use crate::object::view::Text;
 
 /// The flags of the webhook that rules have to know.
@@ -42,7 +42,7 @@ pub fn read<'a>(value: Value<'_, 'a, '_>, problems: &mut Problems) -> Aws<'a> {
             "annotationPrefix" => (&mut aws.annotation_prefix, prefix_problem),
             "tokenMountPath" => (&mut aws.token_mount_path, path_problem),
             "region" => (&mut aws.region, region_problem),
-            "defaultAudience" => (&mut aws.default_audience, senseless),
+            "defaultAudience" => (&mut aws.default_audience, validate_pattern),
             other => return problems.note(&value.path, unknown(other, "key", &KEYS)),
         };
         let path = value.path;
@@ -67,7 +67,7 @@ pub(super) fn path_problem(text: &str) -> Option<String> {
     let fits = text.strip_prefix('/').is_some_and(|parts| {
         parts.split('/').all(|part| !matches!(part, "" | "." | ".."))
             && !text.contains(':')
-            && senseless(text).is_none()
+            && validate_pattern(text).is_none()
     });
     (!fits).then(|| "must be an absolute path without . and .., without a slash at the end, e.g. /var/run/secrets/eks.amazonaws.com/serviceaccount".to_owned())
 }

@@ -4,7 +4,7 @@
 //! the policy itself reads them by hand, once per request, and links none of it.
 
 use super::params::{Kind, Param, for_people};
-use super::reader::senseless;
+use super::reader::validate_pattern;
 use super::{LookupMode, Phase, Templates, TreatWarnAs};
 use crate::matching::account;
 
@@ -90,7 +90,7 @@ pub static AWS: &[Param] = &[
     },
     Param {
         name: "defaultAudience",
-        kind: Kind::Text(senseless),
+        kind: Kind::Text(validate_pattern),
         default: r#""sts.amazonaws.com""#,
         doc: for_people("the audience where an account names none (`--token-audience`)"),
     },
@@ -100,14 +100,14 @@ pub static AWS: &[Param] = &[
 pub static CUSTOM_TEMPLATE: &[Param] = &[
     Param {
         name: "apiGroup",
-        kind: Kind::Text(senseless),
+        kind: Kind::Text(validate_pattern),
         default: "",
         doc: for_people("the group, without a version"),
     },
-    Param { name: "kind", kind: Kind::Text(senseless), default: "", doc: for_people("the kind") },
+    Param { name: "kind", kind: Kind::Text(validate_pattern), default: "", doc: for_people("the kind") },
     Param {
         name: "path",
-        kind: Kind::Text(senseless),
+        kind: Kind::Text(validate_pattern),
         default: "",
         doc: for_people("where the template is, e.g. `spec.template`"),
     },
@@ -117,13 +117,13 @@ pub static CUSTOM_TEMPLATE: &[Param] = &[
 pub static EXEMPTION: &[Param] = &[
     Param {
         name: "rules",
-        kind: Kind::Texts { of: "rules", problem: senseless },
+        kind: Kind::Texts { of: "rules", problem: validate_pattern },
         default: "[]",
         doc: for_people("the rules that leave it alone; empty: all"),
     },
     Param {
         name: "namespaces",
-        kind: Kind::Globs(senseless),
+        kind: Kind::Globs(validate_pattern),
         default: "[]",
         doc: for_people("namespaces of the object"),
     },
@@ -135,13 +135,13 @@ pub static EXEMPTION: &[Param] = &[
     },
     Param {
         name: "names",
-        kind: Kind::Globs(senseless),
+        kind: Kind::Globs(validate_pattern),
         default: "[]",
         doc: for_people("names of the object, or its `generateName`"),
     },
     Param {
         name: "kinds",
-        kind: Kind::Globs(senseless),
+        kind: Kind::Globs(validate_pattern),
         default: "[]",
         doc: for_people("kinds of the object, e.g. `Job`"),
     },

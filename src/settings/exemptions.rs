@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::reader::{Problems, Value, senseless, unknown};
+use super::reader::{Problems, Value, unknown, validate_pattern};
 use crate::admission::request::Request;
 use crate::matching::account;
 use crate::matching::glob::{self, Glob};
@@ -134,10 +134,10 @@ pub fn read<'a>(
                     return;
                 }
                 "reason" => return drop(value.text(problems)),
-                "namespaces" => (&mut entry.namespaces, senseless),
+                "namespaces" => (&mut entry.namespaces, validate_pattern),
                 "serviceAccounts" => (&mut entry.service_accounts, account::problem),
-                "names" => (&mut entry.names, senseless),
-                "kinds" => (&mut entry.kinds, senseless),
+                "names" => (&mut entry.names, validate_pattern),
+                "kinds" => (&mut entry.kinds, validate_pattern),
                 "users" => (&mut entry.users, user_problem),
                 "groups" => (&mut entry.groups, group_problem),
                 other => return problems.note(&value.path, unknown(other, "key", &KEYS)),
@@ -212,7 +212,7 @@ fn rules(value: Value<'_, '_, '_>, rule_ids: &[&'static str], problems: &mut Pro
 }
 
 pub(super) fn user_problem(pattern: &str) -> Option<String> {
-    senseless(pattern).or_else(|| {
+    validate_pattern(pattern).or_else(|| {
         glob::matches(pattern, POD_MAKER)
             .then(|| format!("matches {POD_MAKER}, which makes the Pods of everyone; name people or other accounts"))
     })
@@ -223,7 +223,7 @@ const POD_MAKER_GROUPS: [&str; 3] =
     ["system:serviceaccounts", "system:serviceaccounts:kube-system", "system:authenticated"];
 
 pub(super) fn group_problem(pattern: &str) -> Option<String> {
-    senseless(pattern).or_else(|| {
+    validate_pattern(pattern).or_else(|| {
         POD_MAKER_GROUPS.iter().find(|group| glob::matches(pattern, group)).map(|group| {
             format!("matches {group}, a group of {POD_MAKER}, which makes the Pods of everyone; name a group of people")
         })

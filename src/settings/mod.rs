@@ -16,7 +16,7 @@ use crate::object::json::Cursor;
 use crate::object::view::Text;
 use aws::Aws;
 use exemptions::Exemptions;
-use reader::{Path, Problems, Value, senseless, unknown};
+use reader::{Path, Problems, Value, unknown, validate_pattern};
 
 /// The settings outside of the rules.
 #[derive(Debug, Default)]
@@ -247,7 +247,7 @@ fn set<T>(slot: &mut T, word: Option<&'static str>, from_word: fn(&str) -> T) {
 }
 
 fn api_audience_problem(pattern: &str) -> Option<String> {
-    senseless(pattern).or_else(|| {
+    validate_pattern(pattern).or_else(|| {
         pattern
             .chars()
             .all(|c| matches!(c, '*' | '?'))

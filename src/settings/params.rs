@@ -179,19 +179,20 @@ impl<'r, 'a> Params<'r, 'a> {
 
     /// A list of globs.
     pub fn globs(&mut self, param: &'static Param) -> Vec<Glob<'a>> {
-        let Kind::Globs(senseless) = param.kind else { return Vec::new() };
-        let senseless = self.doubts(param, senseless);
-        self.read(param, |value, problems| Some(value.globs(senseless, problems))).unwrap_or_default()
+        let Kind::Globs(validate_pattern) = param.kind else { return Vec::new() };
+        let validate_pattern = self.doubts(param, validate_pattern);
+        self.read(param, |value, problems| Some(value.globs(validate_pattern, problems))).unwrap_or_default()
     }
 
     /// One glob; absent is a problem when there is no default.
     pub fn glob(&mut self, param: &'static Param) -> Option<Glob<'a>> {
-        let Kind::Glob(senseless) = param.kind else { return None };
+        let Kind::Glob(validate_pattern) = param.kind else { return None };
         if param.default.is_empty() && !self.gives(param) {
             self.problems.note(&self.path, [param.name, " is missing"].concat());
             return None;
         }
-        self.read(param, |value, problems| checked(value, senseless, problems)).map(|text| Glob::new(text.into_cow()))
+        self.read(param, |value, problems| checked(value, validate_pattern, problems))
+            .map(|text| Glob::new(text.into_cow()))
     }
 
     /// A text; empty when nothing is given and there is no default.

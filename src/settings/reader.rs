@@ -5,8 +5,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::matching::closest;
 use crate::matching::glob::Glob;
-use crate::matching::near;
 use crate::object::json::{Cursor, Kind, Read};
 use crate::object::place::Shown;
 use crate::object::view::Text;
@@ -226,21 +226,26 @@ impl<'c, 'a, 'p> Value<'c, 'a, 'p> {
         found.copied()
     }
 
-    /// A list of globs. `senseless` says what is wrong with a pattern, if
+    /// A list of globs. `validate_pattern` says what is wrong with a pattern, if
     /// anything.
-    pub fn globs(self, senseless: fn(&str) -> Option<String>, problems: &mut Problems) -> Vec<Glob<'a>> {
+    pub fn globs(self, validate_pattern: fn(&str) -> Option<String>, problems: &mut Problems) -> Vec<Glob<'a>> {
         let mut globs = Vec::new();
-        self.add_globs(senseless, &mut globs, problems);
+        self.add_globs(validate_pattern, &mut globs, problems);
         globs
     }
 
     /// The same, added to those of others.
-    pub fn add_globs(self, senseless: fn(&str) -> Option<String>, globs: &mut Vec<Glob<'a>>, problems: &mut Problems) {
+    pub fn add_globs(
+        self,
+        validate_pattern: fn(&str) -> Option<String>,
+        globs: &mut Vec<Glob<'a>>,
+        problems: &mut Problems,
+    ) {
         let mut entries = self.entries(problems);
         while let Some((_, entry)) = entries.next(problems) {
             let path = entry.path;
             let Some(pattern) = entry.text(problems) else { continue };
-            match senseless(&pattern) {
+            match validate_pattern(&pattern) {
                 Some(problem) => problems.note(&path, problem),
                 None => globs.push(Glob::new(pattern.into_cow())),
             }
@@ -320,7 +325,7 @@ fn note_broken(path: &Path<'_>, problems: &mut Problems) {
 /// What is wrong with a pattern anywhere: nothing to match, or blanks and
 /// control characters, which no Kubernetes name, user or ARN has.
 #[must_use]
-pub fn senseless(pattern: &str) -> Option<String> {
+pub fn validate_pattern(pattern: &str) -> Option<String> {
     if pattern.is_empty() {
         return Some("is empty; remove it, or write what it is to match".to_owned());
     }
@@ -339,7 +344,7 @@ pub fn senseless(pattern: &str) -> Option<String> {
 #[must_use]
 #[cold]
 pub fn unknown(word: &str, what: &str, known: &[&str]) -> String {
-    match near::meant(word, known.iter().copied()) {
+    match closest::closest_match(word, known.iter().copied()) {
         Some(meant) => format!("unknown {what} {}; did you mean {meant}?", Shown(word)),
         None => format!("unknown {what} {}; there are {}", Shown(word), known.join(", ")),
     }
@@ -436,7 +441,7 @@ mod tests {
     #[test]
     fn every_bad_pattern_is_named() {
         let (globs, problems) = read(r#"["ok-*", "", "a b", 7, "é"]"#, |v, p| {
-            v.globs(senseless, p).iter().map(|glob| glob.as_str().to_owned()).collect::<Vec<_>>()
+            v.globs(validate_pattern, p).iter().map(|glob| glob.as_str().to_owned()).collect::<Vec<_>>()
         });
         assert_eq!(globs, ["ok-*", "é"]);
         assert_eq!(

@@ -3,8 +3,8 @@
 //! what people write instead. Whoever reads them says nothing about a key that
 //! it does not know: a misspelt one is no key at all.
 
+use crate::matching::closest::{self, Shape};
 use crate::matching::glob;
-use crate::matching::near::{self, Shape};
 
 /// An annotation that something reads.
 #[derive(Debug, PartialEq, Eq)]
@@ -169,7 +169,7 @@ pub enum Reading {
     /// One that is read as a label of Pods.
     Label,
     /// None, but it looks like this one.
-    Near(String),
+    Misspelt(String),
     /// None in this cluster, whose webhook has another prefix: this one.
     Elsewhere(String),
     /// None, under a prefix that has only these.
@@ -199,7 +199,7 @@ pub fn read(key: &str, aws_prefix: &str) -> Reading {
         if family.is_meant_by((prefix, shape), aws_prefix)
             && let Some(meant) = family.nearest(suffix)
         {
-            return Reading::Near(family.key(meant, aws_prefix));
+            return Reading::Misspelt(family.key(meant, aws_prefix));
         }
     }
     if prefix == LEGACY_PREFIX { Reading::Legacy } else { Reading::Other }
@@ -231,7 +231,7 @@ impl Family {
         }
         let confused = || self.confused.iter().find(|(written, _)| is_own && written.eq_ignore_ascii_case(suffix));
         match self.nearest(suffix).or_else(|| confused().map(|(_, meant)| *meant)) {
-            Some(meant) => Reading::Near(self.key(meant, aws_prefix)),
+            Some(meant) => Reading::Misspelt(self.key(meant, aws_prefix)),
             None if is_own => Reading::Unknown(self),
             None => Reading::Other,
         }
@@ -253,7 +253,7 @@ impl Family {
     /// Whether a prefix is nearly one of this family's: at most three changes,
     /// and a third of its length.
     fn is_meant_by(&self, prefix: (&str, Shape), aws_prefix: &str) -> bool {
-        let is_near = |known: &str, shape| near::within(prefix, (known, shape), (known.len() / 3).min(3)).is_some();
+        let is_near = |known: &str, shape| closest::within(prefix, (known, shape), (known.len() / 3).min(3)).is_some();
         let set = self.prefix_of("", aws_prefix);
         is_near(self.prefix, self.shape)
             || set != self.prefix && is_near(set, Shape::of(set))
@@ -265,7 +265,7 @@ impl Family {
     #[cold]
     fn nearest(&self, suffix: &str) -> Option<&'static str> {
         let word = (suffix, Shape::of(suffix));
-        let is_near = |key: &&Key| near::within(word, (key.suffix, Shape::of(key.suffix)), 2).is_some();
+        let is_near = |key: &&Key| closest::within(word, (key.suffix, Shape::of(key.suffix)), 2).is_some();
         self.keys.iter().find(is_near).map(|key| key.suffix)
     }
 }

@@ -6,7 +6,7 @@ use super::*;
 const EKS: &str = "eks.amazonaws.com";
 
 fn near(key: &str) -> Reading {
-    Reading::Near(key.to_owned())
+    Reading::Misspelt(key.to_owned())
 }
 
 /// Keys that are read, each with the page that says so.
@@ -227,7 +227,7 @@ fn the_tables_agree() {
                 .keys
                 .iter()
                 .take(index)
-                .map(|other| near::distance(other.suffix.chars(), key.suffix.chars()))
+                .map(|other| closest::distance(other.suffix.chars(), key.suffix.chars()))
                 .min();
             assert!(shortest.is_none_or(|shortest| shortest >= 4), "{} is like another", key.suffix);
             assert!(key.suffix.len() >= 6, "{} is short", key.suffix);

@@ -21,7 +21,7 @@ use crate::object::pod::DEFAULT_ACCOUNT;
 use crate::object::rbac::Accounts;
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
-use crate::settings::reader::senseless;
+use crate::settings::reader::validate_pattern;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -42,7 +42,7 @@ static PARAMS: [Param; 2] = [
     },
     Param {
         name: "allowForEveryone",
-        kind: Kind::Globs(senseless),
+        kind: Kind::Globs(validate_pattern),
         default: r#"["system:discovery", "system:basic-user", "system:public-info-viewer", "system:service-account-issuer-discovery"]"#,
         doc: for_people(
             "ClusterRoles, or Roles as `namespace/name`, that every account may have; the default is what Kubernetes itself binds",
@@ -113,7 +113,7 @@ impl Check for BindingSubjects<'_> {
 }
 
 fn namespace_problem(pattern: &str) -> Option<String> {
-    senseless(pattern).or_else(|| {
+    validate_pattern(pattern).or_else(|| {
         pattern
             .contains(['/', ':'])
             .then(|| "must be a namespace without an account, e.g. monitoring or team-*".to_owned())

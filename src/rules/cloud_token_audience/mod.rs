@@ -16,7 +16,7 @@ use crate::matching::glob::{self, Glob};
 use crate::object::pod::Volume;
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
-use crate::settings::reader::senseless;
+use crate::settings::reader::validate_pattern;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -30,7 +30,7 @@ pub static RULE: Rule = Rule {
 
 static PARAMS: [Param; 1] = [Param {
     name: "cloudAudiences",
-    kind: Kind::Globs(senseless),
+    kind: Kind::Globs(validate_pattern),
     default: r#"["sts.amazonaws.com", "api://AzureADTokenExchange"]"#,
     doc: for_people("the audiences for which a token is a credential of a cloud"),
 }];

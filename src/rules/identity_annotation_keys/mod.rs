@@ -74,7 +74,7 @@ impl Check for IdentityAnnotationKeys {
             let named;
             let (severity, wording, value) = match &annotation.reading {
                 Reading::Other | Reading::Known(_) | Reading::Label => continue,
-                Reading::Near(meant) => (Some(MaxSeverity::Action), &NEAR, meant),
+                Reading::Misspelt(meant) => (Some(MaxSeverity::Action), &NEAR, meant),
                 Reading::Elsewhere(meant) => (Some(MaxSeverity::Action), &ELSEWHERE, meant),
                 Reading::Unknown(family) => {
                     named = family.suffixes();

@@ -20,7 +20,7 @@ use crate::object::json::write_string;
 use crate::settings::Common;
 use crate::settings::action::{CheckAction, FixAction};
 use crate::settings::params::{Kind, Param, Params, for_people};
-use crate::settings::reader::senseless;
+use crate::settings::reader::validate_pattern;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -53,7 +53,7 @@ const MOST_SECONDS: i64 = 4_294_967_296;
 static PARAMS: [Param; 4] = [
     Param {
         name: "audiences",
-        kind: Kind::Globs(senseless),
+        kind: Kind::Globs(validate_pattern),
         default: r#"["sts.amazonaws.com"]"#,
         doc: for_people(
             "the audiences that an account may ask for, besides the webhook's default (`aws.defaultAudience`); one of the Kubernetes API has to be written in full, no wildcard covers it",
@@ -331,7 +331,7 @@ fn is_one_of(word: &str, words: &[&str]) -> bool {
 }
 
 fn senseless_default(text: &str) -> Option<String> {
-    if text.is_empty() { None } else { senseless(text) }
+    if text.is_empty() { None } else { validate_pattern(text) }
 }
 
 #[cfg(test)]

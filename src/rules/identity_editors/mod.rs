@@ -16,7 +16,7 @@ use crate::object::meta::Head;
 use crate::object::view::{self, Strings};
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
-use crate::settings::reader::senseless;
+use crate::settings::reader::validate_pattern;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -31,13 +31,18 @@ pub static RULE: Rule = Rule {
 static PARAMS: [Param; 2] = [
     Param {
         name: "users",
-        kind: Kind::Globs(senseless),
+        kind: Kind::Globs(validate_pattern),
         default: "[]",
         doc: for_people(
             "users who may, as the API server names them; for a controller `system:serviceaccount:<namespace>:<name>`",
         ),
     },
-    Param { name: "groups", kind: Kind::Globs(senseless), default: "[]", doc: for_people("groups whose members may") },
+    Param {
+        name: "groups",
+        kind: Kind::Globs(validate_pattern),
+        default: "[]",
+        doc: for_people("groups whose members may"),
+    },
 ];
 
 static ADDED: Wording =

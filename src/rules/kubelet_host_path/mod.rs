@@ -20,7 +20,7 @@ use crate::object::pod::{HostPath, Volume};
 use crate::object::view::{ReadError, Text};
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
-use crate::settings::reader::senseless;
+use crate::settings::reader::validate_pattern;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -319,7 +319,7 @@ fn segments(path: &str) -> Vec<&str> {
 }
 
 fn root_problem(root: &str) -> Option<String> {
-    senseless(root).or_else(|| {
+    validate_pattern(root).or_else(|| {
         let segments = segments(root);
         let is_senseless = !root.starts_with('/') || segments.is_empty() || segments.iter().all(|s| s.starts_with('*'));
         is_senseless.then(|| "must be a directory of the node, e.g. /var/lib/kubelet".to_owned())

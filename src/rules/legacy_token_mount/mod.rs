@@ -19,7 +19,7 @@ use crate::object::pod::{Container, SecretName, SecretVolume, Volume, is_made_up
 use crate::object::view::ReadError;
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
-use crate::settings::reader::senseless;
+use crate::settings::reader::validate_pattern;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -33,7 +33,7 @@ pub static RULE: Rule = Rule {
 
 static PARAMS: [Param; 1] = [Param {
     name: "extraSecretNames",
-    kind: Kind::Globs(senseless),
+    kind: Kind::Globs(validate_pattern),
     default: "[]",
     doc: for_people(
         "Secrets with a legacy token whose name does not say so; they count for `ephemeral-token-mount` too",

@@ -24,7 +24,7 @@ use crate::object::place::Place;
 use crate::object::secret::{ACCOUNT_ANNOTATION, INVALID_LABEL, TokenSecret};
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
-use crate::settings::reader::senseless;
+use crate::settings::reader::validate_pattern;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -160,7 +160,7 @@ impl Check for LegacyTokenSecret<'_> {
 }
 
 fn user_problem(pattern: &str) -> Option<String> {
-    senseless(pattern).or_else(|| {
+    validate_pattern(pattern).or_else(|| {
         pattern
             .chars()
             .all(|c| matches!(c, '*' | '?'))

@@ -19,7 +19,7 @@ use crate::object::pod::{Container, PodSpec};
 use crate::settings::Templates;
 use crate::settings::action::FixAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
-use crate::settings::reader::senseless;
+use crate::settings::reader::validate_pattern;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -83,7 +83,7 @@ static PARAMS: [Param; 5] = [
 ];
 
 static TOKEN_CONTAINER: [Param; 2] = [
-    Param { name: "name", kind: Kind::Glob(senseless), default: "", doc: for_people("the container's name") },
+    Param { name: "name", kind: Kind::Glob(validate_pattern), default: "", doc: for_people("the container's name") },
     Param {
         name: "image",
         kind: Kind::Glob(image_problem),
@@ -389,7 +389,7 @@ fn is_registry(first: &str) -> bool {
 }
 
 fn image_problem(pattern: &str) -> Option<String> {
-    senseless(pattern).or_else(|| {
+    validate_pattern(pattern).or_else(|| {
         let registry = pattern.split_once('/').map_or("", |(first, _)| first);
         (!is_registry(registry) || registry.starts_with('*') && !registry.contains('.'))
             .then(|| "must begin with a registry, e.g. docker.io/kumahq/kuma-dp:*; else anyone's image of that name would keep the token".to_owned())
@@ -397,7 +397,7 @@ fn image_problem(pattern: &str) -> Option<String> {
 }
 
 fn annotation_problem(pattern: &str) -> Option<String> {
-    senseless(pattern).or_else(|| {
+    validate_pattern(pattern).or_else(|| {
         let (key, value) = pattern.split_once('=').unwrap_or((pattern, ""));
         (key.is_empty() || value.is_empty() || key.chars().all(|c| matches!(c, '*' | '?')))
             .then(|| "must be key=value, e.g. vault.hashicorp.com/agent-inject=true".to_owned())

@@ -13,7 +13,7 @@ use crate::engine::finding::{Findings, Wording};
 use crate::matching::glob::{self, Glob};
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
-use crate::settings::reader::senseless;
+use crate::settings::reader::validate_pattern;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -27,7 +27,7 @@ pub static RULE: Rule = Rule {
 
 static PARAMS: [Param; 1] = [Param {
     name: "allowedAudiences",
-    kind: Kind::Globs(senseless),
+    kind: Kind::Globs(validate_pattern),
     default: "[]",
     doc: for_people(
         "when set, the only audiences that a token may be for; an audience of the Kubernetes API has to be written in full, no wildcard covers it",

@@ -26,7 +26,7 @@ use crate::object::place::Place;
 use crate::object::pod::DEFAULT_ACCOUNT;
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
-use crate::settings::reader::senseless;
+use crate::settings::reader::validate_pattern;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -246,11 +246,11 @@ fn annotation(key: &str) -> Place {
 }
 
 fn partition_problem(text: &str) -> Option<String> {
-    senseless(text).or_else(|| text.parse::<Partition>().err().map(|error| error.to_string()))
+    validate_pattern(text).or_else(|| text.parse::<Partition>().err().map(|error| error.to_string()))
 }
 
 fn account_id_problem(text: &str) -> Option<String> {
-    senseless(text).or_else(|| text.parse::<AccountId>().err().map(|error| error.to_string()))
+    validate_pattern(text).or_else(|| text.parse::<AccountId>().err().map(|error| error.to_string()))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::identity::{AccountId, Partition, RoleArn, RoleArnError};
 use crate::matching::{cut, glob};
 use crate::object::place::Shown;
 use crate::object::view::Text;
-use crate::settings::reader::{senseless, unknown};
+use crate::settings::reader::{unknown, validate_pattern};
 
 /// A pattern of roles. One that begins with `arn:` is compared with the whole
 /// ARN, field by field; any other with what follows `role/`, segment by
@@ -81,7 +81,7 @@ const STAR_AND_PLACEHOLDER: &str = "has * and a placeholder in one segment, so t
 /// at once only: there may be hundreds.
 #[must_use]
 pub fn problem(pattern: &str) -> Option<String> {
-    check(pattern).err().map(|problem| senseless(pattern).unwrap_or(problem))
+    check(pattern).err().map(|problem| validate_pattern(pattern).unwrap_or(problem))
 }
 
 fn check(pattern: &str) -> Result<(), String> {

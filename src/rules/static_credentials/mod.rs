@@ -20,7 +20,7 @@ use crate::object::env::{Env, Marks};
 use crate::object::view::ReadError;
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
-use crate::settings::reader::senseless;
+use crate::settings::reader::validate_pattern;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -35,7 +35,7 @@ pub static RULE: Rule = Rule {
 static PARAMS: [Param; 2] = [
     Param {
         name: "extraNames",
-        kind: Kind::Globs(senseless),
+        kind: Kind::Globs(validate_pattern),
         default: "[]",
         doc: for_people("more variables that hold static credentials, in any cloud or elsewhere"),
     },

@@ -20,7 +20,7 @@ use crate::object::token_request::TokenRequestSpec;
 use crate::settings::Common;
 use crate::settings::action::FixAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
-use crate::settings::reader::senseless;
+use crate::settings::reader::validate_pattern;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -41,7 +41,7 @@ static PARAMS: [Param; 3] = [
     },
     Param {
         name: "allowedAudiences",
-        kind: Kind::Globs(senseless),
+        kind: Kind::Globs(validate_pattern),
         default: "[]",
         doc: for_people(
             "when set, any other audience is a finding; a request that names none asks for the Kubernetes API, which is allowed by e.g. `https://kubernetes.default*`",

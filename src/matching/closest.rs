@@ -50,7 +50,7 @@ pub fn distance(a: impl Iterator<Item = char>, b: impl Iterator<Item = char>) ->
 /// The known word that is nearest, if it is near enough to be meant: at most a
 /// third of its length away, after lower-casing and dropping `-` and `_`.
 #[must_use]
-pub fn meant<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+pub fn closest_match<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     known
         .into_iter()
         .map(|candidate| (distance(folded(word), folded(candidate)), candidate))
@@ -113,7 +113,7 @@ fn folded(word: &str) -> impl Iterator<Item = char> {
 
 #[cfg(test)]
 mod tests {
-    use super::{LETTERS, Shape, distance, meant, within};
+    use super::{LETTERS, Shape, closest_match, distance, within};
     use proptest::prelude::*;
     use rstest::rstest;
 
@@ -173,7 +173,7 @@ mod tests {
     #[case("default-sa", None)]
     #[case("", None)]
     fn suggests(#[case] word: &str, #[case] expected: Option<&str>) {
-        assert_eq!(meant(word, ["pod-automount", "default-service-account"]), expected);
+        assert_eq!(closest_match(word, ["pod-automount", "default-service-account"]), expected);
     }
 
     #[rstest]
