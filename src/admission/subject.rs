@@ -139,7 +139,7 @@ impl<'a> Subject<'a> {
     /// ephemeral containers. The controllers of workloads make no Pods then, and
     /// their Pods are checked anyway.
     #[must_use]
-    pub const fn holds_while_going(&self) -> bool {
+    pub const fn checked_while_being_deleted(&self) -> bool {
         !self.is_template()
     }
 

@@ -336,7 +336,7 @@ impl<'s> RuleContext<'s> {
     /// The object's name for patterns, also when the API server has yet to make
     /// it: then only a pattern that covers whatever it will be covers this.
     #[must_use]
-    pub fn name_to_be(&self) -> Cow<'s, str> {
+    pub fn name_pattern(&self) -> Cow<'s, str> {
         match (self.name(), self.meta.names()) {
             ("", [_, prefix]) if !prefix.is_empty() => Cow::Owned([prefix, GENERATED].concat()),
             (name, _) => Cow::Borrowed(name),
@@ -347,7 +347,7 @@ impl<'s> RuleContext<'s> {
     /// the end of its name.
     /// <https://github.com/kubernetes/apiserver/blob/master/pkg/storage/names/generate.go>
     #[must_use]
-    pub fn may_be_called(&self, name: &str) -> bool {
+    pub fn may_be_named(&self, name: &str) -> bool {
         /// The most characters of `generateName` that are kept.
         const KEPT: usize = 58;
         match (self.name(), self.meta.names()) {
@@ -438,7 +438,7 @@ impl<'s> RuleContext<'s> {
         let namespace = self.request.namespace();
         match self.target {
             Target::Workload(pod) | Target::Ephemeral(pod) => vec![(namespace, Cow::Borrowed(pod.spec.account()))],
-            Target::ServiceAccount(_) => vec![(namespace, self.name_to_be())],
+            Target::ServiceAccount(_) => vec![(namespace, self.name_pattern())],
             Target::TokenRequest(_) => vec![(namespace, Cow::Borrowed(self.request.name()))],
             // The token of a Secret may be another account's than the annotation
             // says, and still be that of the Secret as it was. Where that cannot be

@@ -30,7 +30,7 @@ fn read(payload: &str) -> Option<Vec<usize>> {
     let lookup = Lookup::new(&Nobody, LookupMode::Off, request.namespace());
     let review = Review { request, settings: &settings, subject: &subject, lookup: &lookup };
     let context = review.context(&meta, &target);
-    let (name, accounts) = (context.name_to_be(), context.accounts());
+    let (name, accounts) = (context.name_pattern(), context.accounts());
     let matches = common.exemptions.iter().filter(|exemption| {
         exemption.matches_envelope(request) && (!exemption.needs_object() || exemption.matches_object(&name, &accounts))
     });

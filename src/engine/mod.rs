@@ -118,7 +118,7 @@ struct Review<'s> {
 
 /// What the rules say about one object.
 #[derive(Default)]
-struct Opinion {
+struct Evaluation {
     /// The fixed object, if fixes changed it.
     fixed: Option<String>,
     /// What the fixes changed.
@@ -146,7 +146,7 @@ enum Fixing {
     /// The object itself.
     Object,
     /// Only to see the Pods that a template will make.
-    InThought,
+    DryRun,
     /// Nothing.
     No,
 }
@@ -173,23 +173,23 @@ impl Review<'_> {
         let (meta, target) = match Target::read(self.subject, object, pod, request.old_object) {
             Ok(read) => read,
             // It must be possible to take the finalizer off what nobody can read.
-            Err(_) if self.spares_unread(object) => return Ok(Verdict::default()),
+            Err(_) if self.skips_unread(object) => return Ok(Verdict::default()),
             Err(error) => return Err(error.into()),
         };
         let Some(target) = target else { return Ok(Verdict::default()) };
-        if self.spares(&meta)? {
+        if self.skips(&meta)? {
             return Ok(Verdict::default());
         }
         exemptions.retain(|exemption| exemption.needs_object());
         if !exemptions.is_empty() {
             let context = self.context(&meta, &target);
-            let (name, accounts) = (context.name_to_be(), context.accounts());
+            let (name, accounts) = (context.name_pattern(), context.accounts());
             exemptions.retain(|exemption| exemption.matches_object(&name, &accounts));
             rules.retain(|planned| !exemptions.iter().any(|exemption| exemption.covers(planned.rule.id)));
         }
 
         let fixing = self.fixing(object)?;
-        let verdict = self.of_account(&rules, object, (&meta, &target), fixing);
+        let verdict = self.evaluate_account(&rules, object, (&meta, &target), fixing);
         // What was acceptable a few seconds ago is accepted. Anything else is said of
         // the account as it is now.
         let is_acceptance = verdict.as_ref().is_ok_and(Verdict::is_acceptance);
@@ -197,39 +197,39 @@ impl Review<'_> {
             return verdict;
         }
         self.lookup.refresh();
-        self.of_account(&rules, object, (&meta, &target), fixing)
+        self.evaluate_account(&rules, object, (&meta, &target), fixing)
     }
 
     /// The verdict, by what is known of the account.
-    fn of_account<'t>(
+    fn evaluate_account<'t>(
         &self,
         rules: &[Planned<'_>],
         object: &'t str,
         (meta, target): (&Meta<'t>, &Target<'t>),
         fixing: Fixing,
     ) -> Result<Verdict, ReviewError> {
-        let opinion = self.opinion(rules, object, (meta, target), fixing)?;
-        let old = self.old_findings(rules, &opinion, target)?;
-        Ok(self.weigh(opinion, &old, fixing))
+        let evaluation = self.evaluation(rules, object, (meta, target), fixing)?;
+        let old = self.old_findings(rules, &evaluation, target)?;
+        Ok(self.into_verdict(evaluation, &old, fixing))
     }
 
     /// Objects that are on their way out, or not judged for another reason.
-    fn spares(&self, meta: &Meta<'_>) -> Result<bool, ReadError> {
+    fn skips(&self, meta: &Meta<'_>) -> Result<bool, ReadError> {
         // Who makes an object cannot say that it goes: the API server takes the
         // mark off, but with a server-side apply only after the webhooks ran.
-        let is_going = meta.is_going() && self.request.operation() == Operation::Update;
-        Ok(is_going && !self.subject.holds_while_going() || self.is_unjudged(meta)?)
+        let is_being_deleted = meta.is_being_deleted() && self.request.operation() == Operation::Update;
+        Ok(is_being_deleted && !self.subject.checked_while_being_deleted() || self.is_checked_elsewhere(meta)?)
     }
 
     /// The same for a workload whose template does not fit the views.
     #[cold]
-    fn spares_unread(&self, object: &str) -> bool {
+    fn skips_unread(&self, object: &str) -> bool {
         let head = view::read::<Head<'_>>(object, OBJECT).ok().filter(|_| self.subject.is_template());
-        head.and_then(|head| head.metadata).is_some_and(|meta| self.spares(&meta) == Ok(true))
+        head.and_then(|head| head.metadata).is_some_and(|meta| self.skips(&meta) == Ok(true))
     }
 
     /// Objects that are copies of what was judged, or will be judged.
-    fn is_unjudged(&self, meta: &Meta<'_>) -> Result<bool, ReadError> {
+    fn is_checked_elsewhere(&self, meta: &Meta<'_>) -> Result<bool, ReadError> {
         match self.subject {
             Subject::Template(_) => return Ok(meta.has_controller()),
             Subject::Pod => {}
@@ -258,7 +258,7 @@ impl Review<'_> {
             return Ok(if common.phase == Phase::Mutating { Fixing::Object } else { Fixing::No });
         }
         if common.templates != Templates::Fix || common.phase != Phase::Mutating {
-            return Ok(Fixing::InThought);
+            return Ok(Fixing::DryRun);
         }
         if self.request.operation() == Operation::Create {
             return Ok(Fixing::Object);
@@ -272,58 +272,58 @@ impl Review<'_> {
         };
         let unchanged = old == crate::object::descend(object, steps, OBJECT)?;
         let is_job = (self.request.group(), self.request.kind()) == (Job::GROUP, Job::KIND);
-        Ok(if unchanged || is_job { Fixing::InThought } else { Fixing::Object })
+        Ok(if unchanged || is_job { Fixing::DryRun } else { Fixing::Object })
     }
 
     /// Applies the fixes and judges what comes out.
-    fn opinion<'t>(
+    fn evaluation<'t>(
         &self,
         rules: &[Planned<'_>],
         object: &'t str,
         (meta, target): (&Meta<'t>, &Target<'t>),
         fixing: Fixing,
-    ) -> Result<Opinion, ReviewError> {
-        let mut opinion = Opinion::default();
+    ) -> Result<Evaluation, ReviewError> {
+        let mut evaluation = Evaluation::default();
         let steps = if fixing == Fixing::No { &[] } else { Step::ALL };
-        self.settle(rules, object, (meta, target), steps, &mut opinion)?;
-        Ok(opinion)
+        self.apply_steps(rules, object, (meta, target), steps, &mut evaluation)?;
+        Ok(evaluation)
     }
 
     /// Takes the steps that are left and judges what comes out of them. Each
     /// step sees what the one before made of the object.
-    fn settle<'t>(
+    fn apply_steps<'t>(
         &self,
         rules: &[Planned<'_>],
         object: &'t str,
         (meta, target): (&Meta<'t>, &Target<'t>),
         steps: &[Step],
-        opinion: &mut Opinion,
+        evaluation: &mut Evaluation,
     ) -> Result<(), ReviewError> {
         let Some((step, left)) = steps.split_first() else {
-            opinion.findings = self.findings(rules, (meta, target))?;
+            evaluation.findings = self.findings(rules, (meta, target))?;
             return Ok(());
         };
         let mut tree = Node::new(object);
-        let before = opinion.changes.len();
+        let before = evaluation.changes.len();
         for planned in rules.iter().filter(|planned| planned.rule.injects() == (*step == Step::Inject)) {
             if !planned.fixes {
                 continue;
             }
             let mut changes = Changes::new(planned.rule.id);
             planned.open.fix(&self.context(meta, target), &mut Edit::new(&mut tree, self.subject), &mut changes)?;
-            opinion.changes.extend(changes.into_vec());
+            evaluation.changes.extend(changes.into_vec());
         }
-        if opinion.changes.len() == before {
-            return self.settle(rules, object, (meta, target), left, opinion);
+        if evaluation.changes.len() == before {
+            return self.apply_steps(rules, object, (meta, target), left, evaluation);
         }
         let mut fixed = String::with_capacity(object.len() + 1024);
         tree.write(&mut fixed);
         drop(tree);
         if let (meta, Some(target)) = Target::read(self.subject, &fixed, None, Raw::default())? {
-            self.settle(rules, &fixed, (&meta, &target), left, opinion)?;
+            self.apply_steps(rules, &fixed, (&meta, &target), left, evaluation)?;
         }
         // A later step has come further.
-        opinion.fixed.get_or_insert(fixed);
+        evaluation.fixed.get_or_insert(fixed);
         Ok(())
     }
 
@@ -360,10 +360,10 @@ impl Review<'_> {
     fn old_findings(
         &self,
         rules: &[Planned<'_>],
-        opinion: &Opinion,
+        evaluation: &Evaluation,
         new: &Target<'_>,
     ) -> Result<Vec<Remark>, ReviewError> {
-        if self.request.operation() != Operation::Update || opinion.findings.is_empty() {
+        if self.request.operation() != Operation::Update || evaluation.findings.is_empty() {
             return Ok(Vec::new());
         }
         // Of ephemeral containers only those are judged that are new.
@@ -380,23 +380,23 @@ impl Review<'_> {
             self.lookup.confine(workload.spec.account());
         }
         let fixing = if self.settings.common.phase == Phase::Mutating || self.subject.is_template() {
-            Fixing::InThought
+            Fixing::DryRun
         } else {
             Fixing::No
         };
-        match self.opinion(rules, old, (&meta, &target), fixing) {
+        match self.evaluation(rules, old, (&meta, &target), fixing) {
             Ok(old) => Ok(old.findings.into_iter().map(|(_, finding)| finding.remark).collect()),
             Err(ReviewError::ReadError(_) | ReviewError::CannotChange) => Ok(Vec::new()),
             Err(error) => Err(error),
         }
     }
 
-    fn weigh(&self, opinion: Opinion, old: &[Remark], fixing: Fixing) -> Verdict {
+    fn into_verdict(&self, evaluation: Evaluation, old: &[Remark], fixing: Fixing) -> Verdict {
         let mut rejections = Vec::new();
         let mut warnings = Vec::new();
         let known: Vec<String> = old.iter().map(Remark::identity).collect();
         let known = Names::of(known.iter().map(String::as_str));
-        for (level, finding) in opinion.findings {
+        for (level, finding) in evaluation.findings {
             let strict = self.settings.common.treat_warn_as == TreatWarnAs::Reject;
             let rejects = match finding.severity {
                 MaxSeverity::Action => level == Level::Reject || strict,
@@ -410,8 +410,8 @@ impl Review<'_> {
             }
         }
         let (fixed, foreseen) = match fixing {
-            Fixing::Object if rejections.is_empty() => (opinion.changes, Vec::new()),
-            Fixing::InThought => (Vec::new(), opinion.changes),
+            Fixing::Object if rejections.is_empty() => (evaluation.changes, Vec::new()),
+            Fixing::DryRun => (Vec::new(), evaluation.changes),
             Fixing::Object | Fixing::No => (Vec::new(), Vec::new()),
         };
         let audit = summary::audit(&rejections, &fixed, warnings.iter().chain(&foreseen));
@@ -420,7 +420,7 @@ impl Review<'_> {
         } else if fixed.is_empty() {
             Outcome::Accepted
         } else {
-            opinion.fixed.map_or(Outcome::Accepted, Outcome::Fixed)
+            evaluation.fixed.map_or(Outcome::Accepted, Outcome::Fixed)
         };
         Verdict { outcome, warnings: summary::warnings(&warnings, &fixed, &foreseen), audit }
     }

@@ -51,7 +51,7 @@ impl Meta<'_> {
 
     /// Whether the object is on its way out.
     #[must_use]
-    pub fn is_going(&self) -> bool {
+    pub fn is_being_deleted(&self) -> bool {
         self.deletion_timestamp.text().is_some()
     }
 

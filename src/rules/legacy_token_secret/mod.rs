@@ -133,7 +133,7 @@ impl<'a> LegacyTokenSecret<'a> {
 
 /// Whether the API server looks up this very Secret to validate the token.
 fn is_own(context: &RuleContext<'_>, token: &LegacyToken) -> bool {
-    token.namespace == context.request.namespace() && context.may_be_called(&token.secret)
+    token.namespace == context.request.namespace() && context.may_be_named(&token.secret)
 }
 
 impl Check for LegacyTokenSecret<'_> {

@@ -237,7 +237,7 @@ impl Check for RoleArnRule<'_> {
 impl RoleArnRule<'_> {
     /// Whether the account has to have a role.
     fn is_required(&self, context: &RuleContext<'_>, holder: Holder<'_>) -> bool {
-        account::any(&self.required_for, holder.namespace, &context.name_to_be())
+        account::any(&self.required_for, holder.namespace, &context.name_pattern())
     }
 }
 

@@ -151,7 +151,7 @@ impl<'a> ServiceAccountAutomount<'a> {
     }
 
     fn explicit_true(&self, context: &RuleContext<'_>, is_default: bool) -> Cell {
-        if account::any(&self.allow_explicit_true, context.request.namespace(), &context.name_to_be()) {
+        if account::any(&self.allow_explicit_true, context.request.namespace(), &context.name_pattern()) {
             return Cell::Fine;
         }
         match self.explicit_true {
