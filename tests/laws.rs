@@ -58,13 +58,13 @@ fn fixing_ids() -> Vec<&'static str> {
 }
 
 /// The rules that can refuse what is wrong, and warn of it.
-fn judging_ids() -> Vec<&'static str> {
+fn checking_ids() -> Vec<&'static str> {
     RULES.iter().filter(|rule| !rule.injects()).map(|rule| rule.id).collect()
 }
 
 /// The action that refuses what a fix should have mended.
 fn strictest(id: &str) -> &'static str {
-    if judging_ids().contains(&id) { "reject" } else { "mutate" }
+    if checking_ids().contains(&id) { "reject" } else { "mutate" }
 }
 
 /// The same request for another object.
@@ -104,8 +104,8 @@ proptest! {
         // Nor has it a finding, under a rule that only judges.
         for id in fixing_ids() {
             if answer.audit(id).is_some_and(|value| value.starts_with("fixed")) {
-                let judged = again(&review.with_action(id, strictest(id)), fixed)?;
-                prop_assert_eq!(judged.rejections_of(id), 0, "{}", judged.text);
+                let checked = again(&review.with_action(id, strictest(id)), fixed)?;
+                prop_assert_eq!(checked.rejections_of(id), 0, "{}", checked.text);
             }
         }
     }
@@ -153,7 +153,7 @@ proptest! {
     }
 
     #[test]
-    fn more_severe_never_accepts_more(review in review(), id in select(judging_ids())) {
+    fn more_severe_never_accepts_more(review in review(), id in select(checking_ids())) {
         let mut accepted = true;
         for action in ["off", "warn", "reject"] {
             let answer = ask(&review.with_action(id, action))?;
@@ -174,8 +174,8 @@ proptest! {
             return Ok(());
         }
         let object = answer.fixed().map_or_else(|| review.object_text(), str::to_owned);
-        let judged = again(&mutate.with_action(id, strictest(id)), &object)?;
-        prop_assert_eq!(judged.rejections_of(id), 0, "accepted: {}", judged.text);
+        let checked = again(&mutate.with_action(id, strictest(id)), &object)?;
+        prop_assert_eq!(checked.rejections_of(id), 0, "accepted: {}", checked.text);
     }
 
     #[test]
@@ -208,10 +208,10 @@ proptest! {
     fn warnings_alone_never_reject(review in review()) {
         let mut review = review.with_setting("treatWarnAs", json!("warn"));
         for id in ids() {
-            review = review.with_action(id, if judging_ids().contains(&id) { "warn" } else { "off" });
+            review = review.with_action(id, if checking_ids().contains(&id) { "warn" } else { "off" });
         }
         let answer = ask(&review)?;
-        prop_assert!(answer.is_accepted() || !answer.is_judged(), "{}", answer.text);
+        prop_assert!(answer.is_accepted() || !answer.is_checked(), "{}", answer.text);
     }
 
     #[test]
@@ -293,14 +293,14 @@ fn the_generator_reaches_everything() {
     let mut runner = TestRunner::new_with_rng(config(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let (strategy, all_settings) = (prop_oneof![3 => review(), 1 => review_of(pod())], settings());
     let mut seen: BTreeSet<String> = BTreeSet::new();
-    let (mut invalid, mut judged) = (0, 0);
+    let (mut invalid, mut checked) = (0, 0);
     let mut said = String::new();
     for _ in 0..5000 {
         let settings = all_settings.new_tree(&mut runner).unwrap().current();
         invalid += usize::from(!problems_of_settings(&settings.to_string()).unwrap().is_empty());
         let review = strategy.new_tree(&mut runner).unwrap().current();
         let answer = ask(&review).unwrap();
-        judged += usize::from(answer.is_judged() && !answer.lines().is_empty());
+        checked += usize::from(answer.is_checked() && !answer.lines().is_empty());
         seen.insert(answer.code().map_or_else(|| "accepted".to_owned(), |code| code.to_string()));
         seen.extend(answer.is_about_lookups().then(|| "required look-up".to_owned()));
         seen.extend(answer.audit("lookup").map(str::to_owned));
@@ -337,7 +337,7 @@ fn the_generator_reaches_everything() {
     let unsaid: Vec<_> = texts.iter().filter(|text| !is_said(text)).collect();
     assert!(unsaid.len() * 2 <= texts.len(), "never said: {unsaid:#?}");
     assert_eq!(invalid, 0, "settings are invalid");
-    assert!(judged > 300, "only {judged} of 2000 requests come to anything");
+    assert!(checked > 300, "only {checked} of 5000 requests come to anything");
 }
 
 /// Whether the literal pieces of a template occur in a line, in their order.

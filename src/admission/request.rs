@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_operation_is_none_that_is_judged() {
+    fn an_unknown_operation_is_none_that_is_checked() {
         let request: Request<'_> = view::read(r#"{"operation":"create"}"#, "").unwrap();
         assert_eq!(request.operation(), Operation::Other);
     }

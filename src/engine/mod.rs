@@ -336,7 +336,7 @@ impl Review<'_> {
         let mut all = Vec::new();
         for planned in rules {
             let mut findings = Findings::new(planned.rule.id);
-            planned.open.judge(&context, &mut findings)?;
+            planned.open.check(&context, &mut findings)?;
             all.extend(findings.into_vec().into_iter().map(|finding| (planned.level, finding)));
         }
         Ok(all)

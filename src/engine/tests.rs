@@ -106,7 +106,7 @@ fn a_prefix_beside_a_name_exempts_nothing() {
 /// An account that a finalizer keeps still gives its Pods a role; what was
 /// wrong before does not keep it from going.
 #[test]
-fn an_account_that_goes_is_still_judged() {
+fn an_account_that_goes_is_still_checked() {
     let going = |account_id: &str, finalizers: &Value| {
         json!({
             "apiVersion": "v1", "kind": "ServiceAccount",
@@ -118,9 +118,9 @@ fn an_account_that_goes_is_still_judged() {
     };
     let settings = json!({"rules": {"role-arn": {"action": "reject", "accounts": ["123456789012"]}}});
     let (ours, theirs) = ("123456789012", "999999999999");
-    let judged = |old: &Value, new: &Value| review(&update(old, new), &settings, &nobody())["accepted"].clone();
-    assert_eq!(judged(&going(ours, &json!(["a/b"])), &going(theirs, &json!(["a/b"]))), false);
-    assert_eq!(judged(&going(theirs, &json!(["a/b"])), &going(theirs, &json!([]))), true);
+    let checked = |old: &Value, new: &Value| review(&update(old, new), &settings, &nobody())["accepted"].clone();
+    assert_eq!(checked(&going(ours, &json!(["a/b"])), &going(theirs, &json!(["a/b"]))), false);
+    assert_eq!(checked(&going(theirs, &json!(["a/b"])), &going(theirs, &json!([]))), true);
 }
 
 /// Nobody can read such a template any more, and yet its finalizer has to go.

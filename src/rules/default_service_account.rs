@@ -54,7 +54,7 @@ impl DefaultServiceAccount {
 }
 
 impl Check for DefaultServiceAccount {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
+    fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(workload) = context.workload().filter(|workload| workload.is_default_account()) else { return Ok(()) };
         let place = workload.spec_place().field("serviceAccountName");
         match tokens::api_token(context, workload)? {

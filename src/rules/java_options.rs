@@ -46,14 +46,14 @@ impl Property<'_> {
 #[cold]
 pub fn each_property(
     pod: &Workload<'_>,
-    judged: Judged<'_>,
+    checked: Judged<'_>,
     names: &[&'static str],
     each: &mut dyn FnMut(Place, Property<'_>) -> Result<(), ReviewError>,
 ) -> Result<(), ReviewError> {
-    let container = judged.container;
+    let container = checked.container;
     if container.env.may_hold(Marks::JAVA) {
-        for (position, variable) in container.read_env(&|| object_path(&judged.place(pod)))?.iter().enumerate() {
-            let place = || judged.place(pod).field("env").entry(variable.name.as_deref(), position);
+        for (position, variable) in container.read_env(&|| object_path(&checked.place(pod)))?.iter().enumerate() {
+            let place = || checked.place(pod).field("env").entry(variable.name.as_deref(), position);
             let value = variable.literal(&|| object_path(&place()))?;
             properties(&value, names, &mut |property| each(place(), property))?;
         }
@@ -62,7 +62,7 @@ pub fn each_property(
         if !list.may_set_java_property() {
             continue;
         }
-        let place = || judged.place(pod).field(field);
+        let place = || checked.place(pod).field(field);
         for (position, text) in list.read(&|| object_path(&place()))?.iter().enumerate() {
             properties(text, names, &mut |property| each(place().entry(None, position), property))?;
         }

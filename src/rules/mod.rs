@@ -65,9 +65,9 @@ macro_rules! rules {
                 None
             }
 
-            fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
+            fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
                 match self {
-                    $(Self::$room(room) => room.judge(context, findings),)*
+                    $(Self::$room(room) => room.check(context, findings),)*
                 }
             }
 
@@ -131,8 +131,8 @@ impl<'a> OpenRule<'a> {
     ///
     /// # Errors
     /// As [`Check::judge`].
-    pub fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
-        self.0.judge(context, findings)
+    pub fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
+        self.0.check(context, findings)
     }
 
     /// As [`Fix::fix`]; a rule without a fix changes nothing.
@@ -191,7 +191,7 @@ pub trait Check {
     ///
     /// # Errors
     /// [`ReviewError`] when the object or the cluster cannot be read.
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError>;
+    fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError>;
 }
 
 /// A rule that can mend what it finds.

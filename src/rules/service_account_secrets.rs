@@ -58,7 +58,7 @@ impl<'a> ServiceAccountSecrets<'a> {
 }
 
 impl Check for ServiceAccountSecrets<'_> {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
+    fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(account) = context.service_account() else { return Ok(()) };
         for (index, secret) in account.secrets()?.iter().enumerate() {
             let name = secret.name.as_deref();

@@ -272,7 +272,7 @@ impl TokenIssuingRoles {
     }
 
     /// What one rule of a role grants.
-    fn judge_rule(&self, rule: &PolicyRule<'_>, findings: &mut Findings) {
+    fn check_rule(&self, rule: &PolicyRule<'_>, findings: &mut Findings) {
         // Not the entry's number: entries have no names, and one that moves is
         // not new for that.
         let place = || Place::at("rules");
@@ -315,7 +315,7 @@ impl TokenIssuingRoles {
 
     /// What the rules of a role grant together: constrained impersonation takes
     /// two verbs.
-    fn judge_modes(rules: &[PolicyRule<'_>], findings: &mut Findings) {
+    fn check_modes(rules: &[PolicyRule<'_>], findings: &mut Findings) {
         for (mode, resource, everybody) in MODES {
             let who = ["impersonate:", mode].concat();
             let is_first = |rule: &&PolicyRule<'_>| {
@@ -367,13 +367,13 @@ fn names_of<'r>(rules: impl IntoIterator<Item = &'r PolicyRule<'r>>) -> Vec<&'r 
 }
 
 impl Check for TokenIssuingRoles {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
+    fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(role) = context.role() else { return Ok(()) };
         for rule in &role.rules {
-            self.judge_rule(rule, findings);
+            self.check_rule(rule, findings);
         }
         if self.looks_for("impersonation") {
-            Self::judge_modes(&role.rules, findings);
+            Self::check_modes(&role.rules, findings);
         }
         Ok(())
     }
@@ -696,7 +696,7 @@ mod tests {
     /// An aggregated role is what it is aggregated from: its rules are judged,
     /// whoever writes them.
     #[test]
-    fn an_aggregated_role_is_judged_by_its_rules() {
+    fn an_aggregated_role_is_checked_by_its_rules() {
         let mut old = role(&json!([]));
         old["kind"] = json!("ClusterRole");
         old["aggregationRule"] = json!({"clusterRoleSelectors": [{"matchLabels": {"x": "y"}}]});

@@ -151,7 +151,7 @@ impl Answer {
     }
 
     /// Whether rules had their say.
-    pub fn is_judged(&self) -> bool {
+    pub fn is_checked(&self) -> bool {
         let was_refused_before = self.code().is_some_and(|code| code != 403) || self.is_about_lookups();
         !was_refused_before
     }

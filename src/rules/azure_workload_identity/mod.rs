@@ -103,13 +103,13 @@ impl<'a> AzureWorkloadIdentity<'a> {
 }
 
 impl Check for AzureWorkloadIdentity<'_> {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
+    fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         if let Some(pod) = context.workload() {
-            return judge_pod(context, pod, findings);
+            return check_pod(context, pod, findings);
         }
         context.each_annotation(PREFIX, &mut |suffix, value, place| match suffix {
-            "client-id" => judge_guid(value, (&self.clients, &CLIENT), place, findings),
-            "tenant-id" => judge_guid(value, (&self.tenants, &TENANT), place, findings),
+            "client-id" => check_guid(value, (&self.clients, &CLIENT), place, findings),
+            "tenant-id" => check_guid(value, (&self.tenants, &TENANT), place, findings),
             LIFETIME_KEY if !is_lifetime(value) => findings.add(place, &LIFETIME, &[value]),
             _ => {}
         })?;
@@ -117,7 +117,7 @@ impl Check for AzureWorkloadIdentity<'_> {
     }
 }
 
-fn judge_pod(context: &RuleContext<'_>, pod: &Workload<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
+fn check_pod(context: &RuleContext<'_>, pod: &Workload<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
     let (mut has_any, mut injects) = (false, false);
     context.each_annotation(PREFIX, &mut |suffix, _, _| {
         has_any = true;
@@ -143,7 +143,7 @@ fn judge_pod(context: &RuleContext<'_>, pod: &Workload<'_>, findings: &mut Findi
 }
 
 #[inline(never)]
-fn judge_guid(value: &str, (allowed, wording): (&[Text<'_>], &'static Wording), place: Place, findings: &mut Findings) {
+fn check_guid(value: &str, (allowed, wording): (&[Text<'_>], &'static Wording), place: Place, findings: &mut Findings) {
     match Guid::try_from(value) {
         Err(error) => findings.add(place, error.wording, &error.values(value)),
         Ok(guid) if !allowed.is_empty() && !allowed.iter().any(|allowed| Guid::try_from(&**allowed) == Ok(guid)) => {

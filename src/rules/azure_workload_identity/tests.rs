@@ -149,7 +149,7 @@ fn what_nobody_reads_is_a_warning(#[case] labels: Value) {
 }
 
 #[test]
-fn templates_are_judged_by_their_own_metadata() {
+fn templates_are_checked_by_their_own_metadata() {
     let mut template = deployment(&json!({"automountServiceAccountToken": false}));
     template["metadata"]["annotations"] = json!({"azure.workload.identity/service-account-token-expiration": "1"});
     assert_eq!(word(&review(&create(&template), &settings())), "fine");
@@ -219,7 +219,7 @@ fn an_old_mistake_is_a_warning_and_a_new_one_is_not() {
 }
 
 #[test]
-fn an_exempt_account_is_not_judged() {
+fn an_exempt_account_is_not_checked() {
     let settings = json!({"exemptions": [{"rules": [ID], "serviceAccounts": ["shop/uploader"]}]});
     assert_eq!(word(&review(&on_account("client-id", "x"), &settings)), "fine");
 }

@@ -80,7 +80,7 @@ impl<'a> BindingSubjects<'a> {
 }
 
 impl Check for BindingSubjects<'_> {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
+    fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(binding) = context.binding() else { return Ok(()) };
         let home = context.request.namespace();
         // A ClusterRoleBinding is nowhere, so no account is elsewhere.

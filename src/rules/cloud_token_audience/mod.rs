@@ -55,7 +55,7 @@ impl<'a> CloudTokenAudience<'a> {
 }
 
 impl Check for CloudTokenAudience<'_> {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
+    fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(workload) = context.workload() else { return Ok(()) };
         let is_asked = |audience: &str| !audience.is_empty() && glob::any(&self.audiences, audience);
         let mut tokens = workload.spec.volumes.iter().flat_map(Volume::tokens);

@@ -23,7 +23,7 @@ fn pod(volume: &str, audience: &str) -> Value {
     tokenless_pod(&json!({"volumes": [projected(volume, &json!([token(audience, 3600)]))]}))
 }
 
-fn judged(pod: &Value, cluster: &FakeCluster) -> Value {
+fn checked(pod: &Value, cluster: &FakeCluster) -> Value {
     review(&create(pod), &settings(&json!("reject")), cluster)
 }
 
@@ -34,13 +34,13 @@ fn unknown() -> FakeCluster {
 #[test]
 fn every_text_in_full() {
     assert_eq!(
-        said(&judged(&pod("t", AWS), &quiet_cluster()), ID),
+        said(&checked(&pod("t", AWS), &quiet_cluster()), ID),
         [
             "spec.volumes[t].projected.sources[token].serviceAccountToken.audience: makes the token a credential of AWS, where ServiceAccount app declares no identity; use one with eks.amazonaws.com/role-arn"
         ]
     );
     assert_eq!(
-        said(&judged(&pod("t", AZURE), &unknown()), ID),
+        said(&checked(&pod("t", AZURE), &unknown()), ID),
         [
             "spec.volumes[t].projected.sources[token].serviceAccountToken.audience: makes the token a credential of Azure; see that ServiceAccount app, which is unknown here, has azure.workload.identity/client-id"
         ]
@@ -51,7 +51,7 @@ fn every_text_in_full() {
 fn a_token_for_another_beside_it_is_none() {
     let volume = |name: &str, audience: &str| projected(name, &json!([token(audience, 3600)]));
     let pod = tokenless_pod(&json!({"volumes": [volume("v", "vault"), volume("t", AWS)]}));
-    assert_eq!(said(&judged(&pod, &quiet_cluster()), ID), said(&judged(&self::pod("t", AWS), &quiet_cluster()), ID));
+    assert_eq!(said(&checked(&pod, &quiet_cluster()), ID), said(&checked(&self::pod("t", AWS), &quiet_cluster()), ID));
 }
 
 /// Each cloud by the annotation of its own.
@@ -67,7 +67,7 @@ fn a_token_for_another_beside_it_is_none() {
 #[case::the_agent_of_eks("pods.eks.amazonaws.com", &[], "fine")]
 #[case::the_api("", &[], "fine")]
 fn clouds(#[case] audience: &str, #[case] annotations: &[(&str, &str)], #[case] expected: &str) {
-    assert_eq!(word(&judged(&pod("t", audience), &annotated_cluster(annotations))), expected);
+    assert_eq!(word(&checked(&pod("t", audience), &annotated_cluster(annotations))), expected);
 }
 
 #[rstest]
@@ -118,23 +118,23 @@ fn the_webhooks_own(
 ) {
     let mut pod = pod(volume, audience);
     pod["spec"]["volumes"][0]["projected"]["sources"][0]["serviceAccountToken"]["path"] = json!(path);
-    assert_eq!(word(&judged(&pod, &annotated_cluster(&[annotation]))), "fine");
-    assert_eq!(word(&judged(&pod, &unknown())), "fine");
-    assert_eq!(word(&judged(&pod, &quiet_cluster())), "reject");
+    assert_eq!(word(&checked(&pod, &annotated_cluster(&[annotation]))), "fine");
+    assert_eq!(word(&checked(&pod, &unknown())), "fine");
+    assert_eq!(word(&checked(&pod, &quiet_cluster())), "reject");
 }
 
 #[test]
 fn what_is_known_of_the_account() {
-    assert_eq!(word(&judged(&pod("t", AWS), &unknown())), "warn");
+    assert_eq!(word(&checked(&pod("t", AWS), &unknown())), "warn");
     let absent = FakeCluster::failing(LookupError::Absent);
-    assert_eq!(word(&judged(&pod("t", AWS), &absent)), "reject");
+    assert_eq!(word(&checked(&pod("t", AWS), &absent)), "reject");
     let template = deployment(&json!({"volumes": [projected("t", &json!([token(AWS, 3600)]))]}));
-    assert_eq!(word(&judged(&template, &absent)), "warn");
-    assert_eq!(judged(&pod("t", AWS), &FakeCluster::failing(LookupError::Failed))["code"], 503);
+    assert_eq!(word(&checked(&template, &absent)), "warn");
+    assert_eq!(checked(&pod("t", AWS), &FakeCluster::failing(LookupError::Failed))["code"], 503);
     // Nobody is asked about tokens for others.
     let quiet = quiet_cluster();
-    judged(&pod("t", "vault"), &quiet);
-    judged(&admitted_pod(&json!({"serviceAccountName": "app"})), &quiet);
+    checked(&pod("t", "vault"), &quiet);
+    checked(&admitted_pod(&json!({"serviceAccountName": "app"})), &quiet);
     assert_eq!(quiet.asked(), 0);
 }
 
@@ -148,9 +148,9 @@ fn what_is_known_of_the_account() {
 #[case::of_two_clouds(json!([projected("t", &json!([token(AWS, 600), token(AZURE, 600)]))]))]
 fn bypass(#[case] volumes: Value) {
     let cluster = annotated_cluster(&[CLIENT]);
-    assert_eq!(word(&judged(&tokenless_pod(&json!({"volumes": volumes})), &cluster)), "reject");
+    assert_eq!(word(&checked(&tokenless_pod(&json!({"volumes": volumes})), &cluster)), "reject");
     let template = deployment(&json!({"serviceAccountName": "app", "volumes": volumes}));
-    assert_eq!(word(&judged(&template, &cluster)), "reject");
+    assert_eq!(word(&checked(&template, &cluster)), "reject");
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn what_was_wrong_before_stays_a_warning() {
 }
 
 #[test]
-fn an_exempt_pod_is_not_judged() {
+fn an_exempt_pod_is_not_checked() {
     let mut settings = settings(&json!("reject"));
     settings["exemptions"] = json!([{"rules": [ID], "serviceAccounts": ["shop/app"]}]);
     assert_eq!(word(&review(&create(&pod("t", AWS)), &settings, &quiet_cluster())), "fine");

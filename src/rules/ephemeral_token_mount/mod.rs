@@ -129,13 +129,14 @@ struct Holders<'s> {
 
 impl<'s> Holders<'s> {
     /// The first one whose processes a container shares.
-    fn shared_with(&self, pod: &Workload<'_>, judged: Judged<'_>) -> Result<Option<&'s str>, ReadError> {
+    fn shared_with(&self, pod: &Workload<'_>, checked: Judged<'_>) -> Result<Option<&'s str>, ReadError> {
         if pod.spec.shares_processes() {
-            let mut others = self.list.iter().filter(|(_, list, index)| (*list, *index) != (judged.list, judged.index));
+            let mut others =
+                self.list.iter().filter(|(_, list, index)| (*list, *index) != (checked.list, checked.index));
             return Ok(others.next().map(|(name, ..)| *name));
         }
-        let path = || object_path(&judged.place(pod).field("targetContainerName"));
-        let target: Option<Text<'_>> = judged.container.target.read_at(&path)?;
+        let path = || object_path(&checked.place(pod).field("targetContainerName"));
+        let target: Option<Text<'_>> = checked.container.target.read_at(&path)?;
         let target = target.filter(|target| !target.is_empty());
         let position = target.and_then(|target| self.names.position(&target));
         Ok(position.and_then(|position| self.list.get(position)).map(|(name, ..)| *name))
@@ -154,7 +155,7 @@ impl EphemeralTokenMount {
 }
 
 impl Check for EphemeralTokenMount {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
+    fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(pod) = context.pod() else { return Ok(()) };
         let legacy = context.params_of(&legacy_token_mount::RULE, Legacy::read);
         let volumes = Volumes::read(context, pod, &legacy)?;
@@ -163,10 +164,10 @@ impl Check for EphemeralTokenMount {
             Targets::Warn | Targets::Reject if !sees_node => volumes.holders(pod, &legacy)?,
             _ => Holders::default(),
         };
-        context.each_container(pod, &mut |judged| {
-            for (position, mount) in judged.container.mounts.iter().enumerate() {
+        context.each_container(pod, &mut |checked| {
+            for (position, mount) in checked.container.mounts.iter().enumerate() {
                 let Some(holds) = volumes.opened(mount) else { continue };
-                let place = judged.place(pod).field("volumeMounts").entry(mount.name.as_deref(), position);
+                let place = checked.place(pod).field("volumeMounts").entry(mount.name.as_deref(), position);
                 match holds {
                     Holds::Token => findings.add(place, &TOKEN, &[]),
                     Holds::Secret(secret) => findings.add(place, &SECRET, &[secret]),
@@ -178,9 +179,9 @@ impl Check for EphemeralTokenMount {
             }
             let severity = if self.targets == Targets::Reject { MaxSeverity::Action } else { MaxSeverity::Warning };
             if sees_node {
-                findings.note(judged.place(pod), &HOST_PID, &[], severity);
-            } else if let Some(target) = holders.shared_with(pod, judged)? {
-                findings.note(judged.place(pod), &SHARES, &[target], severity);
+                findings.note(checked.place(pod), &HOST_PID, &[], severity);
+            } else if let Some(target) = holders.shared_with(pod, checked)? {
+                findings.note(checked.place(pod), &SHARES, &[target], severity);
             }
             Ok(())
         })

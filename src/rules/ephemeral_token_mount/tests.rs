@@ -28,13 +28,13 @@ fn mounting(volume: &str) -> Value {
     debugger(&json!({"volumeMounts": [{"name": volume, "mountPath": "/t"}]}))
 }
 
-fn judged(pod: &Value, containers: &Value, params: &Value) -> Value {
+fn checked(pod: &Value, containers: &Value, params: &Value) -> Value {
     review(&ephemeral(pod, &json!([]), containers), &settings(params), &quiet_cluster())
 }
 
 #[test]
 fn every_text_in_full() {
-    let text = |volume: Value| said(&judged(&pod(&json!([volume])), &mounting("v"), &json!("reject")), ID).remove(0);
+    let text = |volume: Value| said(&checked(&pod(&json!([volume])), &mounting("v"), &json!("reject")), ID).remove(0);
     assert_eq!(
         text(projected("v", &json!([token("", 3607)]))),
         "spec.ephemeralContainers[debug].volumeMounts[v]: mounts the token in this volume; leave the mount out, or debug a copy of the Pod under an account without permissions"
@@ -49,7 +49,7 @@ fn every_text_in_full() {
     );
     let app = admitted_pod(&json!({"serviceAccountName": "app"}));
     assert_eq!(
-        said(&judged(&app, &debugger(&json!({"targetContainerName": "web"})), &json!("reject")), ID),
+        said(&checked(&app, &debugger(&json!({"targetContainerName": "web"})), &json!("reject")), ID),
         [
             "spec.ephemeralContainers[debug]: shares processes with container web, whose credentials it can read in /proc; debug a container without any, or a copy of the Pod"
         ]
@@ -71,9 +71,9 @@ fn every_text_in_full() {
 #[case::no_token(projected("v", &json!([{"configMap": {"name": "c"}}])), "fine")]
 fn volumes(#[case] volume: Value, #[case] expected: &str) {
     let volumes = json!([{"name": "data", "emptyDir": {}}, volume]);
-    assert_eq!(word(&judged(&pod(&volumes), &mounting("v"), &json!("reject"))), expected);
+    assert_eq!(word(&checked(&pod(&volumes), &mounting("v"), &json!("reject"))), expected);
     // What is not mounted does not count.
-    assert_eq!(word(&judged(&pod(&volumes), &mounting("data"), &json!("reject"))), "fine");
+    assert_eq!(word(&checked(&pod(&volumes), &mounting("data"), &json!("reject"))), "fine");
 }
 
 /// Ways to the token past the rule.
@@ -84,14 +84,14 @@ fn volumes(#[case] volume: Value, #[case] expected: &str) {
 fn bypass(#[case] mounts: Value) {
     // No container of the Pod mounts the volume: it waits to be used.
     let pod = pod(&json!([{"name": "data", "emptyDir": {}}, projected("v", &json!([token("", 3600)]))]));
-    assert_eq!(word(&judged(&pod, &debugger(&json!({"volumeMounts": mounts})), &json!("reject"))), "reject");
+    assert_eq!(word(&checked(&pod, &debugger(&json!({"volumeMounts": mounts})), &json!("reject"))), "reject");
 }
 
 #[test]
 fn bypass_the_plugins_volume_that_a_container_may_keep() {
     let mut pod = admitted_pod(&json!({"serviceAccountName": "app"}));
     pod["spec"]["automountServiceAccountToken"] = json!(false);
-    assert_eq!(word(&judged(&pod, &mounting("kube-api-access-bcd24"), &json!("reject"))), "reject");
+    assert_eq!(word(&checked(&pod, &mounting("kube-api-access-bcd24"), &json!("reject"))), "reject");
 }
 
 /// Only what is new counts, whatever stands beside it.
@@ -168,7 +168,7 @@ fn lists_of_other_rules(#[case] action: &str) {
 fn what_targets_says(#[case] action: &str, #[case] targets: &str, #[case] expected: &str) {
     let app = admitted_pod(&json!({"serviceAccountName": "app"}));
     let params = json!({"action": action, "targets": targets});
-    assert_eq!(word(&judged(&app, &debugger(&json!({"targetContainerName": "web"})), &params)), expected);
+    assert_eq!(word(&checked(&app, &debugger(&json!({"targetContainerName": "web"})), &params)), expected);
 }
 
 #[rstest]
@@ -198,16 +198,16 @@ fn shared_processes(#[case] more: Value, #[case] share: Value, #[case] expected:
         ],
         "volumes": [projected("v", &json!([token("vault", 600)])), {"name": "node", "hostPath": {"path": "/proc"}}],
     }));
-    assert_eq!(word(&judged(&pod, &debugger(&more), &json!("reject"))), expected);
+    assert_eq!(word(&checked(&pod, &debugger(&more), &json!("reject"))), expected);
     pod["spec"]["volumes"][0] = json!({"name": "v", "secret": {"secretName": "app-token-bcd24"}});
-    assert_eq!(word(&judged(&pod, &debugger(&more), &json!("reject"))), expected);
+    assert_eq!(word(&checked(&pod, &debugger(&more), &json!("reject"))), expected);
     pod["spec"]["volumes"] =
         json!([{"name": "v", "secret": {"secretName": "web-tls"}}, {"name": "node", "hostPath": {"path": "/var/log"}}]);
     for container in [3, 4] {
         pod["spec"]["containers"][container]["env"] = json!(null);
         pod["spec"]["containers"][container]["envFrom"] = json!(null);
     }
-    assert_eq!(word(&judged(&pod, &debugger(&more), &json!("reject"))), "fine");
+    assert_eq!(word(&checked(&pod, &debugger(&more), &json!("reject"))), "fine");
 }
 
 /// With the node's processes in sight, no container of the Pod has to hold
@@ -220,7 +220,7 @@ fn shared_processes(#[case] more: Value, #[case] share: Value, #[case] expected:
 fn shared_with_the_node(#[case] mut params: Value, #[case] host_pid: Value, #[case] expected: &str) {
     params["action"] = json!("reject");
     let pod = tokenless_pod(&json!({"hostPID": host_pid}));
-    let answer = judged(&pod, &debugger(&json!({"targetContainerName": "web"})), &params);
+    let answer = checked(&pod, &debugger(&json!({"targetContainerName": "web"})), &params);
     assert_eq!(word(&answer), expected);
     let text = "spec.ephemeralContainers[debug]: shares the processes of the node (hostPID), whose credentials it can read in /proc; debug a copy of the Pod without hostPID";
     assert!(said(&answer, ID).iter().all(|said| said == text), "{answer}");

@@ -92,7 +92,7 @@ impl<'a> GcpServiceAccountRule<'a> {
 }
 
 impl GcpServiceAccountRule<'_> {
-    fn judge_email(&self, email: &str, place: Place, findings: &mut Findings) {
+    fn check_email(&self, email: &str, place: Place, findings: &mut Findings) {
         let project = match GcpServiceAccount::try_from(email) {
             Ok(account) => account.project,
             Err(error) => return findings.add(place, error.wording, &error.values(email)),
@@ -106,9 +106,9 @@ impl GcpServiceAccountRule<'_> {
 }
 
 impl Check for GcpServiceAccountRule<'_> {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
+    fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         context.each_annotation(PREFIX, &mut |suffix, value, place| match suffix {
-            "gcp-service-account" => self.judge_email(value, place, findings),
+            "gcp-service-account" => self.check_email(value, place, findings),
             "return-principal-id-as-email" if !matches!(value, "true" | "false") => {
                 findings.add(place, &NOT_BOOLEAN, &[value]);
             }

@@ -170,7 +170,7 @@ fn an_old_mistake_is_a_warning_and_a_new_one_is_not() {
 }
 
 #[test]
-fn an_exempt_account_is_not_judged() {
+fn an_exempt_account_is_not_checked() {
     let settings = json!({"exemptions": [{"rules": [ID], "serviceAccounts": ["shop/uploader"]}]});
     assert_eq!(word(&review(&create(&with_email(SHORT)), &settings)), "fine");
 }

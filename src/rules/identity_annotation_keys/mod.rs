@@ -69,7 +69,7 @@ impl IdentityAnnotationKeys {
 }
 
 impl Check for IdentityAnnotationKeys {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
+    fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         for annotation in context.identity_annotations()? {
             let named;
             let (severity, wording, value) = match &annotation.reading {

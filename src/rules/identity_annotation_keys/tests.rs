@@ -32,13 +32,13 @@ fn template(key: &str) -> Value {
     template
 }
 
-fn judged(object: &Value, params: &Value) -> Value {
+fn checked(object: &Value, params: &Value) -> Value {
     review(&create(object), &settings(params), &quiet_cluster())
 }
 
 #[test]
 fn every_text_in_full() {
-    let text = |key: &str| said(&judged(&account(&[key]), &json!("reject")), ID).join("\n");
+    let text = |key: &str| said(&checked(&account(&[key]), &json!("reject")), ID).join("\n");
     assert_eq!(
         text("eks.amazon.com/role-arn"),
         r#"metadata.annotations["eks.amazon.com/role-arn"]: is no key that anything reads, so it has no effect; did you mean eks.amazonaws.com/role-arn?"#
@@ -76,7 +76,7 @@ fn every_text_in_full() {
 #[case("iam.amazonaws.com/role", ["warn", "warn", "warn"])]
 fn on_each_object(#[case] key: &str, #[case] expected: [&str; 3]) {
     let objects = [account(&[key]), template(key), pod(key)];
-    assert_eq!(objects.map(|object| word(&judged(&object, &json!("reject")))), expected);
+    assert_eq!(objects.map(|object| word(&checked(&object, &json!("reject")))), expected);
 }
 
 #[rstest]
@@ -90,30 +90,30 @@ fn other_keys(#[case] choice: &str, #[case] action: &str, #[case] expected: &str
         ("legacyKeys", "iam.amazonaws.com/role", "eks.amazonaws.com/owner"),
     ] {
         let params = json!({"action": action, param: choice});
-        assert_eq!(word(&judged(&account(&[key]), &params)), expected);
-        assert_eq!(word(&judged(&template(key), &params)), expected);
-        assert_eq!(word(&judged(&pod(key), &params)), if expected == "reject" { "warn" } else { expected });
-        assert_eq!(word(&judged(&account(&[other]), &params)), "warn");
+        assert_eq!(word(&checked(&account(&[key]), &params)), expected);
+        assert_eq!(word(&checked(&template(key), &params)), expected);
+        assert_eq!(word(&checked(&pod(key), &params)), if expected == "reject" { "warn" } else { expected });
+        assert_eq!(word(&checked(&account(&[other]), &params)), "warn");
     }
 }
 
 #[test]
-fn a_template_is_judged_by_its_own_annotations() {
+fn a_template_is_checked_by_its_own_annotations() {
     let mut workload = template("eks.amazonaws.com/rolearn");
     assert_eq!(
-        said(&judged(&workload, &json!("reject")), ID),
+        said(&checked(&workload, &json!("reject")), ID),
         [
             r#"spec.template.metadata.annotations["eks.amazonaws.com/rolearn"]: is no key that anything reads, so it has no effect; did you mean eks.amazonaws.com/role-arn?"#
         ]
     );
     workload["metadata"]["annotations"] = workload["spec"]["template"]["metadata"]["annotations"].take();
-    assert_eq!(word(&judged(&workload, &json!("reject"))), "fine");
+    assert_eq!(word(&checked(&workload, &json!("reject"))), "fine");
 }
 
 #[test]
 fn every_key_is_named() {
     let keys = ["eks.amazonaws.com/rolearn", "eks.amazonaws.com/audiences", "iam.gke.com/gcp-service-account"];
-    assert_eq!(said(&judged(&account(&keys), &json!("reject")), ID).len(), 3);
+    assert_eq!(said(&checked(&account(&keys), &json!("reject")), ID).len(), 3);
 }
 
 #[test]
@@ -130,11 +130,11 @@ fn what_was_wrong_before_stays_a_warning() {
 fn an_exempt_account_is_left_alone() {
     let mut settings = settings(&json!("reject"));
     settings["exemptions"] = json!([{"rules": [ID], "serviceAccounts": ["shop/app"]}]);
-    let judged =
+    let checked =
         |settings: &Value| word(&review(&create(&account(&["eks.amazonaws.com/rolearn"])), settings, &quiet_cluster()));
-    assert_eq!(judged(&settings), "fine");
+    assert_eq!(checked(&settings), "fine");
     settings["exemptions"][0]["serviceAccounts"] = json!(["shop/web"]);
-    assert_eq!(judged(&settings), "reject");
+    assert_eq!(checked(&settings), "reject");
 }
 
 /// Ways to a wrong key that would pass.
@@ -161,11 +161,11 @@ fn bypass(#[case] annotations: &str) {
 fn values_are_not_read() {
     let mut odd = account(&["prometheus.io/scrape"]);
     odd["metadata"]["annotations"]["prometheus.io/scrape"] = json!(true);
-    assert_eq!(word(&judged(&odd, &json!("reject"))), "fine");
+    assert_eq!(word(&checked(&odd, &json!("reject"))), "fine");
     odd["metadata"]["annotations"] = json!({"eks.amazonaws.com/rolearn": null});
-    assert_eq!(word(&judged(&odd, &json!("reject"))), "fine");
+    assert_eq!(word(&checked(&odd, &json!("reject"))), "fine");
     odd["metadata"]["annotations"] = json!(["a/b"]);
-    assert_eq!(judged(&odd, &json!("reject"))["code"], 400);
+    assert_eq!(checked(&odd, &json!("reject"))["code"], 400);
 }
 
 #[test]

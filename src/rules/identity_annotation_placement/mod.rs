@@ -78,7 +78,7 @@ impl IdentityAnnotationPlacement {
 
     /// What the webhook reads in a list of containers to be skipped.
     #[cold]
-    fn judge_skips(
+    fn check_skips(
         &self,
         context: &RuleContext<'_>,
         pod: &Workload<'_>,
@@ -114,7 +114,7 @@ impl IdentityAnnotationPlacement {
 }
 
 impl Check for IdentityAnnotationPlacement {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
+    fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let aws_prefix = context.common.aws.annotation_prefix.as_str();
         for annotation in context.identity_annotations()? {
             let place = || context.place_of(annotation);
@@ -128,7 +128,7 @@ impl Check for IdentityAnnotationPlacement {
                     findings.note(place(), &ON_ACCOUNT, &[], severity);
                 }
                 (_, Some(pod)) if key::suffix(&annotation.key, aws_prefix) == Some(SKIP_CONTAINERS) => {
-                    self.judge_skips(context, pod, annotation, findings)?;
+                    self.check_skips(context, pod, annotation, findings)?;
                 }
                 _ => {}
             }

@@ -40,12 +40,12 @@ fn template(key: &str, value: &str) -> Value {
     template
 }
 
-fn judged(object: &Value, params: &Value) -> Value {
+fn checked(object: &Value, params: &Value) -> Value {
     review(&create(object), &settings(params), &quiet_cluster())
 }
 
 /// After all other webhooks.
-fn judged_last(object: &Value, params: &Value) -> Value {
+fn checked_last(object: &Value, params: &Value) -> Value {
     let mut settings = settings(params);
     settings["phase"] = json!("validating");
     review(&create(object), &settings, &quiet_cluster())
@@ -55,44 +55,44 @@ fn judged_last(object: &Value, params: &Value) -> Value {
 fn every_text_in_full() {
     let reject = json!("reject");
     assert_eq!(
-        said(&judged(&template("eks.amazonaws.com/role-arn", "x"), &reject), ID),
+        said(&checked(&template("eks.amazonaws.com/role-arn", "x"), &reject), ID),
         [
             r#"spec.template.metadata.annotations["eks.amazonaws.com/role-arn"]: has no effect on a Pod: it is read from the Pod's account; move it to ServiceAccount app"#
         ]
     );
     assert_eq!(
-        said(&judged(&annotated(SKIP, "proxy"), &reject), ID),
+        said(&checked(&annotated(SKIP, "proxy"), &reject), ID),
         [
             r#"metadata.annotations["eks.amazonaws.com/skip-containers"]: has no effect on a ServiceAccount: it is read from Pods; move it to the metadata of their template"#
         ]
     );
     assert_eq!(
-        said(&judged(&pod("azure.workload.identity/use", "true"), &reject), ID),
+        said(&checked(&pod("azure.workload.identity/use", "true"), &reject), ID),
         [
             r#"metadata.annotations["azure.workload.identity/use"]: has no effect as an annotation: it is a label of Pods; move it there"#
         ]
     );
     let labelled = account(&json!({"labels": {"azure.workload.identity/use": "true"}}));
     assert_eq!(
-        said(&judged(&labelled, &reject), ID),
+        said(&checked(&labelled, &reject), ID),
         [
             r#"metadata.labels["azure.workload.identity/use"]: has no effect on a ServiceAccount: the webhook looks for this label on Pods; move it to the metadata of their template"#
         ]
     );
     assert_eq!(
-        said(&judged(&pod(SKIP, "a \"b\""), &reject), ID),
+        said(&checked(&pod(SKIP, "a \"b\""), &reject), ID),
         [
             r#"metadata.annotations["eks.amazonaws.com/skip-containers"]: is "a "b"", no list that the webhook can read, so no container is skipped and all get the role; write names with commas between them"#
         ]
     );
     assert_eq!(
-        said(&judged(&pod(SKIP, "web, proxy"), &reject), ID),
+        said(&checked(&pod(SKIP, "web, proxy"), &reject), ID),
         [
             r#"metadata.annotations["eks.amazonaws.com/skip-containers"]: has " proxy", which no container can be called, so it skips none; write names with nothing but a comma between them"#
         ]
     );
     assert_eq!(
-        said(&judged_last(&pod(SKIP, "web,proxi"), &reject), ID),
+        said(&checked_last(&pod(SKIP, "web,proxi"), &reject), ID),
         [
             r#"metadata.annotations["eks.amazonaws.com/skip-containers"]: has "proxi", which no container of the Pod is called, so it skips none; write a name there is, or remove it"#
         ]
@@ -121,7 +121,7 @@ fn every_text_in_full() {
 #[case("eks.amazonaws.com/rolearn", ["fine", "fine", "fine"])]
 fn on_each_object(#[case] key: &str, #[case] expected: [&str; 3]) {
     let objects = [annotated(key, "web"), template(key, "web"), pod(key, "web")];
-    assert_eq!(objects.map(|object| word(&judged(&object, &json!("reject")))), expected);
+    assert_eq!(objects.map(|object| word(&checked(&object, &json!("reject")))), expected);
 }
 
 /// A list of containers, and what is said of it in each phase.
@@ -148,14 +148,14 @@ fn containers_to_be_skipped(#[case] list: &str, #[case] mutating: usize, #[case]
     };
     let reject = json!("reject");
     assert_eq!(
-        [count(&judged(&pod(SKIP, list), &reject)), count(&judged_last(&pod(SKIP, list), &reject))],
+        [count(&checked(&pod(SKIP, list), &reject)), count(&checked_last(&pod(SKIP, list), &reject))],
         [mutating, validating]
     );
     // A template may yet get containers, whatever the phase.
-    assert_eq!(count(&judged_last(&template(SKIP, list), &reject)), mutating);
-    let refused = judged_last(&pod(SKIP, list), &json!({"action": "reject", "unmatchedSkip": "reject"}));
+    assert_eq!(count(&checked_last(&template(SKIP, list), &reject)), mutating);
+    let refused = checked_last(&pod(SKIP, list), &json!({"action": "reject", "unmatchedSkip": "reject"}));
     assert_eq!(word(&refused), if validating == 0 { "fine" } else { "reject" });
-    let warned = judged_last(&pod(SKIP, list), &json!({"action": "warn", "unmatchedSkip": "reject"}));
+    let warned = checked_last(&pod(SKIP, list), &json!({"action": "warn", "unmatchedSkip": "reject"}));
     assert_eq!(word(&warned), if validating == 0 { "fine" } else { "warn" });
 }
 
@@ -164,21 +164,21 @@ fn containers_to_be_skipped(#[case] list: &str, #[case] mutating: usize, #[case]
 fn an_ephemeral_container_is_not_skipped() {
     let mut pod = pod(SKIP, "debug");
     pod["spec"]["ephemeralContainers"] = json!([{"name": "debug", "image": "x"}]);
-    assert_eq!(word(&judged_last(&pod, &json!("reject"))), "warn");
+    assert_eq!(word(&checked_last(&pod, &json!("reject"))), "warn");
 }
 
 #[test]
 fn another_prefix() {
     let mut settings = settings(&json!("reject"));
     settings["aws"] = json!({"annotationPrefix": "irsa.example.com"});
-    let judged = |object: &Value| word(&review(&create(object), &settings, &quiet_cluster()));
-    assert_eq!(judged(&template("irsa.example.com/role-arn", "x")), "reject");
-    assert_eq!(judged(&template("eks.amazonaws.com/ecr-role-arn", "x")), "reject");
+    let checked = |object: &Value| word(&review(&create(object), &settings, &quiet_cluster()));
+    assert_eq!(checked(&template("irsa.example.com/role-arn", "x")), "reject");
+    assert_eq!(checked(&template("eks.amazonaws.com/ecr-role-arn", "x")), "reject");
     // Not read anywhere: another rule's.
-    assert_eq!(judged(&template("eks.amazonaws.com/role-arn", "x")), "fine");
-    assert_eq!(judged(&annotated("irsa.example.com/skip-containers", "x")), "reject");
-    assert_eq!(judged(&pod("irsa.example.com/skip-containers", "a, b")), "warn");
-    assert_eq!(judged(&pod("eks.amazonaws.com/skip-containers", "a, b")), "fine");
+    assert_eq!(checked(&template("eks.amazonaws.com/role-arn", "x")), "fine");
+    assert_eq!(checked(&annotated("irsa.example.com/skip-containers", "x")), "reject");
+    assert_eq!(checked(&pod("irsa.example.com/skip-containers", "a, b")), "warn");
+    assert_eq!(checked(&pod("eks.amazonaws.com/skip-containers", "a, b")), "fine");
 }
 
 #[test]
@@ -202,9 +202,9 @@ fn what_was_wrong_before_stays_a_warning() {
 fn an_exempt_workload_is_left_alone() {
     let mut settings = settings(&json!("reject"));
     settings["exemptions"] = json!([{"rules": [ID], "names": ["web"]}]);
-    let judged = |object: &Value| word(&review(&create(object), &settings, &quiet_cluster()));
-    assert_eq!(judged(&template("eks.amazonaws.com/role-arn", "x")), "fine");
-    assert_eq!(judged(&annotated(SKIP, "x")), "reject");
+    let checked = |object: &Value| word(&review(&create(object), &settings, &quiet_cluster()));
+    assert_eq!(checked(&template("eks.amazonaws.com/role-arn", "x")), "fine");
+    assert_eq!(checked(&annotated(SKIP, "x")), "reject");
 }
 
 /// Ways to a key that seems to do something.
@@ -227,17 +227,17 @@ fn bypass(#[case] annotations: &str, #[case] expected: &str) {
 
 #[test]
 fn labels_that_cannot_be_read_are_an_error_only_where_they_matter() {
-    assert_eq!(word(&judged(&account(&json!({"labels": ["x"]})), &json!("reject"))), "fine");
-    let odd = judged(&account(&json!({"labels": ["azure.workload.identity/use"]})), &json!("reject"));
+    assert_eq!(word(&checked(&account(&json!({"labels": ["x"]})), &json!("reject"))), "fine");
+    let odd = checked(&account(&json!({"labels": ["azure.workload.identity/use"]})), &json!("reject"));
     assert_eq!(odd["code"], 400);
     assert_eq!(
-        word(&judged(&account(&json!({"labels": {"azure.workload.identity/use": null}})), &json!("reject"))),
+        word(&checked(&account(&json!({"labels": {"azure.workload.identity/use": null}})), &json!("reject"))),
         "fine"
     );
     // On a Pod it is where it belongs.
     let mut pod = pod("a", "b");
     pod["metadata"]["labels"] = json!({"azure.workload.identity/use": "true"});
-    assert_eq!(word(&judged(&pod, &json!("reject"))), "fine");
+    assert_eq!(word(&checked(&pod, &json!("reject"))), "fine");
 }
 
 #[test]

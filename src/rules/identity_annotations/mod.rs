@@ -193,7 +193,7 @@ impl<'a> IdentityAnnotations<'a> {
     }
 
     /// What is wrong with a value, if anything.
-    fn judge_value(
+    fn check_value(
         &self,
         context: &RuleContext<'_>,
         annotation: &Annotation,
@@ -239,7 +239,7 @@ fn option<'c>(context: &RuleContext<'_>, annotation: &'c Annotation) -> Option<&
 }
 
 impl Check for IdentityAnnotations<'_> {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
+    fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let mut has_role = context.service_account().is_none();
         let mut options = Vec::new();
         for annotation in context.identity_annotations()? {
@@ -247,7 +247,7 @@ impl Check for IdentityAnnotations<'_> {
                 None => {}
                 Some(ROLE_ARN) => has_role = true,
                 Some(suffix) => {
-                    self.judge_value(context, annotation, (suffix, &context.text_of(annotation)?), findings);
+                    self.check_value(context, annotation, (suffix, &context.text_of(annotation)?), findings);
                     options.push(context.place_of(annotation));
                 }
             }

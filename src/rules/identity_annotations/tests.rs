@@ -27,7 +27,7 @@ fn with(annotations: Value) -> Value {
     account
 }
 
-fn judged(object: &Value, params: &Value) -> Value {
+fn checked(object: &Value, params: &Value) -> Value {
     review(&create(object), &settings(params), &quiet_cluster())
 }
 
@@ -39,7 +39,7 @@ fn pod(expiration: &str) -> Value {
 
 #[test]
 fn every_text_in_full() {
-    let text = |suffix: &str, value: &str| said(&judged(&account(suffix, value), &json!("reject")), ID).join("\n");
+    let text = |suffix: &str, value: &str| said(&checked(&account(suffix, value), &json!("reject")), ID).join("\n");
     assert_eq!(
         text("audience", ""),
         r#"metadata.annotations["eks.amazonaws.com/audience"]: is empty, which wins over the webhook's default and makes the token one for the Kubernetes API; write sts.amazonaws.com, or remove it"#
@@ -69,14 +69,14 @@ fn every_text_in_full() {
         r#"metadata.annotations["eks.amazonaws.com/sts-regional-endpoints"]: is "regional", none of the booleans that the webhook reads, so it ignores it; write "true""#
     );
     assert_eq!(
-        said(&judged(&with(json!({"eks.amazonaws.com/token-expiration": "3600"})), &json!("reject")), ID),
+        said(&checked(&with(json!({"eks.amazonaws.com/token-expiration": "3600"})), &json!("reject")), ID),
         [
             r#"metadata.annotations["eks.amazonaws.com/token-expiration"]: has no effect without eks.amazonaws.com/role-arn, unless EKS Pod Identity gives the account a role; add the role, or remove it"#
         ]
     );
     let params = json!({"action": "mutate", "defaults": {"stsRegionalEndpoints": true}});
     assert_eq!(
-        said(&judged(&account("token-expiration", "172800"), &params), ID),
+        said(&checked(&account("token-expiration", "172800"), &params), ID),
         [
             r#"metadata.annotations["eks.amazonaws.com/sts-regional-endpoints"]: added: true"#,
             r#"metadata.annotations["eks.amazonaws.com/token-expiration"]: lowered from 172800 to 86400"#,
@@ -89,7 +89,7 @@ fn every_text_in_full() {
 fn booleans_of_go(
     #[values("1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False")] value: &str,
 ) {
-    assert_eq!(word(&judged(&account("sts-regional-endpoints", value), &json!("reject"))), "fine");
+    assert_eq!(word(&checked(&account("sts-regional-endpoints", value), &json!("reject"))), "fine");
 }
 
 #[rstest]
@@ -106,7 +106,7 @@ fn booleans_of_go(
 #[case("2", r#""true" or "false""#)]
 #[case("ｔｒｕｅ", r#""true" or "false""#)]
 fn no_booleans_of_go(#[case] value: &str, #[case] advice: &str) {
-    let said = said(&judged(&account("sts-regional-endpoints", value), &json!("reject")), ID);
+    let said = said(&checked(&account("sts-regional-endpoints", value), &json!("reject")), ID);
     assert!(said.len() == 1 && said[0].ends_with(&format!("write {advice}")), "{said:?}");
 }
 
@@ -136,7 +136,7 @@ fn no_booleans_of_go(#[case] value: &str, #[case] advice: &str) {
 #[case("٣٦٠٠", "no whole number")]
 fn lifetimes(#[case] value: &str, #[case] expected: &str) {
     for object in [account("token-expiration", value), pod(value)] {
-        let answer = judged(&object, &json!("reject"));
+        let answer = checked(&object, &json!("reject"));
         if expected == "fine" {
             assert_eq!(word(&answer), "fine");
         } else {
@@ -154,24 +154,24 @@ fn lifetimes(#[case] value: &str, #[case] expected: &str) {
 #[case("STS.amazonaws.com", "reject")]
 #[case("api", "reject")]
 fn audiences(#[case] audience: &str, #[case] expected: &str) {
-    assert_eq!(word(&judged(&account("audience", audience), &json!("reject"))), expected);
+    assert_eq!(word(&checked(&account("audience", audience), &json!("reject"))), expected);
     // No wildcard covers an audience of the Kubernetes API, and the empty one is one.
     let any = json!({"action": "reject", "audiences": ["*"]});
     let expected = if ["", "api"].contains(&audience) { "reject" } else { "fine" };
-    assert_eq!(word(&judged(&account("audience", audience), &any)), expected);
+    assert_eq!(word(&checked(&account("audience", audience), &any)), expected);
     let in_full = json!({"action": "reject", "audiences": ["api"]});
-    assert_eq!(word(&judged(&account("audience", "api"), &in_full)), "fine");
+    assert_eq!(word(&checked(&account("audience", "api"), &in_full)), "fine");
 }
 
 /// What the webhook would take anyway may be said.
 #[test]
 fn the_default_audience_is_allowed() {
     let mut settings = settings(&json!({"action": "reject", "audiences": ["vault"]}));
-    let judged =
+    let checked =
         |settings: &Value, audience| word(&review(&create(&account("audience", audience)), settings, &quiet_cluster()));
-    assert_eq!(["vault", "sts.amazonaws.com", "corp"].map(|a| judged(&settings, a)), ["fine", "fine", "reject"]);
+    assert_eq!(["vault", "sts.amazonaws.com", "corp"].map(|a| checked(&settings, a)), ["fine", "fine", "reject"]);
     settings["aws"] = json!({"defaultAudience": "corp"});
-    assert_eq!(["vault", "sts.amazonaws.com", "corp"].map(|a| judged(&settings, a)), ["fine", "reject", "fine"]);
+    assert_eq!(["vault", "sts.amazonaws.com", "corp"].map(|a| checked(&settings, a)), ["fine", "reject", "fine"]);
 }
 
 #[rstest]
@@ -188,11 +188,11 @@ fn options_without_a_role(#[case] choice: &str, #[case] action: &str, #[case] ex
             _ => "true",
         };
         let lone = with(json!({format!("eks.amazonaws.com/{suffix}"): value}));
-        assert_eq!(word(&judged(&lone, &params)), expected, "{suffix}");
-        assert_eq!(word(&judged(&account(suffix, value), &params)), "fine");
+        assert_eq!(word(&checked(&lone, &params)), expected, "{suffix}");
+        assert_eq!(word(&checked(&account(suffix, value), &params)), "fine");
     }
     // A Pod's account has the role.
-    assert_eq!(word(&judged(&pod("3600"), &params)), "fine");
+    assert_eq!(word(&checked(&pod("3600"), &params)), "fine");
 }
 
 #[test]
@@ -202,10 +202,10 @@ fn the_fix_changes_only_what_it_means_to() {
     before["future"] = json!([null, 1.50]);
     let mut after = before.clone();
     after["metadata"]["annotations"]["eks.amazonaws.com/token-expiration"] = json!("3600");
-    let answer = judged(&before, &json!({"action": "mutate", "maxTokenExpirationSeconds": 3600}));
+    let answer = checked(&before, &json!({"action": "mutate", "maxTokenExpirationSeconds": 3600}));
     assert_eq!(answer["mutated_object"], after);
     assert_eq!(answer["audit_annotations"], json!({ID: "fixed(1)"}));
-    assert_eq!(word(&judged(&after, &json!({"action": "mutate", "maxTokenExpirationSeconds": 3600}))), "fine");
+    assert_eq!(word(&checked(&after, &json!({"action": "mutate", "maxTokenExpirationSeconds": 3600}))), "fine");
 }
 
 #[test]
@@ -216,22 +216,22 @@ fn the_fix_adds_what_the_settings_say() {
         "eks.amazonaws.com/sts-regional-endpoints": "false", "eks.amazonaws.com/token-expiration": "3600",
     });
     assert_eq!(
-        judged(&with(json!({"eks.amazonaws.com/role-arn": ROLE})), &params)["mutated_object"],
+        checked(&with(json!({"eks.amazonaws.com/role-arn": ROLE})), &params)["mutated_object"],
         with(all.clone())
     );
-    assert_eq!(word(&judged(&with(all), &params)), "fine");
+    assert_eq!(word(&checked(&with(all), &params)), "fine");
     // What somebody wrote stays, and an account without a role stays as it is.
-    let answer = judged(&account("token-expiration", "7200"), &params);
+    let answer = checked(&account("token-expiration", "7200"), &params);
     assert_eq!(answer["mutated_object"]["metadata"]["annotations"]["eks.amazonaws.com/token-expiration"], "7200");
     for annotations in
         [json!(null), json!({}), json!({"eks.amazonaws.com/role-arn": null}), json!({"eks.amazonaws.com/role-arn": ""})]
     {
-        assert_eq!(word(&judged(&with(annotations), &params)), "fine");
+        assert_eq!(word(&checked(&with(annotations), &params)), "fine");
     }
-    assert_eq!(word(&judged(&pod("3600"), &params)), "fine");
+    assert_eq!(word(&checked(&pod("3600"), &params)), "fine");
     // Nothing but `mutate` adds.
     let params = json!({"action": "reject", "defaults": {"tokenExpirationSeconds": 3600}});
-    assert_eq!(word(&judged(&with(json!({"eks.amazonaws.com/role-arn": ROLE})), &params)), "fine");
+    assert_eq!(word(&checked(&with(json!({"eks.amazonaws.com/role-arn": ROLE})), &params)), "fine");
 }
 
 #[rstest]
@@ -242,29 +242,29 @@ fn the_fix_adds_what_the_settings_say() {
 #[case("sts-regional-endpoints", "regional")]
 fn the_fix_leaves_what_it_cannot_read(#[case] suffix: &str, #[case] value: &str) {
     let params = json!({"action": "mutate", "defaults": {"audience": "sts.amazonaws.com", "stsRegionalEndpoints": true, "tokenExpirationSeconds": 3600}});
-    let answer = judged(&account(suffix, value), &params);
+    let answer = checked(&account(suffix, value), &params);
     assert_eq!((word(&answer), said(&answer, ID).len()), ("reject", 1));
 }
 
 #[test]
 fn pods_and_templates() {
-    assert_eq!(word(&judged(&pod("86401"), &json!("reject"))), "reject");
-    let fixed = judged(&pod("86401"), &json!("mutate"));
+    assert_eq!(word(&checked(&pod("86401"), &json!("reject"))), "reject");
+    let fixed = checked(&pod("86401"), &json!("mutate"));
     assert_eq!(fixed["mutated_object"], pod("86400"));
     // What an account says is of no account on a Pod; that is another rule's.
     let mut odd = pod("3600");
     odd["metadata"]["annotations"]["eks.amazonaws.com/audience"] = json!("");
-    assert_eq!(word(&judged(&odd, &json!("reject"))), "fine");
+    assert_eq!(word(&checked(&odd, &json!("reject"))), "fine");
 
     let mut template = deployment(&json!({}));
     template["spec"]["template"]["metadata"]["annotations"] = json!({"eks.amazonaws.com/token-expiration": "172800"});
     assert_eq!(
-        said(&judged(&template, &json!("mutate")), ID),
+        said(&checked(&template, &json!("mutate")), ID),
         [
             r#"spec.template.metadata.annotations["eks.amazonaws.com/token-expiration"]: Pods made from this template will be changed: lowered from 172800 to 86400"#
         ]
     );
-    assert_eq!(word(&judged(&template, &json!("reject"))), "reject");
+    assert_eq!(word(&checked(&template, &json!("reject"))), "reject");
     let mut settings = settings(&json!("mutate"));
     settings["templates"] = json!("fix");
     let answer = review(&create(&template), &settings, &quiet_cluster());
@@ -276,21 +276,21 @@ fn pods_and_templates() {
 fn the_validating_phase_refuses_what_the_mutating_one_fixes() {
     let mut settings = settings(&json!({"action": "mutate", "defaults": {"tokenExpirationSeconds": 3600}}));
     settings["phase"] = json!("validating");
-    let judged = |object: &Value| word(&review(&create(object), &settings, &quiet_cluster()));
-    assert_eq!(judged(&account("token-expiration", "172800")), "reject");
-    assert_eq!(judged(&with(json!({"eks.amazonaws.com/role-arn": ROLE}))), "fine");
+    let checked = |object: &Value| word(&review(&create(object), &settings, &quiet_cluster()));
+    assert_eq!(checked(&account("token-expiration", "172800")), "reject");
+    assert_eq!(checked(&with(json!({"eks.amazonaws.com/role-arn": ROLE}))), "fine");
 }
 
 #[test]
 fn another_prefix() {
     let mut settings = settings(&json!({"action": "mutate", "defaults": {"stsRegionalEndpoints": true}}));
     settings["aws"] = json!({"annotationPrefix": "irsa.example.com"});
-    let judged = |annotations: Value| review(&create(&with(annotations)), &settings, &quiet_cluster());
-    assert_eq!(word(&judged(json!({"eks.amazonaws.com/audience": ""}))), "fine");
-    assert_eq!(word(&judged(json!({"irsa.example.com/audience": ""}))), "reject");
-    assert_eq!(word(&judged(json!({"eks.amazonaws.com/role-arn": ROLE}))), "fine");
+    let checked = |annotations: Value| review(&create(&with(annotations)), &settings, &quiet_cluster());
+    assert_eq!(word(&checked(json!({"eks.amazonaws.com/audience": ""}))), "fine");
+    assert_eq!(word(&checked(json!({"irsa.example.com/audience": ""}))), "reject");
+    assert_eq!(word(&checked(json!({"eks.amazonaws.com/role-arn": ROLE}))), "fine");
     let added = json!({"irsa.example.com/role-arn": ROLE, "irsa.example.com/sts-regional-endpoints": "true"});
-    assert_eq!(judged(json!({"irsa.example.com/role-arn": ROLE}))["mutated_object"], with(added));
+    assert_eq!(checked(json!({"irsa.example.com/role-arn": ROLE}))["mutated_object"], with(added));
 }
 
 #[test]

@@ -76,7 +76,7 @@ impl<'a> IdentityEditors<'a> {
 }
 
 impl Check for IdentityEditors<'_> {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
+    fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let user = context.request.user();
         // The audit scanner sends objects that are there in nobody's name.
         if context.service_account().is_none() || user.name().is_empty() {

@@ -35,14 +35,14 @@ fn by(user: &str, groups: &[&str], mut request: Value) -> Value {
     request
 }
 
-fn judged(request: &Value) -> Value {
+fn checked(request: &Value) -> Value {
     review(request, &settings(&params()), &quiet_cluster())
 }
 
 #[test]
 fn every_text_in_full() {
     assert_eq!(
-        said(&judged(&create(&with("x"))), ID),
+        said(&checked(&create(&with("x"))), ID),
         [
             r#"metadata.annotations["eks.amazonaws.com/role-arn"]: is added by alice, who may not give accounts a cloud identity; who may: users carol, system:serviceaccount:argocd:argocd-application-controller, groups platform-* (x)"#
         ]
@@ -81,8 +81,8 @@ fn every_text_in_full() {
 #[case::misspelt(json!({}), json!({"eks.amazonaws.com/rolearn": "x"}), "fine")]
 fn what_is_an_edit(#[case] old: Value, #[case] new: Value, #[case] expected: &str) {
     let request = update(&account(old), &account(new));
-    assert_eq!(word(&judged(&request)), expected);
-    assert_eq!(word(&judged(&by("carol", &[], request))), "fine");
+    assert_eq!(word(&checked(&request)), expected);
+    assert_eq!(word(&checked(&by("carol", &[], request))), "fine");
 }
 
 #[rstest]
@@ -99,17 +99,17 @@ fn what_is_an_edit(#[case] old: Value, #[case] new: Value, #[case] expected: &st
 #[case("system:admin", &["system:masters"], "reject")]
 fn who_may(#[case] user: &str, #[case] groups: &[&str], #[case] expected: &str) {
     for request in [create(&with("x")), update(&with("x"), &with("y")), update(&account(json!({})), &with("y"))] {
-        assert_eq!(word(&judged(&by(user, groups, request))), expected);
+        assert_eq!(word(&checked(&by(user, groups, request))), expected);
     }
 }
 
 /// The audit scanner sends what is there as a CREATE by nobody.
 #[test]
-fn an_audit_is_not_judged() {
+fn an_audit_is_not_checked() {
     for user in [json!({}), json!(null), json!({"username": ""})] {
         let mut request = create(&with("x"));
         request["userInfo"] = user;
-        assert_eq!(word(&judged(&request)), "fine");
+        assert_eq!(word(&checked(&request)), "fine");
     }
 }
 
@@ -120,19 +120,19 @@ fn the_way_of_editing_does_not_matter() {
     new["metadata"]["managedFields"] =
         json!([{"manager": "kubectl", "operation": "Apply", "fieldsV1": {"f:metadata": {}}}]);
     let mut request = update(&with("x"), &new);
-    assert_eq!(word(&judged(&request)), "reject");
+    assert_eq!(word(&checked(&request)), "reject");
     request["options"] = json!({"kind": "PatchOptions", "fieldManager": "argocd-controller", "force": true});
-    assert_eq!(word(&judged(&request)), "reject");
+    assert_eq!(word(&checked(&request)), "reject");
 }
 
 #[test]
 fn another_prefix() {
     let mut settings = settings(&params());
     settings["aws"] = json!({"annotationPrefix": "irsa.example.com"});
-    let judged = |key: &str| word(&review(&create(&account(json!({key: "x"}))), &settings, &quiet_cluster()));
-    assert_eq!(judged("irsa.example.com/role-arn"), "reject");
-    assert_eq!(judged("eks.amazonaws.com/ecr-role-arn"), "reject");
-    assert_eq!(judged("eks.amazonaws.com/role-arn"), "fine");
+    let checked = |key: &str| word(&review(&create(&account(json!({key: "x"}))), &settings, &quiet_cluster()));
+    assert_eq!(checked("irsa.example.com/role-arn"), "reject");
+    assert_eq!(checked("eks.amazonaws.com/ecr-role-arn"), "reject");
+    assert_eq!(checked("eks.amazonaws.com/role-arn"), "fine");
 }
 
 #[test]
@@ -178,21 +178,21 @@ fn bypass() {
     // A CREATE has nothing old, whatever it says.
     let mut create = create(&with("x"));
     create["oldObject"] = with("x");
-    assert_eq!(word(&judged(&create)), "reject");
+    assert_eq!(word(&checked(&create)), "reject");
     // An UPDATE without what it replaces, or with something that cannot be read.
     for old in [json!(null), json!({"metadata": 1}), json!({"metadata": {"annotations": ["x"]}})] {
         let mut request = update(&with("x"), &with("x"));
         request["oldObject"] = old;
-        assert_eq!(word(&judged(&request)), "reject");
+        assert_eq!(word(&checked(&request)), "reject");
     }
     // An account that goes is one that Pods can still run as.
     let mut going = with("y");
     going["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
-    assert_eq!(word(&judged(&update(&with("x"), &going))), "reject");
+    assert_eq!(word(&checked(&update(&with("x"), &going))), "reject");
     // Somebody else's name in the object.
     let mut claimed = with("y");
     claimed["metadata"]["annotations"]["kubernetes.io/created-by"] = json!("carol");
-    assert_eq!(word(&judged(&update(&with("x"), &claimed))), "reject");
+    assert_eq!(word(&checked(&update(&with("x"), &claimed))), "reject");
 }
 
 #[test]

@@ -94,9 +94,9 @@ const JAVA: [(&str, &str); 2] = [(JAVA_ROLE, cloud::AWS_ROLE), ("webIdentityToke
 
 /// The properties of [`JAVA`] that a container sets, with their places and values.
 #[cold]
-fn java_properties(pod: &Workload<'_>, judged: Judged<'_>) -> Result<Vec<(&'static str, Place, String)>, ReviewError> {
+fn java_properties(pod: &Workload<'_>, checked: Judged<'_>) -> Result<Vec<(&'static str, Place, String)>, ReviewError> {
     let mut found = Vec::new();
-    java_options::each_property(pod, judged, &JAVA.map(|(property, _)| property), &mut |place, property| {
+    java_options::each_property(pod, checked, &JAVA.map(|(property, _)| property), &mut |place, property| {
         found.push((property.name, place, property.value.to_owned()));
         Ok(())
     })?;
@@ -114,19 +114,19 @@ impl IdentityEnv {
 }
 
 impl Check for IdentityEnv {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
+    fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(pod) = context.pod() else { return Ok(()) };
         let (identities, rules) = (Identities::new(context, pod), OnceCell::new());
         let (skip_list, skipped) = (OnceCell::new(), OnceCell::new());
-        context.each_container(pod, &mut |judged| {
+        context.each_container(pod, &mut |checked| {
             // Most containers know nothing of AWS; then nothing is built.
             let (has_env, has_java) =
-                (judged.container.env.may_hold(Marks::AWS), judged.container.may_set_java_property());
+                (checked.container.env.may_hold(Marks::AWS), checked.container.may_set_java_property());
             if !has_env && !has_java {
                 return Ok(());
             }
-            let variables = judged.container.read_env(&|| object_path(&judged.place(pod)))?;
-            let java = if has_java { java_properties(pod, judged)? } else { Vec::new() };
+            let variables = checked.container.read_env(&|| object_path(&checked.place(pod)))?;
+            let java = if has_java { java_properties(pod, checked)? } else { Vec::new() };
             let mut present = KNOWN.to_vec();
             present.retain(|known| {
                 let is_property = JAVA
@@ -137,14 +137,14 @@ impl Check for IdentityEnv {
             if present.is_empty() {
                 return Ok(());
             }
-            let has_token = has_injected_token(context, pod, judged, &variables)?;
+            let has_token = has_injected_token(context, pod, checked, &variables)?;
             let (identities, rules, skipped) = (&identities, &rules, (&skip_list, &skipped));
-            let judgement = Judgement { context, pod, identities, judged, present, has_token, rules, skipped };
+            let container_check = Judgement { context, pod, identities, checked, present, has_token, rules, skipped };
             for (position, variable) in variables.iter().enumerate() {
-                self.judge_variable(&judgement, position, variable, findings)?;
+                self.check_variable(&container_check, position, variable, findings)?;
             }
             for (_, place, value) in java.into_iter().filter(|(name, ..)| *name == JAVA_ROLE) {
-                self.judge_java(&judgement, place, &value, findings)?;
+                self.check_java(&container_check, place, &value, findings)?;
             }
             Ok(())
         })
@@ -156,7 +156,7 @@ struct Judgement<'j, 's> {
     context: &'j RuleContext<'s>,
     pod: &'j Workload<'j>,
     identities: &'j Identities<'j, 's>,
-    judged: Judged<'j>,
+    checked: Judged<'j>,
     /// Those of [`KNOWN`] that the container has.
     present: Vec<&'static str>,
     /// Whether its token is where the webhook puts it.
@@ -168,47 +168,47 @@ struct Judgement<'j, 's> {
 
 impl IdentityEnv {
     #[cold]
-    fn judge_java(
+    fn check_java(
         &self,
-        judgement: &Judgement<'_, '_>,
+        container_check: &Judgement<'_, '_>,
         place: Place,
         value: &str,
         findings: &mut Findings,
     ) -> Result<(), ReviewError> {
-        let Judgement { context, pod, identities, rules, .. } = judgement;
+        let Judgement { context, pod, identities, rules, .. } = container_check;
         let declared = if self.is_external { Declared::Unknown } else { identities.of(Cloud::Aws)? };
-        let is_half = !judgement.present.contains(&cloud::AWS_TOKEN_FILE);
+        let is_half = !container_check.present.contains(&cloud::AWS_TOKEN_FILE);
         // A shell fills in `$NAME` as well.
         let role =
             WrittenRole { value, is_unset: false, is_written: !value.contains('$'), source: value, is_injected: true };
-        role.judge((context, pod, rules), (declared, is_half), place, findings);
+        role.check((context, pod, rules), (declared, is_half), place, findings);
         Ok(())
     }
 
-    fn judge_variable(
+    fn check_variable(
         &self,
-        judgement: &Judgement<'_, '_>,
+        container_check: &Judgement<'_, '_>,
         position: usize,
         variable: &Env<'_>,
         findings: &mut Findings,
     ) -> Result<(), ReviewError> {
         let name = variable.name.as_deref().unwrap_or_default();
         let Some((_, partners)) = PAIRS.iter().find(|(known, _)| *known == name) else { return Ok(()) };
-        let is_half = !partners.iter().any(|partner| judgement.present.contains(partner));
+        let is_half = !partners.iter().any(|partner| container_check.present.contains(partner));
         if !is_half && name != cloud::AWS_ROLE {
             return Ok(());
         }
-        let Judgement { pod, identities, judged, .. } = judgement;
+        let Judgement { pod, identities, checked, .. } = container_check;
         let declared = if self.is_external { Declared::Unknown } else { identities.of(Cloud::Aws)? };
-        let place = judged.place(pod).field("env").entry(Some(name), position);
+        let place = checked.place(pod).field("env").entry(Some(name), position);
         // Half a pair is accepted for the life of the Pod.
         if is_half && declared == Declared::Nothing {
-            judgement.context.lookup.demand_fresh()?;
+            container_check.context.lookup.demand_fresh()?;
         }
-        if is_half && matches!(declared, Declared::Identity(_)) && judgement.is_webhooks()? {
+        if is_half && matches!(declared, Declared::Identity(_)) && container_check.is_webhooks()? {
             findings.add(place, &HALF, &[partners[0], pod.spec.account()]);
         } else if name == cloud::AWS_ROLE {
-            judgement.judge_role(variable, (declared, is_half), place, findings)?;
+            container_check.check_role(variable, (declared, is_half), place, findings)?;
         }
         Ok(())
     }
@@ -217,7 +217,7 @@ impl IdentityEnv {
 impl Judgement<'_, '_> {
     /// Whether the webhook would see to this container.
     fn is_webhooks(&self) -> Result<bool, ReviewError> {
-        if self.judged.list == ContainerList::Ephemeral || self.pod.label(cloud::SKIP_LABEL)?.is_some() {
+        if self.checked.list == ContainerList::Ephemeral || self.pod.label(cloud::SKIP_LABEL)?.is_some() {
             return Ok(false);
         }
         let (list, names) = self.skipped;
@@ -228,11 +228,11 @@ impl Judgement<'_, '_> {
             let list = list.get_or_init(|| read);
             names.get_or_init(|| Names::of(list.iter().map(String::as_str)))
         };
-        let name = self.judged.container.name.as_deref().unwrap_or_default();
+        let name = self.checked.container.name.as_deref().unwrap_or_default();
         Ok(!skipped.has(name))
     }
 
-    fn judge_role(
+    fn check_role(
         &self,
         variable: &Env<'_>,
         declared: (Declared<'_>, bool),
@@ -248,7 +248,7 @@ impl Judgement<'_, '_> {
             source: variable.source(),
             is_injected: self.has_token,
         };
-        role.judge((self.context, self.pod, self.rules), declared, place, findings);
+        role.check((self.context, self.pod, self.rules), declared, place, findings);
         Ok(())
     }
 }
@@ -268,7 +268,7 @@ struct WrittenRole<'v> {
 
 impl WrittenRole<'_> {
     /// `is_half`: whether it comes without a token.
-    fn judge<'s>(
+    fn check<'s>(
         &self,
         (context, pod, rules): (&RuleContext<'s>, &Workload<'_>, &OnceCell<RoleRules<'s>>),
         (declared, is_half): (Declared<'_>, bool),
@@ -315,13 +315,13 @@ impl WrittenRole<'_> {
 fn has_injected_token(
     context: &RuleContext<'_>,
     pod: &Workload<'_>,
-    judged: Judged<'_>,
+    checked: Judged<'_>,
     variables: &[Env<'_>],
 ) -> Result<bool, ReviewError> {
     let unix = [context.common.aws.token_mount_path.as_str(), "/token"].concat();
     for (position, variable) in variables.iter().enumerate() {
         if variable.name.as_deref() == Some(cloud::AWS_TOKEN_FILE) {
-            let place = || judged.place(pod).field("env").entry(variable.name.as_deref(), position);
+            let place = || checked.place(pod).field("env").entry(variable.name.as_deref(), position);
             let file = variable.literal(&|| object_path(&place()))?;
             let slashed = |byte| if byte == b'\\' { b'/' } else { byte };
             let is_windows = file.strip_prefix("C:").is_some_and(|path| path.bytes().map(slashed).eq(unix.bytes()));

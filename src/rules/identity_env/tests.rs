@@ -439,7 +439,7 @@ fn an_environment_of_the_wrong_type_is_read_only_where_it_may_matter() {
 }
 
 #[test]
-fn an_exempt_pod_is_not_judged() {
+fn an_exempt_pod_is_not_checked() {
     let mut settings = settings();
     settings["exemptions"] = json!([{"rules": [ID], "serviceAccounts": ["shop/app"]}]);
     assert_eq!(word(&review_env(&json!([role(OTHER), file(FILE)]), &settings, &with_role())), "fine");

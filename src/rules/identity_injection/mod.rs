@@ -82,7 +82,7 @@ impl IdentityInjection {
 }
 
 impl Check for IdentityInjection {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
+    fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         // Only here every webhook has had its turn.
         if context.common.phase != Phase::Validating {
             return Ok(());
@@ -98,14 +98,14 @@ impl Check for IdentityInjection {
         let skipped = Names::from(listed.iter().map(|name| (name.as_str(), 0)).collect::<Vec<_>>());
         let volumes = Volumes { pod, names: pod.spec.volume_names() };
         let mut is_known = true;
-        context.each_container(pod, &mut |judged| {
+        context.each_container(pod, &mut |checked| {
             // The webhook does not know ephemeral containers.
-            let is_skipped = skipped.has(judged.container.name.as_deref().unwrap_or_default());
-            if judged.list == ContainerList::Ephemeral || is_skipped || !is_known {
+            let is_skipped = skipped.has(checked.container.name.as_deref().unwrap_or_default());
+            if checked.list == ContainerList::Ephemeral || is_skipped || !is_known {
                 return Ok(());
             }
-            let place = judged.place(pod);
-            let Some(lack) = lack(&volumes, judged.container, &place)? else { return Ok(()) };
+            let place = checked.place(pod);
+            let Some(lack) = lack(&volumes, checked.container, &place)? else { return Ok(()) };
             let account = pod.spec.account();
             let variable = |name| place.field("env").entry(Some(name), 0);
             match (declared(context, pod, Cloud::Aws)?, lack) {

@@ -71,7 +71,7 @@ fn pod(containers: Value, volumes: Value) -> Value {
     tokenless_pod(&json!({"containers": containers, "volumes": volumes}))
 }
 
-fn judged(pod: &Value) -> &'static str {
+fn checked(pod: &Value) -> &'static str {
     word(&review(&create(pod), &settings(), &cluster()))
 }
 
@@ -140,12 +140,12 @@ fn every_text_in_full() {
 ])))]
 fn as_the_webhook_leaves_it(#[case] container: Value) {
     let volumes = json!([volume(), agent_volume(), {"name": "data", "emptyDir": {}}]);
-    assert_eq!(judged(&pod(json!([container]), volumes.clone())), "fine");
+    assert_eq!(checked(&pod(json!([container]), volumes.clone())), "fine");
     // The same as an init container, and as a sidecar.
     let mut init = container;
     init["restartPolicy"] = json!("Always");
     let spec = json!({"initContainers": [init], "containers": [with_role("main")], "volumes": volumes});
-    assert_eq!(judged(&tokenless_pod(&spec)), "fine");
+    assert_eq!(checked(&tokenless_pod(&spec)), "fine");
 }
 
 /// What someone arranged by hand, and the webhook leaves as it is.
@@ -165,7 +165,7 @@ fn as_the_webhook_leaves_it(#[case] container: Value) {
 fn by_hand(#[case] env: Value, #[case] mounts: Value) {
     let own = json!({"name": "own", "projected": {"sources": [{"serviceAccountToken": {"path": "aws", "audience": "sts.amazonaws.com"}}]}});
     let volumes = json!([own, {"name": "scratch", "emptyDir": {}}, volume()]);
-    assert_eq!(judged(&pod(json!([container("web", env, mounts)]), volumes)), "fine");
+    assert_eq!(checked(&pod(json!([container("web", env, mounts)]), volumes)), "fine");
 }
 
 /// Pods that start without a role, each but for one thing as the webhook leaves
@@ -189,11 +189,11 @@ fn by_hand(#[case] env: Value, #[case] mounts: Value) {
 ]), mount("aws-iam-token", DIRECTORY)))]
 fn without_a_role(#[case] container: Value) {
     let volumes = json!([volume(), agent_volume()]);
-    assert_eq!(judged(&pod(json!([container.clone()]), volumes.clone())), "reject");
-    assert_eq!(judged(&pod(json!([with_role("main"), container.clone()]), volumes.clone())), "reject");
+    assert_eq!(checked(&pod(json!([container.clone()]), volumes.clone())), "reject");
+    assert_eq!(checked(&pod(json!([with_role("main"), container.clone()]), volumes.clone())), "reject");
     let spec =
         json!({"initContainers": [container.clone()], "containers": [with_role("main")], "volumes": volumes.clone()});
-    assert_eq!(judged(&tokenless_pod(&spec)), "reject");
+    assert_eq!(checked(&tokenless_pod(&spec)), "reject");
     // All the same to a Pod whose account has no role.
     assert_eq!(word(&review(&create(&pod(json!([container]), volumes)), &settings(), &quiet_cluster())), "fine");
 }
@@ -244,7 +244,7 @@ fn which_way_is_named(#[case] variables: &[(&str, &str)], #[case] named: &str, #
 #[case::none(json!([]))]
 #[case::another_name(json!([projected("aws-iam-token-2", &json!([token("sts.amazonaws.com", 86400)]))]))]
 fn foreign_volumes(#[case] volumes: Value) {
-    assert_eq!(judged(&pod(json!([with_role("web")]), volumes)), "reject");
+    assert_eq!(checked(&pod(json!([with_role("web")]), volumes)), "reject");
 }
 
 /// `skip-containers` as the webhook reads it: no blanks are trimmed.
@@ -260,11 +260,11 @@ fn foreign_volumes(#[case] volumes: Value) {
 fn skipped_containers(#[case] skipped: &str, #[case] expected: &str) {
     let mut pod = pod(json!([with_role("web"), container("proxy", json!([]), json!([]))]), json!([volume()]));
     pod["metadata"]["annotations"] = json!({"eks.amazonaws.com/skip-containers": skipped});
-    assert_eq!(judged(&pod), expected);
+    assert_eq!(checked(&pod), expected);
     // An init container is skipped by the same list.
     pod["spec"]["initContainers"] = json!([pod["spec"]["containers"][1]]);
     pod["spec"]["containers"] = json!([with_role("web")]);
-    assert_eq!(judged(&pod), expected);
+    assert_eq!(checked(&pod), expected);
 }
 
 #[rstest]
@@ -274,10 +274,10 @@ fn skipped_containers(#[case] skipped: &str, #[case] expected: &str) {
 fn skipped_pods(#[case] labels: Value, #[case] expected: &str) {
     let mut pod = tokenless_pod(&json!({}));
     pod["metadata"]["labels"] = labels.clone();
-    assert_eq!(judged(&pod), expected);
+    assert_eq!(checked(&pod), expected);
     // As an annotation the word means nothing.
     pod["metadata"] = json!({"name": "web", "annotations": labels});
-    assert_eq!(judged(&pod), "reject");
+    assert_eq!(checked(&pod), "reject");
 }
 
 #[test]
@@ -345,7 +345,7 @@ fn a_pod_that_has_its_role_costs_no_look_up() {
 #[case::in_a_value(json!([container("web", env(&[("X", "AWS_ROLE_ARN AWS_WEB_IDENTITY_TOKEN_FILE")]), mount("aws-iam-token", DIRECTORY))]))]
 #[case::a_name_with_escapes_in_another_place(json!([container("web", env(&[("AWS\u{5f}X", "\\")]), json!([]))]))]
 fn bypass(#[case] containers: Value) {
-    assert_eq!(judged(&pod(containers, json!([volume()]))), "reject");
+    assert_eq!(checked(&pod(containers, json!([volume()]))), "reject");
 }
 
 #[test]
@@ -360,7 +360,7 @@ fn names_that_are_written_with_escapes_count() {
 }
 
 #[test]
-fn an_exempt_pod_is_not_judged() {
+fn an_exempt_pod_is_not_checked() {
     let mut settings = settings();
     settings["exemptions"] = json!([{"rules": [ID], "serviceAccounts": ["shop/app"]}]);
     assert_eq!(word(&review(&create(&tokenless_pod(&json!({}))), &settings, &cluster())), "fine");

@@ -167,7 +167,7 @@ impl IrsaInjection<'_> {
 }
 
 impl Check for IrsaInjection<'_> {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
+    fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(pod) = pod(context) else { return Ok(()) };
         match self.plan(context, pod)? {
             Plan::Nothing => Ok(()),
@@ -201,10 +201,10 @@ impl Fix for IrsaInjection<'_> {
         if !pod.spec.volume_names().has(injection.way.volume) {
             has_changed |= edit.extend(&[Step::Key("spec")], "volumes", &injection.volume(), End::Front)?;
         }
-        each(context, pod, &mut |judged| {
-            let container = judged.container;
-            let env = injection.env(container, &|| object_path(&judged.place(pod)))?;
-            let steps = [Step::Key("spec"), Step::Key(judged.list.field()), Step::Entry(judged.index)];
+        each(context, pod, &mut |checked| {
+            let container = checked.container;
+            let env = injection.env(container, &|| object_path(&checked.place(pod)))?;
+            let steps = [Step::Key("spec"), Step::Key(checked.list.field()), Step::Entry(checked.index)];
             let Some(env) = env else { return Ok(()) };
             if !env.is_empty() {
                 has_changed |= edit.extend(&steps, "env", &env, End::Back)?;
@@ -241,8 +241,8 @@ fn obstacles(
             findings.add(pod.volume_place(index, volume).field("name"), &FOREIGN_VOLUME, &[way.file]);
         }
     }
-    each(context, pod, &mut |judged| {
-        let (container, place) = (judged.container, judged.place(pod));
+    each(context, pod, &mut |checked| {
+        let (container, place) = (checked.container, checked.place(pod));
         let needs_mount =
             !container.mounts_volume(way.volume) && injection.env(container, &|| object_path(&place))?.is_some();
         for (index, mount) in container.mounts.iter().enumerate().filter(|_| needs_mount) {
@@ -264,9 +264,9 @@ fn each<'s>(
 ) -> Result<(), ReviewError> {
     let listed = skipped(context)?;
     let skipped = Names::from(listed.iter().map(|name| (name.as_str(), 0)).collect::<Vec<_>>());
-    context.each_container(pod, &mut |judged| {
-        let is_skipped = skipped.has(judged.container.name.as_deref().unwrap_or_default());
-        if is_skipped || judged.list == ContainerList::Ephemeral { Ok(()) } else { each(judged) }
+    context.each_container(pod, &mut |checked| {
+        let is_skipped = skipped.has(checked.container.name.as_deref().unwrap_or_default());
+        if is_skipped || checked.list == ContainerList::Ephemeral { Ok(()) } else { each(checked) }
     })
 }
 

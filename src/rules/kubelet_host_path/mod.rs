@@ -335,7 +335,7 @@ impl<'a> KubeletHostPath<'a> {
 }
 
 impl Check for KubeletHostPath<'_> {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
+    fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         if let Some(volume) = context.persistent_volume() {
             for (field, path) in volume.node_paths() {
                 if let Some(reached) = self.0.reached(path) {

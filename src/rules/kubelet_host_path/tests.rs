@@ -16,14 +16,14 @@ fn pod(path: &str) -> Value {
     tokenless_pod(&json!({"volumes": [{"name": "node", "hostPath": {"path": path, "type": "Directory"}}]}))
 }
 
-fn judged(path: &str, params: &Value) -> Value {
+fn checked(path: &str, params: &Value) -> Value {
     review(&create(&pod(path)), &settings(params), &quiet_cluster())
 }
 
 #[test]
 fn every_text_in_full() {
     assert_eq!(
-        said(&judged("/var/lib", &json!("warn")), ID),
+        said(&checked("/var/lib", &json!("warn")), ID),
         [
             "spec.volumes[node].hostPath.path: /var/lib opens /var/lib/kubelet/pods of the node, and with it credentials of others; mount only the directory that is needed"
         ]
@@ -54,7 +54,7 @@ fn every_text_in_full() {
 #[case::process("/process")]
 #[case::windows("C:\\k")]
 fn fine(#[case] path: &str) {
-    assert_eq!(word(&judged(path, &json!("reject"))), "fine");
+    assert_eq!(word(&checked(path, &json!("reject"))), "fine");
 }
 
 /// Equal to, above and below each of the guarded places, written in every way
@@ -168,7 +168,7 @@ fn fine(#[case] path: &str) {
 #[case::talos("/system/secrets/kubernetes", "below /system/secrets")]
 #[case::bottlerockets_api("/run/api.sock", "holds /run/api.sock")]
 fn bypass(#[case] path: &str, #[case] expected: &str) {
-    let answer = judged(path, &json!("reject"));
+    let answer = checked(path, &json!("reject"));
     assert_eq!(word(&answer), "reject");
     assert_eq!(said(&answer, ID), [format!("spec.volumes[node].hostPath.path: {}", text(path, expected))]);
 }
@@ -221,7 +221,7 @@ fn bypass_by_sub_path() {
 fn roots_of_ones_own() {
     let params =
         json!({"action": "reject", "roots": ["/data/kubelet", "/mnt/*/kubelet/", "/var/run/kubelet", "//x/y", "/./z"]});
-    let reviewed = |path: &str| word(&judged(path, &params));
+    let reviewed = |path: &str| word(&checked(path, &params));
     assert_eq!(reviewed("/data/kubelet/pods"), "reject");
     assert_eq!(reviewed("/mnt/disk1/kubelet/pki"), "reject");
     assert_eq!(reviewed("/mnt"), "reject");
@@ -235,7 +235,7 @@ fn roots_of_ones_own() {
 }
 
 #[test]
-fn templates_are_judged_and_what_was_wrong_before_stays_a_warning() {
+fn templates_are_checked_and_what_was_wrong_before_stays_a_warning() {
     let with = |path: &str| deployment(&json!({"volumes": [{"name": "node", "hostPath": {"path": path}}]}));
     let reviewed = |old: &str, new: &str| {
         word(&review(&update(&with(old), &with(new)), &settings(&json!("reject")), &quiet_cluster()))
@@ -246,7 +246,7 @@ fn templates_are_judged_and_what_was_wrong_before_stays_a_warning() {
 }
 
 #[test]
-fn an_exempt_pod_is_not_judged() {
+fn an_exempt_pod_is_not_checked() {
     let mut settings = settings(&json!("reject"));
     settings["exemptions"] = json!([{"rules": [ID], "serviceAccounts": ["shop/app"]}]);
     assert_eq!(word(&review(&create(&pod("/proc")), &settings, &quiet_cluster())), "fine");

@@ -105,9 +105,9 @@ impl<'a> Legacy<'a> {
     ///
     /// # Errors
     /// [`ReadError`] when the environment cannot be read.
-    pub fn is_in_env(&self, pod: &Workload<'_>, judged: Judged<'_>) -> Result<bool, ReadError> {
+    pub fn is_in_env(&self, pod: &Workload<'_>, checked: Judged<'_>) -> Result<bool, ReadError> {
         let mut found = false;
-        self.each_env_secret(pod, judged, &mut |secret, _| found = found || self.wording(secret).is_some())?;
+        self.each_env_secret(pod, checked, &mut |secret, _| found = found || self.wording(secret).is_some())?;
         Ok(found)
     }
 
@@ -116,14 +116,14 @@ impl<'a> Legacy<'a> {
     fn each_env_secret(
         &self,
         pod: &Workload<'_>,
-        judged: Judged<'_>,
+        checked: Judged<'_>,
         each: &mut dyn FnMut(&str, &dyn Fn() -> Place),
     ) -> Result<(), ReadError> {
-        let container = || judged.place(pod);
+        let container = || checked.place(pod);
         let path = || object_path(&container());
         // Most environments hold no such Secret; then nothing is built.
-        if self.may_be_in_env(judged.container) {
-            for (position, env) in judged.container.read_env(&path)?.iter().enumerate() {
+        if self.may_be_in_env(checked.container) {
+            for (position, env) in checked.container.read_env(&path)?.iter().enumerate() {
                 let place = || container().field("env").entry(env.name.as_deref(), position).field("valueFrom");
                 let from: ValueFrom<'_> = env.value_from.read_at(&|| object_path(&place()))?;
                 if let Some(secret) = from.secret.and_then(|secret| secret.name) {
@@ -131,8 +131,8 @@ impl<'a> Legacy<'a> {
                 }
             }
         }
-        if self.may_be_in_env_from(judged.container) {
-            for (position, from) in judged.container.read_env_from(&path)?.into_iter().enumerate() {
+        if self.may_be_in_env_from(checked.container) {
+            for (position, from) in checked.container.read_env_from(&path)?.into_iter().enumerate() {
                 if let Some(secret) = from.secret.and_then(|secret| secret.name) {
                     each(&secret, &|| {
                         container().field("envFrom").entry(Some(&secret), position).field("secretRef.name")
@@ -192,16 +192,16 @@ fn each_secret(
 pub(super) struct LegacyTokenMount<'a>(Legacy<'a>);
 
 impl LegacyTokenMount<'_> {
-    fn judge_secret(&self, secret: &str, findings: &mut Findings, place: &dyn Fn() -> Place) {
+    fn check_secret(&self, secret: &str, findings: &mut Findings, place: &dyn Fn() -> Place) {
         if let Some(wording) = self.0.wording(secret) {
             findings.add(place(), wording, &[secret]);
         }
     }
 
-    fn judge_volumes(&self, workload: &Workload<'_>, findings: &mut Findings) -> Result<(), ReadError> {
+    fn check_volumes(&self, workload: &Workload<'_>, findings: &mut Findings) -> Result<(), ReadError> {
         for (index, volume) in workload.spec.volumes.iter().enumerate() {
             each_secret(workload, (index, volume), &mut |secret, source| {
-                self.judge_secret(secret, findings, &|| {
+                self.check_secret(secret, findings, &|| {
                     let place = workload.volume_place(index, volume);
                     match source {
                         None => place.field("secret.secretName"),
@@ -216,11 +216,11 @@ impl LegacyTokenMount<'_> {
     }
 
     /// A new ephemeral container may mount what the Pod has had all along.
-    fn judge_mounts(pod: &Workload<'_>, judged: Judged<'_>, legacy: &LegacyVolumes<'_>, findings: &mut Findings) {
-        for (position, mount) in judged.container.mounts.iter().enumerate() {
+    fn check_mounts(pod: &Workload<'_>, checked: Judged<'_>, legacy: &LegacyVolumes<'_>, findings: &mut Findings) {
+        for (position, mount) in checked.container.mounts.iter().enumerate() {
             let volume = mount.name.as_deref();
             for (_, secret, wording) in volume.map(|volume| legacy.of(volume)).unwrap_or_default() {
-                let place = judged.place(pod).field("volumeMounts").entry(volume, position);
+                let place = checked.place(pod).field("volumeMounts").entry(volume, position);
                 findings.add(place, wording, &[secret]);
             }
         }
@@ -234,18 +234,18 @@ impl<'a> LegacyTokenMount<'a> {
 }
 
 impl Check for LegacyTokenMount<'_> {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
+    fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(pod) = context.pod() else { return Ok(()) };
         let legacy = if context.is_ephemeral() {
             self.0.volumes(pod)?
         } else {
-            self.judge_volumes(pod, findings)?;
+            self.check_volumes(pod, findings)?;
             LegacyVolumes::default()
         };
-        context.each_container(pod, &mut |judged| {
-            Self::judge_mounts(pod, judged, &legacy, findings);
-            let each = &mut |secret: &str, place: &dyn Fn() -> Place| self.judge_secret(secret, findings, place);
-            Ok(self.0.each_env_secret(pod, judged, each)?)
+        context.each_container(pod, &mut |checked| {
+            Self::check_mounts(pod, checked, &legacy, findings);
+            let each = &mut |secret: &str, place: &dyn Fn() -> Place| self.check_secret(secret, findings, place);
+            Ok(self.0.each_env_secret(pod, checked, each)?)
         })
     }
 }

@@ -14,7 +14,7 @@ fn settings(params: &Value) -> Value {
     only(&json!({ID: params}))
 }
 
-fn judged(object: &Value, params: &Value) -> Value {
+fn checked(object: &Value, params: &Value) -> Value {
     review(&create(object), &settings(params), &quiet_cluster())
 }
 
@@ -41,14 +41,14 @@ fn env(secret: &str) -> Value {
 fn every_text_in_full() {
     let volume = json!({"name": "t", "secret": {"secretName": SECRET}});
     assert_eq!(
-        said(&judged(&with_volume(&volume), &json!("reject")), ID),
+        said(&checked(&with_volume(&volume), &json!("reject")), ID),
         [
             "spec.volumes[t].secret.secretName: app-token-bcd24 is called like a legacy token, which never expires; let a projected serviceAccountToken volume bring a token"
         ]
     );
     let listed = json!({"extraSecretNames": ["deployer"]});
     assert_eq!(
-        said(&judged(&with_env("containers", &env("deployer")), &listed), ID),
+        said(&checked(&with_env("containers", &env("deployer")), &listed), ID),
         [
             "spec.containers[web].env[TOKEN].valueFrom.secretKeyRef.name: deployer is listed as a legacy token, which never expires; let a projected serviceAccountToken volume bring a token"
         ]
@@ -59,7 +59,7 @@ fn every_text_in_full() {
 #[test]
 fn every_place() {
     let places = |object: &Value| {
-        let lines = said(&judged(object, &json!("reject")), ID);
+        let lines = said(&checked(object, &json!("reject")), ID);
         lines.iter().map(|line| line.split(": ").next().unwrap().to_owned()).collect::<Vec<_>>()
     };
     let sources = json!([{"secret": {"name": "other"}}, token("vault", 600), {"secret": {"name": SECRET}}]);
@@ -103,7 +103,7 @@ fn every_place() {
 fn names(#[case] secret: &str, #[case] is_legacy: bool) {
     let expected = if is_legacy { "reject" } else { "fine" };
     let volume = json!({"name": "t", "secret": {"secretName": secret}});
-    assert_eq!(word(&judged(&with_volume(&volume), &json!("reject"))), expected);
+    assert_eq!(word(&checked(&with_volume(&volume), &json!("reject"))), expected);
 }
 
 #[test]
@@ -120,14 +120,14 @@ fn what_is_no_token_is_fine() {
                 {"name": "S", "valueFrom": {"secretKeyRef": {"name": "db", "key": SECRET}}}],
             "envFrom": [{"configMapRef": {"name": SECRET}}, {"prefix": SECRET, "secretRef": {"name": "db"}}]}],
     });
-    assert_eq!(word(&judged(&tokenless_pod(&spec), &json!("reject"))), "fine");
+    assert_eq!(word(&checked(&tokenless_pod(&spec), &json!("reject"))), "fine");
 }
 
 #[test]
 fn secrets_by_any_name() {
     let params = json!({"action": "reject", "extraSecretNames": ["*-sa-token", "deployer"]});
     let reviewed =
-        |secret: &str| word(&judged(&with_volume(&json!({"name": "t", "secret": {"secretName": secret}})), &params));
+        |secret: &str| word(&checked(&with_volume(&json!({"name": "t", "secret": {"secretName": secret}})), &params));
     assert_eq!(reviewed("ci-sa-token"), "reject");
     assert_eq!(reviewed("deployer"), "reject");
     assert_eq!(reviewed("deployer2"), "fine");
@@ -148,7 +148,7 @@ fn secrets_by_any_name() {
 #[case::with_a_prefix(with_env("containers", &json!({"name": "web", "image": "i", "envFrom": [{"prefix": "X_", "secretRef": {"name": SECRET, "optional": true}}]})))]
 #[case::of_another_account(with_volume(&json!({"name": "t", "secret": {"secretName": "admin-token-zzzzz"}})))]
 fn bypass(#[case] pod: Value) {
-    assert_eq!(word(&judged(&pod, &json!("reject"))), "reject");
+    assert_eq!(word(&checked(&pod, &json!("reject"))), "reject");
 }
 
 /// Keys and names may be written with escapes.
@@ -202,18 +202,18 @@ fn an_ephemeral_container(#[case] more: Value, #[case] place: &str) {
 #[test]
 fn an_environment_of_the_wrong_type_is_read_only_where_it_may_matter() {
     let pod = with_env("containers", &json!({"name": "web", "image": "i", "env": {"secretKeyRef": "app-token-bcd24"}}));
-    let answer = judged(&pod, &json!("reject"));
+    let answer = checked(&pod, &json!("reject"));
     assert_eq!(answer["code"], 400);
     assert_eq!(
         answer["message"],
         "serviceaccount-hygiene: the request cannot be read: object.spec.containers[web].env: must be a list, is an object"
     );
-    assert_eq!(word(&judged(&pod, &json!("off"))), "fine");
+    assert_eq!(word(&checked(&pod, &json!("off"))), "fine");
     let other = with_env("containers", &json!({"name": "web", "image": "i", "env": {"secretKeyRef": "app"}}));
-    assert_eq!(word(&judged(&other, &json!("reject"))), "fine");
-    let listed = judged(&other, &json!({"action": "reject", "extraSecretNames": ["app"]}));
+    assert_eq!(word(&checked(&other, &json!("reject"))), "fine");
+    let listed = checked(&other, &json!({"action": "reject", "extraSecretNames": ["app"]}));
     assert_eq!(listed["code"], 400);
-    let answer = judged(&with_volume(&json!({"name": "t", "secret": {"secretName": 7}})), &json!("reject"));
+    let answer = checked(&with_volume(&json!({"name": "t", "secret": {"secretName": 7}})), &json!("reject"));
     assert_eq!(
         answer["message"],
         "serviceaccount-hygiene: the request cannot be read: object.spec.volumes[t].secret.secretName: must be a string, is a number"
@@ -234,7 +234,7 @@ fn what_was_wrong_before_stays_a_warning() {
 }
 
 #[test]
-fn an_exempt_pod_is_not_judged() {
+fn an_exempt_pod_is_not_checked() {
     let mut settings = settings(&json!("reject"));
     settings["exemptions"] = json!([{"rules": [ID], "serviceAccounts": ["shop/app"]}]);
     let pod = with_volume(&json!({"name": "t", "secret": {"secretName": SECRET}}));

@@ -89,7 +89,7 @@ impl<'a> LegacyTokenSecret<'a> {
     }
 
     /// What creating a Secret of the token type, or changing it, makes of it.
-    fn judge_token_type(
+    fn check_token_type(
         &self,
         context: &RuleContext<'_>,
         secret: &TokenSecret<'_>,
@@ -114,7 +114,7 @@ impl<'a> LegacyTokenSecret<'a> {
     }
 
     /// A token that the Secret did not hold before.
-    fn judge_token(
+    fn check_token(
         &self,
         context: &RuleContext<'_>,
         (secret, token): (&TokenSecret<'_>, &LegacyToken),
@@ -137,15 +137,15 @@ fn is_own(context: &RuleContext<'_>, token: &LegacyToken) -> bool {
 }
 
 impl Check for LegacyTokenSecret<'_> {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
+    fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(secret) = context.token_secret() else { return Ok(()) };
         let old = context.old_token_secret()?;
         let own = secret.legacy.as_ref().filter(|token| is_own(context, token));
         if secret.is_token_type {
-            self.judge_token_type(context, secret, old.as_ref(), findings);
+            self.check_token_type(context, secret, old.as_ref(), findings);
         }
         if let Some(token) = own {
-            self.judge_token(context, (secret, token), old.as_ref(), findings);
+            self.check_token(context, (secret, token), old.as_ref(), findings);
         }
         let is_revived = old.as_ref().is_some_and(|old| old.is_invalidated) && !secret.is_invalidated;
         // Whose token it is the token itself says; where that cannot be told, what

@@ -72,7 +72,7 @@ impl OneYearToken {
 }
 
 impl Check for OneYearToken {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
+    fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(workload) = context.workload() else { return Ok(()) };
         self.each(context, workload, &mut |token, is_plugins| {
             let wording = if is_plugins { &INJECTED } else { &HAND_WRITTEN };

@@ -17,7 +17,7 @@ fn pod(audience: &str, seconds: i64) -> Value {
     tokenless_pod(&json!({"volumes": [projected("t", &json!([token(audience, seconds)]))]}))
 }
 
-fn judged(object: &Value, params: &Value) -> Value {
+fn checked(object: &Value, params: &Value) -> Value {
     review(&create(object), &settings(params), &quiet_cluster())
 }
 
@@ -28,19 +28,19 @@ fn app() -> Value {
 #[test]
 fn every_text_in_full() {
     assert_eq!(
-        said(&judged(&pod("", 3607), &json!("warn")), ID),
+        said(&checked(&pod("", 3607), &json!("warn")), ID),
         [
             "spec.volumes[t].projected.sources[token].serviceAccountToken.expirationSeconds: is 3607, so the API server signs a token that is good for a year; write 3600"
         ]
     );
     assert_eq!(
-        said(&judged(&app(), &json!({"includeInjected": true})), ID),
+        said(&checked(&app(), &json!({"includeInjected": true})), ID),
         [
             "spec.volumes[kube-api-access-bcd24].projected.sources[token].serviceAccountToken.expirationSeconds: is 3607 in the API server's own volume, so the token is good for a year; action mutate of this rule sets 3600"
         ]
     );
     assert_eq!(
-        said(&judged(&pod("", 3607), &json!("mutate")), ID),
+        said(&checked(&pod("", 3607), &json!("mutate")), ID),
         [
             "spec.volumes[t].projected.sources[token].serviceAccountToken.expirationSeconds: set to 3600, because 3607 makes a token that is good for a year"
         ]
@@ -60,19 +60,19 @@ fn every_text_in_full() {
 #[case("vault", 3607, "fine")]
 #[case("sts.amazonaws.com", 3607, "fine")]
 fn the_number(#[case] audience: &str, #[case] seconds: i64, #[case] expected: &str) {
-    assert_eq!(word(&judged(&pod(audience, seconds), &json!("reject"))), expected);
+    assert_eq!(word(&checked(&pod(audience, seconds), &json!("reject"))), expected);
 }
 
 #[test]
 fn the_fix_changes_one_number() {
-    assert_eq!(judged(&pod("", 3607), &json!("mutate"))["mutated_object"], pod("", 3600));
+    assert_eq!(checked(&pod("", 3607), &json!("mutate"))["mutated_object"], pod("", 3600));
     // The API server's own volume too, if asked; it stays its volume.
-    let answer = judged(&app(), &json!({"action": "mutate", "includeInjected": true}));
+    let answer = checked(&app(), &json!({"action": "mutate", "includeInjected": true}));
     let mut expected = app();
     expected["spec"]["volumes"][0]["projected"]["sources"][0]["serviceAccountToken"]["expirationSeconds"] = json!(3600);
     assert_eq!(answer["mutated_object"], expected);
-    assert_eq!(word(&judged(&expected, &json!({"action": "mutate", "includeInjected": true}))), "fine");
-    assert_eq!(word(&judged(&app(), &json!("mutate"))), "fine");
+    assert_eq!(word(&checked(&expected, &json!({"action": "mutate", "includeInjected": true}))), "fine");
+    assert_eq!(word(&checked(&app(), &json!("mutate"))), "fine");
 }
 
 /// Where `pod-automount` takes the volume there is nothing left to change.
@@ -106,8 +106,8 @@ fn a_volume_that_another_fix_keeps_for_a_container() {
 #[case::name_of_a_webhook(projected("aws-iam-token", &json!([token("", 3607)])))]
 #[case::the_issuers_own_url(projected("t", &json!([token("https://oidc.eks.eu-west-1.amazonaws.com/id/ABC", 3607)])))]
 fn bypass(#[case] volume: Value) {
-    assert_eq!(word(&judged(&tokenless_pod(&json!({"volumes": [&volume]})), &json!("reject"))), "reject");
-    assert_eq!(word(&judged(&deployment(&json!({"volumes": [volume]})), &json!("reject"))), "reject");
+    assert_eq!(word(&checked(&tokenless_pod(&json!({"volumes": [&volume]})), &json!("reject"))), "reject");
+    assert_eq!(word(&checked(&deployment(&json!({"volumes": [volume]})), &json!("reject"))), "reject");
 }
 
 /// A number is compared as a number, however it is written.

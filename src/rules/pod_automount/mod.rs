@@ -282,7 +282,7 @@ impl<'a> PodAutomount<'a> {
 }
 
 impl Check for PodAutomount<'_> {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
+    fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(workload) = context.workload() else { return Ok(()) };
         let place = workload.spec_place().field(FIELD);
         let account = workload.spec.account();

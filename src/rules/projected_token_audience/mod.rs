@@ -55,7 +55,7 @@ impl<'a> ProjectedTokenAudience<'a> {
 }
 
 impl Check for ProjectedTokenAudience<'_> {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
+    fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(workload) = context.workload() else { return Ok(()) };
         tokens::each(context, workload, &mut |token, is_plugins| {
             if is_plugins {

@@ -17,13 +17,13 @@ fn pod(sources: &Value) -> Value {
     tokenless_pod(&json!({"volumes": [projected("api", sources)]}))
 }
 
-fn judged(object: &Value, params: &Value) -> Value {
+fn checked(object: &Value, params: &Value) -> Value {
     review(&create(object), &settings(params), &quiet_cluster())
 }
 
 #[test]
 fn every_text_in_full() {
-    let said = |sources: Value, params: Value| said(&judged(&pod(&sources), &params), ID);
+    let said = |sources: Value, params: Value| said(&checked(&pod(&sources), &params), ID);
     assert_eq!(
         said(json!([token("", 3600)]), json!("warn")),
         [
@@ -55,7 +55,7 @@ fn every_text_in_full() {
 #[case::vault("vault-token", "vault", 600)]
 fn a_token_for_someone_else_is_fine(#[case] volume: &str, #[case] audience: &str, #[case] seconds: i64) {
     let pod = tokenless_pod(&json!({"volumes": [projected(volume, &json!([token(audience, seconds)]))]}));
-    assert_eq!(judged(&pod, &json!("reject")), judged(&tokenless_pod(&json!({})), &json!("reject")));
+    assert_eq!(checked(&pod, &json!("reject")), checked(&tokenless_pod(&json!({})), &json!("reject")));
     let cluster = annotated_cluster(&[
         ("eks.amazonaws.com/role-arn", "arn:aws:iam::123456789012:role/app"),
         ("azure.workload.identity/client-id", "6c9c0b1e-0000-0000-0000-000000000000"),
@@ -65,8 +65,8 @@ fn a_token_for_someone_else_is_fine(#[case] volume: &str, #[case] audience: &str
 
 #[test]
 fn the_plugins_own_volume_is_fine() {
-    assert_eq!(word(&judged(&admitted_pod(&json!({"serviceAccountName": "app"})), &json!("reject"))), "fine");
-    assert_eq!(word(&judged(&admitted_pod(&json!({"automountServiceAccountToken": true})), &json!("reject"))), "fine");
+    assert_eq!(word(&checked(&admitted_pod(&json!({"serviceAccountName": "app"})), &json!("reject"))), "fine");
+    assert_eq!(word(&checked(&admitted_pod(&json!({"automountServiceAccountToken": true})), &json!("reject"))), "fine");
 }
 
 /// With a list only what is in it passes; the API only by its full name.
@@ -85,7 +85,7 @@ fn the_plugins_own_volume_is_fine() {
 #[case(json!(null), "anyone", "fine")]
 fn allowed_audiences(#[case] allowed: Value, #[case] audience: &str, #[case] expected: &str) {
     let params = json!({"action": "reject", "allowedAudiences": allowed});
-    assert_eq!(word(&judged(&pod(&json!([token(audience, 3600)])), &params)), expected);
+    assert_eq!(word(&checked(&pod(&json!([token(audience, 3600)])), &params)), expected);
 }
 
 /// Ways to an API token past a ban of automount.
@@ -127,14 +127,14 @@ fn bypass_by_mount(#[case] mut mount: Value) {
         "containers": [{"name": "web", "image": "i", "volumeMounts": [mount]}],
         "volumes": [projected("api", &json!([token("", 3600)]))],
     }));
-    assert_eq!(word(&judged(&pod, &json!("reject"))), "reject");
+    assert_eq!(word(&checked(&pod, &json!("reject"))), "reject");
 }
 
 /// A template has no volume of the plugin's: what looks like it was copied.
 #[test]
 fn a_template_with_the_plugins_shape() {
     let template = deployment(&json!({"volumes": [plugin_volume()]}));
-    assert_eq!(word(&judged(&template, &json!("reject"))), "reject");
+    assert_eq!(word(&checked(&template, &json!("reject"))), "reject");
 }
 
 /// The fix of `pod-automount` may leave the plugin's volume to a container.
@@ -185,7 +185,7 @@ fn what_token_containers_keep_of_several_volumes() {
 }
 
 #[test]
-fn an_exempt_pod_is_not_judged() {
+fn an_exempt_pod_is_not_checked() {
     let mut settings = settings(&json!("reject"));
     settings["exemptions"] = json!([{"rules": [ID], "serviceAccounts": ["shop/app"]}]);
     assert_eq!(word(&review(&create(&pod(&json!([token("", 3600)]))), &settings, &quiet_cluster())), "fine");
@@ -209,11 +209,11 @@ fn what_was_wrong_before_stays_a_warning() {
 #[test]
 fn a_pod_of_a_windows_node_is_like_any_other() {
     let mut pod = admitted_pod(&json!({"serviceAccountName": "app", "nodeSelector": {"kubernetes.io/os": "windows"}}));
-    assert_eq!(word(&judged(&pod, &json!("reject"))), "fine");
+    assert_eq!(word(&checked(&pod, &json!("reject"))), "fine");
     pod["spec"]["automountServiceAccountToken"] = json!(false);
-    assert_eq!(word(&judged(&pod, &json!("reject"))), "reject");
+    assert_eq!(word(&checked(&pod, &json!("reject"))), "reject");
     inject(&mut pod);
-    assert_eq!(said(&judged(&pod, &json!("reject")), ID).len(), 1);
+    assert_eq!(said(&checked(&pod, &json!("reject")), ID).len(), 1);
 }
 
 #[test]

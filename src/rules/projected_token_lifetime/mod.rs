@@ -87,7 +87,7 @@ impl ProjectedTokenLifetime {
 }
 
 impl Check for ProjectedTokenLifetime {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
+    fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(workload) = context.workload() else { return Ok(()) };
         self.each(context, workload, &mut |token, most| {
             let lifetime = token.source.lifetime().to_string();

@@ -17,20 +17,20 @@ fn pod(audience: &str, seconds: i64) -> Value {
     tokenless_pod(&json!({"volumes": [projected("t", &json!([token(audience, seconds)]))]}))
 }
 
-fn judged(object: &Value, params: &Value) -> Value {
+fn checked(object: &Value, params: &Value) -> Value {
     review(&create(object), &settings(params), &quiet_cluster())
 }
 
 #[test]
 fn every_text_in_full() {
     assert_eq!(
-        said(&judged(&pod("vault", 86401), &json!("reject")), ID),
+        said(&checked(&pod("vault", 86401), &json!("reject")), ID),
         [
             "spec.volumes[t].projected.sources[token].serviceAccountToken.expirationSeconds: is 86401, at most 86400 is allowed; kubelet renews the token in time, however short it is"
         ]
     );
     assert_eq!(
-        said(&judged(&pod("vault", 31_536_000), &json!("mutate")), ID),
+        said(&checked(&pod("vault", 31_536_000), &json!("mutate")), ID),
         [
             "spec.volumes[t].projected.sources[token].serviceAccountToken.expirationSeconds: lowered from 31536000 to 86400"
         ]
@@ -60,7 +60,7 @@ fn the_fix_changes_one_number() {
         projected("t", &json!([{"configMap": {"name": "c"}}, token("vault", 90000), token("", 90000)])),
     ]}));
     pod["spec"]["volumes"][1]["projected"]["sources"][2]["serviceAccountToken"]["future"] = json!(1);
-    let answer = judged(&pod, &json!({"action": "mutate", "perAudience": {"vault": 3600}}));
+    let answer = checked(&pod, &json!({"action": "mutate", "perAudience": {"vault": 3600}}));
     let mut expected = pod;
     expected["spec"]["volumes"][1]["projected"]["sources"][1]["serviceAccountToken"]["expirationSeconds"] = json!(3600);
     expected["spec"]["volumes"][1]["projected"]["sources"][2]["serviceAccountToken"]["expirationSeconds"] =
@@ -81,7 +81,7 @@ fn the_fix_changes_one_number() {
 #[case("", 1201, "reject")]
 fn per_audience(#[case] audience: &str, #[case] seconds: i64, #[case] expected: &str) {
     let params = json!({"action": "reject", "perAudience": {"vault": 3600, "backup": 604_800, "": 1200}});
-    assert_eq!(word(&judged(&pod(audience, seconds), &params)), expected);
+    assert_eq!(word(&checked(&pod(audience, seconds), &params)), expected);
 }
 
 /// The API server makes one hour of nothing before anyone is asked; a template
@@ -90,8 +90,8 @@ fn per_audience(#[case] audience: &str, #[case] seconds: i64, #[case] expected: 
 fn a_token_that_says_nothing_lasts_an_hour() {
     let mut silent = pod("vault", 1);
     silent["spec"]["volumes"][0]["projected"]["sources"][0]["serviceAccountToken"]["expirationSeconds"] = Value::Null;
-    assert_eq!(word(&judged(&silent, &json!("reject"))), "fine");
-    let answer = judged(&silent, &json!({"action": "mutate", "maxSeconds": 600}));
+    assert_eq!(word(&checked(&silent, &json!("reject"))), "fine");
+    let answer = checked(&silent, &json!({"action": "mutate", "maxSeconds": 600}));
     assert_eq!(answer["mutated_object"], pod("vault", 600));
     assert_eq!(
         said(&answer, ID),
@@ -102,9 +102,9 @@ fn a_token_that_says_nothing_lasts_an_hour() {
 /// Lowering to the one number that means a year would be no gain.
 #[test]
 fn the_fix_makes_no_one_year_token() {
-    let answer = judged(&pod("", 7200), &json!({"action": "mutate", "maxSeconds": 3607}));
+    let answer = checked(&pod("", 7200), &json!({"action": "mutate", "maxSeconds": 3607}));
     assert_eq!(answer["mutated_object"], pod("", 3600));
-    assert_eq!(word(&judged(&pod("", 3607), &json!({"action": "reject", "maxSeconds": 3607}))), "fine");
+    assert_eq!(word(&checked(&pod("", 3607), &json!({"action": "reject", "maxSeconds": 3607}))), "fine");
 }
 
 /// Both fixes concern one field: the lower number wins.
@@ -122,7 +122,7 @@ fn two_fixes_of_one_field() {
 #[case::beside_a_secret(projected("t", &json!([{"secret": {"name": "s"}}, token("vault", 90000)])))]
 #[case::nobody_mounts_it(projected("unused", &json!([token("vault", 90000)])))]
 fn bypass(#[case] volume: Value) {
-    assert_eq!(word(&judged(&tokenless_pod(&json!({"volumes": [volume]})), &json!("reject"))), "reject");
+    assert_eq!(word(&checked(&tokenless_pod(&json!({"volumes": [volume]})), &json!("reject"))), "reject");
 }
 
 /// The plugin's exact shape, but for a century.
@@ -133,7 +133,7 @@ fn bypass_the_plugins_shape() {
     for automount in [json!(false), Value::Null] {
         let mut pod = tokenless_pod(&json!({"volumes": [volume]}));
         pod["spec"]["automountServiceAccountToken"] = automount;
-        let answer = judged(&pod, &json!("mutate"));
+        let answer = checked(&pod, &json!("mutate"));
         assert_eq!(
             answer["mutated_object"]["spec"]["volumes"][0]["projected"]["sources"][0]["serviceAccountToken"]["expirationSeconds"],
             86400

@@ -50,7 +50,7 @@ impl ReservedVolumeName {
 }
 
 impl Check for ReservedVolumeName {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
+    fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(workload) = context.workload() else { return Ok(()) };
         for (index, volume) in workload.spec.volumes.iter().enumerate() {
             let name = volume.name.as_deref().unwrap_or_default();

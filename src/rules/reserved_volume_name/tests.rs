@@ -9,7 +9,7 @@ use crate::testing::{
 
 const ID: &str = "reserved-volume-name";
 
-fn judged(object: &Value, action: &str) -> Value {
+fn checked(object: &Value, action: &str) -> Value {
     review(&create(object), &only(&json!({ID: action})), &quiet_cluster())
 }
 
@@ -20,19 +20,19 @@ fn with(volume: &Value) -> Value {
 #[test]
 fn every_text_in_full() {
     assert_eq!(
-        said(&judged(&with(&json!({"name": "kube-api-access-x", "emptyDir": {}})), "reject"), ID),
+        said(&checked(&with(&json!({"name": "kube-api-access-x", "emptyDir": {}})), "reject"), ID),
         [
             "spec.volumes[kube-api-access-x].name: is kept for the API server's token volume; rename it, or it is mounted into every container once automountServiceAccountToken is no longer false"
         ]
     );
     assert_eq!(
-        said(&judged(&saying(&Value::Null, &json!({"name": "kube-api-access-x", "emptyDir": {}})), "reject"), ID),
+        said(&checked(&saying(&Value::Null, &json!({"name": "kube-api-access-x", "emptyDir": {}})), "reject"), ID),
         [
             "spec.volumes[kube-api-access-x].name: makes the API server take the volume for its token volume and mount it into every container; rename it, or remove it if it was copied from a running Pod"
         ]
     );
     assert_eq!(
-        said(&judged(&with(&json!({"name": "aws-iam-token", "emptyDir": {}})), "warn"), ID),
+        said(&checked(&with(&json!({"name": "aws-iam-token", "emptyDir": {}})), "warn"), ID),
         [
             "spec.volumes[aws-iam-token].name: is kept for a volume with one token for AWS and nothing else; rename the volume"
         ]
@@ -50,8 +50,8 @@ fn every_text_in_full() {
 #[case::azure(projected("azure-identity-token", &json!([token("api://AzureADTokenExchange", 3600)])))]
 #[case::like_the_webhooks(json!({"name": "aws-iam-tokens", "emptyDir": {}}))]
 fn other_names_and_the_webhooks_own_volumes_are_fine(#[case] volume: Value) {
-    assert_eq!(word(&judged(&with(&volume), "reject")), "fine");
-    assert_eq!(word(&judged(&deployment(&json!({"volumes": [volume]})), "reject")), "fine");
+    assert_eq!(word(&checked(&with(&volume), "reject")), "fine");
+    assert_eq!(word(&checked(&deployment(&json!({"volumes": [volume]})), "reject")), "fine");
 }
 
 /// The volume that is there because the Pod does not say `false`; also in the
@@ -60,13 +60,13 @@ fn other_names_and_the_webhooks_own_volumes_are_fine(#[case] volume: Value) {
 fn the_plugins_volume_is_fine() {
     for automount in [json!(true), Value::Null] {
         let pod = admitted_pod(&json!({"automountServiceAccountToken": automount}));
-        assert_eq!(word(&judged(&pod, "reject")), "fine");
+        assert_eq!(word(&checked(&pod, "reject")), "fine");
     }
     let mut openshift = admitted_pod(&json!({}));
     openshift["spec"]["volumes"][0]["projected"]["sources"].as_array_mut().unwrap().push(json!(
         {"configMap": {"name": "openshift-service-ca.crt", "items": [{"key": "service-ca.crt", "path": "service-ca.crt"}]}}
     ));
-    assert_eq!(word(&judged(&openshift, "reject")), "fine");
+    assert_eq!(word(&checked(&openshift, "reject")), "fine");
 }
 
 fn changed(change: impl FnOnce(&mut Value)) -> Value {
@@ -90,11 +90,11 @@ fn changed(change: impl FnOnce(&mut Value)) -> Value {
 #[case::another_mode(changed(|volume| volume["projected"]["defaultMode"] = json!(511)))]
 fn bypass(#[case] volume: Value) {
     for automount in [json!(true), Value::Null] {
-        assert_eq!(word(&judged(&saying(&automount, &volume), "reject")), "reject");
+        assert_eq!(word(&checked(&saying(&automount, &volume), "reject")), "reject");
     }
     // Where nothing is automounted only a token in it is refused.
     let expected = if volume.to_string().contains("serviceAccountToken") { "reject" } else { "warn" };
-    assert_eq!(word(&judged(&saying(&json!(false), &volume), "reject")), expected);
+    assert_eq!(word(&checked(&saying(&json!(false), &volume), "reject")), expected);
 }
 
 fn saying(automount: &Value, volume: &Value) -> Value {
@@ -112,15 +112,18 @@ fn a_volume_without_a_token_where_nothing_is_automounted() {
         {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
     ]);
     let pod = saying(&json!(false), &projected("kube-api-access-bcd24", &sources));
-    assert_eq!(word(&judged(&pod, "reject")), "warn");
-    assert_eq!(word(&judged(&saying(&Value::Null, &projected("kube-api-access-bcd24", &sources)), "reject")), "reject");
+    assert_eq!(word(&checked(&pod, "reject")), "warn");
+    assert_eq!(
+        word(&checked(&saying(&Value::Null, &projected("kube-api-access-bcd24", &sources)), "reject")),
+        "reject"
+    );
 }
 
 /// The exact shape where the plugin adds nothing: someone wrote it.
 #[test]
 fn bypass_the_exact_shape() {
-    assert_eq!(word(&judged(&with(&plugin_volume()), "reject")), "reject");
-    assert_eq!(word(&judged(&deployment(&json!({"volumes": [plugin_volume()]})), "reject")), "reject");
+    assert_eq!(word(&checked(&with(&plugin_volume()), "reject")), "reject");
+    assert_eq!(word(&checked(&deployment(&json!({"volumes": [plugin_volume()]})), "reject")), "reject");
 }
 
 /// What the webhooks would leave as they find it.
@@ -136,7 +139,7 @@ fn bypass_the_exact_shape() {
 #[case::a_host_path(json!({"name": "aws-iam-token", "hostPath": {"path": "/x"}}))]
 #[case::two_types(json!({"name": "aws-iam-token", "hostPath": {"path": "/x"}, "projected": {"sources": [token("sts.amazonaws.com", 600)]}}))]
 fn bypass_the_webhooks_names(#[case] volume: Value) {
-    assert_eq!(word(&judged(&with(&volume), "reject")), "reject");
+    assert_eq!(word(&checked(&with(&volume), "reject")), "reject");
 }
 
 #[test]
@@ -150,7 +153,7 @@ fn what_was_wrong_before_stays_a_warning() {
 }
 
 #[test]
-fn an_exempt_pod_is_not_judged() {
+fn an_exempt_pod_is_not_checked() {
     let mut settings = only(&json!({ID: "reject"}));
     settings["exemptions"] = json!([{"rules": [ID], "users": ["alice"]}]);
     let pod = with(&json!({"name": "kube-api-access-x", "emptyDir": {}}));

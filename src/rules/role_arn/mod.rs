@@ -201,7 +201,7 @@ impl<'a> RoleArnRule<'a> {
 }
 
 impl Check for RoleArnRule<'_> {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
+    fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         if context.service_account().is_none() {
             return Ok(());
         }

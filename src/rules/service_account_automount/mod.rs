@@ -164,7 +164,7 @@ impl<'a> ServiceAccountAutomount<'a> {
 }
 
 impl Check for ServiceAccountAutomount<'_> {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
+    fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(account) = context.service_account() else { return Ok(()) };
         let (wording, severity) = match self.cell(context, account)? {
             Cell::Fine => return Ok(()),

@@ -115,18 +115,18 @@ impl<'a> StaticCredentials<'a> {
         Self { extra: params.globs(&PARAMS[0]), allow_references: params.flag(&PARAMS[1]) }
     }
 
-    fn judge_env(
+    fn check_env(
         &self,
         context: &RuleContext<'_>,
         (pod, identities): (&Workload<'_>, &Identities<'_, '_>),
-        judged: Judged<'_>,
+        checked: Judged<'_>,
         findings: &mut Findings,
     ) -> Result<(), ReviewError> {
-        let variables = judged.container.read_env(&|| object_path(&judged.place(pod)))?;
+        let variables = checked.container.read_env(&|| object_path(&checked.place(pod)))?;
         let written = if self.allow_references { written(&variables) } else { Names::default() };
         for (position, variable) in variables.iter().enumerate() {
             let name = variable.name.as_deref().unwrap_or_default();
-            let place = || judged.place(pod).field("env").entry(Some(name), position);
+            let place = || checked.place(pod).field("env").entry(Some(name), position);
             let value = variable.literal(&|| object_path(&place()))?;
             if value.is_empty() && variable.value_from.text().is_none() {
                 continue;
@@ -151,16 +151,16 @@ impl<'a> StaticCredentials<'a> {
     }
 
     #[cold]
-    fn judge_java(
+    fn check_java(
         &self,
         context: &RuleContext<'_>,
         pod: &Workload<'_>,
-        judged: Judged<'_>,
+        checked: Judged<'_>,
         findings: &mut Findings,
     ) -> Result<(), ReviewError> {
-        let variables = judged.container.read_env(&|| object_path(&judged.place(pod)))?;
+        let variables = checked.container.read_env(&|| object_path(&checked.place(pod)))?;
         let written = if self.allow_references { written(&variables) } else { Names::default() };
-        java_options::each_property(pod, judged, &JAVA_PROPERTIES, &mut |place, property| {
+        java_options::each_property(pod, checked, &JAVA_PROPERTIES, &mut |place, property| {
             let is_reference = property.variable().is_some_and(|variable| !written.has(variable));
             if !(self.allow_references && is_reference) {
                 findings.add(place, &JAVA, &[property.name, &Cloud::Aws.key(context.common), property.value]);
@@ -171,14 +171,14 @@ impl<'a> StaticCredentials<'a> {
 
     /// The keys of a Secret are not seen here. With a prefix that only names of
     /// credentials begin with, it can be told what they are for.
-    fn judge_env_from(pod: &Workload<'_>, judged: Judged<'_>, findings: &mut Findings) -> Result<(), ReadError> {
-        let objects = judged.container.read_env_from(&|| object_path(&judged.place(pod)))?;
+    fn check_env_from(pod: &Workload<'_>, checked: Judged<'_>, findings: &mut Findings) -> Result<(), ReadError> {
+        let objects = checked.container.read_env_from(&|| object_path(&checked.place(pod)))?;
         for (position, object) in objects.iter().enumerate() {
             let prefix = object.prefix.as_deref().unwrap_or_default();
             let secret = object.secret.as_ref().and_then(|secret| secret.name.as_deref());
             let (Some(secret), false) = (secret, prefix.is_empty()) else { continue };
             if NAMES.iter().any(|(name, _)| name.starts_with(prefix)) {
-                let place = judged.place(pod).field("envFrom").entry(Some(secret), position).field("prefix");
+                let place = checked.place(pod).field("envFrom").entry(Some(secret), position).field("prefix");
                 findings.warn(place, &PREFIX, &[prefix, secret]);
             }
         }
@@ -187,21 +187,21 @@ impl<'a> StaticCredentials<'a> {
 }
 
 impl Check for StaticCredentials<'_> {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
+    fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(pod) = context.pod() else { return Ok(()) };
         let identities = Identities::new(context, pod);
-        context.each_container(pod, &mut |judged| {
-            let container = judged.container;
+        context.each_container(pod, &mut |checked| {
+            let container = checked.container;
             // Most environments hold nothing of the kind; then nothing is built.
             let may_match = !self.extra.is_empty() || container.env.may_hold(MARKS);
             if may_match {
-                self.judge_env(context, (pod, &identities), judged, findings)?;
+                self.check_env(context, (pod, &identities), checked, findings)?;
             }
             if container.may_set_java_property() {
-                self.judge_java(context, pod, judged, findings)?;
+                self.check_java(context, pod, checked, findings)?;
             }
             if !self.allow_references && container.env_from.may_hold("prefix") {
-                Self::judge_env_from(pod, judged, findings)?;
+                Self::check_env_from(pod, checked, findings)?;
             }
             Ok(())
         })

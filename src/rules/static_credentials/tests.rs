@@ -17,7 +17,7 @@ fn settings(params: &Value) -> Value {
     only(&json!({ID: params}))
 }
 
-fn judged(env: &Value, params: &Value) -> Value {
+fn checked(env: &Value, params: &Value) -> Value {
     review_env(env, &settings(params), &quiet_cluster())
 }
 
@@ -39,7 +39,7 @@ fn every_text_in_full() {
     ]);
     let params = json!({"action": "reject", "extraNames": ["*_PASSWORD"]});
     assert_eq!(
-        said(&judged(&env, &params), ID),
+        said(&checked(&env, &params), ID),
         [
             "spec.containers[web].env[AWS_SECRET_ACCESS_KEY]: is a static AWS credential; let a ServiceAccount with eks.amazonaws.com/role-arn bring short-lived ones instead",
             "spec.containers[web].env[AZURE_CLIENT_SECRET]: is a static Azure credential; let a ServiceAccount with azure.workload.identity/client-id bring short-lived ones instead",
@@ -86,7 +86,7 @@ fn every_text_in_full() {
 fn names(#[case] name: &str, #[case] is_static: bool) {
     let expected = if is_static { "reject" } else { "fine" };
     for variable in [variable(name), reference(name)] {
-        assert_eq!(word(&judged(&json!([variable]), &json!("reject"))), expected);
+        assert_eq!(word(&checked(&json!([variable]), &json!("reject"))), expected);
     }
 }
 
@@ -106,7 +106,7 @@ fn names(#[case] name: &str, #[case] is_static: bool) {
 fn key_ids(#[case] value: &str, #[case] is_key_id: bool) {
     assert_eq!(is_access_key_id(value), is_key_id);
     let expected = if is_key_id { "reject" } else { "fine" };
-    assert_eq!(word(&judged(&json!([{"name": "ANY", "value": value}]), &json!("reject"))), expected);
+    assert_eq!(word(&checked(&json!([{"name": "ANY", "value": value}]), &json!("reject"))), expected);
 }
 
 /// Charts leave such variables behind; there is nothing in them.
@@ -115,7 +115,7 @@ fn key_ids(#[case] value: &str, #[case] is_key_id: bool) {
 #[case(json!({"name": "AWS_ACCESS_KEY_ID"}))]
 #[case(json!({"name": "AWS_ACCESS_KEY_ID", "value": null, "valueFrom": null}))]
 fn what_is_empty_is_fine(#[case] variable: Value) {
-    assert_eq!(word(&judged(&json!([variable]), &json!("reject"))), "fine");
+    assert_eq!(word(&checked(&json!([variable]), &json!("reject"))), "fine");
 }
 
 /// `allowReferences`: what comes from elsewhere passes, what is written does
@@ -136,9 +136,9 @@ fn what_is_empty_is_fine(#[case] variable: Value) {
 #[case::a_listed_key_id(json!([{"name": "DB_PASSWORD", "value": KEY_ID}]), "reject")]
 fn references(#[case] env: Value, #[case] expected: &str) {
     let params = json!({"action": "reject", "allowReferences": true, "extraNames": ["*_PASSWORD"]});
-    assert_eq!(word(&judged(&env, &params)), expected);
+    assert_eq!(word(&checked(&env, &params)), expected);
     // Without the parameter all of them count.
-    assert_eq!(word(&judged(&env, &json!({"action": "reject", "extraNames": ["*_PASSWORD"]}))), "reject");
+    assert_eq!(word(&checked(&env, &json!({"action": "reject", "extraNames": ["*_PASSWORD"]}))), "reject");
 }
 
 #[rstest]
@@ -248,9 +248,9 @@ fn values_are_never_shown() {
         {"name": "AWS_SESSION_TOKEN", "valueFrom": {"secretKeyRef": {"name": "s3cret-value", "key": KEY_ID}}},
     ]);
     let params = json!({"action": "reject", "extraNames": ["DB_*"]});
-    let answer = judged(&env, &params).to_string();
+    let answer = checked(&env, &params).to_string();
     assert!(!answer.contains("s3cret") && !answer.contains(KEY_ID), "{answer}");
-    let wrong = judged(&json!([{"name": "AWS_SESSION_TOKEN", "value": 7_777_777}]), &params);
+    let wrong = checked(&json!([{"name": "AWS_SESSION_TOKEN", "value": 7_777_777}]), &params);
     assert_eq!(
         wrong["message"],
         "serviceaccount-hygiene: the request cannot be read: object.spec.containers[web].env[AWS_SESSION_TOKEN].value: must be a string, is a number"
@@ -293,14 +293,14 @@ fn what_was_wrong_before_stays_a_warning() {
 
 #[test]
 fn an_environment_of_the_wrong_type_is_read_only_where_it_may_matter() {
-    let wrong = |text: &str| judged(&json!({text: 1}), &json!("reject"));
+    let wrong = |text: &str| checked(&json!({text: 1}), &json!("reject"));
     assert_eq!(word(&wrong("OTHER")), "fine");
     assert_eq!(wrong("AWS_")["code"], 400);
-    assert_eq!(judged(&json!({"OTHER": 1}), &json!({"action": "warn", "extraNames": ["X"]}))["code"], 400);
+    assert_eq!(checked(&json!({"OTHER": 1}), &json!({"action": "warn", "extraNames": ["X"]}))["code"], 400);
 }
 
 #[test]
-fn an_exempt_pod_is_not_judged() {
+fn an_exempt_pod_is_not_checked() {
     let mut settings = settings(&json!("reject"));
     settings["exemptions"] = json!([{"rules": [ID], "serviceAccounts": ["shop/app"]}]);
     assert_eq!(word(&review_env(&json!([variable("AWS_ACCESS_KEY_ID")]), &settings, &quiet_cluster())), "fine");
@@ -376,6 +376,6 @@ fn arguments_of_the_wrong_type() {
 fn references_of_properties() {
     let params = json!({"action": "reject", "allowReferences": true});
     let env = |key: Value| json!([key, {"name": "JAVA_TOOL_OPTIONS", "value": "-Daws.secretAccessKey=$(K)"}]);
-    assert_eq!(word(&judged(&env(variable("K")), &params)), "reject");
-    assert_eq!(word(&judged(&env(reference("K")), &params)), "fine");
+    assert_eq!(word(&checked(&env(variable("K")), &params)), "reject");
+    assert_eq!(word(&checked(&env(reference("K")), &params)), "fine");
 }

@@ -46,7 +46,7 @@ impl TokenAndCloudRole {
 }
 
 impl Check for TokenAndCloudRole {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
+    fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(workload) = context.workload() else { return Ok(()) };
         let Some(token) = tokens::api_token(context, workload)? else { return Ok(()) };
         let role = match role_in_env(context, workload)? {
@@ -68,12 +68,12 @@ impl Check for TokenAndCloudRole {
 
 fn role_in_env(context: &RuleContext<'_>, workload: &Workload<'_>) -> Result<Option<String>, ReviewError> {
     let mut role = None;
-    context.each_container(workload, &mut |judged| {
-        let container = judged.container;
+    context.each_container(workload, &mut |checked| {
+        let container = checked.container;
         if role.is_some() || !container.env.may_hold(Marks::AWS.and(Marks::AZURE)) {
             return Ok(());
         }
-        let variables = container.read_env(&|| object_path(&judged.place(workload)))?;
+        let variables = container.read_env(&|| object_path(&checked.place(workload)))?;
         let mut names = variables.iter().filter_map(|variable| variable.name.as_deref());
         if let Some(name) = names.find(|name| VARIABLES.contains(name)) {
             role = Some([name, " of container ", container.name.as_deref().unwrap_or_default()].concat());

@@ -153,7 +153,7 @@ fn the_clouds_token_alone_is_fine() {
 }
 
 #[test]
-fn an_exempt_pod_is_not_judged() {
+fn an_exempt_pod_is_not_checked() {
     let mut settings = settings();
     settings["exemptions"] = json!([{"rules": [ID], "serviceAccounts": ["shop/app"]}]);
     assert_eq!(word(&review(&create(&app()), &settings, &with_role())), "fine");

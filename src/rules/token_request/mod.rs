@@ -117,7 +117,7 @@ impl<'a> TokenRequest<'a> {
     /// One finding for every audience that is not allowed. The API server's
     /// own count as one: the mutating phase sees none, the validating phase
     /// sees them filled in.
-    fn judge_audiences(&self, context: &RuleContext<'_>, spec: &TokenRequestSpec<'_>, findings: &mut Findings) {
+    fn check_audiences(&self, context: &RuleContext<'_>, spec: &TokenRequestSpec<'_>, findings: &mut Findings) {
         let account = context.request.name();
         let place = || Place::at("spec").field("audiences");
         let mut asks_for_api = spec.audiences.is_empty();
@@ -146,8 +146,8 @@ impl<'a> TokenRequest<'a> {
 }
 
 impl Check for TokenRequest<'_> {
-    fn judge(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
-        let Some(request) = judged(context) else { return Ok(()) };
+    fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
+        let Some(request) = checked(context) else { return Ok(()) };
         let unsaid = TokenRequestSpec::default();
         let spec = request.spec.as_ref().unwrap_or(&unsaid);
         let seconds = seconds(spec);
@@ -160,7 +160,7 @@ impl Check for TokenRequest<'_> {
             }
         }
         if !self.allowed_audiences.is_empty() {
-            self.judge_audiences(context, spec, findings);
+            self.check_audiences(context, spec, findings);
         }
         let kind = spec.bound_object.as_ref().and_then(|bound| bound.kind.as_deref()).unwrap_or_default();
         match kind {
@@ -181,7 +181,7 @@ impl Fix for TokenRequest<'_> {
         edit: &mut Edit<'_, '_>,
         changes: &mut Changes,
     ) -> Result<(), ReviewError> {
-        let Some(spec) = judged(context).and_then(|request| request.spec.as_ref()) else { return Ok(()) };
+        let Some(spec) = checked(context).and_then(|request| request.spec.as_ref()) else { return Ok(()) };
         let seconds = seconds(spec);
         let Some(lower) = self.lower(seconds) else { return Ok(()) };
         let lower = lower.to_string();
@@ -198,7 +198,7 @@ fn seconds(spec: &TokenRequestSpec<'_>) -> i64 {
 }
 
 /// The request, unless the control plane made it.
-fn judged<'s>(context: &RuleContext<'s>) -> Option<&'s crate::object::token_request::TokenRequest<'s>> {
+fn checked<'s>(context: &RuleContext<'s>) -> Option<&'s crate::object::token_request::TokenRequest<'s>> {
     context.token_request().filter(|_| !is_control_plane(context.request.user()))
 }
 
