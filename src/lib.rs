@@ -8,6 +8,7 @@
 
 pub mod admission;
 pub mod cluster;
+pub mod diagnostic;
 pub mod engine;
 pub mod guest;
 pub mod identity;

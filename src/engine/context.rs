@@ -5,18 +5,18 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
-use super::finding::MaxSeverity;
 use super::lookup::{Account, Lookup};
 use super::plan;
 use crate::admission::request::{Operation, Request};
 use crate::admission::subject::Subject;
+use crate::diagnostic::field_path::FieldPath;
+use crate::diagnostic::finding::MaxSeverity;
 use crate::identity::key::{self, Reading};
 use crate::matching::names::Names;
 use crate::object;
 use crate::object::edit::{End, NoSuchPlace, Node, Step};
 use crate::object::meta::{GENERATED, Head, Meta};
 use crate::object::persistent_volume::PersistentVolume;
-use crate::object::place::Place;
 use crate::object::pod::{Container, ContainerList, DEFAULT_ACCOUNT, Pod, PodSpec, Volume};
 use crate::object::rbac::{Accounts, Binding, Role};
 use crate::object::secret::TokenSecret;
@@ -110,7 +110,7 @@ pub struct Workload<'a> {
     known_ephemeral_containers: Vec<Text<'a>>,
     annotations: Raw<'a>,
     labels: Raw<'a>,
-    root: Place,
+    root: FieldPath,
 }
 
 /// A container that is judged.
@@ -127,8 +127,8 @@ pub struct Judged<'s> {
 impl Judged<'_> {
     /// Where it is.
     #[must_use]
-    pub fn place(&self, pod: &Workload<'_>) -> Place {
-        pod.spec_place().field(self.list.field()).entry(self.container.name.as_deref(), self.index)
+    pub fn path(&self, pod: &Workload<'_>) -> FieldPath {
+        pod.spec_path().field(self.list.field()).entry(self.container.name.as_deref(), self.index)
     }
 }
 
@@ -152,7 +152,7 @@ impl<'a> Target<'a> {
             Subject::Pod => {
                 let mut pod = pod.map_or_else(|| view::read(object, OBJECT), Ok)?;
                 let meta = pod.metadata.take().unwrap_or_default();
-                let workload = Workload::new(&meta, pod.spec, false, Place::root());
+                let workload = Workload::new(&meta, pod.spec, false, FieldPath::root());
                 Ok((meta, Some(Self::Workload(workload))))
             }
             Subject::EphemeralContainers => {
@@ -203,7 +203,7 @@ impl<'a> Target<'a> {
         let meta = pod.metadata.take().unwrap_or_default();
         let mut spec = pod.spec.unwrap_or_default();
         let known = spec.replace_ephemeral_containers(sent.spec.unwrap_or_default());
-        let mut workload = Workload::new(&meta, Some(spec), false, Place::root());
+        let mut workload = Workload::new(&meta, Some(spec), false, FieldPath::root());
         workload.known_ephemeral_containers = known.into_iter().filter_map(|container| container.name).collect();
         Ok((meta, Some(Self::Ephemeral(workload))))
     }
@@ -217,14 +217,14 @@ impl<'a> Target<'a> {
             return Ok((meta, None));
         }
         let own = pod.metadata.unwrap_or_default();
-        Ok((meta, Some(Self::Workload(Workload::new(&own, pod.spec, true, Place::at(&root))))))
+        Ok((meta, Some(Self::Workload(Workload::new(&own, pod.spec, true, FieldPath::at(&root))))))
     }
 }
 
 /// A path as errors name it.
 #[must_use]
-pub fn object_path(place: &Place) -> String {
-    [OBJECT, ".", place.as_str()].concat()
+pub fn object_path(path: &FieldPath) -> String {
+    [OBJECT, ".", path.as_str()].concat()
 }
 
 impl<'s> RuleContext<'s> {
@@ -377,7 +377,7 @@ impl<'s> RuleContext<'s> {
         let mut found = Vec::new();
         // Every such key has a slash.
         if raw.may_hold("/") {
-            let all: Members<'s, Raw<'s>> = raw.read_at(&|| object_path(&self.annotations_place()))?;
+            let all: Members<'s, Raw<'s>> = raw.read_at(&|| object_path(&self.annotations_path()))?;
             for (key, value) in all.iter() {
                 let reading = key::read(key, &self.common.aws.annotation_prefix);
                 if let (Some(value), true) = (value.text(), reading != Reading::Other) {
@@ -394,10 +394,10 @@ impl<'s> RuleContext<'s> {
     /// # Errors
     /// [`ReadError`] when they are not a map of strings.
     #[inline(never)]
-    pub fn each_annotation(&self, prefix: &str, each: &mut dyn FnMut(&str, &str, Place)) -> Result<(), ReadError> {
+    pub fn each_annotation(&self, prefix: &str, each: &mut dyn FnMut(&str, &str, FieldPath)) -> Result<(), ReadError> {
         for annotation in self.identity_annotations()? {
             if let Some(suffix) = key::suffix(&annotation.key, prefix) {
-                each(suffix, &self.text_of(annotation)?, self.place_of(annotation));
+                each(suffix, &self.text_of(annotation)?, self.path_of(annotation));
             }
         }
         Ok(())
@@ -409,20 +409,20 @@ impl<'s> RuleContext<'s> {
     /// [`ReadError`] when it is no text.
     #[inline(never)]
     pub fn text_of<'t>(&self, annotation: &'t Annotation) -> Result<Text<'t>, ReadError> {
-        view::read(&annotation.value, &object_path(&self.place_of(annotation)))
+        view::read(&annotation.value, &object_path(&self.path_of(annotation)))
     }
 
     /// Where one of them is.
     #[must_use]
     #[inline(never)]
-    pub fn place_of(&self, annotation: &Annotation) -> Place {
-        self.annotations_place().key(&annotation.key)
+    pub fn path_of(&self, annotation: &Annotation) -> FieldPath {
+        self.annotations_path().key(&annotation.key)
     }
 
     /// Where these annotations are.
     #[must_use]
-    pub fn annotations_place(&self) -> Place {
-        self.workload().map_or_else(|| Place::at("metadata"), Workload::metadata_place).field("annotations")
+    pub fn annotations_path(&self) -> FieldPath {
+        self.workload().map_or_else(|| FieldPath::at("metadata"), Workload::metadata_path).field("annotations")
     }
 
     /// The strength of a finding about annotations: on a Pod a warning at the
@@ -492,7 +492,7 @@ impl<'s> RuleContext<'s> {
 }
 
 impl<'a> Workload<'a> {
-    fn new(meta: &Meta<'a>, spec: Option<PodSpec<'a>>, is_template: bool, root: Place) -> Self {
+    fn new(meta: &Meta<'a>, spec: Option<PodSpec<'a>>, is_template: bool, root: FieldPath) -> Self {
         let (annotations, labels) = (meta.annotations, meta.labels);
         Self {
             spec: spec.unwrap_or_default(),
@@ -513,19 +513,19 @@ impl<'a> Workload<'a> {
 
     /// Where one of its volumes is.
     #[must_use]
-    pub fn volume_place(&self, index: usize, volume: &Volume<'_>) -> Place {
-        self.spec_place().field("volumes").entry(volume.name.as_deref(), index)
+    pub fn volume_path(&self, index: usize, volume: &Volume<'_>) -> FieldPath {
+        self.spec_path().field("volumes").entry(volume.name.as_deref(), index)
     }
 
     /// Where its metadata are.
     #[must_use]
-    pub fn metadata_place(&self) -> Place {
+    pub fn metadata_path(&self) -> FieldPath {
         self.root.field("metadata")
     }
 
     /// Where its specification is.
     #[must_use]
-    pub fn spec_place(&self) -> Place {
+    pub fn spec_path(&self) -> FieldPath {
         self.root.field("spec")
     }
 
@@ -534,7 +534,7 @@ impl<'a> Workload<'a> {
     /// # Errors
     /// [`ReadError`] when they are not a map of strings.
     pub fn annotations(&self) -> Result<Strings<'a>, ReadError> {
-        self.annotations.read(&format!("{OBJECT}.{}", self.metadata_place().field("annotations")))
+        self.annotations.read(&format!("{OBJECT}.{}", self.metadata_path().field("annotations")))
     }
 
     /// Whether it has any labels.
@@ -552,7 +552,7 @@ impl<'a> Workload<'a> {
         if !self.labels.may_hold(key) {
             return Ok(None);
         }
-        let labels: Strings<'a> = self.labels.read_at(&|| object_path(&self.metadata_place().field("labels")))?;
+        let labels: Strings<'a> = self.labels.read_at(&|| object_path(&self.metadata_path().field("labels")))?;
         Ok(labels.text(key).map(str::to_owned))
     }
 }

@@ -4,7 +4,6 @@
 pub mod context;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod exempt;
-pub mod finding;
 pub mod lookup;
 pub mod plan;
 mod summary;
@@ -20,6 +19,7 @@ use crate::admission::response::POLICY;
 use crate::admission::subject::Subject;
 use crate::admission::verdict::{Code, Outcome, Verdict};
 use crate::cluster::Cluster;
+use crate::diagnostic::finding::{Changes, Diagnostic, Finding, Findings, MaxSeverity};
 use crate::matching::names::Names;
 use crate::object::edit::Node;
 use crate::object::json::Cursor;
@@ -29,7 +29,6 @@ use crate::object::view::{self, Raw, ReadError, Strings};
 use crate::settings::reader::Problems;
 use crate::settings::{Phase, Settings, Templates, TreatWarnAs};
 use context::{Edit, OBJECT, ReviewError, RuleContext, Target};
-use finding::{Changes, Finding, Findings, MaxSeverity, Remark};
 use lookup::Lookup;
 use plan::{Level, Planned};
 
@@ -122,7 +121,7 @@ struct Evaluation {
     /// The fixed object, if fixes changed it.
     fixed: Option<String>,
     /// What the fixes changed.
-    changes: Vec<Remark>,
+    changes: Vec<Diagnostic>,
     /// What is wrong with the object after the fixes.
     findings: Vec<(Level, Finding)>,
 }
@@ -362,7 +361,7 @@ impl Review<'_> {
         rules: &[Planned<'_>],
         evaluation: &Evaluation,
         new: &Target<'_>,
-    ) -> Result<Vec<Remark>, ReviewError> {
+    ) -> Result<Vec<Diagnostic>, ReviewError> {
         if self.request.operation() != Operation::Update || evaluation.findings.is_empty() {
             return Ok(Vec::new());
         }
@@ -385,16 +384,16 @@ impl Review<'_> {
             Fixing::No
         };
         match self.evaluation(rules, old, (&meta, &target), fixing) {
-            Ok(old) => Ok(old.findings.into_iter().map(|(_, finding)| finding.remark).collect()),
+            Ok(old) => Ok(old.findings.into_iter().map(|(_, finding)| finding.diagnostic).collect()),
             Err(ReviewError::ReadError(_) | ReviewError::CannotChange) => Ok(Vec::new()),
             Err(error) => Err(error),
         }
     }
 
-    fn into_verdict(&self, evaluation: Evaluation, old: &[Remark], fixing: Fixing) -> Verdict {
+    fn into_verdict(&self, evaluation: Evaluation, old: &[Diagnostic], fixing: Fixing) -> Verdict {
         let mut rejections = Vec::new();
         let mut warnings = Vec::new();
-        let known: Vec<String> = old.iter().map(Remark::identity).collect();
+        let known: Vec<String> = old.iter().map(Diagnostic::identity).collect();
         let known = Names::of(known.iter().map(String::as_str));
         for (level, finding) in evaluation.findings {
             let strict = self.settings.common.treat_warn_as == TreatWarnAs::Reject;
@@ -403,10 +402,10 @@ impl Review<'_> {
                 MaxSeverity::Warning => strict,
                 MaxSeverity::Notice => false,
             };
-            if rejects && (old.is_empty() || !known.has(&finding.remark.identity())) {
-                rejections.push(finding.remark);
+            if rejects && (old.is_empty() || !known.has(&finding.diagnostic.identity())) {
+                rejections.push(finding.diagnostic);
             } else {
-                warnings.push(finding.remark);
+                warnings.push(finding.diagnostic);
             }
         }
         let (fixed, foreseen) = match fixing {

@@ -2,9 +2,9 @@
 //! Remarks as people and the audit log get to see them: sorted, bounded, the
 //! same text for the same request.
 
-use super::finding::Remark;
 use crate::admission::response::POLICY;
 use crate::admission::verdict::{Code, Rejection};
+use crate::diagnostic::finding::Diagnostic;
 use crate::matching::names::Names;
 
 /// The most findings that a message lists.
@@ -19,11 +19,11 @@ const WARNINGS: usize = 1800;
 
 /// A message: a count, then one line each.
 #[must_use]
-pub fn message(place: &str, lines: &[&str], most: usize) -> String {
+pub fn message(path: &str, lines: &[&str], most: usize) -> String {
     let mut message = format!("{POLICY}: {} problem{}", lines.len(), if lines.len() == 1 { "" } else { "s" });
-    if !place.is_empty() {
+    if !path.is_empty() {
         message.push(' ');
-        message.push_str(place);
+        message.push_str(path);
     }
     for line in lines.iter().take(most) {
         message.push_str("\n- ");
@@ -39,19 +39,24 @@ pub fn message(place: &str, lines: &[&str], most: usize) -> String {
 
 /// The rejection for some remarks.
 #[must_use]
-pub fn rejection(remarks: &[Remark]) -> Rejection {
-    let lines: Vec<String> = remarks.iter().map(Remark::line).collect();
+pub fn rejection(diagnostics: &[Diagnostic]) -> Rejection {
+    let lines: Vec<String> = diagnostics.iter().map(Diagnostic::line).collect();
     let lines = Names::of(lines.iter().map(String::as_str)).distinct();
     Rejection { code: Code::Forbidden, message: message("", &lines, LISTED) }
 }
 
 /// The warnings: one per finding, per fix and per fix to come.
 #[must_use]
-pub fn warnings(findings: &[Remark], fixed: &[Remark], foreseen: &[Remark]) -> Vec<String> {
-    let foreseen = foreseen.iter().map(|remark| {
-        format!("{}: {}: Pods made from this template will be changed: {}", remark.rule, remark.place, remark.text())
+pub fn warnings(findings: &[Diagnostic], fixed: &[Diagnostic], foreseen: &[Diagnostic]) -> Vec<String> {
+    let foreseen = foreseen.iter().map(|diagnostic| {
+        format!(
+            "{}: {}: Pods made from this template will be changed: {}",
+            diagnostic.rule,
+            diagnostic.path,
+            diagnostic.text()
+        )
     });
-    let lines: Vec<String> = findings.iter().chain(fixed).map(Remark::line).chain(foreseen).collect();
+    let lines: Vec<String> = findings.iter().chain(fixed).map(Diagnostic::line).chain(foreseen).collect();
     let lines = Names::of(lines.iter().map(String::as_str)).distinct();
     let (count, mut used) = (lines.len(), 0);
     let mut kept = Vec::new();
@@ -80,19 +85,19 @@ fn cut(line: &str) -> String {
 /// often.
 #[must_use]
 pub fn audit<'r>(
-    rejected: &'r [Remark],
-    fixed: &'r [Remark],
-    warned: impl Iterator<Item = &'r Remark>,
+    rejected: &'r [Diagnostic],
+    fixed: &'r [Diagnostic],
+    warned: impl Iterator<Item = &'r Diagnostic>,
 ) -> Vec<(&'static str, String)> {
     let mut counts: Vec<(&'static str, &str, usize)> = Vec::new();
-    let strongest_first = (rejected.iter().map(|remark| ("rejected", remark)))
-        .chain(fixed.iter().map(|remark| ("fixed", remark)))
-        .chain(warned.map(|remark| ("warned", remark)));
-    for (word, remark) in strongest_first {
-        let at = counts.partition_point(|(rule, ..)| *rule < remark.rule);
-        match counts.get_mut(at).filter(|(rule, ..)| *rule == remark.rule) {
+    let strongest_first = (rejected.iter().map(|diagnostic| ("rejected", diagnostic)))
+        .chain(fixed.iter().map(|diagnostic| ("fixed", diagnostic)))
+        .chain(warned.map(|diagnostic| ("warned", diagnostic)));
+    for (word, diagnostic) in strongest_first {
+        let at = counts.partition_point(|(rule, ..)| *rule < diagnostic.rule);
+        match counts.get_mut(at).filter(|(rule, ..)| *rule == diagnostic.rule) {
             Some((_, strongest, count)) => *count += usize::from(*strongest == word),
-            None => counts.insert(at, (remark.rule, word, 1)),
+            None => counts.insert(at, (diagnostic.rule, word, 1)),
         }
     }
     counts.into_iter().map(|(rule, word, count)| (rule, [word, "(", &count.to_string(), ")"].concat())).collect()
@@ -101,33 +106,33 @@ pub fn audit<'r>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::finding::{Findings, Wording};
-    use crate::object::place::Place;
+    use crate::diagnostic::field_path::FieldPath;
+    use crate::diagnostic::finding::{Findings, MessageTemplate};
 
-    static WORDING: Wording = Wording { name: "x", template: "is {}" };
+    static WORDING: MessageTemplate = MessageTemplate { name: "x", template: "is {}" };
 
-    fn remarks(rule: &'static str, values: &[&str]) -> Vec<Remark> {
+    fn diagnostics(rule: &'static str, values: &[&str]) -> Vec<Diagnostic> {
         let mut findings = Findings::new(rule);
         for value in values {
-            findings.add(Place::at("spec"), &WORDING, &[value]);
+            findings.add(FieldPath::at("spec"), &WORDING, &[value]);
         }
-        findings.into_vec().into_iter().map(|finding| finding.remark).collect()
+        findings.into_vec().into_iter().map(|finding| finding.diagnostic).collect()
     }
 
     #[test]
     fn a_message_counts_and_sorts() {
         assert_eq!(
-            rejection(&remarks("b", &["2", "1"])).message,
+            rejection(&diagnostics("b", &["2", "1"])).message,
             "serviceaccount-hygiene: 2 problems\n- b: spec: is 1\n- b: spec: is 2"
         );
-        assert_eq!(rejection(&remarks("b", &["1"])).message, "serviceaccount-hygiene: 1 problem\n- b: spec: is 1");
+        assert_eq!(rejection(&diagnostics("b", &["1"])).message, "serviceaccount-hygiene: 1 problem\n- b: spec: is 1");
     }
 
     #[test]
     fn a_message_lists_twenty() {
         let values: Vec<String> = (0..25).map(|n| format!("{n:02}")).collect();
         let values: Vec<&str> = values.iter().map(String::as_str).collect();
-        let message = rejection(&remarks("b", &values)).message;
+        let message = rejection(&diagnostics("b", &values)).message;
         assert_eq!(message.lines().count(), 22);
         assert!(message.starts_with("serviceaccount-hygiene: 25 problems\n"));
         assert!(message.ends_with("\n- b: spec: is 19\n- and 5 more"));
@@ -137,7 +142,7 @@ mod tests {
     fn a_message_of_twenty_has_no_more() {
         let values: Vec<String> = (0..20).map(|n| format!("{n:02}")).collect();
         let values: Vec<&str> = values.iter().map(String::as_str).collect();
-        let message = rejection(&remarks("b", &values)).message;
+        let message = rejection(&diagnostics("b", &values)).message;
         assert!(message.ends_with("\n- b: spec: is 19"));
     }
 
@@ -146,7 +151,7 @@ mod tests {
         let long = "é".repeat(300);
         let values: Vec<String> = (0..40).map(|n| format!("{n:02}{long}")).collect();
         let values: Vec<&str> = values.iter().map(String::as_str).collect();
-        let warnings = warnings(&remarks("b", &values), &[], &[]);
+        let warnings = warnings(&diagnostics("b", &values), &[], &[]);
         assert!(warnings.iter().all(|warning| warning.chars().count() <= WARNING));
         let total: usize = warnings.iter().map(|warning| warning.chars().count()).sum();
         assert!(total <= WARNINGS + 60, "{total}");
@@ -156,17 +161,18 @@ mod tests {
 
     #[test]
     fn warnings_may_take_all_that_there_is() {
-        static LONG: Wording = Wording { name: "x", template: "{}{}{}" };
+        static LONG: MessageTemplate = MessageTemplate { name: "x", template: "{}{}{}" };
         let all = |lengths: &[usize]| {
             let mut findings = Findings::new("b");
             for (number, length) in lengths.iter().enumerate() {
                 let text = number.to_string() + &"x".repeat(length - "b: spec: ".len() - 1);
                 let (first, rest) = text.split_at(text.len().min(100));
                 let (second, third) = rest.split_at(rest.len().min(100));
-                findings.add(Place::at("spec"), &LONG, &[first, second, third]);
+                findings.add(FieldPath::at("spec"), &LONG, &[first, second, third]);
             }
-            let remarks: Vec<Remark> = findings.into_vec().into_iter().map(|finding| finding.remark).collect();
-            let mut warnings = warnings(&remarks, &[], &[]);
+            let diagnostics: Vec<Diagnostic> =
+                findings.into_vec().into_iter().map(|finding| finding.diagnostic).collect();
+            let mut warnings = warnings(&diagnostics, &[], &[]);
             warnings.pop().filter(|last| last.ends_with("more warnings"))
         };
         let more = Some("serviceaccount-hygiene: and 1 more warnings".to_owned());
@@ -177,19 +183,19 @@ mod tests {
 
     #[test]
     fn one_long_warning_is_cut() {
-        static LONG: Wording = Wording { name: "x", template: "{}{}{}" };
+        static LONG: MessageTemplate = MessageTemplate { name: "x", template: "{}{}{}" };
         let mut findings = Findings::new("b");
         let value = "x".repeat(120);
-        findings.add(Place::at("spec"), &LONG, &[&value, &value, &value]);
-        let remarks: Vec<Remark> = findings.into_vec().into_iter().map(|finding| finding.remark).collect();
-        let warnings = warnings(&remarks, &[], &[]);
+        findings.add(FieldPath::at("spec"), &LONG, &[&value, &value, &value]);
+        let diagnostics: Vec<Diagnostic> = findings.into_vec().into_iter().map(|finding| finding.diagnostic).collect();
+        let warnings = warnings(&diagnostics, &[], &[]);
         assert_eq!(warnings[0].chars().count(), WARNING);
         assert!(warnings[0].ends_with("x…"));
     }
 
     #[test]
     fn the_audit_log_gets_the_strongest() {
-        let (a, b) = (remarks("a", &["1", "2"]), remarks("b", &["1"]));
+        let (a, b) = (diagnostics("a", &["1", "2"]), diagnostics("b", &["1"]));
         let audit = audit(&b, &a, a.iter().chain(&b));
         assert_eq!(audit, [("a", "fixed(2)".to_owned()), ("b", "rejected(1)".to_owned())]);
     }

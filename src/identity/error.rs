@@ -6,18 +6,20 @@ use std::fmt;
 
 use super::role_arn_error::{QUOTED, UNFILLED, VALUE, without_value};
 use super::suspicious_char::SuspiciousChar;
-use crate::engine::finding::{Wording, fill};
+use crate::diagnostic::finding::{MessageTemplate, fill};
 
 /// Nothing at all.
-pub static EMPTY: Wording = Wording { name: "empty", template: "is empty; write a value, or remove it" };
+pub static EMPTY: MessageTemplate =
+    MessageTemplate { name: "empty", template: "is empty; write a value, or remove it" };
 /// A blank or a line break anywhere.
-pub static BLANK: Wording = Wording { name: "blank", template: "has a blank or a line break; remove it ({})" };
+pub static BLANK: MessageTemplate =
+    MessageTemplate { name: "blank", template: "has a blank or a line break; remove it ({})" };
 
 /// A mistake, as the text that tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IdentityError<'t> {
     /// The text; it ends with the value as it was written, unless that is empty.
-    pub wording: &'static Wording,
+    pub message: &'static MessageTemplate,
     /// What else the text names: a part of the value.
     part: Option<&'t str>,
 }
@@ -25,14 +27,14 @@ pub struct IdentityError<'t> {
 impl<'t> IdentityError<'t> {
     /// A mistake whose text names nothing but the value.
     #[must_use]
-    pub const fn new(wording: &'static Wording) -> Self {
-        Self { wording, part: None }
+    pub const fn new(message: &'static MessageTemplate) -> Self {
+        Self { message, part: None }
     }
 
     /// A mistake whose text names a part of the value.
     #[must_use]
-    pub const fn of(part: &'t str, wording: &'static Wording) -> Self {
-        Self { wording, part: Some(part) }
+    pub const fn of(part: &'t str, message: &'static MessageTemplate) -> Self {
+        Self { message, part: Some(part) }
     }
 
     /// What is wrong with a text whatever it is to name.
@@ -53,7 +55,7 @@ impl<'t> IdentityError<'t> {
     /// written.
     #[must_use]
     pub fn values(&self, written: &'t str) -> Vec<&'t str> {
-        let written = self.wording.template.ends_with(VALUE).then_some(written);
+        let written = self.message.template.ends_with(VALUE).then_some(written);
         self.part.into_iter().chain(written).collect()
     }
 }
@@ -62,7 +64,7 @@ impl<'t> IdentityError<'t> {
 impl fmt::Display for IdentityError<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let part: Vec<String> = self.part.into_iter().map(str::to_owned).collect();
-        fill(without_value(self.wording), &part, f)
+        fill(without_value(self.message), &part, f)
     }
 }
 
@@ -88,7 +90,7 @@ mod tests {
 
     #[test]
     fn the_value_comes_last_where_the_text_takes_it() {
-        static NAMING: Wording = Wording { name: "x", template: "has {} inside ({})" };
+        static NAMING: MessageTemplate = MessageTemplate { name: "x", template: "has {} inside ({})" };
         let error = IdentityError::of("b", &NAMING);
         assert_eq!((error.values("abc"), error.to_string()), (vec!["b", "abc"], "has b inside".to_owned()));
         assert_eq!(IdentityError::new(&EMPTY).values(""), Vec::<&str>::new());
@@ -96,13 +98,13 @@ mod tests {
 
     #[test]
     fn in_general() {
-        let wording = |text| IdentityError::in_general(text).map_err(|error| error.wording.name);
-        assert_eq!(wording("a@b"), Ok(()));
-        assert_eq!(wording(""), Err("empty"));
-        assert_eq!(wording("a b"), Err("blank"));
-        assert_eq!(wording("\"a\"\n"), Err("blank"));
-        assert_eq!(wording("\"${a}\""), Err("quoted"));
-        assert_eq!(wording("{{ .Values.a }}"), Err("blank"));
-        assert_eq!(wording("${a}"), Err("unfilled"));
+        let message = |text| IdentityError::in_general(text).map_err(|error| error.message.name);
+        assert_eq!(message("a@b"), Ok(()));
+        assert_eq!(message(""), Err("empty"));
+        assert_eq!(message("a b"), Err("blank"));
+        assert_eq!(message("\"a\"\n"), Err("blank"));
+        assert_eq!(message("\"${a}\""), Err("quoted"));
+        assert_eq!(message("{{ .Values.a }}"), Err("blank"));
+        assert_eq!(message("${a}"), Err("unfilled"));
     }
 }

@@ -4,30 +4,30 @@
 
 use std::fmt;
 
-use crate::engine::finding::{Wording, fill};
+use crate::diagnostic::finding::{MessageTemplate, fill};
 
 /// Declares the mistakes: a variant, the name of its text, and the text. Each
 /// `{}` takes a field of the variant; the last one, in parentheses, takes the
 /// value as it was written.
 macro_rules! role_arn_errors {
-    ($($(#[$doc:meta])* $variant:ident $({ $($field:ident: $ty:ty),* })? = $wording:ident, $name:literal, $template:literal;)*) => {
+    ($($(#[$doc:meta])* $variant:ident $({ $($field:ident: $ty:ty),* })? = $message:ident, $name:literal, $template:literal;)*) => {
         /// What is wrong with a text that is to name a role.
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub enum RoleArnError {
             $($(#[$doc])* $variant $({ $(#[doc = "What the words name."] $field: $ty),* })?,)*
         }
 
-        $($(#[$doc])* pub static $wording: Wording = Wording { name: $name, template: $template };)*
+        $($(#[$doc])* pub static $message: MessageTemplate = MessageTemplate { name: $name, template: $template };)*
 
         /// The texts of all mistakes.
-        pub static WORDINGS: &[&Wording] = &[$(&$wording),*];
+        pub static MESSAGES: &[&MessageTemplate] = &[$(&$message),*];
 
         impl RoleArnError {
             /// The text, which ends with the value as it was written.
             #[must_use]
-            pub const fn wording(&self) -> &'static Wording {
+            pub const fn message(&self) -> &'static MessageTemplate {
                 match self {
-                    $(Self::$variant $({ $($field: _),* })? => &$wording,)*
+                    $(Self::$variant $({ $($field: _),* })? => &$message,)*
                 }
             }
 
@@ -130,8 +130,8 @@ pub const VALUE: &str = " ({})";
 
 /// A text without the value.
 #[must_use]
-pub fn without_value(wording: &Wording) -> &'static str {
-    wording.template.strip_suffix(VALUE).unwrap_or(wording.template)
+pub fn without_value(message: &MessageTemplate) -> &'static str {
+    message.template.strip_suffix(VALUE).unwrap_or(message.template)
 }
 
 impl RoleArnError {
@@ -140,7 +140,7 @@ impl RoleArnError {
     #[must_use]
     pub fn values(&self, written: &str) -> Vec<String> {
         let mut values = self.details();
-        if self.wording().template.ends_with(VALUE) {
+        if self.message().template.ends_with(VALUE) {
             values.push(written.to_owned());
         }
         values
@@ -150,7 +150,7 @@ impl RoleArnError {
 /// The text without the value.
 impl fmt::Display for RoleArnError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fill(without_value(self.wording()), &self.details(), f)
+        fill(without_value(self.message()), &self.details(), f)
     }
 }
 
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn every_text_shows_the_value_unless_it_is_empty() {
-        let without: Vec<_> = WORDINGS.iter().filter(|wording| !wording.template.ends_with(VALUE)).collect();
+        let without: Vec<_> = MESSAGES.iter().filter(|message| !message.template.ends_with(VALUE)).collect();
         assert_eq!(without, [&&EMPTY]);
     }
 

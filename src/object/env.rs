@@ -151,8 +151,8 @@ impl Env<'_> {
     /// # Errors
     /// [`ReadError`] when it is no text.
     #[inline(never)]
-    pub fn literal(&self, place: &dyn Fn() -> String) -> Result<Text<'_>, ReadError> {
-        self.value.read_at(&|| place() + ".value")
+    pub fn literal(&self, path: &dyn Fn() -> String) -> Result<Text<'_>, ReadError> {
+        self.value.read_at(&|| path() + ".value")
     }
 
     /// What the value is, or comes from, as JSON: to tell an old finding from

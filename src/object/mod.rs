@@ -8,7 +8,7 @@ pub mod json;
 pub mod legacy_token;
 pub mod meta;
 pub mod persistent_volume;
-pub mod place;
+
 pub mod pod;
 pub mod rbac;
 pub mod secret;

@@ -8,8 +8,8 @@
 use super::tokens::{self, ApiToken};
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
+use crate::diagnostic::finding::{Findings, MessageTemplate};
 use crate::engine::context::{ReviewError, RuleContext};
-use crate::engine::finding::{Findings, Wording};
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
 
@@ -19,7 +19,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("a Pod that holds an API token has an account of its own"),
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
-    wordings: &[&HOLDS_VOLUME, &WOULD_HOLD, &STRICT],
+    messages: &[&HOLDS_VOLUME, &WOULD_HOLD, &STRICT],
     ability: Ability::Check { default: CheckAction::Reject },
 };
 
@@ -32,16 +32,16 @@ const STRICT_PARAM: Param = Param {
     doc: for_people("also a finding without an API token: every Pod names an account"),
 };
 
-static HOLDS_VOLUME: Wording = Wording {
+static HOLDS_VOLUME: MessageTemplate = MessageTemplate {
     name: "holds-volume",
     template: "runs as the default account with an API token (volume {}); name an account of its own, or take the token away",
 };
-static WOULD_HOLD: Wording = Wording {
+static WOULD_HOLD: MessageTemplate = MessageTemplate {
     name: "would-hold",
     template: "its Pods would run as the default account with an API token; name an account of its own, or set automountServiceAccountToken: false",
 };
-static STRICT: Wording =
-    Wording { name: "strict", template: "runs as the default account; name an account of its own" };
+static STRICT: MessageTemplate =
+    MessageTemplate { name: "strict", template: "runs as the default account; name an account of its own" };
 
 pub(super) struct DefaultServiceAccount {
     strict: bool,
@@ -56,19 +56,19 @@ impl DefaultServiceAccount {
 impl Check for DefaultServiceAccount {
     fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(workload) = context.workload().filter(|workload| workload.is_default_account()) else { return Ok(()) };
-        let place = workload.spec_place().field("serviceAccountName");
+        let path = workload.spec_path().field("serviceAccountName");
         match tokens::api_token(context, workload)? {
             // One finding for each volume: on UPDATE a second one is new, and
             // another order of them is not.
             Some(ApiToken::In(first, _)) => {
                 for volume in workload.spec.volumes.iter().skip(first) {
                     if volume.tokens().any(|token| context.common.is_api_audience(token.audience())) {
-                        findings.add(place.clone(), &HOLDS_VOLUME, &[volume.name.as_deref().unwrap_or_default()]);
+                        findings.add(path.clone(), &HOLDS_VOLUME, &[volume.name.as_deref().unwrap_or_default()]);
                     }
                 }
             }
-            Some(ApiToken::ToCome) => findings.add(place, &WOULD_HOLD, &[]),
-            None if self.strict => findings.add(place, &STRICT, &[]),
+            Some(ApiToken::ToCome) => findings.add(path, &WOULD_HOLD, &[]),
+            None if self.strict => findings.add(path, &STRICT, &[]),
             None => {}
         }
         Ok(())

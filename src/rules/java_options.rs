@@ -6,10 +6,10 @@
 //! <https://docs.oracle.com/en/java/javase/21/docs/specs/man/java.html#using-the-jdk_java_options-launcher-environment-variable>
 
 use super::tokens::object_path;
+use crate::diagnostic::field_path::FieldPath;
 use crate::engine::context::{Judged, ReviewError, Workload};
 use crate::matching::cut;
 use crate::object::env::Marks;
-use crate::object::place::Place;
 #[cfg(doc)]
 use crate::object::pod::Container;
 
@@ -48,23 +48,23 @@ pub fn each_property(
     pod: &Workload<'_>,
     checked: Judged<'_>,
     names: &[&'static str],
-    each: &mut dyn FnMut(Place, Property<'_>) -> Result<(), ReviewError>,
+    each: &mut dyn FnMut(FieldPath, Property<'_>) -> Result<(), ReviewError>,
 ) -> Result<(), ReviewError> {
     let container = checked.container;
     if container.env.may_hold(Marks::JAVA) {
-        for (position, variable) in container.read_env(&|| object_path(&checked.place(pod)))?.iter().enumerate() {
-            let place = || checked.place(pod).field("env").entry(variable.name.as_deref(), position);
-            let value = variable.literal(&|| object_path(&place()))?;
-            properties(&value, names, &mut |property| each(place(), property))?;
+        for (position, variable) in container.read_env(&|| object_path(&checked.path(pod)))?.iter().enumerate() {
+            let path = || checked.path(pod).field("env").entry(variable.name.as_deref(), position);
+            let value = variable.literal(&|| object_path(&path()))?;
+            properties(&value, names, &mut |property| each(path(), property))?;
         }
     }
     for (field, list) in [("command", &container.command), ("args", &container.args)] {
         if !list.may_set_java_property() {
             continue;
         }
-        let place = || checked.place(pod).field(field);
-        for (position, text) in list.read(&|| object_path(&place()))?.iter().enumerate() {
-            properties(text, names, &mut |property| each(place().entry(None, position), property))?;
+        let path = || checked.path(pod).field(field);
+        for (position, text) in list.read(&|| object_path(&path()))?.iter().enumerate() {
+            properties(text, names, &mut |property| each(path().entry(None, position), property))?;
         }
     }
     Ok(())

@@ -38,8 +38,8 @@ pub mod token_request;
 pub mod tokens;
 
 use crate::admission::subject::SubjectKind;
+use crate::diagnostic::finding::{Changes, Findings, MessageTemplate};
 use crate::engine::context::{Edit, ReviewError, RuleContext};
-use crate::engine::finding::{Changes, Findings, Wording};
 use crate::settings::action::{CheckAction, FixAction};
 use crate::settings::params::{Param, Params};
 
@@ -162,7 +162,7 @@ pub struct Rule {
     /// Its parameters.
     pub params: &'static [Param],
     /// Every text that it can give.
-    pub wordings: &'static [&'static Wording],
+    pub messages: &'static [&'static MessageTemplate],
     /// Whether it only judges, and what it does when the settings say nothing.
     pub ability: Ability,
 }
@@ -301,16 +301,16 @@ mod tests {
     fn texts_are_lower_case_without_a_stop_and_named_once() {
         for rule in RULES {
             let mut names = Vec::new();
-            for wording in rule.wordings {
-                let first = wording.template.chars().next();
-                assert!(first.is_some_and(|c| !c.is_uppercase()), "{}", wording.template);
-                assert!(!wording.template.ends_with('.'), "{}", wording.template);
-                assert!(!wording.template.replace("{}", "").contains(['{', '}']), "{}", wording.template);
-                names.push(wording.name);
+            for message in rule.messages {
+                let first = message.template.chars().next();
+                assert!(first.is_some_and(|c| !c.is_uppercase()), "{}", message.template);
+                assert!(!message.template.ends_with('.'), "{}", message.template);
+                assert!(!message.template.replace("{}", "").contains(['{', '}']), "{}", message.template);
+                names.push(message.name);
             }
             names.sort_unstable();
             names.dedup();
-            assert_eq!(names.len(), rule.wordings.len(), "{}", rule.id);
+            assert_eq!(names.len(), rule.messages.len(), "{}", rule.id);
         }
     }
 }

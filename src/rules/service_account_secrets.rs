@@ -10,10 +10,10 @@
 
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
+use crate::diagnostic::field_path::FieldPath;
+use crate::diagnostic::finding::{Findings, MessageTemplate};
 use crate::engine::context::{ReviewError, RuleContext};
-use crate::engine::finding::{Findings, Wording};
 use crate::matching::glob::{self, Glob};
-use crate::object::place::Place;
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
 use crate::settings::reader::validate_pattern;
@@ -24,7 +24,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("an account lists no Secrets, where long-lived tokens used to be"),
     subjects: &[SubjectKind::ServiceAccount],
     params: &PARAMS,
-    wordings: &[&LISTED, &ENFORCED],
+    messages: &[&LISTED, &ENFORCED],
     ability: Ability::Check { default: CheckAction::Warn },
 };
 
@@ -35,11 +35,11 @@ static PARAMS: [Param; 1] = [Param {
     doc: for_people("names of Secrets that may be listed"),
 }];
 
-static LISTED: Wording = Wording {
+static LISTED: MessageTemplate = MessageTemplate {
     name: "listed",
     template: "is listed, as tokens that never expire were before Kubernetes 1.24; delete the Secret if it is such a token, or add it to allowed if Tekton or another tool reads it from here",
 };
-static ENFORCED: Wording = Wording {
+static ENFORCED: MessageTemplate = MessageTemplate {
     name: "enforced",
     template: "is deprecated since Kubernetes 1.32; remove it, and keep Secrets apart by namespaces",
 };
@@ -63,11 +63,11 @@ impl Check for ServiceAccountSecrets<'_> {
         for (index, secret) in account.secrets()?.iter().enumerate() {
             let name = secret.name.as_deref();
             if !glob::any(&self.allowed, name.unwrap_or_default()) {
-                findings.add(Place::at("secrets").entry(name, index), &LISTED, &[]);
+                findings.add(FieldPath::at("secrets").entry(name, index), &LISTED, &[]);
             }
         }
         if context.annotations()?.text(ENFORCE).is_some() {
-            findings.add(Place::at("metadata.annotations").key(ENFORCE), &ENFORCED, &[]);
+            findings.add(FieldPath::at("metadata.annotations").key(ENFORCE), &ENFORCED, &[]);
         }
         Ok(())
     }

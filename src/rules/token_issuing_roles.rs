@@ -10,11 +10,11 @@
 
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
+use crate::diagnostic::field_path::FieldPath;
+use crate::diagnostic::finding::{Findings, MessageTemplate};
 use crate::engine::context::{ReviewError, RuleContext};
-use crate::engine::finding::{Findings, Wording};
 use crate::matching::glob;
 use crate::matching::names::Names;
-use crate::object::place::Place;
 use crate::object::rbac::PolicyRule;
 use crate::object::view::{Text, listed};
 use crate::settings::action::CheckAction;
@@ -27,7 +27,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("no role lets its holders make tokens of accounts, or act as them"),
     subjects: &[SubjectKind::Role],
     params: &PARAMS,
-    wordings: &[&GRANTS, &IMPERSONATES, &CONSTRAINED, &ESCALATES, &AUDIENCES, &MANAGED_IDENTITIES, &PODS, &LITERAL],
+    messages: &[&GRANTS, &IMPERSONATES, &CONSTRAINED, &ESCALATES, &AUDIENCES, &MANAGED_IDENTITIES, &PODS, &LITERAL],
     ability: Ability::Check { default: CheckAction::Off },
 };
 
@@ -48,35 +48,35 @@ static PARAMS: [Param; 2] = [
     },
 ];
 
-static GRANTS: Wording = Wording {
+static GRANTS: MessageTemplate = MessageTemplate {
     name: "grants",
     template: "{} on {} lets its holders make tokens of {}; take it out, or have the role exempted",
 };
-static IMPERSONATES: Wording = Wording {
+static IMPERSONATES: MessageTemplate = MessageTemplate {
     name: "impersonates",
     template: "{} on {} lets its holders act as {}; take it out, or have the role exempted",
 };
-static CONSTRAINED: Wording = Wording {
+static CONSTRAINED: MessageTemplate = MessageTemplate {
     name: "constrained",
     template: "{} on {} together with {} on {} lets its holders act as {}; take one of them out, or have the role exempted",
 };
-static ESCALATES: Wording = Wording {
+static ESCALATES: MessageTemplate = MessageTemplate {
     name: "escalates",
     template: "{} on {} lets its holders grant what they do not have, by {}; take it out, or have the role exempted",
 };
-static AUDIENCES: Wording = Wording {
+static AUDIENCES: MessageTemplate = MessageTemplate {
     name: "audiences",
     template: "{} on {} lets nodes ask for tokens of any audience; name the audiences in resources",
 };
-static MANAGED_IDENTITIES: Wording = Wording {
+static MANAGED_IDENTITIES: MessageTemplate = MessageTemplate {
     name: "managed-identities",
     template: "{} on {} lets its holders use every managed identity that is bound to the cluster; name the client IDs in resources",
 };
-static PODS: Wording = Wording {
+static PODS: MessageTemplate = MessageTemplate {
     name: "pods",
     template: "{} on {} lets its holders run containers as any account of the namespace; take it out, or have the role exempted",
 };
-static LITERAL: Wording = Wording {
+static LITERAL: MessageTemplate = MessageTemplate {
     name: "literal",
     template: "{} grants nothing, since RBAC has no such wildcard; take it out, or name the subresources that are meant",
 };
@@ -90,7 +90,7 @@ struct Grant {
     verbs: &'static [&'static str],
     api_groups: &'static [&'static str],
     resources: &'static [&'static str],
-    wording: &'static Wording,
+    message: &'static MessageTemplate,
     whose: Whose,
 }
 
@@ -115,7 +115,7 @@ const GRANTED: [Grant; 11] = [
         verbs: &["*", "create"],
         api_groups: CORE,
         resources: &["*", "*/token", "serviceaccounts/token"],
-        wording: &GRANTS,
+        message: &GRANTS,
         whose: EVERY_ACCOUNT,
     },
     Grant {
@@ -123,7 +123,7 @@ const GRANTED: [Grant; 11] = [
         verbs: &["*", "impersonate"],
         api_groups: CORE,
         resources: &["*", "serviceaccounts"],
-        wording: &IMPERSONATES,
+        message: &IMPERSONATES,
         whose: EVERY_ACCOUNT,
     },
     // Users and groups can be those of the control plane, of nodes and of accounts.
@@ -132,7 +132,7 @@ const GRANTED: [Grant; 11] = [
         verbs: &["*", "impersonate"],
         api_groups: CORE,
         resources: &["*", "users"],
-        wording: &IMPERSONATES,
+        message: &IMPERSONATES,
         whose: Whose::Names("every user"),
     },
     Grant {
@@ -140,7 +140,7 @@ const GRANTED: [Grant; 11] = [
         verbs: &["*", "impersonate"],
         api_groups: CORE,
         resources: &["*", "groups"],
-        wording: &IMPERSONATES,
+        message: &IMPERSONATES,
         whose: Whose::Names("every group"),
     },
     Grant {
@@ -148,7 +148,7 @@ const GRANTED: [Grant; 11] = [
         verbs: &["*", "escalate"],
         api_groups: RBAC,
         resources: &["*", "clusterroles", "roles"],
-        wording: &ESCALATES,
+        message: &ESCALATES,
         whose: Whose::Names("every role"),
     },
     Grant {
@@ -156,7 +156,7 @@ const GRANTED: [Grant; 11] = [
         verbs: &["*", "bind"],
         api_groups: RBAC,
         resources: &["*", "clusterroles", "roles"],
-        wording: &ESCALATES,
+        message: &ESCALATES,
         whose: Whose::Roles,
     },
     // The resource is the audience.
@@ -166,7 +166,7 @@ const GRANTED: [Grant; 11] = [
         verbs: &["*", "request-serviceaccounts-token-audience"],
         api_groups: CORE,
         resources: &["*"],
-        wording: &AUDIENCES,
+        message: &AUDIENCES,
         whose: Whose::Nobody,
     },
     // The resource is the client ID; a role for one identity is the documented grant.
@@ -176,7 +176,7 @@ const GRANTED: [Grant; 11] = [
         verbs: &["*", "use-managed-identity"],
         api_groups: &["*", "cid.wi.aks.azure.com"],
         resources: &["*"],
-        wording: &MANAGED_IDENTITIES,
+        message: &MANAGED_IDENTITIES,
         whose: Whose::Nobody,
     },
     Grant {
@@ -184,7 +184,7 @@ const GRANTED: [Grant; 11] = [
         verbs: &["*", "create"],
         api_groups: CORE,
         resources: &["*", "pods"],
-        wording: &PODS,
+        message: &PODS,
         whose: Whose::Nobody,
     },
     Grant {
@@ -192,7 +192,7 @@ const GRANTED: [Grant; 11] = [
         verbs: &["*", "update", "patch"],
         api_groups: CORE,
         resources: &["*", "*/ephemeralcontainers", "pods/ephemeralcontainers"],
-        wording: &PODS,
+        message: &PODS,
         whose: Whose::Nobody,
     },
     // Of a workload, who may change the template may as well name another account.
@@ -210,7 +210,7 @@ const GRANTED: [Grant; 11] = [
             "jobs",
             "cronjobs",
         ],
-        wording: &PODS,
+        message: &PODS,
         whose: Whose::Nobody,
     },
 ];
@@ -275,7 +275,7 @@ impl TokenIssuingRoles {
     fn check_rule(&self, rule: &PolicyRule<'_>, findings: &mut Findings) {
         // Not the entry's number: entries have no names, and one that moves is
         // not new for that.
-        let place = || Place::at("rules");
+        let path = || FieldPath::at("rules");
         let names = names_of([rule]);
         // From one API group to all of them is a step.
         let groups = if rule.api_groups.iter().any(|group| group.as_str() == "*") { "*" } else { "" };
@@ -293,7 +293,7 @@ impl TokenIssuingRoles {
                 Whose::Roles if !names.iter().any(|name| hands_out_tokens(name)) => continue,
                 Whose::Names(_) | Whose::Roles => names.join(", "),
                 Whose::Nobody => {
-                    findings.add(place(), grant.wording, &[verb, resource, &names.join("\0"), groups]);
+                    findings.add(path(), grant.message, &[verb, resource, &names.join("\0"), groups]);
                     continue;
                 }
             };
@@ -301,7 +301,7 @@ impl TokenIssuingRoles {
                 wild.push((grant.name, verb));
             }
             // Names may hold any text: only the last value tells them apart.
-            findings.add(place(), grant.wording, &[verb, resource, &whose, &names.join("\0"), groups]);
+            findings.add(path(), grant.message, &[verb, resource, &whose, &names.join("\0"), groups]);
         }
         if self.looks_for("tokens")
             && granted(&GRANTED[0], rule).is_none()
@@ -309,7 +309,7 @@ impl TokenIssuingRoles {
             && widest(CORE, &rule.api_groups).is_some()
             && let Some(resource) = widest(&LITERALS, &rule.resources)
         {
-            findings.warn(place(), &LITERAL, &[resource]);
+            findings.warn(path(), &LITERAL, &[resource]);
         }
     }
 
@@ -346,7 +346,7 @@ impl TokenIssuingRoles {
                 let on = [listed(&second.resources), listed(&second.non_resource_urls)];
                 let on = on.into_iter().filter(|list| !list.is_empty()).collect::<Vec<_>>().join(", ");
                 let values = [&who, resource, &verbs.join(", "), &on, &whom, &names.join("\0")];
-                findings.add(Place::at("rules"), &CONSTRAINED, &values);
+                findings.add(FieldPath::at("rules"), &CONSTRAINED, &values);
             }
         }
     }

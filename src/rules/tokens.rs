@@ -5,10 +5,10 @@
 pub use crate::engine::context::object_path;
 
 use super::pod_automount;
+use crate::diagnostic::field_path::FieldPath;
 use crate::engine::context::{ReviewError, RuleContext, Workload};
 use crate::engine::lookup::Account;
 use crate::object::edit::Step;
-use crate::object::place::Place;
 use crate::object::pod::{TokenSource, Volume};
 
 /// A token in a volume.
@@ -24,8 +24,8 @@ pub struct Token<'s> {
 impl Token<'_> {
     /// Where it is.
     #[must_use]
-    pub fn place(&self, workload: &Workload<'_>) -> Place {
-        let sources = workload.volume_place(self.index, self.volume).field("projected.sources");
+    pub fn path(&self, workload: &Workload<'_>) -> FieldPath {
+        let sources = workload.volume_path(self.index, self.volume).field("projected.sources");
         sources.entry(self.source.path.as_deref(), self.position).field("serviceAccountToken")
     }
 

@@ -412,8 +412,8 @@ fn near_miss() -> impl Strategy<Value = Value> {
             7 => set(&mut volume, "", "name", json!("kube-api-access-abc24")),
             8 => return json!({"name": TOKEN_VOLUME, "emptyDir": {}}),
             10.. => {
-                let place = UNKNOWN.into_iter().nth(usize::from(which - 10)).unwrap_or_default();
-                set(&mut volume, place, "future", json!(0));
+                let path = UNKNOWN.into_iter().nth(usize::from(which - 10)).unwrap_or_default();
+                set(&mut volume, path, "future", json!(0));
             }
             _ => return json!({"name": TOKEN_VOLUME, "secret": {"secretName": "app-token-bcd24", "defaultMode": 420}}),
         }

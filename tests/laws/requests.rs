@@ -71,9 +71,9 @@ pub fn review_of(object: BoxedStrategy<Value>) -> BoxedStrategy<Review> {
         1 => Just(("DELETE", false)),
     ];
     let people = (select(vec!["alice", "bob", ""]), option::of(select(vec!["admins", "developers"])));
-    let place = (select(vec![NAMESPACE, NAMESPACE, NAMESPACE, "team-a", "kube-system", ""]), operation, people);
+    let path = (select(vec![NAMESPACE, NAMESPACE, NAMESPACE, "team-a", "kube-system", ""]), operation, people);
     let old = (option::of(object.clone()), 0_u8..4);
-    (object, old, place, style(), settings(), cluster())
+    (object, old, path, style(), settings(), cluster())
         .prop_map(|(object, old, (namespace, (operation, is_audit), (user, group)), style, settings, cluster)| {
             let old = match (operation, old) {
                 ("CREATE", _) => Value::Null,

@@ -39,13 +39,13 @@ pub fn style() -> impl Strategy<Value = Style> + Clone {
 #[must_use]
 pub fn written(value: &Value, style: Style) -> String {
     let mut out = String::new();
-    write(value, style, style.seed ^ 0xcbf2_9ce4_8422_2325, Place::Fields, &mut out);
+    write(value, style, style.seed ^ 0xcbf2_9ce4_8422_2325, FieldPath::Fields, &mut out);
     out
 }
 
 /// What the keys of a map are.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum FieldPath {
     /// Fields of a type, of which there may be more than we know.
     Fields,
     /// Data, such as annotations: only strings.
@@ -54,9 +54,9 @@ enum Place {
     Exact,
 }
 
-fn write(value: &Value, style: Style, chance: u64, place: Place, out: &mut String) {
+fn write(value: &Value, style: Style, chance: u64, path: FieldPath, out: &mut String) {
     match value {
-        Value::Object(members) => write_map(members, style, chance, place, out),
+        Value::Object(members) => write_map(members, style, chance, path, out),
         Value::Array(entries) => {
             out.push('[');
             for (index, entry) in entries.iter().enumerate() {
@@ -64,7 +64,7 @@ fn write(value: &Value, style: Style, chance: u64, place: Place, out: &mut Strin
                     out.push(',');
                 }
                 blank(style, chance, out);
-                write(entry, style, mixed(chance, &index.to_string()), place, out);
+                write(entry, style, mixed(chance, &index.to_string()), path, out);
             }
             out.push(']');
         }
@@ -72,15 +72,15 @@ fn write(value: &Value, style: Style, chance: u64, place: Place, out: &mut Strin
     }
 }
 
-fn write_map(members: &Map<String, Value>, style: Style, chance: u64, place: Place, out: &mut String) {
+fn write_map(members: &Map<String, Value>, style: Style, chance: u64, path: FieldPath, out: &mut String) {
     let is_token_volume = members.get("name").and_then(Value::as_str).is_some_and(|name| name == TOKEN_VOLUME);
-    let place = if is_token_volume { Place::Exact } else { place };
+    let path = if is_token_volume { FieldPath::Exact } else { path };
     let mut lines: Vec<(u64, String)> = Vec::new();
     for (key, value) in members {
         let chance = mixed(chance, key);
         let inner = match key.as_str() {
-            "annotations" | "labels" | "data" | "stringData" | "nodeSelector" => Place::Data,
-            _ => place,
+            "annotations" | "labels" | "data" | "stringData" | "nodeSelector" => FieldPath::Data,
+            _ => path,
         };
         let mut line = written_key(key, style, chance);
         line.push(':');
@@ -88,11 +88,11 @@ fn write_map(members: &Map<String, Value>, style: Style, chance: u64, place: Pla
         write(value, style, chance, inner, &mut line);
         lines.push((chance, line));
     }
-    if style.future && place == Place::Fields && chance.is_multiple_of(3) {
+    if style.future && path == FieldPath::Fields && chance.is_multiple_of(3) {
         let big = "-123456789012345678901234567890.123456789e+12";
         lines.push((chance >> 3, format!(r#""futureField":{{"big":{big},"n":null,"list":[1.50,"{CANARY}"]}}"#)));
     }
-    if style.future && place != Place::Data && chance.is_multiple_of(5) {
+    if style.future && path != FieldPath::Data && chance.is_multiple_of(5) {
         lines.push((chance >> 5, r#""futureNull":null"#.to_owned()));
     }
     if style.shuffled {

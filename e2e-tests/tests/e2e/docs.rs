@@ -256,9 +256,9 @@ fn parameter(table: &mut String, above: &str, param: &Param) {
 
 fn texts(rule: &Rule) -> String {
     let rows = rule
-        .wordings
+        .messages
         .iter()
-        .map(|wording| format!("| {} | {} |\n", wording.name, cell(&wording.template.replace("{}", "…"))));
+        .map(|message| format!("| {} | {} |\n", message.name, cell(&message.template.replace("{}", "…"))));
     "| name | text |\n|---|---|\n".to_owned() + &rows.collect::<String>()
 }
 

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use anyhow::{Result, bail};
 use comfy_table::{Attribute, Cell};
-use serviceaccount_hygiene::matching::near::meant;
+use serviceaccount_hygiene::matching::closest::closest_match;
 
 use super::{Outcome, output};
 use crate::docs;
@@ -40,7 +40,7 @@ pub(super) fn list() -> Result<Outcome> {
 pub(super) fn explain(args: &ExplainArgs) -> Result<Outcome> {
     let Some(page) = docs::page(&args.rule) else {
         let ids = docs::RULES_WITH_PAGES.iter().map(|(rule, _)| rule.id);
-        match meant(&args.rule, ids) {
+        match closest_match(&args.rule, ids) {
             Some(id) => bail!("no rule is called {}; did you mean {id}?", args.rule),
             None => bail!("no rule is called {}; `sa-hygiene rules` lists them", args.rule),
         }

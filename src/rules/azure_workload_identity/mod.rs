@@ -10,12 +10,12 @@
 
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
+use crate::diagnostic::field_path::FieldPath;
+use crate::diagnostic::finding::{Findings, MaxSeverity, MessageTemplate};
 use crate::engine::context::{ReviewError, RuleContext, Workload};
-use crate::engine::finding::{Findings, MaxSeverity, Wording};
 use crate::identity::guid::{BRACES, DASHES, DIGITS, DOMAIN_NAME, NOT_GUID, NOT_HEX, RESOURCE_ID, ZEROS};
 use crate::identity::key::USE_LABEL;
 use crate::identity::{Guid, error, role_arn_error};
-use crate::object::place::Place;
 use crate::object::view::{Text, listed};
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
@@ -28,7 +28,7 @@ pub static RULE: Rule = Rule {
     ),
     subjects: &[SubjectKind::ServiceAccount, SubjectKind::Pod],
     params: &PARAMS,
-    wordings: &[
+    messages: &[
         &error::EMPTY,
         &error::BLANK,
         &role_arn_error::QUOTED,
@@ -65,15 +65,17 @@ static PARAMS: [Param; 2] = [
     },
 ];
 
-static CLIENT: Wording = Wording { name: "client", template: "is none of the clients that are allowed: {} ({})" };
-static TENANT: Wording = Wording { name: "tenant", template: "is none of the tenants that are allowed: {} ({})" };
-static LIFETIME: Wording = Wording {
+static CLIENT: MessageTemplate =
+    MessageTemplate { name: "client", template: "is none of the clients that are allowed: {} ({})" };
+static TENANT: MessageTemplate =
+    MessageTemplate { name: "tenant", template: "is none of the tenants that are allowed: {} ({})" };
+static LIFETIME: MessageTemplate = MessageTemplate {
     name: "lifetime",
     template: "is {}, must be a whole number of seconds from 3600 to 86400; Azure's webhook refuses Pods otherwise",
 };
-static PORT: Wording =
-    Wording { name: "port", template: "is {}, must be a port from 1 to 65535; the sidecar would not start" };
-static INJECTS: Wording = Wording {
+static PORT: MessageTemplate =
+    MessageTemplate { name: "port", template: "is {}, must be a port from 1 to 65535; the sidecar would not start" };
+static INJECTS: MessageTemplate = MessageTemplate {
     name: "injects",
     template: "is {}, yet switches the sidecar on, as any value does; remove it, or write true",
 };
@@ -107,10 +109,10 @@ impl Check for AzureWorkloadIdentity<'_> {
         if let Some(pod) = context.workload() {
             return check_pod(context, pod, findings);
         }
-        context.each_annotation(PREFIX, &mut |suffix, value, place| match suffix {
-            "client-id" => check_guid(value, (&self.clients, &CLIENT), place, findings),
-            "tenant-id" => check_guid(value, (&self.tenants, &TENANT), place, findings),
-            LIFETIME_KEY if !is_lifetime(value) => findings.add(place, &LIFETIME, &[value]),
+        context.each_annotation(PREFIX, &mut |suffix, value, path| match suffix {
+            "client-id" => check_guid(value, (&self.clients, &CLIENT), path, findings),
+            "tenant-id" => check_guid(value, (&self.tenants, &TENANT), path, findings),
+            LIFETIME_KEY if !is_lifetime(value) => findings.add(path, &LIFETIME, &[value]),
             _ => {}
         })?;
         Ok(())
@@ -129,25 +131,30 @@ fn check_pod(context: &RuleContext<'_>, pod: &Workload<'_>, findings: &mut Findi
     }
     // Where the webhook is not asked, nothing comes of a mistake.
     let is_asked = pod.label(USE_LABEL)?.as_deref() == Some("true");
-    context.each_annotation(PREFIX, &mut |suffix, value, place| {
-        let (wording, matters) = match suffix {
+    context.each_annotation(PREFIX, &mut |suffix, value, path| {
+        let (message, matters) = match suffix {
             LIFETIME_KEY if !is_lifetime(value) => (&LIFETIME, true),
             "proxy-sidecar-port" if !is_port(value) => (&PORT, injects),
             INJECT if value != "true" => (&INJECTS, false),
             _ => return,
         };
         let severity = if is_asked && matters { MaxSeverity::Action } else { MaxSeverity::Warning };
-        findings.note(place, wording, &[value], severity);
+        findings.note(path, message, &[value], severity);
     })?;
     Ok(())
 }
 
 #[inline(never)]
-fn check_guid(value: &str, (allowed, wording): (&[Text<'_>], &'static Wording), place: Place, findings: &mut Findings) {
+fn check_guid(
+    value: &str,
+    (allowed, message): (&[Text<'_>], &'static MessageTemplate),
+    path: FieldPath,
+    findings: &mut Findings,
+) {
     match Guid::try_from(value) {
-        Err(error) => findings.add(place, error.wording, &error.values(value)),
+        Err(error) => findings.add(path, error.message, &error.values(value)),
         Ok(guid) if !allowed.is_empty() && !allowed.iter().any(|allowed| Guid::try_from(&**allowed) == Ok(guid)) => {
-            findings.add(place, wording, &[&listed(allowed), value]);
+            findings.add(path, message, &[&listed(allowed), value]);
         }
         Ok(_) => {}
     }

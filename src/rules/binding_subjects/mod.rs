@@ -13,10 +13,10 @@ use k8s_openapi::api::rbac::v1::RoleBinding;
 
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
+use crate::diagnostic::field_path::FieldPath;
+use crate::diagnostic::finding::{Findings, MessageTemplate};
 use crate::engine::context::{ReviewError, RuleContext};
-use crate::engine::finding::{Findings, Wording};
 use crate::matching::glob::{self, Glob};
-use crate::object::place::Place;
 use crate::object::pod::DEFAULT_ACCOUNT;
 use crate::object::rbac::Accounts;
 use crate::settings::action::CheckAction;
@@ -29,7 +29,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("bindings name accounts of their own namespace, and never default"),
     subjects: &[SubjectKind::Binding],
     params: &PARAMS,
-    wordings: &[&OTHER_NAMESPACE, &DEFAULT, &EVERY_ACCOUNT, &EVERYONE],
+    messages: &[&OTHER_NAMESPACE, &DEFAULT, &EVERY_ACCOUNT, &EVERYONE],
     ability: Ability::Check { default: CheckAction::Off },
 };
 
@@ -50,19 +50,19 @@ static PARAMS: [Param; 2] = [
     },
 ];
 
-static OTHER_NAMESPACE: Wording = Wording {
+static OTHER_NAMESPACE: MessageTemplate = MessageTemplate {
     name: "other-namespace",
     template: "comes from namespace {}; bind an account of this namespace, or have that one added to allowCrossNamespace",
 };
-static DEFAULT: Wording = Wording {
+static DEFAULT: MessageTemplate = MessageTemplate {
     name: "default",
     template: "is the default account of namespace {}, which every Pod has that names none; bind an account of its own",
 };
-static EVERY_ACCOUNT: Wording = Wording {
+static EVERY_ACCOUNT: MessageTemplate = MessageTemplate {
     name: "every-account",
     template: "is every account of namespace {}, with default among them; bind the accounts that need it",
 };
-static EVERYONE: Wording = Wording {
+static EVERYONE: MessageTemplate = MessageTemplate {
     name: "everyone",
     template: "contains every account of every namespace, with default among them; bind the accounts that need it, or have the role added to allowForEveryone",
 };
@@ -88,7 +88,7 @@ impl Check for BindingSubjects<'_> {
         for (index, subject) in binding.subjects.iter().enumerate() {
             let Some(accounts) = subject.accounts(home) else { continue };
             let name = subject.name.as_deref();
-            let place = || Place::at("subjects").entry(name, index);
+            let path = || FieldPath::at("subjects").entry(name, index);
             // Long names are cut in the place: only this tells them apart.
             let name = name.unwrap_or_default();
             if let Accounts::One { namespace, .. } | Accounts::OfNamespace(namespace) = accounts
@@ -96,16 +96,16 @@ impl Check for BindingSubjects<'_> {
                 && namespace != home
                 && !glob::any(&self.allow_cross_namespace, namespace)
             {
-                findings.add(place(), &OTHER_NAMESPACE, &[namespace, name]);
+                findings.add(path(), &OTHER_NAMESPACE, &[namespace, name]);
             }
             match accounts {
                 Accounts::One { namespace, name: DEFAULT_ACCOUNT } => {
-                    findings.add(place(), &DEFAULT, &[namespace, name]);
+                    findings.add(path(), &DEFAULT, &[namespace, name]);
                 }
                 Accounts::One { .. } => {}
-                Accounts::OfNamespace(namespace) => findings.add(place(), &EVERY_ACCOUNT, &[namespace, name]),
+                Accounts::OfNamespace(namespace) => findings.add(path(), &EVERY_ACCOUNT, &[namespace, name]),
                 Accounts::All if glob::any(&self.allow_for_everyone, &binding.role_name(home)) => {}
-                Accounts::All => findings.add(place(), &EVERYONE, &[name]),
+                Accounts::All => findings.add(path(), &EVERYONE, &[name]),
             }
         }
         Ok(())

@@ -10,8 +10,8 @@ use super::cloud::{Cloud, Declared, Identities};
 use super::tokens::{self, Token};
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
+use crate::diagnostic::finding::{Findings, MessageTemplate};
 use crate::engine::context::{ReviewError, RuleContext};
-use crate::engine::finding::{Findings, Wording};
 use crate::matching::glob::{self, Glob};
 use crate::object::pod::Volume;
 use crate::settings::action::CheckAction;
@@ -24,7 +24,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("a token for a cloud is mounted only where the ServiceAccount declares an identity there"),
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
-    wordings: &[&UNDECLARED, &UNKNOWN],
+    messages: &[&UNDECLARED, &UNKNOWN],
     ability: Ability::Check { default: CheckAction::Warn },
 };
 
@@ -35,11 +35,11 @@ static PARAMS: [Param; 1] = [Param {
     doc: for_people("the audiences for which a token is a credential of a cloud"),
 }];
 
-static UNDECLARED: Wording = Wording {
+static UNDECLARED: MessageTemplate = MessageTemplate {
     name: "undeclared",
     template: "makes the token a credential of {}, where ServiceAccount {} declares no identity; use one with {}",
 };
-static UNKNOWN: Wording = Wording {
+static UNKNOWN: MessageTemplate = MessageTemplate {
     name: "unknown",
     template: "makes the token a credential of {}; see that ServiceAccount {}, which is unknown here, has {}",
 };
@@ -80,11 +80,11 @@ impl Check for CloudTokenAudience<'_> {
             let (name, key) =
                 cloud.map_or(("a cloud", "an identity".to_owned()), |cloud| (cloud.name(), cloud.key(context.common)));
             let values = [name, workload.spec.account(), &key, audience];
-            let place = || token.place(workload).field("audience");
+            let path = || token.path(workload).field("audience");
             if is_known {
-                findings.add(place(), &UNDECLARED, &values);
+                findings.add(path(), &UNDECLARED, &values);
             } else if !is_webhooks(&token) {
-                findings.warn(place(), &UNKNOWN, &values);
+                findings.warn(path(), &UNKNOWN, &values);
             }
             Ok(())
         })

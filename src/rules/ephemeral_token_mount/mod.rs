@@ -11,8 +11,8 @@ use super::legacy_token_mount::Legacy;
 use super::tokens::object_path;
 use super::{Ability, Check, Rule, kubelet_host_path, legacy_token_mount};
 use crate::admission::subject::SubjectKind;
+use crate::diagnostic::finding::{Findings, MaxSeverity, MessageTemplate};
 use crate::engine::context::{Judged, ReviewError, RuleContext, Workload};
-use crate::engine::finding::{Findings, MaxSeverity, Wording};
 use crate::matching::names::Names;
 use crate::object::pod::{ContainerList, Mount};
 use crate::object::view::{ReadError, Text};
@@ -25,7 +25,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("no ephemeral container gets at a token"),
     subjects: &[SubjectKind::EphemeralContainer],
     params: &PARAMS,
-    wordings: &[&TOKEN, &SECRET, &HOST_PATH_ABOVE, &HOST_PATH, &SHARES, &HOST_PID],
+    messages: &[&TOKEN, &SECRET, &HOST_PATH_ABOVE, &HOST_PATH, &SHARES, &HOST_PID],
     ability: Ability::Check { default: CheckAction::Reject },
 };
 
@@ -38,21 +38,23 @@ static PARAMS: [Param; 1] = [Param {
     ),
 }];
 
-static TOKEN: Wording = Wording {
+static TOKEN: MessageTemplate = MessageTemplate {
     name: "token",
     template: "mounts the token in this volume; leave the mount out, or debug a copy of the Pod under an account without permissions",
 };
-static SECRET: Wording =
-    Wording { name: "secret", template: "mounts Secret {}, a legacy token, which never expires; leave the mount out" };
-static HOST_PATH_ABOVE: Wording =
-    Wording { name: "host-path-above", template: "mounts {} of the node, and with {} {}; leave the mount out" };
-static HOST_PATH: Wording =
-    Wording { name: "host-path", template: "mounts {} of the node, which leads to {}; leave the mount out" };
-static SHARES: Wording = Wording {
+static SECRET: MessageTemplate = MessageTemplate {
+    name: "secret",
+    template: "mounts Secret {}, a legacy token, which never expires; leave the mount out",
+};
+static HOST_PATH_ABOVE: MessageTemplate =
+    MessageTemplate { name: "host-path-above", template: "mounts {} of the node, and with {} {}; leave the mount out" };
+static HOST_PATH: MessageTemplate =
+    MessageTemplate { name: "host-path", template: "mounts {} of the node, which leads to {}; leave the mount out" };
+static SHARES: MessageTemplate = MessageTemplate {
     name: "shares",
     template: "shares processes with container {}, whose credentials it can read in /proc; debug a container without any, or a copy of the Pod",
 };
-static HOST_PID: Wording = Wording {
+static HOST_PID: MessageTemplate = MessageTemplate {
     name: "host-pid",
     template: "shares the processes of the node (hostPID), whose credentials it can read in /proc; debug a copy of the Pod without hostPID",
 };
@@ -135,7 +137,7 @@ impl<'s> Holders<'s> {
                 self.list.iter().filter(|(_, list, index)| (*list, *index) != (checked.list, checked.index));
             return Ok(others.next().map(|(name, ..)| *name));
         }
-        let path = || object_path(&checked.place(pod).field("targetContainerName"));
+        let path = || object_path(&checked.path(pod).field("targetContainerName"));
         let target: Option<Text<'_>> = checked.container.target.read_at(&path)?;
         let target = target.filter(|target| !target.is_empty());
         let position = target.and_then(|target| self.names.position(&target));
@@ -167,21 +169,21 @@ impl Check for EphemeralTokenMount {
         context.each_container(pod, &mut |checked| {
             for (position, mount) in checked.container.mounts.iter().enumerate() {
                 let Some(holds) = volumes.opened(mount) else { continue };
-                let place = checked.place(pod).field("volumeMounts").entry(mount.name.as_deref(), position);
+                let field_path = checked.path(pod).field("volumeMounts").entry(mount.name.as_deref(), position);
                 match holds {
-                    Holds::Token => findings.add(place, &TOKEN, &[]),
-                    Holds::Secret(secret) => findings.add(place, &SECRET, &[secret]),
+                    Holds::Token => findings.add(field_path, &TOKEN, &[]),
+                    Holds::Secret(secret) => findings.add(field_path, &SECRET, &[secret]),
                     Holds::HostPath(path, Reached { relation: Relation::Above, guarded, what, .. }) => {
-                        findings.add(place, &HOST_PATH_ABOVE, &[path, guarded, what]);
+                        findings.add(field_path, &HOST_PATH_ABOVE, &[path, guarded, what]);
                     }
-                    Holds::HostPath(path, reached) => findings.add(place, &HOST_PATH, &[path, reached.what]),
+                    Holds::HostPath(path, reached) => findings.add(field_path, &HOST_PATH, &[path, reached.what]),
                 }
             }
             let severity = if self.targets == Targets::Reject { MaxSeverity::Action } else { MaxSeverity::Warning };
             if sees_node {
-                findings.note(checked.place(pod), &HOST_PID, &[], severity);
+                findings.note(checked.path(pod), &HOST_PID, &[], severity);
             } else if let Some(target) = holders.shared_with(pod, checked)? {
-                findings.note(checked.place(pod), &SHARES, &[target], severity);
+                findings.note(checked.path(pod), &SHARES, &[target], severity);
             }
             Ok(())
         })

@@ -9,15 +9,15 @@
 
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
+use crate::diagnostic::field_path::FieldPath;
+use crate::diagnostic::finding::{Findings, MessageTemplate};
 use crate::engine::context::{ReviewError, RuleContext};
-use crate::engine::finding::{Findings, Wording};
 use crate::identity::gcp_project::{DOMAIN, DOUBLED, PROJECT_ID, PROJECT_NUMBER};
 use crate::identity::gcp_service_account::{
     BAD_CHARACTER, COLON, GOOGLE_MADE, MEMBER, NAME, NO_AT, NO_IAM, NO_PROJECT, OTHER_DOMAIN, RESOURCE, TWO_ATS,
     UNIQUE_ID, UPPER_CASE, WORKLOAD,
 };
 use crate::identity::{GcpProject, GcpServiceAccount, error, role_arn_error};
-use crate::object::place::Place;
 use crate::object::view::{Text, listed};
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
@@ -28,7 +28,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("a ServiceAccount's Google service account is written correctly and of an allowed project"),
     subjects: &[SubjectKind::ServiceAccount],
     params: &PARAMS,
-    wordings: &[
+    messages: &[
         &error::EMPTY,
         &error::BLANK,
         &role_arn_error::QUOTED,
@@ -70,9 +70,9 @@ static PARAMS: [Param; 1] = [Param {
     ),
 }];
 
-static PROJECT: Wording = Wording { name: "project", template: "is of project {}, must be of {} ({})" };
-static NOT_BOOLEAN: Wording = Wording { name: "not-boolean", template: "is {}, must be true or false" };
-static QUOTA_PROJECT: Wording = Wording {
+static PROJECT: MessageTemplate = MessageTemplate { name: "project", template: "is of project {}, must be of {} ({})" };
+static NOT_BOOLEAN: MessageTemplate = MessageTemplate { name: "not-boolean", template: "is {}, must be true or false" };
+static QUOTA_PROJECT: MessageTemplate = MessageTemplate {
     name: "quota-project",
     template: "is {}, which is no project; write its id alone, e.g. my-project or example.com:my-project",
 };
@@ -92,28 +92,28 @@ impl<'a> GcpServiceAccountRule<'a> {
 }
 
 impl GcpServiceAccountRule<'_> {
-    fn check_email(&self, email: &str, place: Place, findings: &mut Findings) {
+    fn check_email(&self, email: &str, path: FieldPath, findings: &mut Findings) {
         let project = match GcpServiceAccount::try_from(email) {
             Ok(account) => account.project,
-            Err(error) => return findings.add(place, error.wording, &error.values(email)),
+            Err(error) => return findings.add(path, error.message, &error.values(email)),
         };
         if !self.projects.is_empty()
             && !self.projects.iter().any(|allowed| GcpProject::try_from(&**allowed) == Ok(project))
         {
-            findings.add(place, &PROJECT, &[&project.to_string(), &listed(&self.projects), email]);
+            findings.add(path, &PROJECT, &[&project.to_string(), &listed(&self.projects), email]);
         }
     }
 }
 
 impl Check for GcpServiceAccountRule<'_> {
     fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
-        context.each_annotation(PREFIX, &mut |suffix, value, place| match suffix {
-            "gcp-service-account" => self.check_email(value, place, findings),
+        context.each_annotation(PREFIX, &mut |suffix, value, path| match suffix {
+            "gcp-service-account" => self.check_email(value, path, findings),
             "return-principal-id-as-email" if !matches!(value, "true" | "false") => {
-                findings.add(place, &NOT_BOOLEAN, &[value]);
+                findings.add(path, &NOT_BOOLEAN, &[value]);
             }
             "credential-quota-project" if !is_quota_project(value) => {
-                findings.add(place, &QUOTA_PROJECT, &[value]);
+                findings.add(path, &QUOTA_PROJECT, &[value]);
             }
             _ => {}
         })?;

@@ -9,8 +9,8 @@
 
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
+use crate::diagnostic::finding::{Findings, MaxSeverity, MessageTemplate};
 use crate::engine::context::{ReviewError, RuleContext};
-use crate::engine::finding::{Findings, MaxSeverity, Wording};
 use crate::identity::key::{ROLE_ARN, Reading};
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
@@ -21,7 +21,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("annotations that look like keys of a cloud identity are spelt like them"),
     subjects: &[SubjectKind::ServiceAccount, SubjectKind::Pod],
     params: &PARAMS,
-    wordings: &[&NEAR, &ELSEWHERE, &UNKNOWN, &LEGACY],
+    messages: &[&NEAR, &ELSEWHERE, &UNKNOWN, &LEGACY],
     ability: Ability::Check { default: CheckAction::Reject },
 };
 
@@ -40,15 +40,15 @@ static PARAMS: [Param; 2] = [
     },
 ];
 
-static NEAR: Wording =
-    Wording { name: "near", template: "is no key that anything reads, so it has no effect; did you mean {}?" };
-static ELSEWHERE: Wording = Wording {
+static NEAR: MessageTemplate =
+    MessageTemplate { name: "near", template: "is no key that anything reads, so it has no effect; did you mean {}?" };
+static ELSEWHERE: MessageTemplate = MessageTemplate {
     name: "elsewhere",
     template: "is not read here: the webhook of this cluster has another prefix; write {}",
 };
-static UNKNOWN: Wording =
-    Wording { name: "unknown", template: "is no key that anything reads; under this prefix there are {}" };
-static LEGACY: Wording = Wording {
+static UNKNOWN: MessageTemplate =
+    MessageTemplate { name: "unknown", template: "is no key that anything reads; under this prefix there are {}" };
+static LEGACY: MessageTemplate = MessageTemplate {
     name: "legacy",
     template: "is a key of kiam and kube2iam, which the EKS webhook does not read; remove it, and write {} on the ServiceAccount if there is to be a role",
 };
@@ -72,7 +72,7 @@ impl Check for IdentityAnnotationKeys {
     fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         for annotation in context.identity_annotations()? {
             let named;
-            let (severity, wording, value) = match &annotation.reading {
+            let (severity, message, value) = match &annotation.reading {
                 Reading::Other | Reading::Known(_) | Reading::Label => continue,
                 Reading::Misspelt(meant) => (Some(MaxSeverity::Action), &NEAR, meant),
                 Reading::Elsewhere(meant) => (Some(MaxSeverity::Action), &ELSEWHERE, meant),
@@ -86,7 +86,7 @@ impl Check for IdentityAnnotationKeys {
                 }
             };
             if let Some(severity) = severity {
-                findings.note(context.place_of(annotation), wording, &[value], context.spared_on_pods(severity));
+                findings.note(context.path_of(annotation), message, &[value], context.spared_on_pods(severity));
             }
         }
         Ok(())

@@ -9,12 +9,12 @@
 
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
+use crate::diagnostic::field_path::FieldPath;
+use crate::diagnostic::finding::{Findings, MaxSeverity, MessageTemplate};
 use crate::engine::context::{Annotation, ReviewError, RuleContext, Workload};
-use crate::engine::finding::{Findings, MaxSeverity, Wording};
 use crate::identity::key::{self, On, Reading, SKIP_CONTAINERS, USE_LABEL};
 use crate::identity::skip_list;
 use crate::matching::names::Names;
-use crate::object::place::Place;
 use crate::object::pod::ContainerList;
 use crate::object::view::Strings;
 use crate::settings::Phase;
@@ -28,7 +28,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("annotations of a cloud identity are on objects where something reads them"),
     subjects: &[SubjectKind::Pod, SubjectKind::ServiceAccount],
     params: &PARAMS,
-    wordings: &[&ON_POD, &ON_ACCOUNT, &NO_ANNOTATION, &LABEL_ON_ACCOUNT, &UNREADABLE, &NO_NAME, &UNMATCHED],
+    messages: &[&ON_POD, &ON_ACCOUNT, &NO_ANNOTATION, &LABEL_ON_ACCOUNT, &UNREADABLE, &NO_NAME, &UNMATCHED],
     ability: Ability::Check { default: CheckAction::Reject },
 };
 
@@ -39,29 +39,31 @@ static PARAMS: [Param; 1] = [Param {
     doc: for_people("what an entry of `skip-containers` that skips no container leads to"),
 }];
 
-static ON_POD: Wording = Wording {
+static ON_POD: MessageTemplate = MessageTemplate {
     name: "on-pod",
     template: "has no effect on a Pod: it is read from the Pod's account; move it to ServiceAccount {}",
 };
-static ON_ACCOUNT: Wording = Wording {
+static ON_ACCOUNT: MessageTemplate = MessageTemplate {
     name: "on-account",
     template: "has no effect on a ServiceAccount: it is read from Pods; move it to the metadata of their template",
 };
-static NO_ANNOTATION: Wording =
-    Wording { name: "no-annotation", template: "has no effect as an annotation: it is a label of Pods; move it there" };
-static LABEL_ON_ACCOUNT: Wording = Wording {
+static NO_ANNOTATION: MessageTemplate = MessageTemplate {
+    name: "no-annotation",
+    template: "has no effect as an annotation: it is a label of Pods; move it there",
+};
+static LABEL_ON_ACCOUNT: MessageTemplate = MessageTemplate {
     name: "label-on-account",
     template: "has no effect on a ServiceAccount: the webhook looks for this label on Pods; move it to the metadata of their template",
 };
-static UNREADABLE: Wording = Wording {
+static UNREADABLE: MessageTemplate = MessageTemplate {
     name: "unreadable",
     template: "is \"{}\", no list that the webhook can read, so no container is skipped and all get the role; write names with commas between them",
 };
-static NO_NAME: Wording = Wording {
+static NO_NAME: MessageTemplate = MessageTemplate {
     name: "no-name",
     template: "has \"{}\", which no container can be called, so it skips none; write names with nothing but a comma between them",
 };
-static UNMATCHED: Wording = Wording {
+static UNMATCHED: MessageTemplate = MessageTemplate {
     name: "unmatched",
     template: "has \"{}\", which no container of the Pod is called, so it skips none; write a name there is, or remove it",
 };
@@ -87,7 +89,7 @@ impl IdentityAnnotationPlacement {
     ) -> Result<(), ReviewError> {
         let list = context.text_of(annotation)?;
         let Some(skipped) = skip_list::names(&list) else {
-            findings.note(context.place_of(annotation), &UNREADABLE, &[&list], self.unmatched);
+            findings.note(context.path_of(annotation), &UNREADABLE, &[&list], self.unmatched);
             return Ok(());
         };
         // Only then every container is there that other webhooks add.
@@ -100,14 +102,14 @@ impl IdentityAnnotationPlacement {
         }
         let names = Names::from(names);
         for name in &skipped {
-            let wording = if !dns::is_label(name) {
+            let message = if !dns::is_label(name) {
                 &NO_NAME
             } else if is_complete && !names.has(name) {
                 &UNMATCHED
             } else {
                 continue;
             };
-            findings.note(context.place_of(annotation), wording, &[name], self.unmatched);
+            findings.note(context.path_of(annotation), message, &[name], self.unmatched);
         }
         Ok(())
     }
@@ -117,15 +119,15 @@ impl Check for IdentityAnnotationPlacement {
     fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let aws_prefix = context.common.aws.annotation_prefix.as_str();
         for annotation in context.identity_annotations()? {
-            let place = || context.place_of(annotation);
+            let path = || context.path_of(annotation);
             let severity = context.spared_on_pods(MaxSeverity::Action);
             match (&annotation.reading, context.workload()) {
-                (Reading::Label, _) => findings.warn(place(), &NO_ANNOTATION, &[]),
+                (Reading::Label, _) => findings.warn(path(), &NO_ANNOTATION, &[]),
                 (Reading::Known(known), Some(pod)) if known.on == On::Account => {
-                    findings.note(place(), &ON_POD, &[pod.spec.account()], severity);
+                    findings.note(path(), &ON_POD, &[pod.spec.account()], severity);
                 }
                 (Reading::Known(known), None) if known.on == On::Pod => {
-                    findings.note(place(), &ON_ACCOUNT, &[], severity);
+                    findings.note(path(), &ON_ACCOUNT, &[], severity);
                 }
                 (_, Some(pod)) if key::suffix(&annotation.key, aws_prefix) == Some(SKIP_CONTAINERS) => {
                     self.check_skips(context, pod, annotation, findings)?;
@@ -137,7 +139,7 @@ impl Check for IdentityAnnotationPlacement {
         if context.service_account().is_some() && labels.may_hold(USE_LABEL) {
             let labels: Strings<'_> = labels.read("object.metadata.labels")?;
             if labels.text(USE_LABEL).is_some() {
-                findings.warn(Place::at("metadata.labels").key(USE_LABEL), &LABEL_ON_ACCOUNT, &[]);
+                findings.warn(FieldPath::at("metadata.labels").key(USE_LABEL), &LABEL_ON_ACCOUNT, &[]);
             }
         }
         Ok(())

@@ -11,8 +11,8 @@
 use super::cloud::boolean;
 use super::{Ability, Check, Fix, Rule};
 use crate::admission::subject::SubjectKind;
+use crate::diagnostic::finding::{Changes, Findings, MaxSeverity, MessageTemplate};
 use crate::engine::context::{Annotation, Edit, ReviewError, RuleContext};
-use crate::engine::finding::{Changes, Findings, MaxSeverity, Wording};
 use crate::identity::key::{self, AUDIENCE, ROLE_ARN, STS_REGIONAL_ENDPOINTS, TOKEN_EXPIRATION};
 use crate::matching::glob::{self, Glob};
 use crate::object::edit::Step;
@@ -28,7 +28,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("the options of an account's AWS identity are values that the EKS webhook takes"),
     subjects: &[SubjectKind::ServiceAccount, SubjectKind::Pod],
     params: &PARAMS,
-    wordings: &[
+    messages: &[
         &EMPTY_AUDIENCE,
         &API_AUDIENCE,
         &OTHER_AUDIENCE,
@@ -102,34 +102,36 @@ static DEFAULTS: [Param; 3] = [
     },
 ];
 
-static EMPTY_AUDIENCE: Wording = Wording {
+static EMPTY_AUDIENCE: MessageTemplate = MessageTemplate {
     name: "empty-audience",
     template: "is empty, which wins over the webhook's default and makes the token one for the Kubernetes API; write {}, or remove it",
 };
-static API_AUDIENCE: Wording =
-    Wording { name: "api-audience", template: "{} is the Kubernetes API, which gives no role; write {}, or remove it" };
-static OTHER_AUDIENCE: Wording =
-    Wording { name: "other-audience", template: "{} is not an audience that is allowed; write one of {}" };
-static NO_NUMBER: Wording = Wording {
+static API_AUDIENCE: MessageTemplate = MessageTemplate {
+    name: "api-audience",
+    template: "{} is the Kubernetes API, which gives no role; write {}, or remove it",
+};
+static OTHER_AUDIENCE: MessageTemplate =
+    MessageTemplate { name: "other-audience", template: "{} is not an audience that is allowed; write one of {}" };
+static NO_NUMBER: MessageTemplate = MessageTemplate {
     name: "no-number",
     template: "is \"{}\", no whole number, so the webhook ignores it; write seconds without a unit, e.g. \"3600\"",
 };
-static TOO_SHORT: Wording =
-    Wording { name: "too-short", template: "is {}, which the webhook raises to 600; write 600 at least" };
-static TOO_LONG: Wording = Wording {
+static TOO_SHORT: MessageTemplate =
+    MessageTemplate { name: "too-short", template: "is {}, which the webhook raises to 600; write 600 at least" };
+static TOO_LONG: MessageTemplate = MessageTemplate {
     name: "too-long",
     template: "is {}, at most {} is allowed; kubelet renews the token in time, however short it is",
 };
-static NO_BOOLEAN: Wording = Wording {
+static NO_BOOLEAN: MessageTemplate = MessageTemplate {
     name: "no-boolean",
     template: "is \"{}\", none of the booleans that the webhook reads, so it ignores it; write {}",
 };
-static WITHOUT_ROLE: Wording = Wording {
+static WITHOUT_ROLE: MessageTemplate = MessageTemplate {
     name: "without-role",
     template: "has no effect without {}, unless EKS Pod Identity gives the account a role; add the role, or remove it",
 };
-static LOWERED: Wording = Wording { name: "lowered", template: "lowered from {} to {}" };
-static ADDED: Wording = Wording { name: "added", template: "added: {}" };
+static LOWERED: MessageTemplate = MessageTemplate { name: "lowered", template: "lowered from {} to {}" };
+static ADDED: MessageTemplate = MessageTemplate { name: "added", template: "added: {}" };
 
 const ANNOTATIONS: [Step<'static>; 2] = [Step::Key("metadata"), Step::Key("annotations")];
 
@@ -203,7 +205,7 @@ impl<'a> IdentityAnnotations<'a> {
         let common = context.common;
         let default = common.aws.default_audience.as_str();
         let allowed;
-        let (wording, values): (_, &[&str]) = match suffix {
+        let (message, values): (_, &[&str]) = match suffix {
             AUDIENCE if value.is_empty() => (&EMPTY_AUDIENCE, &[default]),
             AUDIENCE if self.allows(value, common) => return,
             AUDIENCE if common.is_api_audience(value) => (&API_AUDIENCE, &[value, default]),
@@ -223,7 +225,7 @@ impl<'a> IdentityAnnotations<'a> {
                 Some(_) => return,
             },
         };
-        findings.add(context.place_of(annotation), wording, values);
+        findings.add(context.path_of(annotation), message, values);
     }
 }
 
@@ -248,14 +250,14 @@ impl Check for IdentityAnnotations<'_> {
                 Some(ROLE_ARN) => has_role = true,
                 Some(suffix) => {
                     self.check_value(context, annotation, (suffix, &context.text_of(annotation)?), findings);
-                    options.push(context.place_of(annotation));
+                    options.push(context.path_of(annotation));
                 }
             }
         }
         if let (false, Some(severity)) = (has_role, self.without_role) {
             let role = [context.common.aws.annotation_prefix.as_str(), "/", ROLE_ARN].concat();
-            for place in options {
-                findings.note(place, &WITHOUT_ROLE, &[&role], severity);
+            for path in options {
+                findings.note(path, &WITHOUT_ROLE, &[&role], severity);
             }
         }
         Ok(())
@@ -279,7 +281,7 @@ impl Fix for IdentityAnnotations<'_> {
             } else if suffix == TOKEN_EXPIRATION && seconds(&value).is_some_and(|number| number > self.most) {
                 let most = self.most.to_string();
                 set(edit, &annotation.key, &most)?;
-                changes.add(context.place_of(annotation), &LOWERED, &[&value, &most]);
+                changes.add(context.path_of(annotation), &LOWERED, &[&value, &most]);
             }
             said.push(suffix);
         }
@@ -287,7 +289,7 @@ impl Fix for IdentityAnnotations<'_> {
             if has_role && !said.contains(suffix) {
                 let key = [context.common.aws.annotation_prefix.as_str(), "/", suffix].concat();
                 set(edit, &key, value)?;
-                changes.add(context.annotations_place().key(&key), &ADDED, &[value]);
+                changes.add(context.annotations_path().key(&key), &ADDED, &[value]);
             }
         }
         Ok(())

@@ -8,8 +8,8 @@
 use super::{Ability, Check, Rule};
 use crate::admission::request::Operation;
 use crate::admission::subject::SubjectKind;
+use crate::diagnostic::finding::{Findings, MessageTemplate};
 use crate::engine::context::{ReviewError, RuleContext};
-use crate::engine::finding::{Findings, Wording};
 use crate::identity::key::Reading;
 use crate::matching::glob::{self, Glob};
 use crate::object::meta::Head;
@@ -24,7 +24,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("only those who are named give an account a cloud identity"),
     subjects: &[SubjectKind::ServiceAccount],
     params: &PARAMS,
-    wordings: &[&ADDED, &CHANGED],
+    messages: &[&ADDED, &CHANGED],
     ability: Ability::Check { default: CheckAction::Off },
 };
 
@@ -45,9 +45,11 @@ static PARAMS: [Param; 2] = [
     },
 ];
 
-static ADDED: Wording =
-    Wording { name: "added", template: "is added by {}, who may not give accounts a cloud identity; who may: {} ({})" };
-static CHANGED: Wording = Wording {
+static ADDED: MessageTemplate = MessageTemplate {
+    name: "added",
+    template: "is added by {}, who may not give accounts a cloud identity; who may: {} ({})",
+};
+static CHANGED: MessageTemplate = MessageTemplate {
     name: "changed",
     template: "is changed by {}, who may not give accounts a cloud identity; who may: {} (from {} to {})",
 };
@@ -96,11 +98,11 @@ impl Check for IdentityEditors<'_> {
             if value.is_empty() || *value == *before {
                 continue;
             }
-            let (place, may) = (context.place_of(annotation), self.listed());
+            let (path, may) = (context.path_of(annotation), self.listed());
             if before.is_empty() {
-                findings.add(place, &ADDED, &[user.name(), &may, &value]);
+                findings.add(path, &ADDED, &[user.name(), &may, &value]);
             } else {
-                findings.add(place, &CHANGED, &[user.name(), &may, before, &value]);
+                findings.add(path, &CHANGED, &[user.name(), &may, before, &value]);
             }
         }
         Ok(())

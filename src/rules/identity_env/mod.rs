@@ -16,12 +16,12 @@ use super::role_arn::{self, Holder, RoleRules};
 use super::tokens::object_path;
 use super::{Ability, Check, Rule, java_options};
 use crate::admission::subject::SubjectKind;
+use crate::diagnostic::field_path::FieldPath;
+use crate::diagnostic::finding::{Findings, MessageTemplate};
 use crate::engine::context::{Judged, ReviewError, RuleContext, Workload};
-use crate::engine::finding::{Findings, Wording};
 use crate::matching::names::Names;
 use crate::matching::word;
 use crate::object::env::{Env, Marks};
-use crate::object::place::Place;
 use crate::object::pod::ContainerList;
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
@@ -32,7 +32,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("a container has the AWS role of its ServiceAccount, not one from its own environment"),
     subjects: &[SubjectKind::Pod, SubjectKind::EphemeralContainer],
     params: &PARAMS,
-    wordings: &[&REFUSED, &OTHER, &NO_ROLE, &UNREADABLE, &HALF],
+    messages: &[&REFUSED, &OTHER, &NO_ROLE, &UNREADABLE, &HALF],
     ability: Ability::Check { default: CheckAction::Reject },
 };
 
@@ -47,20 +47,20 @@ static PARAMS: [Param; 1] = [Param {
 
 const EXTERNAL: &str = "external";
 
-static REFUSED: Wording = Wording { name: "refused", template: "is a role that role-arn refuses: {}" };
-static OTHER: Wording = Wording {
+static REFUSED: MessageTemplate = MessageTemplate { name: "refused", template: "is a role that role-arn refuses: {}" };
+static OTHER: MessageTemplate = MessageTemplate {
     name: "other",
     template: "is not the role of ServiceAccount {} ({}); remove it, or use a ServiceAccount with the role that is meant",
 };
-static NO_ROLE: Wording = Wording {
+static NO_ROLE: MessageTemplate = MessageTemplate {
     name: "no-role",
     template: "brings a role and a token for it, while ServiceAccount {} has no role; use one that has {} instead",
 };
-static UNREADABLE: Wording = Wording {
+static UNREADABLE: MessageTemplate = MessageTemplate {
     name: "unreadable",
     template: "takes its value from elsewhere, so nobody can tell whether ServiceAccount {} may have that role; use one that has {} instead",
 };
-static HALF: Wording = Wording {
+static HALF: MessageTemplate = MessageTemplate {
     name: "half",
     template: "is without {}, and the webhook completes no pair; remove it, so that the container gets the role of ServiceAccount {}",
 };
@@ -94,10 +94,13 @@ const JAVA: [(&str, &str); 2] = [(JAVA_ROLE, cloud::AWS_ROLE), ("webIdentityToke
 
 /// The properties of [`JAVA`] that a container sets, with their places and values.
 #[cold]
-fn java_properties(pod: &Workload<'_>, checked: Judged<'_>) -> Result<Vec<(&'static str, Place, String)>, ReviewError> {
+fn java_properties(
+    pod: &Workload<'_>,
+    checked: Judged<'_>,
+) -> Result<Vec<(&'static str, FieldPath, String)>, ReviewError> {
     let mut found = Vec::new();
-    java_options::each_property(pod, checked, &JAVA.map(|(property, _)| property), &mut |place, property| {
-        found.push((property.name, place, property.value.to_owned()));
+    java_options::each_property(pod, checked, &JAVA.map(|(property, _)| property), &mut |path, property| {
+        found.push((property.name, path, property.value.to_owned()));
         Ok(())
     })?;
     Ok(found)
@@ -125,7 +128,7 @@ impl Check for IdentityEnv {
             if !has_env && !has_java {
                 return Ok(());
             }
-            let variables = checked.container.read_env(&|| object_path(&checked.place(pod)))?;
+            let variables = checked.container.read_env(&|| object_path(&checked.path(pod)))?;
             let java = if has_java { java_properties(pod, checked)? } else { Vec::new() };
             let mut present = KNOWN.to_vec();
             present.retain(|known| {
@@ -143,8 +146,8 @@ impl Check for IdentityEnv {
             for (position, variable) in variables.iter().enumerate() {
                 self.check_variable(&container_check, position, variable, findings)?;
             }
-            for (_, place, value) in java.into_iter().filter(|(name, ..)| *name == JAVA_ROLE) {
-                self.check_java(&container_check, place, &value, findings)?;
+            for (_, path, value) in java.into_iter().filter(|(name, ..)| *name == JAVA_ROLE) {
+                self.check_java(&container_check, path, &value, findings)?;
             }
             Ok(())
         })
@@ -171,7 +174,7 @@ impl IdentityEnv {
     fn check_java(
         &self,
         container_check: &Judgement<'_, '_>,
-        place: Place,
+        path: FieldPath,
         value: &str,
         findings: &mut Findings,
     ) -> Result<(), ReviewError> {
@@ -181,7 +184,7 @@ impl IdentityEnv {
         // A shell fills in `$NAME` as well.
         let role =
             WrittenRole { value, is_unset: false, is_written: !value.contains('$'), source: value, is_injected: true };
-        role.check((context, pod, rules), (declared, is_half), place, findings);
+        role.check((context, pod, rules), (declared, is_half), path, findings);
         Ok(())
     }
 
@@ -200,15 +203,15 @@ impl IdentityEnv {
         }
         let Judgement { pod, identities, checked, .. } = container_check;
         let declared = if self.is_external { Declared::Unknown } else { identities.of(Cloud::Aws)? };
-        let place = checked.place(pod).field("env").entry(Some(name), position);
+        let path = checked.path(pod).field("env").entry(Some(name), position);
         // Half a pair is accepted for the life of the Pod.
         if is_half && declared == Declared::Nothing {
             container_check.context.lookup.demand_fresh()?;
         }
         if is_half && matches!(declared, Declared::Identity(_)) && container_check.is_webhooks()? {
-            findings.add(place, &HALF, &[partners[0], pod.spec.account()]);
+            findings.add(path, &HALF, &[partners[0], pod.spec.account()]);
         } else if name == cloud::AWS_ROLE {
-            container_check.check_role(variable, (declared, is_half), place, findings)?;
+            container_check.check_role(variable, (declared, is_half), path, findings)?;
         }
         Ok(())
     }
@@ -236,10 +239,10 @@ impl Judgement<'_, '_> {
         &self,
         variable: &Env<'_>,
         declared: (Declared<'_>, bool),
-        place: Place,
+        path: FieldPath,
         findings: &mut Findings,
     ) -> Result<(), ReviewError> {
-        let value = variable.literal(&|| object_path(&place))?;
+        let value = variable.literal(&|| object_path(&path))?;
         let role = WrittenRole {
             value: &value,
             is_unset: value.is_empty() && variable.value_from.text().is_none(),
@@ -248,7 +251,7 @@ impl Judgement<'_, '_> {
             source: variable.source(),
             is_injected: self.has_token,
         };
-        role.check((self.context, self.pod, self.rules), declared, place, findings);
+        role.check((self.context, self.pod, self.rules), declared, path, findings);
         Ok(())
     }
 }
@@ -272,7 +275,7 @@ impl WrittenRole<'_> {
         &self,
         (context, pod, rules): (&RuleContext<'s>, &Workload<'_>, &OnceCell<RoleRules<'s>>),
         (declared, is_half): (Declared<'_>, bool),
-        place: Place,
+        path: FieldPath,
         findings: &mut Findings,
     ) {
         let Self { value, is_unset, is_written, source, is_injected } = *self;
@@ -286,25 +289,25 @@ impl WrittenRole<'_> {
                 }
             }
             Declared::Identity(_) if !is_written && !is_unset => {
-                findings.add(place, &UNREADABLE, &[account, &key(), source]);
+                findings.add(path, &UNREADABLE, &[account, &key(), source]);
                 return;
             }
             Declared::Identity(role) => {
-                findings.add(place, &OTHER, &[account, &rules.injected(role), source]);
+                findings.add(path, &OTHER, &[account, &rules.injected(role), source]);
                 return;
             }
             Declared::Nothing if !is_half && !is_unset => {
-                findings.add(place.clone(), &NO_ROLE, &[account, &key(), source]);
+                findings.add(path.clone(), &NO_ROLE, &[account, &key(), source]);
             }
             Declared::Nothing | Declared::Unknown => {}
         }
         if is_written {
             let holder = Holder { namespace: context.request.namespace(), account };
             for refusal in rules.refusals(value, holder) {
-                findings.add(place.clone(), &REFUSED, &[&refusal.without_value(value), source]);
+                findings.add(path.clone(), &REFUSED, &[&refusal.without_value(value), source]);
             }
         } else if !is_unset && rules.has_lists() {
-            findings.add(place, &UNREADABLE, &[account, &key(), source]);
+            findings.add(path, &UNREADABLE, &[account, &key(), source]);
         }
     }
 }
@@ -321,8 +324,8 @@ fn has_injected_token(
     let unix = [context.common.aws.token_mount_path.as_str(), "/token"].concat();
     for (position, variable) in variables.iter().enumerate() {
         if variable.name.as_deref() == Some(cloud::AWS_TOKEN_FILE) {
-            let place = || checked.place(pod).field("env").entry(variable.name.as_deref(), position);
-            let file = variable.literal(&|| object_path(&place()))?;
+            let path = || checked.path(pod).field("env").entry(variable.name.as_deref(), position);
+            let file = variable.literal(&|| object_path(&path()))?;
             let slashed = |byte| if byte == b'\\' { b'/' } else { byte };
             let is_windows = file.strip_prefix("C:").is_some_and(|path| path.bytes().map(slashed).eq(unix.bytes()));
             if *file == *unix || is_windows {

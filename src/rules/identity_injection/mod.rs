@@ -14,11 +14,11 @@ use super::cloud::{
 };
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
+use crate::diagnostic::field_path::FieldPath;
+use crate::diagnostic::finding::{Findings, MessageTemplate};
 use crate::engine::context::{ReviewError, RuleContext, Workload, object_path};
-use crate::engine::finding::{Findings, Wording};
 use crate::matching::names::Names;
 use crate::object::env::{Env, Marks, named};
-use crate::object::place::Place;
 use crate::object::pod::{Container, ContainerList};
 use crate::object::view::Text;
 use crate::settings::action::CheckAction;
@@ -31,23 +31,23 @@ pub static RULE: Rule = Rule {
     summary: for_people("a Pod whose account has an AWS role got it from the EKS Pod identity webhook"),
     subjects: &[SubjectKind::Pod],
     params: &[],
-    wordings: &[&NOT_INJECTED, &HALF, &NO_TOKEN, &UNKNOWN],
+    messages: &[&NOT_INJECTED, &HALF, &NO_TOKEN, &UNKNOWN],
     ability: Ability::Check { default: CheckAction::Off },
 };
 
-static NOT_INJECTED: Wording = Wording {
+static NOT_INJECTED: MessageTemplate = MessageTemplate {
     name: "not-injected",
     template: "did not get the role of account {}: the EKS Pod identity webhook is down, or did not know the account yet; create the Pod again",
 };
-static HALF: Wording = Wording {
+static HALF: MessageTemplate = MessageTemplate {
     name: "half",
     template: "is there without {}, and the EKS Pod identity webhook completes no pair; remove it, or set both",
 };
-static NO_TOKEN: Wording = Wording {
+static NO_TOKEN: MessageTemplate = MessageTemplate {
     name: "no-token",
     template: "names a file where the container has no token; does a volume or mount of its own have the name of the webhook's?",
 };
-static UNKNOWN: Wording = Wording {
+static UNKNOWN: MessageTemplate = MessageTemplate {
     name: "unknown",
     template: "account {} could not be looked up, so nobody knows whether a role is missing; let the policy get serviceaccounts",
 };
@@ -104,17 +104,17 @@ impl Check for IdentityInjection {
             if checked.list == ContainerList::Ephemeral || is_skipped || !is_known {
                 return Ok(());
             }
-            let place = checked.place(pod);
-            let Some(lack) = lack(&volumes, checked.container, &place)? else { return Ok(()) };
+            let field_path = checked.path(pod);
+            let Some(lack) = lack(&volumes, checked.container, &field_path)? else { return Ok(()) };
             let account = pod.spec.account();
-            let variable = |name| place.field("env").entry(Some(name), 0);
+            let variable = |name| field_path.field("env").entry(Some(name), 0);
             match (declared(context, pod, Cloud::Aws)?, lack) {
                 (Declared::Nothing, _) => {}
                 (Declared::Unknown, _) => {
                     is_known = false;
-                    findings.warn(pod.spec_place().field("serviceAccountName"), &UNKNOWN, &[account]);
+                    findings.warn(pod.spec_path().field("serviceAccountName"), &UNKNOWN, &[account]);
                 }
-                (_, Lack::Everything) => findings.add(place, &NOT_INJECTED, &[account]),
+                (_, Lack::Everything) => findings.add(field_path, &NOT_INJECTED, &[account]),
                 (_, Lack::Half { there, missing }) => findings.add(variable(there), &HALF, &[missing]),
                 (_, Lack::Token(file)) => findings.add(variable(file), &NO_TOKEN, &[]),
             }
@@ -125,11 +125,11 @@ impl Check for IdentityInjection {
 
 /// What a container lacks. Which order the variables come in, and what else is
 /// there, does not matter: the webhook appends to what it finds.
-fn lack(volumes: &Volumes<'_>, container: &Container<'_>, place: &Place) -> Result<Option<Lack>, ReviewError> {
+fn lack(volumes: &Volumes<'_>, container: &Container<'_>, field_path: &FieldPath) -> Result<Option<Lack>, ReviewError> {
     if !container.env.may_hold(Marks::AWS) {
         return Ok(Some(Lack::Everything));
     }
-    let path = || object_path(place);
+    let path = || object_path(field_path);
     let env = container.read_env(&path)?;
     let find = |name: &str| named(&env, name);
     let mut lack = Lack::Everything;

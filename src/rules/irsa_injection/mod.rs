@@ -16,8 +16,8 @@ use super::identity_annotations::longest_lifetime;
 use super::role_arn::{self, Holder, ON_DEFAULT, RoleRules};
 use super::{Ability, Check, Fix, Rule};
 use crate::admission::subject::SubjectKind;
+use crate::diagnostic::finding::{Changes, Findings, MessageTemplate};
 use crate::engine::context::{Edit, Judged, ReviewError, RuleContext, Workload, object_path};
-use crate::engine::finding::{Changes, Findings, Wording};
 use crate::engine::lookup::Account;
 use crate::identity::key::{AUDIENCE as AUDIENCE_KEY, STS_REGIONAL_ENDPOINTS, TOKEN_EXPIRATION};
 use crate::matching::account;
@@ -36,7 +36,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("where no EKS Pod identity webhook runs, Pods get the AWS role of their account all the same"),
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
-    wordings: &[&INJECTED, &REFUSED, &AUDIENCE, &FOREIGN_VOLUME, &TAKEN],
+    messages: &[&INJECTED, &REFUSED, &AUDIENCE, &FOREIGN_VOLUME, &TAKEN],
     ability: Ability::Inject,
 };
 
@@ -67,20 +67,20 @@ static PARAMS: [Param; 3] = [
 const LEAST_SECONDS: i64 = 600;
 const MOST_SECONDS: i64 = 4_294_967_296;
 
-static INJECTED: Wording =
-    Wording { name: "injected", template: "what AWS SDKs need for the role of account {} added" };
-static REFUSED: Wording =
-    Wording { name: "refused", template: "the role of account {} is refused, so nothing can be injected: {}" };
-static AUDIENCE: Wording = Wording {
+static INJECTED: MessageTemplate =
+    MessageTemplate { name: "injected", template: "what AWS SDKs need for the role of account {} added" };
+static REFUSED: MessageTemplate =
+    MessageTemplate { name: "refused", template: "the role of account {} is refused, so nothing can be injected: {}" };
+static AUDIENCE: MessageTemplate = MessageTemplate {
     name: "audience",
     template: "the token of account {} would be one for the Kubernetes API, so nothing can be injected: audience {}",
 };
-static FOREIGN_VOLUME: Wording = Wording {
+static FOREIGN_VOLUME: MessageTemplate = MessageTemplate {
     name: "foreign-volume",
     template: "is kept for the volume with the token for AWS, and this one has none in a file called {}; rename the volume",
 };
-static TAKEN: Wording =
-    Wording { name: "taken", template: "is mounted where the token for AWS belongs ({}); mount it elsewhere" };
+static TAKEN: MessageTemplate =
+    MessageTemplate { name: "taken", template: "is mounted where the token for AWS belongs ({}); mount it elsewhere" };
 
 pub(super) struct IrsaInjection<'a> {
     seconds: i64,
@@ -93,7 +93,7 @@ enum Plan<'s> {
     /// Nothing.
     Nothing,
     /// Nothing, and here is why not.
-    Refused(&'static Wording, Vec<String>),
+    Refused(&'static MessageTemplate, Vec<String>),
     /// To inject this.
     Inject(Injection<'s>),
 }
@@ -171,10 +171,10 @@ impl Check for IrsaInjection<'_> {
         let Some(pod) = pod(context) else { return Ok(()) };
         match self.plan(context, pod)? {
             Plan::Nothing => Ok(()),
-            Plan::Refused(wording, reasons) => {
+            Plan::Refused(message, reasons) => {
                 for reason in reasons {
-                    let place = pod.spec_place().field("serviceAccountName");
-                    findings.add(place, wording, &[pod.spec.account(), &reason]);
+                    let path = pod.spec_path().field("serviceAccountName");
+                    findings.add(path, message, &[pod.spec.account(), &reason]);
                 }
                 Ok(())
             }
@@ -203,7 +203,7 @@ impl Fix for IrsaInjection<'_> {
         }
         each(context, pod, &mut |checked| {
             let container = checked.container;
-            let env = injection.env(container, &|| object_path(&checked.place(pod)))?;
+            let env = injection.env(container, &|| object_path(&checked.path(pod)))?;
             let steps = [Step::Key("spec"), Step::Key(checked.list.field()), Step::Entry(checked.index)];
             let Some(env) = env else { return Ok(()) };
             if !env.is_empty() {
@@ -215,7 +215,7 @@ impl Fix for IrsaInjection<'_> {
             Ok(())
         })?;
         if has_changed {
-            changes.add(pod.spec_place(), &INJECTED, &[pod.spec.account()]);
+            changes.add(pod.spec_path(), &INJECTED, &[pod.spec.account()]);
         }
         Ok(())
     }
@@ -238,18 +238,18 @@ fn obstacles(
     if let Some((index, volume)) = there.and_then(|index| Some((index, pod.spec.volumes.get(index)?))) {
         let token = volume.sole_token().filter(|token| !context.common.is_api_audience(token.audience()));
         if token.is_none_or(|token| token.path.as_deref() != Some(way.file)) {
-            findings.add(pod.volume_place(index, volume).field("name"), &FOREIGN_VOLUME, &[way.file]);
+            findings.add(pod.volume_path(index, volume).field("name"), &FOREIGN_VOLUME, &[way.file]);
         }
     }
     each(context, pod, &mut |checked| {
-        let (container, place) = (checked.container, checked.place(pod));
+        let (container, field_path) = (checked.container, checked.path(pod));
         let needs_mount =
-            !container.mounts_volume(way.volume) && injection.env(container, &|| object_path(&place))?.is_some();
+            !container.mounts_volume(way.volume) && injection.env(container, &|| object_path(&field_path))?.is_some();
         for (index, mount) in container.mounts.iter().enumerate().filter(|_| needs_mount) {
             let path = mount.path.as_deref().unwrap_or_default();
             if path.trim_end_matches('/') == injection.directory {
-                let place = place.field("volumeMounts").entry(mount.name.as_deref(), index);
-                findings.add(place, &TAKEN, &[injection.directory]);
+                let path = field_path.field("volumeMounts").entry(mount.name.as_deref(), index);
+                findings.add(path, &TAKEN, &[injection.directory]);
             }
         }
         Ok(())
@@ -277,7 +277,7 @@ fn is_windows(pod: &Workload<'_>) -> Result<bool, ReviewError> {
     if !selector.may_hold("windows") {
         return Ok(false);
     }
-    let labels: Strings<'_> = selector.read_at(&|| object_path(&pod.spec_place().field("nodeSelector")))?;
+    let labels: Strings<'_> = selector.read_at(&|| object_path(&pod.spec_path().field("nodeSelector")))?;
     Ok(["beta.kubernetes.io/os", "kubernetes.io/os"].iter().any(|key| labels.text(key) == Some("windows")))
 }
 

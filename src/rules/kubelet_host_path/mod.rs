@@ -11,11 +11,11 @@
 use super::tokens::object_path;
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
+use crate::diagnostic::field_path::FieldPath;
+use crate::diagnostic::finding::{Findings, MessageTemplate};
 use crate::engine::context::{ReviewError, RuleContext, Workload};
-use crate::engine::finding::{Findings, Wording};
 use crate::matching::cut;
 use crate::matching::glob::{self, Glob};
-use crate::object::place::Place;
 use crate::object::pod::{HostPath, Volume};
 use crate::object::view::{ReadError, Text};
 use crate::settings::action::CheckAction;
@@ -28,7 +28,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("no volume opens the directories of the node that hold the credentials of others"),
     subjects: &[SubjectKind::Pod, SubjectKind::PersistentVolume],
     params: &PARAMS,
-    wordings: &[&OPENS, &OPENS_ON, &HOLDS, &BELOW],
+    messages: &[&OPENS, &OPENS_ON, &HOLDS, &BELOW],
     ability: Ability::Check { default: CheckAction::Warn },
 };
 
@@ -41,18 +41,22 @@ static PARAMS: [Param; 1] = [Param {
     ),
 }];
 
-static OPENS: Wording = Wording {
+static OPENS: MessageTemplate = MessageTemplate {
     name: "opens",
     template: "{} opens {} of the node, and with it {}; mount only the directory that is needed",
 };
-static OPENS_ON: Wording = Wording {
+static OPENS_ON: MessageTemplate = MessageTemplate {
     name: "opens-on",
     template: "{} opens {} on nodes of {}, and with it {}; mount only the directory that is needed",
 };
-static HOLDS: Wording =
-    Wording { name: "holds", template: "{} of the node leads to {}; mount something else, or add an exemption" };
-static BELOW: Wording =
-    Wording { name: "below", template: "{} is below {}, which leads to {}; mount something else, or add an exemption" };
+static HOLDS: MessageTemplate = MessageTemplate {
+    name: "holds",
+    template: "{} of the node leads to {}; mount something else, or add an exemption",
+};
+static BELOW: MessageTemplate = MessageTemplate {
+    name: "below",
+    template: "{} is below {}, which leads to {}; mount something else, or add an exemption",
+};
 
 /// Guarded on every node, `/var/run` written as `/run`: where credentials are.
 /// They are those of the control plane and of the CNI plugins, the files of every
@@ -159,8 +163,8 @@ impl<'a> Guarded<'a> {
         if volume.host_path.text().is_none() {
             return Ok(None);
         }
-        let place = || object_path(&workload.volume_place(index, volume).field("hostPath"));
-        let host_path: HostPath<'s> = volume.host_path.read_at(&place)?;
+        let field_path = || object_path(&workload.volume_path(index, volume).field("hostPath"));
+        let host_path: HostPath<'s> = volume.host_path.read_at(&field_path)?;
         let Some(path) = host_path.path else { return Ok(None) };
         Ok(self.reached(&path).map(|reached| (path, reached)))
     }
@@ -339,27 +343,27 @@ impl Check for KubeletHostPath<'_> {
         if let Some(volume) = context.persistent_volume() {
             for (field, path) in volume.node_paths() {
                 if let Some(reached) = self.0.reached(path) {
-                    add(findings, Place::at("spec").field(field), path, &reached);
+                    add(findings, FieldPath::at("spec").field(field), path, &reached);
                 }
             }
         }
         let Some(workload) = context.workload() else { return Ok(()) };
         for (index, volume) in workload.spec.volumes.iter().enumerate() {
             if let Some((path, reached)) = self.0.reached_by(workload, index, volume)? {
-                add(findings, workload.volume_place(index, volume).field("hostPath.path"), &path, &reached);
+                add(findings, workload.volume_path(index, volume).field("hostPath.path"), &path, &reached);
             }
         }
         Ok(())
     }
 }
 
-fn add(findings: &mut Findings, place: Place, path: &str, reached: &Reached) {
+fn add(findings: &mut Findings, field_path: FieldPath, path: &str, reached: &Reached) {
     let Reached { relation, guarded, what, system } = reached;
     match (relation, system) {
-        (Relation::Above, None) => findings.add(place, &OPENS, &[path, guarded, what]),
-        (Relation::Above, Some(system)) => findings.add(place, &OPENS_ON, &[path, guarded, system, what]),
-        (Relation::At, _) => findings.add(place, &HOLDS, &[path, what]),
-        (Relation::Below, _) => findings.add(place, &BELOW, &[path, guarded, what]),
+        (Relation::Above, None) => findings.add(field_path, &OPENS, &[path, guarded, what]),
+        (Relation::Above, Some(system)) => findings.add(field_path, &OPENS_ON, &[path, guarded, system, what]),
+        (Relation::At, _) => findings.add(field_path, &HOLDS, &[path, what]),
+        (Relation::Below, _) => findings.add(field_path, &BELOW, &[path, guarded, what]),
     }
 }
 

@@ -9,12 +9,12 @@
 use super::tokens::object_path;
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
+use crate::diagnostic::field_path::FieldPath;
+use crate::diagnostic::finding::{Findings, MessageTemplate};
 use crate::engine::context::{Judged, ReviewError, RuleContext, Workload};
-use crate::engine::finding::{Findings, Wording};
 use crate::matching::glob::{self, Glob};
 use crate::matching::names::Names;
 use crate::object::env::{Marks, ValueFrom};
-use crate::object::place::Place;
 use crate::object::pod::{Container, SecretName, SecretVolume, Volume, is_made_up};
 use crate::object::view::ReadError;
 use crate::settings::action::CheckAction;
@@ -27,7 +27,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("no Secret with a legacy token reaches a container"),
     subjects: &[SubjectKind::Pod, SubjectKind::EphemeralContainer],
     params: &PARAMS,
-    wordings: &[&BY_NAME, &LISTED],
+    messages: &[&BY_NAME, &LISTED],
     ability: Ability::Check { default: CheckAction::Reject },
 };
 
@@ -40,11 +40,11 @@ static PARAMS: [Param; 1] = [Param {
     ),
 }];
 
-static BY_NAME: Wording = Wording {
+static BY_NAME: MessageTemplate = MessageTemplate {
     name: "by-name",
     template: "{} is called like a legacy token, which never expires; let a projected serviceAccountToken volume bring a token",
 };
-static LISTED: Wording = Wording {
+static LISTED: MessageTemplate = MessageTemplate {
     name: "listed",
     template: "{} is listed as a legacy token, which never expires; let a projected serviceAccountToken volume bring a token",
 };
@@ -76,7 +76,7 @@ impl<'a> Legacy<'a> {
         container.env_from.may_hold(if self.extra.is_empty() { INFIX } else { "secretRef" })
     }
 
-    fn wording(&self, secret: &str) -> Option<&'static Wording> {
+    fn message(&self, secret: &str) -> Option<&'static MessageTemplate> {
         let stem = secret.len().checked_sub(5).and_then(|at| secret.split_at_checked(at));
         let is_called_so = stem.is_some_and(|(stem, chance)| {
             is_made_up(chance) && stem.strip_suffix(INFIX).is_some_and(|account| !account.is_empty())
@@ -95,7 +95,7 @@ impl<'a> Legacy<'a> {
         let mut secrets = Vec::new();
         for (index, volume) in pod.spec.volumes.iter().enumerate() {
             each_secret(pod, (index, volume), &mut |secret, _| {
-                secrets.extend(self.wording(secret).map(|wording| (index, secret.to_owned(), wording)));
+                secrets.extend(self.message(secret).map(|message| (index, secret.to_owned(), message)));
             })?;
         }
         Ok(LegacyVolumes { names: pod.spec.volume_names(), secrets })
@@ -107,7 +107,7 @@ impl<'a> Legacy<'a> {
     /// [`ReadError`] when the environment cannot be read.
     pub fn is_in_env(&self, pod: &Workload<'_>, checked: Judged<'_>) -> Result<bool, ReadError> {
         let mut found = false;
-        self.each_env_secret(pod, checked, &mut |secret, _| found = found || self.wording(secret).is_some())?;
+        self.each_env_secret(pod, checked, &mut |secret, _| found = found || self.message(secret).is_some())?;
         Ok(found)
     }
 
@@ -117,17 +117,17 @@ impl<'a> Legacy<'a> {
         &self,
         pod: &Workload<'_>,
         checked: Judged<'_>,
-        each: &mut dyn FnMut(&str, &dyn Fn() -> Place),
+        each: &mut dyn FnMut(&str, &dyn Fn() -> FieldPath),
     ) -> Result<(), ReadError> {
-        let container = || checked.place(pod);
+        let container = || checked.path(pod);
         let path = || object_path(&container());
         // Most environments hold no such Secret; then nothing is built.
         if self.may_be_in_env(checked.container) {
             for (position, env) in checked.container.read_env(&path)?.iter().enumerate() {
-                let place = || container().field("env").entry(env.name.as_deref(), position).field("valueFrom");
-                let from: ValueFrom<'_> = env.value_from.read_at(&|| object_path(&place()))?;
+                let field_path = || container().field("env").entry(env.name.as_deref(), position).field("valueFrom");
+                let from: ValueFrom<'_> = env.value_from.read_at(&|| object_path(&field_path()))?;
                 if let Some(secret) = from.secret.and_then(|secret| secret.name) {
-                    each(&secret, &|| place().field("secretKeyRef.name"));
+                    each(&secret, &|| field_path().field("secretKeyRef.name"));
                 }
             }
         }
@@ -150,19 +150,19 @@ pub struct LegacyVolumes<'s> {
     names: Names<'s>,
     /// The position of a volume, a Secret in it, and what to say about that; in
     /// the order of the volumes.
-    secrets: Vec<(usize, String, &'static Wording)>,
+    secrets: Vec<(usize, String, &'static MessageTemplate)>,
 }
 
 impl LegacyVolumes<'_> {
     /// Those in the volume of a name.
     #[must_use]
-    pub fn of(&self, volume: &str) -> &[(usize, String, &'static Wording)] {
+    pub fn of(&self, volume: &str) -> &[(usize, String, &'static MessageTemplate)] {
         self.names.position(volume).map(|index| self.at(index)).unwrap_or_default()
     }
 
     /// Those in the volume at a position.
     #[must_use]
-    pub fn at(&self, index: usize) -> &[(usize, String, &'static Wording)] {
+    pub fn at(&self, index: usize) -> &[(usize, String, &'static MessageTemplate)] {
         let first = self.secrets.partition_point(|(at, ..)| *at < index);
         let behind = self.secrets.partition_point(|(at, ..)| *at <= index);
         self.secrets.get(first..behind).unwrap_or_default()
@@ -176,13 +176,13 @@ fn each_secret(
     (index, volume): (usize, &Volume<'_>),
     each: &mut dyn FnMut(&str, Option<usize>),
 ) -> Result<(), ReadError> {
-    let place = || workload.volume_place(index, volume);
+    let field_path = || workload.volume_path(index, volume);
     if volume.secret.text().is_some() {
-        let own: SecretVolume<'_> = volume.secret.read_at(&|| object_path(&place().field("secret")))?;
+        let own: SecretVolume<'_> = volume.secret.read_at(&|| object_path(&field_path().field("secret")))?;
         own.name.iter().for_each(|name| each(name, None));
     }
     for (position, source) in volume.projected.iter().flat_map(|projected| projected.sources.iter().enumerate()) {
-        let path = || object_path(&place().field("projected.sources").entry(None, position).field("secret"));
+        let path = || object_path(&field_path().field("projected.sources").entry(None, position).field("secret"));
         let secret: SecretName<'_> = source.secret.read_at(&path)?;
         secret.name.iter().for_each(|name| each(name, Some(position)));
     }
@@ -192,9 +192,9 @@ fn each_secret(
 pub(super) struct LegacyTokenMount<'a>(Legacy<'a>);
 
 impl LegacyTokenMount<'_> {
-    fn check_secret(&self, secret: &str, findings: &mut Findings, place: &dyn Fn() -> Place) {
-        if let Some(wording) = self.0.wording(secret) {
-            findings.add(place(), wording, &[secret]);
+    fn check_secret(&self, secret: &str, findings: &mut Findings, field_path: &dyn Fn() -> FieldPath) {
+        if let Some(message) = self.0.message(secret) {
+            findings.add(field_path(), message, &[secret]);
         }
     }
 
@@ -202,11 +202,11 @@ impl LegacyTokenMount<'_> {
         for (index, volume) in workload.spec.volumes.iter().enumerate() {
             each_secret(workload, (index, volume), &mut |secret, source| {
                 self.check_secret(secret, findings, &|| {
-                    let place = workload.volume_place(index, volume);
+                    let field_path = workload.volume_path(index, volume);
                     match source {
-                        None => place.field("secret.secretName"),
+                        None => field_path.field("secret.secretName"),
                         Some(position) => {
-                            place.field("projected.sources").entry(Some(secret), position).field("secret.name")
+                            field_path.field("projected.sources").entry(Some(secret), position).field("secret.name")
                         }
                     }
                 });
@@ -219,9 +219,9 @@ impl LegacyTokenMount<'_> {
     fn check_mounts(pod: &Workload<'_>, checked: Judged<'_>, legacy: &LegacyVolumes<'_>, findings: &mut Findings) {
         for (position, mount) in checked.container.mounts.iter().enumerate() {
             let volume = mount.name.as_deref();
-            for (_, secret, wording) in volume.map(|volume| legacy.of(volume)).unwrap_or_default() {
-                let place = checked.place(pod).field("volumeMounts").entry(volume, position);
-                findings.add(place, wording, &[secret]);
+            for (_, secret, message) in volume.map(|volume| legacy.of(volume)).unwrap_or_default() {
+                let field_path = checked.path(pod).field("volumeMounts").entry(volume, position);
+                findings.add(field_path, message, &[secret]);
             }
         }
     }
@@ -244,7 +244,8 @@ impl Check for LegacyTokenMount<'_> {
         };
         context.each_container(pod, &mut |checked| {
             Self::check_mounts(pod, checked, &legacy, findings);
-            let each = &mut |secret: &str, place: &dyn Fn() -> Place| self.check_secret(secret, findings, place);
+            let each =
+                &mut |secret: &str, field_path: &dyn Fn() -> FieldPath| self.check_secret(secret, findings, field_path);
             Ok(self.0.each_env_secret(pod, checked, each)?)
         })
     }

@@ -180,7 +180,7 @@ fn debugger(more: &Value) -> Value {
 #[case::env(json!({"env": [{"name": "T", "valueFrom": {"secretKeyRef": {"name": SECRET, "key": "token"}}}]}), "spec.ephemeralContainers[debug].env[T].valueFrom.secretKeyRef.name")]
 #[case::env_from(json!({"envFrom": [{"secretRef": {"name": SECRET}}]}), "spec.ephemeralContainers[debug].envFrom[app-token-bcd24].secretRef.name")]
 #[case::mount(json!({"volumeMounts": [{"name": "t", "mountPath": "/t"}]}), "spec.ephemeralContainers[debug].volumeMounts[t]")]
-fn an_ephemeral_container(#[case] more: Value, #[case] place: &str) {
+fn an_ephemeral_container(#[case] more: Value, #[case] path: &str) {
     let pod = with_volume(&json!({"name": "t", "secret": {"secretName": SECRET}}));
     let (none, new) = (json!([]), json!([debugger(&more)]));
     let reviewed =
@@ -189,7 +189,7 @@ fn an_ephemeral_container(#[case] more: Value, #[case] place: &str) {
     assert_eq!(
         lines,
         [format!(
-            "{place}: app-token-bcd24 is called like a legacy token, which never expires; let a projected serviceAccountToken volume bring a token"
+            "{path}: app-token-bcd24 is called like a legacy token, which never expires; let a projected serviceAccountToken volume bring a token"
         )]
     );
     assert_eq!(word(&reviewed(&none, &json!([debugger(&json!({}))]))), "fine");

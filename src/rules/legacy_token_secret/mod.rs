@@ -15,12 +15,12 @@
 
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
+use crate::diagnostic::field_path::FieldPath;
+use crate::diagnostic::finding::{Findings, MessageTemplate};
 use crate::engine::context::{ReviewError, RuleContext};
-use crate::engine::finding::{Findings, Wording};
 use crate::matching::account;
 use crate::matching::glob::{self, Glob};
 use crate::object::legacy_token::LegacyToken;
-use crate::object::place::Place;
 use crate::object::secret::{ACCOUNT_ANNOTATION, INVALID_LABEL, TokenSecret};
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
@@ -32,7 +32,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("nobody makes a token that never expires"),
     subjects: &[SubjectKind::Secret],
     params: &PARAMS,
-    wordings: &[&CREATED, &HOLDS, &RE_POINTED, &REVIVED, &RE_MINTED],
+    messages: &[&CREATED, &HOLDS, &RE_POINTED, &REVIVED, &RE_MINTED],
     ability: Ability::Check { default: CheckAction::Reject },
 };
 
@@ -51,23 +51,23 @@ static PARAMS: [Param; 2] = [
     },
 ];
 
-static CREATED: Wording = Wording {
+static CREATED: MessageTemplate = MessageTemplate {
     name: "created",
     template: "makes a token that never expires; use a projected volume, or kubectl create token",
 };
-static HOLDS: Wording = Wording {
+static HOLDS: MessageTemplate = MessageTemplate {
     name: "holds",
     template: "is a token of account {} that never expires and that this Secret makes valid; remove it, and use a projected volume, or kubectl create token",
 };
-static RE_POINTED: Wording = Wording {
+static RE_POINTED: MessageTemplate = MessageTemplate {
     name: "re-pointed",
     template: "changed from {} to {}, whose token never expires; use a projected volume, or kubectl create token",
 };
-static REVIVED: Wording = Wording {
+static REVIVED: MessageTemplate = MessageTemplate {
     name: "revived",
     template: "is no longer set, which makes the token of account {} valid again; leave the label, and delete the Secret",
 };
-static RE_MINTED: Wording = Wording {
+static RE_MINTED: MessageTemplate = MessageTemplate {
     name: "re-minted",
     template: "is emptied, which makes a new token of account {} that never expires; delete the Secret instead",
 };
@@ -101,15 +101,15 @@ impl<'a> LegacyTokenSecret<'a> {
             return;
         }
         let Some(old) = old else {
-            findings.add(Place::at("type"), &CREATED, &[]);
+            findings.add(FieldPath::at("type"), &CREATED, &[]);
             return;
         };
         if old.account() != account {
-            let place = Place::at("metadata").field("annotations").key(ACCOUNT_ANNOTATION);
-            findings.add(place, &RE_POINTED, &[old.account(), account]);
+            let path = FieldPath::at("metadata").field("annotations").key(ACCOUNT_ANNOTATION);
+            findings.add(path, &RE_POINTED, &[old.account(), account]);
         }
         if old.has_token() && !secret.has_token() {
-            findings.add(Place::at("data").field("token"), &RE_MINTED, &[account]);
+            findings.add(FieldPath::at("data").field("token"), &RE_MINTED, &[account]);
         }
     }
 
@@ -126,7 +126,7 @@ impl<'a> LegacyTokenSecret<'a> {
         let is_filled_in =
             secret.is_token_type && old.is_some_and(|old| !old.has_token()) && token.account == secret.account();
         if is_new && !is_filled_in && !self.is_allowed(context, &token.account) {
-            findings.add(Place::at("data").field("token"), &HOLDS, &[&token.account]);
+            findings.add(FieldPath::at("data").field("token"), &HOLDS, &[&token.account]);
         }
     }
 }
@@ -153,7 +153,7 @@ impl Check for LegacyTokenSecret<'_> {
         let holder = own.map(|token| token.account.as_str());
         let holder = holder.or_else(|| old.as_ref().filter(|_| secret.is_token_type).map(TokenSecret::account));
         if let Some(account) = holder.filter(|account| is_revived && !self.is_allowed(context, account)) {
-            findings.add(Place::at("metadata").field("labels").key(INVALID_LABEL), &REVIVED, &[account]);
+            findings.add(FieldPath::at("metadata").field("labels").key(INVALID_LABEL), &REVIVED, &[account]);
         }
         Ok(())
     }

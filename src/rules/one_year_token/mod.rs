@@ -9,8 +9,8 @@
 use super::tokens::{self, Token};
 use super::{Ability, Check, Fix, Rule};
 use crate::admission::subject::SubjectKind;
+use crate::diagnostic::finding::{Changes, Findings, MessageTemplate};
 use crate::engine::context::{Edit, ReviewError, RuleContext, Workload};
-use crate::engine::finding::{Changes, Findings, Wording};
 use crate::object::pod::{DEFAULT_LIFETIME_SECONDS, PLUGIN_LIFETIME_SECONDS};
 use crate::settings::action::{CheckAction, FixAction};
 use crate::settings::params::{Kind, Param, Params, for_people};
@@ -21,7 +21,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("no API token asks for the 3607 seconds that the API server turns into a year"),
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
-    wordings: &[&HAND_WRITTEN, &INJECTED, &FIXED],
+    messages: &[&HAND_WRITTEN, &INJECTED, &FIXED],
     ability: Ability::Fix { default: FixAction::Check(CheckAction::Warn) },
 };
 
@@ -32,16 +32,16 @@ static PARAMS: [Param; 1] = [Param {
     doc: for_people("also the API server's own token volume, which always asks for 3607"),
 }];
 
-static HAND_WRITTEN: Wording = Wording {
+static HAND_WRITTEN: MessageTemplate = MessageTemplate {
     name: "hand-written",
     template: "is 3607, so the API server signs a token that is good for a year; write 3600",
 };
-static INJECTED: Wording = Wording {
+static INJECTED: MessageTemplate = MessageTemplate {
     name: "injected",
     template: "is 3607 in the API server's own volume, so the token is good for a year; action mutate of this rule sets 3600",
 };
-static FIXED: Wording =
-    Wording { name: "fixed", template: "set to 3600, because 3607 makes a token that is good for a year" };
+static FIXED: MessageTemplate =
+    MessageTemplate { name: "fixed", template: "set to 3600, because 3607 makes a token that is good for a year" };
 
 const FIELD: &str = "expirationSeconds";
 
@@ -75,8 +75,8 @@ impl Check for OneYearToken {
     fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(workload) = context.workload() else { return Ok(()) };
         self.each(context, workload, &mut |token, is_plugins| {
-            let wording = if is_plugins { &INJECTED } else { &HAND_WRITTEN };
-            findings.add(token.place(workload).field(FIELD), wording, &[]);
+            let message = if is_plugins { &INJECTED } else { &HAND_WRITTEN };
+            findings.add(token.path(workload).field(FIELD), message, &[]);
             Ok(())
         })
     }
@@ -94,7 +94,7 @@ impl Fix for OneYearToken {
             // False where `pod-automount` took the volume, or
             // `projected-token-lifetime` allows less.
             if edit.lower(&token.steps(), FIELD, DEFAULT_LIFETIME_SECONDS)? {
-                changes.add(token.place(workload).field(FIELD), &FIXED, &[]);
+                changes.add(token.path(workload).field(FIELD), &FIXED, &[]);
             }
             Ok(())
         })

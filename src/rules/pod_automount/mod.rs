@@ -9,8 +9,8 @@
 
 use super::{Ability, Check, Fix, Rule};
 use crate::admission::subject::SubjectKind;
+use crate::diagnostic::finding::{Changes, Findings, MessageTemplate};
 use crate::engine::context::{Edit, ReviewError, RuleContext, Workload};
-use crate::engine::finding::{Changes, Findings, Wording};
 use crate::engine::lookup::Account;
 use crate::matching::glob::{self, Glob};
 use crate::matching::names::Names;
@@ -27,7 +27,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("an API token is mounted only where someone asked for it"),
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
-    wordings: &[
+    messages: &[
         &ASKS_ON_DEFAULT,
         &KEPT_ON_DEFAULT,
         &ASKS,
@@ -92,40 +92,43 @@ static TOKEN_CONTAINER: [Param; 2] = [
     },
 ];
 
-static ASKS_ON_DEFAULT: Wording = Wording {
+static ASKS_ON_DEFAULT: MessageTemplate = MessageTemplate {
     name: "asks-on-default",
     template: "is true on the default account; give the Pod an account of its own, or set it to false",
 };
-static KEPT_ON_DEFAULT: Wording = Wording {
+static KEPT_ON_DEFAULT: MessageTemplate = MessageTemplate {
     name: "kept-on-default",
     template: "asks for the API token on the default account; give the Pod an account of its own",
 };
-static ASKS: Wording = Wording {
+static ASKS: MessageTemplate = MessageTemplate {
     name: "asks",
     template: "is true, which is not allowed here; set it to false, or have account {} exempted",
 };
-static KEPT: Wording =
-    Wording { name: "kept", template: "asks for the API token, which is not allowed here; have account {} exempted" };
-static UNASKED_DEFAULT: Wording = Wording {
+static KEPT: MessageTemplate = MessageTemplate {
+    name: "kept",
+    template: "asks for the API token, which is not allowed here; have account {} exempted",
+};
+static UNASKED_DEFAULT: MessageTemplate = MessageTemplate {
     name: "unasked-default",
     template: "is not set, so the token of the default account is mounted; set it to false, or name an account of its own if the Pod calls the Kubernetes API",
 };
-static UNASKED: Wording = Wording {
+static UNASKED: MessageTemplate = MessageTemplate {
     name: "unasked",
     template: "is not set, so the token of account {} is mounted; set it to false, or to true if the Pod calls the Kubernetes API",
 };
-static UNASKED_DEDICATED: Wording = Wording {
+static UNASKED_DEDICATED: MessageTemplate = MessageTemplate {
     name: "unasked-dedicated",
     template: "is not set, so the token of account {} is mounted; set it here or on the account: true if the Kubernetes API is called, else false",
 };
-static UNKNOWN_ACCOUNT: Wording = Wording {
+static UNKNOWN_ACCOUNT: MessageTemplate = MessageTemplate {
     name: "unknown-account",
     template: "is not set, and nothing is known of account {}; set it to true if the Kubernetes API is called, else to false",
 };
-static FIXED_POD: Wording = Wording { name: "fixed-pod", template: "set to false, the token volume removed" };
-static FIXED_POD_BUT: Wording =
-    Wording { name: "fixed-pod-but", template: "set to false, the token volume kept for {} only" };
-static FIXED_TEMPLATE: Wording = Wording { name: "fixed-template", template: "set to false" };
+static FIXED_POD: MessageTemplate =
+    MessageTemplate { name: "fixed-pod", template: "set to false, the token volume removed" };
+static FIXED_POD_BUT: MessageTemplate =
+    MessageTemplate { name: "fixed-pod-but", template: "set to false, the token volume kept for {} only" };
+static FIXED_TEMPLATE: MessageTemplate = MessageTemplate { name: "fixed-template", template: "set to false" };
 
 const FIELD: &str = "automountServiceAccountToken";
 
@@ -166,7 +169,7 @@ enum Cell {
     /// The token comes unasked; it can be taken away.
     Fixable,
     /// The token comes unasked, and taking it away could break the Pod.
-    Unasked(&'static Wording),
+    Unasked(&'static MessageTemplate),
 }
 
 /// How a Pod asks for the token.
@@ -271,11 +274,11 @@ impl<'a> PodAutomount<'a> {
         for (index, _) in plugin_volumes(spec).filter(|(index, _)| kept.get(*index) != Some(&true)) {
             edit.remove(&[SPEC, Step::Key("volumes"), Step::Entry(index)])?;
         }
-        let place = workload.spec_place().field(FIELD);
+        let path = workload.spec_path().field(FIELD);
         if keepers.is_empty() {
-            changes.add(place, &FIXED_POD, &[]);
+            changes.add(path, &FIXED_POD, &[]);
         } else {
-            changes.add(place, &FIXED_POD_BUT, &[&keepers.join(", ")]);
+            changes.add(path, &FIXED_POD_BUT, &[&keepers.join(", ")]);
         }
         Ok(())
     }
@@ -284,23 +287,23 @@ impl<'a> PodAutomount<'a> {
 impl Check for PodAutomount<'_> {
     fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(workload) = context.workload() else { return Ok(()) };
-        let place = workload.spec_place().field(FIELD);
+        let path = workload.spec_path().field(FIELD);
         let account = workload.spec.account();
         match self.cell(context, workload)? {
             Cell::Fine => {}
-            Cell::Asks(Ask::Field) if workload.is_default_account() => findings.add(place, &ASKS_ON_DEFAULT, &[]),
-            Cell::Asks(Ask::Field) => findings.add(place, &ASKS, &[account]),
+            Cell::Asks(Ask::Field) if workload.is_default_account() => findings.add(path, &ASKS_ON_DEFAULT, &[]),
+            Cell::Asks(Ask::Field) => findings.add(path, &ASKS, &[account]),
             Cell::Asks(Ask::Annotation(key)) => {
-                let place = workload.metadata_place().field("annotations").key(&key);
+                let path = workload.metadata_path().field("annotations").key(&key);
                 if workload.is_default_account() {
-                    findings.add(place, &KEPT_ON_DEFAULT, &[]);
+                    findings.add(path, &KEPT_ON_DEFAULT, &[]);
                 } else {
-                    findings.add(place, &KEPT, &[account]);
+                    findings.add(path, &KEPT, &[account]);
                 }
             }
-            Cell::Fixable if workload.is_default_account() => findings.add(place, &UNASKED_DEFAULT, &[]),
-            Cell::Fixable => findings.add(place, &UNASKED, &[account]),
-            Cell::Unasked(wording) => findings.warn(place, wording, &[account]),
+            Cell::Fixable if workload.is_default_account() => findings.add(path, &UNASKED_DEFAULT, &[]),
+            Cell::Fixable => findings.add(path, &UNASKED, &[account]),
+            Cell::Unasked(message) => findings.warn(path, message, &[account]),
         }
         Ok(())
     }
@@ -321,7 +324,7 @@ impl Fix for PodAutomount<'_> {
             return self.fix_pod(workload, edit, changes);
         }
         edit.set(&[Step::Key("spec")], FIELD, "false")?;
-        changes.add(workload.spec_place().field(FIELD), &FIXED_TEMPLATE, &[]);
+        changes.add(workload.spec_path().field(FIELD), &FIXED_TEMPLATE, &[]);
         Ok(())
     }
 }

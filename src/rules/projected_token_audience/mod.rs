@@ -8,8 +8,8 @@
 
 use super::{Ability, Check, Rule, tokens};
 use crate::admission::subject::SubjectKind;
+use crate::diagnostic::finding::{Findings, MessageTemplate};
 use crate::engine::context::{ReviewError, RuleContext};
-use crate::engine::finding::{Findings, Wording};
 use crate::matching::glob::{self, Glob};
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
@@ -21,7 +21,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("a token written into a volume by hand is not for the Kubernetes API"),
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
-    wordings: &[&UNSET, &API, &NOT_ALLOWED],
+    messages: &[&UNSET, &API, &NOT_ALLOWED],
     ability: Ability::Check { default: CheckAction::Warn },
 };
 
@@ -34,15 +34,16 @@ static PARAMS: [Param; 1] = [Param {
     ),
 }];
 
-static UNSET: Wording = Wording {
+static UNSET: MessageTemplate = MessageTemplate {
     name: "unset",
     template: "is not set, so this is an API token; name who reads it, or use automountServiceAccountToken: true",
 };
-static API: Wording = Wording {
+static API: MessageTemplate = MessageTemplate {
     name: "api",
     template: "{} is the Kubernetes API; name who reads the token, or use automountServiceAccountToken: true",
 };
-static NOT_ALLOWED: Wording = Wording { name: "not-allowed", template: "{} is not an allowed audience; use one of {}" };
+static NOT_ALLOWED: MessageTemplate =
+    MessageTemplate { name: "not-allowed", template: "{} is not an allowed audience; use one of {}" };
 
 pub(super) struct ProjectedTokenAudience<'a> {
     allowed: Vec<Glob<'a>>,
@@ -62,15 +63,15 @@ impl Check for ProjectedTokenAudience<'_> {
                 return Ok(());
             }
             let audience = token.source.audience();
-            let place = || token.place(workload).field("audience");
+            let path = || token.path(workload).field("audience");
             if context.common.is_api_audience(audience) {
                 if audience.is_empty() {
-                    findings.add(place(), &UNSET, &[]);
+                    findings.add(path(), &UNSET, &[]);
                 } else if !self.allowed.iter().any(|allowed| allowed.as_str() == audience) {
-                    findings.add(place(), &API, &[audience]);
+                    findings.add(path(), &API, &[audience]);
                 }
             } else if !self.allowed.is_empty() && !glob::any(&self.allowed, audience) {
-                findings.add(place(), &NOT_ALLOWED, &[audience, &glob::listed(&self.allowed)]);
+                findings.add(path(), &NOT_ALLOWED, &[audience, &glob::listed(&self.allowed)]);
             }
             Ok(())
         })

@@ -10,8 +10,8 @@
 use super::tokens::{self, Token};
 use super::{Ability, Check, Fix, Rule};
 use crate::admission::subject::SubjectKind;
+use crate::diagnostic::finding::{Changes, Findings, MessageTemplate};
 use crate::engine::context::{Edit, ReviewError, RuleContext, Workload};
-use crate::engine::finding::{Changes, Findings, Wording};
 use crate::object::pod::{DEFAULT_LIFETIME_SECONDS, PLUGIN_LIFETIME_SECONDS};
 use crate::settings::action::FixAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
@@ -22,7 +22,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("a token written into a volume by hand is short-lived"),
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
-    wordings: &[&TOO_LONG, &LOWERED],
+    messages: &[&TOO_LONG, &LOWERED],
     ability: Ability::Fix { default: FixAction::Mutate },
 };
 
@@ -47,11 +47,11 @@ static PARAMS: [Param; 2] = [
     },
 ];
 
-static TOO_LONG: Wording = Wording {
+static TOO_LONG: MessageTemplate = MessageTemplate {
     name: "too-long",
     template: "is {}, at most {} is allowed; kubelet renews the token in time, however short it is",
 };
-static LOWERED: Wording = Wording { name: "lowered", template: "lowered from {} to {}" };
+static LOWERED: MessageTemplate = MessageTemplate { name: "lowered", template: "lowered from {} to {}" };
 
 const FIELD: &str = "expirationSeconds";
 
@@ -91,7 +91,7 @@ impl Check for ProjectedTokenLifetime {
         let Some(workload) = context.workload() else { return Ok(()) };
         self.each(context, workload, &mut |token, most| {
             let lifetime = token.source.lifetime().to_string();
-            findings.add(token.place(workload).field(FIELD), &TOO_LONG, &[&lifetime, &most.to_string()]);
+            findings.add(token.path(workload).field(FIELD), &TOO_LONG, &[&lifetime, &most.to_string()]);
             Ok(())
         })
     }
@@ -110,7 +110,7 @@ impl Fix for ProjectedTokenLifetime {
             let lower = if most == PLUGIN_LIFETIME_SECONDS { DEFAULT_LIFETIME_SECONDS } else { most };
             if edit.lower(&token.steps(), FIELD, lower)? {
                 let lifetime = token.source.lifetime().to_string();
-                changes.add(token.place(workload).field(FIELD), &LOWERED, &[&lifetime, &lower.to_string()]);
+                changes.add(token.path(workload).field(FIELD), &LOWERED, &[&lifetime, &lower.to_string()]);
             }
             Ok(())
         })

@@ -9,8 +9,8 @@
 
 use super::{Ability, Check, Rule, tokens};
 use crate::admission::subject::SubjectKind;
+use crate::diagnostic::finding::{Findings, MessageTemplate};
 use crate::engine::context::{ReviewError, RuleContext};
-use crate::engine::finding::{Findings, Wording};
 use crate::object::pod::PLUGIN_VOLUME_PREFIX;
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Params, for_people};
@@ -21,19 +21,19 @@ pub static RULE: Rule = Rule {
     summary: for_people("a volume that is called like a token volume of Kubernetes or AWS is one"),
     subjects: &[SubjectKind::Pod],
     params: &[],
-    wordings: &[&NOT_THE_PLUGINS, &NOT_TAKEN, &NOT_THE_WEBHOOKS],
+    messages: &[&NOT_THE_PLUGINS, &NOT_TAKEN, &NOT_THE_WEBHOOKS],
     ability: Ability::Check { default: CheckAction::Reject },
 };
 
-static NOT_THE_PLUGINS: Wording = Wording {
+static NOT_THE_PLUGINS: MessageTemplate = MessageTemplate {
     name: "not-the-plugins",
     template: "makes the API server take the volume for its token volume and mount it into every container; rename it, or remove it if it was copied from a running Pod",
 };
-static NOT_TAKEN: Wording = Wording {
+static NOT_TAKEN: MessageTemplate = MessageTemplate {
     name: "not-taken",
     template: "is kept for the API server's token volume; rename it, or it is mounted into every container once automountServiceAccountToken is no longer false",
 };
-static NOT_THE_WEBHOOKS: Wording = Wording {
+static NOT_THE_WEBHOOKS: MessageTemplate = MessageTemplate {
     name: "not-the-webhooks",
     template: "is kept for a volume with one token for AWS and nothing else; rename the volume",
 };
@@ -61,17 +61,17 @@ impl Check for ReservedVolumeName {
             // Pod that ran.
             let is_taken = workload.spec.automount != Some(false) || volume.tokens().next().is_some();
             if name.starts_with(PLUGIN_VOLUME_PREFIX) && !is_taken {
-                findings.warn(workload.volume_place(index, volume).field("name"), &NOT_TAKEN, &[]);
+                findings.warn(workload.volume_path(index, volume).field("name"), &NOT_TAKEN, &[]);
                 continue;
             }
-            let wording = if name.starts_with(PLUGIN_VOLUME_PREFIX) && !tokens::is_plugins(context, workload, volume) {
+            let message = if name.starts_with(PLUGIN_VOLUME_PREFIX) && !tokens::is_plugins(context, workload, volume) {
                 &NOT_THE_PLUGINS
             } else if WEBHOOK_VOLUMES.contains(&name) && !is_for_another() {
                 &NOT_THE_WEBHOOKS
             } else {
                 continue;
             };
-            findings.add(workload.volume_place(index, volume).field("name"), wording, &[]);
+            findings.add(workload.volume_path(index, volume).field("name"), message, &[]);
         }
         Ok(())
     }

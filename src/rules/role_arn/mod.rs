@@ -15,14 +15,14 @@ pub use role_rules::{Holder, Refusal, RoleRules};
 
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
+use crate::diagnostic::field_path::FieldPath;
+use crate::diagnostic::finding::{Findings, MessageTemplate};
 use crate::engine::context::{ReviewError, RuleContext};
-use crate::engine::finding::{Findings, Wording};
 use crate::identity::key::{self, ECR_KEY, ROLE_ARN};
 use crate::identity::role_arn_error;
 use crate::identity::{AccountId, Partition};
 use crate::matching::account;
 use crate::matching::glob::Glob;
-use crate::object::place::Place;
 use crate::object::pod::DEFAULT_ACCOUNT;
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
@@ -34,7 +34,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("a ServiceAccount's AWS role is written correctly and allowed for it"),
     subjects: &[SubjectKind::ServiceAccount],
     params: &PARAMS,
-    wordings: &[
+    messages: &[
         &role_arn_error::EMPTY,
         &role_arn_error::LINE_BREAK,
         &role_arn_error::OUTER_BLANK,
@@ -171,23 +171,26 @@ const COMPOSE_PARTITION: Param = Param {
 };
 
 // What is wrong with the ARN itself has its words in `identity::mistake`.
-static PARTITION: Wording = Wording { name: "partition", template: "is in partition {}, must be in {} ({})" };
-static ACCOUNT: Wording = Wording { name: "account", template: "is of account {}, must be of {} ({})" };
-static ROLE: Wording = Wording { name: "role", template: "is none of the roles that are allowed: {} ({})" };
-static NAMESPACE: Wording =
-    Wording { name: "namespace", template: "is in namespace {}, which may use no role at all ({})" };
-static NAMESPACE_ROLES: Wording =
-    Wording { name: "namespace-roles", template: "is none of the roles that namespace {} may use: {} ({})" };
-static RESERVED: Wording = Wording {
+static PARTITION: MessageTemplate =
+    MessageTemplate { name: "partition", template: "is in partition {}, must be in {} ({})" };
+static ACCOUNT: MessageTemplate = MessageTemplate { name: "account", template: "is of account {}, must be of {} ({})" };
+static ROLE: MessageTemplate =
+    MessageTemplate { name: "role", template: "is none of the roles that are allowed: {} ({})" };
+static NAMESPACE: MessageTemplate =
+    MessageTemplate { name: "namespace", template: "is in namespace {}, which may use no role at all ({})" };
+static NAMESPACE_ROLES: MessageTemplate =
+    MessageTemplate { name: "namespace-roles", template: "is none of the roles that namespace {} may use: {} ({})" };
+static RESERVED: MessageTemplate = MessageTemplate {
     name: "reserved",
     template: "is below {}/, where AWS keeps roles for itself that no ServiceAccount can have ({})",
 };
 /// Also said by those who act on the annotation.
-pub static ON_DEFAULT: Wording = Wording {
+pub static ON_DEFAULT: MessageTemplate = MessageTemplate {
     name: "on-default",
     template: "is on the default account, so that every Pod that names no account has it; give it to an account of its own ({})",
 };
-static MISSING: Wording = Wording { name: "missing", template: "is missing; account {} must have a role" };
+static MISSING: MessageTemplate =
+    MessageTemplate { name: "missing", template: "is missing; account {} must have a role" };
 
 pub(super) struct RoleArnRule<'a> {
     rules: RoleRules<'a>,
@@ -220,7 +223,7 @@ impl Check for RoleArnRule<'_> {
             };
             for refusal in refusals {
                 let values: Vec<&str> = refusal.values.iter().map(String::as_str).collect();
-                findings.add(annotation(key), refusal.wording, &values);
+                findings.add(annotation(key), refusal.message, &values);
             }
             if holder.account == DEFAULT_ACCOUNT && !self.rules.allow_on_default && !value.is_empty() {
                 findings.add(annotation(key), &ON_DEFAULT, &[value]);
@@ -241,8 +244,8 @@ impl RoleArnRule<'_> {
     }
 }
 
-fn annotation(key: &str) -> Place {
-    Place::at("metadata.annotations").key(key)
+fn annotation(key: &str) -> FieldPath {
+    FieldPath::at("metadata.annotations").key(key)
 }
 
 fn partition_problem(text: &str) -> Option<String> {

@@ -4,11 +4,11 @@
 //! chooses is ever read as a pattern.
 
 use super::Holder;
+use crate::diagnostic::field_path::Escaped;
 use crate::identity::role_arn::fields;
 use crate::identity::role_path::{named, takes};
 use crate::identity::{AccountId, Partition, RoleArn, RoleArnError};
 use crate::matching::{cut, glob};
-use crate::object::place::Shown;
 use crate::object::view::Text;
 use crate::settings::reader::{unknown, validate_pattern};
 
@@ -141,7 +141,9 @@ fn check_segment(role: &str) -> Result<Option<&str>, String> {
                 placeholders += 1;
                 rest = after;
             }
-            Some(other) => return Err(format!("has {}, which patterns cannot have; {ALPHABET}", Shown(&named(other)))),
+            Some(other) => {
+                return Err(format!("has {}, which patterns cannot have; {ALPHABET}", Escaped(&named(other))));
+            }
         }
     };
     let segment = role.len() - behind.map_or(0, |behind| behind.len() + 1);

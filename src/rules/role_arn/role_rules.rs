@@ -10,7 +10,7 @@ use super::{
     ACCOUNT, ACCOUNTS, ALLOW_ON_DEFAULT, ANY_ROLE_PATH, COMPOSE, COMPOSE_ACCOUNT, COMPOSE_PARTITION, FORBID_RESERVED,
     NAMESPACE, NAMESPACE_ROLES, NAMESPACES, PARTITION, PARTITIONS, RESERVED, ROLE, ROLES,
 };
-use crate::engine::finding::{Wording, fill};
+use crate::diagnostic::finding::{MessageTemplate, fill};
 use crate::identity::role_arn_error::VALUE;
 use crate::identity::{AccountId, Partition, RoleArn};
 use crate::matching::word;
@@ -46,7 +46,7 @@ pub struct Holder<'s> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// The text.
-    pub wording: &'static Wording,
+    pub message: &'static MessageTemplate,
     /// Its values.
     pub values: Vec<String>,
 }
@@ -57,7 +57,7 @@ impl Refusal {
     #[must_use]
     #[inline(never)]
     pub fn without_value(&self, written: &str) -> String {
-        let template = self.wording.template;
+        let template = self.message.template;
         let is_told = |value: &str| value.len() > COUNT && word::any(&[value], written);
         let values: Vec<String> =
             self.values.iter().map(|value| if is_told(value) { "…".to_owned() } else { value.clone() }).collect();
@@ -73,7 +73,7 @@ const COUNT: usize = 3;
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fill(self.wording.template, &self.values, f)
+        fill(self.message.template, &self.values, f)
     }
 }
 
@@ -142,16 +142,16 @@ impl<'a> RoleRules<'a> {
             Ok(arn) => arn,
             Err(errors) => {
                 let refusal = |error: &crate::identity::RoleArnError| Refusal {
-                    wording: error.wording(),
+                    message: error.message(),
                     values: error.values(written),
                 };
                 return errors.iter().map(refusal).collect();
             }
         };
         let mut refusals = Vec::new();
-        let mut refuse = |wording, values: &[&str]| {
+        let mut refuse = |message, values: &[&str]| {
             let values = values.iter().chain(&[written]).map(|&value| value.to_owned()).collect();
-            refusals.push(Refusal { wording, values });
+            refusals.push(Refusal { message, values });
         };
         if !self.partitions.contains(&arn.partition) {
             let allowed: Vec<&str> = self.partitions.iter().map(|partition| partition.as_str()).collect();

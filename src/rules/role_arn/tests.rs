@@ -238,8 +238,8 @@ fn one_role_with_four_mistakes_gets_them_all() {
 
 #[test]
 fn the_rule_lists_every_mistake() {
-    for wording in role_arn_error::WORDINGS {
-        assert!(RULE.wordings.contains(wording), "{}", wording.name);
+    for message in role_arn_error::MESSAGES {
+        assert!(RULE.messages.contains(message), "{}", message.name);
     }
 }
 

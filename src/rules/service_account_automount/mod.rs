@@ -14,11 +14,11 @@
 use super::{Ability, Check, Fix, Rule};
 use crate::admission::request::Operation;
 use crate::admission::subject::SubjectKind;
+use crate::diagnostic::field_path::FieldPath;
+use crate::diagnostic::finding::{Changes, Findings, MaxSeverity, MessageTemplate};
 use crate::engine::context::{Edit, ReviewError, RuleContext};
-use crate::engine::finding::{Changes, Findings, MaxSeverity, Wording};
 use crate::matching::account;
 use crate::matching::glob::Glob;
-use crate::object::place::Place;
 use crate::object::pod::DEFAULT_ACCOUNT;
 use crate::object::service_account::ServiceAccount;
 use crate::settings::action::FixAction;
@@ -30,7 +30,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("an account's Pods get its token only when they ask for it"),
     subjects: &[SubjectKind::ServiceAccount],
     params: &PARAMS,
-    wordings: &[&TRUE_ON_DEFAULT, &TRUE, &UNSET_ON_DEFAULT, &UNSET, &NO_LONGER_FALSE, &FIXED],
+    messages: &[&TRUE_ON_DEFAULT, &TRUE, &UNSET_ON_DEFAULT, &UNSET, &NO_LONGER_FALSE, &FIXED],
     ability: Ability::Fix { default: FixAction::Mutate },
 };
 
@@ -65,27 +65,27 @@ static PARAMS: [Param; 4] = [
     },
 ];
 
-static TRUE_ON_DEFAULT: Wording = Wording {
+static TRUE_ON_DEFAULT: MessageTemplate = MessageTemplate {
     name: "true-on-default",
     template: "is true on the default account; set it to false and let Pods that need a token use an account of their own",
 };
-static TRUE: Wording = Wording {
+static TRUE: MessageTemplate = MessageTemplate {
     name: "true",
     template: "is true, so Pods of account {} get a token unasked; set it to false, and to true in the Pods that call the Kubernetes API",
 };
-static UNSET_ON_DEFAULT: Wording = Wording {
+static UNSET_ON_DEFAULT: MessageTemplate = MessageTemplate {
     name: "unset-on-default",
     template: "is not set on the default account, so its Pods get a token unasked; set it to false and let Pods that need a token use an account of their own",
 };
-static UNSET: Wording = Wording {
+static UNSET: MessageTemplate = MessageTemplate {
     name: "unset",
     template: "is not set, so Pods of account {} get a token unasked; set it to false, and to true in the Pods that call the Kubernetes API",
 };
-static NO_LONGER_FALSE: Wording = Wording {
+static NO_LONGER_FALSE: MessageTemplate = MessageTemplate {
     name: "no-longer-false",
     template: "was false on the default account and is no longer set, so its Pods get a token again; set it to false",
 };
-static FIXED: Wording = Wording { name: "fixed", template: "set to false" };
+static FIXED: MessageTemplate = MessageTemplate { name: "fixed", template: "set to false" };
 
 const FIELD: &str = "automountServiceAccountToken";
 
@@ -108,11 +108,11 @@ enum Cell {
     /// Nothing.
     Fine,
     /// It says `true`, and a fix never overrides what a user wrote.
-    True(&'static Wording, MaxSeverity),
+    True(&'static MessageTemplate, MaxSeverity),
     /// Nothing is set, and `false` can be.
-    Fixable(&'static Wording, MaxSeverity),
+    Fixable(&'static MessageTemplate, MaxSeverity),
     /// Nothing is set, and setting it could break Pods that run.
-    Unset(&'static Wording),
+    Unset(&'static MessageTemplate),
 }
 
 impl<'a> ServiceAccountAutomount<'a> {
@@ -137,17 +137,17 @@ impl<'a> ServiceAccountAutomount<'a> {
         if !is_default && !self.every_account {
             return Ok(Cell::Fine);
         }
-        let wording = if is_default { &UNSET_ON_DEFAULT } else { &UNSET };
+        let message = if is_default { &UNSET_ON_DEFAULT } else { &UNSET };
         if context.request.operation() == Operation::Create {
             // A rejection would leave a namespace without its account. The audit
             // names no user: its rejection is a line in a report.
             let makes_default = is_default && !context.request.user().name().is_empty();
-            return Ok(Cell::Fixable(wording, if makes_default { MaxSeverity::Notice } else { MaxSeverity::Action }));
+            return Ok(Cell::Fixable(message, if makes_default { MaxSeverity::Notice } else { MaxSeverity::Action }));
         }
         if is_default && context.old_service_account()?.is_some_and(|old| old.automount == Some(false)) {
             return Ok(Cell::Fixable(&NO_LONGER_FALSE, MaxSeverity::Action));
         }
-        Ok(if self.fix_on_update { Cell::Fixable(wording, MaxSeverity::Action) } else { Cell::Unset(wording) })
+        Ok(if self.fix_on_update { Cell::Fixable(message, MaxSeverity::Action) } else { Cell::Unset(message) })
     }
 
     fn explicit_true(&self, context: &RuleContext<'_>, is_default: bool) -> Cell {
@@ -166,12 +166,12 @@ impl<'a> ServiceAccountAutomount<'a> {
 impl Check for ServiceAccountAutomount<'_> {
     fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(account) = context.service_account() else { return Ok(()) };
-        let (wording, severity) = match self.cell(context, account)? {
+        let (message, severity) = match self.cell(context, account)? {
             Cell::Fine => return Ok(()),
-            Cell::True(wording, severity) | Cell::Fixable(wording, severity) => (wording, severity),
-            Cell::Unset(wording) => (wording, MaxSeverity::Warning),
+            Cell::True(message, severity) | Cell::Fixable(message, severity) => (message, severity),
+            Cell::Unset(message) => (message, MaxSeverity::Warning),
         };
-        findings.note(Place::at(FIELD), wording, &[context.known_name()], severity);
+        findings.note(FieldPath::at(FIELD), message, &[context.known_name()], severity);
         Ok(())
     }
 }
@@ -186,7 +186,7 @@ impl Fix for ServiceAccountAutomount<'_> {
         let Some(account) = context.service_account() else { return Ok(()) };
         if let Cell::Fixable(..) = self.cell(context, account)? {
             edit.set(&[], FIELD, "false")?;
-            changes.add(Place::at(FIELD), &FIXED, &[]);
+            changes.add(FieldPath::at(FIELD), &FIXED, &[]);
         }
         Ok(())
     }

@@ -12,8 +12,8 @@ use super::cloud::{Cloud, Declared, Identities};
 use super::tokens::object_path;
 use super::{Ability, Check, Rule, java_options};
 use crate::admission::subject::SubjectKind;
+use crate::diagnostic::finding::{Findings, MessageTemplate};
 use crate::engine::context::{Judged, ReviewError, RuleContext, Workload};
-use crate::engine::finding::{Findings, Wording};
 use crate::matching::glob::{self, Glob};
 use crate::matching::names::Names;
 use crate::object::env::{Env, Marks};
@@ -28,7 +28,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("no container has static keys of a cloud in its environment"),
     subjects: &[SubjectKind::Pod, SubjectKind::EphemeralContainer],
     params: &PARAMS,
-    wordings: &[&STATIC, &WINS, &KEY_ID, &JAVA, &LISTED, &PREFIX],
+    messages: &[&STATIC, &WINS, &KEY_ID, &JAVA, &LISTED, &PREFIX],
     ability: Ability::Check { default: CheckAction::Warn },
 };
 
@@ -49,27 +49,27 @@ static PARAMS: [Param; 2] = [
     },
 ];
 
-static STATIC: Wording = Wording {
+static STATIC: MessageTemplate = MessageTemplate {
     name: "static",
     template: "is a static {} credential; let a ServiceAccount with {} bring short-lived ones instead",
 };
-static WINS: Wording = Wording {
+static WINS: MessageTemplate = MessageTemplate {
     name: "wins",
     template: "is a static {} credential and wins over the {} that ServiceAccount {} has; remove it",
 };
-static KEY_ID: Wording = Wording {
+static KEY_ID: MessageTemplate = MessageTemplate {
     name: "key-id",
     template: "holds the id of an AWS access key; let a ServiceAccount with {} bring short-lived credentials instead",
 };
-static JAVA: Wording = Wording {
+static JAVA: MessageTemplate = MessageTemplate {
     name: "java",
     template: "sets aws.{}, a static AWS credential that Java's SDK takes before any other; let a ServiceAccount with {} bring short-lived ones instead",
 };
-static LISTED: Wording = Wording {
+static LISTED: MessageTemplate = MessageTemplate {
     name: "listed",
     template: "is listed as a static credential; let the Pod use an identity of its ServiceAccount instead",
 };
-static PREFIX: Wording = Wording {
+static PREFIX: MessageTemplate = MessageTemplate {
     name: "prefix",
     template: "makes variables that begin with {} of all that is in Secret {}, which may be static credentials; name those that are needed in env",
 };
@@ -122,12 +122,12 @@ impl<'a> StaticCredentials<'a> {
         checked: Judged<'_>,
         findings: &mut Findings,
     ) -> Result<(), ReviewError> {
-        let variables = checked.container.read_env(&|| object_path(&checked.place(pod)))?;
+        let variables = checked.container.read_env(&|| object_path(&checked.path(pod)))?;
         let written = if self.allow_references { written(&variables) } else { Names::default() };
         for (position, variable) in variables.iter().enumerate() {
             let name = variable.name.as_deref().unwrap_or_default();
-            let place = || checked.place(pod).field("env").entry(Some(name), position);
-            let value = variable.literal(&|| object_path(&place()))?;
+            let path = || checked.path(pod).field("env").entry(Some(name), position);
+            let value = variable.literal(&|| object_path(&path()))?;
             if value.is_empty() && variable.value_from.text().is_none() {
                 continue;
             }
@@ -137,14 +137,14 @@ impl<'a> StaticCredentials<'a> {
             if let Some((_, cloud)) = known.filter(|_| !passes()) {
                 let key = cloud.key(context.common);
                 if has_identity(identities, *cloud)? {
-                    findings.add(place(), &WINS, &[cloud.name(), &key, pod.spec.account(), source]);
+                    findings.add(path(), &WINS, &[cloud.name(), &key, pod.spec.account(), source]);
                 } else {
-                    findings.add(place(), &STATIC, &[cloud.name(), &key, source]);
+                    findings.add(path(), &STATIC, &[cloud.name(), &key, source]);
                 }
             } else if known.is_none() && glob::any(&self.extra, name) && !passes() {
-                findings.add(place(), &LISTED, &[source]);
+                findings.add(path(), &LISTED, &[source]);
             } else if is_access_key_id(value.trim_ascii()) {
-                findings.add(place(), &KEY_ID, &[&Cloud::Aws.key(context.common), source]);
+                findings.add(path(), &KEY_ID, &[&Cloud::Aws.key(context.common), source]);
             }
         }
         Ok(())
@@ -158,12 +158,12 @@ impl<'a> StaticCredentials<'a> {
         checked: Judged<'_>,
         findings: &mut Findings,
     ) -> Result<(), ReviewError> {
-        let variables = checked.container.read_env(&|| object_path(&checked.place(pod)))?;
+        let variables = checked.container.read_env(&|| object_path(&checked.path(pod)))?;
         let written = if self.allow_references { written(&variables) } else { Names::default() };
-        java_options::each_property(pod, checked, &JAVA_PROPERTIES, &mut |place, property| {
+        java_options::each_property(pod, checked, &JAVA_PROPERTIES, &mut |path, property| {
             let is_reference = property.variable().is_some_and(|variable| !written.has(variable));
             if !(self.allow_references && is_reference) {
-                findings.add(place, &JAVA, &[property.name, &Cloud::Aws.key(context.common), property.value]);
+                findings.add(path, &JAVA, &[property.name, &Cloud::Aws.key(context.common), property.value]);
             }
             Ok(())
         })
@@ -172,14 +172,14 @@ impl<'a> StaticCredentials<'a> {
     /// The keys of a Secret are not seen here. With a prefix that only names of
     /// credentials begin with, it can be told what they are for.
     fn check_env_from(pod: &Workload<'_>, checked: Judged<'_>, findings: &mut Findings) -> Result<(), ReadError> {
-        let objects = checked.container.read_env_from(&|| object_path(&checked.place(pod)))?;
+        let objects = checked.container.read_env_from(&|| object_path(&checked.path(pod)))?;
         for (position, object) in objects.iter().enumerate() {
             let prefix = object.prefix.as_deref().unwrap_or_default();
             let secret = object.secret.as_ref().and_then(|secret| secret.name.as_deref());
             let (Some(secret), false) = (secret, prefix.is_empty()) else { continue };
             if NAMES.iter().any(|(name, _)| name.starts_with(prefix)) {
-                let place = checked.place(pod).field("envFrom").entry(Some(secret), position).field("prefix");
-                findings.warn(place, &PREFIX, &[prefix, secret]);
+                let path = checked.path(pod).field("envFrom").entry(Some(secret), position).field("prefix");
+                findings.warn(path, &PREFIX, &[prefix, secret]);
             }
         }
         Ok(())

@@ -337,12 +337,12 @@ fn java_options(field: &str, options: &Value, params: &Value) -> Value {
 #[case::of_a_script("env", json!([{"name": "CATALINA_OPTS", "value": "-Daws.secretKey=s3cret-value"}]), "env[CATALINA_OPTS]", "secretKey")]
 #[case::argument("args", json!(["-jar", "-Daws.secretKey=s3cret-value"]), "args[1]", "secretKey")]
 #[case::command("command", json!(["sh", "-c", "exec java \"-Daws.secretKey=s3cret-value\" -jar a.jar"]), "command[2]", "secretKey")]
-fn properties_of_java(#[case] field: &str, #[case] options: Value, #[case] place: &str, #[case] property: &str) {
+fn properties_of_java(#[case] field: &str, #[case] options: Value, #[case] path: &str, #[case] property: &str) {
     let answer = java_options(field, &options, &json!("reject"));
     assert_eq!(
         said(&answer, ID),
         [format!(
-            "spec.containers[web].{place}: sets aws.{property}, a static AWS credential that Java's SDK takes before any other; let a ServiceAccount with eks.amazonaws.com/role-arn bring short-lived ones instead"
+            "spec.containers[web].{path}: sets aws.{property}, a static AWS credential that Java's SDK takes before any other; let a ServiceAccount with eks.amazonaws.com/role-arn bring short-lived ones instead"
         )]
     );
     assert!(!answer.to_string().contains("s3cret"), "{answer}");

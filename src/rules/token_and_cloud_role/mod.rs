@@ -9,8 +9,8 @@ use super::cloud::{self, Cloud, Declared};
 use super::tokens::{self, ApiToken, object_path};
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
+use crate::diagnostic::finding::{Findings, MessageTemplate};
 use crate::engine::context::{ReviewError, RuleContext, Workload};
-use crate::engine::finding::{Findings, Wording};
 use crate::object::env::Marks;
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Params, for_people};
@@ -21,15 +21,15 @@ pub static RULE: Rule = Rule {
     summary: for_people("a Pod with a cloud role holds no API token"),
     subjects: &[SubjectKind::Pod],
     params: &[],
-    wordings: &[&HOLDS, &WOULD_HOLD],
+    messages: &[&HOLDS, &WOULD_HOLD],
     ability: Ability::Check { default: CheckAction::Off },
 };
 
-static HOLDS: Wording = Wording {
+static HOLDS: MessageTemplate = MessageTemplate {
     name: "holds",
     template: "holds an API token beside the cloud role of the Pod ({}); set automountServiceAccountToken: false, or split the Pod",
 };
-static WOULD_HOLD: Wording = Wording {
+static WOULD_HOLD: MessageTemplate = MessageTemplate {
     name: "would-hold",
     template: "is not false, so Pods get an API token beside their cloud role ({}); set it to false, or split the Pod",
 };
@@ -57,9 +57,9 @@ impl Check for TokenAndCloudRole {
             },
         };
         match token {
-            ApiToken::In(index, volume) => findings.add(workload.volume_place(index, volume), &HOLDS, &[&role]),
+            ApiToken::In(index, volume) => findings.add(workload.volume_path(index, volume), &HOLDS, &[&role]),
             ApiToken::ToCome => {
-                findings.add(workload.spec_place().field("automountServiceAccountToken"), &WOULD_HOLD, &[&role]);
+                findings.add(workload.spec_path().field("automountServiceAccountToken"), &WOULD_HOLD, &[&role]);
             }
         }
         Ok(())
@@ -73,7 +73,7 @@ fn role_in_env(context: &RuleContext<'_>, workload: &Workload<'_>) -> Result<Opt
         if role.is_some() || !container.env.may_hold(Marks::AWS.and(Marks::AZURE)) {
             return Ok(());
         }
-        let variables = container.read_env(&|| object_path(&checked.place(workload)))?;
+        let variables = container.read_env(&|| object_path(&checked.path(workload)))?;
         let mut names = variables.iter().filter_map(|variable| variable.name.as_deref());
         if let Some(name) = names.find(|name| VARIABLES.contains(name)) {
             role = Some([name, " of container ", container.name.as_deref().unwrap_or_default()].concat());

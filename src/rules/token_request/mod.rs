@@ -11,11 +11,11 @@
 use super::{Ability, Check, Fix, Rule};
 use crate::admission::request::User;
 use crate::admission::subject::SubjectKind;
+use crate::diagnostic::field_path::FieldPath;
+use crate::diagnostic::finding::{Changes, Findings, MessageTemplate};
 use crate::engine::context::{Edit, ReviewError, RuleContext};
-use crate::engine::finding::{Changes, Findings, Wording};
 use crate::matching::glob::{self, Glob};
 use crate::object::edit::Step;
-use crate::object::place::Place;
 use crate::object::token_request::TokenRequestSpec;
 use crate::settings::Common;
 use crate::settings::action::FixAction;
@@ -28,7 +28,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("a token that someone asks for is short-lived, for an allowed audience, and bound"),
     subjects: &[SubjectKind::TokenRequest],
     params: &PARAMS,
-    wordings: &[&TOO_LONG, &ONE_YEAR, &AUDIENCE, &API_AUDIENCE, &UNBOUND, &NODE, &FIXED],
+    messages: &[&TOO_LONG, &ONE_YEAR, &AUDIENCE, &API_AUDIENCE, &UNBOUND, &NODE, &FIXED],
     ability: Ability::Fix { default: FixAction::Mutate },
 };
 
@@ -55,25 +55,29 @@ static PARAMS: [Param; 3] = [
     },
 ];
 
-static TOO_LONG: Wording =
-    Wording { name: "too-long", template: "is {}, the most is {}; ask again before the token expires" };
-static ONE_YEAR: Wording = Wording {
+static TOO_LONG: MessageTemplate =
+    MessageTemplate { name: "too-long", template: "is {}, the most is {}; ask again before the token expires" };
+static ONE_YEAR: MessageTemplate = MessageTemplate {
     name: "one-year",
     template: "is 3607, for which the API server may sign a token of one year; ask for 3600",
 };
-static AUDIENCE: Wording = Wording {
+static AUDIENCE: MessageTemplate = MessageTemplate {
     name: "audience",
     template: "audience {} is not allowed; ask for one that is, or have account {} exempted",
 };
-static API_AUDIENCE: Wording = Wording {
+static API_AUDIENCE: MessageTemplate = MessageTemplate {
     name: "api-audience",
     template: "asks for the Kubernetes API, which is not allowed; name an audience that is, or have account {} exempted",
 };
-static UNBOUND: Wording =
-    Wording { name: "unbound", template: "is not set; bind the token to the Pod or Secret that it is to end with" };
-static NODE: Wording =
-    Wording { name: "node", template: "is Node, which only nodes may ask for; bind the token to a Pod or Secret" };
-static FIXED: Wording = Wording { name: "fixed", template: "lowered from {} to {}" };
+static UNBOUND: MessageTemplate = MessageTemplate {
+    name: "unbound",
+    template: "is not set; bind the token to the Pod or Secret that it is to end with",
+};
+static NODE: MessageTemplate = MessageTemplate {
+    name: "node",
+    template: "is Node, which only nodes may ask for; bind the token to a Pod or Secret",
+};
+static FIXED: MessageTemplate = MessageTemplate { name: "fixed", template: "lowered from {} to {}" };
 
 /// What the API server fills in where nothing is said.
 const DEFAULT_SECONDS: i64 = 3600;
@@ -119,7 +123,7 @@ impl<'a> TokenRequest<'a> {
     /// sees them filled in.
     fn check_audiences(&self, context: &RuleContext<'_>, spec: &TokenRequestSpec<'_>, findings: &mut Findings) {
         let account = context.request.name();
-        let place = || Place::at("spec").field("audiences");
+        let path = || FieldPath::at("spec").field("audiences");
         let mut asks_for_api = spec.audiences.is_empty();
         for audience in &spec.audiences {
             if glob::any(&self.allowed_audiences, audience) {
@@ -128,11 +132,11 @@ impl<'a> TokenRequest<'a> {
             if context.common.is_api_audience(audience) {
                 asks_for_api = true;
             } else {
-                findings.add(place(), &AUDIENCE, &[audience, account]);
+                findings.add(path(), &AUDIENCE, &[audience, account]);
             }
         }
         if asks_for_api && !self.allows_api(context.common) {
-            findings.add(place(), &API_AUDIENCE, &[account]);
+            findings.add(path(), &API_AUDIENCE, &[account]);
         }
     }
 
@@ -152,11 +156,11 @@ impl Check for TokenRequest<'_> {
         let spec = request.spec.as_ref().unwrap_or(&unsaid);
         let seconds = seconds(spec);
         if self.lower(seconds).is_some() {
-            let place = Place::at("spec").field(SECONDS);
+            let path = FieldPath::at("spec").field(SECONDS);
             if seconds > self.max_seconds {
-                findings.add(place, &TOO_LONG, &[&seconds.to_string(), &self.max_seconds.to_string()]);
+                findings.add(path, &TOO_LONG, &[&seconds.to_string(), &self.max_seconds.to_string()]);
             } else {
-                findings.add(place, &ONE_YEAR, &[]);
+                findings.add(path, &ONE_YEAR, &[]);
             }
         }
         if !self.allowed_audiences.is_empty() {
@@ -165,9 +169,9 @@ impl Check for TokenRequest<'_> {
         let kind = spec.bound_object.as_ref().and_then(|bound| bound.kind.as_deref()).unwrap_or_default();
         match kind {
             "" if self.require_bound_object => {
-                findings.add(Place::at("spec").field("boundObjectRef"), &UNBOUND, &[]);
+                findings.add(FieldPath::at("spec").field("boundObjectRef"), &UNBOUND, &[]);
             }
-            "Node" => findings.add(Place::at("spec").field("boundObjectRef").field("kind"), &NODE, &[]),
+            "Node" => findings.add(FieldPath::at("spec").field("boundObjectRef").field("kind"), &NODE, &[]),
             _ => {}
         }
         Ok(())
@@ -186,7 +190,7 @@ impl Fix for TokenRequest<'_> {
         let Some(lower) = self.lower(seconds) else { return Ok(()) };
         let lower = lower.to_string();
         edit.set(&[Step::Key("spec")], SECONDS, &lower)?;
-        changes.add(Place::at("spec").field(SECONDS), &FIXED, &[&seconds.to_string(), &lower]);
+        changes.add(FieldPath::at("spec").field(SECONDS), &FIXED, &[&seconds.to_string(), &lower]);
         Ok(())
     }
 }

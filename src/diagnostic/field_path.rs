@@ -7,9 +7,9 @@ use std::fmt::{self, Write};
 /// are named, not numbered: other webhooks insert entries, and both phases have
 /// to say the same.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place(String);
+pub struct FieldPath(String);
 
-impl Place {
+impl FieldPath {
     /// The object itself.
     #[must_use]
     pub const fn root() -> Self {
@@ -36,9 +36,9 @@ impl Place {
     #[must_use]
     #[inline(never)]
     pub fn key(&self, key: &str) -> Self {
-        let mut path = String::with_capacity(self.0.len() + Shown(key).length() + 4);
+        let mut path = String::with_capacity(self.0.len() + Escaped(key).length() + 4);
         // Writing to a string cannot fail.
-        let _ = write!(path, "{}[\"{}\"]", self.0, Shown(key));
+        let _ = write!(path, "{}[\"{}\"]", self.0, Escaped(key));
         Self(path)
     }
 
@@ -59,7 +59,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for FieldPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -72,9 +72,9 @@ const SHOWN: usize = 120;
 /// out (they could forge lines or reorder what a reader sees), cut at 120
 /// characters.
 #[derive(Debug, Clone, Copy)]
-pub struct Shown<'a>(pub &'a str);
+pub struct Escaped<'a>(pub &'a str);
 
-impl Shown<'_> {
+impl Escaped<'_> {
     /// How many bytes it takes, if no character takes more than one.
     #[must_use]
     pub fn length(self) -> usize {
@@ -83,7 +83,7 @@ impl Shown<'_> {
     }
 }
 
-impl fmt::Display for Shown<'_> {
+impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         show(self.0, SHOWN, f)
     }
@@ -135,21 +135,21 @@ mod tests {
 
     #[test]
     fn paths_read_as_a_user_writes_them() {
-        let pod = Place::root().field("spec").field("containers").entry(Some("web"), 0);
+        let pod = FieldPath::root().field("spec").field("containers").entry(Some("web"), 0);
         assert_eq!(pod.field("env").entry(None, 3).as_str(), "spec.containers[web].env[3]");
         assert_eq!(pod.field("env").entry(Some(""), 3).as_str(), "spec.containers[web].env[3]");
         assert_eq!(
-            Place::root().field("metadata").field("annotations").key("eks.amazonaws.com/role-arn").as_str(),
+            FieldPath::root().field("metadata").field("annotations").key("eks.amazonaws.com/role-arn").as_str(),
             r#"metadata.annotations["eks.amazonaws.com/role-arn"]"#
         );
-        assert_eq!(Place::at("spec.template").field("spec").as_str(), "spec.template.spec");
+        assert_eq!(FieldPath::at("spec.template").field("spec").as_str(), "spec.template.spec");
     }
 
     #[test]
     fn user_text_cannot_forge_lines() {
-        assert_eq!(Shown("a\n- rule: fine\u{202e}x").to_string(), "a\\u{a}- rule: fine\\u{202e}x");
-        assert_eq!(Shown(&"x".repeat(121)).to_string(), format!("{}…", "x".repeat(120)));
-        assert_eq!(Shown(&"é".repeat(120)).to_string(), "é".repeat(120));
-        assert_eq!([0, 120, 121].map(|length| Shown(&"x".repeat(length)).length()), [0, 120, 123]);
+        assert_eq!(Escaped("a\n- rule: fine\u{202e}x").to_string(), "a\\u{a}- rule: fine\\u{202e}x");
+        assert_eq!(Escaped(&"x".repeat(121)).to_string(), format!("{}…", "x".repeat(120)));
+        assert_eq!(Escaped(&"é".repeat(120)).to_string(), "é".repeat(120));
+        assert_eq!([0, 120, 121].map(|length| Escaped(&"x".repeat(length)).length()), [0, 120, 123]);
     }
 }

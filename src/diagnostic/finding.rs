@@ -4,13 +4,13 @@
 
 use std::fmt;
 
+use crate::diagnostic::field_path::{Escaped, FieldPath};
 use crate::matching::cut;
-use crate::object::place::{Place, Shown};
 
 /// A text that a rule can give. Named, so that tests can tell which texts no
 /// case has ever produced.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Wording {
+pub struct MessageTemplate {
     /// Unique within the rule.
     pub name: &'static str,
     /// Lower case, no error at the end; each `{}` takes one value.
@@ -26,7 +26,7 @@ pub fn fill(template: &str, values: &[String], f: &mut impl fmt::Write) -> fmt::
     while let Some((before, behind)) = cut::once(rest, b'{') {
         f.write_str(before)?;
         if let Some(value) = values.next() {
-            write!(f, "{}", Shown(value))?;
+            write!(f, "{}", Escaped(value))?;
         }
         rest = behind.strip_prefix('}').unwrap_or(behind);
     }
@@ -61,24 +61,24 @@ impl MaxSeverity {
 
 /// A text at a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Remark {
+pub struct Diagnostic {
     /// The rule's id.
     pub rule: &'static str,
     /// Where in the object.
-    pub place: Place,
-    wording: &'static Wording,
+    pub path: FieldPath,
+    message: &'static MessageTemplate,
     values: Vec<String>,
 }
 
-impl Remark {
+impl Diagnostic {
     /// Rule, place and text. There may be thousands, and what a line leaves behind
     /// while it grows is never given back.
     #[must_use]
     pub fn line(&self) -> String {
-        let values: usize = self.values.iter().map(|value| Shown(value).length()).sum();
-        let length = self.rule.len() + self.place.as_str().len() + self.wording.template.len() + values;
+        let values: usize = self.values.iter().map(|value| Escaped(value).length()).sum();
+        let length = self.rule.len() + self.path.as_str().len() + self.message.template.len() + values;
         let mut line = String::with_capacity(length + 4);
-        for part in [self.rule, ": ", self.place.as_str(), ": "] {
+        for part in [self.rule, ": ", self.path.as_str(), ": "] {
             line.push_str(part);
         }
         // Writing to a string cannot fail.
@@ -88,7 +88,7 @@ impl Remark {
 
     /// The text without rule and place.
     fn write_text(&self, f: &mut impl fmt::Write) -> fmt::Result {
-        fill(self.wording.template, &self.values, f)
+        fill(self.message.template, &self.values, f)
     }
 
     /// The text without rule and place.
@@ -104,7 +104,7 @@ impl Remark {
     /// same: the rule, the place and the offending value. Never shown.
     #[must_use]
     pub fn identity(&self) -> String {
-        let mut identity = [self.rule, "\0", self.place.as_str(), "\0", self.wording.name].concat();
+        let mut identity = [self.rule, "\0", self.path.as_str(), "\0", self.message.name].concat();
         for value in &self.values {
             identity.push('\0');
             identity.push_str(value);
@@ -117,7 +117,7 @@ impl Remark {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// What.
-    pub remark: Remark,
+    pub diagnostic: Diagnostic,
     /// How far it can go.
     pub severity: MaxSeverity,
 }
@@ -137,22 +137,23 @@ impl Findings {
     }
 
     /// Notes a finding that the rule's action applies to. A value beyond those
-    /// that the wording takes is never shown, and only tells findings apart.
+    /// that the template takes is never shown, and only tells findings apart.
     #[inline(never)]
-    pub fn add(&mut self, place: Place, wording: &'static Wording, values: &[&str]) {
-        self.note(place, wording, values, MaxSeverity::Action);
+    pub fn add(&mut self, path: FieldPath, message: &'static MessageTemplate, values: &[&str]) {
+        self.note(path, message, values, MaxSeverity::Action);
     }
 
     /// Notes a finding that is a warning at the most.
     #[inline(never)]
-    pub fn warn(&mut self, place: Place, wording: &'static Wording, values: &[&str]) {
-        self.note(place, wording, values, MaxSeverity::Warning);
+    pub fn warn(&mut self, path: FieldPath, message: &'static MessageTemplate, values: &[&str]) {
+        self.note(path, message, values, MaxSeverity::Warning);
     }
 
     /// Notes a finding that goes as far as its rule has worked out.
-    pub fn note(&mut self, place: Place, wording: &'static Wording, values: &[&str], severity: MaxSeverity) {
-        let remark = Remark { rule: self.rule, place, wording, values: values.iter().map(|&v| v.to_owned()).collect() };
-        self.list.push(Finding { remark, severity });
+    pub fn note(&mut self, path: FieldPath, message: &'static MessageTemplate, values: &[&str], severity: MaxSeverity) {
+        let diagnostic =
+            Diagnostic { rule: self.rule, path, message, values: values.iter().map(|&v| v.to_owned()).collect() };
+        self.list.push(Finding { diagnostic, severity });
     }
 
     /// The findings.
@@ -166,7 +167,7 @@ impl Findings {
 #[derive(Debug)]
 pub struct Changes {
     rule: &'static str,
-    list: Vec<Remark>,
+    list: Vec<Diagnostic>,
 }
 
 impl Changes {
@@ -178,14 +179,14 @@ impl Changes {
 
     /// Notes a change.
     #[inline(never)]
-    pub fn add(&mut self, place: Place, wording: &'static Wording, values: &[&str]) {
+    pub fn add(&mut self, path: FieldPath, message: &'static MessageTemplate, values: &[&str]) {
         let values = values.iter().map(|&v| v.to_owned()).collect();
-        self.list.push(Remark { rule: self.rule, place, wording, values });
+        self.list.push(Diagnostic { rule: self.rule, path, message, values });
     }
 
     /// The changes.
     #[must_use]
-    pub fn into_vec(self) -> Vec<Remark> {
+    pub fn into_vec(self) -> Vec<Diagnostic> {
         self.list
     }
 }
@@ -194,26 +195,26 @@ impl Changes {
 mod tests {
     use super::*;
 
-    static WORDING: Wording = Wording { name: "x", template: "is {}, must be {}" };
+    static WORDING: MessageTemplate = MessageTemplate { name: "x", template: "is {}, must be {}" };
 
     #[test]
-    fn a_remark_reads_as_rule_place_text() {
+    fn a_diagnostic_reads_rule_path_text() {
         let mut findings = Findings::new("some-rule");
-        findings.add(Place::at("spec"), &WORDING, &["a\nb", "c {}"]);
+        findings.add(FieldPath::at("spec"), &WORDING, &["a\nb", "c {}"]);
         let finding = findings.into_vec().remove(0);
-        assert_eq!(finding.remark.line(), "some-rule: spec: is a\\u{a}b, must be c {}");
-        assert_eq!(finding.remark.text(), "is a\\u{a}b, must be c {}");
+        assert_eq!(finding.diagnostic.line(), "some-rule: spec: is a\\u{a}b, must be c {}");
+        assert_eq!(finding.diagnostic.text(), "is a\\u{a}b, must be c {}");
     }
 
     #[test]
-    fn a_value_beyond_the_wording_is_not_shown_and_tells_remarks_apart() {
+    fn a_value_beyond_the_template_is_hidden() {
         let mut findings = Findings::new("some-rule");
         for hidden in ["s3cret", "s3cret", "other"] {
-            findings.add(Place::at("spec"), &WORDING, &["a", "b", hidden]);
+            findings.add(FieldPath::at("spec"), &WORDING, &["a", "b", hidden]);
         }
         let findings = findings.into_vec();
-        let identities: Vec<String> = findings.iter().map(|finding| finding.remark.identity()).collect();
-        assert!(findings.iter().all(|finding| finding.remark.line() == "some-rule: spec: is a, must be b"));
+        let identities: Vec<String> = findings.iter().map(|finding| finding.diagnostic.identity()).collect();
+        assert!(findings.iter().all(|finding| finding.diagnostic.line() == "some-rule: spec: is a, must be b"));
         assert_eq!(identities[0], identities[1]);
         assert_ne!(identities[1], identities[2]);
     }
