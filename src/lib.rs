@@ -10,6 +10,7 @@ pub mod admission;
 pub mod cluster;
 pub mod diagnostic;
 pub mod engine;
+pub mod fast;
 pub mod guest;
 pub mod identity;
 pub mod matching;

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use crate::diagnostic::field_path::{Escaped, FieldPath};
-use crate::matching::cut;
+use crate::fast::cut;
 
 /// A text that a rule can give. Named, so that tests can tell which texts no
 /// case has ever produced.

@@ -20,7 +20,7 @@ use crate::admission::subject::Subject;
 use crate::admission::verdict::{Code, Outcome, Verdict};
 use crate::cluster::Cluster;
 use crate::diagnostic::finding::{Changes, Diagnostic, Finding, Findings, MaxSeverity};
-use crate::matching::names::Names;
+use crate::fast::names::Names;
 use crate::object::edit::Node;
 use crate::object::json::Cursor;
 use crate::object::meta::{Head, MIRROR_POD, Meta};

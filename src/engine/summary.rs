@@ -5,7 +5,7 @@
 use crate::admission::response::POLICY;
 use crate::admission::verdict::{Code, Rejection};
 use crate::diagnostic::finding::Diagnostic;
-use crate::matching::names::Names;
+use crate::fast::names::Names;
 
 /// The most findings that a message lists.
 const LISTED: usize = 20;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::role_arn_error::RoleArnError;
-use crate::matching::cut;
+use crate::fast::cut;
 
 /// The name of a role with its path, if it has one: what follows `role/` in an
 /// ARN, e.g. `team-a/s3-upload-role`.

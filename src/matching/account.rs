@@ -2,8 +2,8 @@
 //! Patterns for ServiceAccounts: `namespace/name`, each half a glob over its
 //! own half, so that no `*` reaches across the slash.
 
-use super::cut;
 use super::glob::{self, Glob};
+use crate::fast::cut;
 use crate::settings::reader::validate_pattern;
 
 /// Whether one of the patterns covers the account. An account without a

@@ -7,7 +7,7 @@ use std::cell::OnceCell;
 use super::json::{Cursor, Read};
 use super::pod::{Container, SecretName};
 use super::view::{Raw, ReadError, Text, View, view};
-use crate::matching::word;
+use crate::fast::word;
 
 /// The environment of a container, a list of [`Env`], as text.
 ///

@@ -4,7 +4,7 @@
 //! <https://github.com/kubernetes/kubernetes/blob/master/pkg/serviceaccount/legacy.go>
 
 use super::view::{self, Text, view};
-use crate::matching::cut;
+use crate::fast::cut;
 
 /// The issuer of every legacy token, whatever the cluster's own issuer is.
 const ISSUER: &str = "kubernetes/serviceaccount";

@@ -4,7 +4,7 @@
 use super::env::{Arguments, Environment};
 use super::meta::Meta;
 use super::view::{Raw, Text, view};
-use crate::matching::names::Names;
+use crate::fast::names::Names;
 
 /// The account of a Pod that names none.
 pub const DEFAULT_ACCOUNT: &str = "default";

@@ -15,7 +15,7 @@ use std::ops::Deref;
 pub use super::json::ReadError;
 use super::json::{Cursor, Known, Read};
 use crate::diagnostic::field_path::Escaped;
-use crate::matching::word;
+use crate::fast::word;
 
 /// Something that can be read from JSON, in place: what is read into a value and
 /// moved from there to where it belongs is a fifth of the module.

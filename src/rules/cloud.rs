@@ -6,9 +6,9 @@ use std::cell::Cell;
 
 use crate::engine::context::{ReviewError, RuleContext, Workload};
 use crate::engine::lookup::Account;
+use crate::fast::word;
 use crate::identity::key::SKIP_CONTAINERS;
 use crate::identity::skip_list;
-use crate::matching::word;
 use crate::settings::Common;
 
 /// The role that a container is to have.

@@ -8,7 +8,7 @@
 use super::tokens::object_path;
 use crate::diagnostic::field_path::FieldPath;
 use crate::engine::context::{Judged, ReviewError, Workload};
-use crate::matching::cut;
+use crate::fast::cut;
 use crate::object::env::Marks;
 #[cfg(doc)]
 use crate::object::pod::Container;

@@ -2,6 +2,7 @@
 use rstest::rstest;
 
 use super::*;
+use crate::fast::distance::distance;
 
 const EKS: &str = "eks.amazonaws.com";
 
@@ -223,12 +224,8 @@ fn the_tables_agree() {
         for (index, key) in family.keys.iter().enumerate() {
             assert_eq!(family.nearest(key.suffix), Some(key.suffix));
             // Then the first that is within two changes is the nearest, and two are at most a third of a suffix.
-            let shortest = family
-                .keys
-                .iter()
-                .take(index)
-                .map(|other| closest::distance(other.suffix.chars(), key.suffix.chars()))
-                .min();
+            let shortest =
+                family.keys.iter().take(index).map(|other| distance(other.suffix.chars(), key.suffix.chars())).min();
             assert!(shortest.is_none_or(|shortest| shortest >= 4), "{} is like another", key.suffix);
             assert!(key.suffix.len() >= 6, "{} is short", key.suffix);
         }

@@ -18,7 +18,7 @@ mod string;
 pub use key::{Key, Known};
 pub use string::write_string;
 
-use crate::matching::chunk::{Chunk, WIDTH};
+use crate::fast::chunk::{Chunk, WIDTH};
 use string::unescape;
 
 /// Why a document could not be read. Holds no value of the document.

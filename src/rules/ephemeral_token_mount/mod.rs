@@ -13,7 +13,7 @@ use super::{Ability, Check, Rule, kubelet_host_path, legacy_token_mount};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::finding::{Findings, MaxSeverity, MessageTemplate};
 use crate::engine::context::{Judged, ReviewError, RuleContext, Workload};
-use crate::matching::names::Names;
+use crate::fast::names::Names;
 use crate::object::pod::{ContainerList, Mount};
 use crate::object::view::{ReadError, Text};
 use crate::settings::action::CheckAction;

@@ -17,7 +17,7 @@ use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
 use crate::diagnostic::finding::{Findings, MessageTemplate};
 use crate::engine::context::{ReviewError, RuleContext, Workload, object_path};
-use crate::matching::names::Names;
+use crate::fast::names::Names;
 use crate::object::env::{Env, Marks, named};
 use crate::object::pod::{Container, ContainerList};
 use crate::object::view::Text;

@@ -14,7 +14,7 @@ use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
 use crate::diagnostic::finding::{Findings, MessageTemplate};
 use crate::engine::context::{ReviewError, RuleContext, Workload};
-use crate::matching::cut;
+use crate::fast::cut;
 use crate::matching::glob::{self, Glob};
 use crate::object::pod::{HostPath, Volume};
 use crate::object::view::{ReadError, Text};

@@ -5,10 +5,11 @@
 
 use super::Holder;
 use crate::diagnostic::field_path::Escaped;
+use crate::fast::cut;
 use crate::identity::role_arn::fields;
 use crate::identity::role_path::{named, takes};
 use crate::identity::{AccountId, Partition, RoleArn, RoleArnError};
-use crate::matching::{cut, glob};
+use crate::matching::glob;
 use crate::object::view::Text;
 use crate::settings::reader::{unknown, validate_pattern};
 

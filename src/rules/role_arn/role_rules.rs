@@ -11,9 +11,9 @@ use super::{
     NAMESPACE, NAMESPACE_ROLES, NAMESPACES, PARTITION, PARTITIONS, RESERVED, ROLE, ROLES,
 };
 use crate::diagnostic::finding::{MessageTemplate, fill};
+use crate::fast::word;
 use crate::identity::role_arn_error::VALUE;
 use crate::identity::{AccountId, Partition, RoleArn};
-use crate::matching::word;
 use crate::object::view::Text;
 use crate::settings::dns;
 use crate::settings::params::Params;

@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Finding words in a text.
+//! Searching text for several words at once.
+//!
+//! Plain equivalent: `str::contains` for each word, which goes through the text
+//! once per word and adds its search to the module. Searching an environment
+//! once for the words of all rules saved 2 % of an accepted Pod's instructions,
+//! 11 % with 100 containers.
 
 use super::chunk::{Chunk, WIDTH};
 
@@ -51,6 +56,17 @@ fn each(words: &[&str], text: &str, is_enough: &mut dyn FnMut(usize) -> bool) {
 #[cfg(test)]
 mod tests {
     use super::{any, found};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn finds_what_contains_finds(text in "[abé]{0,40}", words in prop::collection::vec("[abé]{1,3}", 0..5)) {
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let plain: u32 = (0..words.len()).map(|at| u32::from(text.contains(words[at])) << at).sum();
+            prop_assert_eq!(found(&words, &text), plain);
+            prop_assert_eq!(any(&words, &text), plain != 0);
+        }
+    }
 
     #[test]
     fn finds_each_word_anywhere() {

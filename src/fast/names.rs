@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Finding one of many names.
+//! Sorted names, for looking up many names among many.
+//!
+//! Plain equivalent: `slice::sort_unstable` and `BTreeMap`. The heapsort here made
+//! the module 16 KB smaller than the library's sorts, which are faster only for
+//! thousands of names; comparing eight bytes at a time took 2,000 tokens in one
+//! volume from 208 million instructions to 65 million.
 
 /// Names, each with a position, sorted: where many are looked up among many,
 /// comparing each with each would take a hostile object's author no effort and

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Code that is unusual for the sake of speed or size. Each module says what the
+//! plain equivalent is and what was measured (docs/performance.md), and its
+//! tests compare the two.
+
+pub mod chunk;
+pub mod cut;
+pub mod distance;
+pub mod names;
+pub mod word;
