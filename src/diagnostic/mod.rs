@@ -3,5 +3,72 @@
 //!
 //! A leaf: it knows no rule, no setting and no object.
 
+pub mod escaped;
 pub mod field_path;
-pub mod finding;
+pub mod findings;
+pub mod message;
+pub mod severity;
+
+use field_path::FieldPath;
+use message::Message;
+
+/// What a rule says about one field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// The rule's id.
+    pub rule: &'static str,
+    /// The field.
+    pub path: FieldPath,
+    /// What is wrong with it or was changed, and what to do.
+    pub message: Message,
+}
+
+impl Diagnostic {
+    /// Appends `rule: path: message; help (value)` to a text.
+    pub fn push_to(&self, out: &mut String) {
+        out.push_str(self.rule);
+        out.push_str(": ");
+        self.path.push_to(out);
+        out.push_str(": ");
+        self.message.push_to(out);
+    }
+
+    /// The diagnostic as a line.
+    #[must_use]
+    pub fn line(&self) -> String {
+        text(|out| self.push_to(out))
+    }
+
+    /// Appends what it is about, for telling whether an earlier one is about the
+    /// same: rule, field, and every value of the message. Never shown.
+    pub fn push_identity(&self, out: &mut String) {
+        out.push_str(self.rule);
+        out.push('\0');
+        self.path.push_to(out);
+        out.push('\0');
+        self.message.push_identity(out);
+    }
+}
+
+/// A text for each diagnostic, none longer than it has to be: there may be
+/// thousands, and what a string leaves behind as it grows is never given back
+/// (docs/performance.md).
+pub fn texts<'d>(
+    diagnostics: impl Iterator<Item = &'d Diagnostic>,
+    push: impl Fn(&Diagnostic, &mut String),
+) -> Vec<String> {
+    let mut scratch = String::new();
+    diagnostics
+        .map(|diagnostic| {
+            scratch.clear();
+            push(diagnostic, &mut scratch);
+            scratch.as_str().to_owned()
+        })
+        .collect()
+}
+
+fn text(push: impl FnOnce(&mut String)) -> String {
+    let mut text = String::new();
+    push(&mut text);
+    text
+}

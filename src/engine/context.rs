@@ -10,7 +10,7 @@ use super::plan;
 use crate::admission::request::{Operation, Request};
 use crate::admission::subject::Subject;
 use crate::diagnostic::field_path::FieldPath;
-use crate::diagnostic::finding::MaxSeverity;
+use crate::diagnostic::severity::MaxSeverity;
 use crate::fast::names::Names;
 use crate::identity::key::{self, Reading};
 use crate::object;
@@ -224,7 +224,7 @@ impl<'a> Target<'a> {
 /// A path as errors name it.
 #[must_use]
 pub fn object_path(path: &FieldPath) -> String {
-    [OBJECT, ".", path.as_str()].concat()
+    format!("{OBJECT}.{path}")
 }
 
 impl<'s> RuleContext<'s> {

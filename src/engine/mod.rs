@@ -19,7 +19,9 @@ use crate::admission::response::POLICY;
 use crate::admission::subject::Subject;
 use crate::admission::verdict::{Code, Outcome, Verdict};
 use crate::cluster::Cluster;
-use crate::diagnostic::finding::{Changes, Diagnostic, Finding, Findings, MaxSeverity};
+use crate::diagnostic::findings::{Changes, Finding, Findings};
+use crate::diagnostic::severity::MaxSeverity;
+use crate::diagnostic::{Diagnostic, texts};
 use crate::fast::names::Names;
 use crate::object::edit::Node;
 use crate::object::json::Cursor;
@@ -27,7 +29,7 @@ use crate::object::meta::{Head, MIRROR_POD, Meta};
 use crate::object::pod::Pod;
 use crate::object::view::{self, Raw, ReadError, Strings};
 use crate::settings::reader::Problems;
-use crate::settings::{Phase, Settings, Templates, TreatWarnAs};
+use crate::settings::{Common, Phase, Settings, Templates, TreatWarnAs};
 use context::{Edit, OBJECT, ReviewError, RuleContext, Target};
 use lookup::Lookup;
 use plan::{Level, Planned};
@@ -126,6 +128,49 @@ struct Evaluation {
     findings: Vec<(Level, Finding)>,
 }
 
+impl Evaluation {
+    /// The verdict: `old` is what was wrong before an UPDATE.
+    fn into_verdict(self, common: &Common<'_>, old: &[Diagnostic], fixing: Fixing) -> Verdict {
+        let mut rejections = Vec::new();
+        let mut warnings = Vec::new();
+        let known = texts(old.iter(), Diagnostic::push_identity);
+        let known = Names::of(known.iter().map(String::as_str));
+        let mut identity = String::new();
+        let mut is_known = |diagnostic: &Diagnostic| {
+            identity.clear();
+            diagnostic.push_identity(&mut identity);
+            known.has(&identity)
+        };
+        for (level, finding) in self.findings {
+            let strict = common.treat_warn_as == TreatWarnAs::Reject;
+            let rejects = match finding.severity {
+                MaxSeverity::Action => level == Level::Reject || strict,
+                MaxSeverity::Warning => strict,
+                MaxSeverity::Notice => false,
+            };
+            if rejects && (old.is_empty() || !is_known(&finding.diagnostic)) {
+                rejections.push(finding.diagnostic);
+            } else {
+                warnings.push(finding.diagnostic);
+            }
+        }
+        let (fixed, foreseen) = match fixing {
+            Fixing::Object if rejections.is_empty() => (self.changes, Vec::new()),
+            Fixing::DryRun => (Vec::new(), self.changes),
+            Fixing::Object | Fixing::No => (Vec::new(), Vec::new()),
+        };
+        let audit = summary::audit(&rejections, &fixed, warnings.iter().chain(&foreseen));
+        let outcome = if !rejections.is_empty() {
+            Outcome::Rejected(summary::rejection(&rejections))
+        } else if fixed.is_empty() {
+            Outcome::Accepted
+        } else {
+            self.fixed.map_or(Outcome::Accepted, Outcome::Fixed)
+        };
+        Verdict { outcome, warnings: summary::warnings(&warnings, &fixed, &foreseen), audit }
+    }
+}
+
 /// The order in which rules change an object.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Step {
@@ -209,7 +254,7 @@ impl Review<'_> {
     ) -> Result<Verdict, ReviewError> {
         let evaluation = self.evaluation(rules, object, (meta, target), fixing)?;
         let old = self.old_findings(rules, &evaluation, target)?;
-        Ok(self.into_verdict(evaluation, &old, fixing))
+        Ok(evaluation.into_verdict(&self.settings.common, &old, fixing))
     }
 
     /// Objects that are on their way out, or not judged for another reason.
@@ -388,40 +433,6 @@ impl Review<'_> {
             Err(ReviewError::ReadError(_) | ReviewError::CannotChange) => Ok(Vec::new()),
             Err(error) => Err(error),
         }
-    }
-
-    fn into_verdict(&self, evaluation: Evaluation, old: &[Diagnostic], fixing: Fixing) -> Verdict {
-        let mut rejections = Vec::new();
-        let mut warnings = Vec::new();
-        let known: Vec<String> = old.iter().map(Diagnostic::identity).collect();
-        let known = Names::of(known.iter().map(String::as_str));
-        for (level, finding) in evaluation.findings {
-            let strict = self.settings.common.treat_warn_as == TreatWarnAs::Reject;
-            let rejects = match finding.severity {
-                MaxSeverity::Action => level == Level::Reject || strict,
-                MaxSeverity::Warning => strict,
-                MaxSeverity::Notice => false,
-            };
-            if rejects && (old.is_empty() || !known.has(&finding.diagnostic.identity())) {
-                rejections.push(finding.diagnostic);
-            } else {
-                warnings.push(finding.diagnostic);
-            }
-        }
-        let (fixed, foreseen) = match fixing {
-            Fixing::Object if rejections.is_empty() => (evaluation.changes, Vec::new()),
-            Fixing::DryRun => (Vec::new(), evaluation.changes),
-            Fixing::Object | Fixing::No => (Vec::new(), Vec::new()),
-        };
-        let audit = summary::audit(&rejections, &fixed, warnings.iter().chain(&foreseen));
-        let outcome = if !rejections.is_empty() {
-            Outcome::Rejected(summary::rejection(&rejections))
-        } else if fixed.is_empty() {
-            Outcome::Accepted
-        } else {
-            evaluation.fixed.map_or(Outcome::Accepted, Outcome::Fixed)
-        };
-        Verdict { outcome, warnings: summary::warnings(&warnings, &fixed, &foreseen), audit }
     }
 }
 

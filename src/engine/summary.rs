@@ -4,7 +4,7 @@
 
 use crate::admission::response::POLICY;
 use crate::admission::verdict::{Code, Rejection};
-use crate::diagnostic::finding::Diagnostic;
+use crate::diagnostic::{Diagnostic, texts};
 use crate::fast::names::Names;
 
 /// The most findings that a message lists.
@@ -40,7 +40,7 @@ pub fn message(path: &str, lines: &[&str], most: usize) -> String {
 /// The rejection for some remarks.
 #[must_use]
 pub fn rejection(diagnostics: &[Diagnostic]) -> Rejection {
-    let lines: Vec<String> = diagnostics.iter().map(Diagnostic::line).collect();
+    let lines = texts(diagnostics.iter(), Diagnostic::push_to);
     let lines = Names::of(lines.iter().map(String::as_str)).distinct();
     Rejection { code: Code::Forbidden, message: message("", &lines, LISTED) }
 }
@@ -48,15 +48,8 @@ pub fn rejection(diagnostics: &[Diagnostic]) -> Rejection {
 /// The warnings: one per finding, per fix and per fix to come.
 #[must_use]
 pub fn warnings(findings: &[Diagnostic], fixed: &[Diagnostic], foreseen: &[Diagnostic]) -> Vec<String> {
-    let foreseen = foreseen.iter().map(|diagnostic| {
-        format!(
-            "{}: {}: Pods made from this template will be changed: {}",
-            diagnostic.rule,
-            diagnostic.path,
-            diagnostic.text()
-        )
-    });
-    let lines: Vec<String> = findings.iter().chain(fixed).map(Diagnostic::line).chain(foreseen).collect();
+    let mut lines = texts(findings.iter().chain(fixed), Diagnostic::push_to);
+    lines.extend(texts(foreseen.iter(), push_foreseen));
     let lines = Names::of(lines.iter().map(String::as_str)).distinct();
     let (count, mut used) = (lines.len(), 0);
     let mut kept = Vec::new();
@@ -72,6 +65,15 @@ pub fn warnings(findings: &[Diagnostic], fixed: &[Diagnostic], foreseen: &[Diagn
         kept.push(format!("{POLICY}: and {} more warnings", count - kept.len()));
     }
     kept
+}
+
+/// A fix that Pods will get, not their template.
+fn push_foreseen(diagnostic: &Diagnostic, out: &mut String) {
+    out.push_str(diagnostic.rule);
+    out.push_str(": ");
+    diagnostic.path.push_to(out);
+    out.push_str(": Pods made from this template will be changed: ");
+    diagnostic.message.push_to(out);
 }
 
 fn cut(line: &str) -> String {
@@ -107,14 +109,16 @@ pub fn audit<'r>(
 mod tests {
     use super::*;
     use crate::diagnostic::field_path::FieldPath;
-    use crate::diagnostic::finding::{Findings, MessageTemplate};
+    use crate::diagnostic::findings::Findings;
+    use crate::diagnostic::message::MessageTemplate;
 
-    static WORDING: MessageTemplate = MessageTemplate { name: "x", template: "is {}" };
+    static VALUE: MessageTemplate = MessageTemplate { name: "VALUE", message: "is {}", help: "" };
+    static LONG: MessageTemplate = MessageTemplate { name: "LONG", message: "{}{}{}", help: "" };
 
     fn diagnostics(rule: &'static str, values: &[&str]) -> Vec<Diagnostic> {
         let mut findings = Findings::new(rule);
         for value in values {
-            findings.add(FieldPath::at("spec"), &WORDING, &[value]);
+            findings.add(FieldPath::at("spec"), &VALUE, &[value]);
         }
         findings.into_vec().into_iter().map(|finding| finding.diagnostic).collect()
     }
@@ -161,7 +165,6 @@ mod tests {
 
     #[test]
     fn warnings_may_take_all_that_there_is() {
-        static LONG: MessageTemplate = MessageTemplate { name: "x", template: "{}{}{}" };
         let all = |lengths: &[usize]| {
             let mut findings = Findings::new("b");
             for (number, length) in lengths.iter().enumerate() {
@@ -183,7 +186,6 @@ mod tests {
 
     #[test]
     fn one_long_warning_is_cut() {
-        static LONG: MessageTemplate = MessageTemplate { name: "x", template: "{}{}{}" };
         let mut findings = Findings::new("b");
         let value = "x".repeat(120);
         findings.add(FieldPath::at("spec"), &LONG, &[&value, &value, &value]);

@@ -7,4 +7,5 @@ pub mod chunk;
 pub mod cut;
 pub mod distance;
 pub mod names;
+pub mod shared;
 pub mod word;

@@ -1,46 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What can be wrong with a text that is to name an identity of Google's or
-//! Microsoft's cloud, each in words of its own.
+//! Errors in a text that is to name an identity of Google's or Microsoft's
+//! cloud, each with its own message.
 
 use std::fmt;
 
-use super::role_arn_error::{QUOTED, UNFILLED, VALUE, without_value};
-use super::suspicious_char::SuspiciousChar;
-use crate::diagnostic::finding::{MessageTemplate, fill};
+use super::suspicious_char::{QUOTED, SuspiciousChar, UNFILLED};
+use crate::diagnostic::message::{Message, MessageTemplate};
+use crate::messages;
 
-/// Nothing at all.
-pub static EMPTY: MessageTemplate =
-    MessageTemplate { name: "empty", template: "is empty; write a value, or remove it" };
-/// A blank or a line break anywhere.
-pub static BLANK: MessageTemplate =
-    MessageTemplate { name: "blank", template: "has a blank or a line break; remove it ({})" };
+messages! {
+    /// Nothing at all.
+    EMPTY: "is empty", help: "write a value, or remove it";
+    /// A blank or a line break anywhere.
+    BLANK: "has a blank or a line break", help: "remove it";
+}
 
-/// A mistake, as the text that tells it.
+/// What is wrong with a text that is to name an identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IdentityError<'t> {
-    /// The text; it ends with the value as it was written, unless that is empty.
-    pub message: &'static MessageTemplate,
-    /// What else the text names: a part of the value.
+    template: &'static MessageTemplate,
+    /// The part of the text that the message names.
     part: Option<&'t str>,
 }
 
 impl<'t> IdentityError<'t> {
-    /// A mistake whose text names nothing but the value.
+    /// An error in the text as a whole.
     #[must_use]
-    pub const fn new(message: &'static MessageTemplate) -> Self {
-        Self { message, part: None }
+    pub const fn new(template: &'static MessageTemplate) -> Self {
+        Self { template, part: None }
     }
 
-    /// A mistake whose text names a part of the value.
+    /// An error in a part of the text, which the message names.
     #[must_use]
-    pub const fn of(part: &'t str, message: &'static MessageTemplate) -> Self {
-        Self { message, part: Some(part) }
+    pub const fn of(part: &'t str, template: &'static MessageTemplate) -> Self {
+        Self { template, part: Some(part) }
     }
 
     /// What is wrong with a text whatever it is to name.
     ///
     /// # Errors
-    /// Nothing at all, blanks, quotes, placeholders.
+    /// An empty text, blanks, quotes, placeholders.
     pub fn in_general(text: &str) -> Result<(), Self> {
         Err(Self::new(match SuspiciousChar::most_telling(text) {
             None if text.is_empty() => &EMPTY,
@@ -51,20 +50,27 @@ impl<'t> IdentityError<'t> {
         }))
     }
 
-    /// The values that the text takes, the last one the value as it was
-    /// written.
+    /// The message, with the value as it was written.
     #[must_use]
-    pub fn values(&self, written: &'t str) -> Vec<&'t str> {
-        let written = self.message.template.ends_with(VALUE).then_some(written);
-        self.part.into_iter().chain(written).collect()
+    pub fn about(&self, written: &str) -> Message {
+        if written.is_empty() { self.message() } else { self.message().about(written) }
+    }
+
+    /// Its name among the messages.
+    #[cfg(test)]
+    pub(super) const fn name(&self) -> &'static str {
+        self.template.name
+    }
+
+    fn message(&self) -> Message {
+        Message::new(self.template, self.part.as_slice())
     }
 }
 
-/// The text without the value.
+/// The message without the value.
 impl fmt::Display for IdentityError<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let part: Vec<String> = self.part.into_iter().map(str::to_owned).collect();
-        fill(without_value(self.message), &part, f)
+        self.message().fmt(f)
     }
 }
 
@@ -88,23 +94,25 @@ pub(super) fn first_other<'t>(text: &'t str, alphabet: &dyn Fn(u8) -> bool) -> O
 mod tests {
     use super::*;
 
+    static NAMING: MessageTemplate = MessageTemplate { name: "NAMING", message: "has {} inside", help: "remove it" };
+
     #[test]
-    fn the_value_comes_last_where_the_text_takes_it() {
-        static NAMING: MessageTemplate = MessageTemplate { name: "x", template: "has {} inside ({})" };
+    fn messages_name_part_and_value() {
         let error = IdentityError::of("b", &NAMING);
-        assert_eq!((error.values("abc"), error.to_string()), (vec!["b", "abc"], "has b inside".to_owned()));
-        assert_eq!(IdentityError::new(&EMPTY).values(""), Vec::<&str>::new());
+        assert_eq!(error.about("abc").to_string(), "has b inside; remove it (abc)");
+        assert_eq!(error.to_string(), "has b inside; remove it");
+        assert_eq!(IdentityError::new(&EMPTY).about("").to_string(), "is empty; write a value, or remove it");
     }
 
     #[test]
     fn in_general() {
-        let message = |text| IdentityError::in_general(text).map_err(|error| error.message.name);
-        assert_eq!(message("a@b"), Ok(()));
-        assert_eq!(message(""), Err("empty"));
-        assert_eq!(message("a b"), Err("blank"));
-        assert_eq!(message("\"a\"\n"), Err("blank"));
-        assert_eq!(message("\"${a}\""), Err("quoted"));
-        assert_eq!(message("{{ .Values.a }}"), Err("blank"));
-        assert_eq!(message("${a}"), Err("unfilled"));
+        let name = |text| IdentityError::in_general(text).map_err(|error| error.name());
+        assert_eq!(name("a@b"), Ok(()));
+        assert_eq!(name(""), Err("EMPTY"));
+        assert_eq!(name("a b"), Err("BLANK"));
+        assert_eq!(name("\"a\"\n"), Err("BLANK"));
+        assert_eq!(name("\"${a}\""), Err("QUOTED"));
+        assert_eq!(name("{{ .Values.a }}"), Err("BLANK"));
+        assert_eq!(name("${a}"), Err("UNFILLED"));
     }
 }

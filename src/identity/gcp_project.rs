@@ -4,23 +4,20 @@
 use std::fmt;
 
 use super::error::{IdentityError, split};
-use crate::diagnostic::finding::MessageTemplate;
+use crate::messages;
 use crate::settings::dns;
 
-/// Not an id.
-pub static PROJECT_ID: MessageTemplate = MessageTemplate {
-    name: "project-id",
-    template: "project id is {}, must have 6 to 30 lower-case letters, digits and dashes, begin with a letter and end with none ({})",
-};
-/// A number where an id belongs.
-pub static PROJECT_NUMBER: MessageTemplate =
-    MessageTemplate { name: "project-number", template: "has the number of a project, {}, where its id belongs ({})" };
-/// What follows the id, in the e-mail of a project that belongs to a domain.
-pub static DOMAIN: MessageTemplate =
-    MessageTemplate { name: "domain", template: "project id {} is joined to something that is no domain ({})" };
-/// A template that appends what was there already.
-pub static DOUBLED: MessageTemplate =
-    MessageTemplate { name: "doubled", template: "has .iam.gserviceaccount.com twice; write it once ({})" };
+messages! {
+    /// Not an id.
+    PROJECT_ID:
+        "project id is {}, must have 6 to 30 lower-case letters, digits and dashes, begin with a letter and end with none";
+    /// A number where an id belongs.
+    PROJECT_NUMBER: "has the number of a project, {}, where its id belongs";
+    /// What follows the id, in the e-mail of a project that belongs to a domain.
+    DOMAIN: "project id {} is joined to something that is no domain";
+    /// A template that appends what was there already.
+    DOUBLED: "has .iam.gserviceaccount.com twice", help: "write it once";
+}
 
 /// A project: its id, and the domain that it belongs to, if any. Of some
 /// accounts that Google makes only the project's number is known.

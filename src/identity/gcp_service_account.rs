@@ -3,62 +3,42 @@
 
 use super::error::{IdentityError, first_other, split};
 use super::gcp_project::{GcpProject, is_id};
-use crate::diagnostic::finding::MessageTemplate;
+use crate::messages;
 
-/// `serviceAccount:` and the like.
-pub static MEMBER: MessageTemplate = MessageTemplate {
-    name: "member",
-    template: "begins with {}:, as IAM policies name members; write the e-mail alone ({})",
-};
-/// `project.svc.id.goog[namespace/name]`.
-pub static WORKLOAD: MessageTemplate = MessageTemplate {
-    name: "workload",
-    template: "names a Kubernetes account, as IAM does; write the e-mail of the Google account that it acts as ({})",
-};
-/// `projects/-/serviceAccounts/...`.
-pub static RESOURCE: MessageTemplate =
-    MessageTemplate { name: "resource", template: "is the name of a resource; write the e-mail alone ({})" };
-/// 21 digits.
-pub static UNIQUE_ID: MessageTemplate =
-    MessageTemplate { name: "unique-id", template: "is a number; write the e-mail ({})" };
-/// A name, or a cloud's other word for one.
-pub static NO_AT: MessageTemplate =
-    MessageTemplate { name: "no-at", template: "is no e-mail; write <name>@<project>.iam.gserviceaccount.com ({})" };
-/// Mostly a template that appends what was there already.
-pub static TWO_ATS: MessageTemplate =
-    MessageTemplate { name: "two-ats", template: "has @ twice; write one e-mail ({})" };
-/// Google's e-mails are in lower case.
-pub static UPPER_CASE: MessageTemplate =
-    MessageTemplate { name: "upper-case", template: "has upper-case letters; Google's are in lower case ({})" };
-/// Not in the alphabet.
-pub static BAD_CHARACTER: MessageTemplate =
-    MessageTemplate { name: "bad-character", template: "has {}, which no service account's e-mail has ({})" };
-/// `name@example.com:project.iam.gserviceaccount.com`.
-pub static COLON: MessageTemplate = MessageTemplate {
-    name: "colon",
-    template: "has a colon behind the @; e-mails write the project example.com:my-project as my-project.example.com ({})",
-};
-/// A user, a group, or a domain that is cut off or misspelt.
-pub static OTHER_DOMAIN: MessageTemplate = MessageTemplate {
-    name: "other-domain",
-    template: "ends with {}, a service account's e-mail with .iam.gserviceaccount.com ({})",
-};
-/// `name@project.gserviceaccount.com`.
-pub static NO_IAM: MessageTemplate =
-    MessageTemplate { name: "no-iam", template: "has no .iam before .gserviceaccount.com ({})" };
-/// `name@iam.gserviceaccount.com`.
-pub static NO_PROJECT: MessageTemplate =
-    MessageTemplate { name: "no-project", template: "has no project between the @ and iam.gserviceaccount.com ({})" };
-/// Of `appspot`, `developer`, `cloudservices`.
-pub static GOOGLE_MADE: MessageTemplate = MessageTemplate {
-    name: "google-made",
-    template: "is none of the accounts that Google makes; these are <project>@appspot, <number>-compute@developer and <number>@cloudservices ({})",
-};
-/// The part before the `@`.
-pub static NAME: MessageTemplate = MessageTemplate {
-    name: "name",
-    template: "name is {}, must have 6 to 30 lower-case letters, digits and dashes, begin with a letter and end with none ({})",
-};
+messages! {
+    /// `serviceAccount:` and the like.
+    MEMBER: "begins with {}:, as IAM policies name members", help: "write the e-mail alone";
+    /// `project.svc.id.goog[namespace/name]`.
+    WORKLOAD: "names a Kubernetes account, as IAM does", help: "write the e-mail of the Google account that it acts as";
+    /// `projects/-/serviceAccounts/...`.
+    RESOURCE: "is the name of a resource", help: "write the e-mail alone";
+    /// 21 digits.
+    UNIQUE_ID: "is a number", help: "write the e-mail";
+    /// A name, or a cloud's other word for one.
+    NO_AT: "is no e-mail", help: "write <name>@<project>.iam.gserviceaccount.com";
+    /// Mostly a template that appends what was there already.
+    TWO_ATS: "has @ twice", help: "write one e-mail";
+    /// Google's e-mails are in lower case.
+    UPPER_CASE: "has upper-case letters", help: "Google's are in lower case";
+    /// Not in the alphabet.
+    BAD_CHARACTER: "has {}, which no service account's e-mail has";
+    /// `name@example.com:project.iam.gserviceaccount.com`.
+    COLON:
+        "has a colon behind the @",
+        help: "e-mails write the project example.com:my-project as my-project.example.com";
+    /// A user, a group, or a domain that is cut off or misspelt.
+    OTHER_DOMAIN: "ends with {}, a service account's e-mail with .iam.gserviceaccount.com";
+    /// `name@project.gserviceaccount.com`.
+    NO_IAM: "has no .iam before .gserviceaccount.com";
+    /// `name@iam.gserviceaccount.com`.
+    NO_PROJECT: "has no project between the @ and iam.gserviceaccount.com";
+    /// Of `appspot`, `developer`, `cloudservices`.
+    GOOGLE_MADE:
+        "is none of the accounts that Google makes",
+        help: "these are <project>@appspot, <number>-compute@developer and <number>@cloudservices";
+    /// The part before the `@`.
+    NAME: "name is {}, must have 6 to 30 lower-case letters, digits and dashes, begin with a letter and end with none";
+}
 
 /// What IAM policies put before an e-mail.
 /// <https://cloud.google.com/iam/docs/principal-identifiers>

@@ -2,38 +2,30 @@
 //! The ids of applications and tenants in Microsoft's cloud.
 
 use super::error::{IdentityError, first_other, split};
-use crate::diagnostic::finding::MessageTemplate;
+use crate::messages;
 
-/// `{...}`, as Windows writes them.
-pub static BRACES: MessageTemplate =
-    MessageTemplate { name: "braces", template: "has braces around it; remove them ({})" };
-/// An identity's id in Azure.
-pub static RESOURCE_ID: MessageTemplate = MessageTemplate {
-    name: "resource-id",
-    template: "is the id of a resource or an address, not a GUID; az identity show prints clientId and tenantId ({})",
-};
-/// `contoso.onmicrosoft.com`.
-pub static DOMAIN_NAME: MessageTemplate =
-    MessageTemplate { name: "domain-name", template: "is the name of a domain; write the GUID of its tenant ({})" };
-/// A name, a secret, another cloud's id.
-pub static NOT_GUID: MessageTemplate = MessageTemplate {
-    name: "not-guid",
-    template: "is no GUID; that is 32 hexadecimal digits in groups of 8, 4, 4, 4 and 12, with dashes between them ({})",
-};
-/// A letter O for a zero.
-pub static NOT_HEX: MessageTemplate =
-    MessageTemplate { name: "not-hex", template: "has {}, which is no hexadecimal digit ({})" };
-/// One that got lost.
-pub static DIGITS: MessageTemplate =
-    MessageTemplate { name: "digits", template: "has too few or too many hexadecimal digits, must have 32 ({})" };
-/// None, or misplaced.
-pub static DASHES: MessageTemplate =
-    MessageTemplate { name: "dashes", template: "must have its dashes after 8, 12, 16 and 20 digits ({})" };
-/// Of an example.
-pub static ZEROS: MessageTemplate = MessageTemplate {
-    name: "zeros",
-    template: "is all zeros, which stands for none; write the one that is meant ({})",
-};
+messages! {
+    /// `{...}`, as Windows writes them.
+    BRACES: "has braces around it", help: "remove them";
+    /// An identity's id in Azure.
+    RESOURCE_ID:
+        "is the id of a resource or an address, not a GUID",
+        help: "az identity show prints clientId and tenantId";
+    /// `contoso.onmicrosoft.com`.
+    DOMAIN_NAME: "is the name of a domain", help: "write the GUID of its tenant";
+    /// A name, a secret, another cloud's id.
+    NOT_GUID:
+        "is no GUID",
+        help: "that is 32 hexadecimal digits in groups of 8, 4, 4, 4 and 12, with dashes between them";
+    /// A letter O for a zero.
+    NOT_HEX: "has {}, which is no hexadecimal digit";
+    /// One that got lost.
+    DIGITS: "has too few or too many hexadecimal digits, must have 32";
+    /// None, or misplaced.
+    DASHES: "must have its dashes after 8, 12, 16 and 20 digits";
+    /// Of an example.
+    ZEROS: "is all zeros, which stands for none", help: "write the one that is meant";
+}
 
 /// A GUID. Microsoft compares them without case.
 /// <https://learn.microsoft.com/en-us/entra/identity-platform/developer-glossary#application-id-client-id>

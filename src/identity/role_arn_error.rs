@@ -1,40 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What can be wrong with a text that is to name a role, each in words of its
-//! own.
+//! Errors in a text that is to name a role, each with its own message.
 
 use std::fmt;
 
-use crate::diagnostic::finding::{MessageTemplate, fill};
+use super::suspicious_char;
+use crate::diagnostic::message::{Message, MessageTemplate};
+use crate::messages;
 
-/// Declares the mistakes: a variant, the name of its text, and the text. Each
-/// `{}` takes a field of the variant; the last one, in parentheses, takes the
-/// value as it was written.
+/// Declares the errors: a variant, and its message. Each `{}` takes a field of
+/// the variant. `shared` are those whose messages are another module's.
 macro_rules! role_arn_errors {
-    ($($(#[$doc:meta])* $variant:ident $({ $($field:ident: $ty:ty),* })? = $message:ident, $name:literal, $template:literal;)*) => {
+    (
+        shared { $($(#[$other_doc:meta])* $other:ident = $other_name:path;)* }
+        $(
+            $(#[$doc:meta])* $variant:ident $({ $($field:ident: $ty:ty),* })?
+                = $name:ident: $message:literal $(, help: $help:literal)?;
+        )*
+    ) => {
         /// What is wrong with a text that is to name a role.
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub enum RoleArnError {
-            $($(#[$doc])* $variant $({ $(#[doc = "What the words name."] $field: $ty),* })?,)*
+            $($(#[$doc])* $variant $({ $(#[doc = "What the message names."] $field: $ty),* })?,)*
+            $($(#[$other_doc])* $other,)*
         }
 
-        $($(#[$doc])* pub static $message: MessageTemplate = MessageTemplate { name: $name, template: $template };)*
-
-        /// The texts of all mistakes.
-        pub static MESSAGES: &[&MessageTemplate] = &[$(&$message),*];
+        messages! { $($(#[$doc])* $name: $message $(, help: $help)?;)* }
 
         impl RoleArnError {
-            /// The text, which ends with the value as it was written.
-            #[must_use]
-            pub const fn message(&self) -> &'static MessageTemplate {
+            const fn template(&self) -> &'static MessageTemplate {
                 match self {
-                    $(Self::$variant $({ $($field: _),* })? => &$message,)*
+                    $(Self::$variant $({ $($field: _),* })? => &$name,)*
+                    $(Self::$other => &$other_name,)*
                 }
             }
 
-            /// What the text names besides the value.
+            /// What the message names.
             fn details(&self) -> Vec<String> {
                 match self {
                     $(Self::$variant $({ $($field),* })? => texts(&[$($($field),*)?]),)*
+                    $(Self::$other => Vec::new(),)*
                 }
             }
         }
@@ -42,115 +46,104 @@ macro_rules! role_arn_errors {
 }
 
 role_arn_errors! {
+    shared {
+        /// Quotes that YAML or a template left in.
+        Quoted = suspicious_char::QUOTED;
+        /// `${ACCOUNT_ID}`, `{{ .Values.role }}`, `<account>`.
+        Unfilled = suspicious_char::UNFILLED;
+    }
     /// Nothing at all.
-    Empty = EMPTY, "empty", "is empty; write the ARN of a role, or remove it";
+    Empty = EMPTY: "is empty", help: "write the ARN of a role, or remove it";
     /// More than one line, mostly by a block of YAML.
-    LineBreak = LINE_BREAK, "line-break", "has a line break; write the ARN in one line ({})";
+    LineBreak = LINE_BREAK: "has a line break", help: "write the ARN in one line";
     /// A blank at one of the ends.
-    OuterBlank = OUTER_BLANK, "outer-blank", "begins or ends with a blank; remove it ({})";
+    OuterBlank = OUTER_BLANK: "begins or ends with a blank", help: "remove it";
     /// A blank in between.
-    InnerBlank = INNER_BLANK, "inner-blank", "has a blank inside; an ARN has none ({})";
-    /// Quotes that YAML or a template left in.
-    Quoted = QUOTED, "quoted", "has quotes as a part of the value; remove them ({})";
-    /// `${ACCOUNT_ID}`, `{{ .Values.role }}`, `<account>`.
-    Unfilled = UNFILLED, "unfilled", "has a placeholder that nobody filled in; write the value it stands for ({})";
+    InnerBlank = INNER_BLANK: "has a blank inside", help: "an ARN has none";
     /// `ARN:` or `Arn:`.
-    UpperCase = UPPER_CASE, "upper-case", "begins with arn: in upper case; write it in lower case ({})";
+    UpperCase = UPPER_CASE: "begins with arn: in upper case", help: "write it in lower case";
     /// A name or a path alone.
-    BareName = BARE_NAME, "bare-name", "is a name, not an ARN; write arn:aws:iam::<account>:role/<name> ({})";
+    BareName = BARE_NAME: "is a name, not an ARN", help: "write arn:aws:iam::<account>:role/<name>";
     /// Something else.
-    NotArn = NOT_ARN, "not-arn", "is not an ARN; a role's is arn:aws:iam::<account>:role/<name> ({})";
+    NotArn = NOT_ARN: "is not an ARN", help: "a role's is arn:aws:iam::<account>:role/<name>";
     /// An ARN where a part of one belongs.
-    Nested = NESTED, "nested", "has an ARN inside an ARN; write one alone ({})";
+    Nested = NESTED: "has an ARN inside an ARN", help: "write one alone";
     /// Too few parts.
-    Incomplete = INCOMPLETE, "incomplete", "is incomplete; a role's ARN is arn:aws:iam::<account>:role/<name> ({})";
+    Incomplete = INCOMPLETE: "is incomplete", help: "a role's ARN is arn:aws:iam::<account>:role/<name>";
     /// `arn:aws:iam:123456789012:role/x`.
-    OneColon = ONE_COLON, "one-colon", "has one colon after iam, must have two ({})";
+    OneColon = ONE_COLON: "has one colon after iam, must have two";
     /// `arn:iam::...` or `arn::iam::...`.
-    NoPartition = NO_PARTITION, "no-partition", "has no partition after arn:, where aws or another belongs ({})";
+    NoPartition = NO_PARTITION: "has no partition after arn:, where aws or another belongs";
     /// A partition that is nearly one.
-    SimilarPartition { partition: String, meant: &'static str } = SIMILAR_PARTITION, "similar-partition",
-        "unknown partition {}; did you mean {}? ({})";
+    SimilarPartition { partition: String, meant: &'static str } = SIMILAR_PARTITION: "unknown partition {}", help: "did you mean {}?";
     /// A partition that is none.
-    UnknownPartition { partition: String } = UNKNOWN_PARTITION, "unknown-partition",
-        "unknown partition {}; there are aws, aws-cn, aws-us-gov, aws-iso, aws-iso-b, aws-iso-e, aws-iso-f, aws-eusc ({})";
+    UnknownPartition { partition: String } = UNKNOWN_PARTITION: "unknown partition {}", help: "there are aws, aws-cn, aws-us-gov, aws-iso, aws-iso-b, aws-iso-e, aws-iso-f, aws-eusc";
     /// Not IAM's.
-    Service { service: String } = SERVICE, "service", "is of service {}, must be of iam ({})";
+    Service { service: String } = SERVICE: "is of service {}, must be of iam";
     /// IAM is the same everywhere.
-    Region { region: String } = REGION, "region", "has region {}; IAM has none, so nothing stands between the two colons ({})";
+    Region { region: String } = REGION: "has region {}", help: "IAM has none, so nothing stands between the two colons";
     /// No account.
-    NoAccount = NO_ACCOUNT, "no-account", "has no account id; write its 12 digits between iam:: and :role/ ({})";
+    NoAccount = NO_ACCOUNT: "has no account id", help: "write its 12 digits between iam:: and :role/";
     /// Too few or too many digits. A leading zero is lost where a program took
     /// the account for a number.
-    AccountDigits { digits: usize } = ACCOUNT_DIGITS, "account-digits", "account id has {} digits, must have 12 ({})";
+    AccountDigits { digits: usize } = ACCOUNT_DIGITS: "account id has {} digits, must have 12";
     /// As the console writes it.
-    AccountDashes = ACCOUNT_DASHES, "account-dashes", "account id has dashes; write its 12 digits alone ({})";
+    AccountDashes = ACCOUNT_DASHES: "account id has dashes", help: "write its 12 digits alone";
     /// An alias, or a letter for a digit.
-    AccountLetters { account: String } = ACCOUNT_LETTERS, "account-letters", "account id is {}, must be 12 digits ({})";
+    AccountLetters { account: String } = ACCOUNT_LETTERS: "account id is {}, must be 12 digits";
     /// What `aws sts get-caller-identity` prints.
-    AssumedRole = ASSUMED_ROLE, "assumed-role", "is a session of a role; write the ARN of the role itself ({})";
+    AssumedRole = ASSUMED_ROLE: "is a session of a role", help: "write the ARN of the role itself";
     /// What an EC2 instance has.
-    InstanceProfile = INSTANCE_PROFILE, "instance-profile", "is an instance profile; write the ARN of the role in it ({})";
+    InstanceProfile = INSTANCE_PROFILE: "is an instance profile", help: "write the ARN of the role in it";
     /// A user, a group, a policy, ...
-    OtherKind { kind: String } = OTHER_KIND, "other-kind", "is of kind {}, must be of kind role ({})";
+    OtherKind { kind: String } = OTHER_KIND: "is of kind {}, must be of kind role";
     /// `Role/`, `roles/`, `role:`.
-    Misspelt { written: String } = MISSPELT, "misspelt", "has {} where role/ belongs ({})";
+    Misspelt { written: String } = MISSPELT: "has {} where role/ belongs";
     /// A name right after the account.
-    NoRole = NO_ROLE, "no-role", "has no role/ before the name ({})";
+    NoRole = NO_ROLE: "has no role/ before the name";
     /// `role/role/x`, `role:role/x`.
-    DoubledRole = DOUBLED_ROLE, "doubled-role", "has role twice; write role/ once ({})";
+    DoubledRole = DOUBLED_ROLE: "has role twice", help: "write role/ once";
     /// Nothing after `role/`.
-    NoName = NO_NAME, "no-name", "ends with role/, without a name ({})";
+    NoName = NO_NAME: "ends with role/, without a name";
     /// A path without a name.
-    TrailingSlash = TRAILING_SLASH, "trailing-slash", "ends with a slash: it has a path, but no name ({})";
+    TrailingSlash = TRAILING_SLASH: "ends with a slash: it has a path, but no name";
     /// `team//x`, or a slash in front.
-    EmptyPart = EMPTY_PART, "empty-part", "has nothing between two slashes, which is mostly a mistake; remove one, or set anyRolePath ({})";
+    EmptyPart = EMPTY_PART: "has nothing between two slashes, which is mostly a mistake", help: "remove one, or set anyRolePath";
     /// `.` or `..`.
-    DotPart = DOT_PART, "dot-part", "has . or .. as a part of the path, which is mostly a mistake; remove it, or set anyRolePath ({})";
+    DotPart = DOT_PART: "has . or .. as a part of the path, which is mostly a mistake", help: "remove it, or set anyRolePath";
     /// `%2F`.
-    PercentEncoded = PERCENT_ENCODED, "percent-encoded", "is percent-encoded; write the characters themselves ({})";
+    PercentEncoded = PERCENT_ENCODED: "is percent-encoded", help: "write the characters themselves";
     /// Not in the alphabet of names.
-    BadCharacter { character: String } = BAD_CHARACTER, "bad-character",
-        "has {}, which no role has; names take letters, digits and + = , . @ _ - ({})";
+    BadCharacter { character: String } = BAD_CHARACTER: "has {}, which no role has", help: "names take letters, digits and + = , . @ _ -";
     /// In the alphabet of paths alone.
-    PathCharacter { character: String } = PATH_CHARACTER, "path-character",
-        "has {} in its path, which IAM takes and few mean; write the path in letters, digits and + = , . @ _ -, or set anyRolePath ({})";
+    PathCharacter { character: String } = PATH_CHARACTER: "has {} in its path, which IAM takes and few mean", help: "write the path in letters, digits and + = , . @ _ -, or set anyRolePath";
     /// A name that is too long.
-    LongName { characters: usize } = LONG_NAME, "long-name", "name has {} characters, must have 64 at most ({})";
+    LongName { characters: usize } = LONG_NAME: "name has {} characters, must have 64 at most";
     /// A path that is too long.
-    LongPath { characters: usize } = LONG_PATH, "long-path", "path has {} characters, must have 512 at most ({})";
+    LongPath { characters: usize } = LONG_PATH: "path has {} characters, must have 512 at most";
 }
 
 fn texts(parts: &[&dyn fmt::Display]) -> Vec<String> {
     parts.iter().map(ToString::to_string).collect()
 }
 
-/// What stands for the value at the end of a text.
-pub const VALUE: &str = " ({})";
-
-/// A text without the value.
-#[must_use]
-pub fn without_value(message: &MessageTemplate) -> &'static str {
-    message.template.strip_suffix(VALUE).unwrap_or(message.template)
-}
-
 impl RoleArnError {
-    /// The values that the text takes, the last one the value as it was
-    /// written.
+    /// The message, with the value as it was written.
     #[must_use]
-    pub fn values(&self, written: &str) -> Vec<String> {
-        let mut values = self.details();
-        if self.message().template.ends_with(VALUE) {
-            values.push(written.to_owned());
-        }
-        values
+    pub fn about(&self, written: &str) -> Message {
+        if *self == Self::Empty { self.message() } else { self.message().about(written) }
+    }
+
+    fn message(&self) -> Message {
+        let details = self.details();
+        Message::new(self.template(), &details.iter().map(String::as_str).collect::<Vec<_>>())
     }
 }
 
-/// The text without the value.
+/// The message without the value.
 impl fmt::Display for RoleArnError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fill(without_value(self.message()), &self.details(), f)
+        self.message().fmt(f)
     }
 }
 
@@ -161,15 +154,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_text_shows_the_value_unless_it_is_empty() {
-        let without: Vec<_> = MESSAGES.iter().filter(|message| !message.template.ends_with(VALUE)).collect();
-        assert_eq!(without, [&&EMPTY]);
+    fn messages_name_details_and_value() {
+        let error = RoleArnError::SimilarPartition { partition: "AWS".to_owned(), meant: "aws" };
+        assert_eq!(error.about("arn:AWS").to_string(), "unknown partition AWS; did you mean aws? (arn:AWS)");
+        assert_eq!(error.to_string(), "unknown partition AWS; did you mean aws?");
     }
 
     #[test]
-    fn details_come_before_the_value() {
-        let error = RoleArnError::SimilarPartition { partition: "AWS".to_owned(), meant: "aws" };
-        assert_eq!(error.values("arn:AWS"), ["AWS", "aws", "arn:AWS"]);
-        assert_eq!(RoleArnError::Empty.values(""), Vec::<String>::new());
+    fn an_empty_value_is_not_shown() {
+        assert_eq!(RoleArnError::Empty.about("").to_string(), "is empty; write the ARN of a role, or remove it");
     }
 }

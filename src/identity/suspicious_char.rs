@@ -1,6 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Characters that no identity of any cloud has.
 
+use crate::messages;
+
+messages! {
+    /// Quotes that YAML or a template left in.
+    QUOTED: "has quotes as a part of the value", help: "remove them";
+    /// `${ACCOUNT_ID}`, `{{ .Values.role }}`, `<account>`.
+    UNFILLED: "has a placeholder that nobody filled in", help: "write the value it stands for";
+}
+
 /// What such a character tells about how it came about, from the least telling
 /// to the most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 pub struct Glob<'a>(Cow<'a, str>);
 
 impl<'a> Glob<'a> {
-    /// Any text is a pattern; the settings reader refuses validate_pattern ones.
+    /// Any text is a pattern; the settings reader refuses those that `validate_pattern` finds fault with.
     pub fn new(pattern: impl Into<Cow<'a, str>>) -> Self {
         Self(pattern.into())
     }

@@ -14,7 +14,7 @@ use std::ops::Deref;
 
 pub use super::json::ReadError;
 use super::json::{Cursor, Known, Read};
-use crate::diagnostic::field_path::Escaped;
+use crate::diagnostic::escaped::Escaped;
 use crate::fast::word;
 
 /// Something that can be read from JSON, in place: what is read into a value and
@@ -273,7 +273,7 @@ impl<'a, T: View<'a> + Default> View<'a> for Members<'a, T> {
             }
             self.0.push((Text(json.key()?.text()), T::default()));
             if let Some((key, value)) = self.0.last_mut() {
-                value.fill(json).map_err(|error| error.inside(&["[\"", &Escaped(key).to_string(), "\"]"]))?;
+                value.fill(json).map_err(|error| error.inside(&["[\"", &Escaped::new(key).to_string(), "\"]"]))?;
             }
             more = json.more_members()?;
         }

@@ -8,8 +8,9 @@
 use super::tokens::{self, ApiToken};
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
-use crate::diagnostic::finding::{Findings, MessageTemplate};
+use crate::diagnostic::findings::Findings;
 use crate::engine::context::{ReviewError, RuleContext};
+use crate::messages;
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
 
@@ -19,7 +20,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("a Pod that holds an API token has an account of its own"),
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
-    messages: &[&HOLDS_VOLUME, &WOULD_HOLD, &STRICT],
+    messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Reject },
 };
 
@@ -32,16 +33,15 @@ const STRICT_PARAM: Param = Param {
     doc: for_people("also a finding without an API token: every Pod names an account"),
 };
 
-static HOLDS_VOLUME: MessageTemplate = MessageTemplate {
-    name: "holds-volume",
-    template: "runs as the default account with an API token (volume {}); name an account of its own, or take the token away",
-};
-static WOULD_HOLD: MessageTemplate = MessageTemplate {
-    name: "would-hold",
-    template: "its Pods would run as the default account with an API token; name an account of its own, or set automountServiceAccountToken: false",
-};
-static STRICT: MessageTemplate =
-    MessageTemplate { name: "strict", template: "runs as the default account; name an account of its own" };
+messages! {
+    HOLDS_VOLUME:
+        "runs as the default account with an API token (volume {})",
+        help: "name an account of its own, or take the token away";
+    WOULD_HOLD:
+        "its Pods would run as the default account with an API token",
+        help: "name an account of its own, or set automountServiceAccountToken: false";
+    STRICT: "runs as the default account", help: "name an account of its own";
+}
 
 pub(super) struct DefaultServiceAccount {
     strict: bool,

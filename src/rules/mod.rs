@@ -38,7 +38,8 @@ pub mod token_request;
 pub mod tokens;
 
 use crate::admission::subject::SubjectKind;
-use crate::diagnostic::finding::{Changes, Findings, MessageTemplate};
+use crate::diagnostic::findings::{Changes, Findings};
+use crate::diagnostic::message::MessageTemplate;
 use crate::engine::context::{Edit, ReviewError, RuleContext};
 use crate::settings::action::{CheckAction, FixAction};
 use crate::settings::params::{Param, Params};
@@ -162,7 +163,7 @@ pub struct Rule {
     /// Its parameters.
     pub params: &'static [Param],
     /// Every text that it can give.
-    pub messages: &'static [&'static MessageTemplate],
+    pub messages: &'static [&'static [&'static MessageTemplate]],
     /// Whether it only judges, and what it does when the settings say nothing.
     pub ability: Ability,
 }
@@ -301,16 +302,19 @@ mod tests {
     fn texts_are_lower_case_without_a_stop_and_named_once() {
         for rule in RULES {
             let mut names = Vec::new();
-            for message in rule.messages {
-                let first = message.template.chars().next();
-                assert!(first.is_some_and(|c| !c.is_uppercase()), "{}", message.template);
-                assert!(!message.template.ends_with('.'), "{}", message.template);
-                assert!(!message.template.replace("{}", "").contains(['{', '}']), "{}", message.template);
-                names.push(message.name);
+            for template in rule.messages.iter().copied().flatten() {
+                for text in [template.message, template.help].into_iter().filter(|text| !text.is_empty()) {
+                    assert!(!text.ends_with('.'), "{text}");
+                    assert!(!text.replace("{}", "").contains(['{', '}']), "{text}");
+                }
+                // The help may begin with a name, such as `IAM`.
+                assert!(template.message.starts_with(|c: char| !c.is_uppercase()), "{}", template.name);
+                names.push(template.name);
             }
+            let count = names.len();
             names.sort_unstable();
             names.dedup();
-            assert_eq!(names.len(), rule.messages.len(), "{}", rule.id);
+            assert_eq!(names.len(), count, "{}", rule.id);
         }
     }
 }

@@ -11,9 +11,10 @@
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
-use crate::diagnostic::finding::{Findings, MessageTemplate};
+use crate::diagnostic::findings::Findings;
 use crate::engine::context::{ReviewError, RuleContext};
 use crate::matching::glob::{self, Glob};
+use crate::messages;
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
 use crate::settings::reader::validate_pattern;
@@ -24,7 +25,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("an account lists no Secrets, where long-lived tokens used to be"),
     subjects: &[SubjectKind::ServiceAccount],
     params: &PARAMS,
-    messages: &[&LISTED, &ENFORCED],
+    messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Warn },
 };
 
@@ -35,14 +36,12 @@ static PARAMS: [Param; 1] = [Param {
     doc: for_people("names of Secrets that may be listed"),
 }];
 
-static LISTED: MessageTemplate = MessageTemplate {
-    name: "listed",
-    template: "is listed, as tokens that never expire were before Kubernetes 1.24; delete the Secret if it is such a token, or add it to allowed if Tekton or another tool reads it from here",
-};
-static ENFORCED: MessageTemplate = MessageTemplate {
-    name: "enforced",
-    template: "is deprecated since Kubernetes 1.32; remove it, and keep Secrets apart by namespaces",
-};
+messages! {
+    LISTED:
+        "is listed, as tokens that never expire were before Kubernetes 1.24",
+        help: "delete the Secret if it is such a token, or add it to allowed if Tekton or another tool reads it from here";
+    ENFORCED: "is deprecated since Kubernetes 1.32", help: "remove it, and keep Secrets apart by namespaces";
+}
 
 /// Makes the list of Secrets a limit for the account's Pods.
 const ENFORCE: &str = "kubernetes.io/enforce-mountable-secrets";

@@ -11,10 +11,12 @@
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
-use crate::diagnostic::finding::{Findings, MessageTemplate};
+use crate::diagnostic::findings::Findings;
+use crate::diagnostic::message::MessageTemplate;
 use crate::engine::context::{ReviewError, RuleContext};
 use crate::fast::names::Names;
 use crate::matching::glob;
+use crate::messages;
 use crate::object::rbac::PolicyRule;
 use crate::object::view::{Text, listed};
 use crate::settings::action::CheckAction;
@@ -27,7 +29,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("no role lets its holders make tokens of accounts, or act as them"),
     subjects: &[SubjectKind::Role],
     params: &PARAMS,
-    messages: &[&GRANTS, &IMPERSONATES, &CONSTRAINED, &ESCALATES, &AUDIENCES, &MANAGED_IDENTITIES, &PODS, &LITERAL],
+    messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Off },
 };
 
@@ -48,38 +50,26 @@ static PARAMS: [Param; 2] = [
     },
 ];
 
-static GRANTS: MessageTemplate = MessageTemplate {
-    name: "grants",
-    template: "{} on {} lets its holders make tokens of {}; take it out, or have the role exempted",
-};
-static IMPERSONATES: MessageTemplate = MessageTemplate {
-    name: "impersonates",
-    template: "{} on {} lets its holders act as {}; take it out, or have the role exempted",
-};
-static CONSTRAINED: MessageTemplate = MessageTemplate {
-    name: "constrained",
-    template: "{} on {} together with {} on {} lets its holders act as {}; take one of them out, or have the role exempted",
-};
-static ESCALATES: MessageTemplate = MessageTemplate {
-    name: "escalates",
-    template: "{} on {} lets its holders grant what they do not have, by {}; take it out, or have the role exempted",
-};
-static AUDIENCES: MessageTemplate = MessageTemplate {
-    name: "audiences",
-    template: "{} on {} lets nodes ask for tokens of any audience; name the audiences in resources",
-};
-static MANAGED_IDENTITIES: MessageTemplate = MessageTemplate {
-    name: "managed-identities",
-    template: "{} on {} lets its holders use every managed identity that is bound to the cluster; name the client IDs in resources",
-};
-static PODS: MessageTemplate = MessageTemplate {
-    name: "pods",
-    template: "{} on {} lets its holders run containers as any account of the namespace; take it out, or have the role exempted",
-};
-static LITERAL: MessageTemplate = MessageTemplate {
-    name: "literal",
-    template: "{} grants nothing, since RBAC has no such wildcard; take it out, or name the subresources that are meant",
-};
+messages! {
+    GRANTS: "{} on {} lets its holders make tokens of {}", help: "take it out, or have the role exempted";
+    IMPERSONATES: "{} on {} lets its holders act as {}", help: "take it out, or have the role exempted";
+    CONSTRAINED:
+        "{} on {} together with {} on {} lets its holders act as {}",
+        help: "take one of them out, or have the role exempted";
+    ESCALATES:
+        "{} on {} lets its holders grant what they do not have, by {}",
+        help: "take it out, or have the role exempted";
+    AUDIENCES: "{} on {} lets nodes ask for tokens of any audience", help: "name the audiences in resources";
+    MANAGED_IDENTITIES:
+        "{} on {} lets its holders use every managed identity that is bound to the cluster",
+        help: "name the client IDs in resources";
+    PODS:
+        "{} on {} lets its holders run containers as any account of the namespace",
+        help: "take it out, or have the role exempted";
+    LITERAL:
+        "{} grants nothing, since RBAC has no such wildcard",
+        help: "take it out, or name the subresources that are meant";
+}
 
 /// What a rule of a role grants: by one of the verbs, in one of the API groups,
 /// on one of the resources; the widest first.

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::diagnostic::field_path::Escaped;
+use crate::diagnostic::escaped::Escaped;
 use crate::matching::closest;
 use crate::matching::glob::Glob;
 use crate::object::json::{Cursor, Kind, Read};
@@ -50,8 +50,8 @@ impl fmt::Display for Path<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Root => f.write_str("settings"),
-            Self::Key(Self::Root, key) => write!(f, "{}", Escaped(key)),
-            Self::Key(parent, key) => write!(f, "{parent}.{}", Escaped(key)),
+            Self::Key(Self::Root, key) => write!(f, "{}", Escaped::new(key)),
+            Self::Key(parent, key) => write!(f, "{parent}.{}", Escaped::new(key)),
             Self::Entry(parent, index) => write!(f, "{parent}[{index}]"),
         }
     }
@@ -333,7 +333,7 @@ pub fn validate_pattern(pattern: &str) -> Option<String> {
     if !plain && pattern.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Some(format!(
             "has a blank or control character, which nothing it could match has ({})",
-            Escaped(pattern)
+            Escaped::new(pattern)
         ));
     }
     None
@@ -345,8 +345,8 @@ pub fn validate_pattern(pattern: &str) -> Option<String> {
 #[cold]
 pub fn unknown(word: &str, what: &str, known: &[&str]) -> String {
     match closest::closest_match(word, known.iter().copied()) {
-        Some(meant) => format!("unknown {what} {}; did you mean {meant}?", Escaped(word)),
-        None => format!("unknown {what} {}; there are {}", Escaped(word), known.join(", ")),
+        Some(meant) => format!("unknown {what} {}; did you mean {meant}?", Escaped::new(word)),
+        None => format!("unknown {what} {}; there are {}", Escaped::new(word), known.join(", ")),
     }
 }
 

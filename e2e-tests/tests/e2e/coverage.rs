@@ -43,9 +43,9 @@ fn missing(rule: &Rule, cases: &[(&Case, Expectation)]) -> Vec<String> {
     let own: Vec<_> = verdicts().filter(|(case, _)| case.rule == rule.id).collect();
     let mut missing = Vec::new();
 
-    for message in rule.messages {
-        if !verdicts().any(|(_, verdict)| verdict.lines_of(rule.id).any(|line| is_made_from(line, message.template))) {
-            missing.push(format!("text {}: {}", message.name, message.template));
+    for message in rule.messages.iter().copied().flatten() {
+        if !verdicts().any(|(_, verdict)| verdict.lines_of(rule.id).any(|line| is_made_from(line, &message.text()))) {
+            missing.push(format!("text {}: {}", message.id(), message.text()));
         }
     }
     for param in rule.params {

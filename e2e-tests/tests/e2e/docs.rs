@@ -258,7 +258,9 @@ fn texts(rule: &Rule) -> String {
     let rows = rule
         .messages
         .iter()
-        .map(|message| format!("| {} | {} |\n", message.name, cell(&message.template.replace("{}", "…"))));
+        .copied()
+        .flatten()
+        .map(|message| format!("| {} | {} |\n", message.id(), cell(&message.text().replace("{}", "…"))));
     "| name | text |\n|---|---|\n".to_owned() + &rows.collect::<String>()
 }
 

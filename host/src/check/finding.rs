@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 use serviceaccount_hygiene::admission::response::POLICY;
-use serviceaccount_hygiene::diagnostic::field_path::Escaped;
+use serviceaccount_hygiene::diagnostic::escaped::Escaped;
 use serviceaccount_hygiene::rules::RULES;
 
 use super::place;
@@ -107,7 +107,7 @@ pub fn printable(text: &str) -> String {
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return text.to_owned();
     }
-    text.chars().map(|character| Escaped(character.encode_utf8(&mut [0; 4])).to_string()).collect()
+    text.chars().map(|character| Escaped::new(character.encode_utf8(&mut [0; 4])).to_string()).collect()
 }
 
 /// What the policy writes before a fix that the Pods of a template will get.

@@ -3,7 +3,7 @@
 //! From a place as findings name it (`spec.containers[web].env[TOKEN]`) to the steps that lead there in an object.
 
 use serde_json::Value;
-use serviceaccount_hygiene::diagnostic::field_path::Escaped;
+use serviceaccount_hygiene::diagnostic::escaped::Escaped;
 
 use crate::yaml::layout::Step;
 
@@ -32,7 +32,7 @@ fn next<'v, 'p>(value: &'v Value, rest: &'p str) -> Option<(Step, &'v Value, &'p
         let keys = value.as_object()?.iter();
         return keys
             .filter_map(|(key, below)| {
-                let left = quoted.strip_prefix(&Escaped(key).to_string())?.strip_prefix("\"]")?;
+                let left = quoted.strip_prefix(&Escaped::new(key).to_string())?.strip_prefix("\"]")?;
                 Some((Step::Key(key.clone()), below, left))
             })
             .min_by_key(|(_, _, left)| left.len());
@@ -48,7 +48,7 @@ fn next<'v, 'p>(value: &'v Value, rest: &'p str) -> Option<(Step, &'v Value, &'p
 
 /// An entry is called by its `name`, by the name, path or Secret of what is in it, or by its number.
 fn entry_of<'v, 'p>(items: &'v [Value], text: &'p str) -> Option<(Step, &'v Value, &'p str)> {
-    let called = |name: &str| text.strip_prefix(&Escaped(name).to_string())?.strip_prefix(']');
+    let called = |name: &str| text.strip_prefix(&Escaped::new(name).to_string())?.strip_prefix(']');
     let by_name = |item: &Value| called(item.get("name")?.as_str()?);
     let by_content = |item: &Value| texts(item, 3).into_iter().filter_map(called).min_by_key(|left| left.len());
     for matches in [&by_name as &dyn Fn(&Value) -> Option<&'p str>, &by_content] {

@@ -11,11 +11,13 @@
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
-use crate::diagnostic::finding::{Findings, MaxSeverity, MessageTemplate};
+use crate::diagnostic::findings::Findings;
+use crate::diagnostic::message::{Message, MessageTemplate};
+use crate::diagnostic::severity::MaxSeverity;
 use crate::engine::context::{ReviewError, RuleContext, Workload};
-use crate::identity::guid::{BRACES, DASHES, DIGITS, DOMAIN_NAME, NOT_GUID, NOT_HEX, RESOURCE_ID, ZEROS};
 use crate::identity::key::USE_LABEL;
-use crate::identity::{Guid, error, role_arn_error};
+use crate::identity::{Guid, error, guid, suspicious_char};
+use crate::messages;
 use crate::object::view::{Text, listed};
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
@@ -28,25 +30,7 @@ pub static RULE: Rule = Rule {
     ),
     subjects: &[SubjectKind::ServiceAccount, SubjectKind::Pod],
     params: &PARAMS,
-    messages: &[
-        &error::EMPTY,
-        &error::BLANK,
-        &role_arn_error::QUOTED,
-        &role_arn_error::UNFILLED,
-        &BRACES,
-        &RESOURCE_ID,
-        &DOMAIN_NAME,
-        &NOT_GUID,
-        &NOT_HEX,
-        &DIGITS,
-        &DASHES,
-        &ZEROS,
-        &CLIENT,
-        &TENANT,
-        &LIFETIME,
-        &PORT,
-        &INJECTS,
-    ],
+    messages: &[MESSAGES, error::MESSAGES, suspicious_char::MESSAGES, guid::MESSAGES],
     ability: Ability::Check { default: CheckAction::Reject },
 };
 
@@ -65,20 +49,15 @@ static PARAMS: [Param; 2] = [
     },
 ];
 
-static CLIENT: MessageTemplate =
-    MessageTemplate { name: "client", template: "is none of the clients that are allowed: {} ({})" };
-static TENANT: MessageTemplate =
-    MessageTemplate { name: "tenant", template: "is none of the tenants that are allowed: {} ({})" };
-static LIFETIME: MessageTemplate = MessageTemplate {
-    name: "lifetime",
-    template: "is {}, must be a whole number of seconds from 3600 to 86400; Azure's webhook refuses Pods otherwise",
-};
-static PORT: MessageTemplate =
-    MessageTemplate { name: "port", template: "is {}, must be a port from 1 to 65535; the sidecar would not start" };
-static INJECTS: MessageTemplate = MessageTemplate {
-    name: "injects",
-    template: "is {}, yet switches the sidecar on, as any value does; remove it, or write true",
-};
+messages! {
+    CLIENT: "is none of the clients that are allowed: {}";
+    TENANT: "is none of the tenants that are allowed: {}";
+    LIFETIME:
+        "is {}, must be a whole number of seconds from 3600 to 86400",
+        help: "Azure's webhook refuses Pods otherwise";
+    PORT: "is {}, must be a port from 1 to 65535", help: "the sidecar would not start";
+    INJECTS: "is {}, yet switches the sidecar on, as any value does", help: "remove it, or write true";
+}
 
 /// What stands before each key.
 const PREFIX: &str = "azure.workload.identity";
@@ -139,7 +118,7 @@ fn check_pod(context: &RuleContext<'_>, pod: &Workload<'_>, findings: &mut Findi
             _ => return,
         };
         let severity = if is_asked && matters { MaxSeverity::Action } else { MaxSeverity::Warning };
-        findings.note(path, message, &[value], severity);
+        findings.push(path, Message::new(message, &[value]), severity);
     })?;
     Ok(())
 }
@@ -152,9 +131,9 @@ fn check_guid(
     findings: &mut Findings,
 ) {
     match Guid::try_from(value) {
-        Err(error) => findings.add(path, error.message, &error.values(value)),
+        Err(error) => findings.push(path, error.about(value), MaxSeverity::Action),
         Ok(guid) if !allowed.is_empty() && !allowed.iter().any(|allowed| Guid::try_from(&**allowed) == Ok(guid)) => {
-            findings.add(path, message, &[&listed(allowed), value]);
+            findings.push(path, Message::new(message, &[&listed(allowed)]).about(value), MaxSeverity::Action);
         }
         Ok(_) => {}
     }

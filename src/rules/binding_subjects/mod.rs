@@ -14,9 +14,10 @@ use k8s_openapi::api::rbac::v1::RoleBinding;
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
-use crate::diagnostic::finding::{Findings, MessageTemplate};
+use crate::diagnostic::findings::Findings;
 use crate::engine::context::{ReviewError, RuleContext};
 use crate::matching::glob::{self, Glob};
+use crate::messages;
 use crate::object::pod::DEFAULT_ACCOUNT;
 use crate::object::rbac::Accounts;
 use crate::settings::action::CheckAction;
@@ -29,7 +30,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("bindings name accounts of their own namespace, and never default"),
     subjects: &[SubjectKind::Binding],
     params: &PARAMS,
-    messages: &[&OTHER_NAMESPACE, &DEFAULT, &EVERY_ACCOUNT, &EVERYONE],
+    messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Off },
 };
 
@@ -50,22 +51,18 @@ static PARAMS: [Param; 2] = [
     },
 ];
 
-static OTHER_NAMESPACE: MessageTemplate = MessageTemplate {
-    name: "other-namespace",
-    template: "comes from namespace {}; bind an account of this namespace, or have that one added to allowCrossNamespace",
-};
-static DEFAULT: MessageTemplate = MessageTemplate {
-    name: "default",
-    template: "is the default account of namespace {}, which every Pod has that names none; bind an account of its own",
-};
-static EVERY_ACCOUNT: MessageTemplate = MessageTemplate {
-    name: "every-account",
-    template: "is every account of namespace {}, with default among them; bind the accounts that need it",
-};
-static EVERYONE: MessageTemplate = MessageTemplate {
-    name: "everyone",
-    template: "contains every account of every namespace, with default among them; bind the accounts that need it, or have the role added to allowForEveryone",
-};
+messages! {
+    OTHER_NAMESPACE:
+        "comes from namespace {}",
+        help: "bind an account of this namespace, or have that one added to allowCrossNamespace";
+    DEFAULT:
+        "is the default account of namespace {}, which every Pod has that names none",
+        help: "bind an account of its own";
+    EVERY_ACCOUNT: "is every account of namespace {}, with default among them", help: "bind the accounts that need it";
+    EVERYONE:
+        "contains every account of every namespace, with default among them",
+        help: "bind the accounts that need it, or have the role added to allowForEveryone";
+}
 
 pub(super) struct BindingSubjects<'a> {
     allow_cross_namespace: Vec<Glob<'a>>,

@@ -10,9 +10,10 @@ use super::cloud::{Cloud, Declared, Identities};
 use super::tokens::{self, Token};
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
-use crate::diagnostic::finding::{Findings, MessageTemplate};
+use crate::diagnostic::findings::Findings;
 use crate::engine::context::{ReviewError, RuleContext};
 use crate::matching::glob::{self, Glob};
+use crate::messages;
 use crate::object::pod::Volume;
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
@@ -24,7 +25,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("a token for a cloud is mounted only where the ServiceAccount declares an identity there"),
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
-    messages: &[&UNDECLARED, &UNKNOWN],
+    messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Warn },
 };
 
@@ -35,14 +36,12 @@ static PARAMS: [Param; 1] = [Param {
     doc: for_people("the audiences for which a token is a credential of a cloud"),
 }];
 
-static UNDECLARED: MessageTemplate = MessageTemplate {
-    name: "undeclared",
-    template: "makes the token a credential of {}, where ServiceAccount {} declares no identity; use one with {}",
-};
-static UNKNOWN: MessageTemplate = MessageTemplate {
-    name: "unknown",
-    template: "makes the token a credential of {}; see that ServiceAccount {}, which is unknown here, has {}",
-};
+messages! {
+    UNDECLARED:
+        "makes the token a credential of {}, where ServiceAccount {} declares no identity",
+        help: "use one with {}";
+    UNKNOWN: "makes the token a credential of {}", help: "see that ServiceAccount {}, which is unknown here, has {}";
+}
 
 pub(super) struct CloudTokenAudience<'a> {
     audiences: Vec<Glob<'a>>,

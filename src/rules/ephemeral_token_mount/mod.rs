@@ -11,9 +11,12 @@ use super::legacy_token_mount::Legacy;
 use super::tokens::object_path;
 use super::{Ability, Check, Rule, kubelet_host_path, legacy_token_mount};
 use crate::admission::subject::SubjectKind;
-use crate::diagnostic::finding::{Findings, MaxSeverity, MessageTemplate};
+use crate::diagnostic::findings::Findings;
+use crate::diagnostic::message::Message;
+use crate::diagnostic::severity::MaxSeverity;
 use crate::engine::context::{Judged, ReviewError, RuleContext, Workload};
 use crate::fast::names::Names;
+use crate::messages;
 use crate::object::pod::{ContainerList, Mount};
 use crate::object::view::{ReadError, Text};
 use crate::settings::action::CheckAction;
@@ -25,7 +28,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("no ephemeral container gets at a token"),
     subjects: &[SubjectKind::EphemeralContainer],
     params: &PARAMS,
-    messages: &[&TOKEN, &SECRET, &HOST_PATH_ABOVE, &HOST_PATH, &SHARES, &HOST_PID],
+    messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Reject },
 };
 
@@ -38,26 +41,20 @@ static PARAMS: [Param; 1] = [Param {
     ),
 }];
 
-static TOKEN: MessageTemplate = MessageTemplate {
-    name: "token",
-    template: "mounts the token in this volume; leave the mount out, or debug a copy of the Pod under an account without permissions",
-};
-static SECRET: MessageTemplate = MessageTemplate {
-    name: "secret",
-    template: "mounts Secret {}, a legacy token, which never expires; leave the mount out",
-};
-static HOST_PATH_ABOVE: MessageTemplate =
-    MessageTemplate { name: "host-path-above", template: "mounts {} of the node, and with {} {}; leave the mount out" };
-static HOST_PATH: MessageTemplate =
-    MessageTemplate { name: "host-path", template: "mounts {} of the node, which leads to {}; leave the mount out" };
-static SHARES: MessageTemplate = MessageTemplate {
-    name: "shares",
-    template: "shares processes with container {}, whose credentials it can read in /proc; debug a container without any, or a copy of the Pod",
-};
-static HOST_PID: MessageTemplate = MessageTemplate {
-    name: "host-pid",
-    template: "shares the processes of the node (hostPID), whose credentials it can read in /proc; debug a copy of the Pod without hostPID",
-};
+messages! {
+    TOKEN:
+        "mounts the token in this volume",
+        help: "leave the mount out, or debug a copy of the Pod under an account without permissions";
+    SECRET: "mounts Secret {}, a legacy token, which never expires", help: "leave the mount out";
+    HOST_PATH_ABOVE: "mounts {} of the node, and with {} {}", help: "leave the mount out";
+    HOST_PATH: "mounts {} of the node, which leads to {}", help: "leave the mount out";
+    SHARES:
+        "shares processes with container {}, whose credentials it can read in /proc",
+        help: "debug a container without any, or a copy of the Pod";
+    HOST_PID:
+        "shares the processes of the node (hostPID), whose credentials it can read in /proc",
+        help: "debug a copy of the Pod without hostPID";
+}
 
 /// What a shared process namespace leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -181,9 +178,9 @@ impl Check for EphemeralTokenMount {
             }
             let severity = if self.targets == Targets::Reject { MaxSeverity::Action } else { MaxSeverity::Warning };
             if sees_node {
-                findings.note(checked.path(pod), &HOST_PID, &[], severity);
+                findings.push(checked.path(pod), Message::new(&HOST_PID, &[]), severity);
             } else if let Some(target) = holders.shared_with(pod, checked)? {
-                findings.note(checked.path(pod), &SHARES, &[target], severity);
+                findings.push(checked.path(pod), Message::new(&SHARES, &[target]), severity);
             }
             Ok(())
         })

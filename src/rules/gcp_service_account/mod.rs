@@ -10,14 +10,12 @@
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
-use crate::diagnostic::finding::{Findings, MessageTemplate};
+use crate::diagnostic::findings::Findings;
+use crate::diagnostic::message::Message;
+use crate::diagnostic::severity::MaxSeverity;
 use crate::engine::context::{ReviewError, RuleContext};
-use crate::identity::gcp_project::{DOMAIN, DOUBLED, PROJECT_ID, PROJECT_NUMBER};
-use crate::identity::gcp_service_account::{
-    BAD_CHARACTER, COLON, GOOGLE_MADE, MEMBER, NAME, NO_AT, NO_IAM, NO_PROJECT, OTHER_DOMAIN, RESOURCE, TWO_ATS,
-    UNIQUE_ID, UPPER_CASE, WORKLOAD,
-};
-use crate::identity::{GcpProject, GcpServiceAccount, error, role_arn_error};
+use crate::identity::{GcpProject, GcpServiceAccount, error, gcp_project, gcp_service_account, suspicious_char};
+use crate::messages;
 use crate::object::view::{Text, listed};
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
@@ -29,31 +27,11 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::ServiceAccount],
     params: &PARAMS,
     messages: &[
-        &error::EMPTY,
-        &error::BLANK,
-        &role_arn_error::QUOTED,
-        &role_arn_error::UNFILLED,
-        &MEMBER,
-        &WORKLOAD,
-        &RESOURCE,
-        &UNIQUE_ID,
-        &NO_AT,
-        &TWO_ATS,
-        &UPPER_CASE,
-        &BAD_CHARACTER,
-        &COLON,
-        &OTHER_DOMAIN,
-        &NO_IAM,
-        &NO_PROJECT,
-        &GOOGLE_MADE,
-        &NAME,
-        &PROJECT_ID,
-        &PROJECT_NUMBER,
-        &DOMAIN,
-        &DOUBLED,
-        &PROJECT,
-        &NOT_BOOLEAN,
-        &QUOTA_PROJECT,
+        MESSAGES,
+        error::MESSAGES,
+        suspicious_char::MESSAGES,
+        gcp_service_account::MESSAGES,
+        gcp_project::MESSAGES,
     ],
     ability: Ability::Check { default: CheckAction::Reject },
 };
@@ -70,12 +48,11 @@ static PARAMS: [Param; 1] = [Param {
     ),
 }];
 
-static PROJECT: MessageTemplate = MessageTemplate { name: "project", template: "is of project {}, must be of {} ({})" };
-static NOT_BOOLEAN: MessageTemplate = MessageTemplate { name: "not-boolean", template: "is {}, must be true or false" };
-static QUOTA_PROJECT: MessageTemplate = MessageTemplate {
-    name: "quota-project",
-    template: "is {}, which is no project; write its id alone, e.g. my-project or example.com:my-project",
-};
+messages! {
+    PROJECT: "is of project {}, must be of {}";
+    NOT_BOOLEAN: "is {}, must be true or false";
+    QUOTA_PROJECT: "is {}, which is no project", help: "write its id alone, e.g. my-project or example.com:my-project";
+}
 
 /// What stands before each key.
 const PREFIX: &str = "iam.gke.io";
@@ -95,12 +72,13 @@ impl GcpServiceAccountRule<'_> {
     fn check_email(&self, email: &str, path: FieldPath, findings: &mut Findings) {
         let project = match GcpServiceAccount::try_from(email) {
             Ok(account) => account.project,
-            Err(error) => return findings.add(path, error.message, &error.values(email)),
+            Err(error) => return findings.push(path, error.about(email), MaxSeverity::Action),
         };
         if !self.projects.is_empty()
             && !self.projects.iter().any(|allowed| GcpProject::try_from(&**allowed) == Ok(project))
         {
-            findings.add(path, &PROJECT, &[&project.to_string(), &listed(&self.projects), email]);
+            let message = Message::new(&PROJECT, &[&project.to_string(), &listed(&self.projects)]).about(email);
+            findings.push(path, message, MaxSeverity::Action);
         }
     }
 }

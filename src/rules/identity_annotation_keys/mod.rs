@@ -9,9 +9,12 @@
 
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
-use crate::diagnostic::finding::{Findings, MaxSeverity, MessageTemplate};
+use crate::diagnostic::findings::Findings;
+use crate::diagnostic::message::Message;
+use crate::diagnostic::severity::MaxSeverity;
 use crate::engine::context::{ReviewError, RuleContext};
 use crate::identity::key::{ROLE_ARN, Reading};
+use crate::messages;
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
 
@@ -21,7 +24,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("annotations that look like keys of a cloud identity are spelt like them"),
     subjects: &[SubjectKind::ServiceAccount, SubjectKind::Pod],
     params: &PARAMS,
-    messages: &[&NEAR, &ELSEWHERE, &UNKNOWN, &LEGACY],
+    messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Reject },
 };
 
@@ -40,18 +43,14 @@ static PARAMS: [Param; 2] = [
     },
 ];
 
-static NEAR: MessageTemplate =
-    MessageTemplate { name: "near", template: "is no key that anything reads, so it has no effect; did you mean {}?" };
-static ELSEWHERE: MessageTemplate = MessageTemplate {
-    name: "elsewhere",
-    template: "is not read here: the webhook of this cluster has another prefix; write {}",
-};
-static UNKNOWN: MessageTemplate =
-    MessageTemplate { name: "unknown", template: "is no key that anything reads; under this prefix there are {}" };
-static LEGACY: MessageTemplate = MessageTemplate {
-    name: "legacy",
-    template: "is a key of kiam and kube2iam, which the EKS webhook does not read; remove it, and write {} on the ServiceAccount if there is to be a role",
-};
+messages! {
+    NEAR: "is no key that anything reads, so it has no effect", help: "did you mean {}?";
+    ELSEWHERE: "is not read here: the webhook of this cluster has another prefix", help: "write {}";
+    UNKNOWN: "is no key that anything reads", help: "under this prefix there are {}";
+    LEGACY:
+        "is a key of kiam and kube2iam, which the EKS webhook does not read",
+        help: "remove it, and write {} on the ServiceAccount if there is to be a role";
+}
 
 pub(super) struct IdentityAnnotationKeys {
     unknown: Option<MaxSeverity>,
@@ -86,7 +85,11 @@ impl Check for IdentityAnnotationKeys {
                 }
             };
             if let Some(severity) = severity {
-                findings.note(context.path_of(annotation), message, &[value], context.spared_on_pods(severity));
+                findings.push(
+                    context.path_of(annotation),
+                    Message::new(message, &[value]),
+                    context.spared_on_pods(severity),
+                );
             }
         }
         Ok(())

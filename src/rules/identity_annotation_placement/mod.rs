@@ -10,11 +10,14 @@
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
-use crate::diagnostic::finding::{Findings, MaxSeverity, MessageTemplate};
+use crate::diagnostic::findings::Findings;
+use crate::diagnostic::message::Message;
+use crate::diagnostic::severity::MaxSeverity;
 use crate::engine::context::{Annotation, ReviewError, RuleContext, Workload};
 use crate::fast::names::Names;
 use crate::identity::key::{self, On, Reading, SKIP_CONTAINERS, USE_LABEL};
 use crate::identity::skip_list;
+use crate::messages;
 use crate::object::pod::ContainerList;
 use crate::object::view::Strings;
 use crate::settings::Phase;
@@ -28,7 +31,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("annotations of a cloud identity are on objects where something reads them"),
     subjects: &[SubjectKind::Pod, SubjectKind::ServiceAccount],
     params: &PARAMS,
-    messages: &[&ON_POD, &ON_ACCOUNT, &NO_ANNOTATION, &LABEL_ON_ACCOUNT, &UNREADABLE, &NO_NAME, &UNMATCHED],
+    messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Reject },
 };
 
@@ -39,34 +42,25 @@ static PARAMS: [Param; 1] = [Param {
     doc: for_people("what an entry of `skip-containers` that skips no container leads to"),
 }];
 
-static ON_POD: MessageTemplate = MessageTemplate {
-    name: "on-pod",
-    template: "has no effect on a Pod: it is read from the Pod's account; move it to ServiceAccount {}",
-};
-static ON_ACCOUNT: MessageTemplate = MessageTemplate {
-    name: "on-account",
-    template: "has no effect on a ServiceAccount: it is read from Pods; move it to the metadata of their template",
-};
-static NO_ANNOTATION: MessageTemplate = MessageTemplate {
-    name: "no-annotation",
-    template: "has no effect as an annotation: it is a label of Pods; move it there",
-};
-static LABEL_ON_ACCOUNT: MessageTemplate = MessageTemplate {
-    name: "label-on-account",
-    template: "has no effect on a ServiceAccount: the webhook looks for this label on Pods; move it to the metadata of their template",
-};
-static UNREADABLE: MessageTemplate = MessageTemplate {
-    name: "unreadable",
-    template: "is \"{}\", no list that the webhook can read, so no container is skipped and all get the role; write names with commas between them",
-};
-static NO_NAME: MessageTemplate = MessageTemplate {
-    name: "no-name",
-    template: "has \"{}\", which no container can be called, so it skips none; write names with nothing but a comma between them",
-};
-static UNMATCHED: MessageTemplate = MessageTemplate {
-    name: "unmatched",
-    template: "has \"{}\", which no container of the Pod is called, so it skips none; write a name there is, or remove it",
-};
+messages! {
+    ON_POD: "has no effect on a Pod: it is read from the Pod's account", help: "move it to ServiceAccount {}";
+    ON_ACCOUNT:
+        "has no effect on a ServiceAccount: it is read from Pods",
+        help: "move it to the metadata of their template";
+    NO_ANNOTATION: "has no effect as an annotation: it is a label of Pods", help: "move it there";
+    LABEL_ON_ACCOUNT:
+        "has no effect on a ServiceAccount: the webhook looks for this label on Pods",
+        help: "move it to the metadata of their template";
+    UNREADABLE:
+        "is \"{}\", no list that the webhook can read, so no container is skipped and all get the role",
+        help: "write names with commas between them";
+    NO_NAME:
+        "has \"{}\", which no container can be called, so it skips none",
+        help: "write names with nothing but a comma between them";
+    UNMATCHED:
+        "has \"{}\", which no container of the Pod is called, so it skips none",
+        help: "write a name there is, or remove it";
+}
 
 pub(super) struct IdentityAnnotationPlacement {
     unmatched: MaxSeverity,
@@ -89,7 +83,7 @@ impl IdentityAnnotationPlacement {
     ) -> Result<(), ReviewError> {
         let list = context.text_of(annotation)?;
         let Some(skipped) = skip_list::names(&list) else {
-            findings.note(context.path_of(annotation), &UNREADABLE, &[&list], self.unmatched);
+            findings.push(context.path_of(annotation), Message::new(&UNREADABLE, &[&list]), self.unmatched);
             return Ok(());
         };
         // Only then every container is there that other webhooks add.
@@ -109,7 +103,7 @@ impl IdentityAnnotationPlacement {
             } else {
                 continue;
             };
-            findings.note(context.path_of(annotation), message, &[name], self.unmatched);
+            findings.push(context.path_of(annotation), Message::new(message, &[name]), self.unmatched);
         }
         Ok(())
     }
@@ -124,10 +118,10 @@ impl Check for IdentityAnnotationPlacement {
             match (&annotation.reading, context.workload()) {
                 (Reading::Label, _) => findings.warn(path(), &NO_ANNOTATION, &[]),
                 (Reading::Known(known), Some(pod)) if known.on == On::Account => {
-                    findings.note(path(), &ON_POD, &[pod.spec.account()], severity);
+                    findings.push(path(), Message::new(&ON_POD, &[pod.spec.account()]), severity);
                 }
                 (Reading::Known(known), None) if known.on == On::Pod => {
-                    findings.note(path(), &ON_ACCOUNT, &[], severity);
+                    findings.push(path(), Message::new(&ON_ACCOUNT, &[]), severity);
                 }
                 (_, Some(pod)) if key::suffix(&annotation.key, aws_prefix) == Some(SKIP_CONTAINERS) => {
                     self.check_skips(context, pod, annotation, findings)?;

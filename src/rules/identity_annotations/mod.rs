@@ -11,10 +11,13 @@
 use super::cloud::boolean;
 use super::{Ability, Check, Fix, Rule};
 use crate::admission::subject::SubjectKind;
-use crate::diagnostic::finding::{Changes, Findings, MaxSeverity, MessageTemplate};
+use crate::diagnostic::findings::{Changes, Findings};
+use crate::diagnostic::message::Message;
+use crate::diagnostic::severity::MaxSeverity;
 use crate::engine::context::{Annotation, Edit, ReviewError, RuleContext};
 use crate::identity::key::{self, AUDIENCE, ROLE_ARN, STS_REGIONAL_ENDPOINTS, TOKEN_EXPIRATION};
 use crate::matching::glob::{self, Glob};
+use crate::messages;
 use crate::object::edit::Step;
 use crate::object::json::write_string;
 use crate::settings::Common;
@@ -28,18 +31,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("the options of an account's AWS identity are values that the EKS webhook takes"),
     subjects: &[SubjectKind::ServiceAccount, SubjectKind::Pod],
     params: &PARAMS,
-    messages: &[
-        &EMPTY_AUDIENCE,
-        &API_AUDIENCE,
-        &OTHER_AUDIENCE,
-        &NO_NUMBER,
-        &TOO_SHORT,
-        &TOO_LONG,
-        &NO_BOOLEAN,
-        &WITHOUT_ROLE,
-        &LOWERED,
-        &ADDED,
-    ],
+    messages: &[MESSAGES],
     ability: Ability::Fix { default: FixAction::Check(CheckAction::Reject) },
 };
 
@@ -102,36 +94,24 @@ static DEFAULTS: [Param; 3] = [
     },
 ];
 
-static EMPTY_AUDIENCE: MessageTemplate = MessageTemplate {
-    name: "empty-audience",
-    template: "is empty, which wins over the webhook's default and makes the token one for the Kubernetes API; write {}, or remove it",
-};
-static API_AUDIENCE: MessageTemplate = MessageTemplate {
-    name: "api-audience",
-    template: "{} is the Kubernetes API, which gives no role; write {}, or remove it",
-};
-static OTHER_AUDIENCE: MessageTemplate =
-    MessageTemplate { name: "other-audience", template: "{} is not an audience that is allowed; write one of {}" };
-static NO_NUMBER: MessageTemplate = MessageTemplate {
-    name: "no-number",
-    template: "is \"{}\", no whole number, so the webhook ignores it; write seconds without a unit, e.g. \"3600\"",
-};
-static TOO_SHORT: MessageTemplate =
-    MessageTemplate { name: "too-short", template: "is {}, which the webhook raises to 600; write 600 at least" };
-static TOO_LONG: MessageTemplate = MessageTemplate {
-    name: "too-long",
-    template: "is {}, at most {} is allowed; kubelet renews the token in time, however short it is",
-};
-static NO_BOOLEAN: MessageTemplate = MessageTemplate {
-    name: "no-boolean",
-    template: "is \"{}\", none of the booleans that the webhook reads, so it ignores it; write {}",
-};
-static WITHOUT_ROLE: MessageTemplate = MessageTemplate {
-    name: "without-role",
-    template: "has no effect without {}, unless EKS Pod Identity gives the account a role; add the role, or remove it",
-};
-static LOWERED: MessageTemplate = MessageTemplate { name: "lowered", template: "lowered from {} to {}" };
-static ADDED: MessageTemplate = MessageTemplate { name: "added", template: "added: {}" };
+messages! {
+    EMPTY_AUDIENCE:
+        "is empty, which wins over the webhook's default and makes the token one for the Kubernetes API",
+        help: "write {}, or remove it";
+    API_AUDIENCE: "{} is the Kubernetes API, which gives no role", help: "write {}, or remove it";
+    OTHER_AUDIENCE: "{} is not an audience that is allowed", help: "write one of {}";
+    NO_NUMBER:
+        "is \"{}\", no whole number, so the webhook ignores it",
+        help: "write seconds without a unit, e.g. \"3600\"";
+    TOO_SHORT: "is {}, which the webhook raises to 600", help: "write 600 at least";
+    TOO_LONG: "is {}, at most {} is allowed", help: "kubelet renews the token in time, however short it is";
+    NO_BOOLEAN: "is \"{}\", none of the booleans that the webhook reads, so it ignores it", help: "write {}";
+    WITHOUT_ROLE:
+        "has no effect without {}, unless EKS Pod Identity gives the account a role",
+        help: "add the role, or remove it";
+    LOWERED: "lowered from {} to {}";
+    ADDED: "added: {}";
+}
 
 const ANNOTATIONS: [Step<'static>; 2] = [Step::Key("metadata"), Step::Key("annotations")];
 
@@ -257,7 +237,7 @@ impl Check for IdentityAnnotations<'_> {
         if let (false, Some(severity)) = (has_role, self.without_role) {
             let role = [context.common.aws.annotation_prefix.as_str(), "/", ROLE_ARN].concat();
             for path in options {
-                findings.note(path, &WITHOUT_ROLE, &[&role], severity);
+                findings.push(path, Message::new(&WITHOUT_ROLE, &[&role]), severity);
             }
         }
         Ok(())

@@ -8,10 +8,13 @@
 use super::{Ability, Check, Rule};
 use crate::admission::request::Operation;
 use crate::admission::subject::SubjectKind;
-use crate::diagnostic::finding::{Findings, MessageTemplate};
+use crate::diagnostic::findings::Findings;
+use crate::diagnostic::message::Message;
+use crate::diagnostic::severity::MaxSeverity;
 use crate::engine::context::{ReviewError, RuleContext};
 use crate::identity::key::Reading;
 use crate::matching::glob::{self, Glob};
+use crate::messages;
 use crate::object::meta::Head;
 use crate::object::view::{self, Strings};
 use crate::settings::action::CheckAction;
@@ -24,7 +27,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("only those who are named give an account a cloud identity"),
     subjects: &[SubjectKind::ServiceAccount],
     params: &PARAMS,
-    messages: &[&ADDED, &CHANGED],
+    messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Off },
 };
 
@@ -45,14 +48,10 @@ static PARAMS: [Param; 2] = [
     },
 ];
 
-static ADDED: MessageTemplate = MessageTemplate {
-    name: "added",
-    template: "is added by {}, who may not give accounts a cloud identity; who may: {} ({})",
-};
-static CHANGED: MessageTemplate = MessageTemplate {
-    name: "changed",
-    template: "is changed by {}, who may not give accounts a cloud identity; who may: {} (from {} to {})",
-};
+messages! {
+    ADDED: "is added by {}, who may not give accounts a cloud identity", help: "who may: {}";
+    CHANGED: "is changed from {} to {} by {}, who may not give accounts a cloud identity", help: "who may: {}";
+}
 
 pub(super) struct IdentityEditors<'a> {
     users: Vec<Glob<'a>>,
@@ -100,9 +99,10 @@ impl Check for IdentityEditors<'_> {
             }
             let (path, may) = (context.path_of(annotation), self.listed());
             if before.is_empty() {
-                findings.add(path, &ADDED, &[user.name(), &may, &value]);
+                let message = Message::new(&ADDED, &[user.name(), &may]).about(&value);
+                findings.push(path, message, MaxSeverity::Action);
             } else {
-                findings.add(path, &CHANGED, &[user.name(), &may, before, &value]);
+                findings.add(path, &CHANGED, &[before, &value, user.name(), &may]);
             }
         }
         Ok(())

@@ -51,7 +51,7 @@ fn every_text_in_full() {
     assert_eq!(
         said(&nobody, ID),
         [
-            r#"metadata.annotations["eks.amazonaws.com/role-arn"]: is changed by alice, who may not give accounts a cloud identity; who may: nobody (from x to y)"#
+            r#"metadata.annotations["eks.amazonaws.com/role-arn"]: is changed from x to y by alice, who may not give accounts a cloud identity; who may: nobody"#
         ]
     );
 }

@@ -17,10 +17,11 @@ use super::tokens::object_path;
 use super::{Ability, Check, Rule, java_options};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
-use crate::diagnostic::finding::{Findings, MessageTemplate};
+use crate::diagnostic::findings::Findings;
 use crate::engine::context::{Judged, ReviewError, RuleContext, Workload};
 use crate::fast::names::Names;
 use crate::fast::word;
+use crate::messages;
 use crate::object::env::{Env, Marks};
 use crate::object::pod::ContainerList;
 use crate::settings::action::CheckAction;
@@ -32,7 +33,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("a container has the AWS role of its ServiceAccount, not one from its own environment"),
     subjects: &[SubjectKind::Pod, SubjectKind::EphemeralContainer],
     params: &PARAMS,
-    messages: &[&REFUSED, &OTHER, &NO_ROLE, &UNREADABLE, &HALF],
+    messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Reject },
 };
 
@@ -47,23 +48,21 @@ static PARAMS: [Param; 1] = [Param {
 
 const EXTERNAL: &str = "external";
 
-static REFUSED: MessageTemplate = MessageTemplate { name: "refused", template: "is a role that role-arn refuses: {}" };
-static OTHER: MessageTemplate = MessageTemplate {
-    name: "other",
-    template: "is not the role of ServiceAccount {} ({}); remove it, or use a ServiceAccount with the role that is meant",
-};
-static NO_ROLE: MessageTemplate = MessageTemplate {
-    name: "no-role",
-    template: "brings a role and a token for it, while ServiceAccount {} has no role; use one that has {} instead",
-};
-static UNREADABLE: MessageTemplate = MessageTemplate {
-    name: "unreadable",
-    template: "takes its value from elsewhere, so nobody can tell whether ServiceAccount {} may have that role; use one that has {} instead",
-};
-static HALF: MessageTemplate = MessageTemplate {
-    name: "half",
-    template: "is without {}, and the webhook completes no pair; remove it, so that the container gets the role of ServiceAccount {}",
-};
+messages! {
+    REFUSED: "is a role that role-arn refuses: {}";
+    OTHER:
+        "is not the role of ServiceAccount {} ({})",
+        help: "remove it, or use a ServiceAccount with the role that is meant";
+    NO_ROLE:
+        "brings a role and a token for it, while ServiceAccount {} has no role",
+        help: "use one that has {} instead";
+    UNREADABLE:
+        "takes its value from elsewhere, so nobody can tell whether ServiceAccount {} may have that role",
+        help: "use one that has {} instead";
+    HALF:
+        "is without {}, and the webhook completes no pair",
+        help: "remove it, so that the container gets the role of ServiceAccount {}";
+}
 
 /// The variables that belong together, and what each of them needs: one of two.
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html>
@@ -304,7 +303,7 @@ impl WrittenRole<'_> {
         if is_written {
             let holder = Holder { namespace: context.request.namespace(), account };
             for refusal in rules.refusals(value, holder) {
-                findings.add(path.clone(), &REFUSED, &[&refusal.without_value(value), source]);
+                findings.add(path.clone(), &REFUSED, &[&refusal.redacted(value).to_string(), source]);
             }
         } else if !is_unset && rules.has_lists() {
             findings.add(path, &UNREADABLE, &[account, &key(), source]);

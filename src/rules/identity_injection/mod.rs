@@ -15,9 +15,10 @@ use super::cloud::{
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
-use crate::diagnostic::finding::{Findings, MessageTemplate};
+use crate::diagnostic::findings::Findings;
 use crate::engine::context::{ReviewError, RuleContext, Workload, object_path};
 use crate::fast::names::Names;
+use crate::messages;
 use crate::object::env::{Env, Marks, named};
 use crate::object::pod::{Container, ContainerList};
 use crate::object::view::Text;
@@ -31,26 +32,22 @@ pub static RULE: Rule = Rule {
     summary: for_people("a Pod whose account has an AWS role got it from the EKS Pod identity webhook"),
     subjects: &[SubjectKind::Pod],
     params: &[],
-    messages: &[&NOT_INJECTED, &HALF, &NO_TOKEN, &UNKNOWN],
+    messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Off },
 };
 
-static NOT_INJECTED: MessageTemplate = MessageTemplate {
-    name: "not-injected",
-    template: "did not get the role of account {}: the EKS Pod identity webhook is down, or did not know the account yet; create the Pod again",
-};
-static HALF: MessageTemplate = MessageTemplate {
-    name: "half",
-    template: "is there without {}, and the EKS Pod identity webhook completes no pair; remove it, or set both",
-};
-static NO_TOKEN: MessageTemplate = MessageTemplate {
-    name: "no-token",
-    template: "names a file where the container has no token; does a volume or mount of its own have the name of the webhook's?",
-};
-static UNKNOWN: MessageTemplate = MessageTemplate {
-    name: "unknown",
-    template: "account {} could not be looked up, so nobody knows whether a role is missing; let the policy get serviceaccounts",
-};
+messages! {
+    NOT_INJECTED:
+        "did not get the role of account {}: the EKS Pod identity webhook is down, or did not know the account yet",
+        help: "create the Pod again";
+    HALF: "is there without {}, and the EKS Pod identity webhook completes no pair", help: "remove it, or set both";
+    NO_TOKEN:
+        "names a file where the container has no token",
+        help: "does a volume or mount of its own have the name of the webhook's?";
+    UNKNOWN:
+        "account {} could not be looked up, so nobody knows whether a role is missing",
+        help: "let the policy get serviceaccounts";
+}
 
 /// The volumes that the webhook adds unless there is one of that name.
 const VOLUMES: [&str; 2] = ["aws-iam-token", "eks-pod-identity-token"];

@@ -16,13 +16,15 @@ use super::identity_annotations::longest_lifetime;
 use super::role_arn::{self, Holder, ON_DEFAULT, RoleRules};
 use super::{Ability, Check, Fix, Rule};
 use crate::admission::subject::SubjectKind;
-use crate::diagnostic::finding::{Changes, Findings, MessageTemplate};
+use crate::diagnostic::findings::{Changes, Findings};
+use crate::diagnostic::message::{Message, MessageTemplate};
 use crate::engine::context::{Edit, Judged, ReviewError, RuleContext, Workload, object_path};
 use crate::engine::lookup::Account;
 use crate::fast::names::Names;
 use crate::identity::key::{AUDIENCE as AUDIENCE_KEY, STS_REGIONAL_ENDPOINTS, TOKEN_EXPIRATION};
 use crate::matching::account;
 use crate::matching::glob::Glob;
+use crate::messages;
 use crate::object::edit::{End, Step};
 use crate::object::pod::{ContainerList, DEFAULT_ACCOUNT};
 use crate::object::view::Strings;
@@ -36,7 +38,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("where no EKS Pod identity webhook runs, Pods get the AWS role of their account all the same"),
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
-    messages: &[&INJECTED, &REFUSED, &AUDIENCE, &FOREIGN_VOLUME, &TAKEN],
+    messages: &[MESSAGES],
     ability: Ability::Inject,
 };
 
@@ -67,20 +69,15 @@ static PARAMS: [Param; 3] = [
 const LEAST_SECONDS: i64 = 600;
 const MOST_SECONDS: i64 = 4_294_967_296;
 
-static INJECTED: MessageTemplate =
-    MessageTemplate { name: "injected", template: "what AWS SDKs need for the role of account {} added" };
-static REFUSED: MessageTemplate =
-    MessageTemplate { name: "refused", template: "the role of account {} is refused, so nothing can be injected: {}" };
-static AUDIENCE: MessageTemplate = MessageTemplate {
-    name: "audience",
-    template: "the token of account {} would be one for the Kubernetes API, so nothing can be injected: audience {}",
-};
-static FOREIGN_VOLUME: MessageTemplate = MessageTemplate {
-    name: "foreign-volume",
-    template: "is kept for the volume with the token for AWS, and this one has none in a file called {}; rename the volume",
-};
-static TAKEN: MessageTemplate =
-    MessageTemplate { name: "taken", template: "is mounted where the token for AWS belongs ({}); mount it elsewhere" };
+messages! {
+    INJECTED: "what AWS SDKs need for the role of account {} added";
+    REFUSED: "the role of account {} is refused, so nothing can be injected: {}";
+    AUDIENCE: "the token of account {} would be one for the Kubernetes API, so nothing can be injected: audience {}";
+    FOREIGN_VOLUME:
+        "is kept for the volume with the token for AWS, and this one has none in a file called {}",
+        help: "rename the volume";
+    TAKEN: "is mounted where the token for AWS belongs ({})", help: "mount it elsewhere";
+}
 
 pub(super) struct IrsaInjection<'a> {
     seconds: i64,
@@ -137,7 +134,7 @@ impl IrsaInjection<'_> {
             let refusals = rules.refusals(&role, Holder { namespace, account: name });
             let mut reasons: Vec<String> = refusals.iter().map(ToString::to_string).collect();
             if name == DEFAULT_ACCOUNT && !rules.allow_on_default {
-                reasons.push(ON_DEFAULT.template.replace("{}", &role));
+                reasons.push(Message::new(&ON_DEFAULT, &[]).about(&role).to_string());
             }
             if !reasons.is_empty() {
                 return Ok(Plan::Refused(&REFUSED, reasons));

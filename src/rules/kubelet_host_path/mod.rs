@@ -12,10 +12,11 @@ use super::tokens::object_path;
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
-use crate::diagnostic::finding::{Findings, MessageTemplate};
+use crate::diagnostic::findings::Findings;
 use crate::engine::context::{ReviewError, RuleContext, Workload};
 use crate::fast::cut;
 use crate::matching::glob::{self, Glob};
+use crate::messages;
 use crate::object::pod::{HostPath, Volume};
 use crate::object::view::{ReadError, Text};
 use crate::settings::action::CheckAction;
@@ -28,7 +29,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("no volume opens the directories of the node that hold the credentials of others"),
     subjects: &[SubjectKind::Pod, SubjectKind::PersistentVolume],
     params: &PARAMS,
-    messages: &[&OPENS, &OPENS_ON, &HOLDS, &BELOW],
+    messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Warn },
 };
 
@@ -41,22 +42,12 @@ static PARAMS: [Param; 1] = [Param {
     ),
 }];
 
-static OPENS: MessageTemplate = MessageTemplate {
-    name: "opens",
-    template: "{} opens {} of the node, and with it {}; mount only the directory that is needed",
-};
-static OPENS_ON: MessageTemplate = MessageTemplate {
-    name: "opens-on",
-    template: "{} opens {} on nodes of {}, and with it {}; mount only the directory that is needed",
-};
-static HOLDS: MessageTemplate = MessageTemplate {
-    name: "holds",
-    template: "{} of the node leads to {}; mount something else, or add an exemption",
-};
-static BELOW: MessageTemplate = MessageTemplate {
-    name: "below",
-    template: "{} is below {}, which leads to {}; mount something else, or add an exemption",
-};
+messages! {
+    OPENS: "{} opens {} of the node, and with it {}", help: "mount only the directory that is needed";
+    OPENS_ON: "{} opens {} on nodes of {}, and with it {}", help: "mount only the directory that is needed";
+    HOLDS: "{} of the node leads to {}", help: "mount something else, or add an exemption";
+    BELOW: "{} is below {}, which leads to {}", help: "mount something else, or add an exemption";
+}
 
 /// Guarded on every node, `/var/run` written as `/run`: where credentials are.
 /// They are those of the control plane and of the CNI plugins, the files of every

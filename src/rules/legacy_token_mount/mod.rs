@@ -10,10 +10,12 @@ use super::tokens::object_path;
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
-use crate::diagnostic::finding::{Findings, MessageTemplate};
+use crate::diagnostic::findings::Findings;
+use crate::diagnostic::message::MessageTemplate;
 use crate::engine::context::{Judged, ReviewError, RuleContext, Workload};
 use crate::fast::names::Names;
 use crate::matching::glob::{self, Glob};
+use crate::messages;
 use crate::object::env::{Marks, ValueFrom};
 use crate::object::pod::{Container, SecretName, SecretVolume, Volume, is_made_up};
 use crate::object::view::ReadError;
@@ -27,7 +29,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("no Secret with a legacy token reaches a container"),
     subjects: &[SubjectKind::Pod, SubjectKind::EphemeralContainer],
     params: &PARAMS,
-    messages: &[&BY_NAME, &LISTED],
+    messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Reject },
 };
 
@@ -40,14 +42,14 @@ static PARAMS: [Param; 1] = [Param {
     ),
 }];
 
-static BY_NAME: MessageTemplate = MessageTemplate {
-    name: "by-name",
-    template: "{} is called like a legacy token, which never expires; let a projected serviceAccountToken volume bring a token",
-};
-static LISTED: MessageTemplate = MessageTemplate {
-    name: "listed",
-    template: "{} is listed as a legacy token, which never expires; let a projected serviceAccountToken volume bring a token",
-};
+messages! {
+    BY_NAME:
+        "{} is called like a legacy token, which never expires",
+        help: "let a projected serviceAccountToken volume bring a token";
+    LISTED:
+        "{} is listed as a legacy token, which never expires",
+        help: "let a projected serviceAccountToken volume bring a token";
+}
 
 /// How the token controller called the Secrets that it made: the account's
 /// name, this, and five characters.

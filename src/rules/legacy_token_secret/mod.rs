@@ -16,10 +16,11 @@
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
-use crate::diagnostic::finding::{Findings, MessageTemplate};
+use crate::diagnostic::findings::Findings;
 use crate::engine::context::{ReviewError, RuleContext};
 use crate::matching::account;
 use crate::matching::glob::{self, Glob};
+use crate::messages;
 use crate::object::legacy_token::LegacyToken;
 use crate::object::secret::{ACCOUNT_ANNOTATION, INVALID_LABEL, TokenSecret};
 use crate::settings::action::CheckAction;
@@ -32,7 +33,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("nobody makes a token that never expires"),
     subjects: &[SubjectKind::Secret],
     params: &PARAMS,
-    messages: &[&CREATED, &HOLDS, &RE_POINTED, &REVIVED, &RE_MINTED],
+    messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Reject },
 };
 
@@ -51,26 +52,21 @@ static PARAMS: [Param; 2] = [
     },
 ];
 
-static CREATED: MessageTemplate = MessageTemplate {
-    name: "created",
-    template: "makes a token that never expires; use a projected volume, or kubectl create token",
-};
-static HOLDS: MessageTemplate = MessageTemplate {
-    name: "holds",
-    template: "is a token of account {} that never expires and that this Secret makes valid; remove it, and use a projected volume, or kubectl create token",
-};
-static RE_POINTED: MessageTemplate = MessageTemplate {
-    name: "re-pointed",
-    template: "changed from {} to {}, whose token never expires; use a projected volume, or kubectl create token",
-};
-static REVIVED: MessageTemplate = MessageTemplate {
-    name: "revived",
-    template: "is no longer set, which makes the token of account {} valid again; leave the label, and delete the Secret",
-};
-static RE_MINTED: MessageTemplate = MessageTemplate {
-    name: "re-minted",
-    template: "is emptied, which makes a new token of account {} that never expires; delete the Secret instead",
-};
+messages! {
+    CREATED: "makes a token that never expires", help: "use a projected volume, or kubectl create token";
+    HOLDS:
+        "is a token of account {} that never expires and that this Secret makes valid",
+        help: "remove it, and use a projected volume, or kubectl create token";
+    RE_POINTED:
+        "changed from {} to {}, whose token never expires",
+        help: "use a projected volume, or kubectl create token";
+    REVIVED:
+        "is no longer set, which makes the token of account {} valid again",
+        help: "leave the label, and delete the Secret";
+    RE_MINTED:
+        "is emptied, which makes a new token of account {} that never expires",
+        help: "delete the Secret instead";
+}
 
 pub(super) struct LegacyTokenSecret<'a> {
     allowed: Vec<Glob<'a>>,

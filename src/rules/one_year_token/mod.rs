@@ -9,8 +9,9 @@
 use super::tokens::{self, Token};
 use super::{Ability, Check, Fix, Rule};
 use crate::admission::subject::SubjectKind;
-use crate::diagnostic::finding::{Changes, Findings, MessageTemplate};
+use crate::diagnostic::findings::{Changes, Findings};
 use crate::engine::context::{Edit, ReviewError, RuleContext, Workload};
+use crate::messages;
 use crate::object::pod::{DEFAULT_LIFETIME_SECONDS, PLUGIN_LIFETIME_SECONDS};
 use crate::settings::action::{CheckAction, FixAction};
 use crate::settings::params::{Kind, Param, Params, for_people};
@@ -21,7 +22,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("no API token asks for the 3607 seconds that the API server turns into a year"),
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
-    messages: &[&HAND_WRITTEN, &INJECTED, &FIXED],
+    messages: &[MESSAGES],
     ability: Ability::Fix { default: FixAction::Check(CheckAction::Warn) },
 };
 
@@ -32,16 +33,13 @@ static PARAMS: [Param; 1] = [Param {
     doc: for_people("also the API server's own token volume, which always asks for 3607"),
 }];
 
-static HAND_WRITTEN: MessageTemplate = MessageTemplate {
-    name: "hand-written",
-    template: "is 3607, so the API server signs a token that is good for a year; write 3600",
-};
-static INJECTED: MessageTemplate = MessageTemplate {
-    name: "injected",
-    template: "is 3607 in the API server's own volume, so the token is good for a year; action mutate of this rule sets 3600",
-};
-static FIXED: MessageTemplate =
-    MessageTemplate { name: "fixed", template: "set to 3600, because 3607 makes a token that is good for a year" };
+messages! {
+    HAND_WRITTEN: "is 3607, so the API server signs a token that is good for a year", help: "write 3600";
+    INJECTED:
+        "is 3607 in the API server's own volume, so the token is good for a year",
+        help: "action mutate of this rule sets 3600";
+    FIXED: "set to 3600, because 3607 makes a token that is good for a year";
+}
 
 const FIELD: &str = "expirationSeconds";
 

@@ -9,11 +9,13 @@
 
 use super::{Ability, Check, Fix, Rule};
 use crate::admission::subject::SubjectKind;
-use crate::diagnostic::finding::{Changes, Findings, MessageTemplate};
+use crate::diagnostic::findings::{Changes, Findings};
+use crate::diagnostic::message::MessageTemplate;
 use crate::engine::context::{Edit, ReviewError, RuleContext, Workload};
 use crate::engine::lookup::Account;
 use crate::fast::names::Names;
 use crate::matching::glob::{self, Glob};
+use crate::messages;
 use crate::object::edit::Step;
 use crate::object::pod::{Container, PodSpec};
 use crate::settings::Templates;
@@ -27,19 +29,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("an API token is mounted only where someone asked for it"),
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
-    messages: &[
-        &ASKS_ON_DEFAULT,
-        &KEPT_ON_DEFAULT,
-        &ASKS,
-        &KEPT,
-        &UNASKED_DEFAULT,
-        &UNASKED,
-        &UNASKED_DEDICATED,
-        &UNKNOWN_ACCOUNT,
-        &FIXED_POD,
-        &FIXED_POD_BUT,
-        &FIXED_TEMPLATE,
-    ],
+    messages: &[MESSAGES],
     ability: Ability::Fix { default: FixAction::Mutate },
 };
 
@@ -92,43 +82,27 @@ static TOKEN_CONTAINER: [Param; 2] = [
     },
 ];
 
-static ASKS_ON_DEFAULT: MessageTemplate = MessageTemplate {
-    name: "asks-on-default",
-    template: "is true on the default account; give the Pod an account of its own, or set it to false",
-};
-static KEPT_ON_DEFAULT: MessageTemplate = MessageTemplate {
-    name: "kept-on-default",
-    template: "asks for the API token on the default account; give the Pod an account of its own",
-};
-static ASKS: MessageTemplate = MessageTemplate {
-    name: "asks",
-    template: "is true, which is not allowed here; set it to false, or have account {} exempted",
-};
-static KEPT: MessageTemplate = MessageTemplate {
-    name: "kept",
-    template: "asks for the API token, which is not allowed here; have account {} exempted",
-};
-static UNASKED_DEFAULT: MessageTemplate = MessageTemplate {
-    name: "unasked-default",
-    template: "is not set, so the token of the default account is mounted; set it to false, or name an account of its own if the Pod calls the Kubernetes API",
-};
-static UNASKED: MessageTemplate = MessageTemplate {
-    name: "unasked",
-    template: "is not set, so the token of account {} is mounted; set it to false, or to true if the Pod calls the Kubernetes API",
-};
-static UNASKED_DEDICATED: MessageTemplate = MessageTemplate {
-    name: "unasked-dedicated",
-    template: "is not set, so the token of account {} is mounted; set it here or on the account: true if the Kubernetes API is called, else false",
-};
-static UNKNOWN_ACCOUNT: MessageTemplate = MessageTemplate {
-    name: "unknown-account",
-    template: "is not set, and nothing is known of account {}; set it to true if the Kubernetes API is called, else to false",
-};
-static FIXED_POD: MessageTemplate =
-    MessageTemplate { name: "fixed-pod", template: "set to false, the token volume removed" };
-static FIXED_POD_BUT: MessageTemplate =
-    MessageTemplate { name: "fixed-pod-but", template: "set to false, the token volume kept for {} only" };
-static FIXED_TEMPLATE: MessageTemplate = MessageTemplate { name: "fixed-template", template: "set to false" };
+messages! {
+    ASKS_ON_DEFAULT: "is true on the default account", help: "give the Pod an account of its own, or set it to false";
+    KEPT_ON_DEFAULT: "asks for the API token on the default account", help: "give the Pod an account of its own";
+    ASKS: "is true, which is not allowed here", help: "set it to false, or have account {} exempted";
+    KEPT: "asks for the API token, which is not allowed here", help: "have account {} exempted";
+    UNASKED_DEFAULT:
+        "is not set, so the token of the default account is mounted",
+        help: "set it to false, or name an account of its own if the Pod calls the Kubernetes API";
+    UNASKED:
+        "is not set, so the token of account {} is mounted",
+        help: "set it to false, or to true if the Pod calls the Kubernetes API";
+    UNASKED_DEDICATED:
+        "is not set, so the token of account {} is mounted",
+        help: "set it here or on the account: true if the Kubernetes API is called, else false";
+    UNKNOWN_ACCOUNT:
+        "is not set, and nothing is known of account {}",
+        help: "set it to true if the Kubernetes API is called, else to false";
+    FIXED_POD: "set to false, the token volume removed";
+    FIXED_POD_BUT: "set to false, the token volume kept for {} only";
+    FIXED_TEMPLATE: "set to false";
+}
 
 const FIELD: &str = "automountServiceAccountToken";
 

@@ -8,9 +8,10 @@
 
 use super::{Ability, Check, Rule, tokens};
 use crate::admission::subject::SubjectKind;
-use crate::diagnostic::finding::{Findings, MessageTemplate};
+use crate::diagnostic::findings::Findings;
 use crate::engine::context::{ReviewError, RuleContext};
 use crate::matching::glob::{self, Glob};
+use crate::messages;
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
 use crate::settings::reader::validate_pattern;
@@ -21,7 +22,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("a token written into a volume by hand is not for the Kubernetes API"),
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
-    messages: &[&UNSET, &API, &NOT_ALLOWED],
+    messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Warn },
 };
 
@@ -34,16 +35,11 @@ static PARAMS: [Param; 1] = [Param {
     ),
 }];
 
-static UNSET: MessageTemplate = MessageTemplate {
-    name: "unset",
-    template: "is not set, so this is an API token; name who reads it, or use automountServiceAccountToken: true",
-};
-static API: MessageTemplate = MessageTemplate {
-    name: "api",
-    template: "{} is the Kubernetes API; name who reads the token, or use automountServiceAccountToken: true",
-};
-static NOT_ALLOWED: MessageTemplate =
-    MessageTemplate { name: "not-allowed", template: "{} is not an allowed audience; use one of {}" };
+messages! {
+    UNSET: "is not set, so this is an API token", help: "name who reads it, or use automountServiceAccountToken: true";
+    API: "{} is the Kubernetes API", help: "name who reads the token, or use automountServiceAccountToken: true";
+    NOT_ALLOWED: "{} is not an allowed audience", help: "use one of {}";
+}
 
 pub(super) struct ProjectedTokenAudience<'a> {
     allowed: Vec<Glob<'a>>,

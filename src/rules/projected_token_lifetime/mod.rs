@@ -10,8 +10,9 @@
 use super::tokens::{self, Token};
 use super::{Ability, Check, Fix, Rule};
 use crate::admission::subject::SubjectKind;
-use crate::diagnostic::finding::{Changes, Findings, MessageTemplate};
+use crate::diagnostic::findings::{Changes, Findings};
 use crate::engine::context::{Edit, ReviewError, RuleContext, Workload};
+use crate::messages;
 use crate::object::pod::{DEFAULT_LIFETIME_SECONDS, PLUGIN_LIFETIME_SECONDS};
 use crate::settings::action::FixAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
@@ -22,7 +23,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("a token written into a volume by hand is short-lived"),
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
-    messages: &[&TOO_LONG, &LOWERED],
+    messages: &[MESSAGES],
     ability: Ability::Fix { default: FixAction::Mutate },
 };
 
@@ -47,11 +48,10 @@ static PARAMS: [Param; 2] = [
     },
 ];
 
-static TOO_LONG: MessageTemplate = MessageTemplate {
-    name: "too-long",
-    template: "is {}, at most {} is allowed; kubelet renews the token in time, however short it is",
-};
-static LOWERED: MessageTemplate = MessageTemplate { name: "lowered", template: "lowered from {} to {}" };
+messages! {
+    TOO_LONG: "is {}, at most {} is allowed", help: "kubelet renews the token in time, however short it is";
+    LOWERED: "lowered from {} to {}";
+}
 
 const FIELD: &str = "expirationSeconds";
 

@@ -9,8 +9,9 @@
 
 use super::{Ability, Check, Rule, tokens};
 use crate::admission::subject::SubjectKind;
-use crate::diagnostic::finding::{Findings, MessageTemplate};
+use crate::diagnostic::findings::Findings;
 use crate::engine::context::{ReviewError, RuleContext};
+use crate::messages;
 use crate::object::pod::PLUGIN_VOLUME_PREFIX;
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Params, for_people};
@@ -21,22 +22,19 @@ pub static RULE: Rule = Rule {
     summary: for_people("a volume that is called like a token volume of Kubernetes or AWS is one"),
     subjects: &[SubjectKind::Pod],
     params: &[],
-    messages: &[&NOT_THE_PLUGINS, &NOT_TAKEN, &NOT_THE_WEBHOOKS],
+    messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Reject },
 };
 
-static NOT_THE_PLUGINS: MessageTemplate = MessageTemplate {
-    name: "not-the-plugins",
-    template: "makes the API server take the volume for its token volume and mount it into every container; rename it, or remove it if it was copied from a running Pod",
-};
-static NOT_TAKEN: MessageTemplate = MessageTemplate {
-    name: "not-taken",
-    template: "is kept for the API server's token volume; rename it, or it is mounted into every container once automountServiceAccountToken is no longer false",
-};
-static NOT_THE_WEBHOOKS: MessageTemplate = MessageTemplate {
-    name: "not-the-webhooks",
-    template: "is kept for a volume with one token for AWS and nothing else; rename the volume",
-};
+messages! {
+    NOT_THE_PLUGINS:
+        "makes the API server take the volume for its token volume and mount it into every container",
+        help: "rename it, or remove it if it was copied from a running Pod";
+    NOT_TAKEN:
+        "is kept for the API server's token volume",
+        help: "rename it, or it is mounted into every container once automountServiceAccountToken is no longer false";
+    NOT_THE_WEBHOOKS: "is kept for a volume with one token for AWS and nothing else", help: "rename the volume";
+}
 
 /// The volumes of the IRSA webhook and of EKS Pod Identity.
 const WEBHOOK_VOLUMES: [&str; 2] = ["aws-iam-token", "eks-pod-identity-token"];

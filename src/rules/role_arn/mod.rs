@@ -11,18 +11,21 @@
 mod pattern;
 mod role_rules;
 
-pub use role_rules::{Holder, Refusal, RoleRules};
+pub use role_rules::{Holder, RoleRules};
 
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
-use crate::diagnostic::finding::{Findings, MessageTemplate};
+use crate::diagnostic::findings::Findings;
+use crate::diagnostic::message::Message;
+use crate::diagnostic::severity::MaxSeverity;
 use crate::engine::context::{ReviewError, RuleContext};
 use crate::identity::key::{self, ECR_KEY, ROLE_ARN};
-use crate::identity::role_arn_error;
 use crate::identity::{AccountId, Partition};
+use crate::identity::{role_arn_error, suspicious_char};
 use crate::matching::account;
 use crate::matching::glob::Glob;
+use crate::messages;
 use crate::object::pod::DEFAULT_ACCOUNT;
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
@@ -34,52 +37,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("a ServiceAccount's AWS role is written correctly and allowed for it"),
     subjects: &[SubjectKind::ServiceAccount],
     params: &PARAMS,
-    messages: &[
-        &role_arn_error::EMPTY,
-        &role_arn_error::LINE_BREAK,
-        &role_arn_error::OUTER_BLANK,
-        &role_arn_error::INNER_BLANK,
-        &role_arn_error::QUOTED,
-        &role_arn_error::UNFILLED,
-        &role_arn_error::UPPER_CASE,
-        &role_arn_error::BARE_NAME,
-        &role_arn_error::NOT_ARN,
-        &role_arn_error::NESTED,
-        &role_arn_error::INCOMPLETE,
-        &role_arn_error::ONE_COLON,
-        &role_arn_error::NO_PARTITION,
-        &role_arn_error::SIMILAR_PARTITION,
-        &role_arn_error::UNKNOWN_PARTITION,
-        &role_arn_error::SERVICE,
-        &role_arn_error::REGION,
-        &role_arn_error::NO_ACCOUNT,
-        &role_arn_error::ACCOUNT_DIGITS,
-        &role_arn_error::ACCOUNT_DASHES,
-        &role_arn_error::ACCOUNT_LETTERS,
-        &role_arn_error::ASSUMED_ROLE,
-        &role_arn_error::INSTANCE_PROFILE,
-        &role_arn_error::OTHER_KIND,
-        &role_arn_error::MISSPELT,
-        &role_arn_error::NO_ROLE,
-        &role_arn_error::DOUBLED_ROLE,
-        &role_arn_error::NO_NAME,
-        &role_arn_error::TRAILING_SLASH,
-        &role_arn_error::EMPTY_PART,
-        &role_arn_error::DOT_PART,
-        &role_arn_error::PERCENT_ENCODED,
-        &role_arn_error::BAD_CHARACTER,
-        &role_arn_error::PATH_CHARACTER,
-        &role_arn_error::LONG_NAME,
-        &role_arn_error::LONG_PATH,
-        &PARTITION,
-        &ACCOUNT,
-        &ROLE,
-        &NAMESPACE,
-        &NAMESPACE_ROLES,
-        &RESERVED,
-        &ON_DEFAULT,
-        &MISSING,
-    ],
+    messages: &[MESSAGES, role_arn_error::MESSAGES, suspicious_char::MESSAGES],
     ability: Ability::Check { default: CheckAction::Reject },
 };
 
@@ -171,26 +129,19 @@ const COMPOSE_PARTITION: Param = Param {
 };
 
 // What is wrong with the ARN itself has its words in `identity::mistake`.
-static PARTITION: MessageTemplate =
-    MessageTemplate { name: "partition", template: "is in partition {}, must be in {} ({})" };
-static ACCOUNT: MessageTemplate = MessageTemplate { name: "account", template: "is of account {}, must be of {} ({})" };
-static ROLE: MessageTemplate =
-    MessageTemplate { name: "role", template: "is none of the roles that are allowed: {} ({})" };
-static NAMESPACE: MessageTemplate =
-    MessageTemplate { name: "namespace", template: "is in namespace {}, which may use no role at all ({})" };
-static NAMESPACE_ROLES: MessageTemplate =
-    MessageTemplate { name: "namespace-roles", template: "is none of the roles that namespace {} may use: {} ({})" };
-static RESERVED: MessageTemplate = MessageTemplate {
-    name: "reserved",
-    template: "is below {}/, where AWS keeps roles for itself that no ServiceAccount can have ({})",
-};
-/// Also said by those who act on the annotation.
-pub static ON_DEFAULT: MessageTemplate = MessageTemplate {
-    name: "on-default",
-    template: "is on the default account, so that every Pod that names no account has it; give it to an account of its own ({})",
-};
-static MISSING: MessageTemplate =
-    MessageTemplate { name: "missing", template: "is missing; account {} must have a role" };
+messages! {
+    PARTITION: "is in partition {}, must be in {}";
+    ACCOUNT: "is of account {}, must be of {}";
+    ROLE: "is none of the roles that are allowed: {}";
+    NAMESPACE: "is in namespace {}, which may use no role at all";
+    NAMESPACE_ROLES: "is none of the roles that namespace {} may use: {}";
+    RESERVED: "is below {}/, where AWS keeps roles for itself that no ServiceAccount can have";
+    /// Also said by those who act on the annotation.
+    ON_DEFAULT:
+        "is on the default account, so that every Pod that names no account has it",
+        help: "give it to an account of its own";
+    MISSING: "is missing", help: "account {} must have a role";
+}
 
 pub(super) struct RoleArnRule<'a> {
     rules: RoleRules<'a>,
@@ -222,11 +173,10 @@ impl Check for RoleArnRule<'_> {
                 continue;
             };
             for refusal in refusals {
-                let values: Vec<&str> = refusal.values.iter().map(String::as_str).collect();
-                findings.add(annotation(key), refusal.message, &values);
+                findings.push(annotation(key), refusal, MaxSeverity::Action);
             }
             if holder.account == DEFAULT_ACCOUNT && !self.rules.allow_on_default && !value.is_empty() {
-                findings.add(annotation(key), &ON_DEFAULT, &[value]);
+                findings.push(annotation(key), Message::new(&ON_DEFAULT, &[]).about(value), MaxSeverity::Action);
             }
         }
         if !has_role && self.is_required(context, holder) {

@@ -4,7 +4,7 @@
 //! chooses is ever read as a pattern.
 
 use super::Holder;
-use crate::diagnostic::field_path::Escaped;
+use crate::diagnostic::escaped::Escaped;
 use crate::fast::cut;
 use crate::identity::role_arn::fields;
 use crate::identity::role_path::{named, takes};
@@ -143,7 +143,7 @@ fn check_segment(role: &str) -> Result<Option<&str>, String> {
                 rest = after;
             }
             Some(other) => {
-                return Err(format!("has {}, which patterns cannot have; {ALPHABET}", Escaped(&named(other))));
+                return Err(format!("has {}, which patterns cannot have; {ALPHABET}", Escaped::new(&named(other))));
             }
         }
     };

@@ -3,16 +3,13 @@
 //! that reach Pods in other ways, whatever this rule's own action is.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use super::pattern::RolePattern;
 use super::{
     ACCOUNT, ACCOUNTS, ALLOW_ON_DEFAULT, ANY_ROLE_PATH, COMPOSE, COMPOSE_ACCOUNT, COMPOSE_PARTITION, FORBID_RESERVED,
     NAMESPACE, NAMESPACE_ROLES, NAMESPACES, PARTITION, PARTITIONS, RESERVED, ROLE, ROLES,
 };
-use crate::diagnostic::finding::{MessageTemplate, fill};
-use crate::fast::word;
-use crate::identity::role_arn_error::VALUE;
+use crate::diagnostic::message::Message;
 use crate::identity::{AccountId, Partition, RoleArn};
 use crate::object::view::Text;
 use crate::settings::dns;
@@ -40,41 +37,6 @@ pub struct Holder<'s> {
     pub namespace: &'s str,
     /// The ServiceAccount; empty when the API server has yet to name it.
     pub account: &'s str,
-}
-
-/// Why a role may not be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// The text.
-    pub message: &'static MessageTemplate,
-    /// Its values.
-    pub values: Vec<String>,
-}
-
-impl Refusal {
-    /// The text for a role whose value must not be shown: without it, and
-    /// without longer parts of it.
-    #[must_use]
-    #[inline(never)]
-    pub fn without_value(&self, written: &str) -> String {
-        let template = self.message.template;
-        let is_told = |value: &str| value.len() > COUNT && word::any(&[value], written);
-        let values: Vec<String> =
-            self.values.iter().map(|value| if is_told(value) { "…".to_owned() } else { value.clone() }).collect();
-        let mut text = String::new();
-        // Writing to a string cannot fail.
-        let _ = fill(template.strip_suffix(VALUE).unwrap_or(template), &values, &mut text);
-        text
-    }
-}
-
-/// The most bytes of what is no more than a count or a single character.
-const COUNT: usize = 3;
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fill(self.message.template, &self.values, f)
-    }
 }
 
 /// The key of `namespaces` for those that have none of their own.
@@ -136,23 +98,14 @@ impl<'a> RoleRules<'a> {
     /// else each list that does not allow it.
     #[must_use]
     #[inline(never)]
-    pub fn refusals(&self, written: &str, holder: Holder<'_>) -> Vec<Refusal> {
+    pub fn refusals(&self, written: &str, holder: Holder<'_>) -> Vec<Message> {
         let parse = if self.any_path { RoleArn::parse_any_path } else { RoleArn::parse };
         let arn = match parse(written) {
             Ok(arn) => arn,
-            Err(errors) => {
-                let refusal = |error: &crate::identity::RoleArnError| Refusal {
-                    message: error.message(),
-                    values: error.values(written),
-                };
-                return errors.iter().map(refusal).collect();
-            }
+            Err(errors) => return errors.iter().map(|error| error.about(written)).collect(),
         };
         let mut refusals = Vec::new();
-        let mut refuse = |message, values: &[&str]| {
-            let values = values.iter().chain(&[written]).map(|&value| value.to_owned()).collect();
-            refusals.push(Refusal { message, values });
-        };
+        let mut refuse = |template, values: &[&str]| refusals.push(Message::new(template, values).about(written));
         if !self.partitions.contains(&arn.partition) {
             let allowed: Vec<&str> = self.partitions.iter().map(|partition| partition.as_str()).collect();
             refuse(&PARTITION, &[arn.partition.as_str(), &allowed.join(", ")]);

@@ -15,10 +15,13 @@ use super::{Ability, Check, Fix, Rule};
 use crate::admission::request::Operation;
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
-use crate::diagnostic::finding::{Changes, Findings, MaxSeverity, MessageTemplate};
+use crate::diagnostic::findings::{Changes, Findings};
+use crate::diagnostic::message::{Message, MessageTemplate};
+use crate::diagnostic::severity::MaxSeverity;
 use crate::engine::context::{Edit, ReviewError, RuleContext};
 use crate::matching::account;
 use crate::matching::glob::Glob;
+use crate::messages;
 use crate::object::pod::DEFAULT_ACCOUNT;
 use crate::object::service_account::ServiceAccount;
 use crate::settings::action::FixAction;
@@ -30,7 +33,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("an account's Pods get its token only when they ask for it"),
     subjects: &[SubjectKind::ServiceAccount],
     params: &PARAMS,
-    messages: &[&TRUE_ON_DEFAULT, &TRUE, &UNSET_ON_DEFAULT, &UNSET, &NO_LONGER_FALSE, &FIXED],
+    messages: &[MESSAGES],
     ability: Ability::Fix { default: FixAction::Mutate },
 };
 
@@ -65,27 +68,24 @@ static PARAMS: [Param; 4] = [
     },
 ];
 
-static TRUE_ON_DEFAULT: MessageTemplate = MessageTemplate {
-    name: "true-on-default",
-    template: "is true on the default account; set it to false and let Pods that need a token use an account of their own",
-};
-static TRUE: MessageTemplate = MessageTemplate {
-    name: "true",
-    template: "is true, so Pods of account {} get a token unasked; set it to false, and to true in the Pods that call the Kubernetes API",
-};
-static UNSET_ON_DEFAULT: MessageTemplate = MessageTemplate {
-    name: "unset-on-default",
-    template: "is not set on the default account, so its Pods get a token unasked; set it to false and let Pods that need a token use an account of their own",
-};
-static UNSET: MessageTemplate = MessageTemplate {
-    name: "unset",
-    template: "is not set, so Pods of account {} get a token unasked; set it to false, and to true in the Pods that call the Kubernetes API",
-};
-static NO_LONGER_FALSE: MessageTemplate = MessageTemplate {
-    name: "no-longer-false",
-    template: "was false on the default account and is no longer set, so its Pods get a token again; set it to false",
-};
-static FIXED: MessageTemplate = MessageTemplate { name: "fixed", template: "set to false" };
+messages! {
+    TRUE_ON_DEFAULT:
+        "is true on the default account",
+        help: "set it to false and let Pods that need a token use an account of their own";
+    TRUE:
+        "is true, so Pods of account {} get a token unasked",
+        help: "set it to false, and to true in the Pods that call the Kubernetes API";
+    UNSET_ON_DEFAULT:
+        "is not set on the default account, so its Pods get a token unasked",
+        help: "set it to false and let Pods that need a token use an account of their own";
+    UNSET:
+        "is not set, so Pods of account {} get a token unasked",
+        help: "set it to false, and to true in the Pods that call the Kubernetes API";
+    NO_LONGER_FALSE:
+        "was false on the default account and is no longer set, so its Pods get a token again",
+        help: "set it to false";
+    FIXED: "set to false";
+}
 
 const FIELD: &str = "automountServiceAccountToken";
 
@@ -171,7 +171,7 @@ impl Check for ServiceAccountAutomount<'_> {
             Cell::True(message, severity) | Cell::Fixable(message, severity) => (message, severity),
             Cell::Unset(message) => (message, MaxSeverity::Warning),
         };
-        findings.note(FieldPath::at(FIELD), message, &[context.known_name()], severity);
+        findings.push(FieldPath::at(FIELD), Message::new(message, &[context.known_name()]), severity);
         Ok(())
     }
 }

@@ -12,10 +12,11 @@ use super::cloud::{Cloud, Declared, Identities};
 use super::tokens::object_path;
 use super::{Ability, Check, Rule, java_options};
 use crate::admission::subject::SubjectKind;
-use crate::diagnostic::finding::{Findings, MessageTemplate};
+use crate::diagnostic::findings::Findings;
 use crate::engine::context::{Judged, ReviewError, RuleContext, Workload};
 use crate::fast::names::Names;
 use crate::matching::glob::{self, Glob};
+use crate::messages;
 use crate::object::env::{Env, Marks};
 use crate::object::view::ReadError;
 use crate::settings::action::CheckAction;
@@ -28,7 +29,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("no container has static keys of a cloud in its environment"),
     subjects: &[SubjectKind::Pod, SubjectKind::EphemeralContainer],
     params: &PARAMS,
-    messages: &[&STATIC, &WINS, &KEY_ID, &JAVA, &LISTED, &PREFIX],
+    messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Warn },
 };
 
@@ -49,30 +50,20 @@ static PARAMS: [Param; 2] = [
     },
 ];
 
-static STATIC: MessageTemplate = MessageTemplate {
-    name: "static",
-    template: "is a static {} credential; let a ServiceAccount with {} bring short-lived ones instead",
-};
-static WINS: MessageTemplate = MessageTemplate {
-    name: "wins",
-    template: "is a static {} credential and wins over the {} that ServiceAccount {} has; remove it",
-};
-static KEY_ID: MessageTemplate = MessageTemplate {
-    name: "key-id",
-    template: "holds the id of an AWS access key; let a ServiceAccount with {} bring short-lived credentials instead",
-};
-static JAVA: MessageTemplate = MessageTemplate {
-    name: "java",
-    template: "sets aws.{}, a static AWS credential that Java's SDK takes before any other; let a ServiceAccount with {} bring short-lived ones instead",
-};
-static LISTED: MessageTemplate = MessageTemplate {
-    name: "listed",
-    template: "is listed as a static credential; let the Pod use an identity of its ServiceAccount instead",
-};
-static PREFIX: MessageTemplate = MessageTemplate {
-    name: "prefix",
-    template: "makes variables that begin with {} of all that is in Secret {}, which may be static credentials; name those that are needed in env",
-};
+messages! {
+    STATIC: "is a static {} credential", help: "let a ServiceAccount with {} bring short-lived ones instead";
+    WINS: "is a static {} credential and wins over the {} that ServiceAccount {} has", help: "remove it";
+    KEY_ID:
+        "holds the id of an AWS access key",
+        help: "let a ServiceAccount with {} bring short-lived credentials instead";
+    JAVA:
+        "sets aws.{}, a static AWS credential that Java's SDK takes before any other",
+        help: "let a ServiceAccount with {} bring short-lived ones instead";
+    LISTED: "is listed as a static credential", help: "let the Pod use an identity of its ServiceAccount instead";
+    PREFIX:
+        "makes variables that begin with {} of all that is in Secret {}, which may be static credentials",
+        help: "name those that are needed in env";
+}
 
 /// The variables by which SDKs take static credentials.
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-static-credentials.html>

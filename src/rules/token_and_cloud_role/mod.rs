@@ -9,8 +9,9 @@ use super::cloud::{self, Cloud, Declared};
 use super::tokens::{self, ApiToken, object_path};
 use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
-use crate::diagnostic::finding::{Findings, MessageTemplate};
+use crate::diagnostic::findings::Findings;
 use crate::engine::context::{ReviewError, RuleContext, Workload};
+use crate::messages;
 use crate::object::env::Marks;
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Params, for_people};
@@ -21,18 +22,18 @@ pub static RULE: Rule = Rule {
     summary: for_people("a Pod with a cloud role holds no API token"),
     subjects: &[SubjectKind::Pod],
     params: &[],
-    messages: &[&HOLDS, &WOULD_HOLD],
+    messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Off },
 };
 
-static HOLDS: MessageTemplate = MessageTemplate {
-    name: "holds",
-    template: "holds an API token beside the cloud role of the Pod ({}); set automountServiceAccountToken: false, or split the Pod",
-};
-static WOULD_HOLD: MessageTemplate = MessageTemplate {
-    name: "would-hold",
-    template: "is not false, so Pods get an API token beside their cloud role ({}); set it to false, or split the Pod",
-};
+messages! {
+    HOLDS:
+        "holds an API token beside the cloud role of the Pod ({})",
+        help: "set automountServiceAccountToken: false, or split the Pod";
+    WOULD_HOLD:
+        "is not false, so Pods get an API token beside their cloud role ({})",
+        help: "set it to false, or split the Pod";
+}
 
 /// The variables by which the SDKs find a role: IRSA, EKS Pod Identity, Azure.
 const VARIABLES: [&str; 3] = [cloud::AWS_ROLE, cloud::AWS_CONTAINER_URI, cloud::AZURE_TOKEN_FILE];

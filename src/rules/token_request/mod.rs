@@ -12,9 +12,10 @@ use super::{Ability, Check, Fix, Rule};
 use crate::admission::request::User;
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
-use crate::diagnostic::finding::{Changes, Findings, MessageTemplate};
+use crate::diagnostic::findings::{Changes, Findings};
 use crate::engine::context::{Edit, ReviewError, RuleContext};
 use crate::matching::glob::{self, Glob};
+use crate::messages;
 use crate::object::edit::Step;
 use crate::object::token_request::TokenRequestSpec;
 use crate::settings::Common;
@@ -28,7 +29,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("a token that someone asks for is short-lived, for an allowed audience, and bound"),
     subjects: &[SubjectKind::TokenRequest],
     params: &PARAMS,
-    messages: &[&TOO_LONG, &ONE_YEAR, &AUDIENCE, &API_AUDIENCE, &UNBOUND, &NODE, &FIXED],
+    messages: &[MESSAGES],
     ability: Ability::Fix { default: FixAction::Mutate },
 };
 
@@ -55,29 +56,17 @@ static PARAMS: [Param; 3] = [
     },
 ];
 
-static TOO_LONG: MessageTemplate =
-    MessageTemplate { name: "too-long", template: "is {}, the most is {}; ask again before the token expires" };
-static ONE_YEAR: MessageTemplate = MessageTemplate {
-    name: "one-year",
-    template: "is 3607, for which the API server may sign a token of one year; ask for 3600",
-};
-static AUDIENCE: MessageTemplate = MessageTemplate {
-    name: "audience",
-    template: "audience {} is not allowed; ask for one that is, or have account {} exempted",
-};
-static API_AUDIENCE: MessageTemplate = MessageTemplate {
-    name: "api-audience",
-    template: "asks for the Kubernetes API, which is not allowed; name an audience that is, or have account {} exempted",
-};
-static UNBOUND: MessageTemplate = MessageTemplate {
-    name: "unbound",
-    template: "is not set; bind the token to the Pod or Secret that it is to end with",
-};
-static NODE: MessageTemplate = MessageTemplate {
-    name: "node",
-    template: "is Node, which only nodes may ask for; bind the token to a Pod or Secret",
-};
-static FIXED: MessageTemplate = MessageTemplate { name: "fixed", template: "lowered from {} to {}" };
+messages! {
+    TOO_LONG: "is {}, the most is {}", help: "ask again before the token expires";
+    ONE_YEAR: "is 3607, for which the API server may sign a token of one year", help: "ask for 3600";
+    AUDIENCE: "audience {} is not allowed", help: "ask for one that is, or have account {} exempted";
+    API_AUDIENCE:
+        "asks for the Kubernetes API, which is not allowed",
+        help: "name an audience that is, or have account {} exempted";
+    UNBOUND: "is not set", help: "bind the token to the Pod or Secret that it is to end with";
+    NODE: "is Node, which only nodes may ask for", help: "bind the token to a Pod or Secret";
+    FIXED: "lowered from {} to {}";
+}
 
 /// What the API server fills in where nothing is said.
 const DEFAULT_SECONDS: i64 = 3600;
