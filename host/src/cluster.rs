@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::yaml;
 
@@ -39,6 +39,8 @@ pub enum LookupBehaviour {
 pub struct Cluster {
     objects: BTreeMap<Key, Value>,
     behaviour: LookupBehaviour,
+    /// Whether every namespace has its account `default`, given or not.
+    has_default_accounts: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,6 +99,13 @@ impl Cluster {
         self
     }
 
+    /// The same objects, and the account `default` of every namespace, which a controller makes. One that was given holds.
+    #[must_use]
+    pub fn with_default_accounts(mut self) -> Self {
+        self.has_default_accounts = true;
+        self
+    }
+
     /// Adds an object, or replaces the one of that name.
     pub fn insert(&mut self, object: Value) -> Result<()> {
         let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
@@ -138,7 +147,9 @@ impl Cluster {
             return Err(forbidden(request));
         }
         let key = Key { api_version: api_version.clone(), kind: kind.clone(), namespace, name: name.clone() };
-        match self.objects.get(&key) {
+        let default = (self.has_default_accounts && (kind.as_str(), name.as_str()) == ("ServiceAccount", "default"))
+            .then(|| default_account(key.namespace.as_deref()));
+        match self.objects.get(&key).or(default.as_ref()) {
             None if self.behaviour == LookupBehaviour::KnownOnly => Err(forbidden(request)),
             // `{:?}` of the whole option is what the policy server prints: `Some("team-a")`.
             None => Err(format!(
@@ -160,9 +171,9 @@ pub fn files_below(path: &Path) -> Result<Vec<PathBuf>> {
         return Ok(vec![path.to_owned()]);
     }
     let mut found = Vec::new();
-    let entries = std::fs::read_dir(path).with_context(|| path.display().to_string())?;
+    let entries = std::fs::read_dir(path).with_context(|| crate::shown::path(path))?;
     for entry in entries {
-        let entry = entry.with_context(|| path.display().to_string())?;
+        let entry = entry.with_context(|| crate::shown::path(path))?;
         let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
         let (name, entry) = (entry.file_name(), entry.path());
         let known =
@@ -203,6 +214,11 @@ fn is_namespaced(kind: &str) -> bool {
     )
 }
 
+/// What the controller of accounts makes for each namespace.
+fn default_account(namespace: Option<&str>) -> Value {
+    json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": namespace}})
+}
+
 /// How `anyhow` prints kube-rs's error for a connection that is refused.
 const CONNECTION_REFUSED: &str = "ServiceError: client error (Connect)\n\nCaused by:\n    0: client error (Connect)\n    \
      1: tcp connect error: Connection refused (os error 111)\n    2: Connection refused (os error 111)";
@@ -231,8 +247,6 @@ fn forbidden(request: &GetResource) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn account() -> Value {
@@ -314,6 +328,14 @@ mod tests {
         let cluster = cluster().with_behaviour(LookupBehaviour::KnownOnly);
         assert!(cluster.get_resource(&request("app")).is_ok());
         assert!(cluster.get_resource(&request("nobody")).unwrap_err().contains("is forbidden"));
+    }
+
+    #[test]
+    fn the_default_account_of_a_namespace_is_there_where_that_was_said() {
+        let cluster = cluster().with_behaviour(LookupBehaviour::KnownOnly);
+        assert!(cluster.get_resource(&request("default")).is_err());
+        let found = cluster.with_default_accounts().get_resource(&request("default")).unwrap();
+        assert_eq!(found["metadata"]["name"], "default");
     }
 
     #[test]

@@ -6,6 +6,8 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Kind {
     pub group: &'static str,
+    /// With the version that API servers store today.
+    pub api_version: &'static str,
     pub name: &'static str,
     pub resource: &'static str,
     pub namespaced: bool,
@@ -22,29 +24,34 @@ const RBAC: &str = "rbac.authorization.k8s.io";
 
 #[rustfmt::skip]
 const KINDS: &[Kind] = &[
-    Kind { group: "", name: "Pod", resource: "pods", namespaced: true, pod_path: POD },
-    Kind { group: "apps", name: "Deployment", resource: "deployments", namespaced: true, pod_path: SPEC_TEMPLATE },
-    Kind { group: "apps", name: "ReplicaSet", resource: "replicasets", namespaced: true, pod_path: SPEC_TEMPLATE },
-    Kind { group: "apps", name: "StatefulSet", resource: "statefulsets", namespaced: true, pod_path: SPEC_TEMPLATE },
-    Kind { group: "apps", name: "DaemonSet", resource: "daemonsets", namespaced: true, pod_path: SPEC_TEMPLATE },
-    Kind { group: "batch", name: "Job", resource: "jobs", namespaced: true, pod_path: SPEC_TEMPLATE },
-    Kind { group: "batch", name: "CronJob", resource: "cronjobs", namespaced: true, pod_path: CRON_TEMPLATE },
-    Kind { group: "", name: "ReplicationController", resource: "replicationcontrollers", namespaced: true, pod_path: SPEC_TEMPLATE },
-    Kind { group: "", name: "PodTemplate", resource: "podtemplates", namespaced: true, pod_path: TEMPLATE },
-    Kind { group: "", name: "ServiceAccount", resource: "serviceaccounts", namespaced: true, pod_path: None },
-    Kind { group: "", name: "Secret", resource: "secrets", namespaced: true, pod_path: None },
-    Kind { group: "", name: "ConfigMap", resource: "configmaps", namespaced: true, pod_path: None },
-    Kind { group: "", name: "Namespace", resource: "namespaces", namespaced: false, pod_path: None },
-    Kind { group: "", name: "PersistentVolume", resource: "persistentvolumes", namespaced: false, pod_path: None },
-    Kind { group: "authentication.k8s.io", name: "TokenRequest", resource: "serviceaccounts", namespaced: true, pod_path: None },
-    Kind { group: RBAC, name: "RoleBinding", resource: "rolebindings", namespaced: true, pod_path: None },
-    Kind { group: RBAC, name: "ClusterRoleBinding", resource: "clusterrolebindings", namespaced: false, pod_path: None },
-    Kind { group: RBAC, name: "Role", resource: "roles", namespaced: true, pod_path: None },
-    Kind { group: RBAC, name: "ClusterRole", resource: "clusterroles", namespaced: false, pod_path: None },
+    Kind { group: "", api_version: "v1", name: "Pod", resource: "pods", namespaced: true, pod_path: POD },
+    Kind { group: "apps", api_version: "apps/v1", name: "Deployment", resource: "deployments", namespaced: true, pod_path: SPEC_TEMPLATE },
+    Kind { group: "apps", api_version: "apps/v1", name: "ReplicaSet", resource: "replicasets", namespaced: true, pod_path: SPEC_TEMPLATE },
+    Kind { group: "apps", api_version: "apps/v1", name: "StatefulSet", resource: "statefulsets", namespaced: true, pod_path: SPEC_TEMPLATE },
+    Kind { group: "apps", api_version: "apps/v1", name: "DaemonSet", resource: "daemonsets", namespaced: true, pod_path: SPEC_TEMPLATE },
+    Kind { group: "batch", api_version: "batch/v1", name: "Job", resource: "jobs", namespaced: true, pod_path: SPEC_TEMPLATE },
+    Kind { group: "batch", api_version: "batch/v1", name: "CronJob", resource: "cronjobs", namespaced: true, pod_path: CRON_TEMPLATE },
+    Kind { group: "", api_version: "v1", name: "ReplicationController", resource: "replicationcontrollers", namespaced: true, pod_path: SPEC_TEMPLATE },
+    Kind { group: "", api_version: "v1", name: "PodTemplate", resource: "podtemplates", namespaced: true, pod_path: TEMPLATE },
+    Kind { group: "", api_version: "v1", name: "ServiceAccount", resource: "serviceaccounts", namespaced: true, pod_path: None },
+    Kind { group: "", api_version: "v1", name: "Secret", resource: "secrets", namespaced: true, pod_path: None },
+    Kind { group: "", api_version: "v1", name: "ConfigMap", resource: "configmaps", namespaced: true, pod_path: None },
+    Kind { group: "", api_version: "v1", name: "Namespace", resource: "namespaces", namespaced: false, pod_path: None },
+    Kind { group: "", api_version: "v1", name: "PersistentVolume", resource: "persistentvolumes", namespaced: false, pod_path: None },
+    Kind { group: "authentication.k8s.io", api_version: "authentication.k8s.io/v1", name: "TokenRequest", resource: "serviceaccounts", namespaced: true, pod_path: None },
+    Kind { group: RBAC, api_version: "rbac.authorization.k8s.io/v1", name: "RoleBinding", resource: "rolebindings", namespaced: true, pod_path: None },
+    Kind { group: RBAC, api_version: "rbac.authorization.k8s.io/v1", name: "ClusterRoleBinding", resource: "clusterrolebindings", namespaced: false, pod_path: None },
+    Kind { group: RBAC, api_version: "rbac.authorization.k8s.io/v1", name: "Role", resource: "roles", namespaced: true, pod_path: None },
+    Kind { group: RBAC, api_version: "rbac.authorization.k8s.io/v1", name: "ClusterRole", resource: "clusterroles", namespaced: false, pod_path: None },
 ];
 
 pub(super) fn find(group: &str, name: &str) -> Option<&'static Kind> {
     KINDS.iter().find(|kind| kind.group == group && kind.name == name)
+}
+
+/// Every kind.
+pub(super) fn all() -> impl Iterator<Item = &'static Kind> {
+    KINDS.iter()
 }
 
 /// The plural that `kubectl` and code generators would guess for a kind.

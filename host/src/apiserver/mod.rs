@@ -15,6 +15,7 @@
 //!
 //! and [`webhooks`] what other projects document of theirs.
 
+mod claims;
 mod defaulting;
 mod envelope;
 mod error;
@@ -24,7 +25,7 @@ mod pod_validation;
 mod service_account_plugin;
 mod webhooks;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -43,6 +44,8 @@ pub struct ApiServer {
     /// By namespace and name.
     accounts: BTreeMap<(String, String), Account>,
     terminating_namespaces: Vec<String>,
+    /// Whether accounts that are not known are there all the same.
+    assumes_accounts: bool,
 }
 
 /// How a request reaches the API server.
@@ -113,34 +116,11 @@ impl ApiServer {
         server
     }
 
-    /// As [`ApiServer::new`]. Where not everything is known of a cluster (`is_partial`), nothing is known to be absent:
-    /// the accounts that the Pods (or the Pods of the workloads) among `manifests` name are there and say nothing.
+    /// As [`ApiServer::new`], from what is known of a cluster. Where that is not everything (`is_partial`), nothing is
+    /// known to be absent: an account that is not known is there and says nothing.
     #[must_use]
-    pub fn of_manifests<'m>(
-        known: impl Iterator<Item = &'m Value>,
-        manifests: impl Iterator<Item = &'m Value>,
-        namespace: &str,
-        is_partial: bool,
-    ) -> Self {
-        let mut assumed = BTreeSet::new();
-        for object in manifests.filter(|_| is_partial) {
-            let is_pod = object.get("kind").and_then(Value::as_str) == Some("Pod");
-            let Some(pod) = (if is_pod { Some(object.clone()) } else { Self::pod_of(object).map(|(pod, _)| pod) })
-            else {
-                continue;
-            };
-            let text = |pointer: &str| pod.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
-            let namespace = text("/metadata/namespace").unwrap_or(namespace).to_owned();
-            let name = text("/spec/serviceAccountName").or_else(|| text("/spec/serviceAccount"));
-            assumed.extend(name.map(|name| (namespace, name.to_owned())));
-        }
-        let assumed = assumed.into_iter().map(|(namespace, name)| {
-            serde_json::json!(
-                {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"namespace": namespace, "name": name}}
-            )
-        });
-        // What is known comes last: of two, the later one holds.
-        Self::new(&assumed.chain(known.cloned()).collect::<Vec<_>>())
+    pub fn of_known<'m>(known: impl Iterator<Item = &'m Value>, is_partial: bool) -> Self {
+        Self { assumes_accounts: is_partial, ..Self::new(&known.cloned().collect::<Vec<_>>()) }
     }
 
     /// The `AdmissionRequest` that mutating webhooks are sent: decoded, defaulted,
@@ -200,6 +180,9 @@ impl ApiServer {
         let path = kinds::find(group, kind_name)?.pod_path.filter(|path| !path.is_empty())?;
         let template = path.iter().try_fold(workload, |value, key| value.get(*key))?;
         let mut pod = template.as_object()?.clone();
+        if kind_name == "StatefulSet" {
+            claims::add_volumes(&mut pod, workload);
+        }
         let mut metadata = pod.get("metadata").and_then(Value::as_object).cloned().unwrap_or_default();
         let name = text("/metadata/name").unwrap_or("workload");
         // A Deployment's Pods are a ReplicaSet's, a CronJob's those of a Job.
@@ -222,6 +205,34 @@ impl ApiServer {
         pod.insert("kind".to_owned(), "Pod".into());
         pod.insert("metadata".to_owned(), metadata.into());
         Some((Value::Object(pod), path))
+    }
+
+    /// The Pod template of a workload, or that it has none; nothing where the object is not a workload that this
+    /// simulation knows.
+    #[must_use]
+    pub fn template_of(workload: &Value) -> Option<Option<&Value>> {
+        let text = |pointer: &str| workload.pointer(pointer).and_then(Value::as_str);
+        let group = text("/apiVersion")?.split_once('/').map_or("", |(group, _)| group);
+        let path = kinds::find(group, text("/kind")?)?.pod_path.filter(|path| !path.is_empty())?;
+        Some(path.iter().try_fold(workload, |value, key| value.get(*key)))
+    }
+
+    /// Group and version in which the API server has a kind today, as an `apiVersion`.
+    #[must_use]
+    pub fn api_version_of(kind: &str) -> Option<&'static str> {
+        kinds::all().find(|known| known.name == kind).map(|known| known.api_version)
+    }
+
+    /// The kind that is meant by a word in another spelling (`pod`).
+    #[must_use]
+    pub fn kind_meant_by(word: &str) -> Option<&'static str> {
+        kinds::all().map(|known| known.name).find(|name| name.eq_ignore_ascii_case(word))
+    }
+
+    /// Whether this simulation knows a kind of a group.
+    #[must_use]
+    pub fn knows(api_version: &str, kind: &str) -> bool {
+        kinds::find(api_version.split_once('/').map_or("", |(group, _)| group), kind).is_some()
     }
 
     /// Whether objects of this kind are in a namespace, as far as this simulation knows.
@@ -279,7 +290,7 @@ impl ApiServer {
         let key = (namespace.to_owned(), name.to_owned());
         match self.accounts.get(&key) {
             Some(account) => Some(account.clone()),
-            None if name == "default" => Some(Account::named(name)),
+            None if name == "default" || self.assumes_accounts => Some(Account::named(name)),
             None => None,
         }
     }

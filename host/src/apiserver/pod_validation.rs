@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::ApiError;
+use super::claims;
 use super::kinds;
 use super::node::Node;
 
@@ -25,8 +26,9 @@ const ENV_RULE: &str =
 /// The errors of a Pod or of a workload's Pod template; other kinds have none.
 pub(super) fn validate(object: &Value) -> Result<(), Vec<String>> {
     let mut errors = Errors::default();
+    let claims: BTreeSet<String> = claims::names(object).map(str::to_owned).collect();
     // Readers work on mutable objects; validation changes nothing.
-    if let Err(error) = validate_object(&mut object.clone(), &mut errors) {
+    if let Err(error) = validate_object(&mut object.clone(), claims, &mut errors) {
         errors.0.push(error.to_string());
     }
     if errors.0.is_empty() { Ok(()) } else { Err(errors.0) }
@@ -82,7 +84,7 @@ fn is_label(text: &str) -> bool {
     !text.is_empty() && text.chars().all(inner) && !text.starts_with('-') && !text.ends_with('-')
 }
 
-fn validate_object(object: &mut Value, errors: &mut Errors) -> Result<(), ApiError> {
+fn validate_object(object: &mut Value, claims: BTreeSet<String>, errors: &mut Errors) -> Result<(), ApiError> {
     let mut root = Node::root(object)?;
     let api_version = root.text("apiVersion")?.unwrap_or_default();
     let group = api_version.split_once('/').map_or("", |(group, _)| group);
@@ -101,7 +103,10 @@ fn validate_object(object: &mut Value, errors: &mut Errors) -> Result<(), ApiErr
     };
     pod.default_to("spec", Map::new());
     match pod.child("spec")? {
-        Some(spec) => validate_spec(spec, in_template, errors),
+        // The controller adds the volumes of a StatefulSet's claims; other kinds have no such field.
+        Some(spec) => {
+            validate_spec(spec, if kind.name == "StatefulSet" { claims } else { BTreeSet::new() }, in_template, errors)
+        }
         None => Ok(()),
     }
 }
@@ -122,8 +127,14 @@ fn validate_name(root: &mut Node<'_>, errors: &mut Errors) -> Result<(), ApiErro
     Ok(())
 }
 
-fn validate_spec(mut spec: Node<'_>, in_template: bool, errors: &mut Errors) -> Result<(), ApiError> {
-    let volumes = validate_volumes(&mut spec, errors)?;
+fn validate_spec(
+    mut spec: Node<'_>,
+    claims: BTreeSet<String>,
+    in_template: bool,
+    errors: &mut Errors,
+) -> Result<(), ApiError> {
+    let mut volumes = validate_volumes(&mut spec, errors)?;
+    volumes.extend(claims);
     let ephemeral_path = spec.path_of("ephemeralContainers");
     let containers_path = spec.path_of("containers");
     if spec.list("containers")?.is_empty() {

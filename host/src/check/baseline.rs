@@ -9,7 +9,9 @@ use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
 use super::finding::{Finding, Level};
-use super::report::{ObjectReport, Report};
+use super::report::{FileReport, ObjectReport};
+use super::verdict::Verdict;
+use crate::shown;
 use crate::yaml;
 
 /// The file's content.
@@ -43,52 +45,69 @@ impl Known {
     }
 }
 
+/// What the file knows, as far as reports have been compared with it.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// By rule, object and place: how far it goes, and whether it occurs.
+    known: BTreeMap<[String; 3], (Option<Level>, bool)>,
+}
+
 impl Baseline {
-    /// Every finding of a report.
-    pub fn of(report: &Report) -> Self {
-        Self { findings: report.findings().map(|(object, finding)| Known::of(object, finding)).collect() }
+    /// Adds every finding of a report.
+    pub fn add(&mut self, report: &FileReport) {
+        for object in &report.objects {
+            self.findings.extend(object.findings.iter().map(|finding| Known::of(object, finding)));
+        }
     }
 
     /// Reads a file that `--write-baseline` wrote.
     pub fn read(path: &Path) -> Result<Self> {
         let value = yaml::load_settings(path)?;
-        serde_json::from_value(value).with_context(|| format!("{}: not a baseline", path.display()))
+        serde_json::from_value(value).with_context(|| format!("{}: not a baseline", shown::path(path)))
     }
 
     /// Writes the file; how many findings it holds.
     pub fn write(&self, path: &Path) -> Result<usize> {
         let text = "# Findings that `sa-hygiene check --baseline` lets pass. Made by --write-baseline.\n";
         let text = format!("{text}{}", yaml::to_string(&serde_json::to_value(self)?)?);
-        super::fix::replace_file(path, text.as_bytes()).with_context(|| path.display().to_string())?;
+        super::write::write(path, &text).with_context(|| shown::path(path))?;
         Ok(self.findings.len())
     }
 
-    /// Marks what is known. What is known and does not occur any more is a note.
-    pub fn apply(&self, report: &mut Report) {
-        // By rule, object and place: how far it goes, and whether it occurs.
-        let mut known: BTreeMap<[&str; 3], (Option<Level>, bool)> = BTreeMap::new();
-        for it in &self.findings {
+    /// Ready to be compared with reports.
+    pub fn applied(self) -> Applied {
+        let mut applied = Applied::default();
+        for it in self.findings {
             let level = Level::ALL.into_iter().find(|level| level.word() == it.level);
-            let entry = known.entry([&it.rule, &it.object, &it.place]).or_default();
+            let entry = applied.known.entry([it.rule, it.object, it.place]).or_default();
             entry.0 = entry.0.max(level);
         }
+        applied
+    }
+}
+
+impl Applied {
+    /// Marks what is known.
+    pub fn mark(&mut self, report: &mut FileReport) {
         for object in &mut report.objects {
             let title = object.title();
             for finding in &mut object.findings {
-                let same = known.iter_mut().find(|([rule, object, place], _)| {
-                    (*rule, *object, *place) == (finding.rule.as_str(), title.as_str(), finding.place.as_str())
-                });
-                if let Some((_, (level, occurs))) = same {
+                let key = [finding.rule.clone(), title.clone(), finding.place.clone()];
+                if let Some((level, occurs)) = self.known.get_mut(&key) {
                     *occurs = true;
                     finding.is_known = *level >= Some(finding.level);
                 }
             }
+            if object.verdict.is_of_checked() {
+                object.verdict = Verdict::of(&object.findings);
+            }
         }
-        let gone = known.values().filter(|(_, occurs)| !occurs).count();
-        if gone > 0 {
-            report.notes.push(format!(
-                "{gone} findings of the baseline do not occur any more; --write-baseline takes them out"
-            ));
-        }
+    }
+
+    /// What is known and does not occur any more.
+    pub fn note(&self) -> Option<String> {
+        let gone = self.known.values().filter(|(_, occurs)| !occurs).count();
+        let text = "findings of the baseline do not occur any more; --write-baseline takes them out";
+        (gone > 0).then(|| format!("{gone} {text}"))
     }
 }

@@ -4,14 +4,14 @@
 
 use serde_json::Value;
 use serviceaccount_hygiene::admission::response::POLICY;
-use serviceaccount_hygiene::diagnostic::escaped::Escaped;
 use serviceaccount_hygiene::rules::RULES;
 
 use super::place;
 use super::source::Location;
 use crate::kubewarden::{Evaluation, Mode};
+use crate::shown;
 
-/// The "rule" of what the API server itself refuses.
+/// The "rule" of what the API server itself would not take.
 pub const API_SERVER: &str = "api-server";
 
 /// How far a finding goes, from least to most.
@@ -21,19 +21,22 @@ pub enum Level {
     Fixed,
     /// The cluster warns.
     Warned,
-    /// The cluster refuses the object.
+    /// The API server would not take the object, as far as that is simulated; nothing fails because of it.
+    Invalid,
+    /// A policy refuses the object.
     Refused,
 }
 
 impl Level {
     /// Every level, from least to most.
-    pub const ALL: [Self; 3] = [Self::Fixed, Self::Warned, Self::Refused];
+    pub const ALL: [Self; 4] = [Self::Fixed, Self::Warned, Self::Invalid, Self::Refused];
 
     /// For reports.
     pub fn word(self) -> &'static str {
         match self {
             Self::Fixed => "fixed",
             Self::Warned => "warned",
+            Self::Invalid => "invalid",
             Self::Refused => "refused",
         }
     }
@@ -72,9 +75,17 @@ impl Finding {
         }
     }
 
-    /// What the API server says.
+    /// What the API server says, at the field that it names.
     pub fn of_api_server(text: &str) -> Self {
-        Self::new(API_SERVER, "", &format!("the API server refuses it: {}", printable(text)), Level::Refused)
+        let is_path =
+            |path: &str| path.starts_with(|first: char| first.is_ascii_lowercase()) && !path.contains([' ', '"']);
+        let (place, text) = text.split_once(": ").filter(|(path, _)| is_path(path)).unwrap_or(("", text));
+        Self::new(API_SERVER, place, &format!("the API server refuses it: {}", shown::text(text)), Level::Invalid)
+    }
+
+    /// Whether a rule says it, and not the policy as a whole.
+    pub(super) fn is_of_a_rule(&self) -> bool {
+        is_rule(&self.rule)
     }
 
     /// `rule: place: text`, as the policy writes it.
@@ -99,15 +110,6 @@ impl Finding {
 
 fn is_rule(word: &str) -> bool {
     RULES.iter().any(|rule| rule.id == word)
-}
-
-/// A text out of a manifest, as the policy shows such texts: characters that could forge lines, colours or an order are
-/// written out.
-pub fn printable(text: &str) -> String {
-    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-        return text.to_owned();
-    }
-    text.chars().map(|character| Escaped::new(character.encode_utf8(&mut [0; 4])).to_string()).collect()
 }
 
 /// What the policy writes before a fix that the Pods of a template will get.
@@ -170,12 +172,6 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-
-    #[test]
-    fn what_could_forge_a_line_is_written_out() {
-        assert_eq!(printable("a-b é"), "a-b é");
-        assert_eq!(printable("a\u{1b}[31m\n::error::\u{202e}"), "a\\u{1b}[31m\\u{a}::error::\\u{202e}");
-    }
 
     #[test]
     fn a_list_is_taken_apart_and_anything_else_is_left_whole() {

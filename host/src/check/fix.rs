@@ -1,26 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Writing fixes back. What comes out is read again, and must be what was there and the fix, and nothing else; then the
+//! Fixes written back. What comes out is read again, and must be what was there and the fix, and nothing else; then the
 //! policies are asked once more.
 
-use std::io::Write as _;
-use std::path::Path;
-
 use anyhow::{Context as _, Result, anyhow};
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use serde_json::Value;
 
+use super::coverage;
+use super::input::{Input, Inputs};
 use super::judge::{Ask, Judge, Opinion};
 use super::merge;
 use super::patch::{self, Edit};
-use super::report::{ObjectReport, Report};
-use super::source::{Manifest, SourceFile, Sources};
-use crate::yaml;
+use super::report::ObjectReport;
+use super::source::{Manifest, SourceFile, SourcePart};
+use super::write;
+use crate::yaml::parts::{self, What};
 
-/// What fixing comes to.
-#[derive(Debug, Default)]
-pub struct Fixes {
-    /// Files with their new content.
-    pub files: Vec<FixedFile>,
+/// What fixing comes to for one file.
+#[derive(Debug)]
+pub struct FileFixes {
+    /// As the user named it.
+    pub name: String,
+    /// The new content, where it changes.
+    pub fixed: Option<FixedFile>,
     /// What has to be changed by hand.
     pub refused: Vec<RefusedFix>,
 }
@@ -28,8 +31,7 @@ pub struct Fixes {
 /// A file whose content changes.
 #[derive(Debug)]
 pub struct FixedFile {
-    /// As the user named it.
-    pub name: String,
+    input: Input,
     /// The old content.
     pub before: String,
     /// The new content.
@@ -41,8 +43,6 @@ pub struct FixedFile {
 /// A fix that cannot be written back.
 #[derive(Debug, PartialEq, Eq)]
 pub struct RefusedFix {
-    /// The object's file.
-    pub file: String,
     /// The object's line.
     pub line: usize,
     /// The object.
@@ -52,87 +52,141 @@ pub struct RefusedFix {
 }
 
 /// A fix of one object.
-struct Planned<'m> {
-    manifest: &'m Manifest,
+struct Planned {
+    part: usize,
+    line: usize,
     title: String,
+    items: Vec<usize>,
     object: Value,
+    /// In bytes of the file.
     edits: Vec<Edit>,
 }
 
-/// Works out every fix; nothing is written.
-pub fn plan(sources: &Sources, judge: &Judge, report: &Report) -> Fixes {
-    let mut fixes = Fixes::default();
-    for (number, file) in sources.files.iter().enumerate() {
-        let mut planned = Vec::new();
-        for object in report.objects.iter().filter(|object| object.file == number && !object.findings.is_empty()) {
-            let Some(manifest) = sources.manifests.get(object.manifest) else { continue };
-            match fix(judge, file, manifest) {
-                Ok(None) => {}
-                Ok(Some((fixed, edits))) => {
-                    planned.push(Planned { manifest, title: object.title(), object: fixed, edits });
-                }
-                Err(why) => fixes.refused.push(refused(file, object, &why)),
+/// Works out the fixes file by file; nothing is written.
+pub fn plan(inputs: &Inputs, judge: &Judge, mut each: impl FnMut(FileFixes) -> Result<()>) -> Result<()> {
+    // Several files at a time, in their order.
+    const TOGETHER: usize = 16;
+    for files in inputs.files.chunks(TOGETHER) {
+        let planned: Vec<Option<FileFixes>> = files.par_iter().map(|input| of_file(inputs, input, judge)).collect();
+        planned.into_iter().flatten().try_for_each(&mut each)?;
+    }
+    Ok(())
+}
+
+/// Nothing for a file that stays as it is, or cannot be read.
+fn of_file(inputs: &Inputs, input: &Input, judge: &Judge) -> Option<FileFixes> {
+    let file = inputs.read(input).ok()?;
+    let parts: Vec<usize> = (0..file.parts().len()).collect();
+    let found: Vec<PartFixes> = parts.par_iter().map(|number| of_part(judge, &file, *number)).collect();
+    let is_broken = found.iter().any(|part| part.is_broken);
+    let (mut planned, mut refused) = (Vec::new(), Vec::new());
+    for result in found.into_iter().flat_map(|part| part.results) {
+        match result {
+            Ok(Planned { line, title, .. }) if is_broken => {
+                refused.push(RefusedFix { line, title, why: "a document of the file cannot be read".to_owned() });
             }
+            Ok(plan) => planned.push(plan),
+            Err(refusal) => refused.push(refusal),
         }
-        if planned.is_empty() {
-            continue;
-        }
-        match rewritten(file, &planned) {
-            Ok(after) => fixes.files.push(FixedFile {
-                name: file.name.to_string(),
-                before: file.text.clone(),
-                after,
-                objects: planned.len(),
-            }),
-            Err(why) => fixes.refused.extend(planned.iter().map(|it| RefusedFix {
-                file: file.name.to_string(),
-                line: it.manifest.line,
-                title: it.title.clone(),
+    }
+    let mut fixed = None;
+    if !planned.is_empty() {
+        match rewritten(&file, &planned) {
+            Ok(after) => {
+                let objects = planned.len();
+                fixed = Some(FixedFile { input: input.clone(), before: file.text.clone(), after, objects });
+            }
+            Err(why) => refused.extend(planned.into_iter().map(|it| RefusedFix {
+                line: it.line,
+                title: it.title,
                 why: format!("{why:#}"),
             })),
         }
     }
-    fixes
+    let has_something = fixed.is_some() || !refused.is_empty();
+    has_something.then(|| FileFixes { name: file.name.to_string(), fixed, refused })
 }
 
-fn refused(file: &SourceFile, object: &ObjectReport, why: &anyhow::Error) -> RefusedFix {
-    let title = object.title();
-    RefusedFix { file: file.name.to_string(), line: object.location.line, title, why: format!("{why:#}") }
+/// The fixes of one document.
+#[derive(Default)]
+struct PartFixes {
+    results: Vec<Result<Planned, RefusedFix>>,
+    /// Whether something in it cannot be read.
+    is_broken: bool,
+}
+
+fn of_part(judge: &Judge, file: &SourceFile, number: usize) -> PartFixes {
+    let Some(part) = file.parts().get(number).map(|part| file.part(part)) else { return PartFixes::default() };
+    let contents = part.read();
+    let is_broken = !contents.unreadable.is_empty();
+    let breaks = contents.remarks.iter().find(|remark| matches!(remark.what, What::LineBreak(_)));
+    let results = contents.objects.iter().map(|manifest| {
+        if super::is_partial(&part, &manifest.object) {
+            return None;
+        }
+        let opinion = judge.judge(&manifest.object, manifest.is_live());
+        if opinion.findings.is_empty() {
+            return None;
+        }
+        let verdict = opinion.verdict();
+        let report = || ObjectReport::new(&part, manifest, &judge.namespace, verdict, Vec::new());
+        let planned = match (fix(judge, &part, manifest), breaks) {
+            (Ok(Some(_)), Some(_)) => Err(anyhow!("its text has line breaks that hardly anybody but kubectl knows")),
+            (planned, _) => planned,
+        };
+        match planned {
+            Ok(None) => None,
+            Ok(Some((object, edits))) => {
+                let report = report();
+                let (line, title, items) = (report.location.line, report.title(), manifest.items.clone());
+                Some(Ok(Planned { part: number, line, title, items, object, edits }))
+            }
+            Err(why) => {
+                let report = report();
+                Some(Err(RefusedFix { line: report.location.line, title: report.title(), why: format!("{why:#}") }))
+            }
+        }
+    });
+    PartFixes { results: results.flatten().collect(), is_broken }
 }
 
 /// The object as it is to be, and the edits of its file; nothing where the policies change nothing.
-fn fix(judge: &Judge, file: &SourceFile, manifest: &Manifest) -> Result<Option<(Value, Vec<Edit>)>> {
+fn fix(judge: &Judge, part: &SourcePart<'_>, manifest: &Manifest) -> Result<Option<(Value, Vec<Edit>)>> {
     let written = &manifest.object;
     let Some(fixed) = fixed(judge, written)? else { return Ok(None) };
     if manifest.is_live() {
         return Err(anyhow!("it was read from a cluster; fix the manifest that it comes from"));
     }
-    if &*file.name == "-" {
+    if part.file.path.is_none() {
         return Err(anyhow!("the standard input cannot be written to"));
     }
-    if !file.is_whole() {
-        return Err(anyhow!("a document of the file cannot be read"));
-    }
-    let node = file.node_of(manifest).ok_or_else(|| anyhow!("its text was not found"))?;
-    let document = file.layout().and_then(|nodes| nodes.get(manifest.ordinal));
-    let text = document.and_then(|document| file.text.get(document.bytes.clone())).unwrap_or_default();
+    let text = part.part.text(&part.file.text);
+    let node = part.node_of(manifest).ok_or_else(|| anyhow!("its text was not found"))?;
     if text.contains("{{") {
         return Err(anyhow!("it looks like a template ({{{{ …); fix what it is rendered from"));
     }
     if fixed_again(judge, &fixed) {
         return Err(anyhow!("the fix would not last: written into the manifest, the policies would change it again"));
     }
-    let edits = patch::edits(&file.text, node, written, &fixed)?;
-    Ok(Some((fixed, edits)))
+    let start = part.part.bytes.start;
+    let edits = patch::edits(text, node, written, &fixed)?;
+    let edits = edits.into_iter().map(|edit| Edit { range: edit.range.start + start..edit.range.end + start, ..edit });
+    Ok(Some((fixed, edits.collect())))
 }
 
 /// The object with what the policies, told to fix, would change in it.
 fn fixed(judge: &Judge, written: &Value) -> Result<Option<Value>> {
-    let admission = judge.create(written, Ask::Fix, &mut Opinion::default());
+    let today = coverage::today(written);
+    let admission = judge.create(&today, Ask::Fix, &mut Opinion::default());
     let Some(admission) = admission.filter(|admission| !admission.is_refused && admission.admitted != admission.stored)
     else {
         return Ok(None);
     };
+    // What was wrong before is not the fix's fault.
+    let before = judge.server.validate(&admission.admitted).err().unwrap_or_default();
+    if let Some(problem) = admission.problems.iter().find(|problem| !before.contains(problem)) {
+        return Err(anyhow!("the API server would not take what the fix makes of it: {problem}"));
+    }
     let fixed = merge::carry(&admission.admitted, &admission.stored, written)
         .ok_or_else(|| anyhow!("the fix changes what the API server adds, not what is written"))?;
     Ok((fixed != *written).then_some(fixed))
@@ -143,61 +197,44 @@ fn fixed_again(judge: &Judge, object: &Value) -> bool {
 }
 
 /// The new text of a file, proven: its documents are the old ones, with the fixed objects in their places.
-fn rewritten(file: &SourceFile, planned: &[Planned<'_>]) -> Result<String> {
+fn rewritten(file: &SourceFile, planned: &[Planned]) -> Result<String> {
     let edits = planned.iter().flat_map(|it| it.edits.clone()).collect();
     let after = patch::apply(&file.text, edits).ok_or_else(|| anyhow!("two fixes change the same lines"))?;
-    let mut expected = yaml::flatten_lists(yaml::load_str(&file.text, &file.name)?);
-    for it in planned {
-        let same = |document: &&mut yaml::Document| {
-            (document.ordinal, &document.items) == (it.manifest.ordinal, &it.manifest.items)
-        };
-        expected.iter_mut().find(same).context("the object was not found again")?.value = it.object.clone();
-    }
-    let found = yaml::flatten_lists(yaml::load_str(&after, &file.name).context("the result cannot be read")?);
-    let values = |documents: Vec<yaml::Document>| {
-        documents.into_iter().map(|it| (it.ordinal, it.items, it.value)).collect::<Vec<_>>()
-    };
-    if values(found) != values(expected) {
-        return Err(anyhow!("the result would not be the manifest with the fix and nothing else"));
-    }
-    Ok(after)
-}
-
-/// Puts a file in the place of another one, or leaves that as it is.
-pub fn replace_file(path: &Path, content: &[u8]) -> Result<()> {
-    // Through a link to what it stands for: the link stays.
-    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let name = path.file_name().context("not a file")?.to_string_lossy();
-    let temporary = folder.join(format!(".{name}.{}.tmp", std::process::id()));
-    let written = (|| {
-        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(&temporary)?;
-        file.write_all(content)?;
-        if let Ok(metadata) = std::fs::metadata(path) {
-            file.set_permissions(metadata.permissions())?;
-        }
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)
-    })();
-    if written.is_err() {
-        // Best effort: what cannot be written often cannot be removed either.
-        let _ = std::fs::remove_file(&temporary);
-    }
-    written.context("cannot be written")
-}
-
-impl Fixes {
-    /// Writes the files; those that fail are said.
-    pub fn write(&self) -> Vec<anyhow::Error> {
-        let failed = |file: &FixedFile| {
-            let unchanged = std::fs::read(&file.name).is_ok_and(|now| now == file.before.as_bytes());
-            let result = if unchanged {
-                replace_file(Path::new(&file.name), file.after.as_bytes())
-            } else {
-                Err(anyhow!("it was changed meanwhile"))
+    let (before_parts, after_parts) = (file.parts(), parts::of(&after));
+    let is_as_expected = before_parts.len() == after_parts.len()
+        && before_parts.iter().zip(&after_parts).enumerate().all(|(number, (before, now))| {
+            let fixes: Vec<&Planned> = planned.iter().filter(|it| it.part == number).collect();
+            if fixes.is_empty() {
+                return before.text(&file.text) == now.text(&after);
+            }
+            let value = |part: &parts::Part, text: &str| Some(part.read(text).ok()?.document?.1);
+            let (Some(mut expected), Some(found)) = (value(before, &file.text), value(now, &after)) else {
+                return false;
             };
-            result.with_context(|| file.name.clone()).err()
-        };
-        self.files.iter().filter_map(failed).collect()
+            fixes.into_iter().all(|fix| replace(&mut expected, &fix.items, &fix.object)) && found == expected
+        });
+    if is_as_expected {
+        Ok(after)
+    } else {
+        Err(anyhow!("the result would not be the manifest with the fix and nothing else"))
+    }
+}
+
+/// Puts an object in its place in a list of objects. What a typed list leaves to kubectl is left to it.
+fn replace(document: &mut Value, items: &[usize], object: &Value) -> bool {
+    let slot = items.iter().try_fold(document, |value, index| value.get_mut("items")?.get_mut(*index));
+    let Some(slot) = slot else { return false };
+    let mut object = object.clone();
+    if let (Some(fields), false) = (object.as_object_mut(), items.is_empty()) {
+        fields.retain(|key, _| !matches!(key.as_str(), "apiVersion" | "kind") || slot.get(key).is_some());
+    }
+    *slot = object;
+    true
+}
+
+impl FixedFile {
+    /// Replaces the file, if it is still what was read.
+    pub fn write(&self) -> Result<()> {
+        write::replace(&self.input, &self.before, &self.after).context("left as it is")
     }
 }

@@ -5,11 +5,13 @@
 use serde_json::Value;
 use serviceaccount_hygiene::admission::response::POLICY;
 
+use super::coverage::{self, Interest};
 use super::exemptions;
 use super::finding::{Finding, Level, findings};
 use super::policies::{Policies, PolicyUnit};
 use super::scope::{Namespaces, Reach};
-use crate::apiserver::{ApiServer, RequestOptions};
+use super::verdict::{Reason, Verdict};
+use crate::apiserver::{ApiError, ApiServer, RequestOptions};
 use crate::kubewarden::{Evaluation, Mode, Policy};
 
 /// How objects are judged.
@@ -37,6 +39,10 @@ pub(super) struct Opinion {
     pub unknown_namespace: Option<String>,
     /// The exemptions that matched: the number of the policy and that of the entry.
     pub exemptions: Vec<(usize, usize)>,
+    /// Why nobody checks it, if nobody does.
+    pub not_checked: Option<Reason>,
+    /// Where its kind is today.
+    pub moved_to: Option<&'static str>,
 }
 
 /// What the policies made of a request.
@@ -47,6 +53,8 @@ pub(super) struct Admission {
     /// The object as it would be stored.
     pub stored: Value,
     pub is_refused: bool,
+    /// What the API server would not take of it.
+    pub problems: Vec<String>,
 }
 
 /// Which policy of a unit is asked.
@@ -58,15 +66,33 @@ pub(super) enum Ask {
     Fix,
 }
 
+impl Opinion {
+    /// How the object ended.
+    pub fn verdict(&self) -> Verdict {
+        match &self.not_checked {
+            Some(reason) if self.findings.is_empty() => Verdict::NotChecked(reason.clone()),
+            _ => Verdict::of(&self.findings),
+        }
+    }
+}
+
 impl Judge {
     /// What the cluster says about an object.
     pub(super) fn judge(&self, object: &Value, is_live: bool) -> Opinion {
         let mut opinion = Opinion::default();
+        opinion.moved_to = coverage::moved_to(object);
+        let object = &*coverage::today(object);
+        if let Some(reason) = self.not_checked(object) {
+            opinion.not_checked = Some(reason);
+            return opinion;
+        }
         if is_live {
             self.audit(object, &mut opinion);
+            opinion.not_checked = self.left_alone(object, &opinion);
             return opinion;
         }
         self.create(object, Ask::Verdict, &mut opinion);
+        opinion.not_checked = self.left_alone(object, &opinion);
         if self.with_pods
             && let Some((mut pod, path)) = ApiServer::pod_of(object)
         {
@@ -80,19 +106,88 @@ impl Judge {
         opinion
     }
 
-    /// What a CREATE of an object comes to; nothing where the API server does not even ask.
-    pub(super) fn create(&self, object: &Value, ask: Ask, opinion: &mut Opinion) -> Option<Admission> {
+    /// Why nobody checks an object, as far as its kind tells.
+    fn not_checked(&self, object: &Value) -> Option<Reason> {
+        let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default();
+        let (version, kind) = (text("apiVersion"), text("kind"));
+        let interests: Vec<Interest> =
+            self.policies.units.iter().map(|unit| unit.coverage.interest(version, kind)).collect();
+        let reason = |why: &'static str| Some(Reason { why, hint: None });
+        match () {
+            // Where the Pods of a template are judged, it is not alone.
+            () if self.with_pods && interests.contains(&Interest::IgnoredTemplate) => None,
+            () if interests.contains(&Interest::Some) => None,
+            () if interests.contains(&Interest::Off) => reason("the rules about their kind are off"),
+            () if interests.contains(&Interest::IgnoredTemplate) => reason("the settings say `templates: ignore`"),
+            () => Some(coverage::no_rule(object)),
+        }
+    }
+
+    /// Why nobody checks an object about which nothing was said: no policy is asked about it, or each leaves it alone.
+    fn left_alone(&self, object: &Value, opinion: &Opinion) -> Option<Reason> {
+        if !opinion.findings.is_empty() {
+            return None;
+        }
+        let request = ApiServer::raw_request(object.clone(), &self.request_options(object)).ok()?;
+        let namespace = request.get("namespace").and_then(Value::as_str).unwrap_or_default();
+        let units = self.policies.units.iter().enumerate();
+        let mut asked = units.filter(|(_, unit)| unit.scope.reach(&request, &self.namespaces) != Reach::No).peekable();
+        if asked.peek().is_none() {
+            return Some(Reason { why: "no policy selects them", hint: None });
+        }
+        let mut is_by_namespace = true;
+        let mut is_exempt = |(number, unit): (usize, &PolicyUnit)| {
+            if unit.coverage.exempts_namespace(namespace) {
+                return true;
+            }
+            is_by_namespace = false;
+            opinion.exemptions.iter().any(|(policy, entry)| *policy == number && unit.coverage.is_of_all_rules(*entry))
+        };
+        if !asked.all(&mut is_exempt) {
+            return None;
+        }
+        let why = if is_by_namespace { "their namespace is exempt" } else { "an entry of `exemptions` is about them" };
+        Some(Reason { why, hint: None })
+    }
+
+    fn request_options(&self, object: &Value) -> RequestOptions {
         let in_url = object.pointer("/metadata/namespace").and_then(Value::as_str).filter(|it| !it.is_empty());
         let namespace = in_url.unwrap_or(&self.namespace).to_owned();
-        let options = RequestOptions { namespace: Some(namespace), ..RequestOptions::default() };
-        let request = match self.server.request(object.clone(), &options) {
-            Ok(request) => request,
-            Err(error) => {
-                opinion.findings.push(Finding::of_api_server(&error.to_string()));
-                return None;
-            }
-        };
-        Some(self.admit(request, &options, ask, opinion))
+        RequestOptions { namespace: Some(namespace), ..RequestOptions::default() }
+    }
+
+    /// What a CREATE of an object comes to; nothing where not even a request can be made of it.
+    pub(super) fn create(&self, object: &Value, ask: Ask, opinion: &mut Opinion) -> Option<Admission> {
+        let options = self.request_options(object);
+        match self.server.request(object.clone(), &options) {
+            Ok(request) => Some(self.admit(request, &options, ask, opinion)),
+            Err(error) => self.create_invalid(object, &error, &options, ask, opinion),
+        }
+    }
+
+    /// An object that the API server would answer with an error before it asks any policy. The rules are checked all the
+    /// same, on the object as it is written.
+    fn create_invalid(
+        &self,
+        object: &Value,
+        error: &ApiError,
+        options: &RequestOptions,
+        ask: Ask,
+        opinion: &mut Opinion,
+    ) -> Option<Admission> {
+        opinion.findings.push(Finding::of_api_server(&error.to_string()));
+        let request = ApiServer::raw_request(object.clone(), options).ok()?;
+        let mut of_rules = Opinion::default();
+        for (number, unit) in self.policies.units.iter().enumerate() {
+            self.ask(number, unit, &request, &request, ask, &mut of_rules);
+        }
+        // That the policy cannot read it either has been said in the API server's words.
+        of_rules.findings.retain(Finding::is_of_a_rule);
+        opinion.unknown_account = of_rules.unknown_account;
+        opinion.unknown_namespace = of_rules.unknown_namespace;
+        opinion.exemptions.extend(of_rules.exemptions);
+        opinion.add(of_rules.findings);
+        None
     }
 
     fn admit(&self, mut request: Value, options: &RequestOptions, ask: Ask, opinion: &mut Opinion) -> Admission {
@@ -120,13 +215,13 @@ impl Judge {
                 let answer = self.ask(number, unit, &request, &request, ask, opinion);
                 is_refused |= answer.is_some_and(|answer| !answer.response.allowed);
             }
-            if !is_refused && problems.is_empty() {
-                problems = self.server.validate(object_of(&request)).err().unwrap_or_default();
-            }
         }
-        is_refused |= !problems.is_empty();
+        if problems.is_empty() {
+            problems = self.server.validate(object_of(&request)).err().unwrap_or_default();
+        }
         opinion.findings.extend(problems.iter().map(|problem| Finding::of_api_server(problem)));
-        Admission { admitted, stored: object_of(&request).clone(), is_refused }
+        let stored = object_of(&request).clone();
+        Admission { admitted, stored, is_refused, problems }
     }
 
     /// What the audit scanner would find: every policy's own answer about the object as it is.

@@ -2,39 +2,49 @@
 
 //! The cluster's verdict on plain manifests: what `sa-hygiene check` does, as a library.
 //!
-//! Files → [`source`] → every object through the simulated API server and the [`policies`] ([`judge`]) → [`finding`]s,
-//! each at its line → [`report`] → one of the [`format`]s; [`fix`] writes what the policies would change back.
+//! [`input`]: files and folders → [`index`]: the accounts in them → [`run`]: each document's objects ([`source`]) through
+//! the simulated API server and the [`policies`] ([`judge`]) → [`finding`]s, each at its line → [`report`]s, file by file
+//! → one of the [`format`]s; [`fix`] writes what the policies would change back.
 
 pub mod baseline;
+mod coverage;
 mod exemptions;
 pub mod finding;
 pub mod fix;
 pub mod format;
+pub mod index;
+pub mod input;
 pub mod judge;
+mod kustomize;
 mod merge;
 mod patch;
 mod place;
 pub mod policies;
+mod read;
 pub mod report;
+mod run;
 mod scope;
 pub mod source;
+pub mod verdict;
+mod write;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::apiserver::ApiServer;
 use crate::cluster::{Cluster, LookupBehaviour};
 use crate::kubewarden::{Module, PolicyConfig};
+use crate::shown;
 use crate::yaml;
-use judge::{Judge, Opinion};
+use judge::Judge;
 use policies::Policies;
-use report::{ObjectReport, Report};
-use source::{Manifest, Sources};
+use report::Summary;
+use source::SourcePart;
+
+pub use run::run;
 
 /// What to judge with.
 #[derive(Debug, Default)]
@@ -51,34 +61,32 @@ pub struct Options {
     pub with_pods: bool,
 }
 
-/// The judge for these manifests: what is among them exists, and so do the objects of `cluster`.
-pub fn judge(sources: &Sources, module: &Module, options: Options) -> Result<Judge> {
+/// The judge for some manifests. `index` are the accounts and namespaces among them: they exist, and so do the objects
+/// of `cluster`.
+pub fn judge(index: Vec<Value>, module: &Module, options: Options) -> Result<Judge> {
     let mut cluster = Cluster::load(&options.cluster)?;
     let is_partial = options.cluster.is_empty();
-    for manifest in &sources.manifests {
-        let mut object = manifest.object.clone();
-        let is_kind = |kind: &str| manifest.text("/apiVersion") == Some("v1") && manifest.text("/kind") == Some(kind);
-        if (is_kind("ServiceAccount") || is_kind("Namespace")) && manifest.text("/metadata/name").is_some() {
-            if manifest.text("/metadata/namespace").is_none()
-                && is_kind("ServiceAccount")
-                && let Some(metadata) = object.pointer_mut("/metadata").and_then(Value::as_object_mut)
-            {
-                metadata.insert("namespace".to_owned(), options.namespace.as_str().into());
-            }
-            cluster.insert(object)?;
+    for mut object in index {
+        let is_account = object.get("kind").and_then(Value::as_str) == Some("ServiceAccount");
+        let own = object.pointer("/metadata/namespace").and_then(Value::as_str).filter(|it| !it.is_empty());
+        if is_account
+            && own.is_none()
+            && let Some(metadata) = object.pointer_mut("/metadata").and_then(Value::as_object_mut)
+        {
+            metadata.insert("namespace".to_owned(), options.namespace.as_str().into());
         }
+        cluster.insert(object)?;
     }
     let behaviour = if is_partial { LookupBehaviour::KnownOnly } else { LookupBehaviour::Granted };
-    let cluster = Arc::new(cluster.with_behaviour(behaviour));
+    let cluster = Arc::new(cluster.with_behaviour(behaviour).with_default_accounts());
 
-    let objects = sources.manifests.iter().map(|manifest| &manifest.object);
-    let server = ApiServer::of_manifests(cluster.objects(), objects, &options.namespace, is_partial);
+    let server = ApiServer::of_known(cluster.objects(), is_partial);
     let namespaces = cluster.objects().filter(|object| object.get("kind").and_then(Value::as_str) == Some("Namespace"));
     let namespaces = namespaces
         .filter_map(|object| Some((object.pointer("/metadata/name")?.as_str()?.to_owned(), scope::labels(object))))
         .collect();
     let policies = if options.policy_manifests.is_empty() {
-        Policies::from_settings(module, PolicyConfig { cluster, ..options.config })?
+        Policies::from_settings(module, PolicyConfig { cluster, ..options.config }, is_partial)?
     } else {
         let mut documents = Vec::new();
         for path in &options.policy_manifests {
@@ -86,106 +94,74 @@ pub fn judge(sources: &Sources, module: &Module, options: Options) -> Result<Jud
             let read: Result<Vec<_>, _> = files.iter().map(yaml::load_file).collect();
             documents.extend(read?.into_iter().flatten());
         }
-        Policies::from_manifests(module, documents, &cluster).context("policy manifests")?
+        Policies::from_manifests(module, documents, &cluster, is_partial).context("policy manifests")?
     };
     Ok(Judge { policies, server, namespaces, namespace: options.namespace, with_pods: options.with_pods })
 }
 
-/// Judges every object, several at a time; `tick` is called after each.
-pub fn check(sources: &Sources, judge: &Judge, tick: &(dyn Fn() + Sync)) -> Report {
-    let judged: Vec<(&Manifest, Opinion)> = sources
-        .manifests
-        .par_iter()
-        .map(|manifest| {
-            let opinion = judge.judge(&manifest.object, manifest.is_live());
-            tick();
-            (manifest, opinion)
-        })
-        .collect();
-
-    let mut report = Report { notes: judge.policies.notes.clone(), ..Report::default() };
-    let (mut accounts, mut namespaces) = (BTreeSet::new(), BTreeSet::new());
-    let mut exemptions: BTreeMap<(usize, usize), usize> = BTreeMap::new();
-    for (number, (manifest, opinion)) in judged.into_iter().enumerate() {
-        accounts.extend(opinion.unknown_account);
-        namespaces.extend(opinion.unknown_namespace);
-        for entry in opinion.exemptions.into_iter().collect::<BTreeSet<_>>() {
-            *exemptions.entry(entry).or_default() += 1;
-        }
-        let mut findings = opinion.findings;
-        for finding in &mut findings {
-            finding.location = sources.locate(manifest, &finding.place);
-        }
-        findings.sort_by(|a, b| (a.location, &a.rule, &a.text).cmp(&(b.location, &b.rule, &b.text)));
-        if manifest.is_live() && is_of_a_judged_controller(&manifest.object) {
-            report.unlisted_pods += 1;
-            report.unlisted_pods_with_findings += usize::from(!findings.is_empty());
-            continue;
-        }
-        let mut object = ObjectReport::new(number, manifest, &judge.namespace, findings);
-        if !object.findings.is_empty() {
-            object.location = sources.locate(manifest, "");
-        }
-        report.objects.push(object);
+/// The settings for files alone, where an account that is not among them cannot be looked up: that is said once, and
+/// refuses nothing.
+fn for_files(settings: &Value) -> Value {
+    let mut settings = if settings.is_null() { json!({}) } else { settings.clone() };
+    if let Some(lookup) = settings.get_mut("serviceAccountLookup").filter(|it| it.as_str() == Some("required")) {
+        *lookup = "optional".into();
     }
-    report.notes.extend(notes(judge, &accounts, &namespaces, &exemptions));
-    report.notes.iter_mut().for_each(|note| *note = finding::printable(note));
-    report.documents_left_out = sources.left_out;
-    report
+    settings
 }
 
-/// Whether a Pod is the copy of a template that is judged where it is written.
-fn is_of_a_judged_controller(object: &Value) -> bool {
-    const JUDGED: [&str; 5] = ["ReplicaSet", "StatefulSet", "DaemonSet", "Job", "ReplicationController"];
-    let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
-    object.get("kind").and_then(Value::as_str) == Some("Pod")
-        && owners.into_iter().flatten().any(|owner| {
-            owner.get("controller") == Some(&Value::Bool(true))
-                && owner.get("kind").and_then(Value::as_str).is_some_and(|kind| JUDGED.contains(&kind))
-        })
+/// Whether an object is only a part of one.
+fn is_partial(part: &SourcePart<'_>, object: &Value) -> bool {
+    part.file.patch_of.is_some() || coverage::is_partial(&coverage::today(object))
 }
 
-fn notes(
-    judge: &Judge,
-    accounts: &BTreeSet<String>,
-    namespaces: &BTreeSet<String>,
-    exemptions: &BTreeMap<(usize, usize), usize>,
-) -> Vec<String> {
-    let mut notes = Vec::new();
-    if !accounts.is_empty() {
-        let names: Vec<&str> = accounts.iter().map(String::as_str).collect();
+/// What a reader has to know about all files.
+pub fn conclude(summary: &mut Summary, judge: &Judge) {
+    let mut notes = judge.policies.notes.clone();
+    let noted = &summary.noted;
+    if !noted.unknown_accounts.is_empty() {
         notes.push(format!(
             "ServiceAccounts that were looked up and are not among the manifests (add them, or name what the cluster \
              has with --cluster): {}",
-            shortened(&names)
+            shortened(noted.unknown_accounts.iter())
         ));
     }
-    if !namespaces.is_empty() {
-        let names: Vec<&str> = namespaces.iter().map(String::as_str).collect();
+    if !noted.unknown_namespaces.is_empty() {
         notes.push(format!(
             "a namespaceSelector asks for labels of Namespaces that are not among the manifests; their objects are \
              judged as if selected: {}",
-            shortened(&names)
+            shortened(noted.unknown_namespaces.iter())
         ));
     }
     for (number, unit) in judge.policies.units.iter().enumerate() {
         for entry in 0..exemptions::count(&unit.policy.config().settings) {
-            if !exemptions.contains_key(&(number, entry)) {
+            if !noted.exemptions.contains(&(number, entry)) {
                 let policy = if unit.name.is_empty() { String::new() } else { format!("policy {}: ", unit.name) };
                 notes.push(format!("{policy}exemptions[{entry}] matched nothing here"));
             }
         }
     }
-    notes
+    for (old, current) in &noted.moved {
+        notes.push(format!("`{old}` is gone from Kubernetes; its objects are checked as those of `{current}`"));
+    }
+    for folder in noted.kustomizations.iter().take(NAMED) {
+        let build = coverage::build_hint(Some(folder));
+        notes.push(format!("patches of {folder} are not checked; what becomes of them is: {build}"));
+    }
+    let hints = summary.tally.reasons.iter().filter_map(|(reason, count)| Some((reason.hint.as_ref()?, count)));
+    let hints: Vec<String> = hints.map(|(hint, count)| format!("not checked: {hint} ({count})")).collect();
+    notes.extend(hints.into_iter().take(NAMED));
+    notes.iter_mut().for_each(|note| *note = shown::text(note));
+    summary.notes = notes;
 }
 
-/// The most names in a note.
+/// The most names in a note, and the most notes of one sort.
 const NAMED: usize = 20;
 
-fn shortened(names: &[&str]) -> String {
-    let mut text: String = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
-    if names.len() > NAMED {
-        text = format!("{text} and {} more", names.len() - NAMED);
+fn shortened<'n>(names: impl ExactSizeIterator<Item = &'n String>) -> String {
+    let count = names.len();
+    let mut text = names.take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if count > NAMED {
+        text = format!("{text} and {} more", count - NAMED);
     }
     text
 }

@@ -8,6 +8,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail};
 use serde_json::{Value, json};
 
+use super::coverage::Coverage;
+use super::for_files;
 use super::scope::Scope;
 use crate::cluster::Cluster;
 use crate::kubewarden::{ContextAwareResource, Mode, Module, Policy, PolicyConfig};
@@ -30,6 +32,8 @@ pub struct PolicyUnit {
     pub(super) fixer: Policy,
     /// Which requests reach it.
     pub(super) scope: Scope,
+    /// Whom its settings leave alone.
+    pub(super) coverage: Coverage,
     /// Called before those that only judge.
     pub(super) is_mutating: bool,
     /// Whether the audit scanner asks it.
@@ -46,16 +50,22 @@ pub struct Policies {
 }
 
 impl Policies {
-    /// One policy, asked about everything.
-    pub fn from_settings(module: &Module, config: PolicyConfig) -> Result<Self> {
-        let config = PolicyConfig { timeout: TIMEOUT, ..config };
+    /// One policy, asked about everything. With files alone (`is_of_files`), no look-up is required.
+    pub fn from_settings(module: &Module, config: PolicyConfig, is_of_files: bool) -> Result<Self> {
+        let settings = if is_of_files { for_files(&config.settings) } else { config.settings };
+        let config = PolicyConfig { timeout: TIMEOUT, settings, ..config };
         let unit = PolicyUnit::load(module, String::new(), config, Scope::default(), (true, true))?;
         Ok(Self { units: vec![unit], notes: Vec::new() })
     }
 
     /// The policies of manifests, as `kubectl get clusteradmissionpolicies,admissionpolicies -A -o yaml` prints them.
     /// Those with another module are left out.
-    pub fn from_manifests(module: &Module, documents: Vec<Document>, cluster: &Arc<Cluster>) -> Result<Self> {
+    pub fn from_manifests(
+        module: &Module,
+        documents: Vec<Document>,
+        cluster: &Arc<Cluster>,
+        is_of_files: bool,
+    ) -> Result<Self> {
         let mut policies = Self::default();
         let mut others = Vec::new();
         for document in yaml::flatten_lists(documents) {
@@ -79,7 +89,8 @@ impl Policies {
                 None => return Err(document.error("a policy without spec.module").into()),
             }
             let place = document.place();
-            let unit = PolicyUnit::from_manifest(module, &document.value, cluster).with_context(|| place)?;
+            let unit =
+                PolicyUnit::from_manifest(module, &document.value, cluster, is_of_files).with_context(|| place)?;
             if let Some(note) = unit.scope.note(&unit.name) {
                 policies.notes.push(note);
             }
@@ -127,11 +138,13 @@ impl PolicyUnit {
             }
         }
         let fixing = PolicyConfig { settings, mode: Mode::Protect, allowed_to_mutate: true, ..config.clone() };
+        let coverage = Coverage::of(&config.settings);
         let policy = Policy::load(module, config)?;
-        Ok(Self { name, policy, fixer: Policy::load(module, fixing)?, scope, is_mutating, is_audited })
+        let fixer = Policy::load(module, fixing)?;
+        Ok(Self { name, policy, fixer, scope, coverage, is_mutating, is_audited })
     }
 
-    fn from_manifest(module: &Module, manifest: &Value, cluster: &Arc<Cluster>) -> Result<Self> {
+    fn from_manifest(module: &Module, manifest: &Value, cluster: &Arc<Cluster>, is_of_files: bool) -> Result<Self> {
         let spec = manifest.get("spec").unwrap_or(&Value::Null);
         let name = manifest.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
         if name.is_empty() {
@@ -154,9 +167,10 @@ impl PolicyUnit {
             Some(list) => serde_json::from_value(list.clone()).context("spec.contextAwareResources")?,
         };
         let id = if is_clusterwide { format!("clusterwide-{name}") } else { format!("namespaced-{namespace}-{name}") };
+        let settings = spec.get("settings").cloned().unwrap_or(Value::Null);
         let config = PolicyConfig {
             id,
-            settings: spec.get("settings").cloned().unwrap_or(Value::Null),
+            settings: if is_of_files { for_files(&settings) } else { settings },
             mode,
             allowed_to_mutate: is_mutating,
             context_aware: context_aware.into_iter().collect(),

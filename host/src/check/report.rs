@@ -1,37 +1,56 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What came out, ready to be printed in any format.
+//! What came out, ready to be printed in any format: file by file, and a summary of all.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::finding::{Finding, Level, printable};
-use super::source::{Location, Manifest};
+use super::finding::{Finding, Level};
+use super::source::{Location, Manifest, Remarked, SourcePart, Unreadable};
+use super::verdict::{Tally, Verdict};
 use crate::apiserver::ApiServer;
+use crate::shown;
+use crate::yaml::parts::What;
 
-/// Everything there is to say.
+/// What there is to say about some documents of one file.
 #[derive(Debug, Default)]
-pub struct Report {
-    /// Each object, in the order of the input.
+pub struct FileReport {
+    /// As the user named it.
+    pub file: Arc<str>,
+    /// Each object, in the order of the file.
     pub objects: Vec<ObjectReport>,
-    /// Pods of controllers whose templates are judged.
-    pub unlisted_pods: usize,
-    /// Those of them that something is said about.
-    pub unlisted_pods_with_findings: usize,
-    /// Documents that are no Kubernetes objects.
-    pub documents_left_out: usize,
-    /// What a reader has to know about all this.
-    pub notes: Vec<String>,
+    /// What cannot be checked; all else is checked all the same.
+    pub unreadable: Vec<Unreadable>,
+    /// What is read in another way than its author may think.
+    pub remarks: Vec<Remarked>,
+    /// Documents that are not Kubernetes objects.
+    pub others: usize,
+    /// What the summary has to know.
+    pub(super) noted: Noted,
+}
+
+/// What is said once, however many objects are concerned.
+#[derive(Debug, Default)]
+pub(super) struct Noted {
+    pub unknown_accounts: BTreeSet<String>,
+    pub unknown_namespaces: BTreeSet<String>,
+    /// The number of the policy and that of the entry.
+    pub exemptions: BTreeSet<(usize, usize)>,
+    /// Pods of controllers whose templates are judged; those that something is said about.
+    pub unlisted_pods: (usize, usize),
+    /// The folders of kustomizations that patches are in.
+    pub kustomizations: BTreeSet<String>,
+    /// Old `apiVersion`s, and what they are now.
+    pub moved: BTreeMap<String, &'static str>,
 }
 
 /// One object.
 #[derive(Debug)]
 pub struct ObjectReport {
-    /// Its number among the manifests.
-    pub manifest: usize,
-    /// Its file, a number among the files.
-    pub file: usize,
+    /// Its file, as the user named it.
+    pub file: Arc<str>,
     /// Where it begins.
     pub location: Location,
     /// Its kind.
@@ -42,6 +61,8 @@ pub struct ObjectReport {
     pub name: String,
     /// The chart's template.
     pub origin: Option<String>,
+    /// How it ended.
+    pub verdict: Verdict,
     /// What was said, in the order of the lines.
     pub findings: Vec<Finding>,
 }
@@ -62,7 +83,8 @@ impl FailOn {
     /// Whether a finding makes the command fail.
     pub fn fails(self, finding: &Finding) -> bool {
         match self {
-            _ if finding.is_known => false,
+            // There are other tools for what the API server takes.
+            _ if finding.is_known || finding.level == Level::Invalid => false,
             Self::Reject => finding.level == Level::Refused,
             Self::Warn => true,
             Self::Never => false,
@@ -86,78 +108,118 @@ pub struct Row {
 /// The rules whose fix takes the API token away.
 const AUTOMOUNT: [&str; 2] = ["pod-automount", "service-account-automount"];
 
-impl Report {
-    /// Every finding with its object.
-    pub fn findings(&self) -> impl Iterator<Item = (&ObjectReport, &Finding)> {
-        self.objects.iter().flat_map(|object| object.findings.iter().map(move |finding| (object, finding)))
-    }
-
-    /// Whether something makes the command fail.
-    pub fn fails(&self, on: FailOn) -> bool {
-        self.findings().any(|(_, finding)| on.fails(finding))
-    }
-
-    /// How many objects end at each level; then, without a word.
-    pub fn counts(&self) -> ([(Level, usize); 3], usize) {
-        let count = |level| self.objects.iter().filter(|object| object.level() == level).count();
-        (Level::ALL.map(|level| (level, count(Some(level)))), count(None))
-    }
-
+/// All files together.
+#[derive(Debug, Default)]
+pub struct Summary {
+    /// How many objects ended how.
+    pub tally: Tally,
+    /// Files with objects.
+    pub files: usize,
     /// Findings that the baseline lets pass.
-    pub fn known(&self) -> usize {
-        self.findings().filter(|(_, finding)| finding.is_known).count()
+    pub known: usize,
+    /// Files and documents that cannot be checked.
+    pub unreadable: usize,
+    /// Files in which characters end a line that do so for hardly anybody but kubectl.
+    pub unusual_files: usize,
+    /// Documents that are not Kubernetes objects.
+    pub others: usize,
+    /// Whether something makes the command fail.
+    pub fails: bool,
+    /// What a reader has to know about all this.
+    pub notes: Vec<String>,
+    /// Rule by namespace: how many objects are concerned.
+    pub by_rule: BTreeMap<(String, String), Row>,
+    pub(super) noted: Noted,
+    last_file: Option<Arc<str>>,
+    last_unusual: Option<Arc<str>>,
+}
+
+impl Summary {
+    /// Adds what there is to say about some documents; those of a file come one after the other.
+    pub fn add(&mut self, report: &mut FileReport, fail_on: FailOn) {
+        if !report.objects.is_empty() && self.last_file.as_ref() != Some(&report.file) {
+            self.last_file = Some(report.file.clone());
+            self.files += 1;
+        }
+        let is_unusual = report.remarks.iter().any(|remark| matches!(remark.what, What::LineBreak(_)));
+        if is_unusual && self.last_unusual.as_ref() != Some(&report.file) {
+            self.last_unusual = Some(report.file.clone());
+            self.unusual_files += 1;
+        }
+        self.unreadable += report.unreadable.len();
+        self.others += report.others;
+        for object in &report.objects {
+            self.tally.add(&object.verdict);
+            self.known += object.findings.iter().filter(|finding| finding.is_known).count();
+            self.fails |= object.findings.iter().any(|finding| fail_on.fails(finding));
+            self.count_rules(object);
+        }
+        self.noted.add(std::mem::take(&mut report.noted));
     }
 
-    /// Rule by namespace: how many objects are concerned.
-    pub fn summary(&self) -> BTreeMap<(String, String), Row> {
-        let mut rows: BTreeMap<(String, String), Row> = BTreeMap::new();
-        for object in &self.objects {
-            let mut levels: BTreeMap<&str, BTreeSet<Level>> = BTreeMap::new();
-            for finding in object.findings.iter().filter(|finding| !finding.is_known) {
-                levels.entry(&finding.rule).or_default().insert(finding.level);
+    /// Pods that are not listed, for their templates are.
+    pub fn noted_pods(&self) -> usize {
+        self.noted.unlisted_pods.0
+    }
+
+    fn count_rules(&mut self, object: &ObjectReport) {
+        let mut levels: BTreeMap<&str, BTreeSet<Level>> = BTreeMap::new();
+        for finding in object.findings.iter().filter(|it| !it.is_known && it.level != Level::Invalid) {
+            levels.entry(&finding.rule).or_default().insert(finding.level);
+        }
+        for (rule, levels) in levels {
+            let namespace = object.namespace.clone().unwrap_or_default();
+            let row = self.by_rule.entry((rule.to_owned(), namespace)).or_default();
+            if levels.contains(&Level::Refused) {
+                row.refused += 1;
+                continue;
             }
-            for (rule, levels) in levels {
-                let namespace = object.namespace.clone().unwrap_or_default();
-                let row = rows.entry((rule.to_owned(), namespace)).or_default();
-                if levels.contains(&Level::Refused) {
-                    row.refused += 1;
-                    continue;
-                }
-                row.warned += usize::from(levels.contains(&Level::Warned));
-                if levels.contains(&Level::Fixed) {
-                    row.fixed += 1;
-                    row.without_token += usize::from(AUTOMOUNT.contains(&rule));
-                }
+            row.warned += usize::from(levels.contains(&Level::Warned));
+            if levels.contains(&Level::Fixed) {
+                row.fixed += 1;
+                row.without_token += usize::from(AUTOMOUNT.contains(&rule));
             }
         }
-        rows
+    }
+}
+
+impl Noted {
+    fn add(&mut self, other: Self) {
+        self.unknown_accounts.extend(other.unknown_accounts);
+        self.unknown_namespaces.extend(other.unknown_namespaces);
+        self.exemptions.extend(other.exemptions);
+        self.unlisted_pods.0 += other.unlisted_pods.0;
+        self.unlisted_pods.1 += other.unlisted_pods.1;
+        self.kustomizations.extend(other.kustomizations);
+        self.moved.extend(other.moved);
     }
 }
 
 impl ObjectReport {
-    pub(super) fn new(number: usize, manifest: &Manifest, namespace: &str, findings: Vec<Finding>) -> Self {
+    pub(super) fn new(
+        part: &SourcePart<'_>,
+        manifest: &Manifest,
+        namespace: &str,
+        verdict: Verdict,
+        findings: Vec<Finding>,
+    ) -> Self {
         let own = manifest.text("/metadata/namespace");
         let is_namespaced = own.is_some() || ApiServer::is_namespaced(&manifest.object);
         let name = match (manifest.text("/metadata/name"), manifest.text("/metadata/generateName")) {
-            (Some(name), _) => name.to_owned(),
-            (None, Some(prefix)) => format!("{prefix}*"),
+            (Some(name), _) => shown::text(name),
+            (None, Some(prefix)) => format!("{}*", shown::text(prefix)),
             (None, None) => "?".to_owned(),
         };
         Self {
-            manifest: number,
-            file: manifest.file,
-            location: Location { line: manifest.line, column: 1 },
-            kind: printable(manifest.object.get("kind").and_then(Value::as_str).unwrap_or_default()),
-            namespace: is_namespaced.then(|| printable(own.unwrap_or(namespace))),
-            name: printable(&name),
-            origin: manifest.origin.as_deref().map(printable),
+            file: part.file.name.clone(),
+            location: part.locate(manifest, ""),
+            kind: shown::text(manifest.object.get("kind").and_then(Value::as_str).unwrap_or("?")),
+            namespace: is_namespaced.then(|| shown::text(own.unwrap_or(namespace))),
+            name,
+            origin: if findings.is_empty() { None } else { part.origin(manifest).as_deref().map(shown::text) },
+            verdict,
             findings,
         }
-    }
-
-    /// The worst that is said of it, what the baseline knows left out.
-    pub fn level(&self) -> Option<Level> {
-        self.findings.iter().filter(|finding| !finding.is_known).map(|finding| finding.level).max()
     }
 
     /// `Pod team-a/web`.

@@ -3,21 +3,62 @@
 use serde_json::{Value, json};
 
 use super::baseline::Baseline;
-use super::finding::{API_SERVER, Level};
-use super::fix::{self, Fixes};
+use super::finding::{API_SERVER, Finding, Level};
+use super::fix::{self, FileFixes};
 use super::format::{self, Findings};
-use super::report::{FailOn, Report};
-use super::source::{Location, Sources};
+use super::input::Inputs;
+use super::report::{FailOn, FileReport, ObjectReport, Summary};
+use super::source::Location;
+use super::verdict::{Column, Verdict};
 use super::*;
 use crate::yaml::load_str;
 
 const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\n  namespace: shop\nspec:\n  containers:\n    - name: web\n      image: x\n";
 const ACCOUNT: &str = "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: app\n  namespace: shop\n";
 
-fn sources(text: &str) -> Sources {
-    let mut sources = Sources::default();
-    sources.add("x.yaml".into(), text.to_owned(), true);
-    sources
+/// Everything that was found, and what that comes to.
+struct Report {
+    files: Vec<FileReport>,
+    summary: Summary,
+}
+
+impl Report {
+    fn of(inputs: &Inputs, judge: &Judge, baseline: Option<Baseline>, fail_on: FailOn) -> Self {
+        let mut applied = baseline.map(Baseline::applied);
+        let mut report = Self { files: Vec::new(), summary: Summary::default() };
+        run(inputs, judge, |mut file| {
+            if let Some(applied) = &mut applied {
+                applied.mark(&mut file);
+            }
+            report.summary.add(&mut file, fail_on);
+            report.files.push(file);
+            Ok(())
+        })
+        .unwrap();
+        conclude(&mut report.summary, judge);
+        report.summary.notes.extend(applied.and_then(|applied| applied.note()));
+        report
+    }
+
+    fn objects(&self) -> impl Iterator<Item = &ObjectReport> {
+        self.files.iter().flat_map(|file| &file.objects)
+    }
+
+    fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.objects().flat_map(|object| &object.findings)
+    }
+
+    fn fails(&self, on: FailOn) -> bool {
+        self.findings().any(|finding| on.fails(finding))
+    }
+
+    fn notes(&self) -> String {
+        self.summary.notes.join("; ")
+    }
+
+    fn verdict(&self) -> Column {
+        self.objects().next().unwrap().verdict.column()
+    }
 }
 
 fn options(settings: Value) -> Options {
@@ -25,13 +66,13 @@ fn options(settings: Value) -> Options {
     Options { config, namespace: "default".to_owned(), ..Options::default() }
 }
 
-fn judge_of(sources: &Sources, options: Options) -> Judge {
-    judge(sources, &crate::embedded_module().unwrap(), options).unwrap()
+fn judge_of(inputs: &Inputs, options: Options) -> Judge {
+    judge(index::of(inputs), &crate::embedded_module().unwrap(), options).unwrap()
 }
 
 fn checked(text: &str, options: Options) -> Report {
-    let sources = sources(text);
-    check(&sources, &judge_of(&sources, options), &|| {})
+    let inputs = Inputs::of_text("x.yaml", text);
+    Report::of(&inputs, &judge_of(&inputs, options), None, FailOn::Reject)
 }
 
 /// Settings with which nobody is changed or refused.
@@ -41,16 +82,16 @@ fn warning() -> Value {
 
 /// Rule, level and line of each finding.
 fn found(report: &Report) -> Vec<(String, Level, usize)> {
-    report.findings().map(|(_, it)| (it.rule.clone(), it.level, it.location.line)).collect()
+    report.findings().map(|it| (it.rule.clone(), it.level, it.location.line)).collect()
 }
 
 fn policies(manifests: &str, text: &str) -> Report {
-    let sources = sources(text);
-    let cluster = Arc::default();
+    let inputs = Inputs::of_text("x.yaml", text);
     let module = crate::embedded_module().unwrap();
-    let policies = Policies::from_manifests(&module, load_str(manifests, "p.yaml").unwrap(), &cluster).unwrap();
-    let judge = Judge { policies, ..judge_of(&sources, options(Value::Null)) };
-    check(&sources, &judge, &|| {})
+    let documents = load_str(manifests, "p.yaml").unwrap();
+    let policies = Policies::from_manifests(&module, documents, &Arc::default(), true).unwrap();
+    let judge = Judge { policies, ..judge_of(&inputs, options(Value::Null)) };
+    Report::of(&inputs, &judge, None, FailOn::Reject)
 }
 
 fn policy(name: &str, spec: &str) -> String {
@@ -76,9 +117,9 @@ fn a_warning_a_fix_and_a_refusal_are_told_apart() {
 fn accounts_are_found_among_the_manifests_and_missing_ones_are_said() {
     let pod = POD.replace("spec:\n", "spec:\n  serviceAccountName: app\n");
     let alone = checked(&pod, options(json!({})));
-    assert!(alone.notes.iter().any(|note| note.ends_with(": shop/app")), "{:?}", alone.notes);
+    assert!(alone.notes().contains(": shop/app"), "{}", alone.notes());
     let both = checked(&format!("{pod}---\n{ACCOUNT}automountServiceAccountToken: false\n"), options(json!({})));
-    assert_eq!((both.notes.len(), found(&both).len()), (0, 0), "{:?}", both.notes);
+    assert_eq!((both.notes().as_str(), found(&both).len()), ("", 0));
 }
 
 #[test]
@@ -92,7 +133,7 @@ fn the_cluster_is_asked_after_the_manifests_and_then_nothing_is_unknown() {
     let both = checked(&format!("{pod}---\n{ACCOUNT}"), options());
     assert_eq!(found(&both)[0].0, "pod-automount", "the manifest's account takes its place");
     let gone = checked(&pod.replace("Name: app", "Name: gone"), options());
-    assert!(gone.findings().any(|(_, it)| it.text.contains("serviceaccount \"gone\" not found")));
+    assert!(gone.findings().any(|it| it.text.contains("serviceaccount \"gone\" not found")));
 }
 
 #[test]
@@ -100,16 +141,152 @@ fn an_account_without_a_namespace_is_in_the_given_one() {
     let text = format!("{POD}---\n{ACCOUNT}automountServiceAccountToken: false\n").replace("  namespace: shop\n", "");
     let text = text.replace("spec:\n", "spec:\n  serviceAccountName: app\n");
     let report = checked(&text, Options { namespace: "team".to_owned(), ..options(json!({})) });
-    assert_eq!((report.notes.len(), found(&report).len()), (0, 0), "{:?}", report.notes);
-    assert_eq!(report.objects[0].title(), "Pod team/web");
+    assert_eq!((report.notes().as_str(), found(&report).len()), ("", 0));
+    assert_eq!(report.objects().next().unwrap().title(), "Pod team/web");
 }
 
 #[test]
 fn what_the_api_server_refuses_is_said_in_its_words() {
-    let report = checked(&POD.replace("      image: x\n", ""), options(json!({})));
-    let (_, finding) = report.findings().find(|(_, it)| it.rule == API_SERVER).unwrap();
-    assert!(finding.text.contains("spec.containers[0].image: Required value"), "{}", finding.text);
-    assert_eq!(finding.level, Level::Refused);
+    let report = checked(&format!("{POD}    - name: other\n"), options(json!({})));
+    let finding = report.findings().find(|it| it.rule == API_SERVER).unwrap();
+    assert_eq!(finding.to_line(), "api-server: spec.containers[1].image: the API server refuses it: Required value");
+    assert_eq!((finding.level, finding.location), (Level::Invalid, Location { line: 10, column: 7 }));
+    // Its rules are checked all the same, and nothing fails because of it.
+    assert_eq!(found(&report)[0], ("pod-automount".to_owned(), Level::Fixed, 6));
+    assert_eq!((report.verdict(), report.fails(FailOn::Reject)), (Column::Invalid, false));
+}
+
+const STATEFUL_SET: &str = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: db, namespace: shop}\nspec:\n  selector: {matchLabels: {a: b}}\n  template:\n    spec:\n      automountServiceAccountToken: false\n      containers:\n      - name: db\n        image: x\n        volumeMounts:\n        - {name: data, mountPath: /data}\n  volumeClaimTemplates: [{metadata: {name: data}}]\n";
+
+#[test]
+fn the_claims_of_a_stateful_set_are_volumes() {
+    for with_pods in [false, true] {
+        let report = checked(STATEFUL_SET, Options { with_pods, ..options(json!({})) });
+        assert_eq!((report.verdict(), found(&report)), (Column::Accepted, vec![]));
+    }
+    let other = checked(&STATEFUL_SET.replace("{name: data}}]", "{name: other}}]"), options(json!({})));
+    let lines: Vec<_> = other.findings().map(|it| (it.to_line(), it.location.line)).collect();
+    let place = "spec.template.spec.containers[0].volumeMounts[0].name";
+    assert_eq!(lines, [(format!("api-server: {place}: the API server refuses it: Not found: \"data\""), 13)]);
+    assert_eq!((other.verdict(), other.fails(FailOn::Warn)), (Column::Invalid, false));
+}
+
+#[test]
+fn what_the_api_server_cannot_read_is_invalid_and_its_rules_are_checked() {
+    let text = POD.replace("spec:\n", "spec:\n  automountServiceAccountToken: true\n  volumes: none\n");
+    let report = checked(&text, options(json!({})));
+    assert_eq!(report.verdict(), Column::Invalid);
+    assert_eq!(found(&report), [(API_SERVER.to_owned(), Level::Invalid, 8)]);
+    let account = format!("{ACCOUNT}  annotations: {{eks.amazonaws.com/role-arn: 'arn:aws:iam::1:role/x', a: 1}}\n");
+    let report = checked(&account, options(json!({})));
+    assert!(report.fails(FailOn::Reject), "{:?}", found(&report));
+}
+
+/// Column, and why nobody checks it.
+fn ends(text: &str, settings: Value) -> (Column, Option<&'static str>, Option<String>) {
+    let report = checked(text, options(settings));
+    let object = report.objects().next().unwrap();
+    match &object.verdict {
+        Verdict::NotChecked(reason) => (Column::NotChecked, Some(reason.why), reason.hint.clone()),
+        verdict => (verdict.column(), None, None),
+    }
+}
+
+#[test]
+fn what_nobody_checks_is_not_accepted() {
+    let rollout = "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {name: a}\nspec: {template: {spec: {containers: [{name: a, image: x}]}}}\n";
+    let reason = |text: &str, settings: Value| {
+        let (column, why, hint) = ends(text, settings);
+        assert_eq!(column, Column::NotChecked, "{text}");
+        (why.unwrap(), hint.unwrap_or_default())
+    };
+    let no_rule = ("no rule is about their kind", String::new());
+    assert_eq!(reason("apiVersion: v1\nkind: ConfigMap\n", json!({})), no_rule);
+    assert_eq!(reason("apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n", json!({})), no_rule);
+    let (why, hint) = reason("apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n", json!({}));
+    assert_eq!((why, hint.as_str()), ("a kustomization", "kustomize build . | sa-hygiene check -"));
+    let (why, hint) = reason(rollout, json!({}));
+    assert_eq!(why, "custom resources with a Pod template");
+    assert!(hint.contains("{apiGroup: argoproj.io, kind: Rollout, path: spec.template}"), "{hint}");
+    let custom = json!({"customTemplates": [{"apiGroup": "argoproj.io", "kind": "Rollout", "path": "spec.template"}]});
+    assert_eq!(ends(rollout, custom).0, Column::Fixed);
+    let (why, hint) = reason("apiVersion: v1\nkind: pod\n", json!({}));
+    assert_eq!(why, "kubernetes has no such kind in their apiVersion");
+    assert_eq!(hint, "`Pod` is a kind of `v1`, not `pod` of `v1`");
+    assert_eq!(
+        reason("apiVersion: v1\nkind: Deployment\n", json!({})).1,
+        "`Deployment` is a kind of `apps/v1`, not `Deployment` of `v1`"
+    );
+    let role = "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: a}\n";
+    assert_eq!(reason(role, json!({})).0, "the rules about their kind are off");
+    assert_eq!(ends(role, json!({"rules": {"token-issuing-roles": "reject"}})).0, Column::Accepted);
+    assert_eq!(reason(&POD.replace("shop", "kube-system"), json!({})).0, "their namespace is exempt");
+    let exempt = json!({"exemptions": [{"namespaces": ["shop"]}]});
+    assert_eq!(reason(POD, exempt).0, "an entry of `exemptions` is about them");
+    let of_one_rule =
+        json!({"exemptions": [{"namespaces": ["shop"], "rules": ["pod-automount", "default-service-account"]}]});
+    assert_eq!(ends(POD, of_one_rule).0, Column::Accepted, "the other rules are about it");
+    assert_eq!(reason(STATEFUL_SET, json!({"templates": "ignore"})).0, "the settings say `templates: ignore`");
+}
+
+#[test]
+fn what_is_outside_of_all_policies_is_not_checked() {
+    let rules = "  rules: [{apiGroups: [''], apiVersions: [v1], resources: [serviceaccounts], operations: ['*']}]\n";
+    let report = policies(&policy("p", rules), POD);
+    assert_eq!(report.verdict(), Column::NotChecked);
+    assert_eq!(report.summary.tally.by_reason().into_keys().collect::<Vec<_>>(), ["no policy selects them"]);
+}
+
+#[test]
+fn an_object_of_a_group_that_is_gone_is_checked_as_what_it_is_today() {
+    let text = "apiVersion: extensions/v1beta1\nkind: Deployment\nmetadata: {name: a, namespace: shop}\nspec:\n  template:\n    spec:\n      containers:\n      - {name: a, image: x}\n";
+    let report = checked(text, options(json!({})));
+    assert_eq!(report.verdict(), Column::Partial, "apps/v1 needs a selector");
+    let text = text.replace("spec:\n  template", "spec:\n  selector: {matchLabels: {a: b}}\n  template");
+    let report = checked(&text, options(json!({})));
+    assert_eq!(report.verdict(), Column::Fixed);
+    assert!(
+        report
+            .notes()
+            .contains("`extensions/v1beta1` is gone from Kubernetes; its objects are checked as those of `apps/v1`")
+    );
+    let after = fixes("x.yaml", &text).unwrap().fixed.unwrap().after;
+    assert_eq!(after, text.replace("    spec:\n", "    spec:\n      automountServiceAccountToken: false\n"));
+}
+
+#[test]
+fn parts_of_objects_are_not_checked_and_not_fixed() {
+    let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a, namespace: shop}\nspec:\n";
+    for (text, expected) in [
+        // No container has an image; that is said before what the API server would say.
+        (format!("{deployment}  selector: {{}}\n  template: {{spec: {{containers: [{{name: a, args: [x]}}]}}}}\n"), Column::Partial),
+        (format!("{deployment}  replicas: 3\n"), Column::Partial),
+        (format!("{deployment}  template: {{spec: {{containers: [{{name: a, image: x}}]}}}}\n"), Column::Partial),
+        (format!("{deployment}  selector: {{}}\n  template: {{spec: {{containers: [{{name: a, image: x}}]}}}}\n"), Column::Fixed),
+        (POD.replace("      image: x\n", ""), Column::Partial),
+        // These groups fill the selector in.
+        ("apiVersion: batch/v1\nkind: Job\nmetadata: {name: a}\nspec: {template: {spec: {containers: [{name: a, image: x}]}}}\n".to_owned(), Column::Fixed),
+        ("apiVersion: apps/v1beta1\nkind: Deployment\nmetadata: {name: a}\nspec: {template: {spec: {containers: [{name: a, image: x}]}}}\n".to_owned(), Column::Fixed),
+    ] {
+        let report = checked(&text, options(json!({})));
+        assert_eq!(report.verdict(), expected, "{text}");
+        if expected == Column::Partial {
+            assert!(found(&report).is_empty() && fixes("x.yaml", &text).is_none(), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_look_up_that_is_required_is_not_required_of_files() {
+    let strict =
+        json!({"serviceAccountLookup": "required", "rules": {"pod-automount": {"action": "reject", "scope": "all"}}});
+    let named = POD.replace("spec:\n", "spec:\n  serviceAccountName: app\n");
+    let text = format!("{named}---\n{}---\n{POD}", named.replace("name: web\n  name", "name: web2\n  name"));
+    let report = checked(&text, options(strict));
+    assert!(report.findings().all(|it| !it.text.contains("serviceAccountLookup")), "{:?}", found(&report));
+    let note = "with --cluster): shop/app";
+    assert_eq!(report.notes().matches(note).count(), 1, "{}", report.notes());
+    assert!(!report.notes().contains("shop/default"), "the account `default` always exists");
 }
 
 #[test]
@@ -118,7 +295,7 @@ fn the_pods_of_a_template_are_judged_when_asked_for() {
     let settings = || json!({"templates": "ignore", "rules": {"pod-automount": "reject"}});
     assert_eq!(found(&checked(deployment, options(settings()))), []);
     let report = checked(deployment, Options { with_pods: true, ..options(settings()) });
-    let (_, finding) = report.findings().find(|(_, it)| it.rule == "pod-automount").unwrap();
+    let finding = report.findings().find(|it| it.rule == "pod-automount").unwrap();
     assert!(finding.to_line().starts_with("pod-automount: in its Pods: spec.template.spec."), "{}", finding.to_line());
     assert_eq!(finding.location, Location { line: 7, column: 5 });
 }
@@ -131,9 +308,13 @@ fn live_objects_are_judged_as_the_audit_scanner_does_and_copies_are_counted() {
     assert_eq!(found(&checked(&live(""), options(json!({})))), []);
     let asking = live(owner).replace("spec:\n", "spec:\n  automountServiceAccountToken: true\n");
     let report = checked(&asking, options(json!({})));
-    assert_eq!((report.objects.len(), report.unlisted_pods, report.unlisted_pods_with_findings), (0, 1, 1));
+    assert_eq!((report.objects().count(), report.summary.noted.unlisted_pods), (0, (1, 1)));
     let report = checked(&live(&owner.replace("ReplicaSet", "Rollout")), options(json!({})));
-    assert_eq!((report.objects.len(), report.unlisted_pods), (1, 0), "nobody judges a template that is not known");
+    assert_eq!(
+        (report.objects().count(), report.summary.noted.unlisted_pods),
+        (1, (0, 0)),
+        "nobody judges a template that is not known"
+    );
 }
 
 #[test]
@@ -153,10 +334,10 @@ fn a_policy_is_asked_only_about_what_reaches_it() {
     let selector = "  mutating: true\n  namespaceSelector: {matchLabels: {team: a}}\n";
     let unknown = policies(&policy("p", selector), POD);
     assert_eq!(found(&unknown).len(), 1);
-    assert!(unknown.notes.iter().any(|note| note.contains("judged as if selected: shop")), "{:?}", unknown.notes);
+    assert!(unknown.notes().contains("judged as if selected: shop"), "{}", unknown.notes());
     let namespace = "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {team: b}}\n";
     let known = policies(&policy("p", selector), &format!("{POD}{namespace}"));
-    assert_eq!((found(&known), known.notes), (vec![], vec![]));
+    assert_eq!((found(&known), known.notes()), (vec![], String::new()));
 }
 
 #[test]
@@ -164,13 +345,14 @@ fn conditions_other_modules_and_groups_are_said() {
     let conditions = policy("p", "  mutating: true\n  matchConditions: [{name: a, expression: 'false'}]\n");
     let other = policy("other", "").replace("serviceaccount-hygiene", "pod-privileged");
     let report = policies(&format!("{conditions}{other}"), POD);
-    assert!(report.notes.iter().any(|note| note.starts_with("policy p: matchConditions are not evaluated")));
-    assert!(report.notes.iter().any(|note| note.contains("registry://x/pod-privileged:v1")));
+    assert!(report.notes().contains("policy p: matchConditions are not evaluated"));
+    assert!(report.notes().contains("registry://x/pod-privileged:v1"));
     assert_eq!(found(&report).len(), 1);
     let error = Policies::from_manifests(
         &crate::embedded_module().unwrap(),
         load_str(&other, "p.yaml").unwrap(),
         &Arc::default(),
+        true,
     );
     assert!(error.unwrap_err().to_string().contains("found registry://x/pod-privileged:v1"));
 }
@@ -182,14 +364,14 @@ fn a_policy_that_monitors_only_warns() {
         POD,
     );
     assert_eq!(found(&report).iter().map(|it| it.1).max(), Some(Level::Warned));
-    assert!(report.findings().all(|(_, it)| it.text.contains("the policy only monitors")));
+    assert!(report.findings().all(|it| it.text.contains("the policy only monitors")));
 }
 
 #[test]
 fn exemptions_that_matched_nothing_are_said() {
     let settings = json!({"exemptions": [{"namespaces": ["shop"]}, {"namespaces": ["gone"], "reason": "x"}]});
     let report = checked(POD, options(settings));
-    assert_eq!((found(&report), report.notes.join("; ")), (vec![], "exemptions[1] matched nothing here".to_owned()));
+    assert_eq!((found(&report), report.notes()), (vec![], "exemptions[1] matched nothing here".to_owned()));
 }
 
 #[test]
@@ -197,37 +379,42 @@ fn a_baseline_lets_pass_what_was_there_and_nothing_worse() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("baseline.yaml");
     let warned = checked(POD, options(warning()));
-    assert_eq!(Baseline::of(&warned).write(&file).unwrap(), 1);
-    let baseline = Baseline::read(&file).unwrap();
-
-    let moved = format!("# a line more\n{POD}");
-    let mut again = checked(&moved, options(warning()));
-    baseline.apply(&mut again);
-    assert_eq!((again.known(), again.fails(FailOn::Warn), again.notes.len()), (1, false, 0));
-
-    let mut worse = checked(POD, options(json!({"rules": {"pod-automount": "reject"}})));
-    baseline.apply(&mut worse);
-    assert!(worse.fails(FailOn::Reject));
-
-    let mut other = checked(&POD.replace("name: web\n  namespace", "name: new\n  namespace"), options(json!({})));
-    baseline.apply(&mut other);
-    assert!(other.fails(FailOn::Warn));
-    assert!(other.notes[0].starts_with("1 findings of the baseline do not occur any more"), "{:?}", other.notes);
+    let mut found = Baseline::default();
+    warned.files.iter().for_each(|file| found.add(file));
+    assert_eq!(found.write(&file).unwrap(), 1);
+    let compared = |text: &str, settings: Value| {
+        let inputs = Inputs::of_text("x.yaml", text);
+        let baseline = Baseline::read(&file).unwrap();
+        Report::of(&inputs, &judge_of(&inputs, options(settings)), Some(baseline), FailOn::Warn)
+    };
+    let again = compared(&format!("# a line more\n{POD}"), warning());
+    assert_eq!((again.summary.known, again.summary.fails, again.notes().as_str()), (1, false, ""));
+    assert_eq!(again.verdict(), Column::Accepted);
+    let worse = compared(POD, json!({"rules": {"pod-automount": "reject"}}));
+    assert!(worse.summary.fails && worse.fails(FailOn::Reject));
+    let other = compared(&POD.replace("name: web\n  namespace", "name: new\n  namespace"), json!({}));
+    assert!(other.summary.fails);
+    assert!(other.notes().starts_with("1 findings of the baseline do not occur any more"), "{}", other.notes());
 }
 
 #[test]
 fn the_preview_counts_objects_by_rule_and_namespace() {
     let two = format!("{POD}---\n{}", POD.replace("name: web\n  name", "name: web2\n  name"));
-    let rows = checked(&two, options(json!({}))).summary();
+    let rows = checked(&two, options(json!({}))).summary.by_rule;
     let row = rows.get(&("pod-automount".to_owned(), "shop".to_owned())).unwrap();
     assert_eq!((row.fixed, row.without_token, row.warned, row.refused), (2, 2, 0, 0));
 }
 
-fn fixes(text: &str) -> Fixes {
-    let sources = sources(text);
-    let judge = judge_of(&sources, options(json!({})));
-    let report = check(&sources, &judge, &|| {});
-    fix::plan(&sources, &judge, &report)
+/// Nothing where nothing is fixed or refused.
+fn fixes(name: &str, text: &str) -> Option<FileFixes> {
+    let inputs = Inputs::of_text(name, text);
+    let mut found = Vec::new();
+    fix::plan(&inputs, &judge_of(&inputs, options(json!({}))), |fixes| {
+        found.push(fixes);
+        Ok(())
+    })
+    .unwrap();
+    found.pop()
 }
 
 #[test]
@@ -241,9 +428,9 @@ fn what_is_fixed_passes_and_is_not_fixed_again() {
         format!("{POD}      args:\n        - |\n          a:\n          \tb\n"),
         format!("apiVersion: v1\nkind: List\nitems:\n- {}", POD.trim_end().replace('\n', "\n  ")),
     ] {
-        let fixes = fixes(&text);
-        assert_eq!((fixes.files.len(), fixes.refused.as_slice()), (1, &[][..]), "{text}");
-        let after = &fixes.files[0].after;
+        let fixes = fixes("x.yaml", &text).unwrap();
+        assert_eq!(fixes.refused, [], "{text}");
+        let after = &fixes.fixed.unwrap().after;
         assert_eq!(after.contains("\r\n"), text.contains("\r\n"), "line ends are kept");
         assert_eq!(
             after.matches("\r\n").count() * usize::from(text.contains('\r')),
@@ -253,7 +440,7 @@ fn what_is_fixed_passes_and_is_not_fixed_again() {
             after.lines().filter(|line| !line.contains("automountServiceAccountToken: false")).collect();
         assert_eq!(kept, text.lines().collect::<Vec<_>>(), "all other lines stay");
         assert_eq!(found(&checked(after, options(json!({})))), []);
-        assert!(self::fixes(after).files.is_empty());
+        assert!(self::fixes("x.yaml", after).is_none());
     }
 }
 
@@ -272,23 +459,19 @@ fn what_cannot_be_written_is_refused_with_the_reason() {
         (&template, "looks like a template"),
         (&live, "read from a cluster"),
         (&broken, "cannot be read"),
+        (&POD.replace("name: web\n  name", "name: web # \u{2028}  labels: {a: b}\n  name"), "hardly anybody"),
     ] {
-        let fixes = fixes(text);
-        assert!(fixes.files.is_empty(), "{text}");
+        let fixes = fixes("x.yaml", text).unwrap();
+        assert!(fixes.fixed.is_none(), "{text}");
         assert!(fixes.refused[0].why.contains(why), "{}", fixes.refused[0].why);
     }
-    let mut sources = Sources::default();
-    sources.add("-".into(), POD.to_owned(), true);
-    let judge = judge_of(&sources, options(json!({})));
-    let fixes = fix::plan(&sources, &judge, &check(&sources, &judge, &|| {}));
-    assert!(fixes.refused[0].why.contains("standard input"));
+    assert!(fixes("-", POD).unwrap().refused[0].why.contains("standard input"));
 }
 
 #[test]
 fn sarif_is_valid_and_says_where() {
-    let sources = sources(&format!("{POD}---\na: [\n"));
-    let report = check(&sources, &judge_of(&sources, options(json!({}))), &|| {});
-    let sarif = format::sarif::render(Findings { sources: &sources, report: &report, fail_on: FailOn::Reject });
+    let Report { files, summary } = checked(&format!("{POD}---\na: [\n"), options(json!({})));
+    let sarif = format::sarif::render(Findings { files: &files, summary: &summary, fail_on: FailOn::Reject });
     let mut schema: Value = serde_json::from_str(&sarif_schema()).unwrap();
     // As published, this pattern is no regular expression; reports name no language.
     schema.pointer_mut("/definitions/run/properties/language").unwrap().as_object_mut().unwrap().remove("pattern");

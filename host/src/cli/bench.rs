@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use comfy_table::{Cell, CellAlignment, Color};
 
-use super::{Outcome, output};
+use super::{Outcome, output, printer};
 use crate::bench::{Measurement, compare};
 use crate::budgets::Budgets;
 use crate::kubewarden::Module;
@@ -62,7 +62,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             Cell::new(remark).fg(Color::Red),
         ]);
     }
-    output::print(&format!(
+    printer::text(&format!(
         "{}\n\nmodule: {} bytes, limit {}; medians of {} rounds, a fresh instance for each request\n",
         output::render(&table),
         policy.size(),
@@ -87,6 +87,6 @@ fn right(text: String) -> Cell {
 }
 
 fn read(path: &Path) -> Result<Module> {
-    let named = || path.display().to_string();
+    let named = || crate::shown::path(path);
     Module::new(&std::fs::read(path).with_context(named)?).with_context(named)
 }

@@ -5,18 +5,18 @@
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
-use indicatif::{ProgressBar, ProgressStyle};
+use anyhow::Result;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::options::PolicyArgs;
-use super::{Outcome, diff, output};
+use super::{Outcome, diff, output, printer};
 use crate::check::baseline::Baseline;
-use crate::check::fix::{self, Fixes};
+use crate::check::fix;
 use crate::check::format::{self, Findings};
+use crate::check::input::{InputOptions, Inputs};
 use crate::check::judge::Judge;
-use crate::check::report::{FailOn, Report};
-use crate::check::source::Sources;
-use crate::check::{self, Options};
+use crate::check::report::{FailOn, FileReport, Summary};
+use crate::check::{self, Options, index};
 use crate::kubewarden::Module;
 
 /// The exit codes, for `--help`.
@@ -28,7 +28,7 @@ Exit codes:
   3  --fix could not write everything that the policies would fix";
 
 /// From how many objects on progress is shown.
-const MANY: usize = 200;
+const MANY: u64 = 200;
 
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
@@ -55,9 +55,13 @@ pub(super) struct Args {
     #[arg(long)]
     pods: bool,
 
-    /// Leave out what is no Kubernetes object in named files, too, as in folders
+    /// Leave out what is not a Kubernetes object in named files, too, as in folders
     #[arg(long)]
     skip_non_objects: bool,
+
+    /// The largest file that is read, in MB
+    #[arg(long, value_name = "MB", default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..=1_048_576))]
+    max_file_size: u64,
 
     /// How to print the result
     #[arg(long, short = 'o', value_enum, default_value_t)]
@@ -104,57 +108,35 @@ enum Format {
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
-    let mut sources = Sources::read(&args.files, args.skip_non_objects);
+    let inputs = self::inputs(args);
     let module = args.policy.module()?;
-    let mut judge = judge(args, &sources, &module)?;
-    if sources.manifests.is_empty() && sources.unreadable.is_empty() && !args.skip_non_objects {
-        bail!("nothing to judge here: no kubernetes object in any file");
+    let judge = self::judge(args, &inputs, &module)?;
+    if !(args.fix || args.diff) {
+        return check(args, &inputs, &judge, 0);
     }
-    let mut report = check(&sources, &judge);
-
-    let mut refused = 0;
-    if args.fix || args.diff {
-        let fixes = fix::plan(&sources, &judge, &report);
-        show_fixes(&fixes, args.diff)?;
-        refused = fixes.refused.len();
-        if args.fix {
-            let failures = fixes.write();
-            refused += failures.len();
-            for error in failures {
-                anstream::eprintln!("{}not fixed:{} {error:#}", output::BAD.render(), output::BAD.render_reset());
-            }
-            if !fixes.files.is_empty() {
-                // The verdict is that of the files as they are now.
-                sources = Sources::read(&args.files, args.skip_non_objects);
-                judge = self::judge(args, &sources, &module)?;
-                report = check(&sources, &judge);
-            }
-        }
+    let (written, refused) = fix(args, &inputs, &judge)?;
+    if args.diff {
+        // A diff is read alone, or piped into `patch`.
+        return Ok(if refused > 0 { Outcome::NotFixed } else { Outcome::AllAccepted });
     }
-    if let Some(path) = &args.write_baseline {
-        let count = Baseline::of(&report).write(path)?;
-        anstream::eprintln!("{count} findings are in {}", path.display());
+    if written == 0 {
+        return check(args, &inputs, &judge, refused);
     }
-    if let Some(path) = &args.baseline {
-        Baseline::read(path)?.apply(&mut report);
-    }
-    let findings = Findings { sources: &sources, report: &report, fail_on: args.fail_on };
-    // A diff is read alone, or piped into `patch`.
-    if !args.diff {
-        output::print(&rendered(args, findings)?)?;
-    }
-    for unreadable in &sources.unreadable {
-        anstream::eprintln!("{}error:{} {}", output::BAD.render(), output::BAD.render_reset(), unreadable.to_line());
-    }
-    Ok(match () {
-        () if !sources.unreadable.is_empty() => Outcome::Unusable,
-        () if report.fails(args.fail_on) && args.write_baseline.is_none() && !args.diff => Outcome::SomethingRefused,
-        () if refused > 0 => Outcome::NotFixed,
-        () => Outcome::AllAccepted,
-    })
+    // The verdict is that of the files as they are now.
+    let inputs = self::inputs(args);
+    let judge = self::judge(args, &inputs, &module)?;
+    check(args, &inputs, &judge, refused)
 }
 
-fn judge(args: &Args, sources: &Sources, module: &Module) -> Result<Judge> {
+fn inputs(args: &Args) -> Inputs {
+    let options = InputOptions {
+        skip_non_objects: args.skip_non_objects,
+        max_file_size: args.max_file_size.saturating_mul(1 << 20),
+    };
+    Inputs::find(&args.files, &options)
+}
+
+fn judge(args: &Args, inputs: &Inputs, module: &Module) -> Result<Judge> {
     let options = Options {
         cluster: args.policy.cluster.clone(),
         policy_manifests: args.policy_manifest.clone(),
@@ -162,57 +144,152 @@ fn judge(args: &Args, sources: &Sources, module: &Module) -> Result<Judge> {
         namespace: args.namespace.clone(),
         with_pods: args.pods,
     };
-    args.policy.in_settings(check::judge(sources, module, options))
+    args.policy.in_settings(check::judge(index::of(inputs), module, options))
 }
 
-fn check(sources: &Sources, judge: &Judge) -> Report {
-    let count = sources.manifests.len();
-    let bar = if count >= MANY && std::io::stderr().is_terminal() {
-        let style = ProgressStyle::with_template("{bar:40} {pos} of {len} objects");
-        ProgressBar::new(count as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-    } else {
-        ProgressBar::hidden()
-    };
-    let report = check::check(sources, judge, &|| bar.inc(1));
-    bar.finish_and_clear();
-    report
-}
-
-fn rendered(args: &Args, findings: Findings<'_>) -> Result<String> {
-    let json = |value| serde_json::to_string_pretty(&value).map(|text| text + "\n").map_err(Into::into);
-    match args.output {
-        Format::Text if args.summary => {
-            let mut table = output::new_table(format::summary::HEADER);
-            format::summary::fill(&mut table, findings.report);
-            let mut text = output::render(&table) + "\n\n";
-            format::text::closing(&mut text, findings.sources, findings.report)?;
-            Ok(text)
+fn check(args: &Args, inputs: &Inputs, judge: &Judge, not_fixed: usize) -> Result<Outcome> {
+    let mut baseline = args.baseline.as_deref().map(Baseline::read).transpose()?.map(Baseline::applied);
+    let mut found = args.write_baseline.is_some().then(Baseline::default);
+    let mut summary = Summary::default();
+    let mut printed = Printed::new(args);
+    let progress = Progress::new();
+    check::run(inputs, judge, |mut report| {
+        if let Some(baseline) = &mut baseline {
+            baseline.mark(&mut report);
         }
-        Format::Text => Ok(format::text::render(findings, false)),
-        Format::Json => json(format::json::render(findings)),
-        Format::Sarif => json(format::sarif::render(findings)),
-        Format::Junit => format::junit::render(findings),
-        Format::Github => Ok(format::github::render(findings)),
+        if let Some(found) = &mut found {
+            found.add(&report);
+        }
+        summary.add(&mut report, args.fail_on);
+        progress.add(report.objects.len());
+        progress.aside(|| printed.add(report))
+    })?;
+    progress.finish();
+    check::conclude(&mut summary, judge);
+    summary.notes.extend(baseline.and_then(|baseline| baseline.note()));
+    printed.finish(&summary)?;
+    if let (Some(path), Some(found)) = (&args.write_baseline, found) {
+        let count = found.write(path)?;
+        printer::note(&format!("{count} findings are in {}", crate::shown::path(path)));
+    }
+    let is_empty = summary.tally.total() + summary.noted_pods() == 0;
+    if is_empty && summary.unreadable == 0 && !args.skip_non_objects {
+        printer::error("nothing to check here: no kubernetes object in any file");
+        return Ok(Outcome::Unusable);
+    }
+    Ok(match () {
+        () if summary.unreadable > 0 => Outcome::Unusable,
+        () if summary.fails && args.write_baseline.is_none() => Outcome::SomethingRefused,
+        () if not_fixed > 0 => Outcome::NotFixed,
+        () => Outcome::AllAccepted,
+    })
+}
+
+/// The result on its way out: text as it comes, documents at the end and whole.
+struct Printed<'a> {
+    args: &'a Args,
+    text: format::text::Files,
+    files: Vec<FileReport>,
+}
+
+impl<'a> Printed<'a> {
+    fn new(args: &'a Args) -> Self {
+        Self { args, text: format::text::Files::default(), files: Vec::new() }
+    }
+
+    fn add(&mut self, report: FileReport) -> Result<()> {
+        for unreadable in &report.unreadable {
+            printer::error(&unreadable.to_line());
+        }
+        match self.args.output {
+            Format::Text if self.args.summary => {}
+            Format::Text => {
+                let text = self.text.text(&report);
+                if !text.is_empty() {
+                    printer::text(&text)?;
+                }
+            }
+            Format::Github => printer::document(&format::github::file(&report))?,
+            Format::Json | Format::Sarif | Format::Junit => self.files.push(report),
+        }
+        Ok(())
+    }
+
+    fn finish(&self, summary: &Summary) -> Result<()> {
+        let findings = Findings { files: &self.files, summary, fail_on: self.args.fail_on };
+        let json = |value| -> Result<()> { printer::document(&(serde_json::to_string_pretty(&value)? + "\n")) };
+        match self.args.output {
+            Format::Text if self.args.summary => {
+                let mut table = output::new_table(format::summary::HEADER);
+                format::summary::fill(&mut table, summary);
+                printer::text(&format!("{}\n\n{}", output::render(&table), format::text::closing(summary)))
+            }
+            Format::Text => {
+                let gap = if self.text.is_empty() { "" } else { "\n" };
+                printer::text(&format!("{gap}{}", format::text::closing(summary)))
+            }
+            Format::Json => json(format::json::render(findings)),
+            Format::Sarif => json(format::sarif::render(findings)),
+            Format::Junit => printer::document(&format::junit::render(findings)?),
+            Format::Github => printer::document(&format::github::notes(summary)),
+        }
     }
 }
 
-fn show_fixes(fixes: &Fixes, as_diff: bool) -> Result<()> {
-    for file in fixes.files.iter().filter(|_| as_diff) {
-        output::print(&diff::of_texts(&file.name, &file.before, &file.after)?)?;
+/// How far it has come, for a person who waits at a terminal.
+struct Progress(ProgressBar);
+
+impl Progress {
+    fn new() -> Self {
+        let style = ProgressStyle::with_template("{spinner} {pos} objects");
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        Self(bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner())))
     }
-    for file in fixes.files.iter().filter(|_| !as_diff) {
-        let objects = if file.objects == 1 { "object" } else { "objects" };
-        anstream::eprintln!(
-            "{}fixed:{} {}: {} {objects}",
-            output::GOOD.render(),
-            output::GOOD.render_reset(),
-            file.name,
-            file.objects
-        );
+
+    fn add(&self, objects: usize) {
+        if self.0.is_hidden() && self.0.position() >= MANY && std::io::stderr().is_terminal() {
+            self.0.set_draw_target(ProgressDrawTarget::stderr());
+        }
+        self.0.inc(objects as u64);
     }
-    for it in &fixes.refused {
-        let (start, end) = (output::BAD.render(), output::BAD.render_reset());
-        anstream::eprintln!("{start}not fixed:{end} {}:{}: {}: {}", it.file, it.line, it.title, it.why);
+
+    /// Does something that prints, too.
+    fn aside<T>(&self, print: impl FnOnce() -> T) -> T {
+        if self.0.is_hidden() { print() } else { self.0.suspend(print) }
     }
-    Ok(())
+
+    fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// How many files were written, and what could not be fixed.
+fn fix(args: &Args, inputs: &Inputs, judge: &Judge) -> Result<(usize, usize)> {
+    let (mut written, mut refused) = (0, 0);
+    fix::plan(inputs, judge, |fixes| {
+        let name = crate::shown::text(&fixes.name);
+        if let Some(file) = &fixes.fixed {
+            if args.diff {
+                printer::changes(&diff::of_texts(&fixes.name, &file.before, &file.after)?)?;
+            } else {
+                match file.write() {
+                    Ok(()) => {
+                        written += 1;
+                        let objects = if file.objects == 1 { "object" } else { "objects" };
+                        printer::good("fixed:", &format!("{name}: {} {objects}", file.objects));
+                    }
+                    Err(error) => {
+                        refused += file.objects;
+                        printer::bad("not fixed:", &format!("{name}: {error:#}"));
+                    }
+                }
+            }
+        }
+        refused += fixes.refused.len();
+        for it in &fixes.refused {
+            printer::bad("not fixed:", &format!("{name}:{}: {}: {}", it.line, it.title, it.why));
+        }
+        Ok(())
+    })?;
+    Ok((written, refused))
 }

@@ -14,6 +14,7 @@ use super::input::{self, Subject};
 use super::judge::Verdict;
 use super::options::PolicyArgs;
 use super::output;
+use super::printer;
 use crate::cluster::files_below;
 use crate::kubewarden::Policy;
 
@@ -44,12 +45,12 @@ struct Passed {
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     if !args.directory.is_dir() {
-        bail!("{}: not a directory", args.directory.display());
+        bail!("{}: not a directory", crate::shown::path(&args.directory));
     }
     let policy = args.policy.load(args.policy.cluster()?)?;
     let files = files_below(&args.directory)?;
     if files.is_empty() {
-        bail!("{}: no requests here", args.directory.display());
+        bail!("{}: no requests here", crate::shown::path(&args.directory));
     }
     let rows: Vec<Row> = files.iter().flat_map(|file| rows(&policy, &args.directory, file)).collect();
 
@@ -68,12 +69,12 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         table.add_row(cells);
     }
     let failed = rows.iter().filter(|row| row.result.is_err()).count();
-    output::print(&format!("{}\n\n{} passed, {failed} failed\n", output::render(&table), rows.len() - failed))?;
+    printer::text(&format!("{}\n\n{} passed, {failed} failed\n", output::render(&table), rows.len() - failed))?;
     Ok(if failed == 0 { Outcome::AllAccepted } else { Outcome::SomethingRefused })
 }
 
 fn rows(policy: &Policy, directory: &Path, file: &Path) -> Vec<Row> {
-    let name = file.strip_prefix(directory).unwrap_or(file).display().to_string();
+    let name = crate::shown::path(file.strip_prefix(directory).unwrap_or(file));
     let broken =
         |why: String| vec![Row { file: name.clone(), kind: String::new(), operation: String::new(), result: Err(why) }];
     let inputs = match input::read([file]) {

@@ -4,8 +4,14 @@
 
 use serde_json::Value;
 
+use crate::shown;
+
 /// `Pod team-a/web`, with the operation where it is no CREATE.
 pub(super) fn title(request: &Value) -> String {
+    shown::text(&raw_title(request))
+}
+
+fn raw_title(request: &Value) -> String {
     let text = |pointer: &str| request.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
     let object = |pointer: &str| text(&format!("/object{pointer}")).or_else(|| text(&format!("/oldObject{pointer}")));
 
@@ -37,6 +43,10 @@ pub(super) fn title(request: &Value) -> String {
 
 /// What the author wrote that matters here.
 pub(super) fn says(object: &Value) -> String {
+    shown::text(&raw_says(object))
+}
+
+fn raw_says(object: &Value) -> String {
     let kind = object.get("kind").and_then(Value::as_str).unwrap_or_default();
     let pod_spec = match kind {
         "Pod" => object.pointer("/spec"),

@@ -9,6 +9,7 @@ use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
 use super::output::{BAD, GOOD, QUIET};
+use crate::shown;
 use crate::yaml;
 
 /// A unified diff with ANSI colours; `anstream` takes them out where they do not belong.
@@ -18,7 +19,8 @@ pub(super) fn render(before: &Value, after: &Value) -> Result<String> {
 
 /// The same for a file that changes, as `patch` takes it.
 pub(super) fn of_texts(name: &str, before: &str, after: &str) -> Result<String> {
-    unified((name, name), before, after)
+    let name = shown::text(name);
+    unified((&name, &name), before, after)
 }
 
 fn unified((old, new): (&str, &str), before: &str, after: &str) -> Result<String> {

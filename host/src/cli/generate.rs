@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use super::{Cli, Outcome, output};
+use super::{Cli, Outcome, printer};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct CompletionsArgs {
@@ -38,6 +38,6 @@ pub(super) fn man() -> Result<Outcome> {
 }
 
 fn print(text: Vec<u8>) -> Result<Outcome> {
-    output::print(&String::from_utf8(text)?)?;
+    printer::document(&String::from_utf8(text)?)?;
     Ok(Outcome::AllAccepted)
 }

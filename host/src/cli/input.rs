@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::cluster::files_below;
 use crate::kubewarden::AdmissionRequest;
+use crate::shown;
 use crate::yaml::{self, Document};
 
 /// One thing to judge.
@@ -47,7 +48,7 @@ pub(super) fn read<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result
 }
 
 fn classify(document: Document) -> Result<Input> {
-    let place = document.place();
+    let place = shown::text(&document.place());
     let is_review = document.value.get("kind").and_then(Value::as_str) == Some("AdmissionReview");
     let is_request = document.value.get("uid").is_some() && document.value.get("kind").is_some_and(Value::is_object);
     let text = |name: &str| document.value.get(name).and_then(Value::as_str);

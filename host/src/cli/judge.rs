@@ -20,20 +20,24 @@ pub(super) enum Verdict {
     Fixed,
     /// Accepted with warnings.
     Warned,
-    /// By the policy, or by the API server around it.
+    /// The API server would not take it, as far as that is simulated.
+    Invalid,
+    /// By the policy.
     Refused,
     /// The policy failed.
     Failed,
 }
 
 impl Verdict {
-    pub(super) const ALL: [Self; 5] = [Self::Accepted, Self::Fixed, Self::Warned, Self::Refused, Self::Failed];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Accepted, Self::Fixed, Self::Warned, Self::Invalid, Self::Refused, Self::Failed];
 
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Accepted => "accepted",
             Self::Fixed => "fixed",
             Self::Warned => "warned",
+            Self::Invalid => "invalid",
             Self::Refused => "refused",
             Self::Failed => "failed",
         }
@@ -100,7 +104,7 @@ impl Judge<'_> {
             && !verdict.is_refusal()
             && let Err(problems) = self.after_admission(patched.as_ref().or(evaluation.object.as_ref()), options)
         {
-            verdict = Verdict::Refused;
+            verdict = Verdict::Invalid;
             findings.extend(problems.into_iter().map(|problem| format!("the API server refuses it: {problem}")));
         }
         Ok(Judged {
@@ -167,7 +171,7 @@ fn refused_before(input: &Input, object: &Value, why: String) -> Judged {
         place: input.place.clone(),
         title: describe::title(&request),
         says: describe::says(object),
-        verdict: Verdict::Refused,
+        verdict: Verdict::Invalid,
         findings: vec![why],
         evaluation: None,
         patched: None,

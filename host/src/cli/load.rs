@@ -4,7 +4,7 @@
 
 use anyhow::Result;
 
-use super::{Outcome, output};
+use super::{Outcome, printer};
 use crate::load;
 
 #[derive(Debug, clap::Args)]
@@ -21,7 +21,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     let report = load::run(&crate::embedded_module()?, args.threads, args.requests)?;
     let memory = report.peak_memory.map_or_else(|| "unknown".to_owned(), |kib| format!("{} MB", kib / 1024));
-    output::print(&format!(
+    printer::text(&format!(
         "{} requests from {} threads in {:.1} s; answers unlike a single thread's: {}; instances left: {}; peak memory: {memory}\n",
         report.requests,
         args.threads,

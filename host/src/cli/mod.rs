@@ -13,6 +13,7 @@ mod judge;
 mod load;
 mod options;
 mod output;
+mod printer;
 mod rules;
 mod run;
 
@@ -90,7 +91,7 @@ pub fn main() -> ExitCode {
         Ok(Outcome::Unusable) => ExitCode::from(UNUSABLE),
         Ok(Outcome::NotFixed) => ExitCode::from(NOT_FIXED),
         Err(error) => {
-            anstream::eprintln!("{}error:{} {error:#}", output::BAD.render(), output::BAD.render_reset());
+            printer::error(&format!("{error:#}"));
             ExitCode::from(UNUSABLE)
         }
     }

@@ -62,7 +62,7 @@ impl PolicyArgs {
     /// A mistake in the settings, with their file.
     pub(super) fn in_settings<T>(&self, result: Result<T>) -> Result<T> {
         match &self.settings {
-            Some(path) => result.with_context(|| path.display().to_string()),
+            Some(path) => result.with_context(|| crate::shown::path(path)),
             None => result,
         }
     }
@@ -72,7 +72,7 @@ impl PolicyArgs {
         match &self.policy {
             None => crate::embedded_module(),
             Some(path) => {
-                let named = || path.display().to_string();
+                let named = || crate::shown::path(path);
                 let wasm = std::fs::read(path).with_context(named)?;
                 Module::new(&wasm).with_context(named)
             }

@@ -4,10 +4,9 @@
 //! `NO_COLOR` is set.
 
 use std::fmt::Write as _;
-use std::io::{ErrorKind, Write as _};
 
 use anstyle::{AnsiColor, Style};
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, TableComponent, presets};
 use serde_json::{Value, json};
 
@@ -35,15 +34,6 @@ pub(super) enum Format {
     Table,
     /// One document, for programs
     Json,
-}
-
-/// Writes a text to the standard output. A reader that has seen enough (`| head`) is no error.
-pub(super) fn print(text: &str) -> Result<()> {
-    let mut out = anstream::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        result => result.context("cannot write to the standard output"),
-    }
 }
 
 /// The table (where there are several objects), then each object that there is something to say about.
@@ -155,6 +145,7 @@ pub(super) fn verdict_cell(verdict: Verdict) -> Cell {
         Verdict::Accepted => Color::Green,
         Verdict::Fixed => Color::Cyan,
         Verdict::Warned => Color::Yellow,
+        Verdict::Invalid => Color::Magenta,
         Verdict::Refused | Verdict::Failed => Color::Red,
     };
     Cell::new(format!("{} {}", symbol(verdict), verdict.word())).fg(color).add_attribute(Attribute::Bold)
@@ -165,6 +156,7 @@ fn symbol(verdict: Verdict) -> char {
         Verdict::Accepted => '✔',
         Verdict::Fixed => '✎',
         Verdict::Warned => '!',
+        Verdict::Invalid => '?',
         Verdict::Refused | Verdict::Failed => '✘',
     }
 }
@@ -174,6 +166,7 @@ fn style(verdict: Verdict) -> Style {
         Verdict::Accepted => AnsiColor::Green,
         Verdict::Fixed => AnsiColor::Cyan,
         Verdict::Warned => AnsiColor::Yellow,
+        Verdict::Invalid => AnsiColor::Magenta,
         Verdict::Refused | Verdict::Failed => AnsiColor::Red,
     };
     color.on_default().bold()

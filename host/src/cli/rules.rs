@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use comfy_table::{Attribute, Cell};
 use serviceaccount_hygiene::matching::closest::closest_match;
 
-use super::{Outcome, output};
+use super::{Outcome, output, printer};
 use crate::docs;
 
 const TITLE: Style = AnsiColor::Cyan.on_default().bold();
@@ -32,7 +32,7 @@ pub(super) fn list() -> Result<Outcome> {
             Cell::new(rule.summary),
         ]);
     }
-    output::print(&format!("{}\n\n`sa-hygiene explain RULE` prints the page of a rule\n", output::render(&table)))?;
+    printer::text(&format!("{}\n\n`sa-hygiene explain RULE` prints the page of a rule\n", output::render(&table)))?;
     Ok(Outcome::AllAccepted)
 }
 
@@ -45,7 +45,7 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<Outcome> {
             None => bail!("no rule is called {}; `sa-hygiene rules` lists them", args.rule),
         }
     };
-    output::print(&rendered(page))?;
+    printer::text(&rendered(page))?;
     Ok(Outcome::AllAccepted)
 }
 

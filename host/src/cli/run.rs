@@ -12,6 +12,7 @@ use super::input::{self, Input, Subject};
 use super::judge::{Judge, Judged};
 use super::options::PolicyArgs;
 use super::output::{self, Format};
+use super::printer;
 use crate::apiserver::ApiServer;
 
 #[derive(Debug, clap::Args)]
@@ -44,21 +45,16 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     for account in inputs.iter().filter_map(account) {
         cluster.insert(account.clone())?;
     }
-    let objects = inputs.iter().filter_map(|input| match &input.subject {
-        Subject::Object(object) => Some(object),
-        Subject::Request(_) => None,
-    });
-    let server = ApiServer::of_manifests(cluster.objects(), objects, "default", args.policy.cluster.is_empty());
+    let server = ApiServer::of_known(cluster.objects(), args.policy.cluster.is_empty());
     let policy = args.policy.load(cluster)?;
 
     let judge = Judge { policy: &policy, server, raw: args.raw };
     let results: Vec<Judged> = inputs.iter().map(|input| judge.judge(input)).collect::<Result<_>>()?;
-    let text = match args.output {
-        Format::Table if args.summary => output::summary(&results),
-        Format::Table => output::text(&results)?,
-        Format::Json => output::json(&results)?,
-    };
-    output::print(&text)?;
+    match args.output {
+        Format::Table if args.summary => printer::text(&output::summary(&results))?,
+        Format::Table => printer::text(&output::text(&results)?)?,
+        Format::Json => printer::document(&output::json(&results)?)?,
+    }
     let refused = results.iter().any(|judged| judged.verdict.is_refusal());
     Ok(if refused { Outcome::SomethingRefused } else { Outcome::AllAccepted })
 }

@@ -1,55 +1,69 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! From the parser's events to values: tags, aliases, merge keys, duplicate keys.
+//! From the parser's events to values: tags, aliases, merge keys, keys that occur twice.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use base64::Engine as _;
-use granit_parser::{Event, Parser, ScalarStyle, Span, Tag};
 use serde_json::{Map, Value};
 
-use super::Problem;
-use super::scalar::Scalar;
+use super::events::{self, Broken, Event, Marks};
+use super::scalar::{self, Scalar};
 
-/// How many nodes aliases may add to a file, so that a small file cannot fill the memory.
+/// How many nodes aliases may add to a document, so that a small file cannot fill the memory.
 const MAX_ALIASED_NODES: usize = 1_000_000;
 
-/// What `!!` stands for.
-const STANDARD_TAGS: &str = "tag:yaml.org,2002:";
+/// How many bytes of text aliases may add.
+const MAX_ALIASED_BYTES: usize = 32 << 20;
 
-/// Every document with the line its first node is on.
-pub(super) fn documents(text: &str) -> Result<Vec<(usize, Value)>, Problem> {
+/// The first document of a text.
+#[derive(Debug, Default)]
+pub(super) struct Composed {
+    /// Null where there is nothing in it.
+    pub value: Value,
+    /// The byte where its first node begins.
+    pub start: usize,
+    /// The keys that occur again in the same mapping, each with its byte. The last one holds.
+    pub repeated: Vec<(usize, String)>,
+    /// The byte where something begins that kubectl does not read.
+    pub dropped: Option<usize>,
+}
+
+/// Reads the first document of a text.
+pub(super) fn first_document(text: &str) -> Result<Composed, Broken> {
     let mut composer = Composer::default();
-    let mut options = granit_parser::Options::default();
-    options.set_emit_comments(false);
-    for event in Parser::new_from_str_with_options(text, options) {
-        let (event, span) = event.map_err(|error| {
-            let marker = error.marker();
-            Problem { line: marker.line(), column: marker.col() + 1, message: error.info() }
-        })?;
-        composer.event(event, &span)?;
-    }
-    Ok(composer.documents)
+    let dropped = events::of_first_document(text, |event, at| composer.event(event, &at))?;
+    Ok(Composed { dropped, start: composer.start.unwrap_or_default(), ..composer.composed })
 }
 
 #[derive(Default)]
 struct Composer {
-    documents: Vec<(usize, Value)>,
+    composed: Composed,
+    start: Option<usize>,
     open: Vec<Open>,
-    anchors: BTreeMap<usize, Anchored>,
-    aliased: usize,
-    line: usize,
+    /// Nothing as long as the node is not finished.
+    anchors: BTreeMap<String, Option<Anchored>>,
+    aliased: Size,
 }
 
 struct Anchored {
     value: Value,
+    size: Size,
+}
+
+/// What a value takes.
+#[derive(Debug, Clone, Copy, Default)]
+struct Size {
     nodes: usize,
+    bytes: usize,
 }
 
 /// A collection whose end has not been read yet.
 struct Open {
-    anchor: usize,
-    start: Span,
+    anchor: Option<String>,
+    at: usize,
     kind: Kind,
 }
 
@@ -64,161 +78,140 @@ enum Key {
 }
 
 impl Composer {
-    fn event(&mut self, event: Event<'_>, span: &Span) -> Result<(), Problem> {
+    fn event(&mut self, event: Event<'_>, at: &Range<usize>) -> Result<(), Broken> {
+        self.start.get_or_insert(at.start);
         match event {
-            Event::DocumentStart(..) => {
-                self.anchors.clear();
-                self.line = 0;
+            Event::Scalar { text, is_plain, marks, .. } => self.scalar(text, is_plain, marks, at.start),
+            Event::Alias(name) => self.alias(name, at.start),
+            Event::ListStart { marks, .. } => {
+                self.open(marks, at.start, Kind::List(Vec::new()));
+                Ok(())
             }
-            Event::Scalar(text, style, anchor, tag) => {
-                self.starts(span);
-                let plain = style == ScalarStyle::Plain;
-                self.scalar(&text, plain, tag.as_deref(), anchor, span)?;
+            Event::MappingStart { marks, .. } => {
+                self.open(marks, at.start, Kind::Mapping { map: Map::new(), own: BTreeSet::new(), key: None });
+                Ok(())
             }
-            Event::SequenceStart(_, anchor, _) => {
-                self.starts(span);
-                self.open.push(Open { anchor, start: *span, kind: Kind::List(Vec::new()) });
+            Event::End => {
+                let Some(Open { anchor, at, kind }) = self.open.pop() else { return Ok(()) };
+                let value = match kind {
+                    Kind::List(items) => Value::Array(items),
+                    Kind::Mapping { map, .. } => Value::Object(map),
+                };
+                self.finished(value, anchor, at, false)
             }
-            Event::MappingStart(_, anchor, _) => {
-                self.starts(span);
-                let kind = Kind::Mapping { map: Map::new(), own: BTreeSet::new(), key: None };
-                self.open.push(Open { anchor, start: *span, kind });
-            }
-            Event::SequenceEnd | Event::MappingEnd => {
-                if let Some(Open { anchor, start, kind }) = self.open.pop() {
-                    let value = match kind {
-                        Kind::List(items) => Value::Array(items),
-                        Kind::Mapping { map, .. } => Value::Object(map),
-                    };
-                    self.finished(value, anchor, &start)?;
-                }
-            }
-            Event::Alias(id) => {
-                self.starts(span);
-                let anchored = self.anchors.get(&id).ok_or_else(|| problem(span, "an anchor contains itself"))?;
-                self.aliased = self.aliased.saturating_add(anchored.nodes);
-                if self.aliased > MAX_ALIASED_NODES {
-                    return Err(problem(span, format!("aliases expand to more than {MAX_ALIASED_NODES} nodes")));
-                }
-                let value = anchored.value.clone();
-                self.alias(value, span)?;
-            }
-            Event::UnresolvedAlias(name) => return Err(problem(span, format!("anchor `{name}` is not defined"))),
-            // What is left carries no data: stream and document ends, comments, anchor names.
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn starts(&mut self, span: &Span) {
-        if self.line == 0 {
-            self.line = span.start.line();
         }
     }
 
-    fn scalar(
-        &mut self,
-        text: &str,
-        plain: bool,
-        tag: Option<&Tag>,
-        anchor: usize,
-        span: &Span,
-    ) -> Result<(), Problem> {
+    fn open(&mut self, marks: Marks<'_>, at: usize, kind: Kind) {
+        if let Some(anchor) = marks.anchor {
+            self.anchors.insert(anchor.to_owned(), None);
+        }
+        self.open.push(Open { anchor: marks.anchor.map(str::to_owned), at, kind });
+    }
+
+    fn scalar(&mut self, text: Cow<'_, str>, is_plain: bool, marks: Marks<'_>, at: usize) -> Result<(), Broken> {
+        let is_merge = scalar::is_merge(&text, is_plain, marks.tag.as_deref());
         let decoded;
-        let merge = text == "<<"
-            && match tag {
-                None => plain,
-                Some(tag) => tag.suffix_in_namespace(STANDARD_TAGS).as_deref() == Some("merge"),
-            };
-        let scalar = match tag {
-            None if plain => Scalar::plain(text),
-            None => Scalar::Str(text),
-            Some(tag) => match tag.suffix_in_namespace(STANDARD_TAGS).as_deref() {
-                Some(wanted @ ("null" | "bool" | "int" | "float")) => {
-                    tagged(wanted, text).ok_or_else(|| problem(span, format!("`{text}` is no !!{wanted}")))?
-                }
-                Some("binary") => {
-                    let compact: String = text.split_ascii_whitespace().collect();
-                    let bytes = base64::engine::general_purpose::STANDARD
-                        .decode(compact)
-                        .map_err(|_| problem(span, "a !!binary value is no base64"))?;
-                    decoded = String::from_utf8_lossy(&bytes).into_owned();
-                    Scalar::Str(&decoded)
-                }
-                _ => Scalar::Str(text),
-            },
+        let scalar = match marks.tag.as_deref().map(scalar::standard_tag) {
+            None if is_plain => Scalar::plain(&text),
+            Some(Some("binary")) => {
+                decoded = binary(&text).ok_or_else(|| Broken::new(at, "a !!binary value is not valid base64"))?;
+                Scalar::Str(&decoded)
+            }
+            Some(Some(wanted)) => Scalar::tagged(wanted, &text)
+                .ok_or_else(|| Broken::new(at, format!("`{text}` is not a valid !!{wanted}")))?,
+            None | Some(None) => Scalar::Str(&text),
         };
         if self.wants_key() {
-            let key = scalar.to_key().ok_or_else(|| problem(span, "null cannot be a key"))?;
-            self.key(key, merge, span)?;
-            if anchor != 0 {
+            let key = scalar.to_key().map_err(|why| Broken::new(at, why))?;
+            if let Some(anchor) = marks.anchor {
                 let value = scalar.to_json().unwrap_or(Value::Null);
-                self.anchors.insert(anchor, Anchored { value, nodes: 1 });
+                self.anchors.insert(anchor.to_owned(), Some(Anchored { size: size(&value), value }));
             }
+            self.key(key, is_merge, at);
             return Ok(());
         }
-        let value = scalar.to_json().ok_or_else(|| problem(span, format!("`{text}` has no form in json")))?;
-        self.finished(value, anchor, span)
+        let value = match scalar {
+            Scalar::Str(found) if std::ptr::eq(found, &*text) => Value::String(text.into_owned()),
+            other => other.to_json().ok_or_else(|| Broken::new(at, format!("`{text}` has no form in json")))?,
+        };
+        self.finished(value, marks.anchor.map(str::to_owned), at, false)
     }
 
-    fn alias(&mut self, value: Value, span: &Span) -> Result<(), Problem> {
+    fn alias(&mut self, name: &str, at: usize) -> Result<(), Broken> {
+        let anchored = match self.anchors.get(name) {
+            Some(Some(anchored)) => anchored,
+            Some(None) => return Err(Broken::new(at, "an anchor contains itself")),
+            None => return Err(Broken::new(at, format!("anchor `{name}` is not defined"))),
+        };
+        self.aliased.nodes = self.aliased.nodes.saturating_add(anchored.size.nodes);
+        self.aliased.bytes = self.aliased.bytes.saturating_add(anchored.size.bytes);
+        if self.aliased.nodes > MAX_ALIASED_NODES {
+            return Err(Broken::new(at, format!("aliases expand to more than {MAX_ALIASED_NODES} nodes")));
+        }
+        if self.aliased.bytes > MAX_ALIASED_BYTES {
+            return Err(Broken::new(at, format!("aliases expand to more than {} MB", MAX_ALIASED_BYTES >> 20)));
+        }
+        let value = anchored.value.clone();
         if !self.wants_key() {
-            return self.finished(value, 0, span);
+            return self.finished(value, None, at, true);
         }
         let key = match value {
             Value::String(text) => text,
             Value::Number(number) => number.to_string(),
             Value::Bool(value) => value.to_string(),
-            Value::Null => return Err(problem(span, "null cannot be a key")),
-            Value::Array(_) | Value::Object(_) => return Err(problem(span, "a key must be a scalar")),
+            Value::Null => return Err(Broken::new(at, scalar::NULL_KEY)),
+            Value::Array(_) | Value::Object(_) => return Err(Broken::new(at, COMPLEX_KEY)),
         };
-        self.key(key, false, span)
+        self.key(key, false, at);
+        Ok(())
     }
 
     fn wants_key(&self) -> bool {
         matches!(self.open.last(), Some(Open { kind: Kind::Mapping { key: None, .. }, .. }))
     }
 
-    fn key(&mut self, text: String, merge: bool, span: &Span) -> Result<(), Problem> {
+    fn key(&mut self, text: String, is_merge: bool, at: usize) {
         if let Some(Open { kind: Kind::Mapping { own, key, .. }, .. }) = self.open.last_mut() {
-            if merge {
+            if is_merge {
                 *key = Some(Key::Merge);
-            } else if own.insert(text.clone()) {
-                *key = Some(Key::Own(text));
-            } else {
-                return Err(problem(span, format!("key `{text}` occurs twice in the same mapping")));
+                return;
             }
+            if !own.insert(text.clone()) {
+                self.composed.repeated.push((at, text.clone()));
+            }
+            *key = Some(Key::Own(text));
         }
-        Ok(())
     }
 
-    /// A complete value: it goes to the collection around it, or is a document.
-    fn finished(&mut self, value: Value, anchor: usize, start: &Span) -> Result<(), Problem> {
-        if anchor != 0 {
-            let nodes = count(&value);
-            self.anchors.insert(anchor, Anchored { value: value.clone(), nodes });
+    /// A complete value: it goes to the collection around it, or is the document.
+    fn finished(&mut self, value: Value, anchor: Option<String>, at: usize, is_alias: bool) -> Result<(), Broken> {
+        if let Some(anchor) = anchor {
+            self.anchors.insert(anchor, Some(Anchored { size: size(&value), value: value.clone() }));
         }
         match self.open.last_mut().map(|open| &mut open.kind) {
-            None => self.documents.push((self.line.max(1), value)),
+            None => self.composed.value = value,
             Some(Kind::List(items)) => items.push(value),
             Some(Kind::Mapping { map, key, .. }) => match key.take() {
                 Some(Key::Own(key)) => {
                     map.insert(key, value);
                 }
-                Some(Key::Merge) => merge(map, value).map_err(|message| problem(start, message))?,
-                None => return Err(problem(start, "a key must be a scalar")),
+                Some(Key::Merge) => merge(map, value, is_alias).map_err(|message| Broken::new(at, message))?,
+                None => return Err(Broken::new(at, COMPLEX_KEY)),
             },
         }
         Ok(())
     }
 }
 
+const COMPLEX_KEY: &str = "a key must be a scalar";
+
 /// A later entry of the mapping replaces a merged one, and the first of several merged mappings wins.
-fn merge(map: &mut Map<String, Value>, value: Value) -> Result<(), &'static str> {
+fn merge(map: &mut Map<String, Value>, value: Value, is_alias: bool) -> Result<(), &'static str> {
     const WANTED: &str = "a merge key needs a mapping or a list of mappings";
     match value {
         Value::Object(merged) => map.extend(merged),
-        Value::Array(several) => {
+        Value::Array(several) if !is_alias => {
             for merged in several.into_iter().rev() {
                 let Value::Object(merged) = merged else { return Err(WANTED) };
                 map.extend(merged);
@@ -229,26 +222,27 @@ fn merge(map: &mut Map<String, Value>, value: Value) -> Result<(), &'static str>
     Ok(())
 }
 
-fn tagged<'a>(wanted: &str, text: &'a str) -> Option<Scalar<'a>> {
-    match (wanted, Scalar::plain(text)) {
-        ("null", found @ Scalar::Null) => Some(found),
-        ("bool", found @ Scalar::Bool(_)) => Some(found),
-        ("int", found @ (Scalar::Int(_) | Scalar::Uint(_))) => Some(found),
-        ("float", found @ Scalar::Float(_)) => Some(found),
-        #[expect(clippy::cast_precision_loss, reason = "what the tag asks for")]
-        ("float", Scalar::Int(value)) => Some(Scalar::Float(value as f64)),
-        _ => None,
-    }
+/// Go's `base64.StdEncoding`, which passes over line breaks and nothing else.
+fn binary(text: &str) -> Option<String> {
+    let compact: String = text.chars().filter(|character| !matches!(character, '\r' | '\n')).collect();
+    let bytes = base64::engine::general_purpose::STANDARD.decode(compact).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn count(value: &Value) -> usize {
-    1 + match value {
-        Value::Array(items) => items.iter().map(count).sum::<usize>(),
-        Value::Object(map) => map.values().map(count).sum(),
-        _ => 0,
+fn size(value: &Value) -> Size {
+    let mut size = Size { nodes: 1, bytes: 0 };
+    let mut add = |below: Size| {
+        size.nodes += below.nodes;
+        size.bytes += below.bytes;
+    };
+    match value {
+        Value::Array(items) => items.iter().map(self::size).for_each(&mut add),
+        Value::Object(map) => map.iter().for_each(|(key, value)| {
+            let below = self::size(value);
+            add(Size { bytes: below.bytes + key.len(), ..below });
+        }),
+        Value::String(text) => size.bytes = text.len(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
-}
-
-fn problem(span: &Span, message: impl Into<String>) -> Problem {
-    Problem { line: span.start.line(), column: span.start.col() + 1, message: message.into() }
+    size
 }

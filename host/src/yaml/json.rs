@@ -1,55 +1,70 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! JSON, one document or several in a row, with duplicate keys refused.
+//! JSON, one document or several in a row. Of keys that occur twice, the last one holds, as for Go.
 
+use std::cell::RefCell;
 use std::fmt;
+use std::ops::Range;
 
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::Problem;
+use super::lines::Lines;
+use super::parts::Problem;
 
-/// Every document with the line it begins on.
-pub(super) fn documents(text: &str) -> Result<Vec<(usize, Value)>, Problem> {
-    let mut found = Vec::new();
-    let mut stream = serde_json::Deserializer::from_str(text).into_iter::<Strict>();
-    let mut line = 1;
-    let mut counted = 0;
-    loop {
-        let rest = text.get(stream.byte_offset()..).unwrap_or_default();
-        let start = text.len() - rest.trim_start().len();
-        line += text.get(counted..start).unwrap_or_default().matches('\n').count();
-        counted = start;
-        match stream.next() {
-            None => return Ok(found),
-            Some(Ok(Strict(value))) => found.push((line, value)),
-            Some(Err(error)) => return Err(Problem::from(error)),
+/// Where each document is; none where the first one cannot be read. What cannot be read later is the last part.
+pub(super) fn parts(text: &str) -> Option<Vec<Range<usize>>> {
+    let mut parts = Vec::new();
+    let mut stream = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
+    let mut start = 0;
+    while let Some(found) = stream.next() {
+        if found.is_err() {
+            if parts.is_empty() {
+                return None;
+            }
+            parts.push(start..text.len());
+            break;
         }
+        parts.push(start..stream.byte_offset());
+        start = stream.byte_offset();
+    }
+    Some(parts)
+}
+
+/// The byte where the text's one document begins, the document, and the keys that occur twice.
+pub(super) fn document(text: &str) -> Result<(usize, Value, Vec<(usize, String)>), Problem> {
+    let start = text.len() - text.trim_start().len();
+    let repeated = RefCell::new(Vec::new());
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let value = Reader(&repeated).deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
+    match value {
+        Ok(value) => Ok((start, value, repeated.into_inner().into_iter().map(|key| (start, key)).collect())),
+        Err(error) => Err(problem(&error, text)),
     }
 }
 
-impl From<serde_json::Error> for Problem {
-    fn from(error: serde_json::Error) -> Self {
-        let (line, column) = (error.line(), error.column());
-        let text = error.to_string();
-        let place = format!(" at line {line} column {column}");
-        let message = text.strip_suffix(&place).unwrap_or(&text).to_owned();
-        let message = if error.is_eof() { "the text ends too early".to_owned() } else { message };
-        Self { line: line.max(1), column: column.max(1), message }
+fn problem(error: &serde_json::Error, text: &str) -> Problem {
+    let (line, column) = (error.line(), error.column());
+    let words = error.to_string();
+    let place = format!(" at line {line} column {column}");
+    let message = words.strip_suffix(&place).unwrap_or(&words).to_owned();
+    let message = if error.is_eof() { "the text ends too early".to_owned() } else { message };
+    Problem { at: Lines::of(text).start(line) + column.saturating_sub(1), message }
+}
+
+/// Reads a value, and notes the keys that occur twice.
+#[derive(Clone, Copy)]
+struct Reader<'r>(&'r RefCell<Vec<String>>);
+
+impl<'de> DeserializeSeed<'de> for Reader<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
     }
 }
 
-struct Strict(Value);
-
-impl<'de> Deserialize<'de> for Strict {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(StrictVisitor).map(Self)
-    }
-}
-
-struct StrictVisitor;
-
-impl<'de> Visitor<'de> for StrictVisitor {
+impl<'de> Visitor<'de> for Reader<'_> {
     type Value = Value;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -86,7 +101,7 @@ impl<'de> Visitor<'de> for StrictVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
         let mut items = Vec::new();
-        while let Some(Strict(item)) = access.next_element()? {
+        while let Some(item) = access.next_element_seed(self)? {
             items.push(item);
         }
         Ok(Value::Array(items))
@@ -95,11 +110,10 @@ impl<'de> Visitor<'de> for StrictVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
         let mut map = Map::new();
         while let Some(key) = access.next_key::<String>()? {
-            if map.contains_key(&key) {
-                return Err(A::Error::custom(format!("key `{key}` occurs twice in the same mapping")));
+            let value = access.next_value_seed(self)?;
+            if map.insert(key.clone(), value).is_some() {
+                self.0.borrow_mut().push(key);
             }
-            let Strict(value) = access.next_value()?;
-            map.insert(key, value);
         }
         Ok(Value::Object(map))
     }

@@ -4,19 +4,14 @@
 
 use std::ops::Range;
 
-use granit_parser::{Event, Parser, ScalarStyle, Span, StructureStyle};
-
-use super::scalar::Scalar;
+use super::events::{self, Event, Marks};
+use super::scalar::{self, Scalar};
 
 /// A node of a document.
 #[derive(Debug, Clone)]
 pub struct Node {
     /// Where it begins and ends in the text, in bytes. A collection ends where its last entry does.
     pub bytes: Range<usize>,
-    /// 1-based.
-    pub line: usize,
-    /// 1-based.
-    pub column: usize,
     /// What it is.
     pub content: Content,
     /// Whether aliases elsewhere may stand for it, or a tag says what it is.
@@ -60,25 +55,21 @@ pub struct Entry {
     pub value: Node,
 }
 
-/// The documents of a YAML text (JSON is YAML, too), those without content left out, as the loader does. None where
-/// the text cannot be read.
-pub fn documents(text: &str) -> Option<Vec<Node>> {
-    let skipped = text.len() - text.strip_prefix('\u{feff}').unwrap_or(text).len();
-    let text = text.get(skipped..)?;
-    let mut options = granit_parser::Options::default();
-    options.set_emit_comments(false);
-    let mut builder = Builder { skipped, ..Builder::default() };
-    for event in Parser::new_from_str_with_options(text, options) {
-        let (event, span) = event.ok()?;
-        builder.event(event, &span)?;
-    }
-    Some(builder.documents)
+/// The nodes of the first document of a text (JSON is YAML, too); none where there is nothing in it, or where it cannot be
+/// read. Places are bytes of that text.
+pub fn first_document(text: &str) -> Option<Node> {
+    let mut builder = Builder::default();
+    events::of_first_document(text, |event, at| {
+        builder.event(event, at);
+        Ok(())
+    })
+    .ok()?;
+    builder.document
 }
 
 #[derive(Default)]
 struct Builder {
-    skipped: usize,
-    documents: Vec<Node>,
+    document: Option<Node>,
     open: Vec<Open>,
 }
 
@@ -89,68 +80,48 @@ struct Open {
 }
 
 impl Builder {
-    fn event(&mut self, event: Event<'_>, span: &Span) -> Option<()> {
+    fn event(&mut self, event: Event<'_>, at: Range<usize>) {
         match event {
-            Event::Scalar(text, style, anchor, tag) => {
-                let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
-                let node = self.node(span, Content::Scalar { is_block }, anchor != 0 || tag.is_some())?;
-                let is_plain = style == ScalarStyle::Plain && tag.is_none();
-                let name = if is_plain && text == "<<" {
+            Event::Scalar { text, is_plain, is_block, marks } => {
+                let is_null = is_plain && marks.tag.is_none() && Scalar::plain(&text) == Scalar::Null;
+                let name = if scalar::is_merge(&text, is_plain, marks.tag.as_deref()) {
                     None
-                } else if is_plain {
+                } else if is_plain && marks.tag.is_none() {
                     Some(Scalar::plain(&text).to_key().unwrap_or_default())
                 } else {
-                    Some(text.to_string())
+                    Some(text.into_owned())
                 };
-                let is_null = is_plain && matches!(Scalar::plain(&text), Scalar::Null);
-                self.finished(name, node, is_null);
+                self.finished(name, Node::new(at, Content::Scalar { is_block }, &marks), is_null);
             }
-            Event::Alias(_) | Event::UnresolvedAlias(_) => {
-                let node = self.node(span, Content::Alias, true)?;
+            Event::Alias(_) => {
+                let node = Node { bytes: at, content: Content::Alias, is_marked: true };
                 self.finished(Some(String::new()), node, false);
             }
-            Event::SequenceStart(style, anchor, ref tag) => {
-                let content = Content::List { is_flow: style == StructureStyle::Flow, items: Vec::new() };
-                let node = self.node(span, content, anchor != 0 || tag.is_some())?;
+            Event::ListStart { is_flow, marks } => {
+                let node = Node::new(at, Content::List { is_flow, items: Vec::new() }, &marks);
                 self.open.push(Open { node, key: None });
             }
-            Event::MappingStart(style, anchor, ref tag) => {
-                let content = Content::Mapping { is_flow: style == StructureStyle::Flow, entries: Vec::new() };
-                let node = self.node(span, content, anchor != 0 || tag.is_some())?;
+            Event::MappingStart { is_flow, marks } => {
+                let node = Node::new(at, Content::Mapping { is_flow, entries: Vec::new() }, &marks);
                 self.open.push(Open { node, key: None });
             }
-            Event::SequenceEnd | Event::MappingEnd => {
-                let Open { mut node, .. } = self.open.pop()?;
+            Event::End => {
+                let Some(Open { mut node, .. }) = self.open.pop() else { return };
                 let last = match &node.content {
                     Content::List { is_flow: false, items } => items.last().map(|item| item.bytes.end),
                     Content::Mapping { is_flow: false, entries } => entries.last().map(|entry| entry.value.bytes.end),
                     // The bracket itself.
-                    _ => span.byte_range().map(|range| range.end + self.skipped),
+                    _ => Some(at.end),
                 };
                 node.bytes.end = last.unwrap_or(node.bytes.end).max(node.bytes.start);
                 self.finished(None, node, false);
             }
-            _ => {}
         }
-        Some(())
-    }
-
-    fn node(&self, span: &Span, content: Content, is_marked: bool) -> Option<Node> {
-        let range = span.byte_range()?;
-        Some(Node {
-            bytes: range.start + self.skipped..range.end + self.skipped,
-            line: span.start.line(),
-            column: span.start.col() + 1,
-            content,
-            is_marked,
-        })
     }
 
     fn finished(&mut self, name: Option<String>, node: Node, is_null: bool) {
         let Some(open) = self.open.last_mut() else {
-            if !is_null {
-                self.documents.push(node);
-            }
+            self.document = (!is_null).then_some(node);
             return;
         };
         match (&mut open.node.content, open.key.take()) {
@@ -188,14 +159,17 @@ pub struct Found<'n> {
 }
 
 impl Found<'_> {
-    /// Line and column of the key, or of the node where it has none.
-    pub fn place(&self) -> (usize, usize) {
-        let node = self.key.unwrap_or(self.node);
-        (node.line, node.column)
+    /// The byte where its key begins, or the node where it has none.
+    pub fn start(&self) -> usize {
+        self.key.unwrap_or(self.node).bytes.start
     }
 }
 
 impl Node {
+    fn new(bytes: Range<usize>, content: Content, marks: &Marks<'_>) -> Self {
+        Self { bytes, content, is_marked: marks.anchor.is_some() || marks.tag.is_some() }
+    }
+
     /// The node at a path, or the nearest one above it. What comes in by an alias or a merge key is found where that
     /// is written.
     pub fn nearest(&self, path: &[Step]) -> Found<'_> {
@@ -204,7 +178,8 @@ impl Node {
             let next = match (step, &found.node.content) {
                 (Step::Key(name), Content::Mapping { entries, .. }) => entries
                     .iter()
-                    .find(|entry| entry.name.as_deref() == Some(name))
+                    // Of keys that occur twice, the last one holds.
+                    .rfind(|entry| entry.name.as_deref() == Some(name))
                     .map(|entry| (&entry.value, Some(&entry.key))),
                 (Step::Index(index), Content::List { items, .. }) => items.get(*index).map(|item| (item, None)),
                 _ => None,
@@ -218,49 +193,51 @@ impl Node {
 
 #[cfg(test)]
 mod tests {
+    use super::super::lines::Lines;
     use super::*;
 
-    fn place(text: &str, document: usize, path: &[&str]) -> (usize, usize, String) {
-        let documents = documents(text).unwrap();
+    fn place(text: &str, path: &[&str]) -> (usize, usize, String) {
+        let document = first_document(text).unwrap();
         let steps: Vec<Step> =
             path.iter().map(|step| step.parse().map_or_else(|_| Step::Key((*step).to_owned()), Step::Index)).collect();
-        let found = documents[document].nearest(&steps);
-        let (line, column) = found.place();
+        let found = document.nearest(&steps);
+        let (line, column) = Lines::of(text).place(text, found.start());
         (line, column, text.get(found.node.bytes.clone()).unwrap().to_owned())
     }
 
     #[test]
     fn nodes_are_where_they_are_written() {
-        let text = "# é\n---\na:\n  - name: \"é\" # no\n    b: |\n      x\n      y\n  - {c: [1, 2]}\n---\n---\nd: é\n";
-        assert_eq!(place(text, 0, &["a", "0", "name"]), (4, 5, "\"é\"".to_owned()));
-        assert_eq!(place(text, 0, &["a", "1", "c"]), (8, 6, "[1, 2]".to_owned()));
-        assert_eq!(place(text, 0, &["a", "1"]), (8, 5, "{c: [1, 2]}".to_owned()));
-        assert_eq!(place(text, 1, &["d"]), (11, 1, "é".to_owned()));
-        assert_eq!(place(text, 0, &["a", "0", "nothing", "below"]).0, 4);
+        let text = "# é\n---\na:\n  - name: \"é\" # no\n    b: |\n      x\n      y\n  - {c: [1, 2]}\n\n\nd: é\n";
+        assert_eq!(place(text, &["a", "0", "name"]), (4, 5, "\"é\"".to_owned()));
+        assert_eq!(place(text, &["a", "1", "c"]), (8, 6, "[1, 2]".to_owned()));
+        assert_eq!(place(text, &["a", "1"]), (8, 5, "{c: [1, 2]}".to_owned()));
+        assert_eq!(place(text, &["d"]), (11, 1, "é".to_owned()));
+        assert_eq!(place(text, &["a", "0", "nothing", "below"]).0, 4);
     }
 
     #[test]
     fn an_empty_value_is_at_its_key_and_a_mapping_ends_with_its_last_entry() {
         let text = "a:\n  b:\n\n# far\nc: 1 # x\n\n# end\n";
-        assert_eq!(place(text, 0, &["a", "b"]), (2, 3, String::new()));
-        assert_eq!(place(text, 0, &["a"]), (1, 1, "b:".strip_suffix(':').unwrap().to_owned()));
-        assert_eq!(place(text, 0, &[]).2, "a:\n  b:\n\n# far\nc: 1");
+        assert_eq!(place(text, &["a", "b"]), (2, 3, String::new()));
+        assert_eq!(place(text, &["a"]), (1, 1, "b:".strip_suffix(':').unwrap().to_owned()));
+        assert_eq!(place(text, &[]).2, "a:\n  b:\n\n# far\nc: 1");
     }
 
     #[test]
-    fn documents_without_content_are_left_out_as_by_the_loader() {
-        for text in ["# x\n", "---\n---\n", "a: 1\n---\n# x\n---\nb: 2\n", "\u{feff}a: 1\n", "a: 1\r\n---\r\nb: 2\r\n"]
-        {
-            let loaded = super::super::load_str(text, "x").unwrap();
-            let lines: Vec<usize> = documents(text).unwrap().iter().map(|node| node.line).collect();
-            assert_eq!(lines, loaded.iter().map(|document| document.line).collect::<Vec<_>>(), "{text:?}");
+    fn of_a_key_that_occurs_twice_the_last_one_is_found() {
+        assert_eq!(place("a: 1\nb: 2\na: 3\n", &["a"]), (3, 1, "3".to_owned()));
+    }
+
+    #[test]
+    fn what_has_no_content_has_no_nodes() {
+        for text in ["", "# x\n", "---\n", "null\n", "a: ["] {
+            assert!(first_document(text).is_none(), "{text}");
         }
-        assert!(documents("a: [").is_none());
     }
 
     #[test]
     fn json_has_places_too() {
         let text = "{\n  \"a\": {\n    \"b\": true\n  }\n}\n";
-        assert_eq!(place(text, 0, &["a", "b"]), (3, 5, "true".to_owned()));
+        assert_eq!(place(text, &["a", "b"]), (3, 5, "true".to_owned()));
     }
 }

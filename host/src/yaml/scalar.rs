@@ -4,6 +4,8 @@
 
 use serde_json::Value;
 
+use super::scalars::STANDARD;
+
 /// A scalar with its YAML type.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Scalar<'a> {
@@ -33,7 +35,7 @@ impl<'a> Scalar<'a> {
             _ => {}
         }
         let number = match text.as_bytes().first() {
-            Some(b'.') => float(text),
+            Some(b'.') => float(&separated(text)),
             Some(b'0'..=b'9' | b'+' | b'-') => {
                 let plain = text.replace('_', "");
                 integer(&plain).or_else(|| float(&plain))
@@ -59,16 +61,54 @@ impl<'a> Scalar<'a> {
         })
     }
 
-    /// The scalar as the key of a mapping: sigs.k8s.io/yaml turns numbers and booleans into strings and refuses null.
-    pub(super) fn to_key(self) -> Option<String> {
-        Some(match self {
-            Self::Null => return None,
+    /// The scalar as the key of a mapping: sigs.k8s.io/yaml turns numbers and booleans into strings and refuses the rest.
+    pub(super) fn to_key(self) -> Result<String, &'static str> {
+        Ok(match self {
+            Self::Null => return Err(NULL_KEY),
             Self::Bool(value) => value.to_string(),
             Self::Int(value) => value.to_string(),
-            Self::Uint(value) => value.to_string(),
+            Self::Uint(_) => return Err("a number beyond 64 bits with a sign cannot be a key"),
             Self::Float(value) => go_float(value),
             Self::Str(text) => text.to_owned(),
         })
+    }
+
+    /// A scalar with a standard tag; none where it is something else. Go's `resolve` again.
+    pub(super) fn tagged(wanted: &str, text: &'a str) -> Option<Self> {
+        match (wanted, Self::plain(text)) {
+            ("null", found @ Self::Null)
+            | ("bool", found @ Self::Bool(_))
+            | ("int", found @ (Self::Int(_) | Self::Uint(_)))
+            | ("float", found @ Self::Float(_)) => Some(found),
+            #[expect(clippy::cast_precision_loss, reason = "what the tag asks for")]
+            ("float", Self::Int(value)) => Some(Self::Float(value as f64)),
+            ("null" | "bool" | "int" | "float", _) => None,
+            _ => Some(Self::Str(text)),
+        }
+    }
+}
+
+/// Why null is no key.
+pub(super) const NULL_KEY: &str = "null cannot be a key";
+
+/// The name of a standard tag.
+pub(super) fn standard_tag(tag: &str) -> Option<&str> {
+    tag.strip_prefix(STANDARD)
+}
+
+/// Whether a key is the merge key `<<`.
+pub(super) fn is_merge(text: &str, is_plain: bool, tag: Option<&str>) -> bool {
+    text == "<<" && (is_plain || tag.and_then(standard_tag) == Some("merge"))
+}
+
+/// Go's `ParseFloat` lets underscores stand between digits; elsewhere they stay, and make the text no number.
+fn separated(text: &str) -> std::borrow::Cow<'_, str> {
+    let digit = |at: Option<usize>| at.and_then(|at| text.as_bytes().get(at)).is_some_and(u8::is_ascii_digit);
+    let is_between = |at: usize| digit(at.checked_sub(1)) && digit(Some(at + 1));
+    if text.contains('_') && text.match_indices('_').all(|(at, _)| is_between(at)) {
+        text.replace('_', "").into()
+    } else {
+        text.into()
     }
 }
 
@@ -114,14 +154,14 @@ fn float(text: &str) -> Option<Scalar<'static>> {
 
 /// Go's `FormatFloat(value, 'g', -1, 32)`.
 fn go_float(value: f64) -> String {
+    #[expect(clippy::cast_possible_truncation, reason = "the reader formats keys with 32 bits")]
+    let value = value as f32;
     if value.is_nan() {
         return ".nan".to_owned();
     }
     if value.is_infinite() {
         return if value > 0.0 { ".inf" } else { "-.inf" }.to_owned();
     }
-    #[expect(clippy::cast_possible_truncation, reason = "the reader formats keys with 32 bits")]
-    let value = value as f32;
     let scientific = format!("{value:e}");
     let exponent = scientific.split_once('e').and_then(|(_, exponent)| exponent.parse::<i32>().ok());
     match (scientific.split_once('e'), exponent) {

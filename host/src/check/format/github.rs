@@ -5,43 +5,55 @@
 
 use std::fmt::Write as _;
 
-use super::Findings;
 use crate::check::finding::Level;
+use crate::check::report::{FileReport, Summary};
+use crate::shown;
 
-/// One command per finding and per unreadable document.
-pub fn render(findings: Findings<'_>) -> String {
+/// One command per finding, remark and unreadable document.
+pub fn file(report: &FileReport) -> String {
     let mut text = String::new();
-    for (object, finding) in findings.report.findings().filter(|(_, finding)| !finding.is_known) {
-        let command = match finding.level {
-            Level::Refused => "error",
-            Level::Warned => "warning",
-            Level::Fixed => "notice",
-        };
-        let _ = writeln!(
-            text,
-            "::{command} file={},line={},col={},title={}::{}",
-            property(findings.file(object.file)),
-            finding.location.line,
-            finding.location.column,
-            property(&format!("{} {}", object.title(), finding.level.word())),
-            data(&finding.to_line()),
-        );
+    for object in &report.objects {
+        for finding in object.findings.iter().filter(|finding| !finding.is_known) {
+            let command = match finding.level {
+                Level::Refused => "error",
+                Level::Warned => "warning",
+                Level::Invalid | Level::Fixed => "notice",
+            };
+            let _ = writeln!(
+                text,
+                "::{command} file={},line={},col={},title={}::{}",
+                property(&object.file),
+                finding.location.line,
+                finding.location.column,
+                property(&format!("{} {}", object.title(), finding.level.word())),
+                data(&finding.to_line()),
+            );
+        }
     }
-    for unreadable in &findings.sources.unreadable {
+    for remark in &report.remarks {
+        let (line, column) = (remark.location.line, remark.location.column);
+        let file = property(&report.file);
+        let _ = writeln!(text, "::warning file={file},line={line},col={column}::{}", data(&remark.what.to_string()));
+    }
+    for unreadable in &report.unreadable {
         let line = unreadable.line.map(|line| format!(",line={line}")).unwrap_or_default();
         let column = unreadable.column.map(|column| format!(",col={column}")).unwrap_or_default();
         let _ =
             writeln!(text, "::error file={}{line}{column}::{}", property(&unreadable.file), data(&unreadable.message));
     }
-    for note in &findings.report.notes {
-        let _ = writeln!(text, "::notice::{}", data(note));
-    }
     text
+}
+
+/// One command per note.
+pub fn notes(summary: &Summary) -> String {
+    summary.notes.iter().map(|note| format!("::notice::{}\n", data(note))).collect()
 }
 
 /// What a command's text may not hold.
 fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    let text = text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    // Nor is anything else a part of the log's own language.
+    shown::text(&text)
 }
 
 /// What the value of a property may not hold.
@@ -57,5 +69,6 @@ mod tests {
     fn a_text_cannot_end_its_command() {
         assert_eq!(data("50%\r\n::error::x"), "50%25%0D%0A::error::x");
         assert_eq!(property("a,b:c\n"), "a%2Cb%3Ac%0A");
+        assert_eq!(data("a\u{1b}[31m"), "a\\u{1b}[31m");
     }
 }

@@ -7,25 +7,33 @@ use serde_json::{Map, Value, json};
 use super::Findings;
 use crate::check::finding::Finding;
 use crate::check::report::ObjectReport;
+use crate::check::verdict::Verdict;
 
 /// The report as JSON.
 pub fn render(findings: Findings<'_>) -> Value {
-    let Findings { sources, report, .. } = findings;
-    let objects: Vec<Value> = report.objects.iter().map(|object| one(findings, object)).collect();
-    let unreadable: Vec<Value> = sources
-        .unreadable
+    let Findings { files, summary, .. } = findings;
+    let objects: Vec<Value> = findings.objects().map(|object| one(findings, object)).collect();
+    let unreadable: Vec<Value> = files
         .iter()
+        .flat_map(|file| &file.unreadable)
         .map(|it| json!({"file": it.file, "line": it.line, "column": it.column, "message": it.message}))
         .collect();
-    let (levels, accepted) = report.counts();
-    let mut summary: Map<String, Value> =
-        levels.into_iter().map(|(level, count)| (level.word().to_owned(), count.into())).collect();
-    summary.insert("accepted".to_owned(), accepted.into());
-    summary.insert("known".to_owned(), report.known().into());
-    summary.insert("unreadable".to_owned(), unreadable.len().into());
-    let by_rule: Vec<Value> = report
-        .summary()
-        .into_iter()
+    let remarks = files.iter().flat_map(|file| {
+        file.remarks.iter().map(|it| {
+            let (line, column) = (it.location.line, it.location.column);
+            json!({"file": &*file.file, "line": line, "column": column, "message": it.what.to_string()})
+        })
+    });
+    let mut counts: Map<String, Value> =
+        summary.tally.columns().into_iter().map(|(column, count)| (column.key().to_owned(), count.into())).collect();
+    counts.insert("objects".to_owned(), summary.tally.total().into());
+    counts.insert("known".to_owned(), summary.known.into());
+    counts.insert("unreadable".to_owned(), summary.unreadable.into());
+    counts.insert("notObjects".to_owned(), summary.others.into());
+    counts.insert("filesWithUnusualLineBreaks".to_owned(), summary.unusual_files.into());
+    let by_rule: Vec<Value> = summary
+        .by_rule
+        .iter()
         .map(|((rule, namespace), row)| {
             json!({
                 "rule": rule,
@@ -41,22 +49,30 @@ pub fn render(findings: Findings<'_>) -> Value {
         "version": 1,
         "objects": objects,
         "unreadable": unreadable,
-        "notes": report.notes,
-        "podsNotListed": report.unlisted_pods,
-        "summary": summary,
+        "remarks": remarks.collect::<Vec<_>>(),
+        "notes": summary.notes,
+        "podsNotListed": summary.noted.unlisted_pods.0,
+        "summary": counts,
+        "notChecked": summary.tally.by_reason(),
         "byRule": by_rule,
     })
 }
 
 fn one(findings: Findings<'_>, object: &ObjectReport) -> Value {
+    let reason = match &object.verdict {
+        Verdict::NotChecked(reason) => Some(reason),
+        _ => None,
+    };
     json!({
-        "file": findings.file(object.file),
+        "file": &*object.file,
         "line": object.location.line,
         "origin": object.origin,
         "kind": object.kind,
         "namespace": object.namespace,
         "name": object.name,
-        "verdict": object.level().map_or("accepted", |level| level.word()),
+        "verdict": object.verdict.column().key(),
+        "reason": reason.map(|reason| reason.why),
+        "hint": reason.and_then(|reason| reason.hint.as_deref()),
         "findings": object.findings.iter().map(|finding| self::finding(findings, finding)).collect::<Vec<_>>(),
     })
 }

@@ -2,39 +2,50 @@
 
 //! A test report: a suite for each file, a case for each object.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use anyhow::Result;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::Findings;
 use crate::check::report::ObjectReport;
+use crate::check::verdict::Verdict;
+use crate::shown;
 
 /// The report as XML.
 pub fn render(findings: Findings<'_>) -> Result<String> {
     let mut report = Report::new("sa-hygiene check");
-    for (number, file) in findings.sources.files.iter().enumerate() {
-        let mut suite = TestSuite::new(file.name.to_string());
-        let objects = findings.report.objects.iter().filter(|object| object.file == number);
-        suite.add_test_cases(objects.map(|object| case(findings, object)));
-        if !suite.test_cases.is_empty() {
-            report.add_test_suite(suite);
+    let mut seen: BTreeSet<&Arc<str>> = BTreeSet::new();
+    for file in findings.files.iter().filter(|file| !file.objects.is_empty()) {
+        // A large file comes in several reports, one after the other.
+        if seen.insert(&file.file) {
+            report.add_test_suite(TestSuite::new(shown::text(&file.file)));
+        }
+        if let Some(suite) = report.test_suites.last_mut() {
+            suite.add_test_cases(file.objects.iter().map(|object| case(findings, object)));
         }
     }
-    for unreadable in &findings.sources.unreadable {
+    for unreadable in findings.files.iter().flat_map(|file| &file.unreadable) {
         let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
         status.set_message(unreadable.to_line());
-        let mut suite = TestSuite::new(unreadable.file.clone());
+        let mut suite = TestSuite::new(shown::text(&unreadable.file));
         suite.add_test_case(TestCase::new("readable", status));
         report.add_test_suite(suite);
     }
+    // The counts of suites that grew later.
+    let suites = std::mem::take(&mut report.test_suites);
+    let mut report = Report::new("sa-hygiene check");
+    report.add_test_suites(suites);
     Ok(report.to_string()?)
 }
 
 fn case(findings: Findings<'_>, object: &ObjectReport) -> TestCase {
-    let file = findings.file(object.file);
     let (mut failing, mut others) = (Vec::new(), Vec::new());
     for finding in &object.findings {
         let line = format!(
-            "{file}:{}:{}: {} {}",
+            "{}:{}:{}: {} {}",
+            shown::text(&object.file),
             finding.location.line,
             finding.location.column,
             finding.level.word(),
@@ -42,13 +53,24 @@ fn case(findings: Findings<'_>, object: &ObjectReport) -> TestCase {
         );
         if findings.fail_on.fails(finding) { failing.push(line) } else { others.push(line) }
     }
-    let status = if failing.is_empty() {
-        TestCaseStatus::success()
-    } else {
-        let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-        status.set_message(failing.first().cloned().unwrap_or_default());
-        status.set_description(failing.join("\n"));
-        status
+    let status = match &object.verdict {
+        _ if !failing.is_empty() => {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            status.set_message(failing.first().cloned().unwrap_or_default());
+            status.set_description(failing.join("\n"));
+            status
+        }
+        Verdict::NotChecked(reason) => {
+            let mut status = TestCaseStatus::skipped();
+            status.set_message(format!("not checked: {}", reason.why));
+            status
+        }
+        Verdict::Partial => {
+            let mut status = TestCaseStatus::skipped();
+            status.set_message("only a part of an object");
+            status
+        }
+        _ => TestCaseStatus::success(),
     };
     let mut case = TestCase::new(object.title(), status);
     if !others.is_empty() {

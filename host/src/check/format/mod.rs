@@ -11,23 +11,27 @@ pub mod text;
 
 use std::fmt::Write as _;
 
-use super::report::{FailOn, Report};
-use super::source::Sources;
+use super::finding::Finding;
+use super::report::{FailOn, FileReport, ObjectReport, Summary};
 
-/// What every format is made from.
+/// What documents for programs are made from.
 #[derive(Debug, Clone, Copy)]
 pub struct Findings<'r> {
-    /// The files, and what could not be read of them.
-    pub sources: &'r Sources,
-    /// What was found.
-    pub report: &'r Report,
+    /// Everything, in the order of the input.
+    pub files: &'r [FileReport],
+    /// All of it together.
+    pub summary: &'r Summary,
     /// What counts as a failure.
     pub fail_on: FailOn,
 }
 
-impl Findings<'_> {
-    fn file(&self, number: usize) -> &str {
-        self.sources.files.get(number).map_or("", |file| &file.name)
+impl<'r> Findings<'r> {
+    fn objects(self) -> impl Iterator<Item = &'r ObjectReport> {
+        self.files.iter().flat_map(|file| &file.objects)
+    }
+
+    fn findings(self) -> impl Iterator<Item = (&'r ObjectReport, &'r Finding)> {
+        self.objects().flat_map(|object| object.findings.iter().map(move |finding| (object, finding)))
     }
 }
 

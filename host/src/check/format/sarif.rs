@@ -13,11 +13,11 @@ use crate::docs;
 /// The report as SARIF.
 pub fn render(findings: Findings<'_>) -> Value {
     let rules = rules();
-    let results: Vec<Value> =
-        findings.report.findings().map(|(object, finding)| result(findings, object, finding, &rules)).collect();
-    let unreadable = &findings.sources.unreadable;
-    let troubles: Vec<Value> = unreadable
+    let results: Vec<Value> = findings.findings().map(|(object, finding)| result(object, finding, &rules)).collect();
+    let troubles: Vec<Value> = findings
+        .files
         .iter()
+        .flat_map(|file| &file.unreadable)
         .map(|it| {
             let mut location = json!({"artifactLocation": {"uri": uri(&it.file)}});
             if let (Some(line), Some(fields)) = (it.line, location.as_object_mut()) {
@@ -42,7 +42,7 @@ pub fn render(findings: Findings<'_>) -> Value {
             }},
             "columnKind": "unicodeCodePoints",
             "invocations": [{
-                "executionSuccessful": unreadable.is_empty(),
+                "executionSuccessful": troubles.is_empty(),
                 "toolExecutionNotifications": troubles,
             }],
             "results": results,
@@ -54,7 +54,7 @@ pub fn render(findings: Findings<'_>) -> Value {
 fn rules() -> Vec<Value> {
     let policy = serviceaccount_hygiene::admission::response::POLICY;
     let others = [
-        (API_SERVER, "what the API server itself would refuse"),
+        (API_SERVER, "what the API server itself would not take; nothing fails because of it"),
         (policy, "what the policy says that is no rule's: it could not read something, or lists no more"),
     ];
     let rules = docs::RULES_WITH_PAGES.iter().map(|(rule, page)| {
@@ -79,11 +79,11 @@ fn rules() -> Vec<Value> {
     rules.chain(others).collect()
 }
 
-fn result(findings: Findings<'_>, object: &ObjectReport, finding: &Finding, rules: &[Value]) -> Value {
+fn result(object: &ObjectReport, finding: &Finding, rules: &[Value]) -> Value {
     let level = match finding.level {
         Level::Refused => "error",
         Level::Warned => "warning",
-        Level::Fixed => "note",
+        Level::Invalid | Level::Fixed => "note",
     };
     let title = object.title();
     let mut result = Map::new();
@@ -98,7 +98,7 @@ fn result(findings: Findings<'_>, object: &ObjectReport, finding: &Finding, rule
         "locations",
         json!([{
             "physicalLocation": {
-                "artifactLocation": {"uri": uri(findings.file(object.file))},
+                "artifactLocation": {"uri": uri(&object.file)},
                 "region": {"startLine": finding.location.line, "startColumn": finding.location.column},
             },
             "logicalLocations": [{"fullyQualifiedName": format!("{title} {}", finding.place), "kind": "member"}],

@@ -4,17 +4,17 @@
 
 use comfy_table::{Cell, CellAlignment, Color, Table};
 
-use crate::check::report::{Report, Row};
+use crate::check::report::{Row, Summary};
 
 /// The columns.
 pub const HEADER: [&str; 6] = ["rule", "namespace", "warned", "fixed", "lose their token", "refused"];
 
 /// The rows of the table, and a last one with the sums.
-pub fn fill(table: &mut Table, report: &Report) {
+pub fn fill(table: &mut Table, summary: &Summary) {
     let mut sum = Row::default();
-    for ((rule, namespace), row) in report.summary() {
-        let namespace = if namespace.is_empty() { "(cluster)".to_owned() } else { namespace };
-        table.add_row(cells(&rule, &namespace, row));
+    for ((rule, namespace), row) in &summary.by_rule {
+        let namespace = if namespace.is_empty() { "(cluster)" } else { namespace };
+        table.add_row(cells(rule, namespace, *row));
         sum.warned += row.warned;
         sum.fixed += row.fixed;
         sum.without_token += row.without_token;

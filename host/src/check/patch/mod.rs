@@ -121,7 +121,8 @@ impl Writer<'_, '_> {
         before: &Map<String, Value>,
         after: &Map<String, Value>,
     ) -> Result<(), Refusal> {
-        let find = |key: &str| entries.iter().find(|entry| entry.name.as_deref() == Some(key)).ok_or(Refusal::Shared);
+        // Of keys that occur twice, the last one holds.
+        let find = |key: &str| entries.iter().rfind(|entry| entry.name.as_deref() == Some(key)).ok_or(Refusal::Shared);
         for (key, old) in before {
             match after.get(key) {
                 Some(new) if new == old => {}
@@ -151,11 +152,11 @@ impl Writer<'_, '_> {
     fn add_fields(&mut self, slot: Slot<'_>, entries: &[Entry], added: Map<String, Value>) -> Result<(), Refusal> {
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return Err(Refusal::Shape) };
         let at = match slot.key {
-            Some(key) if key.line < first.key.line => self.line_end(self.colon(key)?),
+            Some(key) if self.is_on_a_later_line(key, &first.key) => self.line_end(self.colon(key)?),
             _ => self.line_end(last.value.bytes.end.max(last.key.bytes.end)),
         };
         let block = yaml::to_string(&Value::Object(added)).map_err(|_| Refusal::Shape)?;
-        self.insert_lines(at, first.key.column - 1, &block)
+        self.insert_lines(at, self.column(first.key.bytes.start), &block)
     }
 
     fn change_items(&mut self, items: &[Node], before: &[Value], after: &[Value]) -> Result<(), Refusal> {
@@ -234,6 +235,15 @@ impl Writer<'_, '_> {
         } else {
             Err(Refusal::Shape)
         }
+    }
+
+    fn is_on_a_later_line(&self, node: &Node, other: &Node) -> bool {
+        self.text.get(node.bytes.end..other.bytes.start).is_some_and(|between| between.contains('\n'))
+    }
+
+    /// Characters before a byte on its line.
+    fn column(&self, at: usize) -> usize {
+        self.text.get(self.line_start(at)..at).map_or(0, |before| before.chars().count())
     }
 
     fn line_start(&self, at: usize) -> usize {

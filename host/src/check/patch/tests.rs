@@ -9,7 +9,7 @@ fn patched(text: &str, change: impl Fn(&mut Value)) -> Result<String, Refusal> {
     let before = yaml::load_str(text, "x").unwrap().remove(0).value;
     let mut after = before.clone();
     change(&mut after);
-    let node = yaml::layout::documents(text).unwrap().remove(0);
+    let node = yaml::layout::first_document(text).unwrap();
     let result = apply(text, edits(text, &node, &before, &after)?).unwrap();
     assert_eq!(yaml::load_str(&result, "x").unwrap().remove(0).value, after, "{result}");
     Ok(result)

@@ -5,20 +5,30 @@
 //! kubectl reads YAML through [`sigs.k8s.io/yaml`](https://github.com/kubernetes-sigs/yaml), that is go-yaml v2:
 //! YAML 1.1 booleans (`off` is `false`), octal `0755`, underscores in numbers, merge keys, and keys that are booleans
 //! or numbers turned into strings. A tool that reads a manifest differently from the cluster reports on a different
-//! object, so the same rules hold here. Stricter on purpose: a duplicate key is an error.
+//! object, so the same rules hold here: `parts` cuts a text, `scan` and `events` parse a part, `compose` makes the value
+//! and `layout` says where everything is. Stricter on purpose for settings and cases: a duplicate key is an error.
 //!
 //! Values are [`serde_json::Value`] without `preserve_order`, as in the policy server: keys come out sorted.
 
 mod compose;
+mod cursor;
+mod events;
 mod json;
 pub mod layout;
+pub mod lines;
+pub mod parts;
 mod scalar;
+mod scalars;
+mod scan;
 
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
+
+use lines::Lines;
+use parts::{Remark, What};
 
 /// Why a file could not be read; says where.
 #[derive(Debug, thiserror::Error)]
@@ -94,37 +104,26 @@ pub fn read_file(path: impl AsRef<Path>) -> Result<(Arc<str>, String), Error> {
     }
 }
 
-/// Reads every document of a text; `file` is only used to say where something is.
+/// Reads every document of a text; `file` is only used to say where something is. A key that occurs twice is a mistake.
 pub fn load_str(text: &str, file: &str) -> Result<Vec<Document>, Error> {
     let file: Arc<str> = file.into();
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let located = |found: Vec<(usize, Value)>| {
-        found
-            .into_iter()
-            .filter(|(_, value)| !value.is_null())
-            .enumerate()
-            .map(|(ordinal, (line, value))| Document { value, file: file.clone(), line, ordinal, items: Vec::new() })
-            .collect()
+    let lines = Lines::of(text);
+    let error = |at: usize, message: String| {
+        let (line, column) = lines.place(text, at);
+        Error::Content { file: file.clone(), line, column, message }
     };
-    let error = |problem: Problem| Error::Content {
-        file: file.clone(),
-        line: problem.line,
-        column: problem.column,
-        message: problem.message,
-    };
-
-    // As kubectl does: what begins with a brace is JSON first, and YAML's flow style only if it is no JSON.
-    if !text.trim_start().starts_with('{') {
-        return compose::documents(text).map(located).map_err(error);
+    let mut documents = Vec::new();
+    for part in parts::of(text) {
+        let read = part.read(text).map_err(|problem| error(problem.at, problem.message))?;
+        if let Some(Remark { at, what: What::Repeated(key) }) = read.remarks.into_iter().next() {
+            return Err(error(at, format!("key `{key}` occurs twice in the same mapping")));
+        }
+        if let Some((at, value)) = read.document {
+            let (line, _) = lines.place(text, at);
+            documents.push(Document { value, file: file.clone(), line, ordinal: documents.len(), items: Vec::new() });
+        }
     }
-    match json::documents(text) {
-        Ok(found) => Ok(located(found)),
-        Err(as_json) => match compose::documents(text) {
-            Ok(found) => Ok(located(found)),
-            Err(_) if file.ends_with(".json") => Err(error(as_json)),
-            Err(as_yaml) => Err(error(as_yaml)),
-        },
-    }
+    Ok(documents)
 }
 
 /// Reads a settings file: no document or one mapping.
@@ -138,7 +137,8 @@ pub fn load_settings(path: impl AsRef<Path>) -> Result<Value, Error> {
     }
 }
 
-/// Replaces each `kind: List` (and `PodList` and so on, as `kubectl get -o yaml` prints) by its items.
+/// Replaces each list of objects (a map with a kind and a list `items`, whatever the kind is) by its items, as kubectl
+/// does.
 pub fn flatten_lists(documents: Vec<Document>) -> Vec<Document> {
     documents
         .into_iter()
@@ -157,18 +157,25 @@ pub fn flatten_lists(documents: Vec<Document>) -> Vec<Document> {
 }
 
 fn take_items(value: &mut Value) -> Option<Vec<Value>> {
-    let kind = value.get("kind")?.as_str()?;
-    let version = value.get("apiVersion")?.as_str()?.to_owned();
-    let item_kind = kind.strip_suffix("List")?.to_owned();
+    let kind = value.get("kind")?.as_str()?.to_owned();
+    let version = value.get("apiVersion").and_then(Value::as_str).map(str::to_owned);
     let mut items = std::mem::take(value.get_mut("items")?.as_array_mut()?);
-    if !item_kind.is_empty() {
-        // Items of a typed list carry neither field in the API server's own answers.
-        for item in items.iter_mut().filter_map(Value::as_object_mut) {
-            item.entry("apiVersion").or_insert_with(|| version.clone().into());
-            item.entry("kind").or_insert_with(|| item_kind.clone().into());
-        }
-    }
+    items.iter_mut().for_each(|item| complete_item(item, version.as_deref(), &kind));
     Some(items)
+}
+
+/// The items of a typed list (`PodList`) carry neither kind nor version in the API server's own answers; kubectl fills
+/// in both where both are missing.
+pub(crate) fn complete_item(item: &mut Value, list_version: Option<&str>, list_kind: &str) {
+    let item_kind = list_kind.strip_suffix("List").unwrap_or(list_kind);
+    let is_said = |item: &Value, key: &str| item.get(key).is_some_and(|value| value.as_str() != Some(""));
+    if item_kind.is_empty() || is_said(item, "kind") || is_said(item, "apiVersion") {
+        return;
+    }
+    if let (Some(fields), Some(version)) = (item.as_object_mut(), list_version) {
+        fields.insert("apiVersion".to_owned(), version.into());
+        fields.insert("kind".to_owned(), item_kind.into());
+    }
 }
 
 /// Writes a value as YAML, the way `kubectl get -o yaml` shows it.
@@ -177,14 +184,6 @@ pub fn to_string(value: &Value) -> anyhow::Result<String> {
     let mut text = String::new();
     serde_saphyr::to_fmt_writer_with_options(&mut text, value, options)?;
     Ok(text)
-}
-
-/// A mistake in a text whose file is known one level up.
-#[derive(Debug)]
-struct Problem {
-    line: usize,
-    column: usize,
-    message: String,
 }
 
 #[cfg(test)]
@@ -301,10 +300,10 @@ mod tests {
     #[rstest]
     #[case("a: 1\nb: 2\na: 3\n", "test.yaml:3:1: key `a` occurs twice in the same mapping")]
     #[case("x:\n  off: 1\n  no: 2\n", "test.yaml:3:3: key `false` occurs twice in the same mapping")]
-    #[case("{\"a\": 1, \"a\": 2}", "test.yaml:1:10: key `a` occurs twice in the same mapping")]
+    #[case("{\"a\": 1, \"a\": 2}", "test.yaml:1:1: key `a` occurs twice in the same mapping")]
     #[case("a: &x\n  b: *x\n", "test.yaml:2:6: an anchor contains itself")]
     #[case("a: .inf\n", "test.yaml:1:4: `.inf` has no form in json")]
-    #[case("a: !!int word\n", "test.yaml:1:10: `word` is no !!int")]
+    #[case("a: !!int word\n", "test.yaml:1:4: `word` is not a valid !!int")]
     #[case("<<: 3\n", "test.yaml:1:5: a merge key needs a mapping or a list of mappings")]
     #[case("? [a]\n: 1\n", "test.yaml:1:3: a key must be a scalar")]
     #[case("~: 1\n", "test.yaml:1:1: null cannot be a key")]

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The volumes of a StatefulSet's claims, which its controller adds to each Pod (`updateStorage` in
+//! `pkg/controller/statefulset/stateful_set_utils.go`).
+
+use serde_json::{Map, Value, json};
+
+/// The names of the claims.
+pub(super) fn names(stateful_set: &Value) -> impl Iterator<Item = &str> {
+    let claims = stateful_set.pointer("/spec/volumeClaimTemplates").and_then(Value::as_array);
+    claims.into_iter().flatten().filter_map(|claim| claim.pointer("/metadata/name")?.as_str())
+}
+
+/// Adds the volumes to a Pod; they take the place of others with their names.
+pub(super) fn add_volumes(pod: &mut Map<String, Value>, stateful_set: &Value) {
+    let owner = stateful_set.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+    let volumes: Vec<Value> = names(stateful_set)
+        .map(|name| json!({"name": name, "persistentVolumeClaim": {"claimName": format!("{name}-{owner}-0")}}))
+        .collect();
+    let Some(spec) = pod.get_mut("spec").and_then(Value::as_object_mut) else { return };
+    if volumes.is_empty() {
+        return;
+    }
+    if let Some(existing) = spec.entry("volumes").or_insert_with(|| json!([])).as_array_mut() {
+        existing.retain(|volume| !volumes.iter().any(|claim| claim.get("name") == volume.get("name")));
+        existing.extend(volumes);
+    }
+}

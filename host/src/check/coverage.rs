@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Whether anybody checks an object: what is only a part of one, what no rule is about, what is exempt.
+
+use std::borrow::Cow;
+
+use serde_json::{Value, json};
+use serviceaccount_hygiene::admission::request::Request;
+use serviceaccount_hygiene::admission::subject::Subject;
+use serviceaccount_hygiene::engine::plan;
+use serviceaccount_hygiene::object::json::Cursor;
+use serviceaccount_hygiene::object::view;
+use serviceaccount_hygiene::settings::reader::Problems;
+use serviceaccount_hygiene::settings::{Settings, Templates};
+
+use super::verdict::Reason;
+use crate::apiserver::ApiServer;
+
+/// `kustomization.yaml` and its components.
+const KUSTOMIZE_GROUP: &str = "kustomize.config.k8s.io/";
+
+/// What the settings of a policy say about whom it leaves alone.
+#[derive(Debug, Clone)]
+pub(super) struct Coverage {
+    /// As JSON, which the policy's own code reads.
+    settings: String,
+    /// Whether each entry of `exemptions` is about all rules.
+    is_of_all_rules: Vec<bool>,
+}
+
+/// What a policy makes of a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Interest {
+    /// Some rule is on.
+    Some,
+    /// No rule is about it.
+    None,
+    /// All rules about it are off.
+    Off,
+    /// `templates: ignore`.
+    IgnoredTemplate,
+}
+
+impl Coverage {
+    pub fn of(settings: &Value) -> Self {
+        let settings = if settings.is_null() { &json!({}) } else { settings };
+        let entries = settings.get("exemptions").and_then(Value::as_array);
+        let is_of_all = |entry: &Value| entry.get("rules").and_then(Value::as_array).is_none_or(Vec::is_empty);
+        Self { settings: settings.to_string(), is_of_all_rules: entries.into_iter().flatten().map(is_of_all).collect() }
+    }
+
+    fn with_settings<T>(&self, answer: impl FnOnce(&Settings<'_>) -> T) -> T {
+        let mut problems = Problems::default();
+        answer(&Settings::read(&mut Cursor::new(&self.settings), &plan::rule_ids(), None, &mut problems))
+    }
+
+    /// What the policy makes of a kind, whatever is in the object.
+    pub fn interest(&self, api_version: &str, kind: &str) -> Interest {
+        let group = api_version.split_once('/').map_or("", |(group, _)| group);
+        let request = json!({"kind": {"group": group, "kind": kind}, "operation": "CREATE"}).to_string();
+        let Ok(request) = view::read::<Request<'_>>(&request, "") else { return Interest::None };
+        self.with_settings(|settings| {
+            let Some(subject) = Subject::of(&request, &settings.common) else { return Interest::None };
+            if subject.is_template() && settings.common.templates == Templates::Ignore {
+                return Interest::IgnoredTemplate;
+            }
+            let rules = plan::plan(settings, subject.kind(), &mut Problems::default());
+            if rules.is_empty() { Interest::Off } else { Interest::Some }
+        })
+    }
+
+    /// Whether the namespace is left alone as a whole.
+    pub fn exempts_namespace(&self, namespace: &str) -> bool {
+        self.with_settings(|settings| settings.common.exempts_namespace(namespace))
+    }
+
+    /// Whether an entry of `exemptions` is about all rules.
+    pub fn is_of_all_rules(&self, entry: usize) -> bool {
+        self.is_of_all_rules.get(entry).copied().unwrap_or_default()
+    }
+}
+
+/// A kustomization, which kubectl does not send.
+pub(super) fn kustomization(folder: Option<&str>) -> Reason {
+    Reason { why: "a kustomization", hint: Some(build_hint(folder)) }
+}
+
+/// How to check what kustomize makes of a folder.
+pub(super) fn build_hint(folder: Option<&str>) -> String {
+    format!("kustomize build {} | sa-hygiene check -", folder.unwrap_or("DIR"))
+}
+
+/// Whether the object is a file of kustomize's.
+pub(super) fn is_kustomization(object: &Value) -> bool {
+    text(object, "/apiVersion").starts_with(KUSTOMIZE_GROUP)
+}
+
+fn text<'o>(object: &'o Value, pointer: &str) -> &'o str {
+    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Groups that are gone, and where their kinds are now.
+const MOVED: &[(&str, &[&str], &str)] = &[
+    ("extensions/v1beta1", &["Deployment", "DaemonSet", "ReplicaSet"], "apps/v1"),
+    ("extensions/v1beta1", &["Job"], "batch/v1"),
+];
+
+/// The `apiVersion` under which the kind is today, where the object's group is gone.
+pub(super) fn moved_to(object: &Value) -> Option<&'static str> {
+    let (version, kind) = (text(object, "/apiVersion"), text(object, "/kind"));
+    MOVED.iter().find(|(old, kinds, _)| *old == version && kinds.contains(&kind)).map(|(_, _, new)| *new)
+}
+
+/// The object under the `apiVersion` of today.
+pub(super) fn today(object: &Value) -> Cow<'_, Value> {
+    let Some(version) = moved_to(object) else { return Cow::Borrowed(object) };
+    let mut object = object.clone();
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert("apiVersion".to_owned(), version.into());
+    }
+    Cow::Owned(object)
+}
+
+/// Why no rule is about a kind.
+pub(super) fn no_rule(object: &Value) -> Reason {
+    let (version, kind) = (text(object, "/apiVersion"), text(object, "/kind"));
+    let group = version.split_once('/').map_or("", |(group, _)| group);
+    let meant = ApiServer::kind_meant_by(kind);
+    let is_builtin_group = group.is_empty() || !group.contains('.') || group.ends_with(".k8s.io");
+    if ApiServer::knows(version, kind) {
+        return Reason { why: "no rule is about their kind", hint: None };
+    }
+    if let Some((meant, current)) = meant.and_then(|meant| Some((meant, ApiServer::api_version_of(meant)?)))
+        && is_builtin_group
+    {
+        let hint = format!("`{meant}` is a kind of `{current}`, not `{kind}` of `{version}`");
+        return Reason { why: "kubernetes has no such kind in their apiVersion", hint: Some(hint) };
+    }
+    if let Some(path) = template_path(object) {
+        let hint = format!(
+            "to check them: customTemplates: [{{apiGroup: {group}, kind: {kind}, path: {path}}}] in the settings"
+        );
+        return Reason { why: "custom resources with a Pod template", hint: Some(hint) };
+    }
+    Reason { why: "no rule is about their kind", hint: None }
+}
+
+/// Where a custom resource has what looks like a Pod template.
+fn template_path(object: &Value) -> Option<String> {
+    const DEPTH: usize = 6;
+    fn search(value: &Value, path: &str, depth: usize) -> Option<String> {
+        let fields = value.as_object().filter(|_| depth > 0)?;
+        let has_containers = |spec: &Value| spec.get("containers").and_then(Value::as_array).is_some_and(has_image);
+        if !path.is_empty() && fields.get("spec").is_some_and(has_containers) {
+            return Some(path.to_owned());
+        }
+        let below = fields.iter().filter(|(key, _)| !path.is_empty() || *key == "spec" || *key == "template");
+        below.into_iter().find_map(|(key, value)| {
+            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            search(value, &path, depth - 1)
+        })
+    }
+    fn has_image(containers: &Vec<Value>) -> bool {
+        containers.iter().any(|container| container.get("image").is_some_and(Value::is_string))
+    }
+    search(object, "", DEPTH)
+}
+
+/// Whether an object is only a part of one: no container has an image, or there is no selector where its group does not
+/// fill it in.
+pub(super) fn is_partial(object: &Value) -> bool {
+    let kind = text(object, "/kind");
+    let version = text(object, "/apiVersion");
+    let pod = match kind {
+        "Pod" if version == "v1" => object.get("spec"),
+        _ => match ApiServer::template_of(object) {
+            None => return false,
+            Some(template) => template.and_then(|template| template.get("spec")),
+        },
+    };
+    let lists = ["containers", "initContainers"].into_iter().filter_map(|key| pod?.get(key)?.as_array());
+    let has_image = lists.flatten().any(|container| container.get("image").is_some_and(|image| !image.is_null()));
+    // `apps/v1beta1` still took the labels of the template.
+    let needs_selector = matches!(version, "apps/v1" | "apps/v1beta2");
+    let has_selector = object.pointer("/spec/selector").is_some_and(|selector| !selector.is_null());
+    !has_image || needs_selector && !has_selector
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! What has to be known of all files before the first object is checked: the ServiceAccounts and Namespaces in them.
+
+use memchr::memmem;
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+use serde_json::Value;
+
+use super::input::Inputs;
+use super::source::SourceFile;
+use crate::yaml::parts::Part;
+
+/// The kinds that checks of other objects look at.
+const KINDS: [&str; 2] = ["ServiceAccount", "Namespace"];
+
+/// The ServiceAccounts and Namespaces of all files. What cannot be read is said later, where it is checked.
+pub fn of(inputs: &Inputs) -> Vec<Value> {
+    let of_file = |file: SourceFile| -> Vec<Value> {
+        if file.patch_of.is_some() {
+            return Vec::new();
+        }
+        let candidates: Vec<&Part> = file.parts().iter().filter(|part| may_hold(part.text(&file.text))).collect();
+        let found = candidates.par_iter().flat_map_iter(|part| {
+            let objects = file.part(part).read().objects.into_iter().map(|manifest| manifest.object);
+            objects.filter(is_of_interest).collect::<Vec<_>>()
+        });
+        found.collect()
+    };
+    let found: Vec<Vec<Value>> =
+        inputs.files.par_iter().map(|input| inputs.read(input).map(of_file).unwrap_or_default()).collect();
+    found.into_iter().flatten().collect()
+}
+
+/// Most documents can be told from their bytes. A kind that is written with escapes or in base64 has a backslash, or
+/// says so.
+fn may_hold(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    KINDS.iter().any(|kind| memmem::find(bytes, kind.as_bytes()).is_some())
+        || memchr::memchr(b'\\', bytes).is_some()
+        || memmem::find(bytes, b"binary").is_some()
+}
+
+fn is_of_interest(object: &Value) -> bool {
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+    text("/apiVersion") == Some("v1")
+        && text("/kind").is_some_and(|kind| KINDS.contains(&kind))
+        && text("/metadata/name").is_some_and(|name| !name.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accounts_are_found_however_their_kind_is_written() {
+        for kind in [
+            "ServiceAccount",
+            "'ServiceAccount'",
+            "\"Service\\x41ccount\"",
+            "\"Service\\\n  Account\"",
+            "!!binary U2VydmljZUFjY291bnQ=",
+        ] {
+            let text = format!("apiVersion: v1\nkind: Pod\n---\napiVersion: v1\nkind: {kind}\nmetadata: {{name: a}}\n");
+            assert_eq!(of(&Inputs::of_text("x.yaml", &text)).len(), 1, "{kind}");
+        }
+        let nameless = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: ''}\n";
+        assert_eq!(of(&Inputs::of_text("x.yaml", nameless)), Vec::<Value>::new());
+    }
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Which files are patches, and not objects: what the `kustomization.yaml` around them says
+//! (<https://kubectl.docs.kubernetes.io/references/kustomize/kustomization/>).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::input::parent;
+use super::read;
+use crate::yaml::parts;
+
+/// The names that kustomize looks for, in its order.
+pub(super) const FILES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+
+/// How many folders above a file are looked at.
+const LEVELS: usize = 12;
+
+/// Kustomizations are small.
+const MAX_SIZE: u64 = 4 << 20;
+
+/// The files that are listed as patches.
+#[derive(Debug, Default)]
+pub struct Kustomizations {
+    /// The file, and the folder of the kustomization.
+    patches: BTreeMap<PathBuf, PathBuf>,
+}
+
+impl Kustomizations {
+    /// Reads the kustomizations in the folders of some files, and in those above up to the repository's root. One that
+    /// cannot be read lists nothing; that it cannot be read is said where it is checked itself.
+    pub fn of<'p>(files: impl Iterator<Item = &'p Path>) -> Self {
+        let mut kustomizations = Self::default();
+        let mut seen = BTreeSet::new();
+        for file in files.filter(|file| file.as_os_str() != "-") {
+            let mut folder = parent(file).to_owned();
+            for _ in 0..LEVELS {
+                if !seen.insert(folder.clone()) {
+                    break;
+                }
+                for name in FILES {
+                    kustomizations.add(&folder, &folder.join(name));
+                }
+                if folder.join(".git").exists() {
+                    break;
+                }
+                match above(&folder) {
+                    Some(next) => folder = next,
+                    None => break,
+                }
+            }
+        }
+        kustomizations
+    }
+
+    fn add(&mut self, folder: &Path, file: &Path) {
+        if !file.is_file() {
+            return;
+        }
+        let Ok(text) = read::file(file, MAX_SIZE) else { return };
+        for part in parts::of(&text) {
+            let Some((_, kustomization)) = part.read(&text).ok().and_then(|read| read.document) else { continue };
+            for patch in patches(&kustomization) {
+                // What is not there cannot be checked either.
+                if let Ok(patch) = folder.join(patch).canonicalize() {
+                    self.patches.entry(patch).or_insert_with(|| folder.to_owned());
+                }
+            }
+        }
+    }
+
+    /// The folder of the kustomization that lists a file as a patch.
+    pub fn patched_by(&self, file: &Path) -> Option<&Path> {
+        if self.patches.is_empty() {
+            return None;
+        }
+        self.patches.get(&file.canonicalize().ok()?).map(PathBuf::as_path)
+    }
+}
+
+/// The next folder up, as the user would write it.
+fn above(folder: &Path) -> Option<PathBuf> {
+    match folder.parent() {
+        Some(next) if !next.as_os_str().is_empty() => Some(next.to_owned()),
+        Some(_) if folder != Path::new(".") => Some(PathBuf::from(".")),
+        _ if folder.is_absolute() => None,
+        // Above the working folder.
+        _ => std::path::absolute(folder).ok()?.parent().map(Path::to_owned),
+    }
+}
+
+/// The files that a kustomization lists as patches. An entry may be the patch itself.
+fn patches(kustomization: &Value) -> impl Iterator<Item = &str> {
+    let list = |key: &str| kustomization.get(key).and_then(Value::as_array).into_iter().flatten();
+    let by_path = list("patches").chain(list("patchesJson6902")).filter_map(|patch| patch.get("path")?.as_str());
+    let by_name = list("patchesStrategicMerge").filter_map(Value::as_str);
+    by_path.chain(by_name).filter(|path| !path.is_empty() && !path.contains('\n'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patches_are_found_from_their_own_folder_and_from_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        for name in ["base/web.yaml", "patches/a.yaml", "prod/b.yaml", "prod/c.json", "prod/d.yaml"] {
+            write(name, "a: 1\n");
+        }
+        write(".git/HEAD", "");
+        write("base/kustomization.yaml", "resources: [web.yaml]\n");
+        write(
+            "prod/kustomization.yml",
+            "patches:\n- path: ../patches/a.yaml\n- patch: |-\n    kind: Pod\npatchesStrategicMerge:\n- b.yaml\n- |-\n  kind: Pod\npatchesJson6902:\n- {path: c.json, target: {kind: Pod}}\n",
+        );
+        let path = |name: &str| folder.path().join(name);
+        let files = ["base/web.yaml", "patches/a.yaml", "prod/b.yaml", "prod/c.json", "prod/d.yaml"].map(path);
+        let kustomizations = Kustomizations::of(files.iter().map(PathBuf::as_path));
+        let found = files.each_ref().map(|file| kustomizations.patched_by(file).is_some());
+        assert_eq!(found, [false, true, true, true, false]);
+        assert_eq!(kustomizations.patched_by(&path("prod/b.yaml")), Some(path("prod").as_path()));
+        // A file that is named alone is a patch all the same.
+        let alone = Kustomizations::of([path("prod/b.yaml").as_path()].into_iter());
+        assert!(alone.patched_by(&path("prod/b.yaml")).is_some());
+    }
+}

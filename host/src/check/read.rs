@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Reading one file whole: what it is, how large it may be, which file it was.
+
+use std::fs::{File, Metadata};
+use std::io::{Error, ErrorKind, Read as _, Result};
+use std::path::Path;
+
+/// The largest file that is read unless somebody asks for more.
+pub const DEFAULT_MAX_SIZE: u64 = 256 << 20;
+
+/// The text of a regular file of at most `limit` bytes.
+pub fn file(path: &Path, limit: u64) -> Result<String> {
+    // Before it is opened: to open a pipe is to wait for whoever writes into it.
+    regular(&std::fs::metadata(path)?)?;
+    let mut opened = File::open(path)?;
+    let before = opened.metadata()?;
+    regular(&before)?;
+    let bytes = bytes(&mut opened, before.len(), limit)?;
+    text(bytes)
+}
+
+/// The text of the standard input.
+pub fn standard_input(limit: u64) -> Result<String> {
+    text(bytes(std::io::stdin().lock(), 0, limit)?)
+}
+
+fn regular(metadata: &Metadata) -> Result<()> {
+    if metadata.is_dir() {
+        return Err(Error::new(ErrorKind::IsADirectory, "a folder where a file was expected"));
+    }
+    if !metadata.is_file() {
+        return Err(Error::new(
+            ErrorKind::InvalidInput,
+            "not a regular file; what comes through a pipe is read from `-`",
+        ));
+    }
+    Ok(())
+}
+
+fn bytes(reader: impl std::io::Read, expected: u64, limit: u64) -> Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(usize::try_from(expected.min(limit)).unwrap_or_default());
+    reader.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > limit) {
+        let message = format!("larger than {} MB; --max-file-size raises the limit", limit >> 20);
+        return Err(Error::new(ErrorKind::FileTooLarge, message));
+    }
+    Ok(bytes)
+}
+
+/// UTF-8, or UTF-16 with a byte order mark, which kubectl's parser takes, too.
+fn text(bytes: Vec<u8>) -> Result<String> {
+    match bytes.get(..2) {
+        Some([0xff, 0xfe]) => utf16(&bytes, u16::from_le_bytes),
+        Some([0xfe, 0xff]) => utf16(&bytes, u16::from_be_bytes),
+        _ => String::from_utf8(bytes).map_err(|_| Error::new(ErrorKind::InvalidData, "not UTF-8")),
+    }
+}
+
+fn utf16(bytes: &[u8], order: fn([u8; 2]) -> u16) -> Result<String> {
+    let (pairs, rest) = bytes.get(2..).unwrap_or_default().as_chunks();
+    let text: std::result::Result<String, _> = char::decode_utf16(pairs.iter().map(|pair| order(*pair))).collect();
+    text.ok()
+        .filter(|_| rest.is_empty())
+        .ok_or_else(|| Error::new(ErrorKind::InvalidData, "not UTF-16, though it begins like that"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_regular_files_of_some_size_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.yaml");
+        std::fs::write(&path, "a: 1\n").unwrap();
+        assert_eq!(file(&path, 5).unwrap(), "a: 1\n");
+        assert_eq!(file(&path, 4).unwrap_err().to_string(), "larger than 0 MB; --max-file-size raises the limit");
+        let error = |path: &str| file(Path::new(path), 100).unwrap_err().to_string();
+        assert_eq!(error("/dev/null"), "not a regular file; what comes through a pipe is read from `-`");
+        assert_eq!(error("/"), "a folder where a file was expected");
+    }
+
+    #[test]
+    fn utf_16_is_read_and_other_encodings_are_named() {
+        let little = [0xff, 0xfe, b'a', 0, b':', 0];
+        assert_eq!(text(little.to_vec()).unwrap(), "a:");
+        assert_eq!(text(vec![0xfe, 0xff, 0, b'a']).unwrap(), "a");
+        assert_eq!(text(vec![0xff, 0xfe, 0, 0xd8]).unwrap_err().to_string(), "not UTF-16, though it begins like that");
+        assert_eq!(text(vec![b'a', 0xe4]).unwrap_err().to_string(), "not UTF-8");
+    }
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! All files, several documents at a time, and told in their order as soon as they are done. Only what is under way is
+//! in memory.
+
+use std::ops::Range;
+use std::sync::{Arc, mpsc};
+use std::thread;
+
+use anyhow::{Result, anyhow};
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+use serde_json::Value;
+
+use super::coverage;
+use super::input::Inputs;
+use super::judge::Judge;
+use super::report::{FileReport, Noted, ObjectReport};
+use super::source::{Manifest, SourceFile, SourcePart};
+use super::verdict::{Reason, Verdict};
+use crate::shown;
+
+/// How much text is checked in one go.
+const UNIT_BYTES: usize = 64 << 10;
+
+/// How many documents are checked in one go.
+const UNIT_PARTS: usize = 256;
+
+/// How many of these are under way or wait to be told.
+const UNDER_WAY: usize = 32;
+
+/// From how many objects on a list is worth several threads.
+const LONG_LIST: usize = 32;
+
+/// Checks every file. `each` is told of some documents of one file after the other, in the order of the input.
+pub fn run(inputs: &Inputs, judge: &Judge, mut each: impl FnMut(FileReport) -> Result<()> + Send) -> Result<()> {
+    for unreadable in &inputs.unreadable {
+        let file = unreadable.file.as_str().into();
+        each(FileReport { file, unreadable: vec![unreadable.clone()], ..FileReport::default() })?;
+    }
+    let (sender, receiver) = mpsc::sync_channel::<mpsc::Receiver<FileReport>>(UNDER_WAY);
+    thread::scope(|threads| {
+        let teller = threads.spawn(move || {
+            for report in receiver {
+                // Whoever was to send it is gone only if the program is ending.
+                if let Ok(report) = report.recv() {
+                    each(report)?;
+                }
+            }
+            Ok(())
+        });
+        rayon::in_place_scope(|scope| {
+            for input in &inputs.files {
+                match inputs.read(input) {
+                    Err(unreadable) => {
+                        let (result, report) = mpsc::sync_channel(1);
+                        let file = unreadable.file.as_str().into();
+                        let unreadable = vec![unreadable];
+                        let _ = result.send(FileReport { file, unreadable, ..FileReport::default() });
+                        if sender.send(report).is_err() {
+                            return;
+                        }
+                    }
+                    Ok(file) => {
+                        let file = Arc::new(file);
+                        for parts in units(&file) {
+                            let (result, report) = mpsc::sync_channel(1);
+                            // Nobody listens any more where what was told could not be printed.
+                            if sender.send(report).is_err() {
+                                return;
+                            }
+                            let file = Arc::clone(&file);
+                            scope.spawn(move |_| {
+                                let _ = result.send(check_parts(judge, &file, parts));
+                            });
+                        }
+                    }
+                }
+            }
+            drop(sender);
+        });
+        teller.join().map_err(|_| anyhow!("what was found could not be told"))?
+    })
+}
+
+/// The parts of a file that are checked together.
+fn units(file: &SourceFile) -> Vec<Range<usize>> {
+    let mut units = Vec::new();
+    let (mut start, mut bytes) = (0, 0);
+    for (number, part) in file.parts().iter().enumerate() {
+        bytes += part.bytes.len();
+        if bytes >= UNIT_BYTES || number + 1 - start >= UNIT_PARTS {
+            units.push(start..number + 1);
+            (start, bytes) = (number + 1, 0);
+        }
+    }
+    if start < file.parts().len() {
+        units.push(start..file.parts().len());
+    }
+    units
+}
+
+fn check_parts(judge: &Judge, file: &SourceFile, parts: Range<usize>) -> FileReport {
+    let mut report = FileReport { file: file.name.clone(), ..FileReport::default() };
+    for part in file.parts().get(parts).unwrap_or_default() {
+        let part = file.part(part);
+        let contents = part.read();
+        report.unreadable.extend(contents.unreadable);
+        report.remarks.extend(contents.remarks);
+        report.others += contents.others;
+        let check = |manifest: &Manifest| check_object(judge, &part, manifest);
+        let checked: Vec<Checked> = if contents.objects.len() >= LONG_LIST {
+            contents.objects.par_iter().map(check).collect()
+        } else {
+            contents.objects.iter().map(check).collect()
+        };
+        for it in checked {
+            it.note(&mut report.noted);
+            report.objects.extend(it.report);
+        }
+    }
+    report
+}
+
+/// An object, and what is to be said once for all of them.
+struct Checked {
+    /// Nothing for a Pod whose template is judged where it is written.
+    report: Option<ObjectReport>,
+    has_findings: bool,
+    unknown_account: Option<String>,
+    unknown_namespace: Option<String>,
+    exemptions: Vec<(usize, usize)>,
+    kustomization: Option<String>,
+    moved: Option<(String, &'static str)>,
+}
+
+impl Checked {
+    fn of(report: ObjectReport) -> Self {
+        Self {
+            has_findings: !report.findings.is_empty(),
+            report: Some(report),
+            unknown_account: None,
+            unknown_namespace: None,
+            exemptions: Vec::new(),
+            kustomization: None,
+            moved: None,
+        }
+    }
+
+    fn note(&self, noted: &mut Noted) {
+        noted.unknown_accounts.extend(self.unknown_account.clone());
+        noted.unknown_namespaces.extend(self.unknown_namespace.clone());
+        noted.exemptions.extend(self.exemptions.iter().copied());
+        noted.kustomizations.extend(self.kustomization.clone());
+        noted.moved.extend(self.moved.clone());
+        if self.report.is_none() {
+            noted.unlisted_pods.0 += 1;
+            noted.unlisted_pods.1 += usize::from(self.has_findings);
+        }
+    }
+}
+
+fn check_object(judge: &Judge, part: &SourcePart<'_>, manifest: &Manifest) -> Checked {
+    let object = &manifest.object;
+    let unchecked = |verdict: Verdict| ObjectReport::new(part, manifest, &judge.namespace, verdict, Vec::new());
+    let folder = || part.file.path.as_deref().map(|path| shown::path(super::input::parent(path)));
+    if part.file.patch_of.is_some() {
+        let kustomization = part.file.patch_of.clone();
+        return Checked { kustomization, ..Checked::of(unchecked(Verdict::Partial)) };
+    }
+    if coverage::is_kustomization(object) || part.is_kustomization_file() {
+        let reason: Reason = coverage::kustomization(folder().as_deref());
+        return Checked::of(unchecked(Verdict::NotChecked(reason)));
+    }
+    if !manifest.is_live() && super::is_partial(part, object) {
+        return Checked::of(unchecked(Verdict::Partial));
+    }
+    let mut opinion = judge.judge(object, manifest.is_live());
+    for finding in &mut opinion.findings {
+        finding.location = part.locate(manifest, &finding.place);
+    }
+    opinion.findings.sort_by(|a, b| (a.location, &a.rule, &a.text).cmp(&(b.location, &b.rule, &b.text)));
+    let (verdict, findings) = (opinion.verdict(), std::mem::take(&mut opinion.findings));
+    let has_findings = !findings.is_empty();
+    let is_listed = !(manifest.is_live() && is_of_a_judged_controller(object));
+    let report = is_listed.then(|| ObjectReport::new(part, manifest, &judge.namespace, verdict, findings));
+    let version = manifest.text("/apiVersion").map(str::to_owned);
+    Checked {
+        report,
+        has_findings,
+        unknown_account: opinion.unknown_account,
+        unknown_namespace: opinion.unknown_namespace,
+        exemptions: opinion.exemptions,
+        kustomization: None,
+        moved: version.zip(opinion.moved_to),
+    }
+}
+
+/// Whether a Pod is the copy of a template that is judged where it is written.
+fn is_of_a_judged_controller(object: &Value) -> bool {
+    const JUDGED: [&str; 5] = ["ReplicaSet", "StatefulSet", "DaemonSet", "Job", "ReplicationController"];
+    let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+    object.get("kind").and_then(Value::as_str) == Some("Pod")
+        && owners.into_iter().flatten().any(|owner| {
+            owner.get("controller") == Some(&Value::Bool(true))
+                && owner.get("kind").and_then(Value::as_str).is_some_and(|kind| JUDGED.contains(&kind))
+        })
+}

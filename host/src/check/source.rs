@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! What there is to check in a file: every object, and where each is written.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use serde_json::Value;
+
+use super::place;
+use crate::shown;
+use crate::yaml::layout::{self, Step};
+use crate::yaml::lines::Lines;
+use crate::yaml::parts::{self, Part, Problem, Remark, What};
+
+/// A file that was read.
+#[derive(Debug)]
+pub struct SourceFile {
+    /// As the user named it; `-` is the standard input.
+    pub name: Arc<str>,
+    /// Where it is; nothing for the standard input.
+    pub path: Option<PathBuf>,
+    /// Its content.
+    pub text: String,
+    /// Whether it must hold objects; a file that a folder happens to hold may be something else.
+    pub is_strict: bool,
+    /// The folder of the kustomization that lists it as a patch.
+    pub patch_of: Option<String>,
+    parts: OnceLock<Vec<Part>>,
+    lines: OnceLock<Lines>,
+}
+
+/// One document of a file.
+#[derive(Debug)]
+pub struct SourcePart<'f> {
+    /// The file.
+    pub file: &'f SourceFile,
+    /// Which part of it.
+    pub part: &'f Part,
+    layout: OnceLock<Option<layout::Node>>,
+}
+
+/// An object as somebody wrote it.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    /// Its way through lists of objects.
+    pub items: Vec<usize>,
+    /// The byte of the file where the document begins.
+    pub start: usize,
+    /// The object.
+    pub object: Value,
+}
+
+/// What a part holds.
+#[derive(Debug, Default)]
+pub struct Contents {
+    /// The objects, those of lists one by one.
+    pub objects: Vec<Manifest>,
+    /// What cannot be used.
+    pub unreadable: Vec<Unreadable>,
+    /// What is read in another way than its author may think.
+    pub remarks: Vec<Remarked>,
+    /// Documents that are not Kubernetes objects, such as a chart's values.
+    pub others: usize,
+}
+
+/// A file, or a document of one, that cannot be checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// As the user named it.
+    pub file: String,
+    /// 1-based, where it is known.
+    pub line: Option<usize>,
+    /// 1-based, where it is known.
+    pub column: Option<usize>,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// A [`Remark`] with its place in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remarked {
+    /// Where it is.
+    pub location: Location,
+    /// What it is.
+    pub what: What,
+}
+
+/// Where in a file something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Location {
+    /// 1-based.
+    pub line: usize,
+    /// 1-based.
+    pub column: usize,
+}
+
+impl SourceFile {
+    /// A text as if it was read from a file.
+    pub fn new(name: &str, path: Option<PathBuf>, text: String, is_strict: bool) -> Self {
+        // As a reader, and a code host, calls it.
+        let name = name.strip_prefix("./").unwrap_or(name).into();
+        let (parts, lines) = (OnceLock::new(), OnceLock::new());
+        Self { name, path, text, is_strict, patch_of: None, parts, lines }
+    }
+
+    /// Its documents.
+    pub fn parts(&self) -> &[Part] {
+        self.parts.get_or_init(|| parts::of(&self.text))
+    }
+
+    /// A document of it.
+    pub fn part<'f>(&'f self, part: &'f Part) -> SourcePart<'f> {
+        SourcePart { file: self, part, layout: OnceLock::new() }
+    }
+
+    /// Line and column of a byte.
+    pub fn location(&self, at: usize) -> Location {
+        let (line, column) = self.lines.get_or_init(|| Lines::of(&self.text)).place(&self.text, at);
+        Location { line, column }
+    }
+}
+
+impl SourcePart<'_> {
+    /// Reads the document.
+    pub fn read(&self) -> Contents {
+        let mut contents = Contents::default();
+        let read = match self.part.read(&self.file.text) {
+            Ok(read) => read,
+            Err(problem) => {
+                contents.unreadable.push(self.unreadable(&problem));
+                return contents;
+            }
+        };
+        let remarked = |Remark { at, what }| Remarked { location: self.file.location(at), what };
+        contents.remarks = read.remarks.into_iter().map(remarked).collect();
+        if let Some((start, object)) = read.document {
+            self.sort(Manifest { items: Vec::new(), start, object }, &mut contents);
+        }
+        contents
+    }
+
+    /// An object, the objects of a list, or something else.
+    fn sort(&self, mut manifest: Manifest, contents: &mut Contents) {
+        let text = |key: &str| manifest.object.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let (version, kind) = (text("apiVersion").map(str::to_owned), text("kind").map(str::to_owned));
+        match (&version, &kind) {
+            // Whatever its kind is, for kubectl.
+            (_, Some(kind)) if manifest.object.get("items").is_some_and(|items| !items.is_null()) => {
+                let Some(Value::Array(items)) = manifest.object.get_mut("items").map(Value::take) else {
+                    contents.unreadable.push(self.mistake(&manifest, "the items of a list must be a list"));
+                    return;
+                };
+                for (index, mut object) in items.into_iter().enumerate() {
+                    crate::yaml::complete_item(&mut object, version.as_deref(), kind);
+                    let items = manifest.items.iter().copied().chain([index]).collect();
+                    self.sort(Manifest { items, start: manifest.start, object }, contents);
+                }
+            }
+            (Some(_), Some(kind)) if kind == "List" => {}
+            (Some(_), Some(kind)) if kind == "AdmissionReview" => {
+                let message = "an admission request; `sa-hygiene run` takes those";
+                contents.unreadable.push(self.mistake(&manifest, message));
+            }
+            (Some(_), Some(_)) => contents.objects.push(manifest),
+            // Kustomize fills in both.
+            _ if self.file.patch_of.is_some() || self.is_kustomization_file() => contents.objects.push(manifest),
+            // An entry of a list is an object or a mistake, wherever the file is.
+            _ if self.file.is_strict || !manifest.items.is_empty() => {
+                let message = "not a kubernetes object: it has no apiVersion and kind";
+                contents.unreadable.push(self.mistake(&manifest, message));
+            }
+            _ => contents.others += 1,
+        }
+    }
+
+    /// Whether the file is called as kustomize's own files are.
+    pub fn is_kustomization_file(&self) -> bool {
+        let name = self.file.path.as_deref().and_then(|path| path.file_name()?.to_str());
+        name.is_some_and(|name| super::kustomize::FILES.contains(&name))
+    }
+
+    fn unreadable(&self, problem: &Problem) -> Unreadable {
+        // The parser's words do not help whoever meant to give the rendered chart.
+        let is_template = self.part.text(&self.file.text).contains("{{");
+        let hint = if is_template { " (a template? render it first: `helm template`)" } else { "" };
+        let Location { line, column } = self.file.location(problem.at);
+        Unreadable {
+            file: self.file.name.to_string(),
+            line: Some(line),
+            column: Some(column),
+            message: format!("{}{hint}", shown::text(&problem.message)),
+        }
+    }
+
+    fn mistake(&self, manifest: &Manifest, message: &str) -> Unreadable {
+        let Location { line, column } = self.locate(manifest, "");
+        let file = self.file.name.to_string();
+        Unreadable { file, line: Some(line), column: Some(column), message: message.to_owned() }
+    }
+
+    /// The nodes of the document; worked out when somebody asks, for many documents have nothing to say.
+    pub fn layout(&self) -> Option<&layout::Node> {
+        self.layout.get_or_init(|| layout::first_document(self.part.text(&self.file.text))).as_ref()
+    }
+
+    /// The node of an object. Its places are bytes of the document.
+    pub fn node_of(&self, manifest: &Manifest) -> Option<&layout::Node> {
+        let way = manifest.way();
+        let found = self.layout()?.nearest(&way);
+        (found.depth == way.len()).then_some(found.node)
+    }
+
+    /// Where a place of an object is, or the nearest field above it that is written.
+    pub fn locate(&self, manifest: &Manifest, place: &str) -> Location {
+        let at = match (manifest.items.is_empty(), place) {
+            // Without looking for it.
+            (true, "") => None,
+            _ => self.node_of(manifest).map(|node| {
+                let (steps, _) = place::steps(&manifest.object, place);
+                node.nearest(&steps).start()
+            }),
+        };
+        self.file.location(at.map_or(manifest.start, |at| at + self.part.bytes.start))
+    }
+
+    /// The template that a chart's renderer says the document comes from: `# Source: chart/templates/x.yaml` above it.
+    pub fn origin(&self, manifest: &Manifest) -> Option<String> {
+        let above = self.file.text.get(self.part.bytes.start..manifest.start)?;
+        let mut comments = above.lines().rev().map(str::trim);
+        let found = comments
+            .by_ref()
+            .take_while(|line| line.is_empty() || line.starts_with('#'))
+            .find_map(|line| line.strip_prefix("# Source:"));
+        Some(found?.trim().to_owned())
+    }
+}
+
+impl Manifest {
+    /// The steps from the document to the object.
+    pub fn way(&self) -> Vec<Step> {
+        let steps = self.items.iter().flat_map(|index| [Step::Key("items".to_owned()), Step::Index(*index)]);
+        steps.collect()
+    }
+
+    /// A text of the object, where it is one and not empty.
+    pub fn text(&self, pointer: &str) -> Option<&str> {
+        self.object.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty())
+    }
+
+    /// Whether it was read from a cluster.
+    pub fn is_live(&self) -> bool {
+        self.text("/metadata/uid").is_some()
+    }
+}
+
+impl Unreadable {
+    /// A file as a whole.
+    pub fn of_file(name: &str, message: impl Into<String>) -> Self {
+        let file = name.strip_prefix("./").unwrap_or(name).to_owned();
+        Self { file, line: None, column: None, message: message.into() }
+    }
+
+    /// `file:line:column: message`, as far as these are known.
+    pub fn to_line(&self) -> String {
+        let Self { file, line, column, message } = self;
+        let (file, message) = (shown::text(file), shown::text(message));
+        match (line, column) {
+            (Some(line), Some(column)) => format!("{file}:{line}:{column}: {message}"),
+            (Some(line), None) => format!("{file}:{line}: {message}"),
+            (None, _) => format!("{file}: {message}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn read(text: &str, is_strict: bool) -> (SourceFile, Contents) {
+        let file = SourceFile::new("x.yaml", None, text.to_owned(), is_strict);
+        let mut all = Contents::default();
+        for part in file.parts() {
+            let contents = file.part(part).read();
+            all.objects.extend(contents.objects);
+            all.unreadable.extend(contents.unreadable);
+            all.remarks.extend(contents.remarks);
+            all.others += contents.others;
+        }
+        (file, all)
+    }
+
+    fn kinds(contents: &Contents) -> Vec<&str> {
+        contents.objects.iter().map(|manifest| manifest.text("/kind").unwrap_or("-")).collect()
+    }
+
+    #[test]
+    fn a_broken_document_does_not_hide_the_others_and_does_not_move_them() {
+        let text = "apiVersion: v1\nkind: A\n---\nkind: é\n\tx: 1\n---\n# Source: c/t.yaml\napiVersion: v1\nkind: B\nspec: {a: 1}\n";
+        let (file, contents) = read(text, true);
+        assert_eq!(kinds(&contents), ["A", "B"]);
+        let part = file.part(&file.parts()[2]);
+        assert_eq!(part.origin(&contents.objects[1]).as_deref(), Some("c/t.yaml"));
+        assert_eq!(part.locate(&contents.objects[1], "spec.a"), Location { line: 10, column: 8 });
+        assert_eq!(file.part(&file.parts()[0]).origin(&contents.objects[0]), None);
+        let lines: Vec<_> = contents.unreadable.iter().map(Unreadable::to_line).collect();
+        assert_eq!(lines, ["x.yaml:5:1: found a tab character that violates indentation"]);
+    }
+
+    #[test]
+    fn entries_of_lists_are_found_where_they_are_written() {
+        let text = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: A\n- apiVersion: v1\n  kind: B\n  spec:\n    x: 1\n";
+        let (file, contents) = read(text, true);
+        let part = file.part(&file.parts()[0]);
+        assert_eq!(part.locate(&contents.objects[1], "spec.x"), Location { line: 9, column: 5 });
+        assert_eq!(part.locate(&contents.objects[1], "spec.y.z"), Location { line: 8, column: 3 });
+        assert_eq!(part.locate(&contents.objects[1], ""), Location { line: 6, column: 3 });
+    }
+
+    #[rstest]
+    #[case::whatever_the_kind("apiVersion: v1\nkind: ConfigMap\nitems: [{apiVersion: v1, kind: Pod}]\n", "Pod")]
+    #[case::without_a_version("kind: X\nitems: [{apiVersion: v1, kind: Pod}]\n", "Pod")]
+    #[case::typed("apiVersion: v1\nkind: PodList\nitems: [{metadata: {name: a}}]\n", "Pod")]
+    #[case::of_lists("kind: List\nitems: [{kind: List, items: [{apiVersion: v1, kind: Pod}]}]\n", "Pod")]
+    #[case::empty("apiVersion: v1\nkind: List\nitems: []\n", "")]
+    #[case::of_nothing("apiVersion: v1\nkind: List\n", "")]
+    fn lists_are_taken_apart_as_by_kubectl(#[case] text: &str, #[case] expected: &str) {
+        let (_, contents) = read(text, true);
+        assert_eq!((kinds(&contents).join(" ").as_str(), &contents.unreadable[..]), (expected, &[][..]));
+    }
+
+    #[test]
+    fn what_is_not_an_object_is_a_mistake_only_where_it_was_named() {
+        let values = "image: x\n---\napiVersion: v1\nkind: List\nitems: []\n";
+        assert_eq!(read(values, true).1.unreadable.len(), 1);
+        let (_, lenient) = read(values, false);
+        assert_eq!((lenient.unreadable.len(), lenient.others), (0, 1));
+        for text in ["List\nitems: [{a: 1}]\n", "List\nitems: {a: 1}\n", "AdmissionReview\nrequest: {}\n"] {
+            let (_, contents) = read(&format!("apiVersion: v1\nkind: {text}"), false);
+            assert_eq!((contents.unreadable.len(), contents.objects.len()), (1, 0), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_template_that_was_not_rendered_is_named_as_such() {
+        let (_, contents) = read("apiVersion: v1\nkind: A\nname: {{ .Values.x }}\n", true);
+        assert!(contents.unreadable[0].message.contains("render it first"), "{:?}", contents.unreadable);
+    }
+
+    #[test]
+    fn what_kubectl_reads_in_its_own_way_is_remarked_on() {
+        let text = "apiVersion: v1\nkind: A\nkind: B\n# x\u{2028}metadata: {name: live}\n...\nkind: C\n";
+        let (_, contents) = read(text, true);
+        assert_eq!(kinds(&contents), ["B"]);
+        assert_eq!(contents.objects[0].text("/metadata/name"), Some("live"));
+        let remarks: Vec<_> = contents.remarks.iter().map(|it| (it.location.line, it.what.clone())).collect();
+        assert_eq!(
+            remarks,
+            [(3, What::Repeated("kind".to_owned())), (4, What::LineBreak('\u{2028}')), (6, What::Dropped)]
+        );
+    }
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! A file in the place of another one: all of it or nothing, and with the same owner and mode.
+
+use std::fs::{File, Metadata};
+use std::io::Write as _;
+use std::os::unix::fs::{MetadataExt as _, fchown};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use tempfile::NamedTempFile;
+
+use super::input::{Input, parent};
+use crate::shown;
+
+/// Replaces a file that was read, if it still is what it was then.
+pub(super) fn replace(input: &Input, before: &str, after: &str) -> Result<()> {
+    let path = target(&input.path, &input.tree)?;
+    let old = File::open(&path).context("cannot be read again")?;
+    let metadata = old.metadata()?;
+    if !metadata.is_file() {
+        bail!("not a regular file");
+    }
+    if metadata.nlink() > 1 {
+        bail!("the file has {} names (hard links), and a new one would have this name alone", metadata.nlink());
+    }
+    if metadata.permissions().readonly() {
+        bail!("the file is read-only");
+    }
+    let new = written(parent(&path), after, Some(&metadata))?;
+    // As late as can be: nothing that somebody wrote meanwhile is lost.
+    if !std::fs::read(&path).is_ok_and(|now| now == before.as_bytes()) {
+        bail!("the file was changed meanwhile");
+    }
+    persist(new, &path)
+}
+
+/// Writes a file that may be there already.
+pub(super) fn write(path: &Path, content: &str) -> Result<()> {
+    // Through a link to what it stands for: the link stays.
+    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let metadata = path.metadata().ok();
+    if metadata.as_ref().is_some_and(|it| !it.is_file()) {
+        bail!("not a regular file");
+    }
+    persist(written(parent(path), content, metadata.as_ref())?, path)
+}
+
+/// The file that a path leads to; links out of the tree are not followed.
+fn target(path: &Path, tree: &Path) -> Result<PathBuf> {
+    let target = path.canonicalize().context("cannot be found again")?;
+    let tree = tree.canonicalize().context("its folder cannot be found again")?;
+    if !target.starts_with(&tree) {
+        bail!("a link that leads out of {}", shown::path(&tree));
+    }
+    Ok(target)
+}
+
+/// A temporary file beside the one to come; its name is nobody else's.
+fn written(folder: &Path, content: &str, like: Option<&Metadata>) -> Result<NamedTempFile> {
+    let cannot = "cannot be written";
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".sa-hygiene-").suffix(".tmp");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    if like.is_none() {
+        // What the umask leaves of it, as for any new file.
+        builder.permissions(mode);
+    }
+    let mut file = builder.tempfile_in(folder).context(cannot)?;
+    file.write_all(content.as_bytes()).context(cannot)?;
+    if let Some(like) = like {
+        let own = file.as_file().metadata().context(cannot)?;
+        if (own.uid(), own.gid()) != (like.uid(), like.gid()) {
+            fchown(file.as_file(), Some(like.uid()), Some(like.gid())).context("the file's owner cannot be kept")?;
+        }
+        // After the owner: a new owner clears some of the bits.
+        file.as_file().set_permissions(like.permissions()).context("the file's mode cannot be kept")?;
+    }
+    file.as_file().sync_all().context(cannot)?;
+    Ok(file)
+}
+
+fn persist(file: NamedTempFile, path: &Path) -> Result<()> {
+    file.persist(path).context("cannot be written")?;
+    // The name is in the folder, which is written on its own. Not every file system lets a folder be synchronised.
+    if let Ok(folder) = File::open(parent(path)) {
+        let _ = folder.sync_all();
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::super::input::{InputOptions, Inputs};
+    use super::*;
+
+    struct Folder(tempfile::TempDir);
+
+    impl Folder {
+        fn new() -> Self {
+            let folder = Self(tempfile::tempdir().unwrap());
+            std::fs::create_dir(folder.path("tree")).unwrap();
+            std::fs::write(folder.path("tree/a.yaml"), "old").unwrap();
+            folder
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.0.path().join(name)
+        }
+
+        fn replace(&self, name: &str) -> Result<()> {
+            let inputs = Inputs::find([self.path("tree")], &InputOptions::default());
+            let input = inputs.files.iter().find(|it| it.path == self.path(name)).unwrap();
+            replace(input, "old", "new")
+        }
+
+        fn text(&self, name: &str) -> String {
+            std::fs::read_to_string(self.path(name)).unwrap()
+        }
+
+        fn names(&self) -> Vec<String> {
+            let entries = std::fs::read_dir(self.path("tree")).unwrap();
+            let mut names: Vec<_> = entries.map(|it| it.unwrap().file_name().into_string().unwrap()).collect();
+            names.sort();
+            names
+        }
+    }
+
+    #[test]
+    fn mode_and_owner_survive_and_nothing_is_left_over() {
+        let folder = Folder::new();
+        let path = folder.path("tree/a.yaml");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        // Only root may give files away.
+        let gives_away = std::os::unix::fs::chown(&path, Some(1234), Some(1235)).is_ok();
+        // A temporary file of somebody else's.
+        std::fs::write(folder.path("tree/.sa-hygiene-x.tmp"), "theirs").unwrap();
+        folder.replace("tree/a.yaml").unwrap();
+        let metadata = path.metadata().unwrap();
+        assert_eq!((folder.text("tree/a.yaml").as_str(), metadata.mode() & 0o7777), ("new", 0o640));
+        if gives_away {
+            assert_eq!((metadata.uid(), metadata.gid()), (1234, 1235));
+        }
+        assert_eq!(folder.names(), [".sa-hygiene-x.tmp", "a.yaml"]);
+        assert_eq!(folder.text("tree/.sa-hygiene-x.tmp"), "theirs");
+    }
+
+    #[test]
+    fn a_file_that_was_changed_or_has_other_names_is_left_alone() {
+        let folder = Folder::new();
+        std::fs::hard_link(folder.path("tree/a.yaml"), folder.path("other")).unwrap();
+        let error = folder.replace("tree/a.yaml").unwrap_err().to_string();
+        assert!(error.contains("2 names (hard links)"), "{error}");
+        std::fs::remove_file(folder.path("other")).unwrap();
+        std::fs::write(folder.path("tree/a.yaml"), "newer").unwrap();
+        assert_eq!(folder.replace("tree/a.yaml").unwrap_err().to_string(), "the file was changed meanwhile");
+        assert_eq!((folder.text("tree/a.yaml").as_str(), folder.names().len()), ("newer", 1));
+    }
+
+    #[test]
+    fn links_are_followed_inside_the_tree_and_stay_links() {
+        let folder = Folder::new();
+        std::fs::write(folder.path("outside.yaml"), "old").unwrap();
+        symlink("../outside.yaml", folder.path("tree/out.yaml")).unwrap();
+        symlink("a.yaml", folder.path("tree/in.yaml")).unwrap();
+        let error = folder.replace("tree/out.yaml").unwrap_err().to_string();
+        assert!(error.starts_with("a link that leads out of "), "{error}");
+        assert_eq!(folder.text("outside.yaml"), "old");
+        folder.replace("tree/in.yaml").unwrap();
+        assert_eq!(folder.text("tree/a.yaml"), "new");
+        assert!(folder.path("tree/in.yaml").symlink_metadata().unwrap().is_symlink());
+    }
+
+    #[test]
+    fn a_read_only_file_is_left_alone() {
+        let folder = Folder::new();
+        let path = folder.path("tree/a.yaml");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o444)).unwrap();
+        assert_eq!(folder.replace("tree/a.yaml").unwrap_err().to_string(), "the file is read-only");
+    }
+
+    #[test]
+    fn a_new_file_has_an_ordinary_mode_and_a_link_stays_one() {
+        let folder = Folder::new();
+        write(&folder.path("tree/new.yaml"), "a").unwrap();
+        assert_eq!(folder.path("tree/new.yaml").metadata().unwrap().mode() & 0o600, 0o600);
+        symlink("new.yaml", folder.path("tree/link.yaml")).unwrap();
+        write(&folder.path("tree/link.yaml"), "b").unwrap();
+        assert_eq!(folder.text("tree/new.yaml"), "b");
+    }
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The one place that prints. Names of files and objects come from people whom nobody here knows: whatever is in them,
+//! it starts no line of its own, moves no cursor and gives no command to the log that it ends up in.
+
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
+
+use anstyle::{AnsiColor, Style};
+use anyhow::{Context as _, Result};
+
+use crate::shown;
+
+const BAD: Style = AnsiColor::Red.on_default();
+const GOOD: Style = AnsiColor::Green.on_default();
+
+/// Text for people, with colours; `anstream` removes them where the output is not a terminal or `NO_COLOR` is set.
+pub(super) fn text(text: &str) -> Result<()> {
+    write(&safe(text))
+}
+
+/// A document for programs, as it is: its format has its own ways to write what is special.
+pub(super) fn document(text: &str) -> Result<()> {
+    write(text)
+}
+
+/// Changes of files. Piped into `patch`, they have to be as they are; a person or a build log gets them like other text.
+pub(super) fn changes(text: &str) -> Result<()> {
+    let is_log = ["GITHUB_ACTIONS", "TF_BUILD"].iter().any(|name| std::env::var_os(name).is_some());
+    if is_log || std::io::stdout().is_terminal() { self::text(text) } else { write(text) }
+}
+
+/// A mistake, on the standard error.
+pub(super) fn error(text: &str) {
+    line(BAD, "error:", text);
+}
+
+/// Something that went well, on the standard error.
+pub(super) fn good(word: &str, text: &str) {
+    line(GOOD, word, text);
+}
+
+/// Something that did not, on the standard error.
+pub(super) fn bad(word: &str, text: &str) {
+    line(BAD, word, text);
+}
+
+/// Something to know, on the standard error.
+pub(super) fn note(text: &str) {
+    line(Style::new(), "", text);
+}
+
+fn line(style: Style, word: &str, text: &str) {
+    let gap = if word.is_empty() { "" } else { " " };
+    let text = safe(&format!("{style}{word}{style:#}{gap}{text}\n"));
+    // There is nowhere left to say that this failed.
+    let _ = anstream::stderr().lock().write_all(text.as_bytes());
+}
+
+/// A reader that has seen enough (`| head`) is not an error.
+fn write(text: &str) -> Result<()> {
+    let mut out = anstream::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        result => result.context("cannot write to the standard output"),
+    }
+}
+
+/// The text line by line, without anything that a terminal or a build log would act upon, but for colours.
+fn safe(text: &str) -> String {
+    text.split_inclusive('\n').map(safe_line).collect()
+}
+
+fn safe_line(line: &str) -> String {
+    let is_harmless = |byte: u8| matches!(byte, b' '..=b'~' | b'\n' | b'\t') && byte != b'#';
+    if line.bytes().all(is_harmless) && !line.trim_start().starts_with("::") {
+        return line.to_owned();
+    }
+    let mut safe = String::with_capacity(line.len());
+    let mut rest = line;
+    // Whether only blanks and colours came so far: build logs look for their commands there.
+    let mut is_start = true;
+    while let Some(character) = rest.chars().next() {
+        if let Some(length) = color_length(rest) {
+            safe.push_str(rest.get(..length).unwrap_or_default());
+            rest = rest.get(length..).unwrap_or_default();
+            continue;
+        }
+        let is_command = is_start && rest.starts_with("::") || rest.starts_with("##[") || rest.starts_with("##vso[");
+        match character {
+            '\n' | '\t' => safe.push(character),
+            // As in Rust, so that nobody takes it for something else.
+            ':' | '#' if is_command => safe.extend(character.escape_unicode()),
+            ' '..='~' => safe.push(character),
+            _ => safe.push_str(&shown::text(character.encode_utf8(&mut [0; 4]))),
+        }
+        is_start &= character.is_whitespace();
+        rest = rest.get(character.len_utf8()..).unwrap_or_default();
+    }
+    safe
+}
+
+/// How long the sequence is that sets colours, if the text begins with one (`ESC [ 1 ; 31 m`).
+fn color_length(text: &str) -> Option<usize> {
+    let parameters = text.strip_prefix("\u{1b}[")?;
+    let end = parameters.find(|character: char| !(character.is_ascii_digit() || character == ';'))?;
+    parameters.get(end..)?.starts_with('m').then_some(end + 3)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("a\u{1b}[1;31mb\u{1b}[0m\n", "a\u{1b}[1;31mb\u{1b}[0m\n")]
+    #[case("a\u{1b}[2Jb\u{1b}]0;x\u{7}", "a\\u{1b}[2Jb\\u{1b}]0;x\\u{7}")]
+    #[case("a\rb\u{8}", "a\\u{d}b\\u{8}")]
+    #[case("::error::x\n", "\\u{3a}:error::x\n")]
+    #[case("  \u{1b}[1m::set-output name=a::b", "  \u{1b}[1m\\u{3a}:set-output name=a::b")]
+    #[case("a ::error::x", "a ::error::x")]
+    #[case("a ##[group]x ##vso[task.x]y", "a \\u{23}#[group]x \\u{23}#vso[task.x]y")]
+    #[case("\u{202e}abc\u{200b}", "\\u{202e}abc\\u{200b}")]
+    #[case("é ✔ —\t", "é ✔ —\t")]
+    fn nothing_but_colours_goes_through(#[case] text: &str, #[case] expected: &str) {
+        assert_eq!(safe(text), expected);
+    }
+
+    /// Who prints elsewhere prints unescaped.
+    #[test]
+    fn nobody_else_prints() {
+        fn files(folder: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() { files(&path, found) } else { found.push(path) }
+            }
+        }
+        let mut found = Vec::new();
+        files(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+        for file in found.iter().filter(|file| !file.ends_with("printer.rs")) {
+            let text = std::fs::read_to_string(file).unwrap();
+            for way in ["print!(", "println!(", "stdout()", "stderr().lock"] {
+                assert!(!text.contains(way), "{}: {way}", file.display());
+            }
+        }
+    }
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! What comes from files, as it may be printed.
+
+use std::path::Path;
+
+use serviceaccount_hygiene::diagnostic::escaped::Escaped;
+
+/// A text out of a manifest, as the policy shows such texts: characters that could forge lines, colours or an order are
+/// written out.
+pub fn text(text: &str) -> String {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.to_owned();
+    }
+    text.chars().map(|character| Escaped::new(character.encode_utf8(&mut [0; 4])).to_string()).collect()
+}
+
+/// A path, as a reader and a code host call it.
+pub fn path(path: &Path) -> String {
+    let path = path.display().to_string();
+    text(path.strip_prefix("./").unwrap_or(&path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_forge_a_line_is_written_out() {
+        assert_eq!(text("a-b é"), "a-b é");
+        assert_eq!(text("a\u{1b}[31m\n::error::\u{202e}"), "a\\u{1b}[31m\\u{a}::error::\\u{202e}");
+        assert_eq!(path(Path::new("./a\nb")), "a\\u{a}b");
+    }
+}

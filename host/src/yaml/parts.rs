@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! A text as kubectl takes it apart
+//! ([`k8s.io/apimachinery/pkg/util/yaml`](https://github.com/kubernetes/apimachinery/blob/master/pkg/util/yaml/decoder.go)):
+//! what begins with a brace is a row of JSON documents; anything else is cut at the lines that begin with `---`, and of
+//! each part the first document is read.
+
+use std::ops::Range;
+
+use memchr::memmem;
+use serde_json::Value;
+
+use super::{compose, json};
+
+/// A part of a text that holds one document, or none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Where it is.
+    pub bytes: Range<usize>,
+    form: Form,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Yaml,
+    Json,
+    /// Its first line is not what kubectl takes for the beginning of a document.
+    Unseparated,
+}
+
+/// Why a part cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The byte of the whole text.
+    pub at: usize,
+    /// Lower case, without a trailing stop.
+    pub message: String,
+}
+
+/// What was read.
+#[derive(Debug, Default)]
+pub struct Read {
+    /// The document and the byte of the whole text where it begins; nothing where there is no content.
+    pub document: Option<(usize, Value)>,
+    /// What its author may not expect.
+    pub remarks: Vec<Remark>,
+}
+
+/// Something that is read in another way than people may think.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remark {
+    /// The byte of the whole text.
+    pub at: usize,
+    /// What it is.
+    pub what: What,
+}
+
+/// See [`Remark`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// A key that the same mapping had before; the last one holds.
+    Repeated(String),
+    /// A character that ends a line for kubectl, and for hardly anybody else.
+    LineBreak(char),
+    /// More than the first document of a part, which kubectl does not read.
+    Dropped,
+}
+
+impl std::fmt::Display for What {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Repeated(key) => {
+                write!(f, "key `{key}` occurs twice in the same mapping; the last one holds, as for kubectl")
+            }
+            Self::LineBreak(character) => write!(
+                f,
+                "U+{:04X} ends a line for kubectl, though hardly for anybody else; what follows it is read",
+                u32::from(*character)
+            ),
+            Self::Dropped => {
+                f.write_str("kubectl does not read what follows, for no line `---` is before it; neither is it checked")
+            }
+        }
+    }
+}
+
+/// Takes a text apart.
+pub fn of(text: &str) -> Vec<Part> {
+    if text.trim_start().starts_with('{')
+        && let Some(parts) = json::parts(text)
+    {
+        return parts.into_iter().map(|bytes| Part { bytes, form: Form::Json }).collect();
+    }
+    let mut parts = Vec::new();
+    let (mut start, mut form) = (0, Form::Yaml);
+    for at in separators(text) {
+        let end =
+            memchr::memchr(b'\n', text.as_bytes().get(at..).unwrap_or_default()).map_or(text.len(), |it| at + it + 1);
+        let rest = text.get(at + SEPARATOR.len()..end).unwrap_or_default().trim();
+        parts.push(Part { bytes: start..at, form });
+        (start, form) =
+            if rest.is_empty() || rest.starts_with('#') { (end, Form::Yaml) } else { (at, Form::Unseparated) };
+    }
+    parts.push(Part { bytes: start..text.len(), form });
+    parts
+}
+
+const SEPARATOR: &str = "---";
+
+/// The lines that begin a document.
+fn separators(text: &str) -> impl Iterator<Item = usize> {
+    let first = text.starts_with(SEPARATOR).then_some(0);
+    first.into_iter().chain(memmem::find_iter(text.as_bytes(), "\n---").map(|at| at + 1))
+}
+
+/// The characters beside `\n` that end a line in YAML 1.1.
+const BREAKS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
+
+impl Part {
+    /// The part's text.
+    pub fn text<'t>(&self, text: &'t str) -> &'t str {
+        text.get(self.bytes.clone()).unwrap_or_default()
+    }
+
+    /// Reads the part's document; `text` is the whole text.
+    pub fn read(&self, text: &str) -> Result<Read, Problem> {
+        let own = self.text(text);
+        let before = self.bytes.start;
+        if self.form == Form::Json {
+            let (at, value, repeated) = json::document(own).map_err(|problem| problem.after(before))?;
+            return Ok(Read { document: Some((at + before, value)), remarks: remarks(repeated, before) });
+        }
+        if self.form == Form::Unseparated {
+            let message = "a line that begins with `---` goes on; kubectl takes nothing but a comment there".to_owned();
+            return Err(Problem { at: before, message });
+        }
+        let composed = compose::first_document(own).map_err(|broken| {
+            let as_yaml = Problem { at: broken.at, message: broken.message };
+            // Whoever meant JSON is told about JSON.
+            let is_json = own.trim_start().strip_prefix('{').is_some_and(|rest| rest.trim_start().starts_with('"'));
+            let as_json = is_json.then(|| json::document(own).err()).flatten();
+            as_json.unwrap_or(as_yaml).after(before)
+        })?;
+        let mut remarks = remarks(composed.repeated, before);
+        remarks.extend(unusual_breaks(own).map(|(at, what)| Remark { at: at + before, what: What::LineBreak(what) }));
+        remarks.extend(composed.dropped.map(|at| Remark { at: at + before, what: What::Dropped }));
+        let document = (!composed.value.is_null()).then_some((composed.start + before, composed.value));
+        Ok(Read { document, remarks })
+    }
+}
+
+impl Problem {
+    fn after(self, before: usize) -> Self {
+        Self { at: self.at + before, ..self }
+    }
+}
+
+fn remarks(repeated: Vec<(usize, String)>, before: usize) -> Vec<Remark> {
+    repeated.into_iter().map(|(at, key)| Remark { at: at + before, what: What::Repeated(key) }).collect()
+}
+
+/// Line breaks that few people see as such, and carriage returns without a line feed.
+fn unusual_breaks(text: &str) -> impl Iterator<Item = (usize, char)> {
+    let rare = text.match_indices(BREAKS).filter(|_| !text.is_ascii());
+    let rare = rare.filter_map(|(at, found)| Some((at, found.chars().next()?)));
+    let returns = memchr::memchr_iter(b'\r', text.as_bytes());
+    let lone = returns.filter(|at| text.as_bytes().get(at + 1) != Some(&b'\n')).map(|at| (at, '\r'));
+    rare.chain(lone)
+}

@@ -1,0 +1,434 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! From a text to tokens, as go-yaml v2 cuts them.
+//!
+//! A key is known as one only when its colon comes; so tokens wait in a queue while what began with the first of them
+//! may still be a key. See "Simple keys" of <https://pyyaml.org/wiki/PyYAMLDocumentation>, where this way comes from.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+
+use super::cursor::Cursor;
+use super::events::Broken;
+use super::scalars;
+
+/// A token and where it is.
+#[derive(Debug)]
+pub(super) struct Spanned<'t> {
+    pub token: Token<'t>,
+    pub start: usize,
+    pub end: usize,
+}
+
+#[derive(Debug)]
+pub(super) enum Token<'t> {
+    DocumentStart,
+    DocumentEnd,
+    StreamEnd,
+    BlockListStart,
+    BlockMappingStart,
+    /// Of a block list or mapping: the lines are less indented again.
+    BlockEnd,
+    FlowListStart,
+    FlowListEnd,
+    FlowMappingStart,
+    FlowMappingEnd,
+    /// `-`.
+    BlockEntry,
+    /// `,`.
+    FlowEntry,
+    /// `?`, or in front of what turned out to be a key.
+    Key,
+    /// `:`.
+    Value,
+    Anchor(&'t str),
+    Alias(&'t str),
+    Tag(Cow<'t, str>),
+    Scalar {
+        text: Cow<'t, str>,
+        style: Style,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Style {
+    Plain,
+    Quoted,
+    Block,
+}
+
+/// How long a key may be, in characters, up to its colon.
+const LONGEST_KEY: usize = 1024;
+
+/// What may turn out to be a key, of one flow level.
+#[derive(Debug, Clone, Copy)]
+struct Candidate {
+    /// Of the first token.
+    number: usize,
+    at: usize,
+    index: usize,
+    line: usize,
+    column: usize,
+    is_possible: bool,
+    /// Whether the first token waits until it is known. go-yaml forgets it where brackets close in which nothing could
+    /// have been a key.
+    is_awaited: bool,
+    /// Whether it is a mistake if it is none.
+    is_required: bool,
+}
+
+/// Hands out tokens.
+#[derive(Debug)]
+pub(super) struct Scanner<'t> {
+    cursor: Cursor<'t>,
+    queue: VecDeque<Spanned<'t>>,
+    /// How many tokens have been taken out of the queue.
+    taken: usize,
+    /// The columns of the open block collections, one more than they are: nothing is open at 0.
+    indents: Vec<usize>,
+    candidates: Vec<Candidate>,
+    may_be_key: bool,
+    is_over: bool,
+}
+
+type Result<T> = std::result::Result<T, Broken>;
+
+impl<'t> Scanner<'t> {
+    pub fn new(text: &'t str) -> Self {
+        let mut scanner = Self {
+            cursor: Cursor::new(text),
+            queue: VecDeque::new(),
+            taken: 0,
+            indents: Vec::new(),
+            candidates: Vec::new(),
+            may_be_key: true,
+            is_over: false,
+        };
+        scanner.candidates.push(scanner.candidate(false, false));
+        scanner
+    }
+
+    /// The next token, which stays where it is. After the last one, that again.
+    pub fn peek(&mut self) -> Result<&Spanned<'t>> {
+        while !self.is_over && (self.queue.is_empty() || self.is_head_a_candidate()?) {
+            self.scan()?;
+        }
+        const END: &Spanned<'static> = &Spanned { token: Token::StreamEnd, start: usize::MAX, end: usize::MAX };
+        Ok(self.queue.front().unwrap_or(END))
+    }
+
+    /// Takes the next token.
+    pub fn take(&mut self) -> Result<Spanned<'t>> {
+        self.peek()?;
+        self.taken += 1;
+        let end = self.cursor.at;
+        Ok(self.queue.pop_front().unwrap_or(Spanned { token: Token::StreamEnd, start: end, end }))
+    }
+
+    /// Whether the first token of the queue may still turn out to begin a key.
+    fn is_head_a_candidate(&mut self) -> Result<bool> {
+        let taken = self.taken;
+        let at = self.candidates.partition_point(|it| it.number < taken);
+        match self.candidates.get(at) {
+            Some(candidate) if candidate.number == taken && candidate.is_awaited => self.is_valid(at),
+            _ => Ok(false),
+        }
+    }
+
+    fn candidate(&self, is_possible: bool, is_required: bool) -> Candidate {
+        Candidate {
+            number: self.taken + self.queue.len(),
+            at: self.cursor.at,
+            index: self.cursor.index(),
+            line: self.cursor.line,
+            column: self.cursor.column(),
+            is_possible,
+            is_awaited: is_possible,
+            is_required,
+        }
+    }
+
+    /// Keys are on one line, and not endless.
+    fn is_valid(&mut self, number: usize) -> Result<bool> {
+        let (line, index) = (self.cursor.line, self.cursor.index());
+        let at = self.cursor.at;
+        let Some(candidate) = self.candidates.get_mut(number).filter(|it| it.is_possible) else { return Ok(false) };
+        if candidate.line < line || candidate.index + LONGEST_KEY < index {
+            if candidate.is_required {
+                return Err(Broken::new(at, NO_COLON));
+            }
+            candidate.is_possible = false;
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    fn save_candidate(&mut self) -> Result<()> {
+        if !self.may_be_key {
+            return Ok(());
+        }
+        let is_required = !self.is_flow() && self.indent() == self.cursor.column() + 1;
+        let candidate = self.candidate(true, is_required);
+        self.drop_candidate()?;
+        if let Some(last) = self.candidates.last_mut() {
+            *last = candidate;
+        }
+        Ok(())
+    }
+
+    fn drop_candidate(&mut self) -> Result<()> {
+        let at = self.cursor.at;
+        match self.candidates.last_mut() {
+            Some(last) if last.is_possible && last.is_required => Err(Broken::new(at, NO_COLON)),
+            Some(last) => {
+                last.is_possible = false;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn is_flow(&self) -> bool {
+        self.candidates.len() > 1
+    }
+
+    /// One more than the column of the innermost block collection.
+    fn indent(&self) -> usize {
+        self.indents.last().copied().unwrap_or(0)
+    }
+
+    /// Opens a block collection where the column is further right; `number` is that of its first token, if that is known.
+    fn roll(&mut self, column: usize, number: Option<usize>, token: Token<'t>, at: usize) {
+        if self.is_flow() || self.indent() > column {
+            return;
+        }
+        self.indents.push(column + 1);
+        let position = number.map_or(self.queue.len(), |number| self.position(number));
+        self.queue.insert(position, Spanned { token, start: at, end: at });
+    }
+
+    /// Where in the queue a token goes that is to come before another one; last, where that has been taken.
+    fn position(&self, number: usize) -> usize {
+        let last = self.queue.len();
+        number.checked_sub(self.taken).map_or(last, |position| position.min(last))
+    }
+
+    /// Closes the block collections that are further right than `indent` (a column, plus one).
+    fn unroll(&mut self, indent: usize) {
+        while !self.is_flow() && self.indent() > indent {
+            let at = self.cursor.at;
+            self.queue.push_back(Spanned { token: Token::BlockEnd, start: at, end: at });
+            self.indents.pop();
+        }
+    }
+
+    fn scan(&mut self) -> Result<()> {
+        self.skip_to_token();
+        self.unroll(self.cursor.column() + 1);
+        if self.cursor.is_end() {
+            self.unroll(0);
+            self.drop_candidate()?;
+            self.may_be_key = false;
+            self.is_over = true;
+            return self.mark(Token::StreamEnd, 0);
+        }
+        let is_flow = self.is_flow();
+        let is_alone = self.cursor.is_space_or_end(1);
+        match self.cursor.peek(0) {
+            // Behind it the document would have to begin with `---`, where kubectl cuts.
+            b'%' if self.cursor.column() == 0 => {
+                Err(Broken::new(self.cursor.at, "found a directive, which kubectl does not take"))
+            }
+            first @ (b'-' | b'.') if self.cursor.is_document_mark() => {
+                self.unroll(0);
+                self.drop_candidate()?;
+                self.may_be_key = false;
+                self.mark(if first == b'-' { Token::DocumentStart } else { Token::DocumentEnd }, 3)
+            }
+            b'[' => self.open_flow(Token::FlowListStart),
+            b'{' => self.open_flow(Token::FlowMappingStart),
+            b']' => self.close_flow(Token::FlowListEnd),
+            b'}' => self.close_flow(Token::FlowMappingEnd),
+            b',' => {
+                self.drop_candidate()?;
+                self.may_be_key = true;
+                self.mark(Token::FlowEntry, 1)
+            }
+            b'-' if is_alone => self.block_entry(),
+            b'?' if is_flow || is_alone => self.explicit_key(),
+            b':' if is_flow || is_alone => self.value(),
+            b'*' => {
+                let (start, name) = self.name()?;
+                self.push(Token::Alias(name), start)
+            }
+            b'&' => {
+                let (start, name) = self.name()?;
+                self.push(Token::Anchor(name), start)
+            }
+            b'!' => {
+                self.save_candidate()?;
+                self.may_be_key = false;
+                let start = self.cursor.at;
+                let tag = scalars::tag(&mut self.cursor)?;
+                self.push(Token::Tag(tag), start)
+            }
+            indicator @ (b'|' | b'>') if !is_flow => {
+                self.drop_candidate()?;
+                self.may_be_key = true;
+                let start = self.cursor.at;
+                let indent = self.indent();
+                let (text, end) = scalars::block(&mut self.cursor, indent, indicator == b'|')?;
+                self.queue.push_back(Spanned { token: Token::Scalar { text, style: Style::Block }, start, end });
+                Ok(())
+            }
+            quote @ (b'\'' | b'"') => {
+                self.save_candidate()?;
+                self.may_be_key = false;
+                let start = self.cursor.at;
+                let text = scalars::quoted(&mut self.cursor, quote == b'\'')?;
+                self.push(Token::Scalar { text, style: Style::Quoted }, start)
+            }
+            first if can_begin_plain(first, is_flow, is_alone, self.cursor.is_blank(1)) => {
+                self.save_candidate()?;
+                self.may_be_key = false;
+                let start = self.cursor.at;
+                let indent = self.indent();
+                let plain = scalars::plain(&mut self.cursor, indent, is_flow)?;
+                self.may_be_key = plain.ends_in_another_line;
+                let token = Token::Scalar { text: plain.text, style: Style::Plain };
+                self.queue.push_back(Spanned { token, start, end: plain.end });
+                Ok(())
+            }
+            _ => Err(Broken::new(self.cursor.at, "found character that cannot start any token")),
+        }
+    }
+
+    /// Passes blanks, comments and line breaks.
+    fn skip_to_token(&mut self) {
+        loop {
+            while self.cursor.peek(0) == b' ' || self.cursor.peek(0) == b'\t' && (self.is_flow() || !self.may_be_key) {
+                self.cursor.skip(1);
+            }
+            if self.cursor.peek(0) == b'#' {
+                self.cursor.skip_line_rest();
+            }
+            if self.cursor.skip_break().is_empty() {
+                return;
+            }
+            if !self.is_flow() {
+                self.may_be_key = true;
+            }
+        }
+    }
+
+    /// A token of some bytes, all of them characters.
+    fn mark(&mut self, token: Token<'t>, bytes: usize) -> Result<()> {
+        let start = self.cursor.at;
+        self.cursor.skip(bytes);
+        self.push(token, start)
+    }
+
+    /// A token that ends here.
+    fn push(&mut self, token: Token<'t>, start: usize) -> Result<()> {
+        self.queue.push_back(Spanned { token, start, end: self.cursor.at });
+        Ok(())
+    }
+
+    fn open_flow(&mut self, token: Token<'t>) -> Result<()> {
+        self.save_candidate()?;
+        self.candidates.push(self.candidate(false, false));
+        self.may_be_key = true;
+        self.mark(token, 1)
+    }
+
+    fn close_flow(&mut self, token: Token<'t>) -> Result<()> {
+        self.drop_candidate()?;
+        let inner = if self.is_flow() { self.candidates.pop() } else { None };
+        match self.candidates.last_mut() {
+            Some(outer) if inner.is_some_and(|inner| inner.number == outer.number) => outer.is_awaited = false,
+            _ => {}
+        }
+        self.may_be_key = false;
+        self.mark(token, 1)
+    }
+
+    fn block_entry(&mut self) -> Result<()> {
+        if !self.is_flow() {
+            if !self.may_be_key {
+                return Err(Broken::new(self.cursor.at, "block sequence entries are not allowed in this context"));
+            }
+            self.roll(self.cursor.column(), None, Token::BlockListStart, self.cursor.at);
+        }
+        self.drop_candidate()?;
+        self.may_be_key = true;
+        self.mark(Token::BlockEntry, 1)
+    }
+
+    fn explicit_key(&mut self) -> Result<()> {
+        if !self.is_flow() {
+            if !self.may_be_key {
+                return Err(Broken::new(self.cursor.at, "mapping keys are not allowed in this context"));
+            }
+            self.roll(self.cursor.column(), None, Token::BlockMappingStart, self.cursor.at);
+        }
+        self.drop_candidate()?;
+        self.may_be_key = !self.is_flow();
+        self.mark(Token::Key, 1)
+    }
+
+    fn value(&mut self) -> Result<()> {
+        let last = self.candidates.len().saturating_sub(1);
+        let is_key = self.is_valid(last)?;
+        match self.candidates.get_mut(last) {
+            Some(candidate) if is_key => {
+                let Candidate { number, at, column, .. } = *candidate;
+                candidate.is_possible = false;
+                let position = self.position(number);
+                self.queue.insert(position, Spanned { token: Token::Key, start: at, end: at });
+                self.roll(column, Some(number), Token::BlockMappingStart, at);
+                self.may_be_key = false;
+            }
+            _ => {
+                if !self.is_flow() {
+                    if !self.may_be_key {
+                        return Err(Broken::new(self.cursor.at, "mapping values are not allowed in this context"));
+                    }
+                    self.roll(self.cursor.column(), None, Token::BlockMappingStart, self.cursor.at);
+                }
+                self.may_be_key = !self.is_flow();
+            }
+        }
+        self.mark(Token::Value, 1)
+    }
+
+    /// Of an anchor or alias.
+    fn name(&mut self) -> Result<(usize, &'t str)> {
+        self.save_candidate()?;
+        self.may_be_key = false;
+        let start = self.cursor.at;
+        self.cursor.skip(1);
+        while scalars::is_word(self.cursor.peek(0)) {
+            self.cursor.skip(1);
+        }
+        let name = self.cursor.slice(start + 1);
+        let ends_well = self.cursor.is_space_or_end(0)
+            || matches!(self.cursor.peek(0), b'?' | b':' | b',' | b']' | b'}' | b'%' | b'@' | b'`');
+        if name.is_empty() || !ends_well {
+            return Err(Broken::new(start, "did not find expected alphabetic or numeric character"));
+        }
+        Ok((start, name))
+    }
+}
+
+const NO_COLON: &str = "could not find expected ':'";
+
+/// Whether a plain scalar can begin with a byte.
+fn can_begin_plain(first: u8, is_flow: bool, is_alone: bool, is_before_blank: bool) -> bool {
+    match first {
+        b'-' => !is_before_blank,
+        b'?' | b':' => !is_flow && !is_alone,
+        b' ' | b'\t' | b',' | b'[' | b']' | b'{' | b'}' | b'#' | b'&' | b'*' | b'!' | b'|' | b'>' | b'\'' | b'"'
+        | b'%' | b'@' | b'`' => false,
+        _ => true,
+    }
+}
