@@ -89,11 +89,21 @@ corpus: toolchain  ## the policy over captured requests: make corpus DIR=...
 	@$(BUILD)
 	@$(RUN) corpus '$(DIR)'
 
+.PHONY: manifests
+manifests: toolchain  ## check, strict and --fix over projects that others wrote: make manifests DIR=...
+	@test -n '$(DIR)' || { echo 'manifests: say which folder, as in: make manifests DIR=path/to/projects' >&2; exit 2; }
+	@$(BUILD)
+	@$(RUN) manifests '$(DIR)' --strict examples/settings/strict.yaml --expected host/expected-refusals.yaml
+
 .PHONY: bench
 bench: toolchain  ## time per request, against a policy that accepts unread
 	cargo build --release --locked --package accept-unread --target $(WASM_TARGET) --target-dir $(TARGET_DIR)/bench
 	cargo run --profile measure --locked --package sa-hygiene -- bench \
 		--baseline $(TARGET_DIR)/bench/$(WASM_TARGET)/release/accept_unread.wasm
+
+.PHONY: speed
+speed: toolchain  ## how long `sa-hygiene check` takes for large inputs, and how much memory
+	cargo run --release --locked --package sa-hygiene -- speed
 
 .PHONY: load
 load: toolchain  ## 32 threads with 10,000 requests each: answers as a single thread gets them, nothing left behind

@@ -34,3 +34,8 @@ pub fn embedded_module() -> anyhow::Result<kubewarden::Module> {
         .clone()
         .map_err(anyhow::Error::msg)
 }
+
+/// The built-in policy for many requests in a row: see [`kubewarden::Module::for_many_requests`].
+pub fn embedded_module_for_many_requests() -> anyhow::Result<kubewarden::Module> {
+    kubewarden::Module::for_many_requests(POLICY_WASM)
+}

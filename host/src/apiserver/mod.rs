@@ -262,6 +262,14 @@ impl ApiServer {
     /// # Errors
     /// Every field error.
     pub fn validate(&self, object: &Value) -> Result<(), Vec<String>> {
+        self.validate_in_place(&mut object.clone())
+    }
+
+    /// The same for an object that nobody needs afterwards: what is missing may have been filled in.
+    ///
+    /// # Errors
+    /// Every field error.
+    pub fn validate_in_place(&self, object: &mut Value) -> Result<(), Vec<String>> {
         pod_validation::validate(object)
     }
 

@@ -24,11 +24,10 @@ const ENV_RULE: &str =
     "a valid environment variable name must consist only of printable ASCII characters other than '='";
 
 /// The errors of a Pod or of a workload's Pod template; other kinds have none.
-pub(super) fn validate(object: &Value) -> Result<(), Vec<String>> {
+pub(super) fn validate(object: &mut Value) -> Result<(), Vec<String>> {
     let mut errors = Errors::default();
     let claims: BTreeSet<String> = claims::names(object).map(str::to_owned).collect();
-    // Readers work on mutable objects; validation changes nothing.
-    if let Err(error) = validate_object(&mut object.clone(), claims, &mut errors) {
+    if let Err(error) = validate_object(object, claims, &mut errors) {
         errors.0.push(error.to_string());
     }
     if errors.0.is_empty() { Ok(()) } else { Err(errors.0) }

@@ -3,6 +3,8 @@
 //! Whether anybody checks an object: what is only a part of one, what no rule is about, what is exempt.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::{PoisonError, RwLock};
 
 use serde_json::{Value, json};
 use serviceaccount_hygiene::admission::request::Request;
@@ -20,12 +22,14 @@ use crate::apiserver::ApiServer;
 const KUSTOMIZE_GROUP: &str = "kustomize.config.k8s.io/";
 
 /// What the settings of a policy say about whom it leaves alone.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Coverage {
     /// As JSON, which the policy's own code reads.
     settings: String,
     /// Whether each entry of `exemptions` is about all rules.
     is_of_all_rules: Vec<bool>,
+    /// By `apiVersion` and kind, what was found out before.
+    interests: RwLock<BTreeMap<String, Interest>>,
 }
 
 /// What a policy makes of a kind.
@@ -46,7 +50,11 @@ impl Coverage {
         let settings = if settings.is_null() { &json!({}) } else { settings };
         let entries = settings.get("exemptions").and_then(Value::as_array);
         let is_of_all = |entry: &Value| entry.get("rules").and_then(Value::as_array).is_none_or(Vec::is_empty);
-        Self { settings: settings.to_string(), is_of_all_rules: entries.into_iter().flatten().map(is_of_all).collect() }
+        Self {
+            settings: settings.to_string(),
+            is_of_all_rules: entries.into_iter().flatten().map(is_of_all).collect(),
+            interests: RwLock::default(),
+        }
     }
 
     fn with_settings<T>(&self, answer: impl FnOnce(&Settings<'_>) -> T) -> T {
@@ -56,6 +64,16 @@ impl Coverage {
 
     /// What the policy makes of a kind, whatever is in the object.
     pub fn interest(&self, api_version: &str, kind: &str) -> Interest {
+        let key = format!("{api_version} {kind}");
+        if let Some(known) = self.interests.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return *known;
+        }
+        let found = self.find_interest(api_version, kind);
+        self.interests.write().unwrap_or_else(PoisonError::into_inner).insert(key, found);
+        found
+    }
+
+    fn find_interest(&self, api_version: &str, kind: &str) -> Interest {
         let group = api_version.split_once('/').map_or("", |(group, _)| group);
         let request = json!({"kind": {"group": group, "kind": kind}, "operation": "CREATE"}).to_string();
         let Ok(request) = view::read::<Request<'_>>(&request, "") else { return Interest::None };

@@ -12,7 +12,7 @@ use super::policies::{Policies, PolicyUnit};
 use super::scope::{Namespaces, Reach};
 use super::verdict::{Reason, Verdict};
 use crate::apiserver::{ApiError, ApiServer, RequestOptions};
-use crate::kubewarden::{Evaluation, Mode, Policy};
+use crate::kubewarden::{Evaluation, Mode};
 
 /// How objects are judged.
 #[derive(Debug)]
@@ -116,6 +116,10 @@ impl Judge {
         match () {
             // Where the Pods of a template are judged, it is not alone.
             () if self.with_pods && interests.contains(&Interest::IgnoredTemplate) => None,
+            // What the policy answers has to be read again.
+            () if interests.contains(&Interest::Some) && is_deeper(object, DEEPEST) => {
+                reason("they are nested too deeply")
+            }
             () if interests.contains(&Interest::Some) => None,
             () if interests.contains(&Interest::Off) => reason("the rules about their kind are off"),
             () if interests.contains(&Interest::IgnoredTemplate) => reason("the settings say `templates: ignore`"),
@@ -191,36 +195,39 @@ impl Judge {
     }
 
     fn admit(&self, mut request: Value, options: &RequestOptions, ask: Ask, opinion: &mut Opinion) -> Admission {
-        let admitted = object_of(&request).clone();
+        // Who only wants the verdict does not look at the objects.
+        let kept = |object: &Value| if ask == Ask::Fix { object.clone() } else { Value::Null };
+        let admitted = kept(object_of(&request));
         let mut is_refused = false;
         let units = || self.policies.units.iter().enumerate();
         for (number, unit) in units().filter(|(_, unit)| unit.is_mutating || ask == Ask::Fix) {
-            let Some(answer) = self.ask(number, unit, &request, &request, ask, opinion) else { continue };
+            let Some((answer, patched)) = self.ask(number, unit, &request, &request, ask, opinion) else { continue };
             if !answer.response.allowed {
                 // A mutating webhook that refuses ends the matter.
                 is_refused = true;
                 break;
             }
-            if let Ok(Some(object)) = answer.patched_object() {
+            if let Some(object) = patched.filter(|_| answer.response.patch.is_some()) {
                 set_object(&mut request, object);
             }
         }
         let mut problems = Vec::new();
         if !is_refused {
-            match self.server.second_pass(object_of(&request).clone(), options) {
+            match self.server.second_pass(take_object(&mut request), options) {
                 Ok(object) => set_object(&mut request, object),
                 Err(error) => problems.push(error.to_string()),
             }
             for (number, unit) in units().filter(|(_, unit)| !unit.is_mutating && ask == Ask::Verdict) {
                 let answer = self.ask(number, unit, &request, &request, ask, opinion);
-                is_refused |= answer.is_some_and(|answer| !answer.response.allowed);
+                is_refused |= answer.is_some_and(|(answer, _)| !answer.response.allowed);
             }
         }
+        let mut object = take_object(&mut request);
+        let stored = kept(&object);
         if problems.is_empty() {
-            problems = self.server.validate(object_of(&request)).err().unwrap_or_default();
+            problems = self.server.validate_in_place(&mut object).err().unwrap_or_default();
         }
         opinion.findings.extend(problems.iter().map(|problem| Finding::of_api_server(problem)));
-        let stored = object_of(&request).clone();
         Admission { admitted, stored, is_refused, problems }
     }
 
@@ -239,7 +246,7 @@ impl Judge {
         }
     }
 
-    /// Asks a policy, if the request reaches it.
+    /// Asks a policy, if the request reaches it; then, the object with what the policy changed in it.
     fn ask(
         &self,
         number: usize,
@@ -248,7 +255,7 @@ impl Judge {
         request: &Value,
         ask: Ask,
         opinion: &mut Opinion,
-    ) -> Option<Evaluation> {
+    ) -> Option<(Evaluation, Option<Value>)> {
         match unit.scope.reach(selected, &self.namespaces) {
             Reach::No => return None,
             Reach::Yes => {}
@@ -272,19 +279,20 @@ impl Judge {
         if answer.response.audit_annotations.get("lookup").is_some_and(|value| value == "not-granted") {
             opinion.unknown_account = account_of(request);
         }
-        opinion.add(said(policy, &answer));
-        Some(answer)
+        let patched = patched(&answer);
+        // A failure is no verdict that could be softened.
+        let mode = if answer.failed() { Mode::Protect } else { policy.config().mode };
+        opinion.add(findings(&answer, mode, patched.as_ref()));
+        Some((answer, patched))
     }
 }
 
-fn said(policy: &Policy, answer: &Evaluation) -> Vec<Finding> {
-    // A failure is no verdict that could be softened.
-    let mode = if answer.failed() { Mode::Protect } else { policy.config().mode };
-    let patched = answer.object.clone().and_then(|mut object| {
-        json_patch::patch(&mut object, answer.unconstrained.patch.as_ref()?).ok()?;
-        Some(object)
-    });
-    findings(answer, mode, patched.as_ref())
+/// The object with the policy's own patch, where there is one.
+fn patched(answer: &Evaluation) -> Option<Value> {
+    let patch = answer.unconstrained.patch.as_ref()?;
+    let mut object = answer.object.clone()?;
+    json_patch::patch(&mut object, patch).ok()?;
+    Some(object)
 }
 
 impl Opinion {
@@ -321,8 +329,24 @@ impl Opinion {
     }
 }
 
+/// How deep an object may be nested: 128 levels is what JSON is read with, and the answer is around it.
+const DEEPEST: usize = 120;
+
+fn is_deeper(value: &Value, levels: usize) -> bool {
+    let below = |value: &Value| levels == 0 || is_deeper(value, levels - 1);
+    match value {
+        Value::Array(items) => items.iter().any(below),
+        Value::Object(fields) => fields.values().any(below),
+        _ => false,
+    }
+}
+
 fn object_of(request: &Value) -> &Value {
     request.get("object").unwrap_or(&Value::Null)
+}
+
+fn take_object(request: &mut Value) -> Value {
+    request.get_mut("object").map(Value::take).unwrap_or_default()
 }
 
 fn set_object(request: &mut Value, object: Value) {

@@ -109,7 +109,7 @@ enum Format {
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     let inputs = self::inputs(args);
-    let module = args.policy.module()?;
+    let module = args.policy.module_for_many_requests()?;
     let judge = self::judge(args, &inputs, &module)?;
     if !(args.fix || args.diff) {
         return check(args, &inputs, &judge, 0);

@@ -11,11 +11,13 @@ mod generate;
 mod input;
 mod judge;
 mod load;
+mod manifests;
 mod options;
 mod output;
 mod printer;
 mod rules;
 mod run;
+mod speed;
 
 use std::process::ExitCode;
 
@@ -56,9 +58,15 @@ enum Verb {
     Run(run::Args),
     /// Run the policy over a folder of captured admission requests
     Corpus(corpus::Args),
+    /// Check a folder of projects that others wrote, and the checks themselves with it
+    #[command(hide = true)]
+    Manifests(manifests::Args),
     /// Compare the policy's speed with one that accepts unread
     #[command(hide = true)]
     Bench(bench::Args),
+    /// Measure how long `check` takes, and how much memory
+    #[command(hide = true)]
+    Speed,
     /// Send many requests at once and compare the answers with those of a single thread
     #[command(hide = true)]
     Load(load::Args),
@@ -78,7 +86,9 @@ pub fn main() -> ExitCode {
         Verb::Check(args) => check::run(&args),
         Verb::Run(args) => run::run(&args),
         Verb::Corpus(args) => corpus::run(&args),
+        Verb::Manifests(args) => manifests::run(&args),
         Verb::Bench(args) => bench::run(&args),
+        Verb::Speed => speed::run(),
         Verb::Load(args) => load::run(&args),
         Verb::Rules => rules::list(),
         Verb::Explain(args) => rules::explain(&args),

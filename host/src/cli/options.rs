@@ -69,12 +69,25 @@ impl PolicyArgs {
 
     /// The module, compiled.
     pub(super) fn module(&self) -> Result<Module> {
+        self.compiled(crate::embedded_module, Module::new)
+    }
+
+    /// The module, compiled for many requests in a row.
+    pub(super) fn module_for_many_requests(&self) -> Result<Module> {
+        self.compiled(crate::embedded_module_for_many_requests, Module::for_many_requests)
+    }
+
+    fn compiled(
+        &self,
+        embedded: impl FnOnce() -> Result<Module>,
+        compile: impl FnOnce(&[u8]) -> Result<Module>,
+    ) -> Result<Module> {
         match &self.policy {
-            None => crate::embedded_module(),
+            None => embedded(),
             Some(path) => {
                 let named = || crate::shown::path(path);
                 let wasm = std::fs::read(path).with_context(named)?;
-                Module::new(&wasm).with_context(named)
+                compile(&wasm).with_context(named)
             }
         }
     }

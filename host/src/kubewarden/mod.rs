@@ -16,6 +16,7 @@
 //! host from the object the guest returns.
 
 mod callback;
+mod compiled;
 mod constraints;
 mod memory;
 mod module;

@@ -2,8 +2,9 @@
 
 //! The compiled module, and one call into a fresh instance of it.
 
-use std::sync::Arc;
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
@@ -24,7 +25,30 @@ pub struct Module {
     pre: WasmtimeEngineProviderPre,
     size: usize,
     instances: Arc<AtomicUsize>,
+    /// Tells modules apart whose instances are used again.
+    used_again_as: Option<usize>,
 }
+
+/// An instance that waits for its thread's next request.
+struct Waiting {
+    module: usize,
+    host: WapcHost,
+    /// Whom the instance's calls go to.
+    callback: Arc<Mutex<Option<Box<HostCallback>>>>,
+    /// How much it was sent: the policy's allocator takes no memory back.
+    bytes: usize,
+}
+
+thread_local! {
+    /// Instances cannot go from one thread to another.
+    static WAITING: RefCell<Vec<Waiting>> = const { RefCell::new(Vec::new()) };
+}
+
+/// After how many bytes of requests an instance has had its day. It then has some megabytes of memory.
+const USED_UP: usize = 1 << 20;
+
+/// What a request costs besides its bytes.
+const REQUEST_BYTES: usize = 4 << 10;
 
 /// Why a call gave no bytes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,7 +67,21 @@ pub enum CallError {
 impl Module {
     /// Compiles a waPC module.
     pub fn new(wasm: &[u8]) -> Result<Self> {
+        Self::with(wasm, Config::default())
+    }
+
+    /// The same for many requests in a row: what the compiler makes of the module is kept for the next time, and an
+    /// instance serves several requests of its thread, one after the other. A policy server makes a new instance for
+    /// each; to the policy, which keeps nothing, that is no difference.
+    pub fn for_many_requests(wasm: &[u8]) -> Result<Self> {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
         let mut config = Config::default();
+        config.cache(super::compiled::cache());
+        let module = Self::with(wasm, config)?;
+        Ok(Self { used_again_as: Some(NEXT.fetch_add(1, Ordering::Relaxed)), ..module })
+    }
+
+    fn with(wasm: &[u8], mut config: Config) -> Result<Self> {
         config.epoch_interruption(true);
         let engine = Engine::new(&config).map_err(|error| anyhow!("cannot start wasmtime: {error:#}"))?;
         let module = WasmModule::new(&engine, wasm).map_err(|error| anyhow!("cannot compile the module: {error:#}"))?;
@@ -53,7 +91,7 @@ impl Module {
             .build_pre()
             .context("this is no waPC module")?;
         tick(&engine)?;
-        Ok(Self { pre, size: wasm.len(), instances: Arc::default() })
+        Ok(Self { pre, size: wasm.len(), instances: Arc::default(), used_again_as: None })
     }
 
     /// The module's size in bytes.
@@ -66,8 +104,8 @@ impl Module {
         self.instances.load(Ordering::Relaxed)
     }
 
-    /// Makes an instance, calls one operation and drops the instance. The time limit holds for the start functions
-    /// and for the call, each on its own.
+    /// Calls one operation of an instance: a new one, which is dropped afterwards, or one that waits. The time limit
+    /// holds for the start functions and for the call, each on its own.
     pub(super) fn call(
         &self,
         operation: &str,
@@ -75,6 +113,42 @@ impl Module {
         timeout: Duration,
         callback: Box<HostCallback>,
     ) -> Result<Vec<u8>, CallError> {
+        let Some(module) = self.used_again_as else {
+            return called(&self.instance(timeout, callback)?, operation, payload);
+        };
+        let waiting = WAITING.with_borrow_mut(|waiting| {
+            let found = waiting.iter().position(|it| it.module == module)?;
+            Some(waiting.swap_remove(found))
+        });
+        let mut instance = match waiting {
+            Some(waiting) => waiting,
+            None => self.waiting(module, timeout)?,
+        };
+        let slot = |callback| *instance.callback.lock().unwrap_or_else(PoisonError::into_inner) = callback;
+        slot(Some(callback));
+        let answer = called(&instance.host, operation, payload);
+        slot(None);
+        instance.bytes += payload.len() + REQUEST_BYTES;
+        // One that failed is in a state that nobody knows.
+        if answer.is_ok() && instance.bytes < USED_UP {
+            WAITING.with_borrow_mut(|waiting| waiting.push(instance));
+        }
+        answer
+    }
+
+    fn waiting(&self, module: usize, timeout: Duration) -> Result<Waiting, CallError> {
+        let callback: Arc<Mutex<Option<Box<HostCallback>>>> = Arc::default();
+        let current = Arc::clone(&callback);
+        let forward: Box<HostCallback> = Box::new(move |id, binding, namespace, operation, payload| {
+            match &*current.lock().unwrap_or_else(PoisonError::into_inner) {
+                Some(callback) => callback(id, binding, namespace, operation, payload),
+                None => Err("nobody listens".into()),
+            }
+        });
+        Ok(Waiting { module, host: self.instance(timeout, forward)?, callback, bytes: 0 })
+    }
+
+    fn instance(&self, timeout: Duration, callback: Box<HostCallback>) -> Result<WapcHost, CallError> {
         let alive = Alive::new(&self.instances);
         let callback: Box<HostCallback> = Box::new(move |id, binding, namespace, operation, payload| {
             let _ = &alive;
@@ -84,16 +158,19 @@ impl Module {
         let ticks = u64::try_from(timeout.as_nanos().div_ceil(TICK.as_nanos())).unwrap_or(u64::MAX - 1) + 1;
         let deadlines = EpochDeadlines { wapc_init: ticks, wapc_func: ticks };
         let provider = self.pre.rehydrate(Some(deadlines)).map_err(|error| CallError::Instance(error.to_string()))?;
-        let host = WapcHost::new(Box::new(provider), Some(callback)).map_err(|error| match error.to_string() {
+        WapcHost::new(Box::new(provider), Some(callback)).map_err(|error| match error.to_string() {
             text if text.contains(INTERRUPTED) => CallError::Timeout,
             text => CallError::Instance(text),
-        })?;
-        host.call(operation, payload).map_err(|error| match error {
-            wapc::errors::Error::GuestCallFailure(text) if text.contains(INTERRUPTED) => CallError::Timeout,
-            wapc::errors::Error::GuestCallFailure(text) => CallError::Guest(text),
-            other => CallError::Guest(other.to_string()),
         })
     }
+}
+
+fn called(host: &WapcHost, operation: &str, payload: &[u8]) -> Result<Vec<u8>, CallError> {
+    host.call(operation, payload).map_err(|error| match error {
+        wapc::errors::Error::GuestCallFailure(text) if text.contains(INTERRUPTED) => CallError::Timeout,
+        wapc::errors::Error::GuestCallFailure(text) => CallError::Guest(text),
+        other => CallError::Guest(other.to_string()),
+    })
 }
 
 /// Counts an instance for as long as its host functions exist, which are part of it.

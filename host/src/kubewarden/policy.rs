@@ -128,7 +128,7 @@ impl Policy {
     pub fn evaluate(&self, request: &Value) -> Result<Evaluation> {
         let request = AdmissionRequest::read(request).context("not an admission request")?;
         let uid = request.uid.clone();
-        let mut request = serde_json::to_value(request).context("cannot write the request")?;
+        let mut request = request.into_json().context("cannot write the request")?;
         // The object is lent to the payload and taken back: the diff is against what the guest was shown.
         let mut payload = json!({ "request": request.take(), "settings": self.config.settings });
         let bytes = serde_json::to_vec(&payload).context("cannot write the request")?;

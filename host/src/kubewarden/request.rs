@@ -100,6 +100,23 @@ impl AdmissionRequest {
             Some(request) if request.is_object() => request,
             _ => review_or_request,
         };
-        Self::deserialize(request)
+        let Some(fields) = request.as_object() else { return Self::deserialize(request) };
+        // Objects are copied once, and not read.
+        let is_object = |key: &str| matches!(key, "object" | "oldObject");
+        let others = fields.iter().filter(|(key, _)| !is_object(key)).map(|(key, value)| (key.clone(), value.clone()));
+        let mut read = Self::deserialize(Value::Object(others.collect()))?;
+        let object = |key: &str| fields.get(key).filter(|value| !value.is_null()).cloned();
+        (read.object, read.old_object) = (object("object"), object("oldObject"));
+        Ok(read)
+    }
+
+    /// The request as JSON, as the policy server writes it.
+    pub(super) fn into_json(mut self) -> Result<Value, serde_json::Error> {
+        let objects = [("object", self.object.take()), ("oldObject", self.old_object.take())];
+        let mut json = serde_json::to_value(self)?;
+        if let Some(fields) = json.as_object_mut() {
+            fields.extend(objects.into_iter().filter_map(|(key, object)| Some((key.to_owned(), object?))));
+        }
+        Ok(json)
     }
 }

@@ -69,7 +69,12 @@ struct Open {
 
 enum Kind {
     List(Vec<Value>),
-    Mapping { map: Map<String, Value>, own: BTreeSet<String>, key: Option<Key> },
+    Mapping {
+        map: Map<String, Value>,
+        /// The keys that are not merged ones, once something was merged; before that, all of them.
+        own: Option<BTreeSet<String>>,
+        key: Option<Key>,
+    },
 }
 
 enum Key {
@@ -88,7 +93,7 @@ impl Composer {
                 Ok(())
             }
             Event::MappingStart { marks, .. } => {
-                self.open(marks, at.start, Kind::Mapping { map: Map::new(), own: BTreeSet::new(), key: None });
+                self.open(marks, at.start, Kind::Mapping { map: Map::new(), own: None, key: None });
                 Ok(())
             }
             Event::End => {
@@ -172,12 +177,17 @@ impl Composer {
     }
 
     fn key(&mut self, text: String, is_merge: bool, at: usize) {
-        if let Some(Open { kind: Kind::Mapping { own, key, .. }, .. }) = self.open.last_mut() {
+        if let Some(Open { kind: Kind::Mapping { map, own, key }, .. }) = self.open.last_mut() {
             if is_merge {
+                own.get_or_insert_with(|| map.keys().cloned().collect());
                 *key = Some(Key::Merge);
                 return;
             }
-            if !own.insert(text.clone()) {
+            let is_new = match own {
+                Some(own) => own.insert(text.clone()),
+                None => !map.contains_key(&text),
+            };
+            if !is_new {
                 self.composed.repeated.push((at, text.clone()));
             }
             *key = Some(Key::Own(text));

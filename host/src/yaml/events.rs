@@ -13,7 +13,7 @@ use super::scan::{Scanner, Spanned, Style, Token};
 
 /// How deep collections may be nested. kubectl takes 10,000 levels, which no object of Kubernetes has; here every level
 /// takes some of a thread's stack.
-pub(super) const MAX_DEPTH: usize = 1_000;
+pub(super) const MAX_DEPTH: usize = 256;
 
 /// A part of a document.
 #[derive(Debug)]

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! `sa-hygiene manifests`: `check` over a folder of projects that others wrote, as a guard of `check` itself. What must
+//! not happen: a crash; a file that kubectl reads and this does not; a fix that changes more than it says; a refusal with
+//! the default settings that nobody has looked at.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+use comfy_table::{Cell, CellAlignment};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Outcome, output, printer};
+use crate::check::finding::Level;
+use crate::check::fix;
+use crate::check::input::{InputOptions, Inputs};
+use crate::check::judge::Judge;
+use crate::check::report::{FailOn, FileReport, Summary};
+use crate::check::verdict::Column;
+use crate::check::{self, Options, index};
+use crate::kubewarden::{Module, PolicyConfig};
+use crate::yaml;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// A folder with a folder (or a file) for each project
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+
+    /// Settings to check with besides the defaults
+    #[arg(long, value_name = "FILE")]
+    strict: PathBuf,
+
+    /// The refusals that somebody has looked at, each with a reason
+    #[arg(long, value_name = "FILE")]
+    expected: PathBuf,
+}
+
+/// The file of `--expected`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expected {
+    refusals: Vec<Refusal>,
+}
+
+/// A refusal that is right.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Refusal {
+    /// Below the folder of projects.
+    file: String,
+    /// `ServiceAccount shop/uploads`.
+    object: String,
+    rule: String,
+    #[serde(default)]
+    reason: String,
+}
+
+/// What came of one project.
+struct Row {
+    project: String,
+    summary: Summary,
+    strict: Summary,
+    fixed_files: usize,
+    seconds: f64,
+}
+
+/// A check of everything below a path.
+struct Checked {
+    summary: Summary,
+    files: Vec<FileReport>,
+    judge: Judge,
+}
+
+pub(super) fn run(args: &Args) -> Result<Outcome> {
+    let entries = std::fs::read_dir(&args.directory).with_context(|| crate::shown::path(&args.directory))?;
+    let mut projects: Vec<PathBuf> = entries.map(|entry| entry.map(|it| it.path())).collect::<Result<_, _>>()?;
+    projects.retain(|path| path.is_dir() || path.extension().is_some_and(|it| it == "yaml" || it == "yml"));
+    projects.sort();
+    if projects.is_empty() {
+        bail!("{}: no projects here", crate::shown::path(&args.directory));
+    }
+    let expected: Expected = serde_json::from_value(yaml::load_settings(&args.expected)?)
+        .with_context(|| crate::shown::path(&args.expected))?;
+    let strict = yaml::load_settings(&args.strict)?;
+    let module = crate::embedded_module_for_many_requests()?;
+
+    let mut problems = Vec::new();
+    let mut rows = Vec::new();
+    for project in &projects {
+        rows.push(self::project(&args.directory, project, &module, &strict, &expected, &mut problems)?);
+    }
+    printer::text(&format!("{}\n\n", output::render(&table(&rows))))?;
+    for problem in &problems {
+        printer::bad("problem:", problem);
+    }
+    printer::text(&format!("{} projects, {} problems\n", rows.len(), problems.len()))?;
+    Ok(if problems.is_empty() { Outcome::AllAccepted } else { Outcome::SomethingRefused })
+}
+
+fn project(
+    root: &Path,
+    project: &Path,
+    module: &Module,
+    strict: &Value,
+    expected: &Expected,
+    problems: &mut Vec<String>,
+) -> Result<Row> {
+    let start = Instant::now();
+    let checked = checked(project, module, &Value::Null)?;
+    let seconds = start.elapsed().as_secs_f64();
+    refusals(root, &checked.files, expected, problems);
+    unreadable(&checked.files, problems);
+    let strict = self::checked(project, module, strict)?.summary;
+
+    let copy = tempfile::tempdir()?;
+    let target = copy.path().join(project.file_name().unwrap_or_default());
+    copy_all(project, &target)?;
+    let fixed_files = fixed(&target, module, problems)?;
+    Ok(Row {
+        project: crate::shown::path(project.strip_prefix(root).unwrap_or(project)),
+        summary: checked.summary,
+        strict,
+        fixed_files,
+        seconds,
+    })
+}
+
+fn checked(path: &Path, module: &Module, settings: &Value) -> Result<Checked> {
+    let inputs = Inputs::find([path], &InputOptions::default());
+    let config = PolicyConfig { settings: settings.clone(), ..PolicyConfig::default() };
+    let options = Options { config, namespace: "default".to_owned(), ..Options::default() };
+    let judge = check::judge(index::of(&inputs), module, options)?;
+    let (mut summary, mut files) = (Summary::default(), Vec::new());
+    check::run(&inputs, &judge, |mut report| {
+        summary.add(&mut report, FailOn::Reject);
+        files.push(report);
+        Ok(())
+    })?;
+    Ok(Checked { summary, files, judge })
+}
+
+fn refusals(root: &Path, files: &[FileReport], expected: &Expected, problems: &mut Vec<String>) {
+    for object in files.iter().flat_map(|file| &file.objects) {
+        for finding in object.findings.iter().filter(|finding| finding.level == Level::Refused) {
+            let file = Path::new(&*object.file);
+            let file = file.strip_prefix(root.strip_prefix("./").unwrap_or(root)).unwrap_or(file);
+            let (title, file) = (object.title(), crate::shown::path(file));
+            let is_expected = |it: &Refusal| it.file == file && it.object == title && it.rule == finding.rule;
+            if !expected.refusals.iter().any(is_expected) {
+                problems.push(format!("{file}: {title}: a refusal that is not in the list: {}", finding.to_line()));
+            }
+        }
+    }
+}
+
+/// What kubectl reads must not be unreadable here. Without kubectl nobody can tell.
+fn unreadable(files: &[FileReport], problems: &mut Vec<String>) {
+    let mut seen = BTreeMap::new();
+    for unreadable in files.iter().flat_map(|file| &file.unreadable) {
+        seen.entry(&unreadable.file).or_insert_with(|| unreadable.to_line());
+    }
+    for (file, line) in seen {
+        let kubectl = Command::new("kubectl")
+            .args(["patch", "--local", "--type", "merge", "-p", "{}", "-o", "name", "-f", file])
+            .stdin(Stdio::null())
+            .output();
+        if kubectl.is_ok_and(|kubectl| kubectl.status.success()) {
+            problems.push(format!("kubectl reads what is unreadable here: {line}"));
+        }
+    }
+}
+
+/// Fixes a copy, and compares: how many files were fixed.
+fn fixed(path: &Path, module: &Module, problems: &mut Vec<String>) -> Result<usize> {
+    let before = checked(path, module, &Value::Null)?;
+    let inputs = Inputs::find([path], &InputOptions::default());
+    let mut files = 0;
+    fix::plan(&inputs, &before.judge, |fixes| {
+        let Some(file) = &fixes.fixed else { return Ok(()) };
+        files += 1;
+        let found = before.files.iter().filter(|report| *report.file == *fixes.name);
+        let places: Vec<&str> = found
+            .flat_map(|report| &report.objects)
+            .flat_map(|object| object.findings.iter().map(|finding| finding.place.as_str()))
+            .collect();
+        if let Some(change) = foreign_change(&file.before, &file.after, &places) {
+            problems.push(format!("{}: the fix changes more than it says: {change}", crate::shown::text(&fixes.name)));
+        }
+        if let Err(error) = file.write() {
+            problems.push(format!("{}: {error:#}", crate::shown::text(&fixes.name)));
+        }
+        Ok(())
+    })?;
+    let after = checked(path, module, &Value::Null)?;
+    let inputs = Inputs::find([path], &InputOptions::default());
+    fix::plan(&inputs, &after.judge, |fixes| {
+        if fixes.fixed.is_some() {
+            problems.push(format!("{}: would be fixed a second time", crate::shown::text(&fixes.name)));
+        }
+        Ok(())
+    })?;
+    if before.summary.tally.total() != after.summary.tally.total() {
+        problems.push(format!("{}: other objects after the fix", crate::shown::path(path)));
+    }
+    Ok(files)
+}
+
+/// A change of the values that no finding is about: its path ends with none of the fields that findings name.
+fn foreign_change(before: &str, after: &str, places: &[&str]) -> Option<String> {
+    let values = |text: &str| -> Option<Vec<Value>> {
+        let parts = yaml::parts::of(text);
+        parts.iter().map(|part| Some(part.read(text).ok()?.document.map_or(Value::Null, |(_, value)| value))).collect()
+    };
+    let (Some(before), Some(after)) = (values(before), values(after)) else {
+        return Some("it cannot be read".to_owned());
+    };
+    let field = |place: &str| place.rsplit(['.', '/']).next().unwrap_or_default().to_owned();
+    let known: Vec<String> = places.iter().map(|place| field(place)).collect();
+    let changes = json_patch::diff(&Value::Array(before), &Value::Array(after));
+    let foreign = changes.0.iter().find(|change| !known.contains(&field(change.path().as_str())));
+    foreign.map(|change| change.path().to_string())
+}
+
+fn copy_all(from: &Path, to: &Path) -> Result<()> {
+    if !from.is_dir() {
+        std::fs::copy(from, to)?;
+        return writable(to);
+    }
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        // Links would lead back to what was copied.
+        if !entry.file_type()?.is_symlink() {
+            copy_all(&entry.path(), &target)?;
+        }
+    }
+    Ok(())
+}
+
+fn writable(path: &Path) -> Result<()> {
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    std::fs::set_permissions(path, mode).map_err(Into::into)
+}
+
+fn table(rows: &[Row]) -> comfy_table::Table {
+    let mut table = output::new_table([
+        "project",
+        "objects",
+        "accepted",
+        "would fix",
+        "warned",
+        "refused",
+        "invalid",
+        "partial",
+        "not checked",
+        "unreadable",
+        "odd breaks",
+        "strict: refused",
+        "files fixed",
+        "seconds",
+    ]);
+    let number = |count: usize| Cell::new(count).set_alignment(CellAlignment::Right);
+    let mut sums = [0; 12];
+    for row in rows {
+        let tally = &row.summary.tally;
+        let counts = [
+            tally.total(),
+            tally.of(Column::Accepted),
+            tally.of(Column::Fixed),
+            tally.of(Column::Warned),
+            tally.of(Column::Refused),
+            tally.of(Column::Invalid),
+            tally.of(Column::Partial),
+            tally.of(Column::NotChecked),
+            row.summary.unreadable,
+            row.summary.unusual_files,
+            row.strict.tally.of(Column::Refused),
+            row.fixed_files,
+        ];
+        sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+        let mut cells = vec![Cell::new(&row.project)];
+        cells.extend(counts.map(number));
+        cells.push(Cell::new(format!("{:.2}", row.seconds)).set_alignment(CellAlignment::Right));
+        table.add_row(cells);
+    }
+    let mut cells = vec![Cell::new("all")];
+    cells.extend(sums.map(number));
+    let seconds: f64 = rows.iter().map(|row| row.seconds).sum();
+    cells.push(Cell::new(format!("{seconds:.2}")).set_alignment(CellAlignment::Right));
+    table.add_row(cells);
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_that_no_finding_names_is_found() {
+        let places = ["spec.automountServiceAccountToken"];
+        let found = |after: &str| foreign_change("spec:\n  a: 1\n", after, &places);
+        assert_eq!(found("spec:\n  automountServiceAccountToken: false\n  a: 1\n"), None);
+        assert_eq!(found("spec:\n  automountServiceAccountToken: false\n  a: 2\n").as_deref(), Some("/0/spec/a"));
+    }
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! `sa-hygiene speed`: how long `check` takes, and how much memory, for inputs that are made up here.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use comfy_table::{Cell, CellAlignment, Color};
+
+use super::{Outcome, output, printer};
+
+/// An input, and what is allowed for it.
+struct Case {
+    name: &'static str,
+    text: String,
+    /// Seconds.
+    limit: f64,
+    /// MB; none where it does not matter.
+    memory: Option<u64>,
+    /// Whether the compiled module is kept from the run before.
+    is_warm: bool,
+}
+
+pub(super) fn run() -> Result<Outcome> {
+    let folder = tempfile::tempdir()?;
+    let program = std::env::current_exe().context("where this program is")?;
+    let mut table = output::new_table(["input", "MB", "seconds", "limit", "peak MB", "limit "]);
+    let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
+    let mut is_over = false;
+    for case in cases() {
+        let file = folder.path().join("input.yaml");
+        std::fs::write(&file, &case.text)?;
+        let cache = folder.path().join("cache");
+        if case.is_warm {
+            measure(&program, &file, &cache)?;
+        } else if cache.exists() {
+            std::fs::remove_dir_all(&cache)?;
+        }
+        // The best of three: what others do on the machine is not what is measured.
+        let mut best = (Duration::MAX, 0);
+        for round in 0..3 {
+            if !case.is_warm && round > 0 {
+                std::fs::remove_dir_all(&cache)?;
+            }
+            best = best.min(measure(&program, &file, &cache)?);
+        }
+        let (time, memory) = (best.0.as_secs_f64(), best.1);
+        let is_slow = time > case.limit;
+        let is_large = case.memory.is_some_and(|limit| memory > limit);
+        is_over |= is_slow || is_large;
+        let cell = |text: String, is_over: bool| if is_over { right(text).fg(Color::Red) } else { right(text) };
+        table.add_row(vec![
+            Cell::new(case.name),
+            right(megabytes(case.text.len())),
+            cell(format!("{time:.2}"), is_slow),
+            right(format!("{:.2}", case.limit)),
+            cell(memory.to_string(), is_large),
+            right(case.memory.map(|limit| limit.to_string()).unwrap_or_default()),
+        ]);
+    }
+    printer::text(&format!("{}\n\nthe best of three runs\n", output::render(&table)))?;
+    Ok(if is_over { Outcome::SomethingRefused } else { Outcome::AllAccepted })
+}
+
+fn megabytes(bytes: usize) -> String {
+    let tenths = bytes / 100_000;
+    format!("{}.{}", tenths / 10, tenths % 10)
+}
+
+/// From start to end, and the most memory in MB.
+fn measure(program: &Path, file: &Path, cache: &Path) -> Result<(Duration, u64)> {
+    std::fs::create_dir_all(cache)?;
+    let start = Instant::now();
+    let mut child = Command::new(program)
+        .args(["check", "--fail-on", "never"])
+        .arg(file)
+        .env("XDG_CACHE_HOME", cache)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let status = format!("/proc/{}/status", child.id());
+    let mut memory = 0;
+    let ended = loop {
+        if let Some(ended) = child.try_wait()? {
+            break ended;
+        }
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let peak = text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok());
+        memory = memory.max(peak.unwrap_or(0_u64));
+        std::thread::sleep(Duration::from_millis(2));
+    };
+    if !ended.success() {
+        bail!("check ended with {ended}");
+    }
+    Ok((start.elapsed(), memory / 1024))
+}
+
+fn cases() -> [Case; 6] {
+    let pods = |count: usize| repeated(count, pod);
+    let one = |is_warm: bool, name, limit| Case { name, text: pod(0), limit, memory: None, is_warm };
+    let case = |name, text, limit, memory| Case { name, text, limit, memory, is_warm: true };
+    [
+        one(false, "one Pod, the first time on a machine", 0.25),
+        one(true, "one Pod", 0.06),
+        case("20,000 ConfigMaps", repeated(20_000, config_map), 1.0, None),
+        case("5,000 Pods", pods(5_000), 0.8, None),
+        case("388 objects, CRDs among them", release(), 0.5, None),
+        case("50 MB of small Pods", pods(50_000_000 / pod(100_000).len()), 6.0, Some(500)),
+    ]
+}
+
+fn repeated(count: usize, document: impl Fn(usize) -> String) -> String {
+    (0..count).map(document).collect::<Vec<_>>().join("---\n")
+}
+
+fn config_map(number: usize) -> String {
+    format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c{number}}}\n")
+}
+
+fn pod(number: usize) -> String {
+    format!(
+        "apiVersion: v1\nkind: Pod\nmetadata:\n  name: web-{number}\n  namespace: shop\n  labels: {{app: web, tier: front}}\n\
+         spec:\n  containers:\n    - name: web\n      image: registry.example.com/shop/web:1.4.2\n      ports:\n        \
+         - containerPort: 8080\n      env:\n        - name: LOG_LEVEL\n          value: info\n      resources:\n        \
+         limits: {{cpu: 500m, memory: 128Mi}}\n"
+    )
+}
+
+/// As a large operator ships: three definitions with long schemas, and objects of many kinds.
+fn release() -> String {
+    let definition = |number: usize| {
+        let mut text = format!(
+            "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {{name: things{number}.example.com}}\n\
+             spec:\n  versions:\n  - name: v1\n    schema:\n      openAPIV3Schema:\n        properties:\n"
+        );
+        for field in 0..6_000 {
+            // Writing to a string cannot fail.
+            let _ = write!(
+                text,
+                "          field{field}:\n            description: What the field is for, in a sentence that is long enough.\n            \
+                 properties:\n              inner:\n                type: string\n            type: object\n"
+            );
+        }
+        text
+    };
+    let account = |number: usize| {
+        format!(
+            "apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: a{number}}}\nautomountServiceAccountToken: false\n"
+        )
+    };
+    let mut documents: Vec<String> = (0..3).map(definition).collect();
+    documents.extend((0..385).map(|number| match number % 4 {
+        0 => pod(number),
+        1 => account(number),
+        _ => config_map(number),
+    }));
+    documents.join("---\n")
+}
