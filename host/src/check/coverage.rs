@@ -168,7 +168,8 @@ fn template_path(object: &Value) -> Option<String> {
     const DEPTH: usize = 6;
     fn search(value: &Value, path: &str, depth: usize) -> Option<String> {
         let fields = value.as_object().filter(|_| depth > 0)?;
-        let has_containers = |spec: &Value| spec.get("containers").and_then(Value::as_array).is_some_and(has_image);
+        let has_containers =
+            |spec: &Value| spec.get("containers").and_then(Value::as_array).is_some_and(|it| has_image(it));
         if !path.is_empty() && fields.get("spec").is_some_and(has_containers) {
             return Some(path.to_owned());
         }
@@ -178,7 +179,7 @@ fn template_path(object: &Value) -> Option<String> {
             search(value, &path, depth - 1)
         })
     }
-    fn has_image(containers: &Vec<Value>) -> bool {
+    fn has_image(containers: &[Value]) -> bool {
         containers.iter().any(|container| container.get("image").is_some_and(Value::is_string))
     }
     search(object, "", DEPTH)

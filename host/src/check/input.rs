@@ -62,9 +62,9 @@ impl Inputs {
             let is_strict = !is_folder && !options.skip_non_objects;
             let mut found = Vec::new();
             if is_folder {
-                inputs.walk(path, &mut found)
+                inputs.walk(path, &mut found);
             } else {
-                found.push(path.to_owned())
+                found.push(path.to_owned());
             }
             found.sort();
             let tree = if is_folder { path.to_owned() } else { parent(path).to_owned() };

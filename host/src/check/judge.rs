@@ -79,8 +79,7 @@ impl Opinion {
 impl Judge {
     /// What the cluster says about an object.
     pub(super) fn judge(&self, object: &Value, is_live: bool) -> Opinion {
-        let mut opinion = Opinion::default();
-        opinion.moved_to = coverage::moved_to(object);
+        let mut opinion = Opinion { moved_to: coverage::moved_to(object), ..Opinion::default() };
         let object = &*coverage::today(object);
         if let Some(reason) = self.not_checked(object) {
             opinion.not_checked = Some(reason);
@@ -269,7 +268,12 @@ impl Judge {
         };
         let entries = exemptions::matching(&policy.config().settings, request);
         opinion.exemptions.extend(entries.into_iter().map(|entry| (number, entry)));
-        let answer = match policy.evaluate(request) {
+        // The simulation's own requests need not be read first.
+        let answer = match request.as_object() {
+            Some(fields) => policy.evaluate_read(fields),
+            None => policy.evaluate(request),
+        };
+        let mut answer = match answer {
             Ok(answer) => answer,
             Err(error) => {
                 opinion.findings.push(Finding::new(POLICY, "", &format!("{error:#}"), Level::Refused));
@@ -279,20 +283,12 @@ impl Judge {
         if answer.response.audit_annotations.get("lookup").is_some_and(|value| value == "not-granted") {
             opinion.unknown_account = account_of(request);
         }
-        let patched = patched(&answer);
+        let patched = answer.mutated.take();
         // A failure is no verdict that could be softened.
         let mode = if answer.failed() { Mode::Protect } else { policy.config().mode };
         opinion.add(findings(&answer, mode, patched.as_ref()));
         Some((answer, patched))
     }
-}
-
-/// The object with the policy's own patch, where there is one.
-fn patched(answer: &Evaluation) -> Option<Value> {
-    let patch = answer.unconstrained.patch.as_ref()?;
-    let mut object = answer.object.clone()?;
-    json_patch::patch(&mut object, patch).ok()?;
-    Some(object)
 }
 
 impl Opinion {

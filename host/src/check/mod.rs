@@ -150,8 +150,7 @@ pub fn conclude(summary: &mut Summary, judge: &Judge) {
     let hints = summary.tally.reasons.iter().filter_map(|(reason, count)| Some((reason.hint.as_ref()?, count)));
     let hints: Vec<String> = hints.map(|(hint, count)| format!("not checked: {hint} ({count})")).collect();
     notes.extend(hints.into_iter().take(NAMED));
-    notes.iter_mut().for_each(|note| *note = shown::text(note));
-    summary.notes = notes;
+    summary.notes = notes.iter().map(|note| shown::text(note)).collect();
 }
 
 /// The most names in a note, and the most notes of one sort.

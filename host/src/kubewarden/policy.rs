@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::callback::{ContextAwareResource, Grants, HostCall, LogEntry, Recorder, callback};
 use super::constraints;
 use super::memory::Memory;
 use super::module::{CallError, Module};
-use super::request::AdmissionRequest;
+use super::request::{AdmissionRequest, WithoutNulls};
 use super::response::{AdmissionResponse, SettingsValidationResponse};
 use crate::cluster::Cluster;
 
@@ -86,6 +87,8 @@ pub struct Evaluation {
     pub response: AdmissionResponse,
     /// The policy's answer before `mode`, `mutating` and `message`; the audit scanner gets this one.
     pub unconstrained: AdmissionResponse,
+    /// The object as the policy's own patch makes it, where there is one.
+    pub mutated: Option<Value>,
     /// The guest's own bytes, or why there are none.
     pub answer: Result<Vec<u8>, CallError>,
     /// What the guest logged.
@@ -127,24 +130,38 @@ impl Policy {
     /// the request.
     pub fn evaluate(&self, request: &Value) -> Result<Evaluation> {
         let request = AdmissionRequest::read(request).context("not an admission request")?;
-        let uid = request.uid.clone();
-        let mut request = request.into_json().context("cannot write the request")?;
-        // The object is lent to the payload and taken back: the diff is against what the guest was shown.
-        let mut payload = json!({ "request": request.take(), "settings": self.config.settings });
+        match serde_json::to_value(request).context("cannot write the request")? {
+            Value::Object(request) => self.evaluate_read(&request),
+            _ => bail!("not an admission request"),
+        }
+    }
+
+    /// The same for a request that has the fields of one and no others, such as those of
+    /// [`ApiServer`](crate::apiserver::ApiServer): it is not read first.
+    pub fn evaluate_read(&self, request: &Map<String, Value>) -> Result<Evaluation> {
+        #[derive(Serialize)]
+        struct Payload<'p> {
+            request: WithoutNulls<'p>,
+            settings: &'p Value,
+        }
+        let uid = request.get("uid").and_then(Value::as_str).unwrap_or_default();
+        let payload = Payload { request: WithoutNulls(request), settings: &self.config.settings };
         let bytes = serde_json::to_vec(&payload).context("cannot write the request")?;
 
         let recorder = Arc::new(Recorder::default());
         let answer = self.call("validate", &bytes, &recorder);
-        let object = payload.pointer_mut("/request/object").map(Value::take);
-        let unconstrained = match &answer {
-            Ok(answer) => AdmissionResponse::from_guest(&uid, answer, object.as_ref()),
-            Err(error @ CallError::Timeout) => AdmissionResponse::reject(&uid, error.to_string(), 500),
-            Err(error) => AdmissionResponse::internal_error(&uid, &error.to_string()),
+        // The diff is against what the guest was shown.
+        let object = request.get("object").filter(|object| !object.is_null()).cloned();
+        let (unconstrained, mutated) = match &answer {
+            Ok(answer) => AdmissionResponse::from_guest(uid, answer, object.as_ref()),
+            Err(error @ CallError::Timeout) => (AdmissionResponse::reject(uid, error.to_string(), 500), None),
+            Err(error) => (AdmissionResponse::internal_error(uid, &error.to_string()), None),
         };
         let record = recorder.take();
         Ok(Evaluation {
             response: constraints::apply(&self.config, unconstrained.clone()),
             unconstrained,
+            mutated,
             answer,
             logs: record.logs,
             host_calls: record.calls,

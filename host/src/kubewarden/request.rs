@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Map, Value};
 
 /// An `admission.k8s.io/v1 AdmissionRequest`. The policy server reads requests into a type like this one and writes
 /// them out again, so fields it does not know never reach a policy, and null ones disappear.
@@ -109,14 +109,14 @@ impl AdmissionRequest {
         (read.object, read.old_object) = (object("object"), object("oldObject"));
         Ok(read)
     }
+}
 
-    /// The request as JSON, as the policy server writes it.
-    pub(super) fn into_json(mut self) -> Result<Value, serde_json::Error> {
-        let objects = [("object", self.object.take()), ("oldObject", self.old_object.take())];
-        let mut json = serde_json::to_value(self)?;
-        if let Some(fields) = json.as_object_mut() {
-            fields.extend(objects.into_iter().filter_map(|(key, object)| Some((key.to_owned(), object?))));
-        }
-        Ok(json)
+/// A request as the policy server writes it: without what is null.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WithoutNulls<'r>(pub &'r Map<String, Value>);
+
+impl Serialize for WithoutNulls<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().filter(|(_, value)| !value.is_null()))
     }
 }

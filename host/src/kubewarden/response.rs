@@ -108,11 +108,14 @@ impl AdmissionResponse {
         Self::reject(uid, format!("internal server error: {message}"), 500)
     }
 
-    /// Reads the guest's bytes and computes the patch. A patch is computed for a refusal too, as the host does.
-    pub(super) fn from_guest(uid: &str, answer: &[u8], object: Option<&Value>) -> Self {
+    /// Reads the guest's bytes and computes the patch. A patch is computed for a refusal too, as the host does. Then, the
+    /// object that the patch makes.
+    pub(super) fn from_guest(uid: &str, answer: &[u8], object: Option<&Value>) -> (Self, Option<Value>) {
         let answer: ValidationResponse = match serde_json::from_slice(answer) {
             Ok(answer) => answer,
-            Err(error) => return Self::internal_error(uid, &format!("invalid response from policy: {error}")),
+            Err(error) => {
+                return (Self::internal_error(uid, &format!("invalid response from policy: {error}")), None);
+            }
         };
         let patch = match (&answer.mutated_object, object) {
             (None, _) => None,
@@ -120,7 +123,7 @@ impl AdmissionResponse {
                 let message = "Incoming object is null, which happens only with DELETE operations, but the policy is \
                                attempting a mutation. This is not allowed";
                 let status = Status { message: Some(message.to_owned()), ..Status::default() };
-                return Self { uid: uid.to_owned(), status: Some(status), ..Self::default() };
+                return (Self { uid: uid.to_owned(), status: Some(status), ..Self::default() }, None);
             }
             (Some(mutated), Some(object)) => Some(json_patch::diff(object, mutated)).filter(|patch| !patch.is_empty()),
         };
@@ -129,13 +132,15 @@ impl AdmissionResponse {
             code: answer.code,
             causes: Vec::new(),
         });
-        Self {
+        let mutated = answer.mutated_object.filter(|_| patch.is_some());
+        let response = Self {
             uid: uid.to_owned(),
             allowed: answer.accepted,
             status,
             warnings: answer.warnings.unwrap_or_default(),
             audit_annotations: answer.audit_annotations.unwrap_or_default(),
             patch,
-        }
+        };
+        (response, mutated)
     }
 }

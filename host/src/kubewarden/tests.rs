@@ -359,3 +359,33 @@ fn policies_can_be_sent_and_shared() {
     shared::<Module>();
     shared::<Evaluation>();
 }
+
+#[test]
+fn an_instance_that_is_used_again_answers_like_a_new_one() {
+    let new = Policy::load(&crate::embedded_module().unwrap(), PolicyConfig::default()).unwrap();
+    let module = crate::embedded_module_for_many_requests().unwrap();
+    let again = Policy::load(&module, PolicyConfig::default()).unwrap();
+    let subjects = crate::bench::subjects().unwrap();
+    // Often enough that instances have their day, too.
+    for _ in 0..30 {
+        for subject in &subjects {
+            let payload = new.payload(&subject.request).unwrap();
+            assert_eq!(
+                again.evaluate_raw("validate", &payload),
+                new.evaluate_raw("validate", &payload),
+                "{}",
+                subject.name
+            );
+        }
+    }
+    assert!(module.instances() <= 1, "one waits for its thread");
+}
+
+#[test]
+fn an_instance_that_failed_is_not_used_again() {
+    let module = Module::for_many_requests(crate::POLICY_WASM).unwrap();
+    let policy = Policy::load(&module, PolicyConfig::default()).unwrap();
+    assert!(policy.evaluate_raw("no such operation", b"{}").is_err());
+    assert_eq!(module.instances(), 0);
+    assert!(policy.evaluate_raw("validate_settings", b"{}").is_ok());
+}

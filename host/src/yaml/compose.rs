@@ -86,14 +86,14 @@ impl Composer {
     fn event(&mut self, event: Event<'_>, at: &Range<usize>) -> Result<(), Broken> {
         self.start.get_or_insert(at.start);
         match event {
-            Event::Scalar { text, is_plain, marks, .. } => self.scalar(text, is_plain, marks, at.start),
+            Event::Scalar { text, is_plain, marks, .. } => self.scalar(text, is_plain, &marks, at.start),
             Event::Alias(name) => self.alias(name, at.start),
             Event::ListStart { marks, .. } => {
-                self.open(marks, at.start, Kind::List(Vec::new()));
+                self.open(&marks, at.start, Kind::List(Vec::new()));
                 Ok(())
             }
             Event::MappingStart { marks, .. } => {
-                self.open(marks, at.start, Kind::Mapping { map: Map::new(), own: None, key: None });
+                self.open(&marks, at.start, Kind::Mapping { map: Map::new(), own: None, key: None });
                 Ok(())
             }
             Event::End => {
@@ -107,14 +107,14 @@ impl Composer {
         }
     }
 
-    fn open(&mut self, marks: Marks<'_>, at: usize, kind: Kind) {
+    fn open(&mut self, marks: &Marks<'_>, at: usize, kind: Kind) {
         if let Some(anchor) = marks.anchor {
             self.anchors.insert(anchor.to_owned(), None);
         }
         self.open.push(Open { anchor: marks.anchor.map(str::to_owned), at, kind });
     }
 
-    fn scalar(&mut self, text: Cow<'_, str>, is_plain: bool, marks: Marks<'_>, at: usize) -> Result<(), Broken> {
+    fn scalar(&mut self, text: Cow<'_, str>, is_plain: bool, marks: &Marks<'_>, at: usize) -> Result<(), Broken> {
         let is_merge = scalar::is_merge(&text, is_plain, marks.tag.as_deref());
         let decoded;
         let scalar = match marks.tag.as_deref().map(scalar::standard_tag) {
@@ -137,7 +137,7 @@ impl Composer {
             return Ok(());
         }
         let value = match scalar {
-            Scalar::Str(found) if std::ptr::eq(found, &*text) => Value::String(text.into_owned()),
+            Scalar::Str(found) if found.as_ptr() == text.as_ptr() => Value::String(text.into_owned()),
             other => other.to_json().ok_or_else(|| Broken::new(at, format!("`{text}` has no form in json")))?,
         };
         self.finished(value, marks.anchor.map(str::to_owned), at, false)

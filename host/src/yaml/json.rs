@@ -31,14 +31,24 @@ pub(super) fn parts(text: &str) -> Option<Vec<Range<usize>>> {
     Some(parts)
 }
 
-/// The byte where the text's one document begins, the document, and the keys that occur twice.
-pub(super) fn document(text: &str) -> Result<(usize, Value, Vec<(usize, String)>), Problem> {
+/// A document, the byte where it begins, and the keys that occur twice.
+pub(super) struct Document {
+    pub start: usize,
+    pub value: Value,
+    pub repeated: Vec<(usize, String)>,
+}
+
+/// Reads a text of one document.
+pub(super) fn document(text: &str) -> Result<Document, Problem> {
     let start = text.len() - text.trim_start().len();
     let repeated = RefCell::new(Vec::new());
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = Reader(&repeated).deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
     match value {
-        Ok(value) => Ok((start, value, repeated.into_inner().into_iter().map(|key| (start, key)).collect())),
+        Ok(value) => {
+            let repeated = repeated.into_inner().into_iter().map(|key| (start, key)).collect();
+            Ok(Document { start, value, repeated })
+        }
         Err(error) => Err(problem(&error, text)),
     }
 }

@@ -160,7 +160,9 @@ fn take_items(value: &mut Value) -> Option<Vec<Value>> {
     let kind = value.get("kind")?.as_str()?.to_owned();
     let version = value.get("apiVersion").and_then(Value::as_str).map(str::to_owned);
     let mut items = std::mem::take(value.get_mut("items")?.as_array_mut()?);
-    items.iter_mut().for_each(|item| complete_item(item, version.as_deref(), &kind));
+    for item in &mut items {
+        complete_item(item, version.as_deref(), &kind);
+    }
     Some(items)
 }
 

@@ -127,8 +127,9 @@ impl Part {
         let own = self.text(text);
         let before = self.bytes.start;
         if self.form == Form::Json {
-            let (at, value, repeated) = json::document(own).map_err(|problem| problem.after(before))?;
-            return Ok(Read { document: Some((at + before, value)), remarks: remarks(repeated, before) });
+            let json::Document { start, value, repeated } =
+                json::document(own).map_err(|problem| problem.after(before))?;
+            return Ok(Read { document: Some((start + before, value)), remarks: remarks(repeated, before) });
         }
         if self.form == Form::Unseparated {
             let message = "a line that begins with `---` goes on; kubectl takes nothing but a comment there".to_owned();

@@ -88,6 +88,8 @@ pub(super) struct Scanner<'t> {
     indents: Vec<usize>,
     candidates: Vec<Candidate>,
     may_be_key: bool,
+    /// Whether the head of the queue is known not to wait for anything.
+    is_ready: bool,
     is_over: bool,
 }
 
@@ -102,6 +104,7 @@ impl<'t> Scanner<'t> {
             indents: Vec::new(),
             candidates: Vec::new(),
             may_be_key: true,
+            is_ready: false,
             is_over: false,
         };
         scanner.candidates.push(scanner.candidate(false, false));
@@ -110,16 +113,18 @@ impl<'t> Scanner<'t> {
 
     /// The next token, which stays where it is. After the last one, that again.
     pub fn peek(&mut self) -> Result<&Spanned<'t>> {
-        while !self.is_over && (self.queue.is_empty() || self.is_head_a_candidate()?) {
+        const END: &Spanned<'static> = &Spanned { token: Token::StreamEnd, start: usize::MAX, end: usize::MAX };
+        while !self.is_ready && !self.is_over && (self.queue.is_empty() || self.is_head_a_candidate()?) {
             self.scan()?;
         }
-        const END: &Spanned<'static> = &Spanned { token: Token::StreamEnd, start: usize::MAX, end: usize::MAX };
+        self.is_ready = true;
         Ok(self.queue.front().unwrap_or(END))
     }
 
     /// Takes the next token.
     pub fn take(&mut self) -> Result<Spanned<'t>> {
         self.peek()?;
+        self.is_ready = false;
         self.taken += 1;
         let end = self.cursor.at;
         Ok(self.queue.pop_front().unwrap_or(Spanned { token: Token::StreamEnd, start: end, end }))
@@ -230,7 +235,8 @@ impl<'t> Scanner<'t> {
             self.drop_candidate()?;
             self.may_be_key = false;
             self.is_over = true;
-            return self.mark(Token::StreamEnd, 0);
+            self.mark(Token::StreamEnd, 0);
+            return Ok(());
         }
         let is_flow = self.is_flow();
         let is_alone = self.cursor.is_space_or_end(1);
@@ -243,7 +249,8 @@ impl<'t> Scanner<'t> {
                 self.unroll(0);
                 self.drop_candidate()?;
                 self.may_be_key = false;
-                self.mark(if first == b'-' { Token::DocumentStart } else { Token::DocumentEnd }, 3)
+                self.mark(if first == b'-' { Token::DocumentStart } else { Token::DocumentEnd }, 3);
+                Ok(())
             }
             b'[' => self.open_flow(Token::FlowListStart),
             b'{' => self.open_flow(Token::FlowMappingStart),
@@ -252,25 +259,29 @@ impl<'t> Scanner<'t> {
             b',' => {
                 self.drop_candidate()?;
                 self.may_be_key = true;
-                self.mark(Token::FlowEntry, 1)
+                self.mark(Token::FlowEntry, 1);
+                Ok(())
             }
             b'-' if is_alone => self.block_entry(),
             b'?' if is_flow || is_alone => self.explicit_key(),
             b':' if is_flow || is_alone => self.value(),
             b'*' => {
                 let (start, name) = self.name()?;
-                self.push(Token::Alias(name), start)
+                self.push(Token::Alias(name), start);
+                Ok(())
             }
             b'&' => {
                 let (start, name) = self.name()?;
-                self.push(Token::Anchor(name), start)
+                self.push(Token::Anchor(name), start);
+                Ok(())
             }
             b'!' => {
                 self.save_candidate()?;
                 self.may_be_key = false;
                 let start = self.cursor.at;
                 let tag = scalars::tag(&mut self.cursor)?;
-                self.push(Token::Tag(tag), start)
+                self.push(Token::Tag(tag), start);
+                Ok(())
             }
             indicator @ (b'|' | b'>') if !is_flow => {
                 self.drop_candidate()?;
@@ -286,7 +297,8 @@ impl<'t> Scanner<'t> {
                 self.may_be_key = false;
                 let start = self.cursor.at;
                 let text = scalars::quoted(&mut self.cursor, quote == b'\'')?;
-                self.push(Token::Scalar { text, style: Style::Quoted }, start)
+                self.push(Token::Scalar { text, style: Style::Quoted }, start);
+                Ok(())
             }
             first if can_begin_plain(first, is_flow, is_alone, self.cursor.is_blank(1)) => {
                 self.save_candidate()?;
@@ -322,23 +334,23 @@ impl<'t> Scanner<'t> {
     }
 
     /// A token of some bytes, all of them characters.
-    fn mark(&mut self, token: Token<'t>, bytes: usize) -> Result<()> {
+    fn mark(&mut self, token: Token<'t>, bytes: usize) {
         let start = self.cursor.at;
         self.cursor.skip(bytes);
-        self.push(token, start)
+        self.push(token, start);
     }
 
     /// A token that ends here.
-    fn push(&mut self, token: Token<'t>, start: usize) -> Result<()> {
+    fn push(&mut self, token: Token<'t>, start: usize) {
         self.queue.push_back(Spanned { token, start, end: self.cursor.at });
-        Ok(())
     }
 
     fn open_flow(&mut self, token: Token<'t>) -> Result<()> {
         self.save_candidate()?;
         self.candidates.push(self.candidate(false, false));
         self.may_be_key = true;
-        self.mark(token, 1)
+        self.mark(token, 1);
+        Ok(())
     }
 
     fn close_flow(&mut self, token: Token<'t>) -> Result<()> {
@@ -349,7 +361,8 @@ impl<'t> Scanner<'t> {
             _ => {}
         }
         self.may_be_key = false;
-        self.mark(token, 1)
+        self.mark(token, 1);
+        Ok(())
     }
 
     fn block_entry(&mut self) -> Result<()> {
@@ -361,7 +374,8 @@ impl<'t> Scanner<'t> {
         }
         self.drop_candidate()?;
         self.may_be_key = true;
-        self.mark(Token::BlockEntry, 1)
+        self.mark(Token::BlockEntry, 1);
+        Ok(())
     }
 
     fn explicit_key(&mut self) -> Result<()> {
@@ -373,7 +387,8 @@ impl<'t> Scanner<'t> {
         }
         self.drop_candidate()?;
         self.may_be_key = !self.is_flow();
-        self.mark(Token::Key, 1)
+        self.mark(Token::Key, 1);
+        Ok(())
     }
 
     fn value(&mut self) -> Result<()> {
@@ -398,7 +413,8 @@ impl<'t> Scanner<'t> {
                 self.may_be_key = !self.is_flow();
             }
         }
-        self.mark(Token::Value, 1)
+        self.mark(Token::Value, 1);
+        Ok(())
     }
 
     /// Of an anchor or alias.

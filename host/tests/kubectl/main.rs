@@ -2,8 +2,6 @@
 
 //! What kubectl made of some texts (`record.py` says how that was written down), and what is made of them here.
 
-#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
-
 use sa_hygiene::check::source::SourceFile;
 use serde::Deserialize;
 use serde_json::Value;
@@ -16,7 +14,8 @@ struct Recorded {
 #[derive(Deserialize)]
 struct Text {
     name: String,
-    text: String,
+    #[serde(rename = "text")]
+    content: String,
     /// As kubectl prints them.
     objects: Vec<Value>,
     /// Whether kubectl ends with an error.
@@ -43,7 +42,7 @@ fn texts_are_read_as_kubectl_reads_them() {
     let recorded: Recorded = serde_json::from_str(include_str!("readings.json")).unwrap();
     let mut wrong = Vec::new();
     for text in &recorded.texts {
-        let file = SourceFile::new("x.yaml", None, text.text.clone(), true);
+        let file = SourceFile::new("x.yaml", None, text.content.clone(), true);
         let contents: Vec<_> = file.parts().iter().map(|part| file.part(part).read()).collect();
         let unreadable: Vec<_> = contents.iter().flat_map(|it| &it.unreadable).collect();
         let objects: Vec<&Value> = contents.iter().flat_map(|it| &it.objects).map(|it| &it.object).collect();
@@ -58,7 +57,7 @@ fn texts_are_read_as_kubectl_reads_them() {
         wrong.push(format!(
             "{}: {:?}\n  kubectl: {} {:?}\n  here: {unreadable:?} {objects:?}",
             text.name,
-            text.text.chars().take(80).collect::<String>(),
+            text.content.chars().take(80).collect::<String>(),
             if text.fails { "fails" } else { "reads" },
             text.objects,
         ));

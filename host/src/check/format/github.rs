@@ -46,7 +46,11 @@ pub fn file(report: &FileReport) -> String {
 
 /// One command per note.
 pub fn notes(summary: &Summary) -> String {
-    summary.notes.iter().map(|note| format!("::notice::{}\n", data(note))).collect()
+    let mut text = String::new();
+    for note in &summary.notes {
+        let _ = writeln!(text, "::notice::{}", data(note));
+    }
+    text
 }
 
 /// What a command's text may not hold.
