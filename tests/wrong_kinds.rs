@@ -302,7 +302,8 @@ fn requests() -> Vec<Value> {
             "",
             "PersistentVolume",
             "persistentvolumes",
-            json!({"metadata": metadata, "spec": {"hostPath": {"path": "/var/lib/kubelet"}, "local": {"path": "/"}}}),
+            json!({"metadata": metadata, "spec": {"hostPath": {"path": "/var/lib/kubelet"}, "local": {"path": "/"},
+                "mountOptions": ["bind"]}}),
         ),
     ]
 }

@@ -51,7 +51,7 @@ pub enum Subject<'a> {
     Binding,
     /// A role that is being made or changed.
     Role,
-    /// A `PersistentVolume` that is being made. Afterwards its source cannot change.
+    /// A `PersistentVolume` that is being made or changed.
     PersistentVolume,
 }
 
@@ -90,9 +90,6 @@ impl<'a> Subject<'a> {
         }
         match request.operation() {
             Operation::Create if (group, kind) == (Pod::GROUP, Pod::KIND) => Some(Self::Pod),
-            Operation::Create if (group, kind) == (PersistentVolume::GROUP, PersistentVolume::KIND) => {
-                Some(Self::PersistentVolume)
-            }
             Operation::Create | Operation::Update => {
                 Self::made_or_changed(group, kind).or_else(|| template(group, kind, common).map(Self::Template))
             }
@@ -108,11 +105,13 @@ impl<'a> Subject<'a> {
         const CLUSTER_ROLE: (&str, &str) = (ClusterRole::GROUP, ClusterRole::KIND);
         const SERVICE_ACCOUNT: (&str, &str) = (ServiceAccount::GROUP, ServiceAccount::KIND);
         const SECRET: (&str, &str) = (Secret::GROUP, Secret::KIND);
+        const PERSISTENT_VOLUME: (&str, &str) = (PersistentVolume::GROUP, PersistentVolume::KIND);
         match (group, kind) {
             SERVICE_ACCOUNT => Some(Self::ServiceAccount),
             SECRET => Some(Self::Secret),
             ROLE_BINDING | CLUSTER_ROLE_BINDING => Some(Self::Binding),
             ROLE | CLUSTER_ROLE => Some(Self::Role),
+            PERSISTENT_VOLUME => Some(Self::PersistentVolume),
             _ => None,
         }
     }

@@ -317,6 +317,12 @@ impl<'s> RuleContext<'s> {
         if let Target::PersistentVolume(volume) = self.target { Some(volume) } else { None }
     }
 
+    /// Whether a stored object is replaced.
+    #[must_use]
+    pub fn is_update(&self) -> bool {
+        self.request.operation() == Operation::Update
+    }
+
     /// The object's name; empty when the API server has yet to make one.
     #[must_use]
     pub fn name(&self) -> &'s str {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `PersistentVolumes`, as far as they are a directory of a node.
+//! `PersistentVolumes`, as far as they are, or are mounted as, a directory of a node.
 
 use super::meta::Meta;
 use super::pod::HostPath;
-use super::view::view;
+use super::view::{Text, view};
 
 view! {
     /// A `PersistentVolume`.
@@ -19,10 +19,17 @@ view! {
     pub struct PersistentVolumeSpec<'a> {
         host_path: Option<HostPath<'a>> = "hostPath",
         local: Option<HostPath<'a>> = "local",
+        mount_options: Vec<Text<'a>> = "mountOptions",
     }
 }
 
-impl PersistentVolume<'_> {
+impl<'a> PersistentVolume<'a> {
+    /// The options that the volume is mounted with.
+    #[must_use]
+    pub fn mount_options(&self) -> &[Text<'a>] {
+        self.spec.as_ref().map_or(&[], |spec| &spec.mount_options)
+    }
+
     /// The paths on the node, each with its field in the specification.
     pub fn node_paths(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let spec = self.spec.iter();

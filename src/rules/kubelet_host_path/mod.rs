@@ -17,6 +17,7 @@ use crate::engine::context::{ReviewError, RuleContext, Workload};
 use crate::fast::cut;
 use crate::matching::glob::{self, Glob};
 use crate::messages;
+use crate::object::persistent_volume::PersistentVolume;
 use crate::object::pod::{HostPath, Volume};
 use crate::object::view::{ReadError, Text};
 use crate::settings::action::CheckAction;
@@ -38,7 +39,7 @@ static PARAMS: [Param; 1] = [Param {
     kind: Kind::Globs(root_problem),
     default: r#"["/var/lib/kubelet", "/var/lib/k0s/kubelet", "/var/snap/microk8s/common/var/lib/kubelet"]"#,
     doc: for_people(
-        "kubelet's root directories, of which `pods`, `pki` and the kubeconfigs are guarded; globs directory by directory; they count for `ephemeral-token-mount` too",
+        "kubelet's root directories, of which `pods`, `checkpoints`, `pki`, the kubeconfigs and the registry credentials are guarded; globs directory by directory; they count for `ephemeral-token-mount` too",
     ),
 }];
 
@@ -47,28 +48,45 @@ messages! {
     OPENS_ON: "{} opens {} on nodes of {}, and with it {}", help: "mount only the directory that is needed";
     HOLDS: "{} of the node leads to {}", help: "mount something else, or add an exemption";
     BELOW: "{} is below {}, which leads to {}", help: "mount something else, or add an exemption";
+    BIND_OPTION: "the option `{}` can mount a directory of the node in place of the volume", help: "remove it, or add an exemption";
 }
 
-/// Guarded on every node, `/var/run` written as `/run`: where credentials are.
-/// They are those of the control plane and of the CNI plugins, the files of every
-/// process, and what distributions keep of kubelet's and kube-proxy's elsewhere:
-/// K3s, RKE2, k0s, `MicroK8s`, kOps, Talos.
-const CREDENTIALS: [&str; 15] = [
-    "/etc/kubernetes",
-    "/etc/cni/net.d",
-    "/proc",
-    "/run/secrets",
-    "/var/lib/kube-proxy/kubeconfig",
-    "/var/lib/rancher/k3s/agent",
-    "/var/lib/rancher/k3s/server",
-    "/var/lib/rancher/rke2/agent",
-    "/var/lib/rancher/rke2/server",
-    "/var/lib/k0s/kubelet.conf",
-    "/var/lib/k0s/pki",
-    "/var/snap/microk8s/current/credentials",
-    "/var/snap/microk8s/current/certs",
-    "/srv/kubernetes",
-    "/system/secrets",
+/// Guarded on every node, `/var/run` written as `/run`: the credentials of the
+/// control plane and of CNI plugins, the files of every process, every Secret
+/// (etcd), kube-proxy's credentials.
+const CREDENTIALS: [&str; 6] =
+    ["/etc/kubernetes", "/etc/cni/net.d", "/proc", "/run/secrets", "/var/lib/etcd", "/var/lib/kube-proxy/kubeconfig"];
+
+/// The same, with the distribution on whose nodes they are.
+/// <https://docs.k3s.io/cluster-access>
+/// <https://docs.rke2.io/cluster_access>
+/// <https://docs.k0sproject.io/stable/cli/k0s_server/>
+/// <https://microk8s.io/docs/configuring-services>
+/// <https://docs.siderolabs.com/talos/v1.11/learn-more/architecture>
+const OF_DISTRIBUTIONS: [(&str, &str); 22] = [
+    ("/etc/rancher", "K3s and RKE2"),
+    ("/var/lib/rancher/k3s/agent", "K3s"),
+    ("/var/lib/rancher/k3s/server", "K3s"),
+    ("/var/lib/rancher/rke2/agent", "RKE2"),
+    ("/var/lib/rancher/rke2/server", "RKE2"),
+    ("/var/lib/k0s/kubelet.conf", "k0s"),
+    ("/var/lib/k0s/kubelet-bootstrap.conf", "k0s"),
+    ("/var/lib/k0s/pki", "k0s"),
+    ("/var/lib/k0s/etcd", "k0s"),
+    ("/var/lib/k0s/db", "k0s"),
+    // `current` links to the directory of a revision.
+    ("/var/snap/microk8s/*/credentials", "MicroK8s"),
+    ("/var/snap/microk8s/*/certs", "MicroK8s"),
+    ("/var/snap/microk8s/*/args/cni-network", "MicroK8s"),
+    ("/var/snap/microk8s/*/var/kubernetes/backend", "MicroK8s"),
+    ("/srv/kubernetes", "kOps"),
+    ("/var/lib/kube-controller-manager/kubeconfig", "kOps"),
+    ("/var/lib/kube-scheduler/kubeconfig", "kOps"),
+    ("/system/secrets", "Talos"),
+    ("/system/state", "Talos"),
+    ("/system/run", "Talos"),
+    ("/var/lib/minikube", "minikube"),
+    ("/run/machined", "Talos"),
 ];
 
 /// The same: the directories in which container runtimes keep their sockets, and
@@ -103,7 +121,7 @@ const OF_RUNTIMES: &str = "control of every container";
 
 /// Guarded in each of kubelet's root directories; the sockets of plugins beside
 /// them are what drivers are there for.
-const IN_ROOT: [&str; 4] = ["pods", "pki", "kubeconfig", "bootstrap-kubeconfig"];
+const IN_ROOT: [&str; 6] = ["pods", "pki", "kubeconfig", "bootstrap-kubeconfig", "config.json", "checkpoints"];
 
 /// Where kubelet's root directory is, too, on nodes with disks of their own: bound
 /// from there to its usual place.
@@ -177,10 +195,10 @@ impl<'a> Guarded<'a> {
             }
         }
         for (name, system) in SECOND_NAMES {
-            if !is_reached(&path, cut::all(name, b'/').skip(1)) {
+            if !is_at(&path, name) {
                 continue;
             }
-            let depth = cut::all(name, b'/').skip(1).count();
+            let depth = names(name).count();
             let rest = path.get(depth..).unwrap_or_default().join("/");
             if let Some(reached) = self.reached_as(&segments(&rest), name) {
                 return Some(reached.on(system));
@@ -192,16 +210,21 @@ impl<'a> Guarded<'a> {
     /// What a path leads to below a directory, which is in front of it for people.
     fn reached_as(&self, path: &[&str], directory: &str) -> Option<Reached> {
         let in_roots = self.roots.iter().find_map(|root| in_root(path, root.as_str(), directory));
+        let on_distributions = || {
+            let (guarded, system) = OF_DISTRIBUTIONS.iter().find(|(guarded, _)| is_at(path, guarded))?;
+            Some(Reached::new(guarded, path, directory, OF_OTHERS).on(system))
+        };
         in_roots
             .or_else(|| reached_of(&CREDENTIALS, path, directory, OF_OTHERS))
             .or_else(|| reached_of(&RUNTIMES, path, directory, OF_RUNTIMES))
+            .or_else(on_distributions)
     }
 }
 
 /// What a path leads to in one of kubelet's root directories.
 fn in_root(path: &[&str], root: &str, directory: &str) -> Option<Reached> {
     // Most paths are elsewhere; then nothing of the root is taken apart.
-    let mut names = cut::all(root, b'/').skip(1);
+    let mut names = names(root);
     let first = match (names.next(), names.next()) {
         (Some("var"), Some("run")) => Some("run"),
         (first, _) => first.filter(|first| !matches!(*first, "" | "." | "..")),
@@ -217,12 +240,21 @@ fn in_root(path: &[&str], root: &str, directory: &str) -> Option<Reached> {
 }
 
 /// What a path leads to of a list.
-fn reached_of(list: &[&'static str], path: &[&str], directory: &str, what: &'static str) -> Option<Reached> {
-    let is_reached = |guarded: &&&str| is_reached(path, cut::all(guarded, b'/').skip(1));
-    let guarded = list.iter().find(is_reached)?;
-    let depth = cut::all(guarded, b'/').skip(1).count();
-    let relation = Relation::of(path.len(), depth);
-    Some(Reached { relation, guarded: [directory, guarded].concat(), what, system: None })
+fn reached_of(list: &[&str], path: &[&str], directory: &str, what: &'static str) -> Option<Reached> {
+    let guarded = list.iter().find(|guarded| is_at(path, guarded))?;
+    Some(Reached::new(guarded, path, directory, what))
+}
+
+/// Whether a path leads to a guarded one, which does not begin with a wildcard.
+/// Most begin with another name; then nothing is taken apart.
+fn is_at(path: &[&str], guarded: &str) -> bool {
+    let begins_alike = |first: &&str| guarded.get(1..).is_some_and(|rest| rest.starts_with(*first));
+    path.first().is_none_or(begins_alike) && is_reached(path, names(guarded))
+}
+
+/// The names in an absolute path that is written without detours.
+fn names(path: &str) -> impl Iterator<Item = &str> {
+    cut::all(path, b'/').skip(1)
 }
 
 /// What a path leads to.
@@ -239,6 +271,11 @@ pub struct Reached {
 }
 
 impl Reached {
+    fn new(guarded: &str, path: &[&str], directory: &str, what: &'static str) -> Self {
+        let relation = Relation::of(path.len(), names(guarded).count());
+        Self { relation, guarded: [directory, guarded].concat(), what, system: None }
+    }
+
     /// The same, on the nodes of one system only. Who names the place itself, or
     /// something in it, knows where it is.
     fn on(self, system: &'static str) -> Self {
@@ -332,11 +369,14 @@ impl<'a> KubeletHostPath<'a> {
 impl Check for KubeletHostPath<'_> {
     fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         if let Some(volume) = context.persistent_volume() {
-            for (field, path) in volume.node_paths() {
+            // The source of a volume cannot change, its mount options can.
+            let paths = volume.node_paths().filter(|_| !context.is_update());
+            for (field, path) in paths {
                 if let Some(reached) = self.0.reached(path) {
                     add(findings, FieldPath::at("spec").field(field), path, &reached);
                 }
             }
+            check_mount_options(context, volume, findings)?;
         }
         let Some(workload) = context.workload() else { return Ok(()) };
         for (index, volume) in workload.spec.volumes.iter().enumerate() {
@@ -346,6 +386,36 @@ impl Check for KubeletHostPath<'_> {
         }
         Ok(())
     }
+}
+
+/// Drivers hand these options to `mount`, and with `bind` the source is a directory
+/// of the node whatever the type: `//var/lib/kubelet/pods` is a share of SMB, too.
+/// <https://man7.org/linux/man-pages/man8/mount.8.html#BIND_MOUNT_OPERATION>
+fn check_mount_options(
+    context: &RuleContext<'_>,
+    volume: &PersistentVolume<'_>,
+    findings: &mut Findings,
+) -> Result<(), ReviewError> {
+    for (index, options) in volume.mount_options().iter().enumerate() {
+        if let Some(option) = bind_option(options) {
+            findings.add(FieldPath::at("spec.mountOptions").entry(None, index), &BIND_OPTION, &[option]);
+        }
+    }
+    if let Some(Some(options)) = context.annotations()?.find(MOUNT_OPTIONS)
+        && let Some(option) = bind_option(options)
+    {
+        let field_path = FieldPath::at("metadata").field("annotations").key(MOUNT_OPTIONS);
+        findings.add(field_path, &BIND_OPTION, &[option]);
+    }
+    Ok(())
+}
+
+/// The older place of mount options, which is read first.
+/// <https://github.com/kubernetes/kubernetes/blob/v1.36.0/pkg/volume/util/util.go>
+const MOUNT_OPTIONS: &str = "volume.beta.kubernetes.io/mount-options";
+
+fn bind_option(options: &str) -> Option<&str> {
+    cut::all(options, b',').map(str::trim_ascii).find(|option| matches!(*option, "bind" | "rbind"))
 }
 
 fn add(findings: &mut Findings, field_path: FieldPath, path: &str, reached: &Reached) {

@@ -156,15 +156,38 @@ fn fine(#[case] path: &str) {
     "opens /home/kubernetes/containerized_mounter/rootfs/var/lib/kubelet/pods on nodes of Container-Optimized OS"
 )]
 #[case::k3s_agent("/var/lib/rancher/k3s/agent/kubelet.kubeconfig", "below /var/lib/rancher/k3s/agent")]
-#[case::k3s("/var/lib/rancher/k3s", "opens /var/lib/rancher/k3s/agent")]
+#[case::k3s("/var/lib/rancher/k3s", "opens /var/lib/rancher/k3s/agent on nodes of K3s")]
+#[case::k3s_admin("/etc/rancher/k3s/k3s.yaml", "below /etc/rancher")]
+#[case::rke2_admin("/etc/rancher/rke2", "below /etc/rancher")]
 #[case::rke2("/var/lib/rancher/rke2/agent", "holds /var/lib/rancher/rke2/agent")]
 #[case::k0s_kubeconfig("/var/lib/k0s/kubelet.conf", "holds /var/lib/k0s/kubelet.conf")]
 #[case::microk8s_credentials(
     "/var/snap/microk8s/current/credentials/kubelet.config",
-    "below /var/snap/microk8s/current/credentials"
+    "below /var/snap/microk8s/*/credentials"
+)]
+#[case::microk8s_revision("/var/snap/microk8s/7040", "opens /var/snap/microk8s/*/credentials on nodes of MicroK8s")]
+#[case::microk8s_cni("/var/snap/microk8s/7040/args/cni-network", "holds /var/snap/microk8s/*/args/cni-network")]
+#[case::microk8s_datastore(
+    "/var/snap/microk8s/x1/var",
+    "opens /var/snap/microk8s/*/var/kubernetes/backend on nodes of MicroK8s"
 )]
 #[case::kube_proxy("/var/lib/kube-proxy", "opens /var/lib/kube-proxy/kubeconfig")]
 #[case::kops("/srv/kubernetes", "holds /srv/kubernetes")]
+#[case::kops_above("/srv", "opens /srv/kubernetes on nodes of kOps")]
+#[case::kops_scheduler("/var/lib/kube-scheduler", "opens /var/lib/kube-scheduler/kubeconfig on nodes of kOps")]
+#[case::kops_controllers(
+    "/var/lib/kube-controller-manager/kubeconfig",
+    "holds /var/lib/kube-controller-manager/kubeconfig"
+)]
+#[case::k0s_bootstrap("/var/lib/k0s/kubelet-bootstrap.conf", "holds /var/lib/k0s/kubelet-bootstrap.conf")]
+#[case::k0s_datastore("/var/lib/k0s/db/state.db", "below /var/lib/k0s/db")]
+#[case::etcd("/var/lib/etcd", "holds /var/lib/etcd")]
+#[case::etcd_member("/var/lib/etcd/member/snap/db", "below /var/lib/etcd")]
+#[case::minikube("/var/lib/minikube/certs", "below /var/lib/minikube")]
+#[case::registry_credentials("/var/lib/kubelet/config.json", "holds /var/lib/kubelet/config.json")]
+#[case::checkpoints("/var/lib/kubelet/checkpoints", "holds /var/lib/kubelet/checkpoints")]
+#[case::talos_above("/system", "opens /system/secrets on nodes of Talos")]
+#[case::talos_machined("/system/run/machined/machine.sock", "below /system/run")]
 #[case::talos("/system/secrets/kubernetes", "below /system/secrets")]
 #[case::bottlerockets_api("/run/api.sock", "holds /run/api.sock")]
 fn bypass(#[case] path: &str, #[case] expected: &str) {
@@ -179,7 +202,7 @@ fn text(path: &str, expected: &str) -> String {
     const ELSE: &str = "mount something else, or add an exemption";
     let (relation, guarded) = expected.split_once(' ').unwrap();
     let is_runtimes = ["/run/", "/pipe/", "/var/snap/microk8s/common/run"].iter().any(|start| guarded.contains(start))
-        && !guarded.starts_with("/run/secrets");
+        && !["/run/secrets", "/system/run"].iter().any(|start| guarded.starts_with(start));
     let what = if is_runtimes { "control of every container" } else { "credentials of others" };
     match (relation, guarded.split_once(" on nodes of ")) {
         ("opens", None) => format!("{path} opens {guarded} of the node, and with it {what}; {ONLY}"),
@@ -206,6 +229,40 @@ fn persistent_volumes(#[case] spec: Value, #[case] expected: &[&str]) {
     let mut request = update(&volume, &volume);
     request["namespace"] = json!("");
     assert_eq!(review(&request, &settings(&json!("reject")), &quiet_cluster()), json!({"accepted": true}));
+}
+
+/// With `bind`, what a driver mounts is a directory of the node.
+#[rstest]
+#[case::bind(json!(["bind"]), &["spec.mountOptions[0]: the option `bind` can mount a directory of the node in place of the volume; remove it, or add an exemption"])]
+#[case::among_others(json!(["ro", "nosuid, rbind,noexec"]), &["spec.mountOptions[1]: the option `rbind` can mount a directory of the node in place of the volume; remove it, or add an exemption"])]
+#[case::none(json!(["bindery", "x-bind", "nfsvers=4.1"]), &[])]
+fn bind_option_of_persistent_volume(#[case] options: Value, #[case] expected: &[&str]) {
+    let with = |options: &Value| {
+        json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "data"},
+            "spec": {"nfs": {"server": "nfs.example.com", "path": "/"}, "mountOptions": options}})
+    };
+    let reviewed = |mut request: Value| {
+        request["namespace"] = json!("");
+        said(&review(&request, &settings(&json!("reject")), &quiet_cluster()), ID)
+    };
+    assert_eq!(reviewed(create(&with(&options))), expected);
+    // Unlike the source they can be changed later.
+    assert_eq!(reviewed(update(&with(&json!(["ro"])), &with(&options))), expected);
+}
+
+#[test]
+fn bind_option_in_annotation() {
+    let volume = json!({"apiVersion": "v1", "kind": "PersistentVolume",
+        "metadata": {"name": "data", "annotations": {"volume.beta.kubernetes.io/mount-options": "ro,bind"}},
+        "spec": {"csi": {"driver": "smb.csi.k8s.io", "volumeHandle": "x"}}});
+    let mut request = create(&volume);
+    request["namespace"] = json!("");
+    assert_eq!(
+        said(&review(&request, &settings(&json!("reject")), &quiet_cluster()), ID),
+        [
+            r#"metadata.annotations["volume.beta.kubernetes.io/mount-options"]: the option `bind` can mount a directory of the node in place of the volume; remove it, or add an exemption"#
+        ]
+    );
 }
 
 /// A mount of a part of the volume does not make the volume smaller.
