@@ -37,9 +37,9 @@ static PARAMS: [Param; 2] = [
     Param {
         name: "grants",
         kind: Kind::Texts { of: "grants", problem: grant_problem },
-        default: r#"["tokens", "impersonation", "escalation", "nodeAudiences", "managedIdentities"]"#,
+        default: r#"["tokens", "impersonation", "escalation", "certificates", "nodeAudiences", "managedIdentities"]"#,
         doc: for_people(
-            "what is looked for: `tokens` (create `serviceaccounts/token`), `impersonation` (of accounts, users and groups), `escalation` (`escalate` and `bind`), `nodeAudiences` (tokens of any audience for nodes), `managedIdentities` (AKS identity bindings)",
+            "what is looked for: `tokens` (create `serviceaccounts/token`), `impersonation` (of accounts, users and groups), `escalation` (`escalate` and `bind`), `certificates` (`approve` client certificates of the API server), `nodeAudiences` (tokens of any audience for nodes), `managedIdentities` (AKS identity bindings)",
         ),
     },
     Param {
@@ -58,6 +58,9 @@ messages! {
         help: "take one of them out, or have the role exempted";
     ESCALATES:
         "{} on {} lets its holders grant what they do not have, by {}",
+        help: "take it out, or have the role exempted";
+    CERTIFICATES:
+        "{} on {} lets its holders act as {}, by a client certificate",
         help: "take it out, or have the role exempted";
     AUDIENCES: "{} on {} lets nodes ask for tokens of any audience", help: "name the audiences in resources";
     MANAGED_IDENTITIES:
@@ -91,6 +94,9 @@ enum Whose {
     Names(&'static str),
     /// The same; only names of roles that hand out tokens are a finding.
     Roles,
+    /// Every user; only names of signers whose certificates the API server takes
+    /// from any user are a finding.
+    Signers,
     /// Nothing.
     Nobody,
 }
@@ -99,7 +105,7 @@ const CORE: &[&str] = &["*", ""];
 const RBAC: &[&str] = &["*", "rbac.authorization.k8s.io"];
 const EVERY_ACCOUNT: Whose = Whose::Names("every account");
 
-const GRANTED: [Grant; 11] = [
+const GRANTED: [Grant; 12] = [
     Grant {
         name: "tokens",
         verbs: &["*", "create"],
@@ -148,6 +154,16 @@ const GRANTED: [Grant; 11] = [
         resources: &["*", "clusterroles", "roles"],
         message: &ESCALATES,
         whose: Whose::Roles,
+    },
+    // Approved, a certificate of this signer is whatever user it names.
+    // <https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/#authorization>
+    Grant {
+        name: "certificates",
+        verbs: &["*", "approve"],
+        api_groups: &["*", "certificates.k8s.io"],
+        resources: &["*", "signers"],
+        message: &CERTIFICATES,
+        whose: Whose::Signers,
     },
     // The resource is the audience.
     // <https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#noderestriction>
@@ -209,11 +225,17 @@ const GRANTED: [Grant; 11] = [
 const POD_CREATION: &str = "";
 
 /// The entries of `grants`.
-const NAMES: [&str; 5] = ["tokens", "impersonation", "escalation", "nodeAudiences", "managedIdentities"];
+const NAMES: [&str; 6] =
+    ["tokens", "impersonation", "escalation", "certificates", "nodeAudiences", "managedIdentities"];
 
-/// The roles of every cluster that make tokens of accounts, run Pods, or escalate.
+/// The signer of client certificates for the API server, and the wildcard of RBAC
+/// that contains it.
+const CLIENT_SIGNERS: [&str; 2] = ["kubernetes.io/kube-apiserver-client", "kubernetes.io/*"];
+
+/// The roles of every cluster that make tokens of accounts, run Pods, or escalate;
+/// the last two of `OpenShift`.
 /// <https://kubernetes.io/docs/reference/access-authn-authz/rbac/#default-roles-and-role-bindings>
-const HAND_OUT_TOKENS: [&str; 8] = [
+const HAND_OUT_TOKENS: [&str; 10] = [
     "cluster-admin",
     "admin",
     "edit",
@@ -222,6 +244,8 @@ const HAND_OUT_TOKENS: [&str; 8] = [
     "system:kube-controller-manager",
     "system:node",
     "system:controller:*",
+    "sudoer",
+    "system:openshift:controller:*",
 ];
 
 /// Constrained impersonation: a mode, the resource of its first verb, and whom its
@@ -267,8 +291,7 @@ impl TokenIssuingRoles {
         // not new for that.
         let path = || FieldPath::at("rules");
         let names = names_of([rule]);
-        // From one API group to all of them is a step.
-        let groups = if rule.api_groups.iter().any(|group| group.as_str() == "*") { "*" } else { "" };
+        let reach = reach(&[rule]);
         let mut wild: Vec<(&str, &str)> = Vec::new();
         for grant in GRANTED.iter().filter(|grant| self.looks_for(grant.name)) {
             let Some((verb, resource)) = granted(grant, rule) else { continue };
@@ -281,17 +304,21 @@ impl TokenIssuingRoles {
                 Whose::Names(everybody) if names.is_empty() => everybody.to_owned(),
                 Whose::Roles if names.is_empty() => "every role".to_owned(),
                 Whose::Roles if !names.iter().any(|name| hands_out_tokens(name)) => continue,
+                Whose::Signers if !names.is_empty() && !names.iter().any(|name| CLIENT_SIGNERS.contains(name)) => {
+                    continue;
+                }
+                Whose::Signers => "every user".to_owned(),
                 Whose::Names(_) | Whose::Roles => names.join(", "),
                 Whose::Nobody => {
-                    findings.add(path(), grant.message, &[verb, resource, &names.join("\0"), groups]);
+                    findings.add(path(), grant.message, &[verb, resource, &names.join("\0"), &reach]);
                     continue;
                 }
             };
             if resource == "*" && names.is_empty() {
                 wild.push((grant.name, verb));
             }
-            // Names may hold any text: only the last value tells them apart.
-            findings.add(path(), grant.message, &[verb, resource, &whose, &names.join("\0"), groups]);
+            // Names may hold any text: only the hidden values tell them apart.
+            findings.add(path(), grant.message, &[verb, resource, &whose, &names.join("\0"), &reach]);
         }
         if self.looks_for("tokens")
             && granted(&GRANTED[0], rule).is_none()
@@ -321,7 +348,8 @@ impl TokenIssuingRoles {
                 continue;
             }
             let is_everybody = firsts.iter().any(|rule| rule.resource_names.is_empty());
-            let names = if is_everybody { Vec::new() } else { names_of(firsts) };
+            let names = if is_everybody { Vec::new() } else { names_of(firsts.iter().copied()) };
+            let reach = reach(&firsts);
             let whom = if is_everybody { everybody.to_owned() } else { names.join(", ") };
             let prefix = ["impersonate-on:", mode, ":"].concat();
             for second in rules {
@@ -335,7 +363,12 @@ impl TokenIssuingRoles {
                 }
                 let on = [listed(&second.resources), listed(&second.non_resource_urls)];
                 let on = on.into_iter().filter(|list| !list.is_empty()).collect::<Vec<_>>().join(", ");
-                let values = [&who, resource, &verbs.join(", "), &on, &whom, &names.join("\0")];
+                // As somebody else, they may do all that the second rule says.
+                let mut whole = String::new();
+                for list in [&second.api_groups, &second.resources, &second.non_resource_urls, &second.resource_names] {
+                    push_sorted(&mut whole, list, &|_| true);
+                }
+                let values = [&who, resource, &verbs.join(", "), &on, &whom, &names.join("\0"), &reach, &whole];
                 findings.add(FieldPath::at("rules"), &CONSTRAINED, &values);
             }
         }
@@ -354,6 +387,39 @@ fn hands_out_tokens(role: &str) -> bool {
 /// The objects that rules of a role name, sorted, each once.
 fn names_of<'r>(rules: impl IntoIterator<Item = &'r PolicyRule<'r>>) -> Vec<&'r str> {
     Names::of(rules.into_iter().flat_map(|rule| rule.resource_names.iter().map(Text::as_str))).distinct()
+}
+
+/// Where rules of a role grant something: their API groups and resources, as far
+/// as some grant is about them. One more makes a finding new, so that a role with
+/// an old problem cannot grow; what grants nothing may come and go.
+#[inline(never)]
+fn reach(rules: &[&PolicyRule<'_>]) -> String {
+    let grants_in_group =
+        |group: &str| AUTHENTICATION.contains(&group) || GRANTED.iter().any(|grant| grant.api_groups.contains(&group));
+    let grants_on_resource = |resource: &str| {
+        MODES.iter().any(|(_, of_mode, _)| *of_mode == resource)
+            || GRANTED.iter().any(|grant| grant.resources.contains(&resource))
+    };
+    let mut reach = String::new();
+    for rule in rules {
+        push_sorted(&mut reach, &rule.api_groups, &grants_in_group);
+        push_sorted(&mut reach, &rule.resources, &grants_on_resource);
+    }
+    reach
+}
+
+/// Appends those entries of a list that matter, sorted, or the wildcard alone.
+#[inline(never)]
+fn push_sorted(out: &mut String, list: &[Text<'_>], matters: &dyn Fn(&str) -> bool) {
+    let sorted = Names::of(list.iter().map(Text::as_str)).distinct();
+    let is_wild = sorted.contains(&"*");
+    for entry in sorted {
+        if if is_wild { entry == "*" } else { matters(entry) } {
+            out.push_str(entry);
+            out.push('\0');
+        }
+    }
+    out.push('\0');
 }
 
 impl Check for TokenIssuingRoles {
@@ -594,6 +660,69 @@ mod tests {
         let all = [had.as_array().unwrap().clone(), added.as_array().unwrap().clone()].concat();
         assert_eq!(word(&answer(&update(&role(&had), &role(&had)))), "warn");
         assert_eq!(word(&answer(&update(&role(&had), &role(&json!(all))))), "reject");
+    }
+
+    #[rstest]
+    #[case::every_signer(json!([]), true)]
+    #[case::signer(json!(["example.com/mine", "kubernetes.io/kube-apiserver-client"]), true)]
+    #[case::signers_of_the_domain(json!(["kubernetes.io/*"]), true)]
+    #[case::kubelet(json!(["kubernetes.io/kube-apiserver-client-kubelet", "kubernetes.io/kubelet-serving"]), false)]
+    fn client_certificates(#[case] signers: Value, #[case] is_found: bool) {
+        let mut rule = rule(&["approve"], &["certificates.k8s.io"], &["signers"]);
+        rule["resourceNames"] = signers;
+        let text = "token-issuing-roles: rules: approve on signers lets its holders act as every user, by a client certificate; take it out, or have the role exempted";
+        let expected: &[&str] = if is_found { &[text] } else { &[] };
+        assert_eq!(lines(&answer(&create(&role(&json!([rule]))))), expected);
+    }
+
+    /// A rule with an old finding may lose and gain what grants nothing, and no more.
+    #[rstest]
+    #[case::group(json!({"apiGroups": ["", "rbac.authorization.k8s.io"]}), "reject")]
+    #[case::every_group(json!({"apiGroups": ["", "*"]}), "reject")]
+    #[case::other_group(json!({"apiGroups": ["", "example.com"]}), "warn")]
+    #[case::resource(json!({"resources": ["*/token", "serviceaccounts"]}), "reject")]
+    #[case::every_resource(json!({"resources": ["*/token", "*"]}), "reject")]
+    #[case::other_resource(json!({"resources": ["configmaps", "*/token"]}), "warn")]
+    #[case::name(json!({"resourceNames": ["a", "b"]}), "reject")]
+    #[case::every_name(json!({"resourceNames": []}), "reject")]
+    #[case::order(json!({"verbs": ["*", "get"]}), "warn")]
+    fn bypass_by_widening(#[case] change: Value, #[case] expected: &str) {
+        let old = json!({"verbs": ["*"], "apiGroups": [""], "resources": ["*/token"], "resourceNames": ["a"]});
+        let mut new = old.clone();
+        for (key, value) in change.as_object().unwrap() {
+            new[key] = value.clone();
+        }
+        assert_eq!(word(&answer(&update(&role(&json!([old])), &role(&json!([new]))))), expected);
+    }
+
+    /// One verb on everything is one finding, which grows with the API groups.
+    #[test]
+    fn bypass_by_widening_everything() {
+        let all = |groups: &[&str]| role(&json!([rule(&["*"], groups, &["*"])]));
+        let widened = answer(&update(&all(&[""]), &all(&["", "rbac.authorization.k8s.io"])));
+        assert_eq!(
+            lines(&widened),
+            [
+                "token-issuing-roles: rules: * on * lets its holders make tokens of every account; take it out, or have the role exempted"
+            ]
+        );
+    }
+
+    /// Acting as somebody else, holders may do all that the second rule says.
+    #[rstest]
+    #[case::group(json!({"apiGroups": ["", "apps"]}))]
+    #[case::resource(json!({"resources": ["pods", "secrets"]}))]
+    #[case::every_name(json!({"resourceNames": []}))]
+    fn bypass_by_widening_constrained_impersonation(#[case] change: Value) {
+        let first = rule(&["impersonate:serviceaccount"], &["authentication.k8s.io"], &["serviceaccounts"]);
+        let old = json!({"verbs": ["impersonate-on:serviceaccount:get"], "apiGroups": [""], "resources": ["pods"], "resourceNames": ["a"]});
+        let mut new = old.clone();
+        for (key, value) in change.as_object().unwrap() {
+            new[key] = value.clone();
+        }
+        let changed = |new: &Value| word(&answer(&update(&role(&json!([first, old])), &role(&json!([first, new])))));
+        assert_eq!(changed(&old), "warn");
+        assert_eq!(changed(&new), "reject");
     }
 
     #[test]
