@@ -238,6 +238,7 @@ fn only_acceptance_rests_on_what_the_host_remembers(
 #[case::irsa_injection("irsa-injection", json!({"action": "mutate"}), "mutating", json!([]), "fix", &[Age::Fresh])]
 #[case::identity_injection("identity-injection", json!("reject"), "validating", json!([]), "reject", &[Age::Fresh])]
 #[case::half_a_pair("identity-env", json!("reject"), "mutating", json!([{"name": "AWS_ROLE_ARN", "value": ROLE.1}]), "reject", &[Age::Recent, Age::Fresh])]
+#[case::half_a_pair_of_java("identity-env", json!("reject"), "mutating", json!([{"name": "JAVA_TOOL_OPTIONS", "value": "-Daws.roleArn=arn:aws:iam::123456789012:role/other"}]), "reject", &[Age::Recent, Age::Fresh])]
 fn a_remembered_account_without_a_role_is_not_enough(
     #[case] rule: &str,
     #[case] params: Value,

@@ -24,7 +24,7 @@ pub struct Environment<'a> {
 pub struct Marks(u32);
 
 /// The words, each with its bit by its position.
-const WORDS: [&str; 9] = [
+const WORDS: [&str; 10] = [
     // An escape, behind which anything may be.
     "\\",
     "-token-",
@@ -35,6 +35,7 @@ const WORDS: [&str; 9] = [
     "AKIA",
     "ASIA",
     JAVA_PROPERTY,
+    QUOTED_JAVA_PROPERTY,
 ];
 
 impl Marks {
@@ -52,7 +53,7 @@ impl Marks {
     /// Ids of AWS access keys.
     pub const KEY_ID: Self = Self(1 << 6 | 1 << 7);
     /// A property of Java's SDK of AWS.
-    pub const JAVA: Self = Self(1 << 8);
+    pub const JAVA: Self = Self(1 << 8 | 1 << 9);
 
     /// These and those.
     #[must_use]
@@ -64,6 +65,10 @@ impl Marks {
 /// What is in an option of the JVM that sets a system property for the SDK of AWS,
 /// behind the dash: dashes are frequent.
 const JAVA_PROPERTY: &str = "Daws.";
+
+/// The same with the name in quotes, which are rarer than the letter in front of
+/// them; double ones are an escape in JSON.
+const QUOTED_JAVA_PROPERTY: &str = "'aws.";
 
 impl<'a> View<'a> for Environment<'a> {
     fn fill(&mut self, json: &mut Cursor<'a>) -> Read<()> {
@@ -101,7 +106,8 @@ impl<'a> Arguments<'a> {
     /// certain.
     #[must_use]
     pub fn may_set_java_property(&self) -> bool {
-        self.raw.may_hold(JAVA_PROPERTY)
+        const WORDS: [&str; 3] = ["\\", JAVA_PROPERTY, QUOTED_JAVA_PROPERTY];
+        self.raw.text().is_some_and(|text| word::any(&WORDS, text))
     }
 
     /// The texts, read now; `path` is for errors.

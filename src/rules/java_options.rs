@@ -70,21 +70,21 @@ pub fn each_property(
     Ok(())
 }
 
-/// Calls `each` with those of `names` that the options in a text set.
-fn properties<'t>(
-    text: &'t str,
+/// Calls `each` with those of `names` that the options in a text set. Quotes are
+/// taken out first: shells and the JVM join what is in them with what is beside them.
+fn properties(
+    text: &str,
     names: &[&'static str],
-    each: &mut dyn FnMut(Property<'t>) -> Result<(), ReviewError>,
+    each: &mut dyn FnMut(Property<'_>) -> Result<(), ReviewError>,
 ) -> Result<(), ReviewError> {
     /// What stands in front of a property's name.
     const OPTION: &str = "-Daws.";
-    let mut rest = text;
+    let unquoted: String = text.chars().filter(|c| !matches!(c, '"' | '\'' | '\\')).collect();
+    let mut rest = unquoted.as_str();
     while let Some((_, behind)) = rest.split_once(OPTION) {
         rest = behind;
         let Some((written, value)) = cut::once(behind, b'=') else { break };
-        let value = value.trim_start_matches(['"', '\'']);
-        let value =
-            value.split(|c: char| c.is_ascii_whitespace() || matches!(c, '"' | '\'')).next().unwrap_or_default();
+        let value = value.split(|c: char| c.is_ascii_whitespace()).next().unwrap_or_default();
         if let Some(name) = names.iter().find(|name| **name == written).filter(|_| !value.is_empty()) {
             each(Property { name, value })?;
         }
@@ -128,6 +128,9 @@ mod tests {
     #[case::among_others("-Xmx1g -Daws.accessKeyId=x -Dfoo=y", &[("accessKeyId", "x")])]
     #[case::two("-Daws.accessKeyId=x\n-Daws.roleArn=y", &[("accessKeyId", "x"), ("roleArn", "y")])]
     #[case::in_a_script("exec java \"-Daws.accessKeyId=x\" -jar a.jar", &[("accessKeyId", "x")])]
+    #[case::quoted_name("java -D\"aws.accessKeyId=x\" -D'aws.roleArn'=y", &[("accessKeyId", "x"), ("roleArn", "y")])]
+    #[case::quoted_in_part("-Da\"ws.\"roleArn=y", &[("roleArn", "y")])]
+    #[case::escaped_quotes("sh -c \"java -D\\\"aws.roleArn=y\\\"\"", &[("roleArn", "y")])]
     #[case::quoted_value("-Daws.accessKeyId='x y'", &[("accessKeyId", "x")])]
     #[case::value_with_an_equals_sign("-Daws.accessKeyId=a=b", &[("accessKeyId", "a=b")])]
     #[case::other_property("-Daws.region=eu-west-1", &[])]

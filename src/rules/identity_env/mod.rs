@@ -180,6 +180,10 @@ impl IdentityEnv {
         let Judgement { context, pod, identities, rules, .. } = container_check;
         let declared = if self.is_external { Declared::Unknown } else { identities.of(Cloud::Aws)? };
         let is_half = !container_check.present.contains(&cloud::AWS_TOKEN_FILE);
+        // As in `check_variable`.
+        if is_half && declared == Declared::Nothing {
+            context.lookup.demand_fresh()?;
+        }
         // A shell fills in `$NAME` as well.
         let role =
             WrittenRole { value, is_unset: false, is_written: !value.contains('$'), source: value, is_injected: true };
