@@ -131,10 +131,11 @@ const SYSTEM_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-node-l
 /// managed clusters, which those clusters take as audiences too. AKS has had
 /// four forms: with quotes in it, of the API server, and of two issuers that are
 /// public. `kubernetes.svc.default` is what kOps sets, and k0s and Kubermatic let
-/// the API server take the audience of konnectivity.
+/// the API server take the audience of konnectivity. `unknown` is that of K3s
+/// before 1.19 and of RKE1; the second form of EKS is that of clusters with IPv6.
 /// <https://github.com/sigstore/fulcio/issues/970>
 /// <https://github.com/kubernetes/kops/blob/master/pkg/model/components/apiserver.go>
-const API_AUDIENCES: [&str; 15] = [
+const API_AUDIENCES: [&str; 17] = [
     "https://kubernetes.default*",
     "kubernetes.default*",
     "kubernetes.svc.default*",
@@ -150,6 +151,8 @@ const API_AUDIENCES: [&str; 15] = [
     "https://*.oic.prod-aks.azure.com/*",
     "https://oidc.prod-aks.azure.com/*",
     "https://oidc.eks.*",
+    "https://oidc-eks.*",
+    "unknown",
 ];
 
 /// A custom resource that carries a Pod template.
@@ -384,6 +387,8 @@ mod tests {
             "api",
             "https://kubernetes.default.svc.cluster.local",
             "https://oidc.eks.eu-west-1.amazonaws.com/id/ABC",
+            "https://oidc-eks.eu-west-1.api.aws/id/ABC",
+            "unknown",
             "https://eastus.oic.prod-aks.azure.com/5c9c0b1e-0000/7d1e0000/",
             "https://oidc.prod-aks.azure.com/7d1e0000-0000/",
             "https://shop-dns-1a2b3c4d.hcp.westeurope.azmk8s.io",
