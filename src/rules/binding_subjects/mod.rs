@@ -74,6 +74,18 @@ impl<'a> BindingSubjects<'a> {
         let [cross_namespace, for_everyone] = &PARAMS;
         Self { allow_cross_namespace: params.globs(cross_namespace), allow_for_everyone: params.globs(for_everyone) }
     }
+
+    /// Whether every account may have a role. A `*` is a part of one name: without
+    /// a slash a pattern is for `ClusterRoles` only.
+    fn is_for_everyone(&self, role: &str) -> bool {
+        let (namespace, name) = halves(role);
+        self.allow_for_everyone.iter().any(|pattern| {
+            let (in_namespace, named) = halves(pattern.as_str());
+            in_namespace.is_some() == namespace.is_some()
+                && glob::matches(in_namespace.unwrap_or_default(), namespace.unwrap_or_default())
+                && glob::matches(named, name)
+        })
+    }
 }
 
 impl Check for BindingSubjects<'_> {
@@ -101,12 +113,17 @@ impl Check for BindingSubjects<'_> {
                 }
                 Accounts::One { .. } => {}
                 Accounts::OfNamespace(namespace) => findings.add(path(), &EVERY_ACCOUNT, &[namespace, name]),
-                Accounts::All if glob::any(&self.allow_for_everyone, &binding.role_name(home)) => {}
+                Accounts::All if self.is_for_everyone(&binding.role_name(home)) => {}
                 Accounts::All => findings.add(path(), &EVERYONE, &[name]),
             }
         }
         Ok(())
     }
+}
+
+/// The namespace of `namespace/name`, and the name.
+fn halves(role: &str) -> (Option<&str>, &str) {
+    role.split_once('/').map_or((None, role), |(namespace, name)| (Some(namespace), name))
 }
 
 fn namespace_problem(pattern: &str) -> Option<String> {

@@ -141,6 +141,9 @@ fn some_namespaces_may(#[case] allowed: Value, #[case] expected: usize) {
 #[case::a_cluster_role_is_no_role(json!({"kind": "ClusterRole", "name": "info"}), json!({"allowForEveryone": ["shop/info"]}), 1)]
 #[case::of_ones_own(json!({"kind": "ClusterRole", "name": "view"}), json!({"allowForEveryone": ["vi*"]}), 0)]
 #[case::a_list_replaces_the_default(json!({"kind": "ClusterRole", "name": "system:discovery"}), json!({"allowForEveryone": ["view"]}), 1)]
+#[case::a_star_is_no_slash(json!({"kind": "Role", "name": "info"}), json!({"allowForEveryone": ["*", "s*info"]}), 1)]
+#[case::roles_of_a_namespace(json!({"kind": "Role", "name": "info"}), json!({"allowForEveryone": ["shop/*"]}), 0)]
+#[case::roles_of_every_namespace(json!({"kind": "Role", "name": "info"}), json!({"allowForEveryone": ["*/info"]}), 0)]
 #[case::as_in_0_1(json!({"kind": "ClusterRole", "name": "edit"}), json!({"allowForEveryone": ["*"]}), 0)]
 fn everyone(#[case] role: Value, #[case] params: Value, #[case] expected: usize) {
     for group in ["system:authenticated", "system:serviceaccounts"] {
