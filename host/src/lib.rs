@@ -18,6 +18,7 @@ pub mod cluster;
 pub mod docs;
 pub mod kubewarden;
 pub mod load;
+pub mod rbac;
 pub mod shown;
 pub mod yaml;
 
