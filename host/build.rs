@@ -6,7 +6,8 @@
 //! its policy. The module is built exactly as the release job builds it: release profile, `--locked`, and none of the
 //! wrappers and flags that clippy, coverage or the user's shell put around the *host* build.
 //!
-//! `SA_HYGIENE_WASM=path` skips the build and embeds that file.
+//! `SA_HYGIENE_WASM=path` skips the build and embeds that file. `SA_HYGIENE_COMPILED=path` also embeds what
+//! `sa-hygiene precompile path` of the same sources wrote: see `src/kubewarden/compiled.rs`.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -44,10 +45,39 @@ fn main() {
         None => build(),
     };
     println!("cargo::rustc-env=SA_HYGIENE_POLICY_WASM={}", wasm.display());
+    embed_compiled(&wasm);
     println!("cargo::rustc-env=SA_HYGIENE_TARGET={}", variable("TARGET").display());
     if let Err(error) = collect_pages() {
         fail(&format!("docs/rules: {error}"));
     }
+}
+
+/// Embeds the compiled module, if one is given, and nothing otherwise. It has the module that it was compiled from in
+/// front, with the length of that in 8 bytes: machine code of another policy must not be run in the place of this one.
+fn embed_compiled(wasm: &Path) {
+    println!("cargo::rerun-if-env-changed=SA_HYGIENE_COMPILED");
+    let embedded = Path::new(&variable("OUT_DIR")).join("policy.cwasm");
+    let code = match env::var_os("SA_HYGIENE_COMPILED").filter(|path| !path.is_empty()) {
+        None => Vec::new(),
+        Some(path) => {
+            println!("cargo::rerun-if-changed={}", Path::new(&path).display());
+            code_of(Path::new(&path), wasm)
+                .unwrap_or_else(|error| fail(&format!("SA_HYGIENE_COMPILED={}: {error}", Path::new(&path).display())))
+        }
+    };
+    if let Err(error) = std::fs::write(&embedded, code) {
+        fail(&format!("{}: {error}", embedded.display()));
+    }
+    println!("cargo::rustc-env=SA_HYGIENE_POLICY_CODE={}", embedded.display());
+}
+
+fn code_of(compiled: &Path, wasm: &Path) -> Result<Vec<u8>, String> {
+    let compiled = std::fs::read(compiled).map_err(|error| error.to_string())?;
+    let wasm = std::fs::read(wasm).map_err(|error| error.to_string())?;
+    let (length, rest) = compiled.split_first_chunk::<8>().ok_or("is not what `sa-hygiene precompile` writes")?;
+    let of_this_policy = usize::try_from(u64::from_le_bytes(*length)).ok() == Some(wasm.len());
+    let code = rest.strip_prefix(wasm.as_slice()).filter(|_| of_this_policy);
+    code.map(<[u8]>::to_vec).ok_or_else(|| "was made from another policy; run `sa-hygiene precompile` again".to_owned())
 }
 
 /// The pages of the rules, as a table of names and `include_str!`.

@@ -14,6 +14,7 @@ mod load;
 mod manifests;
 mod options;
 mod output;
+mod precompile;
 mod printer;
 mod rules;
 mod run;
@@ -64,6 +65,9 @@ enum Verb {
     /// Compare the policy's speed with one that accepts unread
     #[command(hide = true)]
     Bench(bench::Args),
+    /// Write the policy's machine code, for a build of this program that starts at once
+    #[command(hide = true)]
+    Precompile(precompile::Args),
     /// Measure how long `check` takes, and how much memory
     #[command(hide = true)]
     Speed,
@@ -88,6 +92,7 @@ pub fn main() -> ExitCode {
         Verb::Corpus(args) => corpus::run(&args),
         Verb::Manifests(args) => manifests::run(&args),
         Verb::Bench(args) => bench::run(&args),
+        Verb::Precompile(args) => precompile::run(&args),
         Verb::Speed => speed::run(),
         Verb::Load(args) => load::run(&args),
         Verb::Rules => rules::list(),

@@ -24,6 +24,8 @@ mod policy;
 mod request;
 mod response;
 
+pub(crate) use compiled::compile as precompile;
+
 pub use callback::{ContextAwareResource, HostCall, LogEntry};
 pub use module::{CallError, Module};
 pub use policy::{Evaluation, Mode, Policy, PolicyConfig};

@@ -12,6 +12,8 @@ use wapc::{HostCallback, WapcHost};
 use wasmtime_provider::wasmtime::{Config, Engine, Module as WasmModule};
 use wasmtime_provider::{EpochDeadlines, WasmtimeEngineProviderBuilder, WasmtimeEngineProviderPre};
 
+use super::compiled;
+
 /// How often the clock that stops runaway guests ticks. The policy server ticks once a second, which is too coarse
 /// for tests.
 const TICK: Duration = Duration::from_millis(20);
@@ -74,24 +76,39 @@ impl Module {
     /// instance serves several requests of its thread, one after the other. A policy server makes a new instance for
     /// each; to the policy, which keeps nothing, that is no difference.
     pub fn for_many_requests(wasm: &[u8]) -> Result<Self> {
+        Self::for_many_requests_of(wasm, &[])
+    }
+
+    /// The same for the policy that is built in, with the machine code that is built in beside it. Where that is
+    /// missing, or not for this machine, the module is compiled.
+    pub(crate) fn for_many_requests_of(wasm: &[u8], code: &'static [u8]) -> Result<Self> {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let mut config = Config::default();
-        config.cache(super::compiled::cache());
-        let module = Self::with(wasm, config)?;
+        let module = match Self::from_code(code, wasm.len())? {
+            Some(module) => module,
+            None => Self::with(wasm, compiled::with_cache(Config::default()))?,
+        };
         Ok(Self { used_again_as: Some(NEXT.fetch_add(1, Ordering::Relaxed)), ..module })
     }
 
-    fn with(wasm: &[u8], mut config: Config) -> Result<Self> {
-        config.epoch_interruption(true);
-        let engine = Engine::new(&config).map_err(|error| anyhow!("cannot start wasmtime: {error:#}"))?;
+    fn with(wasm: &[u8], config: Config) -> Result<Self> {
+        let engine = compiled::engine(config)?;
         let module = WasmModule::new(&engine, wasm).map_err(|error| anyhow!("cannot compile the module: {error:#}"))?;
+        Self::ready(&engine, module, wasm.len())
+    }
+
+    fn from_code(code: &'static [u8], size: usize) -> Result<Option<Self>> {
+        let Some((engine, module)) = compiled::load(code)? else { return Ok(None) };
+        Self::ready(&engine, module, size).map(Some)
+    }
+
+    fn ready(engine: &Engine, module: WasmModule, size: usize) -> Result<Self> {
         let pre = WasmtimeEngineProviderBuilder::new()
             .engine(engine.clone())
             .module(module)
             .build_pre()
             .context("this is no waPC module")?;
-        tick(&engine)?;
-        Ok(Self { pre, size: wasm.len(), instances: Arc::default(), used_again_as: None })
+        tick(engine)?;
+        Ok(Self { pre, size, instances: Arc::default(), used_again_as: None })
     }
 
     /// The module's size in bytes.
