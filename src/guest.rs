@@ -3,7 +3,7 @@
 //! The host would answer an error with code 500, and put its text, which may
 //! quote the payload, into the response.
 
-use crate::admission::response;
+use crate::admission::{diagnostics, response};
 use crate::cluster::Cluster;
 use crate::engine;
 
@@ -11,7 +11,17 @@ use crate::engine;
 /// `ValidationResponse` out.
 #[must_use]
 pub fn validate(payload: &[u8], cluster: &dyn Cluster) -> Vec<u8> {
-    response::encode(&engine::review(payload, cluster))
+    response::encode(&engine::review(payload, cluster, &mut |_, _| {}))
+}
+
+/// The same with every diagnostic as data: a request as for [`validate`] in,
+/// `{"response": …, "diagnostics": […]}` out ([`diagnostics::Encoder`]). For
+/// `sa-hygiene`; a policy server never calls it.
+#[must_use]
+pub fn diagnose(payload: &[u8], cluster: &dyn Cluster) -> Vec<u8> {
+    let mut encoder = diagnostics::Encoder::default();
+    let verdict = engine::review(payload, cluster, &mut |severity, diagnostic| encoder.add(severity, diagnostic));
+    encoder.finish(&response::encode(&verdict))
 }
 
 /// Checks settings: the settings in, the SDK's `SettingsValidationResponse`

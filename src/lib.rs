@@ -35,6 +35,7 @@ pub extern "C" fn wapc_init() {
     use wapc_guest::register_function;
 
     register_function("validate", |payload| Ok(guest::validate(payload, &cluster::KubewardenHost)));
+    register_function("diagnose", |payload| Ok(guest::diagnose(payload, &cluster::KubewardenHost)));
     register_function("validate_settings", |payload| Ok(guest::validate_settings(payload)));
     register_function("protocol_version", kubewarden_policy_sdk::protocol_version_guest);
 }

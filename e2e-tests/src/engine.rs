@@ -66,6 +66,28 @@ impl Engine {
     /// # Errors
     /// When the settings are refused, or the request is none that a policy server could read.
     pub fn evaluate(&self, request: &Value, settings: &Value, cluster: &[Value], host: &Host) -> Result<Answer> {
+        let evaluation = self.policy(settings, cluster, host)?.evaluate(request)?;
+        let bytes = evaluation.answer.clone().unwrap_or_default();
+        let guest: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        Ok(Answer {
+            verdict: verdict(&evaluation)?,
+            bytes,
+            mutated_object: guest.get("mutated_object").filter(|object| !object.is_null()).cloned(),
+            failed: evaluation.failed(),
+            host_calls: evaluation.host_calls,
+        })
+    }
+
+    /// What the guest returns for the same request by its operation `diagnose`.
+    ///
+    /// # Errors
+    /// As [`Engine::evaluate`]; and when the guest traps or returns an error.
+    pub fn diagnose(&self, request: &Value, settings: &Value, cluster: &[Value], host: &Host) -> Result<Vec<u8>> {
+        let policy = self.policy(settings, cluster, host)?;
+        Ok(policy.evaluate_raw("diagnose", &policy.payload(request)?)?)
+    }
+
+    fn policy(&self, settings: &Value, cluster: &[Value], host: &Host) -> Result<Policy> {
         let defaults = PolicyConfig::default();
         let config = PolicyConfig {
             settings: settings.clone(),
@@ -78,16 +100,7 @@ impl Engine {
             cluster: Arc::new(Cluster::from_objects(cluster.to_vec())?.with_behaviour(behaviour(host.lookup))),
             ..PolicyConfig::default()
         };
-        let evaluation = Policy::load(&self.module, config)?.evaluate(request)?;
-        let bytes = evaluation.answer.clone().unwrap_or_default();
-        let guest: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-        Ok(Answer {
-            verdict: verdict(&evaluation)?,
-            bytes,
-            mutated_object: guest.get("mutated_object").filter(|object| !object.is_null()).cloned(),
-            failed: evaluation.failed(),
-            host_calls: evaluation.host_calls,
-        })
+        Policy::load(&self.module, config)
     }
 
     /// Calls `validate` with any bytes.

@@ -33,6 +33,8 @@ mod consistency;
 mod counts;
 #[path = "e2e/coverage.rs"]
 mod coverage;
+#[path = "e2e/diagnostics.rs"]
+mod diagnostics;
 #[path = "e2e/docs.rs"]
 mod docs;
 #[path = "e2e/examples.rs"]

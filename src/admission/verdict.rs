@@ -58,12 +58,6 @@ impl Code {
 }
 
 impl Verdict {
-    /// Whether the object is accepted as it is, and nothing is said about it.
-    #[must_use]
-    pub fn is_acceptance(&self) -> bool {
-        matches!(self.outcome, Outcome::Accepted) && self.warnings.is_empty()
-    }
-
     /// A rejection and nothing else.
     #[must_use]
     pub fn rejected(code: Code, message: String) -> Self {

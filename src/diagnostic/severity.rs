@@ -1,5 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-//! How far a finding can go.
+//! How far a finding can go, and how far a diagnostic went.
+
+/// What a diagnostic comes to in a verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// A reason to reject the object.
+    Rejection,
+    /// A warning.
+    Warning,
+    /// A change of the object.
+    Change,
+    /// A change that the Pods of this template will get, not the template.
+    PodChange,
+}
+
+impl Severity {
+    /// The word in JSON.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Rejection => "rejection",
+            Self::Warning => "warning",
+            Self::Change => "change",
+            Self::PodChange => "podChange",
+        }
+    }
+}
 
 /// The most that a finding can lead to, whatever the rule's action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One review: envelope → exemptions → object → fixes → judgement → verdict.
 
+mod conclusion;
 pub mod context;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod exempt;
@@ -17,10 +18,10 @@ use crate::admission::payload::Payload;
 use crate::admission::request::{Operation, Request};
 use crate::admission::response::POLICY;
 use crate::admission::subject::Subject;
-use crate::admission::verdict::{Code, Outcome, Verdict};
+use crate::admission::verdict::{Code, Verdict};
 use crate::cluster::Cluster;
 use crate::diagnostic::findings::{Changes, Finding, Findings};
-use crate::diagnostic::severity::MaxSeverity;
+use crate::diagnostic::severity::{MaxSeverity, Severity};
 use crate::diagnostic::{Diagnostic, texts};
 use crate::fast::names::Names;
 use crate::object::edit::Node;
@@ -30,13 +31,17 @@ use crate::object::pod::Pod;
 use crate::object::view::{self, Raw, ReadError, Strings};
 use crate::settings::reader::Problems;
 use crate::settings::{Common, Phase, Settings, Templates, TreatWarnAs};
+use conclusion::Conclusion;
 use context::{Edit, OBJECT, ReviewError, RuleContext, Target};
 use lookup::Lookup;
 use plan::{Level, Planned};
 
+/// Gets every diagnostic that a verdict is made of.
+pub type Sink<'s> = &'s mut dyn FnMut(Severity, &Diagnostic);
+
 /// Reviews a payload of the host's `validate` call.
 #[must_use]
-pub fn review(payload: &[u8], cluster: &dyn Cluster) -> Verdict {
+pub fn review(payload: &[u8], cluster: &dyn Cluster, sink: Sink<'_>) -> Verdict {
     let Ok(text) = std::str::from_utf8(payload) else {
         return Verdict::rejected(Code::BadRequest, format!("{POLICY}: the request is not UTF-8"));
     };
@@ -57,7 +62,13 @@ pub fn review(payload: &[u8], cluster: &dyn Cluster) -> Verdict {
     }
     let lookup = Lookup::new(cluster, settings.common.lookup, request.namespace());
     let review = Review { request, settings: &settings, subject: &subject, lookup: &lookup };
-    let mut verdict = review.verdict(rules, pod).unwrap_or_else(|error| rejected_for(&error));
+    let mut verdict = match review.conclusion(rules, pod) {
+        Ok(conclusion) => {
+            conclusion.each_diagnostic(sink);
+            conclusion.into_verdict()
+        }
+        Err(error) => rejected_for(&error),
+    };
     if lookup.is_not_granted() {
         verdict.audit.push(("lookup", "not-granted".to_owned()));
     }
@@ -129,8 +140,8 @@ struct Evaluation {
 }
 
 impl Evaluation {
-    /// The verdict: `old` is what was wrong before an UPDATE.
-    fn into_verdict(self, common: &Common<'_>, old: &[Diagnostic], fixing: Fixing) -> Verdict {
+    /// What it comes to: `old` is what was wrong before an UPDATE.
+    fn conclude(self, common: &Common<'_>, old: &[Diagnostic], fixing: Fixing) -> Conclusion {
         let mut rejections = Vec::new();
         let mut warnings = Vec::new();
         let known = texts(old.iter(), Diagnostic::push_identity);
@@ -154,20 +165,12 @@ impl Evaluation {
                 warnings.push(finding.diagnostic);
             }
         }
-        let (fixed, foreseen) = match fixing {
+        let (changes, pod_changes) = match fixing {
             Fixing::Object if rejections.is_empty() => (self.changes, Vec::new()),
             Fixing::DryRun => (Vec::new(), self.changes),
             Fixing::Object | Fixing::No => (Vec::new(), Vec::new()),
         };
-        let audit = summary::audit(&rejections, &fixed, warnings.iter().chain(&foreseen));
-        let outcome = if !rejections.is_empty() {
-            Outcome::Rejected(summary::rejection(&rejections))
-        } else if fixed.is_empty() {
-            Outcome::Accepted
-        } else {
-            self.fixed.map_or(Outcome::Accepted, Outcome::Fixed)
-        };
-        Verdict { outcome, warnings: summary::warnings(&warnings, &fixed, &foreseen), audit }
+        Conclusion { rejections, warnings, changes, pod_changes, fixed: self.fixed }
     }
 }
 
@@ -196,11 +199,11 @@ enum Fixing {
 }
 
 impl Review<'_> {
-    fn verdict<'t>(&'t self, mut rules: Vec<Planned<'_>>, pod: Option<Pod<'t>>) -> Result<Verdict, ReviewError> {
+    fn conclusion<'t>(&'t self, mut rules: Vec<Planned<'_>>, pod: Option<Pod<'t>>) -> Result<Conclusion, ReviewError> {
         let (request, common) = (self.request, &self.settings.common);
         let ignored = self.subject.is_template() && common.templates == Templates::Ignore;
         if ignored || common.exempts_namespace(request.namespace()) {
-            return Ok(Verdict::default());
+            return Ok(Conclusion::default());
         }
         let mut exemptions: Vec<_> =
             common.exemptions.iter().filter(|exemption| exemption.matches_envelope(request)).collect();
@@ -208,7 +211,7 @@ impl Review<'_> {
             !exemptions.iter().any(|exemption| !exemption.needs_object() && exemption.covers(planned.rule.id))
         });
         if rules.is_empty() {
-            return Ok(Verdict::default());
+            return Ok(Conclusion::default());
         }
 
         let Some(object) = request.object.raw.text() else {
@@ -217,12 +220,12 @@ impl Review<'_> {
         let (meta, target) = match Target::read(self.subject, object, pod, request.old_object) {
             Ok(read) => read,
             // It must be possible to take the finalizer off what nobody can read.
-            Err(_) if self.skips_unread(object) => return Ok(Verdict::default()),
+            Err(_) if self.skips_unread(object) => return Ok(Conclusion::default()),
             Err(error) => return Err(error.into()),
         };
-        let Some(target) = target else { return Ok(Verdict::default()) };
+        let Some(target) = target else { return Ok(Conclusion::default()) };
         if self.skips(&meta)? {
-            return Ok(Verdict::default());
+            return Ok(Conclusion::default());
         }
         exemptions.retain(|exemption| exemption.needs_object());
         if !exemptions.is_empty() {
@@ -233,28 +236,28 @@ impl Review<'_> {
         }
 
         let fixing = self.fixing(object)?;
-        let verdict = self.evaluate_account(&rules, object, (&meta, &target), fixing);
+        let conclusion = self.evaluate_account(&rules, object, (&meta, &target), fixing);
         // What was acceptable a few seconds ago is accepted. Anything else is said of
         // the account as it is now.
-        let is_acceptance = verdict.as_ref().is_ok_and(Verdict::is_acceptance);
+        let is_acceptance = conclusion.as_ref().is_ok_and(Conclusion::is_acceptance);
         if is_acceptance || !self.lookup.may_be_stale() {
-            return verdict;
+            return conclusion;
         }
         self.lookup.refresh();
         self.evaluate_account(&rules, object, (&meta, &target), fixing)
     }
 
-    /// The verdict, by what is known of the account.
+    /// What it comes to, by what is known of the account.
     fn evaluate_account<'t>(
         &self,
         rules: &[Planned<'_>],
         object: &'t str,
         (meta, target): (&Meta<'t>, &Target<'t>),
         fixing: Fixing,
-    ) -> Result<Verdict, ReviewError> {
+    ) -> Result<Conclusion, ReviewError> {
         let evaluation = self.evaluation(rules, object, (meta, target), fixing)?;
         let old = self.old_findings(rules, &evaluation, target)?;
-        Ok(evaluation.into_verdict(&self.settings.common, &old, fixing))
+        Ok(evaluation.conclude(&self.settings.common, &old, fixing))
     }
 
     /// Objects that are on their way out, or not judged for another reason.

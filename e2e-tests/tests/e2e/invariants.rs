@@ -11,6 +11,8 @@ use e2e_tests::expectation::Verdict;
 use sa_hygiene::yaml;
 use serde_json::{Value, json};
 
+use crate::diagnostics;
+
 pub fn check(case: &Case, request: &Value, answer: &Answer, engine: &Engine) -> Result<()> {
     ensure!(!answer.failed, "the guest gave no answer, which is code 500: {:?}", answer.verdict.message);
 
@@ -22,6 +24,8 @@ pub fn check(case: &Case, request: &Value, answer: &Answer, engine: &Engine) -> 
     let host = &case.given.host;
     let again = engine.evaluate(request, &case.settings, &case.cluster, host)?;
     ensure!(answer.bytes == again.bytes, "a second instance gives other bytes");
+
+    diagnostics::agree(&answer.bytes, &engine.diagnose(request, &case.settings, &case.cluster, host)?)?;
 
     let Some(fixed) = &answer.verdict.object else { return Ok(()) };
     if host.mode == Mode::Protect {

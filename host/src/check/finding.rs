@@ -2,13 +2,10 @@
 
 //! What a policy's answer says, finding by finding.
 
-use serde_json::Value;
 use serviceaccount_hygiene::admission::response::POLICY;
-use serviceaccount_hygiene::rules::RULES;
 
-use super::place;
 use super::source::Location;
-use crate::kubewarden::{Evaluation, Mode};
+use crate::kubewarden::{Diagnostic, Evaluation, Mode, Segment, Severity};
 use crate::shown;
 
 /// The "rule" of what the API server itself would not take.
@@ -45,14 +42,24 @@ impl Level {
 /// Something that a policy, or the API server, says about an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// The rule's id; [`API_SERVER`]; or the policy's name where it is no rule that speaks.
+    /// The rule's id; [`API_SERVER`]; or the policy's name where no rule speaks.
     pub rule: String,
-    /// Where in the object; empty for the object as a whole.
+    /// The id of the message within the rule; empty where no rule speaks.
+    pub id: String,
+    /// The field; empty for the object as a whole.
+    pub path: Vec<Segment>,
+    /// The same as text.
     pub place: String,
     /// What is wrong, or what was changed.
-    pub text: String,
+    pub message: String,
+    /// What to do about it; empty where there is nothing to add.
+    pub help: String,
+    /// The value that it is about.
+    pub value: Option<String>,
     /// How far it goes.
     pub level: Level,
+    /// How far it would go, if the policy did more than monitor.
+    pub monitored: Option<Level>,
     /// Where in the file.
     pub location: Location,
     /// Whether the baseline lets it pass.
@@ -62,13 +69,18 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// A finding whose place in the file is not known yet.
-    pub fn new(rule: &str, place: &str, text: &str, level: Level) -> Self {
+    /// What no rule says, about the object as a whole. Its location in the file is not known yet.
+    pub fn new(speaker: &str, message: &str, level: Level) -> Self {
         Self {
-            rule: rule.to_owned(),
-            place: place.to_owned(),
-            text: text.to_owned(),
+            rule: speaker.to_owned(),
+            id: String::new(),
+            path: Vec::new(),
+            place: String::new(),
+            message: message.to_owned(),
+            help: String::new(),
+            value: None,
             level,
+            monitored: None,
             location: Location { line: 1, column: 1 },
             is_known: false,
             is_of_pods: false,
@@ -80,80 +92,90 @@ impl Finding {
         let is_path =
             |path: &str| path.starts_with(|first: char| first.is_ascii_lowercase()) && !path.contains([' ', '"']);
         let (place, text) = text.split_once(": ").filter(|(path, _)| is_path(path)).unwrap_or(("", text));
-        Self::new(API_SERVER, place, &format!("the API server refuses it: {}", shown::text(text)), Level::Invalid)
+        let message = format!("the API server refuses it: {}", shown::text(text));
+        let path = Segment::read_path(place);
+        Self { path, place: place.to_owned(), ..Self::new(API_SERVER, &message, Level::Invalid) }
+    }
+
+    fn of_rule(diagnostic: &Diagnostic) -> Self {
+        let Diagnostic { rule, severity, id, path, field, message, help, value } = diagnostic.clone();
+        let level = match severity {
+            Severity::Rejection => Level::Refused,
+            Severity::Warning => Level::Warned,
+            Severity::Change | Severity::PodChange => Level::Fixed,
+        };
+        let message = if severity == Severity::PodChange { format!("{FORESEEN}{message}") } else { message };
+        Self { id, path, place: field, help, value, ..Self::new(&rule, &message, level) }
     }
 
     /// Whether a rule says it, and not the policy as a whole.
     pub(super) fn is_of_a_rule(&self) -> bool {
-        is_rule(&self.rule)
+        !self.id.is_empty()
+    }
+
+    /// Whether both are the same, how far they go left aside.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let content = |it: &Self| (it.rule.clone(), it.path.clone(), it.text());
+        self.place == other.place && content(self) == content(other)
+    }
+
+    /// `message; help (value)`.
+    pub fn text(&self) -> String {
+        let Self { message, help, value, .. } = self;
+        let mut text = message.clone();
+        if !help.is_empty() {
+            text.extend(["; ", help]);
+        }
+        if let Some(value) = value {
+            text.extend([" (", &shown::text(value), ")"]);
+        }
+        if let Some(level) = self.monitored {
+            text.extend([" (would be ", level.word(), "; the policy only monitors)"]);
+        }
+        text
     }
 
     /// `rule: place: text`, as the policy writes it.
     pub fn to_line(&self) -> String {
-        let Self { rule, place, text, .. } = self;
+        let Self { rule, place, .. } = self;
+        let text = self.text();
         let pods = if self.is_of_pods { "in its Pods: " } else { "" };
         if place.is_empty() { format!("{rule}: {pods}{text}") } else { format!("{rule}: {pods}{place}: {text}") }
     }
-
-    fn read(line: &str, level: Level) -> Self {
-        let mut parts = line.splitn(3, ": ");
-        match (parts.next(), parts.next(), parts.next()) {
-            (Some(rule), Some(place), Some(text)) if is_rule(rule) => Self::new(rule, place, text, level),
-            (Some(rule), Some(text), None) if is_rule(rule) => Self::new(rule, "", text, level),
-            _ => {
-                let text = line.strip_prefix(POLICY).and_then(|text| text.strip_prefix(": ")).unwrap_or(line);
-                Self::new(POLICY, "", text, level)
-            }
-        }
-    }
 }
 
-fn is_rule(word: &str) -> bool {
-    RULES.iter().any(|rule| rule.id == word)
-}
-
-/// What the policy writes before a fix that the Pods of a template will get.
+/// What the policy writes before a change that the Pods of a template will get.
 const FORESEEN: &str = "Pods made from this template will be changed: ";
 
-/// The findings of an answer. `patched` is the object after the patch, where there is one.
-pub(super) fn findings(evaluation: &Evaluation, mode: Mode, patched: Option<&Value>) -> Vec<Finding> {
-    let answer = &evaluation.unconstrained;
-    let mut found = Vec::new();
-    if let Some(message) = answer.message().filter(|_| !answer.allowed) {
-        found.extend(entries(message).into_iter().map(|line| Finding::read(line, Level::Refused)));
-    } else if let Some(message) = evaluation.response.message().filter(|_| !evaluation.response.allowed) {
-        // `mutating: false` in the policy's manifest, and yet a fix.
-        found.push(Finding::read(message, Level::Refused));
-    }
-    for line in &answer.warnings {
-        let mut finding = Finding::read(line, Level::Warned);
-        if let Some(text) = finding.text.strip_prefix(FORESEEN).map(str::to_owned) {
-            finding.level = Level::Fixed;
-            finding.text = format!("{FORESEEN}{text}");
-        } else if is_fix(&finding, evaluation, patched) {
-            finding.level = Level::Fixed;
+/// The findings of an answer.
+pub(super) fn findings(evaluation: &Evaluation, mode: Mode) -> Vec<Finding> {
+    let of_policy = |message: &str| {
+        let text = message.strip_prefix(POLICY).and_then(|text| text.strip_prefix(": ")).unwrap_or(message);
+        Finding::new(POLICY, text, Level::Refused)
+    };
+    let mut found: Vec<Finding> = Vec::new();
+    for diagnostic in &evaluation.diagnostics {
+        let finding = Finding::of_rule(diagnostic);
+        if !found.iter().any(|known| known.is_same(&finding)) {
+            found.push(finding);
         }
-        found.push(finding);
+    }
+    let is_refused_by_rules = found.iter().any(|finding| finding.level == Level::Refused);
+    // What no rule says: it cannot be read, or a look-up failed; `mutating: false` in the policy's manifest, and yet a
+    // change.
+    for answer in [&evaluation.unconstrained, &evaluation.response] {
+        if let Some(message) = answer.message().filter(|_| !answer.allowed && !is_refused_by_rules) {
+            found.push(of_policy(message));
+            break;
+        }
     }
     if mode == Mode::Monitor {
         for finding in found.iter_mut().filter(|finding| finding.level != Level::Warned) {
-            finding.text = format!("{} (would be {}; the policy only monitors)", finding.text, finding.level.word());
+            finding.monitored = Some(finding.level);
             finding.level = Level::Warned;
         }
     }
     found
-}
-
-/// A change is announced like a warning. Which it is, the object tells: a change has changed what is at its place.
-fn is_fix(finding: &Finding, evaluation: &Evaluation, patched: Option<&Value>) -> bool {
-    let is_fixing =
-        evaluation.unconstrained.audit_annotations.get(&finding.rule).is_some_and(|it| it.starts_with("fixed("));
-    let (true, Some(before), Some(after)) = (is_fixing, &evaluation.object, patched) else { return false };
-    let at = |object| {
-        let (steps, is_all) = place::steps(object, &finding.place);
-        place::value_at(object, &steps).filter(|_| is_all).cloned()
-    };
-    at(before) != at(after)
 }
 
 /// The findings of a message: the entries of its list, or else all of it.
@@ -169,8 +191,6 @@ pub(crate) fn entries(message: &str) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
-    use rstest::rstest;
-
     use super::*;
 
     #[test]
@@ -180,13 +200,17 @@ mod tests {
         assert_eq!(entries(""), [""]);
     }
 
-    #[rstest]
-    #[case("role-arn: metadata.annotations[\"a\"]: is x: no", ("role-arn", "metadata.annotations[\"a\"]", "is x: no"))]
-    #[case("role-arn: is x", ("role-arn", "", "is x"))]
-    #[case("serviceaccount-hygiene: the request cannot be read: x", (POLICY, "", "the request cannot be read: x"))]
-    #[case("and 3 more", (POLICY, "", "and 3 more"))]
-    fn lines_are_rule_place_and_text(#[case] line: &str, #[case] expected: (&str, &str, &str)) {
-        let finding = Finding::read(line, Level::Warned);
-        assert_eq!((finding.rule.as_str(), finding.place.as_str(), finding.text.as_str()), expected);
+    #[test]
+    fn line_of_every_part() {
+        let text = r#"{"rule": "role-arn", "severity": "podChange", "id": "x", "path": ["a"], "field": "a",
+            "message": "is x", "help": "use y", "value": "z\n"}"#;
+        let mut finding = Finding::of_rule(&serde_json::from_str(text).unwrap());
+        finding.is_of_pods = true;
+        finding.monitored = Some(Level::Refused);
+        assert_eq!(
+            finding.to_line(),
+            "role-arn: in its Pods: a: Pods made from this template will be changed: is x; use y (z\\u{a}) (would be refused; the policy only monitors)"
+        );
+        assert_eq!(Finding::new(POLICY, "x", Level::Refused).to_line(), "serviceaccount-hygiene: x");
     }
 }

@@ -12,7 +12,7 @@ use super::policies::{Policies, PolicyUnit};
 use super::scope::{Namespaces, Reach};
 use super::verdict::{Reason, Verdict};
 use crate::apiserver::{ApiError, ApiServer, RequestOptions};
-use crate::kubewarden::{Evaluation, Mode};
+use crate::kubewarden::{Evaluation, Mode, Segment};
 
 /// How objects are judged.
 #[derive(Debug)]
@@ -270,13 +270,13 @@ impl Judge {
         opinion.exemptions.extend(entries.into_iter().map(|entry| (number, entry)));
         // The simulation's own requests need not be read first.
         let answer = match request.as_object() {
-            Some(fields) => policy.evaluate_read(fields),
+            Some(fields) => policy.diagnose(fields),
             None => policy.evaluate(request),
         };
         let mut answer = match answer {
             Ok(answer) => answer,
             Err(error) => {
-                opinion.findings.push(Finding::new(POLICY, "", &format!("{error:#}"), Level::Refused));
+                opinion.findings.push(Finding::new(POLICY, &format!("{error:#}"), Level::Refused));
                 return None;
             }
         };
@@ -286,7 +286,7 @@ impl Judge {
         let patched = answer.mutated.take();
         // A failure is no verdict that could be softened.
         let mode = if answer.failed() { Mode::Protect } else { policy.config().mode };
-        opinion.add(findings(&answer, mode, patched.as_ref()));
+        opinion.add(findings(&answer, mode));
         Some((answer, patched))
     }
 }
@@ -295,10 +295,7 @@ impl Opinion {
     /// Two policies of one module often say the same; then the stronger holds.
     fn add(&mut self, findings: Vec<Finding>) {
         for finding in findings {
-            let same = |known: &&mut Finding| {
-                known.rule == finding.rule && known.place == finding.place && known.text == finding.text
-            };
-            match self.findings.iter_mut().find(same) {
+            match self.findings.iter_mut().find(|known| known.is_same(&finding)) {
                 Some(known) => known.level = known.level.max(finding.level),
                 None => self.findings.push(finding),
             }
@@ -313,6 +310,7 @@ impl Opinion {
         for mut finding in pod.findings {
             if !finding.place.is_empty() {
                 finding.place = format!("{template}.{}", finding.place);
+                finding.path.splice(0..0, Segment::read_path(template));
             }
             let is_known = self.findings.iter().any(|known| {
                 known.rule == finding.rule && known.place == finding.place && known.level >= finding.level

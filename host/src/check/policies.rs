@@ -140,6 +140,7 @@ impl PolicyUnit {
         let fixing = PolicyConfig { settings, mode: Mode::Protect, allowed_to_mutate: true, ..config.clone() };
         let coverage = Coverage::of(&config.settings);
         let policy = Policy::load(module, config)?;
+        policy.require_diagnostics()?;
         let fixer = Policy::load(module, fixing)?;
         Ok(Self { name, policy, fixer, scope, coverage, is_mutating, is_audited })
     }

@@ -212,7 +212,7 @@ impl ObjectReport {
         };
         Self {
             file: part.file.name.clone(),
-            location: part.locate(manifest, ""),
+            location: part.locate(manifest, &[]),
             kind: shown::text(manifest.object.get("kind").and_then(Value::as_str).unwrap_or("?")),
             namespace: is_namespaced.then(|| shown::text(own.unwrap_or(namespace))),
             name,

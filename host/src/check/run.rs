@@ -176,9 +176,9 @@ fn check_object(judge: &Judge, part: &SourcePart<'_>, manifest: &Manifest) -> Ch
     }
     let mut opinion = judge.judge(object, manifest.is_live());
     for finding in &mut opinion.findings {
-        finding.location = part.locate(manifest, &finding.place);
+        finding.location = part.locate(manifest, &finding.path);
     }
-    opinion.findings.sort_by(|a, b| (a.location, &a.rule, &a.text).cmp(&(b.location, &b.rule, &b.text)));
+    opinion.findings.sort_by(|a, b| (a.location, &a.rule, a.text()).cmp(&(b.location, &b.rule, b.text())));
     let (verdict, findings) = (opinion.verdict(), std::mem::take(&mut opinion.findings));
     let has_findings = !findings.is_empty();
     let is_listed = !(manifest.is_live() && is_of_a_judged_controller(object));

@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use serde_json::Value;
 
 use super::place;
+use crate::kubewarden::Segment;
 use crate::shown;
 use crate::yaml::layout::{self, Step};
 use crate::yaml::lines::Lines;
@@ -194,7 +195,7 @@ impl SourcePart<'_> {
     }
 
     fn mistake(&self, manifest: &Manifest, message: &str) -> Unreadable {
-        let Location { line, column } = self.locate(manifest, "");
+        let Location { line, column } = self.locate(manifest, &[]);
         let file = self.file.name.to_string();
         Unreadable { file, line: Some(line), column: Some(column), message: message.to_owned() }
     }
@@ -211,13 +212,13 @@ impl SourcePart<'_> {
         (found.depth == way.len()).then_some(found.node)
     }
 
-    /// Where a place of an object is, or the nearest field above it that is written.
-    pub fn locate(&self, manifest: &Manifest, place: &str) -> Location {
-        let at = match (manifest.items.is_empty(), place) {
+    /// Where a field of an object is, or the nearest one above it that is written.
+    pub fn locate(&self, manifest: &Manifest, path: &[Segment]) -> Location {
+        let at = match (manifest.items.is_empty(), path) {
             // Without looking for it.
-            (true, "") => None,
+            (true, []) => None,
             _ => self.node_of(manifest).map(|node| {
-                let (steps, _) = place::steps(&manifest.object, place);
+                let (steps, _) = place::steps(&manifest.object, path);
                 node.nearest(&steps).start()
             }),
         };
@@ -303,7 +304,7 @@ mod tests {
         assert_eq!(kinds(&contents), ["A", "B"]);
         let part = file.part(&file.parts()[2]);
         assert_eq!(part.origin(&contents.objects[1]).as_deref(), Some("c/t.yaml"));
-        assert_eq!(part.locate(&contents.objects[1], "spec.a"), Location { line: 10, column: 8 });
+        assert_eq!(part.locate(&contents.objects[1], &Segment::read_path("spec.a")), Location { line: 10, column: 8 });
         assert_eq!(file.part(&file.parts()[0]).origin(&contents.objects[0]), None);
         let lines: Vec<_> = contents.unreadable.iter().map(Unreadable::to_line).collect();
         assert_eq!(lines, ["x.yaml:5:1: found a tab character that violates indentation"]);
@@ -314,9 +315,9 @@ mod tests {
         let text = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: A\n- apiVersion: v1\n  kind: B\n  spec:\n    x: 1\n";
         let (file, contents) = read(text, true);
         let part = file.part(&file.parts()[0]);
-        assert_eq!(part.locate(&contents.objects[1], "spec.x"), Location { line: 9, column: 5 });
-        assert_eq!(part.locate(&contents.objects[1], "spec.y.z"), Location { line: 8, column: 3 });
-        assert_eq!(part.locate(&contents.objects[1], ""), Location { line: 6, column: 3 });
+        assert_eq!(part.locate(&contents.objects[1], &Segment::read_path("spec.x")), Location { line: 9, column: 5 });
+        assert_eq!(part.locate(&contents.objects[1], &Segment::read_path("spec.y.z")), Location { line: 8, column: 3 });
+        assert_eq!(part.locate(&contents.objects[1], &Segment::read_path("")), Location { line: 6, column: 3 });
     }
 
     #[rstest]

@@ -133,7 +133,7 @@ fn the_cluster_is_asked_after_the_manifests_and_then_nothing_is_unknown() {
     let both = checked(&format!("{pod}---\n{ACCOUNT}"), options());
     assert_eq!(found(&both)[0].0, "pod-automount", "the manifest's account takes its place");
     let gone = checked(&pod.replace("Name: app", "Name: gone"), options());
-    assert!(gone.findings().any(|it| it.text.contains("serviceaccount \"gone\" not found")));
+    assert!(gone.findings().any(|it| it.text().contains("serviceaccount \"gone\" not found")));
 }
 
 #[test]
@@ -283,7 +283,7 @@ fn a_look_up_that_is_required_is_not_required_of_files() {
     let named = POD.replace("spec:\n", "spec:\n  serviceAccountName: app\n");
     let text = format!("{named}---\n{}---\n{POD}", named.replace("name: web\n  name", "name: web2\n  name"));
     let report = checked(&text, options(strict));
-    assert!(report.findings().all(|it| !it.text.contains("serviceAccountLookup")), "{:?}", found(&report));
+    assert!(report.findings().all(|it| !it.text().contains("serviceAccountLookup")), "{:?}", found(&report));
     let note = "with --cluster): shop/app";
     assert_eq!(report.notes().matches(note).count(), 1, "{}", report.notes());
     assert!(!report.notes().contains("shop/default"), "the account `default` always exists");
@@ -364,7 +364,7 @@ fn a_policy_that_monitors_only_warns() {
         POD,
     );
     assert_eq!(found(&report).iter().map(|it| it.1).max(), Some(Level::Warned));
-    assert!(report.findings().all(|it| it.text.contains("the policy only monitors")));
+    assert!(report.findings().all(|it| it.text().contains("the policy only monitors")));
 }
 
 #[test]

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::callback::{ContextAwareResource, Grants, HostCall, LogEntry, Recorder, callback};
 use super::constraints;
+use super::diagnosis::{DIAGNOSE, Diagnosis, Diagnostic};
 use super::memory::Memory;
 use super::module::{CallError, Module};
 use super::request::{AdmissionRequest, WithoutNulls};
@@ -91,6 +92,8 @@ pub struct Evaluation {
     pub mutated: Option<Value>,
     /// The guest's own bytes, or why there are none.
     pub answer: Result<Vec<u8>, CallError>,
+    /// Every diagnostic, where [`Policy::diagnose`] was called.
+    pub diagnostics: Vec<Diagnostic>,
     /// What the guest logged.
     pub logs: Vec<LogEntry>,
     /// What the guest asked of the host, the log left out.
@@ -139,6 +142,26 @@ impl Policy {
     /// The same for a request that has the fields of one and no others, such as those of
     /// [`ApiServer`](crate::apiserver::ApiServer): it is not read first.
     pub fn evaluate_read(&self, request: &Map<String, Value>) -> Result<Evaluation> {
+        self.evaluate_by("validate", request)
+    }
+
+    /// The same by the policy's own operation, which gives every diagnostic as data besides.
+    pub fn diagnose(&self, request: &Map<String, Value>) -> Result<Evaluation> {
+        self.evaluate_by(DIAGNOSE, request)
+    }
+
+    /// Fails with a module that has no operation for [`Policy::diagnose`].
+    pub fn require_diagnostics(&self) -> Result<()> {
+        match self.evaluate_raw(DIAGNOSE, b"{}") {
+            Ok(answer) if serde_json::from_slice::<Diagnosis>(&answer).is_ok() => Ok(()),
+            _ => bail!(
+                "the module gives no diagnostics (operation `{DIAGNOSE}`): it is older than version 0.2, or another policy; \
+                 `sa-hygiene run` takes any"
+            ),
+        }
+    }
+
+    fn evaluate_by(&self, operation: &str, request: &Map<String, Value>) -> Result<Evaluation> {
         #[derive(Serialize)]
         struct Payload<'p> {
             request: WithoutNulls<'p>,
@@ -149,11 +172,22 @@ impl Policy {
         let bytes = serde_json::to_vec(&payload).context("cannot write the request")?;
 
         let recorder = Arc::new(Recorder::default());
-        let answer = self.call("validate", &bytes, &recorder);
+        let answer = self.call(operation, &bytes, &recorder);
         // The diff is against what the guest was shown.
         let object = request.get("object").filter(|object| !object.is_null()).cloned();
+        let mut diagnostics = Vec::new();
         let (unconstrained, mutated) = match &answer {
-            Ok(answer) => AdmissionResponse::from_guest(uid, answer, object.as_ref()),
+            Ok(answer) => {
+                let answer = if operation == DIAGNOSE {
+                    serde_json::from_slice(answer).map(|answer: Diagnosis| {
+                        diagnostics = answer.diagnostics;
+                        answer.response
+                    })
+                } else {
+                    serde_json::from_slice(answer)
+                };
+                AdmissionResponse::from_guest(uid, answer, object.as_ref())
+            }
             Err(error @ CallError::Timeout) => (AdmissionResponse::reject(uid, error.to_string(), 500), None),
             Err(error) => (AdmissionResponse::internal_error(uid, &error.to_string()), None),
         };
@@ -163,6 +197,7 @@ impl Policy {
             unconstrained,
             mutated,
             answer,
+            diagnostics,
             logs: record.logs,
             host_calls: record.calls,
             object,

@@ -108,10 +108,14 @@ impl AdmissionResponse {
         Self::reject(uid, format!("internal server error: {message}"), 500)
     }
 
-    /// Reads the guest's bytes and computes the patch. A patch is computed for a refusal too, as the host does. Then, the
+    /// Completes the guest's answer with the patch. A patch is computed for a refusal too, as the host does. Then, the
     /// object that the patch makes.
-    pub(super) fn from_guest(uid: &str, answer: &[u8], object: Option<&Value>) -> (Self, Option<Value>) {
-        let answer: ValidationResponse = match serde_json::from_slice(answer) {
+    pub(super) fn from_guest(
+        uid: &str,
+        answer: Result<ValidationResponse, serde_json::Error>,
+        object: Option<&Value>,
+    ) -> (Self, Option<Value>) {
+        let answer = match answer {
             Ok(answer) => answer,
             Err(error) => {
                 return (Self::internal_error(uid, &format!("invalid response from policy: {error}")), None);

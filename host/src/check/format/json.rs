@@ -8,6 +8,7 @@ use super::Findings;
 use crate::check::finding::Finding;
 use crate::check::report::ObjectReport;
 use crate::check::verdict::Verdict;
+use crate::kubewarden::Segment;
 
 /// The report as JSON.
 pub fn render(findings: Findings<'_>) -> Value {
@@ -82,11 +83,26 @@ fn finding(findings: Findings<'_>, finding: &Finding) -> Value {
         "rule": finding.rule,
         "verdict": finding.level.word(),
         "place": finding.place,
-        "text": finding.text,
+        "path": path(&finding.path),
+        "text": finding.text(),
+        "message": finding.message,
+        "help": Some(&finding.help).filter(|help| !help.is_empty()),
+        "value": finding.value,
         "line": finding.location.line,
         "column": finding.location.column,
         "known": finding.is_known,
         "inPods": finding.is_of_pods,
         "fails": findings.fail_on.fails(finding),
     })
+}
+
+/// A JSON path: names, and positions or names of entries.
+fn path(path: &[Segment]) -> Vec<Value> {
+    let segment = |segment: &Segment| match segment {
+        Segment::Field(name) => json!(name),
+        Segment::Key { key } => json!({ "key": key }),
+        Segment::Name { name } => json!({ "name": name }),
+        Segment::Index { index } => json!({ "index": index }),
+    };
+    path.iter().map(segment).collect()
 }

@@ -105,8 +105,8 @@ fn result(object: &ObjectReport, finding: &Finding, rules: &[Value]) -> Value {
         }]),
     );
     // The same finding after its line has moved.
-    let identity = format!("{} {title} {}", finding.rule, finding.place);
-    set("partialFingerprints", json!({"ruleObjectPlace/v1": identity}));
+    let identity = format!("{} {title} {} {}", finding.rule, finding.place, finding.id);
+    set("partialFingerprints", json!({"ruleObjectFieldMessage/v1": identity}));
     if finding.is_known {
         set("suppressions", json!([{"kind": "external", "justification": "in the baseline"}]));
     }

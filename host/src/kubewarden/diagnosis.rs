@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The answer to the policy's own operation `diagnose`: what `validate` answers, and every diagnostic as data. No
+//! policy server calls it.
+
+use serde::Deserialize;
+
+use super::response::ValidationResponse;
+
+/// The operation.
+pub(super) const DIAGNOSE: &str = "diagnose";
+
+/// The answer.
+#[derive(Debug, Deserialize)]
+pub(super) struct Diagnosis {
+    pub response: ValidationResponse,
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// What a rule says about one field (`src/admission/diagnostics.rs` of the policy).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Diagnostic {
+    /// The rule's id.
+    pub rule: String,
+    /// What it comes to.
+    pub severity: Severity,
+    /// The id of the message within the rule.
+    pub id: String,
+    /// The field, from the object inwards.
+    pub path: Vec<Segment>,
+    /// The same as text.
+    pub field: String,
+    /// What is wrong, or what was changed.
+    pub message: String,
+    /// What to do about it; empty where there is nothing to add.
+    #[serde(default)]
+    pub help: String,
+    /// The value that it is about, as it is in the object; never that of a variable, a key or a token.
+    #[serde(default)]
+    pub value: Option<String>,
+}
+
+/// What a diagnostic comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Severity {
+    /// A reason to reject the object.
+    Rejection,
+    /// A warning.
+    Warning,
+    /// A change of the object.
+    Change,
+    /// A change that the Pods of a template will get, not the template.
+    PodChange,
+}
+
+/// One step from a value to a value inside it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(untagged)]
+pub enum Segment {
+    /// A member.
+    Field(String),
+    /// A member whose key is data, such as an annotation.
+    Key {
+        /// The key.
+        key: String,
+    },
+    /// An entry of a list, by its name, or by the name, path or Secret of what is in it.
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// An entry of a list that has no name.
+    Index {
+        /// Its position.
+        index: usize,
+    },
+}
+
+impl Segment {
+    /// The segments of a path of plain names with dots between them and positions in brackets, as the API server
+    /// writes it: `spec.containers[0].name`.
+    pub fn read_path(path: &str) -> Vec<Self> {
+        let segments = path.split(['.', '[']).filter(|segment| !segment.is_empty());
+        segments
+            .map(|segment| match segment.strip_suffix(']') {
+                None => Self::Field(segment.to_owned()),
+                Some(inner) => match inner.parse() {
+                    Ok(index) => Self::Index { index },
+                    Err(_) => Self::Key { key: inner.to_owned() },
+                },
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn path_of_the_api_server() {
+        let field = |name: &str| Segment::Field(name.to_owned());
+        assert_eq!(
+            Segment::read_path("spec.containers[0].ports[name]"),
+            [
+                field("spec"),
+                field("containers"),
+                Segment::Index { index: 0 },
+                field("ports"),
+                Segment::Key { key: "name".to_owned() }
+            ]
+        );
+        assert_eq!(Segment::read_path(""), []);
+    }
+
+    #[test]
+    fn reads_what_the_policy_writes() {
+        let answer = json!({
+            "response": {"accepted": true},
+            "diagnostics": [{
+                "rule": "a", "severity": "podChange", "id": "too-long", "field": "spec[x]", "message": "is 9",
+                "path": ["spec", {"name": "x"}, {"index": 3}, {"key": "x/y"}],
+            }],
+        });
+        let read: Diagnosis = serde_json::from_value(answer).unwrap();
+        let [diagnostic] = read.diagnostics.as_slice() else { panic!("{read:?}") };
+        assert_eq!((diagnostic.severity, diagnostic.help.as_str()), (Severity::PodChange, ""));
+        assert_eq!(diagnostic.path.len(), 4);
+        assert_eq!(diagnostic.path[1], Segment::Name { name: "x".to_owned() });
+    }
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What a review comes to, as diagnostics; the verdict is made of it.
+
+use super::{Sink, summary};
+use crate::admission::verdict::{Outcome, Verdict};
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::severity::Severity;
+
+/// The diagnostics of a review, by what they come to.
+#[derive(Debug, Default)]
+pub(super) struct Conclusion {
+    /// Why the object is rejected, if it is.
+    pub rejections: Vec<Diagnostic>,
+    /// What is wrong besides.
+    pub warnings: Vec<Diagnostic>,
+    /// What was changed in the object.
+    pub changes: Vec<Diagnostic>,
+    /// What will be changed in the Pods of a template.
+    pub pod_changes: Vec<Diagnostic>,
+    /// The object (JSON text) with the changes.
+    pub fixed: Option<String>,
+}
+
+impl Conclusion {
+    /// Whether the object is accepted as it is, and nothing is said about it.
+    pub(super) fn is_acceptance(&self) -> bool {
+        [&self.rejections, &self.warnings, &self.changes, &self.pod_changes].iter().all(|list| list.is_empty())
+    }
+
+    /// Calls `sink` with every diagnostic.
+    pub(super) fn each_diagnostic(&self, sink: Sink<'_>) {
+        let lists = [
+            (Severity::Rejection, &self.rejections),
+            (Severity::Warning, &self.warnings),
+            (Severity::Change, &self.changes),
+            (Severity::PodChange, &self.pod_changes),
+        ];
+        for (severity, list) in lists {
+            for diagnostic in list {
+                sink(severity, diagnostic);
+            }
+        }
+    }
+
+    /// The verdict, with texts for people and the audit log.
+    pub(super) fn into_verdict(self) -> Verdict {
+        let Self { rejections, warnings, changes, pod_changes, fixed } = self;
+        let audit = summary::audit(&rejections, &changes, warnings.iter().chain(&pod_changes));
+        let outcome = if !rejections.is_empty() {
+            Outcome::Rejected(summary::rejection(&rejections))
+        } else if changes.is_empty() {
+            Outcome::Accepted
+        } else {
+            fixed.map_or(Outcome::Accepted, Outcome::Fixed)
+        };
+        Verdict { outcome, warnings: summary::warnings(&warnings, &changes, &pod_changes), audit }
+    }
+}
