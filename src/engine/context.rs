@@ -311,6 +311,12 @@ impl<'s> RuleContext<'s> {
         if let Target::Role(role) = self.target { Some(role) } else { None }
     }
 
+    /// The role that an UPDATE replaces; none where it cannot be read.
+    #[must_use]
+    pub fn old_role(&self) -> Option<Role<'s>> {
+        self.request.old_object.text().filter(|_| self.is_update()).and_then(|old| view::read(old, "oldObject").ok())
+    }
+
     /// The `PersistentVolume` that is judged.
     #[must_use]
     pub const fn persistent_volume(&self) -> Option<&'s PersistentVolume<'s>> {

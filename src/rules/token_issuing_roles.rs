@@ -12,7 +12,8 @@ use super::{Ability, Check, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
 use crate::diagnostic::findings::Findings;
-use crate::diagnostic::message::MessageTemplate;
+use crate::diagnostic::message::{Message, MessageTemplate};
+use crate::diagnostic::severity::MaxSeverity;
 use crate::engine::context::{ReviewError, RuleContext};
 use crate::fast::names::Names;
 use crate::matching::glob;
@@ -232,10 +233,13 @@ const NAMES: [&str; 6] =
 /// that contains it.
 const CLIENT_SIGNERS: [&str; 2] = ["kubernetes.io/kube-apiserver-client", "kubernetes.io/*"];
 
-/// The roles of every cluster that make tokens of accounts, run Pods, or escalate;
-/// the last two of `OpenShift`.
+/// The signer of kubelet's client certificates.
+const KUBELET_SIGNER: &str = "kubernetes.io/kube-apiserver-client-kubelet";
+
+/// The roles of every cluster that make tokens of accounts, run Pods, escalate, or
+/// approve client certificates; the last two of `OpenShift`.
 /// <https://kubernetes.io/docs/reference/access-authn-authz/rbac/#default-roles-and-role-bindings>
-const HAND_OUT_TOKENS: [&str; 10] = [
+const HAND_OUT_TOKENS: [&str; 11] = [
     "cluster-admin",
     "admin",
     "edit",
@@ -244,6 +248,7 @@ const HAND_OUT_TOKENS: [&str; 10] = [
     "system:kube-controller-manager",
     "system:node",
     "system:controller:*",
+    "system:certificates.k8s.io:kube-apiserver-client-approver",
     "sudoer",
     "system:openshift:controller:*",
 ];
@@ -285,18 +290,18 @@ impl TokenIssuingRoles {
         position.map_or(self.includes_pods, |position| self.grants.get(position) == Some(&true))
     }
 
-    /// What one rule of a role grants.
-    fn check_rule(&self, rule: &PolicyRule<'_>, findings: &mut Findings) {
-        // Not the entry's number: entries have no names, and one that moves is
-        // not new for that.
-        let path = || FieldPath::at("rules");
+    /// What one rule of a role grants, `old` being the role's rules so far.
+    fn check_rule(&self, rule: &PolicyRule<'_>, old: &[OldRule<'_>], findings: &mut Findings) {
         let names = names_of([rule]);
         let reach = reach(&[rule]);
-        let mut wild: Vec<(&str, &str)> = Vec::new();
+        let mut wild: Vec<(&str, &str, bool)> = Vec::new();
         for grant in GRANTED.iter().filter(|grant| self.looks_for(grant.name)) {
             let Some((verb, resource)) = granted(grant, rule) else { continue };
+            let is_old = old.iter().any(|old| old.grants(grant, rule));
             // One verb on everything is one problem, whatever it grants.
-            let is_said = |(name, said): &(&str, &str)| *said == verb && (verb == "*" || *name == grant.name);
+            let is_said = |(name, said, was_old): &(&str, &str, bool)| {
+                *said == verb && (verb == "*" || *name == grant.name) && (is_old || !was_old)
+            };
             if resource == "*" && wild.iter().any(is_said) {
                 continue;
             }
@@ -304,21 +309,22 @@ impl TokenIssuingRoles {
                 Whose::Names(everybody) if names.is_empty() => everybody.to_owned(),
                 Whose::Roles if names.is_empty() => "every role".to_owned(),
                 Whose::Roles if !names.iter().any(|name| hands_out_tokens(name)) => continue,
-                Whose::Signers if !names.is_empty() && !names.iter().any(|name| CLIENT_SIGNERS.contains(name)) => {
-                    continue;
+                Whose::Signers if names.is_empty() || names.iter().any(|name| CLIENT_SIGNERS.contains(name)) => {
+                    "every user".to_owned()
                 }
-                Whose::Signers => "every user".to_owned(),
+                Whose::Signers if names.contains(&KUBELET_SIGNER) => "every node".to_owned(),
+                Whose::Signers => continue,
                 Whose::Names(_) | Whose::Roles => names.join(", "),
                 Whose::Nobody => {
-                    findings.add(path(), grant.message, &[verb, resource, &names.join("\0"), &reach]);
+                    add(findings, grant.message, is_old, &[verb, resource, &names.join("\0"), &reach]);
                     continue;
                 }
             };
             if resource == "*" && names.is_empty() {
-                wild.push((grant.name, verb));
+                wild.push((grant.name, verb, is_old));
             }
             // Names may hold any text: only the hidden values tell them apart.
-            findings.add(path(), grant.message, &[verb, resource, &whose, &names.join("\0"), &reach]);
+            add(findings, grant.message, is_old, &[verb, resource, &whose, &names.join("\0"), &reach]);
         }
         if self.looks_for("tokens")
             && granted(&GRANTED[0], rule).is_none()
@@ -326,13 +332,13 @@ impl TokenIssuingRoles {
             && widest(CORE, &rule.api_groups).is_some()
             && let Some(resource) = widest(&LITERALS, &rule.resources)
         {
-            findings.warn(path(), &LITERAL, &[resource]);
+            findings.warn(FieldPath::at(RULES), &LITERAL, &[resource]);
         }
     }
 
     /// What the rules of a role grant together: constrained impersonation takes
     /// two verbs.
-    fn check_modes(rules: &[PolicyRule<'_>], findings: &mut Findings) {
+    fn check_modes(rules: &[PolicyRule<'_>], old: &[OldRule<'_>], findings: &mut Findings) {
         for (mode, resource, everybody) in MODES {
             let who = ["impersonate:", mode].concat();
             let is_first = |rule: &&PolicyRule<'_>| {
@@ -352,6 +358,13 @@ impl TokenIssuingRoles {
             let reach = reach(&firsts);
             let whom = if is_everybody { everybody.to_owned() } else { names.join(", ") };
             let prefix = ["impersonate-on:", mode, ":"].concat();
+            let is_old_first = |first: &&PolicyRule<'_>| {
+                let first_verb = |verb: &str| verb == "*" || verb == who;
+                let first_group = |group: &str| AUTHENTICATION.contains(&group);
+                let first_resource = |name: &str| name == "*" || name == resource;
+                old.iter().any(|old| old.covers(first, &first_verb, &first_group, &first_resource))
+            };
+            let are_old_firsts = firsts.iter().all(is_old_first);
             for second in rules {
                 let is_second = |verb: &&str| verb.starts_with(&prefix) || *verb == "*";
                 let verbs: Vec<&str> = second.verbs.iter().map(Text::as_str).filter(is_second).collect();
@@ -369,7 +382,9 @@ impl TokenIssuingRoles {
                     push_sorted(&mut whole, list, &|_| true);
                 }
                 let values = [&who, resource, &verbs.join(", "), &on, &whom, &names.join("\0"), &reach, &whole];
-                findings.add(FieldPath::at("rules"), &CONSTRAINED, &values);
+                let is_mode = |verb: &str| is_second(&verb);
+                let is_old_second = || old.iter().any(|old| old.covers(second, &is_mode, &|_| true, &|_| true));
+                add(findings, &CONSTRAINED, are_old_firsts && is_old_second(), &values);
             }
         }
     }
@@ -389,7 +404,86 @@ fn names_of<'r>(rules: impl IntoIterator<Item = &'r PolicyRule<'r>>) -> Vec<&'r 
     Names::of(rules.into_iter().flat_map(|rule| rule.resource_names.iter().map(Text::as_str))).distinct()
 }
 
-/// Where rules of a role grant something: their API groups and resources, as far
+/// Not with the entry's number: entries have no names, and one that moves is not
+/// new for that.
+const RULES: &str = "rules";
+
+/// Adds a finding; one that the role as it was had at least as widely stays a
+/// warning, so that a role can be narrowed step by step.
+fn add(findings: &mut Findings, message: &'static MessageTemplate, is_old: bool, values: &[&str]) {
+    let severity = if is_old { MaxSeverity::Notice } else { MaxSeverity::Action };
+    findings.push(FieldPath::at(RULES), Message::new(message, values), severity);
+}
+
+/// How many rules of a role a new one is compared with. Where there are more, a
+/// rule that was not changed is still an old one.
+const COMPARED: usize = 64;
+
+/// A rule of the role as it was.
+struct OldRule<'r> {
+    rule: &'r PolicyRule<'r>,
+    verbs: Names<'r>,
+    api_groups: Names<'r>,
+    resources: Names<'r>,
+    resource_names: Names<'r>,
+    urls: Names<'r>,
+}
+
+impl<'r> OldRule<'r> {
+    fn new(rule: &'r PolicyRule<'r>) -> Self {
+        let names = |list: &'r [Text<'r>]| Names::of(list.iter().map(Text::as_str));
+        Self {
+            rule,
+            verbs: names(&rule.verbs),
+            api_groups: names(&rule.api_groups),
+            resources: names(&rule.resources),
+            resource_names: names(&rule.resource_names),
+            urls: names(&rule.non_resource_urls),
+        }
+    }
+
+    /// Whether it had all that a rule grants by this.
+    fn grants(&self, grant: &Grant, rule: &PolicyRule<'_>) -> bool {
+        self.covers(
+            rule,
+            &|verb| grant.verbs.contains(&verb),
+            &|group| grant.api_groups.contains(&group),
+            &|resource| grant.resources.contains(&resource),
+        )
+    }
+
+    /// Whether it had all of a rule, as far as verbs, API groups and resources matter.
+    #[inline(never)]
+    fn covers(
+        &self,
+        rule: &PolicyRule<'_>,
+        verb: &dyn Fn(&str) -> bool,
+        group: &dyn Fn(&str) -> bool,
+        resource: &dyn Fn(&str) -> bool,
+    ) -> bool {
+        let has_names = self.rule.resource_names.is_empty()
+            || !rule.resource_names.is_empty() && are_in(&self.resource_names, &rule.resource_names, &|_| true);
+        has_names
+            && are_in(&self.verbs, &rule.verbs, verb)
+            && are_in(&self.api_groups, &rule.api_groups, group)
+            && are_in(&self.resources, &rule.resources, resource)
+            && are_in(&self.urls, &rule.non_resource_urls, &|_| true)
+    }
+}
+
+/// Whether those entries of a list that matter are in another, `*` and `*/sub` read
+/// as wildcards.
+#[inline(never)]
+fn are_in(known: &Names<'_>, list: &[Text<'_>], matters: &dyn Fn(&str) -> bool) -> bool {
+    let is_wild = known.has("*");
+    let is_in = |entry: &str| {
+        known.has(entry)
+            || entry.split_once('/').is_some_and(|(_, sub)| !sub.is_empty() && known.has(&["*/", sub].concat()))
+    };
+    list.iter().map(Text::as_str).filter(|entry| matters(entry)).all(|entry| is_wild || is_in(entry))
+}
+
+/// Where rules of a role grant something: their verbs, API groups and resources, as far
 /// as some grant is about them. One more makes a finding new, so that a role with
 /// an old problem cannot grow; what grants nothing may come and go.
 #[inline(never)]
@@ -402,6 +496,7 @@ fn reach(rules: &[&PolicyRule<'_>]) -> String {
     };
     let mut reach = String::new();
     for rule in rules {
+        push_sorted(&mut reach, &rule.verbs, &|verb| GRANTED.iter().any(|grant| grant.verbs.contains(&verb)));
         push_sorted(&mut reach, &rule.api_groups, &grants_in_group);
         push_sorted(&mut reach, &rule.resources, &grants_on_resource);
     }
@@ -425,11 +520,13 @@ fn push_sorted(out: &mut String, list: &[Text<'_>], matters: &dyn Fn(&str) -> bo
 impl Check for TokenIssuingRoles {
     fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(role) = context.role() else { return Ok(()) };
+        let old = context.old_role();
+        let old: Vec<OldRule<'_>> = old.iter().flat_map(|role| &role.rules).take(COMPARED).map(OldRule::new).collect();
         for rule in &role.rules {
-            self.check_rule(rule, findings);
+            self.check_rule(rule, &old, findings);
         }
         if self.looks_for("impersonation") {
-            Self::check_modes(&role.rules, findings);
+            Self::check_modes(&role.rules, &old, findings);
         }
         Ok(())
     }
@@ -666,7 +763,7 @@ mod tests {
     #[case::every_signer(json!([]), true)]
     #[case::signer(json!(["example.com/mine", "kubernetes.io/kube-apiserver-client"]), true)]
     #[case::signers_of_the_domain(json!(["kubernetes.io/*"]), true)]
-    #[case::kubelet(json!(["kubernetes.io/kube-apiserver-client-kubelet", "kubernetes.io/kubelet-serving"]), false)]
+    #[case::serving(json!(["kubernetes.io/kubelet-serving", "example.com/mine"]), false)]
     fn client_certificates(#[case] signers: Value, #[case] is_found: bool) {
         let mut rule = rule(&["approve"], &["certificates.k8s.io"], &["signers"]);
         rule["resourceNames"] = signers;
@@ -675,9 +772,79 @@ mod tests {
         assert_eq!(lines(&answer(&create(&role(&json!([rule]))))), expected);
     }
 
+    #[test]
+    fn client_certificates_of_nodes() {
+        let mut rule = rule(&["approve"], &["certificates.k8s.io"], &["signers"]);
+        rule["resourceNames"] = json!(["kubernetes.io/kube-apiserver-client-kubelet"]);
+        assert_eq!(
+            lines(&answer(&create(&role(&json!([rule]))))),
+            [
+                "token-issuing-roles: rules: approve on signers lets its holders act as every node, by a client certificate; take it out, or have the role exempted"
+            ]
+        );
+    }
+
+    fn wide(verbs: &[&str], groups: &[&str], resources: &[&str], names: &[&str]) -> Value {
+        json!({"verbs": verbs, "apiGroups": groups, "resources": resources, "resourceNames": names})
+    }
+
+    /// A role can be narrowed step by step, even where warnings count as rejections.
+    #[rstest]
+    #[case::group(&[wide(&["create"], &["", "apps"], &["serviceaccounts/token"], &[])], &[wide(&["create"], &[""], &["serviceaccounts/token"], &[])])]
+    #[case::resource(&[wide(&["create"], &[""], &["pods", "serviceaccounts/token"], &[])], &[wide(&["create"], &[""], &["serviceaccounts/token"], &[])])]
+    #[case::split(&[wide(&["create"], &["", "apps"], &["pods", "serviceaccounts/token"], &[])],
+        &[wide(&["create"], &["apps"], &["pods"], &[]), wide(&["create"], &[""], &["serviceaccounts/token"], &[])])]
+    #[case::everything(&[wide(&["*"], &["*"], &["*"], &[])], &[wide(&["create"], &[""], &["serviceaccounts/token"], &[])])]
+    #[case::everything_of_a_group(&[wide(&["*"], &["", "apps"], &["*"], &[])], &[wide(&["*"], &[""], &["*"], &[])])]
+    #[case::subresource(&[wide(&["create"], &[""], &["*/token"], &[])], &[wide(&["create"], &[""], &["serviceaccounts/token"], &["a"])])]
+    #[case::names(&[wide(&["create"], &[""], &["serviceaccounts/token"], &["b", "a"])], &[wide(&["create"], &[""], &["serviceaccounts/token"], &["a"])])]
+    #[case::group_that_grants_nothing(&[wide(&["create"], &[""], &["serviceaccounts/token"], &[])], &[wide(&["create"], &["", "batch"], &["serviceaccounts/token"], &[])])]
+    fn narrowing(#[case] old: &[Value], #[case] new: &[Value]) {
+        for settings in [
+            json!({"rules": {"token-issuing-roles": "reject"}}),
+            json!({"treatWarnAs": "reject", "rules": {"token-issuing-roles": "reject"}}),
+        ] {
+            assert_eq!(word(&answer_with(&settings, &update(&role(&json!(old)), &role(&json!(new))))), "warn");
+            assert_eq!(word(&answer_with(&settings, &create(&role(&json!(new))))), "reject");
+        }
+    }
+
+    /// The order of what a rule says does not matter.
+    #[test]
+    fn constrained_impersonation_in_another_order() {
+        let first = rule(&["impersonate:serviceaccount"], &["authentication.k8s.io"], &["serviceaccounts"]);
+        let (get, list) = ("impersonate-on:serviceaccount:get", "impersonate-on:serviceaccount:list");
+        let old = rule(&[get, list], &[""], &["pods", "secrets"]);
+        let new = rule(&[list, get], &[""], &["secrets", "pods"]);
+        assert_eq!(word(&answer(&update(&role(&json!([first, old])), &role(&json!([first, new]))))), "warn");
+    }
+
+    /// Beyond the rules that are compared, those that were not changed are old all the same.
+    #[test]
+    fn many_rules() {
+        let rules = |last: &str| {
+            let names = (0..100).map(|number| format!("a{number}")).chain([last.to_owned()]);
+            let rules: Vec<Value> =
+                names.map(|name| wide(&["create"], &[""], &["serviceaccounts/token"], &[&name])).collect();
+            role(&json!(rules))
+        };
+        assert_eq!(word(&answer(&update(&rules("x"), &rules("x")))), "warn");
+        assert_eq!(lines(&answer(&update(&rules("x"), &rules("y")))).len(), 1);
+    }
+
+    #[rstest]
+    #[case::verb_of_workloads(&["create"], &["create", "update"])]
+    #[case::every_verb(&["create"], &["*"])]
+    fn bypass_by_widening_pod_creation(#[case] old: &[&str], #[case] new: &[&str]) {
+        let settings = json!({"rules": {"token-issuing-roles": {"action": "reject", "includePodCreation": true}}});
+        let with = |verbs: &[&str]| role(&json!([rule(verbs, &["apps"], &["deployments"])]));
+        assert_eq!(word(&answer_with(&settings, &update(&with(old), &with(old)))), "warn");
+        assert_eq!(word(&answer_with(&settings, &update(&with(old), &with(new)))), "reject");
+    }
+
     /// A rule with an old finding may lose and gain what grants nothing, and no more.
     #[rstest]
-    #[case::group(json!({"apiGroups": ["", "rbac.authorization.k8s.io"]}), "reject")]
+    #[case::group_without_such_a_resource(json!({"apiGroups": ["", "rbac.authorization.k8s.io"]}), "warn")]
     #[case::every_group(json!({"apiGroups": ["", "*"]}), "reject")]
     #[case::other_group(json!({"apiGroups": ["", "example.com"]}), "warn")]
     #[case::resource(json!({"resources": ["*/token", "serviceaccounts"]}), "reject")]
@@ -703,7 +870,7 @@ mod tests {
         assert_eq!(
             lines(&widened),
             [
-                "token-issuing-roles: rules: * on * lets its holders make tokens of every account; take it out, or have the role exempted"
+                "token-issuing-roles: rules: * on * lets its holders grant what they do not have, by every role; take it out, or have the role exempted"
             ]
         );
     }
