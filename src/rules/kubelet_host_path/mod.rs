@@ -54,8 +54,17 @@ messages! {
 /// Guarded on every node, `/var/run` written as `/run`: the credentials of the
 /// control plane and of CNI plugins, the files of every process, every Secret
 /// (etcd), kube-proxy's credentials.
-const CREDENTIALS: [&str; 6] =
-    ["/etc/kubernetes", "/etc/cni/net.d", "/proc", "/run/secrets", "/var/lib/etcd", "/var/lib/kube-proxy/kubeconfig"];
+const CREDENTIALS: [&str; 8] = [
+    "/etc/kubernetes",
+    "/etc/cni/net.d",
+    "/proc",
+    "/run/secrets",
+    "/var/lib/etcd",
+    "/var/lib/kube-proxy/kubeconfig",
+    "/root/.kube",
+    // The user data of cloud-init, with which nodes join the cluster.
+    "/var/lib/cloud",
+];
 
 /// The same, with the distribution on whose nodes they are.
 /// <https://docs.k3s.io/cluster-access>
@@ -63,7 +72,7 @@ const CREDENTIALS: [&str; 6] =
 /// <https://docs.k0sproject.io/stable/cli/k0s_server/>
 /// <https://microk8s.io/docs/configuring-services>
 /// <https://docs.siderolabs.com/talos/v1.11/learn-more/architecture>
-const OF_DISTRIBUTIONS: [(&str, &str); 22] = [
+const OF_DISTRIBUTIONS: [(&str, &str); 23] = [
     ("/etc/rancher", "K3s and RKE2"),
     ("/var/lib/rancher/k3s/agent", "K3s"),
     ("/var/lib/rancher/k3s/server", "K3s"),
@@ -82,6 +91,7 @@ const OF_DISTRIBUTIONS: [(&str, &str); 22] = [
     ("/srv/kubernetes", "kOps"),
     ("/var/lib/kube-controller-manager/kubeconfig", "kOps"),
     ("/var/lib/kube-scheduler/kubeconfig", "kOps"),
+    ("/etc/srv/kubernetes", "GKE"),
     ("/system/secrets", "Talos"),
     ("/system/state", "Talos"),
     ("/system/run", "Talos"),
@@ -96,11 +106,12 @@ const OF_DISTRIBUTIONS: [(&str, &str); 22] = [
 /// and Kata Containers, and Bottlerocket's own; the last two are named pipes of Windows.
 /// <https://github.com/containerd/containerd/blob/main/pkg/shim/util_unix.go>
 /// <https://github.com/containerd/nri>
-const RUNTIMES: [&str; 16] = [
+const RUNTIMES: [&str; 17] = [
     "/run/containerd",
     "/run/docker/containerd",
     "/run/host-containerd",
     "/run/k3s/containerd",
+    "/run/k3s/cri-dockerd",
     "/run/k0s",
     "/var/snap/microk8s/common/run",
     "/run/nri",
@@ -121,13 +132,19 @@ const OF_RUNTIMES: &str = "control of every container";
 
 /// Guarded in each of kubelet's root directories; the sockets of plugins beside
 /// them are what drivers are there for.
-const IN_ROOT: [&str; 6] = ["pods", "pki", "kubeconfig", "bootstrap-kubeconfig", "config.json", "checkpoints"];
+const IN_ROOT: [&str; 7] =
+    ["pods", "pki", "kubeconfig", "bootstrap-kubeconfig", "config.json", ".dockercfg", "checkpoints"];
 
 /// Where kubelet's root directory is, too, on nodes with disks of their own: bound
 /// from there to its usual place.
 /// <https://github.com/Azure/AgentBaker/blob/master/parts/linux/cloud-init/artifacts/bind-mount.sh>
 /// <https://github.com/awslabs/amazon-eks-ami/blob/main/templates/shared/runtime/bin/setup-local-disks>
-const OTHER_ROOTS: [(&str, &str); 2] = [("/mnt/aks/kubelet", "AKS"), ("/mnt/k8s-disks/*/kubelet", "EKS")];
+/// <https://github.com/kubernetes/kubernetes/blob/master/cluster/gce/gci/configure-helper.sh>
+const OTHER_ROOTS: [(&str, &str); 3] = [
+    ("/mnt/aks/kubelet", "AKS"),
+    ("/mnt/k8s-disks/*/kubelet", "EKS"),
+    ("/mnt/stateful_partition/kube-ephemeral-ssd/kubelet", "GKE"),
+];
 
 /// Directories that hold what is elsewhere on the node, too: a bind mount or its
 /// source, or the deployment behind a link. With the operating system.
@@ -135,7 +152,7 @@ const OTHER_ROOTS: [(&str, &str); 2] = [("/mnt/aks/kubelet", "AKS"), ("/mnt/k8s-
 /// <https://github.com/kubernetes/kubernetes/blob/master/cluster/gce/gci/configure-helper.sh>
 /// <https://ostreedev.github.io/ostree/deployment/>
 /// <https://github.com/bottlerocket-os/bottlerocket-core-kit/blob/develop/packages/release/var.mount>
-const SECOND_NAMES: [(&str, &str); 7] = [
+const SECOND_NAMES: [(&str, &str); 8] = [
     ("/mnt/stateful_partition", COS),
     ("/home/kubernetes/containerized_mounter/rootfs", COS),
     ("/sysroot/ostree/deploy/*", OSTREE),
@@ -143,6 +160,7 @@ const SECOND_NAMES: [(&str, &str); 7] = [
     ("/ostree/deploy/*", OSTREE),
     ("/ostree/deploy/*/deploy/*", OSTREE),
     ("/local", "Bottlerocket"),
+    ("/mnt/vda1", "minikube"),
 ];
 
 const COS: &str = "Container-Optimized OS";
@@ -414,8 +432,13 @@ fn check_mount_options(
 /// <https://github.com/kubernetes/kubernetes/blob/v1.36.0/pkg/volume/util/util.go>
 const MOUNT_OPTIONS: &str = "volume.beta.kubernetes.io/mount-options";
 
+/// In any case, as `BusyBox` reads it, and with an empty value, as libmount does.
 fn bind_option(options: &str) -> Option<&str> {
-    cut::all(options, b',').map(str::trim_ascii).find(|option| matches!(*option, "bind" | "rbind"))
+    let is_bind = |option: &&str| {
+        let name = option.strip_suffix('=').unwrap_or(option);
+        ["bind", "rbind"].iter().any(|bind| name.eq_ignore_ascii_case(bind))
+    };
+    cut::all(options, b',').map(str::trim_ascii).find(is_bind)
 }
 
 fn add(findings: &mut Findings, field_path: FieldPath, path: &str, reached: &Reached) {

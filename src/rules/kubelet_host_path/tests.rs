@@ -43,6 +43,7 @@ fn every_text_in_full() {
 #[case::another_kubelet("/var/lib/kubelets/pods")]
 #[case::cni_binaries("/opt/cni/bin")]
 #[case::disks("/mnt/disks/ssd0")]
+#[case::gke_local_ssd_of_ones_own("/mnt/stateful_partition/kube-ephemeral-ssd/data")]
 #[case::k3s_storage("/var/lib/rancher/k3s/storage/pvc-1")]
 #[case::local_data("/local/data")]
 #[case::ostree_config("/sysroot/ostree/repo")]
@@ -143,6 +144,19 @@ fn fine(#[case] path: &str) {
 #[case::rhcos_above("/sysroot", "opens /sysroot/ostree/deploy/*/var/lib/kubelet/pods on nodes of CoreOS")]
 #[case::bottlerocket("/local/var/lib/kubelet/pods", "holds /local/var/lib/kubelet/pods")]
 #[case::bottlerocket_above("/local", "opens /local/var/lib/kubelet/pods on nodes of Bottlerocket")]
+#[case::gke_local_ssd(
+    "/mnt/stateful_partition/kube-ephemeral-ssd/kubelet/pods",
+    "holds /mnt/stateful_partition/kube-ephemeral-ssd/kubelet/pods"
+)]
+#[case::gke_local_ssd_above(
+    "/mnt/stateful_partition/kube-ephemeral-ssd",
+    "opens /mnt/stateful_partition/kube-ephemeral-ssd/kubelet/pods on nodes of GKE"
+)]
+#[case::gke("/etc/srv/kubernetes/pki", "below /etc/srv/kubernetes")]
+#[case::minikube_disk("/mnt/vda1/var/lib/kubelet/pods", "holds /mnt/vda1/var/lib/kubelet/pods")]
+#[case::user_data("/var/lib/cloud/instance", "below /var/lib/cloud")]
+#[case::admin_of_the_node("/root/.kube/config", "below /root/.kube")]
+#[case::k3s_with_docker("/run/k3s/cri-dockerd/cri-dockerd.sock", "below /run/k3s/cri-dockerd")]
 #[case::aks("/mnt/aks/kubelet/pods", "holds /mnt/aks/kubelet/pods")]
 #[case::aks_above("/mnt/aks", "opens /mnt/aks/kubelet/pods on nodes of AKS")]
 #[case::eks("/mnt/k8s-disks/0/kubelet/pki", "holds /mnt/k8s-disks/*/kubelet/pki")]
@@ -235,7 +249,9 @@ fn persistent_volumes(#[case] spec: Value, #[case] expected: &[&str]) {
 #[rstest]
 #[case::bind(json!(["bind"]), &["spec.mountOptions[0]: the option `bind` can mount a directory of the node in place of the volume; remove it, or add an exemption"])]
 #[case::among_others(json!(["ro", "nosuid, rbind,noexec"]), &["spec.mountOptions[1]: the option `rbind` can mount a directory of the node in place of the volume; remove it, or add an exemption"])]
-#[case::none(json!(["bindery", "x-bind", "nfsvers=4.1"]), &[])]
+#[case::empty_value(json!(["vers=3.0,bind="]), &["spec.mountOptions[0]: the option `bind=` can mount a directory of the node in place of the volume; remove it, or add an exemption"])]
+#[case::upper_case(json!(["BIND"]), &["spec.mountOptions[0]: the option `BIND` can mount a directory of the node in place of the volume; remove it, or add an exemption"])]
+#[case::none(json!(["bind=x", "bindery", "x-bind", "nfsvers=4.1"]), &[])]
 fn bind_option_of_persistent_volume(#[case] options: Value, #[case] expected: &[&str]) {
     let with = |options: &Value| {
         json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "data"},
