@@ -35,7 +35,7 @@ const WORDS: [&str; 10] = [
     "AKIA",
     "ASIA",
     JAVA_PROPERTY,
-    QUOTED_JAVA_PROPERTY,
+    QUOTE,
 ];
 
 impl Marks {
@@ -66,9 +66,9 @@ impl Marks {
 /// behind the dash: dashes are frequent.
 const JAVA_PROPERTY: &str = "Daws.";
 
-/// The same with the name in quotes, which are rarer than the letter in front of
-/// them; double ones are an escape in JSON.
-const QUOTED_JAVA_PROPERTY: &str = "'aws.";
+/// In an option that is written with quotes in it, anywhere: `-D'a'ws.`. Double
+/// quotes are an escape in JSON.
+const QUOTE: &str = "'";
 
 impl<'a> View<'a> for Environment<'a> {
     fn fill(&mut self, json: &mut Cursor<'a>) -> Read<()> {
@@ -106,7 +106,7 @@ impl<'a> Arguments<'a> {
     /// certain.
     #[must_use]
     pub fn may_set_java_property(&self) -> bool {
-        const WORDS: [&str; 3] = ["\\", JAVA_PROPERTY, QUOTED_JAVA_PROPERTY];
+        const WORDS: [&str; 3] = ["\\", JAVA_PROPERTY, QUOTE];
         self.raw.text().is_some_and(|text| word::any(&WORDS, text))
     }
 

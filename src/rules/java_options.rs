@@ -84,8 +84,10 @@ fn properties(
     while let Some((_, behind)) = rest.split_once(OPTION) {
         rest = behind;
         let Some((written, value)) = cut::once(behind, b'=') else { break };
-        let value = value.split(|c: char| c.is_ascii_whitespace()).next().unwrap_or_default();
-        if let Some(name) = names.iter().find(|name| **name == written).filter(|_| !value.is_empty()) {
+        // The SDK trims it. What begins with a dash is the next option.
+        let value = value.trim_ascii_start().split(|c: char| c.is_ascii_whitespace()).next().unwrap_or_default();
+        let is_empty = value.is_empty() || value.starts_with('-');
+        if let Some(name) = names.iter().find(|name| **name == written).filter(|_| !is_empty) {
             each(Property { name, value })?;
         }
     }
@@ -129,6 +131,9 @@ mod tests {
     #[case::two("-Daws.accessKeyId=x\n-Daws.roleArn=y", &[("accessKeyId", "x"), ("roleArn", "y")])]
     #[case::in_a_script("exec java \"-Daws.accessKeyId=x\" -jar a.jar", &[("accessKeyId", "x")])]
     #[case::quoted_name("java -D\"aws.accessKeyId=x\" -D'aws.roleArn'=y", &[("accessKeyId", "x"), ("roleArn", "y")])]
+    #[case::single_quotes_in_part("-Da'ws.'roleArn=y -D'a'ws.accessKeyId=x", &[("roleArn", "y"), ("accessKeyId", "x")])]
+    #[case::blank_before_the_value("-Daws.roleArn= y", &[("roleArn", "y")])]
+    #[case::quoted_blank("-Daws.roleArn=\" \ty\"", &[("roleArn", "y")])]
     #[case::quoted_in_part("-Da\"ws.\"roleArn=y", &[("roleArn", "y")])]
     #[case::escaped_quotes("sh -c \"java -D\\\"aws.roleArn=y\\\"\"", &[("roleArn", "y")])]
     #[case::quoted_value("-Daws.accessKeyId='x y'", &[("accessKeyId", "x")])]

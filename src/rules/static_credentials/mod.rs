@@ -91,7 +91,8 @@ const KEY_ID_PREFIXES: [&str; 2] = ["AKIA", "ASIA"];
 
 /// The system properties by which AWS' SDKs for Java take static credentials,
 /// without `aws.` in front; `secretKey` is that of the first SDK.
-const JAVA_PROPERTIES: [&str; 4] = ["accessKeyId", "secretAccessKey", "secretKey", "sessionToken"];
+const JAVA_PROPERTIES: [&str; 5] =
+    ["accessKeyId", "secretAccessKey", "secretKey", "sessionToken", "bearerTokenBedrock"];
 
 /// Without one of these in it no environment holds anything that is looked for.
 const MARKS: Marks = Marks::AWS.and(Marks::AZURE).and(Marks::GOOGLE_KEY).and(Marks::KEY_ID);
