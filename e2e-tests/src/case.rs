@@ -91,7 +91,7 @@ pub enum Mode {
 }
 
 /// What the API server says to look-ups.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Lookup {
     /// The account, or that there is none.
@@ -225,8 +225,11 @@ impl Case {
                 admitted.context("the API server refuses the object before any webhook sees it")?
             }
         };
+        let is_simulated = matches!(self.subject, Some(Subject::Object(_))) && !self.given.raw;
         let fields = request.as_object_mut().context("the request is no object")?;
-        fields.extend(self.given.request.clone());
+        // The simulated API server was given the user already.
+        let given = self.given.request.iter().filter(|(key, _)| !is_simulated || *key != "userInfo");
+        fields.extend(given.map(|(key, value)| (key.clone(), value.clone())));
         Ok(Some(request))
     }
 }

@@ -6,6 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::ApiError;
+use super::encoding::{self, Origin};
 use super::envelope::Target;
 use super::node::Node;
 
@@ -16,20 +17,17 @@ pub(super) const DEFAULT_MODE: u64 = 420;
 pub(super) const DEFAULT_EXPIRATION_SECONDS: u64 = 3600;
 
 /// Defaults an object of a known kind; others are passed on as they are.
-pub(super) fn default_object(object: &mut Value, target: &Target) -> Result<(), ApiError> {
+pub(super) fn default_object(object: &mut Value, target: &Target, origin: Origin) -> Result<(), ApiError> {
     let Some(kind) = target.kind else {
         return Ok(());
     };
     if kind.name == "TokenRequest" {
         return default_token_request(Node::root(object)?);
     }
+    encoding::reencode(object, origin);
     let Some(pod_path) = kind.pod_path else {
         return Ok(());
     };
-    // Decoding to structs and encoding again loses nulls.
-    if let Value::Object(fields) = object {
-        drop_nulls(fields);
-    }
     let Some(mut pod) = Node::root(object)?.descend(pod_path)? else {
         return Ok(());
     };
@@ -39,23 +37,30 @@ pub(super) fn default_object(object: &mut Value, target: &Target) -> Result<(), 
     }
 }
 
-fn drop_nulls(fields: &mut Map<String, Value>) {
-    fields.retain(|_, value| !value.is_null());
-    fields.values_mut().for_each(drop_nulls_below);
-}
-
-fn drop_nulls_below(value: &mut Value) {
-    match value {
-        Value::Object(fields) => drop_nulls(fields),
-        Value::Array(entries) => entries.iter_mut().for_each(drop_nulls_below),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-}
-
 fn default_pod_spec(mut spec: Node<'_>) -> Result<(), ApiError> {
     sync_account_alias(&mut spec)?;
     for volume in spec.list("volumes")? {
         default_volume(volume)?;
+    }
+    for containers in ["initContainers", "containers", "ephemeralContainers"] {
+        for mut container in spec.list(containers)? {
+            default_env_files(&mut container)?;
+        }
+    }
+    encoding::reencode_pod_spec(spec.fields);
+    Ok(())
+}
+
+/// A variable from a file, since Kubernetes 1.35 (`pkg/apis/core/v1/zz_generated.defaults.go`). `podCertificate`, GA since
+/// 1.37, has no default here: kubelet sets its `maxExpirationSeconds`
+/// (`pkg/apis/certificates/v1/defaults.go`).
+fn default_env_files(container: &mut Node<'_>) -> Result<(), ApiError> {
+    for mut variable in container.list("env")? {
+        if let Some(mut source) = variable.child("valueFrom")?
+            && let Some(mut file) = source.child("fileKeyRef")?
+        {
+            file.default_to("optional", false);
+        }
     }
     Ok(())
 }

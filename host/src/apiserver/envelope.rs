@@ -90,7 +90,8 @@ impl Target {
             "" => self.resource.clone(),
             group => format!("{}.{group}", self.resource),
         };
-        let name = if self.name.is_empty() { "Unknown" } else { &self.name };
+        // The prefix of a name that is not made yet takes its place.
+        let name = if self.seed_name.is_empty() { "Unknown" } else { &self.seed_name };
         ApiError::Forbidden(format!("{resource} \"{name}\" is forbidden: {why}"))
     }
 
@@ -183,7 +184,8 @@ pub(super) fn wrap(object: Value, old_object: Option<Value>, target: &Target, op
     if let (true, Some(fields)) = (options.dry_run, request_options.as_object_mut()) {
         fields.insert("dryRun".to_owned(), json!(["All"]));
     }
-    let user = options.user.clone().unwrap_or_else(|| default_user(&object, target));
+    let mut user = options.user.clone().unwrap_or_else(|| default_user(&object, target));
+    authenticate(&mut user);
 
     let mut request = Map::new();
     request.insert("uid".to_owned(), target.uid().into());
@@ -215,6 +217,16 @@ pub(super) fn wrap(object: Value, old_object: Option<Value>, target: &Target, op
 fn user_info(user: &UserInfo) -> Value {
     // A struct of strings and lists always serialises.
     serde_json::to_value(user).unwrap_or_default()
+}
+
+/// Who is somebody is in this group
+/// (`staging/src/k8s.io/apiserver/pkg/authentication/group/authenticated_group_adder.go`).
+fn authenticate(user: &mut UserInfo) {
+    const AUTHENTICATED: &str = "system:authenticated";
+    let is_known = !user.username.is_empty() && user.username != "system:anonymous";
+    if is_known && !user.groups.iter().any(|group| group == AUTHENTICATED) {
+        user.groups.push(AUTHENTICATED.to_owned());
+    }
 }
 
 fn default_user(object: &Value, target: &Target) -> UserInfo {

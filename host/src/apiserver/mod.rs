@@ -10,6 +10,7 @@
 //! |---|---|
 //! | [`envelope`] | `staging/src/k8s.io/apiserver/pkg/endpoints/handlers/create.go`, `.../admission/plugin/webhook/request/admissionreview.go` |
 //! | [`defaulting`] | `pkg/apis/core/v1/{conversion,defaults}.go` |
+//! | [`encoding`] | `staging/src/k8s.io/api/*/v1/types.go` |
 //! | [`service_account_plugin`] | `plugin/pkg/admission/serviceaccount/admission.go` |
 //! | [`pod_validation`] | `pkg/apis/core/validation/validation.go` |
 //!
@@ -17,6 +18,7 @@
 
 mod claims;
 mod defaulting;
+mod encoding;
 mod envelope;
 mod error;
 mod kinds;
@@ -33,6 +35,7 @@ use serde_json::Value;
 pub use error::ApiError;
 pub use webhooks::Webhook;
 
+use encoding::Origin;
 use envelope::Target;
 use service_account_plugin::{Account, Plugin};
 
@@ -130,10 +133,10 @@ impl ApiServer {
     /// What the API server answers instead of asking any webhook.
     pub fn request(&self, mut object: Value, options: &RequestOptions) -> Result<Value, ApiError> {
         let target = Target::of(&mut object, options)?;
-        decode(&mut object, &target)?;
+        decode(&mut object, &target, Origin::Body)?;
         let mut old_object = options.old_object.clone();
         if let Some(old) = &mut old_object {
-            decode(old, &target)?;
+            decode(old, &target, Origin::Store)?;
         }
         self.check_namespace(&target)?;
         self.run_plugin(&mut object, &target, options, Pass::First)?;
@@ -251,7 +254,7 @@ impl ApiServer {
     /// What the API server answers instead of storing the object.
     pub fn second_pass(&self, mut object: Value, options: &RequestOptions) -> Result<Value, ApiError> {
         let target = Target::of(&mut object, options)?;
-        decode(&mut object, &target)?;
+        decode(&mut object, &target, Origin::Body)?;
         self.run_plugin(&mut object, &target, options, Pass::Second)?;
         Ok(object)
     }
@@ -305,9 +308,9 @@ impl ApiServer {
 }
 
 /// What every decoder of the API server does: at the start, and after each patch.
-fn decode(object: &mut Value, target: &Target) -> Result<(), ApiError> {
+fn decode(object: &mut Value, target: &Target, origin: Origin) -> Result<(), ApiError> {
     envelope::fill_metadata(object, target)?;
-    defaulting::default_object(object, target)
+    defaulting::default_object(object, target, origin)
 }
 
 /// Which time the in-tree plugins see the object.

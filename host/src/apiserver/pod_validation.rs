@@ -3,7 +3,7 @@
 //! Validation of a Pod's names, containers, volumes and mounts
 //! (`pkg/apis/core/validation/validation.go`): what a fix could get wrong.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
@@ -22,6 +22,9 @@ const SUBDOMAIN_RULE: &str = "a lowercase RFC 1123 subdomain must consist of low
 
 const ENV_RULE: &str =
     "a valid environment variable name must consist only of printable ASCII characters other than '='";
+
+const NO_SOURCE: &str =
+    "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`";
 
 /// The errors of a Pod or of a workload's Pod template; other kinds have none.
 pub(super) fn validate(object: &mut Value) -> Result<(), Vec<String>> {
@@ -57,6 +60,13 @@ impl Errors {
 
     fn forbidden(&mut self, path: &str, detail: &str) {
         self.0.push(format!("{path}: Forbidden: {detail}"));
+    }
+
+    fn not_supported(&mut self, path: &str, value: &str, supported: &[&str]) {
+        let mut supported: Vec<String> = supported.iter().map(|value| Value::from(*value).to_string()).collect();
+        supported.sort();
+        let value = Value::from(value);
+        self.0.push(format!("{path}: Unsupported value: {value}: supported values: {}", supported.join(", ")));
     }
 
     fn label(&mut self, path: &str, value: &str) {
@@ -153,6 +163,34 @@ fn validate_spec(
     if let Some(account) = spec.text("serviceAccountName")?.filter(|name| !name.is_empty()) {
         errors.subdomain(&spec.path_of("serviceAccountName"), account);
     }
+    validate_env_files(&mut spec, errors)
+}
+
+/// The file that a variable comes from (`fileKeyRef`, since Kubernetes 1.35) is in an `emptyDir`
+/// (`validateFileKeyRefVolumes`).
+fn validate_env_files(spec: &mut Node<'_>, errors: &mut Errors) -> Result<(), ApiError> {
+    let mut is_empty_dir = BTreeMap::new();
+    for volume in spec.list("volumes")? {
+        is_empty_dir.insert(volume.text("name")?.unwrap_or_default().to_owned(), volume.has("emptyDir"));
+    }
+    for containers in ["initContainers", "containers", "ephemeralContainers"] {
+        for mut container in spec.list(containers)? {
+            for mut variable in container.list("env")? {
+                let Some(mut source) = variable.child("valueFrom")? else {
+                    continue;
+                };
+                let Some(file) = source.child("fileKeyRef")? else {
+                    continue;
+                };
+                let (path, name) = (file.path_of("volumeName"), file.text("volumeName")?.unwrap_or_default());
+                match is_empty_dir.get(name) {
+                    None => errors.not_found(&path, name),
+                    Some(false) => errors.invalid(&path, name, "referenced volume must be of type emptyDir"),
+                    Some(true) => {}
+                }
+            }
+        }
+    }
     Ok(())
 }
 
@@ -182,14 +220,19 @@ fn validate_volumes(spec: &mut Node<'_>, errors: &mut Errors) -> Result<BTreeSet
 }
 
 fn validate_projection(mut projected: Node<'_>, errors: &mut Errors) -> Result<(), ApiError> {
-    let (path, expiration) = (projected.path_of("path"), projected.path_of("expirationSeconds"));
+    // An error of the path names the volume, one of the lifetime the source.
+    let path = projected.path_of("path");
     for mut source in projected.list("sources")? {
         if source.fields.values().filter(|value| !value.is_null()).count() > 1 {
-            errors.forbidden(&source.path, "may not specify more than 1 volume type");
+            errors.forbidden(&source.path, "may not specify more than 1 volume type per source");
+        }
+        if let Some(certificate) = source.child("podCertificate")? {
+            validate_pod_certificate(&certificate, errors)?;
         }
         let Some(token) = source.child("serviceAccountToken")? else {
             continue;
         };
+        let expiration = token.path_of("expirationSeconds");
         let token_path = token.text("path")?.unwrap_or_default();
         if token_path.is_empty() {
             errors.required(&path, "");
@@ -207,6 +250,38 @@ fn validate_projection(mut projected: Node<'_>, errors: &mut Errors) -> Result<(
             }
             Some(_) | None => {}
         }
+    }
+    Ok(())
+}
+
+/// `podCertificate`, GA since Kubernetes 1.37: earlier API servers drop it after admission, unless it was switched on
+/// (`dropDisabledPodCertificateProjection` of `pkg/api/pod/util.go`).
+fn validate_pod_certificate(certificate: &Node<'_>, errors: &mut Errors) -> Result<(), ApiError> {
+    const KEY_TYPES: [&str; 6] = ["RSA3072", "RSA4096", "ECDSAP256", "ECDSAP384", "ECDSAP521", "ED25519"];
+    const PATHS: [&str; 3] = ["credentialBundlePath", "keyPath", "certificateChainPath"];
+    let key_type = certificate.text("keyType")?.unwrap_or_default();
+    if !KEY_TYPES.contains(&key_type) {
+        errors.not_supported(&certificate.path_of("keyType"), key_type, &KEY_TYPES);
+    }
+    let is_kubernetes = certificate.text("signerName")?.is_some_and(|name| name.starts_with("kubernetes.io/"));
+    let most = if is_kubernetes { 86_400 } else { 7_862_400 };
+    let path = certificate.path_of("maxExpirationSeconds");
+    match certificate.integer("maxExpirationSeconds")? {
+        Some(seconds) if seconds < 3600 => {
+            errors.invalid(&path, seconds, "if provided, maxExpirationSeconds must be >= 3600");
+        }
+        Some(seconds) if seconds > most => {
+            errors.invalid(&path, seconds, &format!("if provided, maxExpirationSeconds must be <= {most}"));
+        }
+        Some(_) | None => {}
+    }
+    let mut is_written = false;
+    for path in PATHS {
+        is_written |= certificate.text(path)?.is_some_and(|path| !path.is_empty());
+    }
+    if !is_written {
+        let detail = "specify at least one of credentialBundlePath, keyPath, and certificateChainPath";
+        errors.required(&certificate.path, detail);
     }
     Ok(())
 }
@@ -258,8 +333,13 @@ fn validate_variable(mut variable: Node<'_>, errors: &mut Errors) -> Result<(), 
     }
     let has_value = variable.text("value")?.is_some_and(|value| !value.is_empty());
     let path = variable.path_of("valueFrom");
-    if variable.child("valueFrom")?.is_some() && has_value {
-        errors.invalid(&path, "", "may not be specified when `value` is not empty");
+    if let Some(source) = variable.child("valueFrom")? {
+        match source.fields.values().filter(|value| !value.is_null()).count() {
+            0 => errors.invalid(&path, "", NO_SOURCE),
+            _ if has_value => errors.invalid(&path, "", "may not be specified when `value` is not empty"),
+            1 => {}
+            _ => errors.invalid(&path, "", "may not have more than one field specified at a time"),
+        }
     }
     Ok(())
 }

@@ -65,7 +65,7 @@ fn generate_name_leaves_the_names_empty() {
             &RequestOptions::default(),
         )
         .unwrap_err();
-    assert!(error.to_string().starts_with("pods \"Unknown\" is forbidden"), "{error}");
+    assert!(error.to_string().starts_with("pods \"web-\" is forbidden"), "{error}");
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_token_request_is_posted_to_its_account() {
     assert_eq!(request["subResource"], "token");
     assert_eq!(request["requestSubResource"], "token");
     assert_eq!(request["name"], "app");
-    assert_eq!(request["userInfo"], json!({"username": "alice"}));
+    assert_eq!(request["userInfo"], json!({"username": "alice", "groups": ["system:authenticated"]}));
     assert_eq!(
         request["object"],
         json!({

@@ -15,6 +15,7 @@ use std::fmt;
 
 use serde_json::{Map, Value, json};
 
+use super::encoding::Origin;
 use super::envelope::Target;
 use super::node::Node;
 use super::service_account_plugin::Account;
@@ -84,7 +85,7 @@ impl ApiServer {
         };
         let account = self.account(target.namespace.as_deref().unwrap_or_default(), &name).unwrap_or_default();
         webhook.inject(&mut root, &account)?;
-        decode(&mut pod, &target)?;
+        decode(&mut pod, &target, Origin::Body)?;
         Ok(pod)
     }
 }
