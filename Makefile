@@ -63,6 +63,21 @@ laws: toolchain  ## the laws on other made-up objects than in make test: make la
 e2e-tests: toolchain  ## the annotated policy under kwctl: every case and example (kwctl, bats, jq)
 	e2e-tests/kwctl.sh
 
+# On a real control plane. Without its binaries: 3 from the program, which make turns into its own 2; never 0. Built as `make test`
+# builds, with TLS and an HTTP client besides.
+CLUSTER := $(TARGET_DIR)/debug/cluster
+CLUSTER_BUILD := $(BUILD) --features e2e-tests/cluster
+
+.PHONY: cluster-test
+cluster-test: toolchain  ## every case and example on a real API server (KUBEBUILDER_ASSETS, POLICY_SERVER)
+	@$(CLUSTER_BUILD)
+	@$(CLUSTER) test
+
+.PHONY: cluster-lint
+cluster-lint: toolchain  ## clippy and unit tests of the program above, which make test does not build
+	cargo clippy --package e2e-tests --all-targets --features cluster --locked -- -D warnings
+	cargo test --package e2e-tests --lib --features cluster --locked
+
 .PHONY: demo
 demo: toolchain  ## what the policy does to a small cluster
 	@echo 'serviceaccount-hygiene: builds the policy to WebAssembly and lets it judge the workloads in examples/demo,'

@@ -20,7 +20,9 @@ pub struct Example {
     pub file: String,
     /// The policy's name, or the set's.
     pub name: String,
-    /// What the policy's manifest says; a set of settings has none.
+    /// The policy's manifest; a set of settings has none.
+    pub manifest: Option<Value>,
+    /// What the policy's manifest says.
     pub spec: Option<Value>,
     /// The settings.
     pub settings: Value,
@@ -38,7 +40,7 @@ pub fn find_all(repository: &Path) -> Result<Vec<Example>> {
         for document in yaml::load_file(&path)? {
             let manifest = document.value;
             if manifest["kind"].as_str().is_some_and(|kind| kind.ends_with("AdmissionPolicy")) {
-                examples.push(policy(stem(&path), &manifest)?);
+                examples.push(policy(stem(&path), manifest)?);
             }
         }
     }
@@ -48,6 +50,7 @@ pub fn find_all(repository: &Path) -> Result<Vec<Example>> {
         examples.push(Example {
             file: "settings".to_owned(),
             name: stem(&path),
+            manifest: None,
             spec: None,
             settings,
             host: Host::default(),
@@ -56,7 +59,7 @@ pub fn find_all(repository: &Path) -> Result<Vec<Example>> {
     Ok(examples)
 }
 
-fn policy(file: String, manifest: &Value) -> Result<Example> {
+fn policy(file: String, manifest: Value) -> Result<Example> {
     let spec = &manifest["spec"];
     let name = manifest["metadata"]["name"].as_str().context("a policy without a name")?.to_owned();
     let account = serde_json::json!({"apiVersion": "v1", "kind": "ServiceAccount"});
@@ -73,6 +76,7 @@ fn policy(file: String, manifest: &Value) -> Result<Example> {
             ..Host::default()
         },
         spec: Some(spec.clone()),
+        manifest: Some(manifest),
     })
 }
 
@@ -105,6 +109,12 @@ impl Example {
         }
         cases.sort();
         Ok(cases)
+    }
+
+    /// The full name of a case of it: `examples/<file>/<policy>/<case>`.
+    #[must_use]
+    pub fn name_of(&self, case: &Case) -> String {
+        format!("examples/{}/{}/{}", self.file, self.name, case.name)
     }
 
     /// A case of it, under its own settings and deployment.

@@ -74,7 +74,7 @@ pub fn inputs(repository: &Path, module: &str, engine: &Engine) -> Result<Vec<In
     for example in examples::find_all(repository)? {
         for dir in example.cases()? {
             let case = example.case(&dir)?;
-            let name = format!("examples/{}/{}/{}", example.file, example.name, case.name);
+            let name = example.name_of(&case);
             let manifest = example.spec.as_ref().map(|_| own_manifest(repository, &example, module)).transpose()?;
             let mut inputs = of_case(&name, &case, manifest, engine).with_context(|| name.clone())?;
             if example.spec.is_none() {

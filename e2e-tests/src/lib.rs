@@ -5,9 +5,12 @@
 //! A case is a folder `cases/<rule>/<case>/`; `README.md` beside it says what is in it.
 
 pub mod case;
+#[cfg(feature = "cluster")]
+pub mod cluster;
 pub mod counted;
 pub mod difference;
 pub mod engine;
 pub mod examples;
+pub mod exceptions;
 pub mod expectation;
 pub mod kwctl;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use e2e_tests::engine::Engine;
+use e2e_tests::exceptions;
 use libtest_mimic::{Failed, Trial};
 use serde_json::{Map, json};
 use serviceaccount_hygiene::rules::RULES;
@@ -24,6 +25,7 @@ pub fn trials(cases: &Arc<Cases>, engine: &Arc<Engine>) -> Vec<Trial> {
         Trial::test("consistency::rules_have_cases", move || rules_have_cases(&cases)),
         Trial::test("consistency::pages_have_rules", pages_have_rules),
         Trial::test("consistency::settings_know_rules", move || settings_know_rules(&engine)),
+        Trial::test("consistency::cluster_exceptions", || exceptions::names(&repository()).map(|_| ()).map_err(failed)),
     ]
 }
 

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! What came back, against what a case expects.
+
+#![expect(clippy::indexing_slicing, reason = "of JSON values: what is missing reads as null")]
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::api::Answer;
+use crate::expectation::{Expectation, Verdict};
+
+/// What the name of the token volume starts with; five random characters follow.
+const TOKEN_VOLUME: &str = "kube-api-access-";
+
+/// The name that the embedded host gives the policy, for the one text in which it occurs.
+const EMBEDDED_POLICY: &str = "clusterwide-serviceaccount-hygiene";
+
+/// The verdict of a policy, as far as it can be seen from outside of it: how often it looked something up cannot.
+///
+/// `without` are the warnings that the API server gives of its own accord.
+#[must_use]
+pub fn verdict(answer: &Answer, annotations: &BTreeMap<String, String>, webhook: &str, without: &[String]) -> Verdict {
+    let denial = format!("admission webhook \"{webhook}\" denied the request: ");
+    let message = answer.message().split_once(&denial).filter(|(before, _)| before.is_empty());
+    let prefix = format!("{webhook}/");
+    let own =
+        annotations.iter().filter_map(|(key, value)| Some((key.strip_prefix(&prefix)?.to_owned(), value.clone())));
+    Verdict {
+        allowed: message.is_none(),
+        code: message.is_some().then_some(answer.status),
+        message: message.map(|(_, message)| message.to_owned()),
+        warnings: subtract(&answer.warnings, without),
+        audit_annotations: own.collect(),
+        ..Verdict::default()
+    }
+}
+
+/// What is left of a list without the entries of another, each as often as it is there.
+fn subtract(list: &[String], without: &[String]) -> Vec<String> {
+    let mut without = without.to_vec();
+    let mut rest = list.to_vec();
+    rest.retain(|entry| match without.iter().position(|other| other == entry) {
+        Some(index) => {
+            without.swap_remove(index);
+            false
+        }
+        None => true,
+    });
+    rest
+}
+
+/// A verdict without what differs from run to run: the random end of the token volume's name, and with `policy` as the
+/// policy's name. Look-ups and the object are left out.
+#[must_use]
+pub fn comparable(verdict: &Verdict, policy: &str) -> Expectation {
+    let settle = |text: &String| without_random_names(&text.replace(EMBEDDED_POLICY, policy));
+    Expectation::Verdict(Verdict {
+        allowed: verdict.allowed,
+        // A denial without a code gets this one (`.../plugin/webhook/errors/statuserror.go`).
+        code: verdict.code.or((!verdict.allowed).then_some(400)),
+        message: verdict.message.as_ref().map(settle),
+        warnings: seen(verdict.warnings.iter().map(settle)),
+        audit_annotations: verdict.audit_annotations.clone(),
+        ..Verdict::default()
+    })
+}
+
+/// The API server says nothing twice (`staging/src/k8s.io/apiserver/pkg/endpoints/filters/warning.go`).
+fn seen(warnings: impl Iterator<Item = String>) -> Vec<String> {
+    let mut seen = Vec::new();
+    for warning in warnings {
+        if !seen.contains(&warning) {
+            seen.push(warning);
+        }
+    }
+    seen
+}
+
+/// An object without what differs from run to run.
+#[must_use]
+pub fn settled(object: &Value) -> Value {
+    let mut object = object.clone();
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        for own in [
+            "creationTimestamp",
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+            "generation",
+            "managedFields",
+            "resourceVersion",
+            "selfLink",
+            "uid",
+        ] {
+            metadata.remove(own);
+        }
+        if metadata.contains_key("generateName") {
+            metadata.remove("name");
+        }
+    }
+    // A token, and what controllers say.
+    if let Some(fields) = object.as_object_mut() {
+        fields.remove("status");
+    }
+    settle_names(&mut object);
+    object
+}
+
+/// An `AdmissionRequest` without what differs from run to run.
+#[must_use]
+pub fn settled_request(request: &Value) -> Value {
+    let mut request = request.clone();
+    for object in ["object", "oldObject"] {
+        if request[object].is_object() {
+            request[object] = settled(&request[object]);
+        }
+    }
+    // Cases are sent with `dryRun`, whatever they say.
+    request["dryRun"] = true.into();
+    request["options"]["dryRun"] = json!(["All"]);
+    if let Some(fields) = request.as_object_mut() {
+        fields.remove("uid");
+    }
+    request
+}
+
+/// Labels that a Job gets from its uid.
+const MADE_OF_UID: [&str; 2] = ["batch.kubernetes.io/controller-uid", "controller-uid"];
+
+fn settle_names(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = without_random_names(text),
+        Value::Array(entries) => entries.iter_mut().for_each(settle_names),
+        Value::Object(fields) => {
+            fields.retain(|key, _| key != "uid" && !MADE_OF_UID.contains(&key.as_str()));
+            fields.values_mut().for_each(settle_names);
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn without_random_names(text: &str) -> String {
+    let mut settled = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(TOKEN_VOLUME) {
+        settled.push_str(before);
+        settled.push_str(TOKEN_VOLUME);
+        let random = after.chars().take(5).take_while(|c| "bcdfghjklmnpqrstvwxz2456789".contains(*c)).count();
+        rest = after;
+        if random == 5 {
+            settled.push_str("xxxxx");
+            rest = after.get(5..).unwrap_or_default();
+        }
+    }
+    settled + rest
+}
+
+/// Where `found` lacks something that `expected` says, or says something else; it may say more.
+#[must_use]
+pub fn missing(expected: &Value, found: &Value) -> Vec<String> {
+    let mut places = Vec::new();
+    compare("", expected, found, false, &mut places);
+    places
+}
+
+/// Where two objects differ.
+#[must_use]
+pub fn differing(expected: &Value, found: &Value) -> Vec<String> {
+    let mut places = Vec::new();
+    compare("", expected, found, true, &mut places);
+    places
+}
+
+fn compare(path: &str, expected: &Value, found: &Value, is_exact: bool, places: &mut Vec<String>) {
+    match (expected, found) {
+        (Value::Object(expected), Value::Object(found)) => {
+            for (key, value) in expected {
+                let path = format!("{path}.{key}");
+                match found.get(key) {
+                    Some(found) => compare(&path, value, found, is_exact, places),
+                    None if value.is_null() && !is_exact => {}
+                    None => places.push(format!("{path}: expected {value}, found nothing")),
+                }
+            }
+            let more = found.iter().filter(|(key, _)| is_exact && !expected.contains_key(*key));
+            places.extend(more.map(|(key, value)| format!("{path}.{key}: expected nothing, found {value}")));
+        }
+        (Value::Array(expected), Value::Array(found)) if expected.len() == found.len() => {
+            for (index, (expected, found)) in expected.iter().zip(found).enumerate() {
+                compare(&format!("{path}[{index}]"), expected, found, is_exact, places);
+            }
+        }
+        _ if expected == found => {}
+        _ => places.push(format!("{path}: expected {expected}, found {found}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, message: &str) -> Answer {
+        Answer {
+            status,
+            body: json!({"message": message}),
+            warnings: vec!["of the API server".to_owned(), "of the policy".to_owned()],
+            audit_id: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_denial_is_told_from_other_errors() {
+        let annotations = [("w/rule".to_owned(), "rejected(1)".to_owned()), ("other/rule".to_owned(), String::new())];
+        let read = |status, message| {
+            verdict(&answer(status, message), &annotations.clone().into(), "w", &["of the API server".to_owned()])
+        };
+        let denied = read(403, "admission webhook \"w\" denied the request: no\n- so");
+        assert_eq!((denied.allowed, denied.code, denied.message.as_deref()), (false, Some(403), Some("no\n- so")));
+        assert_eq!(denied.warnings, ["of the policy"]);
+        assert_eq!(denied.audit_annotations, [("rule".to_owned(), "rejected(1)".to_owned())].into());
+        for other in ["Pod \"a\" is invalid", "admission webhook \"x\" denied the request: no"] {
+            assert!(read(422, other).allowed, "{other}");
+        }
+    }
+
+    #[test]
+    fn random_names_are_settled() {
+        for (text, expected) in [
+            ("volume kube-api-access-x7k2p is", "volume kube-api-access-xxxxx is"),
+            ("kube-api-access-x7k2p and kube-api-access-b4c5d", "kube-api-access-xxxxx and kube-api-access-xxxxx"),
+            ("kube-api-access-aaaaa", "kube-api-access-aaaaa"),
+            ("kube-api-access-", "kube-api-access-"),
+            ("kube-api-access-bé", "kube-api-access-bé"),
+        ] {
+            assert_eq!(without_random_names(text), expected);
+        }
+    }
+
+    #[test]
+    fn the_real_object_may_say_more() {
+        let real = json!({"a": {"b": [1, {"c": 2, "d": 3}]}, "e": 1});
+        assert_eq!(missing(&json!({"a": {"b": [1, {"c": 2}]}, "null": null}), &real), [] as [&str; 0]);
+        assert_eq!(missing(&json!({"a": {"b": [1]}}), &real).len(), 1);
+        assert_eq!(missing(&json!({"a": {"b": [1, {"c": 3}]}}), &real), [".a.b[1].c: expected 3, found 2"]);
+        assert_eq!(differing(&json!({"a": 1}), &json!({"a": 1, "b": 2})), [".b: expected nothing, found 2"]);
+        assert_eq!(missing(&json!({"f": 1}), &real), [".f: expected 1, found nothing"]);
+    }
+}

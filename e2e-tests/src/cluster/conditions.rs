@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Which requests reach the policies of `examples/`: their rules, selectors and `matchConditions`, evaluated by the API
+//! server. While the policy server is down, what reaches a policy is refused, and everything else is granted.
+
+#![expect(clippy::indexing_slicing, reason = "of JSON values: what is missing reads as null")]
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use sa_hygiene::apiserver::{ApiServer, RequestOptions};
+use sa_hygiene::yaml;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::cases::Runner;
+use super::exchange::Exchange;
+use super::plan::{Plan, Planned};
+use super::policies::Policy;
+use super::report::Outcome;
+use crate::case::{Lookup, Subject};
+
+const FILE: &str = "e2e-tests/cluster/spared.yaml";
+
+/// A request that a policy's `matchConditions` leave out.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Spared {
+    /// `<file>/<policy>` of an example.
+    policy: String,
+    name: String,
+    object: Value,
+    /// Fields of the `AdmissionRequest`, as in `given.yaml`.
+    #[serde(default)]
+    request: Map<String, Value>,
+}
+
+/// Whether a request is sent to a policy server that is down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Expected {
+    Sent,
+    Spared,
+}
+
+/// The users of the requests that are spared; they need permission to make them.
+///
+/// # Errors
+/// When the list cannot be read.
+pub fn users(repository: &Path) -> Result<Vec<String>> {
+    let user = |spared: Spared| spared.request.get("userInfo")?["username"].as_str().map(str::to_owned);
+    Ok(load(repository)?.into_iter().filter_map(user).collect())
+}
+
+/// Stops the policy server, sends what must reach an example and what must not, and starts it again.
+///
+/// # Errors
+/// When the list cannot be read, a policy with conditions is not in it, or the policy server does not come back.
+pub fn run(repository: &Path, runner: &mut Runner<'_>, plan: &Plan) -> Result<Vec<Outcome>> {
+    runner.server(Lookup::Granted)?.stop();
+    let mut outcomes = Vec::new();
+    let mut add = |name: String, result: Result<()>| outcomes.push(Outcome::of(&name, result));
+    let mut seen = Vec::new();
+    for planned in &plan.cases {
+        let Some((policy, Lookup::Granted)) = plan.policies.get(planned.policy) else { continue };
+        let Some(Subject::Object(object)) = &planned.case.subject else { continue };
+        if planned.name.starts_with("examples/") && !planned.name.starts_with("examples/settings/") {
+            let own = (&planned.request, object, planned.case.old.as_ref(), planned.case.cluster.as_slice());
+            add(format!("{} is sent", planned.name), send(runner, policy, own, Expected::Sent));
+            if !seen.contains(&planned.policy) && planned.request["namespace"].is_string() {
+                seen.push(planned.policy);
+                for namespace in policy.spared_namespaces() {
+                    let name = format!("{} is not sent in {namespace}", planned.name);
+                    add(name, send_elsewhere(runner, policy, planned, object, namespace));
+                }
+            }
+        }
+    }
+    let list = load(repository)?;
+    for (policy, _) in &plan.policies {
+        let has_conditions = policy.spec()["matchConditions"].as_array().is_some_and(|all| !all.is_empty());
+        let is_listed = || list.iter().any(|spared| policy.id == id_of(&spared.policy));
+        ensure!(!has_conditions || is_listed(), "{FILE}: {} has matchConditions, and spares nothing", policy.id);
+    }
+    for spared in &list {
+        let policy = plan.policies.iter().find(|(policy, _)| policy.id == id_of(&spared.policy));
+        let (policy, _) = policy.with_context(|| format!("{FILE}: no example {}", spared.policy))?;
+        let result = spared
+            .request()
+            .and_then(|request| send(runner, policy, (&request, &spared.object, None, &[]), Expected::Spared));
+        add(format!("{} does not see: {}", spared.policy, spared.name), result);
+    }
+    runner.server(Lookup::Granted)?.start()?;
+    Ok(outcomes)
+}
+
+fn load(repository: &Path) -> Result<Vec<Spared>> {
+    let list = yaml::load_file(repository.join(FILE))?.pop().context("an empty file")?.value;
+    serde_json::from_value(list).context(FILE)
+}
+
+/// As [`super::plan`] names the policy of an example.
+fn id_of(example: &str) -> String {
+    format!("clusterwide-{}", example.replace('/', "-"))
+}
+
+impl Spared {
+    fn request(&self) -> Result<Value> {
+        let text = |key: &str| self.request.get(key).and_then(Value::as_str).map(str::to_owned);
+        let user = self.request.get("userInfo").map(|user| serde_json::from_value(user.clone())).transpose()?;
+        let options = RequestOptions { name: text("name"), user, ..RequestOptions::default() };
+        Ok(ApiServer::new(&[]).request(self.object.clone(), &options)?)
+    }
+}
+
+type Sent<'s> = (&'s Value, &'s Value, Option<&'s Value>, &'s [Value]);
+
+fn send(
+    runner: &mut Runner<'_>,
+    policy: &Policy,
+    (request, object, old, cluster): Sent<'_>,
+    expected: Expected,
+) -> Result<()> {
+    let api = runner.api();
+    let stage = runner.stage();
+    stage.prepare(request, cluster)?;
+    let stored = stage.store(request, old)?;
+    let answer = Exchange::new(api, request, &stored).and_then(|exchange| exchange.send(object, policy.mark()));
+    stage.remove(&stored)?;
+    let answer = answer?;
+    let webhook = policy.webhook_name();
+    // With `failurePolicy: Ignore` the request is granted, and the audit log has who was not reached.
+    let annotations = runner.audit().annotations(&answer.audit_id)?;
+    let is_ignored = annotations.iter().any(|(key, value)| key.starts_with("failed-open.") && *value == webhook);
+    let is_sent = is_ignored || answer.message().contains(&format!("failed calling webhook \"{webhook}\""));
+    match expected {
+        Expected::Sent if is_sent => Ok(()),
+        Expected::Spared if is_sent => bail!("the policy is asked"),
+        Expected::Sent => bail!("the policy is not asked: {} {}", answer.status, answer.message()),
+        Expected::Spared => answer.success().map(|_| ()),
+    }
+}
+
+/// The same request in another namespace.
+fn send_elsewhere(
+    runner: &mut Runner<'_>,
+    policy: &Policy,
+    planned: &Planned,
+    object: &Value,
+    namespace: &str,
+) -> Result<()> {
+    let moved = |object: &Value| {
+        let mut object = object.clone();
+        object["metadata"]["namespace"] = namespace.into();
+        object
+    };
+    let mut request = planned.request.clone();
+    request["namespace"] = namespace.into();
+    request["object"] = moved(&request["object"]);
+    let old = planned.case.old.as_ref().map(moved);
+    let cluster: Vec<Value> = planned.case.cluster.iter().map(moved).collect();
+    send(runner, policy, (&request, &moved(object), old.as_ref(), &cluster), Expected::Spared)
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! A case's object on its way to the real API server and back.
+
+#![expect(clippy::indexing_slicing, reason = "of JSON values: what is missing reads as null")]
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+
+use super::api::{Answer, Api, Caller};
+use super::stage::Stored;
+
+/// Nothing is stored; and what kubectl sends besides.
+const QUERY: &str = "dryRun=All&fieldManager=kubectl-client-side-apply&fieldValidation=Strict";
+
+/// How objects of a request are sent.
+#[derive(Debug)]
+pub struct Exchange<'s> {
+    api: Api,
+    method: &'static str,
+    path: String,
+    caller: Caller,
+    stored: &'s Stored,
+}
+
+impl<'s> Exchange<'s> {
+    /// Sends objects to where a simulated request went, as the same user.
+    ///
+    /// # Errors
+    /// When the request is nobody's.
+    pub fn new(api: Api, request: &Value, stored: &'s Stored) -> Result<Self> {
+        let text = |pointer: &str| request.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        ensure!(!text("/userInfo/username").is_empty(), "a request of nobody cannot be sent");
+        let user = serde_json::from_value(request["userInfo"].clone()).context("userInfo")?;
+        let root = match text("/resource/group") {
+            "" => format!("/api/{}", text("/resource/version")),
+            group => format!("/apis/{group}/{}", text("/resource/version")),
+        };
+        let (resource, name, sub) = (text("/resource/resource"), text("/name"), text("/subResource"));
+        let mut path = match text("/namespace") {
+            "" => format!("{root}/{resource}"),
+            namespace => format!("{root}/namespaces/{namespace}/{resource}"),
+        };
+        let is_update = text("/operation") == "UPDATE";
+        if is_update || !sub.is_empty() {
+            path = format!("{path}/{name}");
+        }
+        if !sub.is_empty() {
+            path = format!("{path}/{sub}");
+        }
+        Ok(Self {
+            api,
+            method: if is_update { "PUT" } else { "POST" },
+            path: format!("{path}?{QUERY}"),
+            caller: Caller { user: Some(user), mark: None },
+            stored,
+        })
+    }
+
+    /// Sends an object for the one webhook that waits for a mark. An update changes what is stored as the case changes
+    /// its old object; all else stays as the API server has made it.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn send(&self, object: &Value, mark: &str) -> Result<Answer> {
+        let mut body = match &self.stored.before {
+            Some((old, stored)) => changed(stored, old, object),
+            None => object.clone(),
+        };
+        if let Some(account) = &self.stored.account {
+            // Nobody can write uids down before the objects are stored.
+            let uid = |object: &Value| object["metadata"]["uid"].clone();
+            let bound = self.stored.bound.as_ref().map(uid).unwrap_or_default();
+            for (pointer, uid) in [("/metadata/uid", uid(account)), ("/spec/boundObjectRef/uid", bound)] {
+                if let Some(place) = body.pointer_mut(pointer) {
+                    *place = uid;
+                }
+            }
+        }
+        let caller = Caller { mark: Some(mark.to_owned()), ..self.caller.clone() };
+        self.api.call(self.method, &self.path, Some(&body), &caller)
+    }
+}
+
+/// What becomes of `stored` by the change from `old` to `new`.
+fn changed(stored: &Value, old: &Value, new: &Value) -> Value {
+    match (stored, old, new) {
+        _ if old == new => stored.clone(),
+        (Value::Object(stored), Value::Object(old), Value::Object(new)) => {
+            let mut fields = stored.clone();
+            fields.retain(|key, _| new.contains_key(key) || !old.contains_key(key));
+            for (key, new) in new {
+                let value = match (stored.get(key), old.get(key)) {
+                    (Some(stored), Some(old)) => changed(stored, old, new),
+                    // What means nothing is not stored.
+                    (None, Some(old)) if old == new => continue,
+                    _ => new.clone(),
+                };
+                fields.insert(key.clone(), value);
+            }
+            Value::Object(fields)
+        }
+        (Value::Array(stored), Value::Array(old), Value::Array(new))
+            if stored.len() == old.len() && old.len() == new.len() =>
+        {
+            stored.iter().zip(old).zip(new).map(|((stored, old), new)| changed(stored, old, new)).collect()
+        }
+        _ => new.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_update_keeps_what_the_api_server_has_made() {
+        let old = json!({"spec": {"a": 1, "list": [{"x": 1}], "gone": 1}, "empty": []});
+        let stored =
+            json!({"metadata": {"uid": "u"}, "spec": {"a": 1, "list": [{"x": 1, "default": 1}], "gone": 1, "made": 1}});
+        let new = json!({"spec": {"a": 2, "list": [{"x": 2}], "more": 1}, "empty": []});
+        assert_eq!(
+            changed(&stored, &old, &new),
+            json!({"metadata": {"uid": "u"}, "spec": {"a": 2, "list": [{"x": 2, "default": 1}], "made": 1, "more": 1}})
+        );
+        let longer = json!({"spec": {"list": [{"x": 1}, {"x": 2}]}});
+        assert_eq!(changed(&stored, &old, &longer)["spec"]["list"], json!([{"x": 1}, {"x": 2}]));
+    }
+
+    #[test]
+    fn urls_are_those_of_the_request() {
+        let user = json!({"username": "alice"});
+        let url = |request: Value| {
+            let mut request = request;
+            request["userInfo"] = user.clone();
+            let agent = ureq::Agent::new_with_defaults();
+            let stored = Stored::default();
+            Exchange::new(Api::of(agent, "https://x"), &request, &stored).map(|it| format!("{} {}", it.method, it.path))
+        };
+        for (request, expected) in [
+            (
+                json!({"resource": {"group": "", "version": "v1", "resource": "pods"}, "namespace": "shop", "operation": "CREATE"}),
+                "POST /api/v1/namespaces/shop/pods",
+            ),
+            (
+                json!({"resource": {"group": "apps", "version": "v1", "resource": "deployments"}, "namespace": "shop", "name": "web", "operation": "UPDATE"}),
+                "PUT /apis/apps/v1/namespaces/shop/deployments/web",
+            ),
+            (
+                json!({"resource": {"group": "", "version": "v1", "resource": "serviceaccounts"}, "subResource": "token", "namespace": "shop", "name": "app", "operation": "CREATE"}),
+                "POST /api/v1/namespaces/shop/serviceaccounts/app/token",
+            ),
+            (
+                json!({"resource": {"group": "", "version": "v1", "resource": "persistentvolumes"}, "operation": "CREATE"}),
+                "POST /api/v1/persistentvolumes",
+            ),
+        ] {
+            assert_eq!(url(request).unwrap(), format!("{expected}?{QUERY}"));
+        }
+        assert!(
+            Exchange::new(Api::of(ureq::Agent::new_with_defaults(), ""), &json!({"userInfo": {}}), &Stored::default())
+                .is_err()
+        );
+    }
+}

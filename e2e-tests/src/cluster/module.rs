@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The built-in module with its metadata, as `kwctl annotate` would write it
+//! (`crates/policy-evaluator/src/policy_metadata.rs` of <https://github.com/kubewarden/kubewarden-controller>).
+
+use std::borrow::Cow;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use sa_hygiene::{POLICY_WASM, yaml};
+use serde_json::Value;
+use wasm_encoder::{CustomSection, Encode as _, Section as _};
+
+const SECTION: &str = "io.kubewarden.metadata";
+
+/// Writes the module into a folder, with the repository's `metadata.yml` in it.
+///
+/// # Errors
+/// When a file cannot be read or written.
+pub fn write(repository: &Path, folder: &Path) -> Result<PathBuf> {
+    let mut metadata = yaml::load_file(repository.join("metadata.yml"))?.pop().context("metadata.yml is empty")?.value;
+    if let Some(fields) = metadata.as_object_mut() {
+        // What the module itself answers to `protocol_version`.
+        fields.insert("protocolVersion".to_owned(), "v1".into());
+    }
+    let path = folder.join("policy.wasm");
+    fs::write(&path, annotate(POLICY_WASM, &metadata)?)?;
+    Ok(path)
+}
+
+/// A module may have custom sections anywhere.
+fn annotate(wasm: &[u8], metadata: &Value) -> Result<Vec<u8>> {
+    let section = CustomSection { name: SECTION.into(), data: Cow::Owned(serde_json::to_vec(metadata)?) };
+    let mut module = wasm.to_vec();
+    module.push(section.id());
+    section.encode(&mut module);
+    Ok(module)
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Which cases are run, under which policies, and in which order.
+
+#![expect(clippy::indexing_slicing, reason = "of JSON values: what is missing reads as null")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+
+use super::policies::Policy;
+use crate::case::{self, Case, Host, Lookup, Mode, Subject};
+use crate::examples::{self, Example};
+use crate::exceptions;
+use crate::expectation::{Expectation, Verdict};
+
+/// A case, and the policy that it is meant for.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    /// `<rule>/<case>`, or `examples/<file>/<policy>/<case>`.
+    pub name: String,
+    /// What goes in.
+    pub case: Case,
+    /// What must come out.
+    pub expected: Verdict,
+    /// What the simulated API server sends to webhooks.
+    pub request: Value,
+    /// The policy, by its place in [`Plan::policies`].
+    pub policy: usize,
+}
+
+/// Everything that is run.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// The cases, those with the same stored accounts beside each other.
+    pub cases: Vec<Planned>,
+    /// The policies, each with what its look-ups find.
+    pub policies: Vec<(Policy, Lookup)>,
+    /// The cases that are not run; the list has the reasons.
+    pub exceptions: BTreeSet<String>,
+}
+
+impl Plan {
+    /// Reads every case that states an object, and every example.
+    ///
+    /// # Errors
+    /// When a case or the list of exceptions cannot be read, or a case was never blessed.
+    pub fn new(repository: &Path) -> Result<Self> {
+        let mut plan = Self { exceptions: exceptions::names(repository)?, ..Self::default() };
+        let mut by_settings = BTreeMap::new();
+        for (name, case) in case::find_all(&repository.join("e2e-tests/cases"))? {
+            let case = case.with_context(|| name.clone())?;
+            if matches!(case.subject, Some(Subject::Object(_))) && !plan.exceptions.contains(&name) {
+                plan.add(&name, case, None, &mut by_settings).with_context(|| name)?;
+            }
+        }
+        for example in examples::find_all(repository)? {
+            for dir in example.cases()? {
+                let case = example.case(&dir)?;
+                let name = example.name_of(&case);
+                if !plan.exceptions.contains(&name) {
+                    plan.add(&name, case, Some(&example), &mut by_settings).with_context(|| name)?;
+                }
+            }
+        }
+        plan.order();
+        Ok(plan)
+    }
+
+    /// Keeps the cases whose name contains `part`.
+    pub fn keep(&mut self, part: &str) {
+        self.cases.retain(|planned| planned.name.contains(part));
+    }
+
+    fn add(
+        &mut self,
+        name: &str,
+        case: Case,
+        example: Option<&Example>,
+        by_settings: &mut BTreeMap<String, usize>,
+    ) -> Result<()> {
+        let expectation = Expectation::load(&case.dir)?.context("no expect.yaml; `make bless` writes it")?;
+        let expected = expectation.verdict().context("the settings are refused")?.clone();
+        let request = case.request()?.context("no request")?;
+        let own = example.and_then(|example| Some((example, example.manifest.as_ref()?)));
+        let key = match own {
+            Some((example, _)) => format!("{}/{} {:?}", example.file, example.name, case.given.host.lookup),
+            None => format!("{} {:?}", case.settings, case.given.host),
+        };
+        let policy = if let Some(index) = by_settings.get(&key) {
+            *index
+        } else {
+            let index = self.policies.len();
+            let manifest = match own {
+                Some((example, manifest)) => renamed(example, manifest),
+                None => manifest(index, &case),
+            };
+            let policy = Policy::of_manifest(&manifest)?.marked(&format!("p{index}"));
+            self.policies.push((policy, case.given.host.lookup));
+            by_settings.insert(key, index);
+            index
+        };
+        if own.is_none()
+            && let Some((policy, _)) = self.policies.get_mut(policy)
+        {
+            policy.also_ask(&request);
+        }
+        self.cases.push(Planned { name: name.to_owned(), case, expected, request, policy });
+        Ok(())
+    }
+
+    /// Cases of the same stored accounts after each other, so that little is stored anew.
+    fn order(&mut self) {
+        let accounts = |planned: &Planned| Value::from(planned.case.cluster.clone()).to_string();
+        self.cases.sort_by_cached_key(|planned| (accounts(planned), planned.name.clone()));
+    }
+}
+
+/// A policy for the cases of one set of settings; [`Policy::also_ask`] adds what it is sent.
+fn manifest(index: usize, case: &Case) -> Value {
+    let Host { mode, mutating, context_aware_resources, .. } = &case.given.host;
+    let account = json!({"apiVersion": "v1", "kind": "ServiceAccount"});
+    json!({
+        "kind": "ClusterAdmissionPolicy",
+        "metadata": {"name": format!("case-{index}")},
+        "spec": {
+            "mode": if *mode == Mode::Monitor { "monitor" } else { "protect" },
+            "mutating": mutating,
+            "rules": [],
+            "contextAwareResources": if *context_aware_resources { vec![account] } else { vec![] },
+            "settings": case.settings,
+        },
+    })
+}
+
+/// An example as it stands there, but for its name: several have the same.
+fn renamed(example: &Example, manifest: &Value) -> Value {
+    let mut manifest = manifest.clone();
+    manifest["metadata"]["name"] = format!("{}-{}", example.file, example.name).into();
+    manifest
+}

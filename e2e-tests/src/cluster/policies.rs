@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Policies as Kubewarden's controller installs them
+//! (`internal/controller/policy_subreconciler_webhook.go` and `policyserver_controller_configmap.go` of
+//! <https://github.com/kubewarden/kubewarden-controller>): an entry in the policy server's configuration, and a webhook.
+
+#![expect(clippy::indexing_slicing, reason = "of JSON values: what is missing reads as null")]
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use base64::Engine as _;
+use serde_json::{Value, json};
+
+use super::api::MARK;
+
+/// Where Kubewarden is deployed.
+pub const NAMESPACE: &str = "kubewarden";
+
+/// A policy.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// The name that the controller makes of the policy's: of the webhook configuration, in URLs and texts.
+    pub id: String,
+    /// Where it is set, the policy is sent only requests with this mark in `userInfo.extra`, so that many policies can be
+    /// there at once. That is the last of its `matchConditions`; the manifest's own come before it.
+    mark: Option<String>,
+    name: String,
+    namespace: Option<String>,
+    spec: Value,
+}
+
+impl Policy {
+    /// A policy of a manifest.
+    ///
+    /// # Errors
+    /// When the manifest is of another kind.
+    pub fn of_manifest(manifest: &Value) -> Result<Self> {
+        let name = manifest["metadata"]["name"].as_str().context("a policy without a name")?.to_owned();
+        let (id, namespace) = match manifest["kind"].as_str() {
+            Some("ClusterAdmissionPolicy") => (format!("clusterwide-{name}"), None),
+            Some("AdmissionPolicy") => {
+                let namespace = manifest["metadata"]["namespace"].as_str().unwrap_or("default");
+                (format!("namespaced-{namespace}-{name}"), Some(namespace.to_owned()))
+            }
+            other => bail!("{name}: {} is not a policy", other.unwrap_or("no kind")),
+        };
+        Ok(Self { id, mark: None, name, namespace, spec: manifest["spec"].clone() })
+    }
+
+    /// The same policy, for requests with a mark alone.
+    #[must_use]
+    pub fn marked(self, mark: &str) -> Self {
+        Self { mark: Some(mark.to_owned()), ..self }
+    }
+
+    /// The same policy, for objects of one namespace alone.
+    #[must_use]
+    pub fn within(mut self, namespace: &str) -> Self {
+        let only = json!({"key": "kubernetes.io/metadata.name", "operator": "In", "values": [namespace]});
+        let selector = &mut self.spec["namespaceSelector"]["matchExpressions"];
+        match selector.as_array_mut() {
+            Some(expressions) => expressions.push(only),
+            None => *selector = json!([only]),
+        }
+        self
+    }
+
+    /// The mark of its requests; empty where it is sent all of them.
+    #[must_use]
+    pub fn mark(&self) -> &str {
+        self.mark.as_deref().unwrap_or_default()
+    }
+
+    /// What its manifest says.
+    #[must_use]
+    pub fn spec(&self) -> &Value {
+        &self.spec
+    }
+
+    /// Whether it may change what it is sent.
+    #[must_use]
+    pub fn is_mutating(&self) -> bool {
+        self.spec["mutating"] == true
+    }
+
+    /// The namespaces that its manifest leaves out; for a policy of a namespace, one that is not its own.
+    #[must_use]
+    pub fn spared_namespaces(&self) -> Vec<&str> {
+        let expressions = self.spec["namespaceSelector"]["matchExpressions"].as_array().into_iter().flatten();
+        let spared = expressions.filter(|expression| {
+            expression["key"] == "kubernetes.io/metadata.name" && expression["operator"] == "NotIn"
+        });
+        let spared = spared.flat_map(|expression| expression["values"].as_array().into_iter().flatten());
+        let elsewhere = self.namespace.as_deref().filter(|namespace| *namespace != "default").map(|_| "default");
+        spared.filter_map(Value::as_str).chain(elsewhere).collect()
+    }
+
+    /// The webhook's name: in messages, and before the keys of audit annotations.
+    #[must_use]
+    pub fn webhook_name(&self) -> String {
+        format!("{}.kubewarden.admission", self.id)
+    }
+
+    /// Adds what a request is about to the rules.
+    pub fn also_ask(&mut self, request: &Value) {
+        let resource = match request["subResource"].as_str() {
+            None | Some("") => request["resource"]["resource"].clone(),
+            Some(sub) => format!("{}/{sub}", request["resource"]["resource"].as_str().unwrap_or_default()).into(),
+        };
+        let rule = json!({
+            "apiGroups": [request["resource"]["group"]],
+            "apiVersions": [request["resource"]["version"]],
+            "resources": [resource],
+            "operations": [request["operation"]],
+        });
+        if let Some(rules) = self.spec["rules"].as_array_mut()
+            && !rules.contains(&rule)
+        {
+            rules.push(rule);
+        }
+    }
+
+    /// What the policy server is told.
+    pub(super) fn entry(&self, module: &Path) -> Value {
+        // One that no registry has yet is the one that is tried.
+        let own = self.spec["module"].as_str().filter(|module| module.starts_with("file://"));
+        let module = own.map_or_else(|| format!("file://{}", module.display()), str::to_owned);
+        let mut entry = json!({
+            "namespacedName": {"Namespace": self.namespace.as_deref().unwrap_or_default(), "Name": self.name},
+            "module": module,
+            "policyMode": self.spec["mode"].as_str().unwrap_or("protect"),
+            "allowedToMutate": self.is_mutating(),
+            "settings": self.spec["settings"],
+            "hostCapabilities": ["*"],
+        });
+        // A policy of a namespace has no look-ups.
+        if self.namespace.is_none() && !self.spec["contextAwareResources"].is_null() {
+            entry["contextAwareResources"] = self.spec["contextAwareResources"].clone();
+        }
+        for optional in ["message", "timeoutEvalSeconds"] {
+            if !self.spec[optional].is_null() {
+                entry[optional] = self.spec[optional].clone();
+            }
+        }
+        entry
+    }
+
+    /// The webhook configuration; the URL takes the place of the Service that there is in a cluster.
+    pub(super) fn webhook_configuration(&self, server: &str, authority: &str) -> Value {
+        let spec = |key: &str, default: Value| if self.spec[key].is_null() { default } else { self.spec[key].clone() };
+        let mut webhook = json!({
+            "name": self.webhook_name(),
+            "clientConfig": {
+                "url": format!("{server}/validate/{}", self.id),
+                "caBundle": base64::engine::general_purpose::STANDARD.encode(authority),
+            },
+            "rules": self.spec["rules"],
+            "failurePolicy": spec("failurePolicy", "Fail".into()),
+            "matchPolicy": spec("matchPolicy", "Equivalent".into()),
+            "sideEffects": spec("sideEffects", "None".into()),
+            "timeoutSeconds": spec("timeoutSeconds", 10.into()),
+            "admissionReviewVersions": ["v1"],
+            "namespaceSelector": self.namespace_selector(),
+            "objectSelector": spec("objectSelector", json!({})),
+        });
+        let mut conditions = self.spec["matchConditions"].as_array().cloned().unwrap_or_default();
+        if let Some(mark) = &self.mark {
+            conditions.push(is_marked(mark));
+        }
+        webhook["matchConditions"] = conditions.into();
+        json!({
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": self.configuration_kind(),
+            "metadata": {"name": self.id, "labels": {"app.kubernetes.io/part-of": "kubewarden"}},
+            "webhooks": [webhook],
+        })
+    }
+
+    fn configuration_kind(&self) -> &'static str {
+        if self.is_mutating() { "MutatingWebhookConfiguration" } else { "ValidatingWebhookConfiguration" }
+    }
+
+    fn namespace_selector(&self) -> Value {
+        if let Some(namespace) = &self.namespace {
+            return json!({"matchLabels": {"kubernetes.io/metadata.name": namespace}});
+        }
+        let mut expressions =
+            vec![json!({"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": [NAMESPACE]})];
+        let own = &self.spec["namespaceSelector"];
+        expressions.extend(own["matchExpressions"].as_array().into_iter().flatten().cloned());
+        // The controller loses the `matchLabels` of a policy, so they are lost here too.
+        json!({"matchExpressions": expressions})
+    }
+}
+
+/// The condition that a request has a mark.
+pub(super) fn is_marked(mark: &str) -> Value {
+    let expression = format!(
+        "has(request.userInfo.extra) && '{MARK}' in request.userInfo.extra && '{mark}' in request.userInfo.extra['{MARK}']"
+    );
+    json!({"name": "is-marked", "expression": expression})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest(kind: &str, spec: &Value) -> Value {
+        json!({"kind": kind, "metadata": {"name": "p", "namespace": "shop"}, "spec": spec})
+    }
+
+    #[test]
+    fn a_cluster_wide_policy_spares_kubewarden_and_what_its_manifest_says() {
+        let expression = json!({"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["kube-system"]});
+        let spec = json!({
+            "mutating": true,
+            "rules": [],
+            "namespaceSelector": {"matchExpressions": [expression]},
+            "matchConditions": [{"name": "own", "expression": "true"}],
+        });
+        let manifest = manifest("ClusterAdmissionPolicy", &spec);
+        let policy = Policy::of_manifest(&manifest).unwrap().marked("m");
+        let configuration = policy.webhook_configuration("https://127.0.0.1:2", "ca");
+        assert_eq!(configuration["kind"], "MutatingWebhookConfiguration");
+        let webhook = &configuration["webhooks"][0];
+        assert_eq!(webhook["name"], "clusterwide-p.kubewarden.admission");
+        assert_eq!(webhook["clientConfig"]["url"], "https://127.0.0.1:2/validate/clusterwide-p");
+        assert_eq!(
+            webhook["namespaceSelector"]["matchExpressions"],
+            json!([{"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["kubewarden"]}, expression])
+        );
+        assert_eq!(webhook["matchConditions"][0]["name"], "own");
+        assert_eq!(webhook["matchConditions"][1]["name"], "is-marked");
+        assert_eq!(policy.spared_namespaces(), ["kube-system"]);
+    }
+
+    #[test]
+    fn a_policy_of_a_namespace_sees_that_alone_and_looks_nothing_up() {
+        let spec =
+            json!({"mutating": false, "contextAwareResources": [{"apiVersion": "v1", "kind": "ServiceAccount"}]});
+        let policy = Policy::of_manifest(&manifest("AdmissionPolicy", &spec)).unwrap();
+        let configuration = policy.webhook_configuration("https://127.0.0.1:2", "ca");
+        assert_eq!(configuration["kind"], "ValidatingWebhookConfiguration");
+        let webhook = &configuration["webhooks"][0];
+        assert_eq!(webhook["name"], "namespaced-shop-p.kubewarden.admission");
+        assert_eq!(webhook["namespaceSelector"], json!({"matchLabels": {"kubernetes.io/metadata.name": "shop"}}));
+        assert_eq!(webhook["matchConditions"], json!([]));
+        assert!(policy.entry(Path::new("/m.wasm")).get("contextAwareResources").is_none());
+    }
+
+    #[test]
+    fn only_policies_are_policies() {
+        assert!(Policy::of_manifest(&manifest("ClusterRole", &json!({}))).is_err());
+    }
+}

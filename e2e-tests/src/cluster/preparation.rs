@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! What has to be in the cluster before any case: Kubewarden's namespace, the permissions of `examples/`, the right of
+//! every user to do what a case does, and kinds that are not built in.
+
+#![expect(clippy::indexing_slicing, reason = "of JSON values: what is missing reads as null")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use sa_hygiene::yaml;
+use serde_json::{Value, json};
+
+use super::api::Api;
+use super::conditions;
+use super::control_plane::ControlPlane;
+use super::plan::{Plan, Planned};
+use super::policies::NAMESPACE;
+
+/// How long the API server may take to serve a new kind.
+const PROPAGATION: Duration = Duration::from_secs(30);
+
+/// Prepares the cluster for the cases of a plan.
+///
+/// # Errors
+/// When the API server does not take something.
+pub fn prepare(repository: &Path, plane: &ControlPlane, plan: &Plan) -> Result<()> {
+    let api = &plane.admin;
+    permissions(repository, api)?;
+    let spared = conditions::users(repository)?;
+    let mut users: BTreeSet<&str> = spared.iter().map(String::as_str).collect();
+    users.extend(plan.cases.iter().filter_map(|planned| planned.request["userInfo"]["username"].as_str()));
+    grant_everything(api, users.into_iter().filter(|user| !user.is_empty()))?;
+    define(api, custom_kinds(api, plan)?.values())
+}
+
+/// Kubewarden's namespace, and what `examples/permissions.yaml` grants.
+///
+/// # Errors
+/// When the API server does not take something.
+pub fn permissions(repository: &Path, api: &Api) -> Result<()> {
+    api.ensure_namespace(NAMESPACE)?;
+    let discovery = api.discover()?;
+    for document in yaml::load_file(repository.join("examples/permissions.yaml"))? {
+        api.ensure(&discovery.collection(&document.value)?, &document.value)?;
+    }
+    Ok(())
+}
+
+/// Lets users do everything: what a case is about is not their permissions.
+///
+/// # Errors
+/// When the API server does not take the binding.
+pub fn grant_everything<'u>(api: &Api, users: impl Iterator<Item = &'u str>) -> Result<()> {
+    let group = "rbac.authorization.k8s.io";
+    let subjects: Vec<Value> = users.map(|user| json!({"kind": "User", "apiGroup": group, "name": user})).collect();
+    let binding = json!({
+        "apiVersion": format!("{group}/v1"),
+        "kind": "ClusterRoleBinding",
+        "metadata": {"generateName": "sa-hygiene-users-"},
+        "subjects": subjects,
+        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "cluster-admin"},
+    });
+    api.ensure(&format!("/apis/{group}/v1/clusterrolebindings"), &binding)
+}
+
+/// Creates definitions of custom resources, and waits until they are served.
+///
+/// # Errors
+/// When the API server does not take one.
+pub fn define<'d>(api: &Api, definitions: impl Iterator<Item = &'d Value>) -> Result<()> {
+    const PATH: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    let mut waiting = Vec::new();
+    for definition in definitions {
+        api.ensure(PATH, definition)?;
+        waiting.extend(definition["metadata"]["name"].as_str());
+    }
+    let start = Instant::now();
+    for name in waiting {
+        let is_served = || -> Result<bool> {
+            let stored = api.get(&format!("{PATH}/{name}"))?;
+            let group = stored["spec"]["group"].as_str().unwrap_or_default();
+            let version = stored["spec"]["versions"][0]["name"].as_str().unwrap_or_default();
+            let served = api.get(&format!("/apis/{group}/{version}"));
+            let plural = &stored["spec"]["names"]["plural"];
+            Ok(served.is_ok_and(|list| {
+                list["resources"].as_array().is_some_and(|all| all.iter().any(|resource| resource["name"] == *plural))
+            }))
+        };
+        while !is_served()? {
+            if start.elapsed() > PROPAGATION {
+                bail!("the API server does not serve {name} after {} s", PROPAGATION.as_secs());
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+    Ok(())
+}
+
+fn custom_kinds(api: &Api, plan: &Plan) -> Result<BTreeMap<String, Value>> {
+    let discovery = api.discover()?;
+    let unknown = plan.cases.iter().filter(|planned| discovery.resource(&planned.request["object"]).is_err());
+    Ok(unknown.filter_map(definition).collect())
+}
+
+/// A definition of a case's custom resource, in which everything is allowed.
+fn definition(planned: &Planned) -> Option<(String, Value)> {
+    let resource = &planned.request["resource"];
+    let group = resource["group"].as_str().filter(|group| !group.is_empty())?;
+    let (plural, version) = (resource["resource"].as_str()?, resource["version"].as_str()?);
+    let kind = planned.request["kind"]["kind"].as_str()?;
+    let name = format!("{plural}.{group}");
+    let schema = json!({"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}});
+    let definition = json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": name},
+        "spec": {
+            "group": group,
+            "scope": "Namespaced",
+            "names": {"plural": plural, "kind": kind},
+            "versions": [{"name": version, "served": true, "storage": true, "schema": schema}],
+        },
+    });
+    Some((name, definition))
+}
