@@ -67,14 +67,23 @@ e2e-tests: toolchain  ## the annotated policy under kwctl: every case and exampl
 # builds, with TLS and an HTTP client besides.
 CLUSTER := $(TARGET_DIR)/debug/cluster
 CLUSTER_BUILD := $(BUILD) --features e2e-tests/cluster
+CLUSTER_MEASURE := cargo run --profile measure --locked --package e2e-tests --features cluster --bin cluster --
 
 .PHONY: cluster-test
 cluster-test: toolchain  ## every case and example on a real API server (KUBEBUILDER_ASSETS, POLICY_SERVER)
 	@$(CLUSTER_BUILD)
 	@$(CLUSTER) test
 
+.PHONY: cluster-bench
+cluster-bench: toolchain  ## time of creating a Pod on a real API server, and what a policy server answers
+	$(CLUSTER_MEASURE) bench
+
+.PHONY: cluster-load
+cluster-load: toolchain  ## 20,000 Pods by 16 clients on a real API server: nothing refused, memory flat
+	$(CLUSTER_MEASURE) load
+
 .PHONY: cluster-lint
-cluster-lint: toolchain  ## clippy and unit tests of the program above, which make test does not build
+cluster-lint: toolchain  ## clippy and unit tests of the programs above, which make test does not build
 	cargo clippy --package e2e-tests --all-targets --features cluster --locked -- -D warnings
 	cargo test --package e2e-tests --lib --features cluster --locked
 

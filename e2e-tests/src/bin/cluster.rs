@@ -5,13 +5,15 @@
 //! ```text
 //! cluster test [PART]     all of it, or the cases whose name contains PART
 //! cluster flows           the flows alone
+//! cluster bench [ROUNDS]  how long a Pod takes (300 rounds), and how much a policy server answers
+//! cluster load [PODS]     many Pods (20,000) by 16 clients at once
 //! ```
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use e2e_tests::cluster::assets::{Assets, Missing};
 use e2e_tests::cluster::cases::Runner;
 use e2e_tests::cluster::control_plane::ControlPlane;
@@ -19,10 +21,14 @@ use e2e_tests::cluster::plan::Plan;
 use e2e_tests::cluster::policy_server::Site;
 use e2e_tests::cluster::processes::Workspace;
 use e2e_tests::cluster::report::{Outcome, Report};
-use e2e_tests::cluster::{conditions, flows, manifests, module, refusals};
+use e2e_tests::cluster::{bench, conditions, flows, manifests, module, refusals};
 
 /// Something that is needed is not there: as for the other targets that need tools.
 const MISSING: u8 = 3;
+
+const ROUNDS: usize = 300;
+const PODS: usize = 20_000;
+const CLIENTS: usize = 16;
 
 fn main() -> ExitCode {
     let assets = match Assets::find() {
@@ -38,7 +44,11 @@ fn main() -> ExitCode {
         ["test"] => test(&assets, None),
         ["test", part] => test(&assets, Some(part)),
         ["flows"] => only_flows(&assets),
-        _ => Err(anyhow!("cluster test [PART], or cluster flows")),
+        ["bench"] => measure(&assets, ROUNDS),
+        ["bench", rounds] => number(rounds).and_then(|rounds| measure(&assets, rounds)),
+        ["load"] => load(&assets, PODS),
+        ["load", pods] => number(pods).and_then(|pods| load(&assets, pods)),
+        _ => Err(anyhow!("cluster test [PART], cluster flows, cluster bench [ROUNDS], or cluster load [PODS]")),
     };
     match is_passed {
         Ok(true) => ExitCode::SUCCESS,
@@ -87,6 +97,21 @@ fn only_flows(assets: &Assets) -> Result<bool> {
     let mut report = Report::default();
     on_control_plane(assets, |site| flows(site, &mut report))?;
     Ok(report.is_passed(is_ci()))
+}
+
+fn number(text: &str) -> Result<usize> {
+    text.parse().with_context(|| format!("{text} is not a number"))
+}
+
+fn measure(assets: &Assets, rounds: usize) -> Result<bool> {
+    on_control_plane(assets, |site| bench::latency::run(&repository(), site, rounds))?;
+    on_control_plane(assets, |site| bench::throughput::run(&repository(), site))?;
+    Ok(true)
+}
+
+fn load(assets: &Assets, pods: usize) -> Result<bool> {
+    on_control_plane(assets, |site| bench::load::run(&repository(), site, pods, CLIENTS))?;
+    Ok(true)
 }
 
 fn is_ci() -> bool {

@@ -14,11 +14,13 @@
 //! | [`conditions`], [`manifests`] | which requests reach the examples, and whether Kubewarden takes their manifests |
 //! | [`flows`] | the policies in a cluster whose controllers work |
 //! | [`refusals`] | what the API server refuses itself |
+//! | [`bench`] | how long a Pod takes, and many of them |
 //! | [`report`] | what came of it |
 
 pub mod api;
 pub mod assets;
 pub mod audit;
+pub mod bench;
 pub mod capture;
 pub mod cases;
 pub mod compare;

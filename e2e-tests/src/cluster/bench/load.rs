@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Many Pods, stored for real: nothing is refused, and the policy server's memory does not grow.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+
+use super::throughput::in_parallel;
+use super::{Times, pods};
+use crate::cluster::api::Caller;
+use crate::cluster::flows::policy;
+use crate::cluster::policies::Policy;
+use crate::cluster::policy_server::{PolicyServer, Site};
+use crate::cluster::{preparation, webhooks};
+
+/// Pods of this many accounts in each of this many namespaces.
+const NAMESPACES: usize = 20;
+const ACCOUNTS: usize = 25;
+
+/// How often the memory is looked at, in parts of the run.
+const SAMPLES: usize = 20;
+
+/// How much the memory may grow between the first quarter of the run and its end.
+const GROWTH: u64 = 10;
+
+/// Creates Pods from several clients at once.
+///
+/// # Errors
+/// When a Pod is refused, or the memory grows.
+pub fn run(repository: &Path, site: &Site<'_>, pods: usize, clients: usize) -> Result<()> {
+    let api = &site.plane.admin;
+    preparation::permissions(repository, api)?;
+    for namespace in 0..NAMESPACES {
+        let namespace = format!("load-{namespace}");
+        api.ensure_namespace(&namespace)?;
+        for account in 0..ACCOUNTS {
+            let account = pods::account(&namespace, &format!("account-{account}"));
+            api.ensure(&format!("/api/v1/namespaces/{namespace}/serviceaccounts"), &account)?;
+        }
+    }
+    let policies: Vec<Policy> = vec![policy(repository, "mutating")?, policy(repository, "validating")?];
+    let mut server = PolicyServer::new(site, "policy-server", site.plane.port, 2)?;
+    server.configure(&policies)?;
+    server.start()?;
+    webhooks::install(site.plane, policies.iter().map(|policy| (policy, &server)))?;
+
+    let (next, times, memory) = (AtomicUsize::new(0), Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+    let start = Instant::now();
+    in_parallel(clients, || {
+        let mut own = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= pods {
+                break;
+            }
+            if index % (pods / SAMPLES).max(1) == 0 {
+                let sample = (index, server.memory().unwrap_or_default());
+                memory.lock().unwrap_or_else(PoisonError::into_inner).push(sample);
+            }
+            own.push(create(site, index)?);
+        }
+        times.lock().unwrap_or_else(PoisonError::into_inner).extend(own);
+        Ok(())
+    })?;
+    let elapsed = start.elapsed();
+    let mut memory = memory.into_inner().unwrap_or_else(PoisonError::into_inner);
+    memory.push((pods, server.memory().unwrap_or_default()));
+    memory.sort_unstable();
+    let times = Times::of(times.into_inner().unwrap_or_else(PoisonError::into_inner));
+    report(pods, clients, elapsed, times, &memory);
+    let at = |share: usize| memory.get(memory.len() * share / 4).or(memory.last()).map_or(0, |(_, kib)| *kib);
+    let (early, late) = (at(1), at(4));
+    ensure!(
+        late <= early + early * GROWTH / 100,
+        "the policy server's memory grew from {} to {} MB",
+        early / 1024,
+        late / 1024
+    );
+    Ok(())
+}
+
+/// A Pod of one of the accounts: one in four on `default`, whose token is taken away; the others with a look-up or without.
+fn create(site: &Site<'_>, index: usize) -> Result<Duration> {
+    let namespace = format!("load-{}", index % NAMESPACES);
+    let account = format!("account-{}", index / NAMESPACES % ACCOUNTS);
+    let pod = match index % 4 {
+        0 => pods::ordinary(&namespace, "default", None),
+        1 => pods::ordinary(&namespace, &account, Some(true)),
+        _ => pods::ordinary(&namespace, &account, None),
+    };
+    let body = serde_json::to_vec(&pod)?;
+    let start = Instant::now();
+    let answer =
+        site.plane.admin.send("POST", &format!("/api/v1/namespaces/{namespace}/pods"), &body, &Caller::default())?;
+    let elapsed = start.elapsed();
+    let answer = answer.success()?;
+    let says = answer.body.pointer("/spec/automountServiceAccountToken").and_then(serde_json::Value::as_bool);
+    let expected = [Some(false), Some(true), None, None].get(index % 4).copied().flatten();
+    ensure!(says == expected, "Pod {index} says {says:?}, and should say {expected:?}");
+    Ok(elapsed)
+}
+
+fn report(pods: usize, clients: usize, elapsed: Duration, times: Times, memory: &[(usize, u64)]) {
+    #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
+    let rate = pods as f64 / elapsed.as_secs_f64();
+    println!("\n{pods} Pods by {clients} clients in {:.0} s, {rate:.0} a second, none refused", elapsed.as_secs_f64());
+    println!("median {:.1} ms, p95 {:.1} ms, p99 {:.1} ms", times.median, times.p95, times.p99);
+    println!("\n| Pods | memory of the policy server, MB |");
+    println!("|---:|---:|");
+    for (count, kib) in memory {
+        println!("| {count} | {} |", kib / 1024);
+    }
+}
