@@ -83,7 +83,10 @@ impl Plan {
     ) -> Result<()> {
         let expectation = Expectation::load(&case.dir)?.context("no expect.yaml; `make bless` writes it")?;
         let expected = expectation.verdict().context("the settings are refused")?.clone();
-        let request = case.request()?.context("no request")?;
+        // As it is sent.
+        let mut sent = case.clone();
+        sent.given.request.insert("dryRun".to_owned(), true.into());
+        let request = sent.request()?.context("no request")?;
         let own = example.and_then(|example| Some((example, example.manifest.as_ref()?)));
         let key = match own {
             Some((example, _)) => format!("{}/{} {:?}", example.file, example.name, case.given.host.lookup),

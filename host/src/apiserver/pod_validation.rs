@@ -63,8 +63,7 @@ impl Errors {
     }
 
     fn not_supported(&mut self, path: &str, value: &str, supported: &[&str]) {
-        let mut supported: Vec<String> = supported.iter().map(|value| Value::from(*value).to_string()).collect();
-        supported.sort();
+        let supported: Vec<String> = supported.iter().map(|value| Value::from(*value).to_string()).collect();
         let value = Value::from(value);
         self.0.push(format!("{path}: Unsupported value: {value}: supported values: {}", supported.join(", ")));
     }

@@ -79,7 +79,7 @@ fn what_validation_refuses() {
         (
             certificate(json!({"signerName": "kubernetes.io/kube-apiserver-client-pod", "maxExpirationSeconds": 86_401, "keyPath": "k"})),
             vec![
-                "spec.volumes[0].projected.sources[0].podCertificate.keyType: Unsupported value: \"\": supported values: \"ECDSAP256\", \"ECDSAP384\", \"ECDSAP521\", \"ED25519\", \"RSA3072\", \"RSA4096\"".to_owned(),
+                "spec.volumes[0].projected.sources[0].podCertificate.keyType: Unsupported value: \"\": supported values: \"RSA3072\", \"RSA4096\", \"ECDSAP256\", \"ECDSAP384\", \"ECDSAP521\", \"ED25519\"".to_owned(),
                 "spec.volumes[0].projected.sources[0].podCertificate.maxExpirationSeconds: Invalid value: 86401: if provided, maxExpirationSeconds must be <= 86400".to_owned(),
             ],
         ),
