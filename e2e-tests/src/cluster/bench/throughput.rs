@@ -52,8 +52,8 @@ pub fn run(repository: &Path, site: &Site<'_>) -> Result<()> {
     let policies = || std::iter::once(&ours).chain(others.iter().map(|(_, policy)| policy));
     make_accounts(api)?;
 
-    println!("\n| policy server alone | workers | clients | requests a second | memory MB, before and after |");
-    println!("|---|---:|---:|---:|---:|");
+    println!("\n| policy server alone | workers | clients | requests a second | share | memory MB, before and after |");
+    println!("|---|---:|---:|---:|---:|---:|");
     let mut server = PolicyServer::new(site, "policy-server", site.plane.port, 1)?;
     server.configure(policies())?;
     server.start()?;
@@ -65,17 +65,18 @@ pub fn run(repository: &Path, site: &Site<'_>) -> Result<()> {
     for (name, policy) in &others {
         rows.push((name.clone(), review(policy, "account-0", None)?));
     }
-    let memory = server.memory();
     let mut rates = vec![Vec::new(); rows.len()];
     for _ in 0..ROUNDS {
         for ((_, review), rates) in rows.iter().zip(&mut rates) {
             rates.push(rate(&client, CLIENTS, SLICE, || Some(review))?);
         }
     }
+    let mut first = None;
     for ((name, _), mut rates) in rows.iter().zip(rates) {
         rates.sort_by(f64::total_cmp);
-        let median = rates.get(ROUNDS / 2).copied().unwrap_or_default();
-        print(name, 1, CLIENTS, median, memory, server.memory());
+        let rate = rates.get(ROUNDS / 2).copied().unwrap_or_default();
+        let share = rate / *first.get_or_insert(rate);
+        println!("| {name} | 1 | {CLIENTS} | {rate:.0} | {share:.2} | |");
     }
 
     let mut server = PolicyServer::new(site, "policy-server", site.plane.port, ACCOUNT_WORKERS)?;
@@ -88,14 +89,13 @@ pub fn run(repository: &Path, site: &Site<'_>) -> Result<()> {
     let memory = server.memory();
     let each_once = || reviews.get(next.fetch_add(1, Ordering::Relaxed));
     let rate = rate(&client, ACCOUNT_CLIENTS, Duration::from_mins(1), each_once)?;
-    let name = format!("a look-up of {ACCOUNTS} accounts, each once");
-    print(&name, ACCOUNT_WORKERS, ACCOUNT_CLIENTS, rate, memory, server.memory());
+    let megabytes = |kib: Option<u64>| kib.map_or_else(|| "?".to_owned(), |kib| (kib / 1024).to_string());
+    println!(
+        "| a look-up of {ACCOUNTS} accounts, each once | {ACCOUNT_WORKERS} | {ACCOUNT_CLIENTS} | {rate:.0} | | {}, {} |",
+        megabytes(memory),
+        megabytes(server.memory())
+    );
     Ok(())
-}
-
-fn print(name: &str, workers: usize, clients: usize, rate: f64, before: Option<u64>, after: Option<u64>) {
-    let memory = |kib: Option<u64>| kib.map_or_else(|| "?".to_owned(), |kib| (kib / 1024).to_string());
-    println!("| {name} | {workers} | {clients} | {rate:.0} | {}, {} |", memory(before), memory(after));
 }
 
 fn make_accounts(api: &Api) -> Result<()> {
