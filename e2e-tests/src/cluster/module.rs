@@ -1,31 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The built-in module with its metadata, as `kwctl annotate` would write it
+//! The built-in module, or another build of it, with its metadata, as `kwctl annotate` would write it
 //! (`crates/policy-evaluator/src/policy_metadata.rs` of <https://github.com/kubewarden/kubewarden-controller>).
 
 use std::borrow::Cow;
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{env, fs};
 
 use anyhow::{Context as _, Result};
 use sa_hygiene::{POLICY_WASM, yaml};
 use serde_json::Value;
 use wasm_encoder::{CustomSection, Encode as _, Section as _};
 
+/// Another build of the module, without metadata: what is measured before and after a change.
+pub const POLICY_WASM_FILE: &str = "POLICY_WASM";
+
 const SECTION: &str = "io.kubewarden.metadata";
 
 /// Writes the module into a folder, with the repository's `metadata.yml` in it.
 ///
 /// # Errors
-/// When a file cannot be read or written.
+/// When a file cannot be read or written, the one that `POLICY_WASM` names among them.
 pub fn write(repository: &Path, folder: &Path) -> Result<PathBuf> {
     let mut metadata = yaml::load_file(repository.join("metadata.yml"))?.pop().context("metadata.yml is empty")?.value;
     if let Some(fields) = metadata.as_object_mut() {
         // What the module itself answers to `protocol_version`.
         fields.insert("protocolVersion".to_owned(), "v1".into());
     }
+    let wasm = match env::var_os(POLICY_WASM_FILE) {
+        Some(file) => Cow::Owned(fs::read(&file).with_context(|| format!("{POLICY_WASM_FILE}: {}", file.display()))?),
+        None => Cow::Borrowed(POLICY_WASM),
+    };
     let path = folder.join("policy.wasm");
-    fs::write(&path, annotate(POLICY_WASM, &metadata)?)?;
+    fs::write(&path, annotate(&wasm, &metadata)?)?;
     Ok(path)
 }
 
