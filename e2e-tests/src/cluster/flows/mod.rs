@@ -3,6 +3,7 @@
 //! `examples/mutating.yaml` and `examples/validating.yaml` in a cluster that works: controllers make accounts and Pods,
 //! collect garbage and delete namespaces, and the policy server goes away and comes back.
 
+mod cache;
 mod deletion;
 mod outage;
 mod workloads;
@@ -60,8 +61,9 @@ const OF_CONTROLLERS: [Flow; 11] = [
 ];
 
 /// Those that do not.
-const OF_API_SERVER: [Flow; 2] = [
+const OF_API_SERVER: [Flow; 3] = [
     ("an account goes when its finalizer is removed", deletion::finalizer),
+    ("an account that the policy server remembers changes", cache::account),
     ("while the policy server is away, exempt namespaces go on and others wait", outage::policy_server),
 ];
 
