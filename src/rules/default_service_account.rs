@@ -17,7 +17,7 @@ use crate::settings::params::{Kind, Param, Params, for_people};
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "default-service-account",
-    summary: for_people("a Pod that holds an API token has an account of its own"),
+    summary: for_people("requires a dedicated ServiceAccount for every Pod that holds an API token"),
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
     messages: &[MESSAGES],
@@ -30,7 +30,7 @@ const STRICT_PARAM: Param = Param {
     name: "strict",
     kind: Kind::Flag,
     default: "false",
-    doc: for_people("also a finding without an API token: every Pod names an account"),
+    doc: for_people("whether Pods without an API token must name a ServiceAccount too"),
 };
 
 messages! {

@@ -22,7 +22,7 @@ use crate::settings::reader::validate_pattern;
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "service-account-secrets",
-    summary: for_people("an account lists no Secrets, where long-lived tokens used to be"),
+    summary: for_people("forbids ServiceAccounts from listing Secrets"),
     subjects: &[SubjectKind::ServiceAccount],
     params: &PARAMS,
     messages: &[MESSAGES],
@@ -33,7 +33,7 @@ static PARAMS: [Param; 1] = [Param {
     name: "allowed",
     kind: Kind::Globs(validate_pattern),
     default: r#"["*-dockercfg-*"]"#,
-    doc: for_people("names of Secrets that may be listed"),
+    doc: for_people("names of Secrets that can be listed"),
 }];
 
 messages! {

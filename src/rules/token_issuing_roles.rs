@@ -27,7 +27,7 @@ use crate::settings::reader::unknown;
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "token-issuing-roles",
-    summary: for_people("no role lets its holders make tokens of accounts, or act as them"),
+    summary: for_people("forbids roles that allow issuing ServiceAccount tokens or acting as a ServiceAccount"),
     subjects: &[SubjectKind::Role],
     params: &PARAMS,
     messages: &[MESSAGES],
@@ -40,14 +40,16 @@ static PARAMS: [Param; 2] = [
         kind: Kind::Texts { of: "grants", problem: grant_problem },
         default: r#"["tokens", "impersonation", "escalation", "certificates", "nodeAudiences", "managedIdentities"]"#,
         doc: for_people(
-            "what is looked for: `tokens` (create `serviceaccounts/token`), `impersonation` (of accounts, users and groups), `escalation` (`escalate` and `bind`), `certificates` (`approve` client certificates of the API server), `nodeAudiences` (tokens of any audience for nodes), `managedIdentities` (AKS identity bindings)",
+            "permissions to check for: `tokens` (create `serviceaccounts/token`), `impersonation` (of ServiceAccounts, users and groups), `escalation` (`escalate` and `bind`), `certificates` (`approve` client certificates of the API server), `nodeAudiences` (tokens of any audience for nodes), `managedIdentities` (AKS identity bindings)",
         ),
     },
     Param {
         name: "includePodCreation",
         kind: Kind::Flag,
         default: "false",
-        doc: for_people("also whoever may create Pods or write workloads, and so run as any account of the namespace"),
+        doc: for_people(
+            "whether to check for permission to create Pods or write workloads too, which allows running as any ServiceAccount of the namespace",
+        ),
     },
 ];
 

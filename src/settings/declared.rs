@@ -15,7 +15,7 @@ pub static COMMON: &[Param] = &[
         kind: Kind::Choice(Phase::WORDS),
         default: r#""mutating""#,
         doc: for_people(
-            "which of the two policies of a deployment this is; in the `validating` one, which runs after all mutating webhooks, `mutate` reads `reject`",
+            "which of the two policies of a deployment this is; in the `validating` policy, which runs after all mutating webhooks, `mutate` acts as `reject`",
         ),
     },
     Param {
@@ -23,7 +23,7 @@ pub static COMMON: &[Param] = &[
         kind: Kind::Choice(Templates::WORDS),
         default: r#""check""#,
         doc: for_people(
-            "what happens to workloads: `check` judges them as their Pods will be, `fix` returns the fixed template too, `ignore` accepts them",
+            "how workloads are handled: `check` checks the Pods they will create, `fix` also fixes the Pod template, `ignore` accepts them unchecked",
         ),
     },
     Param {
@@ -31,39 +31,41 @@ pub static COMMON: &[Param] = &[
         kind: Kind::Choice(LookupMode::WORDS),
         default: r#""optional""#,
         doc: for_people(
-            "whether a Pod's ServiceAccount is read from the cluster; `required` rejects where it cannot be",
+            "whether a Pod's ServiceAccount is read from the cluster; `required` rejects the request if it cannot be read",
         ),
     },
     Param {
         name: "exemptSystemNamespaces",
         kind: Kind::Flag,
         default: "true",
-        doc: for_people("whether `kube-system`, `kube-public` and `kube-node-lease` are left alone"),
+        doc: for_people("whether `kube-system`, `kube-public` and `kube-node-lease` are exempt"),
     },
     Param {
         name: "treatWarnAs",
         kind: Kind::Choice(TreatWarnAs::WORDS),
         default: r#""warn""#,
-        doc: for_people("what a warning counts as; `reject` is for audit reports, where a warning reads as a pass"),
+        doc: for_people(
+            "how warnings are treated; `reject` is for audit reports, which record a response with warnings as a pass",
+        ),
     },
     Param {
         name: "extraApiAudiences",
         kind: Kind::Globs(super::api_audience_problem),
         default: "[]",
-        doc: for_people("more audiences that the cluster's own API server takes: what its `--api-audiences` says"),
+        doc: for_people("further audiences that the cluster's API server accepts: the values of its `--api-audiences`"),
     },
     Param {
         name: "customTemplates",
         kind: Kind::Entries(CUSTOM_TEMPLATE),
         default: "[]",
-        doc: for_people("custom resources that carry a Pod template; name them in the policy's `rules` too"),
+        doc: for_people("custom resources with a Pod template; also list them in the policy's `rules`"),
     },
     Param {
         name: "exemptions",
         kind: Kind::Entries(EXEMPTION),
         default: "[]",
         doc: for_people(
-            "who and what the rules leave alone: all fields of an entry must match, the entries of a field are alternatives",
+            "exempt requests; all fields of an entry must match, and one matching value is enough for a field",
         ),
     },
 ];
@@ -74,25 +76,25 @@ pub static AWS: &[Param] = &[
         name: "annotationPrefix",
         kind: Kind::Text(super::aws::prefix_problem),
         default: r#""eks.amazonaws.com""#,
-        doc: for_people("what stands before `/role-arn` (the webhook's `--annotation-prefix`)"),
+        doc: for_people("prefix before `/role-arn` (the webhook's `--annotation-prefix`)"),
     },
     Param {
         name: "tokenMountPath",
         kind: Kind::Text(super::aws::path_problem),
         default: r#""/var/run/secrets/eks.amazonaws.com/serviceaccount""#,
-        doc: for_people("the directory of the token (`--token-mount-path`)"),
+        doc: for_people("directory of the token (`--token-mount-path`)"),
     },
     Param {
         name: "region",
         kind: Kind::Text(super::aws::region_problem),
         default: r#""""#,
-        doc: for_people("the region that the webhook injects (`--aws-default-region`); empty: none"),
+        doc: for_people("region that the webhook injects (`--aws-default-region`); if empty, none"),
     },
     Param {
         name: "defaultAudience",
         kind: Kind::Text(validate_pattern),
         default: r#""sts.amazonaws.com""#,
-        doc: for_people("the audience where an account names none (`--token-audience`)"),
+        doc: for_people("audience if the ServiceAccount sets none (`--token-audience`)"),
     },
 ];
 
@@ -102,14 +104,14 @@ pub static CUSTOM_TEMPLATE: &[Param] = &[
         name: "apiGroup",
         kind: Kind::Text(validate_pattern),
         default: "",
-        doc: for_people("the group, without a version"),
+        doc: for_people("API group, without a version"),
     },
-    Param { name: "kind", kind: Kind::Text(validate_pattern), default: "", doc: for_people("the kind") },
+    Param { name: "kind", kind: Kind::Text(validate_pattern), default: "", doc: for_people("kind of the resource") },
     Param {
         name: "path",
         kind: Kind::Text(validate_pattern),
         default: "",
-        doc: for_people("where the template is, e.g. `spec.template`"),
+        doc: for_people("path of the template, e.g. `spec.template`"),
     },
 ];
 
@@ -119,45 +121,50 @@ pub static EXEMPTION: &[Param] = &[
         name: "rules",
         kind: Kind::Texts { of: "rules", problem: validate_pattern },
         default: "[]",
-        doc: for_people("the rules that leave it alone; empty: all"),
+        doc: for_people("rules that the exemption applies to; if empty, all rules"),
     },
     Param {
         name: "namespaces",
         kind: Kind::Globs(validate_pattern),
         default: "[]",
-        doc: for_people("namespaces of the object"),
+        doc: for_people("namespace of the object"),
     },
     Param {
         name: "serviceAccounts",
         kind: Kind::Globs(account::problem),
         default: "[]",
-        doc: for_people("accounts, as `namespace/name`: the Pod's, or the object itself"),
+        doc: for_people("ServiceAccounts, as `namespace/name`: the Pod's, or the object itself"),
     },
     Param {
         name: "names",
         kind: Kind::Globs(validate_pattern),
         default: "[]",
-        doc: for_people("names of the object, or its `generateName`"),
+        doc: for_people("name of the object, or its `generateName`"),
     },
     Param {
         name: "kinds",
         kind: Kind::Globs(validate_pattern),
         default: "[]",
-        doc: for_people("kinds of the object, e.g. `Job`"),
+        doc: for_people("kind of the object, e.g. `Job`"),
     },
     Param {
         name: "users",
         kind: Kind::Globs(super::exemptions::user_problem),
         default: "[]",
-        doc: for_people("who asks; for Pods of workloads that is a controller"),
+        doc: for_people("user who sends the request; for Pods of workloads, a controller"),
     },
     Param {
         name: "groups",
         kind: Kind::Globs(super::exemptions::group_problem),
         default: "[]",
-        doc: for_people("groups of who asks"),
+        doc: for_people("group of the user who sends the request"),
     },
-    Param { name: "reason", kind: Kind::Text(|_| None), default: r#""""#, doc: for_people("why; for people only") },
+    Param {
+        name: "reason",
+        kind: Kind::Text(|_| None),
+        default: r#""""#,
+        doc: for_people("reason for the exemption; has no effect"),
+    },
 ];
 
 #[cfg(test)]

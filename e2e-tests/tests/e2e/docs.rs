@@ -25,18 +25,18 @@ use crate::{failed, repository};
 
 /// The sections of a rule's page, each with what belongs there.
 const SECTIONS: &[(&str, &str)] = &[
-    ("What it asks", "What is wanted, in two or three sentences."),
-    ("Why", "What goes wrong without it, with a real incident or upstream issue."),
-    ("What it does", "A table: what is unset, true, false, or otherwise right and wrong, and what follows from it."),
+    ("Requirement", "What the rule requires or forbids, in two or three sentences."),
+    ("Why", "What goes wrong without the rule, with a real incident or upstream issue."),
+    ("Behavior", "A table: unset, true, false, and other valid and invalid values, and the result of each."),
     ("Parameters", "<!-- generated:parameters -->\n<!-- /generated:parameters -->"),
-    ("What it says", "<!-- generated:texts -->\n<!-- /generated:texts -->"),
+    ("Messages", "<!-- generated:texts -->\n<!-- /generated:texts -->"),
+    ("Exemptions", "Who may need one, and how to write it (in a block marked `yaml settings`)."),
     (
         "Examples",
-        "An object that is refused (in a block marked `yaml refused`) and the same object put right (`yaml accepted`).",
+        "An object that the rule rejects (in a block marked `yaml refused`) and the corrected object (`yaml accepted`).",
     ),
-    ("Exemptions", "Who may need one, and what it looks like (in a block marked `yaml settings`)."),
-    ("Ways around it", "What was thought of, and what becomes of it."),
-    ("Who else checks this", "Rules of other tools, and how they differ."),
+    ("Known bypasses", "A table: each attempt that was considered, and its result."),
+    ("Related checks", "Checks of other tools, and how they differ."),
 ];
 
 /// Settings that the examples of a rule need besides the rule.
@@ -72,14 +72,13 @@ fn readme(bless: bool) -> Result<()> {
     let rows = RULES.iter().map(|rule| {
         format!(
             "| [`{id}`](docs/rules/{id}.md) | {} | `{}` | {} |\n",
-            judges(rule),
+            checked_kinds(rule),
             rule.default_action().word(),
             rule.summary,
             id = rule.id
         )
     });
-    let table =
-        "| rule | judges | default | what it asks |\n|---|---|---|---|\n".to_owned() + &rows.collect::<String>();
+    let table = "| rule | checks | default | requirement |\n|---|---|---|---|\n".to_owned() + &rows.collect::<String>();
     let mut filled = fill(&text, "rules", &table)?;
     for (name, part) in [("examples", examples_table()?), ("limits", limits()?)] {
         filled = fill(&filled, name, &part)?;
@@ -89,7 +88,7 @@ fn readme(bless: bool) -> Result<()> {
 
 /// The examples, each with the first sentence of its own comment.
 fn examples_table() -> Result<String> {
-    let mut table = "| file | what it is |\n|---|---|\n".to_owned();
+    let mut table = "| file | description |\n|---|---|\n".to_owned();
     for folder in ["examples", "examples/settings"] {
         let mut paths = Vec::new();
         for entry in fs::read_dir(repository().join(folder)).with_context(|| folder.to_owned())? {
@@ -212,17 +211,17 @@ fn facts(rule: &Rule) -> String {
     let actions: Vec<String> = rule.actions().iter().map(|action| format!("`{action}`")).collect();
     let (first, rest) = rule.summary.split_at_checked(1).unwrap_or_default();
     format!(
-        "**{}{rest}.**\n\nJudges {}. Default: `{}`. Actions: {}.\n",
+        "**{}{rest}.**\n\nChecks {}. Default: `{}`. Actions: {}.\n",
         first.to_uppercase(),
-        judges(rule),
+        checked_kinds(rule),
         rule.default_action().word(),
         actions.join(", ")
     )
 }
 
-fn judges(rule: &Rule) -> String {
+fn checked_kinds(rule: &Rule) -> String {
     let kinds = rule.subjects.iter().map(|subject| match format!("{subject:?}") {
-        kind if kind == "Pod" => "Pods and templates".to_owned(),
+        kind if kind == "Pod" => "Pods and Pod templates".to_owned(),
         kind => kind + "s",
     });
     kinds.collect::<Vec<_>>().join(", ")
@@ -230,9 +229,9 @@ fn judges(rule: &Rule) -> String {
 
 fn parameters(rule: &Rule) -> String {
     if rule.params.is_empty() {
-        return "None but `action`.\n".to_owned();
+        return "None besides `action`.\n".to_owned();
     }
-    let mut table = "| parameter | takes | default | meaning |\n|---|---|---|---|\n".to_owned();
+    let mut table = "| parameter | type | default | description |\n|---|---|---|---|\n".to_owned();
     for param in rule.params {
         parameter(&mut table, "", param);
     }
@@ -261,7 +260,7 @@ fn texts(rule: &Rule) -> String {
         .copied()
         .flatten()
         .map(|message| format!("| {} | {} |\n", message.id(), cell(&message.text().replace("{}", "…"))));
-    "| name | text |\n|---|---|\n".to_owned() + &rows.collect::<String>()
+    "| name | message |\n|---|---|\n".to_owned() + &rows.collect::<String>()
 }
 
 /// A bar would end the cell of a table.

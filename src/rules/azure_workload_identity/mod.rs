@@ -25,9 +25,7 @@ use crate::settings::params::{Kind, Param, Params, for_people};
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "azure-workload-identity",
-    summary: for_people(
-        "the annotations of Azure workload identity are written correctly, and the identity is allowed",
-    ),
+    summary: for_people("requires Azure workload identity annotations to be valid and the identity to be allowed"),
     subjects: &[SubjectKind::ServiceAccount, SubjectKind::Pod],
     params: &PARAMS,
     messages: &[MESSAGES, error::MESSAGES, suspicious_char::MESSAGES, guid::MESSAGES],
@@ -39,13 +37,13 @@ static PARAMS: [Param; 2] = [
         name: "tenants",
         kind: Kind::Texts { of: "tenant ids", problem: guid_problem },
         default: "[]",
-        doc: for_people("the tenants that identities may be of; empty: any"),
+        doc: for_people("allowed tenants; if empty, any tenant is allowed"),
     },
     Param {
         name: "clients",
         kind: Kind::Texts { of: "client ids", problem: guid_problem },
         default: "[]",
-        doc: for_people("the identities that accounts may have, by their client ids; empty: any"),
+        doc: for_people("allowed identities, by client ID; if empty, any identity is allowed"),
     },
 ];
 

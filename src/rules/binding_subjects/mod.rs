@@ -27,7 +27,7 @@ use crate::settings::reader::validate_pattern;
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "binding-subjects",
-    summary: for_people("bindings name accounts of their own namespace, and never default"),
+    summary: for_people("forbids binding roles to default ServiceAccounts or across namespaces"),
     subjects: &[SubjectKind::Binding],
     params: &PARAMS,
     messages: &[MESSAGES],
@@ -39,14 +39,14 @@ static PARAMS: [Param; 2] = [
         name: "allowCrossNamespace",
         kind: Kind::Globs(namespace_problem),
         default: "[]",
-        doc: for_people("namespaces whose accounts may be bound anywhere"),
+        doc: for_people("namespaces whose ServiceAccounts can be bound in any namespace"),
     },
     Param {
         name: "allowForEveryone",
         kind: Kind::Globs(validate_pattern),
         default: r#"["system:discovery", "system:basic-user", "system:public-info-viewer", "system:service-account-issuer-discovery"]"#,
         doc: for_people(
-            "ClusterRoles, or Roles as `namespace/name`, that every account may have; the default is what Kubernetes itself binds",
+            "ClusterRoles, or Roles as `namespace/name`, that can be granted to every ServiceAccount; the default is what Kubernetes itself binds",
         ),
     },
 ];

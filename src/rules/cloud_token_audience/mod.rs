@@ -22,7 +22,7 @@ use crate::settings::reader::validate_pattern;
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "cloud-token-audience",
-    summary: for_people("a token for a cloud is mounted only where the ServiceAccount declares an identity there"),
+    summary: for_people("forbids cloud tokens in Pods whose ServiceAccount declares no identity in that cloud"),
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
     messages: &[MESSAGES],
@@ -33,7 +33,7 @@ static PARAMS: [Param; 1] = [Param {
     name: "cloudAudiences",
     kind: Kind::Globs(validate_pattern),
     default: r#"["sts.amazonaws.com", "api://AzureADTokenExchange"]"#,
-    doc: for_people("the audiences for which a token is a credential of a cloud"),
+    doc: for_people("audiences whose tokens are cloud credentials"),
 }];
 
 messages! {

@@ -25,7 +25,7 @@ use crate::settings::params::{Kind, Param, Params, for_people};
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "ephemeral-token-mount",
-    summary: for_people("no ephemeral container gets at a token"),
+    summary: for_people("forbids ephemeral containers that can read a token"),
     subjects: &[SubjectKind::EphemeralContainer],
     params: &PARAMS,
     messages: &[MESSAGES],
@@ -37,7 +37,7 @@ static PARAMS: [Param; 1] = [Param {
     kind: Kind::Choice(&["allow", "warn", "reject"]),
     default: r#""warn""#,
     doc: for_people(
-        "what to do about one that sees the processes of a container with credentials (`targetContainerName`, `shareProcessNamespace`), or of the node (`hostPID`); never more than the rule's action",
+        "action for an ephemeral container that can see the processes of a container with credentials (`targetContainerName`, `shareProcessNamespace`) or of the node (`hostPID`); never stricter than the rule's action",
     ),
 }];
 

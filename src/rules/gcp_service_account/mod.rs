@@ -23,7 +23,7 @@ use crate::settings::params::{Kind, Param, Params, for_people};
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "gcp-service-account",
-    summary: for_people("a ServiceAccount's Google service account is written correctly and of an allowed project"),
+    summary: for_people("requires a ServiceAccount's Google service account to be valid and in an allowed project"),
     subjects: &[SubjectKind::ServiceAccount],
     params: &PARAMS,
     messages: &[
@@ -44,7 +44,7 @@ static PARAMS: [Param; 1] = [Param {
     },
     default: "[]",
     doc: for_people(
-        "the projects that Google service accounts may be of, by id, `example.com:id` or number; empty: any",
+        "allowed projects of Google service accounts, as ID, `example.com:id` or number; if empty, any project is allowed",
     ),
 }];
 

@@ -21,7 +21,7 @@ use crate::settings::params::{Kind, Param, Params, for_people};
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "identity-annotation-keys",
-    summary: for_people("annotations that look like keys of a cloud identity are spelt like them"),
+    summary: for_people("forbids misspelled annotation keys for cloud identities"),
     subjects: &[SubjectKind::ServiceAccount, SubjectKind::Pod],
     params: &PARAMS,
     messages: &[MESSAGES],
@@ -33,13 +33,13 @@ static PARAMS: [Param; 2] = [
         name: "unknownKeys",
         kind: Kind::Choice(MaxSeverity::WORDS),
         default: r#""warn""#,
-        doc: for_people("what any other key under a prefix of AWS, GKE or Azure leads to"),
+        doc: for_people("action for any other key with an AWS, GKE or Azure prefix"),
     },
     Param {
         name: "legacyKeys",
         kind: Kind::Choice(MaxSeverity::WORDS),
         default: r#""warn""#,
-        doc: for_people("what keys of kiam and kube2iam lead to (`iam.amazonaws.com/*`)"),
+        doc: for_people("action for keys of kiam and kube2iam (`iam.amazonaws.com/*`)"),
     },
 ];
 

@@ -28,7 +28,7 @@ use crate::settings::params::{Kind, Param, Params, for_people};
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "identity-annotation-placement",
-    summary: for_people("annotations of a cloud identity are on objects where something reads them"),
+    summary: for_people("requires cloud identity annotations to be on objects where they are read"),
     subjects: &[SubjectKind::Pod, SubjectKind::ServiceAccount],
     params: &PARAMS,
     messages: &[MESSAGES],
@@ -39,7 +39,7 @@ static PARAMS: [Param; 1] = [Param {
     name: "unmatchedSkip",
     kind: Kind::Choice(&["warn", "reject"]),
     default: r#""warn""#,
-    doc: for_people("what an entry of `skip-containers` that skips no container leads to"),
+    doc: for_people("action for a `skip-containers` entry that skips no container"),
 }];
 
 messages! {

@@ -28,7 +28,7 @@ use crate::settings::reader::validate_pattern;
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "identity-annotations",
-    summary: for_people("the options of an account's AWS identity are values that the EKS webhook takes"),
+    summary: for_people("requires AWS identity options to have values that the EKS Pod identity webhook accepts"),
     subjects: &[SubjectKind::ServiceAccount, SubjectKind::Pod],
     params: &PARAMS,
     messages: &[MESSAGES],
@@ -48,28 +48,30 @@ static PARAMS: [Param; 4] = [
         kind: Kind::Globs(validate_pattern),
         default: r#"["sts.amazonaws.com"]"#,
         doc: for_people(
-            "the audiences that an account may ask for, besides the webhook's default (`aws.defaultAudience`); one of the Kubernetes API has to be written in full, no wildcard covers it",
+            "audiences that a ServiceAccount can request, in addition to the webhook's default (`aws.defaultAudience`); wildcards do not match an audience of the Kubernetes API, which must be listed in full",
         ),
     },
     Param {
         name: "maxTokenExpirationSeconds",
         kind: Kind::Seconds { least: LEAST_SECONDS, most: MOST_SECONDS },
         default: "86400",
-        doc: for_people("the longest lifetime; it holds for `irsa-injection` too"),
+        doc: for_people("maximum token lifetime; also applies to `irsa-injection`"),
     },
     Param {
         name: "optionsWithoutRole",
         kind: Kind::Choice(MaxSeverity::WORDS),
         default: r#""warn""#,
         doc: for_people(
-            "what options on an account without a `role-arn` lead to; with EKS Pod Identity some of them have an effect",
+            "action for options on a ServiceAccount without a `role-arn`; some of them have an effect with EKS Pod Identity",
         ),
     },
     Param {
         name: "defaults",
         kind: Kind::Map(&DEFAULTS),
         default: "{}",
-        doc: for_people("with `action: mutate`, what is added to an account that has a `role-arn` and does not say it"),
+        doc: for_people(
+            "with `action: mutate`, options added to a ServiceAccount that has a `role-arn` and does not set them",
+        ),
     },
 ];
 
@@ -78,19 +80,19 @@ static DEFAULTS: [Param; 3] = [
         name: "audience",
         kind: Kind::Text(senseless_default),
         default: r#""""#,
-        doc: for_people("the audience; empty: nothing is added"),
+        doc: for_people("audience; if empty, nothing is added"),
     },
     Param {
         name: "stsRegionalEndpoints",
         kind: Kind::Flag,
         default: "false",
-        doc: for_people("whether the SDK calls STS in its region; nothing is added unless it is given"),
+        doc: for_people("whether the SDK calls the regional STS endpoint; added only if set"),
     },
     Param {
         name: "tokenExpirationSeconds",
         kind: Kind::Seconds { least: LEAST_SECONDS, most: MOST_SECONDS },
         default: "86400",
-        doc: for_people("the lifetime of tokens; nothing is added unless it is given"),
+        doc: for_people("token lifetime; added only if set"),
     },
 ];
 

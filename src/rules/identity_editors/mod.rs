@@ -24,7 +24,7 @@ use crate::settings::reader::validate_pattern;
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "identity-editors",
-    summary: for_people("only those who are named give an account a cloud identity"),
+    summary: for_people("restricts who can give a ServiceAccount a cloud identity"),
     subjects: &[SubjectKind::ServiceAccount],
     params: &PARAMS,
     messages: &[MESSAGES],
@@ -37,14 +37,14 @@ static PARAMS: [Param; 2] = [
         kind: Kind::Globs(validate_pattern),
         default: "[]",
         doc: for_people(
-            "users who may, as the API server names them; for a controller `system:serviceaccount:<namespace>:<name>`",
+            "allowed users, as the API server names them; a controller is `system:serviceaccount:<namespace>:<name>`",
         ),
     },
     Param {
         name: "groups",
         kind: Kind::Globs(validate_pattern),
         default: "[]",
-        doc: for_people("groups whose members may"),
+        doc: for_people("groups whose members are allowed"),
     },
 ];
 

@@ -30,7 +30,9 @@ use crate::settings::params::{Kind, Param, Params, for_people};
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "identity-env",
-    summary: for_people("a container has the AWS role of its ServiceAccount, not one from its own environment"),
+    summary: for_people(
+        "requires containers to use the AWS role of their ServiceAccount, not one from their environment",
+    ),
     subjects: &[SubjectKind::Pod, SubjectKind::EphemeralContainer],
     params: &PARAMS,
     messages: &[MESSAGES],
@@ -42,7 +44,7 @@ static PARAMS: [Param; 1] = [Param {
     kind: Kind::Choice(&["serviceAccount", EXTERNAL]),
     default: r#""serviceAccount""#,
     doc: for_people(
-        "where the webhook finds the role of an account: in its annotation, or elsewhere (`--watch-config-map`), so that roles are not compared",
+        "where the webhook finds a ServiceAccount's role: in the annotation, or elsewhere (`--watch-config-map`), in which case roles are not compared",
     ),
 }];
 

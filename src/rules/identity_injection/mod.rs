@@ -29,7 +29,9 @@ use crate::settings::{LookupMode, Phase};
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "identity-injection",
-    summary: for_people("a Pod whose account has an AWS role got it from the EKS Pod identity webhook"),
+    summary: for_people(
+        "requires Pods to have received the AWS role of their ServiceAccount from the EKS Pod identity webhook",
+    ),
     subjects: &[SubjectKind::Pod],
     params: &[],
     messages: &[MESSAGES],

@@ -35,7 +35,9 @@ use injection::{IRSA, Injection, POD_IDENTITY, Way};
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "irsa-injection",
-    summary: for_people("where no EKS Pod identity webhook runs, Pods get the AWS role of their account all the same"),
+    summary: for_people(
+        "injects the AWS role of a Pod's ServiceAccount in clusters without the EKS Pod identity webhook",
+    ),
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
     messages: &[MESSAGES],
@@ -48,20 +50,22 @@ static PARAMS: [Param; 3] = [
         kind: Kind::Seconds { least: LEAST_SECONDS, most: MOST_SECONDS },
         default: "86400",
         doc: for_people(
-            "the lifetime of the token where neither the Pod nor its account says one; at most that of `identity-annotations`",
+            "token lifetime if neither the Pod nor its ServiceAccount sets one; limited by the maximum of `identity-annotations`",
         ),
     },
     Param {
         name: "stsRegionalEndpoints",
         kind: Kind::Flag,
         default: "false",
-        doc: for_people("whether SDKs call STS in their region where the account does not say"),
+        doc: for_people("whether SDKs call the regional STS endpoint if the ServiceAccount does not say"),
     },
     Param {
         name: "podIdentity",
         kind: Kind::Globs(account::problem),
         default: "[]",
-        doc: for_people("accounts (`namespace/name`) that get EKS Pod Identity instead, whatever role they name"),
+        doc: for_people(
+            "ServiceAccounts (`namespace/name`) that get EKS Pod Identity instead, whatever role they name",
+        ),
     },
 ];
 

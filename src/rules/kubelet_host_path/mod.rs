@@ -27,7 +27,7 @@ use crate::settings::reader::validate_pattern;
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "kubelet-host-path",
-    summary: for_people("no volume opens the directories of the node that hold the credentials of others"),
+    summary: for_people("forbids volumes that expose the node's directories of credentials"),
     subjects: &[SubjectKind::Pod, SubjectKind::PersistentVolume],
     params: &PARAMS,
     messages: &[MESSAGES],
@@ -39,7 +39,7 @@ static PARAMS: [Param; 1] = [Param {
     kind: Kind::Globs(root_problem),
     default: r#"["/var/lib/kubelet", "/var/lib/k0s/kubelet", "/var/snap/microk8s/common/var/lib/kubelet"]"#,
     doc: for_people(
-        "kubelet's root directories, of which `pods`, `checkpoints`, `pki`, the kubeconfigs and the registry credentials are guarded; globs directory by directory; they count for `ephemeral-token-mount` too",
+        "root directories of the kubelet, whose `pods`, `checkpoints`, `pki`, kubeconfigs and registry credentials are protected; globs match directory by directory; also applies to `ephemeral-token-mount`",
     ),
 }];
 

@@ -26,7 +26,7 @@ use crate::settings::reader::validate_pattern;
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "legacy-token-mount",
-    summary: for_people("no Secret with a legacy token reaches a container"),
+    summary: for_people("forbids containers from using Secrets with legacy tokens"),
     subjects: &[SubjectKind::Pod, SubjectKind::EphemeralContainer],
     params: &PARAMS,
     messages: &[MESSAGES],
@@ -38,7 +38,7 @@ static PARAMS: [Param; 1] = [Param {
     kind: Kind::Globs(validate_pattern),
     default: "[]",
     doc: for_people(
-        "Secrets with a legacy token whose name does not say so; they count for `ephemeral-token-mount` too",
+        "names of Secrets that hold a legacy token but do not look like it; also applies to `ephemeral-token-mount`",
     ),
 }];
 

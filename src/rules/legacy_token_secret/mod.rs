@@ -30,7 +30,7 @@ use crate::settings::reader::validate_pattern;
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "legacy-token-secret",
-    summary: for_people("nobody makes a token that never expires"),
+    summary: for_people("forbids Secrets that hold non-expiring tokens"),
     subjects: &[SubjectKind::Secret],
     params: &PARAMS,
     messages: &[MESSAGES],
@@ -42,13 +42,13 @@ static PARAMS: [Param; 2] = [
         name: "allowed",
         kind: Kind::Globs(account::problem),
         default: "[]",
-        doc: for_people("accounts (`namespace/name`) that may have such tokens"),
+        doc: for_people("ServiceAccounts (`namespace/name`) that can have such tokens"),
     },
     Param {
         name: "allowedUsers",
         kind: Kind::Globs(user_problem),
         default: r#"["system:serviceaccount:cattle-*:*", "system:serviceaccount:openshift-infra:*"]"#,
-        doc: for_people("callers that may make them; the default is Rancher and old OpenShift"),
+        doc: for_people("users who can create them; the default covers Rancher and old OpenShift versions"),
     },
 ];
 

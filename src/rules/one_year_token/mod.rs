@@ -19,7 +19,7 @@ use crate::settings::params::{Kind, Param, Params, for_people};
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "one-year-token",
-    summary: for_people("no API token asks for the 3607 seconds that the API server turns into a year"),
+    summary: for_people("forbids API tokens with a lifetime of 3607 seconds, which the API server extends to a year"),
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
     messages: &[MESSAGES],
@@ -30,7 +30,7 @@ static PARAMS: [Param; 1] = [Param {
     name: "includeInjected",
     kind: Kind::Flag,
     default: "false",
-    doc: for_people("also the API server's own token volume, which always asks for 3607"),
+    doc: for_people("whether to check the API server's own token volume too, which always requests 3607 seconds"),
 }];
 
 messages! {

@@ -26,7 +26,7 @@ use crate::settings::reader::validate_pattern;
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "pod-automount",
-    summary: for_people("an API token is mounted only where someone asked for it"),
+    summary: for_people("requires an explicit opt-in for mounting an API token"),
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
     messages: &[MESSAGES],
@@ -39,7 +39,7 @@ static PARAMS: [Param; 5] = [
         kind: Kind::Choice(&["default", "all"]),
         default: r#""default""#,
         doc: for_people(
-            "`default`: fix and refuse only Pods of a `default` account, where nothing is said on a dedicated account warn; `all`: treat every account alike",
+            "`default`: fix and reject only Pods of a `default` ServiceAccount, and warn if the field is unset for a dedicated one; `all`: treat all ServiceAccounts alike",
         ),
     },
     Param {
@@ -47,38 +47,38 @@ static PARAMS: [Param; 5] = [
         kind: Kind::Choice(&["serviceAccount", "pod"]),
         default: r#""serviceAccount""#,
         doc: for_people(
-            "who may ask for the token: `serviceAccount`: `true` on a dedicated account is enough; `pod`: only the Pod's own field",
+            "where the opt-in must be; `serviceAccount`: `true` on a dedicated ServiceAccount is enough; `pod`: only the Pod's own field counts",
         ),
     },
     Param {
         name: "allowExplicitOptIn",
         kind: Kind::Flag,
         default: "true",
-        doc: for_people("whether a Pod of a dedicated account may ask for the token"),
+        doc: for_people("whether a Pod of a dedicated ServiceAccount can request the token"),
     },
     Param {
         name: "keepForAnnotations",
         kind: Kind::Globs(annotation_problem),
         default: r#"["vault.hashicorp.com/agent-inject=true"]"#,
-        doc: for_people("annotations (`key=value`) that count as the Pod asking"),
+        doc: for_people("annotations (`key=value`) that count as an opt-in by the Pod"),
     },
     Param {
         name: "tokenContainers",
         kind: Kind::Entries(&TOKEN_CONTAINER),
         default: "[]",
         doc: for_people(
-            "containers that keep the token when the others lose it; a container must match both `name` and `image` (with its registry)",
+            "containers that keep the token when it is removed from the others; a container must match both `name` and `image` (with its registry)",
         ),
     },
 ];
 
 static TOKEN_CONTAINER: [Param; 2] = [
-    Param { name: "name", kind: Kind::Glob(validate_pattern), default: "", doc: for_people("the container's name") },
+    Param { name: "name", kind: Kind::Glob(validate_pattern), default: "", doc: for_people("name of the container") },
     Param {
         name: "image",
         kind: Kind::Glob(image_problem),
         default: "",
-        doc: for_people("the container's image, with its registry"),
+        doc: for_people("image of the container, with its registry"),
     },
 ];
 

@@ -19,7 +19,7 @@ use crate::settings::reader::validate_pattern;
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "projected-token-audience",
-    summary: for_people("a token written into a volume by hand is not for the Kubernetes API"),
+    summary: for_people("forbids hand-written projected tokens for the Kubernetes API"),
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
     messages: &[MESSAGES],
@@ -31,7 +31,7 @@ static PARAMS: [Param; 1] = [Param {
     kind: Kind::Globs(validate_pattern),
     default: "[]",
     doc: for_people(
-        "when set, the only audiences that a token may be for; an audience of the Kubernetes API has to be written in full, no wildcard covers it",
+        "if set, the only allowed token audiences; wildcards do not match an audience of the Kubernetes API, which must be listed in full",
     ),
 }];
 

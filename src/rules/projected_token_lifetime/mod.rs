@@ -20,7 +20,7 @@ use crate::settings::params::{Kind, Param, Params, for_people};
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "projected-token-lifetime",
-    summary: for_people("a token written into a volume by hand is short-lived"),
+    summary: for_people("limits the lifetime of hand-written projected tokens"),
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
     messages: &[MESSAGES],
@@ -36,14 +36,14 @@ static PARAMS: [Param; 2] = [
         name: "maxSeconds",
         kind: Kind::Seconds { least: 600, most: 4_294_967_296 },
         default: "86400",
-        doc: for_people("the longest lifetime"),
+        doc: for_people("maximum lifetime"),
     },
     Param {
         name: "perAudience",
         kind: Kind::ByKey(&SECONDS),
         default: "{}",
         doc: for_people(
-            "the longest lifetime for one audience instead, longer or shorter; the key is the audience to the letter, `\"\"` for a token that names none",
+            "maximum lifetime for one audience, which can be longer or shorter; the key is the exact audience, or `\"\"` for a token without one",
         ),
     },
 ];

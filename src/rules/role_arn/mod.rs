@@ -34,7 +34,7 @@ use crate::settings::reader::validate_pattern;
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "role-arn",
-    summary: for_people("a ServiceAccount's AWS role is written correctly and allowed for it"),
+    summary: for_people("requires a ServiceAccount's AWS role to be valid and allowed"),
     subjects: &[SubjectKind::ServiceAccount],
     params: &PARAMS,
     messages: &[MESSAGES, role_arn_error::MESSAGES, suspicious_char::MESSAGES],
@@ -59,52 +59,52 @@ const PARTITIONS: Param = Param {
     name: "partitions",
     kind: Kind::Texts { of: "partitions", problem: partition_problem },
     default: r#"["aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc"]"#,
-    doc: for_people("the partitions of AWS that roles may be in"),
+    doc: for_people("allowed AWS partitions"),
 };
 const ACCOUNTS: Param = Param {
     name: "accounts",
     kind: Kind::Texts { of: "account ids", problem: account_id_problem },
     default: "[]",
-    doc: for_people("the accounts that roles may be of, 12 digits in quotes; empty: any"),
+    doc: for_people("allowed AWS accounts, as 12 digits in quotes; if empty, any account is allowed"),
 };
 const ROLES: Param = Param {
     name: "roles",
     kind: Kind::Texts { of: "role patterns", problem: pattern::problem },
     default: "[]",
-    doc: for_people("the roles that may be used; empty: any"),
+    doc: for_people("allowed roles; if empty, any role is allowed"),
 };
 const NAMESPACES: Param = Param {
     name: "namespaces",
     kind: Kind::ByKey(&Kind::Texts { of: "role patterns", problem: pattern::problem }),
     default: "{}",
     doc: for_people(
-        "the roles that each namespace may use, by its name, or by `*` for those that are not named; empty: any",
+        "allowed roles of each namespace, by its name, or by `*` for namespaces that are not listed; if empty, any role is allowed",
     ),
 };
 const ALLOW_ON_DEFAULT: Param = Param {
     name: "allowOnDefault",
     kind: Kind::Flag,
     default: "false",
-    doc: for_people("whether the `default` account of a namespace may have a role"),
+    doc: for_people("whether the `default` ServiceAccount of a namespace can have a role"),
 };
 const REQUIRED_FOR: Param = Param {
     name: "requiredFor",
     kind: Kind::Globs(account::problem),
     default: "[]",
-    doc: for_people("accounts (`namespace/name`) that must have a role"),
+    doc: for_people("ServiceAccounts (`namespace/name`) that must have a role"),
 };
 const FORBID_RESERVED: Param = Param {
     name: "forbidReserved",
     kind: Kind::Flag,
     default: "true",
-    doc: for_people("whether roles below `aws-service-role/` and `aws-reserved/` are refused"),
+    doc: for_people("whether to reject roles below `aws-service-role/` and `aws-reserved/`"),
 };
 const ANY_ROLE_PATH: Param = Param {
     name: "anyRolePath",
     kind: Kind::Flag,
     default: "false",
     doc: for_people(
-        "whether the path of a role may be any that IAM takes (`!` to `~`), not only one of names with slashes between them",
+        "whether to accept any role path that IAM accepts (`!` to `~`), not only names separated by slashes",
     ),
 };
 const COMPOSE: Param = Param {
@@ -112,20 +112,20 @@ const COMPOSE: Param = Param {
     kind: Kind::Flag,
     default: "false",
     doc: for_people(
-        "whether the webhook runs with `--compose-role-arn`, so that names and paths are completed before they are judged",
+        "whether the webhook runs with `--compose-role-arn`, so that names and paths are completed before they are checked",
     ),
 };
 const COMPOSE_ACCOUNT: Param = Param {
     name: "composeAccount",
     kind: Kind::Text(|text| if text.is_empty() { None } else { account_id_problem(text) }),
     default: r#""""#,
-    doc: for_people("the account that the webhook completes names with, which is the one it runs in"),
+    doc: for_people("AWS account that the webhook completes names with: the one it runs in"),
 };
 const COMPOSE_PARTITION: Param = Param {
     name: "composePartition",
     kind: Kind::Choice(Partition::ALL),
     default: r#""aws""#,
-    doc: for_people("the partition that the webhook completes names with"),
+    doc: for_people("AWS partition that the webhook completes names with"),
 };
 
 // What is wrong with the ARN itself has its words in `identity::mistake`.

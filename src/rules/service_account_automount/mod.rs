@@ -30,7 +30,7 @@ use crate::settings::params::{Kind, Param, Params, for_people};
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "service-account-automount",
-    summary: for_people("an account's Pods get its token only when they ask for it"),
+    summary: for_people("requires ServiceAccounts to disable automatic token mounting"),
     subjects: &[SubjectKind::ServiceAccount],
     params: &PARAMS,
     messages: &[MESSAGES],
@@ -43,7 +43,7 @@ static PARAMS: [Param; 4] = [
         kind: Kind::Choice(&["default", "all"]),
         default: r#""default""#,
         doc: for_people(
-            "`default`: where nothing is set, fix and refuse `default` accounts only; `all`: every account",
+            "which ServiceAccounts are fixed or rejected if the field is unset; `default`: only those named `default`; `all`: all of them",
         ),
     },
     Param {
@@ -51,20 +51,22 @@ static PARAMS: [Param; 4] = [
         kind: Kind::Flag,
         default: "false",
         doc: for_people(
-            "also fix accounts that exist, when they are changed; else only a `default` account that was `false` before",
+            "whether to fix existing ServiceAccounts when they are updated; otherwise only a `default` ServiceAccount that was `false` before is fixed",
         ),
     },
     Param {
         name: "explicitTrue",
         kind: Kind::Choice(&["allow", "warn", "reject"]),
         default: r#""warn""#,
-        doc: for_people("what `true` on an account other than `default` leads to; on `default` it is always a finding"),
+        doc: for_people(
+            "action for `true` on a ServiceAccount other than `default`; on `default` it is always a finding",
+        ),
     },
     Param {
         name: "allowExplicitTrue",
         kind: Kind::Globs(account::problem),
         default: "[]",
-        doc: for_people("accounts (`namespace/name`) that may say `true`"),
+        doc: for_people("ServiceAccounts (`namespace/name`) that can be set to `true`"),
     },
 ];
 

@@ -26,7 +26,7 @@ use crate::settings::reader::validate_pattern;
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "static-credentials",
-    summary: for_people("no container has static keys of a cloud in its environment"),
+    summary: for_people("forbids static cloud credentials in container environments"),
     subjects: &[SubjectKind::Pod, SubjectKind::EphemeralContainer],
     params: &PARAMS,
     messages: &[MESSAGES],
@@ -38,14 +38,14 @@ static PARAMS: [Param; 2] = [
         name: "extraNames",
         kind: Kind::Globs(validate_pattern),
         default: "[]",
-        doc: for_people("more variables that hold static credentials, in any cloud or elsewhere"),
+        doc: for_people("names of further variables that hold static credentials, for a cloud or any other service"),
     },
     Param {
         name: "allowReferences",
         kind: Kind::Flag,
         default: "false",
         doc: for_people(
-            "whether such a variable may take its value from elsewhere (`valueFrom`, `envFrom`), so that only values written into the Pod count",
+            "whether such a variable can take its value from elsewhere (`valueFrom`, `envFrom`), so that only literal values in the Pod are findings",
         ),
     },
 ];

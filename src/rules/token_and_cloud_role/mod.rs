@@ -19,7 +19,7 @@ use crate::settings::params::{Params, for_people};
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "token-and-cloud-role",
-    summary: for_people("a Pod with a cloud role holds no API token"),
+    summary: for_people("forbids API tokens in Pods with a cloud role"),
     subjects: &[SubjectKind::Pod],
     params: &[],
     messages: &[MESSAGES],

@@ -26,7 +26,7 @@ use crate::settings::reader::validate_pattern;
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "token-request",
-    summary: for_people("a token that someone asks for is short-lived, for an allowed audience, and bound"),
+    summary: for_people("limits the lifetime, audiences and binding of requested tokens"),
     subjects: &[SubjectKind::TokenRequest],
     params: &PARAMS,
     messages: &[MESSAGES],
@@ -38,21 +38,23 @@ static PARAMS: [Param; 3] = [
         name: "maxSeconds",
         kind: Kind::Seconds { least: 600, most: 1 << 32 },
         default: "86400",
-        doc: for_people("the longest lifetime; the fix lowers a longer one"),
+        doc: for_people("maximum lifetime; the fix lowers longer ones"),
     },
     Param {
         name: "allowedAudiences",
         kind: Kind::Globs(validate_pattern),
         default: "[]",
         doc: for_people(
-            "when set, any other audience is a finding; a request that names none asks for the Kubernetes API, which is allowed by e.g. `https://kubernetes.default*`",
+            "if set, any other audience is a finding; a request without an audience is for the Kubernetes API, which you can allow with e.g. `https://kubernetes.default*`",
         ),
     },
     Param {
         name: "requireBoundObject",
         kind: Kind::Flag,
         default: "false",
-        doc: for_people("whether the token must be bound to an object and end with it"),
+        doc: for_people(
+            "whether the token must be bound to an object, so that it becomes invalid when the object is deleted",
+        ),
     },
 ];
 
