@@ -200,14 +200,14 @@ fn phases(module: &CountedModule, bless: bool) -> Result<()> {
     let (read, planned) = (cost(&changed("/kind/kind", "ConfigMap")?)?, cost(&changed("/namespace", "kube-system")?)?);
     let judged = cost(&accepted)?;
     let rows = [
-        ("the instance starts: memory, WASI, the table of operations", nothing.start),
-        ("a call that does nothing", nothing.call),
-        ("the payload is read: request, object, settings", read.saturating_sub(nothing.call)),
-        ("the plan is made: every rule reads its parameters", planned.saturating_sub(read)),
-        ("the rules judge, and the answer is written", judged.saturating_sub(planned)),
-        ("together, for a Pod of 6 KB that is accepted", nothing.start + judged),
-        ("more for a Pod that is fixed", cost(&subject("pod fixed")?.request)?.saturating_sub(judged)),
-        ("more for a Pod that is refused", cost(&subject("pod refused")?.request)?.saturating_sub(judged)),
+        ("start of the instance: memory, WASI, the table of operations", nothing.start),
+        ("an empty call", nothing.call),
+        ("reading the payload: request, object, settings", read.saturating_sub(nothing.call)),
+        ("planning: every rule reads its parameters", planned.saturating_sub(read)),
+        ("checking the rules and writing the response", judged.saturating_sub(planned)),
+        ("total for a Pod of 6 KB that is accepted", nothing.start + judged),
+        ("additional for a Pod that is fixed", cost(&subject("pod fixed")?.request)?.saturating_sub(judged)),
+        ("additional for a Pod that is rejected", cost(&subject("pod refused")?.request)?.saturating_sub(judged)),
     ];
     let mut table = "| phase | instructions |\n|---|---:|\n".to_owned();
     for (phase, instructions) in rows {
@@ -233,7 +233,7 @@ fn growth(module: &CountedModule, bless: bool) -> Result<()> {
         let settings = json!({"exemptions": bench::exemptions(size)});
         exemptions.push(validate(module, &accepted, &settings)?.call);
     }
-    let mut table = "| how many | containers with five variables | exemptions |\n|---:|---:|---:|\n".to_owned();
+    let mut table = "| number | containers with five variables | exemptions |\n|---:|---:|---:|\n".to_owned();
     for ((size, containers), exemptions) in SIZES.iter().zip(&containers).zip(&exemptions) {
         let _ = writeln!(
             table,
