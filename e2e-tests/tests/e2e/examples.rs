@@ -175,7 +175,7 @@ fn same_rules() -> Result<()> {
         let is_single_purpose = !examples::is_sent(spec, "pods");
         if is_single_purpose {
             let text = read(&repository().join(format!("examples/{}.yaml", example.file)))?;
-            let said = "A policy of its own";
+            let said = "This is a separate policy";
             ensure!(
                 text.contains(said),
                 "{}: other rules than metadata.yml's, and no word why (`{said}`)",

@@ -214,12 +214,12 @@ fn irsa_needs_no_webhook() -> Result<()> {
     Ok(())
 }
 
-/// A file of the demo has something refused just where its comment says "refused".
+/// The policy rejects an object of a demo file if and only if the comment says "rejects it".
 fn demo_keeps_its_word() -> Result<()> {
     let accounts = Cluster::load(&[repository().join("examples/demo/cluster")])?;
     for path in files(&repository().join("examples/demo/workloads"))? {
         let text = fs::read_to_string(&path)?;
-        let announced = text.lines().any(|line| line.starts_with('#') && line.contains("refused"));
+        let announced = text.lines().any(|line| line.starts_with('#') && line.contains("rejects it"));
         let objects: Vec<Value> = yaml::load_file(&path)?.into_iter().map(|document| document.value).collect();
         let mut cluster = accounts.clone();
         for account in objects.iter().filter(|object| object["kind"] == json!("ServiceAccount")) {
