@@ -29,9 +29,7 @@ use crate::settings::{LookupMode, Phase};
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "identity-injection",
-    summary: for_people(
-        "requires Pods to have received the AWS role of their ServiceAccount from the EKS Pod identity webhook",
-    ),
+    summary: for_people("forbids Pods that lack the AWS role of their ServiceAccount"),
     subjects: &[SubjectKind::Pod],
     params: &[],
     messages: &[MESSAGES],

@@ -27,7 +27,7 @@ use crate::settings::reader::validate_pattern;
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "kubelet-host-path",
-    summary: for_people("forbids volumes that expose the node's directories of credentials"),
+    summary: for_people("forbids volumes that expose credentials on the node"),
     subjects: &[SubjectKind::Pod, SubjectKind::PersistentVolume],
     params: &PARAMS,
     messages: &[MESSAGES],

@@ -19,7 +19,7 @@ use crate::settings::params::{Params, for_people};
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "reserved-volume-name",
-    summary: for_people("reserves the names of Kubernetes and AWS token volumes for those volumes"),
+    summary: for_people("reserves the names of Kubernetes and AWS token volumes"),
     subjects: &[SubjectKind::Pod],
     params: &[],
     messages: &[MESSAGES],
