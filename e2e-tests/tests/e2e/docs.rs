@@ -30,12 +30,12 @@ const SECTIONS: &[(&str, &str)] = &[
     ("Behavior", "A table: unset, true, false, and other valid and invalid values, and the result of each."),
     ("Parameters", "<!-- generated:parameters -->\n<!-- /generated:parameters -->"),
     ("Messages", "<!-- generated:texts -->\n<!-- /generated:texts -->"),
-    ("Exemptions", "Who may need one, and how to write it (in a block marked `yaml settings`)."),
     (
         "Examples",
         "An object that the rule rejects (in a block marked `yaml refused`) and the corrected object (`yaml accepted`).",
     ),
     ("Known bypasses", "A table: each attempt that was considered, and its result."),
+    ("Exemptions", "Who may need one, and how to write it (in a block marked `yaml settings`)."),
     ("Related checks", "Checks of other tools, and how they differ."),
 ];
 
