@@ -12,7 +12,7 @@ use super::input::{Input, Inputs};
 use super::judge::{Ask, Judge, Opinion};
 use super::merge;
 use super::patch::{self, Edit};
-use super::report::ObjectReport;
+use super::report::{ObjectReport, TextEdit};
 use super::source::{Manifest, SourceFile, SourcePart};
 use super::write;
 use crate::yaml::parts::{self, What};
@@ -148,6 +148,17 @@ fn of_part(judge: &Judge, file: &SourceFile, number: usize) -> PartFixes {
         }
     });
     PartFixes { results: results.flatten().collect(), is_broken }
+}
+
+/// The edits that fixing an object comes to; none where it cannot be fixed in its file.
+pub(super) fn edits(judge: &Judge, part: &SourcePart<'_>, manifest: &Manifest) -> Vec<TextEdit> {
+    let edits = fix(judge, part, manifest).ok().flatten().map(|(_, edits)| edits).unwrap_or_default();
+    let located = edits.into_iter().map(|edit| TextEdit {
+        start: part.file.location(edit.range.start),
+        end: part.file.location(edit.range.end),
+        text: edit.text,
+    });
+    located.collect()
 }
 
 /// The object as it is to be, and the edits of its file; nothing where the policies change nothing.

@@ -27,6 +27,8 @@ pub struct Judge {
     pub namespace: String,
     /// Whether the Pods of templates are judged, too.
     pub with_pods: bool,
+    /// Whether reports have the edits that `--fix` would make.
+    pub with_fixes: bool,
 }
 
 /// What was said about an object.

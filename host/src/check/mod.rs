@@ -59,6 +59,8 @@ pub struct Options {
     pub namespace: String,
     /// Whether the Pods of templates are judged, too.
     pub with_pods: bool,
+    /// Whether reports have the edits that `--fix` would make.
+    pub with_fixes: bool,
 }
 
 /// The judge for some manifests. `index` are the accounts and namespaces among them: they exist, and so do the objects
@@ -96,7 +98,8 @@ pub fn judge(index: Vec<Value>, module: &Module, options: Options) -> Result<Jud
         }
         Policies::from_manifests(module, documents, &cluster, is_partial).context("policy manifests")?
     };
-    Ok(Judge { policies, server, namespaces, namespace: options.namespace, with_pods: options.with_pods })
+    let Options { namespace, with_pods, with_fixes, .. } = options;
+    Ok(Judge { policies, server, namespaces, namespace, with_pods, with_fixes })
 }
 
 /// The settings for files alone, where an account that is not among them cannot be looked up: that is said once, and

@@ -65,6 +65,19 @@ pub struct ObjectReport {
     pub verdict: Verdict,
     /// What was said, in the order of the lines.
     pub findings: Vec<Finding>,
+    /// The edits that `--fix` would make for it, where they were asked for.
+    pub edits: Vec<TextEdit>,
+}
+
+/// A part of a file, and what comes in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextEdit {
+    /// Where the part begins.
+    pub start: Location,
+    /// Behind its end.
+    pub end: Location,
+    /// What comes in its place.
+    pub text: String,
 }
 
 /// From which level on the command fails.
@@ -219,6 +232,7 @@ impl ObjectReport {
             origin: if findings.is_empty() { None } else { part.origin(manifest).as_deref().map(shown::text) },
             verdict,
             findings,
+            edits: Vec::new(),
         }
     }
 

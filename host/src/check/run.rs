@@ -12,6 +12,8 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use serde_json::Value;
 
 use super::coverage;
+use super::finding::Level;
+use super::fix;
 use super::input::Inputs;
 use super::judge::Judge;
 use super::report::{FileReport, Noted, ObjectReport};
@@ -182,7 +184,10 @@ fn check_object(judge: &Judge, part: &SourcePart<'_>, manifest: &Manifest) -> Ch
     let (verdict, findings) = (opinion.verdict(), std::mem::take(&mut opinion.findings));
     let has_findings = !findings.is_empty();
     let is_listed = !(manifest.is_live() && is_of_a_judged_controller(object));
-    let report = is_listed.then(|| ObjectReport::new(part, manifest, &judge.namespace, verdict, findings));
+    let has_changes = findings.iter().any(|finding| finding.level == Level::Fixed);
+    let edits = if judge.with_fixes && has_changes { fix::edits(judge, part, manifest) } else { Vec::new() };
+    let report = is_listed
+        .then(|| ObjectReport { edits, ..ObjectReport::new(part, manifest, &judge.namespace, verdict, findings) });
     let version = manifest.text("/apiVersion").map(str::to_owned);
     Checked {
         report,

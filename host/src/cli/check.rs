@@ -143,6 +143,7 @@ fn judge(args: &Args, inputs: &Inputs, module: &Module) -> Result<Judge> {
         config: args.policy.config()?,
         namespace: args.namespace.clone(),
         with_pods: args.pods,
+        with_fixes: matches!(args.output, Format::Sarif),
     };
     args.policy.in_settings(check::judge(index::of(inputs), module, options))
 }

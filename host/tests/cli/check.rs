@@ -317,6 +317,32 @@ fn formats_for_programs_are_complete_documents() {
     );
 }
 
+/// What SARIF says to replace makes of a file what `--fix` makes of it.
+#[test]
+fn fixes_in_sarif() {
+    let files = Files::new(&[("pod.yaml", POD)]);
+    let sarif: Value = serde_json::from_str(&stdout(&files.run(&["check", "pod.yaml", "-o", "sarif"]))).unwrap();
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    let fix = results.iter().find_map(|result| result["fixes"].get(0)).unwrap_or_else(|| panic!("{sarif}"));
+    let [change] = fix["artifactChanges"].as_array().unwrap().as_slice() else { panic!("{fix}") };
+    assert_eq!(change["artifactLocation"]["uri"], "pod.yaml");
+    let mut text = POD.to_owned();
+    // From the end, so that earlier positions stay.
+    for replacement in change["replacements"].as_array().unwrap().iter().rev() {
+        let region = &replacement["deletedRegion"];
+        let number = |key: &str| usize::try_from(region[key].as_u64().unwrap()).unwrap();
+        let at = |line: usize, column: usize| {
+            let before: usize = POD.split_inclusive('\n').take(line - 1).map(str::len).sum();
+            before + column - 1
+        };
+        let range = at(number("startLine"), number("startColumn"))..at(number("endLine"), number("endColumn"));
+        text.replace_range(range, replacement["insertedContent"]["text"].as_str().unwrap());
+    }
+    files.run(&["check", "pod.yaml", "--fix"]);
+    assert_ne!(text, POD);
+    assert_eq!(text, std::fs::read_to_string(files.0.path().join("pod.yaml")).unwrap());
+}
+
 #[test]
 fn the_rules_are_listed_and_explained() {
     let files = Files::new(&[]);

@@ -107,8 +107,32 @@ fn result(object: &ObjectReport, finding: &Finding, rules: &[Value]) -> Value {
     // The same finding after its line has moved.
     let identity = format!("{} {title} {} {}", finding.rule, finding.place, finding.id);
     set("partialFingerprints", json!({"ruleObjectFieldMessage/v1": identity}));
+    if finding.level == Level::Fixed && !object.edits.is_empty() {
+        set("fixes", json!([fix(object)]));
+    }
     if finding.is_known {
         set("suppressions", json!([{"kind": "external", "justification": "in the baseline"}]));
     }
     Value::Object(result)
+}
+
+/// The object's changes belong together, so each finding has all of them.
+fn fix(object: &ObjectReport) -> Value {
+    let replacements: Vec<Value> = object
+        .edits
+        .iter()
+        .map(|edit| {
+            json!({
+                "deletedRegion": {
+                    "startLine": edit.start.line, "startColumn": edit.start.column,
+                    "endLine": edit.end.line, "endColumn": edit.end.column,
+                },
+                "insertedContent": {"text": edit.text},
+            })
+        })
+        .collect();
+    json!({
+        "description": {"text": format!("all changes of {}, as `sa-hygiene check --fix` makes them", object.title())},
+        "artifactChanges": [{"artifactLocation": {"uri": uri(&object.file)}, "replacements": replacements}],
+    })
 }
