@@ -60,7 +60,7 @@ impl MessageTemplate {
     /// The name in kebab case: `too-long`.
     #[must_use]
     pub fn id(&self) -> String {
-        self.name.to_ascii_lowercase().replace('_', "-")
+        self.name.bytes().map(|byte| if byte == b'_' { '-' } else { byte.to_ascii_lowercase().into() }).collect()
     }
 }
 

@@ -28,6 +28,7 @@ impl Conclusion {
     }
 
     /// Calls `sink` with every diagnostic.
+    #[inline(never)]
     pub(super) fn each_diagnostic(&self, sink: Sink<'_>) {
         let lists = [
             (Severity::Rejection, &self.rejections),

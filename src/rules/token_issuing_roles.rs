@@ -412,6 +412,7 @@ const RULES: &str = "rules";
 
 /// Adds a finding; one that the role as it was had at least as widely stays a
 /// warning, so that a role can be narrowed step by step.
+#[inline(never)]
 fn add(findings: &mut Findings, message: &'static MessageTemplate, is_old: bool, values: &[&str]) {
     let severity = if is_old { MaxSeverity::Notice } else { MaxSeverity::Action };
     findings.push(FieldPath::at(RULES), Message::new(message, values), severity);
@@ -432,6 +433,7 @@ struct OldRule<'r> {
 }
 
 impl<'r> OldRule<'r> {
+    #[inline(never)]
     fn new(rule: &'r PolicyRule<'r>) -> Self {
         let names = |list: &'r [Text<'r>]| Names::of(list.iter().map(Text::as_str));
         Self {
@@ -445,6 +447,7 @@ impl<'r> OldRule<'r> {
     }
 
     /// Whether it had all that a rule grants by this.
+    #[inline(never)]
     fn grants(&self, grant: &Grant, rule: &PolicyRule<'_>) -> bool {
         self.covers(
             rule,
