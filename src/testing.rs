@@ -3,15 +3,19 @@
 
 use std::cell::RefCell;
 
+use kubewarden_policy_sdk::host_capabilities::kubernetes::CanIRequest;
 use serde_json::{Value, json};
 
-use crate::cluster::{AccountRecord, Age, Cluster, LookupError};
+use crate::cluster::{Access, AccountRecord, Age, Cluster, LookupError};
 use crate::guest;
 
 /// A cluster that knows one account, or fails.
 pub struct FakeCluster {
     answer: Result<(String, String, AccountRecord), LookupError>,
     now: Option<Result<AccountRecord, LookupError>>,
+    /// What every account may do, as [`FakeCluster::reviewed`] has it without the account.
+    allowed: Result<Vec<String>, LookupError>,
+    reviews: RefCell<Vec<String>>,
     ages: RefCell<Vec<Age>>,
     logged: RefCell<Vec<String>>,
 }
@@ -28,7 +32,31 @@ impl FakeCluster {
     }
 
     fn new(answer: Result<(String, String, AccountRecord), LookupError>) -> Self {
-        Self { answer, now: None, ages: RefCell::default(), logged: RefCell::default() }
+        Self {
+            answer,
+            now: None,
+            allowed: Ok(Vec::new()),
+            reviews: RefCell::default(),
+            ages: RefCell::default(),
+            logged: RefCell::default(),
+        }
+    }
+
+    /// The same, where every account may do this: verb and resource.
+    pub fn allowing(mut self, permissions: &[&str]) -> Self {
+        self.allowed = Ok(permissions.iter().map(|&permission| permission.to_owned()).collect());
+        self
+    }
+
+    /// The same, where nobody says what accounts may do.
+    pub fn failing_reviews(mut self, error: LookupError) -> Self {
+        self.allowed = Err(error);
+        self
+    }
+
+    /// What was asked: `namespace/account verb resource`, and `in namespace` unless it is about all of them.
+    pub fn reviewed(&self) -> Vec<String> {
+        self.reviews.borrow().clone()
     }
 
     /// The same, but the account is another one by now.
@@ -70,7 +98,26 @@ impl Cluster for FakeCluster {
         }
     }
 
-    fn log_not_granted(&self, namespace: &str) {
+    fn can_i(&self, request: &str) -> Result<bool, LookupError> {
+        let request: CanIRequest = serde_json::from_str(request).unwrap();
+        let (review, attributes) = (&request.subject_access_review, &request.subject_access_review.resource_attributes);
+        let account = review.user.strip_prefix("system:serviceaccount:").unwrap().replace(':', "/");
+        let part = |sign: &str, part: &Option<String>| match part.as_deref() {
+            None | Some("") => String::new(),
+            Some(part) => format!("{sign}{part}"),
+        };
+        let permission = format!(
+            "{} {}{}{}",
+            attributes.verb,
+            attributes.resource,
+            part(".", &attributes.group),
+            part("/", &attributes.subresource)
+        );
+        self.reviews.borrow_mut().push(format!("{account} {permission}{}", part(" in ", &attributes.namespace)));
+        Ok(self.allowed.as_ref().map_err(|error| *error)?.contains(&permission))
+    }
+
+    fn log_not_granted(&self, _: Access, namespace: &str) {
         self.logged.borrow_mut().push(namespace.to_owned());
     }
 }

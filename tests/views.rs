@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1 as typed;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use serde_json::Value;
-use serviceaccount_hygiene::cluster::{AccountRecord, Age, Cluster, LookupError};
+use serviceaccount_hygiene::cluster::{Access, AccountRecord, Age, Cluster, LookupError};
 use serviceaccount_hygiene::guest;
 use serviceaccount_hygiene::object::meta::Meta;
 use serviceaccount_hygiene::object::pod::{ContainerList, Pod};
@@ -150,7 +150,11 @@ impl Cluster for NoCluster {
         Err(LookupError::Absent)
     }
 
-    fn log_not_granted(&self, _: &str) {}
+    fn can_i(&self, _: &str) -> Result<bool, LookupError> {
+        Ok(false)
+    }
+
+    fn log_not_granted(&self, _: Access, _: &str) {}
 }
 
 proptest! {

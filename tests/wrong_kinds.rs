@@ -11,7 +11,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
-use serviceaccount_hygiene::cluster::{AccountRecord, Age, Cluster, LookupError};
+use serviceaccount_hygiene::cluster::{Access, AccountRecord, Age, Cluster, LookupError};
 use serviceaccount_hygiene::guest;
 use serviceaccount_hygiene::rules::RULES;
 
@@ -47,7 +47,11 @@ impl Cluster for Closed {
         Err(LookupError::NotGranted)
     }
 
-    fn log_not_granted(&self, _: &str) {}
+    fn can_i(&self, _: &str) -> Result<bool, LookupError> {
+        Err(LookupError::NotGranted)
+    }
+
+    fn log_not_granted(&self, _: Access, _: &str) {}
 }
 
 #[test]

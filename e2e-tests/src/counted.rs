@@ -42,8 +42,25 @@ struct Guest {
     payload: Vec<u8>,
     /// What look-ups find; without it the host refuses them.
     account: Option<Vec<u8>>,
+    /// Whether accounts may do what is asked.
+    allowed: bool,
+    /// Whether the last question was that.
+    is_review: bool,
     answer: Option<Vec<u8>>,
     error: Vec<u8>,
+}
+
+impl Guest {
+    /// The answer to the last question.
+    fn host_answer(&self) -> &[u8] {
+        match (self.is_review, self.allowed) {
+            (true, true) => {
+                br#"{"allowed":true,"reason":"RBAC: allowed by RoleBinding \"web/shop\" of ClusterRole \"view\""}"#
+            }
+            (true, false) => br#"{"allowed":false}"#,
+            (false, _) => self.account.as_deref().unwrap_or_default(),
+        }
+    }
 }
 
 impl CountedModule {
@@ -72,17 +89,20 @@ impl CountedModule {
         functions.map(|export| export.name().to_owned()).collect()
     }
 
-    /// Calls an operation in a fresh instance. `account` is the ServiceAccount that a look-up finds.
+    /// Calls an operation in a fresh instance. `account` is the ServiceAccount that a look-up finds, and `allowed` the
+    /// answer to what it may do.
     ///
     /// # Errors
     /// When the guest traps, or answers with an error.
-    pub fn call(&self, operation: &'static str, payload: &[u8], account: Option<&str>) -> Result<Count> {
+    pub fn call(&self, operation: &'static str, payload: &[u8], account: Option<&str>, allowed: bool) -> Result<Count> {
         let guest = Guest {
             // The table of operations is seeded at random; its cost must not be.
             wasi: WasiCtxBuilder::new().secure_random(Deterministic::new(vec![7])).build_p1(),
             operation,
             payload: payload.to_vec(),
             account: account.map(|account| account.as_bytes().to_vec()),
+            allowed,
+            is_review: false,
             answer: None,
             error: Vec::new(),
         };
@@ -140,16 +160,19 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     linker.func_wrap(
         "wapc",
         "__host_call",
-        |caller: Caller<'_, Guest>, _: i32, _: i32, _: i32, _: i32, _: i32, _: i32, _: i32, _: i32| {
-            i32::from(caller.data().account.is_some())
+        |mut caller: Caller<'_, Guest>, _: i32, _: i32, _: i32, _: i32, at: i32, length: i32, _: i32, _: i32| {
+            let operation = read(&mut caller, at, length)?;
+            let guest = caller.data_mut();
+            guest.is_review = operation == b"can_i";
+            Ok(i32::from(guest.is_review || guest.account.is_some()))
         },
     )?;
     linker.func_wrap("wapc", "__host_response_len", |caller: Caller<'_, Guest>| {
-        length(caller.data().account.as_ref().map_or(0, Vec::len))
+        length(caller.data().host_answer().len())
     })?;
     linker.func_wrap("wapc", "__host_response", |mut caller: Caller<'_, Guest>, at: i32| {
-        let account = caller.data().account.clone().unwrap_or_default();
-        write(&mut caller, at, &account)
+        let answer = caller.data().host_answer().to_vec();
+        write(&mut caller, at, &answer)
     })?;
     linker.func_wrap("wapc", "__host_error_len", |_: Caller<'_, Guest>| length(REFUSED.len()))?;
     linker.func_wrap("wapc", "__host_error", |mut caller: Caller<'_, Guest>, at: i32| {

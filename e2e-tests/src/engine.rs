@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use sa_hygiene::POLICY_WASM;
-use sa_hygiene::cluster::{Cluster, LookupBehaviour};
+use sa_hygiene::cluster::{Cluster, LookupBehaviour, ReviewBehaviour};
 use sa_hygiene::kubewarden::{AdmissionResponse, Evaluation, HostCall, Mode, Module, Policy, PolicyConfig};
 use serde_json::Value;
 
@@ -97,7 +97,16 @@ impl Engine {
             },
             allowed_to_mutate: host.mutating,
             context_aware: if host.context_aware_resources { defaults.context_aware } else { [].into() },
-            cluster: Arc::new(Cluster::from_objects(cluster.to_vec())?.with_behaviour(behaviour(host.lookup))),
+            capabilities: if host.can_i {
+                defaults.capabilities
+            } else {
+                ["kubernetes/get_resource".to_owned()].into()
+            },
+            cluster: Arc::new(
+                Cluster::from_objects(cluster.to_vec())?
+                    .with_behaviour(behaviour(host.lookup))
+                    .with_review_behaviour(review_behaviour(host.reviews)),
+            ),
             ..PolicyConfig::default()
         };
         Policy::load(&self.module, config)
@@ -120,16 +129,25 @@ fn behaviour(lookup: Lookup) -> LookupBehaviour {
     }
 }
 
+fn review_behaviour(lookup: Lookup) -> ReviewBehaviour {
+    match lookup {
+        Lookup::Granted => ReviewBehaviour::Granted,
+        Lookup::Forbidden => ReviewBehaviour::RbacForbidden,
+        Lookup::Unavailable => ReviewBehaviour::Unavailable,
+    }
+}
+
 fn verdict(evaluation: &Evaluation) -> Result<Verdict> {
     let AdmissionResponse { allowed, warnings, audit_annotations, patch, .. } = &evaluation.response;
-    let lookups = evaluation.host_calls.iter().filter(|call| call.operation == "get_resource");
+    let count = |operation: &str| evaluation.host_calls.iter().filter(|call| call.operation == operation).count();
     Ok(Verdict {
         allowed: *allowed,
         code: evaluation.response.code(),
         message: evaluation.response.message().map(str::to_owned),
         warnings: warnings.clone(),
         audit_annotations: audit_annotations.clone(),
-        lookups: lookups.count(),
+        lookups: count("get_resource"),
+        reviews: count("can_i"),
         object: if patch.is_some() { evaluation.patched_object()? } else { None },
     })
 }

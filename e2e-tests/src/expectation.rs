@@ -14,7 +14,7 @@ use similar::TextDiff;
 
 /// The order in which fields are written; what is missing here does not exist.
 const FIELDS: &[&str] =
-    &["settings", "allowed", "code", "message", "warnings", "auditAnnotations", "lookups", "object"];
+    &["settings", "allowed", "code", "message", "warnings", "auditAnnotations", "lookups", "reviews", "object"];
 
 /// The file's name in the case folder.
 pub const FILE: &str = "expect.yaml";
@@ -48,7 +48,7 @@ pub struct SettingsVerdict {
     pub message: Option<String>,
 }
 
-/// Everything of a response, and how many look-ups it took. Absent means absent.
+/// Everything of a response, and how many look-ups and reviews it took. Absent means absent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Verdict {
@@ -69,6 +69,9 @@ pub struct Verdict {
     /// How often the policy asked for an account.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub lookups: usize,
+    /// How often it asked what an account may do.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub reviews: usize,
     /// The whole fixed object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object: Option<Value>,

@@ -150,7 +150,6 @@ fn own_manifest(repository: &Path, example: &Example, module: &str) -> Result<St
 fn session(calls: &[HostCall]) -> Result<String> {
     let mut exchanges = Vec::new();
     for call in calls {
-        ensure!(call.operation == "get_resource", "{} cannot be replayed", call.operation);
         let response = match &call.error {
             None => json!({"type": "Success", "payload": String::from_utf8(call.answer.clone())?}),
             Some(text) => match text.strip_prefix("Callback evaluation failure: ") {
@@ -159,7 +158,15 @@ fn session(calls: &[HostCall]) -> Result<String> {
             },
         };
         let fields: Value = serde_json::from_slice(&call.payload)?;
-        let request = format!("!KubernetesGetResource\n{}", yaml::to_string(&fields)?);
+        let (tag, fields) = match call.operation.as_str() {
+            "get_resource" => ("KubernetesGetResource", fields),
+            "can_i" => {
+                let (review, disable_cache) = (&fields["subject_access_review"], &fields["disable_cache"]);
+                ("KubernetesCanI", json!({"request": review, "disable_cache": disable_cache}))
+            }
+            other => bail!("{other} cannot be replayed"),
+        };
+        let request = format!("!{tag}\n{}", yaml::to_string(&fields)?);
         exchanges.push(json!({"type": "Exchange", "request": request, "response": response}));
     }
     yaml::to_string(&Value::Array(exchanges))
@@ -215,7 +222,8 @@ pub fn compare(dir: &Path) -> Result<()> {
             let request: Value = serde_json::from_str(&read("request.json")?)?;
             let answer: Value = serde_json::from_str(&stdout).context("kwctl printed no JSON")?;
             ensure!(answer["uid"] == request["uid"], "the answer is to another request");
-            Expectation::Verdict(Verdict { lookups: expected.lookups, ..verdict(&answer, &request)? })
+            let Verdict { lookups, reviews, .. } = *expected;
+            Expectation::Verdict(Verdict { lookups, reviews, ..verdict(&answer, &request)? })
         }
     };
     expected.compare(&actual).map_err(|difference| anyhow::anyhow!("kwctl answers something else\n{difference}"))
@@ -252,6 +260,7 @@ fn verdict(answer: &Value, request: &Value) -> Result<Verdict> {
             annotations.into_iter().filter_map(|(key, value)| Some((key, text(&value)?))).collect()
         },
         lookups: 0,
+        reviews: 0,
         object,
     })
 }

@@ -3,7 +3,7 @@
 //! What the targets share: a cluster that answers, and calls whose answers have to be answers.
 
 use serde_json::Value;
-use serviceaccount_hygiene::cluster::{AccountRecord, Age, Cluster, LookupError};
+use serviceaccount_hygiene::cluster::{Access, AccountRecord, Age, Cluster, LookupError};
 use serviceaccount_hygiene::guest;
 
 /// Knows every account but those whose names begin with `no-`.
@@ -18,7 +18,11 @@ impl Cluster for AnyCluster {
         Ok(AccountRecord::new(None).with_annotations(&[role]))
     }
 
-    fn log_not_granted(&self, _: &str) {}
+    fn can_i(&self, request: &str) -> Result<bool, LookupError> {
+        Ok(request.contains("no-"))
+    }
+
+    fn log_not_granted(&self, _: Access, _: &str) {}
 }
 
 /// Calls `validate`.

@@ -38,6 +38,8 @@ pub struct Subject {
     pub expected: Expected,
     /// The ServiceAccount that a look-up finds.
     pub account: Option<Value>,
+    /// Bindings and roles that allow accounts something; without them, reviews are answered with no.
+    pub grants: Vec<Value>,
     /// Whether the host remembers it.
     pub remembers: bool,
 }
@@ -142,12 +144,21 @@ pub fn subjects() -> Result<Vec<Subject>> {
     ]
     .map(|(name, account, remembers)| {
         let request = request(unsaid.clone())?;
-        Ok(Subject { name, request, expected: Expected::Accepted, account, remembers })
+        Ok(Subject { account, remembers, ..subject(name, request, Expected::Accepted) })
+    });
+
+    // What the account may do decides: six permissions are asked for, or those up to the first that it has.
+    let reviewed = [
+        ("pod fixed, reviews asked for", Expected::Fixed, Vec::new(), false),
+        ("pod keeps its token, one review", Expected::Accepted, vec![grant()], true),
+    ]
+    .map(|(name, expected, grants, remembers)| {
+        Ok(Subject { grants, remembers, ..subject(name, request(fixed.clone())?, expected) })
     });
 
     [
         ("pod accepted", accepted, Expected::Accepted),
-        ("pod fixed", fixed, Expected::Fixed),
+        ("pod fixed", fixed.clone(), Expected::Fixed),
         ("pod refused", refused, Expected::Refused),
         ("deployment", deployment, Expected::Accepted),
         ("service account", account, Expected::Accepted),
@@ -158,12 +169,23 @@ pub fn subjects() -> Result<Vec<Subject>> {
     .map(|(name, object, expected)| Ok(subject(name, request(object)?, expected)))
     .chain([Ok(subject("token request", token_request()?, Expected::Accepted))])
     .chain(looked_up)
+    .chain(reviewed)
     .collect()
+}
+
+/// Lets the account `default` read what is in its namespace.
+fn grant() -> Value {
+    json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+        "metadata": {"name": "web", "namespace": "shop"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
+        "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": "shop"}],
+    })
 }
 
 /// A request for which nobody has to be looked up.
 fn subject(name: &'static str, request: Value, expected: Expected) -> Subject {
-    Subject { name, request, expected, account: None, remembers: true }
+    Subject { name, request, expected, account: None, grants: Vec::new(), remembers: true }
 }
 
 /// What the kubelet does for every Pod with a token of its own, and anyone else may do too.
@@ -222,7 +244,7 @@ pub fn compare(baseline: &Module, policy: &Module, rounds: usize) -> Result<Vec<
         let config = PolicyConfig { settings: value, timeout: Duration::from_mins(1), ..PolicyConfig::default() };
         let unread = Policy::load(baseline, config.clone()).context("the policy that accepts unread")?;
         for subject in subjects()? {
-            let cluster = Arc::new(Cluster::from_objects(subject.account.clone())?);
+            let cluster = Arc::new(Cluster::from_objects(subject.account.iter().chain(&subject.grants).cloned())?);
             let config = PolicyConfig { cluster, remembers: subject.remembers, ..config.clone() };
             let judging = Policy::load(policy, config).context("the policy")?;
             let payload = judging.payload(&subject.request)?;

@@ -41,6 +41,13 @@ pub enum ReviewError {
     },
     /// The settings require a look-up that the cluster does not allow.
     LookupNotGranted,
+    /// What an account may do could not be asked.
+    ReviewFailed {
+        /// `namespace/name` of the account.
+        account: String,
+    },
+    /// The settings require that it is asked, which the cluster does not allow.
+    ReviewNotGranted,
     /// A rule needs the account as it is now, and not as the host remembers it.
     Stale,
 }

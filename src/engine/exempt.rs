@@ -8,8 +8,7 @@ use super::lookup::Lookup;
 use super::{Review, plan};
 use crate::admission::payload::Payload;
 use crate::admission::subject::Subject;
-use crate::cluster::{AccountRecord, Age, Cluster, LookupError};
-use crate::settings::LookupMode;
+use crate::cluster::{Access, AccountRecord, Age, Cluster, LookupError};
 use crate::settings::exemptions::Exemption;
 
 /// The numbers of the entries that match the request of a payload; none where
@@ -27,7 +26,7 @@ fn read(payload: &str) -> Option<Vec<usize>> {
     let subject = Subject::of(request, common)?;
     let (meta, target) = Target::read(&subject, request.object.raw.text()?, pod, request.old_object).ok()?;
     let target = target?;
-    let lookup = Lookup::new(&Nobody, LookupMode::Off, request.namespace());
+    let lookup = Lookup::new(&Nobody, common, request.namespace());
     let review = Review { request, settings: &settings, subject: &subject, lookup: &lookup };
     let context = review.context(&meta, &target);
     let (name, accounts) = (context.name_pattern(), context.accounts());
@@ -45,7 +44,11 @@ impl Cluster for Nobody {
         Err(LookupError::NotGranted)
     }
 
-    fn log_not_granted(&self, _: &str) {}
+    fn can_i(&self, _: &str) -> Result<bool, LookupError> {
+        Err(LookupError::NotGranted)
+    }
+
+    fn log_not_granted(&self, _: Access, _: &str) {}
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Looking up the account of the object, at most twice per request: as the host
 //! remembers it, and, where that leads to anything but acceptance, as it is now.
+//! What the account may do is asked once per permission, for both.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 
 use super::context::ReviewError;
-use crate::cluster::{AccountRecord, Age, Cluster, LookupError};
-use crate::settings::LookupMode;
+use crate::cluster::access_review::{self, Permission};
+use crate::cluster::{Access, AccountRecord, Age, Cluster, LookupError};
+use crate::settings::{Common, LookupMode};
 
 /// What is known of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +21,17 @@ pub enum Account<'l> {
     Unknown,
 }
 
+/// Whether an account may do something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Allowed {
+    /// It may.
+    Yes,
+    /// It may not.
+    No,
+    /// The policy does not, or may not, ask, or got no answer.
+    Unknown,
+}
+
 /// The account that was asked for, and the answer.
 type Answer = (String, Result<AccountRecord, LookupError>);
 
@@ -26,25 +39,30 @@ type Answer = (String, Result<AccountRecord, LookupError>);
 pub struct Lookup<'l> {
     cluster: &'l dyn Cluster,
     mode: LookupMode,
+    permission_mode: LookupMode,
     namespace: &'l str,
     only: OnceCell<String>,
     age: Cell<Age>,
     recent: OnceCell<Answer>,
     fresh: OnceCell<Answer>,
+    /// Each review that was asked for, with its answer.
+    reviews: RefCell<Vec<(String, Result<bool, LookupError>)>>,
 }
 
 impl<'l> Lookup<'l> {
     /// Look-ups that have not been made.
     #[must_use]
-    pub const fn new(cluster: &'l dyn Cluster, mode: LookupMode, namespace: &'l str) -> Self {
+    pub const fn new(cluster: &'l dyn Cluster, common: &Common<'_>, namespace: &'l str) -> Self {
         Self {
             cluster,
-            mode,
+            mode: common.lookup,
+            permission_mode: common.permission_lookup,
             namespace,
             only: OnceCell::new(),
             age: Cell::new(Age::Recent),
             recent: OnceCell::new(),
             fresh: OnceCell::new(),
+            reviews: RefCell::new(Vec::new()),
         }
     }
 
@@ -75,7 +93,7 @@ impl<'l> Lookup<'l> {
         let (asked, answer) = self.answer().get_or_init(|| {
             let answer = self.cluster.service_account(self.namespace, name, self.age.get());
             if answer == Err(LookupError::NotGranted) {
-                self.cluster.log_not_granted(self.namespace);
+                self.cluster.log_not_granted(Access::Accounts, self.namespace);
             }
             (name.to_owned(), answer)
         });
@@ -91,6 +109,50 @@ impl<'l> Lookup<'l> {
                 Err(ReviewError::LookupFailed { account: format!("{}/{name}", self.namespace) })
             }
         }
+    }
+
+    /// Whether an account may do something. What was asked before is not asked
+    /// again. For the account that an UPDATE moves away from that is unknown.
+    ///
+    /// # Errors
+    /// [`ReviewError`] when an answer is required and there is none.
+    pub fn may(&self, name: &str, permission: &Permission<'_>) -> Result<Allowed, ReviewError> {
+        if self.permission_mode == LookupMode::Off || self.namespace.is_empty() {
+            return Ok(Allowed::Unknown);
+        }
+        // Nobody can be of another name, so nobody has granted it anything.
+        if !is_account_name(name) {
+            return Ok(Allowed::No);
+        }
+        if self.only.get().is_some_and(|only| only != name) {
+            return Ok(Allowed::Unknown);
+        }
+        match self.review(access_review::request(self.namespace, name, permission)) {
+            Ok(true) => Ok(Allowed::Yes),
+            Ok(false) => Ok(Allowed::No),
+            Err(_) if self.permission_mode != LookupMode::Required => Ok(Allowed::Unknown),
+            Err(LookupError::NotGranted) => Err(ReviewError::ReviewNotGranted),
+            Err(_) => Err(ReviewError::ReviewFailed { account: format!("{}/{name}", self.namespace) }),
+        }
+    }
+
+    fn review(&self, request: String) -> Result<bool, LookupError> {
+        let mut reviews = self.reviews.borrow_mut();
+        if let Some((_, answer)) = reviews.iter().find(|(asked, _)| *asked == request) {
+            return *answer;
+        }
+        let answer = self.cluster.can_i(&request);
+        if answer == Err(LookupError::NotGranted) && !is_refused(&reviews) {
+            self.cluster.log_not_granted(Access::Reviews, self.namespace);
+        }
+        reviews.push((request, answer));
+        answer
+    }
+
+    /// Whether asking what an account may do is not granted.
+    #[must_use]
+    pub fn is_review_not_granted(&self) -> bool {
+        is_refused(&self.reviews.borrow())
     }
 
     /// Whether what is known may be a few seconds old.
@@ -133,6 +195,10 @@ impl<'l> Lookup<'l> {
     }
 }
 
+fn is_refused(reviews: &[(String, Result<bool, LookupError>)]) -> bool {
+    reviews.iter().any(|(_, answer)| *answer == Err(LookupError::NotGranted))
+}
+
 /// A DNS subdomain, as the API server demands.
 fn is_account_name(name: &str) -> bool {
     !name.is_empty()
@@ -147,8 +213,12 @@ mod tests {
     use super::*;
     use crate::testing::FakeCluster;
 
+    fn lookup(cluster: &FakeCluster, mode: LookupMode) -> Lookup<'_> {
+        Lookup::new(cluster, &Common { lookup: mode, permission_lookup: mode, ..Common::default() }, "shop")
+    }
+
     fn account(cluster: &FakeCluster, mode: LookupMode, name: &str) -> Result<String, ReviewError> {
-        Lookup::new(cluster, mode, "shop").account(name).map(|account| format!("{account:?}"))
+        lookup(cluster, mode).account(name).map(|account| format!("{account:?}"))
     }
 
     #[test]
@@ -172,7 +242,7 @@ mod tests {
     #[test]
     fn one_question_and_none_without_need() {
         let cluster = FakeCluster::with("shop", "app", AccountRecord::new(None));
-        let lookup = Lookup::new(&cluster, LookupMode::Optional, "shop");
+        let lookup = lookup(&cluster, LookupMode::Optional);
         assert_eq!(cluster.asked(), 0);
         assert!(matches!(lookup.account("app"), Ok(Account::Known(_))));
         assert!(matches!(lookup.account("app"), Ok(Account::Known(_))));
@@ -185,7 +255,7 @@ mod tests {
     #[test]
     fn that_access_is_missing_is_logged_once() {
         let cluster = FakeCluster::failing(LookupError::NotGranted);
-        let lookup = Lookup::new(&cluster, LookupMode::Optional, "shop");
+        let lookup = lookup(&cluster, LookupMode::Optional);
         assert!(!lookup.is_not_granted());
         assert_eq!([lookup.account("app"), lookup.account("app")], [Ok(Account::Unknown), Ok(Account::Unknown)]);
         assert!(lookup.is_not_granted());
@@ -211,7 +281,7 @@ mod tests {
     #[test]
     fn another_account_is_not_asked_for() {
         let cluster = FakeCluster::failing(LookupError::Failed);
-        let lookup = Lookup::new(&cluster, LookupMode::Optional, "shop");
+        let lookup = lookup(&cluster, LookupMode::Optional);
         lookup.confine("app");
         assert_eq!(lookup.account("old"), Ok(Account::Unknown));
         assert_eq!(cluster.asked(), 0);
@@ -231,7 +301,7 @@ mod tests {
     #[test]
     fn a_second_question_is_about_now() {
         let cluster = FakeCluster::with("shop", "app", AccountRecord::new(None)).now(AccountRecord::new(Some(false)));
-        let lookup = Lookup::new(&cluster, LookupMode::Optional, "shop");
+        let lookup = lookup(&cluster, LookupMode::Optional);
         assert!(!lookup.may_be_stale());
         assert_eq!(lookup.account("app"), Ok(Account::Known(&AccountRecord::new(None))));
         assert!(lookup.may_be_stale());
@@ -246,7 +316,7 @@ mod tests {
     fn failures_are_never_stale() {
         for error in [LookupError::Absent, LookupError::NotGranted, LookupError::Failed] {
             let cluster = FakeCluster::failing(error);
-            let lookup = Lookup::new(&cluster, LookupMode::Optional, "shop");
+            let lookup = lookup(&cluster, LookupMode::Optional);
             drop(lookup.account("app"));
             assert!(!lookup.may_be_stale());
             assert_eq!(lookup.demand_fresh(), Ok(()));
@@ -258,12 +328,58 @@ mod tests {
     #[test]
     fn who_demands_a_fresh_record_gets_one_or_a_new_review() {
         let cluster = FakeCluster::with("shop", "app", AccountRecord::new(None));
-        let first = Lookup::new(&cluster, LookupMode::Optional, "shop");
+        let first = lookup(&cluster, LookupMode::Optional);
         assert_eq!(first.demand_fresh(), Ok(()));
         drop(first.account("app"));
         assert_eq!((first.may_be_stale(), cluster.ages()), (false, vec![Age::Fresh]));
-        let late = Lookup::new(&cluster, LookupMode::Optional, "shop");
+        let late = lookup(&cluster, LookupMode::Optional);
         drop(late.account("app"));
         assert_eq!(late.demand_fresh(), Err(ReviewError::Stale));
+    }
+
+    fn permission(verb: &str) -> Permission<'_> {
+        Permission {
+            verb: verb.into(),
+            group: "".into(),
+            resource: "pods".into(),
+            subresource: "".into(),
+            cluster_wide: false,
+        }
+    }
+
+    #[test]
+    fn each_permission_is_asked_for_once() {
+        let cluster = FakeCluster::failing(LookupError::Failed).allowing(&["get pods"]);
+        let lookup = lookup(&cluster, LookupMode::Optional);
+        for _ in 0..2 {
+            assert_eq!(lookup.may("app", &permission("list")), Ok(Allowed::No));
+            assert_eq!(lookup.may("app", &permission("get")), Ok(Allowed::Yes));
+            lookup.refresh();
+        }
+        assert_eq!(cluster.reviewed(), ["shop/app list pods in shop", "shop/app get pods in shop"]);
+        lookup.confine("app");
+        assert_eq!(lookup.may("old", &permission("get")), Ok(Allowed::Unknown));
+        assert_eq!(lookup.may("../x", &permission("get")), Ok(Allowed::No));
+        assert_eq!(cluster.reviewed().len(), 2);
+        assert!(!lookup.is_review_not_granted());
+    }
+
+    #[test]
+    fn a_review_without_answer_fails_only_where_one_is_required() {
+        let may = |error, mode| {
+            let cluster = FakeCluster::failing(LookupError::Absent).failing_reviews(error);
+            let lookup = lookup(&cluster, mode);
+            let answers = [lookup.may("app", &permission("get")), lookup.may("app", &permission("list"))];
+            (answers, cluster.reviewed().len(), cluster.logged(), lookup.is_review_not_granted())
+        };
+        let unknown = || [Ok(Allowed::Unknown), Ok(Allowed::Unknown)];
+        let logged = || vec!["shop".to_owned()];
+        assert_eq!(may(LookupError::Failed, LookupMode::Off), (unknown(), 0, Vec::new(), false));
+        assert_eq!(may(LookupError::Failed, LookupMode::Optional), (unknown(), 2, Vec::new(), false));
+        assert_eq!(may(LookupError::NotGranted, LookupMode::Optional), (unknown(), 2, logged(), true));
+        let failed = || Err(ReviewError::ReviewFailed { account: "shop/app".to_owned() });
+        assert_eq!(may(LookupError::Failed, LookupMode::Required), ([failed(), failed()], 2, Vec::new(), false));
+        let refused = || Err(ReviewError::ReviewNotGranted);
+        assert_eq!(may(LookupError::NotGranted, LookupMode::Required), ([refused(), refused()], 2, logged(), true));
     }
 }

@@ -60,7 +60,7 @@ pub fn review(payload: &[u8], cluster: &dyn Cluster, sink: Sink<'_>) -> Verdict 
     if !problems.is_empty() {
         return Verdict::rejected(Code::BadRequest, settings_message(problems));
     }
-    let lookup = Lookup::new(cluster, settings.common.lookup, request.namespace());
+    let lookup = Lookup::new(cluster, &settings.common, request.namespace());
     let review = Review { request, settings: &settings, subject: &subject, lookup: &lookup };
     let mut verdict = match review.conclusion(rules, pod) {
         Ok(conclusion) => {
@@ -71,6 +71,9 @@ pub fn review(payload: &[u8], cluster: &dyn Cluster, sink: Sink<'_>) -> Verdict 
     };
     if lookup.is_not_granted() {
         verdict.audit.push(("lookup", "not-granted".to_owned()));
+    }
+    if lookup.is_review_not_granted() {
+        verdict.audit.push(("permission-lookup", "not-granted".to_owned()));
     }
     verdict
 }
@@ -110,6 +113,16 @@ fn rejected_for(error: &ReviewError) -> Verdict {
         ReviewError::LookupFailed { account } => Verdict::rejected(
             Code::Unavailable,
             format!("{POLICY}: ServiceAccount {account} could not be looked up; try again"),
+        ),
+        ReviewError::ReviewFailed { account } => Verdict::rejected(
+            Code::Unavailable,
+            format!("{POLICY}: what ServiceAccount {account} may do could not be asked; try again"),
+        ),
+        ReviewError::ReviewNotGranted => Verdict::rejected(
+            Code::Forbidden,
+            format!(
+                "{POLICY}: permissionLookup is required, but asking what ServiceAccounts may do is not granted; allow the policy the host capability kubernetes/can_i and let the policy server create subjectaccessreviews"
+            ),
         ),
         ReviewError::LookupNotGranted => Verdict::rejected(
             Code::Forbidden,

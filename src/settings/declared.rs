@@ -35,6 +35,14 @@ pub static COMMON: &[Param] = &[
         ),
     },
     Param {
+        name: "permissionLookup",
+        kind: Kind::Choice(LookupMode::WORDS),
+        default: r#""optional""#,
+        doc: for_people(
+            "whether the API server's authorizers are asked what a Pod's ServiceAccount may do, before its token is taken away; `required` rejects where they do not answer",
+        ),
+    },
+    Param {
         name: "exemptSystemNamespaces",
         kind: Kind::Flag,
         default: "true",

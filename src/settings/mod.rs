@@ -27,6 +27,8 @@ pub struct Common<'a> {
     pub templates: Templates,
     /// Whether accounts are looked up in the cluster.
     pub lookup: LookupMode,
+    /// Whether it is asked what accounts may do.
+    pub permission_lookup: LookupMode,
     /// Whether the namespaces of the system are left alone.
     pub exempt_system_namespaces: ExemptSystem,
     /// What a warning counts as.
@@ -94,13 +96,13 @@ words! {
     }
 }
 words! {
-    /// Whether accounts are looked up in the cluster.
+    /// Whether the cluster is asked: for accounts, or for what they may do.
     LookupMode {
-        /// Looked up; without access the account is unknown.
+        /// Asked; without access the answer is unknown.
         Optional = "optional",
-        /// Never looked up.
+        /// Never asked.
         Off = "off",
-        /// Looked up; without access the request is rejected.
+        /// Asked; without access the request is rejected.
         Required = "required"
     }
 }
@@ -166,11 +168,12 @@ pub struct CustomTemplate<'a> {
     pub path: Text<'a>,
 }
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "description",
     "phase",
     "templates",
     "serviceAccountLookup",
+    "permissionLookup",
     "exemptSystemNamespaces",
     "treatWarnAs",
     "extraApiAudiences",
@@ -222,6 +225,13 @@ impl<'a> Settings<'a> {
                 }
                 "serviceAccountLookup" => {
                     set(&mut common.lookup, value.choice(LookupMode::WORDS, problems), LookupMode::from_word);
+                }
+                "permissionLookup" => {
+                    set(
+                        &mut common.permission_lookup,
+                        value.choice(LookupMode::WORDS, problems),
+                        LookupMode::from_word,
+                    );
                 }
                 "treatWarnAs" => {
                     set(&mut common.treat_warn_as, value.choice(TreatWarnAs::WORDS, problems), TreatWarnAs::from_word);

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 
 use proptest::test_runner::TestCaseError;
 use serde_json::Value;
-use serviceaccount_hygiene::cluster::{AccountRecord, Age, Cluster, LookupError};
+use serviceaccount_hygiene::cluster::{Access, AccountRecord, Age, Cluster, LookupError};
 use serviceaccount_hygiene::guest;
 
 use super::objects::requests::{Known, Review};
@@ -47,8 +47,17 @@ impl Cluster for FakeCluster {
         }
     }
 
-    fn log_not_granted(&self, namespace: &str) {
-        self.logs.borrow_mut().push(namespace.to_owned());
+    fn can_i(&self, _: &str) -> Result<bool, LookupError> {
+        match self.known {
+            Known::Account { automount, .. } => Ok(automount == Some(true)),
+            Known::Absent => Ok(false),
+            Known::NotGranted => Err(LookupError::NotGranted),
+            Known::Failing => Err(LookupError::Failed),
+        }
+    }
+
+    fn log_not_granted(&self, access: Access, namespace: &str) {
+        self.logs.borrow_mut().push(format!("{access:?} {namespace}"));
     }
 }
 

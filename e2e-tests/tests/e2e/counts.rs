@@ -114,7 +114,7 @@ fn count(module: &CountedModule, engine: &Engine) -> Result<Counts> {
     for Settings { name, value } in bench::settings() {
         let (mut instructions, mut pages) = (BTreeMap::new(), BTreeMap::new());
         for subject in bench::subjects()? {
-            let count = validate_with(module, &subject.request, &value, subject.account.as_ref())?;
+            let count = validate_subject(module, &subject, &value)?;
             start = count.start;
             instructions.insert(subject.name.to_owned(), count.call);
             pages.insert(subject.name.to_owned(), count.pages);
@@ -172,14 +172,15 @@ fn rustc() -> Result<String> {
 }
 
 fn validate(module: &CountedModule, request: &Value, settings: &Value) -> Result<Count> {
-    validate_with(module, request, settings, None)
+    let payload = serde_json::to_vec(&json!({"request": request, "settings": settings}))?;
+    module.call("validate", &payload, Some(ACCOUNT), false)
 }
 
-/// The same, where a look-up finds this account.
-fn validate_with(module: &CountedModule, request: &Value, settings: &Value, account: Option<&Value>) -> Result<Count> {
-    let payload = serde_json::to_vec(&json!({"request": request, "settings": settings}))?;
-    let account = account.map_or_else(|| ACCOUNT.to_owned(), Value::to_string);
-    module.call("validate", &payload, Some(&account))
+/// The same, in the cluster of a subject.
+fn validate_subject(module: &CountedModule, subject: &Subject, settings: &Value) -> Result<Count> {
+    let payload = serde_json::to_vec(&json!({"request": subject.request, "settings": settings}))?;
+    let account = subject.account.as_ref().map_or_else(|| ACCOUNT.to_owned(), Value::to_string);
+    module.call("validate", &payload, Some(&account), !subject.grants.is_empty())
 }
 
 fn subject(name: &str) -> Result<Subject> {
@@ -195,7 +196,7 @@ fn phases(module: &CountedModule, bless: bool) -> Result<()> {
         Ok(request)
     };
     let cost = |request: &Value| Ok::<_, anyhow::Error>(validate(module, request, &json!({}))?.call);
-    let nothing = module.call("protocol_version", b"", None)?;
+    let nothing = module.call("protocol_version", b"", None, false)?;
     // Nobody judges the one; the other is exempt, but the plan is made.
     let (read, planned) = (cost(&changed("/kind/kind", "ConfigMap")?)?, cost(&changed("/namespace", "kube-system")?)?);
     let judged = cost(&accepted)?;
@@ -270,9 +271,9 @@ fn settle(name: &str, table: &str, bless: bool) -> Result<()> {
 /// The second host is there for counting only: it has to say what the first says.
 fn hosts_agree(module: &CountedModule, engine: &Engine) -> Result<()> {
     for subject in bench::subjects()? {
-        let accounts: Vec<Value> = subject.account.clone().into_iter().collect();
+        let accounts: Vec<Value> = subject.account.iter().chain(&subject.grants).cloned().collect();
         let first = engine.evaluate(&subject.request, &json!({}), &accounts, &Host::default())?.bytes;
-        let second = validate_with(module, &subject.request, &json!({}), subject.account.as_ref())?.answer;
+        let second = validate_subject(module, &subject, &json!({}))?.answer;
         ensure!(first == second, "{}: the hosts disagree", subject.name);
     }
     Ok(())

@@ -83,7 +83,7 @@ pub fn trials(counted: &Arc<Lazy>) -> Vec<Trial> {
 }
 
 fn hold(counted: &Lazy, row: &Row) -> Result<()> {
-    let count = counted.get()?.call("validate", &row.payload, None)?;
+    let count = counted.get()?.call("validate", &row.payload, None, false)?;
     let response: Value = serde_json::from_slice(&count.answer)?;
     let shown: String = response.to_string().chars().take(1_000).collect();
     let (bytes, findings) = (u64::try_from(row.payload.len())?, findings(&response)?);

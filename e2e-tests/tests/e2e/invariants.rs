@@ -15,6 +15,9 @@ use crate::diagnostics;
 
 pub fn check(case: &Case, request: &Value, answer: &Answer, engine: &Engine) -> Result<()> {
     ensure!(!answer.failed, "the guest gave no answer, which is code 500: {:?}", answer.verdict.message);
+    // A list without permission never returns, and holds up every other policy of the server.
+    let mut calls = answer.host_calls.iter().map(|call| call.operation.as_str());
+    ensure!(calls.all(|operation| ["get_resource", "can_i"].contains(&operation)), "{:?}", answer.host_calls);
 
     is_presentable(answer)?;
     // The loader, unlike a JSON parser, refuses a key that occurs twice.

@@ -85,14 +85,31 @@ fn check(case: &Inputs) -> Result<()> {
         ensure!(exchange["type"] == "Exchange", "type");
         // kwctl reads the request from a text, with the operation as a tag, and compares every field.
         let request = exchange["request"].as_str().context("the request is a text")?;
-        let fields = request.strip_prefix("!KubernetesGetResource\n").context("the tag")?;
+        let (tag, fields) = request.split_once('\n').context("the tag")?;
         let fields = yaml::load_str(fields, "request")?.pop().context("no request")?.value;
         let keys: Vec<&str> = fields.as_object().context("fields")?.keys().map(String::as_str).collect();
-        ensure!(keys == ["api_version", "disable_cache", "field_masks", "kind", "name", "namespace"], "{keys:?}");
-        ensure!(fields["kind"] == "ServiceAccount", "{fields}");
-        // Asked twice, the second time for what is now.
-        let is_fresh = fields["disable_cache"].as_bool().context("disable_cache")?;
-        ensure!(is_fresh || position == 0, "{fields}");
+        match tag {
+            "!KubernetesGetResource" => {
+                ensure!(
+                    keys == ["api_version", "disable_cache", "field_masks", "kind", "name", "namespace"],
+                    "{keys:?}"
+                );
+                ensure!(fields["kind"] == "ServiceAccount", "{fields}");
+                // Asked twice, the second time for what is now.
+                let is_fresh = fields["disable_cache"].as_bool().context("disable_cache")?;
+                let earlier = exchanges.iter().take(position);
+                let is_first = earlier.filter(|exchange| is_of(exchange, tag)).count() == 0;
+                ensure!(is_fresh || is_first, "{fields}");
+            }
+            "!KubernetesCanI" => {
+                ensure!(keys == ["disable_cache", "request"], "{keys:?}");
+                ensure!(fields["disable_cache"] == false, "{fields}");
+                let review = fields["request"].as_object().context("the review")?;
+                let keys: Vec<&str> = review.keys().map(String::as_str).collect();
+                ensure!(keys == ["groups", "resource_attributes", "user"], "{keys:?}");
+            }
+            other => anyhow::bail!("a request of type {other}"),
+        }
         let response = &exchange["response"];
         match response["type"].as_str() {
             Some("Success") => {
@@ -108,8 +125,15 @@ fn check(case: &Inputs) -> Result<()> {
         let is_granted = case.policy.as_deref().is_none_or(|policy| {
             policy.contains("kind: ServiceAccount\n") || policy.contains("\"kind\": \"ServiceAccount\"")
         });
-        let wanted = if is_granted { verdict.lookups } else { 0 };
-        ensure!(exchanges.len() == wanted, "the session has {} look-ups, not {wanted}", exchanges.len());
+        let wanted = [if is_granted { verdict.lookups } else { 0 }, verdict.reviews];
+        let found = ["!KubernetesGetResource", "!KubernetesCanI"]
+            .map(|tag| exchanges.iter().filter(|exchange| is_of(exchange, tag)).count());
+        ensure!(found == wanted, "the session has {found:?} look-ups and reviews, not {wanted:?}");
     }
     Ok(())
+}
+
+/// Whether an exchange is about an operation.
+fn is_of(exchange: &Value, tag: &str) -> bool {
+    exchange["request"].as_str().is_some_and(|request| request.starts_with(tag))
 }

@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestRunner};
 use sa_hygiene::apiserver::{ApiServer, RequestOptions};
 use serde_json::{Value, json};
-use serviceaccount_hygiene::cluster::{AccountRecord, Age, LookupError};
+use serviceaccount_hygiene::cluster::{Access, AccountRecord, Age, LookupError};
 use serviceaccount_hygiene::rules::RULES;
 
 use crate::invariants::token_mounts;
@@ -50,7 +50,11 @@ impl serviceaccount_hygiene::cluster::Cluster for Empty {
         Err(LookupError::Absent)
     }
 
-    fn log_not_granted(&self, _: &str) {}
+    fn can_i(&self, _: &str) -> Result<bool, LookupError> {
+        Ok(false)
+    }
+
+    fn log_not_granted(&self, _: Access, _: &str) {}
 }
 
 /// What nobody reads, and is passed over in chunks: with SIMD in the module, in plain words in the library.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::memory::Memory;
-use crate::cluster::{Cluster, GetResource};
+use crate::cluster::{CanI, Cluster, GetResource};
 
 /// A kind of object that a policy may look up: an entry of `contextAwareResources` in a policy's manifest.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
@@ -124,6 +124,7 @@ fn answer(grants: &Grants, binding: &str, namespace: &str, operation: &str, payl
     }
     match capability.as_str() {
         "kubernetes/get_resource" => get_resource(grants, payload),
+        "kubernetes/can_i" => can_i(grants, payload),
         _ => Err(format!("unknown operation: {operation}")),
     }
 }
@@ -143,6 +144,17 @@ fn get_resource(grants: &Grants, payload: &[u8]) -> Result<Vec<u8>, String> {
         None => ask()?,
     };
     serde_json::to_vec(&object).map_err(|error| error.to_string())
+}
+
+/// The policy server asks for no entry in `contextAwareResources` here.
+fn can_i(grants: &Grants, payload: &[u8]) -> Result<Vec<u8>, String> {
+    let request: CanI = serde_json::from_slice(payload).map_err(|error| error.to_string())?;
+    let ask = || grants.cluster.can_i(&request.subject_access_review);
+    let status = match &grants.memory {
+        Some(memory) => memory.review(&request, ask)?,
+        None => ask()?,
+    };
+    serde_json::to_vec(&status).map_err(|error| error.to_string())
 }
 
 impl LogEntry {

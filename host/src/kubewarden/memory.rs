@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What the policy server remembers of look-ups: successes, for five seconds, whatever fields were asked for.
+//! What the policy server remembers of look-ups: successes, for five seconds, whatever fields were asked for. Of reviews
+//! it remembers each as a whole, with the groups.
 //!
 //! Its own is in `crates/policy-evaluator/src/callback_handler/kubernetes` of kubewarden/kubewarden-controller. A look-up
 //! with `disable_cache` neither reads nor refreshes it; misses wait for each other.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::cluster::GetResource;
+use crate::cluster::{AccessReview, CanI, GetResource};
 
 /// How long an answer is remembered.
 const AGE: Duration = Duration::from_secs(5);
@@ -23,6 +25,7 @@ type Key = (String, String, Option<String>, String);
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     answers: Mutex<HashMap<Key, (Instant, Value)>>,
+    reviews: Mutex<HashMap<AccessReview, (Instant, Value)>>,
 }
 
 impl Memory {
@@ -36,17 +39,32 @@ impl Memory {
             return ask();
         }
         let GetResource { api_version, kind, namespace, name, .. } = request;
-        let key = (api_version.clone(), kind.clone(), namespace.clone(), name.clone());
-        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((asked, answer)) = answers.get(&key)
-            && asked.elapsed() < AGE
-        {
-            return Ok(answer.clone());
-        }
-        let answer = ask()?;
-        answers.insert(key, (Instant::now(), answer.clone()));
-        Ok(answer)
+        remembered(&self.answers, (api_version.clone(), kind.clone(), namespace.clone(), name.clone()), ask)
     }
+
+    /// The remembered answer to a review, or that of `ask`.
+    pub(super) fn review(&self, request: &CanI, ask: impl FnOnce() -> Result<Value, String>) -> Result<Value, String> {
+        if request.disable_cache {
+            return ask();
+        }
+        remembered(&self.reviews, request.subject_access_review.clone(), ask)
+    }
+}
+
+fn remembered<K: Eq + Hash>(
+    answers: &Mutex<HashMap<K, (Instant, Value)>>,
+    key: K,
+    ask: impl FnOnce() -> Result<Value, String>,
+) -> Result<Value, String> {
+    let mut answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((asked, answer)) = answers.get(&key)
+        && asked.elapsed() < AGE
+    {
+        return Ok(answer.clone());
+    }
+    let answer = ask()?;
+    answers.insert(key, (Instant::now(), answer.clone()));
+    Ok(answer)
 }
 
 #[cfg(test)]

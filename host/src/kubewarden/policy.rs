@@ -55,7 +55,7 @@ pub struct PolicyConfig {
 }
 
 impl Default for PolicyConfig {
-    /// Settings `{}`, protect mode, mutating, look-ups of ServiceAccounts granted in an empty cluster, two seconds.
+    /// Settings `{}`, protect mode, mutating, look-ups of ServiceAccounts and reviews granted in an empty cluster, two seconds.
     fn default() -> Self {
         Self {
             id: "clusterwide-serviceaccount-hygiene".to_owned(),
@@ -63,7 +63,7 @@ impl Default for PolicyConfig {
             mode: Mode::Protect,
             allowed_to_mutate: true,
             context_aware: [ContextAwareResource::service_account()].into(),
-            capabilities: ["kubernetes/get_resource".to_owned()].into(),
+            capabilities: ["kubernetes/get_resource", "kubernetes/can_i"].map(str::to_owned).into(),
             cluster: Arc::default(),
             remembers: true,
             message: None,

@@ -6,17 +6,21 @@
 //! (`crates/policy-evaluator/src/callback_handler/kubernetes/client.rs` of kubewarden/kubewarden-controller): a policy
 //! can tell "there is no such object" from "you may not look" from "try again" by nothing else.
 
+mod access_review;
 mod field_mask;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::rbac::Authorizer;
 use crate::yaml;
 
+pub use access_review::{AccessReview, CHECK_GROUP, CanI, ResourceAttributes, ReviewBehaviour};
 pub use field_mask::FieldMask;
 
 /// What happens when the policy server asks the API server.
@@ -41,6 +45,9 @@ pub struct Cluster {
     behaviour: LookupBehaviour,
     /// Whether every namespace has its account `default`, given or not.
     has_default_accounts: bool,
+    reviews: ReviewBehaviour,
+    /// Of its Roles and bindings.
+    authorizer: OnceLock<Arc<Authorizer>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,6 +106,18 @@ impl Cluster {
         self
     }
 
+    /// The same objects, answering reviews differently.
+    #[must_use]
+    pub fn with_review_behaviour(mut self, behaviour: ReviewBehaviour) -> Self {
+        self.reviews = behaviour;
+        self
+    }
+
+    /// Whether what is not here may be there all the same.
+    fn is_partial(&self) -> bool {
+        self.behaviour == LookupBehaviour::KnownOnly
+    }
+
     /// The same objects, and the account `default` of every namespace, which a controller makes. One that was given holds.
     #[must_use]
     pub fn with_default_accounts(mut self) -> Self {
@@ -118,6 +137,7 @@ impl Cluster {
         let namespace = is_namespaced(kind).then(|| text("/metadata/namespace").unwrap_or("default").to_owned());
         let key = Key { api_version: api_version.to_owned(), kind: kind.to_owned(), namespace, name: name.to_owned() };
         self.objects.insert(key, object);
+        self.authorizer = OnceLock::new();
         Ok(())
     }
 
@@ -237,6 +257,10 @@ fn forbidden(request: &GetResource) -> String {
         "{qualified} \"{name}\" is forbidden: User \"system:serviceaccount:kubewarden:policy-server\" cannot get \
          resource \"{resource}\" in API group \"{group}\" {scope}"
     );
+    forbidden_status(&message, name, group, &resource)
+}
+
+fn forbidden_status(message: &str, name: &str, group: &str, resource: &str) -> String {
     format!(
         "ApiError: {message}: Forbidden (Status {{ status: Some(Failure), code: 403, message: {message:?}, metadata: \
          Some(ListMeta {{ continue_: None, remaining_item_count: None, resource_version: None, self_link: None }}), \

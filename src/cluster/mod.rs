@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The one question that rules put to the cluster, and the only place that
-//! calls the host.
+//! The two questions that rules put to the cluster, and the only place that
+//! calls the host. Nothing is ever listed: a list for which the policy server has
+//! no permission never returns, and holds up every other policy there.
+
+pub mod access_review;
 
 use k8s_openapi::Resource;
 use k8s_openapi::api::core::v1::ServiceAccount;
@@ -92,6 +95,15 @@ pub enum Age {
     Fresh,
 }
 
+/// What a policy server may be allowed to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Get ServiceAccounts.
+    Accounts,
+    /// Create SubjectAccessReviews.
+    Reviews,
+}
+
 /// The cluster as rules see it.
 pub trait Cluster {
     /// Looks up one ServiceAccount.
@@ -100,9 +112,16 @@ pub trait Cluster {
     /// [`LookupError`] when there is no record to give.
     fn service_account(&self, namespace: &str, name: &str, age: Age) -> Result<AccountRecord, LookupError>;
 
+    /// Whether an account may do something; `request` is an
+    /// [`access_review::request`].
+    ///
+    /// # Errors
+    /// [`LookupError`] when that is not known.
+    fn can_i(&self, request: &str) -> Result<bool, LookupError>;
+
     /// Tells whoever runs the policy server that access is missing. Nothing of
     /// the request goes into the log but the namespace.
-    fn log_not_granted(&self, namespace: &str);
+    fn log_not_granted(&self, access: Access, namespace: &str);
 }
 
 /// The cluster behind a Kubewarden host.
@@ -119,9 +138,15 @@ impl Cluster for KubewardenHost {
         std::str::from_utf8(&answer).ok().and_then(AccountRecord::read).ok_or(LookupError::Failed)
     }
 
-    fn log_not_granted(&self, namespace: &str) {
+    fn can_i(&self, request: &str) -> Result<bool, LookupError> {
+        let answer = wapc_guest::host_call("kubewarden", "kubernetes", "can_i", request.as_bytes())
+            .map_err(|error| access_review::classify(&error.to_string()))?;
+        access_review::answer(&answer)
+    }
+
+    fn log_not_granted(&self, access: Access, namespace: &str) {
         // A log that fails must not fail the request.
-        drop(wapc_guest::host_call("kubewarden", "tracing", "log", log_event(namespace).as_bytes()));
+        drop(wapc_guest::host_call("kubewarden", "tracing", "log", log_event(access, namespace).as_bytes()));
     }
 }
 
@@ -148,9 +173,12 @@ fn get_request(namespace: &str, name: &str, age: Age) -> String {
 /// The event that the SDK's `KubewardenDrain` would send. The drain itself
 /// would link slog and a second JSON model, 60 KB for one line.
 /// <https://docs.rs/kubewarden-policy-sdk/latest/kubewarden_policy_sdk/logging/>
-fn log_event(namespace: &str) -> String {
-    let mut event =
-        String::from(r#"{"level":"warning","message":"looking up ServiceAccounts is not granted","namespace":"#);
+fn log_event(access: Access, namespace: &str) -> String {
+    let what = match access {
+        Access::Accounts => "looking up ServiceAccounts",
+        Access::Reviews => "creating SubjectAccessReviews",
+    };
+    let mut event = [r#"{"level":"warning","message":""#, what, r#" is not granted","namespace":"#].concat();
     write_string(namespace, &mut event);
     event.push_str(r#","policy":"#);
     write_string(POLICY, &mut event);
@@ -163,11 +191,16 @@ fn log_event(namespace: &str) -> String {
 fn classify(error: &str, name: &str) -> LookupError {
     if error.contains(&format!("Cannot find v1/ServiceAccount named '{name}'")) {
         LookupError::Absent
-    } else if error.contains("Policy has not been granted access to") || error.contains("is forbidden") {
+    } else if refused(error) {
         LookupError::NotGranted
     } else {
         LookupError::Failed
     }
+}
+
+/// Whether the host, or the API server, does not allow the question.
+fn refused(error: &str) -> bool {
+    error.contains("Policy has not been granted access to") || error.contains("is forbidden")
 }
 
 #[cfg(test)]
@@ -210,8 +243,9 @@ mod tests {
 
     #[test]
     fn a_log_event_is_json() {
-        let event: serde_json::Value = serde_json::from_str(&log_event("a\"b")).unwrap();
+        let event: serde_json::Value = serde_json::from_str(&log_event(Access::Reviews, "a\"b")).unwrap();
         assert_eq!(event["level"], "warning");
+        assert_eq!(event["message"], "creating SubjectAccessReviews is not granted");
         assert_eq!(event["namespace"], "a\"b");
         assert_eq!(event["policy"], "serviceaccount-hygiene");
     }

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! `kubernetes/can_i`: a `SubjectAccessReview`, answered from the Roles and bindings of the snapshot.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{CONNECTION_REFUSED, Cluster, forbidden_status};
+use crate::rbac::{Attributes, Authorizer, Decision, Grant, Objects, Resource, Target, User};
+
+/// The API group in which `sa-hygiene check` asks whether an account is bound at all: no authorizer has it.
+pub const CHECK_GROUP: &str = "check.sa-hygiene";
+
+/// How reviews end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ReviewBehaviour {
+    /// With an answer: Kubewarden's stock RBAC.
+    #[default]
+    Granted,
+    /// The policy server's own account may not create reviews.
+    RbacForbidden,
+    /// The API server cannot be reached.
+    Unavailable,
+}
+
+/// The payload of `kubernetes/can_i`, as the SDK sends it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct CanI {
+    /// What is asked.
+    pub subject_access_review: AccessReview,
+    /// Whether the policy server must ask anew instead of answering from the last five seconds.
+    pub disable_cache: bool,
+}
+
+/// Whether somebody may do something.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+pub struct AccessReview {
+    /// The user's name.
+    pub user: String,
+    /// The user's groups; absent for none.
+    pub groups: Option<Vec<String>>,
+    /// What.
+    pub resource_attributes: ResourceAttributes,
+}
+
+/// What somebody wants to do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
+pub struct ResourceAttributes {
+    /// API group; empty or absent for the core group.
+    pub group: Option<String>,
+    /// Absent or empty for all objects.
+    pub name: Option<String>,
+    /// Absent or empty for all namespaces, and for objects that have none.
+    pub namespace: Option<String>,
+    /// Plural, in lower case.
+    pub resource: String,
+    /// Absent or empty for the resource itself.
+    pub subresource: Option<String>,
+    /// `get`, `create` ...
+    pub verb: String,
+    /// The API's version; not part of any rule.
+    pub version: Option<String>,
+}
+
+impl Cluster {
+    /// Answers `kubernetes/can_i` with the status of the review; the error is the text that reaches the policy.
+    pub fn can_i(&self, review: &AccessReview) -> Result<Value, String> {
+        let failure = |text: &str| Err(format!("Callback evaluation failure: {text}"));
+        match self.reviews {
+            ReviewBehaviour::Granted => {}
+            ReviewBehaviour::Unavailable => return failure(CONNECTION_REFUSED),
+            ReviewBehaviour::RbacForbidden => {
+                let resource = "subjectaccessreviews.authorization.k8s.io";
+                let message = format!(
+                    "{resource} is forbidden: User \"system:serviceaccount:kubewarden:policy-server\" cannot create \
+                     resource \"subjectaccessreviews\" in API group \"authorization.k8s.io\" at the cluster scope"
+                );
+                return failure(&forbidden_status(&message, "", "authorization.k8s.io", "subjectaccessreviews"));
+            }
+        }
+        let user = User { name: review.user.clone(), groups: review.groups.clone().unwrap_or_default() };
+        let attributes = &review.resource_attributes;
+        if attributes.group.as_deref() == Some(CHECK_GROUP) {
+            return Ok(json!({"allowed": self.grants(&user).next().is_some()}));
+        }
+        let text = |text: &'_ Option<String>| text.clone().unwrap_or_default();
+        let (group, name, subresource) =
+            (text(&attributes.group), text(&attributes.name), text(&attributes.subresource));
+        let asked = Attributes {
+            verb: &attributes.verb,
+            target: Target::Resource(Resource {
+                group: &group,
+                resource: &attributes.resource,
+                subresource: &subresource,
+                name: &name,
+                namespace: attributes.namespace.as_deref().filter(|namespace| !namespace.is_empty()),
+            }),
+        };
+        match self.authorizer().may(&user, &asked) {
+            Decision::Allowed { binding, role } => {
+                Ok(json!({"allowed": true, "reason": format!("RBAC: allowed by {binding} of {role}")}))
+            }
+            Decision::Superuser => Ok(json!({"allowed": true})),
+            Decision::Denied => Ok(json!({"allowed": false})),
+            // An API server knows all roles there are. Who has only a part of them does not know.
+            Decision::Unknown { role, .. } if self.is_partial() => failure(&format!("{role} is not known")),
+            Decision::Unknown { role, .. } => {
+                Ok(json!({"allowed": false, "reason": format!("RBAC: {role} not found")}))
+            }
+        }
+    }
+
+    /// The bindings that name somebody, but for what Kubernetes grants to every client.
+    pub fn grants(&self, user: &User) -> impl Iterator<Item = Grant<'_>> {
+        self.authorizer().grants(user).into_iter().filter(|grant| !grant.is_for_everybody)
+    }
+
+    /// Made by whoever asks first.
+    fn authorizer(&self) -> &Authorizer {
+        self.authorizer.get_or_init(|| {
+            let mut objects = Objects::new("default");
+            for object in self.objects() {
+                // What cannot be read as a Role or binding no API server has taken either.
+                let _ = objects.add(object);
+            }
+            Authorizer::new(&objects).into()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::super::LookupBehaviour;
+    use super::*;
+
+    fn cluster(role: &str) -> Cluster {
+        let binding = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+            "metadata": {"name": "web", "namespace": "shop"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+            "subjects": [{"kind": "ServiceAccount", "name": "web"}],
+        });
+        Cluster::from_objects([binding]).unwrap()
+    }
+
+    fn review(account: &str, attributes: Value) -> AccessReview {
+        let user = User::service_account("shop", account);
+        let mut review = json!({"user": user.name, "groups": user.groups});
+        review["resource_attributes"] = attributes;
+        serde_json::from_value(review).unwrap()
+    }
+
+    #[rstest]
+    #[case("web", "shop", "", true)]
+    #[case("web", "", "", false)]
+    #[case("web", "other", "", false)]
+    #[case("db", "shop", "", false)]
+    #[case("web", "shop", "status", true)]
+    fn reviews_are_answered_from_bindings(
+        #[case] account: &str,
+        #[case] namespace: &str,
+        #[case] subresource: &str,
+        #[case] allowed: bool,
+    ) {
+        let attributes = json!({"verb": "get", "resource": "pods", "namespace": namespace, "subresource": subresource});
+        let answer = cluster("view").can_i(&review(account, attributes)).unwrap();
+        assert_eq!(answer["allowed"], allowed, "{answer}");
+    }
+
+    #[test]
+    fn a_role_that_is_not_there_grants_nothing_or_is_not_known() {
+        let asked = review("web", json!({"verb": "get", "resource": "pods", "namespace": "shop"}));
+        let whole = cluster("gone").can_i(&asked).unwrap();
+        assert_eq!(whole, json!({"allowed": false, "reason": "RBAC: ClusterRole gone not found"}));
+        let part = cluster("gone").with_behaviour(LookupBehaviour::KnownOnly).can_i(&asked);
+        assert_eq!(part, Err("Callback evaluation failure: ClusterRole gone is not known".to_owned()));
+    }
+
+    #[rstest]
+    #[case("web", true)]
+    #[case("db", false)]
+    fn check_asks_whether_an_account_is_bound(#[case] account: &str, #[case] is_bound: bool) {
+        let asked = review(account, json!({"verb": "use", "group": CHECK_GROUP, "resource": "bindings"}));
+        assert_eq!(cluster("gone").can_i(&asked).unwrap(), json!({"allowed": is_bound}));
+    }
+
+    #[test]
+    fn reviews_that_fail_have_the_hosts_words() {
+        let error = |behaviour| {
+            let cluster = cluster("view").with_review_behaviour(behaviour);
+            cluster.can_i(&review("web", json!({"verb": "get", "resource": "pods"}))).unwrap_err()
+        };
+        let forbidden = error(ReviewBehaviour::RbacForbidden);
+        assert!(
+            forbidden.starts_with(
+                "Callback evaluation failure: ApiError: subjectaccessreviews.authorization.k8s.io is forbidden: User"
+            ),
+            "{forbidden}"
+        );
+        let unavailable = error(ReviewBehaviour::Unavailable);
+        assert!(unavailable.contains("Connection refused") && !unavailable.contains("is forbidden"));
+    }
+}
