@@ -32,6 +32,9 @@ const ANY_VALUE: &[&str] = &[
     // Compared as text.
     "nodeSelector",
     "targetContainerName",
+    // Of the host's answers, not of requests.
+    "allowed",
+    "evaluationError",
     // Claims of a token, which is text in the request.
     "iss",
     "kubernetes.io/serviceaccount/namespace",

@@ -72,8 +72,6 @@ pub struct Host {
     pub context_aware_resources: bool,
     /// What the API server says to look-ups.
     pub lookup: Lookup,
-    /// Whether the policy was granted `kubernetes/can_i`.
-    pub can_i: bool,
     /// What the API server says to reviews.
     pub reviews: Lookup,
 }
@@ -85,7 +83,6 @@ impl Default for Host {
             mutating: true,
             context_aware_resources: true,
             lookup: Lookup::Granted,
-            can_i: true,
             reviews: Lookup::Granted,
         }
     }

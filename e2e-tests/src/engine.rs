@@ -97,11 +97,6 @@ impl Engine {
             },
             allowed_to_mutate: host.mutating,
             context_aware: if host.context_aware_resources { defaults.context_aware } else { [].into() },
-            capabilities: if host.can_i {
-                defaults.capabilities
-            } else {
-                ["kubernetes/get_resource".to_owned()].into()
-            },
             cluster: Arc::new(
                 Cluster::from_objects(cluster.to_vec())?
                     .with_behaviour(behaviour(host.lookup))

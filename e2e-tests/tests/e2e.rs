@@ -37,6 +37,8 @@ mod coverage;
 mod diagnostics;
 #[path = "e2e/docs.rs"]
 mod docs;
+#[path = "e2e/evidence.rs"]
+mod evidence;
 #[path = "e2e/examples.rs"]
 mod examples;
 #[path = "e2e/exemptions.rs"]
@@ -96,6 +98,7 @@ fn run() -> Result<ExitCode> {
         cases::trials(&cases, &engine, bless),
         table::trials(&engine),
         accounts::trials(&engine),
+        evidence::trials(&engine),
         exemptions::trials(&engine),
         ratchet::trials(&engine),
         coverage::trials(&cases),

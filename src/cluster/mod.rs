@@ -100,7 +100,7 @@ pub enum Age {
 pub enum Access {
     /// Get ServiceAccounts.
     Accounts,
-    /// Create SubjectAccessReviews.
+    /// Create `SubjectAccessReview`s.
     Reviews,
 }
 

@@ -8,7 +8,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use super::context::ReviewError;
 use crate::cluster::access_review::{self, Permission};
 use crate::cluster::{Access, AccountRecord, Age, Cluster, LookupError};
-use crate::settings::{Common, LookupMode};
+use crate::settings::{Common, LookupMode, Profile};
 
 /// What is known of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub struct Lookup<'l> {
     cluster: &'l dyn Cluster,
     mode: LookupMode,
     permission_mode: LookupMode,
+    /// Whether a look-up that fails is a warning.
+    observes: bool,
     namespace: &'l str,
     only: OnceCell<String>,
     age: Cell<Age>,
@@ -47,6 +49,8 @@ pub struct Lookup<'l> {
     fresh: OnceCell<Answer>,
     /// Each review that was asked for, with its answer.
     reviews: RefCell<Vec<(String, Result<bool, LookupError>)>>,
+    /// Whether an answer that counts was that reviews are not granted.
+    is_refused: Cell<bool>,
 }
 
 impl<'l> Lookup<'l> {
@@ -57,12 +61,14 @@ impl<'l> Lookup<'l> {
             cluster,
             mode: common.lookup,
             permission_mode: common.permission_lookup,
+            observes: matches!(common.profile, Profile::Observe),
             namespace,
             only: OnceCell::new(),
             age: Cell::new(Age::Recent),
             recent: OnceCell::new(),
             fresh: OnceCell::new(),
             reviews: RefCell::new(Vec::new()),
+            is_refused: Cell::new(false),
         }
     }
 
@@ -105,6 +111,7 @@ impl<'l> Lookup<'l> {
             Err(LookupError::Absent) => Ok(Account::Absent),
             Err(LookupError::NotGranted) if self.mode == LookupMode::Required => Err(ReviewError::LookupNotGranted),
             Err(LookupError::NotGranted) => Ok(Account::Unknown),
+            Err(LookupError::Failed) if self.is_warned_of() => Ok(Account::Unknown),
             Err(LookupError::Failed) => {
                 Err(ReviewError::LookupFailed { account: format!("{}/{name}", self.namespace) })
             }
@@ -138,21 +145,26 @@ impl<'l> Lookup<'l> {
 
     fn review(&self, request: String) -> Result<bool, LookupError> {
         let mut reviews = self.reviews.borrow_mut();
-        if let Some((_, answer)) = reviews.iter().find(|(asked, _)| *asked == request) {
-            return *answer;
+        let known = reviews.iter().find(|(asked, _)| *asked == request).map(|(_, answer)| *answer);
+        let answer = known.unwrap_or_else(|| {
+            let answer = self.cluster.can_i(&request);
+            let refused = Err(LookupError::NotGranted);
+            if answer == refused && !reviews.iter().any(|(_, answer)| *answer == refused) {
+                self.cluster.log_not_granted(Access::Reviews, self.namespace);
+            }
+            reviews.push((request, answer));
+            answer
+        });
+        if answer == Err(LookupError::NotGranted) {
+            self.is_refused.set(true);
         }
-        let answer = self.cluster.can_i(&request);
-        if answer == Err(LookupError::NotGranted) && !is_refused(&reviews) {
-            self.cluster.log_not_granted(Access::Reviews, self.namespace);
-        }
-        reviews.push((request, answer));
         answer
     }
 
     /// Whether asking what an account may do is not granted.
     #[must_use]
     pub fn is_review_not_granted(&self) -> bool {
-        is_refused(&self.reviews.borrow())
+        self.is_refused.get()
     }
 
     /// Whether what is known may be a few seconds old.
@@ -164,6 +176,7 @@ impl<'l> Lookup<'l> {
     /// From now on the account is as it is now: it is looked up once more.
     pub fn refresh(&self) {
         self.age.set(Age::Fresh);
+        self.is_refused.set(false);
     }
 
     /// The same, for a rule for which a record of a moment ago is not enough.
@@ -181,6 +194,18 @@ impl<'l> Lookup<'l> {
         Ok(())
     }
 
+    /// Whether a look-up that fails leads to a warning, and not to a rejection.
+    fn is_warned_of(&self) -> bool {
+        self.observes && self.mode != LookupMode::Required
+    }
+
+    /// The account whose look-up failed, where that is to be a warning.
+    #[must_use]
+    pub fn failed_account(&self) -> Option<&str> {
+        let failed = self.answer().get().filter(|(_, answer)| *answer == Err(LookupError::Failed));
+        failed.filter(|_| self.is_warned_of()).map(|(name, _)| name.as_str())
+    }
+
     /// Whether access was missing.
     #[must_use]
     pub fn is_not_granted(&self) -> bool {
@@ -193,10 +218,6 @@ impl<'l> Lookup<'l> {
             Age::Fresh => &self.fresh,
         }
     }
-}
-
-fn is_refused(reviews: &[(String, Result<bool, LookupError>)]) -> bool {
-    reviews.iter().any(|(_, answer)| *answer == Err(LookupError::NotGranted))
 }
 
 /// A DNS subdomain, as the API server demands.

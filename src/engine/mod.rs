@@ -69,6 +69,11 @@ pub fn review(payload: &[u8], cluster: &dyn Cluster, sink: Sink<'_>) -> Verdict 
         }
         Err(error) => rejected_for(&error),
     };
+    if let Some(account) = lookup.failed_account() {
+        verdict
+            .warnings
+            .push(format!("{POLICY}: ServiceAccount {}/{account} could not be looked up", request.namespace()));
+    }
     if lookup.is_not_granted() {
         verdict.audit.push(("lookup", "not-granted".to_owned()));
     }

@@ -75,10 +75,12 @@ pub fn params_of<'a, T>(
         let mut json = Cursor::new(text);
         let mut value = Value::new(&mut json, Path::Root);
         if value.is_map() {
-            members = params::members(value, &mut problems);
+            members = params::members(value, rule.params, &mut problems);
         }
     }
-    read(&mut Params::new(members, rule.params, Path::Root, &mut problems, common))
+    let mut params = Params::new(members, rule.params, Path::Root, &mut problems, common);
+    params.of_profile = rule.params_in(common.profile);
+    read(&mut params)
 }
 
 /// A rule from its settings; none when it is off or its settings are wrong.
@@ -90,16 +92,17 @@ fn planned<'a>(
 ) -> Option<Planned<'a>> {
     let rules = Path::Key(&Path::Root, "rules");
     let path = Path::Key(&rules, rule.id);
-    let mut action = Some(rule.default_action());
+    let of_profile = rule.action_in(common.profile);
+    let mut action = Some(of_profile);
     let mut members = Vec::new();
-    if given.is_none() && level(rule.default_action()).is_none() {
+    if given.is_none() && level(of_profile).is_none() {
         return None;
     }
     if let Some(text) = given {
         let mut json = Cursor::new(text);
         let mut value = Value::new(&mut json, path);
         let stated = if value.is_map() {
-            members = params::members(value, problems);
+            members = params::members(value, rule.params, problems);
             let stated = members.iter().position(|(key, _)| key == "action").map(|at| members.remove(at).1);
             let path = Path::Key(&path, "action");
             stated.map(|text| Value::new(&mut Cursor::new(text), path).choice(rule.actions(), problems))
@@ -116,6 +119,7 @@ fn planned<'a>(
         }
     }
     let mut params = Params::new(members, rule.params, path, problems, common);
+    params.of_profile = rule.params_in(common.profile);
     params.is_on = action.and_then(level).is_some();
     let open = OpenRule::open(position, &mut params)?;
     Some(Planned { rule, level: level(action?)?, fixes: action == Some(FixAction::Mutate), open })

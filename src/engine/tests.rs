@@ -9,6 +9,11 @@ fn account(metadata: &Value, automount: bool) -> Value {
     json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata, "automountServiceAccountToken": automount})
 }
 
+/// Settings under which a Pod of `default` that asks for the token is refused.
+fn refusing() -> Value {
+    json!({"rules": {"pod-automount": {"optInOnDefault": "reject"}}})
+}
+
 fn nobody() -> FakeCluster {
     FakeCluster::with("shop", "nobody", AccountRecord::default())
 }
@@ -18,12 +23,12 @@ fn only_a_pod_can_be_a_mirror_pod() {
     let mark = json!({"kubernetes.io/config.mirror": "x"});
     let mut pod = admitted_pod(&json!({"automountServiceAccountToken": true}));
     pod["metadata"]["annotations"] = mark.clone();
-    assert_eq!(review(&create(&pod), &json!({}), &nobody())["accepted"], true);
+    assert_eq!(review(&create(&pod), &refusing(), &nobody())["accepted"], true);
     let account = account(&json!({"name": "default", "annotations": mark}), true);
-    assert_eq!(review(&create(&account), &json!({}), &nobody())["accepted"], false);
+    assert_eq!(review(&create(&account), &refusing(), &nobody())["accepted"], false);
     let mut workload = deployment(&json!({"automountServiceAccountToken": true}));
     workload["metadata"]["annotations"] = mark;
-    assert_eq!(review(&create(&workload), &json!({}), &nobody())["accepted"], false);
+    assert_eq!(review(&create(&workload), &refusing(), &nobody())["accepted"], false);
 }
 
 /// What a controller made from a template is judged where that template is.
@@ -36,7 +41,7 @@ fn only_a_pod_can_be_a_mirror_pod() {
 fn a_template_that_a_controller_made(#[case] owners: Value, #[case] accepted: bool) {
     let mut workload = deployment(&json!({"automountServiceAccountToken": true}));
     workload["metadata"]["ownerReferences"] = owners;
-    assert_eq!(review(&create(&workload), &json!({}), &nobody())["accepted"], accepted);
+    assert_eq!(review(&create(&workload), &refusing(), &nobody())["accepted"], accepted);
 }
 
 /// The account that a template moves away from is not looked up, so nothing
@@ -89,7 +94,9 @@ fn exemptions_of_generated_names(#[case] pattern: &str, #[case] expected: bool) 
     let by_name = json!([{"names": [pattern]}]);
     let by_account = json!([{"serviceAccounts": [format!("shop/{pattern}")]}]);
     for (object, exemptions) in [(&pod, &by_name), (&account, &by_name), (&account, &by_account)] {
-        let rules = json!({"service-account-automount": {"explicitTrue": "reject"}});
+        let rules = json!({
+            "service-account-automount": {"explicitTrue": "reject"}, "pod-automount": {"optInOnDefault": "reject"},
+        });
         let settings = json!({"exemptions": exemptions, "rules": rules});
         assert_eq!(review(&create(object), &settings, &nobody())["accepted"], expected, "{object} {exemptions}");
     }
@@ -204,7 +211,8 @@ fn an_exempt_object_is_not_read() {
 fn an_object_without_a_name_is_not_exempt() {
     let mut pod = admitted_pod(&json!({"automountServiceAccountToken": true}));
     pod["metadata"] = json!({"namespace": "shop"});
-    let settings = json!({"exemptions": [{"names": ["*"]}]});
+    let mut settings = refusing();
+    settings["exemptions"] = json!([{"names": ["*"]}]);
     assert_eq!(review(&create(&pod), &settings, &nobody())["accepted"], false);
 }
 

@@ -6,7 +6,7 @@
 //! a cloud, a vault) do not open the Kubernetes API and do not count.
 
 use super::tokens::{self, ApiToken};
-use super::{Ability, Check, Rule};
+use super::{Ability, Check, Restricted, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::Findings;
 use crate::engine::context::{ReviewError, RuleContext};
@@ -21,7 +21,8 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::Pod],
     params: &PARAMS,
     messages: &[MESSAGES],
-    ability: Ability::Check { default: CheckAction::Reject },
+    ability: Ability::Check { default: CheckAction::Warn },
+    restricted: Restricted::REJECT.with(&[("strict", "true")]),
 };
 
 static PARAMS: [Param; 1] = [STRICT_PARAM];

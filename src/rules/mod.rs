@@ -24,6 +24,7 @@ pub mod kubelet_host_path;
 pub mod legacy_token_mount;
 pub mod legacy_token_secret;
 pub mod one_year_token;
+pub mod permissions;
 pub mod pod_automount;
 pub mod projected_token_audience;
 pub mod projected_token_lifetime;
@@ -41,6 +42,7 @@ use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::{Changes, Findings};
 use crate::diagnostic::message::MessageTemplate;
 use crate::engine::context::{Edit, ReviewError, RuleContext};
+use crate::settings::Profile;
 use crate::settings::action::{CheckAction, FixAction};
 use crate::settings::params::{Param, Params};
 
@@ -164,8 +166,39 @@ pub struct Rule {
     pub params: &'static [Param],
     /// Every text that it can give.
     pub messages: &'static [&'static [&'static MessageTemplate]],
-    /// Whether it only judges, and what it does when the settings say nothing.
+    /// Whether it only judges, and what it does in the profile `baseline`.
     pub ability: Ability,
+    /// What it does in the profile `restricted`.
+    pub restricted: Restricted,
+}
+
+/// What a rule does in the profile `restricted`.
+#[derive(Debug)]
+pub struct Restricted {
+    action: FixAction,
+    /// Parameters that differ from their defaults, as JSON.
+    params: &'static [(&'static str, &'static str)],
+}
+
+impl Restricted {
+    /// Not asked: only whoever runs the cluster can say what is right there.
+    pub const OFF: Self = Self::new(FixAction::Check(CheckAction::Off));
+    /// Warns.
+    pub const WARN: Self = Self::new(FixAction::Check(CheckAction::Warn));
+    /// Refuses.
+    pub const REJECT: Self = Self::new(FixAction::Check(CheckAction::Reject));
+    /// Fixes.
+    pub const MUTATE: Self = Self::new(FixAction::Mutate);
+
+    const fn new(action: FixAction) -> Self {
+        Self { action, params: &[] }
+    }
+
+    /// The same with these parameters, as JSON.
+    #[must_use]
+    pub const fn with(self, params: &'static [(&'static str, &'static str)]) -> Self {
+        Self { action: self.action, params }
+    }
 }
 
 /// What a rule can do.
@@ -207,7 +240,28 @@ pub trait Fix: Check {
 }
 
 impl Rule {
-    /// The action when the settings say nothing.
+    /// The action in a profile, when the settings say nothing of the rule.
+    #[must_use]
+    pub const fn action_in(&self, profile: Profile) -> FixAction {
+        match (profile, self.default_action()) {
+            (Profile::Restricted, _) => self.restricted.action,
+            (Profile::Observe, FixAction::Check(CheckAction::Reject) | FixAction::Mutate) => {
+                FixAction::Check(CheckAction::Warn)
+            }
+            (_, default) => default,
+        }
+    }
+
+    /// Defaults of the parameters, as JSON, that a profile changes.
+    #[must_use]
+    pub const fn params_in(&self, profile: Profile) -> &'static [(&'static str, &'static str)] {
+        match profile {
+            Profile::Restricted => self.restricted.params,
+            Profile::Baseline | Profile::Observe => &[],
+        }
+    }
+
+    /// The action when the settings say nothing, not even a profile.
     #[must_use]
     pub const fn default_action(&self) -> FixAction {
         match self.ability {

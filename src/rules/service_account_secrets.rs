@@ -8,7 +8,7 @@
 //! <https://github.com/tektoncd/pipeline/blob/main/pkg/pod/creds_init.go>
 //! <https://kubernetes.io/docs/reference/labels-annotations-taints/#enforce-mountable-secrets>
 
-use super::{Ability, Check, Rule};
+use super::{Ability, Check, Restricted, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
 use crate::diagnostic::findings::Findings;
@@ -27,6 +27,7 @@ pub static RULE: Rule = Rule {
     params: &PARAMS,
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Warn },
+    restricted: Restricted::REJECT,
 };
 
 static PARAMS: [Param; 1] = [Param {

@@ -8,7 +8,7 @@
 //! authorizer reads them.
 //! <https://kubernetes.io/docs/concepts/security/rbac-good-practices/#privilege-escalation-risks>
 
-use super::{Ability, Check, Rule};
+use super::{Ability, Check, Restricted, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
 use crate::diagnostic::findings::Findings;
@@ -32,6 +32,7 @@ pub static RULE: Rule = Rule {
     params: &PARAMS,
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Off },
+    restricted: Restricted::REJECT,
 };
 
 static PARAMS: [Param; 2] = [

@@ -155,15 +155,15 @@ mod tests {
 
     #[rustfmt::skip]
     const DEFAULT: [Row; 9] = [
-        (None,        None,        ["fix A",          "fix A",          "reject D P",     "reject L",       "reject N"]),
-        (None,        Some(true),  ["reject A D",     "reject A D",     "reject A D P",   "reject A D L",   "reject A N"]),
-        (None,        Some(false), ["fine",           "reject D N P Y", "reject D P",     "reject L",       "warn N"]),
-        (Some(true),  None,        ["fix A",          "fix A",          "reject D P",     "reject L",       "reject N"]),
-        (Some(true),  Some(true),  ["reject A D",     "reject A D",     "reject A D P",   "reject A D L",   "reject A N"]),
-        (Some(true),  Some(false), ["fine",           "reject D N P Y", "reject D P",     "reject L",       "warn N"]),
-        (Some(false), None,        ["fine",           "fix A",          "reject D P",     "reject L",       "reject N"]),
-        (Some(false), Some(true),  ["reject A D",     "reject A D",     "reject A D P",   "reject A D L",   "reject A N"]),
-        (Some(false), Some(false), ["fine",           "reject D N P Y", "reject D P",     "reject L",       "warn N"]),
+        (None,        None,        ["fix A",          "fix A",          "fix A D P",      "reject L",       "reject N"]),
+        (None,        Some(true),  ["warn A D",       "warn A D",       "warn A D P",     "reject A D L",   "reject A N"]),
+        (None,        Some(false), ["fine",           "reject D N P Y", "warn D P",       "reject L",       "warn N"]),
+        (Some(true),  None,        ["fix A",          "fix A",          "fix A D P",      "reject L",       "reject N"]),
+        (Some(true),  Some(true),  ["warn A D",       "warn A D",       "warn A D P",     "reject A D L",   "reject A N"]),
+        (Some(true),  Some(false), ["fine",           "reject D N P Y", "warn D P",       "reject L",       "warn N"]),
+        (Some(false), None,        ["fine",           "fix A",          "warn D P",       "reject L",       "reject N"]),
+        (Some(false), Some(true),  ["warn A D",       "warn A D",       "warn A D P",     "reject A D L",   "reject A N"]),
+        (Some(false), Some(false), ["fine",           "reject D N P Y", "warn D P",       "reject L",       "warn N"]),
     ];
 
     fn pod(account: &str, (account_says, pod_says): (Option<bool>, Option<bool>), volume: &str) -> Value {

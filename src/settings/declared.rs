@@ -5,11 +5,19 @@
 
 use super::params::{Kind, Param, for_people};
 use super::reader::validate_pattern;
-use super::{LookupMode, Phase, Templates, TreatWarnAs};
+use super::{LookupMode, Phase, Profile, Templates, TreatWarnAs};
 use crate::matching::account;
 
 /// The settings that are a value or a list.
 pub static COMMON: &[Param] = &[
+    Param {
+        name: "profile",
+        kind: Kind::Choice(Profile::WORDS),
+        default: r#""baseline""#,
+        doc: for_people(
+            "what the rules do that `rules` does not name, and the look-ups: `observe` warns at most, `baseline` changes what is harmless and refuses what cannot work, `restricted` has everything on",
+        ),
+    },
     Param {
         name: "phase",
         kind: Kind::Choice(Phase::WORDS),

@@ -21,6 +21,8 @@ use reader::{Path, Problems, Value, unknown, validate_pattern};
 /// The settings outside of the rules.
 #[derive(Debug, Default)]
 pub struct Common<'a> {
+    /// What the rules do about which the settings say nothing.
+    pub profile: Profile,
     /// Which of the two policies of a deployment this is.
     pub phase: Phase,
     /// What happens to Pod templates.
@@ -75,6 +77,19 @@ macro_rules! words {
     };
 }
 
+words! {
+    /// What the rules do about which the settings say nothing, and whether the
+    /// cluster is asked, after the levels of Pod Security.
+    /// <https://kubernetes.io/docs/concepts/security/pod-security-standards/>
+    Profile {
+        /// Changes what is harmless to change, and refuses what cannot work.
+        Baseline = "baseline",
+        /// Warns at most.
+        Observe = "observe",
+        /// Everything on.
+        Restricted = "restricted"
+    }
+}
 words! {
     /// Which of the two policies of a deployment this is.
     Phase {
@@ -168,8 +183,9 @@ pub struct CustomTemplate<'a> {
     pub path: Text<'a>,
 }
 
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "description",
+    "profile",
     "phase",
     "templates",
     "serviceAccountLookup",
@@ -215,24 +231,18 @@ impl<'a> Settings<'a> {
             return settings;
         }
         let Self { common, rules } = &mut settings;
+        let (mut lookup, mut permission_lookup) = (None, None);
         Value::new(json, Path::Root).map(problems, &mut |key, value, problems| {
             match key {
                 // Rancher stores the description of its form here.
                 "description" => drop(value.text(problems)),
+                "profile" => set(&mut common.profile, value.choice(Profile::WORDS, problems), Profile::from_word),
                 "phase" => set(&mut common.phase, value.choice(Phase::WORDS, problems), Phase::from_word),
                 "templates" => {
                     set(&mut common.templates, value.choice(Templates::WORDS, problems), Templates::from_word);
                 }
-                "serviceAccountLookup" => {
-                    set(&mut common.lookup, value.choice(LookupMode::WORDS, problems), LookupMode::from_word);
-                }
-                "permissionLookup" => {
-                    set(
-                        &mut common.permission_lookup,
-                        value.choice(LookupMode::WORDS, problems),
-                        LookupMode::from_word,
-                    );
-                }
+                "serviceAccountLookup" => lookup = value.choice(LookupMode::WORDS, problems),
+                "permissionLookup" => permission_lookup = value.choice(LookupMode::WORDS, problems),
                 "treatWarnAs" => {
                     set(&mut common.treat_warn_as, value.choice(TreatWarnAs::WORDS, problems), TreatWarnAs::from_word);
                 }
@@ -249,6 +259,12 @@ impl<'a> Settings<'a> {
                 other => problems.note(&value.path, unknown(other, "setting", &KEYS)),
             }
         });
+        let mode = |word: Option<&str>| match word {
+            Some(word) => LookupMode::from_word(word),
+            None if common.profile == Profile::Restricted => LookupMode::Required,
+            None => LookupMode::Optional,
+        };
+        (common.lookup, common.permission_lookup) = (mode(lookup), mode(permission_lookup));
         settings
     }
 }

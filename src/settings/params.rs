@@ -5,7 +5,7 @@
 use super::Common;
 use super::reader::{self, Path, Problems, Value};
 use crate::matching::glob::Glob;
-use crate::object::json::Cursor;
+use crate::object::json::{self, Cursor};
 use crate::object::view::Text;
 
 /// A parameter of a rule.
@@ -19,6 +19,13 @@ pub struct Param {
     pub default: &'static str,
     /// One line for people.
     pub doc: &'static str,
+}
+
+impl Param {
+    /// Whether it is a list of maps that is not empty by default.
+    fn has_entries(&self) -> bool {
+        matches!(self.kind, Kind::Entries(_)) && self.default != "[]"
+    }
 }
 
 /// A text that only documentation, forms and the command line show. The module
@@ -101,6 +108,8 @@ pub struct Params<'r, 'a> {
     pub common: &'r Common<'a>,
     /// Whether the rule is on.
     pub is_on: bool,
+    /// Defaults of the profile, as JSON; they come before those of the parameters.
+    pub of_profile: &'static [(&'static str, &'static str)],
 }
 
 impl<'r, 'a> Params<'r, 'a> {
@@ -117,7 +126,7 @@ impl<'r, 'a> Params<'r, 'a> {
                 problems.note(&Path::Key(&path, key), unknown_parameter(key, declared));
             }
         }
-        Self { members, path, problems, common, is_on: false }
+        Self { members, path, problems, common, is_on: false, of_profile: &[] }
     }
 
     /// Reads what is given, or else the default, if there is one.
@@ -127,11 +136,22 @@ impl<'r, 'a> Params<'r, 'a> {
         read: impl FnOnce(Value<'_, 'a, '_>, &mut Problems) -> Option<T>,
     ) -> Option<T> {
         let given = self.members.iter().find(|(key, _)| key == param.name);
-        let text = given.map_or(param.default, |(_, text)| text);
+        let text = given.map_or_else(|| self.default_of(param), |(_, text)| text);
         if text.is_empty() {
             return None;
         }
         read(Value::new(&mut Cursor::new(text), Path::Key(&self.path, param.name)), self.problems)
+    }
+
+    fn default_of(&self, param: &Param) -> &'static str {
+        let of_profile = self.of_profile.iter().find(|(name, _)| *name == param.name);
+        of_profile.map_or(param.default, |(_, text)| text)
+    }
+
+    /// Whether a parameter has the default that its declaration says.
+    #[must_use]
+    pub fn is_default(&self, param: &'static Param) -> bool {
+        !self.gives(param) && !self.of_profile.iter().any(|(name, _)| *name == param.name)
     }
 
     /// Whether a parameter is given, right or wrong.
@@ -195,9 +215,12 @@ impl<'r, 'a> Params<'r, 'a> {
             .map(|text| Glob::new(text.into_cow()))
     }
 
-    /// A text; empty when nothing is given and there is no default.
+    /// A text; absent is a problem when there is no default.
     pub fn text(&mut self, param: &'static Param) -> Text<'a> {
         let Kind::Text(problem) = param.kind else { return Text::default() };
+        if param.default.is_empty() && !self.gives(param) {
+            self.problems.note(&self.path, [param.name, " is missing"].concat());
+        }
         self.read(param, |value, problems| checked(value, problem, problems)).unwrap_or_default()
     }
 
@@ -258,7 +281,7 @@ impl<'r, 'a> Params<'r, 'a> {
             value.list(problems, &mut |_, mut value, problems| {
                 let path = value.path;
                 let is_map = value.is_map();
-                let members = members(value, problems);
+                let members = members(value, declared, problems);
                 if is_map {
                     entries.extend(entry(&mut Params::new(members, declared, path, problems, common)));
                 }
@@ -276,17 +299,27 @@ impl<'a> Params<'_, 'a> {
         let common = self.common;
         self.read(param, |value, problems| {
             let path = value.path;
-            let members = members(value, problems);
+            let members = members(value, declared, problems);
             read(&mut Params::new(members, declared, path, problems, common));
             Some(())
         });
     }
 }
 
-/// The members of a map, each kept as text.
-pub fn members<'a>(value: Value<'_, 'a, '_>, problems: &mut Problems) -> Vec<(String, &'a str)> {
+/// The members of a map, each kept as text. An empty list is one where a
+/// parameter has entries by default, and absent everywhere else.
+pub fn members<'a>(value: Value<'_, 'a, '_>, declared: &[Param], problems: &mut Problems) -> Vec<(String, &'a str)> {
     let mut members = Vec::new();
-    value.map(problems, &mut |key, value, _| members.push((key.to_owned(), value.raw())));
+    value.map_of_all(problems, &mut |key, mut value, _| {
+        let mut ahead = value.ahead();
+        if !value.is_absent() {
+            members.push((key.to_owned(), value.raw()));
+        } else if ahead.kind() == json::Kind::List
+            && declared.iter().any(|param| param.name == key && param.has_entries())
+        {
+            members.push((key.to_owned(), "[]"));
+        }
+    });
     members
 }
 

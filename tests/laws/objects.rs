@@ -127,6 +127,9 @@ fn pod_automount(pantry: &mut Pantry) {
     pantry.words.extend(["*", "kuma-*", "web", "vault.hashicorp.com/agent-inject=*"]);
     let sidecar = json!([{"name": "kuma-*", "image": "docker.io/kumahq/kuma-dp:*"}]);
     pantry.examples.push(("pod-automount", "tokenContainers", sidecar));
+    // Else most tokens would stay: nobody knows, or the account may do something.
+    let permissions = [json!([]), json!([]), json!([{"verb": "get", "resource": "pods"}])];
+    pantry.examples.extend(permissions.map(|list| ("pod-automount", "keepIfAllowed", list)));
 }
 
 fn default_service_account(pantry: &mut Pantry) {

@@ -49,7 +49,8 @@ impl Cluster for FakeCluster {
 
     fn can_i(&self, _: &str) -> Result<bool, LookupError> {
         match self.known {
-            Known::Account { automount, .. } => Ok(automount == Some(true)),
+            Known::Account { automount: Some(true), has_role } => Ok(has_role),
+            Known::Account { .. } => Ok(false),
             Known::Absent => Ok(false),
             Known::NotGranted => Err(LookupError::NotGranted),
             Known::Failing => Err(LookupError::Failed),

@@ -83,6 +83,7 @@ fn common() -> BoxedStrategy<Value> {
         word("templates", &["check", "fix", "ignore"]),
         word("serviceAccountLookup", &["optional", "off", "required", "required"]),
         word("treatWarnAs", &["warn", "reject"]),
+        word("permissionLookup", &["optional", "optional", "off", "required"]),
     );
     let audiences =
         option::weighted(0.2, Just(json!(["https://issuer.example/*"]))).prop_map(|a| ("extraApiAudiences", a));
@@ -92,8 +93,9 @@ fn common() -> BoxedStrategy<Value> {
     let exemptions =
         option::weighted(0.3, vec(exemption(&pantry), 1..3)).prop_map(|e| ("exemptions", e.map(Value::from)));
     (words, audiences, system, custom, exemptions)
-        .prop_map(|((a, b, c, d), e, f, g, h)| {
-            let given = [a, b, c, d, e, f, g, h].into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
+        .prop_map(|((a, b, c, d, i), e, f, g, h)| {
+            let given =
+                [a, b, c, d, e, f, g, h, i].into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
             Value::Object(given.collect())
         })
         .boxed()

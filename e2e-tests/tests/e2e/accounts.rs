@@ -46,7 +46,8 @@ const SETTINGS: [&str; 2] =
 type Outcomes = [Outcome; 6];
 
 const FINE: Outcomes = [Fine; 6];
-const REJECT: Outcomes = [Reject; 6];
+/// A token of `default` that was asked for.
+const WARNED: Outcomes = [Warn; 6];
 /// An account that nobody knows anything of is no reason to take a token away.
 const WARN: Outcomes = [Warn, Warn, Warn, Warn, Unavailable, Warn];
 const FINE_IF_FOUND: Outcomes = [Fine, Warn, Warn, Warn, Unavailable, Warn];
@@ -80,13 +81,13 @@ const ROWS: &[Row] = &[
     ("app",     None,        None,        [column(Fine,   WARN,          WARN),          column(Fix,    FINE,        FINE_IF_FOUND)]),
 
     // Refused, so that what there is is the account that the controller made, and the policy fixed.
-    ("default", Some(true),  Some(true),  [column(Reject, REJECT,        REJECT),        column(Reject, REJECT,      REJECT)]),
+    ("default", Some(true),  Some(true),  [column(Reject, WARNED,        WARNED),        column(Reject, WARNED,      WARNED)]),
     ("default", Some(true),  Some(false), [column(Reject, FINE,          FINE),          column(Reject, FINE,        FINE)]),
     ("default", Some(true),  None,        [column(Reject, FINE,          FINE_IF_FOUND), column(Reject, FINE,        FINE_IF_FOUND)]),
-    ("default", Some(false), Some(true),  [column(Fine,   REJECT,        REJECT),        column(Fine,   REJECT,      REJECT)]),
+    ("default", Some(false), Some(true),  [column(Fine,   WARNED,        WARNED),        column(Fine,   WARNED,      WARNED)]),
     ("default", Some(false), Some(false), [column(Fine,   FINE,          FINE),          column(Fine,   FINE,        FINE)]),
     ("default", Some(false), None,        [column(Fine,   FINE,          FINE_IF_FOUND), column(Fine,   FINE,        FINE_IF_FOUND)]),
-    ("default", None,        Some(true),  [column(Fix,    REJECT,        REJECT),        column(Fix,    REJECT,      REJECT)]),
+    ("default", None,        Some(true),  [column(Fix,    WARNED,        WARNED),        column(Fix,    WARNED,      WARNED)]),
     ("default", None,        Some(false), [column(Fix,    FINE,          FINE),          column(Fix,    FINE,        FINE)]),
     ("default", None,        None,        [column(Fix,    FINE,          FINE_IF_FOUND), column(Fix,    FINE,        FINE_IF_FOUND)]),
 ];

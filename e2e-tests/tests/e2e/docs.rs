@@ -19,6 +19,7 @@ use sa_hygiene::apiserver::{ApiServer, RequestOptions};
 use sa_hygiene::yaml;
 use serde_json::{Value, json};
 use serviceaccount_hygiene::rules::{RULES, Rule};
+use serviceaccount_hygiene::settings::Profile;
 use serviceaccount_hygiene::settings::params::{Kind, Param};
 
 use crate::{failed, repository};
@@ -71,14 +72,16 @@ fn readme(bless: bool) -> Result<()> {
     let text = read(&path)?;
     let rows = RULES.iter().map(|rule| {
         format!(
-            "| [`{id}`](docs/rules/{id}.md) | {} | `{}` | {} |\n",
+            "| [`{id}`](docs/rules/{id}.md) | {} | {} | {} |\n",
             checked_kinds(rule),
-            rule.default_action().word(),
+            ALL_PROFILES.map(|profile| format!("`{}`", rule.action_in(profile).word())).join(" | "),
             rule.summary,
             id = rule.id
         )
     });
-    let table = "| rule | checks | default | requirement |\n|---|---|---|---|\n".to_owned() + &rows.collect::<String>();
+    let table = "| rule | checks | observe | baseline | restricted | requirement |\n|---|---|---|---|---|---|\n"
+        .to_owned()
+        + &rows.collect::<String>();
     let mut filled = fill(&text, "rules", &table)?;
     for (name, part) in [("examples", examples_table()?), ("limits", limits()?)] {
         filled = fill(&filled, name, &part)?;
@@ -211,13 +214,29 @@ fn facts(rule: &Rule) -> String {
     let actions: Vec<String> = rule.actions().iter().map(|action| format!("`{action}`")).collect();
     let (first, rest) = rule.summary.split_at_checked(1).unwrap_or_default();
     format!(
-        "**{}{rest}.**\n\nChecks {}. Default: `{}`. Actions: {}.\n",
+        "**{}{rest}.**\n\nChecks {}. Actions: {}.\n\n{}",
         first.to_uppercase(),
         checked_kinds(rule),
-        rule.default_action().word(),
-        actions.join(", ")
+        actions.join(", "),
+        profiles(rule)
     )
 }
+
+/// The action and parameters of a rule in each profile.
+fn profiles(rule: &Rule) -> String {
+    let mut table = "| profile | action | parameters |\n|---|---|---|\n".to_owned();
+    for profile in ALL_PROFILES {
+        let params: Vec<String> =
+            rule.params_in(profile).iter().map(|(name, json)| format!("`{name}: {}`", json.replace('"', ""))).collect();
+        let params = if params.is_empty() { "defaults".to_owned() } else { params.join(", ") };
+        let (word, action) = (format!("{profile:?}").to_lowercase(), rule.action_in(profile).word());
+        let _ = writeln!(table, "| `{word}` | `{action}` | {params} |");
+    }
+    table
+}
+
+/// From the gentlest to the strictest.
+const ALL_PROFILES: [Profile; 3] = [Profile::Observe, Profile::Baseline, Profile::Restricted];
 
 fn checked_kinds(rule: &Rule) -> String {
     let kinds = rule.subjects.iter().map(|subject| match format!("{subject:?}") {

@@ -8,7 +8,6 @@
 #![expect(clippy::indexing_slicing, reason = "of JSON values: what is missing reads as null")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,17 +18,18 @@ use e2e_tests::examples;
 use e2e_tests::expectation::{Expectation, Verdict};
 use libtest_mimic::Trial;
 use sa_hygiene::yaml;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use serviceaccount_hygiene::admission::subject::SubjectKind;
-use serviceaccount_hygiene::rules::{RULES, Rule};
-use serviceaccount_hygiene::settings::action::FixAction;
+use serviceaccount_hygiene::rules::RULES;
+use serviceaccount_hygiene::settings::Profile;
 
-use crate::docs::{pages, read, settle};
+use crate::docs::{pages, read};
 use crate::{cases, failed, repository};
 
 pub fn trials(engine: &Arc<Engine>, bless: bool) -> Result<Vec<Trial>> {
     let mut trials = vec![
-        Trial::test("example::strict_and_gentle_name_every_rule", move || sets(bless).map_err(failed)),
+        Trial::test("example::profiles_are_one_line", || profiles().map_err(failed)),
+        Trial::test("example::restricted_is_strict", || restricted_is_strict().map_err(failed)),
         Trial::test("example::rules_are_the_same", || same_rules().map_err(failed)),
         Trial::test("example::send_every_subject", || subjects().map_err(failed)),
         Trial::test("example::permissions_suffice", || permissions().map_err(failed)),
@@ -38,6 +38,8 @@ pub fn trials(engine: &Arc<Engine>, bless: bool) -> Result<Vec<Trial>> {
     ];
     let with_engine = Arc::clone(engine);
     trials.push(Trial::test("example::released_settings_still_load", move || released(&with_engine).map_err(failed)));
+    let with_engine = Arc::clone(engine);
+    trials.push(Trial::test("example::profiles_are_valid", move || profiles_are_valid(&with_engine).map_err(failed)));
     for example in examples::find_all(&repository())? {
         for dir in example.cases()? {
             let (example, engine) = (example.clone(), Arc::clone(engine));
@@ -81,87 +83,60 @@ fn shown() -> Result<()> {
     Ok(())
 }
 
-/// `settings/gentle.yaml` and `settings/strict.yaml` say something about every rule that does something by default; what is
-/// missing is added by `BLESS=1`. `strict.yaml` in `examples/` has the rules of the latter.
-fn sets(bless: bool) -> Result<()> {
-    let root = repository().join("examples");
-    let gentle = root.join("settings/gentle.yaml");
-    complete(&gentle, bless, |rule| match rule.default_action().word() {
-        // What is off stays off, and what warns already needs no line.
-        "off" | "warn" => Line::None,
-        _ => Line::Add("warn".to_owned()),
-    })?;
-    let strict = root.join("settings/strict.yaml");
-    complete(&strict, bless, |rule| match rule.default_action() {
-        action if action.word() == "off" => Line::Ask,
-        FixAction::Check(_) if rule.actions().contains(&"mutate") => Line::Add("mutate".to_owned()),
-        _ => Line::Add(rule.actions().last().copied().unwrap_or_default().to_owned()),
-    })?;
-
-    let text = read(&strict)?;
-    let (_, rules) = text.split_once("rules:\n").context("settings/strict.yaml has no rules")?;
-    let mut block = String::new();
-    for line in rules.lines().skip(1) {
-        let _ = writeln!(block, "    {line}");
-    }
-    let manifest = root.join("strict.yaml");
-    let text = read(&manifest)?;
-    let (open, close) = ("      # generated:rules\n", "      # /generated:rules");
-    let mut parts = text.split(open);
-    let mut wanted = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let (_, after) = part.split_once(close).context("strict.yaml: a block without its end")?;
-        wanted = wanted + open + &block + close + after;
-    }
-    ensure!(wanted.matches(open).count() == 2, "strict.yaml must have two blocks {}", open.trim());
-    settle(&manifest, &text, &wanted, bless)
-}
-
-/// What a set must say about a rule.
-enum Line {
-    /// Nothing.
-    None,
-    /// This action, unless something else is there.
-    Add(String),
-    /// Something that only a person can decide.
-    Ask,
-}
-
-/// Adds the lines that a set lacks, each after those of the rule before it.
-fn complete(path: &Path, bless: bool, line: impl Fn(&Rule) -> Line) -> Result<()> {
-    let text = read(path)?;
-    let (head, rules) = text.split_once("rules:\n").with_context(|| format!("{} has no rules", path.display()))?;
-    let mut lines: Vec<String> = rules.lines().map(str::to_owned).collect();
-    let mut undecided = Vec::new();
-    for (index, rule) in RULES.iter().enumerate() {
-        let is_about = |line: &str, id: &str| {
-            let line = line.strip_prefix("  ").unwrap_or_default();
-            line.strip_prefix("# ").unwrap_or(line).strip_prefix(id).is_some_and(|rest| rest.starts_with(':'))
+/// `settings/gentle.yaml` and `settings/strict.yaml` are a profile each, and the policies of `strict.yaml` have that of the
+/// latter.
+fn profiles() -> Result<()> {
+    for example in examples::find_all(&repository())? {
+        let wanted = match (example.file.as_str(), example.name.as_str()) {
+            ("strict", _) | ("settings", "strict") => json!("restricted"),
+            ("settings", "gentle") => json!("observe"),
+            _ => continue,
         };
-        if lines.iter().any(|line| is_about(line, rule.id)) {
-            continue;
-        }
-        match line(rule) {
-            Line::None => {}
-            Line::Ask => undecided.push(rule.id),
-            Line::Add(action) => {
-                let before = RULES.iter().take(index).rev().find_map(|earlier| {
-                    let start = lines.iter().position(|line| is_about(line, earlier.id))?;
-                    let below = lines.iter().skip(start + 1).take_while(|line| line.starts_with("    ")).count();
-                    Some(start + 1 + below)
-                });
-                lines.insert(before.unwrap_or(1), format!("  {}: {action}", rule.id));
-            }
-        }
+        let name = format!("{}/{}", example.file, example.name);
+        ensure!(example.settings["profile"] == wanted, "{name}: profile must be {wanted}");
+        ensure!(example.settings["rules"].is_null(), "{name}: the profile says all there is to say about rules");
     }
-    let wanted = format!("{head}rules:\n{}\n", lines.join("\n"));
-    settle(path, &text, &wanted, bless)?;
-    ensure!(
-        undecided.is_empty(),
-        "examples/settings/{}: nothing is said of what is off by default: {}. Add a line `  <rule>: <action>`, or a comment `  # <rule>: why not`",
-        path.file_name().unwrap_or_default().display(),
-        undecided.join(", ")
-    );
+    Ok(())
+}
+
+/// `restricted` is what `settings/strict.yaml` was before there were profiles, and what rules got since then.
+fn restricted_is_strict() -> Result<()> {
+    /// Parameters that came later.
+    const LATER: [&str; 2] = ["optInOnDefault", "keepIfAllowed"];
+    let path = repository().join("e2e-tests/released/0.1.0/strict.yaml");
+    let strict = yaml::load_file(path)?.pop().context("strict.yaml is empty")?.value;
+    let rules = strict["rules"].as_object().context("strict.yaml has no rules")?;
+    for (id, settings) in rules {
+        let rule = RULES.iter().find(|rule| rule.id == id).with_context(|| id.clone())?;
+        let mut params = settings.as_object().cloned().unwrap_or_default();
+        let action = params.remove("action").unwrap_or_else(|| settings.clone());
+        ensure!(action == json!(rule.action_in(Profile::Restricted).word()), "{id}: {action} in strict.yaml");
+        let mut found: Map<String, Value> = Map::new();
+        for (name, json) in rule.params_in(Profile::Restricted).iter().filter(|(name, _)| !LATER.contains(name)) {
+            found.insert((*name).to_owned(), serde_json::from_str(json)?);
+        }
+        ensure!(params == found, "{id}: {params:?} in strict.yaml, {found:?} in the profile");
+    }
+    ensure!(rules.len() > 20, "strict.yaml had {} rules", rules.len());
+    Ok(())
+}
+
+/// The defaults of a profile are values that could be given.
+fn profiles_are_valid(engine: &Engine) -> Result<()> {
+    for profile in Profile::WORDS {
+        let answer = engine.validate_settings(&json!({"profile": profile}))?;
+        ensure!(answer.valid, "{profile}: {}", answer.message.unwrap_or_default());
+    }
+    let mut rules = Map::new();
+    for rule in RULES.iter().filter(|rule| rule.action_in(Profile::Restricted).word() != "off") {
+        let mut settings = json!({"action": rule.action_in(Profile::Restricted).word()});
+        for (name, json) in rule.params_in(Profile::Restricted) {
+            settings[name] = serde_json::from_str(json)?;
+        }
+        rules.insert(rule.id.to_owned(), settings);
+    }
+    let answer = engine.validate_settings(&json!({"rules": rules}))?;
+    ensure!(answer.valid, "{}", answer.message.unwrap_or_default());
     Ok(())
 }
 
@@ -185,7 +160,7 @@ fn same_rules() -> Result<()> {
         }
         ensure!(spec["rules"] == metadata["rules"], "examples/{}.yaml: rules must be metadata.yml's", example.file);
         let family = match example.file.as_str() {
-            "strict" => "strict",
+            "strict" => "restricted",
             "irsa-without-webhook" => "injecting",
             _ => "default",
         };

@@ -126,7 +126,11 @@ fn is_allowed(engine: &Engine, subject: &Value, exemptions: &str, user: &UserInf
     }
     let settings = json!({
         "exemptions": serde_json::from_str::<Value>(exemptions)?,
-        "rules": {"service-account-automount": {"explicitTrue": "reject"}},
+        "rules": {
+            "pod-automount": {"optInOnDefault": "reject"},
+            "default-service-account": "reject",
+            "service-account-automount": {"explicitTrue": "reject"},
+        },
     });
     Ok(engine.evaluate(&request, &settings, &[], &Host::default())?.verdict.allowed)
 }

@@ -46,7 +46,8 @@ pub fn text() -> Result<String> {
 }
 
 fn questions() -> Vec<Value> {
-    let hidden = "Rules say off, warn, reject or mutate; their parameters appear once they are on. Lists of objects, and \
+    let hidden = "Rules say off, warn, reject or mutate, or nothing, where the profile decides; their parameters appear once \
+                  they are on. Lists of objects, and \
                   lists by key, are set in YAML; what is set there stays when the form is used.";
     let mut questions = vec![json!({
         "variable": "description", "label": "Description", "description": hidden, "group": "General",
@@ -56,10 +57,12 @@ fn questions() -> Vec<Value> {
     questions.extend(AWS.iter().filter_map(|param| question(param, "aws.", "Amazon EKS", false)));
     for rule in RULES {
         let above = format!("rules.{}.", rule.id);
+        // A shown question stores its default, and an action that is given would hide the profile's.
+        let options: Vec<&str> = [""].into_iter().chain(rule.actions().iter().copied()).collect();
         questions.push(json!({
             "variable": format!("{above}action"), "label": rule.id, "description": action(rule),
-            "group": group(rule), "type": "enum", "options": rule.actions(),
-            "default": rule.default_action().word(), "required": true,
+            "group": group(rule), "type": "enum", "options": options,
+            "default": "", "required": false,
         }));
         for param in rule.params {
             questions.extend(question(param, &above, group(rule), false).map(|mut question| {

@@ -4,6 +4,7 @@
 
 use serviceaccount_hygiene::admission::response::POLICY;
 
+pub use super::evidence::Token;
 use super::source::Location;
 use crate::kubewarden::{Diagnostic, Evaluation, Mode, Segment, Severity};
 use crate::shown;
@@ -66,6 +67,8 @@ pub struct Finding {
     pub is_known: bool,
     /// Whether a Pod made from the template is meant, and not the template.
     pub is_of_pods: bool,
+    /// What it comes to for the token of an account, if it is about one.
+    pub token: Option<Token>,
 }
 
 impl Finding {
@@ -84,6 +87,7 @@ impl Finding {
             location: Location { line: 1, column: 1 },
             is_known: false,
             is_of_pods: false,
+            token: None,
         }
     }
 

@@ -8,8 +8,9 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use serde_json::Value;
 
 use super::coverage;
+use super::evidence::FIELD;
 use super::input::{Input, Inputs};
-use super::judge::{Ask, Judge, Opinion};
+use super::judge::{Admission, Ask, Judge, Opinion};
 use super::merge;
 use super::patch::{self, Edit};
 use super::report::{ObjectReport, TextEdit};
@@ -193,6 +194,10 @@ fn fixed(judge: &Judge, written: &Value) -> Result<Option<Value>> {
     else {
         return Ok(None);
     };
+    let admission = kept(judge, admission);
+    if admission.admitted == admission.stored {
+        return Ok(None);
+    }
     // What was wrong before is not the fix's fault.
     let before = judge.server.validate(&admission.admitted).err().unwrap_or_default();
     if let Some(problem) = admission.problems.iter().find(|problem| !before.contains(problem)) {
@@ -201,6 +206,19 @@ fn fixed(judge: &Judge, written: &Value) -> Result<Option<Value>> {
     let fixed = merge::carry(&admission.admitted, &admission.stored, written)
         .ok_or_else(|| anyhow!("the fix changes what the API server adds, not what is written"))?;
     Ok((fixed != *written).then_some(fixed))
+}
+
+/// What would become of an object, but for the token of an account that a binding names: the cluster says `false` there,
+/// and whoever wrote the manifest may have to say something else.
+fn kept(judge: &Judge, mut admission: Admission) -> Admission {
+    let is_set = admission.admitted.get(FIELD).is_some();
+    if !is_set
+        && judge.evidence.is_bound_account(&admission.stored, &judge.namespace)
+        && let Some(fields) = admission.stored.as_object_mut()
+    {
+        fields.remove(FIELD);
+    }
+    admission
 }
 
 fn fixed_again(judge: &Judge, object: &Value) -> bool {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What has to be known of all files before the first object is checked: the ServiceAccounts and Namespaces in them.
+//! What has to be known of all files before the first object is checked: the ServiceAccounts, Namespaces, Roles and
+//! bindings in them.
 
 use memchr::memmem;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
@@ -8,12 +9,13 @@ use serde_json::Value;
 
 use super::input::Inputs;
 use super::source::SourceFile;
+use crate::rbac;
 use crate::yaml::parts::Part;
 
 /// The kinds that checks of other objects look at.
-const KINDS: [&str; 2] = ["ServiceAccount", "Namespace"];
+const KINDS: [&str; 6] = ["ServiceAccount", "Namespace", "RoleBinding", "ClusterRoleBinding", "Role", "ClusterRole"];
 
-/// The ServiceAccounts and Namespaces of all files. What cannot be read is said later, where it is checked.
+/// What has to be known of these files: objects of [`KINDS`]. What cannot be read is said later, where it is checked.
 pub fn of(inputs: &Inputs) -> Vec<Value> {
     let of_file = |file: SourceFile| -> Vec<Value> {
         if file.patch_of.is_some() {
@@ -42,9 +44,15 @@ fn may_hold(text: &str) -> bool {
 
 fn is_of_interest(object: &Value) -> bool {
     let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
-    text("/apiVersion") == Some("v1")
-        && text("/kind").is_some_and(|kind| KINDS.contains(&kind))
-        && text("/metadata/name").is_some_and(|name| !name.is_empty())
+    let is_rbac = text("/apiVersion")
+        .is_some_and(|version| version.split_once('/').is_some_and(|(group, _)| group == rbac::API_GROUP));
+    text("/kind").is_some_and(|kind| {
+        KINDS.contains(&kind)
+            && match kind {
+                "ServiceAccount" | "Namespace" => text("/apiVersion") == Some("v1"),
+                _ => is_rbac,
+            }
+    }) && text("/metadata/name").is_some_and(|name| !name.is_empty())
 }
 
 #[cfg(test)]

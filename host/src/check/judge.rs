@@ -6,6 +6,7 @@ use serde_json::Value;
 use serviceaccount_hygiene::admission::response::POLICY;
 
 use super::coverage::{self, Interest};
+use super::evidence::Evidence;
 use super::exemptions;
 use super::finding::{Finding, Level, findings};
 use super::policies::{Policies, PolicyUnit};
@@ -21,6 +22,8 @@ pub struct Judge {
     pub policies: Policies,
     /// What the API server knows.
     pub server: ApiServer,
+    /// The bindings that were given.
+    pub(super) evidence: Evidence,
     /// The labels of the namespaces that were given.
     pub(super) namespaces: Namespaces,
     /// Where an object is that does not say it.
@@ -288,7 +291,11 @@ impl Judge {
         let patched = answer.mutated.take();
         // A failure is no verdict that could be softened.
         let mode = if answer.failed() { Mode::Protect } else { policy.config().mode };
-        opinion.add(findings(&answer, mode));
+        let mut found = findings(&answer, mode);
+        if let Some(account) = account_of(request).as_deref().and_then(|account| account.split_once('/')) {
+            self.evidence.explain(account, &mut found);
+        }
+        opinion.add(found);
         Some((answer, patched))
     }
 }
@@ -351,9 +358,13 @@ fn set_object(request: &mut Value, object: Value) {
     }
 }
 
-/// The account whose token the request is about.
+/// The account whose token the request is about, or that it makes.
 fn account_of(request: &Value) -> Option<String> {
     let object = object_of(request);
+    if object.get("kind").and_then(Value::as_str) == Some("ServiceAccount") {
+        let name = object.pointer("/metadata/name")?.as_str()?;
+        return Some(format!("{}/{name}", request.get("namespace")?.as_str()?));
+    }
     let pod = ApiServer::pod_of(object).map(|(pod, _)| pod);
     let spec = pod.as_ref().unwrap_or(object).get("spec");
     let text = |key: &str| spec?.get(key)?.as_str().filter(|text| !text.is_empty());

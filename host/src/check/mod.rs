@@ -8,6 +8,7 @@
 
 pub mod baseline;
 mod coverage;
+mod evidence;
 mod exemptions;
 pub mod finding;
 pub mod fix;
@@ -39,6 +40,7 @@ use crate::cluster::{Cluster, LookupBehaviour};
 use crate::kubewarden::{Module, PolicyConfig};
 use crate::shown;
 use crate::yaml;
+use evidence::Evidence;
 use judge::Judge;
 use policies::Policies;
 use report::Summary;
@@ -63,15 +65,16 @@ pub struct Options {
     pub with_fixes: bool,
 }
 
-/// The judge for some manifests. `index` are the accounts and namespaces among them: they exist, and so do the objects
-/// of `cluster`.
+/// The judge for some manifests. `index` are the accounts, namespaces, roles and bindings among them: they exist, and so
+/// do the objects of `cluster`.
 pub fn judge(index: Vec<Value>, module: &Module, options: Options) -> Result<Judge> {
     let mut cluster = Cluster::load(&options.cluster)?;
     let is_partial = options.cluster.is_empty();
     for mut object in index {
-        let is_account = object.get("kind").and_then(Value::as_str) == Some("ServiceAccount");
+        let kind = object.get("kind").and_then(Value::as_str);
+        let is_namespaced = matches!(kind, Some("ServiceAccount" | "Role" | "RoleBinding"));
         let own = object.pointer("/metadata/namespace").and_then(Value::as_str).filter(|it| !it.is_empty());
-        if is_account
+        if is_namespaced
             && own.is_none()
             && let Some(metadata) = object.pointer_mut("/metadata").and_then(Value::as_object_mut)
         {
@@ -87,6 +90,7 @@ pub fn judge(index: Vec<Value>, module: &Module, options: Options) -> Result<Jud
     let namespaces = namespaces
         .filter_map(|object| Some((object.pointer("/metadata/name")?.as_str()?.to_owned(), scope::labels(object))))
         .collect();
+    let evidence = Evidence::new(cluster.clone(), is_partial);
     let policies = if options.policy_manifests.is_empty() {
         Policies::from_settings(module, PolicyConfig { cluster, ..options.config }, is_partial)?
     } else {
@@ -99,15 +103,24 @@ pub fn judge(index: Vec<Value>, module: &Module, options: Options) -> Result<Jud
         Policies::from_manifests(module, documents, &cluster, is_partial).context("policy manifests")?
     };
     let Options { namespace, with_pods, with_fixes, .. } = options;
-    Ok(Judge { policies, server, namespaces, namespace, with_pods, with_fixes })
+    Ok(Judge { policies, server, evidence, namespaces, namespace, with_pods, with_fixes })
 }
 
-/// The settings for files alone, where an account that is not among them cannot be looked up: that is said once, and
-/// refuses nothing.
+/// The settings for files alone, where an account, or a role, that is not among them cannot be looked up: that is said
+/// once, and refuses nothing.
 fn for_files(settings: &Value) -> Value {
     let mut settings = if settings.is_null() { json!({}) } else { settings.clone() };
-    if let Some(lookup) = settings.get_mut("serviceAccountLookup").filter(|it| it.as_str() == Some("required")) {
-        *lookup = "optional".into();
+    let is_restricted = settings.get("profile").and_then(Value::as_str) == Some("restricted");
+    if let Some(fields) = settings.as_object_mut() {
+        for key in ["serviceAccountLookup", "permissionLookup"] {
+            let is_required = match fields.get(key).and_then(Value::as_str) {
+                None | Some("") => is_restricted,
+                Some(mode) => mode == "required",
+            };
+            if is_required {
+                fields.insert(key.to_owned(), "optional".into());
+            }
+        }
     }
     settings
 }

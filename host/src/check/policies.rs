@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::coverage::Coverage;
+use super::evidence::asking_for_bindings;
 use super::for_files;
 use super::scope::Scope;
 use crate::cluster::Cluster;
@@ -126,10 +127,7 @@ impl PolicyUnit {
         scope: Scope,
         (is_mutating, is_audited): (bool, bool),
     ) -> Result<Self> {
-        let mut settings = config.settings.clone();
-        if settings.is_null() {
-            settings = json!({});
-        }
+        let mut settings = asking_for_bindings(&config.settings, true);
         if let Some(fields) = settings.as_object_mut() {
             fields.insert("phase".to_owned(), "mutating".into());
             // Who leaves templates out does not want them changed either.
@@ -139,6 +137,7 @@ impl PolicyUnit {
         }
         let fixing = PolicyConfig { settings, mode: Mode::Protect, allowed_to_mutate: true, ..config.clone() };
         let coverage = Coverage::of(&config.settings);
+        let config = PolicyConfig { settings: asking_for_bindings(&config.settings, false), ..config };
         let policy = Policy::load(module, config)?;
         policy.require_diagnostics()?;
         let fixer = Policy::load(module, fixing)?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::finding::{Finding, Level};
+use super::finding::{Finding, Level, Token};
 use super::source::{Location, Manifest, Remarked, SourcePart, Unreadable};
 use super::verdict::{Tally, Verdict};
 use crate::apiserver::ApiServer;
@@ -116,6 +116,12 @@ pub struct Row {
     pub without_token: usize,
     /// Objects that are refused.
     pub refused: usize,
+    /// Objects that lose a token of an account that no binding names.
+    pub unused: usize,
+    /// Objects with a token of an account that a binding names.
+    pub needed: usize,
+    /// Objects of whose account nothing is known.
+    pub unknown: usize,
 }
 
 /// The rules whose fix takes the API token away.
@@ -177,12 +183,18 @@ impl Summary {
 
     fn count_rules(&mut self, object: &ObjectReport) {
         let mut levels: BTreeMap<&str, BTreeSet<Level>> = BTreeMap::new();
+        let mut tokens: BTreeMap<&str, BTreeSet<Token>> = BTreeMap::new();
         for finding in object.findings.iter().filter(|it| !it.is_known && it.level != Level::Invalid) {
             levels.entry(&finding.rule).or_default().insert(finding.level);
+            tokens.entry(&finding.rule).or_default().extend(finding.token);
         }
         for (rule, levels) in levels {
             let namespace = object.namespace.clone().unwrap_or_default();
             let row = self.by_rule.entry((rule.to_owned(), namespace)).or_default();
+            let tokens = tokens.remove(rule).unwrap_or_default();
+            row.unused += usize::from(tokens.contains(&Token::Unused));
+            row.needed += usize::from(tokens.contains(&Token::Needed));
+            row.unknown += usize::from(tokens.contains(&Token::Unknown));
             if levels.contains(&Level::Refused) {
                 row.refused += 1;
                 continue;

@@ -8,6 +8,7 @@ use anstyle::{AnsiColor, Style};
 use anyhow::{Result, bail};
 use comfy_table::{Attribute, Cell};
 use serviceaccount_hygiene::matching::closest::closest_match;
+use serviceaccount_hygiene::settings::Profile;
 
 use super::{Outcome, output, printer};
 use crate::docs;
@@ -22,15 +23,15 @@ pub(super) struct ExplainArgs {
     rule: String,
 }
 
-/// The rules with what they do unless the settings say something else.
+/// The rules with what they do in each profile.
 pub(super) fn list() -> Result<Outcome> {
-    let mut table = output::new_table(["rule", "default", "what it asks"]);
+    let mut table = output::new_table(["rule", "observe", "baseline", "restricted", "what it asks"]);
     for (rule, _) in docs::RULES_WITH_PAGES.iter() {
-        table.add_row(vec![
-            Cell::new(rule.id).add_attribute(Attribute::Bold),
-            Cell::new(rule.default_action().word()),
-            Cell::new(rule.summary),
-        ]);
+        let mut cells = vec![Cell::new(rule.id).add_attribute(Attribute::Bold)];
+        let profiles = [Profile::Observe, Profile::Baseline, Profile::Restricted];
+        cells.extend(profiles.map(|profile| Cell::new(rule.action_in(profile).word())));
+        cells.push(Cell::new(rule.summary));
+        table.add_row(cells);
     }
     printer::text(&format!("{}\n\n`sa-hygiene explain RULE` prints the page of a rule\n", output::render(&table)))?;
     Ok(Outcome::AllAccepted)

@@ -49,11 +49,11 @@ fn rendered_releases_are_judged_with_file_line_and_origin() {
         "    sub/monitoring.yaml:74:19: fixed projected-token-lifetime: spec.template.spec.volumes[vault].projected",
         "    windows.yaml:15:5: fixed pod-automount: spec.template.spec.automountServiceAccountToken: Pods made",
         "    anchors.yaml:23:1: fixed pod-automount: spec.automountServiceAccountToken: set to false",
-        "    live.yaml:32:5: refused pod-automount: spec.automountServiceAccountToken: is true on the default account",
+        "    live.yaml:32:5: warned pod-automount: spec.automountServiceAccountToken: is true on the default account",
         "note: not listed, for their templates are judged: 1 Pod of controllers, 1 of them with findings\n",
         "note: left out, not a kubernetes object: 1 document\n",
         "note: not checked: no rule is about their kind (",
-        "\n24 objects in 6 files: 1 refused, 4 warned, 8 fixed, ",
+        "\n24 objects in 6 files: 5 warned, 8 fixed, ",
     ] {
         assert!(text.contains(line), "{line}\n{text}");
     }
@@ -233,6 +233,8 @@ fn the_verdict_is_that_of_run_on_a_request_made_by_hand() {
         let (check, run) = (&check["objects"][number], &run["results"][number]);
         let found =
             texts(&check["findings"], &|it| ["rule", "place", "text"].map(|key| it[key].as_str().unwrap()).join(": "));
+        // What the bindings say is known of files alone.
+        let found: Vec<_> = found.iter().map(|line| line.trim_end_matches("; no binding in the input")).collect();
         let said = texts(&run["findings"], &|it| it.as_str().unwrap().to_owned());
         assert_eq!(found, said, "{manifest}");
         let is_foreseen = said.iter().any(|line| line.contains("Pods made from this template will be changed"));
@@ -240,7 +242,7 @@ fn the_verdict_is_that_of_run_on_a_request_made_by_hand() {
         assert_eq!(check["verdict"], verdict, "{manifest}");
         verdicts.push(verdict);
     }
-    assert_eq!(verdicts, ["fixed", "refused", "refused", "accepted", "fixed"], "not only one kind of them");
+    assert_eq!(verdicts, ["fixed", "warned", "refused", "accepted", "fixed"], "not only one kind of them");
 }
 
 #[test]
@@ -285,8 +287,8 @@ fn the_preview_is_a_table_of_rules_and_namespaces() {
     let output = release().run(&["check", ".", "--summary", "--fail-on", "never"]);
     let text = stdout(&output);
     let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert!(rows.contains(&vec!["pod-automount", "shop", "·", "4", "4", "1"]), "{text}");
-    assert!(rows.contains(&vec!["projected-token-lifetime", "monitoring", "·", "1", "·", "·"]), "{text}");
+    assert!(rows.contains(&vec!["pod-automount", "shop", "1", "4", "·", "4", "·", "·"]), "{text}");
+    assert!(rows.contains(&vec!["projected-token-lifetime", "monitoring", "·", "1", "·", "·", "·", "·"]), "{text}");
 }
 
 #[test]

@@ -73,12 +73,16 @@ fn an_old_object_makes_an_update() {
     let asking = "apiVersion: apps/v1\n  kind: Deployment\n  metadata: {name: web}\n  spec: {template: {spec: {automountServiceAccountToken: true, containers: [{name: c, image: nginx}]}}}\n";
     let quiet = asking.replace("true", "false");
     let update = |old: &str| format!("oldObject:\n  {old}object:\n  {asking}");
-    let files =
-        Files::new(&[("old.yaml", &update(asking)), ("new.yaml", &update(&quiet)), ("half.yaml", "oldObject: {}\n")]);
+    let files = Files::new(&[
+        ("old.yaml", &update(asking)),
+        ("new.yaml", &update(&quiet)),
+        ("half.yaml", "oldObject: {}\n"),
+        ("refusing.yaml", "rules: {pod-automount: {optInOnDefault: reject}}\n"),
+    ]);
     let output = files.run(&["run", "old.yaml"]);
     assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
     assert!(stdout(&output).contains("warned  UPDATE Deployment default/web"), "{}", stdout(&output));
-    assert_eq!(files.run(&["run", "new.yaml"]).status.code(), Some(1));
+    assert_eq!(files.run(&["run", "new.yaml", "--settings", "refusing.yaml"]).status.code(), Some(1));
     let output = files.run(&["run", "half.yaml"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("half.yaml:1:1: an update needs"), "{}", stderr(&output));

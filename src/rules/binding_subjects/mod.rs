@@ -11,7 +11,7 @@
 use k8s_openapi::Resource;
 use k8s_openapi::api::rbac::v1::RoleBinding;
 
-use super::{Ability, Check, Rule};
+use super::{Ability, Check, Restricted, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
 use crate::diagnostic::findings::Findings;
@@ -32,6 +32,7 @@ pub static RULE: Rule = Rule {
     params: &PARAMS,
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Off },
+    restricted: Restricted::REJECT,
 };
 
 static PARAMS: [Param; 2] = [

@@ -9,7 +9,7 @@
 use super::kubelet_host_path::{Guarded, Reached, Relation};
 use super::legacy_token_mount::Legacy;
 use super::tokens::object_path;
-use super::{Ability, Check, Rule, kubelet_host_path, legacy_token_mount};
+use super::{Ability, Check, Restricted, Rule, kubelet_host_path, legacy_token_mount};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::Findings;
 use crate::diagnostic::message::Message;
@@ -30,6 +30,7 @@ pub static RULE: Rule = Rule {
     params: &PARAMS,
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Reject },
+    restricted: Restricted::REJECT.with(&[("targets", r#""reject""#)]),
 };
 
 static PARAMS: [Param; 1] = [Param {

@@ -7,7 +7,7 @@
 //! API, long after admission.
 //! <https://cloud.google.com/kubernetes-engine/docs/how-to/workload-identity>
 
-use super::{Ability, Check, Rule};
+use super::{Ability, Check, Restricted, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
 use crate::diagnostic::findings::Findings;
@@ -34,6 +34,7 @@ pub static RULE: Rule = Rule {
         gcp_project::MESSAGES,
     ],
     ability: Ability::Check { default: CheckAction::Reject },
+    restricted: Restricted::REJECT,
 };
 
 static PARAMS: [Param; 1] = [Param {

@@ -7,7 +7,7 @@
 //! <https://github.com/aws/amazon-eks-pod-identity-webhook/issues/200>
 //! <https://github.com/Azure/azure-workload-identity/issues/1026>
 
-use super::{Ability, Check, Rule};
+use super::{Ability, Check, Restricted, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::Findings;
 use crate::diagnostic::message::Message;
@@ -26,6 +26,7 @@ pub static RULE: Rule = Rule {
     params: &PARAMS,
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Reject },
+    restricted: Restricted::REJECT,
 };
 
 static PARAMS: [Param; 2] = [

@@ -7,7 +7,7 @@
 //! <https://github.com/onyx-dot-app/onyx/pull/11788>
 //! <https://github.com/crossplane-contrib/provider-aws/issues/1467>
 
-use super::{Ability, Check, Rule};
+use super::{Ability, Check, Restricted, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
 use crate::diagnostic::findings::Findings;
@@ -33,6 +33,7 @@ pub static RULE: Rule = Rule {
     params: &PARAMS,
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Reject },
+    restricted: Restricted::REJECT,
 };
 
 static PARAMS: [Param; 1] = [Param {

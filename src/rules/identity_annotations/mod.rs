@@ -9,7 +9,7 @@
 //! <https://github.com/aws/amazon-eks-pod-identity-webhook/issues/110>
 
 use super::cloud::boolean;
-use super::{Ability, Check, Fix, Rule};
+use super::{Ability, Check, Fix, Restricted, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::{Changes, Findings};
 use crate::diagnostic::message::Message;
@@ -33,6 +33,7 @@ pub static RULE: Rule = Rule {
     params: &PARAMS,
     messages: &[MESSAGES],
     ability: Ability::Fix { default: FixAction::Check(CheckAction::Reject) },
+    restricted: Restricted::MUTATE,
 };
 
 /// The webhook raises a shorter lifetime to this.

@@ -5,7 +5,7 @@
 //! trusts the whole cluster, they have it. RBAC knows no fields.
 //! <https://github.com/aws/amazon-eks-pod-identity-webhook/issues/104>
 
-use super::{Ability, Check, Rule};
+use super::{Ability, Check, Restricted, Rule};
 use crate::admission::request::Operation;
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::Findings;
@@ -29,6 +29,7 @@ pub static RULE: Rule = Rule {
     params: &PARAMS,
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Off },
+    restricted: Restricted::OFF,
 };
 
 static PARAMS: [Param; 2] = [

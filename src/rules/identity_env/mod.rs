@@ -14,7 +14,7 @@ use std::cell::OnceCell;
 use super::cloud::{self, Cloud, Declared, Identities};
 use super::role_arn::{self, Holder, RoleRules};
 use super::tokens::object_path;
-use super::{Ability, Check, Rule, java_options};
+use super::{Ability, Check, Restricted, Rule, java_options};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
 use crate::diagnostic::findings::Findings;
@@ -37,6 +37,7 @@ pub static RULE: Rule = Rule {
     params: &PARAMS,
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Reject },
+    restricted: Restricted::REJECT,
 };
 
 static PARAMS: [Param; 1] = [Param {

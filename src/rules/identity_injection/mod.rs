@@ -12,7 +12,7 @@ use super::cloud::{
     AWS_CONTAINER_TOKEN, AWS_CONTAINER_TOKEN_FILE, AWS_CONTAINER_URI, AWS_ROLE, AWS_TOKEN_FILE, Cloud, Declared,
     SKIP_LABEL, declared, skipped,
 };
-use super::{Ability, Check, Rule};
+use super::{Ability, Check, Restricted, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
 use crate::diagnostic::findings::Findings;
@@ -34,6 +34,7 @@ pub static RULE: Rule = Rule {
     params: &[],
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Off },
+    restricted: Restricted::OFF,
 };
 
 messages! {

@@ -14,7 +14,7 @@ mod injection;
 use super::cloud::{Cloud, SKIP_LABEL, boolean, pod_option, skipped};
 use super::identity_annotations::longest_lifetime;
 use super::role_arn::{self, Holder, ON_DEFAULT, RoleRules};
-use super::{Ability, Check, Fix, Rule};
+use super::{Ability, Check, Fix, Restricted, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::{Changes, Findings};
 use crate::diagnostic::message::{Message, MessageTemplate};
@@ -42,6 +42,7 @@ pub static RULE: Rule = Rule {
     params: &PARAMS,
     messages: &[MESSAGES],
     ability: Ability::Inject,
+    restricted: Restricted::OFF,
 };
 
 static PARAMS: [Param; 3] = [

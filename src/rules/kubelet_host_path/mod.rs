@@ -9,7 +9,7 @@
 //! <https://kubernetes.io/docs/concepts/storage/volumes/#hostpath>
 
 use super::tokens::object_path;
-use super::{Ability, Check, Rule};
+use super::{Ability, Check, Restricted, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
 use crate::diagnostic::findings::Findings;
@@ -32,6 +32,7 @@ pub static RULE: Rule = Rule {
     params: &PARAMS,
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Warn },
+    restricted: Restricted::REJECT,
 };
 
 static PARAMS: [Param; 1] = [Param {

@@ -7,7 +7,7 @@
 //! <https://kubernetes.io/docs/concepts/security/service-accounts/#get-a-token>
 
 use super::tokens::object_path;
-use super::{Ability, Check, Rule};
+use super::{Ability, Check, Restricted, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
 use crate::diagnostic::findings::Findings;
@@ -31,6 +31,7 @@ pub static RULE: Rule = Rule {
     params: &PARAMS,
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Reject },
+    restricted: Restricted::REJECT,
 };
 
 static PARAMS: [Param; 1] = [Param {

@@ -7,7 +7,7 @@
 //! <https://github.com/kubernetes/kubernetes/blob/v1.34.0/pkg/registry/core/serviceaccount/storage/token.go>
 
 use super::tokens::{self, Token};
-use super::{Ability, Check, Fix, Rule};
+use super::{Ability, Check, Fix, Restricted, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::{Changes, Findings};
 use crate::engine::context::{Edit, ReviewError, RuleContext, Workload};
@@ -24,6 +24,7 @@ pub static RULE: Rule = Rule {
     params: &PARAMS,
     messages: &[MESSAGES],
     ability: Ability::Fix { default: FixAction::Check(CheckAction::Warn) },
+    restricted: Restricted::MUTATE.with(&[("includeInjected", "true")]),
 };
 
 static PARAMS: [Param; 1] = [Param {

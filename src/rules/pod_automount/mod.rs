@@ -7,10 +7,15 @@
 //! none of them is enough alone.
 //! <https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#opt-out-of-api-credential-automounting>
 
-use super::{Ability, Check, Fix, Rule};
+use std::cell::OnceCell;
+
+use super::permissions::{self, Found, PERMISSION};
+use super::{Ability, Check, Fix, Restricted, Rule};
 use crate::admission::subject::SubjectKind;
+use crate::cluster::access_review::Permission;
 use crate::diagnostic::findings::{Changes, Findings};
-use crate::diagnostic::message::MessageTemplate;
+use crate::diagnostic::message::{Message, MessageTemplate};
+use crate::diagnostic::severity::MaxSeverity;
 use crate::engine::context::{Edit, ReviewError, RuleContext, Workload};
 use crate::engine::lookup::Account;
 use crate::fast::names::Names;
@@ -31,9 +36,15 @@ pub static RULE: Rule = Rule {
     params: &PARAMS,
     messages: &[MESSAGES],
     ability: Ability::Fix { default: FixAction::Mutate },
+    restricted: Restricted::MUTATE.with(&[
+        ("scope", r#""all""#),
+        ("optIn", r#""pod""#),
+        ("optInOnDefault", r#""reject""#),
+        ("keepIfAllowed", "[]"),
+    ]),
 };
 
-static PARAMS: [Param; 5] = [
+static PARAMS: [Param; 7] = [
     Param {
         name: "scope",
         kind: Kind::Choice(&["default", "all"]),
@@ -55,6 +66,20 @@ static PARAMS: [Param; 5] = [
         kind: Kind::Flag,
         default: "true",
         doc: for_people("whether a Pod of a dedicated ServiceAccount can request the token"),
+    },
+    Param {
+        name: "optInOnDefault",
+        kind: Kind::Choice(MaxSeverity::WORDS),
+        default: r#""warn""#,
+        doc: for_people("what becomes of a Pod of a `default` account that asks for the token"),
+    },
+    Param {
+        name: "keepIfAllowed",
+        kind: Kind::Entries(&PERMISSION),
+        default: r#"[{"verb":"get","resource":"pods"},{"verb":"list","resource":"pods"},{"verb":"get","resource":"configmaps"},{"verb":"get","resource":"secrets"},{"verb":"get","group":"coordination.k8s.io","resource":"leases"},{"verb":"list","resource":"nodes","clusterWide":true}]"#,
+        doc: for_people(
+            "permissions that keep the token: where the account has one of them, or nobody knows, the token stays with a warning; at most 8; `[]` takes it whatever the account may do",
+        ),
     },
     Param {
         name: "keepForAnnotations",
@@ -99,10 +124,25 @@ messages! {
     UNKNOWN_ACCOUNT:
         "is not set, and nothing is known of account {}",
         help: "set it to true if the Kubernetes API is called, else to false";
+    MAY_ON_DEFAULT:
+        "is not set, and the token stays: account `{}` may `{}` {}",
+        help: "name an account of its own, and set it to true";
+    MAY:
+        "is not set, and the token stays: account `{}` may `{}` {}",
+        help: "set it to true if the Kubernetes API is called, else to false";
+    UNKNOWN_PERMISSIONS:
+        "is not set, and the token stays: what account `{}` may do is not known",
+        help: "set it, or let the policy server create subjectaccessreviews";
+    TOKENLESS:
+        "is not set, so there is no token: account `{}` says false, but may `{}` {}",
+        help: "set it to true to get one";
     FIXED_POD: "set to false, the token volume removed";
     FIXED_POD_BUT: "set to false, the token volume kept for {} only";
     FIXED_TEMPLATE: "set to false";
 }
+
+/// The most reviews that a request may take for this rule.
+const MOST_REVIEWS: usize = 8;
 
 const FIELD: &str = "automountServiceAccountToken";
 
@@ -110,6 +150,10 @@ pub(super) struct PodAutomount<'a> {
     every_account: bool,
     account_may_ask: bool,
     pod_may_ask: bool,
+    /// The most that comes of a Pod of `default` that asks, if anything.
+    asking_on_default: Option<MaxSeverity>,
+    /// Empty until the default is needed.
+    keep_if_allowed: OnceCell<Vec<Permission<'a>>>,
     keep_for_annotations: Vec<Glob<'a>>,
     token_containers: Vec<TokenContainer<'a>>,
 }
@@ -144,6 +188,16 @@ enum Cell {
     Fixable,
     /// The token comes unasked, and taking it away could break the Pod.
     Unasked(&'static MessageTemplate),
+    /// The same, because the account may do this.
+    May(Allowance),
+    /// There is no token, although the account may do this.
+    Tokenless(Allowance),
+}
+
+/// Something that an account may do.
+struct Allowance {
+    permission: String,
+    extent: &'static str,
 }
 
 /// How a Pod asks for the token.
@@ -154,14 +208,19 @@ enum Ask {
 
 impl<'a> PodAutomount<'a> {
     pub(super) fn new(params: &mut Params<'_, 'a>) -> Self {
-        let [scope, opt_in, allow_explicit, keep_for, token_containers] = &PARAMS;
-        let rule = Self {
+        let [scope, opt_in, allow_explicit, opt_in_on_default, keep_if, keep_for, token_containers] = &PARAMS;
+        let mut rule = Self {
             every_account: params.choice(scope) == "all",
             account_may_ask: params.choice(opt_in) == "serviceAccount",
             pod_may_ask: params.flag(allow_explicit),
+            asking_on_default: MaxSeverity::chosen(params.choice(opt_in_on_default)),
+            keep_if_allowed: permissions::given(params, keep_if, MOST_REVIEWS).map(OnceCell::from).unwrap_or_default(),
             keep_for_annotations: params.globs(keep_for),
             token_containers: TokenContainer::read(params),
         };
+        if !rule.pod_may_ask {
+            rule.asking_on_default = Some(MaxSeverity::Action);
+        }
         if !rule.token_containers.is_empty() && params.common.templates == Templates::Fix {
             params.note(
                 token_containers,
@@ -181,27 +240,62 @@ impl<'a> PodAutomount<'a> {
             let allowed = self.pod_may_ask && !workload.is_default_account();
             return Ok(if allowed { Cell::Fine } else { Cell::Asks(ask) });
         }
+        let is_in_scope = self.every_account || workload.is_default_account();
         if !workload.is_template && plugin_volumes(&workload.spec).next().is_none() {
-            return Ok(Cell::Fine);
+            return if is_in_scope { self.tokenless(context, workload) } else { Ok(Cell::Fine) };
         }
         if workload.is_default_account() {
             // A Pod with the volume loses it whatever its account says; only a
             // template has to ask whether its Pods will get one.
             let account_says_no = workload.is_template
                 && matches!(context.account(workload)?, Account::Known(record) if record.automount() == Some(false));
-            return Ok(if account_says_no { Cell::Fine } else { Cell::Fixable });
+            return if account_says_no { self.tokenless(context, workload) } else { self.unasked(context, workload) };
         }
         Ok(match context.account(workload)? {
             Account::Unknown => Cell::Unasked(&UNKNOWN_ACCOUNT),
             Account::Known(record) if record.automount() == Some(false) => {
                 // A Pod with the volume all the same: a race, or a copy of a
                 // Pod that ran.
-                if workload.is_template { Cell::Fine } else { Cell::Fixable }
+                match workload.is_template {
+                    true if is_in_scope => self.tokenless(context, workload)?,
+                    true => Cell::Fine,
+                    false => Cell::Fixable,
+                }
             }
             Account::Known(record) if record.automount() == Some(true) && self.account_may_ask => Cell::Fine,
-            Account::Known(_) | Account::Absent if self.every_account => Cell::Fixable,
+            Account::Known(_) | Account::Absent if self.every_account => self.unasked(context, workload)?,
             Account::Known(_) | Account::Absent => Cell::Unasked(&UNASKED_DEDICATED),
         })
+    }
+
+    /// A token that comes unasked stays where the account may do something with
+    /// it, or nobody knows.
+    #[inline(never)]
+    fn unasked(&self, context: &RuleContext<'_>, workload: &Workload<'_>) -> Result<Cell, ReviewError> {
+        Ok(match permissions::first(context, workload, self.keep_if_allowed())? {
+            Found::Nothing => Cell::Fixable,
+            Found::May(permission) => Cell::May(Allowance::new(permission)),
+            Found::Unknown => Cell::Unasked(&UNKNOWN_PERMISSIONS),
+        })
+    }
+
+    /// Whoever gets no token is told so where the account could do something with
+    /// it.
+    #[inline(never)]
+    fn tokenless(&self, context: &RuleContext<'_>, workload: &Workload<'_>) -> Result<Cell, ReviewError> {
+        let Found::May(permission) = permissions::first(context, workload, self.keep_if_allowed())? else {
+            return Ok(Cell::Fine);
+        };
+        // An object that the API server has not seen has no token yet. No answer is
+        // no reason to refuse what would have been accepted without asking.
+        let says_no =
+            matches!(context.account(workload), Ok(Account::Known(record)) if record.automount() == Some(false));
+        Ok(if says_no { Cell::Tokenless(Allowance::new(permission)) } else { Cell::Fine })
+    }
+
+    fn keep_if_allowed(&self) -> &[Permission<'a>] {
+        let [.., keep_if, _, _] = &PARAMS;
+        self.keep_if_allowed.get_or_init(|| permissions::by_default(keep_if))
     }
 
     /// The annotation by which the Pod asks, if it has one.
@@ -258,19 +352,32 @@ impl<'a> PodAutomount<'a> {
     }
 }
 
+impl Allowance {
+    fn new(permission: &Permission<'_>) -> Self {
+        Self { permission: permission.describe(), extent: permissions::extent(permission) }
+    }
+}
+
 impl Check for PodAutomount<'_> {
     fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(workload) = context.workload() else { return Ok(()) };
         let path = workload.spec_path().field(FIELD);
         let account = workload.spec.account();
+        let asks_on_default = |findings: &mut Findings, path, template| {
+            if let Some(severity) = self.asking_on_default {
+                findings.push(path, Message::new(template, &[]), severity);
+            }
+        };
         match self.cell(context, workload)? {
             Cell::Fine => {}
-            Cell::Asks(Ask::Field) if workload.is_default_account() => findings.add(path, &ASKS_ON_DEFAULT, &[]),
+            Cell::Asks(Ask::Field) if workload.is_default_account() => {
+                asks_on_default(findings, path, &ASKS_ON_DEFAULT);
+            }
             Cell::Asks(Ask::Field) => findings.add(path, &ASKS, &[account]),
             Cell::Asks(Ask::Annotation(key)) => {
                 let path = workload.metadata_path().field("annotations").key(&key);
                 if workload.is_default_account() {
-                    findings.add(path, &KEPT_ON_DEFAULT, &[]);
+                    asks_on_default(findings, path, &KEPT_ON_DEFAULT);
                 } else {
                     findings.add(path, &KEPT, &[account]);
                 }
@@ -278,6 +385,13 @@ impl Check for PodAutomount<'_> {
             Cell::Fixable if workload.is_default_account() => findings.add(path, &UNASKED_DEFAULT, &[]),
             Cell::Fixable => findings.add(path, &UNASKED, &[account]),
             Cell::Unasked(message) => findings.warn(path, message, &[account]),
+            Cell::May(Allowance { permission, extent }) => {
+                let message = if workload.is_default_account() { &MAY_ON_DEFAULT } else { &MAY };
+                findings.warn(path, message, &[account, &permission, extent]);
+            }
+            Cell::Tokenless(Allowance { permission, extent }) => {
+                findings.warn(path, &TOKENLESS, &[account, &permission, extent]);
+            }
         }
         Ok(())
     }
@@ -381,5 +495,7 @@ fn annotation_problem(pattern: &str) -> Option<String> {
     })
 }
 
+#[cfg(test)]
+mod evidence_tests;
 #[cfg(test)]
 mod tests;

@@ -73,7 +73,7 @@ fn the_table_on_a_default_account(
 ) {
     let expected = match (pod_says, account_says, template) {
         ("false", ..) => "fine",
-        ("true", ..) => "reject",
+        ("true", ..) => "warn",
         (_, "false", true) => "fine",
         (.., true) => "warn",
         (.., false) => "fix",
@@ -137,7 +137,11 @@ fn every_text_in_full() {
     };
     let reject = json!("reject");
     assert_eq!(
-        text(&admitted_pod(&json!({"automountServiceAccountToken": true})), &reject, "nothing"),
+        text(
+            &admitted_pod(&json!({"automountServiceAccountToken": true})),
+            &json!({"action": "reject", "optInOnDefault": "reject"}),
+            "nothing"
+        ),
         "serviceaccount-hygiene: 1 problem\n- pod-automount: spec.automountServiceAccountToken: is true on the default account; give the Pod an account of its own, or set it to false"
     );
     assert_eq!(
@@ -172,7 +176,7 @@ fn every_text_in_full() {
     vault["metadata"]["annotations"] = json!({"vault.hashicorp.com/agent-inject": "true"});
     assert_eq!(
         text(&vault, &json!("mutate"), "nothing"),
-        "serviceaccount-hygiene: 1 problem\n- pod-automount: metadata.annotations[\"vault.hashicorp.com/agent-inject\"]: asks for the API token on the default account; give the Pod an account of its own"
+        "pod-automount: metadata.annotations[\"vault.hashicorp.com/agent-inject\"]: asks for the API token on the default account; give the Pod an account of its own"
     );
     vault["spec"]["serviceAccountName"] = json!("app");
     assert_eq!(
@@ -395,17 +399,15 @@ fn a_template_is_fixed_when_asked_to() {
 #[test]
 fn what_was_wrong_before_stays_a_warning() {
     let asking = json!({"automountServiceAccountToken": true});
+    let settings = || settings(&json!({"action": "mutate", "optInOnDefault": "reject"}));
     let old = deployment(&asking);
     let mut labelled = old.clone();
     labelled["metadata"]["labels"] = json!({"a": "b"});
-    assert_eq!(word(&review(&update(&old, &labelled), &settings(&json!("mutate")), &cluster("nothing"))), "warn");
-    assert_eq!(
-        word(&review(&update(&deployment(&json!({})), &old), &settings(&json!("mutate")), &cluster("nothing"))),
-        "reject"
-    );
+    assert_eq!(word(&review(&update(&old, &labelled), &settings(), &cluster("nothing"))), "warn");
+    assert_eq!(word(&review(&update(&deployment(&json!({})), &old), &settings(), &cluster("nothing"))), "reject");
     let mut no_old = update(&old, &labelled);
     no_old["oldObject"] = Value::Null;
-    assert_eq!(word(&review(&no_old, &settings(&json!("mutate")), &cluster("nothing"))), "reject");
+    assert_eq!(word(&review(&no_old, &settings(), &cluster("nothing"))), "reject");
 }
 
 /// A custom resource keeps what its schema lets pass.
@@ -462,6 +464,7 @@ fn many_volumes_and_mounts_take_no_longer_than_they_are() {
 fn wrong_parameters_are_named_together() {
     let mut settings = settings(&json!({
         "action": "mutte", "scope": "none", "optIn": true, "allowExplicitOptIn": "yes", "keepForAnnotations": ["vault", "*=true", ""],
+        "optInOnDefault": "of", "keepIfAllowed": [{"verb": "Get", "group": "apps/v1", "resource": "pods/exec", "cluster": true}, 7],
         "tokenContainers": [{"name": "a"}, {"name": "b", "image": "kuma-dp:*"}, {"name": "", "image": "docker.io/x", "imag": "y"}, 1], "scop": "all",
     }));
     settings["rules"]["pod-automout"] = json!("off");
@@ -469,9 +472,9 @@ fn wrong_parameters_are_named_together() {
         serde_json::from_slice(&crate::guest::validate_settings(settings.to_string().as_bytes())).unwrap();
     assert_eq!(answer["valid"], false);
     let lines: Vec<&str> = answer["message"].as_str().unwrap().lines().collect();
-    assert_eq!(lines[0], "serviceaccount-hygiene: 14 problems in the settings");
+    assert_eq!(lines[0], "serviceaccount-hygiene: 20 problems in the settings");
     assert_eq!(lines[1], "- rules.pod-automount.action: unknown value mutte; did you mean mutate?");
-    assert_eq!(lines[14], "- rules.pod-automout: unknown rule pod-automout; did you mean pod-automount?");
+    assert_eq!(lines[20], "- rules.pod-automout: unknown rule pod-automout; did you mean pod-automount?");
     settings["rules"].as_object_mut().unwrap().remove("pod-automout");
     settings["rules"]["pod-automount"]["action"] = json!("mutate");
     let answer: Value =
@@ -480,11 +483,17 @@ fn wrong_parameters_are_named_together() {
     assert_eq!(
         lines,
         [
-            "serviceaccount-hygiene: 12 problems in the settings",
+            "serviceaccount-hygiene: 18 problems in the settings",
             "- rules.pod-automount.scop: unknown parameter scop; did you mean scope?",
             "- rules.pod-automount.scope: unknown value none; there are default, all",
             "- rules.pod-automount.optIn: must be one of serviceAccount, pod, is a boolean",
             "- rules.pod-automount.allowExplicitOptIn: must be true or false, is a string",
+            "- rules.pod-automount.optInOnDefault: unknown value of; there are allow, warn, reject",
+            "- rules.pod-automount.keepIfAllowed[0].cluster: unknown parameter cluster; there are verb, group, resource, subresource, clusterWide",
+            "- rules.pod-automount.keepIfAllowed[0].verb: must be a verb of the Kubernetes API in lower case, e.g. get",
+            "- rules.pod-automount.keepIfAllowed[0].group: must be the group without a version, e.g. apps",
+            "- rules.pod-automount.keepIfAllowed[0].resource: must be one resource in the plural and in lower case, e.g. pods; a subresource has a key of its own",
+            "- rules.pod-automount.keepIfAllowed[1]: must be a map, is a number",
             "- rules.pod-automount.keepForAnnotations[0]: must be key=value, e.g. vault.hashicorp.com/agent-inject=true",
             "- rules.pod-automount.keepForAnnotations[1]: must be key=value, e.g. vault.hashicorp.com/agent-inject=true",
             "- rules.pod-automount.keepForAnnotations[2]: is empty; remove it, or write what it is to match",

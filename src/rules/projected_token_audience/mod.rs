@@ -6,7 +6,7 @@
 //! volume of their own. The ban is kept to the letter and the token is there.
 //! <https://kubernetes.io/docs/concepts/storage/projected-volumes/#serviceaccounttoken>
 
-use super::{Ability, Check, Rule, tokens};
+use super::{Ability, Check, Restricted, Rule, tokens};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::Findings;
 use crate::engine::context::{ReviewError, RuleContext};
@@ -24,6 +24,7 @@ pub static RULE: Rule = Rule {
     params: &PARAMS,
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Warn },
+    restricted: Restricted::REJECT,
 };
 
 static PARAMS: [Param; 1] = [Param {

@@ -8,7 +8,7 @@
 //! <https://github.com/kubernetes/kubernetes/blob/v1.34.0/pkg/kubelet/token/token_manager.go>
 
 use super::tokens::{self, Token};
-use super::{Ability, Check, Fix, Rule};
+use super::{Ability, Check, Fix, Restricted, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::{Changes, Findings};
 use crate::engine::context::{Edit, ReviewError, RuleContext, Workload};
@@ -25,6 +25,7 @@ pub static RULE: Rule = Rule {
     params: &PARAMS,
     messages: &[MESSAGES],
     ability: Ability::Fix { default: FixAction::Mutate },
+    restricted: Restricted::MUTATE,
 };
 
 /// What the API server takes: ten minutes to 2^32 seconds.

@@ -7,7 +7,7 @@
 //! <https://github.com/kubernetes/kubernetes/blob/v1.34.0/plugin/pkg/admission/serviceaccount/admission.go>
 //! <https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/pkg/handler/handler.go>
 
-use super::{Ability, Check, Rule, tokens};
+use super::{Ability, Check, Restricted, Rule, tokens};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::Findings;
 use crate::engine::context::{ReviewError, RuleContext};
@@ -24,6 +24,7 @@ pub static RULE: Rule = Rule {
     params: &[],
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Reject },
+    restricted: Restricted::REJECT,
 };
 
 messages! {

@@ -13,7 +13,7 @@ mod role_rules;
 
 pub use role_rules::{Holder, RoleRules};
 
-use super::{Ability, Check, Rule};
+use super::{Ability, Check, Restricted, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
 use crate::diagnostic::findings::Findings;
@@ -39,6 +39,7 @@ pub static RULE: Rule = Rule {
     params: &PARAMS,
     messages: &[MESSAGES, role_arn_error::MESSAGES, suspicious_char::MESSAGES],
     ability: Ability::Check { default: CheckAction::Reject },
+    restricted: Restricted::REJECT,
 };
 
 static PARAMS: [Param; 11] = [

@@ -11,7 +11,7 @@
 //! without it are refused. So its creation never is.
 //! <https://github.com/kubernetes/kubernetes/blob/master/pkg/controller/serviceaccount/serviceaccounts_controller.go>
 
-use super::{Ability, Check, Fix, Rule};
+use super::{Ability, Check, Fix, Restricted, Rule};
 use crate::admission::request::Operation;
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
@@ -35,6 +35,7 @@ pub static RULE: Rule = Rule {
     params: &PARAMS,
     messages: &[MESSAGES],
     ability: Ability::Fix { default: FixAction::Mutate },
+    restricted: Restricted::MUTATE.with(&[("scope", r#""all""#)]),
 };
 
 static PARAMS: [Param; 4] = [

@@ -10,7 +10,7 @@
 
 use super::cloud::{Cloud, Declared, Identities};
 use super::tokens::object_path;
-use super::{Ability, Check, Rule, java_options};
+use super::{Ability, Check, Restricted, Rule, java_options};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::Findings;
 use crate::engine::context::{Judged, ReviewError, RuleContext, Workload};
@@ -31,6 +31,7 @@ pub static RULE: Rule = Rule {
     params: &PARAMS,
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Warn },
+    restricted: Restricted::REJECT,
 };
 
 static PARAMS: [Param; 2] = [

@@ -7,7 +7,7 @@
 
 use super::cloud::{self, Cloud, Declared};
 use super::tokens::{self, ApiToken, object_path};
-use super::{Ability, Check, Rule};
+use super::{Ability, Check, Restricted, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::Findings;
 use crate::engine::context::{ReviewError, RuleContext, Workload};
@@ -24,6 +24,7 @@ pub static RULE: Rule = Rule {
     params: &[],
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Off },
+    restricted: Restricted::WARN,
 };
 
 messages! {

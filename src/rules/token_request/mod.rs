@@ -8,7 +8,7 @@
 //! caller decides whether anything is judged at all.
 //! <https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/>
 
-use super::{Ability, Check, Fix, Rule};
+use super::{Ability, Check, Fix, Restricted, Rule};
 use crate::admission::request::User;
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
@@ -31,6 +31,7 @@ pub static RULE: Rule = Rule {
     params: &PARAMS,
     messages: &[MESSAGES],
     ability: Ability::Fix { default: FixAction::Mutate },
+    restricted: Restricted::MUTATE.with(&[("maxSeconds", "3600")]),
 };
 
 static PARAMS: [Param; 3] = [

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Findings;
-use crate::check::finding::Finding;
+use crate::check::finding::{Finding, Token};
 use crate::check::report::ObjectReport;
 use crate::check::verdict::Verdict;
 use crate::kubewarden::Segment;
@@ -43,6 +43,9 @@ pub fn render(findings: Findings<'_>) -> Value {
                 "fixed": row.fixed,
                 "loseTheirToken": row.without_token,
                 "refused": row.refused,
+                "losesUnusedToken": row.unused,
+                "keepsNeededToken": row.needed,
+                "unknownToken": row.unknown,
             })
         })
         .collect();
@@ -92,6 +95,7 @@ fn finding(findings: Findings<'_>, finding: &Finding) -> Value {
         "column": finding.location.column,
         "known": finding.is_known,
         "inPods": finding.is_of_pods,
+        "token": finding.token.map(Token::key),
         "fails": findings.fail_on.fails(finding),
     })
 }

@@ -7,7 +7,8 @@ use comfy_table::{Cell, CellAlignment, Color, Table};
 use crate::check::report::{Row, Summary};
 
 /// The columns.
-pub const HEADER: [&str; 6] = ["rule", "namespace", "warned", "fixed", "lose their token", "refused"];
+pub const HEADER: [&str; 8] =
+    ["rule", "namespace", "warned", "fixed", "refused", "loses an unused token", "keeps a needed one", "unknown"];
 
 /// The rows of the table, and a last one with the sums.
 pub fn fill(table: &mut Table, summary: &Summary) {
@@ -17,8 +18,10 @@ pub fn fill(table: &mut Table, summary: &Summary) {
         table.add_row(cells(rule, namespace, *row));
         sum.warned += row.warned;
         sum.fixed += row.fixed;
-        sum.without_token += row.without_token;
         sum.refused += row.refused;
+        sum.unused += row.unused;
+        sum.needed += row.needed;
+        sum.unknown += row.unknown;
     }
     table.add_row(cells("all", "", sum));
 }
@@ -34,7 +37,9 @@ fn cells(rule: &str, namespace: &str, row: Row) -> Vec<Cell> {
         Cell::new(namespace),
         number(row.warned, Color::Yellow),
         number(row.fixed, Color::Cyan),
-        number(row.without_token, Color::Cyan),
         number(row.refused, Color::Red),
+        number(row.unused, Color::Cyan),
+        number(row.needed, Color::Yellow),
+        number(row.unknown, Color::Yellow),
     ]
 }

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Bindings as evidence that a token is used.
+//!
+//! In a cluster the policy asks whether the account may do something that most programs with a token do. Of files more is
+//! known: somebody wrote a binding for the account, which is reason enough to leave its token alone, whatever the role
+//! grants and whether it is there or not. So the policy is made to ask one thing, whether the account is bound
+//! ([`CHECK_GROUP`]), and its answer is put into words that name binding and role.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::finding::{Finding, Level};
+use crate::cluster::{CHECK_GROUP, Cluster};
+use crate::rbac::{Grant, User, Via};
+
+/// The rule about the tokens of Pods.
+const POD_AUTOMOUNT: &str = "pod-automount";
+
+/// The rule about what accounts say.
+const ACCOUNT_AUTOMOUNT: &str = "service-account-automount";
+
+/// The field that both set.
+pub(super) const FIELD: &str = "automountServiceAccountToken";
+
+/// What becomes of the token of an account, and whether something uses it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Token {
+    /// It goes, and no binding names the account.
+    Unused,
+    /// A binding names the account; nothing takes the token.
+    Needed,
+    /// Nothing is known of the account.
+    Unknown,
+}
+
+impl Token {
+    /// For programs.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Unused => "unused",
+            Self::Needed => "needed",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// The bindings of the input and of `--cluster`.
+#[derive(Debug)]
+pub(super) struct Evidence {
+    cluster: Arc<Cluster>,
+    /// Whether there is no `--cluster`, so that bindings may exist that nobody gave.
+    is_partial: bool,
+}
+
+impl Evidence {
+    pub fn new(cluster: Arc<Cluster>, is_partial: bool) -> Self {
+        Self { cluster, is_partial }
+    }
+
+    /// The binding that names an account most directly, in words: ``account `default` is bound by RoleBinding shop/web
+    /// to ClusterRole view``.
+    fn bound(&self, namespace: &str, name: &str) -> Option<String> {
+        let user = User::service_account(namespace, name);
+        let Grant { binding, role, via, .. } = self.cluster.grants(&user).min_by_key(|grant| grant.via)?;
+        let who = match via {
+            Via::Account | Via::User => format!("account `{name}`"),
+            Via::Group(group) => format!("group `{group}` of account `{name}`"),
+        };
+        Some(format!("{who} is bound by {binding} to {role}"))
+    }
+
+    /// Whether an object is an account that a binding names.
+    pub fn is_bound_account(&self, object: &Value, default_namespace: &str) -> bool {
+        let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
+        text("/kind") == Some("ServiceAccount")
+            && text("/metadata/name").is_some_and(|name| {
+                self.bound(text("/metadata/namespace").unwrap_or(default_namespace), name).is_some()
+            })
+    }
+
+    /// Says of each finding about a token whether something uses it. `account` is the one that the object is, or runs as.
+    pub fn explain(&self, (namespace, name): (&str, &str), findings: &mut [Finding]) {
+        for finding in findings {
+            match finding.rule.as_str() {
+                POD_AUTOMOUNT => self.explain_pod(namespace, name, finding),
+                ACCOUNT_AUTOMOUNT if finding.monitored.unwrap_or(finding.level) == Level::Fixed => {
+                    let Some(bound) = self.bound(namespace, name) else {
+                        finding.token = Some(Token::Unused);
+                        continue;
+                    };
+                    finding.level = Level::Warned;
+                    finding.message = format!("the cluster would set it to false, although {bound}");
+                    "set it here".clone_into(&mut finding.help);
+                    finding.token = Some(Token::Needed);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn explain_pod(&self, namespace: &str, name: &str, finding: &mut Finding) {
+        let level = finding.monitored.unwrap_or(finding.level);
+        let is_mounted = matches!(finding.id.as_str(), "unasked-default" | "unasked" | "unasked-dedicated");
+        let is_kept =
+            matches!(finding.id.as_str(), "may" | "may-on-default" | "unknown-permissions" | "unknown-account");
+        let goes = level == Level::Fixed || is_mounted && level == Level::Refused;
+        if !(is_mounted || is_kept || goes || finding.id == "tokenless") {
+            return;
+        }
+        let Some(bound) = self.bound(namespace, name) else {
+            if goes {
+                let whose = if self.is_partial { "no binding in the input" } else { "no binding" };
+                finding.message = format!("{}, {whose}", finding.message);
+                finding.token = Some(Token::Unused);
+            } else if is_kept {
+                finding.token = Some(Token::Unknown);
+            }
+            return;
+        };
+        finding.token = Some(Token::Needed);
+        if goes {
+            // What the settings want, whatever the account may do.
+            finding.message = format!("{}, although {bound}", finding.message);
+        } else if finding.id == "tokenless" {
+            finding.message = format!("is not set and false on the account, so there is no token, although {bound}");
+        } else {
+            finding.message = format!("would keep the token: {bound}");
+        }
+    }
+}
+
+/// Settings with which the policy asks whether an account is bound. Settings that take tokens whatever accounts may do
+/// stay as they are, but for files that are fixed: there a bound account keeps its token.
+pub(super) fn asking_for_bindings(settings: &Value, is_fixing: bool) -> Value {
+    let mut settings = if settings.is_null() { json!({}) } else { settings.clone() };
+    let is_restricted = settings.get("profile").and_then(Value::as_str) == Some("restricted");
+    let Some(fields) = settings.as_object_mut() else { return settings };
+    let rules = fields.entry("rules").or_insert_with(|| json!({}));
+    if rules.is_null() {
+        *rules = json!({});
+    }
+    let Some(rules) = rules.as_object_mut() else { return settings };
+    let rule = rules.entry(POD_AUTOMOUNT).or_insert_with(|| json!({}));
+    match rule {
+        Value::String(action) => *rule = json!({"action": action}),
+        Value::Null => *rule = json!({}),
+        _ => {}
+    }
+    let Some(rule) = rule.as_object_mut() else { return settings };
+    let asks = match rule.get("keepIfAllowed") {
+        None | Some(Value::Null) => !is_restricted,
+        Some(Value::Array(list)) => !list.is_empty(),
+        // A mistake, which the policy names.
+        Some(_) => return settings,
+    };
+    if asks || is_fixing {
+        let marker = json!([{"verb": "use", "group": CHECK_GROUP, "resource": "bindings"}]);
+        rule.insert("keepIfAllowed".to_owned(), marker);
+    }
+    settings
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(json!(null), false, json!({}), true)]
+    #[case(json!({"rules": {"pod-automount": "warn"}}), false, json!({"action": "warn"}), true)]
+    #[case(json!({"rules": {"pod-automount": {"scope": "all"}}}), false, json!({"scope": "all"}), true)]
+    #[case(json!({"rules": {"pod-automount": {"keepIfAllowed": []}}}), false, json!({"keepIfAllowed": []}), false)]
+    #[case(json!({"rules": {"pod-automount": {"keepIfAllowed": []}}}), true, json!({}), true)]
+    #[case(json!({"profile": "restricted"}), false, json!({}), false)]
+    #[case(json!({"profile": "restricted"}), true, json!({}), true)]
+    #[case(json!({"rules": {"pod-automount": {"keepIfAllowed": "x"}}}), true, json!({"keepIfAllowed": "x"}), false)]
+    fn policies_ask_for_bindings(
+        #[case] settings: Value,
+        #[case] is_fixing: bool,
+        #[case] mut expected: Value,
+        #[case] asks: bool,
+    ) {
+        let found = asking_for_bindings(&settings, is_fixing);
+        if asks {
+            expected["keepIfAllowed"] = json!([{"verb": "use", "group": CHECK_GROUP, "resource": "bindings"}]);
+        }
+        assert_eq!(found["rules"]["pod-automount"], expected);
+    }
+
+    #[test]
+    fn a_rule_that_is_off_stays_off() {
+        let off = json!({"rules": {"pod-automount": false}});
+        assert_eq!(asking_for_bindings(&off, true), off);
+    }
+
+    #[test]
+    fn the_most_direct_binding_is_named() {
+        let binding = |kind: &str, name: &str, subject: Value| {
+            json!({
+                "apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind,
+                "metadata": {"name": name, "namespace": "shop"},
+                "roleRef": {"kind": "ClusterRole", "name": "view"}, "subjects": [subject],
+            })
+        };
+        let group = binding("ClusterRoleBinding", "a", json!({"kind": "Group", "name": "system:serviceaccounts:shop"}));
+        let account = binding("RoleBinding", "b", json!({"kind": "ServiceAccount", "name": "web"}));
+        let evidence = Evidence::new(Arc::new(Cluster::from_objects([group, account]).unwrap()), true);
+        assert_eq!(
+            evidence.bound("shop", "web").unwrap(),
+            "account `web` is bound by RoleBinding shop/b to ClusterRole view"
+        );
+        assert_eq!(
+            evidence.bound("shop", "db").unwrap(),
+            "group `system:serviceaccounts:shop` of account `db` is bound by ClusterRoleBinding a to ClusterRole view"
+        );
+        assert_eq!(evidence.bound("other", "web"), None);
+    }
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the rules about permissions share: a list of permissions as a parameter,
+//! and the question whether an account has one of them.
+
+use crate::cluster::access_review::Permission;
+use crate::engine::context::{ReviewError, RuleContext, Workload};
+use crate::engine::lookup::Allowed;
+use crate::settings::Common;
+use crate::settings::params::{Kind, Param, Params, for_people};
+use crate::settings::reader::{Path, Problems};
+
+/// The fields of an entry.
+pub static PERMISSION: [Param; 5] = [
+    Param {
+        name: "verb",
+        kind: Kind::Text(verb_problem),
+        default: "",
+        doc: for_people("what is done, e.g. `get`; `*` asks whether every verb is allowed"),
+    },
+    Param {
+        name: "group",
+        kind: Kind::Text(group_problem),
+        default: r#""""#,
+        doc: for_people("the API group; empty for the core group, `*` for every group"),
+    },
+    Param {
+        name: "resource",
+        kind: Kind::Text(resource_problem),
+        default: "",
+        doc: for_people("the resource in the plural, e.g. `pods`; `*` for every resource"),
+    },
+    Param {
+        name: "subresource",
+        kind: Kind::Text(resource_problem),
+        default: r#""""#,
+        doc: for_people("the subresource, e.g. `token`"),
+    },
+    Param {
+        name: "clusterWide",
+        kind: Kind::Flag,
+        default: "false",
+        doc: for_people(
+            "whether it is about all namespaces, or a resource that has none, and not about the Pod's namespace",
+        ),
+    },
+];
+
+/// The permissions that the settings give, or nothing where the default holds: it
+/// is read by those who need it ([`by_default`]), for it costs every request.
+///
+/// More than `most` are a problem: each is a review, and they are asked in turn.
+pub fn given<'a>(params: &mut Params<'_, 'a>, param: &'static Param, most: usize) -> Option<Vec<Permission<'a>>> {
+    if params.is_default(param) {
+        return None;
+    }
+    let list = read(params, param);
+    if list.len() > most {
+        params.note(
+            param,
+            &format!("has {} entries; each is a review of the API server, and {most} are the most", list.len()),
+        );
+    }
+    Some(list)
+}
+
+/// The default of a parameter.
+#[must_use]
+pub fn by_default(param: &'static Param) -> Vec<Permission<'static>> {
+    let (common, mut problems) = (Common::default(), Problems::default());
+    read(&mut Params::new(Vec::new(), &[], Path::Root, &mut problems, &common), param)
+}
+
+fn read<'a>(params: &mut Params<'_, 'a>, param: &'static Param) -> Vec<Permission<'a>> {
+    let [verb, group, resource, subresource, cluster_wide] = &PERMISSION;
+    params.entries(param, |entry| {
+        Some(Permission {
+            verb: entry.text(verb),
+            group: entry.text(group),
+            resource: entry.text(resource),
+            subresource: entry.text(subresource),
+            cluster_wide: entry.flag(cluster_wide),
+        })
+    })
+}
+
+/// What the account of a workload may do of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found<'p, 'a> {
+    /// This, and maybe more.
+    May(&'p Permission<'a>),
+    /// Nothing.
+    Nothing,
+    /// Nobody knows.
+    Unknown,
+}
+
+/// The first permission of a list that the account has. What follows one that is
+/// not known is not asked for: where one review fails, the next one does too.
+///
+/// # Errors
+/// [`ReviewError`] when an answer is required and there is none.
+pub fn first<'p, 'a>(
+    context: &RuleContext<'_>,
+    workload: &Workload<'_>,
+    list: &'p [Permission<'a>],
+) -> Result<Found<'p, 'a>, ReviewError> {
+    for permission in list {
+        match context.lookup.may(workload.spec.account(), permission)? {
+            Allowed::Yes => return Ok(Found::May(permission)),
+            Allowed::No => {}
+            Allowed::Unknown => return Ok(Found::Unknown),
+        }
+    }
+    Ok(Found::Nothing)
+}
+
+/// Where a permission holds, in words.
+#[must_use]
+pub fn extent(permission: &Permission<'_>) -> &'static str {
+    if permission.cluster_wide { "cluster-wide" } else { "in its namespace" }
+}
+
+fn verb_problem(verb: &str) -> Option<String> {
+    let fits = verb == "*" || verb.chars().all(|c| c.is_ascii_lowercase());
+    (!fits).then(|| "must be a verb of the Kubernetes API in lower case, e.g. get".to_owned())
+}
+
+fn group_problem(group: &str) -> Option<String> {
+    group.contains('/').then(|| "must be the group without a version, e.g. apps".to_owned())
+}
+
+fn resource_problem(resource: &str) -> Option<String> {
+    let fits = resource == "*"
+        || resource.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.');
+    (!fits).then(|| {
+        "must be one resource in the plural and in lower case, e.g. pods; a subresource has a key of its own".to_owned()
+    })
+}

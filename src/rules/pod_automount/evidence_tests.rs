@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the account may do decides about its token: the table of docs/rules/pod-automount.md.
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::cluster::{AccountRecord, LookupError};
+use crate::testing::{
+    FakeCluster, admitted_pod, create, deployment, only, review, said, settings_problems, update, word,
+};
+
+const RULE: &str = "pod-automount";
+
+/// What is known of what accounts may do.
+fn cluster(may: &str, says: Option<bool>) -> FakeCluster {
+    let cluster = FakeCluster::with("shop", "default", AccountRecord::new(says));
+    match may {
+        "something" => cluster.allowing(&["get configmaps", "delete nodes"]),
+        "nothing" => cluster.allowing(&["delete nodes"]),
+        "unknown" => cluster.failing_reviews(LookupError::NotGranted),
+        "failing" => cluster.failing_reviews(LookupError::Failed),
+        other => panic!("{other}"),
+    }
+}
+
+/// Outcomes of a Pod in the mutating and in the validating phase, and of a template.
+#[rstest]
+#[case::observe_may("observe", "something", ["warn", "warn", "warn"])]
+#[case::observe_may_not("observe", "nothing", ["warn", "warn", "warn"])]
+#[case::observe_unknown("observe", "unknown", ["warn", "warn", "warn"])]
+#[case::baseline_may("baseline", "something", ["warn", "warn", "warn"])]
+#[case::baseline_may_not("baseline", "nothing", ["fix", "reject", "warn"])]
+#[case::baseline_unknown("baseline", "unknown", ["warn", "warn", "warn"])]
+#[case::baseline_failing("baseline", "failing", ["warn", "warn", "warn"])]
+#[case::restricted_may("restricted", "something", ["fix", "reject", "warn"])]
+#[case::restricted_may_not("restricted", "nothing", ["fix", "reject", "warn"])]
+#[case::restricted_unknown("restricted", "unknown", ["fix", "reject", "warn"])]
+fn nothing_said_on_default(#[case] profile: &str, #[case] may: &str, #[case] expected: [&str; 3]) {
+    let objects = [admitted_pod(&json!({})), admitted_pod(&json!({})), deployment(&json!({}))];
+    let outcomes = ["mutating", "validating", "mutating"].iter().zip(&objects).map(|(phase, object)| {
+        let mut settings = of_this_rule(profile);
+        settings["phase"] = json!(phase);
+        word(&review(&create(object), &settings, &cluster(may, None)))
+    });
+    assert_eq!(outcomes.collect::<Vec<_>>(), expected);
+}
+
+/// A Pod that asks, by its field or an annotation.
+#[rstest]
+#[case("observe", "warn")]
+#[case("baseline", "warn")]
+#[case("restricted", "reject")]
+fn asking_on_default(#[case] profile: &str, #[case] expected: &str) {
+    let field = json!({"automountServiceAccountToken": true});
+    let mut annotated = admitted_pod(&json!({}));
+    annotated["metadata"]["annotations"] = json!({"vault.hashicorp.com/agent-inject": "true"});
+    for object in [admitted_pod(&field), deployment(&field), annotated] {
+        for may in ["something", "nothing", "unknown"] {
+            let cluster = cluster(may, None);
+            let answer = review(&create(&object), &of_this_rule(profile), &cluster);
+            assert_eq!((word(&answer), cluster.reviewed().len()), (expected, 0), "{answer}");
+        }
+    }
+}
+
+#[test]
+fn asking_on_default_may_be_allowed() {
+    let pod = admitted_pod(&json!({"automountServiceAccountToken": true}));
+    let outcome =
+        |params: Value| word(&review(&create(&pod), &only(&json!({RULE: params})), &cluster("nothing", None)));
+    assert_eq!(outcome(json!({"optInOnDefault": "allow"})), "fine");
+    // Where nobody may ask, that is refused on `default` too.
+    assert_eq!(outcome(json!({"optInOnDefault": "allow", "allowExplicitOptIn": false})), "reject");
+}
+
+/// Settings of a profile with every other rule off.
+fn of_this_rule(profile: &str) -> Value {
+    let mut settings = only(&json!({}));
+    settings["rules"].as_object_mut().unwrap().remove(RULE);
+    settings["profile"] = json!(profile);
+    settings
+}
+
+#[test]
+fn every_text_in_full() {
+    let text = |object: &Value, params: &Value, cluster: &FakeCluster| {
+        said(&review(&create(object), &only(&json!({RULE: params})), cluster), RULE)
+    };
+    let on_default = admitted_pod(&json!({}));
+    let mutate = json!("mutate");
+    assert_eq!(
+        text(&on_default, &mutate, &cluster("something", None)),
+        [
+            "spec.automountServiceAccountToken: is not set, and the token stays: account `default` may `get configmaps` in its namespace; name an account of its own, and set it to true"
+        ]
+    );
+    assert_eq!(
+        text(&on_default, &mutate, &cluster("nothing", None).allowing(&["list nodes"])),
+        [
+            "spec.automountServiceAccountToken: is not set, and the token stays: account `default` may `list nodes` cluster-wide; name an account of its own, and set it to true"
+        ]
+    );
+    assert_eq!(
+        text(&deployment(&json!({})), &mutate, &cluster("unknown", None)),
+        [
+            "spec.template.spec.automountServiceAccountToken: is not set, and the token stays: what account `default` may do is not known; set it, or let the policy server create subjectaccessreviews"
+        ]
+    );
+    let app = FakeCluster::with("shop", "app", AccountRecord::new(None)).allowing(&["get pods"]);
+    assert_eq!(
+        text(&admitted_pod(&json!({"serviceAccountName": "app"})), &json!({"action": "mutate", "scope": "all"}), &app),
+        [
+            "spec.automountServiceAccountToken: is not set, and the token stays: account `app` may `get pods` in its namespace; set it to true if the Kubernetes API is called, else to false"
+        ]
+    );
+    assert_eq!(
+        text(&deployment(&json!({})), &mutate, &cluster("something", Some(false))),
+        [
+            "spec.template.spec.automountServiceAccountToken: is not set, so there is no token: account `default` says false, but may `get configmaps` in its namespace; set it to true to get one"
+        ]
+    );
+}
+
+/// In turn, until the first yes, each once, whatever the fix and the check after it need.
+#[test]
+fn the_default_permissions_are_asked_in_turn() {
+    let reviewed = |may: &str| {
+        let cluster = cluster(may, None);
+        review(&create(&admitted_pod(&json!({}))), &only(&json!({RULE: "mutate"})), &cluster);
+        assert_eq!(cluster.asked(), 0);
+        cluster.reviewed()
+    };
+    let all = [
+        "shop/default get pods in shop",
+        "shop/default list pods in shop",
+        "shop/default get configmaps in shop",
+        "shop/default get secrets in shop",
+        "shop/default get leases.coordination.k8s.io in shop",
+        "shop/default list nodes",
+    ];
+    assert_eq!(reviewed("nothing"), all);
+    assert_eq!(reviewed("something"), all[..3]);
+    assert_eq!(reviewed("failing"), all[..1]);
+}
+
+/// Nobody is asked about a token that is not about to be taken away.
+#[rstest]
+#[case::says_false(admitted_pod(&json!({"automountServiceAccountToken": false})), "default")]
+#[case::of_an_account_of_its_own(admitted_pod(&json!({"serviceAccountName": "app"})), "default")]
+#[case::template_of_an_account_of_its_own(deployment(&json!({"serviceAccountName": "app"})), "default")]
+#[case::asks(admitted_pod(&json!({"serviceAccountName": "app", "automountServiceAccountToken": true})), "all")]
+fn reviews_are_for_tokens_that_would_go(#[case] object: Value, #[case] scope: &str) {
+    let cluster = cluster("something", None);
+    review(&create(&object), &only(&json!({RULE: {"action": "mutate", "scope": scope}})), &cluster);
+    assert_eq!(cluster.reviewed(), Vec::<String>::new());
+}
+
+/// A Pod that says nothing, of an account that says `false`: only what the account may do is said.
+#[rstest]
+#[case("something", "default", "warn")]
+#[case("nothing", "default", "fine")]
+#[case("unknown", "default", "fine")]
+fn without_a_token(#[case] may: &str, #[case] scope: &str, #[case] expected: &str) {
+    let mut pod = admitted_pod(&json!({"automountServiceAccountToken": false}));
+    pod["spec"].as_object_mut().unwrap().remove("automountServiceAccountToken");
+    let settings = only(&json!({RULE: {"action": "mutate", "scope": scope}}));
+    for object in [&pod, &deployment(&json!({}))] {
+        let answer = review(&create(object), &settings, &cluster(may, Some(false)));
+        assert_eq!(word(&answer), expected, "{answer}");
+    }
+    // What never went through the API server is no Pod without a token.
+    assert_eq!(word(&review(&create(&pod), &settings, &cluster(may, None))), "fine");
+    // Nor does a look-up that fails refuse it.
+    let failing = FakeCluster::failing(LookupError::Failed).allowing(&["get pods"]);
+    assert_eq!(word(&review(&create(&pod), &settings, &failing)), "fine");
+}
+
+#[test]
+fn an_empty_list_takes_the_token_without_asking() {
+    let settings = only(&json!({RULE: {"action": "mutate", "keepIfAllowed": []}}));
+    let cluster = cluster("something", None);
+    assert_eq!(word(&review(&create(&admitted_pod(&json!({}))), &settings, &cluster)), "fix");
+    assert_eq!(cluster.reviewed(), Vec::<String>::new());
+}
+
+#[test]
+fn own_permissions_take_the_place_of_the_default() {
+    let list = json!([{"verb": "delete", "resource": "nodes", "clusterWide": true}]);
+    let settings = only(&json!({RULE: {"action": "mutate", "keepIfAllowed": list}}));
+    let cluster = cluster("nothing", None);
+    assert_eq!(word(&review(&create(&admitted_pod(&json!({}))), &settings, &cluster)), "warn");
+    assert_eq!(cluster.reviewed(), ["shop/default delete nodes"]);
+}
+
+#[test]
+fn more_than_eight_permissions_are_an_error() {
+    let list = |count: usize| {
+        let entries = vec![json!({"verb": "get", "resource": "pods"}); count];
+        settings_problems(&only(&json!({RULE: {"action": "mutate", "keepIfAllowed": entries}})))
+    };
+    assert_eq!(list(8), Vec::<String>::new());
+    assert_eq!(
+        list(9),
+        ["rules.pod-automount.keepIfAllowed: has 9 entries; each is a review of the API server, and 8 are the most"]
+    );
+}
+
+/// `off` asks nobody, so nobody knows; `required` refuses what is not known.
+#[rstest]
+#[case("off", "something", ("warn", None))]
+#[case("required", "something", ("warn", None))]
+#[case("required", "unknown", ("reject", Some(403)))]
+#[case("required", "failing", ("reject", Some(503)))]
+fn modes_of_the_look_up(#[case] mode: &str, #[case] may: &str, #[case] expected: (&str, Option<u64>)) {
+    let mut settings = only(&json!({RULE: "mutate"}));
+    settings["permissionLookup"] = json!(mode);
+    let cluster = cluster(may, None);
+    let answer = review(&create(&admitted_pod(&json!({}))), &settings, &cluster);
+    assert_eq!((word(&answer), answer["code"].as_u64()), expected, "{answer}");
+    assert_eq!(cluster.reviewed().is_empty(), mode == "off");
+}
+
+#[test]
+fn reviews_that_are_not_granted_are_marked_and_logged() {
+    let cluster = cluster("unknown", None);
+    let answer = review(&create(&admitted_pod(&json!({}))), &only(&json!({RULE: "mutate"})), &cluster);
+    assert_eq!(answer["audit_annotations"], json!({"permission-lookup": "not-granted", "pod-automount": "warned(1)"}));
+    assert_eq!(cluster.logged(), ["shop"]);
+}
+
+/// A template of before that kept its token is not refused for a label.
+#[test]
+fn old_templates_stay() {
+    let old = deployment(&json!({}));
+    let mut new = old.clone();
+    new["metadata"]["labels"] = json!({"a": "b"});
+    for may in ["something", "nothing", "unknown"] {
+        let cluster = cluster(may, None);
+        let answer = review(&update(&old, &new), &only(&json!({RULE: "reject"})), &cluster);
+        assert_eq!(word(&answer), "warn", "{may} {answer}");
+    }
+}
+
+/// In `observe` a look-up that fails is a warning; settings that require it win.
+#[test]
+fn a_failed_look_up_is_observed() {
+    let pod = admitted_pod(&json!({"serviceAccountName": "app"}));
+    let failing = FakeCluster::failing(LookupError::Failed);
+    let answer = review(&create(&pod), &json!({"profile": "observe"}), &failing);
+    assert_eq!(
+        answer["warnings"],
+        json!([
+            "pod-automount: spec.automountServiceAccountToken: is not set, and nothing is known of account app; set it to true if the Kubernetes API is called, else to false",
+            "serviceaccount-hygiene: ServiceAccount shop/app could not be looked up",
+        ])
+    );
+    let required = json!({"profile": "observe", "serviceAccountLookup": "required"});
+    assert_eq!(review(&create(&pod), &required, &failing)["code"], 503);
+    assert_eq!(review(&create(&pod), &json!({}), &failing)["code"], 503);
+}
