@@ -5,6 +5,7 @@
 //! To add a rule: write `rules/<rule>.rs` and add one line to `rules!`. The
 //! tests then say what else is missing.
 
+pub mod account_permissions;
 pub mod azure_workload_identity;
 pub mod binding_subjects;
 pub mod cloud;
@@ -98,6 +99,7 @@ rules! {
     legacy_token_mount: LegacyTokenMount<'a>,
     ephemeral_token_mount: EphemeralTokenMount,
     kubelet_host_path: KubeletHostPath<'a>,
+    account_permissions: AccountPermissions<'a>,
     token_and_cloud_role: TokenAndCloudRole,
     static_credentials: StaticCredentials<'a>,
     identity_env: IdentityEnv,

@@ -63,7 +63,7 @@ impl Evidence {
     /// to ClusterRole view``.
     fn bound(&self, namespace: &str, name: &str) -> Option<String> {
         let user = User::service_account(namespace, name);
-        let Grant { binding, role, via, .. } = self.cluster.grants(&user).min_by_key(|grant| grant.via)?;
+        let Grant { binding, role, via, .. } = self.cluster.evidence(&user)?;
         let who = match via {
             Via::Account | Via::User => format!("account `{name}`"),
             Via::Group(group) => format!("group `{group}` of account `{name}`"),

@@ -13,6 +13,8 @@ use super::verdict::{Column, Verdict};
 use super::*;
 use crate::yaml::load_str;
 
+mod evidence;
+
 const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\n  namespace: shop\nspec:\n  containers:\n    - name: web\n      image: x\n";
 const ACCOUNT: &str = "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: app\n  namespace: shop\n";
 

@@ -2,11 +2,13 @@
 
 //! `kubernetes/can_i`: a `SubjectAccessReview`, answered from the Roles and bindings of the snapshot.
 
+use std::sync::LazyLock;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{CONNECTION_REFUSED, Cluster, forbidden_status};
-use crate::rbac::{Attributes, Authorizer, Decision, Grant, Objects, Resource, Target, User};
+use crate::rbac::{Attributes, Authorizer, Decision, Grant, Objects, PolicyRule, Resource, Target, User, Via};
 
 /// The API group in which `sa-hygiene check` asks whether an account is bound at all: no authorizer has it.
 pub const CHECK_GROUP: &str = "check.sa-hygiene";
@@ -81,7 +83,7 @@ impl Cluster {
         let user = User { name: review.user.clone(), groups: review.groups.clone().unwrap_or_default() };
         let attributes = &review.resource_attributes;
         if attributes.group.as_deref() == Some(CHECK_GROUP) {
-            return Ok(json!({"allowed": self.grants(&user).next().is_some()}));
+            return Ok(json!({"allowed": self.evidence(&user).is_some()}));
         }
         let text = |text: &'_ Option<String>| text.clone().unwrap_or_default();
         let (group, name, subresource) =
@@ -110,9 +112,17 @@ impl Cluster {
         }
     }
 
-    /// The bindings that name somebody, but for what Kubernetes grants to every client.
-    pub fn grants(&self, user: &User) -> impl Iterator<Item = Grant<'_>> {
-        self.authorizer().grants(user).into_iter().filter(|grant| !grant.is_for_everybody)
+    /// The binding that is the best evidence that an account uses its token: one that names it, else one of the group of
+    /// its namespace, whatever they grant. What every account may do says something only where programs with a token do it
+    /// ([`usual`]).
+    pub fn evidence(&self, account: &User) -> Option<Grant<'_>> {
+        let (namespace, _) = account.account()?;
+        let is_evidence = |grant: &Grant<'_>| {
+            let is_for_all = matches!(grant.via, Via::Group("system:serviceaccounts" | "system:authenticated"));
+            let is_here = grant.binding.namespace.as_deref().is_none_or(|it| it == namespace);
+            !is_for_all || is_here && grant.rules.is_none_or(|rules| is_usual(rules, namespace))
+        };
+        self.authorizer().grants(account).into_iter().filter(is_evidence).min_by_key(|grant| grant.via)
     }
 
     /// Made by whoever asks first.
@@ -126,6 +136,37 @@ impl Cluster {
             Authorizer::new(&objects).into()
         })
     }
+}
+
+/// Whether rules allow something that the policy asks for by default before it takes a token.
+fn is_usual(rules: &[PolicyRule], namespace: &str) -> bool {
+    usual().iter().any(|permission| {
+        let attributes = Attributes::resource(&permission.verb, &permission.group, &permission.resource);
+        let attributes = if permission.cluster_wide { attributes } else { attributes.within(namespace) };
+        rules.iter().any(|rule| rule.allows(&attributes))
+    })
+}
+
+/// The default of `keepIfAllowed`.
+fn usual() -> &'static [Usual] {
+    static USUAL: LazyLock<Vec<Usual>> = LazyLock::new(|| {
+        let rule = serviceaccount_hygiene::rules::RULES.iter().find(|rule| rule.id == "pod-automount");
+        let param = rule.and_then(|rule| rule.params.iter().find(|param| param.name == "keepIfAllowed"));
+        param.and_then(|param| serde_json::from_str(param.default).ok()).unwrap_or_default()
+    });
+    &USUAL
+}
+
+/// An entry of it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Usual {
+    verb: String,
+    #[serde(default)]
+    group: String,
+    resource: String,
+    #[serde(default)]
+    cluster_wide: bool,
 }
 
 #[cfg(test)]
@@ -184,6 +225,36 @@ mod tests {
     fn check_asks_whether_an_account_is_bound(#[case] account: &str, #[case] is_bound: bool) {
         let asked = review(account, json!({"verb": "use", "group": CHECK_GROUP, "resource": "bindings"}));
         assert_eq!(cluster("gone").can_i(&asked).unwrap(), json!({"allowed": is_bound}));
+    }
+
+    /// Not what Tekton lets everybody read, but what somebody lets every account do everywhere.
+    #[rstest]
+    #[case::of_another_namespace("RoleBinding", "other", "get", "pods", false)]
+    #[case::unusual("ClusterRoleBinding", "", "create", "events", false)]
+    #[case::usual("ClusterRoleBinding", "", "list", "pods", true)]
+    #[case::of_its_namespace("RoleBinding", "shop", "get", "secrets", true)]
+    fn what_everybody_may_do_is_hardly_evidence(
+        #[case] kind: &str,
+        #[case] namespace: &str,
+        #[case] verb: &str,
+        #[case] resource: &str,
+        #[case] expected: bool,
+    ) {
+        let role = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "all"},
+            "rules": [{"apiGroups": [""], "resources": [resource], "verbs": [verb]}],
+        });
+        for group in ["system:serviceaccounts", "system:authenticated"] {
+            let binding = json!({
+                "apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind,
+                "metadata": {"name": "all", "namespace": namespace},
+                "roleRef": {"kind": "ClusterRole", "name": "all"}, "subjects": [{"kind": "Group", "name": group}],
+            });
+            let cluster = Cluster::from_objects([role.clone(), binding]).unwrap();
+            let found = cluster.evidence(&User::service_account("shop", "web"));
+            assert_eq!(found.is_some(), expected, "{group}: {found:?}");
+        }
+        assert_eq!(usual().len(), 6);
     }
 
     #[test]

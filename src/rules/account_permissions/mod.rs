@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `account-permissions`: nobody gets at a cluster through a container.
+//!
+//! Whoever breaks into a container can do with its token what the account may do.
+//! A few permissions are as good as all of them, everywhere; an account that has
+//! one is for a component of the cluster, not for a workload.
+//! <https://kubernetes.io/docs/concepts/security/rbac-good-practices/#privilege-escalation-risks>
+
+use super::permissions::{self, PERMISSION};
+use super::tokens;
+use super::{Ability, Check, Restricted, Rule};
+use crate::admission::subject::SubjectKind;
+use crate::cluster::access_review::Permission;
+use crate::diagnostic::findings::Findings;
+use crate::engine::context::{ReviewError, RuleContext};
+use crate::engine::lookup::Allowed;
+use crate::messages;
+use crate::settings::action::CheckAction;
+use crate::settings::params::{Kind, Param, Params, for_people};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    id: "account-permissions",
+    summary: for_people("forbids API tokens of ServiceAccounts whose permissions open the cluster"),
+    subjects: &[SubjectKind::Pod],
+    params: &PARAMS,
+    messages: &[MESSAGES],
+    ability: Ability::Check { default: CheckAction::Off },
+    restricted: Restricted::WARN,
+};
+
+static PARAMS: [Param; 1] = [Param {
+    name: "forbidden",
+    kind: Kind::Entries(&PERMISSION),
+    default: r#"[{"verb":"*","group":"*","resource":"*","clusterWide":true},{"verb":"get","resource":"secrets","clusterWide":true},{"verb":"create","resource":"pods","clusterWide":true},{"verb":"impersonate","resource":"users","clusterWide":true},{"verb":"create","resource":"serviceaccounts","subresource":"token","clusterWide":true},{"verb":"escalate","group":"rbac.authorization.k8s.io","resource":"clusterroles","clusterWide":true},{"verb":"bind","group":"rbac.authorization.k8s.io","resource":"clusterroles","clusterWide":true}]"#,
+    doc: for_people("permissions that the account must not have; at most 12"),
+}];
+
+messages! {
+    MAY:
+        "account `{}` of the API token may `{}` {}",
+        help: "bind it to less, or set automountServiceAccountToken: false";
+    UNKNOWN:
+        "what account `{}` may do is not known",
+        help: "let the policy server create subjectaccessreviews";
+}
+
+/// The most reviews that a request may take for this rule.
+const MOST_REVIEWS: usize = 12;
+
+pub(super) struct AccountPermissions<'a> {
+    forbidden: Option<Vec<Permission<'a>>>,
+}
+
+impl<'a> AccountPermissions<'a> {
+    pub(super) fn new(params: &mut Params<'_, 'a>) -> Self {
+        Self { forbidden: permissions::given(params, &PARAMS[0], MOST_REVIEWS) }
+    }
+}
+
+impl Check for AccountPermissions<'_> {
+    fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
+        let Some(workload) = context.workload() else { return Ok(()) };
+        if tokens::api_token(context, workload)?.is_none() {
+            return Ok(());
+        }
+        let path = workload.spec_path().field("serviceAccountName");
+        let account = workload.spec.account();
+        let default;
+        let forbidden = if let Some(given) = &self.forbidden {
+            given
+        } else {
+            default = permissions::by_default(&PARAMS[0]);
+            &default
+        };
+        for permission in forbidden {
+            match context.lookup.may(account, permission)? {
+                Allowed::Yes => {
+                    let extent = permissions::extent(permission);
+                    findings.add(path.clone(), &MAY, &[account, &permission.describe(), extent]);
+                }
+                Allowed::No => {}
+                // Where one review fails, the next one does too.
+                Allowed::Unknown => {
+                    findings.warn(path, &UNKNOWN, &[account]);
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
