@@ -10,6 +10,7 @@
 )]
 
 pub mod apiserver;
+pub mod audit;
 pub mod bench;
 pub mod budgets;
 pub mod check;
