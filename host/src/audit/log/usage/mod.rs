@@ -76,7 +76,7 @@ pub struct Seen {
     pub records: u64,
     /// Calls by accounts, each once.
     pub account_events: u64,
-    /// Those of them that read: get, list, watch.
+    /// Those of them that read objects: get and list. Logs of changes alone have watches, too (`kube-audit-admin` of AKS).
     pub account_reads: u64,
     /// Those of them with the Pod's name.
     pub with_pod: u64,
@@ -251,7 +251,7 @@ impl<'k> Counter<'k> {
         if is_first {
             self.seen.account_events += 1;
             self.seen.with_pod += u64::from(event.pod.is_some());
-            let reads = matches!(&*event.action.verb, "get" | "list" | "watch") && event.action.scope != Scope::Path;
+            let reads = matches!(&*event.action.verb, "get" | "list") && event.action.scope != Scope::Path;
             self.seen.account_reads += u64::from(reads);
         }
         let Some(account) = self.account(&event.account) else { return count(&mut self.other_accounts) };
