@@ -2,6 +2,7 @@
 
 //! The `sa-hygiene` command: reading arguments, running a verb, exit codes.
 
+mod audit;
 mod bench;
 mod check;
 mod corpus;
@@ -18,11 +19,13 @@ mod precompile;
 mod printer;
 mod rules;
 mod run;
+mod sample;
 mod speed;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 /// What a verb found; the exit codes are part of the interface, so that pipelines can tell a refusal from a mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +62,8 @@ enum Verb {
     Run(run::Args),
     /// Run the policy over a folder of captured admission requests
     Corpus(corpus::Args),
+    /// Show which accounts of a cluster hold API tokens, what these allow, and which were used
+    Audit(Box<audit::Args>),
     /// Check a folder of projects that others wrote, and the checks themselves with it
     #[command(hide = true)]
     Manifests(manifests::Args),
@@ -68,6 +73,9 @@ enum Verb {
     /// Write the policy's machine code, for a build of this program that starts at once
     #[command(hide = true)]
     Precompile(precompile::Args),
+    /// Write made-up clusters and audit logs for `audit`
+    #[command(hide = true)]
+    Sample(sample::Args),
     /// Measure how long `check` takes, and how much memory
     #[command(hide = true)]
     Speed,
@@ -84,15 +92,31 @@ enum Verb {
     Man,
 }
 
+/// What the program is called as a plugin of kubectl (`kubectl sa-hygiene audit`); a hyphen there is an underscore here.
+/// <https://kubernetes.io/docs/tasks/extend-kubectl/kubectl-plugins/>
+const PLUGIN: &str = "kubectl-sa_hygiene";
+
+fn parse() -> Cli {
+    let program = std::env::args_os().next().map(PathBuf::from);
+    let is_plugin = program.as_ref().and_then(|it| it.file_stem()).is_some_and(|name| name == PLUGIN);
+    let mut command = Cli::command();
+    if is_plugin {
+        command.set_bin_name("kubectl sa-hygiene");
+    }
+    Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+}
+
 /// The whole command.
 pub fn main() -> ExitCode {
-    let result = match Cli::parse().verb {
+    let result = match parse().verb {
         Verb::Check(args) => check::run(&args),
         Verb::Run(args) => run::run(&args),
         Verb::Corpus(args) => corpus::run(&args),
+        Verb::Audit(args) => audit::run(&args),
         Verb::Manifests(args) => manifests::run(&args),
         Verb::Bench(args) => bench::run(&args),
         Verb::Precompile(args) => precompile::run(&args),
+        Verb::Sample(args) => sample::run(&args),
         Verb::Speed => speed::run(),
         Verb::Load(args) => load::run(&args),
         Verb::Rules => rules::list(),

@@ -25,6 +25,7 @@ use serde::Deserialize as _;
 use serde_json::Value;
 
 pub use authorizer::{Authorizer, BindingId, Decision, Grant, RoleId, Via};
+pub(crate) use object::null_as_default;
 pub use object::{AggregationRule, Binding, LabelSelector, Metadata, PolicyRule, Role, RoleRef, Subject};
 pub use rule::{Attributes, Resource, Target};
 pub use user::User;
@@ -90,6 +91,13 @@ impl Objects {
     pub fn add_role_binding(&mut self, binding: Binding) {
         let namespace = Some(self.namespace_of(&binding.metadata));
         self.bindings.insert(BindingId { namespace, name: binding.metadata.name.clone() }, binding);
+    }
+
+    /// Adds the objects of another part of the cluster.
+    pub fn merge(&mut self, other: Self) {
+        self.cluster_roles.extend(other.cluster_roles);
+        self.roles.extend(other.roles);
+        self.bindings.extend(other.bindings);
     }
 
     fn namespace_of(&self, metadata: &Metadata) -> String {

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Settings of the policy that exempt what must keep its token.
+
+use serde_json::{Value, json};
+
+use crate::audit::report::{Account, Namespace, Recommendation, Report, Row};
+use crate::yaml;
+
+/// What stands above.
+const HEADER: &str = "\
+# Exemptions of the policy serviceaccount-hygiene for what must keep its token, by `sa-hygiene audit`: what was used, and
+# what may have been, as far as the audit log shows. Each says why.
+";
+
+/// The settings as YAML, and how many exemptions there are.
+///
+/// # Errors
+/// Where they cannot be written as YAML.
+pub fn render(report: &Report) -> anyhow::Result<(String, usize)> {
+    let rows = report.namespaces.iter().flat_map(Namespace::rows);
+    let exemptions: Vec<Value> = rows.filter_map(|row| exemption(&row)).collect();
+    let count = exemptions.len();
+    let text = yaml::to_string(&json!({ "exemptions": exemptions }))?;
+    Ok((format!("{HEADER}{text}"), count))
+}
+
+fn exemption(row: &Row<'_>) -> Option<Value> {
+    let workload = row.workload.filter(|it| it.token.held)?;
+    let is_kept = match row.recommendation() {
+        Recommendation::Remove | Recommendation::RemoveUnused | Recommendation::NoToken => false,
+        Recommendation::KeepUsed
+        | Recommendation::MoveOffDefault
+        | Recommendation::ReplaceLegacyToken
+        | Recommendation::Narrow
+        | Recommendation::Unknown => true,
+    };
+    if !is_kept || !is_plain(row.namespace) || !is_plain(&row.account.name) || !is_plain(&workload.name) {
+        return None;
+    }
+    let Account { name, .. } = row.account;
+    let mut rules = vec!["pod-automount"];
+    let is_default = name == "default";
+    if is_default {
+        rules.push("default-service-account");
+    }
+    if !workload.token.legacy_secrets.is_empty() {
+        rules.push("legacy-token-mount");
+    }
+    // Its Pods, and whatever is between it and them, have names that begin with its own.
+    let names = if workload.kind == "Pod" {
+        json!([workload.name])
+    } else {
+        json!([workload.name, format!("{}-*", workload.name)])
+    };
+    Some(json!({
+        "rules": rules,
+        "serviceAccounts": [format!("{}/{name}", row.namespace)],
+        "names": names,
+        "reason": format!("{}: {}", row.recommendation().word(), row.reason())
+    }))
+}
+
+/// Whether a name is one that the API server accepts, and means only itself where `*` and `?` are wildcards.
+pub(super) fn is_plain(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with(['-', '.'])
+        && name.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_plain;
+
+    #[test]
+    fn plain_names() {
+        for (name, expected) in [
+            ("web", true),
+            ("a.b-1", true),
+            ("", false),
+            ("*", false),
+            ("-n", false),
+            ("..", false),
+            ("a/b", false),
+            ("a\nb", false),
+        ] {
+            assert_eq!(is_plain(name), expected, "{name}");
+        }
+    }
+}

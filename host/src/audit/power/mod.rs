@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! What bindings come to: the permissions that lead to others, and how much else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::log::Scope;
+use super::usage::Action;
+use crate::rbac::{Attributes, Grant, PolicyRule, Resource, RoleId, Target};
+
+/// How much an account may do, least first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Level {
+    /// No binding gives it anything but what every client may do.
+    #[default]
+    Nothing,
+    /// It may read.
+    Read,
+    /// It may change something.
+    Write,
+    /// It may do something that leads to the permissions of others.
+    Dangerous,
+    /// `*` on everything, cluster-wide or in a namespace.
+    Everything,
+}
+
+/// A permission from which others follow
+/// (<https://kubernetes.io/docs/concepts/security/rbac-good-practices/#privilege-escalation-risks>).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Danger {
+    /// In words, for people.
+    words: &'static str,
+    verbs: &'static [&'static str],
+    group: &'static str,
+    /// With a subresource behind a slash.
+    resources: &'static [&'static str],
+}
+
+const fn danger(
+    words: &'static str,
+    verbs: &'static [&'static str],
+    group: &'static str,
+    resources: &'static [&'static str],
+) -> Danger {
+    Danger { words, verbs, group, resources }
+}
+
+const CHANGE: &[&str] = &["create", "update", "patch"];
+const RBAC: &str = crate::rbac::API_GROUP;
+
+/// The worst first.
+const DANGERS: [Danger; 15] = [
+    danger("impersonate", &["impersonate"], "", &["users", "groups", "serviceaccounts"]),
+    danger("grant any role", &["escalate", "bind"], RBAC, &["roles", "clusterroles"]),
+    danger("make tokens", &["create"], "", &["serviceaccounts/token"]),
+    danger("read secrets", &["get", "list", "watch"], "", &["secrets"]),
+    danger("run commands in pods", &["create", "get"], "", &["pods/exec", "pods/attach"]),
+    danger("reach kubelets", &["get", "create"], "", &["nodes/proxy"]),
+    danger("add containers", &["update", "patch"], "", &["pods/ephemeralcontainers"]),
+    danger("create pods", &["create"], "", &["pods"]),
+    danger("change workloads", CHANGE, "apps", &["deployments", "daemonsets", "statefulsets", "replicasets"]),
+    danger("change jobs", CHANGE, "batch", &["jobs", "cronjobs"]),
+    danger("change replication controllers", CHANGE, "", &["replicationcontrollers"]),
+    danger(
+        "change webhooks",
+        CHANGE,
+        "admissionregistration.k8s.io",
+        &["mutatingwebhookconfigurations", "validatingwebhookconfigurations"],
+    ),
+    danger(
+        "approve certificates",
+        &["update", "patch"],
+        "certificates.k8s.io",
+        &["certificatesigningrequests/approval"],
+    ),
+    danger("create volumes of nodes", &["create"], "", &["persistentvolumes"]),
+    danger("change nodes", &["update", "patch"], "", &["nodes"]),
+];
+
+/// What `*` counts as: get, list, watch, create, update, patch, delete, deletecollection.
+const USUAL_VERBS: usize = 8;
+const USUAL_GROUPS: usize = 10;
+const USUAL_RESOURCES: usize = 10;
+
+/// What a role comes to, wherever it is bound.
+#[derive(Debug, Clone, Default)]
+struct RolePower {
+    everything: bool,
+    dangers: BTreeSet<usize>,
+    /// Kinds that may be changed; `*` is all.
+    writes: BTreeSet<String>,
+    reads: BTreeSet<String>,
+    /// Pairs of verb and resource; a wildcard counts as the usual number of these.
+    pairs: usize,
+}
+
+/// What the bindings of an account come to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Power {
+    pub level: Level,
+    /// What may be done, the worst first, each with where.
+    pub phrases: Vec<String>,
+    dangers: BTreeSet<(usize, Reach)>,
+    everything: BTreeSet<Reach>,
+    /// Pairs of verb and resource; a wildcard counts as the usual number of these.
+    pairs: usize,
+}
+
+/// Where a permission holds.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Reach {
+    Cluster,
+    Namespace(String),
+}
+
+impl Reach {
+    fn words(&self) -> String {
+        match self {
+            Self::Cluster => "cluster-wide".to_owned(),
+            Self::Namespace(namespace) => format!("in {namespace}"),
+        }
+    }
+}
+
+impl RolePower {
+    fn of(rules: &[PolicyRule]) -> Self {
+        let has = |values: &[String], value: &str| values.iter().any(|it| it == value);
+        let mut power = Self::default();
+        for rule in rules {
+            power.everything |= has(&rule.verbs, "*")
+                && has(&rule.api_groups, "*")
+                && has(&rule.resources, "*")
+                && rule.resource_names.is_empty();
+            let count = |values: &[String], usual: usize| if has(values, "*") { usual } else { values.len() };
+            let groups = if has(&rule.api_groups, "*") { USUAL_GROUPS } else { 1 };
+            let resources = count(&rule.resources, USUAL_RESOURCES) * groups + rule.non_resource_urls.len();
+            power.pairs += count(&rule.verbs, USUAL_VERBS) * resources;
+            let changes = rule.verbs.iter().any(|verb| !matches!(verb.as_str(), "get" | "list" | "watch" | "head"));
+            let kinds = if changes { &mut power.writes } else { &mut power.reads };
+            kinds.extend(rule.resources.iter().chain(&rule.non_resource_urls).cloned());
+        }
+        power.dangers =
+            (0..DANGERS.len()).filter(|index| DANGERS.get(*index).is_some_and(|danger| danger.is_in(rules))).collect();
+        power
+    }
+}
+
+impl Danger {
+    fn atoms(&self) -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+        let Self { verbs, resources, .. } = *self;
+        resources.iter().flat_map(move |resource| {
+            let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
+            verbs.iter().map(move |verb| (*verb, resource, subresource))
+        })
+    }
+
+    /// Whether rules allow any of it for objects of any name.
+    fn is_in(&self, rules: &[PolicyRule]) -> bool {
+        self.atoms().any(|(verb, resource, subresource)| {
+            let target = Resource { group: self.group, resource, subresource, name: "", namespace: None };
+            let attributes = Attributes { verb, target: Target::Resource(target) };
+            rules.iter().any(|rule| rule.allows(&attributes))
+        })
+    }
+
+    /// Whether it was done.
+    fn was_used(&self, action: &Action) -> bool {
+        let (resource, subresource) = action.resource.split_once('/').unwrap_or((&action.resource, ""));
+        action.scope != Scope::Path
+            && action.group == self.group
+            && self.atoms().any(|it| it == (action.verb.as_str(), resource, subresource))
+    }
+}
+
+/// Sums up bindings. Roles are evaluated once for all accounts.
+#[derive(Debug, Default)]
+pub(super) struct Powers(BTreeMap<RoleId, RolePower>);
+
+impl Powers {
+    /// What these bindings come to.
+    pub fn of(&mut self, grants: &[Grant<'_>]) -> Power {
+        let mut power = Power::default();
+        let (mut writes, mut reads) = (BTreeSet::new(), BTreeSet::new());
+        for grant in grants {
+            let Some(rules) = grant.rules else { continue };
+            let role = self.0.entry(grant.role.clone()).or_insert_with(|| RolePower::of(rules));
+            let reach = match &grant.binding.namespace {
+                None => Reach::Cluster,
+                Some(namespace) => Reach::Namespace(namespace.clone()),
+            };
+            if role.everything {
+                power.everything.insert(reach.clone());
+            }
+            power.dangers.extend(role.dangers.iter().map(|danger| (*danger, reach.clone())));
+            power.pairs += role.pairs;
+            writes.extend(role.writes.iter().cloned());
+            reads.extend(role.reads.iter().cloned());
+        }
+        power.level = match () {
+            () if !power.everything.is_empty() => Level::Everything,
+            () if !power.dangers.is_empty() => Level::Dangerous,
+            () if !writes.is_empty() => Level::Write,
+            () if !reads.is_empty() => Level::Read,
+            () => Level::Nothing,
+        };
+        power.phrases = power.everything.iter().map(|reach| format!("everything {}", reach.words())).collect();
+        if !power.everything.contains(&Reach::Cluster) {
+            let dangers = power.dangers.iter().filter(|(_, reach)| !power.everything.contains(reach));
+            let words =
+                |(danger, reach): &(usize, Reach)| Some(format!("{} {}", DANGERS.get(*danger)?.words, reach.words()));
+            power.phrases.extend(dangers.filter_map(words));
+            // What is named above is not repeated.
+            let named = |kind: &String| {
+                let dangers = power.dangers.iter().filter(|(_, reach)| !power.everything.contains(reach));
+                let mut dangers = dangers.filter_map(|(danger, _)| DANGERS.get(*danger));
+                dangers.any(|danger| danger.resources.contains(&kind.as_str()))
+            };
+            writes.retain(|kind| !named(kind));
+            reads.retain(|kind| !named(kind));
+            power.phrases.extend(kinds("change", &writes));
+            power.phrases.extend(kinds("read", &reads));
+        }
+        power
+    }
+}
+
+fn kinds(what: &str, kinds: &BTreeSet<String>) -> Option<String> {
+    const NAMED: usize = 3;
+    match kinds.len() {
+        0 => None,
+        _ if kinds.contains("*") => Some(format!("{what} all kinds of some groups")),
+        count if count <= NAMED => Some(format!("{what} {}", kinds.iter().cloned().collect::<Vec<_>>().join(", "))),
+        count => Some(format!("{what} {count} kinds")),
+    }
+}
+
+impl Power {
+    /// What is allowed far beyond what was done, in words: a permission that leads to others and was not used, or only
+    /// in the account's own namespace; or ten times as many pairs of verb and resource as were used.
+    pub fn beyond(&self, used: &[Action], own_namespace: &str) -> Option<String> {
+        const FACTOR: usize = 10;
+        const FEW: usize = 20;
+        let own = Reach::Namespace(own_namespace.to_owned());
+        if let Some(reach) = self.everything.iter().next() {
+            return Some(format!("everything {}", reach.words()));
+        }
+        let unused = |(index, reach): &(usize, Reach)| {
+            let danger = DANGERS.get(*index)?;
+            let mut uses = used.iter().filter(|it| danger.was_used(it)).peekable();
+            let is_unused = uses.peek().is_none();
+            let is_local = *reach == Reach::Cluster && uses.all(|it| it.scope == Scope::OwnNamespace);
+            (is_unused || is_local).then(|| format!("{} {}", danger.words, reach.words()))
+        };
+        // What the account may do in its own namespace anyway adds nothing where it may do so everywhere.
+        let is_covered =
+            |(index, reach): &&(usize, Reach)| *reach == own && self.dangers.contains(&(*index, Reach::Cluster));
+        let unused: Vec<String> = self.dangers.iter().filter(|it| !is_covered(it)).filter_map(unused).collect();
+        if !unused.is_empty() {
+            return Some(unused.join(", "));
+        }
+        let pairs: BTreeSet<_> = used.iter().map(|it| (&it.verb, &it.group, &it.resource)).collect();
+        let (granted, used) = (self.pairs, pairs.len());
+        (granted >= FEW && granted >= FACTOR * used)
+            .then(|| format!("{granted} pairs of verb and resource, {used} used"))
+    }
+}
+
+#[cfg(test)]
+mod tests;

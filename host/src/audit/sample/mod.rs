@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Made-up clusters and audit logs: the example in `examples/audit`, and as large ones as it takes to measure.
+
+mod cluster;
+mod events;
+mod example;
+mod large;
+
+pub use example::{example_cluster, example_log};
+pub use large::{large_cluster, write_log};

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Whether an audit log can show that something was *not* done: what it records, and how much time it covers.
+
+use croner::{Cron, Direction};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::log::{HOUR, Log, Seen};
+
+/// Without any event for longer than this, nobody knows whether the log is whole there.
+const LONGEST_GAP: i64 = 24 * HOUR;
+
+/// The runs of a schedule that are looked at.
+const RUNS: usize = 30;
+
+/// One record in so many may be broken.
+const BROKEN_IN: u64 = 100;
+
+const DAY: i64 = 24 * HOUR;
+
+/// What a log can show.
+#[derive(Debug, Clone)]
+pub(super) struct Window {
+    /// The first event and the last, in seconds since 1970.
+    pub span: Option<(i64, i64)>,
+    /// The time that it covers: without long gaps.
+    pub covered: i64,
+    /// Gaps of more than a day.
+    pub gaps: Vec<(i64, i64)>,
+    needed: i64,
+    /// Why it shows nothing, whatever it is about.
+    useless: Option<String>,
+}
+
+/// What a log should have seen.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Subject<'a> {
+    /// When it was made.
+    pub created: Option<i64>,
+    /// When it runs.
+    pub schedule: Option<&'a str>,
+    /// Whether it makes no Pods.
+    pub is_idle: bool,
+}
+
+impl Window {
+    /// `needed` are the seconds that a log has to cover.
+    pub fn new(log: Option<&Log>, needed: i64) -> Self {
+        let Some(log) = log else {
+            let useless = Some("no audit log was given".to_owned());
+            return Self { span: None, covered: 0, gaps: Vec::new(), needed, useless };
+        };
+        let seen = &log.usage.seen;
+        let span = seen.first.zip(seen.last);
+        let gaps = gaps(seen);
+        let lost: i64 = gaps.iter().map(|(start, end)| end - start).sum();
+        let covered = span.map_or(0, |(first, last)| last - first - lost).max(0);
+        Self { span, covered, gaps, needed, useless: useless(log, needed, covered) }
+    }
+
+    /// # Errors
+    /// Why the log does not show that something was not done.
+    pub fn shows_absence(&self, subject: Subject<'_>) -> Result<(), String> {
+        if let Some(why) = &self.useless {
+            return Err(why.clone());
+        }
+        let Some((first, last)) = self.span else { return Err("the log is empty".to_owned()) };
+        if subject.is_idle {
+            return Err("it ran no Pod".to_owned());
+        }
+        let needed = match subject.schedule {
+            None => self.needed,
+            Some(schedule) => {
+                let Some(interval) = longest_interval(schedule, last) else {
+                    return Err("its schedule cannot be read".to_owned());
+                };
+                self.needed.max(interval)
+            }
+        };
+        if self.covered < needed {
+            return Err(format!("it runs once in {}, the log covers {}", days(needed), days(self.covered)));
+        }
+        match subject.created {
+            Some(created) if last - created.max(first) < needed => {
+                Err(format!("it was made {} before the log ends", days((last - created).max(0))))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn useless(log: &Log, needed: i64, covered: i64) -> Option<String> {
+    let seen = &log.usage.seen;
+    if seen.account_reads == 0 {
+        return Some("the log has no account that gets or lists objects".to_owned());
+    }
+    if covered < needed {
+        return Some(format!("the log covers {}, less than {}", days(covered), days(needed)));
+    }
+    if let Some(file) = log.files.iter().find(|file| file.error.is_some()) {
+        return Some(format!("a file of the log cannot be read to its end: {}", file.name));
+    }
+    let unreadable = seen.broken + seen.oversized;
+    (unreadable * BROKEN_IN > seen.records).then(|| format!("{unreadable} of {} records cannot be read", seen.records))
+}
+
+fn gaps(seen: &Seen) -> Vec<(i64, i64)> {
+    let hours = || seen.hours.iter().map(|hour| hour * HOUR);
+    let pairs = hours().zip(hours().skip(1)).map(|(one, next)| (one + HOUR, next));
+    pairs.filter(|(start, end)| end - start > LONGEST_GAP).collect()
+}
+
+/// In days, or hours where there is less than two.
+pub(super) fn days(seconds: i64) -> String {
+    let of = |count: i64, unit: &str| format!("{count} {unit}{}", if count == 1 { "" } else { "s" });
+    if seconds >= 2 * DAY { of(seconds / DAY, "day") } else { of(seconds / HOUR, "hour") }
+}
+
+/// The longest time between two runs, from the given second on.
+fn longest_interval(schedule: &str, now: i64) -> Option<i64> {
+    let cron: Cron = schedule.parse().ok()?;
+    let start = TimeZone::UTC.to_datetime(Timestamp::from_second(now).ok()?);
+    let second = |time: jiff::civil::DateTime| TimeZone::UTC.to_timestamp(time).ok().map(Timestamp::as_second);
+    let runs: Vec<i64> = cron.iter_from(start, Direction::Forward).take(RUNS).filter_map(second).collect();
+    runs.iter().zip(runs.iter().skip(1)).map(|(one, next)| next - one).max()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use rstest::rstest;
+
+    use super::*;
+    use crate::audit::log::{FileReport, Usage};
+
+    const NOW: i64 = 1_795_882_551;
+
+    /// A log with an event in every hour of so many days, but for those that are left out.
+    fn log(hours: i64, without: std::ops::Range<i64>) -> Log {
+        let first = NOW - hours * HOUR;
+        let hours: BTreeSet<i64> =
+            (0..=hours).filter(|hour| !without.contains(hour)).map(|hour| (first + hour * HOUR) / HOUR).collect();
+        let seen = Seen {
+            first: Some(first),
+            last: Some(NOW),
+            hours,
+            account_reads: 1,
+            records: 1_000,
+            account_events: 1,
+            ..Seen::default()
+        };
+        Log { usage: Usage { seen, ..Usage::default() }, files: vec![FileReport::default()] }
+    }
+
+    fn verdict(log: &Log, subject: Subject<'_>) -> String {
+        Window::new(Some(log), 7 * DAY).shows_absence(subject).err().unwrap_or_else(|| "ok".to_owned())
+    }
+
+    #[rstest]
+    #[case::whole_week(168, 0..0, "ok")]
+    #[case::a_day_short(144, 0..0, "the log covers 6 days, less than 7 days")]
+    #[case::an_hour(1, 0..0, "the log covers 1 hour, less than 7 days")]
+    #[case::short_gap(168, 10..30, "ok")]
+    #[case::long_gap(168, 10..60, "the log covers 4 days, less than 7 days")]
+    #[case::long_gap_in_a_longer_log(240, 10..60, "ok")]
+    fn time_that_is_covered(#[case] hours: i64, #[case] without: std::ops::Range<i64>, #[case] expected: &str) {
+        assert_eq!(verdict(&log(hours, without), Subject::default()), expected);
+    }
+
+    #[rstest]
+    #[case::hourly("0 * * * *", "ok")]
+    #[case::weekly("0 3 * * 1", "ok")]
+    #[case::monthly("0 3 1 * *", "it runs once in 31 days, the log covers 10 days")]
+    #[case::yearly("@yearly", "it runs once in 366 days, the log covers 10 days")]
+    #[case::nonsense("whenever", "its schedule cannot be read")]
+    fn schedules(#[case] schedule: &str, #[case] expected: &str) {
+        let subject = Subject { schedule: Some(schedule), ..Subject::default() };
+        assert_eq!(verdict(&log(240, 0..0), subject), expected);
+    }
+
+    #[test]
+    fn what_is_new_or_does_not_run_proves_nothing() {
+        let log = log(240, 0..0);
+        let created = |seconds: i64| Subject { created: Some(NOW - seconds), ..Subject::default() };
+        assert_eq!(verdict(&log, created(3 * DAY)), "it was made 3 days before the log ends");
+        assert_eq!(verdict(&log, created(8 * DAY)), "ok");
+        assert_eq!(verdict(&log, Subject { is_idle: true, ..Subject::default() }), "it ran no Pod");
+    }
+
+    #[test]
+    fn what_the_log_lacks() {
+        assert_eq!(Window::new(None, 0).shows_absence(Subject::default()), Err("no audit log was given".to_owned()));
+        let with = |change: fn(&mut Log)| {
+            let mut log = log(240, 0..0);
+            change(&mut log);
+            verdict(&log, Subject::default())
+        };
+        assert_eq!(with(|log| log.usage.seen.account_reads = 0), "the log has no account that gets or lists objects");
+        assert_eq!(with(|log| log.usage.seen.broken = 10), "ok");
+        assert_eq!(with(|log| log.usage.seen.oversized = 11), "11 of 1000 records cannot be read");
+        assert_eq!(
+            with(|log| log.files =
+                vec![FileReport { name: "a.gz".into(), error: Some("x".into()), ..FileReport::default() }]),
+            "a file of the log cannot be read to its end: a.gz"
+        );
+    }
+}

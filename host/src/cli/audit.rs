@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! `sa-hygiene audit`: the accounts of a cluster, and which tokens were used.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::{Span, SpanRelativeTo, Unit};
+
+use super::{Outcome, printer};
+use crate::audit::advice::{patches, settings};
+use crate::audit::log::{self, Log};
+use crate::audit::report::Report;
+use crate::audit::snapshot::{self, FileError, Kubectl, Selection, Snapshot};
+use crate::audit::{self, format};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  a report, be it of a cluster that could be read in part: what is missing is in it
+  2  files, a log or a cluster that cannot be read; of files and logs, what can be read is in the report";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXIT_CODES)]
+pub(super) struct Args {
+    /// Files instead of the cluster: what `kubectl get -A -o json pods,sa,...` printed, folders of it, or `-` for the
+    /// standard input
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// The `kubectl` that the cluster is read with; its `get` is all that is called
+    #[arg(long, value_name = "PROGRAM", default_value = "kubectl", conflicts_with = "files")]
+    kubectl: OsString,
+
+    /// As of kubectl: the context of its configuration
+    #[arg(long, conflicts_with = "files")]
+    context: Option<String>,
+
+    /// As of kubectl: its configuration file
+    #[arg(long, value_name = "FILE", conflicts_with = "files")]
+    kubeconfig: Option<OsString>,
+
+    /// One namespace alone
+    #[arg(long, short = 'n', conflicts_with = "files")]
+    namespace: Option<String>,
+
+    /// All namespaces, which is the default
+    #[arg(long, short = 'A', conflicts_with_all = ["namespace", "files"])]
+    all_namespaces: bool,
+
+    /// List Secrets with tokens that never expire, too: by name, type and labels, never with their content
+    #[arg(long)]
+    secrets: bool,
+
+    /// Audit logs of the API server: files, folders, `.gz`, `-`; of EKS, AKS and GKE as their clouds export them. Can be
+    /// given several times
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    audit_log: Vec<PathBuf>,
+
+    /// How much time the log has to cover before a token counts as unused
+    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = window)]
+    window: i64,
+
+    /// The logs of all API servers are among those of --audit-log
+    #[arg(long, requires = "audit_log")]
+    complete: bool,
+
+    /// An audience of the API server besides the usual ones (its --api-audiences); can be given several times
+    #[arg(long, value_name = "AUDIENCE")]
+    api_audience: Vec<String>,
+
+    /// How to print the report
+    #[arg(long, short = 'o', value_enum, default_value_t)]
+    output: Format,
+
+    /// Write what the report recommends into a folder that is empty or not there yet: kustomize patches, manifests and
+    /// commands, each with its evidence. Nothing is changed in the cluster
+    #[arg(long, value_name = "DIR")]
+    patch: Option<PathBuf>,
+
+    /// Write settings of the policy that exempt what must keep its token
+    #[arg(long, value_name = "FILE")]
+    settings_out: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+enum Format {
+    /// For people: a table for each namespace
+    #[default]
+    Text,
+    /// One document, for programs (docs/audit.schema.json)
+    Json,
+    /// For spreadsheets
+    Csv,
+    /// One page, for browsers
+    Html,
+}
+
+pub(super) fn run(args: &Args) -> Result<Outcome> {
+    let reads_twice = [&args.files, &args.audit_log].iter().all(|it| it.iter().any(|path| path == Path::new("-")));
+    if reads_twice {
+        bail!("the standard input cannot be both the cluster and the log");
+    }
+    let (snapshot, errors) = if args.files.is_empty() { (cluster(args)?, Vec::new()) } else { files(args)? };
+    let log = if args.audit_log.is_empty() { None } else { Some(read_log(args, &snapshot)?) };
+    let options =
+        audit::Options { window_seconds: args.window, is_complete: args.complete, namespace: args.namespace.clone() };
+    let report = audit::build(&snapshot, log.as_ref(), &options);
+    print(&report, args.output)?;
+    write_advice(&report, args)?;
+
+    for FileError { file, why } in &errors {
+        printer::error(&format!("{file}: {why}; what comes before is in the report"));
+    }
+    let bad_logs: Vec<_> = log.iter().flat_map(|log| &log.files).filter(|file| file.error.is_some()).collect();
+    for file in &bad_logs {
+        printer::error(&format!("{}: {}", file.name, file.error.as_deref().unwrap_or_default()));
+    }
+    Ok(if errors.is_empty() && bad_logs.is_empty() { Outcome::AllAccepted } else { Outcome::Unusable })
+}
+
+fn write_advice(report: &Report, args: &Args) -> Result<()> {
+    if let Some(folder) = &args.patch {
+        let written = patches::write(report, folder)?;
+        let advice = format!("{}: {} patches, {} proposals", folder.display(), written.patches, written.comments);
+        printer::good("written:", &advice);
+    }
+    if let Some(path) = &args.settings_out {
+        let (text, count) = settings::render(report)?;
+        std::fs::write(path, text).with_context(|| path.display().to_string())?;
+        printer::good("written:", &format!("{}: {count} exemptions", path.display()));
+    }
+    Ok(())
+}
+
+fn print(report: &Report, output: Format) -> Result<()> {
+    match output {
+        Format::Text => printer::text(&format::text::render(report)),
+        Format::Json => printer::document(&(serde_json::to_string_pretty(report)? + "\n")),
+        Format::Csv => printer::document(&format::csv::render(report)?),
+        Format::Html => printer::document(&format::html::render(report)),
+    }
+}
+
+/// The kinds that were read, in case there are none.
+fn files(args: &Args) -> Result<(Snapshot, Vec<FileError>)> {
+    let (mut snapshot, errors) = snapshot::from_paths(&args.files, &args.api_audience);
+    if !args.secrets {
+        snapshot.token_secrets = None;
+    }
+    if snapshot.counts.is_empty() {
+        if let Some(FileError { file, why }) = errors.first() {
+            bail!("{file}: {why}");
+        }
+        bail!("nothing to audit here: no Pod, workload, account, role or binding in any file");
+    }
+    Ok((snapshot, errors))
+}
+
+fn cluster(args: &Args) -> Result<Snapshot> {
+    let kubectl = Kubectl {
+        program: args.kubectl.clone(),
+        context: args.context.clone(),
+        kubeconfig: args.kubeconfig.clone(),
+        say: printer::note,
+    };
+    let selection = Selection {
+        namespace: args.namespace.clone(),
+        token_secrets: args.secrets,
+        api_audiences: args.api_audience.clone(),
+    };
+    let bar = if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+    bar.set_style(style("{spinner} reading the cluster: {pos} objects"));
+    bar.enable_steady_tick(Duration::from_millis(100));
+    let snapshot = kubectl.read(&selection, &|count| bar.inc(count as u64));
+    bar.finish_and_clear();
+    Ok(snapshot?)
+}
+
+fn read_log(args: &Args, snapshot: &Snapshot) -> Result<Log> {
+    let known: BTreeSet<String> =
+        snapshot.accounts.keys().map(|(namespace, name)| format!("{namespace}:{name}")).collect();
+    let bar = if std::io::stderr().is_terminal() { ProgressBar::new(0) } else { ProgressBar::hidden() };
+    bar.set_style(style("reading the log: {bar:30} {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}"));
+    let advance = {
+        let bar = bar.clone();
+        move |done: u64, total: u64| {
+            bar.set_length(total);
+            bar.set_position(done);
+        }
+    };
+    let log = log::read(&args.audit_log, &known, Arc::new(advance));
+    bar.finish_and_clear();
+    let log = log.map_err(|(path, error)| anyhow::Error::from(error).context(path.display().to_string()))?;
+    if !log.files.iter().any(|file| file.has_events) {
+        printer::note("note: no audit events in the log");
+    }
+    Ok(log)
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// `7d`, `36h`, `2w`: seconds.
+fn window(text: &str) -> Result<i64> {
+    let span: Span = text.parse().ok().context("expected a time such as 7d, 36h or 2w")?;
+    let seconds = span.total((Unit::Second, SpanRelativeTo::days_are_24_hours()))?;
+    if !(3600.0..=1e9).contains(&seconds) {
+        bail!("must be at least an hour");
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "it is between the limits above")]
+    Ok(seconds as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::window;
+
+    #[test]
+    fn windows() {
+        for (text, expected) in
+            [("7d", Some(604_800)), ("36h", Some(129_600)), ("2w", Some(1_209_600)), ("P7D", Some(604_800))]
+        {
+            assert_eq!(window(text).ok(), expected, "{text}");
+        }
+        for text in ["", "7", "a week", "0d", "10m", "-7d", "99999y"] {
+            assert!(window(text).is_err(), "{text}");
+        }
+    }
+}
