@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
+mod audit;
 mod check;
 
 use std::io::Write as _;
