@@ -23,6 +23,8 @@ pub struct Assets {
     pub api_server: PathBuf,
     /// `kube-controller-manager`, which envtest does without.
     pub controller_manager: Option<PathBuf>,
+    /// `kubectl`, which envtest has.
+    pub kubectl: Option<PathBuf>,
     /// Kubewarden's `policy-server`.
     pub policy_server: PathBuf,
 }
@@ -82,6 +84,7 @@ impl Assets {
             etcd: need("etcd")?,
             api_server: need("kube-apiserver")?,
             controller_manager: in_assets("kube-controller-manager"),
+            kubectl: in_assets("kubectl"),
             policy_server: policy_server.ok_or(Missing { binary: "policy-server", source: KUBEWARDEN })?,
         })
     }

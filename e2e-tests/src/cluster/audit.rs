@@ -22,8 +22,13 @@ omitStages: [RequestReceived]
 rules:
   - level: Metadata
     verbs: [create, update, patch]
+  - level: Metadata
+    userGroups: [system:serviceaccounts:audited]
   - level: None
 ";
+
+/// Where accounts are whose every call is logged.
+pub const NAMESPACE: &str = "audited";
 
 /// The log, read as it grows.
 #[derive(Debug)]

@@ -147,7 +147,13 @@ impl ControlPlane {
     /// # Errors
     /// When there is none.
     pub fn audit_log(&self) -> Result<AuditLog> {
-        AuditLog::open(&audit_log(&self.folder))
+        AuditLog::open(&self.audit_log_file())
+    }
+
+    /// Where the audit log is.
+    #[must_use]
+    pub fn audit_log_file(&self) -> PathBuf {
+        audit_log(&self.folder)
     }
 
     /// The memory of the API server, in KiB.

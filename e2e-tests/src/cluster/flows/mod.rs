@@ -3,6 +3,7 @@
 //! `examples/mutating.yaml` and `examples/validating.yaml` in a cluster that works: controllers make accounts and Pods,
 //! collect garbage and delete namespaces, and the policy server goes away and comes back.
 
+mod audit;
 mod cache;
 mod deletion;
 mod outage;
@@ -90,6 +91,8 @@ pub fn run(repository: &Path, site: &Site<'_>) -> Result<Vec<Outcome>> {
     // What is there before the policies, and would not pass them.
     deletion::store(&api, &discovery, controllers.is_some())?;
 
+    let audit = Outcome::of("sa-hygiene audit through kubectl", audit::through_kubectl(site, &api));
+
     let policies = EXAMPLES.map(|example| policy(repository, example));
     let policies = policies.into_iter().collect::<Result<Vec<Policy>>>()?;
     let mut server = PolicyServer::new(site, "policy-server", site.plane.port, 2)?;
@@ -98,7 +101,7 @@ pub fn run(repository: &Path, site: &Site<'_>) -> Result<Vec<Outcome>> {
     webhooks::install(site.plane, policies.iter().map(|policy| (policy, &server)))?;
 
     let mut flows = Flows { api, discovery, server };
-    let mut outcomes = Vec::new();
+    let mut outcomes = vec![audit];
     if controllers.is_some() {
         workloads::start(&flows)?;
         outcomes.extend(OF_CONTROLLERS.iter().map(|(name, flow)| Outcome::of(name, flow(&mut flows))));

@@ -24,6 +24,7 @@ use serde::de::DeserializeOwned;
 pub use kubectl::{Error, Kubectl, Selection};
 pub use object::Identity;
 pub use read::{FileError, from_paths};
+pub use secrets::ARGUMENTS as SECRET_ARGUMENTS;
 pub use tokens::Tokens;
 
 use crate::rbac;

@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 
 use super::TokenSecret;
 
-/// What `kubectl` is asked for.
-pub(super) const ARGUMENTS: [&str; 6] = [
+/// What `kubectl` is asked for: a table of all Secrets with legacy tokens.
+pub const ARGUMENTS: [&str; 6] = [
     "get",
     "secrets",
     "--field-selector=type=kubernetes.io/service-account-token",
