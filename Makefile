@@ -87,6 +87,8 @@ cluster-lint: toolchain  ## clippy and unit tests of the programs above, which m
 	cargo clippy --package e2e-tests --all-targets --features cluster --locked -- -D warnings
 	cargo test --package e2e-tests --lib --features cluster --locked
 
+AUDIT_EXAMPLE := $(RUN) audit examples/audit/cluster.json --audit-log examples/audit/audit.log
+AUDIT_REPORT := $(abspath $(TARGET_DIR))/audit-report.html
 .PHONY: demo
 demo: toolchain  ## what the policy does to a small cluster
 	@echo 'serviceaccount-hygiene: builds the policy to WebAssembly and lets it judge the workloads in examples/demo,'
@@ -106,6 +108,26 @@ demo: toolchain  ## what the policy does to a small cluster
 	@echo
 	@echo 'Every finding and every change in full:'
 	@echo '  $(RUN) run examples/demo/workloads --cluster examples/demo/cluster'
+	@echo
+	@echo '--- Before a roll-out: which tokens of a cluster are there, and which were used (sa-hygiene audit)'
+	@echo
+	@$(AUDIT_EXAMPLE)
+	@$(AUDIT_EXAMPLE) -o html >$(AUDIT_REPORT)
+	@echo
+	@echo 'The same as a page for browsers: $(AUDIT_REPORT)'
+
+# The page of `sa-hygiene audit -o html`. PICTURES=docs/pictures takes those of the documentation, too.
+BROWSER := $(TARGET_DIR)/browser
+PICTURES ?=
+.PHONY: browser-test
+browser-test: toolchain  ## the HTML report in Chromium (node, npm, CHROMIUM or /usr/bin/chromium)
+	@$(BUILD)
+	@mkdir -p $(BROWSER)
+	@cp host/tests/browser/package.json host/tests/browser/report.mjs $(BROWSER)
+	@npm install --prefix $(BROWSER) --no-audit --no-fund --no-package-lock --silent
+	@$(AUDIT_EXAMPLE) -o html >$(BROWSER)/report.html
+	@$(RUN) audit host/tests/browser/hostile.json -o html >$(BROWSER)/hostile.html
+	@node $(BROWSER)/report.mjs $(BROWSER)/report.html $(BROWSER)/hostile.html $(PICTURES)
 
 .PHONY: corpus
 corpus: toolchain  ## the policy over captured requests: make corpus DIR=...
@@ -136,6 +158,10 @@ dist: toolchain  ## the command as it is released: TARGET_DIR/dist/sa-hygiene
 speed: dist  ## how long `sa-hygiene check` takes for large inputs, and how much memory
 	$(TARGET_DIR)/dist/sa-hygiene speed
 
+.PHONY: audit-speed
+audit-speed: dist  ## how long `sa-hygiene audit` takes for 10,000 Pods and for a log of 1 GB, and how much memory
+	$(TARGET_DIR)/dist/sa-hygiene audit-speed
+
 .PHONY: load
 load: toolchain  ## 32 threads with 10,000 requests each: answers as a single thread gets them, nothing left behind
 	cargo run --profile measure --locked --package sa-hygiene -- load
@@ -164,7 +190,7 @@ audit: toolchain  ## licences and sources of dependencies, and our YAML against 
 
 .PHONY: bless
 bless: toolchain  ## rewrite what cases expect and the generated parts of the documentation; look at `git diff`
-	BLESS=1 cargo test --locked --workspace --test e2e
+	BLESS=1 cargo test --locked --workspace --test e2e --test cli
 
 .PHONY: clean
 clean:  ## remove what was built

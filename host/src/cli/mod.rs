@@ -3,6 +3,7 @@
 //! The `sa-hygiene` command: reading arguments, running a verb, exit codes.
 
 mod audit;
+mod audit_speed;
 mod bench;
 mod check;
 mod corpus;
@@ -79,6 +80,9 @@ enum Verb {
     /// Measure how long `check` takes, and how much memory
     #[command(hide = true)]
     Speed,
+    /// Measure how long `audit` takes, and how much memory
+    #[command(hide = true)]
+    AuditSpeed,
     /// Send many requests at once and compare the answers with those of a single thread
     #[command(hide = true)]
     Load(load::Args),
@@ -117,6 +121,7 @@ pub fn main() -> ExitCode {
         Verb::Bench(args) => bench::run(&args),
         Verb::Precompile(args) => precompile::run(&args),
         Verb::Sample(args) => sample::run(&args),
+        Verb::AuditSpeed => audit_speed::run(),
         Verb::Speed => speed::run(),
         Verb::Load(args) => load::run(&args),
         Verb::Rules => rules::list(),

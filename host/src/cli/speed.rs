@@ -70,17 +70,16 @@ fn megabytes(bytes: usize) -> String {
     format!("{}.{}", tenths / 10, tenths % 10)
 }
 
-/// From start to end, and the most memory in MB.
 fn measure(program: &Path, file: &Path, cache: &Path) -> Result<(Duration, u64)> {
     std::fs::create_dir_all(cache)?;
+    let mut command = Command::new(program);
+    measured(command.args(["check", "--fail-on", "never"]).arg(file).env("XDG_CACHE_HOME", cache))
+}
+
+/// A program from start to end, and the most memory in MB.
+pub(super) fn measured(command: &mut Command) -> Result<(Duration, u64)> {
     let start = Instant::now();
-    let mut child = Command::new(program)
-        .args(["check", "--fail-on", "never"])
-        .arg(file)
-        .env("XDG_CACHE_HOME", cache)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()?;
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
     let status = format!("/proc/{}/status", child.id());
     let mut memory = 0;
     let ended = loop {
@@ -93,7 +92,7 @@ fn measure(program: &Path, file: &Path, cache: &Path) -> Result<(Duration, u64)>
         std::thread::sleep(Duration::from_millis(2));
     };
     if !ended.success() {
-        bail!("check ended with {ended}");
+        bail!("it ended with {ended}");
     }
     Ok((start.elapsed(), memory / 1024))
 }

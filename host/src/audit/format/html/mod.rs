@@ -184,7 +184,7 @@ fn table_row(html: &mut Html, row: &Row<'_>, place: usize) {
     html.raw("</a></td><td>").text(&row.workload.map_or_else(|| "–".to_owned(), |it| in_short(&it.token)));
     html.raw("</td><td>").text(may(&account.permissions, account.bindings_known));
     let calls = row.calls().map_or(0, |it| it.calls);
-    html.raw(&format!("</td><td class=\"number\" data-sort=\"{calls}\">{}</td><td>", number(calls)));
+    html.raw(&format!("</td><td class=\"number\" data-sort=\"{calls}\">{}</td><td class=\"date\">", number(calls)));
     html.text(last_used(row).map_or("–", day)).raw("</td><td class=\"why\">").text(row.reason()).raw("</td></tr>\n");
 }
 
