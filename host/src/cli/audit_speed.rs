@@ -103,8 +103,9 @@ fn write_inputs(folder: &Path) -> Result<()> {
     log.flush()?;
     let mut line = create("line.log")?;
     line.write_all(b"{\"user\": {\"username\": \"system:serviceaccount:")?;
+    let part = vec![b'x'; 1_000_000];
     for _ in 0..100 {
-        line.write_all(&[b'x'; 1_000_000])?;
+        line.write_all(&part)?;
     }
     Ok(line.flush()?)
 }

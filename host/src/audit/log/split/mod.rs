@@ -47,11 +47,27 @@ impl Block {
             Records::Lines => (self.bytes.as_slice(), &[]),
             Records::Spans(spans) => (&[], spans),
         };
-        lines
-            .split(|byte| *byte == b'\n')
+        Lines(lines)
             .map(<[u8]>::trim_ascii)
             .filter(|line| !line.is_empty())
             .chain(spans.iter().filter_map(|span| self.bytes.get(span.clone())))
+    }
+}
+
+/// Lines, found many bytes at a time.
+struct Lines<'b>(&'b [u8]);
+
+impl<'b> Iterator for Lines<'b> {
+    type Item = &'b [u8];
+
+    fn next(&mut self) -> Option<&'b [u8]> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let end = memchr(b'\n', self.0).unwrap_or(self.0.len());
+        let (line, rest) = self.0.split_at_checked(end)?;
+        self.0 = rest.get(1..).unwrap_or_default();
+        Some(line)
     }
 }
 
