@@ -168,6 +168,7 @@ impl Answer {
 
     /// Whether the request was refused because a required look-up was not possible.
     pub fn is_about_lookups(&self) -> bool {
-        self.lines().iter().any(|line| line.contains("serviceAccountLookup is required"))
+        let required = ["serviceAccountLookup is required", "permissionLookup is required"];
+        self.lines().iter().any(|line| required.iter().any(|text| line.contains(text)))
     }
 }
