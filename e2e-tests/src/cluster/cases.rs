@@ -93,6 +93,10 @@ impl<'p> Runner<'p> {
     /// When it cannot be run: what it needs cannot be stored, or there is no answer.
     pub fn run(&mut self, planned: &Planned) -> Result<Outcome> {
         self.stage.prepare(&planned.request, &planned.case.cluster)?;
+        if self.stage.grant(&planned.case.cluster)? {
+            // What it remembers of reviews is from before.
+            self.server(Lookup::Granted)?.start()?;
+        }
         if planned.expected.lookups > 0 {
             self.forget_other_accounts(planned)?;
         }

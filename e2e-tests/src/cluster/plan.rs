@@ -101,7 +101,10 @@ impl Plan {
                 None => manifest(index, &case),
             };
             let policy = Policy::of_manifest(&manifest)?.marked(&format!("p{index}"));
-            self.policies.push((policy, case.given.host.lookup));
+            // Where the API server does not answer reviews, it does not answer look-ups either.
+            let host = &case.given.host;
+            let is_unavailable = host.reviews == Lookup::Unavailable;
+            self.policies.push((policy, if is_unavailable { Lookup::Unavailable } else { host.lookup }));
             by_settings.insert(key, index);
             index
         };

@@ -47,7 +47,25 @@ pub fn permissions(repository: &Path, api: &Api) -> Result<()> {
     for document in yaml::load_file(repository.join("examples/permissions.yaml"))? {
         api.ensure(&discovery.collection(&document.value)?, &document.value)?;
     }
-    Ok(())
+    reviews(api)
+}
+
+/// What Kubewarden's own installation lets every policy server do: create `SubjectAccessReview`s.
+fn reviews(api: &Api) -> Result<()> {
+    let group = "rbac.authorization.k8s.io";
+    let (version, path) = (format!("{group}/v1"), format!("/apis/{group}/v1"));
+    let name = json!({"name": "sa-hygiene-reviews"});
+    let role = json!({
+        "apiVersion": version, "kind": "ClusterRole", "metadata": name,
+        "rules": [{"apiGroups": ["authorization.k8s.io"], "resources": ["subjectaccessreviews"], "verbs": ["create"]}],
+    });
+    api.ensure(&format!("{path}/clusterroles"), &role)?;
+    let binding = json!({
+        "apiVersion": version, "kind": "ClusterRoleBinding", "metadata": name,
+        "subjects": [{"kind": "Group", "apiGroup": group, "name": format!("system:serviceaccounts:{NAMESPACE}")}],
+        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "sa-hygiene-reviews"},
+    });
+    api.ensure(&format!("{path}/clusterrolebindings"), &binding)
 }
 
 /// Lets users do everything: what a case is about is not their permissions.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What is stored before a case is sent: namespaces, accounts, the object as it was. No webhook sees it, since none is
-//! meant for it.
+//! What is stored before a case is sent: namespaces, accounts, roles and bindings, the object as it was. No webhook sees
+//! it, since none is meant for it.
 
 #![expect(clippy::indexing_slicing, reason = "of JSON values: what is missing reads as null")]
 
@@ -33,6 +33,8 @@ pub struct Stage {
     api: Api,
     discovery: Discovery,
     accounts: BTreeMap<AccountKey, Value>,
+    /// Roles and bindings.
+    grants: Vec<Value>,
     namespaces: BTreeSet<String>,
     generation: usize,
 }
@@ -52,7 +54,14 @@ impl Stage {
     /// A cluster without accounts, but for those of Kubewarden.
     #[must_use]
     pub fn new(api: Api, discovery: Discovery) -> Self {
-        Self { api, discovery, accounts: BTreeMap::new(), namespaces: BTreeSet::new(), generation: 0 }
+        Self {
+            api,
+            discovery,
+            accounts: BTreeMap::new(),
+            grants: Vec::new(),
+            namespaces: BTreeSet::new(),
+            generation: 0,
+        }
     }
 
     /// The account that a policy may look up for a request, as it is stored.
@@ -92,6 +101,34 @@ impl Stage {
         }
         self.accounts = wanted;
         self.wait_until_seen()
+    }
+
+    /// Stores the roles and bindings of a case, and removes those of the one before; whether that changes anything.
+    ///
+    /// # Errors
+    /// When the API server does not take something.
+    pub fn grant(&mut self, cluster: &[Value]) -> Result<bool> {
+        let is_grant = |object: &&Value| object["apiVersion"] == "rbac.authorization.k8s.io/v1";
+        let wanted: Vec<Value> = cluster.iter().filter(is_grant).cloned().collect();
+        if wanted == self.grants {
+            return Ok(false);
+        }
+        for grant in std::mem::take(&mut self.grants) {
+            self.remove_object(&grant)?;
+        }
+        for grant in &wanted {
+            if let Some(namespace) = grant["metadata"]["namespace"].as_str()
+                && self.namespaces.insert(namespace.to_owned())
+            {
+                self.api.ensure_namespace(namespace)?;
+                self.api.delete(&format!("/api/v1/namespaces/{namespace}/serviceaccounts/default"))?;
+            }
+            self.api.create(&self.discovery, grant)?;
+            self.grants.push(grant.clone());
+        }
+        // The authorizer reads from a cache of its own.
+        thread::sleep(Duration::from_secs(1));
+        Ok(true)
     }
 
     /// Stores the object as it was, and what a token is to be bound to.
