@@ -14,7 +14,7 @@ use anyhow::{Result, bail};
 use sa_hygiene::yaml;
 use serde_json::{Value, json};
 
-use super::api::Api;
+use super::api::{Api, Caller};
 use super::conditions;
 use super::control_plane::ControlPlane;
 use super::plan::{Plan, Planned};
@@ -47,7 +47,26 @@ pub fn permissions(repository: &Path, api: &Api) -> Result<()> {
     for document in yaml::load_file(repository.join("examples/permissions.yaml"))? {
         api.ensure(&discovery.collection(&document.value)?, &document.value)?;
     }
+    aggregate(api)?;
     reviews(api)
+}
+
+/// Fills in the aggregated ClusterRoles that users are given, as the controller manager does, which does not run yet.
+fn aggregate(api: &Api) -> Result<()> {
+    const PATH: &str = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
+    // Each aggregates the one before.
+    for name in ["view", "edit", "admin"] {
+        let roles = api.get(PATH)?;
+        let label = format!("rbac.authorization.k8s.io/aggregate-to-{name}");
+        let items = || roles["items"].as_array().into_iter().flatten();
+        let parts = items().filter(|role| role["metadata"]["labels"][&label] == "true");
+        let rules: Vec<Value> = parts.flat_map(|role| role["rules"].as_array()).flatten().cloned().collect();
+        let Some(role) = items().find(|role| role["metadata"]["name"] == name) else { continue };
+        let mut role = role.clone();
+        role["rules"] = rules.into();
+        api.call("PUT", &format!("{PATH}/{name}"), Some(&role), &Caller::default())?.success()?;
+    }
+    Ok(())
 }
 
 /// What Kubewarden's own installation lets every policy server do: create `SubjectAccessReview`s.
