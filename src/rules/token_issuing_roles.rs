@@ -484,7 +484,10 @@ fn are_in(known: &Names<'_>, list: &[Text<'_>], matters: &dyn Fn(&str) -> bool) 
     let is_wild = known.has("*");
     let is_in = |entry: &str| {
         known.has(entry)
-            || entry.split_once('/').is_some_and(|(_, sub)| !sub.is_empty() && known.has(&["*/", sub].concat()))
+            || entry.split_once('/').is_some_and(|(name, sub)| {
+                // A URL begins with the slash; there `*` is a wildcard at the end only.
+                !name.is_empty() && !sub.is_empty() && known.has(&["*/", sub].concat())
+            })
     };
     list.iter().map(Text::as_str).filter(|entry| matters(entry)).all(|entry| is_wild || is_in(entry))
 }
@@ -813,6 +816,18 @@ mod tests {
             assert_eq!(word(&answer_with(&settings, &update(&role(&json!(old)), &role(&json!(new))))), "warn");
             assert_eq!(word(&answer_with(&settings, &create(&role(&json!(new))))), "reject");
         }
+    }
+
+    /// `*/healthz` is a wildcard of resources, and grants nothing among URLs.
+    #[test]
+    fn bypass_by_a_wildcard_that_urls_do_not_have() {
+        let first = rule(&["impersonate:serviceaccount"], &["authentication.k8s.io"], &["serviceaccounts"]);
+        let urls = |url: &str| json!({"verbs": ["impersonate-on:serviceaccount:get"], "nonResourceURLs": [url]});
+        let changed = |old: &str, new: &str| {
+            word(&answer(&update(&role(&json!([first, urls(old)])), &role(&json!([first, urls(new)])))))
+        };
+        assert_eq!(changed("/healthz", "/healthz"), "warn");
+        assert_eq!(changed("*/healthz", "/healthz"), "reject");
     }
 
     /// The order of what a rule says does not matter.
