@@ -17,6 +17,7 @@ pub mod check;
 pub mod cli;
 pub mod cluster;
 pub mod docs;
+pub mod json;
 pub mod kubewarden;
 pub mod load;
 pub mod rbac;

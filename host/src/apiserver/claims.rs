@@ -3,17 +3,18 @@
 //! The volumes of a StatefulSet's claims, which its controller adds to each Pod (`updateStorage` in
 //! `pkg/controller/statefulset/stateful_set_utils.go`).
 
+use crate::json::{at, text_at};
 use serde_json::{Map, Value, json};
 
 /// The names of the claims.
 pub(super) fn names(stateful_set: &Value) -> impl Iterator<Item = &str> {
-    let claims = stateful_set.pointer("/spec/volumeClaimTemplates").and_then(Value::as_array);
-    claims.into_iter().flatten().filter_map(|claim| claim.pointer("/metadata/name")?.as_str())
+    let claims = at(stateful_set, "/spec/volumeClaimTemplates").and_then(Value::as_array);
+    claims.into_iter().flatten().filter_map(|claim| text_at(claim, "/metadata/name"))
 }
 
 /// Adds the volumes to a Pod; they take the place of others with their names.
 pub(super) fn add_volumes(pod: &mut Map<String, Value>, stateful_set: &Value) {
-    let owner = stateful_set.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+    let owner = text_at(stateful_set, "/metadata/name").unwrap_or_default();
     let volumes: Vec<Value> = names(stateful_set)
         .map(|name| json!({"name": name, "persistentVolumeClaim": {"claimName": format!("{name}-{owner}-0")}}))
         .collect();

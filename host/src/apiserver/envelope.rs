@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::kinds::{self, Kind};
 use super::node::Node;
 use super::{ApiError, RequestOptions, UserInfo};
+use crate::json::at;
 
 /// What the URL of the request says.
 #[derive(Debug, Clone)]
@@ -231,7 +232,7 @@ fn authenticate(user: &mut UserInfo) {
 
 fn default_user(object: &Value, target: &Target) -> UserInfo {
     let owner_is_replica_set = || {
-        let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+        let owners = at(object, "/metadata/ownerReferences").and_then(Value::as_array);
         owners.into_iter().flatten().any(|owner| {
             owner.get("controller") == Some(&Value::Bool(true))
                 && owner.get("kind").and_then(Value::as_str) == Some("ReplicaSet")

@@ -23,6 +23,7 @@ mod envelope;
 mod error;
 mod kinds;
 mod node;
+mod path;
 mod pod_validation;
 mod service_account_plugin;
 mod webhooks;
@@ -35,6 +36,7 @@ use serde_json::Value;
 pub use error::ApiError;
 pub use webhooks::Webhook;
 
+use crate::json::text_at;
 use encoding::Origin;
 use envelope::Target;
 use service_account_plugin::{Account, Plugin};
@@ -99,7 +101,7 @@ impl ApiServer {
     pub fn new(objects: &[Value]) -> Self {
         let mut server = Self::default();
         for object in objects {
-            let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+            let text = |pointer: &str| text_at(object, pointer);
             let name = text("/metadata/name").unwrap_or_default().to_owned();
             match (text("/apiVersion"), text("/kind")) {
                 (Some("v1"), Some("ServiceAccount")) => {
@@ -177,7 +179,7 @@ impl ApiServer {
     /// object is no workload that this simulation knows, or has no template.
     #[must_use]
     pub fn pod_of(workload: &Value) -> Option<(Value, &'static [&'static str])> {
-        let text = |pointer: &str| workload.pointer(pointer).and_then(Value::as_str);
+        let text = |pointer: &str| text_at(workload, pointer);
         let kind_name = text("/kind")?;
         let group = text("/apiVersion")?.split_once('/').map_or("", |(group, _)| group);
         let path = kinds::find(group, kind_name)?.pod_path.filter(|path| !path.is_empty())?;
@@ -214,7 +216,7 @@ impl ApiServer {
     /// simulation knows.
     #[must_use]
     pub fn template_of(workload: &Value) -> Option<Option<&Value>> {
-        let text = |pointer: &str| workload.pointer(pointer).and_then(Value::as_str);
+        let text = |pointer: &str| text_at(workload, pointer);
         let group = text("/apiVersion")?.split_once('/').map_or("", |(group, _)| group);
         let path = kinds::find(group, text("/kind")?)?.pod_path.filter(|path| !path.is_empty())?;
         Some(path.iter().try_fold(workload, |value, key| value.get(*key)))
@@ -241,7 +243,7 @@ impl ApiServer {
     /// Whether objects of this kind are in a namespace, as far as this simulation knows.
     #[must_use]
     pub fn is_namespaced(object: &Value) -> bool {
-        let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let text = |pointer: &str| text_at(object, pointer).unwrap_or_default();
         let group = text("/apiVersion").split_once('/').map_or("", |(group, _)| group);
         kinds::find(group, text("/kind")).is_none_or(|kind| kind.namespaced)
     }

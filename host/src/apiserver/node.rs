@@ -2,14 +2,17 @@
 
 //! Typed access to untyped JSON, which knows where it is.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use super::ApiError;
+use super::path::Path;
 
 /// A JSON object and its path. Absent and `null` fields are `None`, a field of
 /// another type is a bad request.
 pub(super) struct Node<'a> {
-    pub path: String,
+    pub path: Path,
     pub fields: &'a mut Map<String, Value>,
 }
 
@@ -17,13 +20,13 @@ impl<'a> Node<'a> {
     pub fn root(object: &'a mut Value) -> Result<Self, ApiError> {
         let found = type_name(object);
         match object {
-            Value::Object(fields) => Ok(Node { path: String::new(), fields }),
+            Value::Object(fields) => Ok(Node { path: Path::default(), fields }),
             _ => Err(ApiError::BadRequest(format!("the object must be an object, is {found}"))),
         }
     }
 
-    pub fn path_of(&self, key: &str) -> String {
-        join(&self.path, key)
+    pub fn path_of(&self, key: impl Into<Cow<'static, str>>) -> Path {
+        self.path.field(key)
     }
 
     pub fn has(&self, key: &str) -> bool {
@@ -31,20 +34,19 @@ impl<'a> Node<'a> {
     }
 
     /// The object in a field.
-    pub fn child(&mut self, key: &str) -> Result<Option<Node<'_>>, ApiError> {
-        let path = self.path_of(key);
+    pub fn child(&mut self, key: &'static str) -> Result<Option<Node<'_>>, ApiError> {
         match self.fields.get_mut(key) {
             None | Some(Value::Null) => Ok(None),
-            Some(Value::Object(fields)) => Ok(Some(Node { path, fields })),
-            Some(other) => Err(wrong_type(&path, "an object", other)),
+            Some(Value::Object(fields)) => Ok(Some(Node { path: self.path.field(key), fields })),
+            Some(other) => Err(wrong_type(&self.path.field(key), "an object", other)),
         }
     }
 
     /// The object below several fields.
-    pub fn descend(self, keys: &[&str]) -> Result<Option<Node<'a>>, ApiError> {
+    pub fn descend(self, keys: &[&'static str]) -> Result<Option<Node<'a>>, ApiError> {
         let Node { mut path, mut fields } = self;
         for key in keys {
-            path = join(&path, key);
+            path = path.field(*key);
             match fields.get_mut(*key) {
                 None | Some(Value::Null) => return Ok(None),
                 Some(Value::Object(below)) => fields = below,
@@ -55,15 +57,15 @@ impl<'a> Node<'a> {
     }
 
     /// The objects of a list; none if the list is absent.
-    pub fn list(&mut self, key: &str) -> Result<Vec<Node<'_>>, ApiError> {
-        let path = self.path_of(key);
+    pub fn list(&mut self, key: &'static str) -> Result<Vec<Node<'_>>, ApiError> {
         let entries = match self.fields.get_mut(key) {
             None | Some(Value::Null) => return Ok(Vec::new()),
             Some(Value::Array(entries)) => entries,
-            Some(other) => return Err(wrong_type(&path, "a list", other)),
+            Some(other) => return Err(wrong_type(&self.path.field(key), "a list", other)),
         };
+        let path = self.path.field(key);
         let nodes = entries.iter_mut().enumerate().map(|(index, entry)| {
-            let path = format!("{path}[{index}]");
+            let path = path.index(index);
             match entry {
                 Value::Object(fields) => Ok(Node { path, fields }),
                 other => Err(wrong_type(&path, "an object", other)),
@@ -73,27 +75,26 @@ impl<'a> Node<'a> {
     }
 
     /// The list in a field, to append to; made if absent.
-    pub fn list_mut(&mut self, key: &str) -> Result<&mut Vec<Value>, ApiError> {
-        let path = self.path_of(key);
+    pub fn list_mut(&mut self, key: &'static str) -> Result<&mut Vec<Value>, ApiError> {
         let value = self.fields.entry(key).or_insert(Value::Null);
         if value.is_null() {
             *value = Value::Array(Vec::new());
         }
         match value {
             Value::Array(entries) => Ok(entries),
-            other => Err(wrong_type(&path, "a list", other)),
+            other => Err(wrong_type(&self.path.field(key), "a list", other)),
         }
     }
 
-    pub fn text(&self, key: &str) -> Result<Option<&str>, ApiError> {
+    pub fn text(&self, key: &'static str) -> Result<Option<&str>, ApiError> {
         self.scalar(key, "a string", Value::as_str)
     }
 
-    pub fn boolean(&self, key: &str) -> Result<Option<bool>, ApiError> {
+    pub fn boolean(&self, key: &'static str) -> Result<Option<bool>, ApiError> {
         self.scalar(key, "a boolean", Value::as_bool)
     }
 
-    pub fn integer(&self, key: &str) -> Result<Option<i64>, ApiError> {
+    pub fn integer(&self, key: &'static str) -> Result<Option<i64>, ApiError> {
         self.scalar(key, "an integer", Value::as_i64)
     }
 
@@ -112,7 +113,7 @@ impl<'a> Node<'a> {
 
     fn scalar<'b, T>(
         &'b self,
-        key: &str,
+        key: &'static str,
         wanted: &str,
         read: impl Fn(&'b Value) -> Option<T>,
     ) -> Result<Option<T>, ApiError> {
@@ -126,11 +127,7 @@ impl<'a> Node<'a> {
     }
 }
 
-fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
-}
-
-fn wrong_type(path: &str, wanted: &str, found: &Value) -> ApiError {
+fn wrong_type(path: &Path, wanted: &str, found: &Value) -> ApiError {
     ApiError::BadRequest(format!("{path}: must be {wanted}, is {}", type_name(found)))
 }
 

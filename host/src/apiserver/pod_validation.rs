@@ -4,6 +4,7 @@
 //! (`pkg/apis/core/validation/validation.go`): what a fix could get wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 
 use serde_json::{Map, Value};
 
@@ -11,6 +12,7 @@ use super::ApiError;
 use super::claims;
 use super::kinds;
 use super::node::Node;
+use super::path::Path;
 
 const LABEL_RULE: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', \
     and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', \
@@ -41,34 +43,34 @@ pub(super) fn validate(object: &mut Value) -> Result<(), Vec<String>> {
 struct Errors(Vec<String>);
 
 impl Errors {
-    fn required(&mut self, path: &str, detail: &str) {
+    fn required(&mut self, path: impl Display, detail: &str) {
         let separator = if detail.is_empty() { "" } else { ": " };
         self.0.push(format!("{path}: Required value{separator}{detail}"));
     }
 
-    fn invalid(&mut self, path: &str, value: impl Into<Value>, detail: &str) {
+    fn invalid(&mut self, path: impl Display, value: impl Into<Value>, detail: &str) {
         self.0.push(format!("{path}: Invalid value: {}: {detail}", value.into()));
     }
 
-    fn duplicate(&mut self, path: &str, value: &str) {
+    fn duplicate(&mut self, path: impl Display, value: &str) {
         self.0.push(format!("{path}: Duplicate value: {}", Value::from(value)));
     }
 
-    fn not_found(&mut self, path: &str, value: &str) {
+    fn not_found(&mut self, path: impl Display, value: &str) {
         self.0.push(format!("{path}: Not found: {}", Value::from(value)));
     }
 
-    fn forbidden(&mut self, path: &str, detail: &str) {
+    fn forbidden(&mut self, path: impl Display, detail: &str) {
         self.0.push(format!("{path}: Forbidden: {detail}"));
     }
 
-    fn not_supported(&mut self, path: &str, value: &str, supported: &[&str]) {
+    fn not_supported(&mut self, path: impl Display, value: &str, supported: &[&str]) {
         let supported: Vec<String> = supported.iter().map(|value| Value::from(*value).to_string()).collect();
         let value = Value::from(value);
         self.0.push(format!("{path}: Unsupported value: {value}: supported values: {}", supported.join(", ")));
     }
 
-    fn label(&mut self, path: &str, value: &str) {
+    fn label(&mut self, path: &Path, value: &str) {
         if value.is_empty() {
             self.required(path, "");
         } else if value.len() > 63 {
@@ -78,7 +80,7 @@ impl Errors {
         }
     }
 
-    fn subdomain(&mut self, path: &str, value: &str) {
+    fn subdomain(&mut self, path: impl Display, value: &str) {
         if value.len() > 253 {
             self.invalid(path, value, "must be no more than 253 characters");
         } else if !value.split('.').all(is_label) {
@@ -106,7 +108,7 @@ fn validate_object(object: &mut Value, claims: BTreeSet<String>, errors: &mut Er
     validate_name(&mut root, errors)?;
     let in_template = !pod_path.is_empty();
     let Some(mut pod) = root.descend(pod_path)? else {
-        errors.required(&pod_path.join("."), "");
+        errors.required(pod_path.join("."), "");
         return Ok(());
     };
     pod.default_to("spec", Map::new());
@@ -160,7 +162,7 @@ fn validate_spec(
         errors.forbidden(&ephemeral_path, detail);
     }
     if let Some(account) = spec.text("serviceAccountName")?.filter(|name| !name.is_empty()) {
-        errors.subdomain(&spec.path_of("serviceAccountName"), account);
+        errors.subdomain(spec.path_of("serviceAccountName"), account);
     }
     validate_env_files(&mut spec, errors)
 }
@@ -207,7 +209,7 @@ fn validate_volumes(spec: &mut Node<'_>, errors: &mut Errors) -> Result<BTreeSet
             (None, _) => errors.required(&volume.path, "must specify a volume type"),
             (Some(_), None) => {}
             (Some(_), Some((second, _))) => {
-                errors.forbidden(&volume.path_of(second), "may not specify more than 1 volume type");
+                errors.forbidden(volume.path_of(second.clone()), "may not specify more than 1 volume type");
             }
         }
         if let Some(projected) = volume.child("projected")? {
@@ -260,7 +262,7 @@ fn validate_pod_certificate(certificate: &Node<'_>, errors: &mut Errors) -> Resu
     const PATHS: [&str; 3] = ["credentialBundlePath", "keyPath", "certificateChainPath"];
     let key_type = certificate.text("keyType")?.unwrap_or_default();
     if !KEY_TYPES.contains(&key_type) {
-        errors.not_supported(&certificate.path_of("keyType"), key_type, &KEY_TYPES);
+        errors.not_supported(certificate.path_of("keyType"), key_type, &KEY_TYPES);
     }
     let is_kubernetes = certificate.text("signerName")?.is_some_and(|name| name.starts_with("kubernetes.io/"));
     let most = if is_kubernetes { 86_400 } else { 7_862_400 };
@@ -298,7 +300,7 @@ fn validate_container(
         errors.duplicate(&path, name);
     }
     if container.text("image")?.is_none_or(str::is_empty) {
-        errors.required(&container.path_of("image"), "");
+        errors.required(container.path_of("image"), "");
     }
     for variable in container.list("env")? {
         validate_variable(variable, errors)?;
@@ -307,17 +309,17 @@ fn validate_container(
     for mount in container.list("volumeMounts")? {
         let name = mount.text("name")?.unwrap_or_default();
         if name.is_empty() {
-            errors.required(&mount.path_of("name"), "");
+            errors.required(mount.path_of("name"), "");
         }
         if !volumes.contains(name) {
-            errors.not_found(&mount.path_of("name"), name);
+            errors.not_found(mount.path_of("name"), name);
         }
         let mount_path = mount.text("mountPath")?.unwrap_or_default();
         if mount_path.is_empty() {
-            errors.required(&mount.path_of("mountPath"), "");
+            errors.required(mount.path_of("mountPath"), "");
         }
         if !mount_paths.insert(mount_path.to_owned()) {
-            errors.invalid(&mount.path_of("mountPath"), mount_path, "must be unique");
+            errors.invalid(mount.path_of("mountPath"), mount_path, "must be unique");
         }
     }
     Ok(())

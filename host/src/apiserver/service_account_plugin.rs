@@ -9,6 +9,7 @@ use super::defaulting::{DEFAULT_MODE, set_account};
 use super::envelope::Target;
 use super::node::Node;
 use super::{ApiError, ApiServer, Pass, RequestOptions};
+use crate::json::at;
 
 /// Where containers find the API token.
 pub(super) const TOKEN_MOUNT_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -48,7 +49,7 @@ impl Account {
             let entries = object.get(key).and_then(Value::as_array).into_iter().flatten();
             entries.filter_map(|entry| Some(entry.get("name")?.as_str()?.to_owned())).collect()
         };
-        let annotations = object.pointer("/metadata/annotations");
+        let annotations = at(object, "/metadata/annotations");
         let enforce = annotations.and_then(|a| a.get(ENFORCE_MOUNTABLE_SECRETS)).and_then(Value::as_str);
         Self {
             name: name.to_owned(),

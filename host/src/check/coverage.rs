@@ -17,6 +17,7 @@ use serviceaccount_hygiene::settings::{Settings, Templates};
 
 use super::verdict::Reason;
 use crate::apiserver::ApiServer;
+use crate::json::{at, text_at};
 
 /// `kustomization.yaml` and its components.
 const KUSTOMIZE_GROUP: &str = "kustomize.config.k8s.io/";
@@ -114,7 +115,7 @@ pub(super) fn is_kustomization(object: &Value) -> bool {
 }
 
 fn text<'o>(object: &'o Value, pointer: &str) -> &'o str {
-    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    text_at(object, pointer).unwrap_or_default()
 }
 
 /// Groups that are gone, and where their kinds are now.
@@ -201,6 +202,6 @@ pub(super) fn is_partial(object: &Value) -> bool {
     let has_image = lists.flatten().any(|container| container.get("image").is_some_and(|image| !image.is_null()));
     // `apps/v1beta1` still took the labels of the template.
     let needs_selector = matches!(version, "apps/v1" | "apps/v1beta2");
-    let has_selector = object.pointer("/spec/selector").is_some_and(|selector| !selector.is_null());
+    let has_selector = at(object, "/spec/selector").is_some_and(|selector| !selector.is_null());
     !has_image || needs_selector && !has_selector
 }

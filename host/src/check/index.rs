@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::input::Inputs;
 use super::source::SourceFile;
+use crate::json::text_at;
 use crate::rbac;
 use crate::yaml::parts::Part;
 
@@ -43,7 +44,7 @@ fn may_hold(text: &str) -> bool {
 }
 
 fn is_of_interest(object: &Value) -> bool {
-    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+    let text = |pointer: &str| text_at(object, pointer);
     let is_rbac = text("/apiVersion")
         .is_some_and(|version| version.split_once('/').is_some_and(|(group, _)| group == rbac::API_GROUP));
     text("/kind").is_some_and(|kind| {

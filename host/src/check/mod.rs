@@ -46,6 +46,7 @@ use policies::Policies;
 use report::Summary;
 use source::SourcePart;
 
+use crate::json::text_at;
 pub use run::run;
 
 /// What to judge with.
@@ -73,7 +74,7 @@ pub fn judge(index: Vec<Value>, module: &Module, options: Options) -> Result<Jud
     for mut object in index {
         let kind = object.get("kind").and_then(Value::as_str);
         let is_namespaced = matches!(kind, Some("ServiceAccount" | "Role" | "RoleBinding"));
-        let own = object.pointer("/metadata/namespace").and_then(Value::as_str).filter(|it| !it.is_empty());
+        let own = text_at(&object, "/metadata/namespace").filter(|it| !it.is_empty());
         if is_namespaced
             && own.is_none()
             && let Some(metadata) = object.pointer_mut("/metadata").and_then(Value::as_object_mut)
@@ -88,7 +89,7 @@ pub fn judge(index: Vec<Value>, module: &Module, options: Options) -> Result<Jud
     let server = ApiServer::of_known(cluster.objects(), is_partial);
     let namespaces = cluster.objects().filter(|object| object.get("kind").and_then(Value::as_str) == Some("Namespace"));
     let namespaces = namespaces
-        .filter_map(|object| Some((object.pointer("/metadata/name")?.as_str()?.to_owned(), scope::labels(object))))
+        .filter_map(|object| Some((text_at(object, "/metadata/name")?.to_owned(), scope::labels(object))))
         .collect();
     let evidence = Evidence::new(cluster.clone(), is_partial);
     let policies = if options.policy_manifests.is_empty() {

@@ -19,6 +19,7 @@ use super::judge::Judge;
 use super::report::{FileReport, Noted, ObjectReport};
 use super::source::{Manifest, SourceFile, SourcePart};
 use super::verdict::{Reason, Verdict};
+use crate::json::at;
 use crate::shown;
 
 /// How much text is checked in one go.
@@ -203,7 +204,7 @@ fn check_object(judge: &Judge, part: &SourcePart<'_>, manifest: &Manifest) -> Ch
 /// Whether a Pod is the copy of a template that is judged where it is written.
 fn is_of_a_judged_controller(object: &Value) -> bool {
     const JUDGED: [&str; 5] = ["ReplicaSet", "StatefulSet", "DaemonSet", "Job", "ReplicationController"];
-    let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+    let owners = at(object, "/metadata/ownerReferences").and_then(Value::as_array);
     object.get("kind").and_then(Value::as_str) == Some("Pod")
         && owners.into_iter().flatten().any(|owner| {
             owner.get("controller") == Some(&Value::Bool(true))

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::json::{at, text_at};
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 use serde_json::Value;
@@ -84,7 +85,7 @@ impl Scope {
 
     /// Whether a request reaches the policy.
     pub fn reach(&self, request: &Value, namespaces: &Namespaces) -> Reach {
-        let text = |pointer: &str| request.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let text = |pointer: &str| text_at(request, pointer).filter(|text| !text.is_empty());
         let namespace = text("/namespace");
         if self.namespace.is_some() && self.namespace.as_deref() != namespace {
             return Reach::No;
@@ -125,14 +126,14 @@ fn part<T: serde::de::DeserializeOwned>(spec: &Value, key: &str) -> Result<Optio
 
 /// The labels of an object.
 pub(super) fn labels(object: &Value) -> BTreeMap<String, String> {
-    let labels = object.pointer("/metadata/labels").and_then(Value::as_object);
+    let labels = at(object, "/metadata/labels").and_then(Value::as_object);
     let texts = labels.into_iter().flatten().filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())));
     texts.collect()
 }
 
 impl Rule {
     fn fits(&self, request: &Value, is_exact: bool) -> bool {
-        let text = |pointer: &str| request.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let text = |pointer: &str| text_at(request, pointer).unwrap_or_default();
         let any = |list: &[String], wanted: &str| list.iter().any(|entry| entry == "*" || entry == wanted);
         let is_namespaced = !text("/namespace").is_empty() && text("/kind/kind") != "Namespace";
         any(&self.api_groups, text("/resource/group"))

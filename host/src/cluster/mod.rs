@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use crate::rbac::Authorizer;
 use crate::yaml;
 
+use crate::json::text_at;
 pub use access_review::{AccessReview, CHECK_GROUP, CanI, ResourceAttributes, ReviewBehaviour};
 pub use field_mask::FieldMask;
 
@@ -127,7 +128,7 @@ impl Cluster {
 
     /// Adds an object, or replaces the one of that name.
     pub fn insert(&mut self, object: Value) -> Result<()> {
-        let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let text = |pointer: &str| text_at(&object, pointer).filter(|text| !text.is_empty());
         let (Some(api_version), Some(kind)) = (text("/apiVersion"), text("/kind")) else {
             bail!("an object of a cluster needs apiVersion and kind");
         };
@@ -144,6 +145,11 @@ impl Cluster {
     /// Every object, in a fixed order.
     pub fn objects(&self) -> impl Iterator<Item = &Value> {
         self.objects.values()
+    }
+
+    /// Whether any binding is among the objects, whatever it grants.
+    pub fn has_bindings(&self) -> bool {
+        self.objects.keys().any(|key| matches!(key.kind.as_str(), "RoleBinding" | "ClusterRoleBinding"))
     }
 
     /// Answers `kubernetes/get_resource`; the error is the text that reaches the policy.

@@ -90,7 +90,7 @@ fn mount(container: &mut Node<'_>) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn place(spec: &mut Node<'_>, list: &str, container: Value, is_first: bool) -> Result<(), ApiError> {
+fn place(spec: &mut Node<'_>, list: &'static str, container: Value, is_first: bool) -> Result<(), ApiError> {
     let containers = spec.list_mut(list)?;
     containers.insert(if is_first { 0 } else { containers.len() }, container);
     Ok(())

@@ -99,7 +99,7 @@ fn marked<'p>(pod: &'p Node<'_>, kind: &str, key: &str) -> Option<&'p str> {
 }
 
 /// Sets an annotation or a label.
-fn mark(pod: &mut Node<'_>, kind: &str, key: &str, value: &str) -> Result<(), ApiError> {
+fn mark(pod: &mut Node<'_>, kind: &'static str, key: &str, value: &str) -> Result<(), ApiError> {
     pod.default_to("metadata", Map::new());
     if let Some(mut metadata) = pod.child("metadata")? {
         metadata.default_to(kind, Map::new());
@@ -116,7 +116,7 @@ fn spec_of<'p>(pod: &'p mut Node<'_>) -> Result<Node<'p>, ApiError> {
 }
 
 /// Whether an entry of this name is in a list.
-fn has_named(owner: &mut Node<'_>, list: &str, name: &str) -> Result<bool, ApiError> {
+fn has_named(owner: &mut Node<'_>, list: &'static str, name: &str) -> Result<bool, ApiError> {
     for entry in owner.list(list)? {
         if entry.text("name")? == Some(name) {
             return Ok(true);
