@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use serde_json::Value;
 
 use super::place;
+use crate::json::text_at;
 use crate::kubewarden::Segment;
 use crate::shown;
 use crate::yaml::layout::{self, Step};
@@ -133,6 +134,10 @@ impl SourcePart<'_> {
                 return contents;
             }
         };
+        if let Some(layout) = read.layout {
+            // Only this part sets it, and this is the first time that anything is asked of it.
+            let _ = self.layout.set(Some(layout));
+        }
         let remarked = |Remark { at, what }| Remarked { location: self.file.location(at), what };
         contents.remarks = read.remarks.into_iter().map(remarked).collect();
         if let Some((start, object)) = read.document {
@@ -202,7 +207,7 @@ impl SourcePart<'_> {
 
     /// The nodes of the document; worked out when somebody asks, for many documents have nothing to say.
     pub fn layout(&self) -> Option<&layout::Node> {
-        self.layout.get_or_init(|| layout::first_document(self.part.text(&self.file.text))).as_ref()
+        self.layout.get_or_init(|| self.part.layout(&self.file.text)).as_ref()
     }
 
     /// The node of an object. Its places are bytes of the document.
@@ -246,7 +251,7 @@ impl Manifest {
 
     /// A text of the object, where it is one and not empty.
     pub fn text(&self, pointer: &str) -> Option<&str> {
-        self.object.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty())
+        text_at(&self.object, pointer).filter(|text| !text.is_empty())
     }
 
     /// Whether it was read from a cluster.

@@ -31,10 +31,16 @@ pub(super) struct Composed {
     pub dropped: Option<usize>,
 }
 
-/// Reads the first document of a text.
-pub(super) fn first_document(text: &str) -> Result<Composed, Broken> {
+/// Reads the first document of a text; `observe` is shown each event before it is used.
+pub(super) fn first_document<'t>(
+    text: &'t str,
+    mut observe: impl FnMut(&Event<'t>, &Range<usize>),
+) -> Result<Composed, Broken> {
     let mut composer = Composer::default();
-    let dropped = events::of_first_document(text, |event, at| composer.event(event, &at))?;
+    let dropped = events::of_first_document(text, |event, at| {
+        observe(&event, &at);
+        composer.event(event, &at)
+    })?;
     Ok(Composed { dropped, start: composer.start.unwrap_or_default(), ..composer.composed })
 }
 

@@ -60,15 +60,16 @@ pub struct Entry {
 pub fn first_document(text: &str) -> Option<Node> {
     let mut builder = Builder::default();
     events::of_first_document(text, |event, at| {
-        builder.event(event, at);
+        builder.event(&event, &at);
         Ok(())
     })
     .ok()?;
-    builder.document
+    builder.into_document()
 }
 
+/// Makes nodes of the parser's events.
 #[derive(Default)]
-struct Builder {
+pub(super) struct Builder {
     document: Option<Node>,
     open: Vec<Open>,
 }
@@ -80,29 +81,35 @@ struct Open {
 }
 
 impl Builder {
-    fn event(&mut self, event: Event<'_>, at: Range<usize>) {
+    /// The node of the document, once every event was seen; none where there is nothing in it.
+    pub fn into_document(self) -> Option<Node> {
+        self.document
+    }
+
+    /// Takes the next event, and where it is.
+    pub fn event(&mut self, event: &Event<'_>, at: &Range<usize>) {
         match event {
             Event::Scalar { text, is_plain, is_block, marks } => {
-                let is_null = is_plain && marks.tag.is_none() && Scalar::plain(&text) == Scalar::Null;
-                let name = if scalar::is_merge(&text, is_plain, marks.tag.as_deref()) {
+                let (is_plain, is_block) = (*is_plain, *is_block);
+                let scalar = if is_plain && marks.tag.is_none() { Scalar::plain(text) } else { Scalar::Str(text) };
+                let name = if !self.expects_key() || scalar::is_merge(text, is_plain, marks.tag.as_deref()) {
                     None
-                } else if is_plain && marks.tag.is_none() {
-                    Some(Scalar::plain(&text).to_key().unwrap_or_default())
                 } else {
-                    Some(text.into_owned())
+                    Some(scalar.to_key().unwrap_or_default())
                 };
-                self.finished(name, Node::new(at, Content::Scalar { is_block }, &marks), is_null);
+                let node = Node::new(at, Content::Scalar { is_block }, marks);
+                self.finished(name, node, scalar == Scalar::Null);
             }
             Event::Alias(_) => {
-                let node = Node { bytes: at, content: Content::Alias, is_marked: true };
+                let node = Node { bytes: at.clone(), content: Content::Alias, is_marked: true };
                 self.finished(Some(String::new()), node, false);
             }
             Event::ListStart { is_flow, marks } => {
-                let node = Node::new(at, Content::List { is_flow, items: Vec::new() }, &marks);
+                let node = Node::new(at, Content::List { is_flow: *is_flow, items: Vec::new() }, marks);
                 self.open.push(Open { node, key: None });
             }
             Event::MappingStart { is_flow, marks } => {
-                let node = Node::new(at, Content::Mapping { is_flow, entries: Vec::new() }, &marks);
+                let node = Node::new(at, Content::Mapping { is_flow: *is_flow, entries: Vec::new() }, marks);
                 self.open.push(Open { node, key: None });
             }
             Event::End => {
@@ -117,6 +124,11 @@ impl Builder {
                 self.finished(None, node, false);
             }
         }
+    }
+
+    /// Whether the next node is the key of a mapping.
+    fn expects_key(&self) -> bool {
+        matches!(self.open.last(), Some(Open { node: Node { content: Content::Mapping { .. }, .. }, key: None }))
     }
 
     fn finished(&mut self, name: Option<String>, node: Node, is_null: bool) {
@@ -166,8 +178,8 @@ impl Found<'_> {
 }
 
 impl Node {
-    fn new(bytes: Range<usize>, content: Content, marks: &Marks<'_>) -> Self {
-        Self { bytes, content, is_marked: marks.anchor.is_some() || marks.tag.is_some() }
+    fn new(bytes: &Range<usize>, content: Content, marks: &Marks<'_>) -> Self {
+        Self { bytes: bytes.clone(), content, is_marked: marks.anchor.is_some() || marks.tag.is_some() }
     }
 
     /// The node at a path, or the nearest one above it. What comes in by an alias or a merge key is found where that

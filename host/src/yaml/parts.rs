@@ -10,6 +10,7 @@ use std::ops::Range;
 use memchr::memmem;
 use serde_json::Value;
 
+use super::layout::{self, Node};
 use super::{compose, json};
 
 /// A part of a text that holds one document, or none.
@@ -44,6 +45,8 @@ pub struct Read {
     pub document: Option<(usize, Value)>,
     /// What its author may not expect.
     pub remarks: Vec<Remark>,
+    /// The nodes of a short document, which are made on the way; see [`Part::layout`].
+    pub layout: Option<Node>,
 }
 
 /// Something that is read in another way than people may think.
@@ -113,6 +116,11 @@ fn separators(text: &str) -> impl Iterator<Item = usize> {
     first.into_iter().chain(memmem::find_iter(text.as_bytes(), "\n---").map(|at| at + 1))
 }
 
+/// Up to how many bytes the nodes of a document are made while it is read. Most short documents are objects with a finding,
+/// whose field is looked for, and reading them a second time costs more than the nodes do. Long documents are often
+/// definitions, whose nodes nobody asks for.
+const SHORT: usize = 16 << 10;
+
 /// The characters beside `\n` that end a line in YAML 1.1.
 const BREAKS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
 
@@ -129,13 +137,20 @@ impl Part {
         if self.form == Form::Json {
             let json::Document { start, value, repeated } =
                 json::document(own).map_err(|problem| problem.after(before))?;
-            return Ok(Read { document: Some((start + before, value)), remarks: remarks(repeated, before) });
+            let remarks = remarks(repeated, before);
+            return Ok(Read { document: Some((start + before, value)), remarks, layout: None });
         }
         if self.form == Form::Unseparated {
             let message = "a line that begins with `---` goes on; kubectl takes nothing but a comment there".to_owned();
             return Err(Problem { at: before, message });
         }
-        let composed = compose::first_document(own).map_err(|broken| {
+        let mut nodes = (own.len() <= SHORT).then(layout::Builder::default);
+        let composed = compose::first_document(own, |event, at| {
+            if let Some(nodes) = &mut nodes {
+                nodes.event(event, at);
+            }
+        });
+        let composed = composed.map_err(|broken| {
             let as_yaml = Problem { at: broken.at, message: broken.message };
             // Whoever meant JSON is told about JSON.
             let is_json = own.trim_start().strip_prefix('{').is_some_and(|rest| rest.trim_start().starts_with('"'));
@@ -146,7 +161,13 @@ impl Part {
         remarks.extend(unusual_breaks(own).map(|(at, what)| Remark { at: at + before, what: What::LineBreak(what) }));
         remarks.extend(composed.dropped.map(|at| Remark { at: at + before, what: What::Dropped }));
         let document = (!composed.value.is_null()).then_some((composed.start + before, composed.value));
-        Ok(Read { document, remarks })
+        Ok(Read { document, remarks, layout: nodes.and_then(layout::Builder::into_document) })
+    }
+
+    /// Where everything is in the part's document; `text` is the whole text, places are bytes of the part. None where
+    /// there is nothing in it, or where it cannot be read.
+    pub fn layout(&self, text: &str) -> Option<Node> {
+        layout::first_document(self.text(text))
     }
 }
 
