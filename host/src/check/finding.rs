@@ -6,7 +6,7 @@ use serviceaccount_hygiene::admission::response::POLICY;
 
 pub use super::evidence::Token;
 use super::source::Location;
-use crate::kubewarden::{Diagnostic, Evaluation, Mode, Segment, Severity};
+use crate::kubewarden::{Diagnosed, Diagnostic, Mode, Segment, Severity};
 use crate::shown;
 
 /// The "rule" of what the API server itself would not take.
@@ -119,8 +119,7 @@ impl Finding {
 
     /// Whether both are the same, how far they go left aside.
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        let content = |it: &Self| (it.rule.clone(), it.path.clone(), it.text());
-        self.place == other.place && content(self) == content(other)
+        (&self.place, &self.rule, &self.path) == (&other.place, &other.rule, &other.path) && self.text() == other.text()
     }
 
     /// `message; help (value)`.
@@ -152,7 +151,7 @@ impl Finding {
 const FORESEEN: &str = "Pods made from this template will be changed: ";
 
 /// The findings of an answer.
-pub(super) fn findings(evaluation: &Evaluation, mode: Mode) -> Vec<Finding> {
+pub(super) fn findings(evaluation: &Diagnosed, mode: Mode) -> Vec<Finding> {
     let of_policy = |message: &str| {
         let text = message.strip_prefix(POLICY).and_then(|text| text.strip_prefix(": ")).unwrap_or(message);
         Finding::new(POLICY, text, Level::Refused)

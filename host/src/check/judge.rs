@@ -2,6 +2,7 @@
 
 //! One object's way: to the API server, through the policies in its order, and back.
 
+use anyhow::Context as _;
 use serde_json::Value;
 use serviceaccount_hygiene::admission::response::POLICY;
 
@@ -13,7 +14,8 @@ use super::policies::{Policies, PolicyUnit};
 use super::scope::{Namespaces, Reach};
 use super::verdict::{Reason, Verdict};
 use crate::apiserver::{ApiError, ApiServer, RequestOptions};
-use crate::kubewarden::{Evaluation, Mode, Segment};
+use crate::json::text_at;
+use crate::kubewarden::{Mode, Segment};
 
 /// How objects are judged.
 #[derive(Debug)]
@@ -60,6 +62,14 @@ pub(super) struct Admission {
     pub is_refused: bool,
     /// What the API server would not take of it.
     pub problems: Vec<String>,
+}
+
+/// A policy's answer to the API server.
+#[derive(Debug)]
+struct Answer {
+    is_allowed: bool,
+    /// The object as the policy changed it, if it did.
+    patched: Option<Value>,
 }
 
 /// Which policy of a unit is asked.
@@ -159,7 +169,7 @@ impl Judge {
     }
 
     fn request_options(&self, object: &Value) -> RequestOptions {
-        let in_url = object.pointer("/metadata/namespace").and_then(Value::as_str).filter(|it| !it.is_empty());
+        let in_url = text_at(object, "/metadata/namespace").filter(|it| !it.is_empty());
         let namespace = in_url.unwrap_or(&self.namespace).to_owned();
         RequestOptions { namespace: Some(namespace), ..RequestOptions::default() }
     }
@@ -205,13 +215,13 @@ impl Judge {
         let mut is_refused = false;
         let units = || self.policies.units.iter().enumerate();
         for (number, unit) in units().filter(|(_, unit)| unit.is_mutating || ask == Ask::Fix) {
-            let Some((answer, patched)) = self.ask(number, unit, &request, &request, ask, opinion) else { continue };
-            if !answer.response.allowed {
+            let Some(answer) = self.ask(number, unit, &request, &request, ask, opinion) else { continue };
+            if !answer.is_allowed {
                 // A mutating webhook that refuses ends the matter.
                 is_refused = true;
                 break;
             }
-            if let Some(object) = patched.filter(|_| answer.response.patch.is_some()) {
+            if let Some(object) = answer.patched {
                 set_object(&mut request, object);
             }
         }
@@ -223,7 +233,7 @@ impl Judge {
             }
             for (number, unit) in units().filter(|(_, unit)| !unit.is_mutating && ask == Ask::Verdict) {
                 let answer = self.ask(number, unit, &request, &request, ask, opinion);
-                is_refused |= answer.is_some_and(|(answer, _)| !answer.response.allowed);
+                is_refused |= answer.is_some_and(|answer| !answer.is_allowed);
             }
         }
         let mut object = take_object(&mut request);
@@ -250,7 +260,7 @@ impl Judge {
         }
     }
 
-    /// Asks a policy, if the request reaches it; then, the object with what the policy changed in it.
+    /// Asks a policy, if the request reaches it.
     fn ask(
         &self,
         number: usize,
@@ -259,7 +269,7 @@ impl Judge {
         request: &Value,
         ask: Ask,
         opinion: &mut Opinion,
-    ) -> Option<(Evaluation, Option<Value>)> {
+    ) -> Option<Answer> {
         match unit.scope.reach(selected, &self.namespaces) {
             Reach::No => return None,
             Reach::Yes => {}
@@ -274,10 +284,7 @@ impl Judge {
         let entries = exemptions::matching(&policy.config().settings, request);
         opinion.exemptions.extend(entries.into_iter().map(|entry| (number, entry)));
         // The simulation's own requests need not be read first.
-        let answer = match request.as_object() {
-            Some(fields) => policy.diagnose(fields),
-            None => policy.evaluate(request),
-        };
+        let answer = request.as_object().context("not an admission request").and_then(|fields| policy.diagnose(fields));
         let mut answer = match answer {
             Ok(answer) => answer,
             Err(error) => {
@@ -288,15 +295,14 @@ impl Judge {
         if answer.response.audit_annotations.get("lookup").is_some_and(|value| value == "not-granted") {
             opinion.unknown_account = account_of(request);
         }
-        let patched = answer.mutated.take();
         // A failure is no verdict that could be softened.
-        let mode = if answer.failed() { Mode::Protect } else { policy.config().mode };
+        let mode = if answer.unconstrained.is_failure() { Mode::Protect } else { policy.config().mode };
         let mut found = findings(&answer, mode);
         if let Some(account) = account_of(request).as_deref().and_then(|account| account.split_once('/')) {
             self.evidence.explain(account, &mut found);
         }
         opinion.add(found);
-        Some((answer, patched))
+        Some(Answer { is_allowed: answer.response.allowed, patched: answer.take_object() })
     }
 }
 
@@ -362,7 +368,7 @@ fn set_object(request: &mut Value, object: Value) {
 fn account_of(request: &Value) -> Option<String> {
     let object = object_of(request);
     if object.get("kind").and_then(Value::as_str) == Some("ServiceAccount") {
-        let name = object.pointer("/metadata/name")?.as_str()?;
+        let name = text_at(object, "/metadata/name")?;
         return Some(format!("{}/{name}", request.get("namespace")?.as_str()?));
     }
     let pod = ApiServer::pod_of(object).map(|(pod, _)| pod);

@@ -91,22 +91,26 @@ impl Recorder {
 }
 
 /// The function waPC calls for the guest. The log is not in the list of calls: it asks for nothing.
-pub(super) fn callback(grants: Arc<Grants>, recorder: Arc<Recorder>) -> Box<wapc::HostCallback> {
+pub(super) fn callback(grants: Arc<Grants>, recorder: Option<Arc<Recorder>>) -> Box<wapc::HostCallback> {
     Box::new(move |_, binding, namespace, operation, payload| {
         if (binding, namespace, operation) == ("kubewarden", "tracing", "log") {
-            recorder.note(|record| record.logs.push(LogEntry::read(payload)));
+            if let Some(recorder) = &recorder {
+                recorder.note(|record| record.logs.push(LogEntry::read(payload)));
+            }
             return Ok(Vec::new());
         }
         let answer = answer(&grants, binding, namespace, operation, payload);
-        recorder.note(|record| {
-            record.calls.push(HostCall {
-                namespace: namespace.to_owned(),
-                operation: operation.to_owned(),
-                error: answer.as_ref().err().cloned(),
-                payload: payload.to_vec(),
-                answer: answer.clone().unwrap_or_default(),
+        if let Some(recorder) = &recorder {
+            recorder.note(|record| {
+                record.calls.push(HostCall {
+                    namespace: namespace.to_owned(),
+                    operation: operation.to_owned(),
+                    error: answer.as_ref().err().cloned(),
+                    payload: payload.to_vec(),
+                    answer: answer.clone().unwrap_or_default(),
+                });
             });
-        });
+        }
         answer.map_err(Into::into)
     })
 }

@@ -3,9 +3,11 @@
 //! The answer to the policy's own operation `diagnose`: what `validate` answers, and every diagnostic as data. No
 //! policy server calls it.
 
+use json_patch::PatchOperation;
 use serde::Deserialize;
+use serde_json::Value;
 
-use super::response::ValidationResponse;
+use super::response::{AdmissionResponse, ValidationResponse};
 
 /// The operation.
 pub(super) const DIAGNOSE: &str = "diagnose";
@@ -15,6 +17,27 @@ pub(super) const DIAGNOSE: &str = "diagnose";
 pub(super) struct Diagnosis {
     pub response: ValidationResponse,
     pub diagnostics: Vec<Diagnostic>,
+}
+
+/// A request's way through the policy, as [`Policy::diagnose`](super::Policy::diagnose) tells it.
+#[derive(Debug, Clone)]
+pub struct Diagnosed {
+    /// What the API server gets. A patch is written as one replacement of the whole object.
+    pub response: AdmissionResponse,
+    /// The policy's answer before `mode`, `mutating` and `message`, without its patch.
+    pub unconstrained: AdmissionResponse,
+    /// Every diagnostic.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Diagnosed {
+    /// The object as the patch makes it, where there is one.
+    pub fn take_object(&mut self) -> Option<Value> {
+        match self.response.patch.take()?.0.pop()? {
+            PatchOperation::Replace(whole) => Some(whole.value),
+            _ => None,
+        }
+    }
 }
 
 /// What a rule says about one field (`src/admission/diagnostics.rs` of the policy).

@@ -28,7 +28,7 @@ mod response;
 pub(crate) use compiled::compile as precompile;
 
 pub use callback::{ContextAwareResource, HostCall, LogEntry};
-pub use diagnosis::{Diagnostic, Segment, Severity};
+pub use diagnosis::{Diagnosed, Diagnostic, Segment, Severity};
 pub use module::{CallError, Module};
 pub use policy::{Evaluation, Mode, Policy, PolicyConfig};
 pub use request::AdmissionRequest;

@@ -12,11 +12,11 @@ use serde_json::{Map, Value, json};
 
 use super::callback::{ContextAwareResource, Grants, HostCall, LogEntry, Recorder, callback};
 use super::constraints;
-use super::diagnosis::{DIAGNOSE, Diagnosis, Diagnostic};
+use super::diagnosis::{DIAGNOSE, Diagnosed, Diagnosis};
 use super::memory::Memory;
 use super::module::{CallError, Module};
 use super::request::{AdmissionRequest, WithoutNulls};
-use super::response::{AdmissionResponse, SettingsValidationResponse};
+use super::response::{AdmissionResponse, PatchForm, SettingsValidationResponse};
 use crate::cluster::Cluster;
 
 /// `spec.mode` of a policy's manifest.
@@ -88,12 +88,8 @@ pub struct Evaluation {
     pub response: AdmissionResponse,
     /// The policy's answer before `mode`, `mutating` and `message`; the audit scanner gets this one.
     pub unconstrained: AdmissionResponse,
-    /// The object as the policy's own patch makes it, where there is one.
-    pub mutated: Option<Value>,
     /// The guest's own bytes, or why there are none.
     pub answer: Result<Vec<u8>, CallError>,
-    /// Every diagnostic, where [`Policy::diagnose`] was called.
-    pub diagnostics: Vec<Diagnostic>,
     /// What the guest logged.
     pub logs: Vec<LogEntry>,
     /// What the guest asked of the host, the log left out.
@@ -142,12 +138,36 @@ impl Policy {
     /// The same for a request that has the fields of one and no others, such as those of
     /// [`ApiServer`](crate::apiserver::ApiServer): it is not read first.
     pub fn evaluate_read(&self, request: &Map<String, Value>) -> Result<Evaluation> {
-        self.evaluate_by("validate", request)
+        let recorder = Arc::new(Recorder::default());
+        let answer = self.call("validate", &self.payload_of(request)?, Some(&recorder));
+        let read = answer.as_ref().map(|answer| serde_json::from_slice(answer));
+        let object = object_of(request);
+        let unconstrained = AdmissionResponse::of_call(uid_of(request), read, object, PatchForm::Diff);
+        let record = recorder.take();
+        Ok(Evaluation {
+            response: constraints::apply(&self.config, unconstrained.clone()),
+            unconstrained,
+            answer,
+            logs: record.logs,
+            host_calls: record.calls,
+            object: object.cloned(),
+        })
     }
 
-    /// The same by the policy's own operation, which gives every diagnostic as data besides.
-    pub fn diagnose(&self, request: &Map<String, Value>) -> Result<Evaluation> {
-        self.evaluate_by(DIAGNOSE, request)
+    /// The same by the policy's own operation, which gives every diagnostic as data. Nothing else is recorded.
+    pub fn diagnose(&self, request: &Map<String, Value>) -> Result<Diagnosed> {
+        let answer = self.call(DIAGNOSE, &self.payload_of(request)?, None);
+        let mut diagnostics = Vec::new();
+        let read = answer.as_ref().map(|answer| {
+            let Diagnosis { response, diagnostics: found } = serde_json::from_slice(answer)?;
+            diagnostics = found;
+            Ok(response)
+        });
+        let object = object_of(request);
+        let mut unconstrained = AdmissionResponse::of_call(uid_of(request), read, object, PatchForm::Whole);
+        let patch = unconstrained.patch.take();
+        let response = constraints::apply(&self.config, AdmissionResponse { patch, ..unconstrained.clone() });
+        Ok(Diagnosed { response, unconstrained, diagnostics })
     }
 
     /// Fails with a module that has no operation for [`Policy::diagnose`].
@@ -161,52 +181,20 @@ impl Policy {
         }
     }
 
-    fn evaluate_by(&self, operation: &str, request: &Map<String, Value>) -> Result<Evaluation> {
+    /// What a policy server sends to the module.
+    fn payload_of(&self, request: &Map<String, Value>) -> Result<Vec<u8>> {
         #[derive(Serialize)]
         struct Payload<'p> {
             request: WithoutNulls<'p>,
             settings: &'p Value,
         }
-        let uid = request.get("uid").and_then(Value::as_str).unwrap_or_default();
         let payload = Payload { request: WithoutNulls(request), settings: &self.config.settings };
-        let bytes = serde_json::to_vec(&payload).context("cannot write the request")?;
-
-        let recorder = Arc::new(Recorder::default());
-        let answer = self.call(operation, &bytes, &recorder);
-        // The diff is against what the guest was shown.
-        let object = request.get("object").filter(|object| !object.is_null()).cloned();
-        let mut diagnostics = Vec::new();
-        let (unconstrained, mutated) = match &answer {
-            Ok(answer) => {
-                let answer = if operation == DIAGNOSE {
-                    serde_json::from_slice(answer).map(|answer: Diagnosis| {
-                        diagnostics = answer.diagnostics;
-                        answer.response
-                    })
-                } else {
-                    serde_json::from_slice(answer)
-                };
-                AdmissionResponse::from_guest(uid, answer, object.as_ref())
-            }
-            Err(error @ CallError::Timeout) => (AdmissionResponse::reject(uid, error.to_string(), 500), None),
-            Err(error) => (AdmissionResponse::internal_error(uid, &error.to_string()), None),
-        };
-        let record = recorder.take();
-        Ok(Evaluation {
-            response: constraints::apply(&self.config, unconstrained.clone()),
-            unconstrained,
-            mutated,
-            answer,
-            diagnostics,
-            logs: record.logs,
-            host_calls: record.calls,
-            object,
-        })
+        serde_json::to_vec(&payload).context("cannot write the request")
     }
 
     /// Calls any operation with any bytes, for payloads no policy server would send and for measurements.
     pub fn evaluate_raw(&self, operation: &str, payload: &[u8]) -> Result<Vec<u8>, CallError> {
-        self.call(operation, payload, &Arc::default())
+        self.call(operation, payload, None)
     }
 
     /// The payload of a `validate` call, to be used with [`Policy::evaluate_raw`].
@@ -215,8 +203,8 @@ impl Policy {
         serde_json::to_vec(&json!({ "request": request, "settings": self.config.settings })).map_err(Into::into)
     }
 
-    fn call(&self, operation: &str, payload: &[u8], recorder: &Arc<Recorder>) -> Result<Vec<u8>, CallError> {
-        let callback = callback(self.grants.clone(), recorder.clone());
+    fn call(&self, operation: &str, payload: &[u8], recorder: Option<&Arc<Recorder>>) -> Result<Vec<u8>, CallError> {
+        let callback = callback(self.grants.clone(), recorder.cloned());
         self.module.call(operation, payload, self.config.timeout, callback)
     }
 
@@ -231,6 +219,15 @@ impl Policy {
     }
 }
 
+/// What the diff of a mutation is against, and the guest was shown.
+fn object_of(request: &Map<String, Value>) -> Option<&Value> {
+    request.get("object").filter(|object| !object.is_null())
+}
+
+fn uid_of(request: &Map<String, Value>) -> &str {
+    request.get("uid").and_then(Value::as_str).unwrap_or_default()
+}
+
 impl Evaluation {
     /// The object with the response's patch applied, as the API server does; nothing where the request has none.
     pub fn patched_object(&self) -> Result<Option<Value>> {
@@ -243,6 +240,6 @@ impl Evaluation {
 
     /// Whether the guest trapped, returned an error, took too long or answered nonsense.
     pub fn failed(&self) -> bool {
-        self.unconstrained.code() == Some(500)
+        self.unconstrained.is_failure()
     }
 }

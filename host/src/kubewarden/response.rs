@@ -5,9 +5,12 @@
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
-use json_patch::Patch;
+use json_patch::jsonptr::PointerBuf;
+use json_patch::{Patch, PatchOperation, ReplaceOperation};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+
+use super::module::CallError;
 
 /// An `admission.k8s.io/v1 AdmissionResponse`, with the patch as operations.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -108,43 +111,75 @@ impl AdmissionResponse {
         Self::reject(uid, format!("internal server error: {message}"), 500)
     }
 
-    /// Completes the guest's answer with the patch. A patch is computed for a refusal too, as the host does. Then, the
-    /// object that the patch makes.
-    pub(super) fn from_guest(
+    /// The answer to a call of the guest, as far as it could be read; see [`Self::from_guest`].
+    pub(super) fn of_call(
+        uid: &str,
+        answer: Result<Result<ValidationResponse, serde_json::Error>, &CallError>,
+        object: Option<&Value>,
+        form: PatchForm,
+    ) -> Self {
+        match answer {
+            Ok(answer) => Self::from_guest(uid, answer, object, form),
+            Err(error @ CallError::Timeout) => Self::reject(uid, error.to_string(), 500),
+            Err(error) => Self::internal_error(uid, &error.to_string()),
+        }
+    }
+
+    /// Whether the guest trapped, returned an error, took too long or answered nonsense, where no manifest changed this.
+    pub fn is_failure(&self) -> bool {
+        self.code() == Some(500)
+    }
+
+    /// Completes the guest's answer with the patch. A patch is computed for a refusal too, as the host does.
+    fn from_guest(
         uid: &str,
         answer: Result<ValidationResponse, serde_json::Error>,
         object: Option<&Value>,
-    ) -> (Self, Option<Value>) {
+        form: PatchForm,
+    ) -> Self {
         let answer = match answer {
             Ok(answer) => answer,
-            Err(error) => {
-                return (Self::internal_error(uid, &format!("invalid response from policy: {error}")), None);
-            }
+            Err(error) => return Self::internal_error(uid, &format!("invalid response from policy: {error}")),
         };
-        let patch = match (&answer.mutated_object, object) {
+        let patch = match (answer.mutated_object, object) {
             (None, _) => None,
             (Some(_), None) => {
                 let message = "Incoming object is null, which happens only with DELETE operations, but the policy is \
                                attempting a mutation. This is not allowed";
                 let status = Status { message: Some(message.to_owned()), ..Status::default() };
-                return (Self { uid: uid.to_owned(), status: Some(status), ..Self::default() }, None);
+                return Self { uid: uid.to_owned(), status: Some(status), ..Self::default() };
             }
-            (Some(mutated), Some(object)) => Some(json_patch::diff(object, mutated)).filter(|patch| !patch.is_empty()),
+            (Some(mutated), Some(object)) => match form {
+                PatchForm::Diff => Some(json_patch::diff(object, &mutated)).filter(|patch| !patch.is_empty()),
+                PatchForm::Whole => (mutated != *object).then(|| whole(mutated)),
+            },
         };
         let status = (answer.message.is_some() || answer.code.is_some()).then(|| Status {
             message: answer.message,
             code: answer.code,
             causes: Vec::new(),
         });
-        let mutated = answer.mutated_object.filter(|_| patch.is_some());
-        let response = Self {
+        Self {
             uid: uid.to_owned(),
             allowed: answer.accepted,
             status,
             warnings: answer.warnings.unwrap_or_default(),
             audit_annotations: answer.audit_annotations.unwrap_or_default(),
             patch,
-        };
-        (response, mutated)
+        }
     }
+}
+
+/// How a patch is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PatchForm {
+    /// Field by field, as the policy server does it.
+    Diff,
+    /// As one replacement of the object, which costs much less.
+    Whole,
+}
+
+fn whole(mutated: Value) -> Patch {
+    let path = PointerBuf::new();
+    Patch(vec![PatchOperation::Replace(ReplaceOperation { path, value: mutated })])
 }
