@@ -127,7 +127,7 @@ impl PolicyUnit {
         scope: Scope,
         (is_mutating, is_audited): (bool, bool),
     ) -> Result<Self> {
-        let mut settings = asking_for_bindings(&config.settings, true);
+        let mut settings = asking_for_bindings(&config.settings, &config.cluster, true);
         if let Some(fields) = settings.as_object_mut() {
             fields.insert("phase".to_owned(), "mutating".into());
             // Who leaves templates out does not want them changed either.
@@ -137,7 +137,8 @@ impl PolicyUnit {
         }
         let fixing = PolicyConfig { settings, mode: Mode::Protect, allowed_to_mutate: true, ..config.clone() };
         let coverage = Coverage::of(&config.settings);
-        let config = PolicyConfig { settings: asking_for_bindings(&config.settings, false), ..config };
+        let settings = asking_for_bindings(&config.settings, &config.cluster, false);
+        let config = PolicyConfig { settings, ..config };
         let policy = Policy::load(module, config)?;
         policy.require_diagnostics()?;
         let fixer = Policy::load(module, fixing)?;
