@@ -4,8 +4,8 @@
 use std::fmt;
 
 use super::error::{IdentityError, split};
+use crate::matching::dns;
 use crate::messages;
-use crate::settings::dns;
 
 messages! {
     /// Not an id.

@@ -2,9 +2,8 @@
 //! Patterns for ServiceAccounts: `namespace/name`, each half a glob over its
 //! own half, so that no `*` reaches across the slash.
 
-use super::glob::{self, Glob};
+use super::glob::{self, Glob, validate_pattern};
 use crate::fast::cut;
-use crate::settings::reader::validate_pattern;
 
 /// Whether one of the patterns covers the account. An account without a
 /// namespace is covered by none.

@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+use crate::diagnostic::escaped::Escaped;
+
 /// A pattern over a whole text, case-sensitive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Glob<'a>(Cow<'a, str>);
@@ -43,6 +45,23 @@ pub fn listed(patterns: &[Glob<'_>]) -> String {
         all.push_str(&pattern.0);
     }
     all
+}
+
+/// What is wrong with a pattern anywhere: nothing to match, or blanks and
+/// control characters, which no Kubernetes name, user or ARN has.
+#[must_use]
+pub fn validate_pattern(pattern: &str) -> Option<String> {
+    if pattern.is_empty() {
+        return Some("is empty; remove it, or write what it is to match".to_owned());
+    }
+    let plain = pattern.bytes().all(|byte| (0x21..0x7f).contains(&byte));
+    if !plain && pattern.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Some(format!(
+            "has a blank or control character, which nothing it could match has ({})",
+            Escaped::new(pattern)
+        ));
+    }
+    None
 }
 
 /// Whether `pattern` covers the whole of `text`. Looks back to the last `*`

@@ -3,8 +3,9 @@
 //! read what it reads or judge what it injects.
 //! <https://github.com/aws/amazon-eks-pod-identity-webhook#usage>
 
-use super::dns;
-use super::reader::{Problems, Value, unknown, validate_pattern};
+use super::reader::{Problems, Value, unknown};
+use crate::matching::dns;
+use crate::matching::glob::validate_pattern;
 use crate::object::view::Text;
 
 /// The flags of the webhook that rules have to know.

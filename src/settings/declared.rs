@@ -4,9 +4,9 @@
 //! the policy itself reads them by hand, once per request, and links none of it.
 
 use super::params::{Kind, Param, for_people};
-use super::reader::validate_pattern;
 use super::{LookupMode, Phase, Profile, Templates, TreatWarnAs};
 use crate::matching::account;
+use crate::matching::glob::validate_pattern;
 
 /// The settings that are a value or a list.
 pub static COMMON: &[Param] = &[

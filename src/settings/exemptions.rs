@@ -4,10 +4,10 @@
 
 use std::borrow::Cow;
 
-use super::reader::{Problems, Value, unknown, validate_pattern};
+use super::reader::{Problems, Value, unknown};
 use crate::admission::request::Request;
 use crate::matching::account;
-use crate::matching::glob::{self, Glob};
+use crate::matching::glob::{self, Glob, validate_pattern};
 use crate::object::json::{Cursor, Read};
 
 /// The exemptions that may match a request. All patterns stand in one list, and

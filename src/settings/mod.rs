@@ -5,18 +5,17 @@
 pub mod action;
 pub mod aws;
 pub mod declared;
-pub mod dns;
 pub mod exemptions;
 pub mod params;
 pub mod reader;
 
 use crate::admission::request::Request;
-use crate::matching::glob::{self, Glob};
+use crate::matching::glob::{self, Glob, validate_pattern};
 use crate::object::json::Cursor;
 use crate::object::view::Text;
 use aws::Aws;
 use exemptions::Exemptions;
-use reader::{Path, Problems, Value, unknown, validate_pattern};
+use reader::{Path, Problems, Value, unknown};
 
 /// The settings outside of the rules.
 #[derive(Debug, Default)]

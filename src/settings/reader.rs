@@ -322,23 +322,6 @@ fn note_broken(path: &Path<'_>, problems: &mut Problems) {
     problems.note(path, "is broken JSON");
 }
 
-/// What is wrong with a pattern anywhere: nothing to match, or blanks and
-/// control characters, which no Kubernetes name, user or ARN has.
-#[must_use]
-pub fn validate_pattern(pattern: &str) -> Option<String> {
-    if pattern.is_empty() {
-        return Some("is empty; remove it, or write what it is to match".to_owned());
-    }
-    let plain = pattern.bytes().all(|byte| (0x21..0x7f).contains(&byte));
-    if !plain && pattern.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Some(format!(
-            "has a blank or control character, which nothing it could match has ({})",
-            Escaped::new(pattern)
-        ));
-    }
-    None
-}
-
 /// The text for a word that is not known, with the one that was meant or all
 /// that there are.
 #[must_use]
@@ -353,6 +336,7 @@ pub fn unknown(word: &str, what: &str, known: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::matching::glob::validate_pattern;
 
     const PATH: Path<'static> = Path::Key(&Path::Root, "x");
 

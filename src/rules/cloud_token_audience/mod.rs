@@ -12,12 +12,11 @@ use super::{Ability, Check, Restricted, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::Findings;
 use crate::engine::context::{ReviewError, RuleContext};
-use crate::matching::glob::{self, Glob};
+use crate::matching::glob::{self, Glob, validate_pattern};
 use crate::messages;
 use crate::object::pod::Volume;
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
-use crate::settings::reader::validate_pattern;
 
 /// The rule.
 pub static RULE: Rule = Rule {

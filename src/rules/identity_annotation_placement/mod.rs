@@ -17,12 +17,12 @@ use crate::engine::context::{Annotation, ReviewError, RuleContext, Workload};
 use crate::fast::names::Names;
 use crate::identity::key::{self, On, Reading, SKIP_CONTAINERS, USE_LABEL};
 use crate::identity::skip_list;
+use crate::matching::dns;
 use crate::messages;
 use crate::object::pod::ContainerList;
 use crate::object::view::Strings;
 use crate::settings::Phase;
 use crate::settings::action::CheckAction;
-use crate::settings::dns;
 use crate::settings::params::{Kind, Param, Params, for_people};
 
 /// The rule.

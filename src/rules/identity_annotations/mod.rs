@@ -16,14 +16,13 @@ use crate::diagnostic::message::Message;
 use crate::diagnostic::severity::MaxSeverity;
 use crate::engine::context::{Annotation, Edit, ReviewError, RuleContext};
 use crate::identity::key::{self, AUDIENCE, ROLE_ARN, STS_REGIONAL_ENDPOINTS, TOKEN_EXPIRATION};
-use crate::matching::glob::{self, Glob};
+use crate::matching::glob::{self, Glob, validate_pattern};
 use crate::messages;
 use crate::object::edit::Step;
 use crate::object::json::write_string;
 use crate::settings::Common;
 use crate::settings::action::{CheckAction, FixAction};
 use crate::settings::params::{Kind, Param, Params, for_people};
-use crate::settings::reader::validate_pattern;
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -13,13 +13,12 @@ use crate::diagnostic::message::Message;
 use crate::diagnostic::severity::MaxSeverity;
 use crate::engine::context::{ReviewError, RuleContext};
 use crate::identity::key::Reading;
-use crate::matching::glob::{self, Glob};
+use crate::matching::glob::{self, Glob, validate_pattern};
 use crate::messages;
 use crate::object::meta::Head;
 use crate::object::view::{self, Strings};
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
-use crate::settings::reader::validate_pattern;
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -14,14 +14,13 @@ use crate::diagnostic::findings::Findings;
 use crate::diagnostic::message::MessageTemplate;
 use crate::engine::context::{Judged, ReviewError, RuleContext, Workload};
 use crate::fast::names::Names;
-use crate::matching::glob::{self, Glob};
+use crate::matching::glob::{self, Glob, validate_pattern};
 use crate::messages;
 use crate::object::env::{Marks, ValueFrom};
 use crate::object::pod::{Container, SecretName, SecretVolume, Volume, is_made_up};
 use crate::object::view::ReadError;
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
-use crate::settings::reader::validate_pattern;
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -19,14 +19,13 @@ use crate::diagnostic::severity::MaxSeverity;
 use crate::engine::context::{Edit, ReviewError, RuleContext, Workload};
 use crate::engine::lookup::Account;
 use crate::fast::names::Names;
-use crate::matching::glob::{self, Glob};
+use crate::matching::glob::{self, Glob, validate_pattern};
 use crate::messages;
 use crate::object::edit::Step;
 use crate::object::pod::{Container, PodSpec};
 use crate::settings::Templates;
 use crate::settings::action::FixAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
-use crate::settings::reader::validate_pattern;
 
 /// The rule.
 pub static RULE: Rule = Rule {

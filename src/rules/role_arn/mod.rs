@@ -24,12 +24,11 @@ use crate::identity::key::{self, ECR_KEY, ROLE_ARN};
 use crate::identity::{AccountId, Partition};
 use crate::identity::{role_arn_error, suspicious_char};
 use crate::matching::account;
-use crate::matching::glob::Glob;
+use crate::matching::glob::{Glob, validate_pattern};
 use crate::messages;
 use crate::object::pod::DEFAULT_ACCOUNT;
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
-use crate::settings::reader::validate_pattern;
 
 /// The rule.
 pub static RULE: Rule = Rule {

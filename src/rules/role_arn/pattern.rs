@@ -9,9 +9,9 @@ use crate::fast::cut;
 use crate::identity::role_arn::fields;
 use crate::identity::role_path::{named, takes};
 use crate::identity::{AccountId, Partition, RoleArn, RoleArnError};
-use crate::matching::glob;
+use crate::matching::glob::{self, validate_pattern};
 use crate::object::view::Text;
-use crate::settings::reader::{unknown, validate_pattern};
+use crate::settings::reader::unknown;
 
 /// A pattern of roles. One that begins with `arn:` is compared with the whole
 /// ARN, field by field; any other with what follows `role/`, segment by

@@ -11,8 +11,8 @@ use super::{
 };
 use crate::diagnostic::message::Message;
 use crate::identity::{AccountId, Partition, RoleArn};
+use crate::matching::dns;
 use crate::object::view::Text;
-use crate::settings::dns;
 use crate::settings::params::Params;
 
 /// The roles that may be used. Every list that is set has to allow a role.
