@@ -3,7 +3,7 @@
 //! host's `kubernetes/can_i` takes and gives them: written and read without a
 //! second JSON model, like the look-up of an account.
 
-use super::{LookupError, refused};
+use super::error::{LookupError, refused};
 use crate::object::json::write_string;
 use crate::object::view::{self, Text, view};
 

@@ -4,6 +4,7 @@
 //! no permission never returns, and holds up every other policy there.
 
 pub mod access_review;
+mod error;
 
 use k8s_openapi::Resource;
 use k8s_openapi::api::core::v1::ServiceAccount;
@@ -11,6 +12,8 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use crate::admission::response::POLICY;
 use crate::object::json::write_string;
 use crate::object::view::{self, Strings, view};
+pub use error::LookupError;
+use error::refused;
 
 view! {
     /// A ServiceAccount as the host gives it, masked.
@@ -71,17 +74,6 @@ impl AccountRecord {
     pub fn annotation(&self, key: &str) -> Option<&str> {
         self.annotations.iter().find_map(|(name, value)| (name == key).then_some(value.as_str()))
     }
-}
-
-/// Why there is no record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LookupError {
-    /// There is no such account.
-    Absent,
-    /// The policy may not ask, or the policy server may not read accounts.
-    NotGranted,
-    /// Anything else; a later try may succeed.
-    Failed,
 }
 
 /// How old a record may be.
@@ -196,11 +188,6 @@ fn classify(error: &str, name: &str) -> LookupError {
     } else {
         LookupError::Failed
     }
-}
-
-/// Whether the host, or the API server, does not allow the question.
-fn refused(error: &str) -> bool {
-    error.contains("Policy has not been granted access to") || error.contains("is forbidden")
 }
 
 #[cfg(test)]

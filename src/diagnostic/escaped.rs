@@ -3,6 +3,8 @@
 
 use std::fmt::{self, Write};
 
+use super::text::text;
+
 /// The most characters of user input that a message shows.
 const LIMIT: usize = 120;
 
@@ -59,7 +61,7 @@ impl Escaped<'_> {
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&super::text(|out| self.push_to(out)))
+        f.write_str(&text(|out| self.push_to(out)))
     }
 }
 

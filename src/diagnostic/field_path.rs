@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::escaped::Escaped;
+use super::text::text;
 use crate::fast::shared::Shared;
 
 /// A field path such as `spec.containers[web].env[TOKEN]`. Entries of a list
@@ -116,7 +117,7 @@ impl FieldPath {
 
 impl fmt::Display for FieldPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&super::text(|out| self.push_to(out)))
+        f.write_str(&text(|out| self.push_to(out)))
     }
 }
 

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use super::escaped::Escaped;
-use super::text;
+use super::text::text;
 use crate::fast::{cut, word};
 
 /// A text that a rule can give, with a `{}` for each piece of user input.

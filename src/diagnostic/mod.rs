@@ -8,9 +8,11 @@ pub mod field_path;
 pub mod findings;
 pub mod message;
 pub mod severity;
+mod text;
 
 use field_path::FieldPath;
 use message::Message;
+use text::text;
 
 /// What a rule says about one field.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,10 +67,4 @@ pub fn texts<'d>(
             scratch.as_str().to_owned()
         })
         .collect()
-}
-
-fn text(push: impl FnOnce(&mut String)) -> String {
-    let mut text = String::new();
-    push(&mut text);
-    text
 }

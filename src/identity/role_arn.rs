@@ -4,8 +4,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::account_id::AccountId;
+use super::partition::Partition;
+use super::role_arn_error::RoleArnError;
+use super::role_path::RolePath;
 use super::suspicious_char::SuspiciousChar;
-use super::{AccountId, Partition, RoleArnError, RolePath};
 use crate::matching::closest;
 
 /// The ARN of a role: `arn:aws:iam::123456789012:role/team-a/s3-upload-role`.
