@@ -5,7 +5,7 @@
 use std::cell::OnceCell;
 
 use super::json::{Cursor, Read};
-use super::pod::{Container, SecretName};
+use super::secret::SecretName;
 use super::view::{Raw, ReadError, Text, View, view};
 use crate::fast::word;
 
@@ -15,7 +15,7 @@ use crate::fast::word;
 /// all are looked for at once, when the first rule asks.
 #[derive(Debug, Default)]
 pub struct Environment<'a> {
-    raw: Raw<'a>,
+    pub(super) raw: Raw<'a>,
     found: OnceCell<u32>,
 }
 
@@ -92,7 +92,7 @@ pub struct Arguments<'a> {
     raw: Raw<'a>,
     /// Whether the container's environment, command or arguments may set a property
     /// of Java: two rules ask, and all is gone through once.
-    sets_java_property: OnceCell<bool>,
+    pub(super) sets_java_property: OnceCell<bool>,
 }
 
 impl<'a> View<'a> for Arguments<'a> {
@@ -169,36 +169,6 @@ impl Env<'_> {
     }
 }
 
-impl<'a> Container<'a> {
-    /// Whether an option of the JVM may set a property for the SDK of AWS. False
-    /// is certain.
-    #[must_use]
-    #[inline]
-    pub fn may_set_java_property(&self) -> bool {
-        *self.args.sets_java_property.get_or_init(|| {
-            self.env.may_hold(Marks::JAVA) || self.command.may_set_java_property() || self.args.may_set_java_property()
-        })
-    }
-
-    /// The environment variables; `base` is the container's path, for errors.
-    ///
-    /// # Errors
-    /// [`ReadError`] when they are not a list of objects.
-    #[inline(never)]
-    pub fn read_env(&self, base: &dyn Fn() -> String) -> Result<Vec<Env<'a>>, ReadError> {
-        self.env.raw.read_at(&|| base() + ".env")
-    }
-
-    /// The objects in the environment; `base` is the container's path.
-    ///
-    /// # Errors
-    /// [`ReadError`] when they are not a list of objects.
-    #[inline(never)]
-    pub fn read_env_from(&self, base: &dyn Fn() -> String) -> Result<Vec<EnvFrom<'a>>, ReadError> {
-        self.env_from.read_at(&|| base() + ".envFrom")
-    }
-}
-
 /// The variable of a name; of several the last counts.
 #[must_use]
 #[inline(never)]
@@ -209,6 +179,7 @@ pub fn named<'e, 'a>(env: &'e [Env<'a>], name: &str) -> Option<&'e Env<'a>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::object::pod::Container;
     use crate::object::view;
 
     #[test]

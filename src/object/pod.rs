@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Pods and Pod templates.
 
-use super::env::{Arguments, Environment};
+use super::env::{Arguments, Env, EnvFrom, Environment, Marks};
 use super::meta::Meta;
-use super::view::{Raw, Text, view};
+use super::view::{Raw, ReadError, Text, view};
 use crate::fast::names::Names;
 
 /// The account of a Pod that names none.
@@ -93,7 +93,7 @@ view! {
         pub token: Option<TokenSource<'a>> = "serviceAccountToken",
         config_map: Option<Keys<'a>> = "configMap",
         downward_api: Option<Keys<'a>> = "downwardAPI",
-        /// A Secret, a [`SecretName`].
+        /// A Secret, a [`SecretName`](super::secret::SecretName).
         pub secret: Raw<'a> = "secret",
         .. others
     }
@@ -147,14 +147,6 @@ view! {
 }
 
 view! {
-    /// A Secret as a source of a projected volume, or of environment variables.
-    pub struct SecretName<'a> {
-        /// The Secret's name.
-        pub name: Option<Text<'a>> = "name",
-    }
-}
-
-view! {
     /// A part of the node's file system.
     pub struct HostPath<'a> {
         /// Its path on the node.
@@ -173,7 +165,7 @@ view! {
         pub mounts: Vec<Mount<'a>> = "volumeMounts",
         /// Its environment.
         pub env: Environment<'a> = "env",
-        /// Whole objects in its environment, a list of [`EnvFrom`](super::env::EnvFrom).
+        /// Whole objects in its environment, a list of [`EnvFrom`].
         pub env_from: Raw<'a> = "envFrom",
         /// What it runs.
         pub command: Arguments<'a> = "command",
@@ -398,11 +390,39 @@ impl TokenSource<'_> {
     }
 }
 
-impl Container<'_> {
+impl<'a> Container<'a> {
     /// Whether it mounts a volume.
     #[must_use]
     pub fn mounts_volume(&self, volume: &str) -> bool {
         self.mounts.iter().any(|mount| mount.name.as_deref() == Some(volume))
+    }
+
+    /// Whether an option of the JVM may set a property for the SDK of AWS. False
+    /// is certain.
+    #[must_use]
+    #[inline]
+    pub fn may_set_java_property(&self) -> bool {
+        *self.args.sets_java_property.get_or_init(|| {
+            self.env.may_hold(Marks::JAVA) || self.command.may_set_java_property() || self.args.may_set_java_property()
+        })
+    }
+
+    /// The environment variables; `base` is the container's path, for errors.
+    ///
+    /// # Errors
+    /// [`ReadError`] when they are not a list of objects.
+    #[inline(never)]
+    pub fn read_env(&self, base: &dyn Fn() -> String) -> Result<Vec<Env<'a>>, ReadError> {
+        self.env.raw.read_at(&|| base() + ".env")
+    }
+
+    /// The objects in the environment; `base` is the container's path.
+    ///
+    /// # Errors
+    /// [`ReadError`] when they are not a list of objects.
+    #[inline(never)]
+    pub fn read_env_from(&self, base: &dyn Fn() -> String) -> Result<Vec<EnvFrom<'a>>, ReadError> {
+        self.env_from.read_at(&|| base() + ".envFrom")
     }
 }
 

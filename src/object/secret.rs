@@ -15,6 +15,14 @@ pub const ACCOUNT_ANNOTATION: &str = "kubernetes.io/service-account.name";
 pub const INVALID_LABEL: &str = "kubernetes.io/legacy-token-invalid-since";
 
 view! {
+    /// A Secret as a source of a projected volume, or of environment variables.
+    pub struct SecretName<'a> {
+        /// The Secret's name.
+        pub name: Option<Text<'a>> = "name",
+    }
+}
+
+view! {
     /// Any Secret; of one that holds no token nothing else is read.
     pub struct Secret<'a> {
         kind: Option<Text<'a>> = "type",
