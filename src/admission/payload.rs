@@ -59,7 +59,8 @@ impl<'a> Payload<'a> {
     }
 
     fn read_settings(&mut self, json: &mut Cursor<'a>) {
-        self.settings = Settings::read(json, self.rule_ids, self.request.as_ref(), &mut self.problems);
+        let envelope = self.request.as_ref().map(Request::envelope);
+        self.settings = Settings::read(json, self.rule_ids, envelope, &mut self.problems);
     }
 }
 

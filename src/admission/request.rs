@@ -7,6 +7,7 @@
 use crate::object::json::{Cursor, Read};
 use crate::object::pod::Pod;
 use crate::object::view::{Raw, Text, View, view};
+use crate::settings::exemptions::Envelope;
 
 view! {
     /// An admission request.
@@ -124,6 +125,13 @@ impl Request<'_> {
             Some("UPDATE") => Operation::Update,
             _ => Operation::Other,
         }
+    }
+
+    /// What exemptions are compared with, besides the object.
+    #[must_use]
+    pub fn envelope(&self) -> Envelope<'_> {
+        let groups = self.user_info.as_ref().map_or(&[][..], |user| user.groups.as_slice());
+        Envelope { namespace: self.namespace(), kind: self.kind(), user: self.user().name(), groups }
     }
 
     /// Who asks.

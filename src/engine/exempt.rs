@@ -31,7 +31,8 @@ fn read(payload: &str) -> Option<Vec<usize>> {
     let context = review.context(&meta, &target);
     let (name, accounts) = (context.name_pattern(), context.accounts());
     let matches = common.exemptions.iter().filter(|exemption| {
-        exemption.matches_envelope(request) && (!exemption.needs_object() || exemption.matches_object(&name, &accounts))
+        exemption.matches_envelope(request.envelope())
+            && (!exemption.needs_object() || exemption.matches_object(&name, &accounts))
     });
     Some(matches.map(Exemption::number).collect())
 }

@@ -223,8 +223,9 @@ impl Review<'_> {
         if ignored || common.exempts_namespace(request.namespace()) {
             return Ok(Conclusion::default());
         }
+        let envelope = request.envelope();
         let mut exemptions: Vec<_> =
-            common.exemptions.iter().filter(|exemption| exemption.matches_envelope(request)).collect();
+            common.exemptions.iter().filter(|exemption| exemption.matches_envelope(envelope)).collect();
         rules.retain(|planned| {
             !exemptions.iter().any(|exemption| !exemption.needs_object() && exemption.covers(planned.rule.id))
         });

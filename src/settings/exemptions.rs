@@ -5,10 +5,10 @@
 use std::borrow::Cow;
 
 use super::reader::{Problems, Value, unknown};
-use crate::admission::request::Request;
 use crate::matching::account;
 use crate::matching::glob::{self, Glob, validate_pattern};
 use crate::object::json::{Cursor, Read};
+use crate::object::view::Text;
 
 /// The exemptions that may match a request. All patterns stand in one list, and
 /// an entry knows its spans of it: a list of their own for each would be most of
@@ -51,6 +51,19 @@ impl Exemptions<'_> {
     }
 }
 
+/// What a request says outside of its object, as far as exemptions ask for it.
+#[derive(Debug, Clone, Copy)]
+pub struct Envelope<'r> {
+    /// The namespace; empty if there is none.
+    pub namespace: &'r str,
+    /// The kind of the object.
+    pub kind: &'r str,
+    /// The name of the user; empty when nobody is named.
+    pub user: &'r str,
+    /// The groups of the user.
+    pub groups: &'r [Text<'r>],
+}
+
 /// A caller that makes the Pods of everyone: an entry that matches it would
 /// exempt everyone.
 const POD_MAKER: &str = "system:serviceaccount:kube-system:replicaset-controller";
@@ -74,13 +87,12 @@ impl<'e> Exemption<'e> {
     /// Whether what the request says outside of the object matches. A request
     /// without a namespace or a user does not match an entry that asks for one.
     #[must_use]
-    pub fn matches_envelope(self, request: &Request<'_>) -> bool {
-        let user = request.user();
+    pub fn matches_envelope(self, envelope: Envelope<'_>) -> bool {
         let groups = self.patterns(&self.entry.groups);
-        fits(self.patterns(&self.entry.namespaces), request.namespace())
-            && fits(self.patterns(&self.entry.kinds), request.kind())
-            && fits(self.patterns(&self.entry.users), user.name())
-            && (groups.is_empty() || user.groups().any(|group| glob::any(groups, group)))
+        fits(self.patterns(&self.entry.namespaces), envelope.namespace)
+            && fits(self.patterns(&self.entry.kinds), envelope.kind)
+            && fits(self.patterns(&self.entry.users), envelope.user)
+            && (groups.is_empty() || envelope.groups.iter().any(|group| glob::any(groups, group)))
     }
 
     /// Whether the object has to be read to decide.
@@ -108,19 +120,19 @@ fn fits(patterns: &[Glob<'_>], text: &str) -> bool {
     patterns.is_empty() || (!text.is_empty() && glob::any(patterns, text))
 }
 
-/// Reads the list of exemptions. With a request, entries for others than that
-/// are passed over without a second look: large organisations have hundreds, and
+/// Reads the list of exemptions. With an envelope, entries for other requests
+/// are skipped without a second look: large organisations have hundreds, and
 /// what is in them was looked at when the settings were checked.
 pub fn read<'a>(
     list: Value<'_, 'a, '_>,
     rule_ids: &[&'static str],
-    request: Option<&Request<'_>>,
+    envelope: Option<Envelope<'_>>,
     problems: &mut Problems,
 ) -> Exemptions<'a> {
     let mut exemptions = Exemptions::default();
     let Exemptions { patterns, entries } = &mut exemptions;
     list.list(problems, &mut |number, mut value, problems| {
-        if request.is_some_and(|request| is_for_others(value.ahead(), request)) {
+        if envelope.is_some_and(|envelope| is_for_others(value.ahead(), envelope)) {
             return;
         }
         let path = value.path;
@@ -158,18 +170,18 @@ pub fn read<'a>(
 /// Whether an entry names another namespace, kind or user than the request's.
 /// Where it is not as it should be up to there, it is for everyone, and read in
 /// full.
-fn is_for_others(entry: Cursor<'_>, request: &Request<'_>) -> bool {
-    names_others(entry, request) == Ok(true)
+fn is_for_others(entry: Cursor<'_>, envelope: Envelope<'_>) -> bool {
+    names_others(entry, envelope) == Ok(true)
 }
 
 /// The first list that does not fit decides: what is behind it need not be read.
-fn names_others(mut entry: Cursor<'_>, request: &Request<'_>) -> Read<bool> {
+fn names_others(mut entry: Cursor<'_>, envelope: Envelope<'_>) -> Read<bool> {
     let mut more = entry.enter_object()?;
     while more {
         let text = match entry.key()?.written {
-            "\"namespaces\"" => Some(request.namespace()),
-            "\"kinds\"" => Some(request.kind()),
-            "\"users\"" => Some(request.user().name()),
+            "\"namespaces\"" => Some(envelope.namespace),
+            "\"kinds\"" => Some(envelope.kind),
+            "\"users\"" => Some(envelope.user),
             _ => None,
         };
         match text {
@@ -233,7 +245,6 @@ pub(super) fn group_problem(pattern: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::object::view;
     use crate::settings::reader::Path;
     use proptest::collection::vec;
     use proptest::option;
@@ -289,10 +300,8 @@ mod tests {
             r#"[{"namespaces":["team-*","x"],"kinds":["Job"],"users":["alice*"],"groups":["admins"],"reason":"why"}]"#,
         );
         let matches = |namespace: &str, kind: &str, user: &str, group: &str| {
-            let text = format!(
-                r#"{{"namespace":"{namespace}","kind":{{"kind":"{kind}"}},"userInfo":{{"username":"{user}","groups":["{group}"]}}}}"#
-            );
-            exemption.matches_envelope(&view::read(&text, "").unwrap())
+            let groups = [Text::from(group)];
+            exemption.matches_envelope(Envelope { namespace, kind, user, groups: &groups })
         };
         assert!(matches("team-a", "Job", "alice@example.com", "admins"));
         assert!(matches("x", "Job", "alice", "admins"));
@@ -322,22 +331,22 @@ mod tests {
         assert!(!matches("p1", &[("", "web")]));
     }
 
-    const REQUEST: &str =
-        r#"{"namespace":"shop","kind":{"kind":"Pod"},"userInfo":{"username":"alice","groups":["people"]}}"#;
+    fn pod<'g>(groups: &'g [Text<'g>]) -> Envelope<'g> {
+        Envelope { namespace: "shop", kind: "Pod", user: "alice", groups }
+    }
 
-    fn read_for(request: &Request<'_>, text: &str) -> (Vec<usize>, Vec<String>) {
+    fn read_for(envelope: Envelope<'_>, text: &str) -> (Vec<usize>, Vec<String>) {
         let mut problems = Problems::default();
         let mut json = Cursor::new(text);
-        let exemptions = read(Value::new(&mut json, Path::Root), &IDS, Some(request), &mut problems);
+        let exemptions = read(Value::new(&mut json, Path::Root), &IDS, Some(envelope), &mut problems);
         assert_eq!(json.end(), Ok(()), "{text}");
         (exemptions.iter().map(Exemption::number).collect(), problems.into_lines())
     }
 
     #[test]
-    fn entries_for_others_are_passed_over() {
-        let request = view::read(REQUEST, "").unwrap();
+    fn skips_entries_for_others() {
         let numbers = |text: &str| {
-            let (numbers, problems) = read_for(&request, text);
+            let (numbers, problems) = read_for(pod(&[]), text);
             assert_eq!(problems, Vec::<String>::new(), "{text}");
             numbers
         };
@@ -357,7 +366,6 @@ mod tests {
 
     #[test]
     fn entries_that_are_not_as_they_should_be_are_read_in_full() {
-        let request = view::read(REQUEST, "").unwrap();
         for (text, problem) in [
             (r#"[{"namespaces":"bank"}]"#, "settings[0].namespaces: must be a list, is a string"),
             (
@@ -366,22 +374,22 @@ mod tests {
             ),
             (r#"[["bank"]]"#, "settings[0]: must be a map, is a list"),
         ] {
-            assert_eq!(read_for(&request, text).1, [problem]);
+            assert_eq!(read_for(pod(&[]), text).1, [problem]);
         }
     }
 
     proptest! {
-        /// To pass entries over changes nothing of what is exempt.
         #[test]
-        fn no_entry_that_matches_is_passed_over(entries in vec(entry(), 0..5)) {
+        fn skips_no_entry_that_matches(entries in vec(entry(), 0..5)) {
             let text = format!("[{}]", entries.join(","));
-            let request: Request<'_> = view::read(REQUEST, "").unwrap();
+            let groups = [Text::from("people")];
+            let pod = pod(&groups);
             let (all, problems) = read_all(&text);
             let matching = |exemptions: &Exemptions<'_>| -> Vec<usize> {
-                exemptions.iter().filter(|entry| entry.matches_envelope(&request)).map(Exemption::number).collect()
+                exemptions.iter().filter(|entry| entry.matches_envelope(pod)).map(Exemption::number).collect()
             };
             prop_assert_eq!(problems, Vec::<String>::new());
-            let (read, _) = read_for(&request, &text);
+            let (read, _) = read_for(pod, &text);
             let wanted = matching(&all);
             prop_assert!(wanted.iter().all(|number| read.contains(number)), "{:?} of {:?}", read, wanted);
         }

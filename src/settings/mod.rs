@@ -9,12 +9,11 @@ pub mod exemptions;
 pub mod params;
 pub mod reader;
 
-use crate::admission::request::Request;
 use crate::matching::glob::{self, Glob, validate_pattern};
 use crate::object::json::Cursor;
 use crate::object::view::Text;
 use aws::Aws;
-use exemptions::Exemptions;
+use exemptions::{Envelope, Exemptions};
 use reader::{Path, Problems, Value, unknown};
 
 /// The settings outside of the rules.
@@ -216,13 +215,13 @@ impl Common<'_> {
 
 impl<'a> Settings<'a> {
     /// Reads everything but the rules' own parts from where a cursor is. `rule_ids`
-    /// are the rules that there are. With a request, exemptions of others are
-    /// passed over.
+    /// are the rules that there are. With an envelope, exemptions of other requests
+    /// are skipped.
     #[must_use]
     pub fn read(
         json: &mut Cursor<'a>,
         rule_ids: &[&'static str],
-        request: Option<&Request<'_>>,
+        envelope: Option<Envelope<'_>>,
         problems: &mut Problems,
     ) -> Self {
         let mut settings = Self::default();
@@ -253,7 +252,7 @@ impl<'a> Settings<'a> {
                 "extraApiAudiences" => common.extra_api_audiences = value.globs(api_audience_problem, problems),
                 "aws" => common.aws = aws::read(value, problems),
                 "customTemplates" => common.custom_templates = custom_templates(value, problems),
-                "exemptions" => common.exemptions = exemptions::read(value, rule_ids, request, problems),
+                "exemptions" => common.exemptions = exemptions::read(value, rule_ids, envelope, problems),
                 "rules" => value.map(problems, &mut |id, rule, _| rules.push((id.to_owned(), rule.raw()))),
                 other => problems.note(&value.path, unknown(other, "setting", &KEYS)),
             }
