@@ -6,12 +6,13 @@
 use crate::admission::{diagnostics, response};
 use crate::cluster::Cluster;
 use crate::engine;
+use crate::rules::AllRules;
 
 /// Reviews a request: `{"request": …, "settings": …}` in, the SDK's
 /// `ValidationResponse` out.
 #[must_use]
 pub fn validate(payload: &[u8], cluster: &dyn Cluster) -> Vec<u8> {
-    response::encode(&engine::review(payload, cluster, &mut |_, _| {}))
+    response::encode(&engine::review(AllRules, payload, cluster, &mut |_, _| {}))
 }
 
 /// The same with every diagnostic as data: a request as for [`validate`] in,
@@ -20,7 +21,8 @@ pub fn validate(payload: &[u8], cluster: &dyn Cluster) -> Vec<u8> {
 #[must_use]
 pub fn diagnose(payload: &[u8], cluster: &dyn Cluster) -> Vec<u8> {
     let mut encoder = diagnostics::Encoder::default();
-    let verdict = engine::review(payload, cluster, &mut |severity, diagnostic| encoder.add(severity, diagnostic));
+    let verdict =
+        engine::review(AllRules, payload, cluster, &mut |severity, diagnostic| encoder.add(severity, diagnostic));
     encoder.finish(&response::encode(&verdict))
 }
 
@@ -28,5 +30,5 @@ pub fn diagnose(payload: &[u8], cluster: &dyn Cluster) -> Vec<u8> {
 /// out, with every problem.
 #[must_use]
 pub fn validate_settings(payload: &[u8]) -> Vec<u8> {
-    response::encode_settings(engine::settings_problem(payload).as_deref())
+    response::encode_settings(engine::settings_problem(AllRules, payload).as_deref())
 }

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a review comes to, as diagnostics; the verdict is made of it.
 
-use super::{Sink, summary};
+use super::summary;
 use crate::admission::verdict::{Outcome, Verdict};
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::severity::Severity;
+
+/// Gets every diagnostic that a verdict is made of.
+pub type Sink<'s> = &'s mut dyn FnMut(Severity, &Diagnostic);
 
 /// The diagnostics of a review, by what they come to.
 #[derive(Debug, Default)]

@@ -5,8 +5,8 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
+pub use super::error::ReviewError;
 use super::lookup::{Account, Lookup};
-use super::plan;
 use crate::admission::request::{Operation, Request};
 use crate::admission::subject::Subject;
 use crate::diagnostic::field_path::FieldPath;
@@ -23,46 +23,7 @@ use crate::object::secret::TokenSecret;
 use crate::object::service_account::ServiceAccount;
 use crate::object::token_request::TokenRequest;
 use crate::object::view::{self, Members, Raw, ReadError, Strings, Text};
-use crate::rules::Rule;
 use crate::settings::Common;
-use crate::settings::params::Params;
-
-/// Why a review ends without the rules having had their say.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ReviewError {
-    /// Something could not be read.
-    ReadError(ReadError),
-    /// A fix and a view disagree about the object.
-    CannotChange,
-    /// The cluster did not answer.
-    LookupFailed {
-        /// `namespace/name` of the account.
-        account: String,
-    },
-    /// The settings require a look-up that the cluster does not allow.
-    LookupNotGranted,
-    /// What an account may do could not be asked.
-    ReviewFailed {
-        /// `namespace/name` of the account.
-        account: String,
-    },
-    /// The settings require that it is asked, which the cluster does not allow.
-    ReviewNotGranted,
-    /// A rule needs the account as it is now, and not as the host remembers it.
-    Stale,
-}
-
-impl From<ReadError> for ReviewError {
-    fn from(error: ReadError) -> Self {
-        Self::ReadError(error)
-    }
-}
-
-impl From<NoSuchPlace> for ReviewError {
-    fn from(_: NoSuchPlace) -> Self {
-        Self::CannotChange
-    }
-}
 
 /// What a rule sees.
 pub struct RuleContext<'s> {
@@ -488,12 +449,6 @@ impl<'s> RuleContext<'s> {
     /// [`ReadError`] when it is none.
     pub fn old_service_account(&self) -> Result<Option<ServiceAccount<'s>>, ReadError> {
         self.request.old_object.text().map(|old| view::read(old, "oldObject")).transpose()
-    }
-
-    /// Parameters of a rule, read for another one. They hold even where the
-    /// rule itself is off or exempt.
-    pub fn params_of<T>(&self, rule: &'static Rule, read: impl FnOnce(&mut Params<'_, 's>) -> T) -> T {
-        plan::params_of(rule, self.rules, self.common, read)
     }
 
     /// What is known of the workload's account. For a template an account that

@@ -3,9 +3,10 @@
 //! entries are of no use. The verdict does not say, and the module does not
 //! have this.
 
+use super::Review;
 use super::context::Target;
 use super::lookup::Lookup;
-use super::{Review, plan};
+use super::rule::Registry;
 use crate::admission::payload::Payload;
 use crate::admission::subject::Subject;
 use crate::cluster::{Access, AccountRecord, Age, Cluster, LookupError};
@@ -14,13 +15,12 @@ use crate::settings::exemptions::Exemption;
 /// The numbers of the entries that match the request of a payload; none where
 /// it cannot be read, which the verdict says.
 #[must_use]
-pub fn matching(payload: &str) -> Vec<usize> {
-    read(payload).unwrap_or_default()
+pub fn matching<R: Registry>(registry: R, payload: &str) -> Vec<usize> {
+    read(payload, &registry.ids()).unwrap_or_default()
 }
 
-fn read(payload: &str) -> Option<Vec<usize>> {
-    let rule_ids = plan::rule_ids();
-    let Payload { mut request, settings, .. } = Payload::read(payload, &rule_ids).ok()?;
+fn read(payload: &str, rule_ids: &[&'static str]) -> Option<Vec<usize>> {
+    let Payload { mut request, settings, .. } = Payload::read(payload, rule_ids).ok()?;
     let pod = request.as_mut().and_then(|request| request.object.pod.take());
     let (request, common) = (request.as_ref()?, &settings.common);
     let subject = Subject::of(request, common)?;
@@ -55,6 +55,7 @@ impl Cluster for Nobody {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::AllRules;
 
     #[test]
     fn the_entries_that_match_are_numbered() {
@@ -70,8 +71,8 @@ mod tests {
             "kind": {"group": "", "version": "v1", "kind": "Pod"},
             "object": {"metadata": {"name": "web-1"}, "spec": {"serviceAccountName": "app"}}
         }"#;
-        assert_eq!(matching(&format!(r#"{{"request": {request}, "settings": {settings}}}"#)), [1, 2, 4]);
-        assert_eq!(matching(&format!(r#"{{"request": {request}, "settings": {{}}}}"#)), Vec::<usize>::new());
-        assert_eq!(matching("{"), Vec::<usize>::new());
+        assert_eq!(matching(AllRules, &format!(r#"{{"request": {request}, "settings": {settings}}}"#)), [1, 2, 4]);
+        assert_eq!(matching(AllRules, &format!(r#"{{"request": {request}, "settings": {{}}}}"#)), Vec::<usize>::new());
+        assert_eq!(matching(AllRules, "{"), Vec::<usize>::new());
     }
 }

@@ -5,7 +5,7 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 
-use super::context::ReviewError;
+use super::error::ReviewError;
 use crate::cluster::access_review::{self, Permission};
 use crate::cluster::{Access, AccountRecord, Age, Cluster, LookupError};
 use crate::settings::{Common, LookupMode, Profile};

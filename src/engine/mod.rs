@@ -3,10 +3,12 @@
 
 mod conclusion;
 pub mod context;
+pub mod error;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod exempt;
 pub mod lookup;
 pub mod plan;
+pub mod rule;
 mod summary;
 
 use std::cell::OnceCell;
@@ -21,7 +23,7 @@ use crate::admission::subject::Subject;
 use crate::admission::verdict::{Code, Verdict};
 use crate::cluster::Cluster;
 use crate::diagnostic::findings::{Changes, Finding, Findings};
-use crate::diagnostic::severity::{MaxSeverity, Severity};
+use crate::diagnostic::severity::MaxSeverity;
 use crate::diagnostic::{Diagnostic, texts};
 use crate::fast::names::Names;
 use crate::object::edit::Node;
@@ -32,20 +34,20 @@ use crate::object::view::{self, Raw, ReadError, Strings};
 use crate::settings::reader::Problems;
 use crate::settings::{Common, Phase, Settings, Templates, TreatWarnAs};
 use conclusion::Conclusion;
-use context::{Edit, OBJECT, ReviewError, RuleContext, Target};
+pub use conclusion::Sink;
+use context::{Edit, OBJECT, RuleContext, Target};
+use error::ReviewError;
 use lookup::Lookup;
 use plan::{Level, Planned};
-
-/// Gets every diagnostic that a verdict is made of.
-pub type Sink<'s> = &'s mut dyn FnMut(Severity, &Diagnostic);
+use rule::{Fix, Registry};
 
 /// Reviews a payload of the host's `validate` call.
 #[must_use]
-pub fn review(payload: &[u8], cluster: &dyn Cluster, sink: Sink<'_>) -> Verdict {
+pub fn review<R: Registry>(registry: R, payload: &[u8], cluster: &dyn Cluster, sink: Sink<'_>) -> Verdict {
     let Ok(text) = std::str::from_utf8(payload) else {
         return Verdict::rejected(Code::BadRequest, format!("{POLICY}: the request is not UTF-8"));
     };
-    let rule_ids = plan::rule_ids();
+    let rule_ids = registry.ids();
     let Payload { mut request, settings, mut problems, .. } = match Payload::read(text, &rule_ids) {
         Ok(payload) => payload,
         Err(error) => return unreadable(&error),
@@ -56,7 +58,7 @@ pub fn review(payload: &[u8], cluster: &dyn Cluster, sink: Sink<'_>) -> Verdict 
         return unreadable(&error);
     };
     let Some(subject) = Subject::of(request, &settings.common) else { return Verdict::default() };
-    let rules = plan::plan(&settings, subject.kind(), &mut problems);
+    let rules = plan::plan(registry, &settings, subject.kind(), &mut problems);
     if !problems.is_empty() {
         return Verdict::rejected(Code::BadRequest, settings_message(problems));
     }
@@ -85,14 +87,14 @@ pub fn review(payload: &[u8], cluster: &dyn Cluster, sink: Sink<'_>) -> Verdict 
 
 /// What is wrong with the settings, all of it; none if nothing is.
 #[must_use]
-pub fn settings_problem(payload: &[u8]) -> Option<String> {
+pub fn settings_problem<R: Registry>(registry: R, payload: &[u8]) -> Option<String> {
     let Ok(text) = std::str::from_utf8(payload) else { return Some(format!("{POLICY}: the settings are not UTF-8")) };
     if let Err(error @ ReadError::Broken { .. }) = view::read::<view::Raw<'_>>(text, "settings") {
         return Some(format!("{POLICY}: the settings are {error}"));
     }
     let mut problems = Problems::default();
-    let settings = Settings::read(&mut Cursor::new(text), &plan::rule_ids(), None, &mut problems);
-    plan::read_all(&settings, &mut problems);
+    let settings = Settings::read(&mut Cursor::new(text), &registry.ids(), None, &mut problems);
+    plan::read_all(registry, &settings, &mut problems);
     (!problems.is_empty()).then(|| settings_message(problems))
 }
 
@@ -217,7 +219,11 @@ enum Fixing {
 }
 
 impl Review<'_> {
-    fn conclusion<'t>(&'t self, mut rules: Vec<Planned<'_>>, pod: Option<Pod<'t>>) -> Result<Conclusion, ReviewError> {
+    fn conclusion<'t, R: Fix>(
+        &'t self,
+        mut rules: Vec<Planned<R>>,
+        pod: Option<Pod<'t>>,
+    ) -> Result<Conclusion, ReviewError> {
         let (request, common) = (self.request, &self.settings.common);
         let ignored = self.subject.is_template() && common.templates == Templates::Ignore;
         if ignored || common.exempts_namespace(request.namespace()) {
@@ -269,7 +275,7 @@ impl Review<'_> {
     /// What it comes to, by what is known of the account.
     fn evaluate_account<'t>(
         &self,
-        rules: &[Planned<'_>],
+        rules: &[Planned<impl Fix>],
         object: &'t str,
         (meta, target): (&Meta<'t>, &Target<'t>),
         fixing: Fixing,
@@ -344,7 +350,7 @@ impl Review<'_> {
     /// Applies the fixes and judges what comes out.
     fn evaluation<'t>(
         &self,
-        rules: &[Planned<'_>],
+        rules: &[Planned<impl Fix>],
         object: &'t str,
         (meta, target): (&Meta<'t>, &Target<'t>),
         fixing: Fixing,
@@ -359,7 +365,7 @@ impl Review<'_> {
     /// step sees what the one before made of the object.
     fn apply_steps<'t>(
         &self,
-        rules: &[Planned<'_>],
+        rules: &[Planned<impl Fix>],
         object: &'t str,
         (meta, target): (&Meta<'t>, &Target<'t>),
         steps: &[Step],
@@ -376,7 +382,7 @@ impl Review<'_> {
                 continue;
             }
             let mut changes = Changes::new(planned.rule.id);
-            planned.open.fix(&self.context(meta, target), &mut Edit::new(&mut tree, self.subject), &mut changes)?;
+            planned.opened.fix(&self.context(meta, target), &mut Edit::new(&mut tree, self.subject), &mut changes)?;
             evaluation.changes.extend(changes.into_vec());
         }
         if evaluation.changes.len() == before {
@@ -395,14 +401,14 @@ impl Review<'_> {
 
     fn findings(
         &self,
-        rules: &[Planned<'_>],
+        rules: &[Planned<impl Fix>],
         (meta, target): (&Meta<'_>, &Target<'_>),
     ) -> Result<Vec<(Level, Finding)>, ReviewError> {
         let context = self.context(meta, target);
         let mut all = Vec::new();
         for planned in rules {
             let mut findings = Findings::new(planned.rule.id);
-            planned.open.check(&context, &mut findings)?;
+            planned.opened.check(&context, &mut findings)?;
             all.extend(findings.into_vec().into_iter().map(|finding| (planned.level, finding)));
         }
         Ok(all)
@@ -425,7 +431,7 @@ impl Review<'_> {
     /// wrong now.
     fn old_findings(
         &self,
-        rules: &[Planned<'_>],
+        rules: &[Planned<impl Fix>],
         evaluation: &Evaluation,
         new: &Target<'_>,
     ) -> Result<Vec<Diagnostic>, ReviewError> {

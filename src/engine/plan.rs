@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Which rules a request meets, each with its action and parameters.
 
+use super::rule::{Registry, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::object::json::Cursor;
-use crate::rules::{OpenRule, RULES, Rule};
 use crate::settings::action::{CheckAction, FixAction};
 use crate::settings::params::{self, Params};
 use crate::settings::reader::{Path, Problems, Value, unknown};
 use crate::settings::{Common, Settings};
 
 /// A rule that is on.
-pub struct Planned<'a> {
+pub struct Planned<R> {
     /// The rule.
     pub rule: &'static Rule,
     /// What it does about a finding.
     pub level: Level,
-    /// Whether its action is to mend what it finds.
+    /// Whether its action is to fix what it finds.
     pub fixes: bool,
     /// The rule with its parameters.
-    pub open: OpenRule<'a>,
+    pub opened: R,
 }
 
 /// What a finding leads to.
@@ -30,66 +30,43 @@ pub enum Level {
     Reject,
 }
 
-/// The ids of all rules.
-#[must_use]
-pub fn rule_ids() -> Vec<&'static str> {
-    RULES.iter().map(|rule| rule.id).collect()
-}
-
 /// The rules that are on for a kind of subject. Reads the settings of no other.
 #[must_use]
-pub fn plan<'a>(settings: &Settings<'a>, kind: SubjectKind, problems: &mut Problems) -> Vec<Planned<'a>> {
-    RULES
-        .iter()
-        .enumerate()
+pub fn plan<'a, R: Registry>(
+    registry: R,
+    settings: &Settings<'a>,
+    kind: SubjectKind,
+    problems: &mut Problems,
+) -> Vec<Planned<R::Opened<'a>>> {
+    let rules = registry.rules().iter().enumerate();
+    rules
         .filter(|(_, rule)| rule.subjects.contains(&kind))
         .filter_map(|(position, rule)| {
             let given = settings.rules.iter().find(|(id, _)| id == rule.id);
-            planned((position, rule), given.map(|(_, text)| *text), &settings.common, problems)
+            planned(registry, (position, rule), given.map(|(_, text)| *text), &settings.common, problems)
         })
         .collect()
 }
 
 /// Reads the settings of every rule that is named, for their problems.
-pub fn read_all(settings: &Settings<'_>, problems: &mut Problems) {
+pub fn read_all<R: Registry>(registry: R, settings: &Settings<'_>, problems: &mut Problems) {
     let path = Path::Key(&Path::Root, "rules");
     for (id, text) in &settings.rules {
-        match RULES.iter().enumerate().find(|(_, rule)| rule.id == id) {
-            Some((position, rule)) => drop(planned((position, rule), Some(text), &settings.common, problems)),
-            None => problems.note(&Path::Key(&path, id), unknown(id, "rule", &rule_ids())),
+        match registry.rules().iter().enumerate().find(|(_, rule)| rule.id == id) {
+            Some((position, rule)) => drop(planned(registry, (position, rule), Some(text), &settings.common, problems)),
+            None => problems.note(&Path::Key(&path, id), unknown(id, "rule", &registry.ids())),
         }
     }
-}
-
-/// Parameters of a rule, read for another one. Their problems are the rule's
-/// own to report.
-pub fn params_of<'a, T>(
-    rule: &'static Rule,
-    rules: &[(String, &'a str)],
-    common: &Common<'a>,
-    read: impl FnOnce(&mut Params<'_, 'a>) -> T,
-) -> T {
-    let mut problems = Problems::default();
-    let mut members = Vec::new();
-    if let Some((_, text)) = rules.iter().find(|(id, _)| id == rule.id) {
-        let mut json = Cursor::new(text);
-        let mut value = Value::new(&mut json, Path::Root);
-        if value.is_map() {
-            members = params::members(value, rule.params, &mut problems);
-        }
-    }
-    let mut params = Params::new(members, rule.params, Path::Root, &mut problems, common);
-    params.of_profile = rule.params_in(common.profile);
-    read(&mut params)
 }
 
 /// A rule from its settings; none when it is off or its settings are wrong.
-fn planned<'a>(
+fn planned<'a, R: Registry>(
+    registry: R,
     (position, rule): (usize, &'static Rule),
     given: Option<&'a str>,
     common: &Common<'a>,
     problems: &mut Problems,
-) -> Option<Planned<'a>> {
+) -> Option<Planned<R::Opened<'a>>> {
     let rules = Path::Key(&Path::Root, "rules");
     let path = Path::Key(&rules, rule.id);
     let of_profile = rule.action_in(common.profile);
@@ -121,8 +98,8 @@ fn planned<'a>(
     let mut params = Params::new(members, rule.params, path, problems, common);
     params.of_profile = rule.params_in(common.profile);
     params.is_on = action.and_then(level).is_some();
-    let open = OpenRule::open(position, &mut params)?;
-    Some(Planned { rule, level: level(action?)?, fixes: action == Some(FixAction::Mutate), open })
+    let opened = registry.open(position, &mut params)?;
+    Some(Planned { rule, level: level(action?)?, fixes: action == Some(FixAction::Mutate), opened })
 }
 
 /// What findings lead to; none when the rule is off.

@@ -6,10 +6,10 @@
 //! a cloud, a vault) do not open the Kubernetes API and do not count.
 
 use super::tokens::{self, ApiToken};
-use super::{Ability, Check, Restricted, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::Findings;
 use crate::engine::context::{ReviewError, RuleContext};
+use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::messages;
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};

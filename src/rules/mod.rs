@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The rules, one room each. A room declares its id, documentation, parameters
-//! and texts, and holds its check, its fix and its tests.
-//!
-//! To add a rule: write `rules/<rule>.rs` and add one line to `rules!`. The
-//! tests then say what else is missing.
+//! The rules, one module each. [`engine::rule`](crate::engine::rule) says what a
+//! rule is. To add one, write `rules/<rule>/mod.rs` and add one line to `rules!`;
+//! the tests say what else is missing.
 
 pub mod account_permissions;
 pub mod azure_workload_identity;
@@ -39,23 +37,21 @@ pub mod token_issuing_roles;
 pub mod token_request;
 pub mod tokens;
 
-use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::{Changes, Findings};
-use crate::diagnostic::message::MessageTemplate;
 use crate::engine::context::{Edit, ReviewError, RuleContext};
-use crate::settings::Profile;
-use crate::settings::action::{CheckAction, FixAction};
-use crate::settings::params::{Param, Params};
+pub use crate::engine::rule::Rule;
+use crate::engine::rule::{Check, Fix, Registry};
+use crate::settings::params::Params;
 
 /// A line for each rule: its module, the type that it is with its parameters,
 /// and whether that has a fix. In the order of the documentation.
 macro_rules! rules {
-    ($($module:ident: $room:ident $(<$lt:lifetime>)? $(+ $fix:ident)?,)*) => {
+    ($($module:ident: $rule:ident $(<$lt:lifetime>)? $(+ $fix:ident)?,)*) => {
         /// Every rule, in the order of the documentation.
         pub static RULES: &[&Rule] = &[$(&$module::RULE),*];
 
         enum AnyRule<'a> {
-            $($room(Box<$module::$room $(<$lt>)?>),)*
+            $($rule(Box<$module::$rule $(<$lt>)?>),)*
         }
 
         impl<'a> AnyRule<'a> {
@@ -64,20 +60,20 @@ macro_rules! rules {
                 // The compiler makes a jump of these.
                 let mut rules = 0..RULES.len();
                 $(if rules.next() == Some(position) {
-                    return Some(Self::$room(Box::new($module::$room::new(params))));
+                    return Some(Self::$rule(Box::new($module::$rule::new(params))));
                 })*
                 None
             }
 
             fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
                 match self {
-                    $(Self::$room(room) => room.check(context, findings),)*
+                    $(Self::$rule(rule) => rule.check(context, findings),)*
                 }
             }
 
             fn fix(&self, context: &RuleContext<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes) -> Result<(), ReviewError> {
                 match self {
-                    $($(Self::$room(room) => $fix::fix(room.as_ref(), context, edit, changes),)?)*
+                    $($(Self::$rule(rule) => $fix::fix(rule.as_ref(), context, edit, changes),)?)*
                     _ => Ok(()),
                 }
             }
@@ -121,178 +117,41 @@ rules! {
     irsa_injection: IrsaInjection<'a> + Fix,
 }
 
+/// All rules, for the engine.
+#[derive(Debug, Clone, Copy)]
+pub struct AllRules;
+
+impl Registry for AllRules {
+    type Opened<'a> = OpenedRule<'a>;
+
+    fn rules(self) -> &'static [&'static Rule] {
+        RULES
+    }
+
+    fn open<'a>(self, position: usize, params: &mut Params<'_, 'a>) -> Option<OpenedRule<'a>> {
+        AnyRule::open(position, params).map(OpenedRule)
+    }
+}
+
 /// A rule with its parameters. Rules are told apart by a jump, not by a table of
 /// their functions: calls through WebAssembly's table cost a fresh instance
 /// extra, and here there would be dozens in a request (docs/performance.md).
-pub struct OpenRule<'a>(AnyRule<'a>);
+pub struct OpenedRule<'a>(AnyRule<'a>);
 
-impl<'a> OpenRule<'a> {
-    /// The rule at a position of [`RULES`], if there is one.
-    pub fn open(position: usize, params: &mut Params<'_, 'a>) -> Option<Self> {
-        AnyRule::open(position, params).map(Self)
-    }
-
-    /// As [`Check::judge`].
-    ///
-    /// # Errors
-    /// As [`Check::judge`].
-    pub fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
+impl Check for OpenedRule<'_> {
+    fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         self.0.check(context, findings)
     }
+}
 
-    /// As [`Fix::fix`]; a rule without a fix changes nothing.
-    ///
-    /// # Errors
-    /// As [`Fix::fix`].
-    pub fn fix(
+impl Fix for OpenedRule<'_> {
+    fn fix(
         &self,
         context: &RuleContext<'_>,
         edit: &mut Edit<'_, '_>,
         changes: &mut Changes,
     ) -> Result<(), ReviewError> {
         self.0.fix(context, edit, changes)
-    }
-}
-
-/// A rule: what is known of it without any settings.
-#[derive(Debug)]
-pub struct Rule {
-    /// The same word in settings, messages, documentation and audit
-    /// annotations.
-    pub id: &'static str,
-    /// One line for people.
-    pub summary: &'static str,
-    /// What it judges.
-    pub subjects: &'static [SubjectKind],
-    /// Its parameters.
-    pub params: &'static [Param],
-    /// Every text that it can give.
-    pub messages: &'static [&'static [&'static MessageTemplate]],
-    /// Whether it only judges, and what it does in the profile `baseline`.
-    pub ability: Ability,
-    /// What it does in the profile `restricted`.
-    pub restricted: Restricted,
-}
-
-/// What a rule does in the profile `restricted`.
-#[derive(Debug)]
-pub struct Restricted {
-    action: FixAction,
-    /// Parameters that differ from their defaults, as JSON.
-    params: &'static [(&'static str, &'static str)],
-}
-
-impl Restricted {
-    /// Not asked: only whoever runs the cluster can say what is right there.
-    pub const OFF: Self = Self::new(FixAction::Check(CheckAction::Off));
-    /// Warns.
-    pub const WARN: Self = Self::new(FixAction::Check(CheckAction::Warn));
-    /// Refuses.
-    pub const REJECT: Self = Self::new(FixAction::Check(CheckAction::Reject));
-    /// Fixes.
-    pub const MUTATE: Self = Self::new(FixAction::Mutate);
-
-    const fn new(action: FixAction) -> Self {
-        Self { action, params: &[] }
-    }
-
-    /// The same with these parameters, as JSON.
-    #[must_use]
-    pub const fn with(self, params: &'static [(&'static str, &'static str)]) -> Self {
-        Self { action: self.action, params }
-    }
-}
-
-/// What a rule can do.
-#[derive(Debug)]
-pub enum Ability {
-    /// Judges.
-    Check {
-        /// What it does when the settings say nothing.
-        default: CheckAction,
-    },
-    /// Judges and fixes.
-    Fix {
-        /// What it does when the settings say nothing.
-        default: FixAction,
-    },
-    /// Acts as another webhook: adds to a Pod what that one would, before the
-    /// fixes see it. Off unless the settings ask for it.
-    Inject,
-}
-
-/// A rule with its parameters.
-pub trait Check {
-    /// Notes what is wrong.
-    ///
-    /// # Errors
-    /// [`ReviewError`] when the object or the cluster cannot be read.
-    fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError>;
-}
-
-/// A rule that can mend what it finds.
-pub trait Fix: Check {
-    /// Changes only the fields it means to, all or none of them. Afterwards
-    /// the rule judges the changed object.
-    ///
-    /// # Errors
-    /// [`ReviewError`] when the object or the cluster cannot be read.
-    fn fix(&self, context: &RuleContext<'_>, edit: &mut Edit<'_, '_>, changes: &mut Changes)
-    -> Result<(), ReviewError>;
-}
-
-impl Rule {
-    /// The action in a profile, when the settings say nothing of the rule.
-    #[must_use]
-    pub const fn action_in(&self, profile: Profile) -> FixAction {
-        match (profile, self.default_action()) {
-            (Profile::Restricted, _) => self.restricted.action,
-            (Profile::Observe, FixAction::Check(CheckAction::Reject) | FixAction::Mutate) => {
-                FixAction::Check(CheckAction::Warn)
-            }
-            (_, default) => default,
-        }
-    }
-
-    /// Defaults of the parameters, as JSON, that a profile changes.
-    #[must_use]
-    pub const fn params_in(&self, profile: Profile) -> &'static [(&'static str, &'static str)] {
-        match profile {
-            Profile::Restricted => self.restricted.params,
-            Profile::Baseline | Profile::Observe => &[],
-        }
-    }
-
-    /// The action when the settings say nothing, not even a profile.
-    #[must_use]
-    pub const fn default_action(&self) -> FixAction {
-        match self.ability {
-            Ability::Check { default } => FixAction::Check(default),
-            Ability::Fix { default } => default,
-            Ability::Inject => FixAction::Check(CheckAction::Off),
-        }
-    }
-
-    /// The actions it can have.
-    #[must_use]
-    pub const fn actions(&self) -> &'static [&'static str] {
-        match self.ability {
-            Ability::Check { .. } => CheckAction::WORDS,
-            Ability::Fix { .. } => FixAction::WORDS,
-            Ability::Inject => &["off", "mutate"],
-        }
-    }
-
-    /// Whether it changes objects.
-    #[must_use]
-    pub const fn changes_objects(&self) -> bool {
-        !matches!(self.ability, Ability::Check { .. })
-    }
-
-    /// Whether it does so before others.
-    #[must_use]
-    pub const fn injects(&self) -> bool {
-        matches!(self.ability, Ability::Inject)
     }
 }
 
@@ -342,7 +201,7 @@ mod tests {
         for rule in RULES {
             for param in rule.params.iter().filter(|param| !param.default.is_empty()) {
                 let settings = format!(r#"{{"rules":{{"{}":{{"{}":{}}}}}}}"#, rule.id, param.name, param.default);
-                let problem = crate::engine::settings_problem(settings.as_bytes()).unwrap_or_default();
+                let problem = crate::engine::settings_problem(AllRules, settings.as_bytes()).unwrap_or_default();
                 // Some go only with another one.
                 let of_its_own = format!(".{}", param.name);
                 let alone = ["has no effect without", "is missing"];

@@ -8,11 +8,11 @@
 //! <https://github.com/tektoncd/pipeline/blob/main/pkg/pod/creds_init.go>
 //! <https://kubernetes.io/docs/reference/labels-annotations-taints/#enforce-mountable-secrets>
 
-use super::{Ability, Check, Restricted, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
 use crate::diagnostic::findings::Findings;
 use crate::engine::context::{ReviewError, RuleContext};
+use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::matching::glob::{self, Glob, validate_pattern};
 use crate::messages;
 use crate::settings::action::CheckAction;

@@ -8,13 +8,13 @@
 //! authorizer reads them.
 //! <https://kubernetes.io/docs/concepts/security/rbac-good-practices/#privilege-escalation-risks>
 
-use super::{Ability, Check, Restricted, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
 use crate::diagnostic::findings::Findings;
 use crate::diagnostic::message::{Message, MessageTemplate};
 use crate::diagnostic::severity::MaxSeverity;
 use crate::engine::context::{ReviewError, RuleContext};
+use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::fast::names::Names;
 use crate::matching::glob;
 use crate::messages;

@@ -10,8 +10,10 @@ use serde_json::{Value, json};
 use serviceaccount_hygiene::admission::request::Request;
 use serviceaccount_hygiene::admission::subject::Subject;
 use serviceaccount_hygiene::engine::plan;
+use serviceaccount_hygiene::engine::rule::Registry;
 use serviceaccount_hygiene::object::json::Cursor;
 use serviceaccount_hygiene::object::view;
+use serviceaccount_hygiene::rules::AllRules;
 use serviceaccount_hygiene::settings::reader::Problems;
 use serviceaccount_hygiene::settings::{Settings, Templates};
 
@@ -60,7 +62,7 @@ impl Coverage {
 
     fn with_settings<T>(&self, answer: impl FnOnce(&Settings<'_>) -> T) -> T {
         let mut problems = Problems::default();
-        answer(&Settings::read(&mut Cursor::new(&self.settings), &plan::rule_ids(), None, &mut problems))
+        answer(&Settings::read(&mut Cursor::new(&self.settings), &AllRules.ids(), None, &mut problems))
     }
 
     /// What the policy makes of a kind, whatever is in the object.
@@ -83,7 +85,7 @@ impl Coverage {
             if subject.is_template() && settings.common.templates == Templates::Ignore {
                 return Interest::IgnoredTemplate;
             }
-            let rules = plan::plan(settings, subject.kind(), &mut Problems::default());
+            let rules = plan::plan(AllRules, settings, subject.kind(), &mut Problems::default());
             if rules.is_empty() { Interest::Off } else { Interest::Some }
         })
     }

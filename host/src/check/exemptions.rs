@@ -5,6 +5,7 @@
 
 use serde_json::{Value, json};
 use serviceaccount_hygiene::engine::exempt;
+use serviceaccount_hygiene::rules::AllRules;
 
 /// How many entries the settings have.
 pub(super) fn count(settings: &Value) -> usize {
@@ -16,5 +17,5 @@ pub(super) fn matching(settings: &Value, request: &Value) -> Vec<usize> {
     if count(settings) == 0 {
         return Vec::new();
     }
-    exempt::matching(&json!({ "request": request, "settings": settings }).to_string())
+    exempt::matching(AllRules, &json!({ "request": request, "settings": settings }).to_string())
 }

@@ -8,12 +8,12 @@
 
 use super::permissions::{self, PERMISSION};
 use super::tokens;
-use super::{Ability, Check, Restricted, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::cluster::access_review::Permission;
 use crate::diagnostic::findings::Findings;
 use crate::engine::context::{ReviewError, RuleContext};
 use crate::engine::lookup::Allowed;
+use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::messages;
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};

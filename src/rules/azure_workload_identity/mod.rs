@@ -8,13 +8,13 @@
 //! <https://azure.github.io/azure-workload-identity/docs/topics/service-account-labels-and-annotations.html>
 //! <https://github.com/Azure/azure-workload-identity/blob/main/pkg/webhook/webhook.go>
 
-use super::{Ability, Check, Restricted, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
 use crate::diagnostic::findings::Findings;
 use crate::diagnostic::message::{Message, MessageTemplate};
 use crate::diagnostic::severity::MaxSeverity;
 use crate::engine::context::{ReviewError, RuleContext, Workload};
+use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::identity::key::USE_LABEL;
 use crate::identity::{Guid, error, guid, suspicious_char};
 use crate::messages;

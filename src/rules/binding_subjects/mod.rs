@@ -11,11 +11,11 @@
 use k8s_openapi::Resource;
 use k8s_openapi::api::rbac::v1::RoleBinding;
 
-use super::{Ability, Check, Restricted, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
 use crate::diagnostic::findings::Findings;
 use crate::engine::context::{ReviewError, RuleContext};
+use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::matching::glob::{self, Glob, validate_pattern};
 use crate::messages;
 use crate::object::pod::DEFAULT_ACCOUNT;

@@ -8,10 +8,10 @@
 
 use super::cloud::{Cloud, Declared, Identities};
 use super::tokens::{self, Token};
-use super::{Ability, Check, Restricted, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::Findings;
 use crate::engine::context::{ReviewError, RuleContext};
+use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::matching::glob::{self, Glob, validate_pattern};
 use crate::messages;
 use crate::object::pod::Volume;

@@ -9,12 +9,13 @@
 use super::kubelet_host_path::{Guarded, Reached, Relation};
 use super::legacy_token_mount::Legacy;
 use super::tokens::object_path;
-use super::{Ability, Check, Restricted, Rule, kubelet_host_path, legacy_token_mount};
+use super::{kubelet_host_path, legacy_token_mount};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::Findings;
 use crate::diagnostic::message::Message;
 use crate::diagnostic::severity::MaxSeverity;
 use crate::engine::context::{Judged, ReviewError, RuleContext, Workload};
+use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::fast::names::Names;
 use crate::messages;
 use crate::object::pod::{ContainerList, Mount};
@@ -84,7 +85,7 @@ struct Volumes<'s> {
 
 impl<'s> Volumes<'s> {
     fn read(context: &RuleContext<'_>, pod: &'s Workload<'_>, legacy: &Legacy<'_>) -> Result<Self, ReadError> {
-        let guarded = context.params_of(&kubelet_host_path::RULE, Guarded::read);
+        let guarded = kubelet_host_path::RULE.with_params(context, Guarded::read);
         let legacy = legacy.volumes(pod)?;
         let mut holds = Vec::with_capacity(pod.spec.volumes.len());
         for (index, volume) in pod.spec.volumes.iter().enumerate() {
@@ -157,7 +158,7 @@ impl EphemeralTokenMount {
 impl Check for EphemeralTokenMount {
     fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(pod) = context.pod() else { return Ok(()) };
-        let legacy = context.params_of(&legacy_token_mount::RULE, Legacy::read);
+        let legacy = legacy_token_mount::RULE.with_params(context, Legacy::read);
         let volumes = Volumes::read(context, pod, &legacy)?;
         let sees_node = self.targets != Targets::Allow && pod.spec.host_pid == Some(true);
         let holders = match self.targets {

@@ -7,13 +7,13 @@
 //! API, long after admission.
 //! <https://cloud.google.com/kubernetes-engine/docs/how-to/workload-identity>
 
-use super::{Ability, Check, Restricted, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
 use crate::diagnostic::findings::Findings;
 use crate::diagnostic::message::Message;
 use crate::diagnostic::severity::MaxSeverity;
 use crate::engine::context::{ReviewError, RuleContext};
+use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::identity::{GcpProject, GcpServiceAccount, error, gcp_project, gcp_service_account, suspicious_char};
 use crate::messages;
 use crate::object::view::{Text, listed};

@@ -7,12 +7,12 @@
 //! <https://github.com/aws/amazon-eks-pod-identity-webhook/issues/200>
 //! <https://github.com/Azure/azure-workload-identity/issues/1026>
 
-use super::{Ability, Check, Restricted, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::Findings;
 use crate::diagnostic::message::Message;
 use crate::diagnostic::severity::MaxSeverity;
 use crate::engine::context::{ReviewError, RuleContext};
+use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::identity::key::{ROLE_ARN, Reading};
 use crate::messages;
 use crate::settings::action::CheckAction;

@@ -7,13 +7,13 @@
 //! <https://github.com/onyx-dot-app/onyx/pull/11788>
 //! <https://github.com/crossplane-contrib/provider-aws/issues/1467>
 
-use super::{Ability, Check, Restricted, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
 use crate::diagnostic::findings::Findings;
 use crate::diagnostic::message::Message;
 use crate::diagnostic::severity::MaxSeverity;
 use crate::engine::context::{Annotation, ReviewError, RuleContext, Workload};
+use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::fast::names::Names;
 use crate::identity::key::{self, On, Reading, SKIP_CONTAINERS, USE_LABEL};
 use crate::identity::skip_list;

@@ -9,12 +9,12 @@
 //! <https://github.com/aws/amazon-eks-pod-identity-webhook/issues/110>
 
 use super::cloud::boolean;
-use super::{Ability, Check, Fix, Restricted, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::{Changes, Findings};
 use crate::diagnostic::message::Message;
 use crate::diagnostic::severity::MaxSeverity;
 use crate::engine::context::{Annotation, Edit, ReviewError, RuleContext};
+use crate::engine::rule::{Ability, Check, Fix, Restricted, Rule};
 use crate::identity::key::{self, AUDIENCE, ROLE_ARN, STS_REGIONAL_ENDPOINTS, TOKEN_EXPIRATION};
 use crate::matching::glob::{self, Glob, validate_pattern};
 use crate::messages;
@@ -122,7 +122,7 @@ const ANNOTATIONS: [Step<'static>; 2] = [Step::Key("metadata"), Step::Key("annot
 #[must_use]
 pub fn longest_lifetime(context: &RuleContext<'_>) -> i64 {
     let [_, most, ..] = &PARAMS;
-    context.params_of(&RULE, |params| params.seconds(most))
+    RULE.with_params(context, |params| params.seconds(most))
 }
 
 pub(super) struct IdentityAnnotations<'a> {

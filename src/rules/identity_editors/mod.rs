@@ -5,13 +5,13 @@
 //! trusts the whole cluster, they have it. RBAC knows no fields.
 //! <https://github.com/aws/amazon-eks-pod-identity-webhook/issues/104>
 
-use super::{Ability, Check, Restricted, Rule};
 use crate::admission::request::Operation;
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::Findings;
 use crate::diagnostic::message::Message;
 use crate::diagnostic::severity::MaxSeverity;
 use crate::engine::context::{ReviewError, RuleContext};
+use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::identity::key::Reading;
 use crate::matching::glob::{self, Glob, validate_pattern};
 use crate::messages;

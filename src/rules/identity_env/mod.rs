@@ -12,13 +12,14 @@
 use std::cell::OnceCell;
 
 use super::cloud::{self, Cloud, Declared, Identities};
+use super::java_options;
 use super::role_arn::{self, Holder, RoleRules};
 use super::tokens::object_path;
-use super::{Ability, Check, Restricted, Rule, java_options};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
 use crate::diagnostic::findings::Findings;
 use crate::engine::context::{Judged, ReviewError, RuleContext, Workload};
+use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::fast::names::Names;
 use crate::fast::word;
 use crate::messages;
@@ -285,7 +286,7 @@ impl WrittenRole<'_> {
         findings: &mut Findings,
     ) {
         let Self { value, is_unset, is_written, source, is_injected } = *self;
-        let rules = rules.get_or_init(|| context.params_of(&role_arn::RULE, RoleRules::read));
+        let rules = rules.get_or_init(|| role_arn::RULE.with_params(context, RoleRules::read));
         let account = pod.spec.account();
         let key = || Cloud::Aws.key(context.common);
         match declared {

@@ -12,11 +12,11 @@ use super::cloud::{
     AWS_CONTAINER_TOKEN, AWS_CONTAINER_TOKEN_FILE, AWS_CONTAINER_URI, AWS_ROLE, AWS_TOKEN_FILE, Cloud, Declared,
     SKIP_LABEL, declared, skipped,
 };
-use super::{Ability, Check, Restricted, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
 use crate::diagnostic::findings::Findings;
 use crate::engine::context::{ReviewError, RuleContext, Workload, object_path};
+use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::fast::names::Names;
 use crate::messages;
 use crate::object::env::{Env, Marks, named};

@@ -14,12 +14,12 @@ mod injection;
 use super::cloud::{Cloud, SKIP_LABEL, boolean, pod_option, skipped};
 use super::identity_annotations::longest_lifetime;
 use super::role_arn::{self, Holder, ON_DEFAULT, RoleRules};
-use super::{Ability, Check, Fix, Restricted, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::{Changes, Findings};
 use crate::diagnostic::message::{Message, MessageTemplate};
 use crate::engine::context::{Edit, Judged, ReviewError, RuleContext, Workload, object_path};
 use crate::engine::lookup::Account;
+use crate::engine::rule::{Ability, Check, Fix, Restricted, Rule};
 use crate::fast::names::Names;
 use crate::identity::key::{AUDIENCE as AUDIENCE_KEY, STS_REGIONAL_ENDPOINTS, TOKEN_EXPIRATION};
 use crate::matching::account;
@@ -134,7 +134,7 @@ impl IrsaInjection<'_> {
             else {
                 return Ok(Plan::Nothing);
             };
-            let rules = context.params_of(&role_arn::RULE, RoleRules::read);
+            let rules = role_arn::RULE.with_params(context, RoleRules::read);
             role = rules.injected(annotation).into_owned();
             let refusals = rules.refusals(&role, Holder { namespace, account: name });
             let mut reasons: Vec<String> = refusals.iter().map(ToString::to_string).collect();

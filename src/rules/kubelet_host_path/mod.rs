@@ -9,11 +9,11 @@
 //! <https://kubernetes.io/docs/concepts/storage/volumes/#hostpath>
 
 use super::tokens::object_path;
-use super::{Ability, Check, Restricted, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
 use crate::diagnostic::findings::Findings;
 use crate::engine::context::{ReviewError, RuleContext, Workload};
+use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::fast::cut;
 use crate::matching::glob::{self, Glob, validate_pattern};
 use crate::messages;

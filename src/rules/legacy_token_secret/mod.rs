@@ -13,11 +13,11 @@
 //! <https://kubernetes.io/docs/concepts/configuration/secret/#serviceaccount-token-secrets>
 //! <https://github.com/kubernetes/kubernetes/blob/master/pkg/serviceaccount/legacy.go>
 
-use super::{Ability, Check, Restricted, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
 use crate::diagnostic::findings::Findings;
 use crate::engine::context::{ReviewError, RuleContext};
+use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::matching::account;
 use crate::matching::glob::{self, Glob, validate_pattern};
 use crate::messages;

@@ -7,10 +7,10 @@
 //! <https://github.com/kubernetes/kubernetes/blob/v1.34.0/pkg/registry/core/serviceaccount/storage/token.go>
 
 use super::tokens::{self, Token};
-use super::{Ability, Check, Fix, Restricted, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::{Changes, Findings};
 use crate::engine::context::{Edit, ReviewError, RuleContext, Workload};
+use crate::engine::rule::{Ability, Check, Fix, Restricted, Rule};
 use crate::messages;
 use crate::object::pod::{DEFAULT_LIFETIME_SECONDS, PLUGIN_LIFETIME_SECONDS};
 use crate::settings::action::{CheckAction, FixAction};

@@ -10,7 +10,6 @@
 use std::cell::OnceCell;
 
 use super::permissions::{self, Found, PERMISSION};
-use super::{Ability, Check, Fix, Restricted, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::cluster::access_review::Permission;
 use crate::diagnostic::findings::{Changes, Findings};
@@ -18,6 +17,7 @@ use crate::diagnostic::message::{Message, MessageTemplate};
 use crate::diagnostic::severity::MaxSeverity;
 use crate::engine::context::{Edit, ReviewError, RuleContext, Workload};
 use crate::engine::lookup::Account;
+use crate::engine::rule::{Ability, Check, Fix, Restricted, Rule};
 use crate::fast::names::Names;
 use crate::matching::glob::{self, Glob, validate_pattern};
 use crate::messages;
@@ -440,7 +440,7 @@ fn keeps(keepers: &[TokenContainer<'_>], spec: &PodSpec<'_>, container: &Contain
 /// The volumes that are mounted by containers alone that keep the token, sorted:
 /// what the fix leaves of the plugin's volumes is among them.
 pub fn kept_volumes(context: &RuleContext<'_>, spec: &PodSpec<'_>) -> Vec<String> {
-    let keepers = context.params_of(&RULE, TokenContainer::read);
+    let keepers = RULE.with_params(context, TokenContainer::read);
     if keepers.is_empty() {
         return Vec::new();
     }

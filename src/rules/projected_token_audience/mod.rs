@@ -6,10 +6,11 @@
 //! volume of their own. The ban is kept to the letter and the token is there.
 //! <https://kubernetes.io/docs/concepts/storage/projected-volumes/#serviceaccounttoken>
 
-use super::{Ability, Check, Restricted, Rule, tokens};
+use super::tokens;
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::Findings;
 use crate::engine::context::{ReviewError, RuleContext};
+use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::matching::glob::{self, Glob, validate_pattern};
 use crate::messages;
 use crate::settings::action::CheckAction;

@@ -7,10 +7,11 @@
 //! <https://github.com/kubernetes/kubernetes/blob/v1.34.0/plugin/pkg/admission/serviceaccount/admission.go>
 //! <https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/pkg/handler/handler.go>
 
-use super::{Ability, Check, Restricted, Rule, tokens};
+use super::tokens;
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::Findings;
 use crate::engine::context::{ReviewError, RuleContext};
+use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::messages;
 use crate::object::pod::PLUGIN_VOLUME_PREFIX;
 use crate::settings::action::CheckAction;

@@ -8,27 +8,29 @@
 //! <https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html>
 //! <https://github.com/aws/amazon-eks-pod-identity-webhook/issues/104>
 
+mod params;
 mod pattern;
 mod role_rules;
 
-pub use role_rules::{Holder, RoleRules};
+pub use pattern::Holder;
+pub use role_rules::RoleRules;
 
-use super::{Ability, Check, Restricted, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
 use crate::diagnostic::findings::Findings;
 use crate::diagnostic::message::Message;
 use crate::diagnostic::severity::MaxSeverity;
 use crate::engine::context::{ReviewError, RuleContext};
+use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::identity::key::{self, ECR_KEY, ROLE_ARN};
-use crate::identity::{AccountId, Partition};
 use crate::identity::{role_arn_error, suspicious_char};
 use crate::matching::account;
-use crate::matching::glob::{Glob, validate_pattern};
+use crate::matching::glob::Glob;
 use crate::messages;
 use crate::object::pod::DEFAULT_ACCOUNT;
 use crate::settings::action::CheckAction;
-use crate::settings::params::{Kind, Param, Params, for_people};
+use crate::settings::params::{Params, for_people};
+use params::{PARAMS, REQUIRED_FOR};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -36,106 +38,13 @@ pub static RULE: Rule = Rule {
     summary: for_people("requires a ServiceAccount's AWS role to be valid and allowed"),
     subjects: &[SubjectKind::ServiceAccount],
     params: &PARAMS,
-    messages: &[MESSAGES, role_arn_error::MESSAGES, suspicious_char::MESSAGES],
+    messages: &[MESSAGES, role_rules::MESSAGES, role_arn_error::MESSAGES, suspicious_char::MESSAGES],
     ability: Ability::Check { default: CheckAction::Reject },
     restricted: Restricted::REJECT,
 };
 
-static PARAMS: [Param; 11] = [
-    PARTITIONS,
-    ACCOUNTS,
-    ROLES,
-    NAMESPACES,
-    ALLOW_ON_DEFAULT,
-    REQUIRED_FOR,
-    FORBID_RESERVED,
-    ANY_ROLE_PATH,
-    COMPOSE,
-    COMPOSE_ACCOUNT,
-    COMPOSE_PARTITION,
-];
-
-const PARTITIONS: Param = Param {
-    name: "partitions",
-    kind: Kind::Texts { of: "partitions", problem: partition_problem },
-    default: r#"["aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc"]"#,
-    doc: for_people("allowed AWS partitions"),
-};
-const ACCOUNTS: Param = Param {
-    name: "accounts",
-    kind: Kind::Texts { of: "account ids", problem: account_id_problem },
-    default: "[]",
-    doc: for_people("allowed AWS accounts, as 12 digits in quotes; if empty, any account is allowed"),
-};
-const ROLES: Param = Param {
-    name: "roles",
-    kind: Kind::Texts { of: "role patterns", problem: pattern::problem },
-    default: "[]",
-    doc: for_people("allowed roles; if empty, any role is allowed"),
-};
-const NAMESPACES: Param = Param {
-    name: "namespaces",
-    kind: Kind::ByKey(&Kind::Texts { of: "role patterns", problem: pattern::problem }),
-    default: "{}",
-    doc: for_people(
-        "allowed roles of each namespace, by its name, or by `*` for namespaces that are not listed; if empty, any role is allowed",
-    ),
-};
-const ALLOW_ON_DEFAULT: Param = Param {
-    name: "allowOnDefault",
-    kind: Kind::Flag,
-    default: "false",
-    doc: for_people("whether the `default` ServiceAccount of a namespace can have a role"),
-};
-const REQUIRED_FOR: Param = Param {
-    name: "requiredFor",
-    kind: Kind::Globs(account::problem),
-    default: "[]",
-    doc: for_people("ServiceAccounts (`namespace/name`) that must have a role"),
-};
-const FORBID_RESERVED: Param = Param {
-    name: "forbidReserved",
-    kind: Kind::Flag,
-    default: "true",
-    doc: for_people("whether to reject roles below `aws-service-role/` and `aws-reserved/`"),
-};
-const ANY_ROLE_PATH: Param = Param {
-    name: "anyRolePath",
-    kind: Kind::Flag,
-    default: "false",
-    doc: for_people(
-        "whether to accept any role path that IAM accepts (`!` to `~`), not only names separated by slashes",
-    ),
-};
-const COMPOSE: Param = Param {
-    name: "composeRoleArn",
-    kind: Kind::Flag,
-    default: "false",
-    doc: for_people(
-        "whether the webhook runs with `--compose-role-arn`, so that names and paths are completed before they are checked",
-    ),
-};
-const COMPOSE_ACCOUNT: Param = Param {
-    name: "composeAccount",
-    kind: Kind::Text(|text| if text.is_empty() { None } else { account_id_problem(text) }),
-    default: r#""""#,
-    doc: for_people("AWS account that the webhook completes names with: the one it runs in"),
-};
-const COMPOSE_PARTITION: Param = Param {
-    name: "composePartition",
-    kind: Kind::Choice(Partition::ALL),
-    default: r#""aws""#,
-    doc: for_people("AWS partition that the webhook completes names with"),
-};
-
-// What is wrong with the ARN itself has its words in `identity::mistake`.
+// Those about the role are in `role_rules`, those about the ARN in `identity`.
 messages! {
-    PARTITION: "is in partition {}, must be in {}";
-    ACCOUNT: "is of account {}, must be of {}";
-    ROLE: "is none of the roles that are allowed: {}";
-    NAMESPACE: "is in namespace {}, which may use no role at all";
-    NAMESPACE_ROLES: "is none of the roles that namespace {} may use: {}";
-    RESERVED: "is below {}/, where AWS keeps roles for itself that no ServiceAccount can have";
     /// Also said by those who act on the annotation.
     ON_DEFAULT:
         "is on the default account, so that every Pod that names no account has it",
@@ -196,14 +105,6 @@ impl RoleArnRule<'_> {
 
 fn annotation(key: &str) -> FieldPath {
     FieldPath::at("metadata.annotations").key(key)
-}
-
-fn partition_problem(text: &str) -> Option<String> {
-    validate_pattern(text).or_else(|| text.parse::<Partition>().err().map(|error| error.to_string()))
-}
-
-fn account_id_problem(text: &str) -> Option<String> {
-    validate_pattern(text).or_else(|| text.parse::<AccountId>().err().map(|error| error.to_string()))
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 //! pattern can stand for more than one part of a role, and no name that a user
 //! chooses is ever read as a pattern.
 
-use super::Holder;
 use crate::diagnostic::escaped::Escaped;
 use crate::fast::cut;
 use crate::identity::role_arn::fields;
@@ -12,6 +11,15 @@ use crate::identity::{AccountId, Partition, RoleArn, RoleArnError};
 use crate::matching::glob::{self, validate_pattern};
 use crate::object::view::Text;
 use crate::settings::reader::unknown;
+
+/// Who is to have a role.
+#[derive(Debug, Clone, Copy)]
+pub struct Holder<'s> {
+    /// The namespace.
+    pub namespace: &'s str,
+    /// The ServiceAccount; empty when the API server has yet to name it.
+    pub account: &'s str,
+}
 
 /// A pattern of roles. One that begins with `arn:` is compared with the whole
 /// ARN, field by field; any other with what follows `role/`, segment by

@@ -4,16 +4,26 @@
 
 use std::borrow::Cow;
 
-use super::pattern::RolePattern;
-use super::{
-    ACCOUNT, ACCOUNTS, ALLOW_ON_DEFAULT, ANY_ROLE_PATH, COMPOSE, COMPOSE_ACCOUNT, COMPOSE_PARTITION, FORBID_RESERVED,
-    NAMESPACE, NAMESPACE_ROLES, NAMESPACES, PARTITION, PARTITIONS, RESERVED, ROLE, ROLES,
+use super::params::{
+    ACCOUNTS, ALLOW_ON_DEFAULT, ANY_ROLE_PATH, COMPOSE, COMPOSE_ACCOUNT, COMPOSE_PARTITION, FORBID_RESERVED,
+    NAMESPACES, PARTITIONS, ROLES,
 };
+use super::pattern::{Holder, RolePattern};
 use crate::diagnostic::message::Message;
 use crate::identity::{AccountId, Partition, RoleArn};
 use crate::matching::dns;
+use crate::messages;
 use crate::object::view::Text;
 use crate::settings::params::Params;
+
+messages! {
+    PARTITION: "is in partition {}, must be in {}";
+    ACCOUNT: "is of account {}, must be of {}";
+    ROLE: "is none of the roles that are allowed: {}";
+    NAMESPACE: "is in namespace {}, which may use no role at all";
+    NAMESPACE_ROLES: "is none of the roles that namespace {} may use: {}";
+    RESERVED: "is below {}/, where AWS keeps roles for itself that no ServiceAccount can have";
+}
 
 /// The roles that may be used. Every list that is set has to allow a role.
 #[derive(Debug)]
@@ -28,15 +38,6 @@ pub struct RoleRules<'a> {
     pub allow_on_default: bool,
     /// What the webhook puts before a name that is no ARN.
     composed_with: Option<(Partition, AccountId)>,
-}
-
-/// Who is to have a role.
-#[derive(Debug, Clone, Copy)]
-pub struct Holder<'s> {
-    /// The namespace.
-    pub namespace: &'s str,
-    /// The ServiceAccount; empty when the API server has yet to name it.
-    pub account: &'s str,
 }
 
 /// The key of `namespaces` for those that have none of their own.

@@ -11,7 +11,6 @@
 //! without it are refused. So its creation never is.
 //! <https://github.com/kubernetes/kubernetes/blob/master/pkg/controller/serviceaccount/serviceaccounts_controller.go>
 
-use super::{Ability, Check, Fix, Restricted, Rule};
 use crate::admission::request::Operation;
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
@@ -19,6 +18,7 @@ use crate::diagnostic::findings::{Changes, Findings};
 use crate::diagnostic::message::{Message, MessageTemplate};
 use crate::diagnostic::severity::MaxSeverity;
 use crate::engine::context::{Edit, ReviewError, RuleContext};
+use crate::engine::rule::{Ability, Check, Fix, Restricted, Rule};
 use crate::matching::account;
 use crate::matching::glob::Glob;
 use crate::messages;

@@ -9,11 +9,12 @@
 //! <https://github.com/kyverno/policies/pull/1497>
 
 use super::cloud::{Cloud, Declared, Identities};
+use super::java_options;
 use super::tokens::object_path;
-use super::{Ability, Check, Restricted, Rule, java_options};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::Findings;
 use crate::engine::context::{Judged, ReviewError, RuleContext, Workload};
+use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::fast::names::Names;
 use crate::matching::glob::{self, Glob, validate_pattern};
 use crate::messages;

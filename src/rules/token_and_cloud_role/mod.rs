@@ -7,10 +7,10 @@
 
 use super::cloud::{self, Cloud, Declared};
 use super::tokens::{self, ApiToken, object_path};
-use super::{Ability, Check, Restricted, Rule};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::Findings;
 use crate::engine::context::{ReviewError, RuleContext, Workload};
+use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::messages;
 use crate::object::env::Marks;
 use crate::settings::action::CheckAction;

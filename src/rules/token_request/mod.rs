@@ -8,12 +8,12 @@
 //! caller decides whether anything is judged at all.
 //! <https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/>
 
-use super::{Ability, Check, Fix, Restricted, Rule};
 use crate::admission::request::User;
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
 use crate::diagnostic::findings::{Changes, Findings};
 use crate::engine::context::{Edit, ReviewError, RuleContext};
+use crate::engine::rule::{Ability, Check, Fix, Restricted, Rule};
 use crate::matching::glob::{self, Glob, validate_pattern};
 use crate::messages;
 use crate::object::edit::Step;

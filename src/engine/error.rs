@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Why a review ends early.
+
+use crate::object::edit::NoSuchPlace;
+use crate::object::view::ReadError;
+
+/// Why a review ends before the rules have checked the object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReviewError {
+    /// Something could not be read.
+    ReadError(ReadError),
+    /// A fix and a view disagree about the object.
+    CannotChange,
+    /// The cluster did not answer.
+    LookupFailed {
+        /// `namespace/name` of the account.
+        account: String,
+    },
+    /// The settings require a look-up that the cluster does not allow.
+    LookupNotGranted,
+    /// What an account may do could not be asked.
+    ReviewFailed {
+        /// `namespace/name` of the account.
+        account: String,
+    },
+    /// The settings require that it is asked, which the cluster does not allow.
+    ReviewNotGranted,
+    /// A rule needs the account as it is now, and not as the host remembers it.
+    Stale,
+}
+
+impl From<ReadError> for ReviewError {
+    fn from(error: ReadError) -> Self {
+        Self::ReadError(error)
+    }
+}
+
+impl From<NoSuchPlace> for ReviewError {
+    fn from(_: NoSuchPlace) -> Self {
+        Self::CannotChange
+    }
+}
