@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `default-service-account`: nothing that holds an API token runs as `default`.
+//!
+//! Whatever is bound to `default` is bound to every Pod of the namespace that
+//! names no account. A token of it makes that real. Tokens for others (a mesh,
+//! a cloud, a vault) do not open the Kubernetes API and do not count.
+
+use super::tokens::{self, ApiToken};
+use crate::admission::subject::SubjectKind;
+use crate::diagnostic::findings::Findings;
+use crate::engine::context::{ReviewError, RuleContext};
+use crate::engine::rule::{Ability, Check, Restricted, Rule};
+use crate::messages;
+use crate::settings::action::CheckAction;
+use crate::settings::params::{Kind, Param, Params, for_people};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    id: "default-service-account",
+    summary: for_people("requires a dedicated ServiceAccount for every Pod that holds an API token"),
+    subjects: &[SubjectKind::Pod],
+    params: &PARAMS,
+    messages: &[MESSAGES],
+    ability: Ability::Check { default: CheckAction::Warn },
+    restricted: Restricted::REJECT.with(&[("strict", "true")]),
+};
+
+static PARAMS: [Param; 1] = [STRICT_PARAM];
+
+const STRICT_PARAM: Param = Param {
+    name: "strict",
+    kind: Kind::Flag,
+    default: "false",
+    doc: for_people("whether Pods without an API token must name a ServiceAccount too"),
+};
+
+messages! {
+    HOLDS_VOLUME:
+        "runs as the default account with an API token (volume {})",
+        help: "name an account of its own, or take the token away";
+    WOULD_HOLD:
+        "its Pods would run as the default account with an API token",
+        help: "name an account of its own, or set automountServiceAccountToken: false";
+    STRICT: "runs as the default account", help: "name an account of its own";
+}
+
+pub(super) struct DefaultServiceAccount {
+    strict: bool,
+}
+
+impl DefaultServiceAccount {
+    pub(super) fn new(params: &mut Params<'_, '_>) -> Self {
+        Self { strict: params.flag(&PARAMS[0]) }
+    }
+}
+
+impl Check for DefaultServiceAccount {
+    fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
+        let Some(workload) = context.workload().filter(|workload| workload.is_default_account()) else { return Ok(()) };
+        let path = workload.spec_path().field("serviceAccountName");
+        match tokens::api_token(context, workload)? {
+            // One finding for each volume: on UPDATE a second one is new, and
+            // another order of them is not.
+            Some(ApiToken::In(first, _)) => {
+                for volume in workload.spec.volumes.iter().skip(first) {
+                    if volume.tokens().any(|token| context.common.is_api_audience(token.audience())) {
+                        findings.add(path.clone(), &HOLDS_VOLUME, &[volume.name.as_deref().unwrap_or_default()]);
+                    }
+                }
+            }
+            Some(ApiToken::ToCome) => findings.add(path, &WOULD_HOLD, &[]),
+            None if self.strict => findings.add(path, &STRICT, &[]),
+            None => {}
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

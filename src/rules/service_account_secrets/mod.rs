@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `service-account-secrets`: an account lists no Secrets.
+//!
+//! Until Kubernetes 1.24 the list named the account's tokens, which never
+//! expire. Kubernetes needs it no more: a Pod mounts what its own specification
+//! names, and the annotation that made the list a limit is deprecated. Other
+//! tools read it all the same, Tekton for the credentials of its tasks.
+//! <https://github.com/tektoncd/pipeline/blob/main/pkg/pod/creds_init.go>
+//! <https://kubernetes.io/docs/reference/labels-annotations-taints/#enforce-mountable-secrets>
+
+use crate::admission::subject::SubjectKind;
+use crate::diagnostic::field_path::FieldPath;
+use crate::diagnostic::findings::Findings;
+use crate::engine::context::{ReviewError, RuleContext};
+use crate::engine::rule::{Ability, Check, Restricted, Rule};
+use crate::matching::glob::{self, Glob, validate_pattern};
+use crate::messages;
+use crate::settings::action::CheckAction;
+use crate::settings::params::{Kind, Param, Params, for_people};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    id: "service-account-secrets",
+    summary: for_people("forbids ServiceAccounts from listing Secrets"),
+    subjects: &[SubjectKind::ServiceAccount],
+    params: &PARAMS,
+    messages: &[MESSAGES],
+    ability: Ability::Check { default: CheckAction::Warn },
+    restricted: Restricted::REJECT,
+};
+
+static PARAMS: [Param; 1] = [Param {
+    name: "allowed",
+    kind: Kind::Globs(validate_pattern),
+    default: r#"["*-dockercfg-*"]"#,
+    doc: for_people("names of Secrets that can be listed"),
+}];
+
+messages! {
+    LISTED:
+        "is listed, as tokens that never expire were before Kubernetes 1.24",
+        help: "delete the Secret if it is such a token, or add it to allowed if Tekton or another tool reads it from here";
+    ENFORCED: "is deprecated since Kubernetes 1.32", help: "remove it, and keep Secrets apart by namespaces";
+}
+
+/// Makes the list of Secrets a limit for the account's Pods.
+const ENFORCE: &str = "kubernetes.io/enforce-mountable-secrets";
+
+pub(super) struct ServiceAccountSecrets<'a> {
+    allowed: Vec<Glob<'a>>,
+}
+
+impl<'a> ServiceAccountSecrets<'a> {
+    pub(super) fn new(params: &mut Params<'_, 'a>) -> Self {
+        Self { allowed: params.globs(&PARAMS[0]) }
+    }
+}
+
+impl Check for ServiceAccountSecrets<'_> {
+    fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
+        let Some(account) = context.service_account() else { return Ok(()) };
+        for (index, secret) in account.secrets()?.iter().enumerate() {
+            let name = secret.name.as_deref();
+            if !glob::any(&self.allowed, name.unwrap_or_default()) {
+                findings.add(FieldPath::at("secrets").entry(name, index), &LISTED, &[]);
+            }
+        }
+        if context.annotations()?.text(ENFORCE).is_some() {
+            findings.add(FieldPath::at("metadata.annotations").key(ENFORCE), &ENFORCED, &[]);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
