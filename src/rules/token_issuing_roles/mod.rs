@@ -8,6 +8,9 @@
 //! authorizer reads them.
 //! <https://kubernetes.io/docs/concepts/security/rbac-good-practices/#privilege-escalation-risks>
 
+mod grants;
+mod old_rule;
+
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
 use crate::diagnostic::findings::Findings;
@@ -17,12 +20,13 @@ use crate::engine::context::{ReviewError, RuleContext};
 use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::fast::names::Names;
 use crate::matching::glob;
-use crate::messages;
 use crate::object::rbac::PolicyRule;
 use crate::object::view::{Text, listed};
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
 use crate::settings::reader::unknown;
+use grants::{AUTHENTICATION, CONSTRAINED, CORE, GRANTED, LITERAL, MODES, NAMES, Whose, granted, impersonates, widest};
+use old_rule::{COMPARED, OldRule, push_sorted, reach};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -30,7 +34,7 @@ pub static RULE: Rule = Rule {
     summary: for_people("forbids roles that allow issuing ServiceAccount tokens or acting as a ServiceAccount"),
     subjects: &[SubjectKind::Role],
     params: &PARAMS,
-    messages: &[MESSAGES],
+    messages: &[grants::MESSAGES],
     ability: Ability::Check { default: CheckAction::Off },
     restricted: Restricted::REJECT,
 };
@@ -53,184 +57,6 @@ static PARAMS: [Param; 2] = [
         ),
     },
 ];
-
-messages! {
-    GRANTS: "{} on {} lets its holders make tokens of {}", help: "take it out, or have the role exempted";
-    IMPERSONATES: "{} on {} lets its holders act as {}", help: "take it out, or have the role exempted";
-    CONSTRAINED:
-        "{} on {} together with {} on {} lets its holders act as {}",
-        help: "take one of them out, or have the role exempted";
-    ESCALATES:
-        "{} on {} lets its holders grant what they do not have, by {}",
-        help: "take it out, or have the role exempted";
-    CERTIFICATES:
-        "{} on {} lets its holders act as {}, by a client certificate",
-        help: "take it out, or have the role exempted";
-    AUDIENCES: "{} on {} lets nodes ask for tokens of any audience", help: "name the audiences in resources";
-    MANAGED_IDENTITIES:
-        "{} on {} lets its holders use every managed identity that is bound to the cluster",
-        help: "name the client IDs in resources";
-    PODS:
-        "{} on {} lets its holders run containers as any account of the namespace",
-        help: "take it out, or have the role exempted";
-    LITERAL:
-        "{} grants nothing, since RBAC has no such wildcard",
-        help: "take it out, or name the subresources that are meant";
-}
-
-/// What a rule of a role grants: by one of the verbs, in one of the API groups,
-/// on one of the resources; the widest first.
-/// <https://github.com/kubernetes/kubernetes/blob/master/pkg/apis/rbac/v1/evaluation_helpers.go>
-struct Grant {
-    /// The entry of `grants`, if one switches it on.
-    name: &'static str,
-    verbs: &'static [&'static str],
-    api_groups: &'static [&'static str],
-    resources: &'static [&'static str],
-    message: &'static MessageTemplate,
-    whose: Whose,
-}
-
-/// What the text of a grant names besides verb and resource.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Whose {
-    /// The objects that `resourceNames` has, or these words where it has none.
-    Names(&'static str),
-    /// The same; only names of roles that hand out tokens are a finding.
-    Roles,
-    /// Every user; only names of signers whose certificates the API server takes
-    /// from any user are a finding.
-    Signers,
-    /// Nothing.
-    Nobody,
-}
-
-const CORE: &[&str] = &["*", ""];
-const RBAC: &[&str] = &["*", "rbac.authorization.k8s.io"];
-const EVERY_ACCOUNT: Whose = Whose::Names("every account");
-
-const GRANTED: [Grant; 12] = [
-    Grant {
-        name: "tokens",
-        verbs: &["*", "create"],
-        api_groups: CORE,
-        resources: &["*", "*/token", "serviceaccounts/token"],
-        message: &GRANTS,
-        whose: EVERY_ACCOUNT,
-    },
-    Grant {
-        name: "impersonation",
-        verbs: &["*", "impersonate"],
-        api_groups: CORE,
-        resources: &["*", "serviceaccounts"],
-        message: &IMPERSONATES,
-        whose: EVERY_ACCOUNT,
-    },
-    // Users and groups can be those of the control plane, of nodes and of accounts.
-    Grant {
-        name: "impersonation",
-        verbs: &["*", "impersonate"],
-        api_groups: CORE,
-        resources: &["*", "users"],
-        message: &IMPERSONATES,
-        whose: Whose::Names("every user"),
-    },
-    Grant {
-        name: "impersonation",
-        verbs: &["*", "impersonate"],
-        api_groups: CORE,
-        resources: &["*", "groups"],
-        message: &IMPERSONATES,
-        whose: Whose::Names("every group"),
-    },
-    Grant {
-        name: "escalation",
-        verbs: &["*", "escalate"],
-        api_groups: RBAC,
-        resources: &["*", "clusterroles", "roles"],
-        message: &ESCALATES,
-        whose: Whose::Names("every role"),
-    },
-    Grant {
-        name: "escalation",
-        verbs: &["*", "bind"],
-        api_groups: RBAC,
-        resources: &["*", "clusterroles", "roles"],
-        message: &ESCALATES,
-        whose: Whose::Roles,
-    },
-    // Approved, a certificate of this signer is whatever user it names.
-    // <https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/#authorization>
-    Grant {
-        name: "certificates",
-        verbs: &["*", "approve"],
-        api_groups: &["*", "certificates.k8s.io"],
-        resources: &["*", "signers"],
-        message: &CERTIFICATES,
-        whose: Whose::Signers,
-    },
-    // The resource is the audience.
-    // <https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#noderestriction>
-    Grant {
-        name: "nodeAudiences",
-        verbs: &["*", "request-serviceaccounts-token-audience"],
-        api_groups: CORE,
-        resources: &["*"],
-        message: &AUDIENCES,
-        whose: Whose::Nobody,
-    },
-    // The resource is the client ID; a role for one identity is the documented grant.
-    // <https://learn.microsoft.com/azure/aks/identity-bindings>
-    Grant {
-        name: "managedIdentities",
-        verbs: &["*", "use-managed-identity"],
-        api_groups: &["*", "cid.wi.aks.azure.com"],
-        resources: &["*"],
-        message: &MANAGED_IDENTITIES,
-        whose: Whose::Nobody,
-    },
-    Grant {
-        name: POD_CREATION,
-        verbs: &["*", "create"],
-        api_groups: CORE,
-        resources: &["*", "pods"],
-        message: &PODS,
-        whose: Whose::Nobody,
-    },
-    Grant {
-        name: POD_CREATION,
-        verbs: &["*", "update", "patch"],
-        api_groups: CORE,
-        resources: &["*", "*/ephemeralcontainers", "pods/ephemeralcontainers"],
-        message: &PODS,
-        whose: Whose::Nobody,
-    },
-    // Of a workload, who may change the template may as well name another account.
-    Grant {
-        name: POD_CREATION,
-        verbs: &["*", "create", "update", "patch"],
-        api_groups: &["*", "apps", "batch", ""],
-        resources: &[
-            "*",
-            "replicationcontrollers",
-            "deployments",
-            "statefulsets",
-            "daemonsets",
-            "replicasets",
-            "jobs",
-            "cronjobs",
-        ],
-        message: &PODS,
-        whose: Whose::Nobody,
-    },
-];
-
-/// Not an entry of `grants`: a parameter of its own switches it on.
-const POD_CREATION: &str = "";
-
-/// The entries of `grants`.
-const NAMES: [&str; 6] =
-    ["tokens", "impersonation", "escalation", "certificates", "nodeAudiences", "managedIdentities"];
 
 /// The signer of client certificates for the API server, and the wildcard of RBAC
 /// that contains it.
@@ -255,21 +81,6 @@ const HAND_OUT_TOKENS: [&str; 11] = [
     "sudoer",
     "system:openshift:controller:*",
 ];
-
-/// Constrained impersonation: a mode, the resource of its first verb, and whom its
-/// holders act as. The second verb is asked for the request itself, with the
-/// request's own verb behind it.
-/// <https://github.com/kubernetes/kubernetes/blob/master/staging/src/k8s.io/apiserver/pkg/endpoints/filters/impersonation/mode.go>
-const MODES: [(&str, &str, &str); 5] = [
-    ("serviceaccount", "serviceaccounts", "every account"),
-    ("user-info", "users", "every user"),
-    ("user-info", "groups", "every group"),
-    ("arbitrary-node", "nodes", "every node"),
-    ("associated-node", "nodes", "the node that they run on"),
-];
-
-/// The API group of the first verb.
-const AUTHENTICATION: [&str; 2] = ["*", "authentication.k8s.io"];
 
 /// What looks as if it granted tokens.
 const LITERALS: [&str; 2] = ["*/*", "serviceaccounts/*"];
@@ -393,11 +204,6 @@ impl TokenIssuingRoles {
     }
 }
 
-/// Whether a rule of a role grants plain impersonation.
-fn impersonates(rule: &PolicyRule<'_>) -> bool {
-    GRANTED.iter().filter(|grant| grant.name == "impersonation").any(|grant| granted(grant, rule).is_some())
-}
-
 fn hands_out_tokens(role: &str) -> bool {
     HAND_OUT_TOKENS.iter().any(|pattern| glob::matches(pattern, role))
 }
@@ -419,113 +225,6 @@ fn add(findings: &mut Findings, message: &'static MessageTemplate, is_old: bool,
     findings.push(FieldPath::at(RULES), Message::new(message, values), severity);
 }
 
-/// How many rules of a role a new one is compared with. Where there are more, a
-/// rule that was not changed is still an old one.
-const COMPARED: usize = 64;
-
-/// A rule of the role as it was.
-struct OldRule<'r> {
-    rule: &'r PolicyRule<'r>,
-    verbs: Names<'r>,
-    api_groups: Names<'r>,
-    resources: Names<'r>,
-    resource_names: Names<'r>,
-    urls: Names<'r>,
-}
-
-impl<'r> OldRule<'r> {
-    #[inline(never)]
-    fn new(rule: &'r PolicyRule<'r>) -> Self {
-        let names = |list: &'r [Text<'r>]| Names::of(list.iter().map(Text::as_str));
-        Self {
-            rule,
-            verbs: names(&rule.verbs),
-            api_groups: names(&rule.api_groups),
-            resources: names(&rule.resources),
-            resource_names: names(&rule.resource_names),
-            urls: names(&rule.non_resource_urls),
-        }
-    }
-
-    /// Whether it had all that a rule grants by this.
-    #[inline(never)]
-    fn grants(&self, grant: &Grant, rule: &PolicyRule<'_>) -> bool {
-        self.covers(
-            rule,
-            &|verb| grant.verbs.contains(&verb),
-            &|group| grant.api_groups.contains(&group),
-            &|resource| grant.resources.contains(&resource),
-        )
-    }
-
-    /// Whether it had all of a rule, as far as verbs, API groups and resources matter.
-    #[inline(never)]
-    fn covers(
-        &self,
-        rule: &PolicyRule<'_>,
-        verb: &dyn Fn(&str) -> bool,
-        group: &dyn Fn(&str) -> bool,
-        resource: &dyn Fn(&str) -> bool,
-    ) -> bool {
-        let has_names = self.rule.resource_names.is_empty()
-            || !rule.resource_names.is_empty() && are_in(&self.resource_names, &rule.resource_names, &|_| true);
-        has_names
-            && are_in(&self.verbs, &rule.verbs, verb)
-            && are_in(&self.api_groups, &rule.api_groups, group)
-            && are_in(&self.resources, &rule.resources, resource)
-            && are_in(&self.urls, &rule.non_resource_urls, &|_| true)
-    }
-}
-
-/// Whether those entries of a list that matter are in another, `*` and `*/sub` read
-/// as wildcards.
-#[inline(never)]
-fn are_in(known: &Names<'_>, list: &[Text<'_>], matters: &dyn Fn(&str) -> bool) -> bool {
-    let is_wild = known.has("*");
-    let is_in = |entry: &str| {
-        known.has(entry)
-            || entry.split_once('/').is_some_and(|(name, sub)| {
-                // A URL begins with the slash; there `*` is a wildcard at the end only.
-                !name.is_empty() && !sub.is_empty() && known.has(&["*/", sub].concat())
-            })
-    };
-    list.iter().map(Text::as_str).filter(|entry| matters(entry)).all(|entry| is_wild || is_in(entry))
-}
-
-/// Where rules of a role grant something: their verbs, API groups and resources, as far
-/// as some grant is about them. One more makes a finding new, so that a role with
-/// an old problem cannot grow; what grants nothing may come and go.
-#[inline(never)]
-fn reach(rules: &[&PolicyRule<'_>]) -> String {
-    let grants_in_group =
-        |group: &str| AUTHENTICATION.contains(&group) || GRANTED.iter().any(|grant| grant.api_groups.contains(&group));
-    let grants_on_resource = |resource: &str| {
-        MODES.iter().any(|(_, of_mode, _)| *of_mode == resource)
-            || GRANTED.iter().any(|grant| grant.resources.contains(&resource))
-    };
-    let mut reach = String::new();
-    for rule in rules {
-        push_sorted(&mut reach, &rule.verbs, &|verb| GRANTED.iter().any(|grant| grant.verbs.contains(&verb)));
-        push_sorted(&mut reach, &rule.api_groups, &grants_in_group);
-        push_sorted(&mut reach, &rule.resources, &grants_on_resource);
-    }
-    reach
-}
-
-/// Appends those entries of a list that matter, sorted, or the wildcard alone.
-#[inline(never)]
-fn push_sorted(out: &mut String, list: &[Text<'_>], matters: &dyn Fn(&str) -> bool) {
-    let sorted = Names::of(list.iter().map(Text::as_str)).distinct();
-    let is_wild = sorted.contains(&"*");
-    for entry in sorted {
-        if if is_wild { entry == "*" } else { matters(entry) } {
-            out.push_str(entry);
-            out.push('\0');
-        }
-    }
-    out.push('\0');
-}
-
 impl Check for TokenIssuingRoles {
     fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(role) = context.role() else { return Ok(()) };
@@ -539,18 +238,6 @@ impl Check for TokenIssuingRoles {
         }
         Ok(())
     }
-}
-
-/// The widest verb and resource by which a rule grants this.
-fn granted(grant: &Grant, rule: &PolicyRule<'_>) -> Option<(&'static str, &'static str)> {
-    let verb = widest(grant.verbs, &rule.verbs)?;
-    widest(grant.api_groups, &rule.api_groups)?;
-    Some((verb, widest(grant.resources, &rule.resources)?))
-}
-
-/// The first of `granting` that is in a list.
-fn widest<'g>(granting: &[&'g str], list: &[Text<'_>]) -> Option<&'g str> {
-    granting.iter().find(|word| list.iter().any(|entry| entry.as_str() == **word)).copied()
 }
 
 fn grant_problem(name: &str) -> Option<String> {

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What roles can grant, as data: which verbs on which resources make their
+//! holders somebody else.
+
+use crate::diagnostic::message::MessageTemplate;
+use crate::messages;
+use crate::object::rbac::PolicyRule;
+use crate::object::view::Text;
+
+messages! {
+    GRANTS: "{} on {} lets its holders make tokens of {}", help: "take it out, or have the role exempted";
+    IMPERSONATES: "{} on {} lets its holders act as {}", help: "take it out, or have the role exempted";
+    CONSTRAINED:
+        "{} on {} together with {} on {} lets its holders act as {}",
+        help: "take one of them out, or have the role exempted";
+    ESCALATES:
+        "{} on {} lets its holders grant what they do not have, by {}",
+        help: "take it out, or have the role exempted";
+    CERTIFICATES:
+        "{} on {} lets its holders act as {}, by a client certificate",
+        help: "take it out, or have the role exempted";
+    AUDIENCES: "{} on {} lets nodes ask for tokens of any audience", help: "name the audiences in resources";
+    MANAGED_IDENTITIES:
+        "{} on {} lets its holders use every managed identity that is bound to the cluster",
+        help: "name the client IDs in resources";
+    PODS:
+        "{} on {} lets its holders run containers as any account of the namespace",
+        help: "take it out, or have the role exempted";
+    LITERAL:
+        "{} grants nothing, since RBAC has no such wildcard",
+        help: "take it out, or name the subresources that are meant";
+}
+
+/// What a rule of a role grants: by one of the verbs, in one of the API groups,
+/// on one of the resources; the widest first.
+/// <https://github.com/kubernetes/kubernetes/blob/master/pkg/apis/rbac/v1/evaluation_helpers.go>
+pub(super) struct Grant {
+    /// The entry of `grants`, if one switches it on.
+    pub name: &'static str,
+    pub verbs: &'static [&'static str],
+    pub api_groups: &'static [&'static str],
+    pub resources: &'static [&'static str],
+    pub message: &'static MessageTemplate,
+    pub whose: Whose,
+}
+
+/// What the text of a grant names besides verb and resource.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// The objects that `resourceNames` has, or these words where it has none.
+    Names(&'static str),
+    /// The same; only names of roles that hand out tokens are a finding.
+    Roles,
+    /// Every user; only names of signers whose certificates the API server takes
+    /// from any user are a finding.
+    Signers,
+    /// Nothing.
+    Nobody,
+}
+
+pub(super) const CORE: &[&str] = &["*", ""];
+const RBAC: &[&str] = &["*", "rbac.authorization.k8s.io"];
+const EVERY_ACCOUNT: Whose = Whose::Names("every account");
+
+pub(super) static GRANTED: [Grant; 12] = [
+    Grant {
+        name: "tokens",
+        verbs: &["*", "create"],
+        api_groups: CORE,
+        resources: &["*", "*/token", "serviceaccounts/token"],
+        message: &GRANTS,
+        whose: EVERY_ACCOUNT,
+    },
+    Grant {
+        name: "impersonation",
+        verbs: &["*", "impersonate"],
+        api_groups: CORE,
+        resources: &["*", "serviceaccounts"],
+        message: &IMPERSONATES,
+        whose: EVERY_ACCOUNT,
+    },
+    // Users and groups can be those of the control plane, of nodes and of accounts.
+    Grant {
+        name: "impersonation",
+        verbs: &["*", "impersonate"],
+        api_groups: CORE,
+        resources: &["*", "users"],
+        message: &IMPERSONATES,
+        whose: Whose::Names("every user"),
+    },
+    Grant {
+        name: "impersonation",
+        verbs: &["*", "impersonate"],
+        api_groups: CORE,
+        resources: &["*", "groups"],
+        message: &IMPERSONATES,
+        whose: Whose::Names("every group"),
+    },
+    Grant {
+        name: "escalation",
+        verbs: &["*", "escalate"],
+        api_groups: RBAC,
+        resources: &["*", "clusterroles", "roles"],
+        message: &ESCALATES,
+        whose: Whose::Names("every role"),
+    },
+    Grant {
+        name: "escalation",
+        verbs: &["*", "bind"],
+        api_groups: RBAC,
+        resources: &["*", "clusterroles", "roles"],
+        message: &ESCALATES,
+        whose: Whose::Roles,
+    },
+    // Approved, a certificate of this signer is whatever user it names.
+    // <https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/#authorization>
+    Grant {
+        name: "certificates",
+        verbs: &["*", "approve"],
+        api_groups: &["*", "certificates.k8s.io"],
+        resources: &["*", "signers"],
+        message: &CERTIFICATES,
+        whose: Whose::Signers,
+    },
+    // The resource is the audience.
+    // <https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#noderestriction>
+    Grant {
+        name: "nodeAudiences",
+        verbs: &["*", "request-serviceaccounts-token-audience"],
+        api_groups: CORE,
+        resources: &["*"],
+        message: &AUDIENCES,
+        whose: Whose::Nobody,
+    },
+    // The resource is the client ID; a role for one identity is the documented grant.
+    // <https://learn.microsoft.com/azure/aks/identity-bindings>
+    Grant {
+        name: "managedIdentities",
+        verbs: &["*", "use-managed-identity"],
+        api_groups: &["*", "cid.wi.aks.azure.com"],
+        resources: &["*"],
+        message: &MANAGED_IDENTITIES,
+        whose: Whose::Nobody,
+    },
+    Grant {
+        name: POD_CREATION,
+        verbs: &["*", "create"],
+        api_groups: CORE,
+        resources: &["*", "pods"],
+        message: &PODS,
+        whose: Whose::Nobody,
+    },
+    Grant {
+        name: POD_CREATION,
+        verbs: &["*", "update", "patch"],
+        api_groups: CORE,
+        resources: &["*", "*/ephemeralcontainers", "pods/ephemeralcontainers"],
+        message: &PODS,
+        whose: Whose::Nobody,
+    },
+    // Of a workload, who may change the template may as well name another account.
+    Grant {
+        name: POD_CREATION,
+        verbs: &["*", "create", "update", "patch"],
+        api_groups: &["*", "apps", "batch", ""],
+        resources: &[
+            "*",
+            "replicationcontrollers",
+            "deployments",
+            "statefulsets",
+            "daemonsets",
+            "replicasets",
+            "jobs",
+            "cronjobs",
+        ],
+        message: &PODS,
+        whose: Whose::Nobody,
+    },
+];
+
+/// Not an entry of `grants`: a parameter of its own switches it on.
+const POD_CREATION: &str = "";
+
+/// The entries of `grants`.
+pub(super) const NAMES: [&str; 6] =
+    ["tokens", "impersonation", "escalation", "certificates", "nodeAudiences", "managedIdentities"];
+
+/// Constrained impersonation: a mode, the resource of its first verb, and whom its
+/// holders act as. The second verb is asked for the request itself, with the
+/// request's own verb behind it.
+/// <https://github.com/kubernetes/kubernetes/blob/master/staging/src/k8s.io/apiserver/pkg/endpoints/filters/impersonation/mode.go>
+pub(super) const MODES: [(&str, &str, &str); 5] = [
+    ("serviceaccount", "serviceaccounts", "every account"),
+    ("user-info", "users", "every user"),
+    ("user-info", "groups", "every group"),
+    ("arbitrary-node", "nodes", "every node"),
+    ("associated-node", "nodes", "the node that they run on"),
+];
+
+/// The API group of the first verb.
+pub(super) const AUTHENTICATION: [&str; 2] = ["*", "authentication.k8s.io"];
+
+/// Whether a rule of a role grants plain impersonation.
+pub(super) fn impersonates(rule: &PolicyRule<'_>) -> bool {
+    GRANTED.iter().filter(|grant| grant.name == "impersonation").any(|grant| granted(grant, rule).is_some())
+}
+
+/// The widest verb and resource by which a rule grants this.
+pub(super) fn granted(grant: &Grant, rule: &PolicyRule<'_>) -> Option<(&'static str, &'static str)> {
+    let verb = widest(grant.verbs, &rule.verbs)?;
+    widest(grant.api_groups, &rule.api_groups)?;
+    Some((verb, widest(grant.resources, &rule.resources)?))
+}
+
+/// The first of `granting` that is in a list.
+pub(super) fn widest<'g>(granting: &[&'g str], list: &[Text<'_>]) -> Option<&'g str> {
+    granting.iter().find(|word| list.iter().any(|entry| entry.as_str() == **word)).copied()
+}
