@@ -6,8 +6,6 @@
 //! one is for a component of the cluster, not for a workload.
 //! <https://kubernetes.io/docs/concepts/security/rbac-good-practices/#privilege-escalation-risks>
 
-use super::permissions::{self, PERMISSION};
-use super::tokens;
 use crate::admission::subject::SubjectKind;
 use crate::cluster::access_review::Permission;
 use crate::diagnostic::findings::Findings;
@@ -15,6 +13,8 @@ use crate::engine::context::{ReviewError, RuleContext};
 use crate::engine::lookup::Allowed;
 use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::messages;
+use crate::rules::shared::permissions::{self, PERMISSION};
+use crate::rules::shared::tokens;
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
 

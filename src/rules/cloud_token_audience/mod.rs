@@ -6,8 +6,6 @@
 //! trusts the account, whatever variables say and annotations leave out.
 //! <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html>
 
-use super::cloud::{Cloud, Declared, Identities};
-use super::tokens::{self, Token};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::Findings;
 use crate::engine::context::{ReviewError, RuleContext};
@@ -15,6 +13,8 @@ use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::matching::glob::{self, Glob, validate_pattern};
 use crate::messages;
 use crate::object::pod::Volume;
+use crate::rules::shared::cloud::{Cloud, Declared, Identities};
+use crate::rules::shared::tokens::{self, Token};
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
 

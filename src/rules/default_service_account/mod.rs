@@ -5,12 +5,12 @@
 //! names no account. A token of it makes that real. Tokens for others (a mesh,
 //! a cloud, a vault) do not open the Kubernetes API and do not count.
 
-use super::tokens::{self, ApiToken};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::Findings;
 use crate::engine::context::{ReviewError, RuleContext};
 use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::messages;
+use crate::rules::shared::tokens::{self, ApiToken};
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
 

@@ -8,13 +8,12 @@
 
 use super::kubelet_host_path::{Guarded, Reached, Relation};
 use super::legacy_token_mount::Legacy;
-use super::tokens::object_path;
 use super::{kubelet_host_path, legacy_token_mount};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::Findings;
 use crate::diagnostic::message::Message;
 use crate::diagnostic::severity::MaxSeverity;
-use crate::engine::context::{Judged, ReviewError, RuleContext, Workload};
+use crate::engine::context::{Judged, ReviewError, RuleContext, Workload, object_path};
 use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::fast::names::Names;
 use crate::messages;

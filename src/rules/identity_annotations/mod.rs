@@ -8,7 +8,6 @@
 //! <https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/pkg/cache/cache.go>
 //! <https://github.com/aws/amazon-eks-pod-identity-webhook/issues/110>
 
-use super::cloud::boolean;
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::{Changes, Findings};
 use crate::diagnostic::message::Message;
@@ -20,6 +19,7 @@ use crate::matching::glob::{self, Glob, validate_pattern};
 use crate::messages;
 use crate::object::edit::Step;
 use crate::object::json::write_string;
+use crate::rules::shared::cloud::boolean;
 use crate::settings::Common;
 use crate::settings::action::{CheckAction, FixAction};
 use crate::settings::params::{Kind, Param, Params, for_people};

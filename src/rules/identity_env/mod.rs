@@ -11,20 +11,19 @@
 
 use std::cell::OnceCell;
 
-use super::cloud::{self, Cloud, Declared, Identities};
-use super::java_options;
 use super::role_arn::{self, Holder, RoleRules};
-use super::tokens::object_path;
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
 use crate::diagnostic::findings::Findings;
-use crate::engine::context::{Judged, ReviewError, RuleContext, Workload};
+use crate::engine::context::{Judged, ReviewError, RuleContext, Workload, object_path};
 use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::fast::names::Names;
 use crate::fast::word;
 use crate::messages;
 use crate::object::env::{Env, Marks};
 use crate::object::pod::ContainerList;
+use crate::rules::shared::cloud::{self, Cloud, Declared, Identities};
+use crate::rules::shared::java_options;
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
 

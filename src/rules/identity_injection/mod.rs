@@ -8,10 +8,6 @@
 //! <https://github.com/aws/amazon-eks-pod-identity-webhook/issues/174>
 //! <https://github.com/aws/amazon-eks-pod-identity-webhook/issues/225>
 
-use super::cloud::{
-    AWS_CONTAINER_TOKEN, AWS_CONTAINER_TOKEN_FILE, AWS_CONTAINER_URI, AWS_ROLE, AWS_TOKEN_FILE, Cloud, Declared,
-    SKIP_LABEL, declared, skipped,
-};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
 use crate::diagnostic::findings::Findings;
@@ -22,6 +18,10 @@ use crate::messages;
 use crate::object::env::{Env, Marks, named};
 use crate::object::pod::{Container, ContainerList};
 use crate::object::view::Text;
+use crate::rules::shared::cloud::{
+    AWS_CONTAINER_TOKEN, AWS_CONTAINER_TOKEN_FILE, AWS_CONTAINER_URI, AWS_ROLE, AWS_TOKEN_FILE, Cloud, Declared,
+    SKIP_LABEL, declared, skipped,
+};
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Params, for_people};
 use crate::settings::{LookupMode, Phase};

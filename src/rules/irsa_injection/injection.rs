@@ -5,7 +5,7 @@ use crate::engine::context::ReviewError;
 use crate::object::env::named;
 use crate::object::json::write_string;
 use crate::object::pod::Container;
-use crate::rules::cloud::{AWS_CONTAINER_TOKEN_FILE, AWS_CONTAINER_URI, AWS_ROLE, AWS_TOKEN_FILE};
+use crate::rules::shared::cloud::{AWS_CONTAINER_TOKEN_FILE, AWS_CONTAINER_URI, AWS_ROLE, AWS_TOKEN_FILE};
 
 /// One of the two ways to a role.
 #[derive(Debug)]

@@ -11,7 +11,6 @@
 
 mod injection;
 
-use super::cloud::{Cloud, SKIP_LABEL, boolean, pod_option, skipped};
 use super::identity_annotations::longest_lifetime;
 use super::role_arn::{self, Holder, ON_DEFAULT, RoleRules};
 use crate::admission::subject::SubjectKind;
@@ -28,6 +27,7 @@ use crate::messages;
 use crate::object::edit::{End, Step};
 use crate::object::pod::{ContainerList, DEFAULT_ACCOUNT};
 use crate::object::view::Strings;
+use crate::rules::shared::cloud::{Cloud, SKIP_LABEL, boolean, pod_option, skipped};
 use crate::settings::params::{Kind, Param, Params, for_people};
 use crate::settings::{LookupMode, Phase};
 use injection::{IRSA, Injection, POD_IDENTITY, Way};

@@ -8,11 +8,10 @@
 //! volume that is written into the Pod.
 //! <https://kubernetes.io/docs/concepts/storage/volumes/#hostpath>
 
-use super::tokens::object_path;
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
 use crate::diagnostic::findings::Findings;
-use crate::engine::context::{ReviewError, RuleContext, Workload};
+use crate::engine::context::{ReviewError, RuleContext, Workload, object_path};
 use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::fast::cut;
 use crate::matching::glob::{self, Glob, validate_pattern};

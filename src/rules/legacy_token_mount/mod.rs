@@ -6,12 +6,11 @@
 //! be worse than what it guards against.
 //! <https://kubernetes.io/docs/concepts/security/service-accounts/#get-a-token>
 
-use super::tokens::object_path;
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
 use crate::diagnostic::findings::Findings;
 use crate::diagnostic::message::MessageTemplate;
-use crate::engine::context::{Judged, ReviewError, RuleContext, Workload};
+use crate::engine::context::{Judged, ReviewError, RuleContext, Workload, object_path};
 use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::fast::names::Names;
 use crate::matching::glob::{self, Glob, validate_pattern};

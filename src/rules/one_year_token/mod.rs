@@ -6,13 +6,13 @@
 //! for the mark of its own volume. Charts copy the volume, number included.
 //! <https://github.com/kubernetes/kubernetes/blob/v1.34.0/pkg/registry/core/serviceaccount/storage/token.go>
 
-use super::tokens::{self, Token};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::{Changes, Findings};
 use crate::engine::context::{Edit, ReviewError, RuleContext, Workload};
 use crate::engine::rule::{Ability, Check, Fix, Restricted, Rule};
 use crate::messages;
 use crate::object::pod::{DEFAULT_LIFETIME_SECONDS, PLUGIN_LIFETIME_SECONDS};
+use crate::rules::shared::tokens::{self, Token};
 use crate::settings::action::{CheckAction, FixAction};
 use crate::settings::params::{Kind, Param, Params, for_people};
 

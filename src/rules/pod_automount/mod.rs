@@ -9,7 +9,6 @@
 
 use std::cell::OnceCell;
 
-use super::permissions::{self, Found, PERMISSION};
 use crate::admission::subject::SubjectKind;
 use crate::cluster::access_review::Permission;
 use crate::diagnostic::findings::{Changes, Findings};
@@ -23,6 +22,7 @@ use crate::matching::glob::{self, Glob, validate_pattern};
 use crate::messages;
 use crate::object::edit::Step;
 use crate::object::pod::{Container, PodSpec};
+use crate::rules::shared::permissions::{self, Found, PERMISSION};
 use crate::settings::Templates;
 use crate::settings::action::FixAction;
 use crate::settings::params::{Kind, Param, Params, for_people};

@@ -6,13 +6,13 @@
 //! volume of their own. The ban is kept to the letter and the token is there.
 //! <https://kubernetes.io/docs/concepts/storage/projected-volumes/#serviceaccounttoken>
 
-use super::tokens;
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::Findings;
 use crate::engine::context::{ReviewError, RuleContext};
 use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::matching::glob::{self, Glob, validate_pattern};
 use crate::messages;
+use crate::rules::shared::tokens;
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
 

@@ -7,13 +7,13 @@
 //! the longest-lived webhooks ask for (IRSA, Linkerd: one day).
 //! <https://github.com/kubernetes/kubernetes/blob/v1.34.0/pkg/kubelet/token/token_manager.go>
 
-use super::tokens::{self, Token};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::{Changes, Findings};
 use crate::engine::context::{Edit, ReviewError, RuleContext, Workload};
 use crate::engine::rule::{Ability, Check, Fix, Restricted, Rule};
 use crate::messages;
 use crate::object::pod::{DEFAULT_LIFETIME_SECONDS, PLUGIN_LIFETIME_SECONDS};
+use crate::rules::shared::tokens::{self, Token};
 use crate::settings::action::FixAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
 

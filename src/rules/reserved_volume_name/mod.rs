@@ -7,13 +7,13 @@
 //! <https://github.com/kubernetes/kubernetes/blob/v1.34.0/plugin/pkg/admission/serviceaccount/admission.go>
 //! <https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/pkg/handler/handler.go>
 
-use super::tokens;
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::Findings;
 use crate::engine::context::{ReviewError, RuleContext};
 use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::messages;
 use crate::object::pod::PLUGIN_VOLUME_PREFIX;
+use crate::rules::shared::tokens;
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Params, for_people};
 

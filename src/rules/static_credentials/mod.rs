@@ -8,18 +8,17 @@
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>
 //! <https://github.com/kyverno/policies/pull/1497>
 
-use super::cloud::{Cloud, Declared, Identities};
-use super::java_options;
-use super::tokens::object_path;
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::Findings;
-use crate::engine::context::{Judged, ReviewError, RuleContext, Workload};
+use crate::engine::context::{Judged, ReviewError, RuleContext, Workload, object_path};
 use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::fast::names::Names;
 use crate::matching::glob::{self, Glob, validate_pattern};
 use crate::messages;
 use crate::object::env::{Env, Marks};
 use crate::object::view::ReadError;
+use crate::rules::shared::cloud::{Cloud, Declared, Identities};
+use crate::rules::shared::java_options;
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Kind, Param, Params, for_people};
 

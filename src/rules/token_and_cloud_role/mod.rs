@@ -5,14 +5,14 @@
 //! breaks into such a Pod gets two doors where one was needed.
 //! <https://docs.aws.amazon.com/eks/latest/best-practices/identity-and-access-management.html>
 
-use super::cloud::{self, Cloud, Declared};
-use super::tokens::{self, ApiToken, object_path};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::Findings;
-use crate::engine::context::{ReviewError, RuleContext, Workload};
+use crate::engine::context::{ReviewError, RuleContext, Workload, object_path};
 use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::messages;
 use crate::object::env::Marks;
+use crate::rules::shared::cloud::{self, Cloud, Declared};
+use crate::rules::shared::tokens::{self, ApiToken};
 use crate::settings::action::CheckAction;
 use crate::settings::params::{Params, for_people};
 

@@ -5,9 +5,8 @@
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-static-credentials.html>
 //! <https://docs.oracle.com/en/java/javase/21/docs/specs/man/java.html#using-the-jdk_java_options-launcher-environment-variable>
 
-use super::tokens::object_path;
 use crate::diagnostic::field_path::FieldPath;
-use crate::engine::context::{Judged, ReviewError, Workload};
+use crate::engine::context::{Judged, ReviewError, Workload, object_path};
 use crate::fast::cut;
 use crate::object::env::Marks;
 #[cfg(doc)]

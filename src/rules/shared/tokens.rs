@@ -2,14 +2,12 @@
 //! What the rules about tokens share: which tokens a Pod has, and who put them
 //! there. A token is known by its source, never by the name of its volume.
 
-pub use crate::engine::context::object_path;
-
-use super::pod_automount;
 use crate::diagnostic::field_path::FieldPath;
 use crate::engine::context::{ReviewError, RuleContext, Workload};
 use crate::engine::lookup::Account;
 use crate::object::edit::Step;
 use crate::object::pod::{TokenSource, Volume};
+use crate::rules::pod_automount;
 
 /// A token in a volume.
 #[derive(Debug, Clone, Copy)]
