@@ -39,7 +39,7 @@ pub struct Rule {
     /// opened.
     pub subjects: &'static [SubjectKind],
     /// The parameters, in the order of the documentation.
-    pub params: &'static [Param],
+    pub params: &'static [&'static Param],
     /// Every message that the rule can report: the lists of the modules that
     /// declare them. A test compares them with what the code uses.
     pub messages: &'static [&'static [&'static MessageTemplate]],

@@ -9,8 +9,8 @@ use crate::matching::account;
 use crate::matching::glob::validate_pattern;
 
 /// The settings that are a value or a list.
-pub static COMMON: &[Param] = &[
-    Param {
+pub static COMMON: &[&Param] = &[
+    &Param {
         name: "profile",
         kind: Kind::Choice(Profile::WORDS),
         default: r#""baseline""#,
@@ -18,7 +18,7 @@ pub static COMMON: &[Param] = &[
             "what the rules do that `rules` does not name, and the look-ups: `observe` warns at most, `baseline` changes what is harmless and refuses what cannot work, `restricted` has everything on",
         ),
     },
-    Param {
+    &Param {
         name: "phase",
         kind: Kind::Choice(Phase::WORDS),
         default: r#""mutating""#,
@@ -26,7 +26,7 @@ pub static COMMON: &[Param] = &[
             "which of the two policies of a deployment this is; in the `validating` policy, which runs after all mutating webhooks, `mutate` acts as `reject`",
         ),
     },
-    Param {
+    &Param {
         name: "templates",
         kind: Kind::Choice(Templates::WORDS),
         default: r#""check""#,
@@ -34,7 +34,7 @@ pub static COMMON: &[Param] = &[
             "how workloads are handled: `check` checks the Pods they will create, `fix` also fixes the Pod template, `ignore` accepts them unchecked",
         ),
     },
-    Param {
+    &Param {
         name: "serviceAccountLookup",
         kind: Kind::Choice(LookupMode::WORDS),
         default: r#""optional""#,
@@ -42,7 +42,7 @@ pub static COMMON: &[Param] = &[
             "whether a Pod's ServiceAccount is read from the cluster; `required` rejects the request if it cannot be read",
         ),
     },
-    Param {
+    &Param {
         name: "permissionLookup",
         kind: Kind::Choice(LookupMode::WORDS),
         default: r#""optional""#,
@@ -50,13 +50,13 @@ pub static COMMON: &[Param] = &[
             "whether the API server's authorizers are asked what a Pod's ServiceAccount may do, before its token is taken away; `required` rejects where they do not answer",
         ),
     },
-    Param {
+    &Param {
         name: "exemptSystemNamespaces",
         kind: Kind::Flag,
         default: "true",
         doc: for_people("whether `kube-system`, `kube-public` and `kube-node-lease` are exempt"),
     },
-    Param {
+    &Param {
         name: "treatWarnAs",
         kind: Kind::Choice(TreatWarnAs::WORDS),
         default: r#""warn""#,
@@ -64,19 +64,19 @@ pub static COMMON: &[Param] = &[
             "how warnings are treated; `reject` is for audit reports, which record a response with warnings as a pass",
         ),
     },
-    Param {
+    &Param {
         name: "extraApiAudiences",
         kind: Kind::Globs(super::api_audience_problem),
         default: "[]",
         doc: for_people("further audiences that the cluster's API server accepts: the values of its `--api-audiences`"),
     },
-    Param {
+    &Param {
         name: "customTemplates",
         kind: Kind::Entries(CUSTOM_TEMPLATE),
         default: "[]",
         doc: for_people("custom resources with a Pod template; also list them in the policy's `rules`"),
     },
-    Param {
+    &Param {
         name: "exemptions",
         kind: Kind::Entries(EXEMPTION),
         default: "[]",
@@ -87,26 +87,26 @@ pub static COMMON: &[Param] = &[
 ];
 
 /// The fields of `aws`: how the cluster's EKS Pod identity webhook is set up.
-pub static AWS: &[Param] = &[
-    Param {
+pub static AWS: &[&Param] = &[
+    &Param {
         name: "annotationPrefix",
         kind: Kind::Text(super::aws::prefix_problem),
         default: r#""eks.amazonaws.com""#,
         doc: for_people("prefix before `/role-arn` (the webhook's `--annotation-prefix`)"),
     },
-    Param {
+    &Param {
         name: "tokenMountPath",
         kind: Kind::Text(super::aws::path_problem),
         default: r#""/var/run/secrets/eks.amazonaws.com/serviceaccount""#,
         doc: for_people("directory of the token (`--token-mount-path`)"),
     },
-    Param {
+    &Param {
         name: "region",
         kind: Kind::Text(super::aws::region_problem),
         default: r#""""#,
         doc: for_people("region that the webhook injects (`--aws-default-region`); if empty, none"),
     },
-    Param {
+    &Param {
         name: "defaultAudience",
         kind: Kind::Text(validate_pattern),
         default: r#""sts.amazonaws.com""#,
@@ -115,15 +115,15 @@ pub static AWS: &[Param] = &[
 ];
 
 /// The fields of an entry of `customTemplates`; all are required.
-pub static CUSTOM_TEMPLATE: &[Param] = &[
-    Param {
+pub static CUSTOM_TEMPLATE: &[&Param] = &[
+    &Param {
         name: "apiGroup",
         kind: Kind::Text(validate_pattern),
         default: "",
         doc: for_people("API group, without a version"),
     },
-    Param { name: "kind", kind: Kind::Text(validate_pattern), default: "", doc: for_people("kind of the resource") },
-    Param {
+    &Param { name: "kind", kind: Kind::Text(validate_pattern), default: "", doc: for_people("kind of the resource") },
+    &Param {
         name: "path",
         kind: Kind::Text(validate_pattern),
         default: "",
@@ -132,50 +132,50 @@ pub static CUSTOM_TEMPLATE: &[Param] = &[
 ];
 
 /// The fields of an entry of `exemptions`; one of them besides `rules` and `reason` is required.
-pub static EXEMPTION: &[Param] = &[
-    Param {
+pub static EXEMPTION: &[&Param] = &[
+    &Param {
         name: "rules",
         kind: Kind::Texts { of: "rules", problem: validate_pattern },
         default: "[]",
         doc: for_people("rules that the exemption applies to; if empty, all rules"),
     },
-    Param {
+    &Param {
         name: "namespaces",
         kind: Kind::Globs(validate_pattern),
         default: "[]",
         doc: for_people("namespace of the object"),
     },
-    Param {
+    &Param {
         name: "serviceAccounts",
         kind: Kind::Globs(account::problem),
         default: "[]",
         doc: for_people("ServiceAccounts, as `namespace/name`: the Pod's, or the object itself"),
     },
-    Param {
+    &Param {
         name: "names",
         kind: Kind::Globs(validate_pattern),
         default: "[]",
         doc: for_people("name of the object, or its `generateName`"),
     },
-    Param {
+    &Param {
         name: "kinds",
         kind: Kind::Globs(validate_pattern),
         default: "[]",
         doc: for_people("kind of the object, e.g. `Job`"),
     },
-    Param {
+    &Param {
         name: "users",
         kind: Kind::Globs(super::exemptions::user_problem),
         default: "[]",
         doc: for_people("user who sends the request; for Pods of workloads, a controller"),
     },
-    Param {
+    &Param {
         name: "groups",
         kind: Kind::Globs(super::exemptions::group_problem),
         default: "[]",
         doc: for_people("group of the user who sends the request"),
     },
-    Param {
+    &Param {
         name: "reason",
         kind: Kind::Text(|_| None),
         default: r#""""#,
@@ -197,12 +197,12 @@ mod tests {
         (problems.into_lines(), read)
     }
 
-    fn members(params: &[Param]) -> String {
+    fn members(params: &[&Param]) -> String {
         let given = params.iter().filter(|param| !param.default.is_empty());
         given.map(|param| format!("{:?}:{}", param.name, param.default)).collect::<Vec<_>>().join(",")
     }
 
-    fn names(params: &[Param]) -> Vec<&str> {
+    fn names(params: &[&Param]) -> Vec<&'static str> {
         params.iter().map(|param| param.name).collect()
     }
 

@@ -67,9 +67,9 @@ pub enum Kind {
     ByKey(&'static Kind),
     /// A list of maps, each with these parameters. One without a default
     /// (empty text) is required.
-    Entries(&'static [Param]),
+    Entries(&'static [&'static Param]),
     /// A map with these parameters.
-    Map(&'static [Param]),
+    Map(&'static [&'static Param]),
 }
 
 impl Kind {
@@ -92,7 +92,7 @@ impl Kind {
 }
 
 /// How documentation names a map.
-fn described(fields: &[Param]) -> String {
+fn described(fields: &[&Param]) -> String {
     let names: Vec<_> = fields.iter().map(|field| format!("`{}`", field.name)).collect();
     format!("{{{}}}", names.join(", "))
 }
@@ -116,7 +116,7 @@ impl<'r, 'a> Params<'r, 'a> {
     /// The parameters in `members`; keys that are not declared are problems.
     pub fn new(
         members: Vec<(String, &'a str)>,
-        declared: &[Param],
+        declared: &[&Param],
         path: Path<'r>,
         problems: &'r mut Problems,
         common: &'r Common<'a>,
@@ -308,7 +308,7 @@ impl<'a> Params<'_, 'a> {
 
 /// The members of a map, each kept as text. An empty list is one where a
 /// parameter has entries by default, and absent everywhere else.
-pub fn members<'a>(value: Value<'_, 'a, '_>, declared: &[Param], problems: &mut Problems) -> Vec<(String, &'a str)> {
+pub fn members<'a>(value: Value<'_, 'a, '_>, declared: &[&Param], problems: &mut Problems) -> Vec<(String, &'a str)> {
     let mut members = Vec::new();
     value.map_of_all(problems, &mut |key, mut value, _| {
         let mut ahead = value.ahead();
@@ -347,7 +347,7 @@ fn checked<'a>(
 }
 
 #[cold]
-fn unknown_parameter(key: &str, declared: &[Param]) -> String {
+fn unknown_parameter(key: &str, declared: &[&Param]) -> String {
     if declared.is_empty() {
         return "unknown parameter; this rule has none".to_owned();
     }
@@ -369,9 +369,9 @@ mod tests {
         assert_eq!(for_people("what it is for"), "what it is for");
     }
 
-    const FIELDS: &[Param] = &[
-        Param { name: "image", kind: Kind::Glob(never), default: "", doc: "" },
-        Param { name: "container", kind: Kind::Text(never), default: "", doc: "" },
+    const FIELDS: &[&Param] = &[
+        &Param { name: "image", kind: Kind::Glob(never), default: "", doc: "" },
+        &Param { name: "container", kind: Kind::Text(never), default: "", doc: "" },
     ];
 
     #[test]

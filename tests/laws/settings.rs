@@ -211,8 +211,8 @@ fn of_kind(kind: &'static Kind, default: &str, words: &[&'static str]) -> Option
 }
 
 /// A map with these parameters; those without a default are there.
-fn map_of(fields: &'static [Param], words: &[&'static str]) -> Option<BoxedStrategy<Value>> {
-    let field = |param: &'static Param| Some((param, of_kind(&param.kind, param.default, words)?));
+fn map_of(fields: &'static [&'static Param], words: &[&'static str]) -> Option<BoxedStrategy<Value>> {
+    let field = |param: &&'static Param| Some((*param, of_kind(&param.kind, param.default, words)?));
     let fields: Vec<_> = fields.iter().map(field).collect::<Option<_>>()?;
     let fields: Vec<_> = fields
         .into_iter()

@@ -98,7 +98,7 @@ fn words(words: &[&str]) -> Vec<Value> {
 }
 
 /// A map with these members and no others.
-fn map(params: &[Param]) -> Value {
+fn map(params: &[&Param]) -> Value {
     let required: Vec<&str> = params.iter().filter(|param| param.default.is_empty()).map(|param| param.name).collect();
     let mut map = json!({"type": "object", "additionalProperties": false, "properties": properties(params)});
     if !required.is_empty() {
@@ -107,7 +107,7 @@ fn map(params: &[Param]) -> Value {
     map
 }
 
-fn properties(params: &[Param]) -> Map<String, Value> {
+fn properties(params: &[&Param]) -> Map<String, Value> {
     params.iter().map(|param| (param.name.to_owned(), described(param))).collect()
 }
 

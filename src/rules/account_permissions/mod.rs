@@ -23,18 +23,18 @@ pub static RULE: Rule = Rule {
     id: "account-permissions",
     summary: for_people("forbids API tokens of ServiceAccounts whose permissions open the cluster"),
     subjects: &[SubjectKind::Pod],
-    params: &PARAMS,
+    params: &[&FORBIDDEN],
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Off },
     restricted: Restricted::WARN,
 };
 
-static PARAMS: [Param; 1] = [Param {
+static FORBIDDEN: Param = Param {
     name: "forbidden",
-    kind: Kind::Entries(&PERMISSION),
+    kind: Kind::Entries(PERMISSION),
     default: r#"[{"verb":"*","group":"*","resource":"*","clusterWide":true},{"verb":"get","resource":"secrets","clusterWide":true},{"verb":"create","resource":"pods","clusterWide":true},{"verb":"impersonate","resource":"users","clusterWide":true},{"verb":"create","resource":"serviceaccounts","subresource":"token","clusterWide":true},{"verb":"escalate","group":"rbac.authorization.k8s.io","resource":"clusterroles","clusterWide":true},{"verb":"bind","group":"rbac.authorization.k8s.io","resource":"clusterroles","clusterWide":true}]"#,
     doc: for_people("permissions that the account must not have; at most 12"),
-}];
+};
 
 messages! {
     MAY:
@@ -54,7 +54,7 @@ pub(super) struct AccountPermissions<'a> {
 
 impl<'a> AccountPermissions<'a> {
     pub(super) fn new(params: &mut Params<'_, 'a>) -> Self {
-        Self { forbidden: permissions::given(params, &PARAMS[0], MOST_REVIEWS) }
+        Self { forbidden: permissions::given(params, &FORBIDDEN, MOST_REVIEWS) }
     }
 }
 
@@ -70,7 +70,7 @@ impl Check for AccountPermissions<'_> {
         let forbidden = if let Some(given) = &self.forbidden {
             given
         } else {
-            default = permissions::by_default(&PARAMS[0]);
+            default = permissions::by_default(&FORBIDDEN);
             &default
         };
         for permission in forbidden {

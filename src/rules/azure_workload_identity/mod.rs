@@ -27,26 +27,24 @@ pub static RULE: Rule = Rule {
     id: "azure-workload-identity",
     summary: for_people("requires Azure workload identity annotations to be valid and the identity to be allowed"),
     subjects: &[SubjectKind::ServiceAccount, SubjectKind::Pod],
-    params: &PARAMS,
+    params: &[&TENANTS, &CLIENTS],
     messages: &[MESSAGES, error::MESSAGES, suspicious_char::MESSAGES, guid::MESSAGES],
     ability: Ability::Check { default: CheckAction::Reject },
     restricted: Restricted::REJECT,
 };
 
-static PARAMS: [Param; 2] = [
-    Param {
-        name: "tenants",
-        kind: Kind::Texts { of: "tenant ids", problem: guid_problem },
-        default: "[]",
-        doc: for_people("allowed tenants; if empty, any tenant is allowed"),
-    },
-    Param {
-        name: "clients",
-        kind: Kind::Texts { of: "client ids", problem: guid_problem },
-        default: "[]",
-        doc: for_people("allowed identities, by client ID; if empty, any identity is allowed"),
-    },
-];
+static TENANTS: Param = Param {
+    name: "tenants",
+    kind: Kind::Texts { of: "tenant ids", problem: guid_problem },
+    default: "[]",
+    doc: for_people("allowed tenants; if empty, any tenant is allowed"),
+};
+static CLIENTS: Param = Param {
+    name: "clients",
+    kind: Kind::Texts { of: "client ids", problem: guid_problem },
+    default: "[]",
+    doc: for_people("allowed identities, by client ID; if empty, any identity is allowed"),
+};
 
 messages! {
     CLIENT: "is none of the clients that are allowed: {}";
@@ -77,8 +75,7 @@ pub(super) struct AzureWorkloadIdentity<'a> {
 
 impl<'a> AzureWorkloadIdentity<'a> {
     pub(super) fn new(params: &mut Params<'_, 'a>) -> Self {
-        let [tenants, clients] = &PARAMS;
-        Self { tenants: params.texts(tenants), clients: params.texts(clients) }
+        Self { tenants: params.texts(&TENANTS), clients: params.texts(&CLIENTS) }
     }
 }
 

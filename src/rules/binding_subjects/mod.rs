@@ -28,28 +28,26 @@ pub static RULE: Rule = Rule {
     id: "binding-subjects",
     summary: for_people("forbids binding roles to default ServiceAccounts or across namespaces"),
     subjects: &[SubjectKind::Binding],
-    params: &PARAMS,
+    params: &[&ALLOW_CROSS_NAMESPACE, &ALLOW_FOR_EVERYONE],
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Off },
     restricted: Restricted::REJECT,
 };
 
-static PARAMS: [Param; 2] = [
-    Param {
-        name: "allowCrossNamespace",
-        kind: Kind::Globs(namespace_problem),
-        default: "[]",
-        doc: for_people("namespaces whose ServiceAccounts can be bound in any namespace"),
-    },
-    Param {
-        name: "allowForEveryone",
-        kind: Kind::Globs(validate_pattern),
-        default: r#"["system:discovery", "system:basic-user", "system:public-info-viewer", "system:service-account-issuer-discovery"]"#,
-        doc: for_people(
-            "ClusterRoles, or Roles as `namespace/name`, that can be granted to every ServiceAccount; the default is what Kubernetes itself binds",
-        ),
-    },
-];
+static ALLOW_CROSS_NAMESPACE: Param = Param {
+    name: "allowCrossNamespace",
+    kind: Kind::Globs(namespace_problem),
+    default: "[]",
+    doc: for_people("namespaces whose ServiceAccounts can be bound in any namespace"),
+};
+static ALLOW_FOR_EVERYONE: Param = Param {
+    name: "allowForEveryone",
+    kind: Kind::Globs(validate_pattern),
+    default: r#"["system:discovery", "system:basic-user", "system:public-info-viewer", "system:service-account-issuer-discovery"]"#,
+    doc: for_people(
+        "ClusterRoles, or Roles as `namespace/name`, that can be granted to every ServiceAccount; the default is what Kubernetes itself binds",
+    ),
+};
 
 messages! {
     OTHER_NAMESPACE:
@@ -71,8 +69,10 @@ pub(super) struct BindingSubjects<'a> {
 
 impl<'a> BindingSubjects<'a> {
     pub(super) fn new(params: &mut Params<'_, 'a>) -> Self {
-        let [cross_namespace, for_everyone] = &PARAMS;
-        Self { allow_cross_namespace: params.globs(cross_namespace), allow_for_everyone: params.globs(for_everyone) }
+        Self {
+            allow_cross_namespace: params.globs(&ALLOW_CROSS_NAMESPACE),
+            allow_for_everyone: params.globs(&ALLOW_FOR_EVERYONE),
+        }
     }
 
     /// Whether every account may have a role. A `*` is a part of one name: without

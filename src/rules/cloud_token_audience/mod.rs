@@ -23,18 +23,18 @@ pub static RULE: Rule = Rule {
     id: "cloud-token-audience",
     summary: for_people("forbids cloud tokens in Pods whose ServiceAccount declares no identity in that cloud"),
     subjects: &[SubjectKind::Pod],
-    params: &PARAMS,
+    params: &[&CLOUD_AUDIENCES],
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Warn },
     restricted: Restricted::REJECT,
 };
 
-static PARAMS: [Param; 1] = [Param {
+static CLOUD_AUDIENCES: Param = Param {
     name: "cloudAudiences",
     kind: Kind::Globs(validate_pattern),
     default: r#"["sts.amazonaws.com", "api://AzureADTokenExchange"]"#,
     doc: for_people("audiences whose tokens are cloud credentials"),
-}];
+};
 
 messages! {
     UNDECLARED:
@@ -49,7 +49,7 @@ pub(super) struct CloudTokenAudience<'a> {
 
 impl<'a> CloudTokenAudience<'a> {
     pub(super) fn new(params: &mut Params<'_, 'a>) -> Self {
-        Self { audiences: params.globs(&PARAMS[0]) }
+        Self { audiences: params.globs(&CLOUD_AUDIENCES) }
     }
 }
 

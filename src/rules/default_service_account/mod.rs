@@ -19,15 +19,13 @@ pub static RULE: Rule = Rule {
     id: "default-service-account",
     summary: for_people("requires a dedicated ServiceAccount for every Pod that holds an API token"),
     subjects: &[SubjectKind::Pod],
-    params: &PARAMS,
+    params: &[&STRICT_PARAM],
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Warn },
     restricted: Restricted::REJECT.with(&[("strict", "true")]),
 };
 
-static PARAMS: [Param; 1] = [STRICT_PARAM];
-
-const STRICT_PARAM: Param = Param {
+static STRICT_PARAM: Param = Param {
     name: "strict",
     kind: Kind::Flag,
     default: "false",
@@ -50,7 +48,7 @@ pub(super) struct DefaultServiceAccount {
 
 impl DefaultServiceAccount {
     pub(super) fn new(params: &mut Params<'_, '_>) -> Self {
-        Self { strict: params.flag(&PARAMS[0]) }
+        Self { strict: params.flag(&STRICT_PARAM) }
     }
 }
 

@@ -27,20 +27,20 @@ pub static RULE: Rule = Rule {
     id: "ephemeral-token-mount",
     summary: for_people("forbids ephemeral containers that can read a token"),
     subjects: &[SubjectKind::EphemeralContainer],
-    params: &PARAMS,
+    params: &[&TARGETS],
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Reject },
     restricted: Restricted::REJECT.with(&[("targets", r#""reject""#)]),
 };
 
-static PARAMS: [Param; 1] = [Param {
+static TARGETS: Param = Param {
     name: "targets",
     kind: Kind::Choice(&["allow", "warn", "reject"]),
     default: r#""warn""#,
     doc: for_people(
         "action for an ephemeral container that can see the processes of a container with credentials (`targetContainerName`, `shareProcessNamespace`) or of the node (`hostPID`); never stricter than the rule's action",
     ),
-}];
+};
 
 messages! {
     TOKEN:
@@ -145,7 +145,7 @@ impl<'s> Holders<'s> {
 
 impl EphemeralTokenMount {
     pub(super) fn new(params: &mut Params<'_, '_>) -> Self {
-        let targets = match params.choice(&PARAMS[0]) {
+        let targets = match params.choice(&TARGETS) {
             "allow" => Targets::Allow,
             "reject" => Targets::Reject,
             _ => Targets::Warn,

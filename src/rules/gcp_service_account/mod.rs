@@ -25,7 +25,7 @@ pub static RULE: Rule = Rule {
     id: "gcp-service-account",
     summary: for_people("requires a ServiceAccount's Google service account to be valid and in an allowed project"),
     subjects: &[SubjectKind::ServiceAccount],
-    params: &PARAMS,
+    params: &[&PROJECTS],
     messages: &[
         MESSAGES,
         error::MESSAGES,
@@ -37,7 +37,7 @@ pub static RULE: Rule = Rule {
     restricted: Restricted::REJECT,
 };
 
-static PARAMS: [Param; 1] = [Param {
+static PROJECTS: Param = Param {
     name: "projects",
     kind: Kind::Texts {
         of: "projects",
@@ -47,7 +47,7 @@ static PARAMS: [Param; 1] = [Param {
     doc: for_people(
         "allowed projects of Google service accounts, as ID, `example.com:id` or number; if empty, any project is allowed",
     ),
-}];
+};
 
 messages! {
     PROJECT: "is of project {}, must be of {}";
@@ -64,8 +64,7 @@ pub(super) struct GcpServiceAccountRule<'a> {
 
 impl<'a> GcpServiceAccountRule<'a> {
     pub(super) fn new(params: &mut Params<'_, 'a>) -> Self {
-        let [projects] = &PARAMS;
-        Self { projects: params.texts(projects) }
+        Self { projects: params.texts(&PROJECTS) }
     }
 }
 

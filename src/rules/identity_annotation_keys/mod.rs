@@ -23,26 +23,24 @@ pub static RULE: Rule = Rule {
     id: "identity-annotation-keys",
     summary: for_people("forbids misspelled annotation keys for cloud identities"),
     subjects: &[SubjectKind::ServiceAccount, SubjectKind::Pod],
-    params: &PARAMS,
+    params: &[&UNKNOWN_KEYS, &LEGACY_KEYS],
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Reject },
     restricted: Restricted::REJECT,
 };
 
-static PARAMS: [Param; 2] = [
-    Param {
-        name: "unknownKeys",
-        kind: Kind::Choice(MaxSeverity::WORDS),
-        default: r#""warn""#,
-        doc: for_people("action for any other key with an AWS, GKE or Azure prefix"),
-    },
-    Param {
-        name: "legacyKeys",
-        kind: Kind::Choice(MaxSeverity::WORDS),
-        default: r#""warn""#,
-        doc: for_people("action for keys of kiam and kube2iam (`iam.amazonaws.com/*`)"),
-    },
-];
+static UNKNOWN_KEYS: Param = Param {
+    name: "unknownKeys",
+    kind: Kind::Choice(MaxSeverity::WORDS),
+    default: r#""warn""#,
+    doc: for_people("action for any other key with an AWS, GKE or Azure prefix"),
+};
+static LEGACY_KEYS: Param = Param {
+    name: "legacyKeys",
+    kind: Kind::Choice(MaxSeverity::WORDS),
+    default: r#""warn""#,
+    doc: for_people("action for keys of kiam and kube2iam (`iam.amazonaws.com/*`)"),
+};
 
 messages! {
     NEAR: "is no key that anything reads, so it has no effect", help: "did you mean {}?";
@@ -60,10 +58,9 @@ pub(super) struct IdentityAnnotationKeys {
 
 impl IdentityAnnotationKeys {
     pub(super) fn new(params: &mut Params<'_, '_>) -> Self {
-        let [unknown, legacy] = &PARAMS;
         Self {
-            unknown: MaxSeverity::chosen(params.choice(unknown)),
-            legacy: MaxSeverity::chosen(params.choice(legacy)),
+            unknown: MaxSeverity::chosen(params.choice(&UNKNOWN_KEYS)),
+            legacy: MaxSeverity::chosen(params.choice(&LEGACY_KEYS)),
         }
     }
 }

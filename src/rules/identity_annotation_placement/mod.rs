@@ -30,18 +30,18 @@ pub static RULE: Rule = Rule {
     id: "identity-annotation-placement",
     summary: for_people("requires cloud identity annotations to be on objects where they are read"),
     subjects: &[SubjectKind::Pod, SubjectKind::ServiceAccount],
-    params: &PARAMS,
+    params: &[&UNMATCHED_SKIP],
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Reject },
     restricted: Restricted::REJECT,
 };
 
-static PARAMS: [Param; 1] = [Param {
+static UNMATCHED_SKIP: Param = Param {
     name: "unmatchedSkip",
     kind: Kind::Choice(&["warn", "reject"]),
     default: r#""warn""#,
     doc: for_people("action for a `skip-containers` entry that skips no container"),
-}];
+};
 
 messages! {
     ON_POD: "has no effect on a Pod: it is read from the Pod's account", help: "move it to ServiceAccount {}";
@@ -69,7 +69,7 @@ pub(super) struct IdentityAnnotationPlacement {
 
 impl IdentityAnnotationPlacement {
     pub(super) fn new(params: &mut Params<'_, '_>) -> Self {
-        let is_rejected = params.choice(&PARAMS[0]) == "reject";
+        let is_rejected = params.choice(&UNMATCHED_SKIP) == "reject";
         Self { unmatched: if is_rejected { MaxSeverity::Action } else { MaxSeverity::Warning } }
     }
 

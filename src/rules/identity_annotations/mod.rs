@@ -29,7 +29,7 @@ pub static RULE: Rule = Rule {
     id: "identity-annotations",
     summary: for_people("requires AWS identity options to have values that the EKS Pod identity webhook accepts"),
     subjects: &[SubjectKind::ServiceAccount, SubjectKind::Pod],
-    params: &PARAMS,
+    params: &[&AUDIENCES, &MAX_TOKEN_EXPIRATION_SECONDS, &OPTIONS_WITHOUT_ROLE, &DEFAULTS],
     messages: &[MESSAGES],
     ability: Ability::Fix { default: FixAction::Check(CheckAction::Reject) },
     restricted: Restricted::MUTATE,
@@ -42,59 +42,58 @@ const LEAST_SECONDS: i64 = 600;
 /// The API server takes no longer lifetime.
 const MOST_SECONDS: i64 = 4_294_967_296;
 
-static PARAMS: [Param; 4] = [
-    Param {
-        name: "audiences",
-        kind: Kind::Globs(validate_pattern),
-        default: r#"["sts.amazonaws.com"]"#,
-        doc: for_people(
-            "audiences that a ServiceAccount can request, in addition to the webhook's default (`aws.defaultAudience`); wildcards do not match an audience of the Kubernetes API, which must be listed in full",
-        ),
-    },
-    Param {
-        name: "maxTokenExpirationSeconds",
-        kind: Kind::Seconds { least: LEAST_SECONDS, most: MOST_SECONDS },
-        default: "86400",
-        doc: for_people("maximum token lifetime; also applies to `irsa-injection`"),
-    },
-    Param {
-        name: "optionsWithoutRole",
-        kind: Kind::Choice(MaxSeverity::WORDS),
-        default: r#""warn""#,
-        doc: for_people(
-            "action for options on a ServiceAccount without a `role-arn`; some of them have an effect with EKS Pod Identity",
-        ),
-    },
-    Param {
-        name: "defaults",
-        kind: Kind::Map(&DEFAULTS),
-        default: "{}",
-        doc: for_people(
-            "with `action: mutate`, options added to a ServiceAccount that has a `role-arn` and does not set them",
-        ),
-    },
-];
+static AUDIENCES: Param = Param {
+    name: "audiences",
+    kind: Kind::Globs(validate_pattern),
+    default: r#"["sts.amazonaws.com"]"#,
+    doc: for_people(
+        "audiences that a ServiceAccount can request, in addition to the webhook's default (`aws.defaultAudience`); wildcards do not match an audience of the Kubernetes API, which must be listed in full",
+    ),
+};
+static MAX_TOKEN_EXPIRATION_SECONDS: Param = Param {
+    name: "maxTokenExpirationSeconds",
+    kind: Kind::Seconds { least: LEAST_SECONDS, most: MOST_SECONDS },
+    default: "86400",
+    doc: for_people("maximum token lifetime; also applies to `irsa-injection`"),
+};
+static OPTIONS_WITHOUT_ROLE: Param = Param {
+    name: "optionsWithoutRole",
+    kind: Kind::Choice(MaxSeverity::WORDS),
+    default: r#""warn""#,
+    doc: for_people(
+        "action for options on a ServiceAccount without a `role-arn`; some of them have an effect with EKS Pod Identity",
+    ),
+};
+static DEFAULTS: Param = Param {
+    name: "defaults",
+    kind: Kind::Map(DEFAULT_FIELDS),
+    default: "{}",
+    doc: for_people(
+        "with `action: mutate`, options added to a ServiceAccount that has a `role-arn` and does not set them",
+    ),
+};
 
-static DEFAULTS: [Param; 3] = [
-    Param {
-        name: "audience",
-        kind: Kind::Text(senseless_default),
-        default: r#""""#,
-        doc: for_people("audience; if empty, nothing is added"),
-    },
-    Param {
-        name: "stsRegionalEndpoints",
-        kind: Kind::Flag,
-        default: "false",
-        doc: for_people("whether the SDK calls the regional STS endpoint; added only if set"),
-    },
-    Param {
-        name: "tokenExpirationSeconds",
-        kind: Kind::Seconds { least: LEAST_SECONDS, most: MOST_SECONDS },
-        default: "86400",
-        doc: for_people("token lifetime; added only if set"),
-    },
-];
+static DEFAULT_AUDIENCE: Param = Param {
+    name: "audience",
+    kind: Kind::Text(senseless_default),
+    default: r#""""#,
+    doc: for_people("audience; if empty, nothing is added"),
+};
+static DEFAULT_STS_REGIONAL_ENDPOINTS: Param = Param {
+    name: "stsRegionalEndpoints",
+    kind: Kind::Flag,
+    default: "false",
+    doc: for_people("whether the SDK calls the regional STS endpoint; added only if set"),
+};
+static DEFAULT_TOKEN_EXPIRATION_SECONDS: Param = Param {
+    name: "tokenExpirationSeconds",
+    kind: Kind::Seconds { least: LEAST_SECONDS, most: MOST_SECONDS },
+    default: "86400",
+    doc: for_people("token lifetime; added only if set"),
+};
+
+static DEFAULT_FIELDS: &[&Param] =
+    &[&DEFAULT_AUDIENCE, &DEFAULT_STS_REGIONAL_ENDPOINTS, &DEFAULT_TOKEN_EXPIRATION_SECONDS];
 
 messages! {
     EMPTY_AUDIENCE:
@@ -121,8 +120,7 @@ const ANNOTATIONS: [Step<'static>; 2] = [Step::Key("metadata"), Step::Key("annot
 /// this rule is off.
 #[must_use]
 pub fn longest_lifetime(context: &RuleContext<'_>) -> i64 {
-    let [_, most, ..] = &PARAMS;
-    RULE.with_params(context, |params| params.seconds(most))
+    RULE.with_params(context, |params| params.seconds(&MAX_TOKEN_EXPIRATION_SECONDS))
 }
 
 pub(super) struct IdentityAnnotations<'a> {
@@ -135,34 +133,35 @@ pub(super) struct IdentityAnnotations<'a> {
 
 impl<'a> IdentityAnnotations<'a> {
     pub(super) fn new(params: &mut Params<'_, 'a>) -> Self {
-        let [audiences, most, without_role, defaults] = &PARAMS;
         let mut rule = Self {
-            audiences: params.globs(audiences),
-            most: params.seconds(most),
-            without_role: MaxSeverity::chosen(params.choice(without_role)),
+            audiences: params.globs(&AUDIENCES),
+            most: params.seconds(&MAX_TOKEN_EXPIRATION_SECONDS),
+            without_role: MaxSeverity::chosen(params.choice(&OPTIONS_WITHOUT_ROLE)),
             defaults: Vec::new(),
         };
-        params.map(defaults, &mut |params| rule.read_defaults(params));
+        params.map(&DEFAULTS, &mut |params| rule.read_defaults(params));
         rule
     }
 
     /// A default that this rule itself would refuse is a mistake.
     fn read_defaults(&mut self, params: &mut Params<'_, 'a>) {
-        let [audience, sts, seconds] = &DEFAULTS;
-        if params.gives(audience) {
-            let text = params.text(audience);
+        if params.gives(&DEFAULT_AUDIENCE) {
+            let text = params.text(&DEFAULT_AUDIENCE);
             if !text.is_empty() && !self.allows(&text, params.common) {
-                params.note(audience, "is none of audiences; add it there");
+                params.note(&DEFAULT_AUDIENCE, "is none of audiences; add it there");
             }
             self.defaults.push((AUDIENCE, text.to_string()));
         }
-        if params.gives(sts) {
-            self.defaults.push((STS_REGIONAL_ENDPOINTS, if params.flag(sts) { "true" } else { "false" }.to_owned()));
+        if params.gives(&DEFAULT_STS_REGIONAL_ENDPOINTS) {
+            self.defaults.push((
+                STS_REGIONAL_ENDPOINTS,
+                if params.flag(&DEFAULT_STS_REGIONAL_ENDPOINTS) { "true" } else { "false" }.to_owned(),
+            ));
         }
-        if params.gives(seconds) {
-            let number = params.seconds(seconds);
+        if params.gives(&DEFAULT_TOKEN_EXPIRATION_SECONDS) {
+            let number = params.seconds(&DEFAULT_TOKEN_EXPIRATION_SECONDS);
             if number > self.most {
-                params.note(seconds, "is more than maxTokenExpirationSeconds");
+                params.note(&DEFAULT_TOKEN_EXPIRATION_SECONDS, "is more than maxTokenExpirationSeconds");
             }
             self.defaults.push((TOKEN_EXPIRATION, number.to_string()));
         }

@@ -25,28 +25,26 @@ pub static RULE: Rule = Rule {
     id: "identity-editors",
     summary: for_people("restricts who can give a ServiceAccount a cloud identity"),
     subjects: &[SubjectKind::ServiceAccount],
-    params: &PARAMS,
+    params: &[&USERS, &GROUPS],
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Off },
     restricted: Restricted::OFF,
 };
 
-static PARAMS: [Param; 2] = [
-    Param {
-        name: "users",
-        kind: Kind::Globs(validate_pattern),
-        default: "[]",
-        doc: for_people(
-            "allowed users, as the API server names them; a controller is `system:serviceaccount:<namespace>:<name>`",
-        ),
-    },
-    Param {
-        name: "groups",
-        kind: Kind::Globs(validate_pattern),
-        default: "[]",
-        doc: for_people("groups whose members are allowed"),
-    },
-];
+static USERS: Param = Param {
+    name: "users",
+    kind: Kind::Globs(validate_pattern),
+    default: "[]",
+    doc: for_people(
+        "allowed users, as the API server names them; a controller is `system:serviceaccount:<namespace>:<name>`",
+    ),
+};
+static GROUPS: Param = Param {
+    name: "groups",
+    kind: Kind::Globs(validate_pattern),
+    default: "[]",
+    doc: for_people("groups whose members are allowed"),
+};
 
 messages! {
     ADDED: "is added by {}, who may not give accounts a cloud identity", help: "who may: {}";
@@ -60,8 +58,7 @@ pub(super) struct IdentityEditors<'a> {
 
 impl<'a> IdentityEditors<'a> {
     pub(super) fn new(params: &mut Params<'_, 'a>) -> Self {
-        let [users, groups] = &PARAMS;
-        Self { users: params.globs(users), groups: params.globs(groups) }
+        Self { users: params.globs(&USERS), groups: params.globs(&GROUPS) }
     }
 
     /// Those who may, for people.

@@ -34,20 +34,20 @@ pub static RULE: Rule = Rule {
         "requires containers to use the AWS role of their ServiceAccount, not one from their environment",
     ),
     subjects: &[SubjectKind::Pod, SubjectKind::EphemeralContainer],
-    params: &PARAMS,
+    params: &[&ROLE_SOURCE],
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Reject },
     restricted: Restricted::REJECT,
 };
 
-static PARAMS: [Param; 1] = [Param {
+static ROLE_SOURCE: Param = Param {
     name: "roleSource",
     kind: Kind::Choice(&["serviceAccount", EXTERNAL]),
     default: r#""serviceAccount""#,
     doc: for_people(
         "where the webhook finds a ServiceAccount's role: in the annotation, or elsewhere (`--watch-config-map`), in which case roles are not compared",
     ),
-}];
+};
 
 const EXTERNAL: &str = "external";
 
@@ -114,7 +114,7 @@ pub(super) struct IdentityEnv {
 
 impl IdentityEnv {
     pub(super) fn new(params: &mut Params<'_, '_>) -> Self {
-        Self { is_external: params.choice(&PARAMS[0]) == EXTERNAL }
+        Self { is_external: params.choice(&ROLE_SOURCE) == EXTERNAL }
     }
 }
 

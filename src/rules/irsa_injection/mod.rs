@@ -39,36 +39,32 @@ pub static RULE: Rule = Rule {
         "injects the AWS role of a Pod's ServiceAccount in clusters without the EKS Pod identity webhook",
     ),
     subjects: &[SubjectKind::Pod],
-    params: &PARAMS,
+    params: &[&DEFAULT_EXPIRATION_SECONDS, &STS_REGIONAL_ENDPOINTS_PARAM, &POD_IDENTITY_PARAM],
     messages: &[MESSAGES],
     ability: Ability::Inject,
     restricted: Restricted::OFF,
 };
 
-static PARAMS: [Param; 3] = [
-    Param {
-        name: "defaultExpirationSeconds",
-        kind: Kind::Seconds { least: LEAST_SECONDS, most: MOST_SECONDS },
-        default: "86400",
-        doc: for_people(
-            "token lifetime if neither the Pod nor its ServiceAccount sets one; limited by the maximum of `identity-annotations`",
-        ),
-    },
-    Param {
-        name: "stsRegionalEndpoints",
-        kind: Kind::Flag,
-        default: "false",
-        doc: for_people("whether SDKs call the regional STS endpoint if the ServiceAccount does not say"),
-    },
-    Param {
-        name: "podIdentity",
-        kind: Kind::Globs(account::problem),
-        default: "[]",
-        doc: for_people(
-            "ServiceAccounts (`namespace/name`) that get EKS Pod Identity instead, whatever role they name",
-        ),
-    },
-];
+static DEFAULT_EXPIRATION_SECONDS: Param = Param {
+    name: "defaultExpirationSeconds",
+    kind: Kind::Seconds { least: LEAST_SECONDS, most: MOST_SECONDS },
+    default: "86400",
+    doc: for_people(
+        "token lifetime if neither the Pod nor its ServiceAccount sets one; limited by the maximum of `identity-annotations`",
+    ),
+};
+static STS_REGIONAL_ENDPOINTS_PARAM: Param = Param {
+    name: "stsRegionalEndpoints",
+    kind: Kind::Flag,
+    default: "false",
+    doc: for_people("whether SDKs call the regional STS endpoint if the ServiceAccount does not say"),
+};
+static POD_IDENTITY_PARAM: Param = Param {
+    name: "podIdentity",
+    kind: Kind::Globs(account::problem),
+    default: "[]",
+    doc: for_people("ServiceAccounts (`namespace/name`) that get EKS Pod Identity instead, whatever role they name"),
+};
 
 /// What the API server takes.
 const LEAST_SECONDS: i64 = 600;
@@ -107,11 +103,10 @@ impl<'a> IrsaInjection<'a> {
                 "needs serviceAccountLookup: required, or a Pod would start without its role while accounts cannot be looked up",
             );
         }
-        let [seconds, regional, pod_identity] = &PARAMS;
         Self {
-            seconds: params.seconds(seconds),
-            is_regional: params.flag(regional),
-            pod_identity: params.globs(pod_identity),
+            seconds: params.seconds(&DEFAULT_EXPIRATION_SECONDS),
+            is_regional: params.flag(&STS_REGIONAL_ENDPOINTS_PARAM),
+            pod_identity: params.globs(&POD_IDENTITY_PARAM),
         }
     }
 }

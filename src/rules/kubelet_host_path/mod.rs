@@ -27,20 +27,20 @@ pub static RULE: Rule = Rule {
     id: "kubelet-host-path",
     summary: for_people("forbids volumes that expose credentials on the node"),
     subjects: &[SubjectKind::Pod, SubjectKind::PersistentVolume],
-    params: &PARAMS,
+    params: &[&ROOTS],
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Warn },
     restricted: Restricted::REJECT,
 };
 
-static PARAMS: [Param; 1] = [Param {
+static ROOTS: Param = Param {
     name: "roots",
     kind: Kind::Globs(root_problem),
     default: r#"["/var/lib/kubelet", "/var/lib/k0s/kubelet", "/var/snap/microk8s/common/var/lib/kubelet"]"#,
     doc: for_people(
         "root directories of the kubelet, whose `pods`, `checkpoints`, `pki`, kubeconfigs and registry credentials are protected; globs match directory by directory; also applies to `ephemeral-token-mount`",
     ),
-}];
+};
 
 messages! {
     OPENS: "{} opens {} of the node, and with it {}", help: "mount only the directory that is needed";
@@ -173,7 +173,7 @@ pub struct Guarded<'a> {
 impl<'a> Guarded<'a> {
     /// As the rule's settings say.
     pub fn read(params: &mut Params<'_, 'a>) -> Self {
-        Self { roots: params.globs(&PARAMS[0]) }
+        Self { roots: params.globs(&ROOTS) }
     }
 
     /// The path of a volume that leads to a guarded place, and that place.

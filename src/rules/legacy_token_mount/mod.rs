@@ -27,20 +27,20 @@ pub static RULE: Rule = Rule {
     id: "legacy-token-mount",
     summary: for_people("forbids containers from using Secrets with legacy tokens"),
     subjects: &[SubjectKind::Pod, SubjectKind::EphemeralContainer],
-    params: &PARAMS,
+    params: &[&EXTRA_SECRET_NAMES],
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Reject },
     restricted: Restricted::REJECT,
 };
 
-static PARAMS: [Param; 1] = [Param {
+static EXTRA_SECRET_NAMES: Param = Param {
     name: "extraSecretNames",
     kind: Kind::Globs(validate_pattern),
     default: "[]",
     doc: for_people(
         "names of Secrets that hold a legacy token but do not look like it; also applies to `ephemeral-token-mount`",
     ),
-}];
+};
 
 messages! {
     BY_NAME:
@@ -64,7 +64,7 @@ pub struct Legacy<'a> {
 impl<'a> Legacy<'a> {
     /// As the rule's settings say.
     pub fn read(params: &mut Params<'_, 'a>) -> Self {
-        Self { extra: params.globs(&PARAMS[0]) }
+        Self { extra: params.globs(&EXTRA_SECRET_NAMES) }
     }
 
     /// Whether a container's environment may hold a legacy token: its own name

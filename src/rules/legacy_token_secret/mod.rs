@@ -31,26 +31,24 @@ pub static RULE: Rule = Rule {
     id: "legacy-token-secret",
     summary: for_people("forbids Secrets that hold non-expiring tokens"),
     subjects: &[SubjectKind::Secret],
-    params: &PARAMS,
+    params: &[&ALLOWED, &ALLOWED_USERS],
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Reject },
     restricted: Restricted::REJECT,
 };
 
-static PARAMS: [Param; 2] = [
-    Param {
-        name: "allowed",
-        kind: Kind::Globs(account::problem),
-        default: "[]",
-        doc: for_people("ServiceAccounts (`namespace/name`) that can have such tokens"),
-    },
-    Param {
-        name: "allowedUsers",
-        kind: Kind::Globs(user_problem),
-        default: r#"["system:serviceaccount:cattle-*:*", "system:serviceaccount:openshift-infra:*"]"#,
-        doc: for_people("users who can create them; the default covers Rancher and old OpenShift versions"),
-    },
-];
+static ALLOWED: Param = Param {
+    name: "allowed",
+    kind: Kind::Globs(account::problem),
+    default: "[]",
+    doc: for_people("ServiceAccounts (`namespace/name`) that can have such tokens"),
+};
+static ALLOWED_USERS: Param = Param {
+    name: "allowedUsers",
+    kind: Kind::Globs(user_problem),
+    default: r#"["system:serviceaccount:cattle-*:*", "system:serviceaccount:openshift-infra:*"]"#,
+    doc: for_people("users who can create them; the default covers Rancher and old OpenShift versions"),
+};
 
 messages! {
     CREATED: "makes a token that never expires", help: "use a projected volume, or kubectl create token";
@@ -75,8 +73,7 @@ pub(super) struct LegacyTokenSecret<'a> {
 
 impl<'a> LegacyTokenSecret<'a> {
     pub(super) fn new(params: &mut Params<'_, 'a>) -> Self {
-        let [allowed, allowed_users] = &PARAMS;
-        Self { allowed: params.globs(allowed), allowed_users: params.globs(allowed_users) }
+        Self { allowed: params.globs(&ALLOWED), allowed_users: params.globs(&ALLOWED_USERS) }
     }
 
     fn is_allowed(&self, context: &RuleContext<'_>, account: &str) -> bool {

@@ -21,18 +21,18 @@ pub static RULE: Rule = Rule {
     id: "one-year-token",
     summary: for_people("forbids API tokens with a lifetime of 3607 seconds, which the API server extends to a year"),
     subjects: &[SubjectKind::Pod],
-    params: &PARAMS,
+    params: &[&INCLUDE_INJECTED],
     messages: &[MESSAGES],
     ability: Ability::Fix { default: FixAction::Check(CheckAction::Warn) },
     restricted: Restricted::MUTATE.with(&[("includeInjected", "true")]),
 };
 
-static PARAMS: [Param; 1] = [Param {
+static INCLUDE_INJECTED: Param = Param {
     name: "includeInjected",
     kind: Kind::Flag,
     default: "false",
     doc: for_people("whether to check the API server's own token volume too, which always requests 3607 seconds"),
-}];
+};
 
 messages! {
     HAND_WRITTEN: "is 3607, so the API server signs a token that is good for a year", help: "write 3600";
@@ -50,7 +50,7 @@ pub(super) struct OneYearToken {
 
 impl OneYearToken {
     pub(super) fn new(params: &mut Params<'_, '_>) -> Self {
-        Self { include_injected: params.flag(&PARAMS[0]) }
+        Self { include_injected: params.flag(&INCLUDE_INJECTED) }
     }
 
     /// Calls `each` with every token that is concerned, and whether it is in the

@@ -32,7 +32,15 @@ pub static RULE: Rule = Rule {
     id: "pod-automount",
     summary: for_people("requires an explicit opt-in for mounting an API token"),
     subjects: &[SubjectKind::Pod],
-    params: &PARAMS,
+    params: &[
+        &SCOPE,
+        &OPT_IN,
+        &ALLOW_EXPLICIT_OPT_IN,
+        &OPT_IN_ON_DEFAULT,
+        &KEEP_IF_ALLOWED,
+        &KEEP_FOR_ANNOTATIONS,
+        &TOKEN_CONTAINERS,
+    ],
     messages: &[MESSAGES],
     ability: Ability::Fix { default: FixAction::Mutate },
     restricted: Restricted::MUTATE.with(&[
@@ -43,68 +51,67 @@ pub static RULE: Rule = Rule {
     ]),
 };
 
-static PARAMS: [Param; 7] = [
-    Param {
-        name: "scope",
-        kind: Kind::Choice(&["default", "all"]),
-        default: r#""default""#,
-        doc: for_people(
-            "`default`: fix and reject only Pods of a `default` ServiceAccount, and warn if the field is unset for a dedicated one; `all`: treat all ServiceAccounts alike",
-        ),
-    },
-    Param {
-        name: "optIn",
-        kind: Kind::Choice(&["serviceAccount", "pod"]),
-        default: r#""serviceAccount""#,
-        doc: for_people(
-            "where the opt-in must be; `serviceAccount`: `true` on a dedicated ServiceAccount is enough; `pod`: only the Pod's own field counts",
-        ),
-    },
-    Param {
-        name: "allowExplicitOptIn",
-        kind: Kind::Flag,
-        default: "true",
-        doc: for_people("whether a Pod of a dedicated ServiceAccount can request the token"),
-    },
-    Param {
-        name: "optInOnDefault",
-        kind: Kind::Choice(MaxSeverity::WORDS),
-        default: r#""warn""#,
-        doc: for_people("what becomes of a Pod of a `default` account that asks for the token"),
-    },
-    Param {
-        name: "keepIfAllowed",
-        kind: Kind::Entries(&PERMISSION),
-        default: r#"[{"verb":"get","resource":"pods"},{"verb":"list","resource":"pods"},{"verb":"get","resource":"configmaps"},{"verb":"get","resource":"secrets"},{"verb":"get","group":"coordination.k8s.io","resource":"leases"},{"verb":"list","resource":"nodes","clusterWide":true}]"#,
-        doc: for_people(
-            "permissions that keep the token: where the account has one of them, or nobody knows, the token stays with a warning; at most 8; `[]` takes it whatever the account may do",
-        ),
-    },
-    Param {
-        name: "keepForAnnotations",
-        kind: Kind::Globs(annotation_problem),
-        default: r#"["vault.hashicorp.com/agent-inject=true"]"#,
-        doc: for_people("annotations (`key=value`) that count as an opt-in by the Pod"),
-    },
-    Param {
-        name: "tokenContainers",
-        kind: Kind::Entries(&TOKEN_CONTAINER),
-        default: "[]",
-        doc: for_people(
-            "containers that keep the token when it is removed from the others; a container must match both `name` and `image` (with its registry)",
-        ),
-    },
-];
+static SCOPE: Param = Param {
+    name: "scope",
+    kind: Kind::Choice(&["default", "all"]),
+    default: r#""default""#,
+    doc: for_people(
+        "`default`: fix and reject only Pods of a `default` ServiceAccount, and warn if the field is unset for a dedicated one; `all`: treat all ServiceAccounts alike",
+    ),
+};
+static OPT_IN: Param = Param {
+    name: "optIn",
+    kind: Kind::Choice(&["serviceAccount", "pod"]),
+    default: r#""serviceAccount""#,
+    doc: for_people(
+        "where the opt-in must be; `serviceAccount`: `true` on a dedicated ServiceAccount is enough; `pod`: only the Pod's own field counts",
+    ),
+};
+static ALLOW_EXPLICIT_OPT_IN: Param = Param {
+    name: "allowExplicitOptIn",
+    kind: Kind::Flag,
+    default: "true",
+    doc: for_people("whether a Pod of a dedicated ServiceAccount can request the token"),
+};
+static OPT_IN_ON_DEFAULT: Param = Param {
+    name: "optInOnDefault",
+    kind: Kind::Choice(MaxSeverity::WORDS),
+    default: r#""warn""#,
+    doc: for_people("what becomes of a Pod of a `default` account that asks for the token"),
+};
+static KEEP_IF_ALLOWED: Param = Param {
+    name: "keepIfAllowed",
+    kind: Kind::Entries(PERMISSION),
+    default: r#"[{"verb":"get","resource":"pods"},{"verb":"list","resource":"pods"},{"verb":"get","resource":"configmaps"},{"verb":"get","resource":"secrets"},{"verb":"get","group":"coordination.k8s.io","resource":"leases"},{"verb":"list","resource":"nodes","clusterWide":true}]"#,
+    doc: for_people(
+        "permissions that keep the token: where the account has one of them, or nobody knows, the token stays with a warning; at most 8; `[]` takes it whatever the account may do",
+    ),
+};
+static KEEP_FOR_ANNOTATIONS: Param = Param {
+    name: "keepForAnnotations",
+    kind: Kind::Globs(annotation_problem),
+    default: r#"["vault.hashicorp.com/agent-inject=true"]"#,
+    doc: for_people("annotations (`key=value`) that count as an opt-in by the Pod"),
+};
+static TOKEN_CONTAINERS: Param = Param {
+    name: "tokenContainers",
+    kind: Kind::Entries(TOKEN_CONTAINER),
+    default: "[]",
+    doc: for_people(
+        "containers that keep the token when it is removed from the others; a container must match both `name` and `image` (with its registry)",
+    ),
+};
 
-static TOKEN_CONTAINER: [Param; 2] = [
-    Param { name: "name", kind: Kind::Glob(validate_pattern), default: "", doc: for_people("name of the container") },
-    Param {
-        name: "image",
-        kind: Kind::Glob(image_problem),
-        default: "",
-        doc: for_people("image of the container, with its registry"),
-    },
-];
+static KEEPER_NAME: Param =
+    Param { name: "name", kind: Kind::Glob(validate_pattern), default: "", doc: for_people("name of the container") };
+static KEEPER_IMAGE: Param = Param {
+    name: "image",
+    kind: Kind::Glob(image_problem),
+    default: "",
+    doc: for_people("image of the container, with its registry"),
+};
+
+static TOKEN_CONTAINER: &[&Param] = &[&KEEPER_NAME, &KEEPER_IMAGE];
 
 messages! {
     ASKS_ON_DEFAULT: "is true on the default account", help: "give the Pod an account of its own, or set it to false";
@@ -207,14 +214,15 @@ enum Ask {
 
 impl<'a> PodAutomount<'a> {
     pub(super) fn new(params: &mut Params<'_, 'a>) -> Self {
-        let [scope, opt_in, allow_explicit, opt_in_on_default, keep_if, keep_for, token_containers] = &PARAMS;
         let mut rule = Self {
-            every_account: params.choice(scope) == "all",
-            account_may_ask: params.choice(opt_in) == "serviceAccount",
-            pod_may_ask: params.flag(allow_explicit),
-            asking_on_default: MaxSeverity::chosen(params.choice(opt_in_on_default)),
-            keep_if_allowed: permissions::given(params, keep_if, MOST_REVIEWS).map(OnceCell::from).unwrap_or_default(),
-            keep_for_annotations: params.globs(keep_for),
+            every_account: params.choice(&SCOPE) == "all",
+            account_may_ask: params.choice(&OPT_IN) == "serviceAccount",
+            pod_may_ask: params.flag(&ALLOW_EXPLICIT_OPT_IN),
+            asking_on_default: MaxSeverity::chosen(params.choice(&OPT_IN_ON_DEFAULT)),
+            keep_if_allowed: permissions::given(params, &KEEP_IF_ALLOWED, MOST_REVIEWS)
+                .map(OnceCell::from)
+                .unwrap_or_default(),
+            keep_for_annotations: params.globs(&KEEP_FOR_ANNOTATIONS),
             token_containers: TokenContainer::read(params),
         };
         if !rule.pod_may_ask {
@@ -222,7 +230,7 @@ impl<'a> PodAutomount<'a> {
         }
         if !rule.token_containers.is_empty() && params.common.templates == Templates::Fix {
             params.note(
-                token_containers,
+                &TOKEN_CONTAINERS,
                 "cannot go with templates: fix, because a Pod whose template says false gets no token volume to keep",
             );
         }
@@ -293,8 +301,7 @@ impl<'a> PodAutomount<'a> {
     }
 
     fn keep_if_allowed(&self) -> &[Permission<'a>] {
-        let [.., keep_if, _, _] = &PARAMS;
-        self.keep_if_allowed.get_or_init(|| permissions::by_default(keep_if))
+        self.keep_if_allowed.get_or_init(|| permissions::by_default(&KEEP_IF_ALLOWED))
     }
 
     /// The annotation by which the Pod asks, if it has one.
@@ -419,10 +426,8 @@ impl Fix for PodAutomount<'_> {
 impl<'a> TokenContainer<'a> {
     #[inline(never)]
     fn read(params: &mut Params<'_, 'a>) -> Vec<Self> {
-        let [.., token_containers] = &PARAMS;
-        let [name, image] = &TOKEN_CONTAINER;
-        params.entries(token_containers, |entry| {
-            let (name, image) = (entry.glob(name), entry.glob(image));
+        params.entries(&TOKEN_CONTAINERS, |entry| {
+            let (name, image) = (entry.glob(&KEEPER_NAME), entry.glob(&KEEPER_IMAGE));
             Some(TokenContainer { name: name?, image: image? })
         })
     }

@@ -21,20 +21,20 @@ pub static RULE: Rule = Rule {
     id: "projected-token-audience",
     summary: for_people("forbids hand-written projected tokens for the Kubernetes API"),
     subjects: &[SubjectKind::Pod],
-    params: &PARAMS,
+    params: &[&ALLOWED_AUDIENCES],
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Warn },
     restricted: Restricted::REJECT,
 };
 
-static PARAMS: [Param; 1] = [Param {
+static ALLOWED_AUDIENCES: Param = Param {
     name: "allowedAudiences",
     kind: Kind::Globs(validate_pattern),
     default: "[]",
     doc: for_people(
         "if set, the only allowed token audiences; wildcards do not match an audience of the Kubernetes API, which must be listed in full",
     ),
-}];
+};
 
 messages! {
     UNSET: "is not set, so this is an API token", help: "name who reads it, or use automountServiceAccountToken: true";
@@ -48,7 +48,7 @@ pub(super) struct ProjectedTokenAudience<'a> {
 
 impl<'a> ProjectedTokenAudience<'a> {
     pub(super) fn new(params: &mut Params<'_, 'a>) -> Self {
-        Self { allowed: params.globs(&PARAMS[0]) }
+        Self { allowed: params.globs(&ALLOWED_AUDIENCES) }
     }
 }
 

@@ -22,7 +22,7 @@ pub static RULE: Rule = Rule {
     id: "projected-token-lifetime",
     summary: for_people("limits the lifetime of hand-written projected tokens"),
     subjects: &[SubjectKind::Pod],
-    params: &PARAMS,
+    params: &[&MAX_SECONDS, &PER_AUDIENCE],
     messages: &[MESSAGES],
     ability: Ability::Fix { default: FixAction::Mutate },
     restricted: Restricted::MUTATE,
@@ -32,22 +32,20 @@ pub static RULE: Rule = Rule {
 /// <https://github.com/kubernetes/kubernetes/blob/v1.34.0/pkg/apis/core/validation/validation.go>
 static SECONDS: Kind = Kind::Seconds { least: 600, most: 4_294_967_296 };
 
-static PARAMS: [Param; 2] = [
-    Param {
-        name: "maxSeconds",
-        kind: Kind::Seconds { least: 600, most: 4_294_967_296 },
-        default: "86400",
-        doc: for_people("maximum lifetime"),
-    },
-    Param {
-        name: "perAudience",
-        kind: Kind::ByKey(&SECONDS),
-        default: "{}",
-        doc: for_people(
-            "maximum lifetime for one audience, which can be longer or shorter; the key is the exact audience, or `\"\"` for a token without one",
-        ),
-    },
-];
+static MAX_SECONDS: Param = Param {
+    name: "maxSeconds",
+    kind: Kind::Seconds { least: 600, most: 4_294_967_296 },
+    default: "86400",
+    doc: for_people("maximum lifetime"),
+};
+static PER_AUDIENCE: Param = Param {
+    name: "perAudience",
+    kind: Kind::ByKey(&SECONDS),
+    default: "{}",
+    doc: for_people(
+        "maximum lifetime for one audience, which can be longer or shorter; the key is the exact audience, or `\"\"` for a token without one",
+    ),
+};
 
 messages! {
     TOO_LONG: "is {}, at most {} is allowed", help: "kubelet renews the token in time, however short it is";
@@ -63,8 +61,7 @@ pub(super) struct ProjectedTokenLifetime {
 
 impl ProjectedTokenLifetime {
     pub(super) fn new(params: &mut Params<'_, '_>) -> Self {
-        let [most, per_audience] = &PARAMS;
-        Self { most: params.seconds(most), per_audience: params.seconds_by_key(per_audience) }
+        Self { most: params.seconds(&MAX_SECONDS), per_audience: params.seconds_by_key(&PER_AUDIENCE) }
     }
 
     fn most(&self, audience: &str) -> i64 {

@@ -37,7 +37,7 @@ pub static RULE: Rule = Rule {
     id: "role-arn",
     summary: for_people("requires a ServiceAccount's AWS role to be valid and allowed"),
     subjects: &[SubjectKind::ServiceAccount],
-    params: &PARAMS,
+    params: PARAMS,
     messages: &[MESSAGES, role_rules::MESSAGES, role_arn_error::MESSAGES, suspicious_char::MESSAGES],
     ability: Ability::Check { default: CheckAction::Reject },
     restricted: Restricted::REJECT,

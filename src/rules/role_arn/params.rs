@@ -7,39 +7,40 @@ use crate::matching::account;
 use crate::matching::glob::validate_pattern;
 use crate::settings::params::{Kind, Param, for_people};
 
-pub(super) static PARAMS: [Param; 11] = [
-    PARTITIONS,
-    ACCOUNTS,
-    ROLES,
-    NAMESPACES,
-    ALLOW_ON_DEFAULT,
-    REQUIRED_FOR,
-    FORBID_RESERVED,
-    ANY_ROLE_PATH,
-    COMPOSE,
-    COMPOSE_ACCOUNT,
-    COMPOSE_PARTITION,
+/// All of them, in the order of the documentation.
+pub(super) static PARAMS: &[&Param] = &[
+    &PARTITIONS,
+    &ACCOUNTS,
+    &ROLES,
+    &NAMESPACES,
+    &ALLOW_ON_DEFAULT,
+    &REQUIRED_FOR,
+    &FORBID_RESERVED,
+    &ANY_ROLE_PATH,
+    &COMPOSE,
+    &COMPOSE_ACCOUNT,
+    &COMPOSE_PARTITION,
 ];
 
-pub(super) const PARTITIONS: Param = Param {
+pub(super) static PARTITIONS: Param = Param {
     name: "partitions",
     kind: Kind::Texts { of: "partitions", problem: partition_problem },
     default: r#"["aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc"]"#,
     doc: for_people("allowed AWS partitions"),
 };
-pub(super) const ACCOUNTS: Param = Param {
+pub(super) static ACCOUNTS: Param = Param {
     name: "accounts",
     kind: Kind::Texts { of: "account ids", problem: account_id_problem },
     default: "[]",
     doc: for_people("allowed AWS accounts, as 12 digits in quotes; if empty, any account is allowed"),
 };
-pub(super) const ROLES: Param = Param {
+pub(super) static ROLES: Param = Param {
     name: "roles",
     kind: Kind::Texts { of: "role patterns", problem: pattern::problem },
     default: "[]",
     doc: for_people("allowed roles; if empty, any role is allowed"),
 };
-pub(super) const NAMESPACES: Param = Param {
+pub(super) static NAMESPACES: Param = Param {
     name: "namespaces",
     kind: Kind::ByKey(&Kind::Texts { of: "role patterns", problem: pattern::problem }),
     default: "{}",
@@ -47,25 +48,25 @@ pub(super) const NAMESPACES: Param = Param {
         "allowed roles of each namespace, by its name, or by `*` for namespaces that are not listed; if empty, any role is allowed",
     ),
 };
-pub(super) const ALLOW_ON_DEFAULT: Param = Param {
+pub(super) static ALLOW_ON_DEFAULT: Param = Param {
     name: "allowOnDefault",
     kind: Kind::Flag,
     default: "false",
     doc: for_people("whether the `default` ServiceAccount of a namespace can have a role"),
 };
-pub(super) const REQUIRED_FOR: Param = Param {
+pub(super) static REQUIRED_FOR: Param = Param {
     name: "requiredFor",
     kind: Kind::Globs(account::problem),
     default: "[]",
     doc: for_people("ServiceAccounts (`namespace/name`) that must have a role"),
 };
-pub(super) const FORBID_RESERVED: Param = Param {
+pub(super) static FORBID_RESERVED: Param = Param {
     name: "forbidReserved",
     kind: Kind::Flag,
     default: "true",
     doc: for_people("whether to reject roles below `aws-service-role/` and `aws-reserved/`"),
 };
-pub(super) const ANY_ROLE_PATH: Param = Param {
+pub(super) static ANY_ROLE_PATH: Param = Param {
     name: "anyRolePath",
     kind: Kind::Flag,
     default: "false",
@@ -73,7 +74,7 @@ pub(super) const ANY_ROLE_PATH: Param = Param {
         "whether to accept any role path that IAM accepts (`!` to `~`), not only names separated by slashes",
     ),
 };
-pub(super) const COMPOSE: Param = Param {
+pub(super) static COMPOSE: Param = Param {
     name: "composeRoleArn",
     kind: Kind::Flag,
     default: "false",
@@ -81,13 +82,13 @@ pub(super) const COMPOSE: Param = Param {
         "whether the webhook runs with `--compose-role-arn`, so that names and paths are completed before they are checked",
     ),
 };
-pub(super) const COMPOSE_ACCOUNT: Param = Param {
+pub(super) static COMPOSE_ACCOUNT: Param = Param {
     name: "composeAccount",
     kind: Kind::Text(|text| if text.is_empty() { None } else { account_id_problem(text) }),
     default: r#""""#,
     doc: for_people("AWS account that the webhook completes names with: the one it runs in"),
 };
-pub(super) const COMPOSE_PARTITION: Param = Param {
+pub(super) static COMPOSE_PARTITION: Param = Param {
     name: "composePartition",
     kind: Kind::Choice(Partition::ALL),
     default: r#""aws""#,

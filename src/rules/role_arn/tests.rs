@@ -672,7 +672,7 @@ fn others_can_ask() {
     let (mut problems, common) = (Problems::default(), Common::default());
     let mut json = crate::object::json::Cursor::new(text);
     let members = params::members(Given::new(&mut json, Path::Root), RULE.params, &mut problems);
-    let rules = RoleRules::read(&mut Params::new(members, &PARAMS, Path::Root, &mut problems, &common));
+    let rules = RoleRules::read(&mut Params::new(members, PARAMS, Path::Root, &mut problems, &common));
     assert!(problems.is_empty());
     assert!(rules.has_lists());
     let holder = Holder { namespace: "shop", account: "web" };

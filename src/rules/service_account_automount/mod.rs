@@ -32,44 +32,40 @@ pub static RULE: Rule = Rule {
     id: "service-account-automount",
     summary: for_people("requires ServiceAccounts to disable automatic token mounting"),
     subjects: &[SubjectKind::ServiceAccount],
-    params: &PARAMS,
+    params: &[&SCOPE, &FIX_ON_UPDATE, &EXPLICIT_TRUE, &ALLOW_EXPLICIT_TRUE],
     messages: &[MESSAGES],
     ability: Ability::Fix { default: FixAction::Mutate },
     restricted: Restricted::MUTATE.with(&[("scope", r#""all""#)]),
 };
 
-static PARAMS: [Param; 4] = [
-    Param {
-        name: "scope",
-        kind: Kind::Choice(&["default", "all"]),
-        default: r#""default""#,
-        doc: for_people(
-            "which ServiceAccounts are fixed or rejected if the field is unset; `default`: only those named `default`; `all`: all of them",
-        ),
-    },
-    Param {
-        name: "fixOnUpdate",
-        kind: Kind::Flag,
-        default: "false",
-        doc: for_people(
-            "whether to fix existing ServiceAccounts when they are updated; otherwise only a `default` ServiceAccount that was `false` before is fixed",
-        ),
-    },
-    Param {
-        name: "explicitTrue",
-        kind: Kind::Choice(&["allow", "warn", "reject"]),
-        default: r#""warn""#,
-        doc: for_people(
-            "action for `true` on a ServiceAccount other than `default`; on `default` it is always a finding",
-        ),
-    },
-    Param {
-        name: "allowExplicitTrue",
-        kind: Kind::Globs(account::problem),
-        default: "[]",
-        doc: for_people("ServiceAccounts (`namespace/name`) that can be set to `true`"),
-    },
-];
+static SCOPE: Param = Param {
+    name: "scope",
+    kind: Kind::Choice(&["default", "all"]),
+    default: r#""default""#,
+    doc: for_people(
+        "which ServiceAccounts are fixed or rejected if the field is unset; `default`: only those named `default`; `all`: all of them",
+    ),
+};
+static FIX_ON_UPDATE: Param = Param {
+    name: "fixOnUpdate",
+    kind: Kind::Flag,
+    default: "false",
+    doc: for_people(
+        "whether to fix existing ServiceAccounts when they are updated; otherwise only a `default` ServiceAccount that was `false` before is fixed",
+    ),
+};
+static EXPLICIT_TRUE: Param = Param {
+    name: "explicitTrue",
+    kind: Kind::Choice(&["allow", "warn", "reject"]),
+    default: r#""warn""#,
+    doc: for_people("action for `true` on a ServiceAccount other than `default`; on `default` it is always a finding"),
+};
+static ALLOW_EXPLICIT_TRUE: Param = Param {
+    name: "allowExplicitTrue",
+    kind: Kind::Globs(account::problem),
+    default: "[]",
+    doc: for_people("ServiceAccounts (`namespace/name`) that can be set to `true`"),
+};
 
 messages! {
     TRUE_ON_DEFAULT:
@@ -120,12 +116,11 @@ enum Cell {
 
 impl<'a> ServiceAccountAutomount<'a> {
     pub(super) fn new(params: &mut Params<'_, 'a>) -> Self {
-        let [scope, fix_on_update, explicit_true, allow_explicit_true] = &PARAMS;
         Self {
-            every_account: params.choice(scope) == "all",
-            fix_on_update: params.flag(fix_on_update),
-            explicit_true: params.choice(explicit_true),
-            allow_explicit_true: params.globs(allow_explicit_true),
+            every_account: params.choice(&SCOPE) == "all",
+            fix_on_update: params.flag(&FIX_ON_UPDATE),
+            explicit_true: params.choice(&EXPLICIT_TRUE),
+            allow_explicit_true: params.globs(&ALLOW_EXPLICIT_TRUE),
         }
     }
 

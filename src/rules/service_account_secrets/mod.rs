@@ -23,18 +23,18 @@ pub static RULE: Rule = Rule {
     id: "service-account-secrets",
     summary: for_people("forbids ServiceAccounts from listing Secrets"),
     subjects: &[SubjectKind::ServiceAccount],
-    params: &PARAMS,
+    params: &[&ALLOWED],
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Warn },
     restricted: Restricted::REJECT,
 };
 
-static PARAMS: [Param; 1] = [Param {
+static ALLOWED: Param = Param {
     name: "allowed",
     kind: Kind::Globs(validate_pattern),
     default: r#"["*-dockercfg-*"]"#,
     doc: for_people("names of Secrets that can be listed"),
-}];
+};
 
 messages! {
     LISTED:
@@ -52,7 +52,7 @@ pub(super) struct ServiceAccountSecrets<'a> {
 
 impl<'a> ServiceAccountSecrets<'a> {
     pub(super) fn new(params: &mut Params<'_, 'a>) -> Self {
-        Self { allowed: params.globs(&PARAMS[0]) }
+        Self { allowed: params.globs(&ALLOWED) }
     }
 }
 

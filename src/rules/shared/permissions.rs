@@ -9,41 +9,41 @@ use crate::settings::Common;
 use crate::settings::params::{Kind, Param, Params, for_people};
 use crate::settings::reader::{Path, Problems};
 
+static VERB: Param = Param {
+    name: "verb",
+    kind: Kind::Text(verb_problem),
+    default: "",
+    doc: for_people("what is done, e.g. `get`; `*` asks whether every verb is allowed"),
+};
+static GROUP: Param = Param {
+    name: "group",
+    kind: Kind::Text(group_problem),
+    default: r#""""#,
+    doc: for_people("the API group; empty for the core group, `*` for every group"),
+};
+static RESOURCE: Param = Param {
+    name: "resource",
+    kind: Kind::Text(resource_problem),
+    default: "",
+    doc: for_people("the resource in the plural, e.g. `pods`; `*` for every resource"),
+};
+static SUBRESOURCE: Param = Param {
+    name: "subresource",
+    kind: Kind::Text(resource_problem),
+    default: r#""""#,
+    doc: for_people("the subresource, e.g. `token`"),
+};
+static CLUSTER_WIDE: Param = Param {
+    name: "clusterWide",
+    kind: Kind::Flag,
+    default: "false",
+    doc: for_people(
+        "whether it is about all namespaces, or a resource that has none, and not about the Pod's namespace",
+    ),
+};
+
 /// The fields of an entry.
-pub static PERMISSION: [Param; 5] = [
-    Param {
-        name: "verb",
-        kind: Kind::Text(verb_problem),
-        default: "",
-        doc: for_people("what is done, e.g. `get`; `*` asks whether every verb is allowed"),
-    },
-    Param {
-        name: "group",
-        kind: Kind::Text(group_problem),
-        default: r#""""#,
-        doc: for_people("the API group; empty for the core group, `*` for every group"),
-    },
-    Param {
-        name: "resource",
-        kind: Kind::Text(resource_problem),
-        default: "",
-        doc: for_people("the resource in the plural, e.g. `pods`; `*` for every resource"),
-    },
-    Param {
-        name: "subresource",
-        kind: Kind::Text(resource_problem),
-        default: r#""""#,
-        doc: for_people("the subresource, e.g. `token`"),
-    },
-    Param {
-        name: "clusterWide",
-        kind: Kind::Flag,
-        default: "false",
-        doc: for_people(
-            "whether it is about all namespaces, or a resource that has none, and not about the Pod's namespace",
-        ),
-    },
-];
+pub static PERMISSION: &[&Param] = &[&VERB, &GROUP, &RESOURCE, &SUBRESOURCE, &CLUSTER_WIDE];
 
 /// The permissions that the settings give, or nothing where the default holds: it
 /// is read by those who need it ([`by_default`]), for it costs every request.
@@ -71,14 +71,13 @@ pub fn by_default(param: &'static Param) -> Vec<Permission<'static>> {
 }
 
 fn read<'a>(params: &mut Params<'_, 'a>, param: &'static Param) -> Vec<Permission<'a>> {
-    let [verb, group, resource, subresource, cluster_wide] = &PERMISSION;
     params.entries(param, |entry| {
         Some(Permission {
-            verb: entry.text(verb),
-            group: entry.text(group),
-            resource: entry.text(resource),
-            subresource: entry.text(subresource),
-            cluster_wide: entry.flag(cluster_wide),
+            verb: entry.text(&VERB),
+            group: entry.text(&GROUP),
+            resource: entry.text(&RESOURCE),
+            subresource: entry.text(&SUBRESOURCE),
+            cluster_wide: entry.flag(&CLUSTER_WIDE),
         })
     })
 }

@@ -27,28 +27,26 @@ pub static RULE: Rule = Rule {
     id: "static-credentials",
     summary: for_people("forbids static cloud credentials in container environments"),
     subjects: &[SubjectKind::Pod, SubjectKind::EphemeralContainer],
-    params: &PARAMS,
+    params: &[&EXTRA_NAMES, &ALLOW_REFERENCES],
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Warn },
     restricted: Restricted::REJECT,
 };
 
-static PARAMS: [Param; 2] = [
-    Param {
-        name: "extraNames",
-        kind: Kind::Globs(validate_pattern),
-        default: "[]",
-        doc: for_people("names of further variables that hold static credentials, for a cloud or any other service"),
-    },
-    Param {
-        name: "allowReferences",
-        kind: Kind::Flag,
-        default: "false",
-        doc: for_people(
-            "whether such a variable can take its value from elsewhere (`valueFrom`, `envFrom`), so that only literal values in the Pod are findings",
-        ),
-    },
-];
+static EXTRA_NAMES: Param = Param {
+    name: "extraNames",
+    kind: Kind::Globs(validate_pattern),
+    default: "[]",
+    doc: for_people("names of further variables that hold static credentials, for a cloud or any other service"),
+};
+static ALLOW_REFERENCES: Param = Param {
+    name: "allowReferences",
+    kind: Kind::Flag,
+    default: "false",
+    doc: for_people(
+        "whether such a variable can take its value from elsewhere (`valueFrom`, `envFrom`), so that only literal values in the Pod are findings",
+    ),
+};
 
 messages! {
     STATIC: "is a static {} credential", help: "let a ServiceAccount with {} bring short-lived ones instead";
@@ -104,7 +102,7 @@ pub(super) struct StaticCredentials<'a> {
 
 impl<'a> StaticCredentials<'a> {
     pub(super) fn new(params: &mut Params<'_, 'a>) -> Self {
-        Self { extra: params.globs(&PARAMS[0]), allow_references: params.flag(&PARAMS[1]) }
+        Self { extra: params.globs(&EXTRA_NAMES), allow_references: params.flag(&ALLOW_REFERENCES) }
     }
 
     fn check_env(

@@ -33,30 +33,28 @@ pub static RULE: Rule = Rule {
     id: "token-issuing-roles",
     summary: for_people("forbids roles that allow issuing ServiceAccount tokens or acting as a ServiceAccount"),
     subjects: &[SubjectKind::Role],
-    params: &PARAMS,
+    params: &[&GRANTS, &INCLUDE_POD_CREATION],
     messages: &[grants::MESSAGES],
     ability: Ability::Check { default: CheckAction::Off },
     restricted: Restricted::REJECT,
 };
 
-static PARAMS: [Param; 2] = [
-    Param {
-        name: "grants",
-        kind: Kind::Texts { of: "grants", problem: grant_problem },
-        default: r#"["tokens", "impersonation", "escalation", "certificates", "nodeAudiences", "managedIdentities"]"#,
-        doc: for_people(
-            "permissions to check for: `tokens` (create `serviceaccounts/token`), `impersonation` (of ServiceAccounts, users and groups), `escalation` (`escalate` and `bind`), `certificates` (`approve` client certificates of the API server), `nodeAudiences` (tokens of any audience for nodes), `managedIdentities` (AKS identity bindings)",
-        ),
-    },
-    Param {
-        name: "includePodCreation",
-        kind: Kind::Flag,
-        default: "false",
-        doc: for_people(
-            "whether to check for permission to create Pods or write workloads too, which allows running as any ServiceAccount of the namespace",
-        ),
-    },
-];
+static GRANTS: Param = Param {
+    name: "grants",
+    kind: Kind::Texts { of: "grants", problem: grant_problem },
+    default: r#"["tokens", "impersonation", "escalation", "certificates", "nodeAudiences", "managedIdentities"]"#,
+    doc: for_people(
+        "permissions to check for: `tokens` (create `serviceaccounts/token`), `impersonation` (of ServiceAccounts, users and groups), `escalation` (`escalate` and `bind`), `certificates` (`approve` client certificates of the API server), `nodeAudiences` (tokens of any audience for nodes), `managedIdentities` (AKS identity bindings)",
+    ),
+};
+static INCLUDE_POD_CREATION: Param = Param {
+    name: "includePodCreation",
+    kind: Kind::Flag,
+    default: "false",
+    doc: for_people(
+        "whether to check for permission to create Pods or write workloads too, which allows running as any ServiceAccount of the namespace",
+    ),
+};
 
 /// The signer of client certificates for the API server, and the wildcard of RBAC
 /// that contains it.
@@ -93,10 +91,9 @@ pub(super) struct TokenIssuingRoles {
 
 impl TokenIssuingRoles {
     pub(super) fn new(params: &mut Params<'_, '_>) -> Self {
-        let [grants, pods] = &PARAMS;
-        let stated = params.texts(grants);
+        let stated = params.texts(&GRANTS);
         let is_stated = |name| stated.iter().any(|text| text.as_str() == name);
-        Self { grants: NAMES.map(is_stated), includes_pods: params.flag(pods) }
+        Self { grants: NAMES.map(is_stated), includes_pods: params.flag(&INCLUDE_POD_CREATION) }
     }
 
     fn looks_for(&self, name: &str) -> bool {

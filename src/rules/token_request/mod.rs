@@ -27,36 +27,34 @@ pub static RULE: Rule = Rule {
     id: "token-request",
     summary: for_people("limits the lifetime, audiences and binding of requested tokens"),
     subjects: &[SubjectKind::TokenRequest],
-    params: &PARAMS,
+    params: &[&MAX_SECONDS, &ALLOWED_AUDIENCES, &REQUIRE_BOUND_OBJECT],
     messages: &[MESSAGES],
     ability: Ability::Fix { default: FixAction::Mutate },
     restricted: Restricted::MUTATE.with(&[("maxSeconds", "3600")]),
 };
 
-static PARAMS: [Param; 3] = [
-    Param {
-        name: "maxSeconds",
-        kind: Kind::Seconds { least: 600, most: 1 << 32 },
-        default: "86400",
-        doc: for_people("maximum lifetime; the fix lowers longer ones"),
-    },
-    Param {
-        name: "allowedAudiences",
-        kind: Kind::Globs(validate_pattern),
-        default: "[]",
-        doc: for_people(
-            "if set, any other audience is a finding; a request without an audience is for the Kubernetes API, which you can allow with e.g. `https://kubernetes.default*`",
-        ),
-    },
-    Param {
-        name: "requireBoundObject",
-        kind: Kind::Flag,
-        default: "false",
-        doc: for_people(
-            "whether the token must be bound to an object, so that it becomes invalid when the object is deleted",
-        ),
-    },
-];
+static MAX_SECONDS: Param = Param {
+    name: "maxSeconds",
+    kind: Kind::Seconds { least: 600, most: 1 << 32 },
+    default: "86400",
+    doc: for_people("maximum lifetime; the fix lowers longer ones"),
+};
+static ALLOWED_AUDIENCES: Param = Param {
+    name: "allowedAudiences",
+    kind: Kind::Globs(validate_pattern),
+    default: "[]",
+    doc: for_people(
+        "if set, any other audience is a finding; a request without an audience is for the Kubernetes API, which you can allow with e.g. `https://kubernetes.default*`",
+    ),
+};
+static REQUIRE_BOUND_OBJECT: Param = Param {
+    name: "requireBoundObject",
+    kind: Kind::Flag,
+    default: "false",
+    doc: for_people(
+        "whether the token must be bound to an object, so that it becomes invalid when the object is deleted",
+    ),
+};
 
 messages! {
     TOO_LONG: "is {}, the most is {}", help: "ask again before the token expires";
@@ -91,11 +89,10 @@ pub(super) struct TokenRequest<'a> {
 
 impl<'a> TokenRequest<'a> {
     pub(super) fn new(params: &mut Params<'_, 'a>) -> Self {
-        let [max_seconds, allowed_audiences, require_bound_object] = &PARAMS;
         Self {
-            max_seconds: params.seconds(max_seconds),
-            allowed_audiences: params.globs(allowed_audiences),
-            require_bound_object: params.flag(require_bound_object),
+            max_seconds: params.seconds(&MAX_SECONDS),
+            allowed_audiences: params.globs(&ALLOWED_AUDIENCES),
+            require_bound_object: params.flag(&REQUIRE_BOUND_OBJECT),
         }
     }
 
