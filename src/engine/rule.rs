@@ -8,6 +8,7 @@ use crate::diagnostic::message::MessageTemplate;
 use crate::object::json::Cursor;
 use crate::settings::Profile;
 use crate::settings::action::{CheckAction, FixAction};
+use crate::settings::doc::Doc;
 use crate::settings::params::{self, Param, Params};
 use crate::settings::reader::{Path, Problems, Value};
 
@@ -34,7 +35,7 @@ pub struct Rule {
     pub id: &'static str,
     /// What the rule requires or forbids, in one line: "forbids containers from
     /// using Secrets with legacy tokens".
-    pub summary: &'static str,
+    pub summary: Doc,
     /// The kinds of objects that the rule checks. For all others it is not even
     /// opened.
     pub subjects: &'static [SubjectKind],

@@ -3,7 +3,8 @@
 //! parameters. The JSON schema, the form and their tests are made from this;
 //! the policy itself reads them by hand, once per request, and links none of it.
 
-use super::params::{Kind, Param, for_people};
+use super::doc::Doc;
+use super::params::{Kind, Param};
 use super::{LookupMode, Phase, Profile, Templates, TreatWarnAs};
 use crate::matching::account;
 use crate::matching::glob::validate_pattern;
@@ -14,7 +15,7 @@ pub static COMMON: &[&Param] = &[
         name: "profile",
         kind: Kind::Choice(Profile::WORDS),
         default: r#""baseline""#,
-        doc: for_people(
+        doc: Doc::new(
             "what the rules do that `rules` does not name, and the look-ups: `observe` warns at most, `baseline` changes what is harmless and refuses what cannot work, `restricted` has everything on",
         ),
     },
@@ -22,7 +23,7 @@ pub static COMMON: &[&Param] = &[
         name: "phase",
         kind: Kind::Choice(Phase::WORDS),
         default: r#""mutating""#,
-        doc: for_people(
+        doc: Doc::new(
             "which of the two policies of a deployment this is; in the `validating` policy, which runs after all mutating webhooks, `mutate` acts as `reject`",
         ),
     },
@@ -30,7 +31,7 @@ pub static COMMON: &[&Param] = &[
         name: "templates",
         kind: Kind::Choice(Templates::WORDS),
         default: r#""check""#,
-        doc: for_people(
+        doc: Doc::new(
             "how workloads are handled: `check` checks the Pods they will create, `fix` also fixes the Pod template, `ignore` accepts them unchecked",
         ),
     },
@@ -38,7 +39,7 @@ pub static COMMON: &[&Param] = &[
         name: "serviceAccountLookup",
         kind: Kind::Choice(LookupMode::WORDS),
         default: r#""optional""#,
-        doc: for_people(
+        doc: Doc::new(
             "whether a Pod's ServiceAccount is read from the cluster; `required` rejects the request if it cannot be read",
         ),
     },
@@ -46,7 +47,7 @@ pub static COMMON: &[&Param] = &[
         name: "permissionLookup",
         kind: Kind::Choice(LookupMode::WORDS),
         default: r#""optional""#,
-        doc: for_people(
+        doc: Doc::new(
             "whether the API server's authorizers are asked what a Pod's ServiceAccount may do, before its token is taken away; `required` rejects where they do not answer",
         ),
     },
@@ -54,13 +55,13 @@ pub static COMMON: &[&Param] = &[
         name: "exemptSystemNamespaces",
         kind: Kind::Flag,
         default: "true",
-        doc: for_people("whether `kube-system`, `kube-public` and `kube-node-lease` are exempt"),
+        doc: Doc::new("whether `kube-system`, `kube-public` and `kube-node-lease` are exempt"),
     },
     &Param {
         name: "treatWarnAs",
         kind: Kind::Choice(TreatWarnAs::WORDS),
         default: r#""warn""#,
-        doc: for_people(
+        doc: Doc::new(
             "how warnings are treated; `reject` is for audit reports, which record a response with warnings as a pass",
         ),
     },
@@ -68,19 +69,19 @@ pub static COMMON: &[&Param] = &[
         name: "extraApiAudiences",
         kind: Kind::Globs(super::api_audience_problem),
         default: "[]",
-        doc: for_people("further audiences that the cluster's API server accepts: the values of its `--api-audiences`"),
+        doc: Doc::new("further audiences that the cluster's API server accepts: the values of its `--api-audiences`"),
     },
     &Param {
         name: "customTemplates",
         kind: Kind::Entries(CUSTOM_TEMPLATE),
         default: "[]",
-        doc: for_people("custom resources with a Pod template; also list them in the policy's `rules`"),
+        doc: Doc::new("custom resources with a Pod template; also list them in the policy's `rules`"),
     },
     &Param {
         name: "exemptions",
         kind: Kind::Entries(EXEMPTION),
         default: "[]",
-        doc: for_people(
+        doc: Doc::new(
             "exempt requests; all fields of an entry must match, and one matching value is enough for a field",
         ),
     },
@@ -92,25 +93,25 @@ pub static AWS: &[&Param] = &[
         name: "annotationPrefix",
         kind: Kind::Text(super::aws::prefix_problem),
         default: r#""eks.amazonaws.com""#,
-        doc: for_people("prefix before `/role-arn` (the webhook's `--annotation-prefix`)"),
+        doc: Doc::new("prefix before `/role-arn` (the webhook's `--annotation-prefix`)"),
     },
     &Param {
         name: "tokenMountPath",
         kind: Kind::Text(super::aws::path_problem),
         default: r#""/var/run/secrets/eks.amazonaws.com/serviceaccount""#,
-        doc: for_people("directory of the token (`--token-mount-path`)"),
+        doc: Doc::new("directory of the token (`--token-mount-path`)"),
     },
     &Param {
         name: "region",
         kind: Kind::Text(super::aws::region_problem),
         default: r#""""#,
-        doc: for_people("region that the webhook injects (`--aws-default-region`); if empty, none"),
+        doc: Doc::new("region that the webhook injects (`--aws-default-region`); if empty, none"),
     },
     &Param {
         name: "defaultAudience",
         kind: Kind::Text(validate_pattern),
         default: r#""sts.amazonaws.com""#,
-        doc: for_people("audience if the ServiceAccount sets none (`--token-audience`)"),
+        doc: Doc::new("audience if the ServiceAccount sets none (`--token-audience`)"),
     },
 ];
 
@@ -120,14 +121,14 @@ pub static CUSTOM_TEMPLATE: &[&Param] = &[
         name: "apiGroup",
         kind: Kind::Text(validate_pattern),
         default: "",
-        doc: for_people("API group, without a version"),
+        doc: Doc::new("API group, without a version"),
     },
-    &Param { name: "kind", kind: Kind::Text(validate_pattern), default: "", doc: for_people("kind of the resource") },
+    &Param { name: "kind", kind: Kind::Text(validate_pattern), default: "", doc: Doc::new("kind of the resource") },
     &Param {
         name: "path",
         kind: Kind::Text(validate_pattern),
         default: "",
-        doc: for_people("path of the template, e.g. `spec.template`"),
+        doc: Doc::new("path of the template, e.g. `spec.template`"),
     },
 ];
 
@@ -137,49 +138,49 @@ pub static EXEMPTION: &[&Param] = &[
         name: "rules",
         kind: Kind::Texts { of: "rules", problem: validate_pattern },
         default: "[]",
-        doc: for_people("rules that the exemption applies to; if empty, all rules"),
+        doc: Doc::new("rules that the exemption applies to; if empty, all rules"),
     },
     &Param {
         name: "namespaces",
         kind: Kind::Globs(validate_pattern),
         default: "[]",
-        doc: for_people("namespace of the object"),
+        doc: Doc::new("namespace of the object"),
     },
     &Param {
         name: "serviceAccounts",
         kind: Kind::Globs(account::problem),
         default: "[]",
-        doc: for_people("ServiceAccounts, as `namespace/name`: the Pod's, or the object itself"),
+        doc: Doc::new("ServiceAccounts, as `namespace/name`: the Pod's, or the object itself"),
     },
     &Param {
         name: "names",
         kind: Kind::Globs(validate_pattern),
         default: "[]",
-        doc: for_people("name of the object, or its `generateName`"),
+        doc: Doc::new("name of the object, or its `generateName`"),
     },
     &Param {
         name: "kinds",
         kind: Kind::Globs(validate_pattern),
         default: "[]",
-        doc: for_people("kind of the object, e.g. `Job`"),
+        doc: Doc::new("kind of the object, e.g. `Job`"),
     },
     &Param {
         name: "users",
         kind: Kind::Globs(super::exemptions::user_problem),
         default: "[]",
-        doc: for_people("user who sends the request; for Pods of workloads, a controller"),
+        doc: Doc::new("user who sends the request; for Pods of workloads, a controller"),
     },
     &Param {
         name: "groups",
         kind: Kind::Globs(super::exemptions::group_problem),
         default: "[]",
-        doc: for_people("group of the user who sends the request"),
+        doc: Doc::new("group of the user who sends the request"),
     },
     &Param {
         name: "reason",
         kind: Kind::Text(|_| None),
         default: r#""""#,
-        doc: for_people("reason for the exemption; has no effect"),
+        doc: Doc::new("reason for the exemption; has no effect"),
     },
 ];
 

@@ -5,6 +5,7 @@
 pub mod action;
 pub mod aws;
 pub mod declared;
+pub mod doc;
 pub mod exemptions;
 pub mod params;
 pub mod reader;

@@ -3,6 +3,7 @@
 //! The reader, "did you mean", the documentation and the tests all use it.
 
 use super::Common;
+use super::doc::Doc;
 use super::reader::{self, Path, Problems, Value};
 use crate::matching::glob::Glob;
 use crate::object::json::{self, Cursor};
@@ -17,8 +18,8 @@ pub struct Param {
     pub kind: Kind,
     /// Its default, as JSON.
     pub default: &'static str,
-    /// One line for people.
-    pub doc: &'static str,
+    /// What it is for.
+    pub doc: Doc,
 }
 
 impl Param {
@@ -26,14 +27,6 @@ impl Param {
     fn has_entries(&self) -> bool {
         matches!(self.kind, Kind::Entries(_)) && self.default != "[]"
     }
-}
-
-/// A text that only documentation, forms and the command line show. The module
-/// does without: 6 KB, and what is close together is read faster by a fresh
-/// instance (docs/performance.md).
-#[must_use]
-pub const fn for_people(text: &'static str) -> &'static str {
-    if cfg!(target_arch = "wasm32") { "" } else { text }
 }
 
 /// What a parameter takes.
@@ -357,21 +350,15 @@ fn unknown_parameter(key: &str, declared: &[&Param]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, Param, for_people};
+    use super::{Doc, Kind, Param};
 
     fn never(_: &str) -> Option<String> {
         None
     }
 
-    /// Here, where documentation is made; not in the module.
-    #[test]
-    fn people_get_their_texts() {
-        assert_eq!(for_people("what it is for"), "what it is for");
-    }
-
     const FIELDS: &[&Param] = &[
-        &Param { name: "image", kind: Kind::Glob(never), default: "", doc: "" },
-        &Param { name: "container", kind: Kind::Text(never), default: "", doc: "" },
+        &Param { name: "image", kind: Kind::Glob(never), default: "", doc: Doc::new("") },
+        &Param { name: "container", kind: Kind::Text(never), default: "", doc: Doc::new("") },
     ];
 
     #[test]

@@ -75,7 +75,7 @@ fn readme(bless: bool) -> Result<()> {
             "| [`{id}`](docs/rules/{id}.md) | {} | {} | {} |\n",
             checked_kinds(rule),
             ALL_PROFILES.map(|profile| format!("`{}`", rule.action_in(profile).word())).join(" | "),
-            rule.summary,
+            rule.summary.text(),
             id = rule.id
         )
     });
@@ -212,7 +212,7 @@ fn template(rule: &Rule) -> String {
 
 fn facts(rule: &Rule) -> String {
     let actions: Vec<String> = rule.actions().iter().map(|action| format!("`{action}`")).collect();
-    let (first, rest) = rule.summary.split_at_checked(1).unwrap_or_default();
+    let (first, rest) = rule.summary.text().split_at_checked(1).unwrap_or_default();
     format!(
         "**{}{rest}.**\n\nChecks {}. Actions: {}.\n\n{}",
         first.to_uppercase(),
@@ -260,7 +260,7 @@ fn parameters(rule: &Rule) -> String {
 fn parameter(table: &mut String, above: &str, param: &Param) {
     let name = format!("{above}{}", param.name);
     let default = if param.default.is_empty() { "required".to_owned() } else { format!("`{}`", param.default) };
-    let (takes, doc) = (param.kind.describe(), param.doc);
+    let (takes, doc) = (param.kind.describe(), param.doc.text());
     let _ = writeln!(table, "| `{name}` | {} | {} | {} |", cell(&takes), cell(&default), cell(doc));
     let (fields, below) = match &param.kind {
         Kind::Entries(fields) => (*fields, "[]."),
@@ -309,7 +309,7 @@ fn threat_model(bless: bool) -> Result<()> {
     let list = |is_off: bool| {
         let rules = RULES.iter().filter(|rule| (rule.default_action().word() == "off") == is_off);
         rules.fold(String::new(), |mut list, rule| {
-            let _ = writeln!(list, "- {} ([{id}](rules/{id}.md))", rule.summary, id = rule.id);
+            let _ = writeln!(list, "- {} ([{id}](rules/{id}.md))", rule.summary.text(), id = rule.id);
             list
         })
     };

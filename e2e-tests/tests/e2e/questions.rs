@@ -80,7 +80,7 @@ fn action(rule: &Rule) -> String {
     let left: Vec<&str> =
         rule.params.iter().filter(|param| form_type(&param.kind, false).is_none()).map(|param| param.name).collect();
     let left = if left.is_empty() { String::new() } else { format!(" (in YAML also: {})", left.join(", ")) };
-    plain(rule.summary) + &left
+    plain(rule.summary.text()) + &left
 }
 
 /// The tab: by what the rule judges first.
@@ -103,7 +103,7 @@ fn question(param: &Param, above: &str, group: &str, is_top: bool) -> Option<Val
     let mut question = json!({
         "variable": format!("{above}{}", param.name),
         "label": format!("{above}{}", param.name),
-        "description": plain(param.doc),
+        "description": plain(param.doc.text()),
         "group": group,
         "type": form_type(&param.kind, is_top)?,
         "default": serde_json::from_str::<Value>(param.default).unwrap_or(json!("")),

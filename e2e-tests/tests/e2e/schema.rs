@@ -80,7 +80,7 @@ fn rule_schema(rule: &Rule) -> Value {
     });
     json!({
         "description": format!(
-            "{} (default: {default}). {REPOSITORY}/blob/main/docs/rules/{}.md", rule.summary, rule.id
+            "{} (default: {default}). {REPOSITORY}/blob/main/docs/rules/{}.md", rule.summary.text(), rule.id
         ),
         "default": default,
         "anyOf": [{"enum": actions(rule)}, fields],
@@ -113,7 +113,7 @@ fn properties(params: &[&Param]) -> Map<String, Value> {
 
 fn described(param: &Param) -> Value {
     let mut value = takes_kind(&param.kind);
-    value["description"] = json!(param.doc);
+    value["description"] = json!(param.doc.text());
     if let Ok(default) = serde_json::from_str::<Value>(param.default) {
         value["default"] = default;
     }

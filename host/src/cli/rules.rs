@@ -30,7 +30,7 @@ pub(super) fn list() -> Result<Outcome> {
         let mut cells = vec![Cell::new(rule.id).add_attribute(Attribute::Bold)];
         let profiles = [Profile::Observe, Profile::Baseline, Profile::Restricted];
         cells.extend(profiles.map(|profile| Cell::new(rule.action_in(profile).word())));
-        cells.push(Cell::new(rule.summary));
+        cells.push(Cell::new(rule.summary.text()));
         table.add_row(cells);
     }
     printer::text(&format!("{}\n\n`sa-hygiene explain RULE` prints the page of a rule\n", output::render(&table)))?;

@@ -16,12 +16,13 @@ use crate::messages;
 use crate::rules::shared::permissions::{self, PERMISSION};
 use crate::rules::shared::tokens;
 use crate::settings::action::CheckAction;
-use crate::settings::params::{Kind, Param, Params, for_people};
+use crate::settings::doc::Doc;
+use crate::settings::params::{Kind, Param, Params};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "account-permissions",
-    summary: for_people("forbids API tokens of ServiceAccounts whose permissions open the cluster"),
+    summary: Doc::new("forbids API tokens of ServiceAccounts whose permissions open the cluster"),
     subjects: &[SubjectKind::Pod],
     params: &[&FORBIDDEN],
     messages: &[MESSAGES],
@@ -33,7 +34,7 @@ static FORBIDDEN: Param = Param {
     name: "forbidden",
     kind: Kind::Entries(PERMISSION),
     default: r#"[{"verb":"*","group":"*","resource":"*","clusterWide":true},{"verb":"get","resource":"secrets","clusterWide":true},{"verb":"create","resource":"pods","clusterWide":true},{"verb":"impersonate","resource":"users","clusterWide":true},{"verb":"create","resource":"serviceaccounts","subresource":"token","clusterWide":true},{"verb":"escalate","group":"rbac.authorization.k8s.io","resource":"clusterroles","clusterWide":true},{"verb":"bind","group":"rbac.authorization.k8s.io","resource":"clusterroles","clusterWide":true}]"#,
-    doc: for_people("permissions that the account must not have; at most 12"),
+    doc: Doc::new("permissions that the account must not have; at most 12"),
 };
 
 messages! {

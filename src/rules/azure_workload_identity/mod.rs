@@ -20,12 +20,13 @@ use crate::identity::{Guid, error, guid, suspicious_char};
 use crate::messages;
 use crate::object::view::{Text, listed};
 use crate::settings::action::CheckAction;
-use crate::settings::params::{Kind, Param, Params, for_people};
+use crate::settings::doc::Doc;
+use crate::settings::params::{Kind, Param, Params};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "azure-workload-identity",
-    summary: for_people("requires Azure workload identity annotations to be valid and the identity to be allowed"),
+    summary: Doc::new("requires Azure workload identity annotations to be valid and the identity to be allowed"),
     subjects: &[SubjectKind::ServiceAccount, SubjectKind::Pod],
     params: &[&TENANTS, &CLIENTS],
     messages: &[MESSAGES, error::MESSAGES, suspicious_char::MESSAGES, guid::MESSAGES],
@@ -37,13 +38,13 @@ static TENANTS: Param = Param {
     name: "tenants",
     kind: Kind::Texts { of: "tenant ids", problem: guid_problem },
     default: "[]",
-    doc: for_people("allowed tenants; if empty, any tenant is allowed"),
+    doc: Doc::new("allowed tenants; if empty, any tenant is allowed"),
 };
 static CLIENTS: Param = Param {
     name: "clients",
     kind: Kind::Texts { of: "client ids", problem: guid_problem },
     default: "[]",
-    doc: for_people("allowed identities, by client ID; if empty, any identity is allowed"),
+    doc: Doc::new("allowed identities, by client ID; if empty, any identity is allowed"),
 };
 
 messages! {

@@ -21,12 +21,13 @@ use crate::messages;
 use crate::object::pod::DEFAULT_ACCOUNT;
 use crate::object::rbac::Accounts;
 use crate::settings::action::CheckAction;
-use crate::settings::params::{Kind, Param, Params, for_people};
+use crate::settings::doc::Doc;
+use crate::settings::params::{Kind, Param, Params};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "binding-subjects",
-    summary: for_people("forbids binding roles to default ServiceAccounts or across namespaces"),
+    summary: Doc::new("forbids binding roles to default ServiceAccounts or across namespaces"),
     subjects: &[SubjectKind::Binding],
     params: &[&ALLOW_CROSS_NAMESPACE, &ALLOW_FOR_EVERYONE],
     messages: &[MESSAGES],
@@ -38,13 +39,13 @@ static ALLOW_CROSS_NAMESPACE: Param = Param {
     name: "allowCrossNamespace",
     kind: Kind::Globs(namespace_problem),
     default: "[]",
-    doc: for_people("namespaces whose ServiceAccounts can be bound in any namespace"),
+    doc: Doc::new("namespaces whose ServiceAccounts can be bound in any namespace"),
 };
 static ALLOW_FOR_EVERYONE: Param = Param {
     name: "allowForEveryone",
     kind: Kind::Globs(validate_pattern),
     default: r#"["system:discovery", "system:basic-user", "system:public-info-viewer", "system:service-account-issuer-discovery"]"#,
-    doc: for_people(
+    doc: Doc::new(
         "ClusterRoles, or Roles as `namespace/name`, that can be granted to every ServiceAccount; the default is what Kubernetes itself binds",
     ),
 };

@@ -16,12 +16,13 @@ use crate::object::pod::Volume;
 use crate::rules::shared::cloud::{Cloud, Declared, Identities};
 use crate::rules::shared::tokens::{self, Token};
 use crate::settings::action::CheckAction;
-use crate::settings::params::{Kind, Param, Params, for_people};
+use crate::settings::doc::Doc;
+use crate::settings::params::{Kind, Param, Params};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "cloud-token-audience",
-    summary: for_people("forbids cloud tokens in Pods whose ServiceAccount declares no identity in that cloud"),
+    summary: Doc::new("forbids cloud tokens in Pods whose ServiceAccount declares no identity in that cloud"),
     subjects: &[SubjectKind::Pod],
     params: &[&CLOUD_AUDIENCES],
     messages: &[MESSAGES],
@@ -33,7 +34,7 @@ static CLOUD_AUDIENCES: Param = Param {
     name: "cloudAudiences",
     kind: Kind::Globs(validate_pattern),
     default: r#"["sts.amazonaws.com", "api://AzureADTokenExchange"]"#,
-    doc: for_people("audiences whose tokens are cloud credentials"),
+    doc: Doc::new("audiences whose tokens are cloud credentials"),
 };
 
 messages! {

@@ -12,12 +12,13 @@ use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::messages;
 use crate::rules::shared::tokens::{self, ApiToken};
 use crate::settings::action::CheckAction;
-use crate::settings::params::{Kind, Param, Params, for_people};
+use crate::settings::doc::Doc;
+use crate::settings::params::{Kind, Param, Params};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "default-service-account",
-    summary: for_people("requires a dedicated ServiceAccount for every Pod that holds an API token"),
+    summary: Doc::new("requires a dedicated ServiceAccount for every Pod that holds an API token"),
     subjects: &[SubjectKind::Pod],
     params: &[&STRICT_PARAM],
     messages: &[MESSAGES],
@@ -29,7 +30,7 @@ static STRICT_PARAM: Param = Param {
     name: "strict",
     kind: Kind::Flag,
     default: "false",
-    doc: for_people("whether Pods without an API token must name a ServiceAccount too"),
+    doc: Doc::new("whether Pods without an API token must name a ServiceAccount too"),
 };
 
 messages! {

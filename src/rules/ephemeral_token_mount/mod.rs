@@ -20,12 +20,13 @@ use crate::messages;
 use crate::object::pod::{ContainerList, Mount};
 use crate::object::view::{ReadError, Text};
 use crate::settings::action::CheckAction;
-use crate::settings::params::{Kind, Param, Params, for_people};
+use crate::settings::doc::Doc;
+use crate::settings::params::{Kind, Param, Params};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "ephemeral-token-mount",
-    summary: for_people("forbids ephemeral containers that can read a token"),
+    summary: Doc::new("forbids ephemeral containers that can read a token"),
     subjects: &[SubjectKind::EphemeralContainer],
     params: &[&TARGETS],
     messages: &[MESSAGES],
@@ -37,7 +38,7 @@ static TARGETS: Param = Param {
     name: "targets",
     kind: Kind::Choice(&["allow", "warn", "reject"]),
     default: r#""warn""#,
-    doc: for_people(
+    doc: Doc::new(
         "action for an ephemeral container that can see the processes of a container with credentials (`targetContainerName`, `shareProcessNamespace`) or of the node (`hostPID`); never stricter than the rule's action",
     ),
 };

@@ -18,12 +18,13 @@ use crate::identity::{GcpProject, GcpServiceAccount, error, gcp_project, gcp_ser
 use crate::messages;
 use crate::object::view::{Text, listed};
 use crate::settings::action::CheckAction;
-use crate::settings::params::{Kind, Param, Params, for_people};
+use crate::settings::doc::Doc;
+use crate::settings::params::{Kind, Param, Params};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "gcp-service-account",
-    summary: for_people("requires a ServiceAccount's Google service account to be valid and in an allowed project"),
+    summary: Doc::new("requires a ServiceAccount's Google service account to be valid and in an allowed project"),
     subjects: &[SubjectKind::ServiceAccount],
     params: &[&PROJECTS],
     messages: &[
@@ -44,7 +45,7 @@ static PROJECTS: Param = Param {
         problem: |text| GcpProject::try_from(text).err().map(|error| error.to_string()),
     },
     default: "[]",
-    doc: for_people(
+    doc: Doc::new(
         "allowed projects of Google service accounts, as ID, `example.com:id` or number; if empty, any project is allowed",
     ),
 };

@@ -16,12 +16,13 @@ use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::identity::key::{ROLE_ARN, Reading};
 use crate::messages;
 use crate::settings::action::CheckAction;
-use crate::settings::params::{Kind, Param, Params, for_people};
+use crate::settings::doc::Doc;
+use crate::settings::params::{Kind, Param, Params};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "identity-annotation-keys",
-    summary: for_people("forbids misspelled annotation keys for cloud identities"),
+    summary: Doc::new("forbids misspelled annotation keys for cloud identities"),
     subjects: &[SubjectKind::ServiceAccount, SubjectKind::Pod],
     params: &[&UNKNOWN_KEYS, &LEGACY_KEYS],
     messages: &[MESSAGES],
@@ -33,13 +34,13 @@ static UNKNOWN_KEYS: Param = Param {
     name: "unknownKeys",
     kind: Kind::Choice(MaxSeverity::WORDS),
     default: r#""warn""#,
-    doc: for_people("action for any other key with an AWS, GKE or Azure prefix"),
+    doc: Doc::new("action for any other key with an AWS, GKE or Azure prefix"),
 };
 static LEGACY_KEYS: Param = Param {
     name: "legacyKeys",
     kind: Kind::Choice(MaxSeverity::WORDS),
     default: r#""warn""#,
-    doc: for_people("action for keys of kiam and kube2iam (`iam.amazonaws.com/*`)"),
+    doc: Doc::new("action for keys of kiam and kube2iam (`iam.amazonaws.com/*`)"),
 };
 
 messages! {

@@ -23,12 +23,13 @@ use crate::object::pod::ContainerList;
 use crate::object::view::Strings;
 use crate::settings::Phase;
 use crate::settings::action::CheckAction;
-use crate::settings::params::{Kind, Param, Params, for_people};
+use crate::settings::doc::Doc;
+use crate::settings::params::{Kind, Param, Params};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "identity-annotation-placement",
-    summary: for_people("requires cloud identity annotations to be on objects where they are read"),
+    summary: Doc::new("requires cloud identity annotations to be on objects where they are read"),
     subjects: &[SubjectKind::Pod, SubjectKind::ServiceAccount],
     params: &[&UNMATCHED_SKIP],
     messages: &[MESSAGES],
@@ -40,7 +41,7 @@ static UNMATCHED_SKIP: Param = Param {
     name: "unmatchedSkip",
     kind: Kind::Choice(&["warn", "reject"]),
     default: r#""warn""#,
-    doc: for_people("action for a `skip-containers` entry that skips no container"),
+    doc: Doc::new("action for a `skip-containers` entry that skips no container"),
 };
 
 messages! {

@@ -22,12 +22,13 @@ use crate::object::json::write_string;
 use crate::rules::shared::cloud::boolean;
 use crate::settings::Common;
 use crate::settings::action::{CheckAction, FixAction};
-use crate::settings::params::{Kind, Param, Params, for_people};
+use crate::settings::doc::Doc;
+use crate::settings::params::{Kind, Param, Params};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "identity-annotations",
-    summary: for_people("requires AWS identity options to have values that the EKS Pod identity webhook accepts"),
+    summary: Doc::new("requires AWS identity options to have values that the EKS Pod identity webhook accepts"),
     subjects: &[SubjectKind::ServiceAccount, SubjectKind::Pod],
     params: &[&AUDIENCES, &MAX_TOKEN_EXPIRATION_SECONDS, &OPTIONS_WITHOUT_ROLE, &DEFAULTS],
     messages: &[MESSAGES],
@@ -46,7 +47,7 @@ static AUDIENCES: Param = Param {
     name: "audiences",
     kind: Kind::Globs(validate_pattern),
     default: r#"["sts.amazonaws.com"]"#,
-    doc: for_people(
+    doc: Doc::new(
         "audiences that a ServiceAccount can request, in addition to the webhook's default (`aws.defaultAudience`); wildcards do not match an audience of the Kubernetes API, which must be listed in full",
     ),
 };
@@ -54,13 +55,13 @@ static MAX_TOKEN_EXPIRATION_SECONDS: Param = Param {
     name: "maxTokenExpirationSeconds",
     kind: Kind::Seconds { least: LEAST_SECONDS, most: MOST_SECONDS },
     default: "86400",
-    doc: for_people("maximum token lifetime; also applies to `irsa-injection`"),
+    doc: Doc::new("maximum token lifetime; also applies to `irsa-injection`"),
 };
 static OPTIONS_WITHOUT_ROLE: Param = Param {
     name: "optionsWithoutRole",
     kind: Kind::Choice(MaxSeverity::WORDS),
     default: r#""warn""#,
-    doc: for_people(
+    doc: Doc::new(
         "action for options on a ServiceAccount without a `role-arn`; some of them have an effect with EKS Pod Identity",
     ),
 };
@@ -68,7 +69,7 @@ static DEFAULTS: Param = Param {
     name: "defaults",
     kind: Kind::Map(DEFAULT_FIELDS),
     default: "{}",
-    doc: for_people(
+    doc: Doc::new(
         "with `action: mutate`, options added to a ServiceAccount that has a `role-arn` and does not set them",
     ),
 };
@@ -77,19 +78,19 @@ static DEFAULT_AUDIENCE: Param = Param {
     name: "audience",
     kind: Kind::Text(senseless_default),
     default: r#""""#,
-    doc: for_people("audience; if empty, nothing is added"),
+    doc: Doc::new("audience; if empty, nothing is added"),
 };
 static DEFAULT_STS_REGIONAL_ENDPOINTS: Param = Param {
     name: "stsRegionalEndpoints",
     kind: Kind::Flag,
     default: "false",
-    doc: for_people("whether the SDK calls the regional STS endpoint; added only if set"),
+    doc: Doc::new("whether the SDK calls the regional STS endpoint; added only if set"),
 };
 static DEFAULT_TOKEN_EXPIRATION_SECONDS: Param = Param {
     name: "tokenExpirationSeconds",
     kind: Kind::Seconds { least: LEAST_SECONDS, most: MOST_SECONDS },
     default: "86400",
-    doc: for_people("token lifetime; added only if set"),
+    doc: Doc::new("token lifetime; added only if set"),
 };
 
 static DEFAULT_FIELDS: &[&Param] =

@@ -18,12 +18,13 @@ use crate::messages;
 use crate::object::meta::Head;
 use crate::object::view::{self, Strings};
 use crate::settings::action::CheckAction;
-use crate::settings::params::{Kind, Param, Params, for_people};
+use crate::settings::doc::Doc;
+use crate::settings::params::{Kind, Param, Params};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "identity-editors",
-    summary: for_people("restricts who can give a ServiceAccount a cloud identity"),
+    summary: Doc::new("restricts who can give a ServiceAccount a cloud identity"),
     subjects: &[SubjectKind::ServiceAccount],
     params: &[&USERS, &GROUPS],
     messages: &[MESSAGES],
@@ -35,7 +36,7 @@ static USERS: Param = Param {
     name: "users",
     kind: Kind::Globs(validate_pattern),
     default: "[]",
-    doc: for_people(
+    doc: Doc::new(
         "allowed users, as the API server names them; a controller is `system:serviceaccount:<namespace>:<name>`",
     ),
 };
@@ -43,7 +44,7 @@ static GROUPS: Param = Param {
     name: "groups",
     kind: Kind::Globs(validate_pattern),
     default: "[]",
-    doc: for_people("groups whose members are allowed"),
+    doc: Doc::new("groups whose members are allowed"),
 };
 
 messages! {

@@ -25,12 +25,13 @@ use crate::object::pod::ContainerList;
 use crate::rules::shared::cloud::{self, Cloud, Declared, Identities};
 use crate::rules::shared::java_options;
 use crate::settings::action::CheckAction;
-use crate::settings::params::{Kind, Param, Params, for_people};
+use crate::settings::doc::Doc;
+use crate::settings::params::{Kind, Param, Params};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "identity-env",
-    summary: for_people(
+    summary: Doc::new(
         "requires containers to use the AWS role of their ServiceAccount, not one from their environment",
     ),
     subjects: &[SubjectKind::Pod, SubjectKind::EphemeralContainer],
@@ -44,7 +45,7 @@ static ROLE_SOURCE: Param = Param {
     name: "roleSource",
     kind: Kind::Choice(&["serviceAccount", EXTERNAL]),
     default: r#""serviceAccount""#,
-    doc: for_people(
+    doc: Doc::new(
         "where the webhook finds a ServiceAccount's role: in the annotation, or elsewhere (`--watch-config-map`), in which case roles are not compared",
     ),
 };

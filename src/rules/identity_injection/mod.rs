@@ -23,13 +23,14 @@ use crate::rules::shared::cloud::{
     SKIP_LABEL, declared, skipped,
 };
 use crate::settings::action::CheckAction;
-use crate::settings::params::{Params, for_people};
+use crate::settings::doc::Doc;
+use crate::settings::params::Params;
 use crate::settings::{LookupMode, Phase};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "identity-injection",
-    summary: for_people("forbids Pods that lack the AWS role of their ServiceAccount"),
+    summary: Doc::new("forbids Pods that lack the AWS role of their ServiceAccount"),
     subjects: &[SubjectKind::Pod],
     params: &[],
     messages: &[MESSAGES],

@@ -28,14 +28,15 @@ use crate::object::edit::{End, Step};
 use crate::object::pod::{ContainerList, DEFAULT_ACCOUNT};
 use crate::object::view::Strings;
 use crate::rules::shared::cloud::{Cloud, SKIP_LABEL, boolean, pod_option, skipped};
-use crate::settings::params::{Kind, Param, Params, for_people};
+use crate::settings::doc::Doc;
+use crate::settings::params::{Kind, Param, Params};
 use crate::settings::{LookupMode, Phase};
 use injection::{IRSA, Injection, POD_IDENTITY, Way};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "irsa-injection",
-    summary: for_people(
+    summary: Doc::new(
         "injects the AWS role of a Pod's ServiceAccount in clusters without the EKS Pod identity webhook",
     ),
     subjects: &[SubjectKind::Pod],
@@ -49,7 +50,7 @@ static DEFAULT_EXPIRATION_SECONDS: Param = Param {
     name: "defaultExpirationSeconds",
     kind: Kind::Seconds { least: LEAST_SECONDS, most: MOST_SECONDS },
     default: "86400",
-    doc: for_people(
+    doc: Doc::new(
         "token lifetime if neither the Pod nor its ServiceAccount sets one; limited by the maximum of `identity-annotations`",
     ),
 };
@@ -57,13 +58,13 @@ static STS_REGIONAL_ENDPOINTS_PARAM: Param = Param {
     name: "stsRegionalEndpoints",
     kind: Kind::Flag,
     default: "false",
-    doc: for_people("whether SDKs call the regional STS endpoint if the ServiceAccount does not say"),
+    doc: Doc::new("whether SDKs call the regional STS endpoint if the ServiceAccount does not say"),
 };
 static POD_IDENTITY_PARAM: Param = Param {
     name: "podIdentity",
     kind: Kind::Globs(account::problem),
     default: "[]",
-    doc: for_people("ServiceAccounts (`namespace/name`) that get EKS Pod Identity instead, whatever role they name"),
+    doc: Doc::new("ServiceAccounts (`namespace/name`) that get EKS Pod Identity instead, whatever role they name"),
 };
 
 /// What the API server takes.

@@ -20,12 +20,13 @@ use crate::object::persistent_volume::PersistentVolume;
 use crate::object::pod::{HostPath, Volume};
 use crate::object::view::{ReadError, Text};
 use crate::settings::action::CheckAction;
-use crate::settings::params::{Kind, Param, Params, for_people};
+use crate::settings::doc::Doc;
+use crate::settings::params::{Kind, Param, Params};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "kubelet-host-path",
-    summary: for_people("forbids volumes that expose credentials on the node"),
+    summary: Doc::new("forbids volumes that expose credentials on the node"),
     subjects: &[SubjectKind::Pod, SubjectKind::PersistentVolume],
     params: &[&ROOTS],
     messages: &[MESSAGES],
@@ -37,7 +38,7 @@ static ROOTS: Param = Param {
     name: "roots",
     kind: Kind::Globs(root_problem),
     default: r#"["/var/lib/kubelet", "/var/lib/k0s/kubelet", "/var/snap/microk8s/common/var/lib/kubelet"]"#,
-    doc: for_people(
+    doc: Doc::new(
         "root directories of the kubelet, whose `pods`, `checkpoints`, `pki`, kubeconfigs and registry credentials are protected; globs match directory by directory; also applies to `ephemeral-token-mount`",
     ),
 };

@@ -20,12 +20,13 @@ use crate::object::pod::{Container, SecretVolume, Volume, is_made_up};
 use crate::object::secret::SecretName;
 use crate::object::view::ReadError;
 use crate::settings::action::CheckAction;
-use crate::settings::params::{Kind, Param, Params, for_people};
+use crate::settings::doc::Doc;
+use crate::settings::params::{Kind, Param, Params};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "legacy-token-mount",
-    summary: for_people("forbids containers from using Secrets with legacy tokens"),
+    summary: Doc::new("forbids containers from using Secrets with legacy tokens"),
     subjects: &[SubjectKind::Pod, SubjectKind::EphemeralContainer],
     params: &[&EXTRA_SECRET_NAMES],
     messages: &[MESSAGES],
@@ -37,7 +38,7 @@ static EXTRA_SECRET_NAMES: Param = Param {
     name: "extraSecretNames",
     kind: Kind::Globs(validate_pattern),
     default: "[]",
-    doc: for_people(
+    doc: Doc::new(
         "names of Secrets that hold a legacy token but do not look like it; also applies to `ephemeral-token-mount`",
     ),
 };

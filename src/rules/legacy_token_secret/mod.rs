@@ -24,12 +24,13 @@ use crate::messages;
 use crate::object::legacy_token::LegacyToken;
 use crate::object::secret::{ACCOUNT_ANNOTATION, INVALID_LABEL, TokenSecret};
 use crate::settings::action::CheckAction;
-use crate::settings::params::{Kind, Param, Params, for_people};
+use crate::settings::doc::Doc;
+use crate::settings::params::{Kind, Param, Params};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "legacy-token-secret",
-    summary: for_people("forbids Secrets that hold non-expiring tokens"),
+    summary: Doc::new("forbids Secrets that hold non-expiring tokens"),
     subjects: &[SubjectKind::Secret],
     params: &[&ALLOWED, &ALLOWED_USERS],
     messages: &[MESSAGES],
@@ -41,13 +42,13 @@ static ALLOWED: Param = Param {
     name: "allowed",
     kind: Kind::Globs(account::problem),
     default: "[]",
-    doc: for_people("ServiceAccounts (`namespace/name`) that can have such tokens"),
+    doc: Doc::new("ServiceAccounts (`namespace/name`) that can have such tokens"),
 };
 static ALLOWED_USERS: Param = Param {
     name: "allowedUsers",
     kind: Kind::Globs(user_problem),
     default: r#"["system:serviceaccount:cattle-*:*", "system:serviceaccount:openshift-infra:*"]"#,
-    doc: for_people("users who can create them; the default covers Rancher and old OpenShift versions"),
+    doc: Doc::new("users who can create them; the default covers Rancher and old OpenShift versions"),
 };
 
 messages! {

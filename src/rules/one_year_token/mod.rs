@@ -14,12 +14,13 @@ use crate::messages;
 use crate::object::pod::{DEFAULT_LIFETIME_SECONDS, PLUGIN_LIFETIME_SECONDS};
 use crate::rules::shared::tokens::{self, Token};
 use crate::settings::action::{CheckAction, FixAction};
-use crate::settings::params::{Kind, Param, Params, for_people};
+use crate::settings::doc::Doc;
+use crate::settings::params::{Kind, Param, Params};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "one-year-token",
-    summary: for_people("forbids API tokens with a lifetime of 3607 seconds, which the API server extends to a year"),
+    summary: Doc::new("forbids API tokens with a lifetime of 3607 seconds, which the API server extends to a year"),
     subjects: &[SubjectKind::Pod],
     params: &[&INCLUDE_INJECTED],
     messages: &[MESSAGES],
@@ -31,7 +32,7 @@ static INCLUDE_INJECTED: Param = Param {
     name: "includeInjected",
     kind: Kind::Flag,
     default: "false",
-    doc: for_people("whether to check the API server's own token volume too, which always requests 3607 seconds"),
+    doc: Doc::new("whether to check the API server's own token volume too, which always requests 3607 seconds"),
 };
 
 messages! {

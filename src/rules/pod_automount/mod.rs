@@ -25,12 +25,13 @@ use crate::object::pod::{Container, PodSpec};
 use crate::rules::shared::permissions::{self, Found, PERMISSION};
 use crate::settings::Templates;
 use crate::settings::action::FixAction;
-use crate::settings::params::{Kind, Param, Params, for_people};
+use crate::settings::doc::Doc;
+use crate::settings::params::{Kind, Param, Params};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "pod-automount",
-    summary: for_people("requires an explicit opt-in for mounting an API token"),
+    summary: Doc::new("requires an explicit opt-in for mounting an API token"),
     subjects: &[SubjectKind::Pod],
     params: &[
         &SCOPE,
@@ -55,7 +56,7 @@ static SCOPE: Param = Param {
     name: "scope",
     kind: Kind::Choice(&["default", "all"]),
     default: r#""default""#,
-    doc: for_people(
+    doc: Doc::new(
         "`default`: fix and reject only Pods of a `default` ServiceAccount, and warn if the field is unset for a dedicated one; `all`: treat all ServiceAccounts alike",
     ),
 };
@@ -63,7 +64,7 @@ static OPT_IN: Param = Param {
     name: "optIn",
     kind: Kind::Choice(&["serviceAccount", "pod"]),
     default: r#""serviceAccount""#,
-    doc: for_people(
+    doc: Doc::new(
         "where the opt-in must be; `serviceAccount`: `true` on a dedicated ServiceAccount is enough; `pod`: only the Pod's own field counts",
     ),
 };
@@ -71,19 +72,19 @@ static ALLOW_EXPLICIT_OPT_IN: Param = Param {
     name: "allowExplicitOptIn",
     kind: Kind::Flag,
     default: "true",
-    doc: for_people("whether a Pod of a dedicated ServiceAccount can request the token"),
+    doc: Doc::new("whether a Pod of a dedicated ServiceAccount can request the token"),
 };
 static OPT_IN_ON_DEFAULT: Param = Param {
     name: "optInOnDefault",
     kind: Kind::Choice(MaxSeverity::WORDS),
     default: r#""warn""#,
-    doc: for_people("what becomes of a Pod of a `default` account that asks for the token"),
+    doc: Doc::new("what becomes of a Pod of a `default` account that asks for the token"),
 };
 static KEEP_IF_ALLOWED: Param = Param {
     name: "keepIfAllowed",
     kind: Kind::Entries(PERMISSION),
     default: r#"[{"verb":"get","resource":"pods"},{"verb":"list","resource":"pods"},{"verb":"get","resource":"configmaps"},{"verb":"get","resource":"secrets"},{"verb":"get","group":"coordination.k8s.io","resource":"leases"},{"verb":"list","resource":"nodes","clusterWide":true}]"#,
-    doc: for_people(
+    doc: Doc::new(
         "permissions that keep the token: where the account has one of them, or nobody knows, the token stays with a warning; at most 8; `[]` takes it whatever the account may do",
     ),
 };
@@ -91,24 +92,24 @@ static KEEP_FOR_ANNOTATIONS: Param = Param {
     name: "keepForAnnotations",
     kind: Kind::Globs(annotation_problem),
     default: r#"["vault.hashicorp.com/agent-inject=true"]"#,
-    doc: for_people("annotations (`key=value`) that count as an opt-in by the Pod"),
+    doc: Doc::new("annotations (`key=value`) that count as an opt-in by the Pod"),
 };
 static TOKEN_CONTAINERS: Param = Param {
     name: "tokenContainers",
     kind: Kind::Entries(TOKEN_CONTAINER),
     default: "[]",
-    doc: for_people(
+    doc: Doc::new(
         "containers that keep the token when it is removed from the others; a container must match both `name` and `image` (with its registry)",
     ),
 };
 
 static KEEPER_NAME: Param =
-    Param { name: "name", kind: Kind::Glob(validate_pattern), default: "", doc: for_people("name of the container") };
+    Param { name: "name", kind: Kind::Glob(validate_pattern), default: "", doc: Doc::new("name of the container") };
 static KEEPER_IMAGE: Param = Param {
     name: "image",
     kind: Kind::Glob(image_problem),
     default: "",
-    doc: for_people("image of the container, with its registry"),
+    doc: Doc::new("image of the container, with its registry"),
 };
 
 static TOKEN_CONTAINER: &[&Param] = &[&KEEPER_NAME, &KEEPER_IMAGE];

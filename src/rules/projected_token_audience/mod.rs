@@ -14,12 +14,13 @@ use crate::matching::glob::{self, Glob, validate_pattern};
 use crate::messages;
 use crate::rules::shared::tokens;
 use crate::settings::action::CheckAction;
-use crate::settings::params::{Kind, Param, Params, for_people};
+use crate::settings::doc::Doc;
+use crate::settings::params::{Kind, Param, Params};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "projected-token-audience",
-    summary: for_people("forbids hand-written projected tokens for the Kubernetes API"),
+    summary: Doc::new("forbids hand-written projected tokens for the Kubernetes API"),
     subjects: &[SubjectKind::Pod],
     params: &[&ALLOWED_AUDIENCES],
     messages: &[MESSAGES],
@@ -31,7 +32,7 @@ static ALLOWED_AUDIENCES: Param = Param {
     name: "allowedAudiences",
     kind: Kind::Globs(validate_pattern),
     default: "[]",
-    doc: for_people(
+    doc: Doc::new(
         "if set, the only allowed token audiences; wildcards do not match an audience of the Kubernetes API, which must be listed in full",
     ),
 };

@@ -15,12 +15,13 @@ use crate::messages;
 use crate::object::pod::{DEFAULT_LIFETIME_SECONDS, PLUGIN_LIFETIME_SECONDS};
 use crate::rules::shared::tokens::{self, Token};
 use crate::settings::action::FixAction;
-use crate::settings::params::{Kind, Param, Params, for_people};
+use crate::settings::doc::Doc;
+use crate::settings::params::{Kind, Param, Params};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "projected-token-lifetime",
-    summary: for_people("limits the lifetime of hand-written projected tokens"),
+    summary: Doc::new("limits the lifetime of hand-written projected tokens"),
     subjects: &[SubjectKind::Pod],
     params: &[&MAX_SECONDS, &PER_AUDIENCE],
     messages: &[MESSAGES],
@@ -36,13 +37,13 @@ static MAX_SECONDS: Param = Param {
     name: "maxSeconds",
     kind: Kind::Seconds { least: 600, most: 4_294_967_296 },
     default: "86400",
-    doc: for_people("maximum lifetime"),
+    doc: Doc::new("maximum lifetime"),
 };
 static PER_AUDIENCE: Param = Param {
     name: "perAudience",
     kind: Kind::ByKey(&SECONDS),
     default: "{}",
-    doc: for_people(
+    doc: Doc::new(
         "maximum lifetime for one audience, which can be longer or shorter; the key is the exact audience, or `\"\"` for a token without one",
     ),
 };

@@ -15,12 +15,13 @@ use crate::messages;
 use crate::object::pod::PLUGIN_VOLUME_PREFIX;
 use crate::rules::shared::tokens;
 use crate::settings::action::CheckAction;
-use crate::settings::params::{Params, for_people};
+use crate::settings::doc::Doc;
+use crate::settings::params::Params;
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "reserved-volume-name",
-    summary: for_people("reserves the names of Kubernetes and AWS token volumes"),
+    summary: Doc::new("reserves the names of Kubernetes and AWS token volumes"),
     subjects: &[SubjectKind::Pod],
     params: &[],
     messages: &[MESSAGES],

@@ -29,13 +29,14 @@ use crate::matching::glob::Glob;
 use crate::messages;
 use crate::object::pod::DEFAULT_ACCOUNT;
 use crate::settings::action::CheckAction;
-use crate::settings::params::{Params, for_people};
+use crate::settings::doc::Doc;
+use crate::settings::params::Params;
 use params::{PARAMS, REQUIRED_FOR};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "role-arn",
-    summary: for_people("requires a ServiceAccount's AWS role to be valid and allowed"),
+    summary: Doc::new("requires a ServiceAccount's AWS role to be valid and allowed"),
     subjects: &[SubjectKind::ServiceAccount],
     params: PARAMS,
     messages: &[MESSAGES, role_rules::MESSAGES, role_arn_error::MESSAGES, suspicious_char::MESSAGES],

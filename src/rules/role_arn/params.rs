@@ -5,7 +5,8 @@ use super::pattern;
 use crate::identity::{AccountId, Partition};
 use crate::matching::account;
 use crate::matching::glob::validate_pattern;
-use crate::settings::params::{Kind, Param, for_people};
+use crate::settings::doc::Doc;
+use crate::settings::params::{Kind, Param};
 
 /// All of them, in the order of the documentation.
 pub(super) static PARAMS: &[&Param] = &[
@@ -26,25 +27,25 @@ pub(super) static PARTITIONS: Param = Param {
     name: "partitions",
     kind: Kind::Texts { of: "partitions", problem: partition_problem },
     default: r#"["aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc"]"#,
-    doc: for_people("allowed AWS partitions"),
+    doc: Doc::new("allowed AWS partitions"),
 };
 pub(super) static ACCOUNTS: Param = Param {
     name: "accounts",
     kind: Kind::Texts { of: "account ids", problem: account_id_problem },
     default: "[]",
-    doc: for_people("allowed AWS accounts, as 12 digits in quotes; if empty, any account is allowed"),
+    doc: Doc::new("allowed AWS accounts, as 12 digits in quotes; if empty, any account is allowed"),
 };
 pub(super) static ROLES: Param = Param {
     name: "roles",
     kind: Kind::Texts { of: "role patterns", problem: pattern::problem },
     default: "[]",
-    doc: for_people("allowed roles; if empty, any role is allowed"),
+    doc: Doc::new("allowed roles; if empty, any role is allowed"),
 };
 pub(super) static NAMESPACES: Param = Param {
     name: "namespaces",
     kind: Kind::ByKey(&Kind::Texts { of: "role patterns", problem: pattern::problem }),
     default: "{}",
-    doc: for_people(
+    doc: Doc::new(
         "allowed roles of each namespace, by its name, or by `*` for namespaces that are not listed; if empty, any role is allowed",
     ),
 };
@@ -52,33 +53,31 @@ pub(super) static ALLOW_ON_DEFAULT: Param = Param {
     name: "allowOnDefault",
     kind: Kind::Flag,
     default: "false",
-    doc: for_people("whether the `default` ServiceAccount of a namespace can have a role"),
+    doc: Doc::new("whether the `default` ServiceAccount of a namespace can have a role"),
 };
 pub(super) static REQUIRED_FOR: Param = Param {
     name: "requiredFor",
     kind: Kind::Globs(account::problem),
     default: "[]",
-    doc: for_people("ServiceAccounts (`namespace/name`) that must have a role"),
+    doc: Doc::new("ServiceAccounts (`namespace/name`) that must have a role"),
 };
 pub(super) static FORBID_RESERVED: Param = Param {
     name: "forbidReserved",
     kind: Kind::Flag,
     default: "true",
-    doc: for_people("whether to reject roles below `aws-service-role/` and `aws-reserved/`"),
+    doc: Doc::new("whether to reject roles below `aws-service-role/` and `aws-reserved/`"),
 };
 pub(super) static ANY_ROLE_PATH: Param = Param {
     name: "anyRolePath",
     kind: Kind::Flag,
     default: "false",
-    doc: for_people(
-        "whether to accept any role path that IAM accepts (`!` to `~`), not only names separated by slashes",
-    ),
+    doc: Doc::new("whether to accept any role path that IAM accepts (`!` to `~`), not only names separated by slashes"),
 };
 pub(super) static COMPOSE: Param = Param {
     name: "composeRoleArn",
     kind: Kind::Flag,
     default: "false",
-    doc: for_people(
+    doc: Doc::new(
         "whether the webhook runs with `--compose-role-arn`, so that names and paths are completed before they are checked",
     ),
 };
@@ -86,13 +85,13 @@ pub(super) static COMPOSE_ACCOUNT: Param = Param {
     name: "composeAccount",
     kind: Kind::Text(|text| if text.is_empty() { None } else { account_id_problem(text) }),
     default: r#""""#,
-    doc: for_people("AWS account that the webhook completes names with: the one it runs in"),
+    doc: Doc::new("AWS account that the webhook completes names with: the one it runs in"),
 };
 pub(super) static COMPOSE_PARTITION: Param = Param {
     name: "composePartition",
     kind: Kind::Choice(Partition::ALL),
     default: r#""aws""#,
-    doc: for_people("AWS partition that the webhook completes names with"),
+    doc: Doc::new("AWS partition that the webhook completes names with"),
 };
 
 fn partition_problem(text: &str) -> Option<String> {

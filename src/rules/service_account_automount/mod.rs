@@ -25,12 +25,13 @@ use crate::messages;
 use crate::object::pod::DEFAULT_ACCOUNT;
 use crate::object::service_account::ServiceAccount;
 use crate::settings::action::FixAction;
-use crate::settings::params::{Kind, Param, Params, for_people};
+use crate::settings::doc::Doc;
+use crate::settings::params::{Kind, Param, Params};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "service-account-automount",
-    summary: for_people("requires ServiceAccounts to disable automatic token mounting"),
+    summary: Doc::new("requires ServiceAccounts to disable automatic token mounting"),
     subjects: &[SubjectKind::ServiceAccount],
     params: &[&SCOPE, &FIX_ON_UPDATE, &EXPLICIT_TRUE, &ALLOW_EXPLICIT_TRUE],
     messages: &[MESSAGES],
@@ -42,7 +43,7 @@ static SCOPE: Param = Param {
     name: "scope",
     kind: Kind::Choice(&["default", "all"]),
     default: r#""default""#,
-    doc: for_people(
+    doc: Doc::new(
         "which ServiceAccounts are fixed or rejected if the field is unset; `default`: only those named `default`; `all`: all of them",
     ),
 };
@@ -50,7 +51,7 @@ static FIX_ON_UPDATE: Param = Param {
     name: "fixOnUpdate",
     kind: Kind::Flag,
     default: "false",
-    doc: for_people(
+    doc: Doc::new(
         "whether to fix existing ServiceAccounts when they are updated; otherwise only a `default` ServiceAccount that was `false` before is fixed",
     ),
 };
@@ -58,13 +59,13 @@ static EXPLICIT_TRUE: Param = Param {
     name: "explicitTrue",
     kind: Kind::Choice(&["allow", "warn", "reject"]),
     default: r#""warn""#,
-    doc: for_people("action for `true` on a ServiceAccount other than `default`; on `default` it is always a finding"),
+    doc: Doc::new("action for `true` on a ServiceAccount other than `default`; on `default` it is always a finding"),
 };
 static ALLOW_EXPLICIT_TRUE: Param = Param {
     name: "allowExplicitTrue",
     kind: Kind::Globs(account::problem),
     default: "[]",
-    doc: for_people("ServiceAccounts (`namespace/name`) that can be set to `true`"),
+    doc: Doc::new("ServiceAccounts (`namespace/name`) that can be set to `true`"),
 };
 
 messages! {

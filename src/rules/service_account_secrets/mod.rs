@@ -16,12 +16,13 @@ use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::matching::glob::{self, Glob, validate_pattern};
 use crate::messages;
 use crate::settings::action::CheckAction;
-use crate::settings::params::{Kind, Param, Params, for_people};
+use crate::settings::doc::Doc;
+use crate::settings::params::{Kind, Param, Params};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "service-account-secrets",
-    summary: for_people("forbids ServiceAccounts from listing Secrets"),
+    summary: Doc::new("forbids ServiceAccounts from listing Secrets"),
     subjects: &[SubjectKind::ServiceAccount],
     params: &[&ALLOWED],
     messages: &[MESSAGES],
@@ -33,7 +34,7 @@ static ALLOWED: Param = Param {
     name: "allowed",
     kind: Kind::Globs(validate_pattern),
     default: r#"["*-dockercfg-*"]"#,
-    doc: for_people("names of Secrets that can be listed"),
+    doc: Doc::new("names of Secrets that can be listed"),
 };
 
 messages! {

@@ -6,40 +6,39 @@ use crate::cluster::access_review::Permission;
 use crate::engine::context::{ReviewError, RuleContext, Workload};
 use crate::engine::lookup::Allowed;
 use crate::settings::Common;
-use crate::settings::params::{Kind, Param, Params, for_people};
+use crate::settings::doc::Doc;
+use crate::settings::params::{Kind, Param, Params};
 use crate::settings::reader::{Path, Problems};
 
 static VERB: Param = Param {
     name: "verb",
     kind: Kind::Text(verb_problem),
     default: "",
-    doc: for_people("what is done, e.g. `get`; `*` asks whether every verb is allowed"),
+    doc: Doc::new("what is done, e.g. `get`; `*` asks whether every verb is allowed"),
 };
 static GROUP: Param = Param {
     name: "group",
     kind: Kind::Text(group_problem),
     default: r#""""#,
-    doc: for_people("the API group; empty for the core group, `*` for every group"),
+    doc: Doc::new("the API group; empty for the core group, `*` for every group"),
 };
 static RESOURCE: Param = Param {
     name: "resource",
     kind: Kind::Text(resource_problem),
     default: "",
-    doc: for_people("the resource in the plural, e.g. `pods`; `*` for every resource"),
+    doc: Doc::new("the resource in the plural, e.g. `pods`; `*` for every resource"),
 };
 static SUBRESOURCE: Param = Param {
     name: "subresource",
     kind: Kind::Text(resource_problem),
     default: r#""""#,
-    doc: for_people("the subresource, e.g. `token`"),
+    doc: Doc::new("the subresource, e.g. `token`"),
 };
 static CLUSTER_WIDE: Param = Param {
     name: "clusterWide",
     kind: Kind::Flag,
     default: "false",
-    doc: for_people(
-        "whether it is about all namespaces, or a resource that has none, and not about the Pod's namespace",
-    ),
+    doc: Doc::new("whether it is about all namespaces, or a resource that has none, and not about the Pod's namespace"),
 };
 
 /// The fields of an entry.

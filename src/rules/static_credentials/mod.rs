@@ -20,12 +20,13 @@ use crate::object::view::ReadError;
 use crate::rules::shared::cloud::{Cloud, Declared, Identities};
 use crate::rules::shared::java_options;
 use crate::settings::action::CheckAction;
-use crate::settings::params::{Kind, Param, Params, for_people};
+use crate::settings::doc::Doc;
+use crate::settings::params::{Kind, Param, Params};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "static-credentials",
-    summary: for_people("forbids static cloud credentials in container environments"),
+    summary: Doc::new("forbids static cloud credentials in container environments"),
     subjects: &[SubjectKind::Pod, SubjectKind::EphemeralContainer],
     params: &[&EXTRA_NAMES, &ALLOW_REFERENCES],
     messages: &[MESSAGES],
@@ -37,13 +38,13 @@ static EXTRA_NAMES: Param = Param {
     name: "extraNames",
     kind: Kind::Globs(validate_pattern),
     default: "[]",
-    doc: for_people("names of further variables that hold static credentials, for a cloud or any other service"),
+    doc: Doc::new("names of further variables that hold static credentials, for a cloud or any other service"),
 };
 static ALLOW_REFERENCES: Param = Param {
     name: "allowReferences",
     kind: Kind::Flag,
     default: "false",
-    doc: for_people(
+    doc: Doc::new(
         "whether such a variable can take its value from elsewhere (`valueFrom`, `envFrom`), so that only literal values in the Pod are findings",
     ),
 };

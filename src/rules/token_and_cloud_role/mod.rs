@@ -14,12 +14,13 @@ use crate::object::env::Marks;
 use crate::rules::shared::cloud::{self, Cloud, Declared};
 use crate::rules::shared::tokens::{self, ApiToken};
 use crate::settings::action::CheckAction;
-use crate::settings::params::{Params, for_people};
+use crate::settings::doc::Doc;
+use crate::settings::params::Params;
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "token-and-cloud-role",
-    summary: for_people("forbids API tokens in Pods with a cloud role"),
+    summary: Doc::new("forbids API tokens in Pods with a cloud role"),
     subjects: &[SubjectKind::Pod],
     params: &[],
     messages: &[MESSAGES],

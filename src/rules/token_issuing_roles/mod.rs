@@ -23,7 +23,8 @@ use crate::matching::glob;
 use crate::object::rbac::PolicyRule;
 use crate::object::view::{Text, listed};
 use crate::settings::action::CheckAction;
-use crate::settings::params::{Kind, Param, Params, for_people};
+use crate::settings::doc::Doc;
+use crate::settings::params::{Kind, Param, Params};
 use crate::settings::reader::unknown;
 use grants::{AUTHENTICATION, CONSTRAINED, CORE, GRANTED, LITERAL, MODES, NAMES, Whose, granted, impersonates, widest};
 use old_rule::{COMPARED, OldRule, push_sorted, reach};
@@ -31,7 +32,7 @@ use old_rule::{COMPARED, OldRule, push_sorted, reach};
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "token-issuing-roles",
-    summary: for_people("forbids roles that allow issuing ServiceAccount tokens or acting as a ServiceAccount"),
+    summary: Doc::new("forbids roles that allow issuing ServiceAccount tokens or acting as a ServiceAccount"),
     subjects: &[SubjectKind::Role],
     params: &[&GRANTS, &INCLUDE_POD_CREATION],
     messages: &[grants::MESSAGES],
@@ -43,7 +44,7 @@ static GRANTS: Param = Param {
     name: "grants",
     kind: Kind::Texts { of: "grants", problem: grant_problem },
     default: r#"["tokens", "impersonation", "escalation", "certificates", "nodeAudiences", "managedIdentities"]"#,
-    doc: for_people(
+    doc: Doc::new(
         "permissions to check for: `tokens` (create `serviceaccounts/token`), `impersonation` (of ServiceAccounts, users and groups), `escalation` (`escalate` and `bind`), `certificates` (`approve` client certificates of the API server), `nodeAudiences` (tokens of any audience for nodes), `managedIdentities` (AKS identity bindings)",
     ),
 };
@@ -51,7 +52,7 @@ static INCLUDE_POD_CREATION: Param = Param {
     name: "includePodCreation",
     kind: Kind::Flag,
     default: "false",
-    doc: for_people(
+    doc: Doc::new(
         "whether to check for permission to create Pods or write workloads too, which allows running as any ServiceAccount of the namespace",
     ),
 };

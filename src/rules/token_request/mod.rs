@@ -20,12 +20,13 @@ use crate::object::edit::Step;
 use crate::object::token_request::TokenRequestSpec;
 use crate::settings::Common;
 use crate::settings::action::FixAction;
-use crate::settings::params::{Kind, Param, Params, for_people};
+use crate::settings::doc::Doc;
+use crate::settings::params::{Kind, Param, Params};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "token-request",
-    summary: for_people("limits the lifetime, audiences and binding of requested tokens"),
+    summary: Doc::new("limits the lifetime, audiences and binding of requested tokens"),
     subjects: &[SubjectKind::TokenRequest],
     params: &[&MAX_SECONDS, &ALLOWED_AUDIENCES, &REQUIRE_BOUND_OBJECT],
     messages: &[MESSAGES],
@@ -37,13 +38,13 @@ static MAX_SECONDS: Param = Param {
     name: "maxSeconds",
     kind: Kind::Seconds { least: 600, most: 1 << 32 },
     default: "86400",
-    doc: for_people("maximum lifetime; the fix lowers longer ones"),
+    doc: Doc::new("maximum lifetime; the fix lowers longer ones"),
 };
 static ALLOWED_AUDIENCES: Param = Param {
     name: "allowedAudiences",
     kind: Kind::Globs(validate_pattern),
     default: "[]",
-    doc: for_people(
+    doc: Doc::new(
         "if set, any other audience is a finding; a request without an audience is for the Kubernetes API, which you can allow with e.g. `https://kubernetes.default*`",
     ),
 };
@@ -51,7 +52,7 @@ static REQUIRE_BOUND_OBJECT: Param = Param {
     name: "requireBoundObject",
     kind: Kind::Flag,
     default: "false",
-    doc: for_people(
+    doc: Doc::new(
         "whether the token must be bound to an object, so that it becomes invalid when the object is deleted",
     ),
 };

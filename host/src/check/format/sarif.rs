@@ -60,8 +60,8 @@ fn rules() -> Vec<Value> {
     let rules = docs::RULES_WITH_PAGES.iter().map(|(rule, page)| {
         json!({
             "id": rule.id,
-            "shortDescription": {"text": rule.summary},
-            "fullDescription": {"text": rule.summary},
+            "shortDescription": {"text": rule.summary.text()},
+            "fullDescription": {"text": rule.summary.text()},
             "help": {"text": docs::plain(page), "markdown": docs::plain(page)},
             "helpUri": docs::page_url(rule.id),
             "properties": {"tags": ["security", "kubernetes"], "precision": "high"},
