@@ -383,7 +383,9 @@ impl Review<'_> {
             }
             let mut changes = Changes::new(planned.rule.id);
             planned.opened.fix(&self.context(meta, target), &mut Edit::new(&mut tree, self.subject), &mut changes)?;
-            evaluation.changes.extend(changes.into_vec());
+            let changes = changes.into_vec();
+            debug_assert!(changes.iter().all(|change| planned.rule.declares(&change.message)), "{}", planned.rule.id);
+            evaluation.changes.extend(changes);
         }
         if evaluation.changes.len() == before {
             return self.apply_steps(rules, object, (meta, target), left, evaluation);
@@ -409,7 +411,10 @@ impl Review<'_> {
         for planned in rules {
             let mut findings = Findings::new(planned.rule.id);
             planned.opened.check(&context, &mut findings)?;
-            all.extend(findings.into_vec().into_iter().map(|finding| (planned.level, finding)));
+            let findings = findings.into_vec();
+            let is_declared = |finding: &Finding| planned.rule.declares(&finding.diagnostic.message);
+            debug_assert!(findings.iter().all(is_declared), "{}: {findings:?}", planned.rule.id);
+            all.extend(findings.into_iter().map(|finding| (planned.level, finding)));
         }
         Ok(all)
     }

@@ -4,7 +4,7 @@
 use super::context::{Edit, ReviewError, RuleContext};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::{Changes, Findings};
-use crate::diagnostic::message::MessageTemplate;
+use crate::diagnostic::message::{Message, MessageTemplate};
 use crate::object::json::Cursor;
 use crate::settings::Profile;
 use crate::settings::action::{CheckAction, FixAction};
@@ -42,7 +42,7 @@ pub struct Rule {
     /// The parameters, in the order of the documentation.
     pub params: &'static [&'static Param],
     /// Every message that the rule can report: the lists of the modules that
-    /// declare them. A test compares them with what the code uses.
+    /// declare them. Tests hold that each is used, and that no other is.
     pub messages: &'static [&'static [&'static MessageTemplate]],
     /// What the rule can do, and what it does in the profile `baseline`.
     pub ability: Ability,
@@ -206,6 +206,12 @@ impl Rule {
             Profile::Restricted => self.restricted.params,
             Profile::Baseline | Profile::Observe => &[],
         }
+    }
+
+    /// Whether a message is among those of the declaration.
+    #[must_use]
+    pub fn declares(&self, message: &Message) -> bool {
+        self.messages.iter().copied().flatten().any(|template| *template == message.template())
     }
 
     /// The action if the settings have neither the rule nor a profile.
