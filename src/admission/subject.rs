@@ -14,8 +14,10 @@ use crate::settings::Common;
 /// The kinds of subjects that rules judge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SubjectKind {
-    /// A Pod, or the Pod template of a workload.
+    /// A Pod.
     Pod,
+    /// The Pod template of a workload.
+    PodTemplate,
     /// A container that is added to a running Pod.
     EphemeralContainer,
     /// A ServiceAccount.
@@ -120,7 +122,8 @@ impl<'a> Subject<'a> {
     #[must_use]
     pub const fn kind(&self) -> SubjectKind {
         match self {
-            Self::Pod | Self::Template(_) => SubjectKind::Pod,
+            Self::Pod => SubjectKind::Pod,
+            Self::Template(_) => SubjectKind::PodTemplate,
             Self::EphemeralContainers => SubjectKind::EphemeralContainer,
             Self::ServiceAccount => SubjectKind::ServiceAccount,
             Self::TokenRequest => SubjectKind::TokenRequest,

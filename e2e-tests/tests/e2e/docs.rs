@@ -239,11 +239,8 @@ fn profiles(rule: &Rule) -> String {
 const ALL_PROFILES: [Profile; 3] = [Profile::Observe, Profile::Baseline, Profile::Restricted];
 
 fn checked_kinds(rule: &Rule) -> String {
-    let kinds = rule.subjects.iter().map(|subject| match format!("{subject:?}") {
-        kind if kind == "Pod" => "Pods and Pod templates".to_owned(),
-        kind => kind + "s",
-    });
-    kinds.collect::<Vec<_>>().join(", ")
+    let kinds: Vec<_> = rule.subjects.iter().map(|subject| format!("{subject:?}s")).collect();
+    kinds.join(", ").replace("Pods, PodTemplates", "Pods and Pod templates")
 }
 
 fn parameters(rule: &Rule) -> String {

@@ -203,6 +203,7 @@ fn subjects() -> Result<()> {
 fn resource(subject: SubjectKind) -> &'static str {
     match subject {
         SubjectKind::Pod => "pods",
+        SubjectKind::PodTemplate => "deployments",
         SubjectKind::EphemeralContainer => "pods/ephemeralcontainers",
         SubjectKind::ServiceAccount => "serviceaccounts",
         SubjectKind::TokenRequest => "serviceaccounts/token",

@@ -23,7 +23,7 @@ use crate::settings::params::{Kind, Param, Params};
 pub static RULE: Rule = Rule {
     id: "account-permissions",
     summary: Doc::new("forbids API tokens of ServiceAccounts whose permissions open the cluster"),
-    subjects: &[SubjectKind::Pod],
+    subjects: &[SubjectKind::Pod, SubjectKind::PodTemplate],
     params: &[&FORBIDDEN],
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Off },

@@ -27,7 +27,7 @@ use crate::settings::params::{Kind, Param, Params};
 pub static RULE: Rule = Rule {
     id: "azure-workload-identity",
     summary: Doc::new("requires Azure workload identity annotations to be valid and the identity to be allowed"),
-    subjects: &[SubjectKind::ServiceAccount, SubjectKind::Pod],
+    subjects: &[SubjectKind::ServiceAccount, SubjectKind::Pod, SubjectKind::PodTemplate],
     params: &[&TENANTS, &CLIENTS],
     messages: &[MESSAGES, error::MESSAGES, suspicious_char::MESSAGES, guid::MESSAGES],
     ability: Ability::Check { default: CheckAction::Reject },

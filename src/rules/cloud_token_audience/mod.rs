@@ -23,7 +23,7 @@ use crate::settings::params::{Kind, Param, Params};
 pub static RULE: Rule = Rule {
     id: "cloud-token-audience",
     summary: Doc::new("forbids cloud tokens in Pods whose ServiceAccount declares no identity in that cloud"),
-    subjects: &[SubjectKind::Pod],
+    subjects: &[SubjectKind::Pod, SubjectKind::PodTemplate],
     params: &[&CLOUD_AUDIENCES],
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Warn },

@@ -19,7 +19,7 @@ use crate::settings::params::{Kind, Param, Params};
 pub static RULE: Rule = Rule {
     id: "default-service-account",
     summary: Doc::new("requires a dedicated ServiceAccount for every Pod that holds an API token"),
-    subjects: &[SubjectKind::Pod],
+    subjects: &[SubjectKind::Pod, SubjectKind::PodTemplate],
     params: &[&STRICT_PARAM],
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Warn },

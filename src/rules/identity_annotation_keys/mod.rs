@@ -23,7 +23,7 @@ use crate::settings::params::{Kind, Param, Params};
 pub static RULE: Rule = Rule {
     id: "identity-annotation-keys",
     summary: Doc::new("forbids misspelled annotation keys for cloud identities"),
-    subjects: &[SubjectKind::ServiceAccount, SubjectKind::Pod],
+    subjects: &[SubjectKind::ServiceAccount, SubjectKind::Pod, SubjectKind::PodTemplate],
     params: &[&UNKNOWN_KEYS, &LEGACY_KEYS],
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Reject },

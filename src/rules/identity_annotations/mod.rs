@@ -29,7 +29,7 @@ use crate::settings::params::{Kind, Param, Params};
 pub static RULE: Rule = Rule {
     id: "identity-annotations",
     summary: Doc::new("requires AWS identity options to have values that the EKS Pod identity webhook accepts"),
-    subjects: &[SubjectKind::ServiceAccount, SubjectKind::Pod],
+    subjects: &[SubjectKind::ServiceAccount, SubjectKind::Pod, SubjectKind::PodTemplate],
     params: &[&AUDIENCES, &MAX_TOKEN_EXPIRATION_SECONDS, &OPTIONS_WITHOUT_ROLE, &DEFAULTS],
     messages: &[MESSAGES],
     ability: Ability::Fix { default: FixAction::Check(CheckAction::Reject) },

@@ -34,7 +34,7 @@ pub static RULE: Rule = Rule {
     summary: Doc::new(
         "requires containers to use the AWS role of their ServiceAccount, not one from their environment",
     ),
-    subjects: &[SubjectKind::Pod, SubjectKind::EphemeralContainer],
+    subjects: &[SubjectKind::Pod, SubjectKind::PodTemplate, SubjectKind::EphemeralContainer],
     params: &[&ROLE_SOURCE],
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Reject },

@@ -86,7 +86,7 @@ impl Check for IdentityInjection {
         if context.common.phase != Phase::Validating {
             return Ok(());
         }
-        let Some(pod) = context.workload().filter(|workload| !workload.is_template) else { return Ok(()) };
+        let Some(pod) = context.workload() else { return Ok(()) };
         if pod.label(SKIP_LABEL)?.is_some() {
             return Ok(());
         }

@@ -166,7 +166,7 @@ impl IrsaInjection<'_> {
 
 impl Check for IrsaInjection<'_> {
     fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
-        let Some(pod) = pod(context) else { return Ok(()) };
+        let Some(pod) = context.workload() else { return Ok(()) };
         match self.plan(context, pod)? {
             Plan::Nothing => Ok(()),
             Plan::Refused(message, reasons) => {
@@ -188,7 +188,7 @@ impl Fix for IrsaInjection<'_> {
         edit: &mut Edit<'_, '_>,
         changes: &mut Changes,
     ) -> Result<(), ReviewError> {
-        let Some(pod) = pod(context) else { return Ok(()) };
+        let Some(pod) = context.workload() else { return Ok(()) };
         let Plan::Inject(injection) = self.plan(context, pod)? else { return Ok(()) };
         let mut in_the_way = Findings::new(RULE.id);
         obstacles(context, pod, &injection, &mut in_the_way)?;
@@ -217,11 +217,6 @@ impl Fix for IrsaInjection<'_> {
         }
         Ok(())
     }
-}
-
-/// The Pod, if it is one: the webhook leaves templates alone.
-fn pod<'s>(context: &RuleContext<'s>) -> Option<&'s Workload<'s>> {
-    context.workload().filter(|workload| !workload.is_template)
 }
 
 /// What would make a Pod of which the API server or the SDK can make nothing.

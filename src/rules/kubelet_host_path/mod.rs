@@ -27,7 +27,7 @@ use crate::settings::params::{Kind, Param, Params};
 pub static RULE: Rule = Rule {
     id: "kubelet-host-path",
     summary: Doc::new("forbids volumes that expose credentials on the node"),
-    subjects: &[SubjectKind::Pod, SubjectKind::PersistentVolume],
+    subjects: &[SubjectKind::Pod, SubjectKind::PodTemplate, SubjectKind::PersistentVolume],
     params: &[&ROOTS],
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Warn },

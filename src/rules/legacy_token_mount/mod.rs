@@ -27,7 +27,7 @@ use crate::settings::params::{Kind, Param, Params};
 pub static RULE: Rule = Rule {
     id: "legacy-token-mount",
     summary: Doc::new("forbids containers from using Secrets with legacy tokens"),
-    subjects: &[SubjectKind::Pod, SubjectKind::EphemeralContainer],
+    subjects: &[SubjectKind::Pod, SubjectKind::PodTemplate, SubjectKind::EphemeralContainer],
     params: &[&EXTRA_SECRET_NAMES],
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Reject },

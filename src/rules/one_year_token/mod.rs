@@ -21,7 +21,7 @@ use crate::settings::params::{Kind, Param, Params};
 pub static RULE: Rule = Rule {
     id: "one-year-token",
     summary: Doc::new("forbids API tokens with a lifetime of 3607 seconds, which the API server extends to a year"),
-    subjects: &[SubjectKind::Pod],
+    subjects: &[SubjectKind::Pod, SubjectKind::PodTemplate],
     params: &[&INCLUDE_INJECTED],
     messages: &[MESSAGES],
     ability: Ability::Fix { default: FixAction::Check(CheckAction::Warn) },

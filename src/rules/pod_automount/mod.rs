@@ -32,7 +32,7 @@ use crate::settings::params::{Kind, Param, Params};
 pub static RULE: Rule = Rule {
     id: "pod-automount",
     summary: Doc::new("requires an explicit opt-in for mounting an API token"),
-    subjects: &[SubjectKind::Pod],
+    subjects: &[SubjectKind::Pod, SubjectKind::PodTemplate],
     params: &[
         &SCOPE,
         &OPT_IN,

@@ -21,7 +21,7 @@ use crate::settings::params::{Kind, Param, Params};
 pub static RULE: Rule = Rule {
     id: "projected-token-audience",
     summary: Doc::new("forbids hand-written projected tokens for the Kubernetes API"),
-    subjects: &[SubjectKind::Pod],
+    subjects: &[SubjectKind::Pod, SubjectKind::PodTemplate],
     params: &[&ALLOWED_AUDIENCES],
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Warn },

@@ -22,7 +22,7 @@ use crate::settings::params::{Kind, Param, Params};
 pub static RULE: Rule = Rule {
     id: "projected-token-lifetime",
     summary: Doc::new("limits the lifetime of hand-written projected tokens"),
-    subjects: &[SubjectKind::Pod],
+    subjects: &[SubjectKind::Pod, SubjectKind::PodTemplate],
     params: &[&MAX_SECONDS, &PER_AUDIENCE],
     messages: &[MESSAGES],
     ability: Ability::Fix { default: FixAction::Mutate },

@@ -22,7 +22,7 @@ use crate::settings::params::Params;
 pub static RULE: Rule = Rule {
     id: "reserved-volume-name",
     summary: Doc::new("reserves the names of Kubernetes and AWS token volumes"),
-    subjects: &[SubjectKind::Pod],
+    subjects: &[SubjectKind::Pod, SubjectKind::PodTemplate],
     params: &[],
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Reject },

@@ -27,7 +27,7 @@ use crate::settings::params::{Kind, Param, Params};
 pub static RULE: Rule = Rule {
     id: "static-credentials",
     summary: Doc::new("forbids static cloud credentials in container environments"),
-    subjects: &[SubjectKind::Pod, SubjectKind::EphemeralContainer],
+    subjects: &[SubjectKind::Pod, SubjectKind::PodTemplate, SubjectKind::EphemeralContainer],
     params: &[&EXTRA_NAMES, &ALLOW_REFERENCES],
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Warn },

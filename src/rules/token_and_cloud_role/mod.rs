@@ -21,7 +21,7 @@ use crate::settings::params::Params;
 pub static RULE: Rule = Rule {
     id: "token-and-cloud-role",
     summary: Doc::new("forbids API tokens in Pods with a cloud role"),
-    subjects: &[SubjectKind::Pod],
+    subjects: &[SubjectKind::Pod, SubjectKind::PodTemplate],
     params: &[],
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Off },
