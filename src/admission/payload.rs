@@ -3,7 +3,8 @@
 //! pass.
 
 use super::request::Request;
-use crate::object::json::{Cursor, Known, Read};
+use crate::fast::known::Known;
+use crate::object::json::{Cursor, Read};
 use crate::object::view::{self, ReadError, View, Walk};
 use crate::settings::Settings;
 use crate::settings::reader::Problems;

@@ -6,6 +6,9 @@
 pub mod chunk;
 pub mod cut;
 pub mod distance;
+pub mod known;
 pub mod names;
+pub mod scan;
+pub mod shape;
 pub mod shared;
 pub mod word;

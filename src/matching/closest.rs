@@ -2,6 +2,7 @@
 //! Which known word did someone mean?
 
 use crate::fast::distance::distance;
+use crate::fast::shape::Shape;
 
 /// The known word that is nearest, if it is near enough to be meant: at most a
 /// third of its length away, after lower-casing and dropping `-` and `_`.
@@ -13,40 +14,6 @@ pub fn closest_match<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -
         .filter(|(distance, candidate)| *distance * 3 <= candidate.len())
         .min()
         .map(|(_, candidate)| candidate)
-}
-
-/// What a word consists of after folding: the set of its letters, some of which
-/// share a bit, and its length.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shape {
-    letters: u32,
-    length: usize,
-}
-
-impl Shape {
-    /// The shape of a word.
-    #[must_use]
-    pub const fn of(word: &str) -> Self {
-        let mut shape = Self { letters: 0, length: 0 };
-        let mut bytes = word.as_bytes();
-        while let [byte, rest @ ..] = bytes {
-            if !matches!(byte, b'-' | b'_') {
-                shape.letters |= 1 << (byte.to_ascii_lowercase() & 31);
-                shape.length += 1;
-            }
-            bytes = rest;
-        }
-        shape
-    }
-
-    /// Whether words of these shapes could be so near to each other: a letter
-    /// that only one of them has costs a change of its own.
-    const fn may_be_within(self, other: Self, most: usize) -> bool {
-        let (mine, others) = (self.letters & !other.letters, other.letters & !self.letters);
-        self.length.abs_diff(other.length) <= most
-            && mine.count_ones() as usize <= most
-            && others.count_ones() as usize <= most
-    }
 }
 
 /// How far a word is from a known one after the same folding; none if more than
@@ -91,28 +58,6 @@ mod tests {
     #[case("é", "e", 3, Some(1))]
     fn is_as_far(#[case] word: &str, #[case] known: &str, #[case] most: usize, #[case] expected: Option<usize>) {
         assert_eq!(within((word, Shape::of(word)), (known, Shape::of(known)), most), expected);
-    }
-
-    /// Most annotations are told from ours by this alone.
-    #[rstest]
-    #[case("abc", "abc", 0, true)]
-    #[case("abc", "cab", 0, true)]
-    #[case("abc", "abd", 0, false)]
-    #[case("abc", "abd", 1, true)]
-    #[case("abcd", "abef", 1, false)]
-    // Letters that only the one has, or only the other.
-    #[case("abcd", "aaaa", 2, false)]
-    #[case("aaaa", "abcd", 2, false)]
-    #[case("aaaa", "abcd", 3, true)]
-    // Only the length differs.
-    #[case("aaaa", "aa", 1, false)]
-    #[case("aa", "aaaa", 1, false)]
-    #[case("aaaa", "aa", 2, true)]
-    // Folded.
-    #[case("A-b_C", "abc", 0, true)]
-    #[case("prometheus.io", "eks.amazonaws.com", 3, false)]
-    fn shapes_sort_out(#[case] a: &str, #[case] b: &str, #[case] most: usize, #[case] expected: bool) {
-        assert_eq!(Shape::of(a).may_be_within(Shape::of(b), most), expected);
     }
 
     /// What is sorted out early is indeed too far.

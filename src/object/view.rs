@@ -13,8 +13,9 @@ use std::borrow::Cow;
 use std::ops::Deref;
 
 pub use super::json::ReadError;
-use super::json::{Cursor, Known, Read};
+use super::json::{Cursor, Read};
 use crate::diagnostic::escaped::Escaped;
+use crate::fast::known::Known;
 use crate::fast::word;
 
 /// Something that can be read from JSON, in place: what is read into a value and
@@ -347,7 +348,7 @@ macro_rules! view {
 
         impl<$lt> $crate::object::view::View<$lt> for $name<$lt> {
             fn fill(&mut self, json: &mut $crate::object::json::Cursor<$lt>) -> $crate::object::json::Read<()> {
-                static KNOWN: $crate::object::json::Known = $crate::object::json::Known::new(&[$($key),*]);
+                static KNOWN: $crate::fast::known::Known = $crate::fast::known::Known::new(&[$($key),*]);
                 let mut walk = $crate::object::view::Walk::default();
                 while let Some(position) = walk.next(&KNOWN, json)? {
                     // The compiler makes a jump of these.

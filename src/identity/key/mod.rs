@@ -3,7 +3,8 @@
 //! what people write instead. Whoever reads them says nothing about a key that
 //! it does not know: a misspelt one is no key at all.
 
-use crate::matching::closest::{self, Shape};
+use crate::fast::shape::Shape;
+use crate::matching::closest;
 use crate::matching::glob;
 
 /// An annotation that something reads.

@@ -1,46 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Keys of objects, and those among them that are read.
+//! Keys of objects.
 
 use std::borrow::Cow;
 
 use super::string::unescape;
-
-/// The keys that a view reads.
-#[derive(Debug)]
-pub struct Known {
-    /// The keys; at most 32.
-    pub keys: &'static [&'static str],
-    /// The marks of all of them: most keys that are not among them have none of
-    /// these, and need not be compared.
-    marks: u32,
-}
-
-impl Known {
-    /// These keys.
-    ///
-    /// # Panics
-    /// While it is compiled, with more than 32 of them.
-    #[must_use]
-    pub const fn new(keys: &'static [&'static str]) -> Self {
-        assert!(keys.len() <= 32, "a walk has one bit for each key");
-        let (mut marks, mut left) = (0, keys);
-        while let [key, rest @ ..] = left {
-            marks |= mark(key.as_bytes());
-            left = rest;
-        }
-        Self { keys, marks }
-    }
-}
-
-/// One bit, by the length of a key and its first letter.
-#[inline]
-const fn mark(key: &[u8]) -> u32 {
-    let first = match key {
-        [first, ..] => *first as usize,
-        [] => 0,
-    };
-    1 << ((key.len() + 8 * first) & 31)
-}
+use crate::fast::known::Known;
 
 /// The key of a member.
 #[derive(Debug, Clone, Copy)]
@@ -63,11 +27,7 @@ impl<'a> Key<'a> {
             let text = self.text();
             return known.keys.iter().position(|key| *key == text);
         }
-        let inner = self.written.as_bytes().get(1..self.written.len() - 1).unwrap_or_default();
-        if known.marks & mark(inner) == 0 {
-            return None;
-        }
-        known.keys.iter().position(|key| key.as_bytes() == inner)
+        known.position(self.written.as_bytes().get(1..self.written.len() - 1).unwrap_or_default())
     }
 
     fn inner(self) -> &'a str {
