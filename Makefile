@@ -91,7 +91,7 @@ AUDIT_EXAMPLE := $(RUN) audit examples/audit/cluster.json --audit-log examples/a
 AUDIT_REPORT := $(abspath $(TARGET_DIR))/audit-report.html
 .PHONY: demo
 demo: toolchain  ## what the policy does to a small cluster
-	@echo 'serviceaccount-hygiene: builds the policy to WebAssembly and lets it judge the workloads in examples/demo,'
+	@echo 'serviceaccount-hygiene: builds the policy to WebAssembly and lets it check the workloads in examples/demo,'
 	@echo 'on this machine alone: no cluster, no container.'
 	@test -x $(RUN) || echo 'The first build takes about 5 minutes on 2 cores; afterwards it is a matter of seconds.'
 	@$(BUILD)

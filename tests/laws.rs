@@ -101,7 +101,7 @@ proptest! {
         let second = again(&review, fixed)?;
         prop_assert!(second.is_accepted(), "the fixed object is refused: {}", second.text);
         prop_assert!(second.fixed().is_none(), "the fixed object is fixed again: {}", second.text);
-        // Nor has it a finding, under a rule that only judges.
+        // Nor has it a finding, under a rule that only checks.
         for id in fixing_ids() {
             if answer.audit(id).is_some_and(|value| value.starts_with("fixed")) {
                 let checked = again(&review.with_action(id, strictest(id)), fixed)?;

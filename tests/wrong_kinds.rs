@@ -198,7 +198,7 @@ fn declared(folder: &Path) -> BTreeSet<String> {
     keys
 }
 
-/// One request of each kind that is judged, with every field that a rule reads.
+/// One request of each kind that is checked, with every field that a rule reads.
 fn requests() -> Vec<Value> {
     let request = |group: &str, kind: &str, resource: &str, object: Value| {
         json!({

@@ -52,7 +52,7 @@ view! {
 pub struct Object<'a> {
     /// The text.
     pub raw: Raw<'a>,
-    /// The object, if it reads as a Pod; not for other objects to be judged by.
+    /// The object, if it reads as a Pod; not for other objects to be checked by.
     pub pod: Option<Pod<'a>>,
 }
 

@@ -11,7 +11,7 @@ use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBind
 use super::request::{Operation, Request};
 use crate::settings::Common;
 
-/// The kinds of subjects that rules judge.
+/// The kinds of subjects that rules check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SubjectKind {
     /// A Pod.
@@ -72,7 +72,7 @@ const WORKLOADS: [(&str, &str, &[&str]); 8] = [
 impl<'a> Subject<'a> {
     /// The subject of a request; none when no rule could have a say.
     ///
-    /// A Pod is judged when it is made: afterwards everything about its tokens
+    /// A Pod is checked when it is made: afterwards everything about its tokens
     /// is immutable.
     /// <https://kubernetes.io/docs/concepts/workloads/pods/#pod-update-and-replacement>
     #[must_use]
@@ -99,7 +99,7 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// The objects that are judged as a whole whenever they change.
+    /// The objects that are checked as a whole whenever they change.
     fn made_or_changed(group: &str, kind: &str) -> Option<Self> {
         const ROLE_BINDING: (&str, &str) = (RoleBinding::GROUP, RoleBinding::KIND);
         const CLUSTER_ROLE_BINDING: (&str, &str) = (ClusterRoleBinding::GROUP, ClusterRoleBinding::KIND);
@@ -151,7 +151,7 @@ impl<'a> Subject<'a> {
         matches!(self, Self::Template(_))
     }
 
-    /// The steps from the object to what is judged.
+    /// The steps from the object to what is checked.
     #[must_use]
     pub fn steps(&self) -> &[&'a str] {
         match self {

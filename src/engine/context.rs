@@ -35,7 +35,7 @@ pub struct RuleContext<'s> {
     pub rules: &'s [(String, &'s str)],
     /// The metadata of the object, or of the object that it replaces.
     pub meta: &'s Meta<'s>,
-    /// What is judged of it.
+    /// What is checked of it.
     pub target: &'s Target<'s>,
     /// The look-up.
     pub lookup: &'s Lookup<'s>,
@@ -81,9 +81,9 @@ pub struct Workload<'a> {
     root: FieldPath,
 }
 
-/// A container that is judged.
+/// A container that is checked.
 #[derive(Debug, Clone, Copy)]
-pub struct Judged<'s> {
+pub struct CheckedContainer<'s> {
     /// Its list.
     pub list: ContainerList,
     /// Its position there.
@@ -92,7 +92,7 @@ pub struct Judged<'s> {
     pub container: &'s Container<'s>,
 }
 
-impl Judged<'_> {
+impl CheckedContainer<'_> {
     /// Where it is.
     #[must_use]
     pub fn path(&self, pod: &Workload<'_>) -> FieldPath {
@@ -104,7 +104,7 @@ impl Judged<'_> {
 pub const OBJECT: &str = "object";
 
 impl<'a> Target<'a> {
-    /// Reads the metadata of an object and the part of it that is judged, if
+    /// Reads the metadata of an object and the part of it that is checked, if
     /// that is there. `pod` is the object as far as somebody has read it as a
     /// Pod already; `stored` is the object that it replaces.
     ///
@@ -196,26 +196,26 @@ pub fn object_path(path: &FieldPath) -> String {
 }
 
 impl<'s> RuleContext<'s> {
-    /// The Pod or template that is judged as a whole.
+    /// The Pod or template that is checked as a whole.
     #[must_use]
     pub const fn workload(&self) -> Option<&'s Workload<'s>> {
         if let Target::Workload(workload) = self.target { Some(workload) } else { None }
     }
 
-    /// The Pod or template that is judged, be it as a whole or only for its new
+    /// The Pod or template that is checked, be it as a whole or only for its new
     /// ephemeral containers; [`RuleContext::each_container`] tells which.
     #[must_use]
     pub const fn pod(&self) -> Option<&'s Workload<'s>> {
         if let Target::Workload(pod) | Target::Ephemeral(pod) = self.target { Some(pod) } else { None }
     }
 
-    /// Whether only the new ephemeral containers of a Pod are judged.
+    /// Whether only the new ephemeral containers of a Pod are checked.
     #[must_use]
     pub const fn is_ephemeral(&self) -> bool {
         matches!(self.target, Target::Ephemeral(_))
     }
 
-    /// Calls `each` with every container that is judged, of any list: all, or
+    /// Calls `each` with every container that is checked, of any list: all, or
     /// the ephemeral ones that the stored Pod has not. An ephemeral container
     /// cannot be changed later, so its name is enough.
     /// <https://github.com/kubernetes/kubernetes/blob/v1.34.0/pkg/apis/core/validation/validation.go>
@@ -225,32 +225,32 @@ impl<'s> RuleContext<'s> {
     pub fn each_container(
         &self,
         pod: &'s Workload<'s>,
-        each: &mut dyn FnMut(Judged<'s>) -> Result<(), ReviewError>,
+        each: &mut dyn FnMut(CheckedContainer<'s>) -> Result<(), ReviewError>,
     ) -> Result<(), ReviewError> {
         let is_ephemeral = self.is_ephemeral();
         let known = Names::of(pod.known_ephemeral_containers.iter().map(Text::as_str));
         for (list, index, container) in pod.spec.all_containers() {
             let is_old = || container.name.as_deref().is_some_and(|name| known.has(name));
             if !is_ephemeral || list == ContainerList::Ephemeral && !is_old() {
-                each(Judged { list, index, container })?;
+                each(CheckedContainer { list, index, container })?;
             }
         }
         Ok(())
     }
 
-    /// The ServiceAccount that is judged.
+    /// The ServiceAccount that is checked.
     #[must_use]
     pub const fn service_account(&self) -> Option<&'s ServiceAccount<'s>> {
         if let Target::ServiceAccount(account) = self.target { Some(account) } else { None }
     }
 
-    /// The request for a token that is judged.
+    /// The request for a token that is checked.
     #[must_use]
     pub const fn token_request(&self) -> Option<&'s TokenRequest<'s>> {
         if let Target::TokenRequest(request) = self.target { Some(request) } else { None }
     }
 
-    /// The Secret with a token that is judged.
+    /// The Secret with a token that is checked.
     #[must_use]
     pub const fn token_secret(&self) -> Option<&'s TokenSecret<'s>> {
         if let Target::TokenSecret(secret) = self.target { Some(secret) } else { None }
@@ -267,13 +267,13 @@ impl<'s> RuleContext<'s> {
         }
     }
 
-    /// The binding that is judged.
+    /// The binding that is checked.
     #[must_use]
     pub const fn binding(&self) -> Option<&'s Binding<'s>> {
         if let Target::Binding(binding) = self.target { Some(binding) } else { None }
     }
 
-    /// The role that is judged.
+    /// The role that is checked.
     #[must_use]
     pub const fn role(&self) -> Option<&'s Role<'s>> {
         if let Target::Role(role) = self.target { Some(role) } else { None }
@@ -285,7 +285,7 @@ impl<'s> RuleContext<'s> {
         self.request.old_object.text().filter(|_| self.is_update()).and_then(|old| view::read(old, "oldObject").ok())
     }
 
-    /// The `PersistentVolume` that is judged.
+    /// The `PersistentVolume` that is checked.
     #[must_use]
     pub const fn persistent_volume(&self) -> Option<&'s PersistentVolume<'s>> {
         if let Target::PersistentVolume(volume) = self.target { Some(volume) } else { None }

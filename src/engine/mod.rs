@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! One review: envelope → exemptions → object → fixes → judgement → verdict.
+//! One review: envelope → exemptions → object → fixes → findings → verdict.
 
 mod conclusion;
 pub mod context;
@@ -285,7 +285,7 @@ impl Review<'_> {
         Ok(evaluation.conclude(&self.settings.common, &old, fixing))
     }
 
-    /// Objects that are on their way out, or not judged for another reason.
+    /// Objects that are on their way out, or not checked for another reason.
     fn skips(&self, meta: &Meta<'_>) -> Result<bool, ReadError> {
         // Who makes an object cannot say that it goes: the API server takes the
         // mark off, but with a server-side apply only after the webhooks ran.
@@ -300,7 +300,7 @@ impl Review<'_> {
         head.and_then(|head| head.metadata).is_some_and(|meta| self.skips(&meta) == Ok(true))
     }
 
-    /// Objects that are copies of what was judged, or will be judged.
+    /// Objects that are copies of what was checked, or will be checked.
     fn is_checked_elsewhere(&self, meta: &Meta<'_>) -> Result<bool, ReadError> {
         match self.subject {
             Subject::Template(_) => return Ok(meta.has_controller()),
@@ -347,7 +347,7 @@ impl Review<'_> {
         Ok(if unchanged || is_job { Fixing::DryRun } else { Fixing::Object })
     }
 
-    /// Applies the fixes and judges what comes out.
+    /// Applies the fixes and checks what comes out.
     fn evaluation<'t>(
         &self,
         rules: &[Planned<impl Fix>],
@@ -361,7 +361,7 @@ impl Review<'_> {
         Ok(evaluation)
     }
 
-    /// Takes the steps that are left and judges what comes out of them. Each
+    /// Takes the steps that are left and checks what comes out of them. Each
     /// step sees what the one before made of the object.
     fn apply_steps<'t>(
         &self,
@@ -443,7 +443,7 @@ impl Review<'_> {
         if self.request.operation() != Operation::Update || evaluation.findings.is_empty() {
             return Ok(Vec::new());
         }
-        // Of ephemeral containers only those are judged that are new.
+        // Of ephemeral containers only those are checked that are new.
         if *self.subject == Subject::EphemeralContainers {
             return Ok(Vec::new());
         }

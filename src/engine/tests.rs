@@ -31,7 +31,7 @@ fn only_a_pod_can_be_a_mirror_pod() {
     assert_eq!(review(&create(&workload), &refusing(), &nobody())["accepted"], false);
 }
 
-/// What a controller made from a template is judged where that template is.
+/// What a controller made from a template is checked where that template is.
 #[rstest]
 #[case::nobodys(json!(null), false)]
 #[case::a_controllers(json!([{"kind": "Rollout", "controller": true}]), true)]

@@ -2,7 +2,7 @@
 //! What a rule does about a finding. There are two types, so that `mutate` for
 //! a rule without a fix cannot be expressed once the settings are read.
 
-/// The action of a rule that can only judge.
+/// The action of a rule that can only check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CheckAction {
     /// Not asked.
@@ -16,7 +16,7 @@ pub enum CheckAction {
 /// The action of a rule that can also fix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FixAction {
-    /// Judge only.
+    /// Check only.
     Check(CheckAction),
     /// Fix what can be fixed; what remains rejects the request.
     Mutate,

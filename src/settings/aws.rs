@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! How the cluster's EKS Pod identity webhook is set up, for the rules that
-//! read what it reads or judge what it injects.
+//! read what it reads or check what it injects.
 //! <https://github.com/aws/amazon-eks-pod-identity-webhook#usage>
 
 use super::reader::{Problems, Value, unknown};

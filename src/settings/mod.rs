@@ -94,18 +94,18 @@ words! {
     Phase {
         /// Fixes, before other webhooks ran.
         Mutating = "mutating",
-        /// Judges only, after every mutating webhook ran.
+        /// Checks only, after every mutating webhook ran.
         Validating = "validating"
     }
 }
 words! {
     /// What happens to Pod templates.
     Templates {
-        /// Judged; what a fix would clear is a warning.
+        /// CheckedContainer; what a fix would clear is a warning.
         Check = "check",
         /// Accepted unread.
         Ignore = "ignore",
-        /// Judged and fixed.
+        /// CheckedContainer and fixed.
         Fix = "fix"
     }
 }
@@ -315,7 +315,7 @@ fn custom_templates<'a>(list: Value<'_, 'a, '_>, problems: &mut Problems) -> Vec
     templates
 }
 
-/// A version in it, as in `apiVersion`, would match no request and judge nothing.
+/// A version in it, as in `apiVersion`, would match no request and check nothing.
 fn is_group(text: &str, path: &Path<'_>, problems: &mut Problems) -> bool {
     let fits = !text.contains('/');
     if !fits {

@@ -66,7 +66,7 @@ fn pods(#[case] pod: Value, #[case] accepted: bool) {
     assert_eq!(answer(&create(&pod), &json!("off"), None), json!({"accepted": true}));
 }
 
-/// A template is judged as its Pods will be.
+/// A template is checked as its Pods will be.
 #[rstest]
 #[case::says_nothing(json!({}), None, false)]
 #[case::account_says_no(json!({}), Some(false), true)]

@@ -13,7 +13,7 @@ use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::Findings;
 use crate::diagnostic::message::Message;
 use crate::diagnostic::severity::MaxSeverity;
-use crate::engine::context::{Judged, ReviewError, RuleContext, Workload, object_path};
+use crate::engine::context::{CheckedContainer, ReviewError, RuleContext, Workload, object_path};
 use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::fast::names::Names;
 use crate::messages;
@@ -111,7 +111,7 @@ impl<'s> Volumes<'s> {
         let mut list = Vec::new();
         for (kind, index, container) in pod.spec.all_containers() {
             let mounts = container.mounts.iter().any(|mount| self.opened(mount).is_some());
-            if mounts || legacy.is_in_env(pod, Judged { list: kind, index, container })? {
+            if mounts || legacy.is_in_env(pod, CheckedContainer { list: kind, index, container })? {
                 list.push((container.name.as_deref().unwrap_or_default(), kind, index));
             }
         }
@@ -130,7 +130,7 @@ struct Holders<'s> {
 
 impl<'s> Holders<'s> {
     /// The first one whose processes a container shares.
-    fn shared_with(&self, pod: &Workload<'_>, checked: Judged<'_>) -> Result<Option<&'s str>, ReadError> {
+    fn shared_with(&self, pod: &Workload<'_>, checked: CheckedContainer<'_>) -> Result<Option<&'s str>, ReadError> {
         if pod.spec.shares_processes() {
             let mut others =
                 self.list.iter().filter(|(_, list, index)| (*list, *index) != (checked.list, checked.index));

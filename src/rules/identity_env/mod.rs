@@ -15,7 +15,7 @@ use super::role_arn::{self, Holder, RoleRules};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
 use crate::diagnostic::findings::Findings;
-use crate::engine::context::{Judged, ReviewError, RuleContext, Workload, object_path};
+use crate::engine::context::{CheckedContainer, ReviewError, RuleContext, Workload, object_path};
 use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::fast::names::Names;
 use crate::fast::word;
@@ -99,7 +99,7 @@ const JAVA: [(&str, &str); 2] = [(JAVA_ROLE, cloud::AWS_ROLE), ("webIdentityToke
 #[cold]
 fn java_properties(
     pod: &Workload<'_>,
-    checked: Judged<'_>,
+    checked: CheckedContainer<'_>,
 ) -> Result<Vec<(&'static str, FieldPath, String)>, ReviewError> {
     let mut found = Vec::new();
     java_options::each_property(pod, checked, &JAVA.map(|(property, _)| property), &mut |path, property| {
@@ -145,7 +145,8 @@ impl Check for IdentityEnv {
             }
             let has_token = has_injected_token(context, pod, checked, &variables)?;
             let (identities, rules, skipped) = (&identities, &rules, (&skip_list, &skipped));
-            let container_check = Judgement { context, pod, identities, checked, present, has_token, rules, skipped };
+            let container_check =
+                ContainerCheck { context, pod, identities, checked, present, has_token, rules, skipped };
             for (position, variable) in variables.iter().enumerate() {
                 self.check_variable(&container_check, position, variable, findings)?;
             }
@@ -157,12 +158,12 @@ impl Check for IdentityEnv {
     }
 }
 
-/// What a variable is judged by.
-struct Judgement<'j, 's> {
+/// What a variable is checked against.
+struct ContainerCheck<'j, 's> {
     context: &'j RuleContext<'s>,
     pod: &'j Workload<'j>,
     identities: &'j Identities<'j, 's>,
-    checked: Judged<'j>,
+    checked: CheckedContainer<'j>,
     /// Those of [`KNOWN`] that the container has.
     present: Vec<&'static str>,
     /// Whether its token is where the webhook puts it.
@@ -176,12 +177,12 @@ impl IdentityEnv {
     #[cold]
     fn check_java(
         &self,
-        container_check: &Judgement<'_, '_>,
+        container_check: &ContainerCheck<'_, '_>,
         path: FieldPath,
         value: &str,
         findings: &mut Findings,
     ) -> Result<(), ReviewError> {
-        let Judgement { context, pod, identities, rules, .. } = container_check;
+        let ContainerCheck { context, pod, identities, rules, .. } = container_check;
         let declared = if self.is_external { Declared::Unknown } else { identities.of(Cloud::Aws)? };
         let is_half = !container_check.present.contains(&cloud::AWS_TOKEN_FILE);
         // As in `check_variable`.
@@ -197,7 +198,7 @@ impl IdentityEnv {
 
     fn check_variable(
         &self,
-        container_check: &Judgement<'_, '_>,
+        container_check: &ContainerCheck<'_, '_>,
         position: usize,
         variable: &Env<'_>,
         findings: &mut Findings,
@@ -208,7 +209,7 @@ impl IdentityEnv {
         if !is_half && name != cloud::AWS_ROLE {
             return Ok(());
         }
-        let Judgement { pod, identities, checked, .. } = container_check;
+        let ContainerCheck { pod, identities, checked, .. } = container_check;
         let declared = if self.is_external { Declared::Unknown } else { identities.of(Cloud::Aws)? };
         let path = checked.path(pod).field("env").entry(Some(name), position);
         // Half a pair is accepted for the life of the Pod.
@@ -224,7 +225,7 @@ impl IdentityEnv {
     }
 }
 
-impl Judgement<'_, '_> {
+impl ContainerCheck<'_, '_> {
     /// Whether the webhook would see to this container.
     fn is_webhooks(&self) -> Result<bool, ReviewError> {
         if self.checked.list == ContainerList::Ephemeral || self.pod.label(cloud::SKIP_LABEL)?.is_some() {
@@ -325,7 +326,7 @@ impl WrittenRole<'_> {
 fn has_injected_token(
     context: &RuleContext<'_>,
     pod: &Workload<'_>,
-    checked: Judged<'_>,
+    checked: CheckedContainer<'_>,
     variables: &[Env<'_>],
 ) -> Result<bool, ReviewError> {
     let unix = [context.common.aws.token_mount_path.as_str(), "/token"].concat();

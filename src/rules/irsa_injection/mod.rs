@@ -16,7 +16,7 @@ use super::role_arn::{self, Holder, ON_DEFAULT, RoleRules};
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::{Changes, Findings};
 use crate::diagnostic::message::{Message, MessageTemplate};
-use crate::engine::context::{Edit, Judged, ReviewError, RuleContext, Workload, object_path};
+use crate::engine::context::{CheckedContainer, Edit, ReviewError, RuleContext, Workload, object_path};
 use crate::engine::lookup::Account;
 use crate::engine::rule::{Ability, Check, Fix, Restricted, Rule};
 use crate::fast::names::Names;
@@ -253,7 +253,7 @@ fn obstacles(
 fn each<'s>(
     context: &RuleContext<'s>,
     pod: &'s Workload<'s>,
-    each: &mut dyn FnMut(Judged<'s>) -> Result<(), ReviewError>,
+    each: &mut dyn FnMut(CheckedContainer<'s>) -> Result<(), ReviewError>,
 ) -> Result<(), ReviewError> {
     let listed = skipped(context)?;
     let skipped = Names::from(listed.iter().map(|name| (name.as_str(), 0)).collect::<Vec<_>>());

@@ -10,7 +10,7 @@ use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
 use crate::diagnostic::findings::Findings;
 use crate::diagnostic::message::MessageTemplate;
-use crate::engine::context::{Judged, ReviewError, RuleContext, Workload, object_path};
+use crate::engine::context::{CheckedContainer, ReviewError, RuleContext, Workload, object_path};
 use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::fast::names::Names;
 use crate::matching::glob::{self, Glob, validate_pattern};
@@ -108,7 +108,7 @@ impl<'a> Legacy<'a> {
     ///
     /// # Errors
     /// [`ReadError`] when the environment cannot be read.
-    pub fn is_in_env(&self, pod: &Workload<'_>, checked: Judged<'_>) -> Result<bool, ReadError> {
+    pub fn is_in_env(&self, pod: &Workload<'_>, checked: CheckedContainer<'_>) -> Result<bool, ReadError> {
         let mut found = false;
         self.each_env_secret(pod, checked, &mut |secret, _| found = found || self.message(secret).is_some())?;
         Ok(found)
@@ -119,7 +119,7 @@ impl<'a> Legacy<'a> {
     fn each_env_secret(
         &self,
         pod: &Workload<'_>,
-        checked: Judged<'_>,
+        checked: CheckedContainer<'_>,
         each: &mut dyn FnMut(&str, &dyn Fn() -> FieldPath),
     ) -> Result<(), ReadError> {
         let container = || checked.path(pod);
@@ -219,7 +219,12 @@ impl LegacyTokenMount<'_> {
     }
 
     /// A new ephemeral container may mount what the Pod has had all along.
-    fn check_mounts(pod: &Workload<'_>, checked: Judged<'_>, legacy: &LegacyVolumes<'_>, findings: &mut Findings) {
+    fn check_mounts(
+        pod: &Workload<'_>,
+        checked: CheckedContainer<'_>,
+        legacy: &LegacyVolumes<'_>,
+        findings: &mut Findings,
+    ) {
         for (position, mount) in checked.container.mounts.iter().enumerate() {
             let volume = mount.name.as_deref();
             for (_, secret, message) in volume.map(|volume| legacy.of(volume)).unwrap_or_default() {

@@ -160,7 +160,7 @@ fn what_token_containers_keep(#[case] containers: Value, #[case] expected: &str)
     assert_eq!(reviewed(&pod), "reject");
 }
 
-/// Each of several volumes is judged for itself.
+/// Each of several volumes is checked for itself.
 #[test]
 fn what_token_containers_keep_of_several_volumes() {
     let names = ["kube-api-access-zzzzz", "kube-api-access-bbbbb", "kube-api-access-ddddd"];

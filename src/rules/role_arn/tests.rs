@@ -387,7 +387,7 @@ fn names_that_the_webhook_completes() {
     for role in ["s3-upload-role", "team-a/s3", GOOD] {
         assert_eq!(refused(role, &composing(json!({}))), Vec::<String>::new(), "{role}");
     }
-    // It is judged as it will be injected.
+    // It is checked as it will be injected.
     let roles = json!({"roles": ["arn:aws-cn:iam::123456789012:role/s3-*"], "composePartition": "aws-cn"});
     assert_eq!(refused("s3-upload-role", &composing(roles.clone())), Vec::<String>::new());
     assert_eq!(
@@ -512,7 +512,7 @@ fn a_key_in_disguise_is_found() {
         let answer: Value = serde_json::from_slice(&guest::validate(payload.as_bytes(), &cluster)).unwrap();
         assert_eq!(lines(&answer).len(), 1, "{key}");
     }
-    // Both of two are judged, whichever a reader would take.
+    // Both of two are checked, whichever a reader would take.
     for (first, second) in [(GOOD, SHORT), (SHORT, GOOD)] {
         let twice = format!("\"KEY\":\"{SHORT}\"");
         let both = format!("\"eks.amazonaws.com/role-arn\":\"{first}\",\"eks.amazonaws.com/role-arn\":\"{second}\"");

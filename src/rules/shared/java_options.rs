@@ -6,7 +6,7 @@
 //! <https://docs.oracle.com/en/java/javase/21/docs/specs/man/java.html#using-the-jdk_java_options-launcher-environment-variable>
 
 use crate::diagnostic::field_path::FieldPath;
-use crate::engine::context::{Judged, ReviewError, Workload, object_path};
+use crate::engine::context::{CheckedContainer, ReviewError, Workload, object_path};
 use crate::fast::cut;
 use crate::object::env::Marks;
 #[cfg(doc)]
@@ -45,7 +45,7 @@ impl Property<'_> {
 #[cold]
 pub fn each_property(
     pod: &Workload<'_>,
-    checked: Judged<'_>,
+    checked: CheckedContainer<'_>,
     names: &[&'static str],
     each: &mut dyn FnMut(FieldPath, Property<'_>) -> Result<(), ReviewError>,
 ) -> Result<(), ReviewError> {

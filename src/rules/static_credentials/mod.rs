@@ -10,7 +10,7 @@
 
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::Findings;
-use crate::engine::context::{Judged, ReviewError, RuleContext, Workload, object_path};
+use crate::engine::context::{CheckedContainer, ReviewError, RuleContext, Workload, object_path};
 use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::fast::names::Names;
 use crate::matching::glob::{self, Glob, validate_pattern};
@@ -110,7 +110,7 @@ impl<'a> StaticCredentials<'a> {
         &self,
         context: &RuleContext<'_>,
         (pod, identities): (&Workload<'_>, &Identities<'_, '_>),
-        checked: Judged<'_>,
+        checked: CheckedContainer<'_>,
         findings: &mut Findings,
     ) -> Result<(), ReviewError> {
         let variables = checked.container.read_env(&|| object_path(&checked.path(pod)))?;
@@ -146,7 +146,7 @@ impl<'a> StaticCredentials<'a> {
         &self,
         context: &RuleContext<'_>,
         pod: &Workload<'_>,
-        checked: Judged<'_>,
+        checked: CheckedContainer<'_>,
         findings: &mut Findings,
     ) -> Result<(), ReviewError> {
         let variables = checked.container.read_env(&|| object_path(&checked.path(pod)))?;
@@ -162,7 +162,11 @@ impl<'a> StaticCredentials<'a> {
 
     /// The keys of a Secret are not seen here. With a prefix that only names of
     /// credentials begin with, it can be told what they are for.
-    fn check_env_from(pod: &Workload<'_>, checked: Judged<'_>, findings: &mut Findings) -> Result<(), ReadError> {
+    fn check_env_from(
+        pod: &Workload<'_>,
+        checked: CheckedContainer<'_>,
+        findings: &mut Findings,
+    ) -> Result<(), ReadError> {
         let objects = checked.container.read_env_from(&|| object_path(&checked.path(pod)))?;
         for (position, object) in objects.iter().enumerate() {
             let prefix = object.prefix.as_deref().unwrap_or_default();

@@ -439,7 +439,7 @@ fn rules_without_resources() {
     }
 }
 
-/// An aggregated role is what it is aggregated from: its rules are judged,
+/// An aggregated role is what it is aggregated from: its rules are checked,
 /// whoever writes them.
 #[test]
 fn an_aggregated_role_is_checked_by_its_rules() {

@@ -5,7 +5,7 @@
 //! Who may create `serviceaccounts/token` names lifetime, audiences and binding
 //! at will; the API server has no limits but its own maximum. The control plane
 //! asks for every Pod's tokens the same way and must never be in doubt, so the
-//! caller decides whether anything is judged at all.
+//! caller decides whether anything is checked at all.
 //! <https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/>
 
 use crate::admission::request::User;

@@ -164,7 +164,7 @@ fn bound_to_something(#[case] bound: Value, #[case] accepted: bool) {
     assert!(accepts_unsaid(&answer(&json!("reject"), &spec)));
 }
 
-/// Who is never judged, and who would like to be.
+/// Who is never checked, and who would like to be.
 #[rstest]
 #[case::kubelet("system:node:node-1", &["system:nodes", "system:authenticated"], true)]
 #[case::controller_manager("system:kube-controller-manager", &["system:authenticated"], true)]
