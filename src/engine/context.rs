@@ -14,7 +14,7 @@ use crate::diagnostic::severity::MaxSeverity;
 use crate::fast::names::Names;
 use crate::identity::key::{self, Reading};
 use crate::object;
-use crate::object::edit::{End, NoSuchPlace, Node, Step};
+use crate::object::edit::{End, NoSuchNode, Node, Step};
 use crate::object::meta::{GENERATED, Head, Meta};
 use crate::object::persistent_volume::PersistentVolume;
 use crate::object::pod::{Container, ContainerList, DEFAULT_ACCOUNT, Pod, PodSpec, Volume};
@@ -369,7 +369,7 @@ impl<'s> RuleContext<'s> {
     }
 
     /// Calls `each` with every one of them under a prefix: with what follows the
-    /// prefix and its slash, with the value, and with the place.
+    /// prefix and its slash, with the value, and with the path.
     ///
     /// # Errors
     /// [`ReadError`] when they are not a map of strings.
@@ -560,8 +560,8 @@ impl<'e, 'a> Edit<'e, 'a> {
     /// fix took the object out: then nothing has changed.
     ///
     /// # Errors
-    /// [`NoSuchPlace`] when there is no such object.
-    pub fn set(&mut self, steps: &[Step<'_>], key: &str, json: &str) -> Result<bool, NoSuchPlace> {
+    /// [`NoSuchNode`] when there is no such object.
+    pub fn set(&mut self, steps: &[Step<'_>], key: &str, json: &str) -> Result<bool, NoSuchNode> {
         let path = self.path(steps);
         self.tree.set(&path, key, json.to_owned())
     }
@@ -571,8 +571,8 @@ impl<'e, 'a> Edit<'e, 'a> {
     /// another fix took the object out: then nothing has changed.
     ///
     /// # Errors
-    /// [`NoSuchPlace`] when there is no such object.
-    pub fn lower(&mut self, steps: &[Step<'_>], key: &str, most: i64) -> Result<bool, NoSuchPlace> {
+    /// [`NoSuchNode`] when there is no such object.
+    pub fn lower(&mut self, steps: &[Step<'_>], key: &str, most: i64) -> Result<bool, NoSuchNode> {
         let path = self.path(steps);
         self.tree.lower(&path, key, most)
     }
@@ -581,8 +581,8 @@ impl<'e, 'a> Edit<'e, 'a> {
     /// of the object at `steps`. Where there is none, one is made.
     ///
     /// # Errors
-    /// [`NoSuchPlace`] when there is no such object, or no list.
-    pub fn extend(&mut self, steps: &[Step<'_>], key: &str, json: &str, end: End) -> Result<bool, NoSuchPlace> {
+    /// [`NoSuchNode`] when there is no such object, or no list.
+    pub fn extend(&mut self, steps: &[Step<'_>], key: &str, json: &str, end: End) -> Result<bool, NoSuchNode> {
         let path = self.path(steps);
         self.tree.extend(&path, key, json, end)
     }
@@ -590,8 +590,8 @@ impl<'e, 'a> Edit<'e, 'a> {
     /// Takes out the value at `steps`. False when another fix took it out.
     ///
     /// # Errors
-    /// [`NoSuchPlace`] when there is none.
-    pub fn remove(&mut self, steps: &[Step<'_>]) -> Result<bool, NoSuchPlace> {
+    /// [`NoSuchNode`] when there is none.
+    pub fn remove(&mut self, steps: &[Step<'_>]) -> Result<bool, NoSuchNode> {
         let path = self.path(steps);
         self.tree.remove(&path)
     }

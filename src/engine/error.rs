@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Why a review ends early.
 
-use crate::object::edit::NoSuchPlace;
+use crate::object::edit::NoSuchNode;
 use crate::object::view::ReadError;
 
 /// Why a review ends before the rules have checked the object.
@@ -35,8 +35,8 @@ impl From<ReadError> for ReviewError {
     }
 }
 
-impl From<NoSuchPlace> for ReviewError {
-    fn from(_: NoSuchPlace) -> Self {
+impl From<NoSuchNode> for ReviewError {
+    fn from(_: NoSuchNode) -> Self {
         Self::CannotChange
     }
 }

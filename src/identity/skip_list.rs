@@ -13,32 +13,32 @@
 pub fn names(value: &str) -> Option<Vec<String>> {
     let mut names = Vec::new();
     let mut name = Vec::new();
-    let mut place = Place::Start;
+    let mut state = State::Start;
     for (index, byte) in value.bytes().enumerate() {
         let is_last_of_line = || matches!(value.as_bytes().get(index + 1), None | Some(b'\n'));
-        place = match (place, byte) {
-            (Place::Quoted, b'"') => Place::Closed,
+        state = match (state, byte) {
+            (State::Quoted, b'"') => State::Closed,
             // Two quotes are one.
-            (Place::Quoted, _) | (Place::Closed, b'"') => {
+            (State::Quoted, _) | (State::Closed, b'"') => {
                 name.push(byte);
-                Place::Quoted
+                State::Quoted
             }
             (_, b'\r') if is_last_of_line() => continue,
-            (Place::Start, b'\n') if names.is_empty() => continue,
+            (State::Start, b'\n') if names.is_empty() => continue,
             (_, b'\n') => break,
             (_, b',') => {
                 names.push(text(std::mem::take(&mut name)));
-                Place::Start
+                State::Start
             }
-            (Place::Start, b'"') => Place::Quoted,
-            (Place::Closed, _) | (Place::Plain, b'"') => return None,
-            (Place::Start | Place::Plain, _) => {
+            (State::Start, b'"') => State::Quoted,
+            (State::Closed, _) | (State::Plain, b'"') => return None,
+            (State::Start | State::Plain, _) => {
                 name.push(byte);
-                Place::Plain
+                State::Plain
             }
         };
     }
-    if place == Place::Quoted || place == Place::Start && names.is_empty() {
+    if state == State::Quoted || state == State::Start && names.is_empty() {
         return None;
     }
     names.push(text(name));
@@ -51,9 +51,9 @@ fn text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_default()
 }
 
-/// Where in a field the reading is.
+/// Where in a field the reader is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum State {
     /// At its beginning.
     Start,
     /// In one without quotes.

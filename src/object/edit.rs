@@ -67,10 +67,10 @@ pub enum End {
     Back,
 }
 
-/// The document has no such place. Rules edit places that they have read, so
+/// The document has no such value. Rules edit values that they have read, so
 /// this means that a rule and a view disagree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NoSuchPlace;
+pub struct NoSuchNode;
 
 impl<'a> Node<'a> {
     /// The tree of a document, nothing opened yet.
@@ -83,8 +83,8 @@ impl<'a> Node<'a> {
     /// and nothing is done, when an earlier edit took the object out.
     ///
     /// # Errors
-    /// [`NoSuchPlace`] when `steps` does not lead to an object.
-    pub fn set(&mut self, steps: &[Step<'_>], key: &str, json: String) -> Result<bool, NoSuchPlace> {
+    /// [`NoSuchNode`] when `steps` does not lead to an object.
+    pub fn set(&mut self, steps: &[Step<'_>], key: &str, json: String) -> Result<bool, NoSuchNode> {
         let Some(node) = self.at(steps)? else { return Ok(false) };
         node.put(key, json)?;
         Ok(true)
@@ -95,8 +95,8 @@ impl<'a> Node<'a> {
     /// False when nothing is done.
     ///
     /// # Errors
-    /// [`NoSuchPlace`] when `steps` does not lead to an object.
-    pub fn lower(&mut self, steps: &[Step<'_>], key: &str, most: i64) -> Result<bool, NoSuchPlace> {
+    /// [`NoSuchNode`] when `steps` does not lead to an object.
+    pub fn lower(&mut self, steps: &[Step<'_>], key: &str, most: i64) -> Result<bool, NoSuchNode> {
         let Some(node) = self.at(steps)? else { return Ok(false) };
         let there = node.object()?.iter().find(|member| member.key.is(key));
         let number = match there.map(|member| &member.value) {
@@ -116,9 +116,9 @@ impl<'a> Node<'a> {
     /// nothing is done, when an earlier edit took the object out.
     ///
     /// # Errors
-    /// [`NoSuchPlace`] when `steps` does not lead to an object, or something
+    /// [`NoSuchNode`] when `steps` does not lead to an object, or something
     /// else than a list is under `key`.
-    pub fn extend(&mut self, steps: &[Step<'_>], key: &str, json: &str, end: End) -> Result<bool, NoSuchPlace> {
+    pub fn extend(&mut self, steps: &[Step<'_>], key: &str, json: &str, end: End) -> Result<bool, NoSuchNode> {
         let Some(node) = self.at(steps)? else { return Ok(false) };
         let there = node.object()?.iter_mut().find(|member| member.key.is(key)).map(|member| &mut member.value);
         match there {
@@ -134,8 +134,8 @@ impl<'a> Node<'a> {
     /// Takes out the value at `steps`. False when it is out already.
     ///
     /// # Errors
-    /// [`NoSuchPlace`] when there is none.
-    pub fn remove(&mut self, steps: &[Step<'_>]) -> Result<bool, NoSuchPlace> {
+    /// [`NoSuchNode`] when there is none.
+    pub fn remove(&mut self, steps: &[Step<'_>]) -> Result<bool, NoSuchNode> {
         let Some(node) = self.at(steps)? else { return Ok(false) };
         *node = Node::Gone;
         Ok(true)
@@ -177,7 +177,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    fn put(&mut self, key: &str, json: String) -> Result<(), NoSuchPlace> {
+    fn put(&mut self, key: &str, json: String) -> Result<(), NoSuchNode> {
         let members = self.object()?;
         if let Some(member) = members.iter_mut().find(|member| member.key.is(key)) {
             member.value = Node::New(json);
@@ -188,7 +188,7 @@ impl<'a> Node<'a> {
     }
 
     /// The value at `steps`; none when it, or what it is in, was taken out.
-    fn at(&mut self, steps: &[Step<'_>]) -> Result<Option<&mut Self>, NoSuchPlace> {
+    fn at(&mut self, steps: &[Step<'_>]) -> Result<Option<&mut Self>, NoSuchNode> {
         let mut node = self;
         for step in steps {
             if matches!(node, Self::Gone) {
@@ -200,30 +200,30 @@ impl<'a> Node<'a> {
                 }
                 Step::Entry(index) => node.list()?.get_mut(*index),
             }
-            .ok_or(NoSuchPlace)?;
+            .ok_or(NoSuchNode)?;
         }
         Ok((!matches!(node, Self::Gone)).then_some(node))
     }
 
-    fn object(&mut self) -> Result<&mut Vec<Member<'a>>, NoSuchPlace> {
+    fn object(&mut self) -> Result<&mut Vec<Member<'a>>, NoSuchNode> {
         self.open()?;
         match self {
             Self::Object(members) => Ok(members),
-            _ => Err(NoSuchPlace),
+            _ => Err(NoSuchNode),
         }
     }
 
-    fn list(&mut self) -> Result<&mut Vec<Self>, NoSuchPlace> {
+    fn list(&mut self) -> Result<&mut Vec<Self>, NoSuchNode> {
         self.open()?;
         match self {
             Self::List(entries) => Ok(entries),
-            _ => Err(NoSuchPlace),
+            _ => Err(NoSuchNode),
         }
     }
 
-    fn open(&mut self) -> Result<(), NoSuchPlace> {
+    fn open(&mut self) -> Result<(), NoSuchNode> {
         if let Self::Raw(text) = *self {
-            *self = opened(text.trim_ascii()).map_err(|_| NoSuchPlace)?;
+            *self = opened(text.trim_ascii()).map_err(|_| NoSuchNode)?;
         }
         Ok(())
     }
@@ -257,7 +257,7 @@ mod tests {
 
     const POD: &str = r#"{ "kind":"Pod", "spec":{"big":123456789012345678901234567890,"n":null, "volumes":[ {"name":"a"}, {"name":"b","x":{ "y":1}},{"name":"c"} ],"es\u0063":1} ,"z":1.50}"#;
 
-    fn edited<T>(edit: impl FnOnce(&mut Node<'_>) -> Result<T, NoSuchPlace>) -> String {
+    fn edited<T>(edit: impl FnOnce(&mut Node<'_>) -> Result<T, NoSuchNode>) -> String {
         let mut tree = Node::new(POD);
         drop(edit(&mut tree).unwrap());
         let mut out = String::new();
@@ -321,7 +321,7 @@ mod tests {
         assert!(edited(|tree| tree.lower(&[Key("spec")], "n", 7)).contains(r#""n":7"#));
         let mut tree = Node::new(POD);
         assert_eq!(tree.lower(&x, "y", 1), Ok(false));
-        assert_eq!(tree.lower(&[Key("kind")], "y", 1), Err(NoSuchPlace));
+        assert_eq!(tree.lower(&[Key("kind")], "y", 1), Err(NoSuchNode));
     }
 
     #[test]
@@ -348,15 +348,15 @@ mod tests {
         let mut out = String::new();
         tree.write(&mut out);
         assert_eq!(out, r#"{"l":[1,2],"m":[3]}"#);
-        assert_eq!(Node::new(POD).extend(&[], "kind", "1", End::Back), Err(NoSuchPlace));
-        assert_eq!(Node::new(POD).extend(&[Key("kind")], "x", "1", End::Back), Err(NoSuchPlace));
+        assert_eq!(Node::new(POD).extend(&[], "kind", "1", End::Back), Err(NoSuchNode));
+        assert_eq!(Node::new(POD).extend(&[Key("kind")], "x", "1", End::Back), Err(NoSuchNode));
     }
 
     #[test]
     fn a_place_that_is_not_there_is_an_error() {
         let mut tree = Node::new(POD);
-        assert_eq!(tree.remove(&[Key("status")]), Err(NoSuchPlace));
-        assert_eq!(tree.remove(&[Key("kind"), Key("x")]), Err(NoSuchPlace));
-        assert_eq!(tree.remove(&[Key("spec"), Key("volumes"), Entry(3)]), Err(NoSuchPlace));
+        assert_eq!(tree.remove(&[Key("status")]), Err(NoSuchNode));
+        assert_eq!(tree.remove(&[Key("kind"), Key("x")]), Err(NoSuchNode));
+        assert_eq!(tree.remove(&[Key("spec"), Key("volumes"), Entry(3)]), Err(NoSuchNode));
     }
 }

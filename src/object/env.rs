@@ -152,7 +152,7 @@ view! {
 
 impl Env<'_> {
     /// The value that is written here; empty when there is none, or when it
-    /// comes from elsewhere. `place` is the variable's path, for errors.
+    /// comes from elsewhere. `path` is the variable's path, for errors.
     ///
     /// # Errors
     /// [`ReadError`] when it is no text.

@@ -25,13 +25,13 @@ fn answer(object: &Value, params: &Value, cluster: &FakeCluster) -> Value {
 #[test]
 fn every_text_in_full_and_all_findings_at_once() {
     let two = cluster(&["get secrets", "bind clusterroles.rbac.authorization.k8s.io"]);
-    let place = "spec.serviceAccountName: account `app` of the API token may";
+    let prefix = "spec.serviceAccountName: account `app` of the API token may";
     let end = "cluster-wide; bind it to less, or set automountServiceAccountToken: false";
     assert_eq!(
         said(&answer(&holder(), &json!("reject"), &two), RULE),
         [
-            format!("{place} `bind clusterroles.rbac.authorization.k8s.io` {end}"),
-            format!("{place} `get secrets` {end}"),
+            format!("{prefix} `bind clusterroles.rbac.authorization.k8s.io` {end}"),
+            format!("{prefix} `get secrets` {end}"),
         ]
     );
     let unknown = cluster(&[]).failing_reviews(LookupError::Failed);

@@ -99,7 +99,7 @@ impl Check for BindingSubjects<'_> {
             let Some(accounts) = subject.accounts(home) else { continue };
             let name = subject.name.as_deref();
             let path = || FieldPath::at("subjects").entry(name, index);
-            // Long names are cut in the place: only this tells them apart.
+            // Long names are cut in the path: only this tells them apart.
             let name = name.unwrap_or_default();
             if let Accounts::One { namespace, .. } | Accounts::OfNamespace(namespace) = accounts
                 && has_home

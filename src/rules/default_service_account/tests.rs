@@ -25,7 +25,7 @@ fn with_volume(volume: &Value, more: Value) -> Value {
     admitted_pod(&spec)
 }
 
-const PLACE: &str = "serviceaccount-hygiene: 1 problem\n- default-service-account: spec.serviceAccountName: ";
+const PREFIX: &str = "serviceaccount-hygiene: 1 problem\n- default-service-account: spec.serviceAccountName: ";
 
 #[test]
 fn every_text_in_full() {
@@ -33,14 +33,14 @@ fn every_text_in_full() {
     assert_eq!(
         message(&admitted_pod(&json!({})), json!("reject")),
         format!(
-            "{PLACE}runs as the default account with an API token (volume kube-api-access-bcd24); name an account of its own, or take the token away"
+            "{PREFIX}runs as the default account with an API token (volume kube-api-access-bcd24); name an account of its own, or take the token away"
         )
     );
     assert_eq!(
         message(&deployment(&json!({})), json!("reject")),
         format!(
             "{}its Pods would run as the default account with an API token; name an account of its own, or set automountServiceAccountToken: false",
-            PLACE.replace("spec.", "spec.template.spec.")
+            PREFIX.replace("spec.", "spec.template.spec.")
         )
     );
     assert_eq!(
@@ -48,7 +48,7 @@ fn every_text_in_full() {
             &admitted_pod(&json!({"automountServiceAccountToken": false})),
             json!({"action": "reject", "strict": true})
         ),
-        format!("{PLACE}runs as the default account; name an account of its own")
+        format!("{PREFIX}runs as the default account; name an account of its own")
     );
 }
 

@@ -95,7 +95,7 @@ const JAVA_ROLE: &str = "roleArn";
 /// Properties, and the variables that the SDK asks where they are not set.
 const JAVA: [(&str, &str); 2] = [(JAVA_ROLE, cloud::AWS_ROLE), ("webIdentityTokenFile", cloud::AWS_TOKEN_FILE)];
 
-/// The properties of [`JAVA`] that a container sets, with their places and values.
+/// The properties of [`JAVA`] that a container sets, with their paths and values.
 #[cold]
 fn java_properties(
     pod: &Workload<'_>,

@@ -146,7 +146,7 @@ fn lack(volumes: &Volumes<'_>, container: &Container<'_>, field_path: &FieldPath
     Ok(Some(lack))
 }
 
-/// Whether there is a token at the place that a variable names. What someone
+/// Whether there is a token at the path that a variable names. What someone
 /// wrote by hand is theirs to get right; under the webhook's own names there
 /// has to be what the webhook adds.
 fn has_token(

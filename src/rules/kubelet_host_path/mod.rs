@@ -126,7 +126,7 @@ const RUNTIMES: [&str; 17] = [
     "/pipe/docker_engine",
 ];
 
-/// What guarded places lead to.
+/// What guarded paths lead to.
 const OF_OTHERS: &str = "credentials of others";
 const OF_RUNTIMES: &str = "control of every container";
 
@@ -136,7 +136,7 @@ const IN_ROOT: [&str; 7] =
     ["pods", "pki", "kubeconfig", "bootstrap-kubeconfig", "config.json", ".dockercfg", "checkpoints"];
 
 /// Where kubelet's root directory is, too, on nodes with disks of their own: bound
-/// from there to its usual place.
+/// from there to its usual path.
 /// <https://github.com/Azure/AgentBaker/blob/master/parts/linux/cloud-init/artifacts/bind-mount.sh>
 /// <https://github.com/awslabs/amazon-eks-ami/blob/main/templates/shared/runtime/bin/setup-local-disks>
 /// <https://github.com/kubernetes/kubernetes/blob/master/cluster/gce/gci/configure-helper.sh>
@@ -177,7 +177,7 @@ impl<'a> Guarded<'a> {
         Self { roots: params.globs(&ROOTS) }
     }
 
-    /// The path of a volume that leads to a guarded place, and that place.
+    /// The path of a volume that leads to a guarded path, and that path.
     ///
     /// # Errors
     /// [`ReadError`] when the volume cannot be read.
@@ -280,7 +280,7 @@ fn names(path: &str) -> impl Iterator<Item = &str> {
 pub struct Reached {
     /// How the path stands to it.
     pub relation: Relation,
-    /// The guarded place.
+    /// The guarded path.
     pub guarded: String,
     /// What that leads to.
     pub what: &'static str,
@@ -294,21 +294,21 @@ impl Reached {
         Self { relation, guarded: [directory, guarded].concat(), what, system: None }
     }
 
-    /// The same, on the nodes of one system only. Who names the place itself, or
+    /// The same, on the nodes of one system only. Who names the path itself, or
     /// something in it, knows where it is.
     fn on(self, system: &'static str) -> Self {
         Self { system: Some(system).filter(|_| self.relation == Relation::Above), ..self }
     }
 }
 
-/// How a path stands to a guarded place.
+/// How a path stands to a guarded path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Relation {
-    /// It leads to a directory that the place is in.
+    /// It leads to a directory that the path is in.
     Above,
-    /// It is the place.
+    /// It is the path.
     At,
-    /// It leads to a part of the place.
+    /// It leads to a part of the path.
     Below,
 }
 
@@ -428,7 +428,7 @@ fn check_mount_options(
     Ok(())
 }
 
-/// The older place of mount options, which is read first.
+/// The older field for mount options, which is read first.
 /// <https://github.com/kubernetes/kubernetes/blob/v1.36.0/pkg/volume/util/util.go>
 const MOUNT_OPTIONS: &str = "volume.beta.kubernetes.io/mount-options";
 

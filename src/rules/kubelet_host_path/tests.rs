@@ -58,7 +58,7 @@ fn fine(#[case] path: &str) {
     assert_eq!(word(&checked(path, &json!("reject"))), "fine");
 }
 
-/// Equal to, above and below each of the guarded places, written in every way
+/// Equal to, above and below each of the guarded paths, written in every way
 /// that leads there.
 #[rstest]
 #[case::root("/", "opens /var/lib/kubelet/pods")]

@@ -115,7 +115,7 @@ impl<'a> Legacy<'a> {
     }
 
     /// Calls `each` with the name of every Secret in a container's environment
-    /// that could be a legacy token, and with its place.
+    /// that could be a legacy token, and with its path.
     fn each_env_secret(
         &self,
         pod: &Workload<'_>,

@@ -55,30 +55,30 @@ fn every_text_in_full() {
     );
 }
 
-/// Every way by which a Secret gets into a container, each with its place.
+/// Every way by which a Secret gets into a container, each with its path.
 #[test]
 fn every_place() {
-    let places = |object: &Value| {
+    let paths = |object: &Value| {
         let lines = said(&checked(object, &json!("reject")), ID);
         lines.iter().map(|line| line.split(": ").next().unwrap().to_owned()).collect::<Vec<_>>()
     };
     let sources = json!([{"secret": {"name": "other"}}, token("vault", 600), {"secret": {"name": SECRET}}]);
     assert_eq!(
-        places(&with_volume(&projected("t", &sources))),
+        paths(&with_volume(&projected("t", &sources))),
         ["spec.volumes[t].projected.sources[app-token-bcd24].secret.name"]
     );
     for list in ["containers", "initContainers"] {
         assert_eq!(
-            places(&with_env(list, &env(SECRET))),
+            paths(&with_env(list, &env(SECRET))),
             [format!("spec.{list}[web].env[TOKEN].valueFrom.secretKeyRef.name")]
         );
         assert_eq!(
-            places(&with_env(list, &env_from(SECRET))),
+            paths(&with_env(list, &env_from(SECRET))),
             [format!("spec.{list}[web].envFrom[app-token-bcd24].secretRef.name")]
         );
     }
     let template = deployment(&json!({"volumes": [{"name": "t", "secret": {"secretName": SECRET}}]}));
-    assert_eq!(places(&template), ["spec.template.spec.volumes[t].secret.secretName"]);
+    assert_eq!(paths(&template), ["spec.template.spec.volumes[t].secret.secretName"]);
 }
 
 #[rstest]

@@ -584,7 +584,7 @@ fn what_was_wrong_before_may_stay_but_not_change() {
     assert_eq!(change(&with_role(SHORT), &account("uploader", json!({})), &none), "fine");
     assert_eq!(change(&account("uploader", json!({})), &with_role(SHORT), &none), "reject");
     assert_eq!(change(&with_role(GOOD), &with_role(SHORT), &none), "reject");
-    // Another key is another place.
+    // Another key is another field.
     let ecr = account("uploader", json!({"eks.amazonaws.com/ecr-role-arn": SHORT}));
     assert_eq!(change(&with_role(SHORT), &ecr, &none), "reject");
     // Values that are cut when shown are still told apart.

@@ -37,7 +37,7 @@ impl Property<'_> {
 }
 
 /// Calls `each` with those of `names` that an option of a container sets, and
-/// with their place. Hardly any container has such an option:
+/// with their path. Hardly any container has such an option:
 /// [`Container::may_set_java_property`] is to be asked before.
 ///
 /// # Errors
