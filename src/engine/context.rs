@@ -405,10 +405,10 @@ impl<'s> RuleContext<'s> {
         self.workload().map_or_else(|| FieldPath::at("metadata"), Workload::metadata_path).field("annotations")
     }
 
-    /// The strength of a finding about annotations: on a Pod a warning at the
+    /// The severity of a finding about annotations: on a Pod a warning at the
     /// most, because a workload that runs must survive the drain of its node.
     #[must_use]
-    pub fn spared_on_pods(&self, severity: MaxSeverity) -> MaxSeverity {
+    pub fn limited_on_pods(&self, severity: MaxSeverity) -> MaxSeverity {
         if self.workload().is_some_and(|workload| !workload.is_template) { MaxSeverity::Warning } else { severity }
     }
 

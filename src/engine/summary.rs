@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Remarks as people and the audit log get to see them: sorted, bounded, the
+//! Diagnostics as people and the audit log get to see them: sorted, bounded, the
 //! same text for the same request.
 
 use crate::admission::response::POLICY;
@@ -37,7 +37,7 @@ pub fn message(path: &str, lines: &[&str], most: usize) -> String {
     message
 }
 
-/// The rejection for some remarks.
+/// The rejection for some diagnostics.
 #[must_use]
 pub fn rejection(diagnostics: &[Diagnostic]) -> Rejection {
     let lines = texts(diagnostics.iter(), Diagnostic::push_to);

@@ -111,10 +111,10 @@ fn a_prefix_beside_a_name_exempts_nothing() {
 }
 
 /// An account that a finalizer keeps still gives its Pods a role; what was
-/// wrong before does not keep it from going.
+/// wrong before does not keep it from being deleted.
 #[test]
 fn an_account_that_goes_is_still_checked() {
-    let going = |account_id: &str, finalizers: &Value| {
+    let deleting = |account_id: &str, finalizers: &Value| {
         json!({
             "apiVersion": "v1", "kind": "ServiceAccount",
             "metadata": {
@@ -126,8 +126,8 @@ fn an_account_that_goes_is_still_checked() {
     let settings = json!({"rules": {"role-arn": {"action": "reject", "accounts": ["123456789012"]}}});
     let (ours, theirs) = ("123456789012", "999999999999");
     let checked = |old: &Value, new: &Value| review(&update(old, new), &settings, &nobody())["accepted"].clone();
-    assert_eq!(checked(&going(ours, &json!(["a/b"])), &going(theirs, &json!(["a/b"]))), false);
-    assert_eq!(checked(&going(theirs, &json!(["a/b"])), &going(theirs, &json!([]))), true);
+    assert_eq!(checked(&deleting(ours, &json!(["a/b"])), &deleting(theirs, &json!(["a/b"]))), false);
+    assert_eq!(checked(&deleting(theirs, &json!(["a/b"])), &deleting(theirs, &json!([]))), true);
 }
 
 /// Nobody can read such a template any more, and yet its finalizer has to go.
@@ -141,9 +141,9 @@ fn a_template_that_goes_need_not_be_readable() {
     };
     let settings =
         json!({"customTemplates": [{"apiGroup": "argoproj.io", "kind": "Rollout", "path": "spec.template"}]});
-    let going = json!({"name": "web", "deletionTimestamp": "2026-01-01T00:00:00Z"});
+    let deleting = json!({"name": "web", "deletionTimestamp": "2026-01-01T00:00:00Z"});
     let change = |metadata: &Value| review(&update(&rollout(metadata), &rollout(metadata)), &settings, &nobody());
-    assert_eq!(change(&going), json!({"accepted": true}));
+    assert_eq!(change(&deleting), json!({"accepted": true}));
     assert_eq!(change(&json!({"name": "web"}))["code"], 400);
 }
 

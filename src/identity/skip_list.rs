@@ -6,7 +6,7 @@
 ///
 /// The webhook hands the value to Go's `encoding/csv` and takes the first
 /// record: blanks are part of a name, a field may be quoted, a stray quote is an
-/// error, lines with nothing in them are passed over.
+/// error, lines with nothing in them are skipped.
 /// <https://pkg.go.dev/encoding/csv#Reader>
 #[must_use]
 #[cold]

@@ -294,7 +294,7 @@ pub struct Walk {
 }
 
 impl Walk {
-    /// Goes on to the next member that the view reads, and passes over others;
+    /// Goes on to the next member that the view reads, and skips others;
     /// its position among the keys. None at the end.
     ///
     /// # Errors

@@ -6,7 +6,7 @@
 //! module), an error knows its path and never quotes the document, and a value
 //! can be handed on as the text it is. Property tests hold it against
 //! `serde_json`: what that accepts is passed, and strings read the same. What is
-//! no JSON is noticed where it is read, not where it is passed over: the host
+//! no JSON is noticed where it is read, not where it is skipped: the host
 //! has parsed and written every document.
 
 use std::borrow::Cow;

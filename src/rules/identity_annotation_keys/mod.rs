@@ -87,7 +87,7 @@ impl Check for IdentityAnnotationKeys {
                 findings.push(
                     context.path_of(annotation),
                     Message::new(message, &[value]),
-                    context.spared_on_pods(severity),
+                    context.limited_on_pods(severity),
                 );
             }
         }

@@ -116,7 +116,7 @@ impl Check for IdentityAnnotationPlacement {
         let aws_prefix = context.common.aws.annotation_prefix.as_str();
         for annotation in context.identity_annotations()? {
             let path = || context.path_of(annotation);
-            let severity = context.spared_on_pods(MaxSeverity::Action);
+            let severity = context.limited_on_pods(MaxSeverity::Action);
             match (&annotation.reading, context.workload()) {
                 (Reading::Label, _) => findings.warn(path(), &NO_ANNOTATION, &[]),
                 (Reading::Known(known), Some(pod)) if known.on == On::Account => {

@@ -2,7 +2,7 @@
 //! `identity-annotations`: the options of an AWS identity are values that the
 //! EKS Pod identity webhook takes.
 //!
-//! It passes over a value that it cannot read and goes on with its flag, with a
+//! It skips a value that it cannot read and goes on with its flag, with a
 //! line in a log that users of EKS do not see. It raises a lifetime that is too
 //! short, knows no longest one, and takes an empty audience to the letter.
 //! <https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/pkg/cache/cache.go>

@@ -186,9 +186,9 @@ fn bypass() {
         assert_eq!(word(&checked(&request)), "reject");
     }
     // An account that goes is one that Pods can still run as.
-    let mut going = with("y");
-    going["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
-    assert_eq!(word(&checked(&update(&with("x"), &going))), "reject");
+    let mut deleting = with("y");
+    deleting["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    assert_eq!(word(&checked(&update(&with("x"), &deleting))), "reject");
     // Somebody else's name in the object.
     let mut claimed = with("y");
     claimed["metadata"]["annotations"]["kubernetes.io/created-by"] = json!("carol");

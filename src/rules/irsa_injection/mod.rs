@@ -147,7 +147,7 @@ impl IrsaInjection<'_> {
                 return Ok(Plan::Refused(&AUDIENCE, vec![shown.to_owned()]));
             }
         }
-        // What cannot be read is passed over, as the webhook does.
+        // What cannot be read is skipped, as the webhook does.
         let seconds = |text: &str| text.parse::<i64>().ok();
         let of_pod = pod_option(context, TOKEN_EXPIRATION)?.as_deref().and_then(seconds);
         let seconds = of_pod.or_else(|| seconds(option(TOKEN_EXPIRATION)?)).unwrap_or(self.seconds);

@@ -217,7 +217,7 @@ fn regional_endpoints(
 }
 
 /// The Pod wins over the account, and the account over the setting; what is no
-/// number is passed over.
+/// number is skipped.
 #[rstest]
 #[case(None, None, 86400)]
 #[case(Some("3600"), None, 3600)]

@@ -242,8 +242,8 @@ const HOLDS: &str = "legacy-token-secret: data.token: is a token of account admi
 /// controller would fill it in.
 #[test]
 fn bypass_by_a_secret_that_is_being_deleted() {
-    let going = |secret| with(secret, "/metadata/deletionTimestamp", json!("2026-01-01T00:00:00Z"));
-    let kept = with(going(filled()), "/metadata/finalizers", json!(["example.com/keep"]));
+    let deleting = |secret| with(secret, "/metadata/deletionTimestamp", json!("2026-01-01T00:00:00Z"));
+    let kept = with(deleting(filled()), "/metadata/finalizers", json!(["example.com/keep"]));
     let emptied = with(with(kept.clone(), NAME_AT, json!("admin")), "/data/token", json!(""));
     assert_eq!(
         lines(&answer(&update(&kept, &emptied), &json!({}))),
@@ -252,7 +252,7 @@ fn bypass_by_a_secret_that_is_being_deleted() {
             r#"legacy-token-secret: metadata.annotations["kubernetes.io/service-account.name"]: changed from app to admin, whose token never expires; use a projected volume, or kubectl create token"#,
         ]
     );
-    assert!(accepts_unsaid(&answer(&update(&kept, &going(filled())), &json!({}))));
+    assert!(accepts_unsaid(&answer(&update(&kept, &deleting(filled())), &json!({}))));
 }
 
 /// The API server never looks at the type of the Secret that a token names.

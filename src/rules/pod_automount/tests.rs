@@ -312,10 +312,10 @@ fn bypass_a_pod_that_claims_to_be_going() {
     let mut pod = admitted_pod(&json!({}));
     pod["metadata"]["deletionTimestamp"] = json!("2030-01-01T00:00:00Z");
     assert_eq!(word(&review(&create(&pod), &settings(&json!("mutate")), &cluster("nothing"))), "fix");
-    let mut going = deployment(&json!({"automountServiceAccountToken": true}));
-    going["metadata"]["deletionTimestamp"] = json!("2030-01-01T00:00:00Z");
+    let mut deleting = deployment(&json!({"automountServiceAccountToken": true}));
+    deleting["metadata"]["deletionTimestamp"] = json!("2030-01-01T00:00:00Z");
     assert_eq!(
-        word(&review(&update(&deployment(&json!({})), &going), &settings(&json!("mutate")), &cluster("nothing"))),
+        word(&review(&update(&deployment(&json!({})), &deleting), &settings(&json!("mutate")), &cluster("nothing"))),
         "fine"
     );
 }

@@ -176,12 +176,12 @@ fn bound_to_something(#[case] bound: Value, #[case] accepted: bool) {
 #[case::user_like_the_controller_manager("system:kube-controller-manager2", &[], false)]
 #[case::administrator("kubernetes-admin", &["system:masters"], false)]
 #[case::nobody("", &[], false)]
-fn the_caller_decides(#[case] user: &str, #[case] groups: &[&str], #[case] spared: bool) {
+fn the_caller_decides(#[case] user: &str, #[case] groups: &[&str], #[case] skipped: bool) {
     let mut request =
         token_request(&json!({"expirationSeconds": 3607, "boundObjectRef": {"kind": "Pod", "name": "web"}}));
     request["userInfo"] = json!({"username": user, "groups": groups});
     let settings = json!({"rules": {"token-request": {"action": "reject", "allowedAudiences": ["vault"], "requireBoundObject": true}}});
-    assert_eq!(accepts_unsaid(&answer_with(&settings, &request)), spared);
+    assert_eq!(accepts_unsaid(&answer_with(&settings, &request)), skipped);
 }
 
 /// Ways around the rule.
@@ -189,11 +189,11 @@ fn the_caller_decides(#[case] user: &str, #[case] groups: &[&str], #[case] spare
 #[case::dry_run(json!({"dryRun": true, "options": {"dryRun": ["All"]}}))]
 #[case::another_version(json!({"kind": {"group": "authentication.k8s.io", "version": "v1beta1", "kind": "TokenRequest"}}))]
 #[case::no_user(json!({"userInfo": {}}))]
-#[case::a_name_in_the_object(json!({"object": {"metadata": {"name": "spared", "generateName": "spared"}, "spec": {"expirationSeconds": 604_800}}}))]
+#[case::a_name_in_the_object(json!({"object": {"metadata": {"name": "exempt", "generateName": "exempt"}, "spec": {"expirationSeconds": 604_800}}}))]
 #[case::an_annotation_of_mirror_pods(json!({"object": {"metadata": {"annotations": {"kubernetes.io/config.mirror": "x"}}, "spec": {"expirationSeconds": 604_800}}}))]
 #[case::on_its_way_out(json!({"object": {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}, "spec": {"expirationSeconds": 604_800}}}))]
 fn bypasses(#[case] changed: Value) {
-    let settings = json!({"rules": {"token-request": "reject"}, "exemptions": [{"names": ["spared"]}, {"serviceAccounts": ["shop/spared"]}]});
+    let settings = json!({"rules": {"token-request": "reject"}, "exemptions": [{"names": ["exempt"]}, {"serviceAccounts": ["shop/exempt"]}]});
     let mut request = token_request(&json!({"expirationSeconds": 604_800}));
     request.as_object_mut().unwrap().extend(changed.as_object().unwrap().clone());
     assert_eq!(answer_with(&settings, &request)["accepted"], json!(false));
