@@ -106,12 +106,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_say() {
+    fn encodes_no_diagnostics() {
         assert_eq!(encoded(&[]), json!({"response": {"accepted": true}, "diagnostics": []}));
     }
 
     #[test]
-    fn every_member() {
+    fn encodes_every_member() {
         let path = FieldPath::at("spec.template").field("list").entry(Some("a\nb"), 0).entry(None, 3).key("x/y");
         let long = Message::new(&TOO_LONG, &["9", "1", "hidden"]).about("x\ny");
         let lowered = Message::new(&LOWERED, &[]);

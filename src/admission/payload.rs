@@ -72,7 +72,7 @@ mod tests {
 
     /// Hosts write the request first; nothing relies on that.
     #[test]
-    fn settings_may_stand_before_the_request() {
+    fn reads_settings_before_request() {
         let request = r#""request": {"namespace": "shop", "kind": {"kind": "Pod"}}"#;
         let settings = r#""settings": {"exemptions": [{"namespaces": ["bank"]}, {"namespaces": ["shop"]}], "phse": 1}"#;
         for text in [format!("{{{request}, {settings}}}"), format!("{{{settings}, {request}}}")] {

@@ -164,7 +164,7 @@ mod tests {
     use crate::object::view;
 
     #[test]
-    fn an_audit_request_has_neither_user_nor_name() {
+    fn reads_audit_request() {
         let request: Request<'_> =
             view::read(r#"{"kind":{"group":"","kind":"Pod"},"operation":"CREATE","userInfo":{},"oldObject":null}"#, "")
                 .unwrap();
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_operation_is_none_that_is_checked() {
+    fn reads_unknown_operation() {
         let request: Request<'_> = view::read(r#"{"operation":"create"}"#, "").unwrap();
         assert_eq!(request.operation(), Operation::Other);
     }

@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sdk_reads_a_rejection() {
+    fn sdk_reads_rejection() {
         let mut verdict = Verdict::rejected(Code::Forbidden, "a \"b\" \\ \n\u{1}\u{7f}é".to_owned());
         verdict.warnings = vec!["one".to_owned(), "two".to_owned()];
         verdict.audit.push(("pod-automount", "rejected(1)".to_owned()));
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sdk_reads_an_acceptance_and_a_fix() {
+    fn sdk_reads_acceptance_and_fix() {
         let response = decoded(&Verdict::default());
         assert!(response.accepted && response.mutated_object.is_none() && response.warnings.is_none());
         let fixed = Verdict { outcome: Outcome::Fixed(r#"{"a": 1}"#.to_owned()), ..Verdict::default() };
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sdk_reads_the_settings_answer() {
+    fn sdk_reads_settings_response() {
         let answer = |problem| serde_json::from_slice::<SettingsValidationResponse>(&encode_settings(problem)).unwrap();
         assert!(answer(None).valid);
         assert_eq!((answer(Some("x")).valid, answer(Some("x")).message.as_deref()), (false, Some("x")));

@@ -114,7 +114,7 @@ mod tests {
     #[case(permission("list", "", "pods"), "shop")]
     #[case(Permission { cluster_wide: true, ..permission("*", "*", "*") }, "")]
     #[case(Permission { subresource: "token".into(), ..permission("create", "a\"b", "serviceaccounts") }, "shop")]
-    fn the_sdk_would_ask_the_same(#[case] permission: Permission<'_>, #[case] namespace: &str) {
+    fn request_is_the_sdks(#[case] permission: Permission<'_>, #[case] namespace: &str) {
         let asked: CanIRequest = serde_json::from_str(&request("shop", "web", &permission)).unwrap();
         let text = |text: &Text<'_>| text.to_string();
         let review = SubjectAccessReview {
@@ -147,7 +147,7 @@ mod tests {
     #[case("{}", Err(LookupError::Failed))]
     #[case(r#"{"allowed":"yes"}"#, Err(LookupError::Failed))]
     #[case("true", Err(LookupError::Failed))]
-    fn answers(#[case] text: &str, #[case] expected: Result<bool, LookupError>) {
+    fn reads_answers(#[case] text: &str, #[case] expected: Result<bool, LookupError>) {
         assert_eq!(answer(text.as_bytes()), expected);
         assert_eq!(answer(&[0xff]), Err(LookupError::Failed));
     }
@@ -163,12 +163,12 @@ mod tests {
     )]
     #[case("kube::Client was not initialized properly", LookupError::Failed)]
     #[case("", LookupError::Failed)]
-    fn errors_are_told_apart(#[case] text: &str, #[case] expected: LookupError) {
+    fn classifies_errors(#[case] text: &str, #[case] expected: LookupError) {
         assert_eq!(classify(&format!("error invoking host capability: {text}")), expected);
     }
 
     #[test]
-    fn permissions_are_described_as_kubectl_takes_them() {
+    fn describes_permissions() {
         assert_eq!(permission("get", "", "pods").describe(), "get pods");
         assert_eq!(permission("get", "coordination.k8s.io", "leases").describe(), "get leases.coordination.k8s.io");
         let token = Permission { subresource: "token".into(), ..permission("create", "", "serviceaccounts") };

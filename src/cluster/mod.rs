@@ -208,14 +208,14 @@ mod tests {
     )]
     #[case("connection refused", LookupError::Failed)]
     #[case("", LookupError::Failed)]
-    fn errors_are_told_apart(#[case] text: &str, #[case] expected: LookupError) {
+    fn classifies_errors(#[case] text: &str, #[case] expected: LookupError) {
         assert_eq!(classify(&format!("error invoking host capability: {text}"), "app"), expected);
     }
 
     #[rstest]
     #[case(Age::Recent, false)]
     #[case(Age::Fresh, true)]
-    fn the_sdk_would_ask_the_same(#[case] age: Age, #[case] disable_cache: bool) {
+    fn request_is_the_sdks(#[case] age: Age, #[case] disable_cache: bool) {
         let asked: serde_json::Value = serde_json::from_str(&get_request("sh\"op", "app", age)).unwrap();
         let sdk = kubewarden_policy_sdk::host_capabilities::kubernetes::GetResourceRequest {
             api_version: "v1".to_owned(),
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_event_is_json() {
+    fn log_event_is_json() {
         let event: serde_json::Value = serde_json::from_str(&log_event(Access::Reviews, "a\"b")).unwrap();
         assert_eq!(event["level"], "warning");
         assert_eq!(event["message"], "creating SubjectAccessReviews is not granted");
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_masked_account_is_read() {
+    fn reads_masked_account() {
         let read = |text| AccountRecord::read(text).unwrap();
         assert_eq!(read("{}"), AccountRecord::default());
         let record = read(

@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn displays_as_in_manifests() {
+    fn display() {
         let container = FieldPath::root().field("spec").field("containers").entry(Some("web"), 0);
         assert_eq!(container.field("env").entry(None, 3).to_string(), "spec.containers[web].env[3]");
         assert_eq!(container.field("env").entry(Some(""), 3).to_string(), "spec.containers[web].env[3]");
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_escaped() {
+    fn escapes_names() {
         let path = FieldPath::root().field("env").entry(Some("a]\n"), 0).key("\"\u{202e}");
         assert_eq!(path.to_string(), "env[a]\\u{a}][\"\"\\u{202e}\"]");
     }

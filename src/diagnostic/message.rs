@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn message_and_help_take_their_values_in_turn() {
+    fn fills_message_and_help() {
         let message = Message::new(&TOO_LONG, &["a\nb", "c {}", "d"]);
         assert_eq!(message.to_string(), "is a\\u{a}b, the limit is c {}; use d at most");
         assert_eq!(message.message(), "is a\\u{a}b, the limit is c {}");
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn hidden_values_only_tell_messages_apart() {
+    fn hidden_values_are_part_of_identity() {
         let identity = |hidden| {
             let (message, mut identity) = (Message::new(&LOWERED, &["2", "1", hidden]), String::new());
             assert_eq!(message.to_string(), "lowered from 2 to 1");
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_in_kebab_case() {
+    fn kebab_case_ids() {
         assert_eq!(MESSAGES.iter().map(|message| message.id()).collect::<Vec<_>>(), ["too-long", "lowered"]);
     }
 }

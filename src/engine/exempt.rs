@@ -58,7 +58,7 @@ mod tests {
     use crate::rules::AllRules;
 
     #[test]
-    fn the_entries_that_match_are_numbered() {
+    fn numbers_matching_entries() {
         let settings = r#"{"exemptions": [
             {"namespaces": ["other"]},
             {"namespaces": ["shop"], "names": ["web-*"]},

@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn each_outcome() {
+    fn outcomes() {
         let known = FakeCluster::with("shop", "app", AccountRecord::new(Some(false)));
         assert!(account(&known, LookupMode::Optional, "app").unwrap().starts_with("Known"));
         assert_eq!(account(&known, LookupMode::Optional, "other").unwrap(), "Absent");
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn one_question_and_none_without_need() {
+    fn asks_once() {
         let cluster = FakeCluster::with("shop", "app", AccountRecord::new(None));
         let lookup = lookup(&cluster, LookupMode::Optional);
         assert_eq!(cluster.asked(), 0);
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn that_access_is_missing_is_logged_once() {
+    fn logs_missing_access_once() {
         let cluster = FakeCluster::failing(LookupError::NotGranted);
         let lookup = lookup(&cluster, LookupMode::Optional);
         assert!(!lookup.is_not_granted());
@@ -285,7 +285,7 @@ mod tests {
 
     /// Other names would be part of another URL; nobody is asked for them.
     #[test]
-    fn names_are_subdomains() {
+    fn account_names() {
         let names = ["a", "app-1", "app.team", "0"].map(str::to_owned);
         for name in names.into_iter().chain(["x".repeat(253)]) {
             let cluster = FakeCluster::with("shop", &name, AccountRecord::new(None));
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn another_account_is_not_asked_for() {
+    fn asks_for_one_account() {
         let cluster = FakeCluster::failing(LookupError::Failed);
         let lookup = lookup(&cluster, LookupMode::Optional);
         lookup.confine("app");
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn no_account_has_such_a_name() {
+    fn never_asks_for_invalid_name() {
         let cluster = FakeCluster::failing(LookupError::Failed);
         for name in ["", "../secrets/x", "a/b", "A", "a b", ".a", "x?y"] {
             assert_eq!(account(&cluster, LookupMode::Optional, name).unwrap(), "Absent", "{name}");
@@ -320,7 +320,7 @@ mod tests {
 
     /// What the host remembers, what there is now, and what a rule is told.
     #[test]
-    fn a_second_question_is_about_now() {
+    fn refreshes() {
         let cluster = FakeCluster::with("shop", "app", AccountRecord::new(None)).now(AccountRecord::new(Some(false)));
         let lookup = lookup(&cluster, LookupMode::Optional);
         assert!(!lookup.may_be_stale());
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn who_demands_a_fresh_record_gets_one_or_a_new_review() {
+    fn demands_fresh_record() {
         let cluster = FakeCluster::with("shop", "app", AccountRecord::new(None));
         let first = lookup(&cluster, LookupMode::Optional);
         assert_eq!(first.demand_fresh(), Ok(()));
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn each_permission_is_asked_for_once() {
+    fn asks_once_per_permission() {
         let cluster = FakeCluster::failing(LookupError::Failed).allowing(&["get pods"]);
         let lookup = lookup(&cluster, LookupMode::Optional);
         for _ in 0..2 {
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn a_review_without_answer_fails_only_where_one_is_required() {
+    fn review_fails_only_if_required() {
         let may = |error, mode| {
             let cluster = FakeCluster::failing(LookupError::Absent).failing_reviews(error);
             let lookup = lookup(&cluster, mode);

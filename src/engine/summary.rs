@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_counts_and_sorts() {
+    fn rejection_counts_and_sorts() {
         assert_eq!(
             rejection(&diagnostics("b", &["2", "1"])).message,
             "serviceaccount-hygiene: 2 problems\n- b: spec: is 1\n- b: spec: is 2"
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_lists_twenty() {
+    fn rejection_lists_twenty() {
         let values: Vec<String> = (0..25).map(|n| format!("{n:02}")).collect();
         let values: Vec<&str> = values.iter().map(String::as_str).collect();
         let message = rejection(&diagnostics("b", &values)).message;
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_of_twenty_has_no_more() {
+    fn rejection_of_twenty_has_no_rest() {
         let values: Vec<String> = (0..20).map(|n| format!("{n:02}")).collect();
         let values: Vec<&str> = values.iter().map(String::as_str).collect();
         let message = rejection(&diagnostics("b", &values)).message;
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn warnings_are_bounded() {
+    fn limits_warnings() {
         let long = "é".repeat(300);
         let values: Vec<String> = (0..40).map(|n| format!("{n:02}{long}")).collect();
         let values: Vec<&str> = values.iter().map(String::as_str).collect();
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn warnings_may_take_all_that_there_is() {
+    fn limits_warnings_exactly() {
         let all = |lengths: &[usize]| {
             let mut findings = Findings::new("b");
             for (number, length) in lengths.iter().enumerate() {
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn one_long_warning_is_cut() {
+    fn cuts_long_warning() {
         let mut findings = Findings::new("b");
         let value = "x".repeat(120);
         findings.add(FieldPath::at("spec"), &LONG, &[&value, &value, &value]);
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn the_audit_log_gets_the_strongest() {
+    fn audit_has_strongest_outcome() {
         let (a, b) = (diagnostics("a", &["1", "2"]), diagnostics("b", &["1"]));
         let audit = audit(&b, &a, a.iter().chain(&b));
         assert_eq!(audit, [("a", "fixed(2)".to_owned()), ("b", "rejected(1)".to_owned())]);

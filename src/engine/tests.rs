@@ -19,7 +19,7 @@ fn nobody() -> FakeCluster {
 }
 
 #[test]
-fn only_a_pod_can_be_a_mirror_pod() {
+fn mirror_pods() {
     let mark = json!({"kubernetes.io/config.mirror": "x"});
     let mut pod = admitted_pod(&json!({"automountServiceAccountToken": true}));
     pod["metadata"]["annotations"] = mark.clone();
@@ -38,7 +38,7 @@ fn only_a_pod_can_be_a_mirror_pod() {
 #[case::beside_an_owner(json!([{"kind": "Application"}, {"kind": "Rollout", "controller": true}]), true)]
 #[case::an_owner_that_is_no_controller(json!([{"kind": "Application", "controller": false}]), false)]
 #[case::an_owner(json!([{"kind": "Application"}]), false)]
-fn a_template_that_a_controller_made(#[case] owners: Value, #[case] accepted: bool) {
+fn skips_template_with_controller(#[case] owners: Value, #[case] accepted: bool) {
     let mut workload = deployment(&json!({"automountServiceAccountToken": true}));
     workload["metadata"]["ownerReferences"] = owners;
     assert_eq!(review(&create(&workload), &refusing(), &nobody())["accepted"], accepted);
@@ -47,7 +47,7 @@ fn a_template_that_a_controller_made(#[case] owners: Value, #[case] accepted: bo
 /// The account that a template moves away from is not looked up, so nothing
 /// that happens to that look-up can refuse the move.
 #[test]
-fn the_old_account_is_not_looked_up() {
+fn never_looks_up_old_account() {
     let old = deployment(&json!({"serviceAccountName": "old"}));
     let new = deployment(&json!({"serviceAccountName": "app", "automountServiceAccountToken": true}));
     let settings = json!({"rules": {"pod-automount": {"allowExplicitOptIn": false}}});
@@ -63,7 +63,7 @@ fn the_old_account_is_not_looked_up() {
 #[rstest]
 #[case("batch/v1", false)]
 #[case("batch.example.com/v1", true)]
-fn the_template_of_a_job_is_not_fixed_later(#[case] api_version: &str, #[case] expected: bool) {
+fn never_fixes_job_on_update(#[case] api_version: &str, #[case] expected: bool) {
     let job = |spec: &Value| {
         let mut job = deployment(spec);
         (job["kind"], job["apiVersion"]) = (json!("Job"), json!(api_version));
@@ -87,7 +87,7 @@ fn the_template_of_a_job_is_not_fixed_later(#[case] api_version: &str, #[case] e
 #[case("ci-", false)]
 #[case("ci-abcde", false)]
 #[case("ci-?", false)]
-fn exemptions_of_generated_names(#[case] pattern: &str, #[case] expected: bool) {
+fn exempts_generated_names(#[case] pattern: &str, #[case] expected: bool) {
     let mut pod = admitted_pod(&json!({"automountServiceAccountToken": true}));
     pod["metadata"] = json!({"generateName": "ci-"});
     let account = account(&json!({"generateName": "ci-"}), true);
@@ -104,7 +104,7 @@ fn exemptions_of_generated_names(#[case] pattern: &str, #[case] expected: bool) 
 
 /// A name is what exempts an object that has one: a prefix can be given to any.
 #[test]
-fn a_prefix_beside_a_name_exempts_nothing() {
+fn generate_name_beside_name_exempts_nothing() {
     let account = account(&json!({"name": "default", "generateName": "ci-"}), true);
     let settings = json!({"exemptions": [{"names": ["ci-*"]}]});
     assert_eq!(review(&create(&account), &settings, &nobody())["accepted"], false);
@@ -113,7 +113,7 @@ fn a_prefix_beside_a_name_exempts_nothing() {
 /// An account that a finalizer keeps still gives its Pods a role; what was
 /// wrong before does not keep it from being deleted.
 #[test]
-fn an_account_that_goes_is_still_checked() {
+fn checks_account_being_deleted() {
     let deleting = |account_id: &str, finalizers: &Value| {
         json!({
             "apiVersion": "v1", "kind": "ServiceAccount",
@@ -132,7 +132,7 @@ fn an_account_that_goes_is_still_checked() {
 
 /// Nobody can read such a template any more, and yet its finalizer has to go.
 #[test]
-fn a_template_that_goes_need_not_be_readable() {
+fn skips_unreadable_template_being_deleted() {
     let rollout = |metadata: &Value| {
         json!({
             "apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": metadata,
@@ -151,7 +151,7 @@ fn a_template_that_goes_need_not_be_readable() {
 #[rstest]
 #[case::short(1)]
 #[case::longer_than_a_message_shows(200)]
-fn another_long_name_is_a_new_finding(#[case] length: usize) {
+fn long_names_differ_in_identity(#[case] length: usize) {
     let binding = |last: &str| {
         let name = "x".repeat(length) + last;
         json!({
@@ -168,7 +168,7 @@ fn another_long_name_is_a_new_finding(#[case] length: usize) {
 
 /// Thousands of old findings: what is new among them is still told apart.
 #[test]
-fn one_new_finding_among_many_old_ones() {
+fn new_finding_among_many_old() {
     let binding = |count: usize| {
         let subject =
             |number: usize| json!({"kind": "ServiceAccount", "name": format!("s{number}"), "namespace": "other"});
@@ -187,7 +187,7 @@ fn one_new_finding_among_many_old_ones() {
 
 /// Who reads the audit log gets to know that accounts were unknown because nobody may look at them.
 #[test]
-fn missing_access_is_in_the_audit_log() {
+fn audits_missing_access() {
     let pod = admitted_pod(&json!({"serviceAccountName": "app"}));
     let answer = review(&create(&pod), &json!({}), &FakeCluster::failing(LookupError::NotGranted));
     assert_eq!(answer["audit_annotations"]["lookup"], "not-granted");
@@ -197,7 +197,7 @@ fn missing_access_is_in_the_audit_log() {
 
 /// What an exemption leaves alone need not be readable.
 #[test]
-fn an_exempt_object_is_not_read() {
+fn never_reads_exempt_object() {
     let mut pod = admitted_pod(&json!({}));
     pod["spec"]["volumes"] = json!("none");
     let accepted =
@@ -208,7 +208,7 @@ fn an_exempt_object_is_not_read() {
 
 /// Without a name or a prefix the API server will refuse it; until then it is nobody's exemption.
 #[test]
-fn an_object_without_a_name_is_not_exempt() {
+fn nameless_object_is_not_exempt() {
     let mut pod = admitted_pod(&json!({"automountServiceAccountToken": true}));
     pod["metadata"] = json!({"namespace": "shop"});
     let mut settings = refusing();
@@ -228,7 +228,7 @@ fn remembered(was: AccountRecord, is: AccountRecord) -> FakeCluster {
 #[case::acceptable_a_moment_ago(Some(true), None, "fine", &[Age::Recent])]
 #[case::acceptable_by_now(None, Some(true), "fine", &[Age::Recent, Age::Fresh])]
 #[case::still_not(None, None, "warn", &[Age::Recent, Age::Fresh])]
-fn only_acceptance_rests_on_what_the_host_remembers(
+fn cached_record_only_accepts(
     #[case] was: Option<bool>,
     #[case] is: Option<bool>,
     #[case] expected: &str,
@@ -247,7 +247,7 @@ fn only_acceptance_rests_on_what_the_host_remembers(
 #[case::identity_injection("identity-injection", json!("reject"), "validating", json!([]), "reject", &[Age::Fresh])]
 #[case::half_a_pair("identity-env", json!("reject"), "mutating", json!([{"name": "AWS_ROLE_ARN", "value": ROLE.1}]), "reject", &[Age::Recent, Age::Fresh])]
 #[case::half_a_pair_of_java("identity-env", json!("reject"), "mutating", json!([{"name": "JAVA_TOOL_OPTIONS", "value": "-Daws.roleArn=arn:aws:iam::123456789012:role/other"}]), "reject", &[Age::Recent, Age::Fresh])]
-fn a_remembered_account_without_a_role_is_not_enough(
+fn cached_record_without_role_is_refreshed(
     #[case] rule: &str,
     #[case] params: Value,
     #[case] phase: &str,
@@ -267,7 +267,7 @@ fn a_remembered_account_without_a_role_is_not_enough(
 
 /// What cannot be looked up anew is what it is.
 #[test]
-fn a_second_look_up_that_fails() {
+fn second_look_up_fails() {
     let cluster = FakeCluster::with("shop", "app", AccountRecord::new(None)).failing_now(LookupError::Failed);
     let pod = admitted_pod(&json!({"serviceAccountName": "app"}));
     let answer = review(&create(&pod), &only(&json!({"pod-automount": "mutate"})), &cluster);

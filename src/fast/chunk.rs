@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn there_are_sixteen_or_zeros_behind() {
+    fn reads_sixteen_bytes_or_pads() {
         assert!(Chunk::at(&[b'x'; 16], 0).is_some() && Chunk::at(&[b'x'; 16], 1).is_none());
         assert!(Chunk::at(&[b'x'; 16], 99).is_none());
         assert_eq!(Chunk::last_at(b"xax", 1).equal(b'x'), 0b10);

@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_counts_the_ones_below() {
+    fn odd_prefixes() {
         assert_eq!(odd(0b0100_1010), 0xffff_ffc6);
     }
 }

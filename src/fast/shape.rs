@@ -64,13 +64,13 @@ mod tests {
     // Folded.
     #[case("A-b_C", "abc", 0, true)]
     #[case("prometheus.io", "eks.amazonaws.com", 3, false)]
-    fn shapes_sort_out(#[case] a: &str, #[case] b: &str, #[case] most: usize, #[case] expected: bool) {
+    fn excludes_far_words(#[case] a: &str, #[case] b: &str, #[case] most: usize, #[case] expected: bool) {
         assert_eq!(Shape::of(a).may_be_within(Shape::of(b), most), expected);
     }
 
     proptest! {
         #[test]
-        fn is_within_what_the_distance_says(a in "[a-d_-]{0,6}", b in "[a-d_-]{0,6}", most in 0_usize..6) {
+        fn never_excludes_near_words(a in "[a-d_-]{0,6}", b in "[a-d_-]{0,6}", most in 0_usize..6) {
             let [one, other] = [&a, &b].map(|word| word.replace(['-', '_'], ""));
             if distance(one.chars(), other.chars()) <= most {
                 prop_assert!(Shape::of(&a).may_be_within(Shape::of(&b), most));

@@ -66,17 +66,17 @@ mod tests {
     }
 
     #[test]
-    fn eleven_digits() {
+    fn rejects_eleven_digits() {
         assert_eq!(role_arn_error("12345678901"), "account id has 11 digits, must have 12");
     }
 
     #[test]
-    fn thirteen_digits() {
+    fn rejects_thirteen_digits() {
         assert_eq!(role_arn_error("1234567890123"), "account id has 13 digits, must have 12");
     }
 
     #[test]
-    fn no_digits() {
+    fn rejects_no_digits() {
         assert_eq!(role_arn_error(""), "has no account id; write its 12 digits between iam:: and :role/");
     }
 
@@ -93,12 +93,12 @@ mod tests {
     }
 
     #[test]
-    fn letters() {
+    fn rejects_letters() {
         assert_eq!(role_arn_error("12345678901O"), "account id is 12345678901O, must be 12 digits");
     }
 
     #[test]
-    fn an_alias() {
+    fn alias() {
         assert_eq!(role_arn_error("my-company"), "account id is my-company, must be 12 digits");
     }
 

@@ -97,7 +97,7 @@ mod tests {
     static NAMING: MessageTemplate = MessageTemplate { name: "NAMING", message: "has {} inside", help: "remove it" };
 
     #[test]
-    fn messages_name_part_and_value() {
+    fn messages_have_part_and_value() {
         let error = IdentityError::of("b", &NAMING);
         assert_eq!(error.about("abc").to_string(), "has b inside; remove it (abc)");
         assert_eq!(error.to_string(), "has b inside; remove it");

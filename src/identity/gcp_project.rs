@@ -125,12 +125,12 @@ mod tests {
     }
 
     #[test]
-    fn an_id() {
+    fn id() {
         is("my-project-1", "my-project-1");
     }
 
     #[test]
-    fn a_number() {
+    fn number() {
         is("123456789012", "123456789012");
     }
 
@@ -183,12 +183,12 @@ mod tests {
     }
 
     #[test]
-    fn a_dash_at_the_end() {
+    fn dash_at_the_end() {
         assert!(GcpProject::try_from("my-project-").is_err());
     }
 
     #[test]
-    fn a_digit_at_the_beginning() {
+    fn digit_at_the_beginning() {
         assert!(GcpProject::try_from("1-my-project").is_err());
     }
 
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wildcard() {
+    fn wildcard() {
         assert!(GcpProject::try_from("my-project-*").is_err());
     }
 
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_domain_on_both_sides() {
+    fn domain_on_both_sides() {
         is_wrong(
             "a.com:my-project.b.com",
             "project id is my-project.b.com, must have 6 to 30 lower-case letters, digits and dashes, begin with a letter and end with none",
@@ -216,12 +216,12 @@ mod tests {
     }
 
     #[test]
-    fn a_domain_that_is_none() {
+    fn domain_that_is_none() {
         is_wrong("my-project.-x", "project id my-project is joined to something that is no domain");
     }
 
     #[test]
-    fn a_dot_at_the_end() {
+    fn dot_at_the_end() {
         is_wrong("my-project.", "project id my-project is joined to something that is no domain");
     }
 }

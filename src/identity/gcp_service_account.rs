@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_account() {
+    fn plain_account() {
         is_of("uploader@my-project.iam.gserviceaccount.com", "my-project");
     }
 
@@ -169,12 +169,12 @@ mod tests {
     }
 
     #[test]
-    fn a_service_agent() {
+    fn service_agent() {
         is_of("service-123456789012@gcp-sa-pubsub.iam.gserviceaccount.com", "gcp-sa-pubsub");
     }
 
     #[test]
-    fn a_service_agent_of_another_project() {
+    fn service_agent_of_another_project() {
         is_of("service-123456789012@container-engine-robot.iam.gserviceaccount.com", "container-engine-robot");
     }
 
@@ -184,12 +184,12 @@ mod tests {
     }
 
     #[test]
-    fn a_line_break_at_the_end() {
+    fn line_break_at_the_end() {
         is_wrong("uploader@my-project.iam.gserviceaccount.com\n", "has a blank or a line break; remove it");
     }
 
     #[test]
-    fn a_leading_blank() {
+    fn leading_blank() {
         is_wrong(" uploader@my-project.iam.gserviceaccount.com", "has a blank or a line break; remove it");
     }
 
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_placeholder() {
+    fn placeholder() {
         is_wrong(
             "uploader@${PROJECT_ID}.iam.gserviceaccount.com",
             "has a placeholder that nobody filled in; write the value it stands for",
@@ -208,7 +208,7 @@ mod tests {
 
     // https://github.com/google-github-actions/get-secretmanager-secrets/issues/151
     #[test]
-    fn a_member_of_a_policy() {
+    fn member_of_a_policy() {
         is_wrong(
             "serviceAccount:uploader@my-project.iam.gserviceaccount.com",
             "begins with serviceAccount:, as IAM policies name members; write the e-mail alone",
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_in_another_case() {
+    fn member_in_another_case() {
         is_wrong(
             "serviceaccount:uploader@my-project.iam.gserviceaccount.com",
             "begins with serviceaccount:, as IAM policies name members; write the e-mail alone",
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_principal() {
+    fn principal() {
         is_wrong(
             "principal://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/subject/s",
             "begins with principal:, as IAM policies name members; write the e-mail alone",
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_workload() {
+    fn workload() {
         is_wrong(
             "my-project.svc.id.goog[shop/uploader]",
             "names a Kubernetes account, as IAM does; write the e-mail of the Google account that it acts as",
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_workload_as_a_member() {
+    fn workload_as_a_member() {
         is_wrong(
             "serviceAccount:my-project.svc.id.goog[shop/uploader]",
             "names a Kubernetes account, as IAM does; write the e-mail of the Google account that it acts as",
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resource() {
+    fn resource() {
         is_wrong(
             "projects/-/serviceAccounts/uploader@my-project.iam.gserviceaccount.com",
             "is the name of a resource; write the e-mail alone",
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_resource() {
+    fn full_resource() {
         is_wrong(
             "//iam.googleapis.com/projects/-/serviceAccounts/uploader@my-project.iam.gserviceaccount.com",
             "is the name of a resource; write the e-mail alone",
@@ -264,22 +264,22 @@ mod tests {
     }
 
     #[test]
-    fn a_unique_id() {
+    fn unique_id() {
         is_wrong("103456789012345678901", "is a number; write the e-mail");
     }
 
     #[test]
-    fn a_name_alone() {
+    fn name_alone() {
         is_wrong("uploader", "is no e-mail; write <name>@<project>.iam.gserviceaccount.com");
     }
 
     #[test]
-    fn the_arn_of_a_role() {
+    fn arn_of_a_role() {
         is_wrong("arn:aws:iam::123456789012:user", "is no e-mail; write <name>@<project>.iam.gserviceaccount.com");
     }
 
     #[test]
-    fn the_suffix_twice() {
+    fn suffix_twice() {
         is_wrong(
             "uploader@my-project.iam.gserviceaccount.com@my-project.iam.gserviceaccount.com",
             "has @ twice; write one e-mail",
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn the_domain_twice() {
+    fn domain_twice() {
         is_wrong(
             "uploader@my-project.iam.gserviceaccount.com.iam.gserviceaccount.com",
             "has .iam.gserviceaccount.com twice; write it once",
@@ -305,12 +305,12 @@ mod tests {
     }
 
     #[test]
-    fn an_underscore() {
+    fn underscore() {
         is_wrong("up_loader@my-project.iam.gserviceaccount.com", "has _, which no service account's e-mail has");
     }
 
     #[test]
-    fn a_letter_of_another_script() {
+    fn letter_of_another_script() {
         is_wrong("uplоader@my-project.iam.gserviceaccount.com", "has о, which no service account's e-mail has");
     }
 
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_project_of_a_domain_as_gcloud_writes_it() {
+    fn project_of_a_domain_as_gcloud_writes_it() {
         is_wrong(
             "uploader@example.com:my-project.iam.gserviceaccount.com",
             "has a colon behind the @; e-mails write the project example.com:my-project as my-project.example.com",
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user() {
+    fn user() {
         is_wrong(
             "alice@example.com",
             "ends with example.com, a service account's e-mail with .iam.gserviceaccount.com",
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plural() {
+    fn plural() {
         is_wrong(
             "uploader@my-project.iam.gserviceaccounts.com",
             "ends with my-project.iam.gserviceaccounts.com, a service account's e-mail with .iam.gserviceaccount.com",
@@ -344,12 +344,12 @@ mod tests {
     }
 
     #[test]
-    fn a_dot_at_the_end() {
+    fn dot_at_the_end() {
         assert!(GcpServiceAccount::try_from("uploader@my-project.iam.gserviceaccount.com.").is_err());
     }
 
     #[test]
-    fn a_project_alone() {
+    fn project_alone() {
         is_wrong(
             "uploader@my-project",
             "ends with my-project, a service account's e-mail with .iam.gserviceaccount.com",
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn the_number_of_a_project() {
+    fn number_of_a_project() {
         is_wrong(
             "uploader@123456789012.iam.gserviceaccount.com",
             "has the number of a project, 123456789012, where its id belongs",
@@ -375,22 +375,22 @@ mod tests {
     }
 
     #[test]
-    fn a_short_project() {
+    fn short_project() {
         is_wrong("uploader@shop.iam.gserviceaccount.com", &format!("project id is shop, {NAME_WORDS}"));
     }
 
     #[test]
-    fn a_short_name() {
+    fn short_name() {
         is_wrong("app@my-project.iam.gserviceaccount.com", &format!("name is app, {NAME_WORDS}"));
     }
 
     #[test]
-    fn a_name_with_a_dot() {
+    fn name_with_a_dot() {
         is_wrong("up.loader@my-project.iam.gserviceaccount.com", &format!("name is up.loader, {NAME_WORDS}"));
     }
 
     #[test]
-    fn a_long_name() {
+    fn long_name() {
         let name = "a".repeat(31);
         is_wrong(&format!("{name}@my-project.iam.gserviceaccount.com"), &format!("name is {name}, {NAME_WORDS}"));
     }
@@ -401,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_where_google_has_numbers() {
+    fn name_where_google_has_numbers() {
         is_wrong(
             "uploader@developer.gserviceaccount.com",
             "is none of the accounts that Google makes; these are <project>@appspot, <number>-compute@developer and <number>@cloudservices",

@@ -96,7 +96,7 @@ mod tests {
         "is the id of a resource or an address, not a GUID; az identity show prints clientId and tenantId";
 
     #[test]
-    fn a_guid() {
+    fn guid() {
         assert!(Guid::try_from(GUID).is_ok());
     }
 
@@ -116,17 +116,17 @@ mod tests {
     }
 
     #[test]
-    fn a_line_break_at_the_end() {
+    fn line_break_at_the_end() {
         is_wrong(&format!("{GUID}\n"), "has a blank or a line break; remove it");
     }
 
     #[test]
-    fn a_blank_in_front() {
+    fn blank_in_front() {
         is_wrong(&format!(" {GUID}"), "has a blank or a line break; remove it");
     }
 
     #[test]
-    fn a_blank_for_a_dash() {
+    fn blank_for_a_dash() {
         is_wrong(&GUID.replacen('-', " ", 1), "has a blank or a line break; remove it");
     }
 
@@ -141,12 +141,12 @@ mod tests {
     }
 
     #[test]
-    fn a_value_of_a_template() {
+    fn value_of_a_template() {
         is_wrong("{{.Values.clientId}}", "has a placeholder that nobody filled in; write the value it stands for");
     }
 
     #[test]
-    fn a_variable_of_a_shell() {
+    fn variable_of_a_shell() {
         is_wrong(
             "${USER_ASSIGNED_CLIENT_ID}",
             "has a placeholder that nobody filled in; write the value it stands for",
@@ -154,12 +154,12 @@ mod tests {
     }
 
     #[test]
-    fn an_example_of_the_documentation() {
+    fn example_of_the_documentation() {
         is_wrong("<client-id>", "has a placeholder that nobody filled in; write the value it stands for");
     }
 
     #[test]
-    fn the_id_of_an_identity_in_azure() {
+    fn id_of_an_identity_in_azure() {
         is_wrong(
             "/subscriptions/6c9c0b1e-8d5f-4a3b-9e21-0123456789ab/resourcegroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/app",
             RESOURCE,
@@ -167,64 +167,64 @@ mod tests {
     }
 
     #[test]
-    fn an_address() {
+    fn address() {
         is_wrong(&format!("api://{GUID}"), RESOURCE);
     }
 
     #[test]
-    fn a_urn() {
+    fn urn() {
         is_wrong(&format!("urn:uuid:{GUID}"), RESOURCE);
     }
 
     #[test]
-    fn the_domain_of_a_tenant() {
+    fn domain_of_a_tenant() {
         is_wrong("contoso.onmicrosoft.com", "is the name of a domain; write the GUID of its tenant");
     }
 
     #[test]
-    fn a_name() {
+    fn name() {
         is_wrong("uploader", NO_GUID);
     }
 
     #[test]
-    fn a_name_of_hexadecimal_letters() {
+    fn name_of_hexadecimal_letters() {
         is_wrong("facade", NO_GUID);
         is_wrong(&"a".repeat(27), NO_GUID);
         assert_ne!(Guid::try_from(&*"a".repeat(28)).unwrap_err().to_string(), NO_GUID);
     }
 
     #[test]
-    fn the_arn_of_a_role() {
+    fn arn_of_a_role() {
         is_wrong("arn:aws:iam::123456789012:role/x", RESOURCE);
     }
 
     #[test]
-    fn a_secret() {
+    fn secret() {
         is_wrong("x~8Q~abcdefghijklmnopqrstuvwxyz0123456789", NO_GUID);
     }
 
     #[test]
-    fn a_letter_for_a_digit() {
+    fn letter_for_a_digit() {
         is_wrong(&GUID.replacen('0', "O", 1), "has O, which is no hexadecimal digit");
     }
 
     #[test]
-    fn a_dash_of_a_word_processor() {
+    fn dash_of_a_word_processor() {
         is_wrong(&GUID.replacen('-', "–", 1), "has –, which is no hexadecimal digit");
     }
 
     #[test]
-    fn a_digit_of_another_script() {
+    fn digit_of_another_script() {
         is_wrong(&GUID.replacen('0', "٠", 1), "has ٠, which is no hexadecimal digit");
     }
 
     #[test]
-    fn a_digit_too_few() {
+    fn digit_too_few() {
         is_wrong("6c9c0b1e-8d5f-4a3b-9e21-0123456789a", "has too few or too many hexadecimal digits, must have 32");
     }
 
     #[test]
-    fn a_digit_too_many() {
+    fn digit_too_many() {
         is_wrong(&format!("{GUID}0"), "has too few or too many hexadecimal digits, must have 32");
     }
 
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dash_too_many() {
+    fn dash_too_many() {
         is_wrong(&format!("{GUID}-"), MISPLACED);
     }
 

@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn all_eight() {
+    fn accepts_all() {
         for name in Partition::ALL {
             assert_eq!(name.parse::<Partition>().unwrap().to_string(), *name);
         }
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn the_words_name_all_of_them() {
+    fn message_lists_all() {
         assert_eq!(role_arn_error("gcp"), format!("unknown partition gcp; there are {}", Partition::ALL.join(", ")));
     }
 
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn the_government_without_its_country() {
+    fn government_without_its_country() {
         assert_eq!(role_arn_error("aws-gov"), "unknown partition aws-gov; did you mean aws-us-gov?");
     }
 

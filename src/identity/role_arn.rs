@@ -202,14 +202,14 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_role() {
+    fn plain_role() {
         let arn = arn("arn:aws:iam::123456789012:role/s3-upload-role");
         assert_eq!((arn.partition.as_str(), arn.account.as_str()), ("aws", "123456789012"));
         assert_eq!(arn.role.to_string(), "s3-upload-role");
     }
 
     #[test]
-    fn a_role_with_a_path() {
+    fn role_with_a_path() {
         let arn = arn("arn:aws:iam::123456789012:role/service-role/team-a/s3");
         assert_eq!(arn.role.segments().collect::<Vec<_>>(), ["service-role", "team-a", "s3"]);
     }
@@ -223,12 +223,12 @@ mod tests {
     }
 
     #[test]
-    fn an_account_with_leading_zeros() {
+    fn account_with_leading_zeros() {
         assert_eq!(arn("arn:aws:iam::012345678901:role/x").account.as_str(), "012345678901");
     }
 
     #[test]
-    fn is_written_as_it_was_read() {
+    fn display() {
         let text = "arn:aws-cn:iam::012345678901:role/a/b/C+=,.@_-";
         assert_eq!(arn(text).to_string(), text);
     }
@@ -239,42 +239,42 @@ mod tests {
     }
 
     #[test]
-    fn a_line_break_at_the_end() {
+    fn line_break_at_the_end() {
         is_wrong("arn:aws:iam::123456789012:role/x\n", "has a line break; write the ARN in one line");
     }
 
     #[test]
-    fn a_folded_line() {
+    fn folded_line() {
         is_wrong("arn:aws:iam::123456789012:\r\nrole/x", "has a line break; write the ARN in one line");
     }
 
     #[test]
-    fn a_leading_blank() {
+    fn leading_blank() {
         is_wrong(" arn:aws:iam::123456789012:role/x", "begins or ends with a blank; remove it");
     }
 
     #[test]
-    fn a_trailing_tab() {
+    fn trailing_tab() {
         is_wrong("arn:aws:iam::123456789012:role/x\t", "begins or ends with a blank; remove it");
     }
 
     #[test]
-    fn a_trailing_no_break_space() {
+    fn trailing_no_break_space() {
         is_wrong("arn:aws:iam::123456789012:role/x\u{a0}", "begins or ends with a blank; remove it");
     }
 
     #[test]
-    fn a_blank_alone() {
+    fn blank_alone() {
         is_wrong(" ", "begins or ends with a blank; remove it");
     }
 
     #[test]
-    fn a_blank_inside() {
+    fn blank_inside() {
         is_wrong("arn:aws:iam::123456789012:role/my role", "has a blank inside; an ARN has none");
     }
 
     #[test]
-    fn a_list_of_two() {
+    fn list_of_two() {
         is_wrong(
             "arn:aws:iam::123456789012:role/x, arn:aws:iam::123456789012:role/y",
             "has a blank inside; an ARN has none",
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_of_a_shell() {
+    fn variable_of_a_shell() {
         is_wrong(
             "arn:aws:iam::${ACCOUNT_ID}:role/x",
             "has a placeholder that nobody filled in; write the value it stands for",
@@ -305,12 +305,12 @@ mod tests {
     }
 
     #[test]
-    fn a_value_of_a_template() {
+    fn value_of_a_template() {
         is_wrong("{{.Values.roleArn}}", "has a placeholder that nobody filled in; write the value it stands for");
     }
 
     #[test]
-    fn an_example_of_the_documentation() {
+    fn example_of_the_documentation() {
         is_wrong(
             "arn:aws:iam::<account>:role/x",
             "has a placeholder that nobody filled in; write the value it stands for",
@@ -323,22 +323,22 @@ mod tests {
     }
 
     #[test]
-    fn a_bare_name() {
+    fn bare_name() {
         is_wrong("s3-upload-role", "is a name, not an ARN; write arn:aws:iam::<account>:role/<name>");
     }
 
     #[test]
-    fn a_bare_path() {
+    fn bare_path() {
         is_wrong("role/s3-upload-role", "is a name, not an ARN; write arn:aws:iam::<account>:role/<name>");
     }
 
     #[test]
-    fn a_url() {
+    fn url() {
         is_wrong("https://example.com/x", "is not an ARN; a role's is arn:aws:iam::<account>:role/<name>");
     }
 
     #[test]
-    fn an_arn_behind_something() {
+    fn arn_behind_something() {
         is_wrong(
             "role=arn:aws:iam::123456789012:role/x",
             "is not an ARN; a role's is arn:aws:iam::<account>:role/<name>",
@@ -347,7 +347,7 @@ mod tests {
 
     // https://github.com/velero-io/velero-plugin-for-aws/issues/59
     #[test]
-    fn an_arn_inside_an_arn() {
+    fn arn_inside_an_arn() {
         is_wrong(
             "arn:aws:iam::123456789012:role/arn:aws:iam::123456789012:role/velero",
             "has an ARN inside an ARN; write one alone",
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn an_arn_in_place_of_the_account() {
+    fn arn_in_place_of_the_account() {
         is_wrong("arn:aws:iam::arn:aws:iam::123456789012:role/velero", "has an ARN inside an ARN; write one alone");
     }
 
@@ -386,12 +386,12 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_partition() {
+    fn empty_partition() {
         is_wrong("arn::iam::123456789012:role/x", "has no partition after arn:, where aws or another belongs");
     }
 
     #[test]
-    fn an_unknown_partition() {
+    fn unknown_partition() {
         is_wrong(
             "arn:aliyun:iam::123456789012:role/x",
             "unknown partition aliyun; there are aws, aws-cn, aws-us-gov, aws-iso, aws-iso-b, aws-iso-e, aws-iso-f, aws-eusc",
@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn a_similar_partition() {
+    fn similar_partition() {
         is_wrong("arn:aws-gov:iam::123456789012:role/x", "unknown partition aws-gov; did you mean aws-us-gov?");
     }
 
@@ -427,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn a_region() {
+    fn region() {
         is_wrong(
             "arn:aws:iam:eu-west-1:123456789012:role/x",
             "has region eu-west-1; IAM has none, so nothing stands between the two colons",
@@ -435,22 +435,22 @@ mod tests {
     }
 
     #[test]
-    fn an_account_of_nine_digits() {
+    fn rejects_nine_digit_account() {
         is_wrong("arn:aws:iam::123456789:role/s3-upload-role", "account id has 9 digits, must have 12");
     }
 
     #[test]
-    fn an_account_with_a_letter() {
+    fn rejects_account_with_letter() {
         is_wrong("arn:aws:iam::12345678901O:role/x", "account id is 12345678901O, must be 12 digits");
     }
 
     #[test]
-    fn an_account_with_dashes() {
+    fn rejects_account_with_dashes() {
         is_wrong("arn:aws:iam::1234-5678-9012:role/x", "account id has dashes; write its 12 digits alone");
     }
 
     #[test]
-    fn a_session() {
+    fn session() {
         is_wrong(
             "arn:aws:sts::123456789012:assumed-role/x/session",
             "is a session of a role; write the ARN of the role itself",
@@ -458,7 +458,7 @@ mod tests {
     }
 
     #[test]
-    fn an_instance_profile() {
+    fn instance_profile() {
         is_wrong(
             "arn:aws:iam::123456789012:instance-profile/nodes",
             "is an instance profile; write the ARN of the role in it",
@@ -466,17 +466,17 @@ mod tests {
     }
 
     #[test]
-    fn a_user() {
+    fn user() {
         is_wrong("arn:aws:iam::123456789012:user/alice", "is of kind user, must be of kind role");
     }
 
     #[test]
-    fn a_policy() {
+    fn policy() {
         is_wrong("arn:aws:iam::123456789012:policy/s3", "is of kind policy, must be of kind role");
     }
 
     #[test]
-    fn the_root_of_an_account() {
+    fn root_of_an_account() {
         is_wrong("arn:aws:iam::123456789012:root", "is of kind root, must be of kind role");
     }
 
@@ -491,7 +491,7 @@ mod tests {
     }
 
     #[test]
-    fn a_colon_after_role() {
+    fn colon_after_role() {
         is_wrong("arn:aws:iam::123456789012:role:x", "has role: where role/ belongs");
     }
 
@@ -501,7 +501,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slash_before_role() {
+    fn slash_before_role() {
         is_wrong("arn:aws:iam::123456789012:/role/x", "has no role/ before the name");
     }
 
@@ -527,7 +527,7 @@ mod tests {
     }
 
     #[test]
-    fn a_colon_at_the_end() {
+    fn colon_at_the_end() {
         is_wrong(
             "arn:aws:iam::123456789012:role/x:",
             "has :, which no role has; names take letters, digits and + = , . @ _ -",
@@ -535,7 +535,7 @@ mod tests {
     }
 
     #[test]
-    fn an_encoded_colon() {
+    fn encoded_colon() {
         is_wrong("arn%3Aaws%3Aiam%3A%3A123456789012%3Arole/x", "is percent-encoded; write the characters themselves");
     }
 
@@ -548,7 +548,7 @@ mod tests {
     }
 
     #[test]
-    fn a_letter_of_another_alphabet() {
+    fn letter_of_another_alphabet() {
         is_wrong(
             "arn:aws:iam::123456789012:role/\u{430}dmin",
             "has \u{430} (U+0430), which no role has; names take letters, digits and + = , . @ _ -",
@@ -556,7 +556,7 @@ mod tests {
     }
 
     #[test]
-    fn every_part_that_is_wrong_is_named() {
+    fn reports_every_part() {
         assert_eq!(
             mistakes("arn:awz:s3:eu-west-1:123:role/role/x"),
             [

@@ -154,14 +154,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn messages_name_details_and_value() {
+    fn messages_have_details_and_value() {
         let error = RoleArnError::SimilarPartition { partition: "AWS".to_owned(), meant: "aws" };
         assert_eq!(error.about("arn:AWS").to_string(), "unknown partition AWS; did you mean aws? (arn:AWS)");
         assert_eq!(error.to_string(), "unknown partition AWS; did you mean aws?");
     }
 
     #[test]
-    fn an_empty_value_is_not_shown() {
+    fn hides_empty_value() {
         assert_eq!(RoleArnError::Empty.about("").to_string(), "is empty; write the ARN of a role, or remove it");
     }
 }

@@ -139,12 +139,12 @@ mod tests {
     }
 
     #[test]
-    fn a_name() {
+    fn name() {
         assert_eq!(segments("s3-upload-role"), ["s3-upload-role"]);
     }
 
     #[test]
-    fn a_path() {
+    fn path() {
         assert_eq!(segments("division_abc/product_1234/Engineer"), ["division_abc", "product_1234", "Engineer"]);
     }
 
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_role_named_role() {
+    fn role_named_role() {
         assert_eq!(segments("role"), ["role"]);
     }
 
@@ -164,22 +164,22 @@ mod tests {
     }
 
     #[test]
-    fn a_name_of_64_characters() {
+    fn name_of_64_characters() {
         assert!("x".repeat(64).parse::<RolePath>().is_ok());
     }
 
     #[test]
-    fn a_name_of_65_characters() {
+    fn name_of_65_characters() {
         assert_eq!(role_arn_error(&"x".repeat(65)), "name has 65 characters, must have 64 at most");
     }
 
     #[test]
-    fn a_path_of_512_characters() {
+    fn path_of_512_characters() {
         assert!(format!("{}/x", "p".repeat(510)).parse::<RolePath>().is_ok());
     }
 
     #[test]
-    fn a_path_of_513_characters() {
+    fn path_of_513_characters() {
         assert_eq!(role_arn_error(&format!("{}/x", "p".repeat(511))), "path has 513 characters, must have 512 at most");
     }
 
@@ -189,12 +189,12 @@ mod tests {
     }
 
     #[test]
-    fn a_path_without_a_name() {
+    fn path_without_a_name() {
         assert_eq!(role_arn_error("team-a/"), "ends with a slash: it has a path, but no name");
     }
 
     #[test]
-    fn a_slash_in_front() {
+    fn slash_in_front() {
         assert_eq!(
             role_arn_error("/x"),
             "has nothing between two slashes, which is mostly a mistake; remove one, or set anyRolePath"
@@ -252,12 +252,12 @@ mod tests {
     }
 
     #[test]
-    fn a_star() {
+    fn star() {
         assert_eq!(role_arn_error("*"), "has *, which no role has; names take letters, digits and + = , . @ _ -");
     }
 
     #[test]
-    fn a_dash_that_is_none() {
+    fn dash_that_is_none() {
         assert_eq!(
             role_arn_error("s3–upload"),
             "has – (U+2013), which no role has; names take letters, digits and + = , . @ _ -"

@@ -90,7 +90,7 @@ mod tests {
     #[case("é,\"ü\"", &["é", "ü"])]
     // A broken line behind the first record is never read.
     #[case("a\n\"", &["a"])]
-    fn is_read_as_go_does(#[case] value: &str, #[case] expected: &[&str]) {
+    fn reads_as_go_does(#[case] value: &str, #[case] expected: &[&str]) {
         assert_eq!(names(value).unwrap(), expected);
     }
 
@@ -107,7 +107,7 @@ mod tests {
     #[case(r#""a"#)]
     #[case("\"")]
     #[case(r#""a"""#)]
-    fn what_go_cannot_read_skips_nothing(#[case] value: &str) {
+    fn unreadable_list_skips_nothing(#[case] value: &str) {
         assert_eq!(names(value), None);
     }
 }

@@ -57,7 +57,7 @@ mod tests {
     #[case("shop/", false)]
     #[case("", false)]
     #[case("shop/a b", false)]
-    fn has_two_halves(#[case] pattern: &str, #[case] expected: bool) {
+    fn validates_pairs(#[case] pattern: &str, #[case] expected: bool) {
         assert_eq!(problem(pattern).is_none(), expected);
     }
 }

@@ -56,13 +56,13 @@ mod tests {
     #[case("esk.amazonaws.com", "eks.amazonaws.com", 3, Some(1))]
     #[case("sidecar.istio.io", "eks.amazonaws.com", 3, None)]
     #[case("é", "e", 3, Some(1))]
-    fn is_as_far(#[case] word: &str, #[case] known: &str, #[case] most: usize, #[case] expected: Option<usize>) {
+    fn within_distance(#[case] word: &str, #[case] known: &str, #[case] most: usize, #[case] expected: Option<usize>) {
         assert_eq!(within((word, Shape::of(word)), (known, Shape::of(known)), most), expected);
     }
 
     /// What is sorted out early is indeed too far.
     #[test]
-    fn the_short_cut_cuts_nothing_off() {
+    fn shape_never_excludes_near_words() {
         let words = ["eks.amazonaws.com", "eks.amazon.com", "ecs.amazonaws.com", "iam.gke.io", "", "a-b_c", "cab"];
         for (word, known) in words.iter().flat_map(|word| words.map(|known| (*word, known))) {
             for most in 0..5 {

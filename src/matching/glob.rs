@@ -132,13 +132,13 @@ mod tests {
     }
 
     #[test]
-    fn lists_patterns_as_they_were_written() {
+    fn lists_patterns() {
         assert_eq!(listed(&[Glob::new("a-*"), Glob::new("b")]), "a-*, b");
         assert_eq!(listed(&[]), "");
     }
 
     #[test]
-    fn many_stars_do_not_explode() {
+    fn many_stars_are_fast() {
         assert!(!matches(&"*a".repeat(100), &"a".repeat(99)));
         assert!(matches(&"*a".repeat(100), &"a".repeat(1000)));
     }

@@ -266,12 +266,12 @@ mod tests {
     }
 
     #[test]
-    fn an_unopened_tree_is_the_document() {
+    fn unopened_tree_is_the_document() {
         assert_eq!(edited(|_| Ok(())), POD);
     }
 
     #[test]
-    fn what_is_not_edited_keeps_its_bytes() {
+    fn keeps_unedited_bytes() {
         assert_eq!(
             edited(|tree| {
                 tree.set(&[Key("spec")], "automount", "false".to_owned())?;
@@ -283,12 +283,12 @@ mod tests {
     }
 
     #[test]
-    fn an_escaped_key_is_found() {
+    fn finds_escaped_key() {
         assert!(edited(|tree| tree.set(&[Key("spec")], "esc", "2".to_owned())).contains(r#""es\u0063":2"#));
     }
 
     #[test]
-    fn a_list_may_become_empty() {
+    fn list_may_become_empty() {
         let out = edited(|tree| {
             (0..3).try_for_each(|index| tree.remove(&[Key("spec"), Key("volumes"), Entry(index)]).map(drop))
         });
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_below_something_taken_out_stays_out() {
+    fn ignores_edits_below_removed_value() {
         let volume = [Key("spec"), Key("volumes"), Entry(1)];
         let out = edited(|tree| {
             assert_eq!(tree.remove(&volume), Ok(true));
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lowest_number_wins_in_any_order() {
+    fn lower_keeps_lowest() {
         let x = [Key("spec"), Key("volumes"), Entry(1), Key("x")];
         for numbers in [[0, -1], [-1, 0]] {
             let out = edited(|tree| numbers.iter().try_for_each(|most| tree.lower(&x, "y", *most).map(drop)));
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_grow_at_either_end() {
+    fn extends_at_either_end() {
         let out = edited(|tree| {
             tree.extend(&[Key("spec")], "volumes", r#"{"name":"y"},{"name":"z"}"#, End::Back)?;
             tree.extend(&[Key("spec")], "volumes", r#"{"name":"x"}"#, End::Front)
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_is_not_there_is_made() {
+    fn extend_creates_list() {
         for (key, end) in [("new", End::Back), ("n", End::Front)] {
             let out = edited(|tree| tree.extend(&[Key("spec")], key, "1,2", end));
             assert!(out.contains(&format!(r#""{key}":[1,2]"#)), "{out}");
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_that_is_not_there_is_an_error() {
+    fn missing_node_is_an_error() {
         let mut tree = Node::new(POD);
         assert_eq!(tree.remove(&[Key("status")]), Err(NoSuchNode));
         assert_eq!(tree.remove(&[Key("kind"), Key("x")]), Err(NoSuchNode));

@@ -183,7 +183,7 @@ mod tests {
     use crate::object::view;
 
     #[test]
-    fn is_read_when_asked_for_and_never_before() {
+    fn reads_lazily() {
         let wrong = r#"{"name":"web","env":{"a":1},"envFrom":"x"}"#;
         let container: Container<'_> = view::read(wrong, "").unwrap();
         let base = || "object.spec.containers[web]".to_owned();
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_is_written_with_escapes_may_be_there() {
+    fn may_hold_escaped_word() {
         let container: Container<'_> =
             view::read(r#"{"env":[{"name":"A"}],"envFrom":[{"secr\u0065tRef":{}}]}"#, "").unwrap();
         assert!(!container.env.may_hold(Marks::SECRET));

@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn rejects_what_is_not_base64() {
+    fn rejects_invalid_base64() {
         for data in ["", "*", "\u{e9}", "/////w=="] {
             assert_eq!(LegacyToken::read(data), None, "{data}");
         }
@@ -173,7 +173,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn decodes_as_the_library_does(bytes: Vec<u8>) {
+        fn decodes_as_base64_does(bytes: Vec<u8>) {
             prop_assert_eq!(decode(STANDARD.encode(&bytes).as_bytes()), Some(bytes.clone()));
             prop_assert_eq!(decode(URL_SAFE_NO_PAD.encode(&bytes).as_bytes()), Some(bytes));
         }

@@ -42,7 +42,7 @@ mod tests {
     use super::descend;
 
     #[test]
-    fn descends_to_the_template_of_a_cron_job() {
+    fn descends_to_cron_job_template() {
         let text = r#"{"spec":{"jobTemplate":{"spec":{"template": {"a":1}}}}}"#;
         let steps = ["spec", "jobTemplate", "spec", "template"];
         assert_eq!(descend(text, &steps, "object"), Ok(Some(r#"{"a":1}"#)));

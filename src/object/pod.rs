@@ -448,7 +448,7 @@ mod tests {
     #[case::on_openshift(r#"],"defaultMode""#, SERVICE_CA)]
     #[case::null_audience(r#""path":"token""#, r#""path":"token","audience":null"#)]
     #[case::null_emptydir(r#""projected""#, r#""emptyDir":null,"projected""#)]
-    fn is_the_plugins(#[case] from: &str, #[case] to: &str) {
+    fn plugin_volumes(#[case] from: &str, #[case] to: &str) {
         assert!(has_plugin_shape(&PLUGIN.replacen(from, to, 1)));
     }
 
@@ -486,7 +486,7 @@ mod tests {
     #[case::namespace_with_a_key(r#""path":"namespace""#, r#""path":"namespace","key":"k""#)]
     #[case::namespace_elsewhere(r#""path":"namespace""#, r#""path":"ns""#)]
     #[case::another_volume_type(r#""projected""#, r#""emptyDir":{},"projected""#)]
-    fn only_looks_alike(#[case] from: &str, #[case] to: &str) {
+    fn not_plugin_volumes(#[case] from: &str, #[case] to: &str) {
         let text = PLUGIN.replacen(from, to, 1);
         assert_ne!(text, PLUGIN);
         assert!(!has_plugin_shape(&text));
@@ -499,7 +499,7 @@ mod tests {
     #[case(r#"{"serviceAccount":"app"}"#, "app")]
     #[case(r#"{"serviceAccountName":"","serviceAccount":"app"}"#, "app")]
     #[case(r#"{"serviceAccountName":"app","serviceAccount":"other"}"#, "app")]
-    fn the_name_wins_over_the_alias(#[case] text: &str, #[case] account: &str) {
+    fn account_name_wins_over_alias(#[case] text: &str, #[case] account: &str) {
         assert_eq!(view::read::<PodSpec<'_>>(text, "").unwrap().account(), account);
     }
 }

@@ -173,7 +173,7 @@ mod tests {
     #[case(r#"{"kind":"Group","name":"system:unauthenticated"}"#, None)]
     #[case(r#"{"kind":"User","name":"system:authenticated"}"#, None)]
     #[case("{}", None)]
-    fn subjects_are_normalised(#[case] text: &str, #[case] expected: Option<Accounts<'_>>) {
+    fn normalizes_subjects(#[case] text: &str, #[case] expected: Option<Accounts<'_>>) {
         let subject: BindingSubject<'_> = view::read(text, "").unwrap();
         assert_eq!(subject.accounts("shop"), expected);
     }

@@ -149,12 +149,12 @@ mod tests {
     #[case(r#"{"token":""}"#, false)]
     #[case(r#"{"token": "c2VjcmV0"}"#, true)]
     #[case(r#"{"ca.crt":"eA==","token":"\u0041"}"#, true)]
-    fn tells_whether_there_is_a_token(#[case] data: &str, #[case] expected: bool) {
+    fn finds_tokens(#[case] data: &str, #[case] expected: bool) {
         assert_eq!(token(data), Ok(expected));
     }
 
     #[test]
-    fn an_error_never_shows_data() {
+    fn errors_never_show_data() {
         for data in [r#"{"token":["c2VjcmV0"]}"#, r#"{"token":7}"#, r#"["c2VjcmV0"]"#, r#""c2VjcmV0""#] {
             let error = token(data).unwrap_err();
             assert!(error.starts_with("object.data") && !error.contains("c2Vj"), "{error}");
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn of_another_secret_nothing_is_read() {
+    fn never_reads_other_secrets() {
         for text in [
             r#"{"type":"Opaque","data":7,"metadata":"x"}"#,
             r#"{"data":{"token":"e30.e30.x"}}"#,
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn the_keys_are_those_of_the_constants() {
+    fn keys_match_constants() {
         let text = format!(
             r#"{{"type":"{TOKEN_TYPE}","metadata":{{"annotations":{{"{ACCOUNT_ANNOTATION}":"app"}},"labels":{{"{INVALID_LABEL}":"2026-01-01"}}}}}}"#
         );

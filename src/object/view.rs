@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_what_it_names_and_skips_the_rest() {
+    fn reads_named_fields() {
         let text = r#"{"x":[1,{"y":2}],"on":true,"leaves":[{"name":"\u0061","z":null},{"count":3,"z":1}],
             "notes":{"k":"v","n":null},"later":{"a":1}}"#;
         let tree: Tree<'_> = read(text, "").unwrap();
@@ -410,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn long_lists_have_room_for_what_is_in_them() {
+    fn reserves_exact_capacity() {
         assert_eq!(["1]", "1,{},3]"].map(|list| entries_ahead(Cursor::new(list))), [1, 3]);
         assert_eq!([r#""a":1}"#, r#""a":1,"b":[2,3]}"#].map(|map| members_ahead(Cursor::new(map))), [1, 2]);
         let leaves = vec!["{}"; 600].join(",");
@@ -428,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misfit_names_path_and_kinds_and_never_the_value() {
+    fn errors_have_path_and_kinds_but_no_value() {
         assert_eq!(error(r#"{"on":"hunter2"}"#), "spec.on: must be a boolean, is a string");
         assert_eq!(error(r#"{"leaves":{}}"#), "spec.leaves: must be a list, is an object");
         assert_eq!(error(r#"{"leaves":[{},7]}"#), "spec.leaves[1]: must be an object, is a number");
@@ -448,7 +448,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_read_occurs_once() {
+    fn rejects_repeated_key() {
         assert_eq!(error(r#"{"on":true,"on":false}"#), "spec.on: is there twice");
         assert_eq!(error(r#"{"leaves":[],"leaves":[]}"#), "spec.leaves: is there twice");
         assert_eq!(error(r#"{"later":1,"x":1,"x":1,"on":true,"later":2}"#), "spec.later: is there twice");
@@ -456,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_json_gives_the_offset_only() {
+    fn broken_json_has_offset_only() {
         assert_eq!(error("{\"on\":tru}"), "broken JSON at byte 6");
         assert_eq!(error("{\"leaves\":[{\"count\":1 2}]}"), "broken JSON at byte 22");
         assert_eq!(error("{} x"), "broken JSON at byte 3");

@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_are_kebab_case_and_unique() {
+    fn ids() {
         let mut ids: Vec<&str> = RULES.iter().map(|rule| rule.id).collect();
         for id in &ids {
             assert!(id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'), "{id}");
@@ -168,14 +168,14 @@ mod tests {
     }
 
     #[test]
-    fn what_can_mutate_has_a_fix() {
+    fn abilities_match_fixes() {
         let can_mutate = RULES.iter().map(|rule| rule.changes_objects());
         assert_eq!(can_mutate.collect::<Vec<_>>(), HAVE_FIX);
         assert!(HAVE_FIX.contains(&true) && HAVE_FIX.contains(&false));
     }
 
     #[test]
-    fn parameters_are_camel_case_and_unique() {
+    fn parameter_names() {
         for rule in RULES {
             let mut names: Vec<&str> = rule.params.iter().map(|param| param.name).collect();
             for name in &names {
@@ -194,7 +194,7 @@ mod tests {
 
     /// Defaults are not checked when they are read.
     #[test]
-    fn defaults_are_values_that_could_be_given() {
+    fn defaults_are_valid() {
         for rule in RULES {
             for param in rule.params.iter().filter(|param| !param.default.is_empty()) {
                 let settings = format!(r#"{{"rules":{{"{}":{{"{}":{}}}}}}}"#, rule.id, param.name, param.default);
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_lower_case_without_a_stop_and_named_once() {
+    fn message_style() {
         for rule in RULES {
             let mut names = Vec::new();
             for template in rule.messages.iter().copied().flatten() {

@@ -75,7 +75,7 @@ mod tests {
     use super::{CheckAction, FixAction};
 
     #[test]
-    fn words_and_actions_go_together() {
+    fn words() {
         for word in FixAction::WORDS {
             assert_eq!(FixAction::from_word(word).word(), *word);
         }

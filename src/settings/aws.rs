@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_said_keeps_its_default() {
+    fn defaults() {
         for text in ["{}", r#"{"annotationPrefix":"","tokenMountPath":null,"region":"","defaultAudience":[]}"#] {
             let (aws, problems) = read_all(text);
             assert_eq!(problems, Vec::<String>::new());
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_counts() {
+    fn values() {
         let (aws, problems) = read_all(
             r#"{"annotationPrefix":"irsa.example.com","tokenMountPath":"/run/aws","region":"us-gov-west-1","defaultAudience":"sts.amazonaws.com.cn"}"#,
         );
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_has_its_path() {
+    fn problems() {
         let (_, problems) = read_all(
             r#"{"annotationPrefix":"eks.amazonaws.com/","tokenMountPath":"run/aws/","region":"Ireland","defaultAudience":"a b","anotationPrefix":"x"}"#,
         );

@@ -208,13 +208,13 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_said_are_the_defaults_unsaid() {
+    fn declared_defaults() {
         let said = format!("{{{},\"aws\":{{{}}}}}", members(COMMON), members(AWS));
         assert_eq!(read(&said), read("{}"), "{said}");
     }
 
     #[test]
-    fn every_key_is_declared_and_every_declared_one_is_a_key() {
+    fn declared_keys() {
         let mut declared = names(COMMON);
         declared.extend(["description", "aws", "rules"]);
         for (mut declared, mut keys) in [

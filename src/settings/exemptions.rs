@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_has_its_words() {
+    fn problems() {
         let (_, problems) = read_all(
             r#"[{}, {"reason":"x"}, {"rules":["pod-automont"],"names":["a"]}, {"namespaces":[""]}, {"serviceAccounts":["prometheus","a/b/c","/x"]},
                 {"users":["*","system:serviceaccount:*"]}, {"groups":["system:authenticated","*"]}, {"namespace":["x"],"names":["y"]}, {"names":[]}, "x"]"#,
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn all_fields_match_and_entries_are_alternatives() {
+    fn compares_all_fields() {
         let exemption = one(
             r#"[{"namespaces":["team-*","x"],"kinds":["Job"],"users":["alice*"],"groups":["admins"],"reason":"why"}]"#,
         );
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn accounts_split_at_the_slash() {
+    fn compares_names_and_accounts() {
         let exemption = one(r#"[{"serviceAccounts":["team-*/app","*/web"],"names":["p*"]}]"#);
         assert!(exemption.needs_object());
         let matches = |name: &str, accounts: &[(&'static str, &'static str)]| {
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_that_are_not_as_they_should_be_are_read_in_full() {
+    fn reads_invalid_entries_in_full() {
         for (text, problem) in [
             (r#"[{"namespaces":"bank"}]"#, "settings[0].namespaces: must be a list, is a string"),
             (
@@ -414,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_named_are_the_ones_removed() {
+    fn covers_rules() {
         assert!(one(r#"[{"names":["x"]}]"#).covers("pod-automount"));
         let exemption = one(r#"[{"names":["x"],"rules":["pod-automount"]}]"#);
         assert!(exemption.covers("pod-automount") && !exemption.covers("default-service-account"));

@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn empty_settings_are_the_defaults() {
+    fn empty_settings() {
         for text in ["null", "{}", r#"{"phase":null,"exemptions":[],"templates":"","description":"x"}"#] {
             let mut problems = Problems::default();
             let settings = Settings::read(&mut Cursor::new(text), &IDS, None, &mut problems);
@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn problems_are_reported_together() {
+    fn reports_all_problems() {
         assert_eq!(
             problems(
                 r#"{"phse":"validating","phase":"validate","templates":true,"serviceAccountLookup":false,

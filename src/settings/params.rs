@@ -362,7 +362,7 @@ mod tests {
     ];
 
     #[test]
-    fn kinds_for_people() {
+    fn describes_kinds() {
         let names = [
             (Kind::Flag, "`true` or `false`"),
             (Kind::Choice(&["pod", "all"]), "`pod` or `all`"),

@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_read_is_skipped() {
+    fn skips_unread_values() {
         let (seen, _) = read(r#"[{"a":[1]},"b",[[]],4]"#, |value, problems| {
             let mut seen = Vec::new();
             value.list(problems, &mut |index, entry, problems| {
@@ -381,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn off_is_false_in_yaml_1_1() {
+    fn off_may_be_false() {
         assert_eq!(read("false", |v, p| v.choice(&["off", "warn"], p)), (Some("off"), Vec::new()));
         assert_eq!(lines("true", |v, p| v.choice(&["off", "warn"], p)), ["x: must be one of off, warn, is a boolean"]);
         assert_eq!(
@@ -391,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_has_its_words() {
+    fn messages_by_kind() {
         assert_eq!(
             lines("123456789012", |v, p| v.text(p).map(|text| text.to_string())),
             ["x: must be a string, is a number; write it in quotes"]
@@ -423,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn every_bad_pattern_is_named() {
+    fn reports_every_bad_pattern() {
         let (globs, problems) = read(r#"["ok-*", "", "a b", 7, "é"]"#, |v, p| {
             v.globs(validate_pattern, p).iter().map(|glob| glob.as_str().to_owned()).collect::<Vec<_>>()
         });

@@ -33,7 +33,7 @@ fn near(key: &str) -> Reading {
 #[case("azure.workload.identity/skip-containers", On::Pod)]
 #[case("azure.workload.identity/inject-proxy-sidecar", On::Pod)]
 #[case("azure.workload.identity/proxy-sidecar-port", On::Pod)]
-fn is_known(#[case] key: &str, #[case] on: On) {
+fn known_keys(#[case] key: &str, #[case] on: On) {
     assert!(matches!(read(key, EKS), Reading::Known(known) if known.on == on), "{:?}", read(key, EKS));
 }
 
@@ -82,7 +82,7 @@ fn is_known(#[case] key: &str, #[case] on: On) {
 #[case("")]
 #[case("/")]
 #[case("eks.amazonaws.com")]
-fn is_another(#[case] key: &str) {
+fn other_keys(#[case] key: &str) {
     assert_eq!(read(key, EKS), Reading::Other);
 }
 
@@ -91,7 +91,7 @@ fn is_another(#[case] key: &str) {
 #[case("eks.amazonaws.com/skip-pod-identity-webhook")]
 // <https://azure.github.io/azure-workload-identity/docs/topics/service-account-labels-and-annotations.html>
 #[case("azure.workload.identity/use")]
-fn is_a_label(#[case] key: &str) {
+fn labels(#[case] key: &str) {
     assert_eq!(read(key, EKS), Reading::Label);
 }
 
@@ -152,7 +152,7 @@ fn is_a_label(#[case] key: &str) {
 #[case("azure.workloadidentity/client-id", "azure.workload.identity/client-id")]
 #[case("azure.workload.indentity/client-id", "azure.workload.identity/client-id")]
 #[case("workload.identity/client-id", "azure.workload.identity/client-id")]
-fn is_near(#[case] key: &str, #[case] meant: &str) {
+fn misspelt_keys(#[case] key: &str, #[case] meant: &str) {
     assert_eq!(read(key, EKS), near(meant));
 }
 
@@ -161,13 +161,13 @@ fn is_near(#[case] key: &str, #[case] meant: &str) {
 #[case("iam.gke.io/owner", "iam.gke.io")]
 #[case("azure.workload.identity/inject", "azure.workload.identity")]
 #[case("azure.workload.identity/", "azure.workload.identity")]
-fn is_unknown(#[case] key: &str, #[case] prefix: &str) {
+fn unknown_keys(#[case] key: &str, #[case] prefix: &str) {
     assert!(matches!(read(key, EKS), Reading::Unknown(family) if family.prefix == prefix), "{:?}", read(key, EKS));
 }
 
 /// <https://github.com/uswitch/kiam#overview>, <https://github.com/jtblin/kube2iam#usage>
 #[rstest]
-fn is_of_kiam_or_kube2iam(#[values("role", "permitted", "allowed-roles", "external-id", "session-name")] suffix: &str) {
+fn legacy_keys(#[values("role", "permitted", "allowed-roles", "external-id", "session-name")] suffix: &str) {
     assert_eq!(read(&format!("iam.amazonaws.com/{suffix}"), EKS), Reading::Legacy);
 }
 
@@ -187,7 +187,7 @@ fn is_of_kiam_or_kube2iam(#[values("role", "permitted", "allowed-roles", "extern
 #[case("irsa.example.com/role", Reading::Other)]
 #[case("irsa.example.com/use-it", Reading::Other)]
 #[case("iam.gke.io/gcp-serviceaccount", near("iam.gke.io/gcp-service-account"))]
-fn with_another_prefix(#[case] key: &str, #[case] expected: Reading) {
+fn configured_prefix(#[case] key: &str, #[case] expected: Reading) {
     assert_eq!(read(key, "irsa.example.com"), expected);
 }
 
@@ -196,12 +196,12 @@ fn with_another_prefix(#[case] key: &str, #[case] expected: Reading) {
 #[case("id.ix/role-arn", near("id.io/role-arn"))]
 #[case("ix.ix/role-arn", Reading::Other)]
 #[case("example.com/role-arn", Reading::Other)]
-fn with_a_short_prefix(#[case] key: &str, #[case] expected: Reading) {
+fn short_prefix(#[case] key: &str, #[case] expected: Reading) {
     assert_eq!(read(key, "id.io"), expected);
 }
 
 #[test]
-fn with_another_prefix_its_keys_are_known() {
+fn configured_prefix_has_all_keys() {
     for key in
         ["irsa.example.com/role-arn", "irsa.example.com/token-expiration", ECR_KEY, "iam.gke.io/gcp-service-account"]
     {
@@ -211,7 +211,7 @@ fn with_another_prefix_its_keys_are_known() {
 
 /// No entry of a table contradicts another.
 #[test]
-fn the_tables_agree() {
+fn tables_agree() {
     for family in FAMILIES {
         let is_key = |suffix: &str| family.keys.iter().any(|key| key.suffix == suffix);
         for (written, meant) in family.confused {
@@ -249,7 +249,7 @@ fn the_tables_agree() {
 
 /// The prefix of the settings and the slash have to be there as a whole.
 #[test]
-fn a_suffix_follows_the_prefix() {
+fn suffix_follows_prefix() {
     assert_eq!(suffix("eks.amazonaws.com/role-arn", EKS), Some("role-arn"));
     for key in ["eks.amazonaws.com.role-arn", "x.eks.amazonaws.com/role-arn", "eks.amazonaws.com", "role-arn"] {
         assert_eq!(suffix(key, EKS), None, "{key}");

@@ -422,7 +422,7 @@ mod tests {
     #[case("-0")]
     #[case("1E9")]
     #[case(r#""\ud83d\ude00""#)]
-    fn passes_json(#[case] text: &str) {
+    fn skips_json(#[case] text: &str) {
         assert!(skips(text), "{text}");
         assert!(serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok());
     }
@@ -444,13 +444,13 @@ mod tests {
     #[case("1 1")]
     #[case("1\u{0}")]
     #[case("\u{0}")]
-    fn what_does_not_begin_or_end_is_broken(#[case] text: &str) {
+    fn rejects_unterminated_values(#[case] text: &str) {
         assert!(!skips(text), "{text}");
         assert!(serde_json::from_str::<serde::de::IgnoredAny>(text).is_err());
     }
 
     #[test]
-    fn broken_json_is_told_where_it_is() {
+    fn reports_offset_of_broken_json() {
         for (text, offset) in
             [("\"a", 2), ("\"a\\", 4), ("[1, ]", 4), ("[1", 2), ("{\"a\"", 4), ("\"0123456789abcdef", 17)]
         {
@@ -476,13 +476,13 @@ mod tests {
     #[case("1x")]
     #[case("-e")]
     #[case("9223372036854775808")]
-    fn what_is_no_integer_is_none(#[case] text: &str) {
+    fn rejects_other_numbers(#[case] text: &str) {
         assert!(Cursor::new(text).integer().is_err());
         assert!(serde_json::from_str::<i64>(text).is_err());
     }
 
     #[test]
-    fn depth_costs_no_stack() {
+    fn deep_nesting() {
         let deep = format!("{}{}", "[".repeat(200_000), "]".repeat(200_000));
         assert!(skips(&deep));
         assert!(!skips(deep.get(1..).unwrap()));
@@ -520,7 +520,7 @@ mod tests {
         }
 
         #[test]
-        fn passes_damaged_json_where_serde_json_does(value in value(), at: prop::sample::Index, with in "[\\[\\]{}\",:0-9eE.+\\-\\\\ntu x]{0,2}") {
+        fn skips_damaged_json_as_serde_json_does(value in value(), at: prop::sample::Index, with in "[\\[\\]{}\",:0-9eE.+\\-\\\\ntu x]{0,2}") {
             let text = serde_json::to_string(&value).unwrap();
             let mut characters: Vec<char> = text.chars().collect();
             let at = at.index(characters.len());

@@ -78,7 +78,7 @@ mod tests {
     #[case(r#""\u+123""#)]
     #[case(r#""\u12""#)]
     #[case(r#""\é""#)]
-    fn what_is_no_escape_is_no_string(#[case] text: &str) {
+    fn rejects_invalid_escapes(#[case] text: &str) {
         assert!(Cursor::new(text).string().is_err());
         assert!(serde_json::from_str::<String>(text).is_err());
     }
@@ -103,7 +103,7 @@ mod tests {
     #[case(r#""\ud83dx\ude00""#)]
     #[case(r#""\ud83d\u0041""#)]
     #[case(r#""\ud83d\n""#)]
-    fn a_lone_surrogate_is_no_string(#[case] text: &str) {
+    fn rejects_lone_surrogate(#[case] text: &str) {
         assert!(Cursor::new(text).string().is_err());
         assert!(serde_json::from_str::<String>(text).is_err());
     }

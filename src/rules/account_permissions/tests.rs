@@ -23,7 +23,7 @@ fn answer(object: &Value, params: &Value, cluster: &FakeCluster) -> Value {
 }
 
 #[test]
-fn every_text_in_full_and_all_findings_at_once() {
+fn messages() {
     let two = cluster(&["get secrets", "bind clusterroles.rbac.authorization.k8s.io"]);
     let prefix = "spec.serviceAccountName: account `app` of the API token may";
     let end = "cluster-wide; bind it to less, or set automountServiceAccountToken: false";
@@ -54,7 +54,7 @@ fn every_text_in_full_and_all_findings_at_once() {
 #[case("create serviceaccounts/token")]
 #[case("escalate clusterroles.rbac.authorization.k8s.io")]
 #[case("bind clusterroles.rbac.authorization.k8s.io")]
-fn the_default_permissions(#[case] permission: &str) {
+fn default_permissions(#[case] permission: &str) {
     let cluster = cluster(&[permission]);
     assert_eq!(word(&answer(&holder(), &json!("reject"), &cluster)), "reject");
     assert_eq!(cluster.reviewed().len(), 7);
@@ -69,7 +69,7 @@ fn the_default_permissions(#[case] permission: &str) {
 #[case::says_false(tokenless_pod(&json!({})), 0)]
 #[case::for_a_vault(tokenless_pod(&json!({"volumes": [projected("t", &json!([token("vault", 3600)]))]})), 0)]
 #[case::template_says_false(deployment(&json!({"serviceAccountName": "app", "automountServiceAccountToken": false})), 0)]
-fn who_is_asked_about(#[case] object: Value, #[case] reviews: usize) {
+fn asks_about_accounts_with_token(#[case] object: Value, #[case] reviews: usize) {
     let cluster = cluster(&["get secrets"]);
     let expected = if reviews == 0 { "fine" } else { "reject" };
     assert_eq!(word(&answer(&object, &json!("reject"), &cluster)), expected);
@@ -77,7 +77,7 @@ fn who_is_asked_about(#[case] object: Value, #[case] reviews: usize) {
 }
 
 #[test]
-fn own_permissions_and_their_namespace() {
+fn configured_permissions() {
     let list = json!([{"verb": "delete", "group": "apps", "resource": "deployments"}]);
     let cluster = cluster(&["delete deployments.apps"]);
     let params = json!({"action": "reject", "forbidden": list});
@@ -102,7 +102,7 @@ fn at_most_twelve() {
 }
 
 #[test]
-fn what_an_account_may_do_already_is_no_new_problem() {
+fn old_problem_warns() {
     let old = deployment(&json!({"serviceAccountName": "app"}));
     let mut new = old.clone();
     new["metadata"]["labels"] = json!({"a": "b"});
@@ -119,7 +119,7 @@ fn what_an_account_may_do_already_is_no_new_problem() {
 #[case("off", LookupError::Failed, ("warn", None))]
 #[case("required", LookupError::NotGranted, ("reject", Some(403)))]
 #[case("required", LookupError::Failed, ("reject", Some(503)))]
-fn without_an_answer(#[case] mode: &str, #[case] error: LookupError, #[case] expected: (&str, Option<u64>)) {
+fn without_answer(#[case] mode: &str, #[case] error: LookupError, #[case] expected: (&str, Option<u64>)) {
     let mut settings = only(&json!({RULE: "reject"}));
     settings["permissionLookup"] = json!(mode);
     let answer = review(&create(&holder()), &settings, &cluster(&[]).failing_reviews(error));

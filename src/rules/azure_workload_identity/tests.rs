@@ -38,7 +38,7 @@ fn settings() -> Value {
 }
 
 #[test]
-fn every_text_in_full() {
+fn messages() {
     let allows = |param: &str| only(&json!({ID: {"action": "reject", param: [OTHER.to_uppercase()]}}));
     let line = |request: &Value, settings: &Value| said(&review(request, settings), ID).join("|");
     assert_eq!(
@@ -142,14 +142,14 @@ fn ports_of_sidecars(#[case] port: &str, #[case] is_fine: bool) {
 #[case::none(json!(null))]
 #[case::other(json!({"app": "web"}))]
 #[case::another_value(json!({"azure.workload.identity/use": "false"}))]
-fn what_nobody_reads_is_a_warning(#[case] labels: Value) {
+fn warns_about_unread_annotations(#[case] labels: Value) {
     let mut pod = pod("service-account-token-expiration", "600");
     pod["metadata"]["labels"] = labels;
     assert_eq!(word(&review(&create(&pod), &settings())), "warn");
 }
 
 #[test]
-fn templates_are_checked_by_their_own_metadata() {
+fn checks_metadata_of_template() {
     let mut template = deployment(&json!({"automountServiceAccountToken": false}));
     template["metadata"]["annotations"] = json!({"azure.workload.identity/service-account-token-expiration": "1"});
     assert_eq!(word(&review(&create(&template), &settings())), "fine");
@@ -163,7 +163,7 @@ fn templates_are_checked_by_their_own_metadata() {
 }
 
 #[test]
-fn labels_that_cannot_be_read_are_named() {
+fn rejects_unreadable_labels() {
     let mut pod = pod("service-account-token-expiration", "600");
     pod["metadata"]["labels"] = json!({"azure.workload.identity/use": true});
     let answer = review(&create(&pod), &settings());
@@ -196,20 +196,20 @@ fn bypass(#[case] value: &str) {
 }
 
 #[test]
-fn an_account_that_names_no_tenant_has_the_webhooks_own() {
+fn default_tenant() {
     let settings = only(&json!({ID: {"action": "reject", "clients": [GUID], "tenants": [OTHER]}}));
     assert_eq!(word(&review(&on_account("client-id", GUID), &settings)), "fine");
 }
 
 #[test]
-fn lists_are_compared_without_case() {
+fn lists_ignore_case() {
     let settings = only(&json!({ID: {"action": "reject", "clients": [GUID.to_uppercase()]}}));
     assert_eq!(word(&review(&on_account("client-id", GUID), &settings)), "fine");
     assert_eq!(word(&review(&on_account("client-id", &GUID.to_uppercase()), &settings)), "fine");
 }
 
 #[test]
-fn an_old_mistake_is_a_warning_and_a_new_one_is_not() {
+fn old_problem_warns() {
     let old = account(&json!({"azure.workload.identity/client-id": "x"}));
     let new = account(&json!({"azure.workload.identity/client-id": "y"}));
     let mut labelled = old.clone();
@@ -219,13 +219,13 @@ fn an_old_mistake_is_a_warning_and_a_new_one_is_not() {
 }
 
 #[test]
-fn an_exempt_account_is_not_checked() {
+fn exempt_account() {
     let settings = json!({"exemptions": [{"rules": [ID], "serviceAccounts": ["shop/uploader"]}]});
     assert_eq!(word(&review(&on_account("client-id", "x"), &settings)), "fine");
 }
 
 #[test]
-fn settings_are_read_as_strictly() {
+fn rejects_wrong_parameters() {
     assert_eq!(
         settings_problems(&json!({"rules": {ID: {"tenants": ["contoso.com"], "clients": [GUID, CUT]}}})),
         [

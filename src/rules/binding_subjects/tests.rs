@@ -47,7 +47,7 @@ fn account(namespace: &str, name: &str) -> Value {
 }
 
 #[test]
-fn every_text_in_full() {
+fn messages() {
     let subjects = json!([
         account("monitoring", "prometheus"),
         account("shop", "default"),
@@ -109,7 +109,7 @@ fn subjects(#[case] subject: Value, #[case] in_role_binding: usize, #[case] in_c
 #[case(json!(["mon*", "x"]), 0)]
 #[case(json!(["monitoring-2"]), 1)]
 #[case(json!(["prometheus"]), 1)]
-fn some_namespaces_may(#[case] allowed: Value, #[case] expected: usize) {
+fn allowed_namespaces(#[case] allowed: Value, #[case] expected: usize) {
     let settings = on(&json!({"allowCrossNamespace": allowed}));
     for subject in [
         account("monitoring", "prometheus"),
@@ -160,7 +160,7 @@ fn everyone(#[case] role: Value, #[case] params: Value, #[case] expected: usize)
 
 /// Names as long as no account's are cut where they are shown.
 #[test]
-fn bypass_by_a_name_that_is_cut() {
+fn bypass_by_long_name() {
     let user =
         |end: &str| json!({"kind": "User", "name": format!("system:serviceaccount:shop{}:{end}", "x".repeat(260))});
     let (old, new) = (binding("RoleBinding", &json!([user("a")])), binding("RoleBinding", &json!([user("b")])));
@@ -172,7 +172,7 @@ fn bypass_by_a_name_that_is_cut() {
 /// An old subject is a warning, wherever in the list it is by now; a new
 /// one is refused.
 #[test]
-fn old_subjects_do_not_block_a_change() {
+fn old_problem_warns() {
     let (old, other) = (account("shop", "default"), account("shop", "app"));
     let was = binding("RoleBinding", &json!([old]));
     let labelled = |subjects: Value| {
@@ -237,7 +237,7 @@ fn system_namespaces_and_cluster_scope() {
 }
 
 #[test]
-fn parameters_that_make_no_sense() {
+fn rejects_wrong_parameters() {
     let settings = on(&json!({"allowCrossNamespace": ["monitoring/prometheus"]}));
     assert_eq!(
         answer_with(&settings, &request("RoleBinding", &json!([])))["message"],

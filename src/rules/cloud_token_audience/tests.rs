@@ -32,7 +32,7 @@ fn unknown() -> FakeCluster {
 }
 
 #[test]
-fn every_text_in_full() {
+fn messages() {
     assert_eq!(
         said(&checked(&pod("t", AWS), &quiet_cluster()), ID),
         [
@@ -48,7 +48,7 @@ fn every_text_in_full() {
 }
 
 #[test]
-fn a_token_for_another_beside_it_is_none() {
+fn other_token_beside() {
     let volume = |name: &str, audience: &str| projected(name, &json!([token(audience, 3600)]));
     let pod = tokenless_pod(&json!({"volumes": [volume("v", "vault"), volume("t", AWS)]}));
     assert_eq!(said(&checked(&pod, &quiet_cluster()), ID), said(&checked(&self::pod("t", AWS), &quiet_cluster()), ID));
@@ -81,7 +81,7 @@ fn clouds(#[case] audience: &str, #[case] annotations: &[(&str, &str)], #[case] 
 #[case::any_cloud("my-cloud", &[], "reject")]
 #[case::not_listed_any_more("sts.amazonaws.com", &[], "fine")]
 #[case::the_api("", &[], "fine")]
-fn audiences_of_the_settings(#[case] audience: &str, #[case] annotations: &[(&str, &str)], #[case] expected: &str) {
+fn configured_audiences(#[case] audience: &str, #[case] annotations: &[(&str, &str)], #[case] expected: &str) {
     let list = json!(["sts.amazonaws.com.*", "api://AzureADTokenExchange?*", "*googleapis.com/*", "my-*"]);
     let params = json!({"action": "reject", "cloudAudiences": list});
     let answer = review(&create(&pod("t", audience)), &settings(&params), &annotated_cluster(annotations));
@@ -96,7 +96,7 @@ fn audiences_of_the_settings(#[case] audience: &str, #[case] annotations: &[(&st
 }
 
 #[test]
-fn the_webhooks_flags_are_settings() {
+fn webhook_flags() {
     let mut settings = settings(&json!({"action": "reject", "cloudAudiences": ["my-aws"]}));
     settings["aws"] = json!({"annotationPrefix": "irsa.example.com", "defaultAudience": "my-aws"});
     let reviewed = |cluster: &FakeCluster| word(&review(&create(&pod("aws-iam-token", "my-aws")), &settings, cluster));
@@ -110,12 +110,7 @@ fn the_webhooks_flags_are_settings() {
 #[case::irsa("aws-iam-token", AWS, "token", ROLE)]
 #[case::azure("azure-identity-token", AZURE, "azure-identity-token", CLIENT)]
 #[case::azure_of_late("azure-workload-identity-reserved-0123456789", AZURE, "token/azure-identity-token", CLIENT)]
-fn the_webhooks_own(
-    #[case] volume: &str,
-    #[case] audience: &str,
-    #[case] path: &str,
-    #[case] annotation: (&str, &str),
-) {
+fn webhooks_token(#[case] volume: &str, #[case] audience: &str, #[case] path: &str, #[case] annotation: (&str, &str)) {
     let mut pod = pod(volume, audience);
     pod["spec"]["volumes"][0]["projected"]["sources"][0]["serviceAccountToken"]["path"] = json!(path);
     assert_eq!(word(&checked(&pod, &annotated_cluster(&[annotation]))), "fine");
@@ -124,7 +119,7 @@ fn the_webhooks_own(
 }
 
 #[test]
-fn what_is_known_of_the_account() {
+fn account_lookup() {
     assert_eq!(word(&checked(&pod("t", AWS), &unknown())), "warn");
     let absent = FakeCluster::failing(LookupError::Absent);
     assert_eq!(word(&checked(&pod("t", AWS), &absent)), "reject");
@@ -154,7 +149,7 @@ fn bypass(#[case] volumes: Value) {
 }
 
 #[test]
-fn what_was_wrong_before_stays_a_warning() {
+fn old_problem_warns() {
     let with = |audience: &str, replicas: usize| {
         let mut object = deployment(
             &json!({"serviceAccountName": "app", "volumes": [projected("t", &json!([token(audience, 3600)]))]}),
@@ -169,20 +164,20 @@ fn what_was_wrong_before_stays_a_warning() {
 }
 
 #[test]
-fn an_exempt_pod_is_not_checked() {
+fn exempt_pod() {
     let mut settings = settings(&json!("reject"));
     settings["exemptions"] = json!([{"rules": [ID], "serviceAccounts": ["shop/app"]}]);
     assert_eq!(word(&review(&create(&pod("t", AWS)), &settings, &quiet_cluster())), "fine");
 }
 
 #[test]
-fn is_a_warning_by_default() {
+fn warns_by_default() {
     let answer = review(&create(&pod("t", AWS)), &json!({}), &quiet_cluster());
     assert_eq!((word(&answer), said(&answer, ID).len()), ("warn", 1));
 }
 
 #[test]
-fn wrong_parameters() {
+fn rejects_wrong_parameters() {
     assert_eq!(
         settings_problems(&settings(&json!({"cloudAudiences": "sts.amazonaws.com"}))),
         ["rules.cloud-token-audience.cloudAudiences: must be a list, is a string"]

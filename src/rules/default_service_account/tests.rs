@@ -28,7 +28,7 @@ fn with_volume(volume: &Value, more: Value) -> Value {
 const PREFIX: &str = "serviceaccount-hygiene: 1 problem\n- default-service-account: spec.serviceAccountName: ";
 
 #[test]
-fn every_text_in_full() {
+fn messages() {
     let message = |object: &Value, params: Value| answer(&create(object), &params, None)["message"].clone();
     assert_eq!(
         message(&admitted_pod(&json!({})), json!("reject")),
@@ -90,14 +90,14 @@ fn bypasses(#[case] pod: Value) {
 }
 
 #[test]
-fn an_account_that_is_unknown_is_taken_to_say_nothing() {
+fn unknown_account() {
     let settings = json!({"rules": only(&json!("reject"))});
     let unknown = FakeCluster::failing(LookupError::NotGranted);
     assert_eq!(review(&create(&deployment(&json!({}))), &settings, &unknown)["accepted"], false);
 }
 
 #[test]
-fn an_exemption_spares_the_account() {
+fn exempt_account() {
     let mut settings = json!({"rules": only(&json!("reject"))});
     settings["exemptions"] = json!([{"rules": ["default-service-account"], "serviceAccounts": ["shop/default"]}]);
     let cluster = FakeCluster::with("shop", "default", AccountRecord::new(None));
@@ -106,7 +106,7 @@ fn an_exemption_spares_the_account() {
 
 /// A second token is new, another order of the volumes is not.
 #[test]
-fn each_volume_is_a_finding_of_its_own() {
+fn one_finding_per_volume() {
     let volumes = |names: &[&str]| {
         let volumes: Vec<Value> = names.iter().map(|name| projected(name, &json!([token("", 3600)]))).collect();
         deployment(&json!({"automountServiceAccountToken": false, "volumes": volumes}))

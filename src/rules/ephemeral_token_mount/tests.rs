@@ -33,7 +33,7 @@ fn checked(pod: &Value, containers: &Value, params: &Value) -> Value {
 }
 
 #[test]
-fn every_text_in_full() {
+fn messages() {
     let text = |volume: Value| said(&checked(&pod(&json!([volume])), &mounting("v"), &json!("reject")), ID).remove(0);
     assert_eq!(
         text(projected("v", &json!([token("", 3607)]))),
@@ -88,7 +88,7 @@ fn bypass(#[case] mounts: Value) {
 }
 
 #[test]
-fn bypass_the_plugins_volume_that_a_container_may_keep() {
+fn bypass_kept_plugin_volume() {
     let mut pod = admitted_pod(&json!({"serviceAccountName": "app"}));
     pod["spec"]["automountServiceAccountToken"] = json!(false);
     assert_eq!(word(&checked(&pod, &mounting("kube-api-access-bcd24"), &json!("reject"))), "reject");
@@ -96,7 +96,7 @@ fn bypass_the_plugins_volume_that_a_container_may_keep() {
 
 /// Only what is new counts, whatever stands beside it.
 #[test]
-fn only_new_containers_count() {
+fn checks_new_containers_only() {
     let pod = pod(&json!([projected("v", &json!([token("", 3600)]))]));
     let reviewed = |old: &Value, new: &Value| {
         word(&review(&ephemeral(&pod, old, new), &settings(&json!("reject")), &quiet_cluster()))
@@ -129,7 +129,7 @@ fn only_new_containers_count() {
 
 /// An ephemeral container that was wrong before is no excuse for a new one.
 #[test]
-fn nothing_is_ratcheted() {
+fn no_ratchet() {
     let mut pod = pod(&json!([projected("v", &json!([token("", 3600)]))]));
     pod["metadata"]["labels"] = json!({"a": "b"});
     let again = json!([mounting("v")[0], {"name": "debug-2", "image": "i", "volumeMounts": [{"name": "v", "mountPath": "/t"}]}]);
@@ -142,7 +142,7 @@ fn nothing_is_ratcheted() {
 #[rstest]
 #[case("off")]
 #[case("warn")]
-fn lists_of_other_rules(#[case] action: &str) {
+fn parameters_of_other_rules(#[case] action: &str) {
     let settings = only(&json!({
         ID: "reject",
         "legacy-token-mount": {"action": action, "extraSecretNames": ["deployer"]},
@@ -165,7 +165,7 @@ fn lists_of_other_rules(#[case] action: &str) {
 #[case("warn", "reject", "warn")]
 #[case("warn", "allow", "fine")]
 #[case("off", "reject", "fine")]
-fn what_targets_says(#[case] action: &str, #[case] targets: &str, #[case] expected: &str) {
+fn targets_by_action(#[case] action: &str, #[case] targets: &str, #[case] expected: &str) {
     let app = admitted_pod(&json!({"serviceAccountName": "app"}));
     let params = json!({"action": action, "targets": targets});
     assert_eq!(word(&checked(&app, &debugger(&json!({"targetContainerName": "web"})), &params)), expected);
@@ -217,7 +217,7 @@ fn shared_processes(#[case] more: Value, #[case] share: Value, #[case] expected:
 #[case::refused(json!({"targets": "reject"}), json!(true), "reject")]
 #[case::allowed(json!({"targets": "allow"}), json!(true), "fine")]
 #[case::not_shared(json!({}), json!(false), "fine")]
-fn shared_with_the_node(#[case] mut params: Value, #[case] host_pid: Value, #[case] expected: &str) {
+fn host_pid_by_targets(#[case] mut params: Value, #[case] host_pid: Value, #[case] expected: &str) {
     params["action"] = json!("reject");
     let pod = tokenless_pod(&json!({"hostPID": host_pid}));
     let answer = checked(&pod, &debugger(&json!({"targetContainerName": "web"})), &params);
@@ -235,7 +235,7 @@ fn shared_with_the_node(#[case] mut params: Value, #[case] host_pid: Value, #[ca
 #[case::mirror("/metadata/annotations", json!({"kubernetes.io/config.mirror": "x"}))]
 #[case::metadata("/metadata", json!({}))]
 #[case::no_volumes("/spec/volumes", json!([]))]
-fn bypass_by_a_forged_pod(#[case] pointer: &str, #[case] forged: Value) {
+fn bypass_by_forged_pod(#[case] pointer: &str, #[case] forged: Value) {
     let pod = pod(&json!([projected("v", &json!([token("", 3600)]))]));
     let mut settings = settings(&json!("reject"));
     settings["exemptions"] = json!([{"serviceAccounts": ["shop/debugger"]}, {"names": ["exempt"]}]);
@@ -252,7 +252,7 @@ fn bypass_by_a_forged_pod(#[case] pointer: &str, #[case] forged: Value) {
 
 /// What is stored decides, be it on its way out.
 #[test]
-fn a_pod_that_is_being_deleted() {
+fn pod_being_deleted() {
     let mut pod = pod(&json!([projected("v", &json!([token("", 3600)]))]));
     pod["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
     let request = ephemeral(&pod, &json!([]), &mounting("v"));
@@ -261,7 +261,7 @@ fn a_pod_that_is_being_deleted() {
 
 /// With shared processes an ephemeral container of before counts as any other.
 #[test]
-fn bypass_by_an_older_ephemeral_container() {
+fn bypass_by_older_ephemeral_container() {
     let mut pod = pod(&json!([projected("v", &json!([token("", 3600)]))]));
     pod["spec"]["shareProcessNamespace"] = json!(true);
     let new = json!([mounting("v")[0], {"name": "second", "image": "i"}]);
@@ -273,7 +273,7 @@ fn bypass_by_an_older_ephemeral_container() {
 }
 
 #[test]
-fn other_requests_are_other_rules_business() {
+fn skips_other_requests() {
     let pod = pod(&json!([projected("v", &json!([token("", 3600)]))]));
     let mut with = pod.clone();
     with["spec"]["ephemeralContainers"] = mounting("v");
@@ -302,7 +302,7 @@ fn exemptions(#[case] exemption: Value, #[case] expected: &str) {
 }
 
 #[test]
-fn wrong_parameters() {
+fn rejects_wrong_parameters() {
     assert_eq!(
         settings_problems(&settings(&json!({"targets": "off"}))),
         ["rules.ephemeral-token-mount.targets: unknown value off; there are allow, warn, reject"]

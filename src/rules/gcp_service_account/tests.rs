@@ -29,7 +29,7 @@ fn of_projects(projects: &[&str]) -> Value {
 }
 
 #[test]
-fn every_text_in_full() {
+fn messages() {
     let line = |annotations: Value, settings: &Value| said(&review(&create(&account(&annotations)), settings), ID);
     assert_eq!(
         line(json!({"iam.gke.io/gcp-service-account": "serviceAccount:x@y"}), &json!({})),
@@ -90,7 +90,7 @@ fn refused(#[case] annotations: Value) {
 }
 
 #[test]
-fn warns_when_told_to_and_is_silent_when_off() {
+fn actions() {
     let request = create(&with_email(SHORT));
     assert_eq!(word(&review(&request, &json!({}))), "reject");
     assert_eq!(word(&review(&request, &json!({"rules": {ID: "warn"}}))), "warn");
@@ -161,7 +161,7 @@ fn bypass_by_json() {
 }
 
 #[test]
-fn an_old_mistake_is_a_warning_and_a_new_one_is_not() {
+fn old_problem_warns() {
     let mut labelled = with_email(SHORT);
     labelled["metadata"]["labels"] = json!({"team": "a"});
     assert_eq!(word(&review(&update(&with_email(SHORT), &labelled), &json!({}))), "warn");
@@ -170,13 +170,13 @@ fn an_old_mistake_is_a_warning_and_a_new_one_is_not() {
 }
 
 #[test]
-fn an_exempt_account_is_not_checked() {
+fn exempt_account() {
     let settings = json!({"exemptions": [{"rules": [ID], "serviceAccounts": ["shop/uploader"]}]});
     assert_eq!(word(&review(&create(&with_email(SHORT)), &settings)), "fine");
 }
 
 #[test]
-fn settings_are_read_as_strictly() {
+fn rejects_wrong_parameters() {
     assert_eq!(
         settings_problems(&json!({"rules": {ID: {"projects": ["my-project", "My-Project", "acme-*", "", 7, "a@b"]}}})),
         [

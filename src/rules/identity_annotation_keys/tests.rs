@@ -37,7 +37,7 @@ fn checked(object: &Value, params: &Value) -> Value {
 }
 
 #[test]
-fn every_text_in_full() {
+fn messages() {
     let text = |key: &str| said(&checked(&account(&[key]), &json!("reject")), ID).join("\n");
     assert_eq!(
         text("eks.amazon.com/role-arn"),
@@ -74,7 +74,7 @@ fn every_text_in_full() {
 #[case("eks.amazonaws.com/skip-container", ["reject", "reject", "warn"])]
 #[case("eks.amazonaws.com/owner", ["warn", "warn", "warn"])]
 #[case("iam.amazonaws.com/role", ["warn", "warn", "warn"])]
-fn on_each_object(#[case] key: &str, #[case] expected: [&str; 3]) {
+fn each_kind_of_object(#[case] key: &str, #[case] expected: [&str; 3]) {
     let objects = [account(&[key]), template(key), pod(key)];
     assert_eq!(objects.map(|object| word(&checked(&object, &json!("reject")))), expected);
 }
@@ -98,7 +98,7 @@ fn other_keys(#[case] choice: &str, #[case] action: &str, #[case] expected: &str
 }
 
 #[test]
-fn a_template_is_checked_by_its_own_annotations() {
+fn checks_annotations_of_template() {
     let mut workload = template("eks.amazonaws.com/rolearn");
     assert_eq!(
         said(&checked(&workload, &json!("reject")), ID),
@@ -111,13 +111,13 @@ fn a_template_is_checked_by_its_own_annotations() {
 }
 
 #[test]
-fn every_key_is_named() {
+fn reports_every_key() {
     let keys = ["eks.amazonaws.com/rolearn", "eks.amazonaws.com/audiences", "iam.gke.com/gcp-service-account"];
     assert_eq!(said(&checked(&account(&keys), &json!("reject")), ID).len(), 3);
 }
 
 #[test]
-fn what_was_wrong_before_stays_a_warning() {
+fn old_problem_warns() {
     let reviewed = |old: &[&str], new: &[&str]| {
         word(&review(&update(&account(old), &account(new)), &settings(&json!("reject")), &quiet_cluster()))
     };
@@ -127,7 +127,7 @@ fn what_was_wrong_before_stays_a_warning() {
 }
 
 #[test]
-fn an_exempt_account_is_left_alone() {
+fn exempt_account() {
     let mut settings = settings(&json!("reject"));
     settings["exemptions"] = json!([{"rules": [ID], "serviceAccounts": ["shop/app"]}]);
     let checked =
@@ -158,7 +158,7 @@ fn bypass(#[case] annotations: &str) {
 
 /// Values are not read, whatever they are; only the map has to be one.
 #[test]
-fn values_are_not_read() {
+fn never_reads_values() {
     let mut odd = account(&["prometheus.io/scrape"]);
     odd["metadata"]["annotations"]["prometheus.io/scrape"] = json!(true);
     assert_eq!(word(&checked(&odd, &json!("reject"))), "fine");
@@ -169,7 +169,7 @@ fn values_are_not_read() {
 }
 
 #[test]
-fn wrong_parameters() {
+fn rejects_wrong_parameters() {
     assert_eq!(
         settings_problems(&settings(&json!({"unknownKeys": false, "legacyKeys": "rejected", "known": true}))),
         [

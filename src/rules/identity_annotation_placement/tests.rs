@@ -52,7 +52,7 @@ fn checked_last(object: &Value, params: &Value) -> Value {
 }
 
 #[test]
-fn every_text_in_full() {
+fn messages() {
     let reject = json!("reject");
     assert_eq!(
         said(&checked(&template("eks.amazonaws.com/role-arn", "x"), &reject), ID),
@@ -119,7 +119,7 @@ fn every_text_in_full() {
 #[case("azure.workload.identity/use", ["warn", "warn", "warn"])]
 // Misspelt: another rule's.
 #[case("eks.amazonaws.com/rolearn", ["fine", "fine", "fine"])]
-fn on_each_object(#[case] key: &str, #[case] expected: [&str; 3]) {
+fn each_kind_of_object(#[case] key: &str, #[case] expected: [&str; 3]) {
     let objects = [annotated(key, "web"), template(key, "web"), pod(key, "web")];
     assert_eq!(objects.map(|object| word(&checked(&object, &json!("reject")))), expected);
 }
@@ -141,7 +141,7 @@ fn on_each_object(#[case] key: &str, #[case] expected: [&str; 3]) {
 #[case("*", 1, 1)]
 #[case("", 1, 1)]
 #[case("\"web", 1, 1)]
-fn containers_to_be_skipped(#[case] list: &str, #[case] mutating: usize, #[case] validating: usize) {
+fn skip_containers(#[case] list: &str, #[case] mutating: usize, #[case] validating: usize) {
     let count = |answer: &Value| {
         assert_eq!(word(answer), if said(answer, ID).is_empty() { "fine" } else { "warn" });
         said(answer, ID).len()
@@ -161,7 +161,7 @@ fn containers_to_be_skipped(#[case] list: &str, #[case] mutating: usize, #[case]
 
 /// The webhook knows no ephemeral containers.
 #[test]
-fn an_ephemeral_container_is_not_skipped() {
+fn ephemeral_container_is_not_skipped() {
     let mut pod = pod(SKIP, "debug");
     pod["spec"]["ephemeralContainers"] = json!([{"name": "debug", "image": "x"}]);
     assert_eq!(word(&checked_last(&pod, &json!("reject"))), "warn");
@@ -182,7 +182,7 @@ fn another_prefix() {
 }
 
 #[test]
-fn what_was_wrong_before_stays_a_warning() {
+fn old_problem_warns() {
     let reviewed =
         |old: &Value, new: &Value| word(&review(&update(old, new), &settings(&json!("reject")), &quiet_cluster()));
     let [role, audience] = ["role-arn", "audience"].map(|suffix| template(&format!("eks.amazonaws.com/{suffix}"), "x"));
@@ -199,7 +199,7 @@ fn what_was_wrong_before_stays_a_warning() {
 }
 
 #[test]
-fn an_exempt_workload_is_left_alone() {
+fn exempt_workload() {
     let mut settings = settings(&json!("reject"));
     settings["exemptions"] = json!([{"rules": [ID], "names": ["web"]}]);
     let checked = |object: &Value| word(&review(&create(object), &settings, &quiet_cluster()));
@@ -226,7 +226,7 @@ fn bypass(#[case] annotations: &str, #[case] expected: &str) {
 }
 
 #[test]
-fn labels_that_cannot_be_read_are_an_error_only_where_they_matter() {
+fn unreadable_labels() {
     assert_eq!(word(&checked(&account(&json!({"labels": ["x"]})), &json!("reject"))), "fine");
     let odd = checked(&account(&json!({"labels": ["azure.workload.identity/use"]})), &json!("reject"));
     assert_eq!(odd["code"], 400);
@@ -241,7 +241,7 @@ fn labels_that_cannot_be_read_are_an_error_only_where_they_matter() {
 }
 
 #[test]
-fn wrong_parameters() {
+fn rejects_wrong_parameters() {
     assert_eq!(
         settings_problems(&settings(&json!({"unmatchedSkip": "allow"}))),
         ["rules.identity-annotation-placement.unmatchedSkip: unknown value allow; there are warn, reject"]

@@ -38,7 +38,7 @@ fn pod(expiration: &str) -> Value {
 }
 
 #[test]
-fn every_text_in_full() {
+fn messages() {
     let text = |suffix: &str, value: &str| said(&checked(&account(suffix, value), &json!("reject")), ID).join("\n");
     assert_eq!(
         text("audience", ""),
@@ -86,9 +86,7 @@ fn every_text_in_full() {
 
 /// What Go's `strconv.ParseBool` takes, and nothing else.
 #[rstest]
-fn booleans_of_go(
-    #[values("1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False")] value: &str,
-) {
+fn go_booleans(#[values("1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False")] value: &str) {
     assert_eq!(word(&checked(&account("sts-regional-endpoints", value), &json!("reject"))), "fine");
 }
 
@@ -105,7 +103,7 @@ fn booleans_of_go(
 #[case("eu-west-1", r#""true" or "false""#)]
 #[case("2", r#""true" or "false""#)]
 #[case("ｔｒｕｅ", r#""true" or "false""#)]
-fn no_booleans_of_go(#[case] value: &str, #[case] advice: &str) {
+fn rejects_other_booleans(#[case] value: &str, #[case] advice: &str) {
     let said = said(&checked(&account("sts-regional-endpoints", value), &json!("reject")), ID);
     assert!(said.len() == 1 && said[0].ends_with(&format!("write {advice}")), "{said:?}");
 }
@@ -165,7 +163,7 @@ fn audiences(#[case] audience: &str, #[case] expected: &str) {
 
 /// What the webhook would take anyway may be said.
 #[test]
-fn the_default_audience_is_allowed() {
+fn default_audience() {
     let mut settings = settings(&json!({"action": "reject", "audiences": ["vault"]}));
     let checked =
         |settings: &Value, audience| word(&review(&create(&account("audience", audience)), settings, &quiet_cluster()));
@@ -179,7 +177,7 @@ fn the_default_audience_is_allowed() {
 #[case("warn", "reject", "warn")]
 #[case("reject", "reject", "reject")]
 #[case("reject", "warn", "warn")]
-fn options_without_a_role(#[case] choice: &str, #[case] action: &str, #[case] expected: &str) {
+fn options_without_role(#[case] choice: &str, #[case] action: &str, #[case] expected: &str) {
     let params = json!({"action": action, "optionsWithoutRole": choice});
     for suffix in ["audience", "sts-regional-endpoints", "token-expiration"] {
         let value = match suffix {
@@ -196,7 +194,7 @@ fn options_without_a_role(#[case] choice: &str, #[case] action: &str, #[case] ex
 }
 
 #[test]
-fn the_fix_changes_only_what_it_means_to() {
+fn fix_changes_only_values() {
     let mut before = account("token-expiration", "+172800");
     before["metadata"]["annotations"]["b"] = json!("\u{e9}\"");
     before["future"] = json!([null, 1.50]);
@@ -209,7 +207,7 @@ fn the_fix_changes_only_what_it_means_to() {
 }
 
 #[test]
-fn the_fix_adds_what_the_settings_say() {
+fn fix_adds_defaults() {
     let params = json!({"action": "mutate", "defaults": {"audience": "sts.amazonaws.com", "stsRegionalEndpoints": false, "tokenExpirationSeconds": 3600}});
     let all = json!({
         "eks.amazonaws.com/role-arn": ROLE, "eks.amazonaws.com/audience": "sts.amazonaws.com",
@@ -240,7 +238,7 @@ fn the_fix_adds_what_the_settings_say() {
 #[case("token-expiration", "1h")]
 #[case("token-expiration", "60")]
 #[case("sts-regional-endpoints", "regional")]
-fn the_fix_leaves_what_it_cannot_read(#[case] suffix: &str, #[case] value: &str) {
+fn fix_keeps_unreadable_values(#[case] suffix: &str, #[case] value: &str) {
     let params = json!({"action": "mutate", "defaults": {"audience": "sts.amazonaws.com", "stsRegionalEndpoints": true, "tokenExpirationSeconds": 3600}});
     let answer = checked(&account(suffix, value), &params);
     assert_eq!((word(&answer), said(&answer, ID).len()), ("reject", 1));
@@ -273,7 +271,7 @@ fn pods_and_templates() {
 }
 
 #[test]
-fn the_validating_phase_refuses_what_the_mutating_one_fixes() {
+fn validating_phase_rejects() {
     let mut settings = settings(&json!({"action": "mutate", "defaults": {"tokenExpirationSeconds": 3600}}));
     settings["phase"] = json!("validating");
     let checked = |object: &Value| word(&review(&create(object), &settings, &quiet_cluster()));
@@ -294,7 +292,7 @@ fn another_prefix() {
 }
 
 #[test]
-fn what_was_wrong_before_stays_a_warning() {
+fn old_problem_warns() {
     let reviewed = |old: &str, new: &str| {
         let [old, new] = [old, new].map(|value| account("token-expiration", value));
         word(&review(&update(&old, &new), &settings(&json!("reject")), &quiet_cluster()))
@@ -306,7 +304,7 @@ fn what_was_wrong_before_stays_a_warning() {
 }
 
 #[test]
-fn an_exempt_account_is_left_alone() {
+fn exempt_account() {
     let mut settings = settings(&json!("mutate"));
     settings["exemptions"] = json!([{"rules": [ID], "serviceAccounts": ["shop/app"]}]);
     for value in ["172800", "1h"] {
@@ -352,7 +350,7 @@ fn bypass() {
 }
 
 #[test]
-fn wrong_parameters() {
+fn rejects_wrong_parameters() {
     let params = json!({
         "audiences": ["", "a b"], "maxTokenExpirationSeconds": 60, "optionsWithoutRole": "deny",
         "defaults": {"audience": "vault", "stsRegionalEndpoints": "regional", "tokenExpirationSeconds": "1h", "audiance": "x"},

@@ -40,7 +40,7 @@ fn checked(request: &Value) -> Value {
 }
 
 #[test]
-fn every_text_in_full() {
+fn messages() {
     assert_eq!(
         said(&checked(&create(&with("x"))), ID),
         [
@@ -79,7 +79,7 @@ fn every_text_in_full() {
 #[case::in_exchange(json!({ROLE: "x"}), json!({"eks.amazonaws.com/ecr-role-arn": "x"}), "reject")]
 // Not read by anything.
 #[case::misspelt(json!({}), json!({"eks.amazonaws.com/rolearn": "x"}), "fine")]
-fn what_is_an_edit(#[case] old: Value, #[case] new: Value, #[case] expected: &str) {
+fn edits(#[case] old: Value, #[case] new: Value, #[case] expected: &str) {
     let request = update(&account(old), &account(new));
     assert_eq!(word(&checked(&request)), expected);
     assert_eq!(word(&checked(&by("carol", &[], request))), "fine");
@@ -97,7 +97,7 @@ fn what_is_an_edit(#[case] old: Value, #[case] new: Value, #[case] expected: &st
 #[case("system:serviceaccount:argocd:argocd-application-controller-2", &[], "reject")]
 #[case("system:serviceaccount:shop:argocd-application-controller", &[], "reject")]
 #[case("system:admin", &["system:masters"], "reject")]
-fn who_may(#[case] user: &str, #[case] groups: &[&str], #[case] expected: &str) {
+fn allowed_editors(#[case] user: &str, #[case] groups: &[&str], #[case] expected: &str) {
     for request in [create(&with("x")), update(&with("x"), &with("y")), update(&account(json!({})), &with("y"))] {
         assert_eq!(word(&checked(&by(user, groups, request))), expected);
     }
@@ -105,7 +105,7 @@ fn who_may(#[case] user: &str, #[case] groups: &[&str], #[case] expected: &str) 
 
 /// The audit scanner sends what is there as a CREATE by nobody.
 #[test]
-fn an_audit_is_not_checked() {
+fn skips_audit_scanner() {
     for user in [json!({}), json!(null), json!({"username": ""})] {
         let mut request = create(&with("x"));
         request["userInfo"] = user;
@@ -115,7 +115,7 @@ fn an_audit_is_not_checked() {
 
 /// What the API server tells of server-side apply and `kubectl annotate` is the same object.
 #[test]
-fn the_way_of_editing_does_not_matter() {
+fn every_way_of_editing() {
     let mut new = with("y");
     new["metadata"]["managedFields"] =
         json!([{"manager": "kubectl", "operation": "Apply", "fieldsV1": {"f:metadata": {}}}]);
@@ -136,7 +136,7 @@ fn another_prefix() {
 }
 
 #[test]
-fn it_is_off_by_default_and_warns_when_told_to() {
+fn off_by_default_and_warns() {
     assert_eq!(
         word(&review(&create(&with("arn:aws:iam::123456789012:role/app")), &json!({}), &quiet_cluster())),
         "fine"
@@ -147,7 +147,7 @@ fn it_is_off_by_default_and_warns_when_told_to() {
 }
 
 #[test]
-fn an_exempt_account_is_left_alone() {
+fn exempt_account() {
     let mut settings = settings(&params());
     settings["exemptions"] = json!([{"rules": [ID], "serviceAccounts": ["shop/app"]}]);
     assert_eq!(word(&review(&create(&with("x")), &settings, &quiet_cluster())), "fine");
@@ -196,7 +196,7 @@ fn bypass() {
 }
 
 #[test]
-fn wrong_parameters() {
+fn rejects_wrong_parameters() {
     assert_eq!(
         settings_problems(&settings(&json!({"action": "reject", "users": [""], "groups": "admins", "user": []}))),
         [

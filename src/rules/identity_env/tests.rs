@@ -55,7 +55,7 @@ fn lines(env: &Value, settings: &Value, cluster: &FakeCluster) -> Vec<String> {
 }
 
 #[test]
-fn every_text_in_full() {
+fn messages() {
     assert_eq!(
         lines(&json!([role("arn:aws:iam::123456789:role/app")]), &settings(), &quiet_cluster()),
         [
@@ -105,7 +105,7 @@ fn every_text_in_full() {
 #[case::pod_identity_with_region(json!([plain("AWS_STS_REGIONAL_ENDPOINTS"), plain("AWS_DEFAULT_REGION"), plain("AWS_REGION"), plain("AWS_CONTAINER_CREDENTIALS_FULL_URI"), plain("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")]))]
 #[case::pod_identity_beside_the_pair(json!([role(ROLE), file(FILE), plain("AWS_CONTAINER_CREDENTIALS_FULL_URI"), plain("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")]))]
 #[case::pod_identity_with_the_token_itself(json!([plain("AWS_CONTAINER_CREDENTIALS_FULL_URI"), plain("AWS_CONTAINER_AUTHORIZATION_TOKEN")]))]
-fn what_the_webhook_injects_is_fine(#[case] env: Value) {
+fn accepts_injected_environment(#[case] env: Value) {
     // Also where the account may not have its role: that is for `role-arn` to say.
     for settings in [settings(), settings_with(&json!({"accounts": ["999999999999"]}))] {
         assert_eq!(lines(&env, &settings, &with_role()), Vec::<String>::new());
@@ -151,7 +151,7 @@ fn half_a_pair(#[case] env: Value, #[case] name: &str) {
 #[case::another_container("sidecar", role(ROLE), "reject")]
 #[case::a_blank_that_counts("sidecar, web", role(ROLE), "reject")]
 #[case::no_list_at_all("\"web", role(ROLE), "reject")]
-fn containers_that_the_webhook_skips(#[case] skipped: &str, #[case] variable: Value, #[case] expected: &str) {
+fn skipped_containers(#[case] skipped: &str, #[case] variable: Value, #[case] expected: &str) {
     let mut pod = tokenless_pod(&json!({"containers": [{"name": "web", "image": "i", "env": [variable]}]}));
     pod["metadata"]["annotations"] = json!({"eks.amazonaws.com/skip-containers": skipped});
     assert_eq!(word(&review(&create(&pod), &settings(), &with_role())), expected);
@@ -172,7 +172,7 @@ fn containers_that_the_webhook_skips(#[case] skipped: &str, #[case] variable: Va
 #[case::doubled(json!([role("arn:aws:iam::123456789012:role:role/app")]), "reject")]
 #[case::nobody_filled_in(json!([role("arn:aws:iam::${ACCOUNT}:role/app")]), "reject")]
 #[case::a_user(json!([role("arn:aws:iam::123456789012:user/app")]), "reject")]
-fn an_account_without_a_role(#[case] env: Value, #[case] expected: &str) {
+fn account_without_role(#[case] env: Value, #[case] expected: &str) {
     for cluster in [quiet_cluster(), annotated_cluster(&[(KEY, "")]), unknown()] {
         assert_eq!(word(&review_env(&env, &settings(), &cluster)), expected);
     }
@@ -186,7 +186,7 @@ fn an_account_without_a_role(#[case] env: Value, #[case] expected: &str) {
 }
 
 #[test]
-fn an_account_that_is_not_there() {
+fn absent_account() {
     let env = json!([role(ROLE), file(FILE)]);
     let absent = FakeCluster::failing(LookupError::Absent);
     assert_eq!(word(&review_env(&env, &settings(), &absent)), "reject");
@@ -212,7 +212,7 @@ fn lists(#[case] role_arn: Value, #[case] expected: &str) {
 }
 
 #[test]
-fn a_list_that_refuses_is_named() {
+fn reports_list() {
     let settings = settings_with(&json!({"accounts": ["999999999999"], "roles": ["team-a/*"]}));
     assert_eq!(
         lines(&json!([role(ROLE)]), &settings, &unknown()),
@@ -237,7 +237,7 @@ fn a_list_that_refuses_is_named() {
 #[case::accounts(json!({"accounts": ["123456789012"]}), "reject")]
 #[case::roles(json!({"roles": ["*"]}), "reject")]
 #[case::namespaces(json!({"namespaces": {"*": ["*"]}}), "reject")]
-fn a_role_that_cannot_be_read(#[case] role_arn: Value, #[case] expected: &str) {
+fn unreadable_role(#[case] role_arn: Value, #[case] expected: &str) {
     let settings = settings_with(&role_arn);
     for env in [json!([reference("AWS_ROLE_ARN")]), json!([role("arn:aws:iam::$(ACCOUNT):role/app")])] {
         assert_eq!(word(&review_env(&env, &settings, &unknown())), expected);
@@ -255,7 +255,7 @@ fn a_role_that_cannot_be_read(#[case] role_arn: Value, #[case] expected: &str) {
 #[case::windows_elsewhere("C:\\tokens\\aws", "reject")]
 #[case::another_file("/var/run/secrets/eks.amazonaws.com/serviceaccount/jwt", "reject")]
 #[case::nowhere("", "reject")]
-fn the_file_of_the_token(#[case] path: &str, #[case] expected: &str) {
+fn token_file(#[case] path: &str, #[case] expected: &str) {
     let env = json!([role(ROLE), file(path)]);
     let settings_with = settings_with(&json!({"roles": ["other"]}));
     assert_eq!(word(&review_env(&env, &settings_with, &with_role())), expected);
@@ -263,7 +263,7 @@ fn the_file_of_the_token(#[case] path: &str, #[case] expected: &str) {
 }
 
 #[test]
-fn the_webhooks_flags_are_settings() {
+fn webhook_flags() {
     let mut settings = settings_with(&json!({"roles": ["other"]}));
     settings["aws"] = json!({"annotationPrefix": "irsa.example.com", "tokenMountPath": "/run/aws"});
     let cluster = annotated_cluster(&[("irsa.example.com/role-arn", ROLE), (KEY, OTHER)]);
@@ -279,7 +279,7 @@ fn the_webhooks_flags_are_settings() {
 
 /// With `--compose-role-arn` the webhook injects what it made of the name.
 #[test]
-fn a_composed_role() {
+fn composed_role() {
     let settings =
         settings_with(&json!({"composeRoleArn": true, "composeAccount": "123456789012", "roles": ["other"]}));
     let cluster = annotated_cluster(&[(KEY, "app")]);
@@ -294,7 +294,7 @@ fn a_composed_role() {
 #[case::half(json!([role(ROLE)]), "fine")]
 #[case::by_reference(json!([reference("AWS_ROLE_ARN"), file(FILE)]), "fine")]
 #[case::wrong(json!([role("app"), file(FILE)]), "reject")]
-fn an_external_source(#[case] env: Value, #[case] expected: &str) {
+fn external_role_source(#[case] env: Value, #[case] expected: &str) {
     let cluster = with_role();
     let mut settings = settings();
     settings["rules"][ID] = json!({"action": "reject", "roleSource": "external"});
@@ -305,7 +305,7 @@ fn an_external_source(#[case] env: Value, #[case] expected: &str) {
 }
 
 #[test]
-fn looking_up() {
+fn lookups() {
     let cluster = with_role();
     for env in [json!([plain("AWS_REGION")]), json!([plain("AWS_CONTAINER_AUTHORIZATION_TOKEN")]), json!([])] {
         assert_eq!(word(&review_env(&env, &settings(), &cluster)), "fine");
@@ -356,7 +356,7 @@ fn bypass_by_escapes() {
 /// Whatever somebody put there, no more than a count or a character of it gets
 /// out.
 #[test]
-fn values_are_never_shown() {
+fn never_shows_values() {
     let secrets = [
         "s3cret",
         "arn:s3cret:iam::123456789012:role/app",
@@ -386,7 +386,7 @@ fn values_are_never_shown() {
 /// Of a running Pod only new ephemeral containers count, as no webhook sees
 /// them: by hand is the only way there.
 #[test]
-fn an_ephemeral_container() {
+fn ephemeral_container() {
     let pod = tokenless_pod(&json!({"containers": [{"name": "web", "image": "i", "env": [role(OTHER), file(FILE)]}]}));
     let debugger = |env: Value| json!([{"name": "debug", "image": "i", "env": env}]);
     let none = json!([]);
@@ -405,7 +405,7 @@ fn an_ephemeral_container() {
 /// A role that was there before stays a warning; another one in its place is
 /// new, though nothing of either is shown.
 #[test]
-fn what_was_wrong_before_stays_a_warning() {
+fn old_problem_warns() {
     let with = |value: Value, replicas: usize| {
         let env = json!([value, file(FILE)]);
         let mut object = deployment(
@@ -428,7 +428,7 @@ fn what_was_wrong_before_stays_a_warning() {
 }
 
 #[test]
-fn an_environment_of_the_wrong_type_is_read_only_where_it_may_matter() {
+fn reads_environment_lazily() {
     assert_eq!(word(&review_env(&json!({"OTHER": 1}), &settings(), &with_role())), "fine");
     assert_eq!(review_env(&json!({"AWS_": 1}), &settings(), &with_role())["code"], 400);
     let answer = review_env(&json!([{"name": "AWS_ROLE_ARN", "value": 7}, file(FILE)]), &settings(), &with_role());
@@ -439,20 +439,20 @@ fn an_environment_of_the_wrong_type_is_read_only_where_it_may_matter() {
 }
 
 #[test]
-fn an_exempt_pod_is_not_checked() {
+fn exempt_pod() {
     let mut settings = settings();
     settings["exemptions"] = json!([{"rules": [ID], "serviceAccounts": ["shop/app"]}]);
     assert_eq!(word(&review_env(&json!([role(OTHER), file(FILE)]), &settings, &with_role())), "fine");
 }
 
 #[test]
-fn refuses_by_default() {
+fn rejects_by_default() {
     let answer = review_env(&json!([role(OTHER), file(FILE)]), &json!({}), &with_role());
     assert_eq!((word(&answer), said(&answer, ID).len()), ("reject", 1));
 }
 
 #[test]
-fn wrong_parameters() {
+fn rejects_wrong_parameters() {
     let mut settings = settings();
     settings["rules"][ID] = json!({"roleSource": "configMap"});
     assert_eq!(
@@ -468,7 +468,7 @@ fn java(option: &str) -> Value {
 /// Java's SDK reads its own properties before the environment, and the token that
 /// the webhook injects goes with the role that they name.
 #[test]
-fn bypass_by_a_property_of_java() {
+fn bypass_by_java_property() {
     let option = format!("-Daws.roleArn={OTHER}");
     assert_eq!(
         lines(&java(&option), &settings(), &with_role()),
@@ -499,13 +499,13 @@ fn bypass_by_a_property_of_java() {
 #[case::reference_of_a_shell("-Daws.roleArn=arn:aws:iam::123456789012:role/$TEAM".to_owned(), with_role(), 1)]
 #[case::not_an_arn("-Daws.roleArn=admin".to_owned(), unknown(), 1)]
 #[case::other_property("-Daws.roleSessionName=x".to_owned(), with_role(), 0)]
-fn properties_of_java(#[case] option: String, #[case] cluster: FakeCluster, #[case] expected: usize) {
+fn java_properties(#[case] option: String, #[case] cluster: FakeCluster, #[case] expected: usize) {
     assert_eq!(lines(&java(&option), &settings(), &cluster).len(), expected);
 }
 
 /// The webhook never sees such a Pod, so what it would complete is complete.
 #[test]
-fn half_a_pair_of_a_pod_that_the_webhook_skips() {
+fn half_a_pair_in_skipped_pod() {
     let reviewed = |labels: Value| {
         let mut pod = tokenless_pod(&json!({"containers": [{"name": "web", "image": "i", "env": [role(ROLE)]}]}));
         pod["metadata"]["labels"] = labels;

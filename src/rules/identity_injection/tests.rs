@@ -76,7 +76,7 @@ fn checked(pod: &Value) -> &'static str {
 }
 
 #[test]
-fn every_text_in_full() {
+fn messages() {
     let lines = |pod: &Value, cluster: &FakeCluster| said(&review(&create(pod), &settings(), cluster), ID);
     assert_eq!(
         lines(&tokenless_pod(&json!({})), &cluster()),
@@ -281,7 +281,7 @@ fn skipped_pods(#[case] labels: Value, #[case] expected: &str) {
 }
 
 #[test]
-fn the_webhooks_flags_are_settings() {
+fn webhook_flags() {
     let mut settings = settings();
     settings["aws"] = json!({"annotationPrefix": "irsa.example.com", "tokenMountPath": "/run/aws"});
     let record = AccountRecord::new(None).with_annotations(&[("irsa.example.com/role-arn", ROLE)]);
@@ -297,7 +297,7 @@ fn the_webhooks_flags_are_settings() {
 
 /// In the mutating phase the webhook may yet come.
 #[test]
-fn is_silent_in_the_mutating_phase_and_about_templates() {
+fn skips_mutating_phase_and_templates() {
     let plain = tokenless_pod(&json!({}));
     let mutating = only(&json!({ID: "reject"}));
     let asked = cluster();
@@ -307,7 +307,7 @@ fn is_silent_in_the_mutating_phase_and_about_templates() {
 }
 
 #[test]
-fn is_off_by_default_and_warns_when_told_to() {
+fn off_by_default_and_warns() {
     let plain = tokenless_pod(&json!({}));
     assert_eq!(word(&review(&create(&plain), &json!({"phase": "validating"}), &cluster())), "fine");
     let mut settings = settings();
@@ -316,7 +316,7 @@ fn is_off_by_default_and_warns_when_told_to() {
 }
 
 #[test]
-fn what_the_cluster_does_not_say() {
+fn unknown_account() {
     let plain = tokenless_pod(&json!({}));
     let answer = |error, settings: &Value| review(&create(&plain), settings, &FakeCluster::failing(error));
     assert_eq!(word(&answer(LookupError::Absent, &settings())), "fine");
@@ -329,7 +329,7 @@ fn what_the_cluster_does_not_say() {
 
 /// Where nothing is missing, nobody is asked.
 #[test]
-fn a_pod_that_has_its_role_costs_no_look_up() {
+fn no_lookup_for_injected_pod() {
     let asked = cluster();
     let injected = pod(json!([with_role("web")]), json!([volume()]));
     assert_eq!(word(&review(&create(&injected), &settings(), &asked)), "fine");
@@ -349,7 +349,7 @@ fn bypass(#[case] containers: Value) {
 }
 
 #[test]
-fn names_that_are_written_with_escapes_count() {
+fn escaped_names() {
     let injected = pod(json!([with_role("web")]), json!([volume()])).to_string().replace("AWS_", "\\u0041WS_");
     let payload = format!(
         r#"{{"request":{{"kind":{{"group":"","version":"v1","kind":"Pod"}},"operation":"CREATE","namespace":"shop","object":{injected}}},"settings":{}}}"#,
@@ -360,14 +360,14 @@ fn names_that_are_written_with_escapes_count() {
 }
 
 #[test]
-fn an_exempt_pod_is_not_checked() {
+fn exempt_pod() {
     let mut settings = settings();
     settings["exemptions"] = json!([{"rules": [ID], "serviceAccounts": ["shop/app"]}]);
     assert_eq!(word(&review(&create(&tokenless_pod(&json!({}))), &settings, &cluster())), "fine");
 }
 
 #[test]
-fn needs_the_look_up() {
+fn requires_lookup() {
     let problem = "rules.identity-injection: looks accounts up, so serviceAccountLookup must be optional or required";
     let problems = |rule: Value| settings_problems(&json!({"serviceAccountLookup": "off", "rules": {ID: rule}}));
     assert_eq!(problems(json!("warn")), [problem]);

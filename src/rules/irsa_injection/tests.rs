@@ -95,7 +95,7 @@ const ALL: [&str; 5] =
     ["AWS_STS_REGIONAL_ENDPOINTS", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"];
 
 #[test]
-fn to_the_byte() {
+fn injects_exactly() {
     let pod = r#"{"kind":"Pod","metadata":{"name":"web"},"spec":{"serviceAccountName":"app","containers":[{"name":"web","image":"i"}]}}"#;
     let expected = format!(
         r#""mutated_object":{{"kind":"Pod","metadata":{{"name":"web"}},"spec":{{"serviceAccountName":"app","containers":[{{"name":"web","image":"i","env":[{{"name":"AWS_STS_REGIONAL_ENDPOINTS","value":"regional"}},{{"name":"AWS_DEFAULT_REGION","value":"eu-west-1"}},{{"name":"AWS_REGION","value":"eu-west-1"}},{{"name":"AWS_ROLE_ARN","value":"{ROLE}"}},{{"name":"AWS_WEB_IDENTITY_TOKEN_FILE","value":"{DIRECTORY}/token"}}],"volumeMounts":[{{"name":"aws-iam-token","readOnly":true,"mountPath":"{DIRECTORY}"}}]}}],"volumes":[{{"name":"aws-iam-token","projected":{{"sources":[{{"serviceAccountToken":{{"audience":"sts.amazonaws.com","expirationSeconds":86400,"path":"token"}}}}]}}}}]}}}}"#
@@ -105,7 +105,7 @@ fn to_the_byte() {
 }
 
 #[test]
-fn to_the_byte_with_pod_identity() {
+fn injects_pod_identity_exactly() {
     let settings = with(&json!({"action": "mutate", "podIdentity": ["shop/app"], "defaultExpirationSeconds": 3600}));
     let pod = r#"{"kind":"Pod","metadata":{"name":"web"},"spec":{"serviceAccountName":"app","containers":[{"name":"web","env":null}],"volumes":[]}}"#;
     let expected = format!(
@@ -117,7 +117,7 @@ fn to_the_byte_with_pod_identity() {
 
 /// Fields that nobody knows yet, numbers of any size, nulls, key order, escapes.
 #[test]
-fn what_it_does_not_know_survives() {
+fn keeps_unknown_fields() {
     let web = r#"{"future":{"x":123456789012345678901234567890},"name":"web","resources":null,"startupProbe":{"grpc":{"port":1,"service":null}},"e\u006ev":[ {"name":"A","value":"1.0", "future":1e400} ],"volumeMounts":[{"name":"d","mountPath":"/d","path":"x"}]"#;
     let pod = format!(
         r#"{{"kind":"Pod","metadata":{{"name":"web"}},"spec":{{"serviceAccountName":"app","containers":[{web}}}],"future":1.50,"volumes":[{{"name":"d","future":{{}}}}]}}}}"#
@@ -133,7 +133,7 @@ fn what_it_does_not_know_survives() {
 }
 
 #[test]
-fn every_text_in_full() {
+fn messages() {
     let lines = |pod: &Value, cluster: &FakeCluster| said(&review(&create(pod), &settings(), cluster), ID);
     let plain = tokenless_pod(&json!({}));
     assert_eq!(lines(&plain, &cluster()), ["spec: what AWS SDKs need for the role of account app added"]);
@@ -186,7 +186,7 @@ fn variables(#[case] there: &[&str], #[case] expected: &[&str]) {
 /// A container that has one of each is left alone, mount and all; the Pod gets
 /// the volume.
 #[test]
-fn a_container_that_has_all_of_it() {
+fn complete_container() {
     let env: Value = ["AWS_ROLE_ARN", "AWS_REGION", ALL[0]].iter().map(|name| json!({"name": name})).collect();
     let pod = injected(&with_env(&env), &settings(), &cluster());
     assert_eq!(pod["spec"]["containers"], with_env(&env)["spec"]["containers"]);
@@ -250,7 +250,7 @@ fn lifetimes(#[case] account: Option<&str>, #[case] on_pod: Option<&str>, #[case
 #[case(3600, 3600, Some("7200"), 3600)]
 #[case(86_400, 3600, None, 3600)]
 #[case(86_400, 604_800, Some("604800"), 604_800)]
-fn lifetimes_by_setting(#[case] default: i64, #[case] most: i64, #[case] account: Option<&str>, #[case] expected: i64) {
+fn configured_lifetimes(#[case] default: i64, #[case] most: i64, #[case] account: Option<&str>, #[case] expected: i64) {
     let mut settings = with(&json!({"action": "mutate", "defaultExpirationSeconds": default}));
     settings["rules"]["identity-annotations"] = json!({"action": "off", "maxTokenExpirationSeconds": most});
     let cluster = account.map_or_else(cluster, |value| with_option("token-expiration", value));
@@ -278,7 +278,7 @@ fn audiences() {
 #[case("https://kubernetes.default.svc.cluster.local")]
 #[case("api")]
 #[case("k3s")]
-fn audiences_of_the_api_server(#[case] audience: &str) {
+fn api_audiences(#[case] audience: &str) {
     let answer = review(&create(&with_env(&json!([]))), &settings(), &with_option("audience", audience));
     assert_eq!(word(&answer), "reject");
 }
@@ -295,7 +295,7 @@ fn lists_of_volumes(#[case] volumes: Value, #[case] expected: &[&str]) {
 
 /// A mount of the volume's name is kept wherever it is.
 #[test]
-fn mounts_that_are_there() {
+fn existing_mounts() {
     let containers =
         json!([{"name": "web", "image": "i", "volumeMounts": [{"name": "aws-iam-token", "mountPath": "/elsewhere"}]}]);
     let volumes = json!([projected("aws-iam-token", &json!([token("sts.amazonaws.com", 3600)]))]);
@@ -305,7 +305,7 @@ fn mounts_that_are_there() {
 }
 
 #[test]
-fn every_list_of_containers() {
+fn all_container_lists() {
     let init = json!([{"name": "setup", "image": "i"}, {"name": "proxy", "image": "i", "restartPolicy": "Always"}]);
     let main = json!([{"name": "web", "image": "i"}, {"name": "log", "image": "i"}]);
     let spec =
@@ -341,7 +341,7 @@ fn skipped_containers(#[case] skipped: &str, #[case] is_skipped: bool) {
 }
 
 #[test]
-fn a_pod_that_asks_to_be_left_alone() {
+fn skip_label() {
     let mut pod = tokenless_pod(&json!({}));
     pod["metadata"]["labels"] = json!({"eks.amazonaws.com/skip-pod-identity-webhook": "no matter"});
     let asked = cluster();
@@ -370,7 +370,7 @@ fn windows(#[case] selector: Value, #[case] is_windows: bool) {
 }
 
 #[test]
-fn the_webhooks_flags_are_settings() {
+fn webhook_flags() {
     let mut settings = settings();
     settings["aws"] =
         json!({"annotationPrefix": "irsa.example.com", "tokenMountPath": "/run/aws", "region": "us-gov-west-1"});
@@ -394,7 +394,7 @@ fn the_webhooks_flags_are_settings() {
 #[case::for_images(&[("eks.amazonaws.com/ecr-role-arn", ROLE)])]
 #[case::options_only(&[("eks.amazonaws.com/audience", "sts.amazonaws.com")])]
 #[case::another_cloud(&[("iam.gke.io/gcp-service-account", "a@b.iam.gserviceaccount.com")])]
-fn an_account_without_a_role(#[case] annotations: &[(&str, &str)]) {
+fn account_without_role(#[case] annotations: &[(&str, &str)]) {
     assert_eq!(word(&review(&create(&tokenless_pod(&json!({}))), &settings(), &cluster_of(annotations))), "fine");
 }
 
@@ -409,7 +409,7 @@ fn an_account_without_a_role(#[case] annotations: &[(&str, &str)]) {
 #[case::an_account_not_listed(ROLE, json!({"accounts": ["210987654321"]}))]
 #[case::a_role_not_listed(ROLE, json!({"roles": ["team-a/*"]}))]
 #[case::a_namespace_not_listed(ROLE, json!({"namespaces": {"other": ["*"]}}))]
-fn a_role_that_is_refused(#[case] role: &str, #[case] mut params: Value) {
+fn refused_role(#[case] role: &str, #[case] mut params: Value) {
     let cluster = cluster_of(&[("eks.amazonaws.com/role-arn", role)]);
     let mut settings = settings();
     params["action"] = json!("off");
@@ -419,7 +419,7 @@ fn a_role_that_is_refused(#[case] role: &str, #[case] mut params: Value) {
 }
 
 #[test]
-fn a_role_that_is_composed() {
+fn composed_role() {
     let mut settings = settings();
     settings["rules"]["role-arn"] = json!({"action": "off", "composeRoleArn": true, "composeAccount": "123456789012"});
     let pod = injected(&tokenless_pod(&json!({})), &settings, &cluster_of(&[("eks.amazonaws.com/role-arn", "s3")]));
@@ -427,7 +427,7 @@ fn a_role_that_is_composed() {
 }
 
 #[test]
-fn the_default_account() {
+fn default_account() {
     let cluster = || {
         let record = AccountRecord::new(None).with_annotations(&[("eks.amazonaws.com/role-arn", ROLE)]);
         FakeCluster::with("shop", "default", record)
@@ -440,7 +440,7 @@ fn the_default_account() {
 }
 
 #[test]
-fn what_the_cluster_does_not_say() {
+fn unknown_account() {
     let answer = |error| review(&create(&tokenless_pod(&json!({}))), &settings(), &FakeCluster::failing(error));
     assert_eq!(word(&answer(LookupError::Absent)), "fine");
     assert_eq!(answer(LookupError::NotGranted)["code"], 403);
@@ -466,7 +466,7 @@ fn foreign_volumes(#[case] volume: Value) {
 #[case::below(&format!("{DIRECTORY}/x"), json!([]), "fix")]
 #[case::above("/var/run/secrets/eks.amazonaws.com", json!([]), "fix")]
 #[case::of_a_container_that_is_left_alone(DIRECTORY, json!([{"name": "AWS_ROLE_ARN"}, {"name": "AWS_REGION"}, {"name": ALL[0]}]), "fix")]
-fn a_mount_in_the_way(#[case] path: &str, #[case] env: Value, #[case] expected: &str) {
+fn conflicting_mount(#[case] path: &str, #[case] env: Value, #[case] expected: &str) {
     let container =
         json!({"name": "web", "image": "i", "env": env, "volumeMounts": [{"name": "own", "mountPath": path}]});
     let spec = json!({"containers": [container], "volumes": [{"name": "own", "emptyDir": {}}]});
@@ -514,14 +514,14 @@ fn with_pod_identity() {
 #[case::a_pattern("shop/a*", true)]
 #[case::another("shop/app2", false)]
 #[case::another_namespace("other/app", false)]
-fn accounts_with_pod_identity(#[case] pattern: &str, #[case] is_listed: bool) {
+fn pod_identity_accounts(#[case] pattern: &str, #[case] is_listed: bool) {
     let settings = with(&json!({"action": "mutate", "podIdentity": [pattern]}));
     let pod = injected(&tokenless_pod(&json!({})), &settings, &cluster());
     assert_eq!(volumes_of(&pod), [if is_listed { "eks-pod-identity-token" } else { "aws-iam-token" }]);
 }
 
 #[test]
-fn the_label_of_pod_identity() {
+fn pod_identity_label() {
     let label = |labels: Value| {
         let mut pod = tokenless_pod(&json!({}));
         pod["metadata"]["labels"] = labels;
@@ -535,7 +535,7 @@ fn the_label_of_pod_identity() {
 }
 
 #[test]
-fn half_a_pair_of_pod_identity() {
+fn half_a_pod_identity_pair() {
     let env = json!([{"name": "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "value": "/x"}, {"name": "AWS_ROLE_ARN", "value": "own"}]);
     let pod = injected(&with_env(&env), &pod_identity(&json!({})), &cluster());
     assert_eq!(names_of(&pod), ["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "AWS_ROLE_ARN"]);
@@ -552,7 +552,7 @@ fn pod_identity_on_windows() {
 
 /// A lifetime that nobody chose is spread, the same for the same request.
 #[test]
-fn lifetimes_of_pod_identity() {
+fn pod_identity_lifetimes() {
     let lifetime_of = |uid: &str, settings: &Value| {
         let mut request = create(&tokenless_pod(&json!({})));
         request["uid"] = json!(uid);
@@ -584,7 +584,7 @@ fn with_pod_automount() {
 /// Other rules see what was injected: a shorter lifetime is a fix, no
 /// rejection.
 #[test]
-fn with_a_shorter_lifetime() {
+fn with_projected_token_lifetime() {
     let mut settings = settings();
     settings["rules"]["projected-token-lifetime"] = json!({"action": "mutate", "maxSeconds": 3600});
     assert_eq!(lifetime(&injected(&tokenless_pod(&json!({})), &settings, &cluster())), 3600);
@@ -593,7 +593,7 @@ fn with_a_shorter_lifetime() {
 #[rstest]
 #[case::irsa(all_of_it())]
 #[case::pod_identity(pod_identity(&json!({})))]
-fn a_second_time_nothing_is_left(#[case] settings: Value) {
+fn is_idempotent(#[case] settings: Value) {
     let init = json!({"initContainers": [{"name": "setup", "image": "i"}]});
     let first = injected(&tokenless_pod(&init), &settings, &cluster());
     assert_eq!(word(&review(&create(&first), &settings, &cluster())), "fine");
@@ -605,7 +605,7 @@ fn a_second_time_nothing_is_left(#[case] settings: Value) {
 #[case("/spec", "volumes")]
 #[case("/spec/containers/0", "env")]
 #[case("/spec/initContainers/0", "env")]
-fn what_is_missing_is_added(#[case] owner: &str, #[case] field: &str) {
+fn completes_environment(#[case] owner: &str, #[case] field: &str) {
     let init = json!({"initContainers": [{"name": "setup", "image": "i"}]});
     let whole = injected(&tokenless_pod(&init), &all_of_it(), &cluster());
     let mut part = whole.clone();
@@ -617,7 +617,7 @@ fn what_is_missing_is_added(#[case] owner: &str, #[case] field: &str) {
 
 /// The real webhook came first, or comes later.
 #[test]
-fn beside_the_webhook() {
+fn beside_webhook() {
     let by_webhook = json!({
         "containers": [{"name": "web", "image": "i",
             "env": [{"name": "AWS_ROLE_ARN", "value": ROLE}, {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": format!("{DIRECTORY}/token")}],
@@ -630,7 +630,7 @@ fn beside_the_webhook() {
 #[rstest]
 #[case::irsa(all_of_it())]
 #[case::pod_identity(pod_identity(&json!({})))]
-fn our_own_result_passes_the_validating_phase(#[case] settings: Value) {
+fn result_passes_validating_phase(#[case] settings: Value) {
     for selector in [json!({}), json!({"kubernetes.io/os": "windows"})] {
         let spec = json!({"initContainers": [{"name": "setup", "image": "i"}], "nodeSelector": selector});
         let pod = injected(&tokenless_pod(&spec), &settings, &cluster());
@@ -645,7 +645,7 @@ fn our_own_result_passes_the_validating_phase(#[case] settings: Value) {
 }
 
 #[test]
-fn is_silent_about_anything_but_a_new_pod() {
+fn skips_all_but_new_pods() {
     let asked = cluster();
     let template = deployment(&json!({"serviceAccountName": "app"}));
     let mut fixing = settings();
@@ -689,7 +689,7 @@ fn bypass(#[case] annotations: Value) {
 }
 
 #[test]
-fn a_role_with_quotes_cannot_break_the_json() {
+fn escapes_role() {
     let mut settings = pod_identity(&json!({}));
     settings["aws"] = json!({"tokenMountPath": "/a\"b"});
     settings["rules"][ID]["podIdentity"] = json!([]);
@@ -698,14 +698,14 @@ fn a_role_with_quotes_cannot_break_the_json() {
 }
 
 #[test]
-fn an_exempt_pod_is_left_alone() {
+fn exempt_pod() {
     let mut settings = settings();
     settings["exemptions"] = json!([{"rules": [ID], "serviceAccounts": ["shop/app"]}]);
     assert_eq!(word(&review(&create(&tokenless_pod(&json!({}))), &settings, &cluster())), "fine");
 }
 
 #[test]
-fn settings_that_do_not_fit() {
+fn rejects_wrong_settings() {
     let needs = "rules.irsa-injection: needs serviceAccountLookup: required, or a Pod would start without its role while accounts cannot be looked up";
     for lookup in ["optional", "off"] {
         assert_eq!(settings_problems(&json!({"serviceAccountLookup": lookup, "rules": {ID: "mutate"}})), [needs]);

@@ -21,7 +21,7 @@ fn checked(path: &str, params: &Value) -> Value {
 }
 
 #[test]
-fn every_text_in_full() {
+fn messages() {
     assert_eq!(
         said(&checked("/var/lib", &json!("warn")), ID),
         [
@@ -54,7 +54,7 @@ fn every_text_in_full() {
 #[case::nfs("/exports")]
 #[case::process("/process")]
 #[case::windows("C:\\k")]
-fn fine(#[case] path: &str) {
+fn accepts(#[case] path: &str) {
     assert_eq!(word(&checked(path, &json!("reject"))), "fine");
 }
 
@@ -291,7 +291,7 @@ fn bypass_by_sub_path() {
 }
 
 #[test]
-fn roots_of_ones_own() {
+fn configured_roots() {
     let params =
         json!({"action": "reject", "roots": ["/data/kubelet", "/mnt/*/kubelet/", "/var/run/kubelet", "//x/y", "/./z"]});
     let reviewed = |path: &str| word(&checked(path, &params));
@@ -308,7 +308,7 @@ fn roots_of_ones_own() {
 }
 
 #[test]
-fn templates_are_checked_and_what_was_wrong_before_stays_a_warning() {
+fn templates_and_old_problems() {
     let with = |path: &str| deployment(&json!({"volumes": [{"name": "node", "hostPath": {"path": path}}]}));
     let reviewed = |old: &str, new: &str| {
         word(&review(&update(&with(old), &with(new)), &settings(&json!("reject")), &quiet_cluster()))
@@ -319,14 +319,14 @@ fn templates_are_checked_and_what_was_wrong_before_stays_a_warning() {
 }
 
 #[test]
-fn an_exempt_pod_is_not_checked() {
+fn exempt_pod() {
     let mut settings = settings(&json!("reject"));
     settings["exemptions"] = json!([{"rules": [ID], "serviceAccounts": ["shop/app"]}]);
     assert_eq!(word(&review(&create(&pod("/proc")), &settings, &quiet_cluster())), "fine");
 }
 
 #[test]
-fn a_volume_of_the_wrong_type_is_read_only_where_it_matters() {
+fn reads_volumes_lazily() {
     let mut pod = pod("/x");
     pod["spec"]["volumes"][0]["hostPath"]["path"] = json!(["/proc"]);
     let reviewed = |action: &str| review(&create(&pod), &settings(&json!(action)), &quiet_cluster());
@@ -338,7 +338,7 @@ fn a_volume_of_the_wrong_type_is_read_only_where_it_matters() {
 }
 
 #[test]
-fn wrong_parameters() {
+fn rejects_wrong_parameters() {
     assert_eq!(
         settings_problems(&settings(&json!({"roots": ["var/lib/kubelet", "/", "/*", "", "/var/lib/kubelet"]}))),
         [

@@ -38,7 +38,7 @@ fn env(secret: &str) -> Value {
 }
 
 #[test]
-fn every_text_in_full() {
+fn messages() {
     let volume = json!({"name": "t", "secret": {"secretName": SECRET}});
     assert_eq!(
         said(&checked(&with_volume(&volume), &json!("reject")), ID),
@@ -57,7 +57,7 @@ fn every_text_in_full() {
 
 /// Every way by which a Secret gets into a container, each with its path.
 #[test]
-fn every_place() {
+fn every_path() {
     let paths = |object: &Value| {
         let lines = said(&checked(object, &json!("reject")), ID);
         lines.iter().map(|line| line.split(": ").next().unwrap().to_owned()).collect::<Vec<_>>()
@@ -107,7 +107,7 @@ fn names(#[case] secret: &str, #[case] is_legacy: bool) {
 }
 
 #[test]
-fn what_is_no_token_is_fine() {
+fn accepts_other_secrets() {
     let spec = json!({
         "volumes": [
             {"name": "tls", "secret": {"secretName": "web-tls"}},
@@ -124,7 +124,7 @@ fn what_is_no_token_is_fine() {
 }
 
 #[test]
-fn secrets_by_any_name() {
+fn extra_secret_names() {
     let params = json!({"action": "reject", "extraSecretNames": ["*-sa-token", "deployer"]});
     let reviewed =
         |secret: &str| word(&checked(&with_volume(&json!({"name": "t", "secret": {"secretName": secret}})), &params));
@@ -180,7 +180,7 @@ fn debugger(more: &Value) -> Value {
 #[case::env(json!({"env": [{"name": "T", "valueFrom": {"secretKeyRef": {"name": SECRET, "key": "token"}}}]}), "spec.ephemeralContainers[debug].env[T].valueFrom.secretKeyRef.name")]
 #[case::env_from(json!({"envFrom": [{"secretRef": {"name": SECRET}}]}), "spec.ephemeralContainers[debug].envFrom[app-token-bcd24].secretRef.name")]
 #[case::mount(json!({"volumeMounts": [{"name": "t", "mountPath": "/t"}]}), "spec.ephemeralContainers[debug].volumeMounts[t]")]
-fn an_ephemeral_container(#[case] more: Value, #[case] path: &str) {
+fn ephemeral_container(#[case] more: Value, #[case] path: &str) {
     let pod = with_volume(&json!({"name": "t", "secret": {"secretName": SECRET}}));
     let (none, new) = (json!([]), json!([debugger(&more)]));
     let reviewed =
@@ -200,7 +200,7 @@ fn an_ephemeral_container(#[case] more: Value, #[case] path: &str) {
 }
 
 #[test]
-fn an_environment_of_the_wrong_type_is_read_only_where_it_may_matter() {
+fn reads_environment_lazily() {
     let pod = with_env("containers", &json!({"name": "web", "image": "i", "env": {"secretKeyRef": "app-token-bcd24"}}));
     let answer = checked(&pod, &json!("reject"));
     assert_eq!(answer["code"], 400);
@@ -221,7 +221,7 @@ fn an_environment_of_the_wrong_type_is_read_only_where_it_may_matter() {
 }
 
 #[test]
-fn what_was_wrong_before_stays_a_warning() {
+fn old_problem_warns() {
     let with = |secret: &str, replicas: usize| {
         let mut object = deployment(&json!({"volumes": [{"name": "t", "secret": {"secretName": secret}}]}));
         object["spec"]["replicas"] = json!(replicas);
@@ -234,7 +234,7 @@ fn what_was_wrong_before_stays_a_warning() {
 }
 
 #[test]
-fn an_exempt_pod_is_not_checked() {
+fn exempt_pod() {
     let mut settings = settings(&json!("reject"));
     settings["exemptions"] = json!([{"rules": [ID], "serviceAccounts": ["shop/app"]}]);
     let pod = with_volume(&json!({"name": "t", "secret": {"secretName": SECRET}}));
@@ -244,7 +244,7 @@ fn an_exempt_pod_is_not_checked() {
 }
 
 #[test]
-fn wrong_parameters() {
+fn rejects_wrong_parameters() {
     assert_eq!(
         settings_problems(&settings(&json!({"extraSecretNames": "deployer"}))),
         ["rules.legacy-token-mount.extraSecretNames: must be a list, is a string"]

@@ -57,7 +57,7 @@ const NAME_AT: &str = "/metadata/annotations/kubernetes.io~1service-account.name
 const INVALID_AT: &str = "/metadata/labels/kubernetes.io~1legacy-token-invalid-since";
 
 #[test]
-fn every_text_in_full() {
+fn messages() {
     assert_eq!(
         lines(&answer(&create(&new()), &json!({}))),
         [
@@ -98,7 +98,7 @@ fn actions() {
 #[case::another_date(with(filled(), INVALID_AT, json!("2026-01-01")), with(filled(), INVALID_AT, json!("2026-02-01")))]
 #[case::no_date_goes(with(filled(), INVALID_AT, json!("")), filled())]
 #[case::other_token(filled(), with(filled(), "/data/token", json!("b3RoZXI=")))]
-fn ordinary_updates_pass_whoever_makes_them(#[case] old: Value, #[case] new: Value) {
+fn accepts_ordinary_updates(#[case] old: Value, #[case] new: Value) {
     assert!(accepts_unsaid(&answer(&update(&old, &new), &json!({}))));
 }
 
@@ -125,12 +125,12 @@ fn bypasses(#[case] old: Value, #[case] new: Value) {
 }
 
 #[test]
-fn nothing_is_old_without_an_old_object() {
+fn update_without_old_object() {
     assert_eq!(answer(&update(&Value::Null, &filled()), &json!({}))["code"], json!(403));
 }
 
 #[test]
-fn other_secrets_are_not_read() {
+fn never_reads_other_secrets() {
     for object in [
         json!({"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": [], "data": {"password": 7}}),
         json!({"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": [], "data": {"token": "c2VjcmV0"}}),
@@ -147,7 +147,7 @@ fn other_secrets_are_not_read() {
 #[case(json!({"allowed": ["shop/other", "team/app"]}), false)]
 #[case(json!({"allowedUsers": ["ali*"]}), true)]
 #[case(json!({"allowedUsers": ["bob"]}), false)]
-fn some_accounts_and_users_may(#[case] params: Value, #[case] expected: bool) {
+fn allowed_accounts_and_users(#[case] params: Value, #[case] expected: bool) {
     let settings = json!({"rules": {"legacy-token-secret": params}});
     assert_eq!(accepts_unsaid(&answer(&create(&new()), &settings)), expected);
     assert_eq!(accepts_unsaid(&answer(&update(&with(new(), NAME_AT, json!("x")), &new()), &settings)), expected);
@@ -163,7 +163,7 @@ fn some_accounts_and_users_may(#[case] params: Value, #[case] expected: bool) {
 #[rstest]
 #[case::allowed(json!({"rules": {"legacy-token-secret": {"allowed": ["shop/app"]}}}))]
 #[case::exempt(json!({"exemptions": [{"serviceAccounts": ["shop/app"]}]}))]
-fn bypass_by_an_account_that_may(#[case] settings: Value) {
+fn bypass_by_allowed_account(#[case] settings: Value) {
     let invalid = with(filled(), INVALID_AT, json!("2026-01-01"));
     let of_admin = with(invalid.clone(), NAME_AT, json!("admin"));
     assert!(accepts_unsaid(&answer(&update(&invalid, &filled()), &settings)));
@@ -174,7 +174,7 @@ fn bypass_by_an_account_that_may(#[case] settings: Value) {
 
 /// What was before cannot be read, so nobody knows whose token it is.
 #[test]
-fn an_exemption_of_the_new_account_alone_is_none() {
+fn exemption_must_cover_old_account() {
     let settings = json!({"exemptions": [{"serviceAccounts": ["*/*"]}]});
     assert!(accepts_unsaid(&answer(&update(&filled(), &filled()), &settings)));
     let unreadable = with(filled(), "/data", json!(7));
@@ -189,14 +189,14 @@ fn an_exemption_of_the_new_account_alone_is_none() {
 #[case("system:serviceaccount:shop:cattle-system", false)]
 #[case("system:kube-controller-manager", false)]
 #[case("", false)]
-fn who_makes_them_by_default(#[case] user: &str, #[case] expected: bool) {
+fn default_users(#[case] user: &str, #[case] expected: bool) {
     let mut request = create(&new());
     request["userInfo"] = json!({"username": user});
     assert_eq!(accepts_unsaid(&answer(&request, &json!({}))), expected);
 }
 
 #[test]
-fn exemptions_compare_the_account_of_the_annotation() {
+fn exemption_compares_annotation() {
     for (account, expected) in [("shop/app", true), ("shop/app-token", false)] {
         let settings = json!({"exemptions": [{"serviceAccounts": [account]}]});
         assert_eq!(accepts_unsaid(&answer(&create(&new()), &settings)), expected, "{account}");
@@ -205,7 +205,7 @@ fn exemptions_compare_the_account_of_the_annotation() {
 }
 
 #[test]
-fn parameters_that_make_no_sense() {
+fn rejects_wrong_parameters() {
     let settings = json!({"rules": {"legacy-token-secret": {"allowed": ["app"], "allowedUsers": ["*"]}}});
     assert_eq!(
         answer(&create(&new()), &settings)["message"],
@@ -241,7 +241,7 @@ const HOLDS: &str = "legacy-token-secret: data.token: is a token of account admi
 /// Deleted, kept by a finalizer, pointed at another account and emptied: the token
 /// controller would fill it in.
 #[test]
-fn bypass_by_a_secret_that_is_being_deleted() {
+fn bypass_by_secret_being_deleted() {
     let deleting = |secret| with(secret, "/metadata/deletionTimestamp", json!("2026-01-01T00:00:00Z"));
     let kept = with(deleting(filled()), "/metadata/finalizers", json!(["example.com/keep"]));
     let emptied = with(with(kept.clone(), NAME_AT, json!("admin")), "/data/token", json!(""));
@@ -260,7 +260,7 @@ fn bypass_by_a_secret_that_is_being_deleted() {
 #[case::opaque(json!("Opaque"))]
 #[case::of_ones_own(json!("example.com/x"))]
 #[case::unset(Value::Null)]
-fn bypass_by_a_secret_of_another_type(#[case] kind: Value) {
+fn bypass_by_other_type(#[case] kind: Value) {
     let secret = with(opaque(&of_admin()), "/type", kind);
     assert_eq!(lines(&answer(&create(&secret), &json!({}))), [HOLDS]);
     // Or in a second step.
@@ -274,7 +274,7 @@ fn bypass_by_a_secret_of_another_type(#[case] kind: Value) {
 
 /// What is in a Secret of the type, too, once it is there.
 #[test]
-fn bypass_by_an_older_token() {
+fn bypass_by_older_token() {
     let own = with(filled(), "/data/token", json!(legacy("shop", "app-token", "app", "1")));
     let older = with(filled(), "/data/token", of_admin());
     assert_eq!(lines(&answer(&update(&own, &older), &json!({}))), [HOLDS]);
@@ -285,7 +285,7 @@ fn bypass_by_an_older_token() {
 
 /// The label invalidates a token whatever its Secret's type.
 #[test]
-fn bypass_by_the_label_of_another_type() {
+fn bypass_by_label_of_other_type() {
     let secret = with(opaque(&of_admin()), "/metadata/labels", json!({}));
     let invalid = with(secret.clone(), INVALID_AT, json!("2026-01-01"));
     assert_eq!(
@@ -313,7 +313,7 @@ fn names(#[case] metadata: Value, #[case] expected: usize) {
 #[case::of_another_namespace(legacy("team", "app-token", "admin", "1"))]
 #[case::bound(STANDARD.encode(format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(json!({"iss": "https://kubernetes.default.svc", "sub": "system:serviceaccount:shop:admin"}).to_string()))))]
 #[case::password("aHVudGVyMg==".to_owned())]
-fn other_tokens_are_fine(#[case] token: String) {
+fn accepts_other_tokens(#[case] token: String) {
     assert!(accepts_unsaid(&answer(&create(&opaque(&json!(token))), &json!({}))));
 }
 
@@ -324,7 +324,7 @@ fn other_tokens_are_fine(#[case] token: String) {
 #[case(json!({"rules": {"legacy-token-secret": {"allowedUsers": ["alice"]}}}), true)]
 #[case(json!({"exemptions": [{"serviceAccounts": ["shop/admin"]}]}), true)]
 #[case(json!({"exemptions": [{"serviceAccounts": ["shop/app"]}]}), false)]
-fn who_may_hold_tokens(#[case] settings: Value, #[case] expected: bool) {
+fn allowed_holders(#[case] settings: Value, #[case] expected: bool) {
     assert_eq!(accepts_unsaid(&answer(&create(&opaque(&of_admin())), &settings)), expected);
     // The annotation means nothing on a Secret of another type.
     let annotated = with(opaque(&of_admin()), "/metadata/annotations", json!({NAME: "app"}));

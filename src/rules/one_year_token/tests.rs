@@ -26,7 +26,7 @@ fn app() -> Value {
 }
 
 #[test]
-fn every_text_in_full() {
+fn messages() {
     assert_eq!(
         said(&checked(&pod("", 3607), &json!("warn")), ID),
         [
@@ -59,12 +59,12 @@ fn every_text_in_full() {
 #[case("", 86400, "fine")]
 #[case("vault", 3607, "fine")]
 #[case("sts.amazonaws.com", 3607, "fine")]
-fn the_number(#[case] audience: &str, #[case] seconds: i64, #[case] expected: &str) {
+fn lifetimes(#[case] audience: &str, #[case] seconds: i64, #[case] expected: &str) {
     assert_eq!(word(&checked(&pod(audience, seconds), &json!("reject"))), expected);
 }
 
 #[test]
-fn the_fix_changes_one_number() {
+fn fix_changes_one_number() {
     assert_eq!(checked(&pod("", 3607), &json!("mutate"))["mutated_object"], pod("", 3600));
     // The API server's own volume too, if asked; it stays its volume.
     let answer = checked(&app(), &json!({"action": "mutate", "includeInjected": true}));
@@ -77,7 +77,7 @@ fn the_fix_changes_one_number() {
 
 /// Where `pod-automount` takes the volume there is nothing left to change.
 #[test]
-fn a_volume_that_another_fix_takes() {
+fn volume_removed_by_other_fix() {
     let settings = only(&json!({ID: {"action": "mutate", "includeInjected": true}, "pod-automount": "mutate"}));
     let answer = review(&create(&admitted_pod(&json!({}))), &settings, &quiet_cluster());
     assert_eq!(answer["mutated_object"]["spec"]["volumes"], json!([]));
@@ -86,7 +86,7 @@ fn a_volume_that_another_fix_takes() {
 
 /// What `pod-automount` leaves to a container is still the API server's volume.
 #[test]
-fn a_volume_that_another_fix_keeps_for_a_container() {
+fn volume_kept_by_other_fix() {
     let keepers = json!([{"name": "kuma-sidecar", "image": "docker.io/kumahq/kuma-dp:*"}]);
     let settings = only(&json!({
         ID: {"action": "mutate", "includeInjected": true},
@@ -112,7 +112,7 @@ fn bypass(#[case] volume: Value) {
 
 /// A number is compared as a number, however it is written.
 #[test]
-fn bypass_another_way_to_write_it() {
+fn bypass_by_spelling() {
     for number in ["3607.0", "3.607e3", "36070e-1"] {
         let request = create(&pod("", 777_777)).to_string().replace("777777", number);
         let payload = format!(r#"{{"request":{request},"settings":{}}}"#, settings(&json!("reject")));
@@ -123,7 +123,7 @@ fn bypass_another_way_to_write_it() {
 }
 
 #[test]
-fn what_was_wrong_before_stays_a_warning() {
+fn old_problem_warns() {
     let with = |seconds| deployment(&json!({"volumes": [projected("t", &json!([token("", seconds)]))]}));
     let reviewed =
         |old, new| word(&review(&update(&with(old), &with(new)), &settings(&json!("reject")), &quiet_cluster()));
@@ -132,14 +132,14 @@ fn what_was_wrong_before_stays_a_warning() {
 }
 
 #[test]
-fn an_exempt_pod_is_left_alone() {
+fn exempt_pod() {
     let mut settings = settings(&json!("mutate"));
     settings["exemptions"] = json!([{"rules": [ID], "namespaces": ["shop"]}]);
     assert_eq!(word(&review(&create(&pod("", 3607)), &settings, &quiet_cluster())), "fine");
 }
 
 #[test]
-fn wrong_parameters() {
+fn rejects_wrong_parameters() {
     assert_eq!(
         settings_problems(&settings(&json!({"includeInjected": "yes", "includeInject": true}))),
         [

@@ -34,7 +34,7 @@ fn cluster(may: &str, says: Option<bool>) -> FakeCluster {
 #[case::restricted_may("restricted", "something", ["fix", "reject", "warn"])]
 #[case::restricted_may_not("restricted", "nothing", ["fix", "reject", "warn"])]
 #[case::restricted_unknown("restricted", "unknown", ["fix", "reject", "warn"])]
-fn nothing_said_on_default(#[case] profile: &str, #[case] may: &str, #[case] expected: [&str; 3]) {
+fn unset_on_default(#[case] profile: &str, #[case] may: &str, #[case] expected: [&str; 3]) {
     let objects = [admitted_pod(&json!({})), admitted_pod(&json!({})), deployment(&json!({}))];
     let outcomes = ["mutating", "validating", "mutating"].iter().zip(&objects).map(|(phase, object)| {
         let mut settings = of_this_rule(profile);
@@ -49,7 +49,7 @@ fn nothing_said_on_default(#[case] profile: &str, #[case] may: &str, #[case] exp
 #[case("observe", "warn")]
 #[case("baseline", "warn")]
 #[case("restricted", "reject")]
-fn asking_on_default(#[case] profile: &str, #[case] expected: &str) {
+fn opt_in_on_default(#[case] profile: &str, #[case] expected: &str) {
     let field = json!({"automountServiceAccountToken": true});
     let mut annotated = admitted_pod(&json!({}));
     annotated["metadata"]["annotations"] = json!({"vault.hashicorp.com/agent-inject": "true"});
@@ -63,7 +63,7 @@ fn asking_on_default(#[case] profile: &str, #[case] expected: &str) {
 }
 
 #[test]
-fn asking_on_default_may_be_allowed() {
+fn allowed_opt_in_on_default() {
     let pod = admitted_pod(&json!({"automountServiceAccountToken": true}));
     let outcome =
         |params: Value| word(&review(&create(&pod), &only(&json!({RULE: params})), &cluster("nothing", None)));
@@ -81,7 +81,7 @@ fn of_this_rule(profile: &str) -> Value {
 }
 
 #[test]
-fn every_text_in_full() {
+fn messages() {
     let text = |object: &Value, params: &Value, cluster: &FakeCluster| {
         said(&review(&create(object), &only(&json!({RULE: params})), cluster), RULE)
     };
@@ -122,7 +122,7 @@ fn every_text_in_full() {
 
 /// In turn, until the first yes, each once, whatever the fix and the check after it need.
 #[test]
-fn the_default_permissions_are_asked_in_turn() {
+fn asks_default_permissions_in_turn() {
     let reviewed = |may: &str| {
         let cluster = cluster(may, None);
         review(&create(&admitted_pod(&json!({}))), &only(&json!({RULE: "mutate"})), &cluster);
@@ -148,7 +148,7 @@ fn the_default_permissions_are_asked_in_turn() {
 #[case::of_an_account_of_its_own(admitted_pod(&json!({"serviceAccountName": "app"})), "default")]
 #[case::template_of_an_account_of_its_own(deployment(&json!({"serviceAccountName": "app"})), "default")]
 #[case::asks(admitted_pod(&json!({"serviceAccountName": "app", "automountServiceAccountToken": true})), "all")]
-fn reviews_are_for_tokens_that_would_go(#[case] object: Value, #[case] scope: &str) {
+fn reviews_only_removed_tokens(#[case] object: Value, #[case] scope: &str) {
     let cluster = cluster("something", None);
     review(&create(&object), &only(&json!({RULE: {"action": "mutate", "scope": scope}})), &cluster);
     assert_eq!(cluster.reviewed(), Vec::<String>::new());
@@ -159,7 +159,7 @@ fn reviews_are_for_tokens_that_would_go(#[case] object: Value, #[case] scope: &s
 #[case("something", "default", "warn")]
 #[case("nothing", "default", "fine")]
 #[case("unknown", "default", "fine")]
-fn without_a_token(#[case] may: &str, #[case] scope: &str, #[case] expected: &str) {
+fn without_token(#[case] may: &str, #[case] scope: &str, #[case] expected: &str) {
     let mut pod = admitted_pod(&json!({"automountServiceAccountToken": false}));
     pod["spec"].as_object_mut().unwrap().remove("automountServiceAccountToken");
     let settings = only(&json!({RULE: {"action": "mutate", "scope": scope}}));
@@ -175,7 +175,7 @@ fn without_a_token(#[case] may: &str, #[case] scope: &str, #[case] expected: &st
 }
 
 #[test]
-fn an_empty_list_takes_the_token_without_asking() {
+fn empty_list_asks_nothing() {
     let settings = only(&json!({RULE: {"action": "mutate", "keepIfAllowed": []}}));
     let cluster = cluster("something", None);
     assert_eq!(word(&review(&create(&admitted_pod(&json!({}))), &settings, &cluster)), "fix");
@@ -183,7 +183,7 @@ fn an_empty_list_takes_the_token_without_asking() {
 }
 
 #[test]
-fn own_permissions_take_the_place_of_the_default() {
+fn configured_permissions() {
     let list = json!([{"verb": "delete", "resource": "nodes", "clusterWide": true}]);
     let settings = only(&json!({RULE: {"action": "mutate", "keepIfAllowed": list}}));
     let cluster = cluster("nothing", None);
@@ -192,7 +192,7 @@ fn own_permissions_take_the_place_of_the_default() {
 }
 
 #[test]
-fn more_than_eight_permissions_are_an_error() {
+fn rejects_nine_permissions() {
     let list = |count: usize| {
         let entries = vec![json!({"verb": "get", "resource": "pods"}); count];
         settings_problems(&only(&json!({RULE: {"action": "mutate", "keepIfAllowed": entries}})))
@@ -210,7 +210,7 @@ fn more_than_eight_permissions_are_an_error() {
 #[case("required", "something", ("warn", None))]
 #[case("required", "unknown", ("reject", Some(403)))]
 #[case("required", "failing", ("reject", Some(503)))]
-fn modes_of_the_look_up(#[case] mode: &str, #[case] may: &str, #[case] expected: (&str, Option<u64>)) {
+fn permission_lookup_modes(#[case] mode: &str, #[case] may: &str, #[case] expected: (&str, Option<u64>)) {
     let mut settings = only(&json!({RULE: "mutate"}));
     settings["permissionLookup"] = json!(mode);
     let cluster = cluster(may, None);
@@ -220,7 +220,7 @@ fn modes_of_the_look_up(#[case] mode: &str, #[case] may: &str, #[case] expected:
 }
 
 #[test]
-fn reviews_that_are_not_granted_are_marked_and_logged() {
+fn audits_and_logs_missing_access() {
     let cluster = cluster("unknown", None);
     let answer = review(&create(&admitted_pod(&json!({}))), &only(&json!({RULE: "mutate"})), &cluster);
     assert_eq!(answer["audit_annotations"], json!({"permission-lookup": "not-granted", "pod-automount": "warned(1)"}));
@@ -229,7 +229,7 @@ fn reviews_that_are_not_granted_are_marked_and_logged() {
 
 /// A template of before that kept its token is not refused for a label.
 #[test]
-fn old_templates_stay() {
+fn keeps_old_templates() {
     let old = deployment(&json!({}));
     let mut new = old.clone();
     new["metadata"]["labels"] = json!({"a": "b"});
@@ -242,7 +242,7 @@ fn old_templates_stay() {
 
 /// In `observe` a look-up that fails is a warning; settings that require it win.
 #[test]
-fn a_failed_look_up_is_observed() {
+fn observes_failed_lookup() {
     let pod = admitted_pod(&json!({"serviceAccountName": "app"}));
     let failing = FakeCluster::failing(LookupError::Failed);
     let answer = review(&create(&pod), &json!({"profile": "observe"}), &failing);

@@ -27,7 +27,7 @@ fn cluster(says: &str) -> FakeCluster {
 /// A cell of the table: what the Pod says, what its account says, and the
 /// outcome for a Pod with the plugin's volume and for a template.
 #[rstest]
-fn the_table_on_a_dedicated_account(
+fn dedicated_account(
     #[values("default", "all")] scope: &str,
     #[values("serviceAccount", "pod")] opt_in: &str,
     #[values("true", "false", "nothing")] pod_says: &str,
@@ -66,7 +66,7 @@ fn the_table_on_a_dedicated_account(
 }
 
 #[rstest]
-fn the_table_on_a_default_account(
+fn default_account(
     #[values("true", "false", "nothing")] pod_says: &str,
     #[values("true", "false", "nothing", "unknown")] account_says: &str,
     #[values(false, true)] template: bool,
@@ -99,7 +99,7 @@ fn the_table_on_a_default_account(
 }
 
 #[test]
-fn the_fix_takes_field_volume_and_mounts_and_nothing_else() {
+fn fix_removes_field_volume_and_mounts_only() {
     let mut pod = admitted_pod(&json!({
         "initContainers": [{"name": "setup", "image": "i", "volumeMounts": [{"name": "data", "mountPath": "/data"}]}],
         "containers": [{"name": "web", "image": "i", "future": {"field": [1, null]}}, {"name": "side", "image": "i"}],
@@ -124,7 +124,7 @@ fn the_fix_takes_field_volume_and_mounts_and_nothing_else() {
 }
 
 #[test]
-fn every_text_in_full() {
+fn messages() {
     let text = |object: &Value, params: &Value, says: &str| {
         let answer = review(&create(object), &settings(params), &cluster(says));
         let text = answer.get("message").or_else(|| answer["warnings"].get(0)).unwrap();
@@ -186,7 +186,7 @@ fn every_text_in_full() {
 }
 
 #[test]
-fn an_annotation_counts_as_the_pod_asking() {
+fn annotation_opts_in() {
     let mut pod = admitted_pod(&json!({"serviceAccountName": "app"}));
     pod["metadata"]["annotations"] = json!({"vault.hashicorp.com/agent-inject": "true", "x": null});
     let all = json!({"action": "mutate", "scope": "all"});
@@ -213,7 +213,7 @@ fn keeping() -> Value {
 #[rstest]
 #[case("docker.io/kumahq/kuma-dp:2.9")]
 #[case("kumahq/kuma-dp:2.9")]
-fn a_token_container_keeps_its_mount(#[case] image: &str) {
+fn token_container_keeps_mount(#[case] image: &str) {
     let pod = meshed(image);
     let answer = review(&create(&pod), &settings(&keeping()), &cluster("nothing"));
     let mut expected = pod;
@@ -233,7 +233,7 @@ fn a_token_container_keeps_its_mount(#[case] image: &str) {
 #[case::library("kuma-dp:2.9")]
 #[case::case_of_letters("docker.io/KumaHQ/kuma-dp:2.9")]
 #[case::a_host_in_capitals("EVIL/kumahq/kuma-dp:2.9")]
-fn another_image_of_that_name_loses_the_token(#[case] image: &str) {
+fn token_container_must_match_image(#[case] image: &str) {
     let answer = review(&create(&meshed(image)), &settings(&keeping()), &cluster("nothing"));
     assert_eq!(answer["mutated_object"]["spec"]["volumes"], json!([]));
 }
@@ -245,7 +245,7 @@ fn another_image_of_that_name_loses_the_token(#[case] image: &str) {
 #[case::one_character("e?x.example.com/kuma-dp:*", "e/x.example.com/kuma-dp:2.9", false)]
 #[case::a_deeper_path("docker.io/*:*", "kumahq/kuma-dp:2.9", true)]
 #[case::a_host_in_capitals("docker.io/*:*", "EVIL/kuma-dp:2.9", false)]
-fn a_token_container_is_of_the_registry(#[case] pattern: &str, #[case] image: &str, #[case] keeps: bool) {
+fn token_container_must_match_registry(#[case] pattern: &str, #[case] image: &str, #[case] keeps: bool) {
     let mut keeping = keeping();
     keeping["tokenContainers"][0]["image"] = json!(pattern);
     let answer = review(&create(&meshed(image)), &settings(&keeping), &cluster("nothing"));
@@ -253,7 +253,7 @@ fn a_token_container_is_of_the_registry(#[case] pattern: &str, #[case] image: &s
 }
 
 #[test]
-fn a_token_container_that_shares_its_processes_keeps_nothing() {
+fn token_container_must_not_share_processes() {
     for field in ["shareProcessNamespace", "hostPID"] {
         let mut pod = meshed("kumahq/kuma-dp:2.9");
         pod["spec"][field] = json!(true);
@@ -264,7 +264,7 @@ fn a_token_container_that_shares_its_processes_keeps_nothing() {
 
 /// Ways to a token past the rule, or past its fix.
 #[test]
-fn bypass_two_volumes_of_the_plugins_shape() {
+fn bypass_by_two_plugin_volumes() {
     let mut pod = admitted_pod(&json!({}));
     let mut second = plugin_volume();
     second["name"] = json!("kube-api-access-zzzzz");
@@ -279,14 +279,14 @@ fn bypass_two_volumes_of_the_plugins_shape() {
 }
 
 #[test]
-fn bypass_a_copied_pod_under_an_account_that_says_no() {
+fn bypass_by_copied_pod() {
     let pod = admitted_pod(&json!({"serviceAccountName": "app"}));
     let answer = review(&create(&pod), &settings(&json!("mutate")), &cluster("false"));
     assert_eq!(answer["mutated_object"]["spec"]["volumes"], json!([]));
 }
 
 #[test]
-fn bypass_the_alias_and_the_empty_name() {
+fn bypass_by_alias_and_empty_name() {
     for spec in [
         json!({"serviceAccountName": ""}),
         json!({"serviceAccountName": null}),
@@ -298,7 +298,7 @@ fn bypass_the_alias_and_the_empty_name() {
 }
 
 #[test]
-fn bypass_a_token_mounted_in_an_ephemeral_container() {
+fn bypass_by_ephemeral_container() {
     let mut pod = admitted_pod(&json!({}));
     pod["spec"]["ephemeralContainers"] = json!([{"name": "debug", "image": "i", "volumeMounts": [{"name": "kube-api-access-bcd24", "mountPath": "/t"}]}]);
     let answer = review(&create(&pod), &settings(&json!("mutate")), &cluster("nothing"));
@@ -308,7 +308,7 @@ fn bypass_a_token_mounted_in_an_ephemeral_container() {
 /// A server-side apply that creates shows webhooks a deletion timestamp that the
 /// API server takes off afterwards.
 #[test]
-fn bypass_a_pod_that_claims_to_be_going() {
+fn bypass_by_forged_deletion() {
     let mut pod = admitted_pod(&json!({}));
     pod["metadata"]["deletionTimestamp"] = json!("2030-01-01T00:00:00Z");
     assert_eq!(word(&review(&create(&pod), &settings(&json!("mutate")), &cluster("nothing"))), "fix");
@@ -321,7 +321,7 @@ fn bypass_a_pod_that_claims_to_be_going() {
 }
 
 #[test]
-fn bypass_a_name_made_from_nothing() {
+fn bypass_by_generated_name() {
     let mut exempting = settings(&json!("mutate"));
     exempting["exemptions"] = json!([{"names": ["legacy-*"]}]);
     let outcome = |metadata: &Value| {
@@ -335,7 +335,7 @@ fn bypass_a_name_made_from_nothing() {
 }
 
 #[test]
-fn bypass_the_owner_of_a_pod_does_not_matter() {
+fn bypass_by_owner() {
     let mut pod = admitted_pod(&json!({}));
     pod["metadata"]["ownerReferences"] = json!([{"controller": true, "kind": "ReplicaSet", "name": "x"}]);
     assert_eq!(word(&review(&create(&pod), &settings(&json!("mutate")), &cluster("nothing"))), "fix");
@@ -343,7 +343,7 @@ fn bypass_the_owner_of_a_pod_does_not_matter() {
 
 /// What must not be taken: the annoyed developer's table.
 #[test]
-fn a_pod_without_the_plugins_volume_is_left_alone() {
+fn accepts_pod_without_plugin_volume() {
     // Every container has a mount of its own at the well-known path.
     let mut pod = admitted_pod(&json!({"automountServiceAccountToken": false}));
     pod["spec"].as_object_mut().unwrap().remove("automountServiceAccountToken");
@@ -354,14 +354,14 @@ fn a_pod_without_the_plugins_volume_is_left_alone() {
 }
 
 #[test]
-fn a_hand_written_token_is_another_rules_business() {
+fn skips_hand_written_token() {
     let mut pod = admitted_pod(&json!({"automountServiceAccountToken": false}));
     inject(&mut pod);
     assert_eq!(word(&review(&create(&pod), &settings(&json!("mutate")), &cluster("nothing"))), "fine");
 }
 
 #[test]
-fn the_validating_phase_refuses_what_the_mutating_one_fixes() {
+fn validating_phase_rejects() {
     let mut validating = settings(&json!("mutate"));
     validating["phase"] = json!("validating");
     let answer = review(&create(&admitted_pod(&json!({}))), &validating, &cluster("nothing"));
@@ -371,7 +371,7 @@ fn the_validating_phase_refuses_what_the_mutating_one_fixes() {
 }
 
 #[test]
-fn a_template_is_fixed_when_asked_to() {
+fn fixes_template() {
     let mut fixing = settings(&json!("mutate"));
     fixing["templates"] = json!("fix");
     let old = deployment(&json!({}));
@@ -397,7 +397,7 @@ fn a_template_is_fixed_when_asked_to() {
 }
 
 #[test]
-fn what_was_wrong_before_stays_a_warning() {
+fn old_problem_warns() {
     let asking = json!({"automountServiceAccountToken": true});
     let settings = || settings(&json!({"action": "mutate", "optInOnDefault": "reject"}));
     let old = deployment(&asking);
@@ -412,7 +412,7 @@ fn what_was_wrong_before_stays_a_warning() {
 
 /// A custom resource keeps what its schema lets pass.
 #[test]
-fn an_old_object_that_cannot_be_read_is_no_obstacle() {
+fn unreadable_old_object() {
     let rollout = |template: Value| json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "web"}, "spec": {"template": template}});
     let mut custom = settings(&json!("mutate"));
     custom["customTemplates"] = json!([{"apiGroup": "argoproj.io", "kind": "Rollout", "path": "spec.template"}]);
@@ -429,7 +429,7 @@ fn an_old_object_that_cannot_be_read_is_no_obstacle() {
 
 /// The one look-up is for the account that is to be.
 #[test]
-fn the_account_that_was_is_not_looked_up() {
+fn never_looks_up_old_account() {
     let spec = |account: &str, automount: Value| json!({"serviceAccountName": account, "automountServiceAccountToken": automount});
     let old = deployment(&spec("app", Value::Null));
     let new = deployment(&spec("default", json!(true)));
@@ -439,7 +439,7 @@ fn the_account_that_was_is_not_looked_up() {
 }
 
 #[test]
-fn many_volumes_and_mounts_take_no_longer_than_they_are() {
+fn many_volumes_and_mounts_are_fast() {
     let mut pod = admitted_pod(&json!({"automountServiceAccountToken": false}));
     pod["spec"]["automountServiceAccountToken"] = Value::Null;
     let name = |n: usize| {
@@ -461,7 +461,7 @@ fn many_volumes_and_mounts_take_no_longer_than_they_are() {
 }
 
 #[test]
-fn wrong_parameters_are_named_together() {
+fn rejects_wrong_parameters() {
     let mut settings = settings(&json!({
         "action": "mutte", "scope": "none", "optIn": true, "allowExplicitOptIn": "yes", "keepForAnnotations": ["vault", "*=true", ""],
         "optInOnDefault": "of", "keepIfAllowed": [{"verb": "Get", "group": "apps/v1", "resource": "pods/exec", "cluster": true}, 7],
@@ -507,7 +507,7 @@ fn wrong_parameters_are_named_together() {
 }
 
 #[test]
-fn token_containers_do_not_go_with_fixed_templates() {
+fn rejects_token_containers_with_fixed_templates() {
     let mut settings = settings(&keeping());
     settings["templates"] = json!("fix");
     let answer: Value =

@@ -22,7 +22,7 @@ fn checked(object: &Value, params: &Value) -> Value {
 }
 
 #[test]
-fn every_text_in_full() {
+fn messages() {
     let said = |sources: Value, params: Value| said(&checked(&pod(&sources), &params), ID);
     assert_eq!(
         said(json!([token("", 3600)]), json!("warn")),
@@ -53,7 +53,7 @@ fn every_text_in_full() {
 #[case::istio("istio-token", "istio-ca", 43200)]
 #[case::linkerd("linkerd-identity-token", "identity.l5d.io", 86400)]
 #[case::vault("vault-token", "vault", 600)]
-fn a_token_for_someone_else_is_fine(#[case] volume: &str, #[case] audience: &str, #[case] seconds: i64) {
+fn accepts_other_audiences(#[case] volume: &str, #[case] audience: &str, #[case] seconds: i64) {
     let pod = tokenless_pod(&json!({"volumes": [projected(volume, &json!([token(audience, seconds)]))]}));
     assert_eq!(checked(&pod, &json!("reject")), checked(&tokenless_pod(&json!({})), &json!("reject")));
     let cluster = annotated_cluster(&[
@@ -64,7 +64,7 @@ fn a_token_for_someone_else_is_fine(#[case] volume: &str, #[case] audience: &str
 }
 
 #[test]
-fn the_plugins_own_volume_is_fine() {
+fn accepts_plugin_volume() {
     assert_eq!(word(&checked(&admitted_pod(&json!({"serviceAccountName": "app"})), &json!("reject"))), "fine");
     assert_eq!(word(&checked(&admitted_pod(&json!({"automountServiceAccountToken": true})), &json!("reject"))), "fine");
 }
@@ -132,7 +132,7 @@ fn bypass_by_mount(#[case] mut mount: Value) {
 
 /// A template has no volume of the plugin's: what looks like it was copied.
 #[test]
-fn a_template_with_the_plugins_shape() {
+fn template_with_plugin_shape() {
     let template = deployment(&json!({"volumes": [plugin_volume()]}));
     assert_eq!(word(&checked(&template, &json!("reject"))), "reject");
 }
@@ -142,7 +142,7 @@ fn a_template_with_the_plugins_shape() {
 #[case::kept(json!([["kuma-sidecar", true], ["web", false]]), "fine")]
 #[case::mounted_by_another_too(json!([["kuma-sidecar", true], ["web", true]]), "reject")]
 #[case::mounted_by_nobody(json!([["kuma-sidecar", false], ["web", false]]), "reject")]
-fn what_token_containers_keep(#[case] containers: Value, #[case] expected: &str) {
+fn kept_volume(#[case] containers: Value, #[case] expected: &str) {
     let container = |entry: &Value| {
         let name = entry[0].as_str().unwrap();
         let mounts =
@@ -162,7 +162,7 @@ fn what_token_containers_keep(#[case] containers: Value, #[case] expected: &str)
 
 /// Each of several volumes is checked for itself.
 #[test]
-fn what_token_containers_keep_of_several_volumes() {
+fn kept_volumes() {
     let names = ["kube-api-access-zzzzz", "kube-api-access-bbbbb", "kube-api-access-ddddd"];
     let volume = |name: &str| {
         let mut volume = plugin_volume();
@@ -185,14 +185,14 @@ fn what_token_containers_keep_of_several_volumes() {
 }
 
 #[test]
-fn an_exempt_pod_is_not_checked() {
+fn exempt_pod() {
     let mut settings = settings(&json!("reject"));
     settings["exemptions"] = json!([{"rules": [ID], "serviceAccounts": ["shop/app"]}]);
     assert_eq!(word(&review(&create(&pod(&json!([token("", 3600)]))), &settings, &quiet_cluster())), "fine");
 }
 
 #[test]
-fn what_was_wrong_before_stays_a_warning() {
+fn old_problem_warns() {
     let with = |audience: &str, label: &str| {
         let mut object = deployment(&json!({"volumes": [projected("api", &json!([token(audience, 3600)]))]}));
         object["metadata"]["labels"] = json!({"a": label});
@@ -207,7 +207,7 @@ fn what_was_wrong_before_stays_a_warning() {
 }
 
 #[test]
-fn a_pod_of_a_windows_node_is_like_any_other() {
+fn windows_pod() {
     let mut pod = admitted_pod(&json!({"serviceAccountName": "app", "nodeSelector": {"kubernetes.io/os": "windows"}}));
     assert_eq!(word(&checked(&pod, &json!("reject"))), "fine");
     pod["spec"]["automountServiceAccountToken"] = json!(false);
@@ -217,7 +217,7 @@ fn a_pod_of_a_windows_node_is_like_any_other() {
 }
 
 #[test]
-fn wrong_parameters() {
+fn rejects_wrong_parameters() {
     let problems =
         settings_problems(&settings(&json!({"action": "mutate", "allowedAudiences": ["", "a b"], "allowed": []})));
     assert_eq!(

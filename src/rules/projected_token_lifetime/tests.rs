@@ -22,7 +22,7 @@ fn checked(object: &Value, params: &Value) -> Value {
 }
 
 #[test]
-fn every_text_in_full() {
+fn messages() {
     assert_eq!(
         said(&checked(&pod("vault", 86401), &json!("reject")), ID),
         [
@@ -54,7 +54,7 @@ fn with_defaults(#[case] audience: &str, #[case] seconds: i64, #[case] expected:
 }
 
 #[test]
-fn the_fix_changes_one_number() {
+fn fix_changes_one_number() {
     let mut pod = tokenless_pod(&json!({"volumes": [
         {"name": "data", "emptyDir": {}},
         projected("t", &json!([{"configMap": {"name": "c"}}, token("vault", 90000), token("", 90000)])),
@@ -87,7 +87,7 @@ fn per_audience(#[case] audience: &str, #[case] seconds: i64, #[case] expected: 
 /// The API server makes one hour of nothing before anyone is asked; a template
 /// of a custom resource has no defaults.
 #[test]
-fn a_token_that_says_nothing_lasts_an_hour() {
+fn default_lifetime() {
     let mut silent = pod("vault", 1);
     silent["spec"]["volumes"][0]["projected"]["sources"][0]["serviceAccountToken"]["expirationSeconds"] = Value::Null;
     assert_eq!(word(&checked(&silent, &json!("reject"))), "fine");
@@ -101,7 +101,7 @@ fn a_token_that_says_nothing_lasts_an_hour() {
 
 /// Lowering to the one number that means a year would be no gain.
 #[test]
-fn the_fix_makes_no_one_year_token() {
+fn fix_avoids_one_year_token() {
     let answer = checked(&pod("", 7200), &json!({"action": "mutate", "maxSeconds": 3607}));
     assert_eq!(answer["mutated_object"], pod("", 3600));
     assert_eq!(word(&checked(&pod("", 3607), &json!({"action": "reject", "maxSeconds": 3607}))), "fine");
@@ -127,7 +127,7 @@ fn bypass(#[case] volume: Value) {
 
 /// The plugin's exact shape, but for a century.
 #[test]
-fn bypass_the_plugins_shape() {
+fn bypass_by_plugin_shape() {
     let mut volume = plugin_volume();
     volume["projected"]["sources"][0]["serviceAccountToken"]["expirationSeconds"] = json!(3_153_600_000_i64);
     for automount in [json!(false), Value::Null] {
@@ -143,7 +143,7 @@ fn bypass_the_plugins_shape() {
 
 /// A number that no integer holds is refused as unreadable, not let through.
 #[test]
-fn bypass_a_number_out_of_range() {
+fn bypass_by_number_out_of_range() {
     let request = create(&pod("vault", 777_777)).to_string().replace("777777", "99999999999999999999");
     let payload = format!(r#"{{"request":{request},"settings":{}}}"#, settings(&json!("mutate")));
     let answer: Value = serde_json::from_slice(&crate::guest::validate(payload.as_bytes(), &quiet_cluster())).unwrap();
@@ -151,7 +151,7 @@ fn bypass_a_number_out_of_range() {
 }
 
 #[test]
-fn the_validating_phase_refuses_what_the_mutating_one_fixes() {
+fn validating_phase_rejects() {
     let mut settings = settings(&json!("mutate"));
     settings["phase"] = json!("validating");
     assert_eq!(word(&review(&create(&pod("vault", 90000)), &settings, &quiet_cluster())), "reject");
@@ -167,7 +167,7 @@ fn the_validating_phase_refuses_what_the_mutating_one_fixes() {
 }
 
 #[test]
-fn a_template_is_fixed_when_asked_to() {
+fn fixes_template() {
     let mut settings = settings(&json!("mutate"));
     settings["templates"] = json!("fix");
     let template = |seconds| deployment(&json!({"volumes": [projected("t", &json!([token("vault", seconds)]))]}));
@@ -176,7 +176,7 @@ fn a_template_is_fixed_when_asked_to() {
 }
 
 #[test]
-fn what_was_wrong_before_stays_a_warning() {
+fn old_problem_warns() {
     let with = |seconds| deployment(&json!({"volumes": [projected("t", &json!([token("vault", seconds)]))]}));
     let reviewed =
         |old, new| word(&review(&update(&with(old), &with(new)), &settings(&json!("reject")), &quiet_cluster()));
@@ -186,14 +186,14 @@ fn what_was_wrong_before_stays_a_warning() {
 }
 
 #[test]
-fn an_exempt_pod_is_left_alone() {
+fn exempt_pod() {
     let mut settings = settings(&json!("mutate"));
     settings["exemptions"] = json!([{"rules": [ID], "names": ["web"]}]);
     assert_eq!(word(&review(&create(&pod("vault", 90000)), &settings, &quiet_cluster())), "fine");
 }
 
 #[test]
-fn wrong_parameters() {
+fn rejects_wrong_parameters() {
     assert_eq!(
         settings_problems(&settings(
             &json!({"maxSeconds": 599, "perAudience": {"vault": "1h", "x": 4_294_967_297_i64}})

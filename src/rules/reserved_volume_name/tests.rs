@@ -18,7 +18,7 @@ fn with(volume: &Value) -> Value {
 }
 
 #[test]
-fn every_text_in_full() {
+fn messages() {
     assert_eq!(
         said(&checked(&with(&json!({"name": "kube-api-access-x", "emptyDir": {}})), "reject"), ID),
         [
@@ -49,7 +49,7 @@ fn every_text_in_full() {
 #[case::pod_identity(projected("eks-pod-identity-token", &json!([token("pods.eks.amazonaws.com", 84000)])))]
 #[case::azure(projected("azure-identity-token", &json!([token("api://AzureADTokenExchange", 3600)])))]
 #[case::like_the_webhooks(json!({"name": "aws-iam-tokens", "emptyDir": {}}))]
-fn other_names_and_the_webhooks_own_volumes_are_fine(#[case] volume: Value) {
+fn accepts_other_names_and_webhook_volumes(#[case] volume: Value) {
     assert_eq!(word(&checked(&with(&volume), "reject")), "fine");
     assert_eq!(word(&checked(&deployment(&json!({"volumes": [volume]})), "reject")), "fine");
 }
@@ -57,7 +57,7 @@ fn other_names_and_the_webhooks_own_volumes_are_fine(#[case] volume: Value) {
 /// The volume that is there because the Pod does not say `false`; also in the
 /// copy of a Pod that ran, which arrives with it.
 #[test]
-fn the_plugins_volume_is_fine() {
+fn accepts_plugin_volume() {
     for automount in [json!(true), Value::Null] {
         let pod = admitted_pod(&json!({"automountServiceAccountToken": automount}));
         assert_eq!(word(&checked(&pod, "reject")), "fine");
@@ -106,7 +106,7 @@ fn saying(automount: &Value, volume: &Value) -> Value {
 /// What vcluster makes of a Pod: its own volume under the plugin's name, from a
 /// Secret, where the host's API server adds none.
 #[test]
-fn a_volume_without_a_token_where_nothing_is_automounted() {
+fn volume_without_token() {
     let sources = json!([
         {"secret": {"name": "virtual-token"}},
         {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
@@ -121,7 +121,7 @@ fn a_volume_without_a_token_where_nothing_is_automounted() {
 
 /// The exact shape where the plugin adds nothing: someone wrote it.
 #[test]
-fn bypass_the_exact_shape() {
+fn bypass_by_exact_shape() {
     assert_eq!(word(&checked(&with(&plugin_volume()), "reject")), "reject");
     assert_eq!(word(&checked(&deployment(&json!({"volumes": [plugin_volume()]})), "reject")), "reject");
 }
@@ -138,12 +138,12 @@ fn bypass_the_exact_shape() {
 #[case::a_secret(json!({"name": "eks-pod-identity-token", "secret": {"secretName": "s"}}))]
 #[case::a_host_path(json!({"name": "aws-iam-token", "hostPath": {"path": "/x"}}))]
 #[case::two_types(json!({"name": "aws-iam-token", "hostPath": {"path": "/x"}, "projected": {"sources": [token("sts.amazonaws.com", 600)]}}))]
-fn bypass_the_webhooks_names(#[case] volume: Value) {
+fn bypass_by_webhook_names(#[case] volume: Value) {
     assert_eq!(word(&checked(&with(&volume), "reject")), "reject");
 }
 
 #[test]
-fn what_was_wrong_before_stays_a_warning() {
+fn old_problem_warns() {
     let with = |name: &str| deployment(&json!({"volumes": [{"name": name, "emptyDir": {}}]}));
     let reviewed = |old: &str, new: &str| {
         word(&review(&update(&with(old), &with(new)), &only(&json!({ID: "reject"})), &quiet_cluster()))
@@ -153,7 +153,7 @@ fn what_was_wrong_before_stays_a_warning() {
 }
 
 #[test]
-fn an_exempt_pod_is_not_checked() {
+fn exempt_pod() {
     let mut settings = only(&json!({ID: "reject"}));
     settings["exemptions"] = json!([{"rules": [ID], "users": ["alice"]}]);
     let pod = with(&json!({"name": "kube-api-access-x", "emptyDir": {}}));

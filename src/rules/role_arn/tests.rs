@@ -69,20 +69,20 @@ fn setting_problems(settings: &Value) -> Vec<String> {
 #[case::of_china("arn:aws-cn:iam::123456789012:role/x")]
 #[case::of_the_newest_partition("arn:aws-eusc:iam::012345678901:role/x")]
 #[case::with_every_character("arn:aws:iam::123456789012:role/+=,.@_-")]
-fn good_roles_pass(#[case] role: &str) {
+fn accepts_valid_roles(#[case] role: &str) {
     let answer = review(&create(&with_role(role)), &json!({}));
     assert_eq!((answer["accepted"].clone(), answer.get("warnings")), (json!(true), None), "{answer}");
 }
 
 #[test]
-fn accounts_without_a_role_pass() {
+fn accepts_account_without_role() {
     for annotations in [json!(null), json!({}), json!({"x": "y"}), json!({"eks.amazonaws.com/role-arn": null})] {
         assert_eq!(lines_of(&account("uploader", annotations), &json!({})), Vec::<String>::new());
     }
 }
 
 #[test]
-fn the_message_in_full() {
+fn message() {
     let answer = review(&create(&with_role(SHORT)), &json!({}));
     assert_eq!(answer["code"], 403);
     assert_eq!(
@@ -211,7 +211,7 @@ fn every_mistake_has_its_words(#[case] role: &str, #[case] expected: &str) {
 }
 
 #[test]
-fn long_names_and_paths_have_their_words() {
+fn messages_for_long_names_and_paths() {
     let (name, path) = ("n".repeat(65), format!("{}/x", "p".repeat(511)));
     for (role, words) in
         [(name, "name has 65 characters, must have 64"), (path, "path has 513 characters, must have 512")]
@@ -224,7 +224,7 @@ fn long_names_and_paths_have_their_words() {
 }
 
 #[test]
-fn one_role_with_four_mistakes_gets_them_all() {
+fn reports_all_problems_of_one_role() {
     assert_eq!(
         refused("arn:awz:iam:eu-west-1:12:role/role/x", &json!({})),
         [
@@ -237,14 +237,14 @@ fn one_role_with_four_mistakes_gets_them_all() {
 }
 
 #[test]
-fn the_rule_lists_every_mistake() {
+fn declares_every_message() {
     for template in role_arn_error::MESSAGES {
         assert!(RULE.messages.concat().contains(template), "{}", template.name);
     }
 }
 
 #[test]
-fn the_default_partitions_are_all_of_them() {
+fn default_partitions() {
     let partitions: Vec<&str> = serde_json::from_str(PARAMS[0].default).unwrap();
     assert_eq!(partitions, Partition::ALL);
 }
@@ -287,12 +287,12 @@ fn every_list_has_its_words(#[case] params: Value, #[case] expected: &str) {
 #[case(json!({"namespaces": {"blog": ["db-*"], "*": ["s3-*"]}}))]
 #[case(json!({"namespaces": {}}))]
 #[case(json!({"accounts": [], "roles": null, "namespaces": ""}))]
-fn lists_that_allow(#[case] params: Value) {
+fn allowing_lists(#[case] params: Value) {
     assert_eq!(refused(GOOD, &params), Vec::<String>::new());
 }
 
 #[test]
-fn every_list_that_is_set_has_to_allow_a_role() {
+fn all_lists_must_allow() {
     let params = json!({
         "partitions": ["aws-cn"], "accounts": ["210987654321"], "roles": ["db-*"], "namespaces": {"*": ["db-*"]},
     });
@@ -310,7 +310,7 @@ fn every_list_that_is_set_has_to_allow_a_role() {
 }
 
 #[test]
-fn roles_of_aws_itself() {
+fn reserved_roles() {
     let role = "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Admin_0123456789abcdef";
     let words =
         format!("is below aws-reserved/, where AWS keeps roles for itself that no ServiceAccount can have ({role})");
@@ -322,7 +322,7 @@ fn roles_of_aws_itself() {
 }
 
 #[test]
-fn the_default_account() {
+fn default_account() {
     let default = |role: &str| account("default", json!({"eks.amazonaws.com/role-arn": role}));
     assert_eq!(
         lines_of(&default(GOOD), &json!({})),
@@ -338,7 +338,7 @@ fn the_default_account() {
 }
 
 #[test]
-fn accounts_that_must_have_a_role() {
+fn required_roles() {
     let params = json!({"requiredFor": ["shop/up*", "blog/*"]});
     let missing = ["is missing; account shop/uploader must have a role"];
     assert_eq!(lines_of(&account("uploader", json!({})), &params), missing);
@@ -354,7 +354,7 @@ fn accounts_that_must_have_a_role() {
 }
 
 #[test]
-fn the_role_for_pulling_images() {
+fn ecr_role() {
     let ecr = |role: &str| account("uploader", json!({"eks.amazonaws.com/ecr-role-arn": role}));
     assert_eq!(lines_of(&ecr(GOOD), &json!({})), Vec::<String>::new());
     assert_eq!(
@@ -378,7 +378,7 @@ fn the_role_for_pulling_images() {
 }
 
 #[test]
-fn names_that_the_webhook_completes() {
+fn composed_roles() {
     let composing = |more: Value| {
         let mut params = json!({"composeRoleArn": true, "composeAccount": "123456789012"});
         params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -422,7 +422,7 @@ fn names_that_the_webhook_completes() {
 }
 
 #[test]
-fn the_prefix_of_the_webhook_counts() {
+fn configured_prefix() {
     let mut settings = only(&json!({"role-arn": {"requiredFor": ["shop/*"]}}));
     settings["aws"] = json!({"annotationPrefix": "irsa.example.com"});
     let answer = |annotations: Value| lines(&review(&create(&account("uploader", annotations)), &settings));
@@ -444,7 +444,7 @@ fn the_prefix_of_the_webhook_counts() {
 }
 
 #[test]
-fn other_keys_are_left_alone() {
+fn skips_other_keys() {
     for key in [
         "eks.amazonaws.com/role-arns",
         "eks.amazonaws.com/Role-Arn",
@@ -480,12 +480,12 @@ fn other_keys_are_left_alone() {
 #[case::an_invisible_character(json!({"roles": ["*"]}), "arn:aws:iam::123456789012:role/admin\u{200b}")]
 #[case::a_lookalike(json!({"roles": ["*"]}), "arn:aws:iam::123456789012:role/\u{430}dmin")]
 #[case::digits_of_other_scripts(json!({"accounts": ["123456789012"]}), "arn:aws:iam::１２３４５６７８９０１２:role/x")]
-fn ways_around_the_lists(#[case] params: Value, #[case] role: &str) {
+fn bypasses(#[case] params: Value, #[case] role: &str) {
     assert_ne!(refused(role, &params), Vec::<String>::new());
 }
 
 #[test]
-fn a_namespace_is_the_one_of_the_request() {
+fn uses_namespace_of_request() {
     let mut object = with_role("arn:aws:iam::123456789012:role/admin/x");
     object["metadata"]["namespace"] = json!("admin");
     assert_eq!(lines_of(&object, &json!({"roles": ["{namespace}/*"]})).len(), 1);
@@ -493,7 +493,7 @@ fn a_namespace_is_the_one_of_the_request() {
 }
 
 #[test]
-fn an_account_without_a_name_yet_matches_no_placeholder() {
+fn generated_name_matches_no_placeholder() {
     let mut object = with_role("arn:aws:iam::123456789012:role/k8s-");
     object["metadata"]["name"] = json!(null);
     object["metadata"]["generateName"] = json!("k8s-");
@@ -504,7 +504,7 @@ fn an_account_without_a_name_yet_matches_no_placeholder() {
 }
 
 #[test]
-fn a_key_in_disguise_is_found() {
+fn finds_escaped_key() {
     let payload = json!({"request": create(&account("uploader", json!({"KEY": SHORT}))), "settings": {}}).to_string();
     for key in ["eks.amazonaws.com\\/role-arn", "eks.amazonaws.com/role\\u002darn"] {
         let payload = payload.replace("KEY", key);
@@ -524,7 +524,7 @@ fn a_key_in_disguise_is_found() {
 }
 
 #[test]
-fn annotations_of_the_wrong_shape_are_refused_unread() {
+fn rejects_unreadable_annotations() {
     let answer = review(&create(&account("uploader", json!({"eks.amazonaws.com/role-arn": 7}))), &json!({}));
     assert_eq!(answer["code"], 400);
     assert_eq!(
@@ -534,7 +534,7 @@ fn annotations_of_the_wrong_shape_are_refused_unread() {
 }
 
 #[test]
-fn warn_only_warns() {
+fn warns() {
     let answer = review(&create(&with_role(SHORT)), &json!({"rules": {"role-arn": "warn"}}));
     assert_eq!(answer["accepted"], true);
     assert_eq!(
@@ -546,7 +546,7 @@ fn warn_only_warns() {
 }
 
 #[test]
-fn off_and_exempt_say_nothing() {
+fn off_and_exempt() {
     for settings in [
         json!({"rules": {"role-arn": "off"}}),
         json!({"exemptions": [{"rules": ["role-arn"], "serviceAccounts": ["shop/uploader"]}]}),
@@ -570,7 +570,7 @@ fn change(old: &Value, new: &Value, params: &Value) -> &'static str {
 }
 
 #[test]
-fn what_was_wrong_before_may_stay_but_not_change() {
+fn old_problem_warns_until_it_changes() {
     let none = json!({});
     let labelled = |mut account: Value| {
         account["metadata"]["labels"] = json!({"team": "shop"});
@@ -594,7 +594,7 @@ fn what_was_wrong_before_may_stay_but_not_change() {
 }
 
 #[test]
-fn lists_bind_what_changes() {
+fn lists_apply_to_changes() {
     let params = json!({"accounts": ["210987654321"], "requiredFor": ["shop/*"]});
     assert_eq!(change(&with_role(GOOD), &with_role(GOOD), &params), "warn");
     assert_eq!(change(&with_role(GOOD), &with_role("arn:aws:iam::123456789012:role/admin"), &params), "reject");
@@ -606,7 +606,7 @@ fn lists_bind_what_changes() {
 }
 
 #[test]
-fn every_problem_in_the_settings_is_named() {
+fn reports_every_settings_problem() {
     let problems = setting_problems(&json!({
         "aws": {"annotationPrefix": "eks.amazonaws.com/", "tokenPath": "/x"},
         "rules": {"role-arn": {
@@ -650,7 +650,7 @@ fn every_problem_in_the_settings_is_named() {
 }
 
 #[test]
-fn settings_that_contradict_themselves() {
+fn rejects_contradicting_settings() {
     assert_eq!(
         setting_problems(&json!({"rules": {"role-arn": {"composeAccount": "123456789012"}}})),
         ["rules.role-arn.composeAccount: has no effect without composeRoleArn: true"]
@@ -667,7 +667,7 @@ fn settings_that_contradict_themselves() {
 
 /// Other rules ask, whatever this one's action.
 #[test]
-fn others_can_ask() {
+fn role_rules_for_other_rules() {
     let text = r#"{"accounts":["123456789012"],"namespaces":{"*":["{namespace}/*"]}}"#;
     let (mut problems, common) = (Problems::default(), Common::default());
     let mut json = crate::object::json::Cursor::new(text);

@@ -50,7 +50,7 @@ fn word(answer: &Value) -> &'static str {
 /// A cell of the table: what the account says when it is made, and the outcome
 /// under `scope: default` and `scope: all`, for each action and phase.
 #[rstest]
-fn the_table_on_create(
+fn create_table(
     #[values("app", "default")] name: &str,
     #[values(Some(true), Some(false), None)] says: Option<bool>,
     #[values("default", "all")] scope: &str,
@@ -90,7 +90,7 @@ fn the_table_on_create(
 #[case("app", Some(false), None, ["warn", "fix", "warn", "reject"])]
 #[case("app", None, None, ["warn", "fix", "warn", "warn"])]
 #[case("app", None, Some(true), ["warn", "warn", "warn", "warn"])]
-fn the_table_on_update(
+fn update_table(
     #[case] name: &str,
     #[case] said: Option<bool>,
     #[case] says: Option<bool>,
@@ -108,7 +108,7 @@ fn the_table_on_update(
 
 /// A namespace without `default` runs no Pods.
 #[rstest]
-fn the_creation_of_default_is_never_refused(
+fn never_rejects_creation_of_default(
     #[values(CONTROLLER, "alice", OPENSHIFT)] user: &str,
     #[values("mutating", "validating")] phase: &str,
     #[values("warn", "reject", "mutate")] action: &str,
@@ -126,7 +126,7 @@ fn the_creation_of_default_is_never_refused(
 
 /// The audit only writes reports, and what it accepts reads as a pass there.
 #[test]
-fn the_audit_reports_default() {
+fn audit_reports_default() {
     let request = by("", create(&account("default", None)));
     let mut settings = settings(&json!("mutate"));
     settings["phase"] = json!("validating");
@@ -138,7 +138,7 @@ fn the_audit_reports_default() {
 }
 
 #[test]
-fn every_text_in_full() {
+fn messages() {
     let text = |request: &Value, params: &Value| {
         let answer = answer(request, &settings(params));
         let text = answer.get("message").or_else(|| answer["warnings"].get(0)).unwrap();
@@ -171,7 +171,7 @@ fn every_text_in_full() {
 }
 
 #[test]
-fn the_fix_sets_one_field_and_nothing_else() {
+fn fix_sets_one_field() {
     let mut bare = account("default", None);
     bare["automountServiceAccountToken"] = json!(null);
     bare["imagePullSecrets"] = json!([{"name": "default-dockercfg-x7k2p"}]);
@@ -190,7 +190,7 @@ fn the_fix_sets_one_field_and_nothing_else() {
 #[case("reject", "reject", "reject")]
 // A parameter does not go beyond the action.
 #[case("reject", "warn", "warn")]
-fn an_explicit_true(#[case] explicit_true: &str, #[case] action: &str, #[case] expected: &str) {
+fn explicit_true_by_action(#[case] explicit_true: &str, #[case] action: &str, #[case] expected: &str) {
     let params = json!({"action": action, "explicitTrue": explicit_true});
     assert_eq!(word(&answer(&create(&account("app", Some(true))), &settings(&params))), expected);
     // On `default` it is a finding whatever the parameter says.
@@ -205,7 +205,7 @@ fn an_explicit_true(#[case] explicit_true: &str, #[case] action: &str, #[case] e
 #[case("shop/app", "app2", "reject")]
 #[case("shop/app", "default", "reject")]
 #[case("bank/app", "app", "reject")]
-fn an_allowed_true(#[case] pattern: &str, #[case] name: &str, #[case] expected: &str) {
+fn allowed_true(#[case] pattern: &str, #[case] name: &str, #[case] expected: &str) {
     let params = json!({"explicitTrue": "reject", "allowExplicitTrue": [pattern]});
     assert_eq!(word(&answer(&create(&account(name, Some(true))), &settings(&params))), expected);
 }
@@ -216,7 +216,7 @@ fn an_allowed_true(#[case] pattern: &str, #[case] name: &str, #[case] expected: 
 // What is generated is not an account that has a name of its own.
 #[case("shop/app-", "reject")]
 #[case("shop/app-x*", "reject")]
-fn an_allowed_true_under_a_name_that_is_yet_to_be_made(#[case] pattern: &str, #[case] expected: &str) {
+fn allowed_true_for_generated_name(#[case] pattern: &str, #[case] expected: &str) {
     let mut account = account("", Some(true));
     account["metadata"] = json!({"generateName": "app-"});
     let params = json!({"explicitTrue": "reject", "allowExplicitTrue": [pattern]});
@@ -232,13 +232,13 @@ fn an_allowed_true_under_a_name_that_is_yet_to_be_made(#[case] pattern: &str, #[
 #[case("builder", CONTROLLER, "fix")]
 #[case("builder", "system:serviceaccount:openshift-infra-2:x", "fix")]
 #[case("builder", "", "fix")]
-fn openshift_makes_its_own_accounts(#[case] name: &str, #[case] user: &str, #[case] expected: &str) {
+fn openshift_creates_accounts(#[case] name: &str, #[case] user: &str, #[case] expected: &str) {
     let params = settings(&json!({"scope": "all"}));
     assert_eq!(word(&answer(&by(user, create(&account(name, None))), &params)), expected);
 }
 
 #[test]
-fn openshifts_controllers_may_change_their_accounts_too() {
+fn openshift_updates_accounts() {
     let params = settings(&json!({"scope": "all", "fixOnUpdate": true}));
     let request = update(&account("builder", None), &account("builder", None));
     assert_eq!(word(&answer(&by(OPENSHIFT, request.clone()), &params)), "fine");
@@ -246,7 +246,7 @@ fn openshifts_controllers_may_change_their_accounts_too() {
 }
 
 #[test]
-fn an_exempt_account_is_left_alone() {
+fn exempt_account() {
     for exemption in [
         json!({"serviceAccounts": ["shop/default"]}),
         json!({"names": ["def*"], "kinds": ["ServiceAccount"]}),
@@ -264,7 +264,7 @@ fn an_exempt_account_is_left_alone() {
 }
 
 #[test]
-fn an_update_without_an_old_object_has_nothing_old() {
+fn update_without_old_object() {
     let mut request = update(&account("default", None), &account("default", Some(true)));
     request["oldObject"] = json!(null);
     assert_eq!(word(&answer(&request, &settings(&json!("mutate")))), "reject");
@@ -303,7 +303,7 @@ fn bypass_by_spelling() {
 }
 
 #[test]
-fn wrong_parameters_are_named_together() {
+fn rejects_wrong_parameters() {
     let settings = settings(&json!({
         "action": "fix", "scope": "every", "fixOnUpdate": "no", "explicitTrue": true,
         "allowExplicitTrue": ["app", "a/b/c", ""], "allowExplicitTru": [],  "allowTrue": ["x/y"],

@@ -34,7 +34,7 @@ fn accepts(#[case] secrets: Value) {
 }
 
 #[test]
-fn every_text_in_full() {
+fn messages() {
     let both = account(&json!([{"name": "app-token-x7k2p"}, {"name": "a\nb"}, {}]), &json!({ENFORCE: "false"}));
     let expected = [
         r#"service-account-secrets: metadata.annotations["kubernetes.io/enforce-mountable-secrets"]: is deprecated since Kubernetes 1.32; remove it, and keep Secrets apart by namespaces"#,
@@ -53,14 +53,14 @@ fn every_text_in_full() {
 }
 
 #[test]
-fn the_list_of_allowed_names_replaces_its_default() {
+fn allowed_names() {
     let params = json!({"action": "reject", "allowed": ["registry-*"]});
     assert_eq!(answer(&create(&listing(&["registry-key"])), &params)["accepted"], true);
     assert_eq!(answer(&create(&listing(&["app-dockercfg-x7k2p"])), &params)["accepted"], false);
 }
 
 #[test]
-fn an_exempt_account_may_list_secrets() {
+fn exempt_account() {
     let settings = |pattern: &str| json!({"rules": {"service-account-secrets": "reject"}, "exemptions": [{"serviceAccounts": [pattern]}]});
     let cluster = FakeCluster::with("shop", "app", AccountRecord::default());
     let request = create(&listing(&["app-token-x7k2p"]));
@@ -69,7 +69,7 @@ fn an_exempt_account_may_list_secrets() {
 }
 
 #[test]
-fn a_secret_listed_before_is_a_warning_and_another_is_not() {
+fn old_problem_warns() {
     let old = listing(&["app-token-x7k2p", "other"]);
     let reject = json!("reject");
     let accepted = answer(&update(&old, &listing(&["app-token-x7k2p"])), &reject);
@@ -90,13 +90,13 @@ fn bypass(#[case] secrets: Value) {
 }
 
 #[test]
-fn bypass_the_mark_of_a_mirror_pod() {
+fn bypass_by_mirror_annotation() {
     let marked = account(&json!([{"name": "app-token-x7k2p"}]), &json!({"kubernetes.io/config.mirror": "x"}));
     assert_eq!(answer(&create(&marked), &json!("reject"))["accepted"], false);
 }
 
 #[test]
-fn a_list_of_another_shape_is_an_error_only_for_those_who_read_it() {
+fn reads_list_lazily() {
     let odd = account(&json!({"name": "x"}), &json!({}));
     let refused = answer(&create(&odd), &json!("reject"));
     assert_eq!(

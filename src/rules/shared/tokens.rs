@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn every_account_every_pod_every_volume() {
+    fn outcomes() {
         for (account, table) in [("app", DEDICATED), ("default", DEFAULT)] {
             for (account_says, pod_says, cells) in table {
                 for (volume, expected) in VOLUMES.into_iter().zip(cells) {
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tables_have_no_hole() {
+    fn tables_are_complete() {
         for table in [DEDICATED, DEFAULT] {
             let mut rows = table.map(|(account_says, pod_says, _)| (account_says, pod_says));
             rows.sort_unstable();

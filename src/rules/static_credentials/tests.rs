@@ -30,7 +30,7 @@ fn reference(name: &str) -> Value {
 }
 
 #[test]
-fn every_text_in_full() {
+fn messages() {
     let env = json!([
         variable("AWS_SECRET_ACCESS_KEY"),
         reference("AZURE_CLIENT_SECRET"),
@@ -114,7 +114,7 @@ fn key_ids(#[case] value: &str, #[case] is_key_id: bool) {
 #[case(json!({"name": "AWS_ACCESS_KEY_ID", "value": ""}))]
 #[case(json!({"name": "AWS_ACCESS_KEY_ID"}))]
 #[case(json!({"name": "AWS_ACCESS_KEY_ID", "value": null, "valueFrom": null}))]
-fn what_is_empty_is_fine(#[case] variable: Value) {
+fn accepts_empty_values(#[case] variable: Value) {
     assert_eq!(word(&checked(&json!([variable]), &json!("reject"))), "fine");
 }
 
@@ -166,14 +166,14 @@ fn prefixes(#[case] prefix: &str, #[case] kind: &str, #[case] expected: &str) {
 #[case("AZURE_PASSWORD", ROLE, false)]
 #[case("AZURE_PASSWORD", ("azure.workload.identity/client-id", "6c9c"), true)]
 #[case("GOOGLE_APPLICATION_CREDENTIALS_JSON", ("iam.gke.io/gcp-service-account", "a@b"), true)]
-fn what_they_win_over(#[case] name: &str, #[case] annotation: (&str, &str), #[case] wins: bool) {
+fn messages_name_what_they_override(#[case] name: &str, #[case] annotation: (&str, &str), #[case] wins: bool) {
     let cluster = annotated_cluster(&[annotation]);
     let lines = said(&review_env(&json!([variable(name)]), &settings(&json!("warn")), &cluster), ID);
     assert_eq!(lines[0].contains("wins over"), wins, "{lines:?}");
 }
 
 #[test]
-fn the_prefix_of_annotations_is_a_setting() {
+fn configured_prefix() {
     let mut settings = settings(&json!("warn"));
     settings["aws"] = json!({"annotationPrefix": "irsa.example.com"});
     let cluster = annotated_cluster(&[("irsa.example.com/role-arn", ROLE.1)]);
@@ -184,7 +184,7 @@ fn the_prefix_of_annotations_is_a_setting() {
 /// The account only lends words: nobody is refused because of its look-up, and
 /// nobody asks without need.
 #[test]
-fn looking_up() {
+fn lookups() {
     for error in [LookupError::Failed, LookupError::NotGranted, LookupError::Absent] {
         let failing = FakeCluster::failing(error);
         let answer = review_env(&json!([variable("AWS_ACCESS_KEY_ID")]), &settings(&json!("warn")), &failing);
@@ -240,7 +240,7 @@ fn bypass_by_escapes(#[case] env: Value, #[case] plain: &str, #[case] escaped: &
 }
 
 #[test]
-fn values_are_never_shown() {
+fn never_shows_values() {
     let env = json!([
         variable("AWS_SECRET_ACCESS_KEY"),
         {"name": "X", "value": KEY_ID},
@@ -259,7 +259,7 @@ fn values_are_never_shown() {
 
 /// Of a running Pod only new ephemeral containers count.
 #[test]
-fn an_ephemeral_container() {
+fn ephemeral_container() {
     let pod =
         tokenless_pod(&json!({"containers": [{"name": "web", "image": "i", "env": [variable("AWS_ACCESS_KEY_ID")]}]}));
     let debugger = |env: Value| json!([{"name": "debug", "image": "i", "env": env}]);
@@ -277,7 +277,7 @@ fn an_ephemeral_container() {
 /// A key that was there before stays a warning; another one in its place is
 /// new, though nothing of either is shown.
 #[test]
-fn what_was_wrong_before_stays_a_warning() {
+fn old_problem_warns() {
     let with = |value: &str, replicas: usize| {
         let env = json!([{"name": "AWS_SECRET_ACCESS_KEY", "value": value}]);
         let mut object = deployment(&json!({"containers": [{"name": "web", "image": "i", "env": env}]}));
@@ -292,7 +292,7 @@ fn what_was_wrong_before_stays_a_warning() {
 }
 
 #[test]
-fn an_environment_of_the_wrong_type_is_read_only_where_it_may_matter() {
+fn reads_environment_lazily() {
     let wrong = |text: &str| checked(&json!({text: 1}), &json!("reject"));
     assert_eq!(word(&wrong("OTHER")), "fine");
     assert_eq!(wrong("AWS_")["code"], 400);
@@ -300,20 +300,20 @@ fn an_environment_of_the_wrong_type_is_read_only_where_it_may_matter() {
 }
 
 #[test]
-fn an_exempt_pod_is_not_checked() {
+fn exempt_pod() {
     let mut settings = settings(&json!("reject"));
     settings["exemptions"] = json!([{"rules": [ID], "serviceAccounts": ["shop/app"]}]);
     assert_eq!(word(&review_env(&json!([variable("AWS_ACCESS_KEY_ID")]), &settings, &quiet_cluster())), "fine");
 }
 
 #[test]
-fn is_a_warning_by_default() {
+fn warns_by_default() {
     let answer = review_env(&json!([variable("AWS_ACCESS_KEY_ID")]), &json!({}), &quiet_cluster());
     assert_eq!((word(&answer), said(&answer, ID).len()), ("warn", 1));
 }
 
 #[test]
-fn wrong_parameters() {
+fn rejects_wrong_parameters() {
     let params = json!({"extraNames": ["A B", ""], "allowReferences": "yes"});
     assert_eq!(
         settings_problems(&settings(&params)),
@@ -337,7 +337,7 @@ fn java_options(field: &str, options: &Value, params: &Value) -> Value {
 #[case::of_a_script("env", json!([{"name": "CATALINA_OPTS", "value": "-Daws.secretKey=s3cret-value"}]), "env[CATALINA_OPTS]", "secretKey")]
 #[case::argument("args", json!(["-jar", "-Daws.secretKey=s3cret-value"]), "args[1]", "secretKey")]
 #[case::command("command", json!(["sh", "-c", "exec java \"-Daws.secretKey=s3cret-value\" -jar a.jar"]), "command[2]", "secretKey")]
-fn properties_of_java(#[case] field: &str, #[case] options: Value, #[case] path: &str, #[case] property: &str) {
+fn java_properties(#[case] field: &str, #[case] options: Value, #[case] path: &str, #[case] property: &str) {
     let answer = java_options(field, &options, &json!("reject"));
     assert_eq!(
         said(&answer, ID),
@@ -356,14 +356,14 @@ fn properties_of_java(#[case] field: &str, #[case] options: Value, #[case] path:
 #[case::empty("-Daws.secretKey=", "fine", "fine")]
 #[case::region("-Daws.region=eu-west-1", "fine", "fine")]
 #[case::role("-Daws.roleArn=arn:aws:iam::123456789012:role/app", "fine", "fine")]
-fn values_of_properties(#[case] option: &str, #[case] expected: &str, #[case] with_references: &str) {
+fn property_values(#[case] option: &str, #[case] expected: &str, #[case] with_references: &str) {
     let params = json!({"action": "reject", "allowReferences": true});
     assert_eq!(word(&java_options("args", &json!([option]), &json!("reject"))), expected);
     assert_eq!(word(&java_options("args", &json!([option]), &params)), with_references);
 }
 
 #[test]
-fn arguments_of_the_wrong_type() {
+fn rejects_unreadable_arguments() {
     let answer = java_options("args", &json!("-Daws.secretKey=s3cret-value"), &json!("reject"));
     assert_eq!(
         answer["message"],
@@ -373,7 +373,7 @@ fn arguments_of_the_wrong_type() {
 
 /// A variable that is written next to it.
 #[test]
-fn references_of_properties() {
+fn references_in_properties() {
     let params = json!({"action": "reject", "allowReferences": true});
     let env = |key: Value| json!([key, {"name": "JAVA_TOOL_OPTIONS", "value": "-Daws.secretAccessKey=$(K)"}]);
     assert_eq!(word(&checked(&env(variable("K")), &params)), "reject");

@@ -34,7 +34,7 @@ fn with_env(name: &str) -> Value {
 }
 
 #[test]
-fn every_text_in_full() {
+fn messages() {
     assert_eq!(
         said(&review(&create(&app()), &settings(), &with_role()), ID),
         [
@@ -56,7 +56,7 @@ fn every_text_in_full() {
 }
 
 #[test]
-fn is_off_by_default() {
+fn off_by_default() {
     assert_eq!(said(&review(&create(&app()), &json!({}), &with_role()), ID), Vec::<String>::new());
 }
 
@@ -77,7 +77,7 @@ fn roles(#[case] annotations: &[(&str, &str)], #[case] expected: &str) {
 }
 
 #[test]
-fn the_webhooks_prefix_is_a_setting() {
+fn configured_prefix() {
     let mut settings = settings();
     settings["aws"] = json!({"annotationPrefix": "irsa.example.com"});
     let role = "arn:aws:iam::123456789012:role/s3";
@@ -111,7 +111,7 @@ fn templates(#[case] pod_says: Value, #[case] account_says: Option<bool>, #[case
 }
 
 #[test]
-fn nothing_is_known_of_the_account() {
+fn unknown_account() {
     let failing = FakeCluster::failing(LookupError::NotGranted);
     assert_eq!(word(&review(&create(&app()), &settings(), &failing)), "fine");
     assert_eq!(word(&review(&create(&with_env("AWS_ROLE_ARN")), &settings(), &failing)), "reject");
@@ -128,7 +128,7 @@ fn bypass(#[case] more: Value) {
 }
 
 #[test]
-fn the_first_container_with_a_role_is_named() {
+fn reports_first_container() {
     let container =
         |name: &str, variable: &str| json!({"name": name, "image": "i", "env": [{"name": variable, "value": "x"}]});
     let containers = json!([
@@ -144,7 +144,7 @@ fn the_first_container_with_a_role_is_named() {
 
 /// The webhooks' own tokens are not for the Kubernetes API.
 #[test]
-fn the_clouds_token_alone_is_fine() {
+fn accepts_cloud_token() {
     let pod = tokenless_pod(&json!({
         "containers": [{"name": "web", "image": "i", "env": [{"name": "AWS_ROLE_ARN", "value": "arn:aws:iam::123456789012:role/s3"}]}],
         "volumes": [projected("aws-iam-token", &json!([token("sts.amazonaws.com", 86400)]))],
@@ -153,14 +153,14 @@ fn the_clouds_token_alone_is_fine() {
 }
 
 #[test]
-fn an_exempt_pod_is_not_checked() {
+fn exempt_pod() {
     let mut settings = settings();
     settings["exemptions"] = json!([{"rules": [ID], "serviceAccounts": ["shop/app"]}]);
     assert_eq!(word(&review(&create(&app()), &settings, &with_role())), "fine");
 }
 
 #[test]
-fn parameters_there_are_none() {
+fn rejects_parameters() {
     assert_eq!(
         settings_problems(
             &json!({"rules": {ID: {"action": "warn", "roles": []}, "reserved-volume-name": {"names": ["x"]}}})

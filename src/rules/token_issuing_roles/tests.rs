@@ -42,7 +42,7 @@ fn word(answer: &Value) -> &'static str {
 }
 
 #[test]
-fn every_text_in_full() {
+fn messages() {
     let mut some = rule(&["get", "create"], &[""], &["serviceaccounts/token"]);
     some["resourceNames"] = json!(["deployer", "ci"]);
     let rules = json!([some, rule(&["*"], &["*"], &["*"]), rule(&["create"], &[""], &["pods", "serviceaccounts/*"])]);
@@ -72,7 +72,7 @@ const EXEMPT: &str = "take it out, or have the role exempted";
 #[case::bind(&["bind"], "rbac.authorization.k8s.io", &["clusterroles"], format!("bind on clusterroles lets its holders grant what they do not have, by every role; {EXEMPT}"))]
 #[case::audiences(&["request-serviceaccounts-token-audience"], "", &["*"], "request-serviceaccounts-token-audience on * lets nodes ask for tokens of any audience; name the audiences in resources".to_owned())]
 #[case::managed_identities(&["use-managed-identity"], "cid.wi.aks.azure.com", &["*"], "use-managed-identity on * lets its holders use every managed identity that is bound to the cluster; name the client IDs in resources".to_owned())]
-fn texts_of_other_grants(
+fn messages_of_other_grants(
     #[case] verbs: &[&str],
     #[case] group: &str,
     #[case] resources: &[&str],
@@ -83,7 +83,7 @@ fn texts_of_other_grants(
 }
 
 #[test]
-fn pod_creation_is_an_option() {
+fn include_pod_creation() {
     let pods = rule(&["create"], &[""], &["pods"]);
     let jobs = rule(&["patch"], &["batch"], &["cronjobs"]);
     let controllers = rule(&["update"], &[""], &["replicationcontrollers"]);
@@ -113,7 +113,7 @@ fn pod_creation_is_an_option() {
 #[case::three_resources(&["impersonate"], &[""], &["users", "groups", "serviceaccounts"], 3)]
 #[case::two_verbs(&["escalate", "bind"], &["rbac.authorization.k8s.io"], &["*"], 2)]
 #[case::constrained_and_plain(&["*"], &["*"], &["serviceaccounts"], 1)]
-fn one_finding_for_each_problem(
+fn one_finding_per_problem(
     #[case] verbs: &[&str],
     #[case] groups: &[&str],
     #[case] resources: &[&str],
@@ -147,7 +147,7 @@ fn bind_by_name(#[case] names: Value, #[case] expected: &str) {
 #[case::half_of_it(&["impersonate:serviceaccount"], "authentication.k8s.io", &["serviceaccounts"])]
 #[case::the_other_half(&["impersonate-on:serviceaccount:create"], "", &["serviceaccounts/token"])]
 #[case::a_legacy_verb_in_the_new_group(&["impersonate"], "authentication.k8s.io", &["serviceaccounts"])]
-fn fine(#[case] verbs: &[&str], #[case] group: &str, #[case] resources: &[&str]) {
+fn accepts(#[case] verbs: &[&str], #[case] group: &str, #[case] resources: &[&str]) {
     assert!(accepts_unsaid(&answer(&create(&role(&json!([rule(verbs, &[group], resources)]))))));
 }
 
@@ -173,7 +173,7 @@ fn constrained_impersonation(#[case] mode: &str, #[case] resource: &str, #[case]
 
 /// The verb that RBAC takes for any counts as the first of them, too.
 #[test]
-fn constrained_impersonation_by_a_wildcard() {
+fn constrained_impersonation_by_wildcard() {
     let first = rule(&["*"], &["authentication.k8s.io"], &["serviceaccounts"]);
     let second = rule(&["impersonate-on:serviceaccount:list"], &[""], &["secrets"]);
     assert_eq!(
@@ -197,7 +197,7 @@ fn constrained_impersonation_by_a_wildcard() {
 #[case::another_name(json!([{"verbs": ["impersonate:serviceaccount"], "apiGroups": ["authentication.k8s.io"], "resources": ["serviceaccounts"], "resourceNames": ["b"]}]))]
 #[case::another_verb(json!([{"verbs": ["impersonate-on:serviceaccount:get", "impersonate-on:serviceaccount:delete"], "apiGroups": [""], "resources": ["pods"]}]))]
 #[case::another_mode(json!([{"verbs": ["impersonate:user-info"], "apiGroups": ["authentication.k8s.io"], "resources": ["groups"]}, {"verbs": ["impersonate-on:user-info:get"], "apiGroups": [""], "resources": ["pods"]}]))]
-fn bypass_by_an_old_finding(#[case] added: Value) {
+fn bypass_by_old_finding(#[case] added: Value) {
     let had = json!([
         {"verbs": ["impersonate:serviceaccount"], "apiGroups": ["authentication.k8s.io"], "resources": ["serviceaccounts"], "resourceNames": ["a"]},
         {"verbs": ["impersonate-on:serviceaccount:get"], "apiGroups": [""], "resources": ["pods"]},
@@ -259,7 +259,7 @@ fn narrowing(#[case] old: &[Value], #[case] new: &[Value]) {
 
 /// `*/healthz` is a wildcard of resources, and grants nothing among URLs.
 #[test]
-fn bypass_by_a_wildcard_that_urls_do_not_have() {
+fn bypass_by_url_wildcard() {
     let first = rule(&["impersonate:serviceaccount"], &["authentication.k8s.io"], &["serviceaccounts"]);
     let urls = |url: &str| json!({"verbs": ["impersonate-on:serviceaccount:get"], "nonResourceURLs": [url]});
     let changed = |old: &str, new: &str| {
@@ -353,7 +353,7 @@ fn bypass_by_widening_constrained_impersonation(#[case] change: Value) {
 }
 
 #[test]
-fn bypass_from_the_core_group_to_all_of_them() {
+fn bypass_by_widening_api_groups() {
     let core = role(&json!([rule(&["*"], &[""], &["*"])]));
     let all = role(&json!([rule(&["*"], &["*"], &["*"])]));
     assert_eq!(word(&answer(&update(&core, &core))), "warn");
@@ -361,7 +361,7 @@ fn bypass_from_the_core_group_to_all_of_them() {
 }
 
 #[test]
-fn what_is_looked_for_is_a_choice() {
+fn configured_grants() {
     let rules = json!([
         rule(&["create"], &[""], &["serviceaccounts/token"]),
         rule(&["impersonate"], &[""], &["serviceaccounts"]),
@@ -442,7 +442,7 @@ fn rules_without_resources() {
 /// An aggregated role is what it is aggregated from: its rules are checked,
 /// whoever writes them.
 #[test]
-fn an_aggregated_role_is_checked_by_its_rules() {
+fn aggregated_role() {
     let mut old = role(&json!([]));
     old["kind"] = json!("ClusterRole");
     old["aggregationRule"] = json!({"clusterRoleSelectors": [{"matchLabels": {"x": "y"}}]});
@@ -458,7 +458,7 @@ fn an_aggregated_role_is_checked_by_its_rules() {
 /// An old grant is a warning wherever in the list it is by now; a wider
 /// one is new.
 #[test]
-fn old_grants_do_not_block_a_change() {
+fn old_grants_warn() {
     let grant = |names: Value| json!({"verbs": ["create"], "apiGroups": [""], "resources": ["serviceaccounts/token"], "resourceNames": names});
     let pods = rule(&["get"], &[""], &["pods"]);
     let change = |old: &Value, new: &Value| word(&answer(&update(&role(old), &role(new))));

@@ -29,7 +29,7 @@ fn accepts_unsaid(answer: &Value) -> bool {
 }
 
 #[test]
-fn every_text_in_full() {
+fn messages() {
     let all = json!({"action": "reject", "allowedAudiences": ["vault"], "requireBoundObject": true});
     assert_eq!(
         lines(&answer(&all, &json!({"expirationSeconds": 604_800, "audiences": ["sts.amazonaws.com", "vault"]}))),
@@ -63,7 +63,7 @@ fn every_text_in_full() {
 #[case(86401, Some(86400))]
 #[case(31_536_000, Some(86400))]
 #[case(4_294_967_296, Some(86400))]
-fn a_long_lifetime_is_lowered(#[case] asked: i64, #[case] given: Option<i64>) {
+fn lowers_long_lifetime(#[case] asked: i64, #[case] given: Option<i64>) {
     let spec = json!({"audiences": null, "expirationSeconds": asked, "boundObjectRef": null, "new": [1.50]});
     let request = token_request(&spec);
     let answer = answer_with(&json!({}), &request);
@@ -81,7 +81,7 @@ fn a_long_lifetime_is_lowered(#[case] asked: i64, #[case] given: Option<i64>) {
 #[case(3600, 3607, 3600)]
 #[case(600, 3607, 600)]
 #[case(4_294_967_296, 3607, 3600)]
-fn the_limit_is_a_parameter(#[case] max: i64, #[case] asked: i64, #[case] given: i64) {
+fn configured_limit(#[case] max: i64, #[case] asked: i64, #[case] given: i64) {
     let params = json!({"action": "mutate", "maxSeconds": max});
     let first = answer(&params, &json!({"expirationSeconds": asked}));
     assert_eq!(first["mutated_object"]["spec"]["expirationSeconds"], json!(given));
@@ -90,7 +90,7 @@ fn the_limit_is_a_parameter(#[case] max: i64, #[case] asked: i64, #[case] given:
 
 /// At a limit of 3607 that lifetime is not too long, but still a year.
 #[test]
-fn a_year_at_the_limit() {
+fn one_year_limit() {
     let params = json!({"action": "reject", "maxSeconds": 3607});
     assert_eq!(
         lines(&answer(&params, &json!({"expirationSeconds": 3607}))),
@@ -128,7 +128,7 @@ fn actions() {
 #[case(json!(["https://*"]), true)]
 #[case(json!(["kubernetes"]), true)]
 #[case(json!(["https://issuer.example"]), true)]
-fn the_api_audience_in_both_phases(#[case] allowed: Value, #[case] accepted: bool) {
+fn api_audience_in_both_phases(#[case] allowed: Value, #[case] accepted: bool) {
     let settings = |phase: &str| json!({"phase": phase, "extraApiAudiences": ["https://issuer.example"], "rules": {"token-request": {"action": "reject", "allowedAudiences": allowed}}});
     let mutating = answer_with(&settings("mutating"), &token_request(&json!({"audiences": null})));
     for audiences in
@@ -143,7 +143,7 @@ fn the_api_audience_in_both_phases(#[case] allowed: Value, #[case] accepted: boo
 }
 
 #[test]
-fn audiences_are_free_unless_a_list_is_set() {
+fn allowed_audiences() {
     let spec = json!({"audiences": ["vault", "https://kubernetes.default.svc"]});
     assert!(accepts_unsaid(&answer(&json!("reject"), &spec)));
     let params = json!({"action": "reject", "allowedAudiences": ["vault", "sts.*"]});
@@ -157,7 +157,7 @@ fn audiences_are_free_unless_a_list_is_set() {
 #[case(json!({"kind": ""}), false)]
 #[case(json!({"apiVersion": "v1", "kind": "Pod", "name": "web"}), true)]
 #[case(json!({"apiVersion": "v1", "kind": "Secret", "name": "s"}), true)]
-fn bound_to_something(#[case] bound: Value, #[case] accepted: bool) {
+fn bound_objects(#[case] bound: Value, #[case] accepted: bool) {
     let spec = json!({"boundObjectRef": bound});
     let params = json!({"action": "reject", "requireBoundObject": true});
     assert_eq!(answer(&params, &spec)["accepted"], json!(accepted));
@@ -176,7 +176,7 @@ fn bound_to_something(#[case] bound: Value, #[case] accepted: bool) {
 #[case::user_like_the_controller_manager("system:kube-controller-manager2", &[], false)]
 #[case::administrator("kubernetes-admin", &["system:masters"], false)]
 #[case::nobody("", &[], false)]
-fn the_caller_decides(#[case] user: &str, #[case] groups: &[&str], #[case] skipped: bool) {
+fn callers(#[case] user: &str, #[case] groups: &[&str], #[case] skipped: bool) {
     let mut request =
         token_request(&json!({"expirationSeconds": 3607, "boundObjectRef": {"kind": "Pod", "name": "web"}}));
     request["userInfo"] = json!({"username": user, "groups": groups});
@@ -200,7 +200,7 @@ fn bypasses(#[case] changed: Value) {
 }
 
 #[test]
-fn exemptions_compare_the_account_in_the_url() {
+fn exemptions_compare_url() {
     let request = token_request(&json!({"expirationSeconds": 604_800}));
     for entry in [
         json!({"serviceAccounts": ["shop/app"]}),
@@ -219,7 +219,7 @@ fn exemptions_compare_the_account_in_the_url() {
 }
 
 #[test]
-fn other_requests_are_none_of_its_business() {
+fn skips_other_requests() {
     let mut request = token_request(&json!({"expirationSeconds": 604_800}));
     for (key, value) in [
         ("operation", json!("UPDATE")),
@@ -245,7 +245,7 @@ fn other_requests_are_none_of_its_business() {
 }
 
 #[test]
-fn a_request_that_says_nothing() {
+fn empty_request() {
     let mut request = token_request(&json!({}));
     for object in [json!({}), json!({"spec": null}), json!({"spec": {"expirationSeconds": null}})] {
         request["object"] = object;
