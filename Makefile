@@ -177,12 +177,12 @@ fuzz: toolchain  ## fuzz each target: make fuzz SECONDS=60 (needs a nightly comp
 		cargo +nightly fuzz run $$target -- -max_total_time=$(SECONDS) -timeout=10 -print_final_stats=1 || exit 1; \
 	done
 
-# Takes hours for all of src; a room at a time is what fits into a break. What survives is in mutants.out.
-ROOM ?= matching
+# Takes hours for all of src; one directory takes minutes. What is missed is in mutants.out.
+MODULE ?= matching
 .PHONY: mutants
-mutants: toolchain  ## faults put into a room, and whether the unit tests notice: make mutants ROOM=engine (cargo-mutants)
+mutants: toolchain  ## mutations of a directory of src, and whether the unit tests notice: make mutants MODULE=engine (cargo-mutants)
 	@command -v cargo-mutants >/dev/null || cargo install --locked cargo-mutants
-	cargo mutants --package serviceaccount-hygiene --file 'src/$(ROOM)/**/*.rs'
+	cargo mutants --package serviceaccount-hygiene --file 'src/$(MODULE)/**/*.rs'
 
 .PHONY: audit
 audit: toolchain  ## licences and sources of dependencies, and our YAML against its schemas (cargo-deny, check-jsonschema)
