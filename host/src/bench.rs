@@ -317,7 +317,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ordinary_pod_has_the_size_that_is_promised() {
+    fn ordinary_pod_size() {
         let subjects = subjects().unwrap();
         let size = |name: &str| {
             let subject = subjects.iter().find(|subject| subject.name == name).unwrap();

@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_limits_can_be_read_and_name_subjects_that_exist() {
+    fn limits_name_existing_subjects() {
         let budgets = Budgets::embedded().unwrap();
         let subjects: Vec<_> = crate::bench::subjects().unwrap().into_iter().map(|subject| subject.name).collect();
         for name in budgets.ratio.keys() {

@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn threads_get_the_answers_of_one() {
+    fn threads_agree() {
         // Of its own: other tests have instances of the shared one at the same time.
         let module = Module::new(crate::POLICY_WASM).unwrap();
         let report = run(&module, 8, 12).unwrap();

@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_could_forge_a_line_is_written_out() {
+    fn escapes_control_characters() {
         assert_eq!(text("a-b é"), "a-b é");
         assert_eq!(text("a\u{1b}[31m\n::error::\u{202e}"), "a\\u{1b}[31m\\u{a}::error::\\u{202e}");
         assert_eq!(path(Path::new("./a\nb")), "a\\u{a}b");

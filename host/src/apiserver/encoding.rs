@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_empty_is_lost() {
+    fn drops_empty_values() {
         for (origin, mut object, expected) in [
             (Origin::Body, json!({"a": null, "secrets": [], "labels": {}, "emptyDir": {}}), json!({"emptyDir": {}})),
             (Origin::Body, json!({"rules": [{"verbs": [], "resources": []}]}), json!({"rules": [{"verbs": []}]})),
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_zero_is_lost_where_it_is_not_a_pointer() {
+    fn drops_zero_of_non_pointers() {
         let spec = json!({
             "hostPID": false,
             "hostNetwork": true,

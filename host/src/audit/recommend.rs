@@ -177,7 +177,7 @@ mod tests {
 
     /// Whatever else is known.
     #[test]
-    fn nothing_that_was_used_or_is_unknown_is_called_removable() {
+    fn used_or_unknown_is_never_removable() {
         let bools = [false, true];
         for bits in 0..64_usize {
             let bit = |index: usize| bools[(bits >> index) & 1];

@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_are_counted_under_the_workload_of_their_pod() {
+    fn counts_by_workload_of_pod() {
         let groups = [group("Deployment", "web"), group("Deployment", "web-api"), group("StatefulSet", "db")];
         let groups: Vec<_> = groups.iter().collect();
         let id = groups[2].id.clone();

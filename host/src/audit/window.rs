@@ -165,7 +165,7 @@ mod tests {
     #[case::short_gap(168, 10..30, "ok")]
     #[case::long_gap(168, 10..60, "the log covers 4 days, less than 7 days")]
     #[case::long_gap_in_a_longer_log(240, 10..60, "ok")]
-    fn time_that_is_covered(#[case] hours: i64, #[case] without: std::ops::Range<i64>, #[case] expected: &str) {
+    fn covered_time(#[case] hours: i64, #[case] without: std::ops::Range<i64>, #[case] expected: &str) {
         assert_eq!(verdict(&log(hours, without), Subject::default()), expected);
     }
 
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_new_or_does_not_run_proves_nothing() {
+    fn new_or_idle_workloads_prove_nothing() {
         let log = log(240, 0..0);
         let created = |seconds: i64| Subject { created: Some(NOW - seconds), ..Subject::default() };
         assert_eq!(verdict(&log, created(3 * DAY)), "it was made 3 days before the log ends");
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_log_lacks() {
+    fn finds_gaps() {
         assert_eq!(Window::new(None, 0).shows_absence(Subject::default()), Err("no audit log was given".to_owned()));
         let with = |change: fn(&mut Log)| {
             let mut log = log(240, 0..0);

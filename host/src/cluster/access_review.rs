@@ -199,7 +199,7 @@ mod tests {
     #[case("web", "other", "", false)]
     #[case("db", "shop", "", false)]
     #[case("web", "shop", "status", true)]
-    fn reviews_are_answered_from_bindings(
+    fn answers_reviews_from_bindings(
         #[case] account: &str,
         #[case] namespace: &str,
         #[case] subresource: &str,
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_role_that_is_not_there_grants_nothing_or_is_not_known() {
+    fn absent_role() {
         let asked = review("web", json!({"verb": "get", "resource": "pods", "namespace": "shop"}));
         let whole = cluster("gone").can_i(&asked).unwrap();
         assert_eq!(whole, json!({"allowed": false, "reason": "RBAC: ClusterRole gone not found"}));
@@ -222,7 +222,7 @@ mod tests {
     #[rstest]
     #[case("web", true)]
     #[case("db", false)]
-    fn check_asks_whether_an_account_is_bound(#[case] account: &str, #[case] is_bound: bool) {
+    fn answers_whether_bound(#[case] account: &str, #[case] is_bound: bool) {
         let asked = review(account, json!({"verb": "use", "group": CHECK_GROUP, "resource": "bindings"}));
         assert_eq!(cluster("gone").can_i(&asked).unwrap(), json!({"allowed": is_bound}));
     }
@@ -233,7 +233,7 @@ mod tests {
     #[case::unusual("ClusterRoleBinding", "", "create", "events", false)]
     #[case::usual("ClusterRoleBinding", "", "list", "pods", true)]
     #[case::of_its_namespace("RoleBinding", "shop", "get", "secrets", true)]
-    fn what_everybody_may_do_is_hardly_evidence(
+    fn common_permissions_are_no_evidence(
         #[case] kind: &str,
         #[case] namespace: &str,
         #[case] verb: &str,
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn reviews_that_fail_have_the_hosts_words() {
+    fn failing_reviews() {
         let error = |behaviour| {
             let cluster = cluster("view").with_review_behaviour(behaviour);
             cluster.can_i(&review("web", json!({"verb": "get", "resource": "pods"}))).unwrap_err()

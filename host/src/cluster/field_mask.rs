@@ -79,7 +79,7 @@ mod tests {
     #[case::absent(&["x.y"], json!({"a": 1}), json!({}))]
     #[case::dots_split_keys(&["m.example.com/x"], json!({"m": {"example.com/x": 1}}), json!({"m": {}}))]
     #[case::nothing_named(&[], json!({"a": 1}), json!({"a": 1}))]
-    fn masks_keep_what_they_name(#[case] paths: &[&str], #[case] mut value: Value, #[case] expected: Value) {
+    fn masks_keep_named_fields(#[case] paths: &[&str], #[case] mut value: Value, #[case] expected: Value) {
         FieldMask::new(paths).prune(&mut value);
         assert_eq!(value, expected);
     }

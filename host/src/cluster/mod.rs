@@ -305,14 +305,14 @@ mod tests {
     }
 
     #[test]
-    fn an_object_is_found_whole_without_masks() {
+    fn finds_whole_object() {
         let found = cluster().get_resource(&request("app")).unwrap();
         assert_eq!(found["secrets"], json!([{"name": "s"}]));
         assert_eq!(found["kind"], "ServiceAccount");
     }
 
     #[test]
-    fn masks_prune_all_but_metadata_and_type() {
+    fn masks_prune_other_fields() {
         let masks = ["metadata.annotations", "automountServiceAccountToken"].map(str::to_owned).into();
         let found = cluster().get_resource(&GetResource { field_masks: Some(masks), ..request("app") }).unwrap();
         assert_eq!(
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_object_has_the_policy_servers_text() {
+    fn absent_object_error() {
         assert_eq!(
             cluster().get_resource(&request("nobody")).unwrap_err(),
             "Callback evaluation failure: Cannot find v1/ServiceAccount named 'nobody' inside of namespace \
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_namespaced_kind_needs_a_namespace() {
+    fn namespaced_kind_needs_namespace() {
         assert_eq!(
             cluster().get_resource(&GetResource { namespace: None, ..request("app") }).unwrap_err(),
             "Callback evaluation failure: Resource v1/ServiceAccount is namespaced, but no namespace was provided"
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn rbac_refusals_carry_the_api_servers_text() {
+    fn rbac_error() {
         let text = cluster().with_behaviour(LookupBehaviour::RbacForbidden).get_resource(&request("app")).unwrap_err();
         assert!(text.starts_with(
             "Callback evaluation failure: ApiError: serviceaccounts \"app\" is forbidden: User \
@@ -354,14 +354,14 @@ mod tests {
     }
 
     #[test]
-    fn an_incomplete_snapshot_denies_nothing_it_does_not_know() {
+    fn incomplete_snapshot() {
         let cluster = cluster().with_behaviour(LookupBehaviour::KnownOnly);
         assert!(cluster.get_resource(&request("app")).is_ok());
         assert!(cluster.get_resource(&request("nobody")).unwrap_err().contains("is forbidden"));
     }
 
     #[test]
-    fn the_default_account_of_a_namespace_is_there_where_that_was_said() {
+    fn default_accounts() {
         let cluster = cluster().with_behaviour(LookupBehaviour::KnownOnly);
         assert!(cluster.get_resource(&request("default")).is_err());
         let found = cluster.with_default_accounts().get_resource(&request("default")).unwrap();
@@ -369,14 +369,14 @@ mod tests {
     }
 
     #[test]
-    fn an_unreachable_api_server_is_neither_absence_nor_refusal() {
+    fn unreachable_api_server() {
         let text = cluster().with_behaviour(LookupBehaviour::Unavailable).get_resource(&request("app")).unwrap_err();
         assert!(text.contains("Connection refused"));
         assert!(!text.contains("Cannot find") && !text.contains("is forbidden"));
     }
 
     #[test]
-    fn a_directory_is_loaded_recursively() {
+    fn loads_directory_recursively() {
         let directory = tempfile::tempdir().unwrap();
         let below = directory.path().join("below");
         std::fs::create_dir(&below).unwrap();
@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nameless_object_is_an_error_with_its_place() {
+    fn reports_nameless_object() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("a.yaml");
         std::fs::write(&file, "\napiVersion: v1\nkind: ServiceAccount\n").unwrap();

@@ -95,7 +95,7 @@ mod tests {
 
     /// The tests' own program has no code built in; what the build script would embed is loaded here.
     #[test]
-    fn code_that_was_compiled_ahead() {
+    fn precompiled_code() {
         let code: &'static [u8] = compile(crate::POLICY_WASM).unwrap().leak();
         let module = super::super::Module::for_many_requests_of(crate::POLICY_WASM, code).unwrap();
         assert_eq!(module.size(), crate::POLICY_WASM.len());
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_others_may_write_into_is_not_used() {
+    fn rejects_writable_cache() {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().join("cache");
         assert!(in_folder(&folder).is_some());

@@ -69,7 +69,7 @@ mod tests {
     #[case(Mode::Monitor, true, (false, false), (true, false, None, None))]
     #[case(Mode::Monitor, false, (true, true), (true, false, None, None))]
     #[case(Mode::Monitor, false, (false, true), (true, false, None, None))]
-    fn the_manifest_decides_what_the_answer_means(
+    fn manifest_modes(
         #[case] mode: Mode,
         #[case] allowed_to_mutate: bool,
         #[case] (allowed, mutated): (bool, bool),
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_custom_message_takes_the_place_of_the_policys() {
+    fn custom_message() {
         let config = PolicyConfig { message: Some("ask us".to_owned()), ..PolicyConfig::default() };
         let refused = apply(&config, answer(false, false));
         let status = Status { message: Some("ask us".to_owned()), code: Some(403), causes: vec!["no".to_owned()] };

@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn path_of_the_api_server() {
+    fn paths() {
         let field = |name: &str| Segment::Field(name.to_owned());
         assert_eq!(
             Segment::read_path("spec.containers[0].ports[name]"),
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_what_the_policy_writes() {
+    fn reads_diagnostics_of_policy() {
         let answer = json!({
             "response": {"accepted": true},
             "diagnostics": [{

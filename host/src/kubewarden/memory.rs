@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn remembers_successes_unless_told_otherwise() {
+    fn caches_successes() {
         let (memory, asked) = (Memory::default(), Cell::new(0));
         let ask = |name: &str, disable_cache| {
             memory.get(&request(name, disable_cache), || {

@@ -86,7 +86,7 @@ fn request(object: Value) -> Value {
 }
 
 #[test]
-fn the_payload_is_what_the_policy_server_sends() {
+fn payload_is_that_of_policy_server() {
     let echo = guest(
         "(call $request (i32.const 4096) (i32.const 8192)) (call $response (i32.const 8192) (local.get $len)) (i32.const 1)",
         &[],
@@ -101,7 +101,7 @@ fn the_payload_is_what_the_policy_server_sends() {
 }
 
 #[test]
-fn the_patch_is_the_difference_to_the_returned_object() {
+fn patch() {
     let answer = r#"{"accepted":true,"mutated_object":{"a":2},"warnings":["w"],"audit_annotations":{"k":"v"}}"#;
     let evaluation = policy(&answering(answer)).evaluate(&request(json!({"a": 1}))).unwrap();
     assert_eq!(json!(evaluation.response.patch), json!([{"op": "replace", "path": "/a", "value": 2}]));
@@ -120,7 +120,7 @@ fn the_patch_is_the_difference_to_the_returned_object() {
 }
 
 #[test]
-fn an_unchanged_object_is_no_patch() {
+fn unchanged_object_has_no_patch() {
     let evaluation = policy(&answering(r#"{"accepted":true,"mutated_object":{"a":1}}"#))
         .evaluate(&request(json!({"a": 1})))
         .unwrap();
@@ -128,7 +128,7 @@ fn an_unchanged_object_is_no_patch() {
 }
 
 #[test]
-fn a_mutation_without_an_object_is_refused() {
+fn rejects_mutation_without_object() {
     let evaluation =
         policy(&answering(r#"{"accepted":true,"mutated_object":{"a":1}}"#)).evaluate(&request(json!(null)));
     let response = evaluation.unwrap().response;
@@ -138,7 +138,7 @@ fn a_mutation_without_an_object_is_refused() {
 }
 
 #[test]
-fn a_refusal_has_message_and_code() {
+fn rejection() {
     let evaluation =
         policy(&answering(r#"{"accepted":false,"message":"no","code":403}"#)).evaluate(&request(json!({}))).unwrap();
     assert_eq!(
@@ -174,7 +174,7 @@ fn a_guest_that_fails_is_a_refusal_with_code_500(#[case] body: &str, #[case] mes
 }
 
 #[test]
-fn a_guest_that_does_not_end_is_stopped_and_the_next_request_is_served() {
+fn stops_endless_guest() {
     let endless = guest("(loop $again (br $again)) (i32.const 1)", &[]);
     let policy = load(&endless, PolicyConfig { timeout: Duration::from_millis(100), ..PolicyConfig::default() });
     for _ in 0..2 {
@@ -191,7 +191,7 @@ fn a_guest_that_does_not_end_is_stopped_and_the_next_request_is_served() {
 }
 
 #[test]
-fn every_request_has_a_fresh_instance() {
+fn fresh_instance_per_request() {
     let counting = guest(
         "(i32.store8 (i32.const 1024) (i32.add (i32.load8_u (i32.const 1024)) (i32.const 1)))
          (call $response (i32.const 1024) (i32.const 1)) (i32.const 1)",
@@ -211,7 +211,7 @@ fn team_a() -> Cluster {
 }
 
 #[test]
-fn a_look_up_that_is_granted_is_answered_and_recorded() {
+fn granted_lookup() {
     let module = calling("kubewarden", "kubernetes", "get_resource", LOOK_UP);
     let policy = load(&module, PolicyConfig { cluster: Arc::new(team_a()), ..PolicyConfig::default() });
     let evaluation = policy.evaluate(&request(json!({}))).unwrap();
@@ -258,7 +258,7 @@ fn a_look_up_that_fails_has_the_hosts_words(#[case] config: PolicyConfig, #[case
 #[case("crypto", "v1/is_certificate_trusted")]
 #[case("kubernetes", "list_resources_by_namespace")]
 #[case("kubernetes", "list_resources_all")]
-fn every_other_capability_is_not_granted(#[case] namespace: &str, #[case] operation: &str) {
+fn other_capabilities(#[case] namespace: &str, #[case] operation: &str) {
     let answer = policy(&calling("kubewarden", namespace, operation, "{}")).evaluate_raw("validate", b"");
     let expected = format!(
         "Policy has not been granted access to the '{namespace}/{operation}' host capability. The violation has been \
@@ -268,7 +268,7 @@ fn every_other_capability_is_not_granted(#[case] namespace: &str, #[case] operat
 }
 
 #[test]
-fn other_bindings_do_not_exist() {
+fn unknown_bindings() {
     let answer = policy(&calling("default", "kubernetes", "get_resource", "{}")).evaluate_raw("validate", b"");
     assert_eq!(answer, Err(CallError::Guest("unknown binding: default".to_owned())));
 }
@@ -276,12 +276,7 @@ fn other_bindings_do_not_exist() {
 #[rstest]
 #[case(r#"{"level":"info","message":"m","policy":"p"}"#, "info", "m", json!({"policy": "p"}))]
 #[case("no json", "malformed", "no json", json!({}))]
-fn the_log_is_always_allowed_and_kept(
-    #[case] line: &str,
-    #[case] level: &str,
-    #[case] message: &str,
-    #[case] data: Value,
-) {
+fn logs(#[case] line: &str, #[case] level: &str, #[case] message: &str, #[case] data: Value) {
     let module = calling("kubewarden", "tracing", "log", line);
     let policy = load(&module, PolicyConfig { capabilities: [].into(), ..PolicyConfig::default() });
     let evaluation = policy.evaluate(&request(json!({}))).unwrap();
@@ -311,13 +306,13 @@ fn settings_guest(answer: &str) -> Module {
 #[case(r#"{"valid":false}"#, "Policy settings are invalid: no message")]
 #[case("", "Policy settings are invalid: Error invoking settings validation callback: ")]
 #[case("nope", "Policy settings are invalid: error: ")]
-fn bad_settings_stop_the_policy_server(#[case] answer: &str, #[case] message: &str) {
+fn rejects_bad_settings(#[case] answer: &str, #[case] message: &str) {
     let error = Policy::load(&settings_guest(answer), PolicyConfig::default()).unwrap_err().to_string();
     assert!(error.starts_with(message), "{error}");
 }
 
 #[test]
-fn settings_are_a_mapping_or_nothing() {
+fn settings_must_be_a_mapping() {
     let module = answering("{}");
     let with = |settings| Policy::load(&module, PolicyConfig { settings, ..PolicyConfig::default() });
     assert_eq!(with(json!(null)).unwrap().config().settings, json!({}));
@@ -328,18 +323,18 @@ fn settings_are_a_mapping_or_nothing() {
 #[case(json!({"a": 1}))]
 #[case(json!(null))]
 #[case(json!({"kind": "AdmissionReview", "response": {"uid": "1"}}))]
-fn what_is_no_request_is_an_error_and_no_verdict(#[case] request: Value) {
+fn rejects_malformed_request(#[case] request: Value) {
     assert!(policy(&answering("{}")).evaluate(&request).is_err());
 }
 
 #[test]
-fn what_is_no_wapc_module_is_an_error() {
+fn rejects_other_modules() {
     assert!(Module::new(b"nothing").is_err());
     assert!(Module::new(b"(module (import \"env\" \"x\" (func)))").is_err());
 }
 
 #[test]
-fn a_policy_serves_several_threads_at_once() {
+fn serves_several_threads() {
     let policy = policy(&answering(r#"{"accepted":true}"#));
     std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -353,7 +348,7 @@ fn a_policy_serves_several_threads_at_once() {
 }
 
 #[test]
-fn policies_can_be_sent_and_shared() {
+fn policy_is_send_and_sync() {
     fn shared<T: Send + Sync>() {}
     shared::<Policy>();
     shared::<Module>();
@@ -361,7 +356,7 @@ fn policies_can_be_sent_and_shared() {
 }
 
 #[test]
-fn an_instance_that_is_used_again_answers_like_a_new_one() {
+fn reused_instance() {
     let new = Policy::load(&crate::embedded_module().unwrap(), PolicyConfig::default()).unwrap();
     let module = crate::embedded_module_for_many_requests().unwrap();
     let again = Policy::load(&module, PolicyConfig::default()).unwrap();
@@ -382,7 +377,7 @@ fn an_instance_that_is_used_again_answers_like_a_new_one() {
 }
 
 #[test]
-fn an_instance_that_failed_is_not_used_again() {
+fn drops_failed_instance() {
     let module = Module::for_many_requests(crate::POLICY_WASM).unwrap();
     let policy = Policy::load(&module, PolicyConfig::default()).unwrap();
     assert!(policy.evaluate_raw("no such operation", b"{}").is_err());

@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_recorded_roles_are_read() {
+    fn reads_recorded_roles() {
         let names: Vec<_> = ROLES.iter().map(|role| role.metadata.name.as_str()).collect();
         assert_eq!(
             names,
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_everybody_may_do() {
+    fn default_permissions() {
         let rules = |json: &str| serde_json::from_str::<Vec<PolicyRule>>(json).unwrap();
         for (json, expected) in [
             ("[]", true),

@@ -48,7 +48,7 @@ fn decision(objects: &[Value], attributes: &Attributes<'_>) -> String {
 }
 
 #[test]
-fn the_first_binding_that_allows_is_named() {
+fn names_first_allowing_binding() {
     let objects = [
         pod_reader("Role", "reader"),
         pod_reader("ClusterRole", "readers"),
@@ -61,7 +61,7 @@ fn the_first_binding_that_allows_is_named() {
 }
 
 #[test]
-fn a_known_role_that_allows_counts_before_an_unknown_one() {
+fn known_role_before_unknown() {
     let objects = [
         bound("ClusterRoleBinding", "a", ("ClusterRole", "elsewhere"), &web()),
         bound("RoleBinding", "b", ("Role", "reader"), &web()),
@@ -74,7 +74,7 @@ fn a_known_role_that_allows_counts_before_an_unknown_one() {
 }
 
 #[test]
-fn references_that_an_api_server_refuses_grant_nothing() {
+fn invalid_references_grant_nothing() {
     for binding in [
         bound("ClusterRoleBinding", "a", ("Role", "reader"), &web()),
         bound("RoleBinding", "a", ("Rolle", "reader"), &web()),
@@ -93,7 +93,7 @@ fn references_that_an_api_server_refuses_grant_nothing() {
 }
 
 #[test]
-fn objects_without_a_namespace_are_in_the_default_one() {
+fn default_namespace() {
     let mut role = pod_reader("Role", "reader");
     let mut binding =
         bound("RoleBinding", "a", ("Role", "reader"), &json!([{"kind": "ServiceAccount", "name": "web"}]));
@@ -108,14 +108,14 @@ fn objects_without_a_namespace_are_in_the_default_one() {
 }
 
 #[test]
-fn of_two_with_one_name_the_later_holds() {
+fn later_object_wins() {
     let empty = object("Role", "reader", &json!({"rules": []}));
     let objects = [pod_reader("Role", "reader"), bound("RoleBinding", "a", ("Role", "reader"), &web()), empty];
     assert_eq!(decision(&objects, &GET_PODS), "denied");
 }
 
 #[test]
-fn other_kinds_are_skipped_and_wrong_types_are_errors() {
+fn skips_other_kinds_and_rejects_wrong_types() {
     let mut objects = Objects::new("default");
     for other in
         [json!({}), json!(null), json!({"apiVersion": "v1", "kind": "Role"}), object("RoleList", "x", &json!({}))]
@@ -140,7 +140,7 @@ fn aggregated(rest: &Value) -> Vec<Value> {
 }
 
 #[test]
-fn an_aggregated_role_whose_parts_are_elsewhere_is_unknown() {
+fn aggregated_role_without_parts() {
     let mut objects = aggregated(&json!({}));
     assert_eq!(decision(&objects, &GET_PODS), "unknown: ClusterRoleBinding a, ClusterRole whole");
     let mut part = pod_reader("ClusterRole", "part");
@@ -150,7 +150,7 @@ fn an_aggregated_role_whose_parts_are_elsewhere_is_unknown() {
 }
 
 #[test]
-fn an_aggregated_role_of_a_cluster_has_the_rules_that_its_controller_wrote() {
+fn aggregated_role_of_cluster() {
     let rules = json!([{"verbs": ["get"], "apiGroups": [""], "resources": ["pods"]}]);
     let in_manifest = aggregated(&json!({"rules": rules}));
     assert_eq!(decision(&in_manifest, &GET_PODS), "unknown: ClusterRoleBinding a, ClusterRole whole");
@@ -161,7 +161,7 @@ fn an_aggregated_role_of_a_cluster_has_the_rules_that_its_controller_wrote() {
 }
 
 #[test]
-fn roles_that_aggregate_each_other_come_to_an_end() {
+fn cyclic_aggregation() {
     let select = |label: &str| json!({"clusterRoleSelectors": [{"matchLabels": {label: "yes"}}]});
     let mut leaf = pod_reader("ClusterRole", "leaf");
     leaf["metadata"]["labels"] = json!({"b": "yes"});
@@ -175,7 +175,7 @@ fn roles_that_aggregate_each_other_come_to_an_end() {
 }
 
 #[test]
-fn a_role_of_the_input_replaces_the_built_in_one() {
+fn input_replaces_built_in_role() {
     let binding = bound("RoleBinding", "a", ("ClusterRole", "cluster-admin"), &web());
     let own = object("ClusterRole", "cluster-admin", &json!({"rules": []}));
     assert!(decision(std::slice::from_ref(&binding), &GET_PODS).starts_with("allowed"));
@@ -183,7 +183,7 @@ fn a_role_of_the_input_replaces_the_built_in_one() {
 }
 
 #[test]
-fn grants_name_each_binding_once_by_the_most_direct_name() {
+fn grants_name_each_binding_once() {
     let group = |name: &str| json!({"kind": "Group", "name": name});
     let account = json!({"kind": "ServiceAccount", "name": "web", "namespace": "shop"});
     let discovery = json!({"rules": [{"verbs": ["get"], "nonResourceURLs": ["/api/*"]}]});

@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn nodes_are_where_they_are_written() {
+    fn positions_of_nodes() {
         let text = "# é\n---\na:\n  - name: \"é\" # no\n    b: |\n      x\n      y\n  - {c: [1, 2]}\n\n\nd: é\n";
         assert_eq!(place(text, &["a", "0", "name"]), (4, 5, "\"é\"".to_owned()));
         assert_eq!(place(text, &["a", "1", "c"]), (8, 6, "[1, 2]".to_owned()));
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_value_is_at_its_key_and_a_mapping_ends_with_its_last_entry() {
+    fn positions_of_empty_values() {
         let text = "a:\n  b:\n\n# far\nc: 1 # x\n\n# end\n";
         assert_eq!(place(text, &["a", "b"]), (2, 3, String::new()));
         assert_eq!(place(text, &["a"]), (1, 1, "b:".strip_suffix(':').unwrap().to_owned()));
@@ -236,19 +236,19 @@ mod tests {
     }
 
     #[test]
-    fn of_a_key_that_occurs_twice_the_last_one_is_found() {
+    fn finds_last_of_repeated_keys() {
         assert_eq!(place("a: 1\nb: 2\na: 3\n", &["a"]), (3, 1, "3".to_owned()));
     }
 
     #[test]
-    fn what_has_no_content_has_no_nodes() {
+    fn empty_documents_have_no_nodes() {
         for text in ["", "# x\n", "---\n", "null\n", "a: ["] {
             assert!(first_document(text).is_none(), "{text}");
         }
     }
 
     #[test]
-    fn json_has_places_too() {
+    fn positions_in_json() {
         let text = "{\n  \"a\": {\n    \"b\": true\n  }\n}\n";
         assert_eq!(place(text, &["a", "b"]), (3, 5, "true".to_owned()));
     }

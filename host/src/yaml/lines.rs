@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_characters_and_lines_end_with_a_line_feed() {
+    fn lines_and_columns() {
         let text = "é: x\r\nb\u{2028}c\n";
         let lines = Lines::of(text);
         assert_eq!(lines.place(text, 0), (1, 1));

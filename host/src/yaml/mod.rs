@@ -267,7 +267,7 @@ mod tests {
     #[case("!!binary aGk=", json!("hi"))]
     #[case("!custom 3", json!("3"))]
     #[case("<<", json!("<<"))]
-    fn scalars_are_read_as_go_yaml_reads_them(#[case] text: &str, #[case] expected: Value) {
+    fn reads_scalars_as_go_yaml(#[case] text: &str, #[case] expected: Value) {
         let document = if text == "-" { "v:\n  -".to_owned() } else { format!("v: {text}") };
         assert_eq!(one(&document), json!({ "v": expected }));
     }
@@ -280,12 +280,12 @@ mod tests {
     #[case("1.5: 1", json!({"1.5": 1}))]
     #[case("1e7: 1", json!({"1e+07": 1}))]
     #[case("'12': 1", json!({"12": 1}))]
-    fn keys_become_strings(#[case] text: &str, #[case] expected: Value) {
+    fn reads_keys_as_strings(#[case] text: &str, #[case] expected: Value) {
         assert_eq!(one(text), expected);
     }
 
     #[test]
-    fn merge_keys_and_aliases_are_expanded() {
+    fn expands_merge_keys_and_aliases() {
         let text =
             "base: &base {a: 1, b: 2}\nother: &other {b: 3}\nmade:\n  <<: [*base, *other]\n  a: 9\nsame: *base\n";
         assert_eq!(
@@ -309,7 +309,7 @@ mod tests {
     #[case("<<: 3\n", "test.yaml:1:5: a merge key needs a mapping or a list of mappings")]
     #[case("? [a]\n: 1\n", "test.yaml:1:3: a key must be a scalar")]
     #[case("~: 1\n", "test.yaml:1:1: null cannot be a key")]
-    fn mistakes_are_named_with_their_place(#[case] text: &str, #[case] expected: &str) {
+    fn errors_have_positions(#[case] text: &str, #[case] expected: &str) {
         assert_eq!(error(text), expected);
     }
 
@@ -318,7 +318,7 @@ mod tests {
     #[case("a: b: c\n")]
     #[case("a: *nobody\n")]
     #[case("a:\n\tb: 1\n")]
-    fn broken_yaml_is_an_error_with_file_and_line(#[case] text: &str) {
+    fn broken_yaml_has_file_and_line(#[case] text: &str) {
         let error = error(text);
         let mut parts = error.splitn(4, ':');
         assert_eq!(parts.next(), Some("test.yaml"));
@@ -328,13 +328,13 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_json_file_is_reported_as_json() {
+    fn reports_broken_json_as_json() {
         let error = load_str("{\"a\": 1,\n \"b\" 2}", "r.json").unwrap_err().to_string();
         assert_eq!(error, "r.json:2:6: expected `:`");
     }
 
     #[test]
-    fn alias_bombs_are_refused() {
+    fn rejects_alias_bombs() {
         let mut text = String::from("a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n");
         for level in 1..12 {
             let previous = level - 1;
@@ -345,14 +345,14 @@ mod tests {
     }
 
     #[test]
-    fn documents_know_their_lines_and_empty_ones_are_left_out() {
+    fn lines_of_documents() {
         let documents = load_str("# note\n---\na: 1\n---\n---\n# b\nb: 2\n", "m.yaml").unwrap();
         let places: Vec<_> = documents.iter().map(Document::place).collect();
         assert_eq!(places, ["m.yaml:3", "m.yaml:7"]);
     }
 
     #[test]
-    fn json_is_read_as_json_several_documents_too() {
+    fn reads_json_documents() {
         let documents = load_str("{\"a\": 1.0}\n{\"b\":\t\"off\"}\n", "m.json").unwrap();
         assert_eq!(documents[0].value, json!({"a": 1.0}));
         assert_eq!(documents[1].value, json!({"b": "off"}));
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_flattened_and_typed_lists_name_their_items() {
+    fn flattens_lists() {
         let text = "apiVersion: v1\nkind: List\nitems: [{kind: Pod}, {kind: Secret}]\n---\n\
                     apiVersion: v1\nkind: PodList\nitems: [{metadata: {name: a}}]\n---\nkind: Pod\n";
         let kinds: Vec<_> = flatten_lists(load_str(text, "l.yaml").unwrap())
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_of_lists_know_their_way_even_from_lists_of_lists() {
+    fn paths_of_list_items() {
         let text = "kind: Pod\n---\napiVersion: v1\nkind: List\nitems: [{kind: Pod}, {apiVersion: v1, kind: List, items: [{kind: Secret}]}]\n";
         let ways: Vec<_> = flatten_lists(load_str(text, "l.yaml").unwrap())
             .into_iter()
@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_back_as_the_same_value() {
+    fn round_trip() {
         let value = json!({"a": ["off", "1.0", "", " x", "a: b", "#"], "b": {"c": null, "d": "l1\nl2\n", "e": {}, "f": []},
             "n": -3, "t": true, "long": "word ".repeat(60)});
         assert_eq!(one(&to_string(&value).unwrap()), value);

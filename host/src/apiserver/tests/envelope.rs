@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::*;
 
 #[test]
-fn a_namespace_that_is_being_deleted_takes_nothing_new() {
+fn rejects_creation_in_deleted_namespace() {
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}, "status": {"phase": "Terminating"}});
     let error = ApiServer::new(&[namespace]).request(pod(&json!({})), &RequestOptions::default()).unwrap_err();
     assert_eq!(
@@ -17,7 +17,7 @@ fn a_namespace_that_is_being_deleted_takes_nothing_new() {
 }
 
 #[test]
-fn the_envelope_of_a_pod() {
+fn pod_envelope() {
     let mut object = pod(&json!({"automountServiceAccountToken": false}));
     object["metadata"] = json!({"name": "web", "creationTimestamp": null, "uid": "of-a-copied-pod"});
     let request = server().request(object, &RequestOptions::default()).unwrap();
@@ -50,7 +50,7 @@ fn the_envelope_of_a_pod() {
 }
 
 #[test]
-fn generate_name_leaves_the_names_empty() {
+fn generate_name_leaves_names_empty() {
     let mut object = pod(&json!({}));
     object["metadata"] = json!({"generateName": "web-6d4cf56db6-", "namespace": "shop", "ownerReferences": [
         {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-6d4cf56db6", "uid": "u", "controller": true},
@@ -91,7 +91,7 @@ fn resources_namespaces_and_operations() {
 }
 
 #[test]
-fn a_token_request_is_posted_to_its_account() {
+fn token_request_envelope() {
     let object =
         json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": ["vault"]}});
     let options = RequestOptions {
@@ -120,7 +120,7 @@ fn a_token_request_is_posted_to_its_account() {
 }
 
 #[test]
-fn a_raw_request_keeps_the_object() {
+fn raw_request_keeps_object() {
     let mut object = pod(&json!({"serviceAccountName": "gone", "volumes": null}));
     object["metadata"]["creationTimestamp"] = Value::Null;
     let request = ApiServer::raw_request(object.clone(), &RequestOptions::default()).unwrap();
@@ -129,7 +129,7 @@ fn a_raw_request_keeps_the_object() {
 }
 
 #[test]
-fn odd_input_is_a_bad_request() {
+fn rejects_odd_input() {
     for (object, text) in [
         (json!("pod"), "the object must be an object, is a string"),
         (json!({}), "the object has no apiVersion"),
@@ -157,7 +157,7 @@ fn odd_input_is_a_bad_request() {
 }
 
 #[test]
-fn namespaces_of_url_and_object_must_agree() {
+fn rejects_other_namespace() {
     let options = RequestOptions { namespace: Some("bank".to_owned()), ..RequestOptions::default() };
     let error = server().request(pod(&json!({})), &options).unwrap_err();
     assert_eq!(error.code(), 400);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::*;
 
 #[test]
-fn the_pods_preference_wins_then_the_accounts_then_true() {
+fn automount_preference() {
     for (pod_says, account_name, mounted) in [
         (Some(false), "quiet", false),
         (Some(false), "app", false),
@@ -32,7 +32,7 @@ fn the_pods_preference_wins_then_the_accounts_then_true() {
 }
 
 #[test]
-fn the_injected_volume_is_the_documented_one() {
+fn injects_documented_volume() {
     let pod = admitted(&server(), pod(&json!({"serviceAccountName": "app"})));
     let volume = &pod["spec"]["volumes"][0];
     let suffix = volume["name"].as_str().unwrap().strip_prefix("kube-api-access-").unwrap();
@@ -58,7 +58,7 @@ fn the_injected_volume_is_the_documented_one() {
 }
 
 #[test]
-fn openshift_has_a_fourth_source_and_old_versions_no_mode() {
+fn volumes_of_openshift_and_old_versions() {
     let options = RequestOptions { openshift: true, without_injected_default_mode: true, ..RequestOptions::default() };
     let request = server().request(pod(&json!({})), &options).unwrap();
     let projected = &request["object"]["spec"]["volumes"][0]["projected"];
@@ -70,7 +70,7 @@ fn openshift_has_a_fourth_source_and_old_versions_no_mode() {
 }
 
 #[test]
-fn an_existing_mount_counts_by_its_exact_path_only() {
+fn existing_mount_counts_by_exact_path() {
     for (path, counts) in [
         (TOKEN_PATH, true),
         ("/var/run/secrets/kubernetes.io/serviceaccount/", false),
@@ -89,7 +89,7 @@ fn an_existing_mount_counts_by_its_exact_path_only() {
 }
 
 #[test]
-fn init_containers_get_the_mount_too() {
+fn mounts_into_init_containers() {
     let pod = admitted(
         &server(),
         pod(&json!({"initContainers": [{"name": "proxy", "image": "proxy", "restartPolicy": "Always"}]})),
@@ -99,7 +99,7 @@ fn init_containers_get_the_mount_too() {
 }
 
 #[test]
-fn the_first_volume_with_the_prefix_is_the_token_volume_whatever_it_is() {
+fn takes_first_volume_with_prefix() {
     for source in [
         json!({"emptyDir": {}}),
         json!({"secret": {"secretName": "app-token-b7x2k"}}),
@@ -115,13 +115,13 @@ fn the_first_volume_with_the_prefix_is_the_token_volume_whatever_it_is() {
 }
 
 #[test]
-fn with_automount_false_a_volume_with_the_prefix_is_nothing_special() {
+fn ignores_volume_without_automount() {
     let object = pod(&json!({"automountServiceAccountToken": false, "volumes": [{"name": "kube-api-access-mine"}]}));
     assert_eq!(token_mounts(&admitted(&server(), object)), [""; 0]);
 }
 
 #[test]
-fn generated_names_are_stable_and_differ_between_pods_and_passes() {
+fn generated_names() {
     let first = admitted(&server(), pod(&json!({})));
     assert_eq!(first, admitted(&server(), pod(&json!({}))));
     let mut other = pod(&json!({}));
@@ -133,7 +133,7 @@ fn generated_names_are_stable_and_differ_between_pods_and_passes() {
 }
 
 #[test]
-fn patch_of_the_flag_alone_leaves_the_token() {
+fn patch_of_flag_alone_leaves_token() {
     let mut pod = bare();
     pod["spec"]["automountServiceAccountToken"] = false.into();
     assert_eq!(token_mounts(&again(&server(), &pod)).len(), 1);
@@ -173,7 +173,7 @@ fn patch_that_renames_the_volume_and_its_mounts_holds() {
 }
 
 #[test]
-fn a_container_of_another_webhook_gets_the_mount_unless_the_flag_is_false() {
+fn mounts_into_injected_containers() {
     let sidecar = json!({"name": "proxy", "image": "proxy"});
     let mut pod = bare();
     pod["spec"]["containers"].as_array_mut().unwrap().push(sidecar.clone());
@@ -185,7 +185,7 @@ fn a_container_of_another_webhook_gets_the_mount_unless_the_flag_is_false() {
 }
 
 #[test]
-fn name_and_alias_are_made_equal() {
+fn equalizes_name_and_alias() {
     for (spec, expected) in [
         (json!({}), "default"),
         (json!({"serviceAccount": "app"}), "app"),
@@ -201,7 +201,7 @@ fn name_and_alias_are_made_equal() {
 }
 
 #[test]
-fn a_webhook_must_change_both_names() {
+fn rejects_change_of_one_name() {
     let mut pod = bare();
     pod["spec"]["serviceAccount"] = "quiet".into();
     assert_eq!(again(&server(), &pod)["spec"]["serviceAccount"], "app");
@@ -210,7 +210,7 @@ fn a_webhook_must_change_both_names() {
 }
 
 #[test]
-fn templates_get_aliases_and_defaults_but_no_account_and_no_token() {
+fn defaults_templates() {
     let template = json!({"spec": {
         "serviceAccount": "app",
         "volumes": [{"name": "t", "projected": {"sources": [{"serviceAccountToken": {"path": "t", "audience": "vault"}}]}}],
@@ -244,7 +244,7 @@ fn templates_get_aliases_and_defaults_but_no_account_and_no_token() {
 }
 
 #[test]
-fn volumes_are_defaulted() {
+fn defaults_volumes() {
     let spec = json!({"volumes": [
         {"name": "a"},
         {"name": "b", "secret": {"secretName": "s"}},
@@ -266,7 +266,7 @@ fn volumes_are_defaulted() {
 }
 
 #[test]
-fn an_account_must_exist() {
+fn rejects_absent_account() {
     let error = server().request(pod(&json!({"serviceAccountName": "gone"})), &RequestOptions::default()).unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -276,7 +276,7 @@ fn an_account_must_exist() {
 }
 
 #[test]
-fn an_account_of_another_namespace_is_another_account() {
+fn account_of_other_namespace() {
     let options = RequestOptions { namespace: Some("bank".to_owned()), ..RequestOptions::default() };
     let mut object = pod(&json!({"serviceAccountName": "app"}));
     object["metadata"].as_object_mut().unwrap().remove("namespace");
@@ -285,13 +285,13 @@ fn an_account_of_another_namespace_is_another_account() {
 }
 
 #[test]
-fn the_default_account_can_be_given() {
+fn given_default_account() {
     let server = ApiServer::new(&[account("default", Some(false))]);
     assert_eq!(token_mounts(&admitted(&server, pod(&json!({})))), [""; 0]);
 }
 
 #[test]
-fn pull_secrets_are_copied_all_or_nothing() {
+fn copies_pull_secrets() {
     let mut with_secrets = account("app", None);
     with_secrets["imagePullSecrets"] = json!([{"name": "registry"}, {"name": "mirror"}]);
     let server = ApiServer::new(&[with_secrets]);
@@ -309,13 +309,13 @@ fn mirror(spec: &Value) -> Value {
 }
 
 #[test]
-fn mirror_pods_are_left_alone() {
+fn skips_mirror_pods() {
     let pod = admitted(&server(), mirror(&json!({})));
     assert_eq!(pod["spec"], mirror(&json!({}))["spec"]);
 }
 
 #[test]
-fn mirror_pods_may_not_carry_credentials() {
+fn rejects_credentials_in_mirror_pods() {
     let projected = |source: Value| json!({"volumes": [{"name": "v", "projected": {"sources": [source]}}]});
     for (spec, why) in [
         (json!({"serviceAccountName": "app"}), "a mirror pod may not reference service accounts"),
@@ -333,7 +333,7 @@ fn mirror_pods_may_not_carry_credentials() {
 }
 
 #[test]
-fn mountable_secrets_are_enforced_where_the_account_says_so() {
+fn enforces_mountable_secrets() {
     let mut strict = account("strict", None);
     strict["metadata"]["annotations"] = json!({"kubernetes.io/enforce-mountable-secrets": "t"});
     strict["secrets"] = json!([{"name": "mine"}]);
@@ -364,7 +364,7 @@ fn mountable_secrets_are_enforced_where_the_account_says_so() {
 }
 
 #[test]
-fn an_update_of_a_pod_is_not_given_a_token() {
+fn update_gets_no_token() {
     let old = bare();
     let mut object = old.clone();
     object["metadata"]["labels"] = json!({"tier": "web"});

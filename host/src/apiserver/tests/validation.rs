@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use super::*;
 
 #[test]
-fn admitted_pods_are_valid() {
+fn accepts_admitted_pods() {
     assert_eq!(server().validate(&bare()), Ok(()));
 }
 
 #[test]
-fn what_validation_refuses() {
+fn rejects() {
     let label_rule = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end \
                       with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is \
                       '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
@@ -105,7 +105,7 @@ fn what_validation_refuses() {
 }
 
 #[test]
-fn templates_are_validated_at_their_path() {
+fn validates_templates_at_their_path() {
     let object = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {"template": {"spec": {}}}});
     assert_eq!(server().validate(&object), Err(vec!["spec.template.spec.containers: Required value".to_owned()]));
 }

@@ -65,7 +65,7 @@ fn memory(name: &str) -> Value {
 }
 
 #[test]
-fn irsa_adds_its_volume_first_and_its_variables_and_mount_last() {
+fn irsa_order() {
     let pod = asking(&json!({
         "volumes": [{"name": "data", "emptyDir": {}}],
         "initContainers": [{"name": "setup", "image": "setup"}],
@@ -87,7 +87,7 @@ fn irsa_adds_its_volume_first_and_its_variables_and_mount_last() {
 }
 
 #[test]
-fn irsa_takes_the_options_of_pod_and_account() {
+fn irsa_options() {
     let token = |account: Value, pod_says: Option<&str>| {
         let mut account = account;
         account["eks.amazonaws.com/role-arn"] = ROLE.into();
@@ -119,7 +119,7 @@ fn irsa_takes_the_options_of_pod_and_account() {
 }
 
 #[test]
-fn eks_skips_containers_by_their_exact_names() {
+fn eks_skip_containers() {
     let mut pod = asking(&json!({"containers": [container("web", false), container("cache", false)]}));
     pod["metadata"]["annotations"]["eks.amazonaws.com/skip-containers"] = "web, cache".into();
     let pod = called(Webhook::Irsa, &irsa(), &pod).unwrap();
@@ -128,7 +128,7 @@ fn eks_skips_containers_by_their_exact_names() {
 }
 
 #[test]
-fn eks_completes_no_pair_and_takes_any_volume_of_its_name() {
+fn eks_half_pairs_and_foreign_volumes() {
     let foreign = json!({"name": "aws-iam-token", "hostPath": {"path": "/x"}});
     let pod = asking(&json!({
         "volumes": [foreign],
@@ -141,7 +141,7 @@ fn eks_completes_no_pair_and_takes_any_volume_of_its_name() {
 }
 
 #[test]
-fn pod_identity_wins_over_a_role_and_labels_the_pod() {
+fn pod_identity_wins_over_role() {
     let path = "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount";
     let name = "eks-pod-identity-token";
     let pod = asking(&json!({}));
@@ -157,7 +157,7 @@ fn pod_identity_wins_over_a_role_and_labels_the_pod() {
 }
 
 #[test]
-fn istio_adds_a_native_sidecar_behind_its_init_container() {
+fn istio_native_sidecar() {
     let pod = asking(&json!({"initContainers": [container("setup", true)], "containers": [container("web", true)]}));
     let mounts = json!([
         {"name": "workload-socket", "mountPath": "/var/run/secrets/workload-spiffe-uds"},
@@ -202,7 +202,7 @@ fn istio_adds_a_native_sidecar_behind_its_init_container() {
 }
 
 #[test]
-fn istio_completes_a_proxy_of_the_pods_own() {
+fn istio_completes_own_proxy() {
     let own = json!({"name": "istio-proxy", "image": "mine",
         "volumeMounts": [{"name": "mine", "mountPath": "/var/run/secrets/tokens"}]});
     let volumes = json!([{"name": "mine", "emptyDir": {}}]);
@@ -216,7 +216,7 @@ fn istio_completes_a_proxy_of_the_pods_own() {
 }
 
 #[test]
-fn linkerd_copies_the_token_mount_of_the_first_container() {
+fn linkerd_copies_token_mount() {
     for has_token in [true, false] {
         let mounts = |own: Value| {
             let copied = json!({"name": "kube-api-access-bcd24", "mountPath": API_PATH, "readOnly": true});
@@ -254,7 +254,7 @@ fn linkerd_copies_the_token_mount_of_the_first_container() {
 }
 
 #[test]
-fn linkerd_leaves_pods_with_a_sidecar_alone() {
+fn linkerd_skips_pods_with_sidecar() {
     let meshed = called(Webhook::Istio, &json!({}), &asking(&json!({}))).unwrap();
     assert_eq!(called(Webhook::Linkerd, &json!({}), &meshed), Ok(meshed));
 }
@@ -292,7 +292,7 @@ fn with_agents(pod: &Value, volume: &str, path: &str) -> Value {
 }
 
 #[test]
-fn vault_agents_mount_the_token_that_a_container_mounts() {
+fn vault_mounts_token_of_container() {
     let pod = asking(&json!({
         "initContainers": [container("setup", false)],
         "containers": [container("web", false), container("cache", true)],
@@ -302,7 +302,7 @@ fn vault_agents_mount_the_token_that_a_container_mounts() {
 }
 
 #[test]
-fn vault_agents_mount_the_volume_that_the_pod_names() {
+fn vault_mounts_named_volume() {
     let name = "vault.hashicorp.com/agent-service-account-token-volume-name";
     let volumes = json!([projected("vault-token", "vault", 600, "token")]);
     let mut pod = asking(&json!({"volumes": volumes, "containers": [container("web", true)]}));
@@ -320,7 +320,7 @@ fn vault_agents_mount_the_volume_that_the_pod_names() {
 }
 
 #[test]
-fn vault_refuses_a_pod_without_a_token() {
+fn vault_rejects_pod_without_token() {
     let refusal = "admission webhook \"vault.hashicorp.com\" denied the request: error creating new agent sidecar: failed to find service account volume mount";
     let pod = asking(&json!({"initContainers": [container("setup", true)]}));
     assert_eq!(called(Webhook::VaultAgent, &json!({}), &pod), Err(refusal.to_owned()), "init containers do not count");
@@ -328,14 +328,14 @@ fn vault_refuses_a_pod_without_a_token() {
 
 /// The path has the word in it, so the agent logs in with the token for AWS.
 #[test]
-fn vault_agents_mount_the_token_for_aws_where_there_is_no_other() {
+fn vault_mounts_aws_token() {
     let pod = called(Webhook::Irsa, &irsa(), &asking(&json!({}))).unwrap();
     let expected = with_agents(&pod, "aws-iam-token", AWS_PATH);
     assert_eq!(called(Webhook::VaultAgent, &irsa(), &pod), Ok(expected));
 }
 
 #[test]
-fn nobody_acts_unasked() {
+fn webhooks_skip_unmarked_pods() {
     let mut silent = asking(&json!({"containers": [container("web", true)]}));
     silent["metadata"] = json!({"name": "web", "namespace": "shop"});
     for webhook in [Webhook::Irsa, Webhook::Istio, Webhook::Linkerd, Webhook::VaultAgent] {

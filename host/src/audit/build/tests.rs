@@ -46,7 +46,7 @@ fn reason<'r>(report: &'r Report, account: &str, workload: Option<&str>) -> &'r 
 }
 
 #[test]
-fn each_recommendation() {
+fn recommendations() {
     let report = example(|_| (), Some(&example_log()), &options());
     assert_eq!(
         lines(&report),
@@ -69,7 +69,7 @@ fn each_recommendation() {
 
 /// Without a log, or with one that does not show enough, nothing is called removable or unused.
 #[test]
-fn without_proof_nothing_is_removable() {
+fn nothing_is_removable_without_proof() {
     let log = example_log();
     let short: String = log.split_inclusive('\n').take(20).collect();
     let unreadable = format!("{}{}", log, "{broken\n".repeat(20));
@@ -95,7 +95,7 @@ fn without_proof_nothing_is_removable() {
 }
 
 #[test]
-fn without_a_log_it_is_said_what_is_bound() {
+fn without_log() {
     let report = example(|_| (), None, &options());
     assert_eq!(
         reason(&report, "shop/default", Some("web")),
@@ -108,7 +108,7 @@ fn without_a_log_it_is_said_what_is_bound() {
 }
 
 #[test]
-fn the_words_say_which_log() {
+fn names_log() {
     let log = example_log();
     let in_this = example(|_| (), Some(&log), &options());
     let complete = example(|_| (), Some(&log), &Options { is_complete: true, ..options() });
@@ -120,7 +120,7 @@ fn the_words_say_which_log() {
 }
 
 #[test]
-fn bindings_that_were_not_read_are_not_absent() {
+fn unread_bindings_are_unknown() {
     let unread = |snapshot: &mut Snapshot| {
         snapshot.unread.insert(Kind::RoleBindings, "forbidden".to_owned());
     };
@@ -130,7 +130,7 @@ fn bindings_that_were_not_read_are_not_absent() {
 }
 
 #[test]
-fn calls_without_a_pod_count_for_every_workload_of_the_account() {
+fn calls_without_pod_count_for_all_workloads() {
     let log = example_log().replace("authentication.kubernetes.io/pod-name", "other");
     let report = example(|_| (), Some(&log), &options());
     let lines = lines(&report);
@@ -140,7 +140,7 @@ fn calls_without_a_pod_count_for_every_workload_of_the_account() {
 }
 
 #[test]
-fn what_is_too_much_to_be_told_apart_is_never_removable() {
+fn overflow_is_never_removable() {
     let mut snapshot = Snapshot::new(&[]);
     for object in example_cluster()["items"].as_array().unwrap() {
         snapshot.add(&object.to_string(), None);
@@ -182,7 +182,7 @@ fn unused_and_unbound_is_removable() {
 }
 
 #[test]
-fn the_schema_fits() {
+fn matches_schema() {
     let report = example(|_| (), Some(&example_log()), &options());
     let value: Value = serde_json::to_value(&report).unwrap();
     jsonschema::validate(&crate::audit::report::schema(), &value).unwrap();

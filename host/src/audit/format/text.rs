@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn long_cells_lose_their_middle() {
+    fn shortens_long_cells() {
         assert_eq!(cut("Deployment a-very-long-name-1", 20), "Deploymen…ong-name-1");
         assert_eq!(cut("short", 20), "short");
         let cells = ["x".repeat(60), "y".repeat(60), "z".repeat(60), "u".repeat(60), "v".repeat(60)];

@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn compressed_files_are_told_from_their_first_bytes() {
+    fn detects_compression() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.log");
         for (bytes, expected) in [
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_are_read_in_order_and_nothing_twice() {
+    fn reads_folders_in_order_and_once() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         std::fs::create_dir(path("b")).unwrap();
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_file_is_named() {
+    fn reports_missing_file() {
         let (path, error) = Source::list(["nowhere.log"]).unwrap_err();
         assert_eq!((path, error.kind()), ("nowhere.log".into(), io::ErrorKind::NotFound));
     }

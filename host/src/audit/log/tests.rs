@@ -41,7 +41,7 @@ fn calls(log: &Log) -> u64 {
 }
 
 #[test]
-fn files_of_all_kinds_are_one_log() {
+fn reads_files_of_all_kinds() {
     let log = log(&[
         ("1.log", [web(1), line("alice", 2)].concat().into()),
         ("2.log.gz", gzip(&[web(3), web(4)].concat())),
@@ -57,7 +57,7 @@ fn files_of_all_kinds_are_one_log() {
 }
 
 #[test]
-fn broken_records_are_counted_and_skipped() {
+fn counts_broken_records() {
     let text = [web(1), "{\"auditID\": \n".to_owned(), "\u{0}\u{1b}[2J{\n".to_owned(), "nothing\n".to_owned(), web(2)]
         .concat();
     let log = log(&[("audit.log", text.into())]);
@@ -66,7 +66,7 @@ fn broken_records_are_counted_and_skipped() {
 }
 
 #[test]
-fn bytes_that_are_no_text_are_broken() {
+fn counts_invalid_utf8() {
     let mut bytes: Vec<u8> = web(1).into();
     bytes.extend(b"{\"verb\": \"\xff\xfe\", \"user\": {\"username\": \"system:serviceaccount:a:b\"}}\n");
     bytes.extend(web(2).bytes());
@@ -75,7 +75,7 @@ fn bytes_that_are_no_text_are_broken() {
 }
 
 #[test]
-fn a_line_that_is_too_long_is_counted_and_skipped() {
+fn counts_long_lines() {
     let mut text: Vec<u8> = web(1).into();
     text.extend(b"{\"user\": {\"username\": \"system:serviceaccount:shop:web\"}, \"x\": \"");
     text.resize(text.len() + 100 * (1 << 20), b'x');
@@ -86,7 +86,7 @@ fn a_line_that_is_too_long_is_counted_and_skipped() {
 }
 
 #[test]
-fn the_end_may_be_cut_off() {
+fn reads_truncated_log() {
     let text = [web(1), web(2)].concat();
     let half = text.get(..text.len() - 40).unwrap();
     for (name, bytes) in [("audit.log", half.as_bytes().to_vec()), ("audit.log.gz", gzip(half))] {
@@ -97,7 +97,7 @@ fn the_end_may_be_cut_off() {
 }
 
 #[test]
-fn a_gzip_file_may_be_cut_off() {
+fn reads_truncated_gzip() {
     let lines: Vec<String> = (0..50).map(web).collect();
     let mut bytes = gzip(&lines.concat());
     bytes.truncate(bytes.len() - 12);
@@ -108,7 +108,7 @@ fn a_gzip_file_may_be_cut_off() {
 }
 
 #[test]
-fn a_damaged_gzip_file_is_an_error_of_that_file() {
+fn reports_damaged_gzip() {
     let mut damaged = gzip(&(0..50).map(web).collect::<String>());
     let middle = damaged.len() / 2;
     damaged[middle..middle + 20].fill(0xff);
@@ -118,7 +118,7 @@ fn a_damaged_gzip_file_is_an_error_of_that_file() {
 }
 
 #[test]
-fn calls_of_others_tell_how_far_the_log_reaches() {
+fn calls_of_others_extend_window() {
     let text: String = (0..60).map(|second| line("system:node:n1", second)).collect();
     let log = log(&[("audit.log", text.into())]);
     let seen = &log.usage.seen;
@@ -126,7 +126,7 @@ fn calls_of_others_tell_how_far_the_log_reaches() {
 }
 
 #[test]
-fn progress_comes_to_the_end() {
+fn progress_reaches_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("audit.log");
     let text: String = (0..60).map(web).collect();

@@ -52,7 +52,7 @@ fn action(verb: &str, group: &str, resource: &str, scope: Scope) -> Action {
 }
 
 #[test]
-fn far_more_than_was_used() {
+fn more_than_was_used() {
     let pods = action("list", "", "pods", Scope::OwnNamespace);
     let secrets = |scope| action("get", "", "secrets", scope);
     let everything = power(&[(None, rule(&["*"], "*", &["*"]))]);
@@ -81,7 +81,7 @@ fn far_more_than_was_used() {
 }
 
 #[test]
-fn a_path_is_not_a_resource() {
+fn paths_are_not_resources() {
     let danger = DANGERS.iter().find(|it| it.words == "read secrets").unwrap();
     assert!(!danger.was_used(&action("get", "", "secrets", Scope::Path)));
     assert!(danger.was_used(&action("get", "", "secrets", Scope::Cluster)));

@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cells_may_be_empty() {
+    fn empty_cells() {
         let table = "\
 NAMESPACE   NAME               TYPE                                  DATA   AGE   LEGACY-TOKEN-LAST-USED   LEGACY-TOKEN-INVALID-SINCE
 shop        ci-token           kubernetes.io/service-account-token   3      94d   2026-11-20               
@@ -102,7 +102,7 @@ kube-system old                kubernetes.io/service-account-token   3      94d
     }
 
     #[test]
-    fn tables_of_one_namespace_have_no_column_for_it() {
+    fn tables_of_one_namespace() {
         let table = "NAME       TYPE                                  DATA   AGE\nci-token   kubernetes.io/service-account-token   3      94d\n";
         let found = rows(table, Some("shop")).unwrap();
         assert_eq!(found.into_keys().collect::<Vec<_>>(), [("shop".to_owned(), "ci-token".to_owned())]);

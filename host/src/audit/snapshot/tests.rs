@@ -20,7 +20,7 @@ fn names(snapshot: &Snapshot) -> Vec<&str> {
 }
 
 #[test]
-fn lists_objects_and_streams_of_them() {
+fn reads_lists_objects_and_streams() {
     let list = json!({"apiVersion": "v1", "kind": "List", "items": [pod("a"), pod("b")]});
     let typed = json!({"kind": "PodList", "apiVersion": "v1", "items": [{"metadata": {"name": "c"}}]}).to_string();
     // Keys in another order than the API server's.
@@ -36,7 +36,7 @@ fn lists_objects_and_streams_of_them() {
 }
 
 #[test]
-fn yaml_is_read_as_kubectl_prints_it() {
+fn reads_yaml_of_kubectl() {
     let (snapshot, errors) = snapshot(
         "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Pod\n  metadata: {name: a, namespace: shop}\n",
     );
@@ -44,7 +44,7 @@ fn yaml_is_read_as_kubectl_prints_it() {
 }
 
 #[test]
-fn what_comes_before_a_mistake_is_kept() {
+fn keeps_what_precedes_an_error() {
     let list = json!({"kind": "List", "items": [pod("a"), pod("b")]}).to_string();
     let cases = [
         (list.replace(r#""b""#, "hunter2"), vec!["a"], "is not valid JSON, line 1 column"),
@@ -60,7 +60,7 @@ fn what_comes_before_a_mistake_is_kept() {
 }
 
 #[test]
-fn objects_of_another_shape_are_named_and_nothing_else() {
+fn reports_malformed_objects() {
     let mut odd = pod("odd");
     odd["spec"] = json!({"volumes": "hunter2"});
     let list = json!({"kind": "List", "items": [odd, pod("a"), {"kind": "Pod"}, 5, null, {"apiVersion": "v1", "kind": "ConfigMap"}]});
@@ -70,7 +70,7 @@ fn objects_of_another_shape_are_named_and_nothing_else() {
 }
 
 #[test]
-fn nothing_secret_is_kept() {
+fn keeps_no_secret_values() {
     let secret = "do-not-repeat-me";
     let container = json!({"name": "c", "env": [{"name": "A", "value": secret}]});
     let mut pod = pod("a");
@@ -92,7 +92,7 @@ fn nothing_secret_is_kept() {
 }
 
 #[test]
-fn workloads_and_what_they_say() {
+fn workloads() {
     let template = json!({"spec": {"serviceAccountName": "web", "automountServiceAccountToken": false}});
     let metadata = |name: &str| json!({"name": name, "namespace": "shop", "creationTimestamp": "2026-11-28T16:15:51Z"});
     let objects = json!({"kind": "List", "items": [

@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn the_volume_of_the_api_server() {
+    fn plugin_volume() {
         let volume = projected("kube-api-access-x2b4c", json!({"path": "token", "expirationSeconds": 3607}));
         assert!(tokens(mounting(volume.clone())).is_mounted);
         let unmounted = json!({"volumes": [volume], "containers": [{"name": "c"}]});
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn volumes_by_hand_count_by_their_audience() {
+    fn hand_written_volumes() {
         for (audience, is_api) in [
             (json!(null), true),
             (json!(""), true),
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn any_container_may_mount_it() {
+    fn mounted_by_any_container() {
         for list in ["containers", "initContainers", "ephemeralContainers"] {
             let mut spec = json!({"volumes": [projected("token", json!({}))]});
             spec[list] = json!([{"name": "other"}, {"name": "c", "volumeMounts": [{"name": "token"}]}]);

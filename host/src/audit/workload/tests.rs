@@ -35,7 +35,7 @@ fn lines(objects: &[Value]) -> Vec<String> {
 }
 
 #[test]
-fn pods_are_counted_under_what_made_them() {
+fn counts_pods_under_their_controller() {
     let set = object("apps/v1", "ReplicaSet", "web-5d8f7c9b64", Some(("Deployment", "web")), &template());
     let rollout = object("apps/v1", "ReplicaSet", "canary-1", Some(("Rollout", "canary")), &template());
     let job = object("batch/v1", "Job", "backup-1", Some(("CronJob", "backup")), &template());
@@ -68,7 +68,7 @@ fn pods_are_counted_under_what_made_them() {
 }
 
 #[test]
-fn finished_pods_and_jobs_hold_nothing() {
+fn skips_finished_pods_and_jobs() {
     let mut finished = pod("done", None);
     finished["status"] = json!({"phase": "Succeeded"});
     let job = object("batch/v1", "Job", "once", None, &template());
@@ -76,7 +76,7 @@ fn finished_pods_and_jobs_hold_nothing() {
 }
 
 #[test]
-fn a_workload_between_two_accounts_is_listed_for_both() {
+fn lists_workload_for_both_accounts() {
     let deployment =
         object("apps/v1", "StatefulSet", "db", None, &json!({"template": {"spec": {"serviceAccountName": "new"}}}));
     let old = pod("db-0", Some(("StatefulSet", "db")));
@@ -89,7 +89,7 @@ fn a_workload_between_two_accounts_is_listed_for_both() {
 #[case::account_off(json!(false), json!(null), None)]
 #[case::pod(json!(false), json!(true), Some(Why::Pod))]
 #[case::pod_off(json!(true), json!(false), None)]
-fn templates_get_what_the_fields_lead_to(#[case] account: Value, #[case] pod: Value, #[case] expected: Option<Why>) {
+fn templates_by_fields(#[case] account: Value, #[case] pod: Value, #[case] expected: Option<Why>) {
     let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": "shop"},
         "automountServiceAccountToken": account});
     let spec = json!({"template": {"spec": {"automountServiceAccountToken": pod}}});
@@ -99,7 +99,7 @@ fn templates_get_what_the_fields_lead_to(#[case] account: Value, #[case] pod: Va
 }
 
 #[test]
-fn pods_hold_what_they_mount_whatever_fields_say() {
+fn pods_by_mounts() {
     let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": "shop"},
         "automountServiceAccountToken": false});
     let volume = json!({"name": "kube-api-access-x2b4c", "projected": {"sources": [{"serviceAccountToken": {}}]}});
@@ -123,7 +123,7 @@ fn pods_hold_what_they_mount_whatever_fields_say() {
 #[case("Job", "once", "once-0-x2b4c", true)]
 #[case("Pod", "web", "web", true)]
 #[case("Pod", "web", "web-0", false)]
-fn names_of_pods_that_are_gone(#[case] kind: &str, #[case] name: &str, #[case] pod: &str, #[case] expected: bool) {
+fn workloads_of_deleted_pods(#[case] kind: &str, #[case] name: &str, #[case] pod: &str, #[case] expected: bool) {
     let id = WorkloadId { namespace: "shop".to_owned(), kind: kind.to_owned(), name: name.to_owned() };
     assert_eq!(Group::new(&Snapshot::new(&[]), id, "default").may_have_made(pod), expected);
 }

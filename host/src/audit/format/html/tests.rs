@@ -30,7 +30,7 @@ fn report(name: &str) -> Report {
 }
 
 #[test]
-fn names_stay_text() {
+fn escapes_names() {
     let name = "</script><img src=x onerror=alert(1)>\"'&\u{202e}";
     let page = render(&report(name));
     assert!(!page.contains("<img"), "{page}");
@@ -39,7 +39,7 @@ fn names_stay_text() {
 }
 
 #[test]
-fn nothing_is_loaded() {
+fn loads_nothing() {
     let page = render(&report("web"));
     for outside in ["http://", "https://", "src=", "url(", "@import", "fetch(", "style=\""] {
         assert!(!page.contains(outside), "{outside}");

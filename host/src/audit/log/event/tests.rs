@@ -102,7 +102,7 @@ fn nothing_to_count(#[case] record: &str, #[case] expected: &str) {
 }
 
 #[test]
-fn azure_rows_print_nested_columns_as_objects_or_as_strings() {
+fn azure_rows() {
     let event = event();
     let row = |nested: &dyn Fn(&Value) -> Value| {
         json!({
@@ -148,7 +148,7 @@ fn wrapped_events() {
 }
 
 #[test]
-fn wrappers_around_wrappers_come_to_an_end() {
+fn limits_nesting_of_wrappers() {
     let mut record = event().to_string();
     for _ in 0..20 {
         record = format!(r#"{{"items": [{record}]}}"#);
@@ -211,14 +211,14 @@ fn cloud_logging() {
 }
 
 #[test]
-fn what_cannot_matter_is_told_from_its_bytes() {
+fn prefilters_lines() {
     assert!(may_matter(event().to_string().as_bytes()));
     assert!(may_matter(json!({"message": event().to_string()}).to_string().as_bytes()));
     assert!(!may_matter(with(&json!({"user": {"username": "system:node:n1"}})).to_string().as_bytes()));
 }
 
 #[test]
-fn nothing_of_a_person_is_kept() {
+fn keeps_nothing_of_persons() {
     let found = lines(&event().to_string()).concat();
     for kept in ["10.0.0.7", "kubectl", "JTI"] {
         assert!(!found.contains(kept), "{found}");
@@ -226,7 +226,7 @@ fn nothing_of_a_person_is_kept() {
 }
 
 #[test]
-fn names_that_are_too_long_are_not_kept() {
+fn drops_long_names() {
     let long = "x".repeat(100_000);
     let change =
         json!({"objectRef": {"resource": long}, "user": {"extra": {"authentication.kubernetes.io/pod-name": [long]}}});

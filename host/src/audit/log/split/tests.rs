@@ -62,7 +62,7 @@ fn found(#[case] text: &str, #[case] expected: &[&str]) {
 }
 
 #[test]
-fn a_line_that_is_too_long_is_skipped() {
+fn skips_long_line() {
     let mut text = b"{\"a\":1}\n".to_vec();
     text.resize(text.len() + 3 * MAX_RECORD_BYTES, b'x');
     text.extend(b"\n{\"a\":2}\n");
@@ -72,7 +72,7 @@ fn a_line_that_is_too_long_is_skipped() {
 }
 
 #[test]
-fn a_record_that_is_too_long_is_skipped() {
+fn skips_long_record() {
     let mut text = b"[{\"a\":1},{\"b\":\"".to_vec();
     text.resize(text.len() + 2 * MAX_RECORD_BYTES, b'}');
     text.extend(b"\"},{\"a\":2}]");
@@ -80,7 +80,7 @@ fn a_record_that_is_too_long_is_skipped() {
 }
 
 #[test]
-fn one_long_line_is_taken_apart() {
+fn splits_one_long_line() {
     let record = format!("{{\"a\":\"{}\"}}", "x".repeat(1000));
     let text = format!("{{\"kind\":\"EventList\",\"items\":[{}]}}", vec![record.as_str(); 5000].join(","));
     assert!(text.len() > MAX_RECORD_BYTES);
@@ -105,7 +105,7 @@ fn blocks_are_small_and_whole() {
 }
 
 #[test]
-fn whoever_has_seen_enough_stops() {
+fn stops_early() {
     let text = "{}\n".repeat(1 << 20);
     let mut blocks = 0;
     split(text.as_bytes(), &mut |_| {

@@ -27,7 +27,7 @@ fn count(calls: u64, denied: u64, first: i64, last: i64) -> Count {
 }
 
 #[test]
-fn counts_are_by_account_pod_verb_and_resource() {
+fn counts_by_account_pod_verb_and_resource() {
     let (known, open) = (known(), OpenRequests::default());
     let mut one = Counter::new(&known, &open);
     let mut other = Counter::new(&known, &open);
@@ -52,7 +52,7 @@ fn counts_are_by_account_pod_verb_and_resource() {
 }
 
 #[test]
-fn a_request_that_stays_open_counts_once() {
+fn counts_watches_once() {
     let (known, open) = (known(), OpenRequests::default());
     let (mut one, mut other) = (Counter::new(&known, &open), Counter::new(&known, &open));
     let watch = |id: &'static str| Event { open_request: Some(id.into()), ..event("shop:web", None, "watch") };
@@ -69,7 +69,7 @@ fn a_request_that_stays_open_counts_once() {
 }
 
 #[test]
-fn what_is_too_much_to_be_told_apart_is_counted_together() {
+fn counts_overflow_together() {
     let (known, open) = (known(), OpenRequests::default());
     let mut usage = Usage::default();
     for _ in 0..2 {
@@ -87,7 +87,7 @@ fn what_is_too_much_to_be_told_apart_is_counted_together() {
 }
 
 #[test]
-fn accounts_of_the_cluster_are_told_apart_however_many_others_there_are() {
+fn known_accounts_never_overflow() {
     let (known, open) = (known(), OpenRequests::default());
     let mut counter = Counter::new(&known, &open);
     for index in 0..MAX_FOREIGN_ACCOUNTS + 5 {
@@ -102,7 +102,7 @@ fn accounts_of_the_cluster_are_told_apart_however_many_others_there_are() {
 }
 
 #[test]
-fn secrets_are_counted_by_name() {
+fn counts_secrets_by_name() {
     let (known, open) = (known(), OpenRequests::default());
     let mut counter = Counter::new(&known, &open);
     for index in 0..MAX_SECRETS + 3 {
