@@ -101,11 +101,11 @@ words! {
 words! {
     /// What happens to Pod templates.
     Templates {
-        /// CheckedContainer; what a fix would clear is a warning.
+        /// Checked; what a fix would clear is a warning.
         Check = "check",
         /// Accepted unread.
         Ignore = "ignore",
-        /// CheckedContainer and fixed.
+        /// Checked and fixed.
         Fix = "fix"
     }
 }
