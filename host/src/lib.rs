@@ -20,6 +20,7 @@ pub mod docs;
 pub mod json;
 pub mod kubewarden;
 pub mod load;
+mod ownership;
 pub mod rbac;
 pub mod shown;
 pub mod yaml;

@@ -4,14 +4,13 @@
 
 use std::fs::{File, Metadata};
 use std::io::Write as _;
-use std::os::unix::fs::{MetadataExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use tempfile::NamedTempFile;
 
 use super::input::{Input, parent};
-use crate::shown;
+use crate::{ownership, shown};
 
 /// Replaces a file that was read, if it still is what it was then.
 pub(super) fn replace(input: &Input, before: &str, after: &str) -> Result<()> {
@@ -21,8 +20,9 @@ pub(super) fn replace(input: &Input, before: &str, after: &str) -> Result<()> {
     if !metadata.is_file() {
         bail!("not a regular file");
     }
-    if metadata.nlink() > 1 {
-        bail!("the file has {} names (hard links), and a new one would have this name alone", metadata.nlink());
+    let names = ownership::names(&metadata);
+    if names > 1 {
+        bail!("the file has {names} names (hard links), and a new one would have this name alone");
     }
     if metadata.permissions().readonly() {
         bail!("the file is read-only");
@@ -61,18 +61,13 @@ fn written(folder: &Path, content: &str, like: Option<&Metadata>) -> Result<Name
     let cannot = "cannot be written";
     let mut builder = tempfile::Builder::new();
     builder.prefix(".sa-hygiene-").suffix(".tmp");
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o666);
     if like.is_none() {
-        // What the umask leaves of it, as for any new file.
-        builder.permissions(mode);
+        ownership::as_new_file(&mut builder);
     }
     let mut file = builder.tempfile_in(folder).context(cannot)?;
     file.write_all(content.as_bytes()).context(cannot)?;
     if let Some(like) = like {
-        let own = file.as_file().metadata().context(cannot)?;
-        if (own.uid(), own.gid()) != (like.uid(), like.gid()) {
-            fchown(file.as_file(), Some(like.uid()), Some(like.gid())).context("the file's owner cannot be kept")?;
-        }
+        ownership::keep_owner(file.as_file(), like).context("the file's owner cannot be kept")?;
         // After the owner: a new owner clears some of the bits.
         file.as_file().set_permissions(like.permissions()).context("the file's mode cannot be kept")?;
     }
@@ -89,9 +84,9 @@ fn persist(file: NamedTempFile, path: &Path) -> Result<()> {
     Ok(())
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 
     use super::super::input::{InputOptions, Inputs};
     use super::*;

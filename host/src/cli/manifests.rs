@@ -229,7 +229,7 @@ fn foreign_change(before: &str, after: &str, places: &[&str]) -> Option<String> 
 fn copy_all(from: &Path, to: &Path) -> Result<()> {
     if !from.is_dir() {
         std::fs::copy(from, to)?;
-        return writable(to);
+        return crate::ownership::make_writable(to).map_err(Into::into);
     }
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from)? {
@@ -241,11 +241,6 @@ fn copy_all(from: &Path, to: &Path) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn writable(path: &Path) -> Result<()> {
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    std::fs::set_permissions(path, mode).map_err(Into::into)
 }
 
 fn table(rows: &[Row]) -> comfy_table::Table {

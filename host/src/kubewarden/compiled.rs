@@ -8,12 +8,12 @@
 //! (`make dist`; the second time only this crate is compiled). A program that was built without it, or a machine with
 //! an older processor, uses the cache.
 
-use std::fs::{DirBuilder, Metadata};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Result, anyhow};
 use wasmtime_provider::wasmtime::{Cache, CacheConfig, Config, Engine, Module};
+
+use crate::ownership;
 
 /// Processor features that the built-in code may use on `x86_64`: those of every such processor since 2009 (x86-64-v2).
 /// Without them vector instructions, which the policy reads JSON with, become several.
@@ -68,29 +68,20 @@ pub(super) fn with_cache(mut config: Config) -> Config {
 /// The cache; none where the user has no folder for such things, or one that others could write into: what is in it is
 /// executed.
 fn cache() -> Option<Cache> {
-    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let caches = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")))?;
-    in_folder(&caches.join("sa-hygiene"))
+    in_folder(&ownership::user_caches()?.join("sa-hygiene"))
 }
 
 fn in_folder(folder: &Path) -> Option<Cache> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder).ok()?;
+    ownership::create_private(folder).ok()?;
     let home = folder.parent()?.metadata().ok()?;
-    is_private(&folder.symlink_metadata().ok()?, &home).then_some(())?;
+    ownership::is_private(&folder.symlink_metadata().ok()?, &home).then_some(())?;
     let mut config = CacheConfig::new();
     config.with_directory(folder);
     Cache::new(config).ok()
 }
 
-/// A folder of whoever owns the one above it, and nobody else's to write into.
-fn is_private(folder: &Metadata, above: &Metadata) -> bool {
-    folder.is_dir() && folder.uid() == above.uid() && folder.mode() & 0o022 == 0
-}
-
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     /// The tests' own program has no code built in; what the build script would embed is loaded here.
@@ -105,8 +96,10 @@ mod tests {
         assert!(load(b"other").unwrap().is_none());
     }
 
+    #[cfg(unix)]
     #[test]
     fn rejects_writable_cache() {
+        use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().join("cache");
         assert!(in_folder(&folder).is_some());
