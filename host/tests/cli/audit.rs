@@ -15,12 +15,12 @@ use super::{Files, command, stderr, stdout};
 /// What the example must never show: values of variables, people, addresses, programs.
 const NEVER: [&str; 4] = ["do-not-repeat-me", "alice", "10.0.0.7", "linux/amd64"];
 
-fn repository() -> PathBuf {
+pub(super) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
 /// Compares with a file of the project; `BLESS=1` writes it.
-fn is_as_in(file: &str, text: &str) {
+pub(super) fn is_as_in(file: &str, text: &str) {
     let path = repository().join(file);
     if std::env::var_os("BLESS").is_some() && std::env::var_os("CI").is_none() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();

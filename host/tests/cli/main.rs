@@ -6,6 +6,7 @@
 
 mod audit;
 mod check;
+mod github_action;
 
 use std::io::Write as _;
 use std::path::Path;
