@@ -216,6 +216,11 @@ overlays:  ## build the kustomizations in examples/ (kubectl)
 	@for overlay in examples examples/overlays/*/; do \
 		kubectl kustomize "$$overlay" >/dev/null || exit 1; echo "$$overlay"; done
 
+.PHONY: book
+book:  ## build the documentation as a web site: book/index.html (mdbook; or python3 with pip)
+	@.ci/audit python-tools '$(PYTHON_TOOLS)' mdbook
+	@$(WITH_PYTHON_TOOLS) .ci/book
+
 .PHONY: bless
 bless: toolchain  ## rewrite the expected results of cases and the generated documentation; review `git diff`
 	BLESS=1 cargo test --locked --workspace --test e2e --test cli

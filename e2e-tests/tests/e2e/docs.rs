@@ -44,14 +44,51 @@ const SECTIONS: &[(&str, &str)] = &[
 const NEEDED: &[(&str, &str, &str)] =
     &[("identity-injection", "phase", "validating"), ("irsa-injection", "serviceAccountLookup", "required")];
 
+/// The chapters of the web site.
+const SUMMARY: &str = "\
+# Summary
+
+[serviceaccount-hygiene](../README.md)
+
+# Guides
+
+- [Examples](../examples/README.md)
+- [Operations](operations.md)
+- [Upgrading](upgrading.md)
+- [Auditing a cluster](audit.md)
+- [Checking manifests in a pipeline](check.md)
+- [Migrating from other tools](migrating.md)
+
+# Rules
+
+RULES
+
+# Background
+
+- [Threat model](threat-model.md)
+- [Architecture](architecture.md)
+- [Assurance](assurance.md)
+- [Performance](performance.md)
+
+# Project
+
+- [Contributing](../CONTRIBUTING.md)
+- [Test cases](../e2e-tests/README.md)
+- [Security](../SECURITY.md)
+- [Changelog](../CHANGELOG.md)
+";
+
 /// What a template leaves to be written.
 const TODO: &str = "TODO: ";
 
 pub fn trials(engine: &Arc<Engine>, bless: bool) -> Vec<Trial> {
     let mut trials = vec![
         Trial::test("docs::readme", move || readme(bless).map_err(failed)),
+        Trial::test("docs::changed_messages", move || changed_messages(bless).map_err(failed)),
+        Trial::test("docs::summary", move || summary(bless).map_err(failed)),
         Trial::test("docs::threat_model", move || threat_model(bless).map_err(failed)),
         Trial::test("docs::links", || links().map_err(failed)),
+        Trial::test("docs::architecture", || architecture().map_err(failed)),
         Trial::test("docs::anchors", || anchors().map_err(failed)),
         Trial::test("docs::commands", || commands().map_err(failed)),
         Trial::test("docs::compared_with_the_webhook", || compared_with_the_webhook().map_err(failed)),
@@ -82,11 +119,76 @@ fn readme(bless: bool) -> Result<()> {
     let table = "| rule | checks | observe | baseline | restricted | requirement |\n|---|---|---|---|---|---|\n"
         .to_owned()
         + &rows.collect::<String>();
-    let mut filled = fill(&text, "rules", &table)?;
-    for (name, part) in [("examples", examples_table()?), ("limits", limits()?)] {
-        filled = fill(&filled, name, &part)?;
+    let filled = fill(&text, "rules", &table)?;
+    settle(&path, &text, &fill(&filled, "limits", &limits()?)?, bless)?;
+    settle_part(&repository().join("examples/README.md"), "examples", &examples_table()?, bless)
+}
+
+/// `docs/upgrading.md` lists every message that is not what it was in the last version.
+fn changed_messages(bless: bool) -> Result<()> {
+    let changelog = read(&repository().join("CHANGELOG.md"))?;
+    let mut versions = changelog.lines().filter_map(|line| line.strip_prefix("## [")?.split(']').next());
+    let last = versions.find(|version| *version != "Unreleased").context("CHANGELOG.md has no released version")?;
+    let path = repository().join(format!("e2e-tests/released-messages/{last}.yaml"));
+    if bless && !path.exists() {
+        fs::write(&path, all_messages(last))?;
     }
-    settle(&path, &text, &filled, bless)
+    let released = yaml::load_file(&path)?.pop().context("no messages")?.value;
+    let mut table = format!("| rule | message | {last} | now |\n|---|---|---|---|\n");
+    for rule in RULES {
+        let Some(old) = released.get(rule.id).and_then(Value::as_object) else { continue };
+        let now = messages(rule);
+        let find = |id: &str| now.iter().find(|(name, _)| name == id).map(|(_, text)| text.as_str());
+        let mut rows = Vec::new();
+        for (name, text) in &now {
+            match old.get(name).and_then(Value::as_str) {
+                Some(before) if before == text => {}
+                before => rows.push((name.as_str(), before.unwrap_or("-"), text.as_str())),
+            }
+        }
+        let gone = old.iter().filter(|(name, _)| find(name).is_none());
+        rows.extend(gone.map(|(name, text)| (name.as_str(), text.as_str().unwrap_or_default(), "-")));
+        for (name, before, text) in rows {
+            let (before, text) = (prose(before), prose(text));
+            let _ = writeln!(table, "| [`{id}`](rules/{id}.md) | {name} | {before} | {text} |", id = rule.id);
+        }
+    }
+    settle_part(&repository().join("docs/upgrading.md"), "changed-messages", &table, bless)
+}
+
+/// The messages of every rule, as a version keeps them.
+fn all_messages(version: &str) -> String {
+    let mut text = format!(
+        "# The messages of {version}, as the rules' pages showed them: rule, name, text. `make bless` writes such a file for a new \
+         version.\n"
+    );
+    for rule in RULES.iter().filter(|rule| !rule.messages.is_empty()) {
+        let _ = writeln!(text, "{}:", rule.id);
+        for (name, message) in messages(rule) {
+            let _ = writeln!(text, "  {name}: {}", Value::from(message));
+        }
+    }
+    text
+}
+
+/// Name and text of each message of a rule.
+fn messages(rule: &Rule) -> Vec<(String, String)> {
+    let messages = rule.messages.iter().copied().flatten();
+    messages.map(|message| (message.id(), message.text().replace("{}", "…"))).collect()
+}
+
+/// The table of contents of the web site (`make book`) has every page once.
+fn summary(bless: bool) -> Result<()> {
+    let path = repository().join("docs/SUMMARY.md");
+    let rules = RULES.iter().map(|rule| format!("- [{id}](rules/{id}.md)\n", id = rule.id)).collect::<String>();
+    let contents = SUMMARY.replace("RULES\n", &rules);
+    settle(&path, &read(&path).unwrap_or_default(), &contents, bless)?;
+    for page in pages()?.iter().filter(|page| !page.ends_with("SUMMARY.md")) {
+        let page = page.strip_prefix(repository())?.display().to_string();
+        let link = page.strip_prefix("docs/").map_or_else(|| format!("](../{page})"), |page| format!("]({page})"));
+        ensure!(contents.matches(&link).count() == 1, "docs/SUMMARY.md must name {page} once");
+    }
+    Ok(())
 }
 
 /// The examples, each with the first sentence of its own comment.
@@ -112,7 +214,7 @@ fn examples_table() -> Result<String> {
             );
             let shown = folder.trim_start_matches("examples").trim_start_matches('/');
             let shown = if shown.is_empty() { name.to_string() } else { format!("{shown}/{name}") };
-            let _ = writeln!(table, "| [{shown}.yaml]({folder}/{name}.yaml) | {} |", cell(sentence));
+            let _ = writeln!(table, "| [{shown}.yaml]({shown}.yaml) | {} |", cell(sentence));
         }
     }
     Ok(table)
@@ -270,18 +372,23 @@ fn parameter(table: &mut String, above: &str, param: &Param) {
 }
 
 fn texts(rule: &Rule) -> String {
-    let rows = rule
-        .messages
-        .iter()
-        .copied()
-        .flatten()
-        .map(|message| format!("| {} | {} |\n", message.id(), cell(&message.text().replace("{}", "…"))));
+    let rows = messages(rule).into_iter().map(|(name, message)| format!("| {name} | {} |\n", prose(&message)));
     "| name | message |\n|---|---|\n".to_owned() + &rows.collect::<String>()
 }
 
 /// A bar would end the cell of a table.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|")
+}
+
+/// A text as a cell, in which `<account>` is no HTML.
+fn prose(text: &str) -> String {
+    let parts = cell(text);
+    let parts = parts.split('`').enumerate().map(|(at, part)| {
+        // Every second part is code.
+        if at % 2 == 0 { part.replace('<', "\\<") } else { part.to_owned() }
+    });
+    parts.collect::<Vec<_>>().join("`")
 }
 
 /// The marked objects of the front page are judged with the defaults, and what is said of a refused one stands below it.
@@ -395,6 +502,54 @@ fn links() -> Result<()> {
     Ok(())
 }
 
+/// What the description of the architecture names exists: files, directories, and every module of the policy.
+fn architecture() -> Result<()> {
+    let text = read(&repository().join("docs/architecture.md"))?;
+    let outside: String = text.split("```").step_by(2).collect();
+    let names: Vec<&str> = outside.split('`').skip(1).step_by(2).collect();
+    let is_file = |name: &str| Path::new(name).extension().is_some_and(|extension| extension == "toml");
+    let paths = names.iter().filter(|name| name.contains('/') || is_file(name));
+    let mut found = 0;
+    for path in paths {
+        ensure!(repository().join(path).exists(), "docs/architecture.md: there is no {path}");
+        found += 1;
+    }
+    ensure!(found > 10, "docs/architecture.md: {found} paths");
+    for entry in fs::read_dir(repository().join("src"))? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        let is_named = names.contains(&format!("src/{name}").as_str());
+        ensure!(
+            is_named || matches!(name.as_str(), "lib.rs" | "testing.rs"),
+            "docs/architecture.md: nothing on src/{name}"
+        );
+    }
+    for member in ["host", "e2e-tests", "bench", "fuzz"] {
+        ensure!(names.contains(&format!("{member}/").as_str()), "docs/architecture.md: nothing on {member}/");
+    }
+    // A module may use those above it, as the test of the layers has them.
+    let order: Vec<usize> = LAYERS
+        .iter()
+        .map(|layer| text.find(&format!("\n| `src/{layer}`")).with_context(|| format!("no row for src/{layer}")))
+        .collect::<Result<_>>()?;
+    ensure!(order.is_sorted(), "docs/architecture.md: the modules are not in the order of their layers");
+    Ok(())
+}
+
+/// The modules of the policy, each above the ones that use it.
+const LAYERS: [&str; 11] = [
+    "fast",
+    "diagnostic",
+    "matching",
+    "object",
+    "identity",
+    "settings",
+    "admission",
+    "cluster",
+    "engine",
+    "rules",
+    "guest.rs",
+];
+
 /// A link to a heading leads to one.
 fn anchors() -> Result<()> {
     for path in pages()? {
@@ -461,7 +616,7 @@ fn blocks(text: &str) -> Vec<Block<'_>> {
 /// Every page for people.
 pub fn pages() -> Result<Vec<PathBuf>> {
     let root = repository();
-    let mut pages = vec![root.join("e2e-tests/README.md")];
+    let mut pages = vec![root.join("e2e-tests/README.md"), root.join("examples/README.md")];
     for folder in ["", "docs", "docs/rules"] {
         for entry in fs::read_dir(root.join(folder)).with_context(|| folder.to_owned())? {
             let path = entry?.path();

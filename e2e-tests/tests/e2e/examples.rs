@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
@@ -237,18 +237,22 @@ fn permissions() -> Result<()> {
     Ok(())
 }
 
-/// README names every example.
+/// A page links to every example, component and overlay.
 fn named() -> Result<()> {
     let mut text = String::new();
     for page in pages()? {
-        text += &read(&page)?;
+        // As seen from the root, whatever the page.
+        text += &read(&page)?.replace("](../examples/", "](examples/");
     }
+    text += &read(&repository().join("examples/README.md"))?.replace("](", "](examples/");
     let mut unnamed = Vec::new();
-    for folder in ["examples", "examples/settings"] {
+    for folder in ["examples", "examples/settings", "examples/components", "examples/ci"] {
         for entry in fs::read_dir(repository().join(folder))? {
-            let name = entry?.file_name().to_string_lossy().into_owned();
-            let is_file = Path::new(&name).extension().is_some_and(|extension| extension == "yaml");
-            if is_file && !text.contains(&format!("{folder}/{name}")) {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let is_page = path.extension().is_some_and(|extension| extension == "md");
+            let is_example = path.is_dir() == (folder == "examples/components");
+            if is_example && !is_page && !text.contains(&format!("]({folder}/{name}")) {
                 unnamed.push(format!("{folder}/{name}"));
             }
         }

@@ -7,6 +7,7 @@
 mod audit;
 mod check;
 mod github_action;
+mod picture;
 
 use std::io::Write as _;
 use std::path::Path;

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The picture at the beginning of the README: the table of `make demo`, as a terminal shows it. `BLESS=1` draws it again.
+
+use anstyle_svg::{Term, WIN10_CONSOLE};
+
+use super::audit::{is_as_in, repository};
+use super::{command, stderr, stdout};
+
+/// Wide enough for whole sentences, and narrow enough to be read in a browser.
+const COLUMNS: &str = "128";
+
+#[test]
+fn the_picture_of_the_readme_is_the_table_of_the_demo() {
+    let arguments = ["run", "--summary", "examples/demo/workloads", "--cluster", "examples/demo/cluster"];
+    let mut command = command(&repository(), &arguments);
+    let output = command.env("CLICOLOR_FORCE", "1").env("COLUMNS", COLUMNS).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let text = stdout(&output);
+    assert!(text.contains("refused") && text.contains('\u{1b}'), "{text}");
+    let prompt = format!("$ sa-hygiene {}\n\n", arguments.join(" "));
+    let picture = Term::new().palette(WIN10_CONSOLE).render_svg(&(prompt + &text));
+    is_as_in("docs/pictures/demo.svg", &(picture + "\n"));
+}
