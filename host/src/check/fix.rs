@@ -8,9 +8,9 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use serde_json::Value;
 
 use super::coverage;
+use super::evaluate::{Admission, Ask, Evaluation, Evaluator};
 use super::evidence::FIELD;
 use super::input::{Input, Inputs};
-use super::judge::{Admission, Ask, Judge, Opinion};
 use super::merge;
 use super::patch::{self, Edit};
 use super::report::{ObjectReport, TextEdit};
@@ -64,21 +64,21 @@ struct Planned {
 }
 
 /// Works out the fixes file by file; nothing is written.
-pub fn plan(inputs: &Inputs, judge: &Judge, mut each: impl FnMut(FileFixes) -> Result<()>) -> Result<()> {
+pub fn plan(inputs: &Inputs, evaluator: &Evaluator, mut each: impl FnMut(FileFixes) -> Result<()>) -> Result<()> {
     // Several files at a time, in their order.
     const TOGETHER: usize = 16;
     for files in inputs.files.chunks(TOGETHER) {
-        let planned: Vec<Option<FileFixes>> = files.par_iter().map(|input| of_file(inputs, input, judge)).collect();
+        let planned: Vec<Option<FileFixes>> = files.par_iter().map(|input| of_file(inputs, input, evaluator)).collect();
         planned.into_iter().flatten().try_for_each(&mut each)?;
     }
     Ok(())
 }
 
 /// Nothing for a file that stays as it is, or cannot be read.
-fn of_file(inputs: &Inputs, input: &Input, judge: &Judge) -> Option<FileFixes> {
+fn of_file(inputs: &Inputs, input: &Input, evaluator: &Evaluator) -> Option<FileFixes> {
     let file = inputs.read(input).ok()?;
     let parts: Vec<usize> = (0..file.parts().len()).collect();
-    let found: Vec<PartFixes> = parts.par_iter().map(|number| of_part(judge, &file, *number)).collect();
+    let found: Vec<PartFixes> = parts.par_iter().map(|number| of_part(evaluator, &file, *number)).collect();
     let is_broken = found.iter().any(|part| part.is_broken);
     let (mut planned, mut refused) = (Vec::new(), Vec::new());
     for result in found.into_iter().flat_map(|part| part.results) {
@@ -116,7 +116,7 @@ struct PartFixes {
     is_broken: bool,
 }
 
-fn of_part(judge: &Judge, file: &SourceFile, number: usize) -> PartFixes {
+fn of_part(evaluator: &Evaluator, file: &SourceFile, number: usize) -> PartFixes {
     let Some(part) = file.parts().get(number).map(|part| file.part(part)) else { return PartFixes::default() };
     let contents = part.read();
     let is_broken = !contents.unreadable.is_empty();
@@ -125,13 +125,13 @@ fn of_part(judge: &Judge, file: &SourceFile, number: usize) -> PartFixes {
         if super::is_partial(&part, &manifest.object) {
             return None;
         }
-        let opinion = judge.judge(&manifest.object, manifest.is_live());
-        if opinion.findings.is_empty() {
+        let evaluation = evaluator.evaluate(&manifest.object, manifest.is_live());
+        if evaluation.findings.is_empty() {
             return None;
         }
-        let verdict = opinion.verdict();
-        let report = || ObjectReport::new(&part, manifest, &judge.namespace, verdict, Vec::new());
-        let planned = match (fix(judge, &part, manifest), breaks) {
+        let verdict = evaluation.verdict();
+        let report = || ObjectReport::new(&part, manifest, &evaluator.namespace, verdict, Vec::new());
+        let planned = match (fix(evaluator, &part, manifest), breaks) {
             (Ok(Some(_)), Some(_)) => Err(anyhow!("its text has line breaks that hardly anybody but kubectl knows")),
             (planned, _) => planned,
         };
@@ -152,8 +152,8 @@ fn of_part(judge: &Judge, file: &SourceFile, number: usize) -> PartFixes {
 }
 
 /// The edits that fixing an object comes to; none where it cannot be fixed in its file.
-pub(super) fn edits(judge: &Judge, part: &SourcePart<'_>, manifest: &Manifest) -> Vec<TextEdit> {
-    let edits = fix(judge, part, manifest).ok().flatten().map(|(_, edits)| edits).unwrap_or_default();
+pub(super) fn edits(evaluator: &Evaluator, part: &SourcePart<'_>, manifest: &Manifest) -> Vec<TextEdit> {
+    let edits = fix(evaluator, part, manifest).ok().flatten().map(|(_, edits)| edits).unwrap_or_default();
     let located = edits.into_iter().map(|edit| TextEdit {
         start: part.file.location(edit.range.start),
         end: part.file.location(edit.range.end),
@@ -163,9 +163,9 @@ pub(super) fn edits(judge: &Judge, part: &SourcePart<'_>, manifest: &Manifest) -
 }
 
 /// The object as it is to be, and the edits of its file; nothing where the policies change nothing.
-fn fix(judge: &Judge, part: &SourcePart<'_>, manifest: &Manifest) -> Result<Option<(Value, Vec<Edit>)>> {
+fn fix(evaluator: &Evaluator, part: &SourcePart<'_>, manifest: &Manifest) -> Result<Option<(Value, Vec<Edit>)>> {
     let written = &manifest.object;
-    let Some(fixed) = fixed(judge, written)? else { return Ok(None) };
+    let Some(fixed) = fixed(evaluator, written)? else { return Ok(None) };
     if manifest.is_live() {
         return Err(anyhow!("it was read from a cluster; fix the manifest that it comes from"));
     }
@@ -177,7 +177,7 @@ fn fix(judge: &Judge, part: &SourcePart<'_>, manifest: &Manifest) -> Result<Opti
     if text.contains("{{") {
         return Err(anyhow!("it looks like a template ({{{{ …); fix what it is rendered from"));
     }
-    if fixed_again(judge, &fixed) {
+    if fixed_again(evaluator, &fixed) {
         return Err(anyhow!("the fix would not last: written into the manifest, the policies would change it again"));
     }
     let start = part.part.bytes.start;
@@ -187,19 +187,19 @@ fn fix(judge: &Judge, part: &SourcePart<'_>, manifest: &Manifest) -> Result<Opti
 }
 
 /// The object with what the policies, told to fix, would change in it.
-fn fixed(judge: &Judge, written: &Value) -> Result<Option<Value>> {
+fn fixed(evaluator: &Evaluator, written: &Value) -> Result<Option<Value>> {
     let today = coverage::today(written);
-    let admission = judge.create(&today, Ask::Fix, &mut Opinion::default());
+    let admission = evaluator.create(&today, Ask::Fix, &mut Evaluation::default());
     let Some(admission) = admission.filter(|admission| !admission.is_refused && admission.admitted != admission.stored)
     else {
         return Ok(None);
     };
-    let admission = kept(judge, admission);
+    let admission = kept(evaluator, admission);
     if admission.admitted == admission.stored {
         return Ok(None);
     }
     // What was wrong before is not the fix's fault.
-    let before = judge.server.validate(&admission.admitted).err().unwrap_or_default();
+    let before = evaluator.server.validate(&admission.admitted).err().unwrap_or_default();
     if let Some(problem) = admission.problems.iter().find(|problem| !before.contains(problem)) {
         return Err(anyhow!("the API server would not take what the fix makes of it: {problem}"));
     }
@@ -210,10 +210,10 @@ fn fixed(judge: &Judge, written: &Value) -> Result<Option<Value>> {
 
 /// What would become of an object, but for the token of an account that a binding names: the cluster says `false` there,
 /// and whoever wrote the manifest may have to say something else.
-fn kept(judge: &Judge, mut admission: Admission) -> Admission {
+fn kept(evaluator: &Evaluator, mut admission: Admission) -> Admission {
     let is_set = admission.admitted.get(FIELD).is_some();
     if !is_set
-        && judge.evidence.is_bound_account(&admission.stored, &judge.namespace)
+        && evaluator.evidence.is_bound_account(&admission.stored, &evaluator.namespace)
         && let Some(fields) = admission.stored.as_object_mut()
     {
         fields.remove(FIELD);
@@ -221,8 +221,8 @@ fn kept(judge: &Judge, mut admission: Admission) -> Admission {
     admission
 }
 
-fn fixed_again(judge: &Judge, object: &Value) -> bool {
-    !matches!(fixed(judge, object), Ok(None))
+fn fixed_again(evaluator: &Evaluator, object: &Value) -> bool {
+    !matches!(fixed(evaluator, object), Ok(None))
 }
 
 /// The new text of a file, proven: its documents are the old ones, with the fixed objects in their places.

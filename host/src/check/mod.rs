@@ -3,11 +3,12 @@
 //! The cluster's verdict on plain manifests: what `sa-hygiene check` does, as a library.
 //!
 //! [`input`]: files and folders → [`index`]: the accounts in them → [`run`]: each document's objects ([`source`]) through
-//! the simulated API server and the [`policies`] ([`judge`]) → [`finding`]s, each at its line → [`report`]s, file by file
+//! the simulated API server and the [`policies`] ([`evaluate`]) → [`finding`]s, each at its line → [`report`]s, file by file
 //! → one of the [`format`]s; [`fix`] writes what the policies would change back.
 
 pub mod baseline;
 mod coverage;
+pub mod evaluate;
 mod evidence;
 mod exemptions;
 pub mod finding;
@@ -15,7 +16,6 @@ pub mod fix;
 pub mod format;
 pub mod index;
 pub mod input;
-pub mod judge;
 mod kustomize;
 mod merge;
 mod patch;
@@ -40,8 +40,8 @@ use crate::cluster::{Cluster, LookupBehaviour};
 use crate::kubewarden::{Module, PolicyConfig};
 use crate::shown;
 use crate::yaml;
+use evaluate::Evaluator;
 use evidence::Evidence;
-use judge::Judge;
 use policies::Policies;
 use report::Summary;
 use source::SourcePart;
@@ -49,7 +49,7 @@ use source::SourcePart;
 use crate::json::text_at;
 pub use run::run;
 
-/// What to judge with.
+/// What to check with.
 #[derive(Debug, Default)]
 pub struct Options {
     /// Objects that exist besides the manifests.
@@ -60,15 +60,15 @@ pub struct Options {
     pub config: PolicyConfig,
     /// Where an object is that does not say it.
     pub namespace: String,
-    /// Whether the Pods of templates are judged, too.
+    /// Whether the Pods of templates are evaluated, too.
     pub with_pods: bool,
     /// Whether reports have the edits that `--fix` would make.
     pub with_fixes: bool,
 }
 
-/// The judge for some manifests. `index` are the accounts, namespaces, roles and bindings among them: they exist, and so
+/// The evaluator for some manifests. `index` are the accounts, namespaces, roles and bindings among them: they exist, and so
 /// do the objects of `cluster`.
-pub fn judge(index: Vec<Value>, module: &Module, options: Options) -> Result<Judge> {
+pub fn evaluator(index: Vec<Value>, module: &Module, options: Options) -> Result<Evaluator> {
     let mut cluster = Cluster::load(&options.cluster)?;
     let is_partial = options.cluster.is_empty();
     for mut object in index {
@@ -104,7 +104,7 @@ pub fn judge(index: Vec<Value>, module: &Module, options: Options) -> Result<Jud
         Policies::from_manifests(module, documents, &cluster, is_partial).context("policy manifests")?
     };
     let Options { namespace, with_pods, with_fixes, .. } = options;
-    Ok(Judge { policies, server, evidence, namespaces, namespace, with_pods, with_fixes })
+    Ok(Evaluator { policies, server, evidence, namespaces, namespace, with_pods, with_fixes })
 }
 
 /// The settings for files alone, where an account, or a role, that is not among them cannot be looked up: that is said
@@ -132,8 +132,8 @@ fn is_partial(part: &SourcePart<'_>, object: &Value) -> bool {
 }
 
 /// What a reader has to know about all files.
-pub fn conclude(summary: &mut Summary, judge: &Judge) {
-    let mut notes = judge.policies.notes.clone();
+pub fn conclude(summary: &mut Summary, evaluator: &Evaluator) {
+    let mut notes = evaluator.policies.notes.clone();
     let noted = &summary.noted;
     if !noted.unknown_accounts.is_empty() {
         notes.push(format!(
@@ -145,11 +145,11 @@ pub fn conclude(summary: &mut Summary, judge: &Judge) {
     if !noted.unknown_namespaces.is_empty() {
         notes.push(format!(
             "a namespaceSelector asks for labels of Namespaces that are not among the manifests; their objects are \
-             judged as if selected: {}",
+             evaluated as if selected: {}",
             shortened(noted.unknown_namespaces.iter())
         ));
     }
-    for (number, unit) in judge.policies.units.iter().enumerate() {
+    for (number, unit) in evaluator.policies.units.iter().enumerate() {
         for entry in 0..exemptions::count(&unit.policy.config().settings) {
             if !noted.exemptions.contains(&(number, entry)) {
                 let policy = if unit.name.is_empty() { String::new() } else { format!("policy {}: ", unit.name) };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The policies that judge: one made from settings, or those that a cluster has.
+//! The policies that evaluate requests: one made from settings, or those that a cluster has.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +35,7 @@ pub struct PolicyUnit {
     pub(super) scope: Scope,
     /// Whom its settings leave alone.
     pub(super) coverage: Coverage,
-    /// Called before those that only judge.
+    /// Called before those that only validate.
     pub(super) is_mutating: bool,
     /// Whether the audit scanner asks it.
     pub(super) is_audited: bool,

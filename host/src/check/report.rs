@@ -38,7 +38,7 @@ pub(super) struct Noted {
     pub unknown_namespaces: BTreeSet<String>,
     /// The number of the policy and that of the entry.
     pub exemptions: BTreeSet<(usize, usize)>,
-    /// Pods of controllers whose templates are judged; those that something is said about.
+    /// Pods of controllers whose templates are checked; those that something is said about.
     pub unlisted_pods: (usize, usize),
     /// The folders of kustomizations that patches are in.
     pub kustomizations: BTreeSet<String>,

@@ -12,10 +12,10 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use serde_json::Value;
 
 use super::coverage;
+use super::evaluate::Evaluator;
 use super::finding::Level;
 use super::fix;
 use super::input::Inputs;
-use super::judge::Judge;
 use super::report::{FileReport, Noted, ObjectReport};
 use super::source::{Manifest, SourceFile, SourcePart};
 use super::verdict::{Reason, Verdict};
@@ -35,7 +35,11 @@ const UNDER_WAY: usize = 32;
 const LONG_LIST: usize = 32;
 
 /// Checks every file. `each` is told of some documents of one file after the other, in the order of the input.
-pub fn run(inputs: &Inputs, judge: &Judge, mut each: impl FnMut(FileReport) -> Result<()> + Send) -> Result<()> {
+pub fn run(
+    inputs: &Inputs,
+    evaluator: &Evaluator,
+    mut each: impl FnMut(FileReport) -> Result<()> + Send,
+) -> Result<()> {
     for unreadable in &inputs.unreadable {
         let file = unreadable.file.as_str().into();
         each(FileReport { file, unreadable: vec![unreadable.clone()], ..FileReport::default() })?;
@@ -73,7 +77,7 @@ pub fn run(inputs: &Inputs, judge: &Judge, mut each: impl FnMut(FileReport) -> R
                             }
                             let file = Arc::clone(&file);
                             scope.spawn(move |_| {
-                                let _ = result.send(check_parts(judge, &file, parts));
+                                let _ = result.send(check_parts(evaluator, &file, parts));
                             });
                         }
                     }
@@ -102,7 +106,7 @@ fn units(file: &SourceFile) -> Vec<Range<usize>> {
     units
 }
 
-fn check_parts(judge: &Judge, file: &SourceFile, parts: Range<usize>) -> FileReport {
+fn check_parts(evaluator: &Evaluator, file: &SourceFile, parts: Range<usize>) -> FileReport {
     let mut report = FileReport { file: file.name.clone(), ..FileReport::default() };
     for part in file.parts().get(parts).unwrap_or_default() {
         let part = file.part(part);
@@ -110,7 +114,7 @@ fn check_parts(judge: &Judge, file: &SourceFile, parts: Range<usize>) -> FileRep
         report.unreadable.extend(contents.unreadable);
         report.remarks.extend(contents.remarks);
         report.others += contents.others;
-        let check = |manifest: &Manifest| check_object(judge, &part, manifest);
+        let check = |manifest: &Manifest| check_object(evaluator, &part, manifest);
         let checked: Vec<Checked> = if contents.objects.len() >= LONG_LIST {
             contents.objects.par_iter().map(check).collect()
         } else {
@@ -126,7 +130,7 @@ fn check_parts(judge: &Judge, file: &SourceFile, parts: Range<usize>) -> FileRep
 
 /// An object, and what is to be said once for all of them.
 struct Checked {
-    /// Nothing for a Pod whose template is judged where it is written.
+    /// Nothing for a Pod whose template is checked where it is written.
     report: Option<ObjectReport>,
     has_findings: bool,
     unknown_account: Option<String>,
@@ -162,9 +166,9 @@ impl Checked {
     }
 }
 
-fn check_object(judge: &Judge, part: &SourcePart<'_>, manifest: &Manifest) -> Checked {
+fn check_object(evaluator: &Evaluator, part: &SourcePart<'_>, manifest: &Manifest) -> Checked {
     let object = &manifest.object;
-    let unchecked = |verdict: Verdict| ObjectReport::new(part, manifest, &judge.namespace, verdict, Vec::new());
+    let unchecked = |verdict: Verdict| ObjectReport::new(part, manifest, &evaluator.namespace, verdict, Vec::new());
     let folder = || part.file.path.as_deref().map(|path| shown::path(super::input::parent(path)));
     if part.file.patch_of.is_some() {
         let kustomization = part.file.patch_of.clone();
@@ -177,37 +181,37 @@ fn check_object(judge: &Judge, part: &SourcePart<'_>, manifest: &Manifest) -> Ch
     if !manifest.is_live() && super::is_partial(part, object) {
         return Checked::of(unchecked(Verdict::Partial));
     }
-    let mut opinion = judge.judge(object, manifest.is_live());
-    for finding in &mut opinion.findings {
+    let mut evaluation = evaluator.evaluate(object, manifest.is_live());
+    for finding in &mut evaluation.findings {
         finding.location = part.locate(manifest, &finding.path);
     }
-    opinion.findings.sort_by(|a, b| (a.location, &a.rule, a.text()).cmp(&(b.location, &b.rule, b.text())));
-    let (verdict, findings) = (opinion.verdict(), std::mem::take(&mut opinion.findings));
+    evaluation.findings.sort_by(|a, b| (a.location, &a.rule, a.text()).cmp(&(b.location, &b.rule, b.text())));
+    let (verdict, findings) = (evaluation.verdict(), std::mem::take(&mut evaluation.findings));
     let has_findings = !findings.is_empty();
-    let is_listed = !(manifest.is_live() && is_of_a_judged_controller(object));
+    let is_listed = !(manifest.is_live() && is_of_a_checked_controller(object));
     let has_changes = findings.iter().any(|finding| finding.level == Level::Fixed);
-    let edits = if judge.with_fixes && has_changes { fix::edits(judge, part, manifest) } else { Vec::new() };
+    let edits = if evaluator.with_fixes && has_changes { fix::edits(evaluator, part, manifest) } else { Vec::new() };
     let report = is_listed
-        .then(|| ObjectReport { edits, ..ObjectReport::new(part, manifest, &judge.namespace, verdict, findings) });
+        .then(|| ObjectReport { edits, ..ObjectReport::new(part, manifest, &evaluator.namespace, verdict, findings) });
     let version = manifest.text("/apiVersion").map(str::to_owned);
     Checked {
         report,
         has_findings,
-        unknown_account: opinion.unknown_account,
-        unknown_namespace: opinion.unknown_namespace,
-        exemptions: opinion.exemptions,
+        unknown_account: evaluation.unknown_account,
+        unknown_namespace: evaluation.unknown_namespace,
+        exemptions: evaluation.exemptions,
         kustomization: None,
-        moved: version.zip(opinion.moved_to),
+        moved: version.zip(evaluation.moved_to),
     }
 }
 
-/// Whether a Pod is the copy of a template that is judged where it is written.
-fn is_of_a_judged_controller(object: &Value) -> bool {
-    const JUDGED: [&str; 5] = ["ReplicaSet", "StatefulSet", "DaemonSet", "Job", "ReplicationController"];
+/// Whether a Pod is the copy of a template that is checked where it is written.
+fn is_of_a_checked_controller(object: &Value) -> bool {
+    const CHECKED: [&str; 5] = ["ReplicaSet", "StatefulSet", "DaemonSet", "Job", "ReplicationController"];
     let owners = at(object, "/metadata/ownerReferences").and_then(Value::as_array);
     object.get("kind").and_then(Value::as_str) == Some("Pod")
         && owners.into_iter().flatten().any(|owner| {
             owner.get("controller") == Some(&Value::Bool(true))
-                && owner.get("kind").and_then(Value::as_str).is_some_and(|kind| JUDGED.contains(&kind))
+                && owner.get("kind").and_then(Value::as_str).is_some_and(|kind| CHECKED.contains(&kind))
         })
 }

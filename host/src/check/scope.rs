@@ -80,7 +80,7 @@ impl Scope {
     /// What is not evaluated.
     pub fn note(&self, policy: &str) -> Option<String> {
         self.has_conditions
-            .then(|| format!("policy {policy}: matchConditions are not evaluated; objects are judged as if they held"))
+            .then(|| format!("policy {policy}: matchConditions are not evaluated; objects are checked as if they held"))
     }
 
     /// Whether a request reaches the policy.
@@ -186,7 +186,7 @@ impl Expression {
             "NotIn" => !is_listed(),
             "Exists" => value.is_some(),
             "DoesNotExist" => value.is_none(),
-            // No API server would have taken such a policy; the object is judged.
+            // No API server would have taken such a policy; the object is evaluated.
             _ => true,
         }
     }

@@ -25,10 +25,10 @@ struct Report {
 }
 
 impl Report {
-    fn of(inputs: &Inputs, judge: &Judge, baseline: Option<Baseline>, fail_on: FailOn) -> Self {
+    fn of(inputs: &Inputs, evaluator: &Evaluator, baseline: Option<Baseline>, fail_on: FailOn) -> Self {
         let mut applied = baseline.map(Baseline::applied);
         let mut report = Self { files: Vec::new(), summary: Summary::default() };
-        run(inputs, judge, |mut file| {
+        run(inputs, evaluator, |mut file| {
             if let Some(applied) = &mut applied {
                 applied.mark(&mut file);
             }
@@ -37,7 +37,7 @@ impl Report {
             Ok(())
         })
         .unwrap();
-        conclude(&mut report.summary, judge);
+        conclude(&mut report.summary, evaluator);
         report.summary.notes.extend(applied.and_then(|applied| applied.note()));
         report
     }
@@ -68,13 +68,13 @@ fn options(settings: Value) -> Options {
     Options { config, namespace: "default".to_owned(), ..Options::default() }
 }
 
-fn judge_of(inputs: &Inputs, options: Options) -> Judge {
-    judge(index::of(inputs), &crate::embedded_module().unwrap(), options).unwrap()
+fn evaluator_of(inputs: &Inputs, options: Options) -> Evaluator {
+    evaluator(index::of(inputs), &crate::embedded_module().unwrap(), options).unwrap()
 }
 
 fn checked(text: &str, options: Options) -> Report {
     let inputs = Inputs::of_text("x.yaml", text);
-    Report::of(&inputs, &judge_of(&inputs, options), None, FailOn::Reject)
+    Report::of(&inputs, &evaluator_of(&inputs, options), None, FailOn::Reject)
 }
 
 /// Settings with which nobody is changed or refused.
@@ -92,8 +92,8 @@ fn policies(manifests: &str, text: &str) -> Report {
     let module = crate::embedded_module().unwrap();
     let documents = load_str(manifests, "p.yaml").unwrap();
     let policies = Policies::from_manifests(&module, documents, &Arc::default(), true).unwrap();
-    let judge = Judge { policies, ..judge_of(&inputs, options(Value::Null)) };
-    Report::of(&inputs, &judge, None, FailOn::Reject)
+    let evaluator = Evaluator { policies, ..evaluator_of(&inputs, options(Value::Null)) };
+    Report::of(&inputs, &evaluator, None, FailOn::Reject)
 }
 
 fn policy(name: &str, spec: &str) -> String {
@@ -292,7 +292,7 @@ fn a_look_up_that_is_required_is_not_required_of_files() {
 }
 
 #[test]
-fn the_pods_of_a_template_are_judged_when_asked_for() {
+fn the_pods_of_a_template_are_checked_when_asked_for() {
     let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: shop}\nspec:\n  selector: {}\n  template:\n    spec:\n      containers: [{name: a, image: x}]\n";
     let settings = || json!({"templates": "ignore", "rules": {"pod-automount": "reject"}});
     assert_eq!(found(&checked(deployment, options(settings()))), []);
@@ -303,7 +303,7 @@ fn the_pods_of_a_template_are_judged_when_asked_for() {
 }
 
 #[test]
-fn live_objects_are_judged_as_the_audit_scanner_does_and_copies_are_counted() {
+fn live_objects_are_checked_as_by_the_audit_scanner_and_copies_are_counted() {
     let live = |extra: &str| POD.replace("  name: web\n", &format!("  name: web\n  uid: u\n{extra}"));
     let owner = "  ownerReferences: [{kind: ReplicaSet, controller: true, name: x, uid: y}]\n";
     // Nothing is simulated: the API server has mounted no token, so there is none to take away.
@@ -315,18 +315,18 @@ fn live_objects_are_judged_as_the_audit_scanner_does_and_copies_are_counted() {
     assert_eq!(
         (report.objects().count(), report.summary.noted.unlisted_pods),
         (1, (0, 0)),
-        "nobody judges a template that is not known"
+        "no rule checks a template that is not known"
     );
 }
 
 #[test]
 fn policies_are_asked_mutating_first_and_in_the_order_of_their_names() {
     let fixes = policy("z", "  mutating: true\n  settings: {rules: {default-service-account: off}}\n");
-    let judges = policy("a", "  settings: {phase: validating}\n");
-    let report = policies(&format!("{judges}{fixes}"), POD);
+    let validates = policy("a", "  settings: {phase: validating}\n");
+    let report = policies(&format!("{validates}{fixes}"), POD);
     // The validating policy sees what the mutating one made: nothing is left to refuse.
     assert_eq!(found(&report), [("pod-automount".to_owned(), Level::Fixed, 6)]);
-    assert_eq!(found(&policies(&judges, POD)).iter().map(|it| it.1).max(), Some(Level::Refused));
+    assert_eq!(found(&policies(&validates, POD)).iter().map(|it| it.1).max(), Some(Level::Refused));
 }
 
 #[test]
@@ -336,7 +336,7 @@ fn a_policy_is_asked_only_about_what_reaches_it() {
     let selector = "  mutating: true\n  namespaceSelector: {matchLabels: {team: a}}\n";
     let unknown = policies(&policy("p", selector), POD);
     assert_eq!(found(&unknown).len(), 1);
-    assert!(unknown.notes().contains("judged as if selected: shop"), "{}", unknown.notes());
+    assert!(unknown.notes().contains("checked as if selected: shop"), "{}", unknown.notes());
     let namespace = "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {team: b}}\n";
     let known = policies(&policy("p", selector), &format!("{POD}{namespace}"));
     assert_eq!((found(&known), known.notes()), (vec![], String::new()));
@@ -388,7 +388,7 @@ fn a_baseline_lets_pass_what_was_there_and_nothing_worse() {
     let compared = |text: &str, settings: Value| {
         let inputs = Inputs::of_text("x.yaml", text);
         let baseline = Baseline::read(&file).unwrap();
-        Report::of(&inputs, &judge_of(&inputs, options(settings)), Some(baseline), FailOn::Warn)
+        Report::of(&inputs, &evaluator_of(&inputs, options(settings)), Some(baseline), FailOn::Warn)
     };
     let again = compared(&format!("# a line more\n{POD}"), warning());
     assert_eq!((again.summary.known, again.summary.fails, again.notes().as_str()), (1, false, ""));
@@ -412,7 +412,7 @@ fn the_preview_counts_objects_by_rule_and_namespace() {
 fn fixes(name: &str, text: &str) -> Option<FileFixes> {
     let inputs = Inputs::of_text(name, text);
     let mut found = Vec::new();
-    fix::plan(&inputs, &judge_of(&inputs, options(json!({}))), |fixes| {
+    fix::plan(&inputs, &evaluator_of(&inputs, options(json!({}))), |fixes| {
         found.push(fixes);
         Ok(())
     })

@@ -11,10 +11,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::options::PolicyArgs;
 use super::{Outcome, diff, output, printer};
 use crate::check::baseline::Baseline;
+use crate::check::evaluate::Evaluator;
 use crate::check::fix;
 use crate::check::format::{self, Findings};
 use crate::check::input::{InputOptions, Inputs};
-use crate::check::judge::Judge;
 use crate::check::report::{FailOn, FileReport, Summary};
 use crate::check::{self, Options, index};
 use crate::kubewarden::Module;
@@ -24,7 +24,7 @@ pub(super) const EXIT_CODES: &str = "\
 Exit codes:
   0  nothing at or above --fail-on
   1  findings at or above --fail-on
-  2  input, settings or policies that cannot be used; what can be read is judged all the same
+  2  input, settings or policies that cannot be used; what can be read is evaluated all the same
   3  --fix could not write everything that the policies would fix";
 
 /// From how many objects on progress is shown.
@@ -51,7 +51,7 @@ pub(super) struct Args {
     #[arg(long, short = 'n', default_value = "default")]
     namespace: String,
 
-    /// Judge the Pods that templates will make, too: what finally runs
+    /// Evaluator the Pods that templates will make, too: what finally runs
     #[arg(long)]
     pods: bool,
 
@@ -110,22 +110,22 @@ enum Format {
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     let inputs = self::inputs(args);
     let module = args.policy.module_for_many_requests()?;
-    let judge = self::judge(args, &inputs, &module)?;
+    let evaluator = self::evaluator(args, &inputs, &module)?;
     if !(args.fix || args.diff) {
-        return check(args, &inputs, &judge, 0);
+        return check(args, &inputs, &evaluator, 0);
     }
-    let (written, refused) = fix(args, &inputs, &judge)?;
+    let (written, refused) = fix(args, &inputs, &evaluator)?;
     if args.diff {
         // A diff is read alone, or piped into `patch`.
         return Ok(if refused > 0 { Outcome::NotFixed } else { Outcome::AllAccepted });
     }
     if written == 0 {
-        return check(args, &inputs, &judge, refused);
+        return check(args, &inputs, &evaluator, refused);
     }
     // The verdict is that of the files as they are now.
     let inputs = self::inputs(args);
-    let judge = self::judge(args, &inputs, &module)?;
-    check(args, &inputs, &judge, refused)
+    let evaluator = self::evaluator(args, &inputs, &module)?;
+    check(args, &inputs, &evaluator, refused)
 }
 
 fn inputs(args: &Args) -> Inputs {
@@ -136,7 +136,7 @@ fn inputs(args: &Args) -> Inputs {
     Inputs::find(&args.files, &options)
 }
 
-fn judge(args: &Args, inputs: &Inputs, module: &Module) -> Result<Judge> {
+fn evaluator(args: &Args, inputs: &Inputs, module: &Module) -> Result<Evaluator> {
     let options = Options {
         cluster: args.policy.cluster.clone(),
         policy_manifests: args.policy_manifest.clone(),
@@ -145,16 +145,16 @@ fn judge(args: &Args, inputs: &Inputs, module: &Module) -> Result<Judge> {
         with_pods: args.pods,
         with_fixes: matches!(args.output, Format::Sarif),
     };
-    args.policy.in_settings(check::judge(index::of(inputs), module, options))
+    args.policy.in_settings(check::evaluator(index::of(inputs), module, options))
 }
 
-fn check(args: &Args, inputs: &Inputs, judge: &Judge, not_fixed: usize) -> Result<Outcome> {
+fn check(args: &Args, inputs: &Inputs, evaluator: &Evaluator, not_fixed: usize) -> Result<Outcome> {
     let mut baseline = args.baseline.as_deref().map(Baseline::read).transpose()?.map(Baseline::applied);
     let mut found = args.write_baseline.is_some().then(Baseline::default);
     let mut summary = Summary::default();
     let mut printed = Printed::new(args);
     let progress = Progress::new();
-    check::run(inputs, judge, |mut report| {
+    check::run(inputs, evaluator, |mut report| {
         if let Some(baseline) = &mut baseline {
             baseline.mark(&mut report);
         }
@@ -166,7 +166,7 @@ fn check(args: &Args, inputs: &Inputs, judge: &Judge, not_fixed: usize) -> Resul
         progress.aside(|| printed.add(report))
     })?;
     progress.finish();
-    check::conclude(&mut summary, judge);
+    check::conclude(&mut summary, evaluator);
     summary.notes.extend(baseline.and_then(|baseline| baseline.note()));
     printed.finish(&summary)?;
     if let (Some(path), Some(found)) = (&args.write_baseline, found) {
@@ -265,9 +265,9 @@ impl Progress {
 }
 
 /// How many files were written, and what could not be fixed.
-fn fix(args: &Args, inputs: &Inputs, judge: &Judge) -> Result<(usize, usize)> {
+fn fix(args: &Args, inputs: &Inputs, evaluator: &Evaluator) -> Result<(usize, usize)> {
     let (mut written, mut refused) = (0, 0);
-    fix::plan(inputs, judge, |fixes| {
+    fix::plan(inputs, evaluator, |fixes| {
         let name = crate::shown::text(&fixes.name);
         if let Some(file) = &fixes.fixed {
             if args.diff {

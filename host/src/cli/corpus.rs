@@ -10,8 +10,8 @@ use comfy_table::{Cell, Color};
 use serde_json::Value;
 
 use super::Outcome;
+use super::evaluate::Verdict;
 use super::input::{self, Subject};
-use super::judge::Verdict;
 use super::options::PolicyArgs;
 use super::output;
 use super::printer;
@@ -89,12 +89,12 @@ fn rows(policy: &Policy, directory: &Path, file: &Path) -> Vec<Row> {
             sub_resource if sub_resource.is_empty() => text("/kind/kind"),
             sub_resource => format!("{}/{sub_resource}", text("/kind/kind")),
         };
-        rows.push(Row { file: name.clone(), kind, operation: text("/operation"), result: judge(policy, &request) });
+        rows.push(Row { file: name.clone(), kind, operation: text("/operation"), result: evaluate(policy, &request) });
     }
     rows
 }
 
-fn judge(policy: &Policy, request: &Value) -> Result<Passed, String> {
+fn evaluate(policy: &Policy, request: &Value) -> Result<Passed, String> {
     let evaluation = policy.evaluate(request).map_err(|error| format!("{error:#}"))?;
     if evaluation.failed() {
         return Err(evaluation.unconstrained.message().unwrap_or("internal error").to_owned());

@@ -12,7 +12,7 @@ use crate::kubewarden::AdmissionRequest;
 use crate::shown;
 use crate::yaml::{self, Document};
 
-/// One thing to judge.
+/// One thing to evaluate.
 #[derive(Debug, Clone)]
 pub(super) struct Input {
     /// `file:line`.
@@ -41,7 +41,7 @@ pub(super) fn read<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result
             }
         }
         if inputs.len() == before {
-            bail!("{}: nothing to judge here", path.as_ref().display());
+            bail!("{}: nothing to evaluate here", path.as_ref().display());
         }
     }
     Ok(inputs)

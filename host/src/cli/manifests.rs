@@ -15,10 +15,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Outcome, output, printer};
+use crate::check::evaluate::Evaluator;
 use crate::check::finding::Level;
 use crate::check::fix;
 use crate::check::input::{InputOptions, Inputs};
-use crate::check::judge::Judge;
 use crate::check::report::{FailOn, FileReport, Summary};
 use crate::check::verdict::Column;
 use crate::check::{self, Options, index};
@@ -73,7 +73,7 @@ struct Row {
 struct Checked {
     summary: Summary,
     files: Vec<FileReport>,
-    judge: Judge,
+    evaluator: Evaluator,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
@@ -134,14 +134,14 @@ fn checked(path: &Path, module: &Module, settings: &Value) -> Result<Checked> {
     let inputs = Inputs::find([path], &InputOptions::default());
     let config = PolicyConfig { settings: settings.clone(), ..PolicyConfig::default() };
     let options = Options { config, namespace: "default".to_owned(), ..Options::default() };
-    let judge = check::judge(index::of(&inputs), module, options)?;
+    let evaluator = check::evaluator(index::of(&inputs), module, options)?;
     let (mut summary, mut files) = (Summary::default(), Vec::new());
-    check::run(&inputs, &judge, |mut report| {
+    check::run(&inputs, &evaluator, |mut report| {
         summary.add(&mut report, FailOn::Reject);
         files.push(report);
         Ok(())
     })?;
-    Ok(Checked { summary, files, judge })
+    Ok(Checked { summary, files, evaluator })
 }
 
 fn refusals(root: &Path, files: &[FileReport], expected: &Expected, problems: &mut Vec<String>) {
@@ -180,7 +180,7 @@ fn fixed(path: &Path, module: &Module, problems: &mut Vec<String>) -> Result<usi
     let before = checked(path, module, &Value::Null)?;
     let inputs = Inputs::find([path], &InputOptions::default());
     let mut files = 0;
-    fix::plan(&inputs, &before.judge, |fixes| {
+    fix::plan(&inputs, &before.evaluator, |fixes| {
         let Some(file) = &fixes.fixed else { return Ok(()) };
         files += 1;
         let found = before.files.iter().filter(|report| *report.file == *fixes.name);
@@ -198,7 +198,7 @@ fn fixed(path: &Path, module: &Module, problems: &mut Vec<String>) -> Result<usi
     })?;
     let after = checked(path, module, &Value::Null)?;
     let inputs = Inputs::find([path], &InputOptions::default());
-    fix::plan(&inputs, &after.judge, |fixes| {
+    fix::plan(&inputs, &after.evaluator, |fixes| {
         if fixes.fixed.is_some() {
             problems.push(format!("{}: would be fixed a second time", crate::shown::text(&fixes.name)));
         }

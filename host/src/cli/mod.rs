@@ -9,9 +9,9 @@ mod check;
 mod corpus;
 mod describe;
 mod diff;
+mod evaluate;
 mod generate;
 mod input;
-mod judge;
 mod load;
 mod manifests;
 mod options;
@@ -35,7 +35,7 @@ enum Outcome {
     AllAccepted,
     /// Exit code 1.
     SomethingRefused,
-    /// Exit code 2: some of the input; what can be read was judged.
+    /// Exit code 2: some of the input; what can be read was evaluated.
     Unusable,
     /// Exit code 3.
     NotFixed,
@@ -57,7 +57,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Judge manifests as the cluster would, each finding at its line: for pipelines
+    /// Evaluator manifests as the cluster would, each finding at its line: for pipelines
     Check(Box<check::Args>),
     /// Show what the policy says to manifests or admission requests, and what it changes
     Run(run::Args),

@@ -11,7 +11,7 @@ use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, TableCompon
 use serde_json::{Value, json};
 
 use super::diff;
-use super::judge::{Judged, Verdict};
+use super::evaluate::{Evaluated, Verdict};
 
 pub(super) const BAD: Style = AnsiColor::Red.on_default();
 pub(super) const GOOD: Style = AnsiColor::Green.on_default();
@@ -37,14 +37,14 @@ pub(super) enum Format {
 }
 
 /// The table (where there are several objects), then each object that there is something to say about.
-pub(super) fn text(results: &[Judged]) -> Result<String> {
+pub(super) fn text(results: &[Evaluated]) -> Result<String> {
     let mut text = String::new();
     if results.len() > 1 {
         writeln!(text, "{}\n", render(&summary_table(results)))?;
     }
     // What was accepted without a word has nothing to add to its line in the table.
-    for judged in results.iter().filter(|judged| results.len() == 1 || judged.verdict != Verdict::Accepted) {
-        details(&mut text, judged)?;
+    for evaluated in results.iter().filter(|evaluated| results.len() == 1 || evaluated.verdict != Verdict::Accepted) {
+        details(&mut text, evaluated)?;
     }
     if results.len() > 1 {
         writeln!(text, "{}", closing_line(results))?;
@@ -53,33 +53,33 @@ pub(super) fn text(results: &[Judged]) -> Result<String> {
 }
 
 /// The table and the count alone.
-pub(super) fn summary(results: &[Judged]) -> String {
+pub(super) fn summary(results: &[Evaluated]) -> String {
     format!("{}\n\n{}\n", render(&summary_table(results)), closing_line(results))
 }
 
 /// One line per object; what does not fit is in the details.
-fn summary_table(results: &[Judged]) -> Table {
+fn summary_table(results: &[Evaluated]) -> Table {
     const HEADER: [&str; 4] = ["verdict", "object", "account / says", "what happened"];
     let mut table = new_table(HEADER);
-    let widest = |header: &str, text: fn(&Judged) -> usize| {
+    let widest = |header: &str, text: fn(&Evaluated) -> usize| {
         results.iter().map(text).max().unwrap_or_default().max(header.chars().count())
     };
     let widths = [
         "✔ accepted".chars().count(),
-        widest(HEADER[1], |judged| judged.title.chars().count()),
-        widest(HEADER[2], |judged| judged.says.chars().count()),
+        widest(HEADER[1], |evaluated| evaluated.title.chars().count()),
+        widest(HEADER[2], |evaluated| evaluated.says.chars().count()),
     ];
     let taken = widths.iter().map(|width| width + GAP).sum::<usize>();
     if let Some(last) = table.column_mut(HEADER.len() - 1) {
         last.set_padding((0, 0));
     }
     let width = usize::from(table.width().unwrap_or(WIDTH));
-    for judged in results {
+    for evaluated in results {
         table.add_row(vec![
-            verdict_cell(judged.verdict),
-            Cell::new(&judged.title).add_attribute(Attribute::Bold),
-            Cell::new(&judged.says),
-            Cell::new(in_short(&judged.findings, width.saturating_sub(taken).max(SHORTEST))),
+            verdict_cell(evaluated.verdict),
+            Cell::new(&evaluated.title).add_attribute(Attribute::Bold),
+            Cell::new(&evaluated.says),
+            Cell::new(in_short(&evaluated.findings, width.saturating_sub(taken).max(SHORTEST))),
         ]);
     }
     table
@@ -172,8 +172,8 @@ fn style(verdict: Verdict) -> Style {
     color.on_default().bold()
 }
 
-fn details(text: &mut String, judged: &Judged) -> Result<()> {
-    let Judged { verdict, title, place, findings, evaluation, patched, .. } = judged;
+fn details(text: &mut String, evaluated: &Evaluated) -> Result<()> {
+    let Evaluated { verdict, title, place, findings, evaluation, patched, .. } = evaluated;
     let style = style(*verdict);
     writeln!(
         text,
@@ -203,7 +203,7 @@ fn details(text: &mut String, judged: &Judged) -> Result<()> {
     Ok(())
 }
 
-fn closing_line(results: &[Judged]) -> String {
+fn closing_line(results: &[Evaluated]) -> String {
     let counts: Vec<_> = counts(results)
         .into_iter()
         .filter(|(_, count)| *count > 0)
@@ -215,13 +215,13 @@ fn closing_line(results: &[Judged]) -> String {
     format!("{} objects: {}", results.len(), counts.join(", "))
 }
 
-fn counts(results: &[Judged]) -> Vec<(Verdict, usize)> {
-    let count = |verdict| results.iter().filter(|judged| judged.verdict == verdict).count();
+fn counts(results: &[Evaluated]) -> Vec<(Verdict, usize)> {
+    let count = |verdict| results.iter().filter(|evaluated| evaluated.verdict == verdict).count();
     Verdict::ALL.map(|verdict| (verdict, count(verdict))).to_vec()
 }
 
 /// Everything, as one JSON document.
-pub(super) fn json(results: &[Judged]) -> Result<String> {
+pub(super) fn json(results: &[Evaluated]) -> Result<String> {
     let summary: serde_json::Map<_, _> =
         counts(results).into_iter().map(|(verdict, count)| (verdict.word().to_owned(), count.into())).collect();
     let results: Vec<_> = results.iter().map(json_result).collect();
@@ -229,17 +229,17 @@ pub(super) fn json(results: &[Judged]) -> Result<String> {
     Ok(text + "\n")
 }
 
-fn json_result(judged: &Judged) -> Value {
+fn json_result(evaluated: &Evaluated) -> Value {
     let mut result = json!({
-        "source": judged.place,
-        "title": judged.title,
-        "verdict": judged.verdict.word(),
-        "findings": judged.findings,
+        "source": evaluated.place,
+        "title": evaluated.title,
+        "verdict": evaluated.verdict.word(),
+        "findings": evaluated.findings,
     });
-    if let (Some(evaluation), Some(fields)) = (&judged.evaluation, result.as_object_mut()) {
+    if let (Some(evaluation), Some(fields)) = (&evaluated.evaluation, result.as_object_mut()) {
         fields.insert("response".to_owned(), json!(evaluation.response));
         fields.insert("object".to_owned(), json!(evaluation.object));
-        fields.insert("patchedObject".to_owned(), json!(judged.patched));
+        fields.insert("patchedObject".to_owned(), json!(evaluated.patched));
         fields.insert("hostCalls".to_owned(), json!(evaluation.host_calls));
         fields.insert("logs".to_owned(), json!(evaluation.logs));
         if evaluation.unconstrained != evaluation.response {

@@ -8,8 +8,8 @@ use anyhow::Result;
 use serde_json::Value;
 
 use super::Outcome;
+use super::evaluate::{Evaluated, Evaluator};
 use super::input::{self, Input, Subject};
-use super::judge::{Judge, Judged};
 use super::options::PolicyArgs;
 use super::output::{self, Format};
 use super::printer;
@@ -48,14 +48,14 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let server = ApiServer::of_known(cluster.objects(), args.policy.cluster.is_empty());
     let policy = args.policy.load(cluster)?;
 
-    let judge = Judge { policy: &policy, server, raw: args.raw };
-    let results: Vec<Judged> = inputs.iter().map(|input| judge.judge(input)).collect::<Result<_>>()?;
+    let evaluator = Evaluator { policy: &policy, server, raw: args.raw };
+    let results: Vec<Evaluated> = inputs.iter().map(|input| evaluator.evaluate(input)).collect::<Result<_>>()?;
     match args.output {
         Format::Table if args.summary => printer::text(&output::summary(&results))?,
         Format::Table => printer::text(&output::text(&results)?)?,
         Format::Json => printer::document(&output::json(&results)?)?,
     }
-    let refused = results.iter().any(|judged| judged.verdict.is_refusal());
+    let refused = results.iter().any(|evaluated| evaluated.verdict.is_refusal());
     Ok(if refused { Outcome::SomethingRefused } else { Outcome::AllAccepted })
 }
 

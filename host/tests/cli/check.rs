@@ -36,7 +36,7 @@ fn release() -> Files {
 }
 
 #[test]
-fn rendered_releases_are_judged_with_file_line_and_origin() {
+fn rendered_releases_are_checked_with_file_line_and_origin() {
     let output = release().run(&["check", ".", "--fail-on", "never"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let text = stdout(&output);
@@ -50,7 +50,7 @@ fn rendered_releases_are_judged_with_file_line_and_origin() {
         "    windows.yaml:15:5: fixed pod-automount: spec.template.spec.automountServiceAccountToken: Pods made",
         "    anchors.yaml:23:1: fixed pod-automount: spec.automountServiceAccountToken: set to false",
         "    live.yaml:32:5: warned pod-automount: spec.automountServiceAccountToken: is true on the default account",
-        "note: not listed, for their templates are judged: 1 Pod of controllers, 1 of them with findings\n",
+        "note: not listed, for their templates are evaluated: 1 Pod of controllers, 1 of them with findings\n",
         "note: left out, not a kubernetes object: 1 document\n",
         "note: not checked: no rule is about their kind (",
         "\n24 objects in 6 files: 5 warned, 8 fixed, ",
@@ -246,7 +246,7 @@ fn the_verdict_is_that_of_run_on_a_request_made_by_hand() {
 }
 
 #[test]
-fn policies_of_the_cluster_judge() {
+fn policies_of_the_cluster_are_evaluated() {
     let policy = |name: &str, settings: &str| {
         format!(
             "apiVersion: policies.kubewarden.io/v1\nkind: ClusterAdmissionPolicy\nmetadata: {{name: {name}}}\nspec:\n  module: ghcr.io/x/serviceaccount-hygiene:v1\n  mutating: {}\n  settings: {settings}\n  rules: [{{apiGroups: [''], apiVersions: [v1], resources: [pods], operations: [CREATE]}}]\n",

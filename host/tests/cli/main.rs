@@ -137,7 +137,7 @@ fn unusable_input_exits_with_2_and_says_where() {
         (&["run", "twice.yaml"], "error: twice.yaml:3:1: key `kind` occurs twice in the same mapping\n"),
         (&["run", "what.yaml"], "error: what.yaml:2:1: neither a kubernetes object"),
         (&["run", "missing.yaml"], "error: missing.yaml: No such file"),
-        (&["run", "empty.yaml"], "error: empty.yaml: nothing to judge here\n"),
+        (&["run", "empty.yaml"], "error: empty.yaml: nothing to evaluate here\n"),
         (&["run", "pod.yaml", "-s", "settings.yaml"], "error: settings.yaml: Policy settings are invalid: "),
         (&["run", "pod.yaml", "--policy", "pod.yaml"], "error: pod.yaml: cannot compile the module"),
         (&["run"], "error: the following required arguments"),

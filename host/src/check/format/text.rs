@@ -112,7 +112,7 @@ fn write_closing(text: &mut String, summary: &Summary) -> Result {
     if unlisted > 0 {
         let pods = count(unlisted, "Pod");
         note(&format!(
-            "not listed, for their templates are judged: {pods} of controllers, {with_findings} of them with findings"
+            "not listed, for their templates are evaluated: {pods} of controllers, {with_findings} of them with findings"
         ))?;
     }
     if summary.others > 0 {

@@ -91,7 +91,7 @@ fn fixed_file(text: &str, settings: &Value) -> Option<String> {
     std::fs::write(&file, text).unwrap();
     let inputs = Inputs::find([file], &InputOptions::default());
     let mut after = None;
-    fix::plan(&inputs, &judge_of(&inputs, options(settings.clone())), |fixes| {
+    fix::plan(&inputs, &evaluator_of(&inputs, options(settings.clone())), |fixes| {
         after = fixes.fixed.map(|it| it.after);
         Ok(())
     })

@@ -50,7 +50,7 @@ impl Verdict {
 
 /// An input with everything there is to say about it.
 #[derive(Debug)]
-pub(super) struct Judged {
+pub(super) struct Evaluated {
     pub(super) place: String,
     pub(super) title: String,
     pub(super) says: String,
@@ -63,16 +63,16 @@ pub(super) struct Judged {
     pub(super) patched: Option<Value>,
 }
 
-/// How inputs are judged.
-pub(super) struct Judge<'a> {
+/// How inputs are evaluated.
+pub(super) struct Evaluator<'a> {
     pub(super) policy: &'a Policy,
     pub(super) server: ApiServer,
     /// Objects are sent as they are.
     pub(super) raw: bool,
 }
 
-impl Judge<'_> {
-    pub(super) fn judge(&self, input: &Input) -> Result<Judged> {
+impl Evaluator<'_> {
+    pub(super) fn evaluate(&self, input: &Input) -> Result<Evaluated> {
         let options = RequestOptions { old_object: input.old.clone(), ..RequestOptions::default() };
         let request = match &input.subject {
             Subject::Request(request) => Ok(request.clone()),
@@ -82,7 +82,7 @@ impl Judge<'_> {
         match (request, &input.subject) {
             (Ok(request), subject) => {
                 let simulated = matches!(subject, Subject::Object(_)) && !self.raw;
-                self.evaluate(input, &request, simulated.then_some(&options))
+                self.evaluate_request(input, &request, simulated.then_some(&options))
             }
             (Err(error), Subject::Object(object)) => {
                 Ok(refused_before(input, object, format!("the API server refuses it: {error}")))
@@ -91,7 +91,7 @@ impl Judge<'_> {
         }
     }
 
-    fn evaluate(&self, input: &Input, request: &Value, simulated: Option<&RequestOptions>) -> Result<Judged> {
+    fn evaluate_request(&self, input: &Input, request: &Value, simulated: Option<&RequestOptions>) -> Result<Evaluated> {
         let evaluation = self.policy.evaluate(request).with_context(|| input.place.clone())?;
         let patched = evaluation.patched_object().with_context(|| input.place.clone())?;
         let patched = patched.filter(|_| evaluation.response.patch.is_some());
@@ -107,7 +107,7 @@ impl Judge<'_> {
             verdict = Verdict::Invalid;
             findings.extend(problems.into_iter().map(|problem| format!("the API server refuses it: {problem}")));
         }
-        Ok(Judged {
+        Ok(Evaluated {
             place: input.place.clone(),
             title: describe::title(request),
             says: describe::says(written),
@@ -159,7 +159,7 @@ impl Judge<'_> {
 }
 
 /// The API server does not even ask the policy.
-fn refused_before(input: &Input, object: &Value, why: String) -> Judged {
+fn refused_before(input: &Input, object: &Value, why: String) -> Evaluated {
     let metadata = object.get("metadata");
     let request = json!({
         "operation": "CREATE",
@@ -167,7 +167,7 @@ fn refused_before(input: &Input, object: &Value, why: String) -> Judged {
         "namespace": metadata.and_then(|metadata| metadata.get("namespace")),
         "object": object,
     });
-    Judged {
+    Evaluated {
         place: input.place.clone(),
         title: describe::title(&request),
         says: describe::says(object),

@@ -17,9 +17,9 @@ use crate::apiserver::{ApiError, ApiServer, RequestOptions};
 use crate::json::text_at;
 use crate::kubewarden::{Mode, Segment};
 
-/// How objects are judged.
+/// How objects are evaluated.
 #[derive(Debug)]
-pub struct Judge {
+pub struct Evaluator {
     /// The policies.
     pub policies: Policies,
     /// What the API server knows.
@@ -30,7 +30,7 @@ pub struct Judge {
     pub(super) namespaces: Namespaces,
     /// Where an object is that does not say it.
     pub namespace: String,
-    /// Whether the Pods of templates are judged, too.
+    /// Whether the Pods of templates are evaluated, too.
     pub with_pods: bool,
     /// Whether reports have the edits that `--fix` would make.
     pub with_fixes: bool,
@@ -38,7 +38,7 @@ pub struct Judge {
 
 /// What was said about an object.
 #[derive(Debug, Default)]
-pub(super) struct Opinion {
+pub(super) struct Evaluation {
     pub findings: Vec<Finding>,
     /// `namespace/name` of an account that a policy asked for and that nobody gave.
     pub unknown_account: Option<String>,
@@ -81,7 +81,7 @@ pub(super) enum Ask {
     Fix,
 }
 
-impl Opinion {
+impl Evaluation {
     /// How the object ended.
     pub fn verdict(&self) -> Verdict {
         match &self.not_checked {
@@ -91,33 +91,33 @@ impl Opinion {
     }
 }
 
-impl Judge {
+impl Evaluator {
     /// What the cluster says about an object.
-    pub(super) fn judge(&self, object: &Value, is_live: bool) -> Opinion {
-        let mut opinion = Opinion { moved_to: coverage::moved_to(object), ..Opinion::default() };
+    pub(super) fn evaluate(&self, object: &Value, is_live: bool) -> Evaluation {
+        let mut evaluation = Evaluation { moved_to: coverage::moved_to(object), ..Evaluation::default() };
         let object = &*coverage::today(object);
         if let Some(reason) = self.not_checked(object) {
-            opinion.not_checked = Some(reason);
-            return opinion;
+            evaluation.not_checked = Some(reason);
+            return evaluation;
         }
         if is_live {
-            self.audit(object, &mut opinion);
-            opinion.not_checked = self.left_alone(object, &opinion);
-            return opinion;
+            self.audit(object, &mut evaluation);
+            evaluation.not_checked = self.left_alone(object, &evaluation);
+            return evaluation;
         }
-        self.create(object, Ask::Verdict, &mut opinion);
-        opinion.not_checked = self.left_alone(object, &opinion);
+        self.create(object, Ask::Verdict, &mut evaluation);
+        evaluation.not_checked = self.left_alone(object, &evaluation);
         if self.with_pods
             && let Some((mut pod, path)) = ApiServer::pod_of(object)
         {
-            let mut of_pod = Opinion::default();
+            let mut of_pod = Evaluation::default();
             if let Some(metadata) = pod.pointer_mut("/metadata").and_then(Value::as_object_mut) {
                 metadata.entry("namespace").or_insert_with(|| self.namespace.clone().into());
             }
             self.create(&pod, Ask::Verdict, &mut of_pod);
-            opinion.add_pod(of_pod, &path.join("."));
+            evaluation.add_pod(of_pod, &path.join("."));
         }
-        opinion
+        evaluation
     }
 
     /// Why nobody checks an object, as far as its kind tells.
@@ -128,7 +128,7 @@ impl Judge {
             self.policies.units.iter().map(|unit| unit.coverage.interest(version, kind)).collect();
         let reason = |why: &'static str| Some(Reason { why, hint: None });
         match () {
-            // Where the Pods of a template are judged, it is not alone.
+            // Where the Pods of a template are evaluated, it is not alone.
             () if self.with_pods && interests.contains(&Interest::IgnoredTemplate) => None,
             // What the policy answers has to be read again.
             () if interests.contains(&Interest::Some) && is_deeper(object, DEEPEST) => {
@@ -142,8 +142,8 @@ impl Judge {
     }
 
     /// Why nobody checks an object about which nothing was said: no policy is asked about it, or each leaves it alone.
-    fn left_alone(&self, object: &Value, opinion: &Opinion) -> Option<Reason> {
-        if !opinion.findings.is_empty() {
+    fn left_alone(&self, object: &Value, evaluation: &Evaluation) -> Option<Reason> {
+        if !evaluation.findings.is_empty() {
             return None;
         }
         let request = ApiServer::raw_request(object.clone(), &self.request_options(object)).ok()?;
@@ -159,7 +159,10 @@ impl Judge {
                 return true;
             }
             is_by_namespace = false;
-            opinion.exemptions.iter().any(|(policy, entry)| *policy == number && unit.coverage.is_of_all_rules(*entry))
+            evaluation
+                .exemptions
+                .iter()
+                .any(|(policy, entry)| *policy == number && unit.coverage.is_of_all_rules(*entry))
         };
         if !asked.all(&mut is_exempt) {
             return None;
@@ -175,11 +178,11 @@ impl Judge {
     }
 
     /// What a CREATE of an object comes to; nothing where not even a request can be made of it.
-    pub(super) fn create(&self, object: &Value, ask: Ask, opinion: &mut Opinion) -> Option<Admission> {
+    pub(super) fn create(&self, object: &Value, ask: Ask, evaluation: &mut Evaluation) -> Option<Admission> {
         let options = self.request_options(object);
         match self.server.request(object.clone(), &options) {
-            Ok(request) => Some(self.admit(request, &options, ask, opinion)),
-            Err(error) => self.create_invalid(object, &error, &options, ask, opinion),
+            Ok(request) => Some(self.admit(request, &options, ask, evaluation)),
+            Err(error) => self.create_invalid(object, &error, &options, ask, evaluation),
         }
     }
 
@@ -191,31 +194,31 @@ impl Judge {
         error: &ApiError,
         options: &RequestOptions,
         ask: Ask,
-        opinion: &mut Opinion,
+        evaluation: &mut Evaluation,
     ) -> Option<Admission> {
-        opinion.findings.push(Finding::of_api_server(&error.to_string()));
+        evaluation.findings.push(Finding::of_api_server(&error.to_string()));
         let request = ApiServer::raw_request(object.clone(), options).ok()?;
-        let mut of_rules = Opinion::default();
+        let mut of_rules = Evaluation::default();
         for (number, unit) in self.policies.units.iter().enumerate() {
             self.ask(number, unit, &request, &request, ask, &mut of_rules);
         }
         // That the policy cannot read it either has been said in the API server's words.
         of_rules.findings.retain(Finding::is_of_a_rule);
-        opinion.unknown_account = of_rules.unknown_account;
-        opinion.unknown_namespace = of_rules.unknown_namespace;
-        opinion.exemptions.extend(of_rules.exemptions);
-        opinion.add(of_rules.findings);
+        evaluation.unknown_account = of_rules.unknown_account;
+        evaluation.unknown_namespace = of_rules.unknown_namespace;
+        evaluation.exemptions.extend(of_rules.exemptions);
+        evaluation.add(of_rules.findings);
         None
     }
 
-    fn admit(&self, mut request: Value, options: &RequestOptions, ask: Ask, opinion: &mut Opinion) -> Admission {
+    fn admit(&self, mut request: Value, options: &RequestOptions, ask: Ask, evaluation: &mut Evaluation) -> Admission {
         // Who only wants the verdict does not look at the objects.
         let kept = |object: &Value| if ask == Ask::Fix { object.clone() } else { Value::Null };
         let admitted = kept(object_of(&request));
         let mut is_refused = false;
         let units = || self.policies.units.iter().enumerate();
         for (number, unit) in units().filter(|(_, unit)| unit.is_mutating || ask == Ask::Fix) {
-            let Some(answer) = self.ask(number, unit, &request, &request, ask, opinion) else { continue };
+            let Some(answer) = self.ask(number, unit, &request, &request, ask, evaluation) else { continue };
             if !answer.is_allowed {
                 // A mutating webhook that refuses ends the matter.
                 is_refused = true;
@@ -232,7 +235,7 @@ impl Judge {
                 Err(error) => problems.push(error.to_string()),
             }
             for (number, unit) in units().filter(|(_, unit)| !unit.is_mutating && ask == Ask::Verdict) {
-                let answer = self.ask(number, unit, &request, &request, ask, opinion);
+                let answer = self.ask(number, unit, &request, &request, ask, evaluation);
                 is_refused |= answer.is_some_and(|answer| !answer.is_allowed);
             }
         }
@@ -241,22 +244,22 @@ impl Judge {
         if problems.is_empty() {
             problems = self.server.validate_in_place(&mut object).err().unwrap_or_default();
         }
-        opinion.findings.extend(problems.iter().map(|problem| Finding::of_api_server(problem)));
+        evaluation.findings.extend(problems.iter().map(|problem| Finding::of_api_server(problem)));
         Admission { admitted, stored, is_refused, problems }
     }
 
     /// What the audit scanner would find: every policy's own answer about the object as it is.
-    fn audit(&self, object: &Value, opinion: &mut Opinion) {
+    fn audit(&self, object: &Value, evaluation: &mut Evaluation) {
         // Selected by its resource, as the scanner does, and sent in the scanner's form.
         let selected = ApiServer::raw_request(object.clone(), &RequestOptions::default());
         let (selected, sent) = match (selected, ApiServer::audit_request(object.clone())) {
             (Ok(selected), Ok(sent)) => (selected, sent),
             (Err(error), _) | (_, Err(error)) => {
-                return opinion.findings.push(Finding::of_api_server(&error.to_string()));
+                return evaluation.findings.push(Finding::of_api_server(&error.to_string()));
             }
         };
         for (number, unit) in self.policies.units.iter().enumerate().filter(|(_, unit)| unit.is_audited) {
-            self.ask(number, unit, &selected, &sent, Ask::Verdict, opinion);
+            self.ask(number, unit, &selected, &sent, Ask::Verdict, evaluation);
         }
     }
 
@@ -268,13 +271,13 @@ impl Judge {
         selected: &Value,
         request: &Value,
         ask: Ask,
-        opinion: &mut Opinion,
+        evaluation: &mut Evaluation,
     ) -> Option<Answer> {
         match unit.scope.reach(selected, &self.namespaces) {
             Reach::No => return None,
             Reach::Yes => {}
             Reach::Unknown => {
-                opinion.unknown_namespace = request.get("namespace").and_then(Value::as_str).map(str::to_owned);
+                evaluation.unknown_namespace = request.get("namespace").and_then(Value::as_str).map(str::to_owned);
             }
         }
         let policy = match ask {
@@ -282,18 +285,18 @@ impl Judge {
             Ask::Fix => &unit.fixer,
         };
         let entries = exemptions::matching(&policy.config().settings, request);
-        opinion.exemptions.extend(entries.into_iter().map(|entry| (number, entry)));
+        evaluation.exemptions.extend(entries.into_iter().map(|entry| (number, entry)));
         // The simulation's own requests need not be read first.
         let answer = request.as_object().context("not an admission request").and_then(|fields| policy.diagnose(fields));
         let mut answer = match answer {
             Ok(answer) => answer,
             Err(error) => {
-                opinion.findings.push(Finding::new(POLICY, &format!("{error:#}"), Level::Refused));
+                evaluation.findings.push(Finding::new(POLICY, &format!("{error:#}"), Level::Refused));
                 return None;
             }
         };
         if answer.response.audit_annotations.get("lookup").is_some_and(|value| value == "not-granted") {
-            opinion.unknown_account = account_of(request);
+            evaluation.unknown_account = account_of(request);
         }
         // A failure is no verdict that could be softened.
         let mode = if answer.unconstrained.is_failure() { Mode::Protect } else { policy.config().mode };
@@ -301,12 +304,12 @@ impl Judge {
         if let Some(account) = account_of(request).as_deref().and_then(|account| account.split_once('/')) {
             self.evidence.explain(account, &mut found);
         }
-        opinion.add(found);
+        evaluation.add(found);
         Some(Answer { is_allowed: answer.response.allowed, patched: answer.take_object() })
     }
 }
 
-impl Opinion {
+impl Evaluation {
     /// Two policies of one module often say the same; then the stronger holds.
     fn add(&mut self, findings: Vec<Finding>) {
         for finding in findings {
