@@ -29,7 +29,8 @@ struct Known {
     rule: String,
     /// `Pod team-a/web`.
     object: String,
-    place: String,
+    #[serde(rename = "place")]
+    field_path: String,
     /// As far as it goes today; further is new.
     level: String,
 }
@@ -39,7 +40,7 @@ impl Known {
         Self {
             rule: finding.rule.clone(),
             object: object.title(),
-            place: finding.place.clone(),
+            field_path: finding.field_path.clone(),
             level: finding.level.word().to_owned(),
         }
     }
@@ -48,7 +49,7 @@ impl Known {
 /// What the file knows, as far as reports have been compared with it.
 #[derive(Debug, Default)]
 pub struct Applied {
-    /// By rule, object and place: how far it goes, and whether it occurs.
+    /// By rule, object and field_path: how far it goes, and whether it occurs.
     known: BTreeMap<[String; 3], (Option<Level>, bool)>,
 }
 
@@ -79,7 +80,7 @@ impl Baseline {
         let mut applied = Applied::default();
         for it in self.findings {
             let level = Level::ALL.into_iter().find(|level| level.word() == it.level);
-            let entry = applied.known.entry([it.rule, it.object, it.place]).or_default();
+            let entry = applied.known.entry([it.rule, it.object, it.field_path]).or_default();
             entry.0 = entry.0.max(level);
         }
         applied
@@ -92,7 +93,7 @@ impl Applied {
         for object in &mut report.objects {
             let title = object.title();
             for finding in &mut object.findings {
-                let key = [finding.rule.clone(), title.clone(), finding.place.clone()];
+                let key = [finding.rule.clone(), title.clone(), finding.field_path.clone()];
                 if let Some((level, occurs)) = self.known.get_mut(&key) {
                     *occurs = true;
                     finding.is_known = *level >= Some(finding.level);

@@ -326,12 +326,12 @@ impl Evaluation {
         self.unknown_namespace = self.unknown_namespace.take().or(pod.unknown_namespace);
         self.exemptions.extend(pod.exemptions);
         for mut finding in pod.findings {
-            if !finding.place.is_empty() {
-                finding.place = format!("{template}.{}", finding.place);
+            if !finding.field_path.is_empty() {
+                finding.field_path = format!("{template}.{}", finding.field_path);
                 finding.path.splice(0..0, Segment::read_path(template));
             }
             let is_known = self.findings.iter().any(|known| {
-                known.rule == finding.rule && known.place == finding.place && known.level >= finding.level
+                known.rule == finding.rule && known.field_path == finding.field_path && known.level >= finding.level
             });
             if !is_known {
                 finding.is_of_pods = true;

@@ -50,7 +50,7 @@ pub struct Finding {
     /// The field; empty for the object as a whole.
     pub path: Vec<Segment>,
     /// The same as text.
-    pub place: String,
+    pub field_path: String,
     /// What is wrong, or what was changed.
     pub message: String,
     /// What to do about it; empty where there is nothing to add.
@@ -78,7 +78,7 @@ impl Finding {
             rule: speaker.to_owned(),
             id: String::new(),
             path: Vec::new(),
-            place: String::new(),
+            field_path: String::new(),
             message: message.to_owned(),
             help: String::new(),
             value: None,
@@ -95,10 +95,10 @@ impl Finding {
     pub fn of_api_server(text: &str) -> Self {
         let is_path =
             |path: &str| path.starts_with(|first: char| first.is_ascii_lowercase()) && !path.contains([' ', '"']);
-        let (place, text) = text.split_once(": ").filter(|(path, _)| is_path(path)).unwrap_or(("", text));
+        let (field_path, text) = text.split_once(": ").filter(|(path, _)| is_path(path)).unwrap_or(("", text));
         let message = format!("the API server refuses it: {}", shown::text(text));
-        let path = Segment::read_path(place);
-        Self { path, place: place.to_owned(), ..Self::new(API_SERVER, &message, Level::Invalid) }
+        let path = Segment::read_path(field_path);
+        Self { path, field_path: field_path.to_owned(), ..Self::new(API_SERVER, &message, Level::Invalid) }
     }
 
     fn of_rule(diagnostic: &Diagnostic) -> Self {
@@ -109,7 +109,7 @@ impl Finding {
             Severity::Change | Severity::PodChange => Level::Fixed,
         };
         let message = if severity == Severity::PodChange { format!("{FORESEEN}{message}") } else { message };
-        Self { id, path, place: field, help, value, ..Self::new(&rule, &message, level) }
+        Self { id, path, field_path: field, help, value, ..Self::new(&rule, &message, level) }
     }
 
     /// Whether a rule says it, and not the policy as a whole.
@@ -119,7 +119,8 @@ impl Finding {
 
     /// Whether both are the same, how far they go left aside.
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        (&self.place, &self.rule, &self.path) == (&other.place, &other.rule, &other.path) && self.text() == other.text()
+        (&self.field_path, &self.rule, &self.path) == (&other.field_path, &other.rule, &other.path)
+            && self.text() == other.text()
     }
 
     /// `message; help (value)`.
@@ -138,12 +139,12 @@ impl Finding {
         text
     }
 
-    /// `rule: place: text`, as the policy writes it.
+    /// `rule: field_path: text`, as the policy writes it.
     pub fn to_line(&self) -> String {
-        let Self { rule, place, .. } = self;
+        let Self { rule, field_path, .. } = self;
         let text = self.text();
         let pods = if self.is_of_pods { "in its Pods: " } else { "" };
-        if place.is_empty() { format!("{rule}: {pods}{text}") } else { format!("{rule}: {pods}{place}: {text}") }
+        if field_path.is_empty() { format!("{rule}: {pods}{text}") } else { format!("{rule}: {pods}{field_path}: {text}") }
     }
 }
 

@@ -19,7 +19,7 @@ pub mod input;
 mod kustomize;
 mod merge;
 mod patch;
-mod place;
+mod field_path;
 pub mod policies;
 mod read;
 pub mod report;

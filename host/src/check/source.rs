@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
-use super::place;
+use super::field_path;
 use crate::json::text_at;
 use crate::kubewarden::Segment;
 use crate::shown;
@@ -223,7 +223,7 @@ impl SourcePart<'_> {
             // Without looking for it.
             (true, []) => None,
             _ => self.node_of(manifest).map(|node| {
-                let (steps, _) = place::steps(&manifest.object, path);
+                let (steps, _) = field_path::steps(&manifest.object, path);
                 node.nearest(&steps).start()
             }),
         };

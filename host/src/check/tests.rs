@@ -168,8 +168,8 @@ fn the_claims_of_a_stateful_set_are_volumes() {
     }
     let other = checked(&STATEFUL_SET.replace("{name: data}}]", "{name: other}}]"), options(json!({})));
     let lines: Vec<_> = other.findings().map(|it| (it.to_line(), it.location.line)).collect();
-    let place = "spec.template.spec.containers[0].volumeMounts[0].name";
-    assert_eq!(lines, [(format!("api-server: {place}: the API server refuses it: Not found: \"data\""), 13)]);
+    let path = "spec.template.spec.containers[0].volumeMounts[0].name";
+    assert_eq!(lines, [(format!("api-server: {path}: the API server refuses it: Not found: \"data\""), 13)]);
     assert_eq!((other.verdict(), other.fails(FailOn::Warn)), (Column::Invalid, false));
 }
 

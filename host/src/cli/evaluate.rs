@@ -51,7 +51,7 @@ impl Verdict {
 /// An input with everything there is to say about it.
 #[derive(Debug)]
 pub(super) struct Evaluated {
-    pub(super) place: String,
+    pub(super) source: String,
     pub(super) title: String,
     pub(super) says: String,
     pub(super) verdict: Verdict,
@@ -87,13 +87,13 @@ impl Evaluator<'_> {
             (Err(error), Subject::Object(object)) => {
                 Ok(refused_before(input, object, format!("the API server refuses it: {error}")))
             }
-            (Err(error), Subject::Request(_)) => Err(error).with_context(|| input.place.clone()),
+            (Err(error), Subject::Request(_)) => Err(error).with_context(|| input.source.clone()),
         }
     }
 
     fn evaluate_request(&self, input: &Input, request: &Value, simulated: Option<&RequestOptions>) -> Result<Evaluated> {
-        let evaluation = self.policy.evaluate(request).with_context(|| input.place.clone())?;
-        let patched = evaluation.patched_object().with_context(|| input.place.clone())?;
+        let evaluation = self.policy.evaluate(request).with_context(|| input.source.clone())?;
+        let patched = evaluation.patched_object().with_context(|| input.source.clone())?;
         let patched = patched.filter(|_| evaluation.response.patch.is_some());
         let written = match &input.subject {
             Subject::Object(object) => object,
@@ -108,7 +108,7 @@ impl Evaluator<'_> {
             findings.extend(problems.into_iter().map(|problem| format!("the API server refuses it: {problem}")));
         }
         Ok(Evaluated {
-            place: input.place.clone(),
+            source: input.source.clone(),
             title: describe::title(request),
             says: describe::says(written),
             verdict,
@@ -168,7 +168,7 @@ fn refused_before(input: &Input, object: &Value, why: String) -> Evaluated {
         "object": object,
     });
     Evaluated {
-        place: input.place.clone(),
+        source: input.source.clone(),
         title: describe::title(&request),
         says: describe::says(object),
         verdict: Verdict::Invalid,

@@ -16,7 +16,7 @@ use crate::yaml::{self, Document};
 #[derive(Debug, Clone)]
 pub(super) struct Input {
     /// `file:line`.
-    pub(super) place: String,
+    pub(super) source: String,
     pub(super) subject: Subject,
     /// The object as stored, which the subject replaces.
     pub(super) old: Option<Value>,
@@ -48,7 +48,7 @@ pub(super) fn read<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result
 }
 
 fn classify(document: Document) -> Result<Input> {
-    let place = shown::text(&document.place());
+    let source = shown::text(&document.place());
     let is_review = document.value.get("kind").and_then(Value::as_str) == Some("AdmissionReview");
     let is_request = document.value.get("uid").is_some() && document.value.get("kind").is_some_and(Value::is_object);
     let text = |name: &str| document.value.get(name).and_then(Value::as_str);
@@ -72,7 +72,7 @@ fn classify(document: Document) -> Result<Input> {
         let message = "neither a kubernetes object (it has no apiVersion and kind) nor an admission request";
         return Err(document.error(message).into());
     };
-    Ok(Input { place, subject, old })
+    Ok(Input { source, subject, old })
 }
 
 /// The objects of an UPDATE, which a document of `oldObject` and `object` stands for.

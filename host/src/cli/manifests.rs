@@ -184,11 +184,11 @@ fn fixed(path: &Path, module: &Module, problems: &mut Vec<String>) -> Result<usi
         let Some(file) = &fixes.fixed else { return Ok(()) };
         files += 1;
         let found = before.files.iter().filter(|report| *report.file == *fixes.name);
-        let places: Vec<&str> = found
+        let field_paths: Vec<&str> = found
             .flat_map(|report| &report.objects)
-            .flat_map(|object| object.findings.iter().map(|finding| finding.place.as_str()))
+            .flat_map(|object| object.findings.iter().map(|finding| finding.field_path.as_str()))
             .collect();
-        if let Some(change) = foreign_change(&file.before, &file.after, &places) {
+        if let Some(change) = foreign_change(&file.before, &file.after, &field_paths) {
             problems.push(format!("{}: the fix changes more than it says: {change}", crate::shown::text(&fixes.name)));
         }
         if let Err(error) = file.write() {
@@ -211,7 +211,7 @@ fn fixed(path: &Path, module: &Module, problems: &mut Vec<String>) -> Result<usi
 }
 
 /// A change of the values that no finding is about: its path ends with none of the fields that findings name.
-fn foreign_change(before: &str, after: &str, places: &[&str]) -> Option<String> {
+fn foreign_change(before: &str, after: &str, field_paths: &[&str]) -> Option<String> {
     let values = |text: &str| -> Option<Vec<Value>> {
         let parts = yaml::parts::of(text);
         parts.iter().map(|part| Some(part.read(text).ok()?.document.map_or(Value::Null, |(_, value)| value))).collect()
@@ -219,8 +219,8 @@ fn foreign_change(before: &str, after: &str, places: &[&str]) -> Option<String> 
     let (Some(before), Some(after)) = (values(before), values(after)) else {
         return Some("it cannot be read".to_owned());
     };
-    let field = |place: &str| place.rsplit(['.', '/']).next().unwrap_or_default().to_owned();
-    let known: Vec<String> = places.iter().map(|place| field(place)).collect();
+    let field = |path: &str| path.rsplit(['.', '/']).next().unwrap_or_default().to_owned();
+    let known: Vec<String> = field_paths.iter().map(|path| field(path)).collect();
     let changes = json_patch::diff(&Value::Array(before), &Value::Array(after));
     let foreign = changes.0.iter().find(|change| !known.contains(&field(change.path().as_str())));
     foreign.map(|change| change.path().to_string())
@@ -298,8 +298,8 @@ mod tests {
 
     #[test]
     fn a_change_that_no_finding_names_is_found() {
-        let places = ["spec.automountServiceAccountToken"];
-        let found = |after: &str| foreign_change("spec:\n  a: 1\n", after, &places);
+        let field_paths = ["spec.automountServiceAccountToken"];
+        let found = |after: &str| foreign_change("spec:\n  a: 1\n", after, &field_paths);
         assert_eq!(found("spec:\n  automountServiceAccountToken: false\n  a: 1\n"), None);
         assert_eq!(found("spec:\n  automountServiceAccountToken: false\n  a: 2\n").as_deref(), Some("/0/spec/a"));
     }

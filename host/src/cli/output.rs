@@ -85,7 +85,7 @@ fn summary_table(results: &[Evaluated]) -> Table {
     table
 }
 
-/// The first finding without its place and its advice, and how many more there are.
+/// The first finding without its source and its advice, and how many more there are.
 fn in_short(findings: &[String], width: usize) -> String {
     let Some(first) = findings.first() else { return String::new() };
     let first = first.lines().next().unwrap_or_default();
@@ -173,11 +173,11 @@ fn style(verdict: Verdict) -> Style {
 }
 
 fn details(text: &mut String, evaluated: &Evaluated) -> Result<()> {
-    let Evaluated { verdict, title, place, findings, evaluation, patched, .. } = evaluated;
+    let Evaluated { verdict, title, source, findings, evaluation, patched, .. } = evaluated;
     let style = style(*verdict);
     writeln!(
         text,
-        "{style}{} {}{style:#}  {BOLD}{title}{BOLD:#}  {QUIET}{place}{QUIET:#}",
+        "{style}{} {}{style:#}  {BOLD}{title}{BOLD:#}  {QUIET}{source}{QUIET:#}",
         symbol(*verdict),
         verdict.word()
     )?;
@@ -231,7 +231,7 @@ pub(super) fn json(results: &[Evaluated]) -> Result<String> {
 
 fn json_result(evaluated: &Evaluated) -> Value {
     let mut result = json!({
-        "source": evaluated.place,
+        "source": evaluated.source,
         "title": evaluated.title,
         "verdict": evaluated.verdict.word(),
         "findings": evaluated.findings,

@@ -85,7 +85,7 @@ fn finding(findings: Findings<'_>, finding: &Finding) -> Value {
     json!({
         "rule": finding.rule,
         "verdict": finding.level.word(),
-        "place": finding.place,
+        "place": finding.field_path,
         "path": path(&finding.path),
         "text": finding.text(),
         "message": finding.message,

@@ -101,11 +101,11 @@ fn result(object: &ObjectReport, finding: &Finding, rules: &[Value]) -> Value {
                 "artifactLocation": {"uri": uri(&object.file)},
                 "region": {"startLine": finding.location.line, "startColumn": finding.location.column},
             },
-            "logicalLocations": [{"fullyQualifiedName": format!("{title} {}", finding.place), "kind": "member"}],
+            "logicalLocations": [{"fullyQualifiedName": format!("{title} {}", finding.field_path), "kind": "member"}],
         }]),
     );
     // The same finding after its line has moved.
-    let identity = format!("{} {title} {} {}", finding.rule, finding.place, finding.id);
+    let identity = format!("{} {title} {} {}", finding.rule, finding.field_path, finding.id);
     set("partialFingerprints", json!({"ruleObjectFieldMessage/v1": identity}));
     if finding.level == Level::Fixed && !object.edits.is_empty() {
         set("fixes", json!([fix(object)]));
