@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Whether anybody checks an object: what is only a part of one, what no rule is about, what is exempt.
+//! Whether an object is checked: what is only a part of one, what no rule is about, what is exempt.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ use crate::json::{at, text_at};
 /// `kustomization.yaml` and its components.
 const KUSTOMIZE_GROUP: &str = "kustomize.config.k8s.io/";
 
-/// What the settings of a policy say about whom it leaves alone.
+/// What the settings of a policy exempt.
 #[derive(Debug)]
 pub(super) struct Coverage {
     /// As JSON, which the policy's own code reads.

@@ -28,7 +28,7 @@ pub struct Evaluator {
     pub(super) evidence: Evidence,
     /// The labels of the namespaces that were given.
     pub(super) namespaces: Namespaces,
-    /// Where an object is that does not say it.
+    /// The namespace of objects without one.
     pub namespace: String,
     /// Whether the Pods of templates are evaluated, too.
     pub with_pods: bool,
@@ -36,7 +36,7 @@ pub struct Evaluator {
     pub with_fixes: bool,
 }
 
-/// What was said about an object.
+/// What was found out about an object.
 #[derive(Debug, Default)]
 pub(super) struct Evaluation {
     pub findings: Vec<Finding>,
@@ -46,7 +46,7 @@ pub(super) struct Evaluation {
     pub unknown_namespace: Option<String>,
     /// The exemptions that matched: the number of the policy and that of the entry.
     pub exemptions: Vec<(usize, usize)>,
-    /// Why nobody checks it, if nobody does.
+    /// Why it is not checked, if it is not.
     pub not_checked: Option<Reason>,
     /// Where its kind is today.
     pub moved_to: Option<&'static str>,
@@ -77,7 +77,7 @@ struct Answer {
 pub(super) enum Ask {
     /// What the cluster has.
     Verdict,
-    /// The same, told to fix.
+    /// The same, with settings to fix.
     Fix,
 }
 
@@ -92,7 +92,7 @@ impl Evaluation {
 }
 
 impl Evaluator {
-    /// What the cluster says about an object.
+    /// The cluster's verdict on an object.
     pub(super) fn evaluate(&self, object: &Value, is_live: bool) -> Evaluation {
         let mut evaluation = Evaluation { moved_to: coverage::moved_to(object), ..Evaluation::default() };
         let object = &*coverage::today(object);
@@ -120,7 +120,7 @@ impl Evaluator {
         evaluation
     }
 
-    /// Why nobody checks an object, as far as its kind tells.
+    /// Why an object is not checked, as far as that depends on its kind.
     fn not_checked(&self, object: &Value) -> Option<Reason> {
         let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default();
         let (version, kind) = (text("apiVersion"), text("kind"));
@@ -141,7 +141,7 @@ impl Evaluator {
         }
     }
 
-    /// Why nobody checks an object about which nothing was said: no policy is asked about it, or each leaves it alone.
+    /// Why an object without findings is not checked: no policy selects it, or each exempts it.
     fn left_alone(&self, object: &Value, evaluation: &Evaluation) -> Option<Reason> {
         if !evaluation.findings.is_empty() {
             return None;
@@ -202,7 +202,7 @@ impl Evaluator {
         for (number, unit) in self.policies.units.iter().enumerate() {
             self.ask(number, unit, &request, &request, ask, &mut of_rules);
         }
-        // That the policy cannot read it either has been said in the API server's words.
+        // The API server's message covers that the policy cannot read it either.
         of_rules.findings.retain(Finding::is_of_a_rule);
         evaluation.unknown_account = of_rules.unknown_account;
         evaluation.unknown_namespace = of_rules.unknown_namespace;
@@ -310,7 +310,7 @@ impl Evaluator {
 }
 
 impl Evaluation {
-    /// Two policies of one module often say the same; then the stronger holds.
+    /// Two policies of one module often report the same; then the higher level holds.
     fn add(&mut self, findings: Vec<Finding>) {
         for finding in findings {
             match self.findings.iter_mut().find(|known| known.is_same(&finding)) {
@@ -320,7 +320,7 @@ impl Evaluation {
         }
     }
 
-    /// What is said about a Pod of a template, as far as it was not said about the template.
+    /// The findings about a Pod of a template that the template does not have.
     fn add_pod(&mut self, pod: Self, template: &str) {
         self.unknown_account = self.unknown_account.take().or(pod.unknown_account);
         self.unknown_namespace = self.unknown_namespace.take().or(pod.unknown_namespace);

@@ -19,7 +19,7 @@ use crate::rbac::{Grant, User, Via};
 /// The rule about the tokens of Pods.
 const POD_AUTOMOUNT: &str = "pod-automount";
 
-/// The rule about what accounts say.
+/// The rule about the field of accounts.
 const ACCOUNT_AUTOMOUNT: &str = "service-account-automount";
 
 /// The field that both set.
@@ -81,7 +81,7 @@ impl Evidence {
             })
     }
 
-    /// Says of each finding about a token whether something uses it. `account` is the one that the object is, or runs as.
+    /// Adds to each finding about a token whether something uses it. `account` is the one that the object is, or runs as.
     pub fn explain(&self, (namespace, name): (&str, &str), findings: &mut [Finding]) {
         for finding in findings {
             match finding.rule.as_str() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Which entries of `exemptions` an object matches. The policy's answer does not say; so the policy's own code is asked
+//! Which entries of `exemptions` an object matches. The policy's answer does not contain it; so the policy's own code is called
 //! a second time, outside of the module.
 
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What a policy's answer says, finding by finding.
+//! The findings of a policy's answer.
 
 use serviceaccount_hygiene::admission::response::POLICY;
 
@@ -40,7 +40,7 @@ impl Level {
     }
 }
 
-/// Something that a policy, or the API server, says about an object.
+/// A finding of a policy, or of the API server, about an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// The rule's id; [`API_SERVER`]; or the policy's name where no rule speaks.
@@ -72,7 +72,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// What no rule says, about the object as a whole. Its location in the file is not known yet.
+    /// A finding of no rule, about the object as a whole. Its location in the file is not known yet.
     pub fn new(speaker: &str, message: &str, level: Level) -> Self {
         Self {
             rule: speaker.to_owned(),
@@ -91,7 +91,7 @@ impl Finding {
         }
     }
 
-    /// What the API server says, at the field that it names.
+    /// An error of the API server, at the field that it names.
     pub fn of_api_server(text: &str) -> Self {
         let is_path =
             |path: &str| path.starts_with(|first: char| first.is_ascii_lowercase()) && !path.contains([' ', '"']);
@@ -112,7 +112,7 @@ impl Finding {
         Self { id, path, field_path: field, help, value, ..Self::new(&rule, &message, level) }
     }
 
-    /// Whether a rule says it, and not the policy as a whole.
+    /// Whether it comes from a rule, and not from the policy as a whole.
     pub(super) fn is_of_a_rule(&self) -> bool {
         !self.id.is_empty()
     }
@@ -144,7 +144,11 @@ impl Finding {
         let Self { rule, field_path, .. } = self;
         let text = self.text();
         let pods = if self.is_of_pods { "in its Pods: " } else { "" };
-        if field_path.is_empty() { format!("{rule}: {pods}{text}") } else { format!("{rule}: {pods}{field_path}: {text}") }
+        if field_path.is_empty() {
+            format!("{rule}: {pods}{text}")
+        } else {
+            format!("{rule}: {pods}{field_path}: {text}")
+        }
     }
 }
 
@@ -165,7 +169,7 @@ pub(super) fn findings(evaluation: &Diagnosed, mode: Mode) -> Vec<Finding> {
         }
     }
     let is_refused_by_rules = found.iter().any(|finding| finding.level == Level::Refused);
-    // What no rule says: it cannot be read, or a look-up failed; `mutating: false` in the policy's manifest, and yet a
+    // What comes from no rule: it cannot be read, or a look-up failed; `mutating: false` in the policy's manifest, and yet a
     // change.
     for answer in [&evaluation.unconstrained, &evaluation.response] {
         if let Some(message) = answer.message().filter(|_| !answer.allowed && !is_refused_by_rules) {

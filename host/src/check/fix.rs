@@ -186,7 +186,7 @@ fn fix(evaluator: &Evaluator, part: &SourcePart<'_>, manifest: &Manifest) -> Res
     Ok(Some((fixed, edits.collect())))
 }
 
-/// The object with what the policies, told to fix, would change in it.
+/// The object with the changes that the fixing policies make in it.
 fn fixed(evaluator: &Evaluator, written: &Value) -> Result<Option<Value>> {
     let today = coverage::today(written);
     let admission = evaluator.create(&today, Ask::Fix, &mut Evaluation::default());
@@ -208,8 +208,8 @@ fn fixed(evaluator: &Evaluator, written: &Value) -> Result<Option<Value>> {
     Ok((fixed != *written).then_some(fixed))
 }
 
-/// What would become of an object, but for the token of an account that a binding names: the cluster says `false` there,
-/// and whoever wrote the manifest may have to say something else.
+/// What would become of an object, but for the token of an account that a binding names: the cluster sets `false` there,
+/// and the author of the manifest may need another value.
 fn kept(evaluator: &Evaluator, mut admission: Admission) -> Admission {
     let is_set = admission.admitted.get(FIELD).is_some();
     if !is_set

@@ -16,7 +16,7 @@ use crate::yaml::parts::Part;
 /// The kinds that checks of other objects look at.
 const KINDS: [&str; 6] = ["ServiceAccount", "Namespace", "RoleBinding", "ClusterRoleBinding", "Role", "ClusterRole"];
 
-/// What has to be known of these files: objects of [`KINDS`]. What cannot be read is said later, where it is checked.
+/// What has to be known of these files: objects of [`KINDS`]. What cannot be read is reported later, by the check.
 pub fn of(inputs: &Inputs) -> Vec<Value> {
     let of_file = |file: SourceFile| -> Vec<Value> {
         if file.patch_of.is_some() {
@@ -34,8 +34,8 @@ pub fn of(inputs: &Inputs) -> Vec<Value> {
     found.into_iter().flatten().collect()
 }
 
-/// Most documents can be told from their bytes. A kind that is written with escapes or in base64 has a backslash, or
-/// says so.
+/// Most documents can be excluded by their bytes. A kind that is written with escapes or in base64 has a backslash, or
+/// names `binary`.
 fn may_hold(text: &str) -> bool {
     let bytes = text.as_bytes();
     KINDS.iter().any(|kind| memmem::find(bytes, kind.as_bytes()).is_some())

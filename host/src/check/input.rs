@@ -45,7 +45,7 @@ pub struct Inputs {
     pub files: Vec<Input>,
     /// Folders that cannot be read.
     pub unreadable: Vec<Unreadable>,
-    /// What kustomize's own files say about them.
+    /// What the kustomizations around them list.
     pub kustomizations: Kustomizations,
     max_file_size: u64,
     standard_input: Mutex<Option<Result<Arc<str>, String>>>,

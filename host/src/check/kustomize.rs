@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Which files are patches, and not objects: what the `kustomization.yaml` around them says
+//! Which files are patches, and not objects: what according to the `kustomization.yaml` around them
 //! (<https://kubectl.docs.kubernetes.io/references/kustomize/kustomization/>).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,7 +30,7 @@ pub struct Kustomizations {
 
 impl Kustomizations {
     /// Reads the kustomizations in the folders of some files, and in those above up to the repository's root. One that
-    /// cannot be read lists nothing; that it cannot be read is said where it is checked itself.
+    /// cannot be read lists nothing; that it cannot be read is reported where it is checked itself.
     pub fn of<'p>(files: impl Iterator<Item = &'p Path>) -> Self {
         let mut kustomizations = Self::default();
         let mut seen = BTreeSet::new();

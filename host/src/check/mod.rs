@@ -11,6 +11,7 @@ mod coverage;
 pub mod evaluate;
 mod evidence;
 mod exemptions;
+mod field_path;
 pub mod finding;
 pub mod fix;
 pub mod format;
@@ -19,7 +20,6 @@ pub mod input;
 mod kustomize;
 mod merge;
 mod patch;
-mod field_path;
 pub mod policies;
 mod read;
 pub mod report;
@@ -58,7 +58,7 @@ pub struct Options {
     pub policy_manifests: Vec<PathBuf>,
     /// The policy, where no manifests are given. Its cluster is filled in.
     pub config: PolicyConfig,
-    /// Where an object is that does not say it.
+    /// The namespace of objects without one.
     pub namespace: String,
     /// Whether the Pods of templates are evaluated, too.
     pub with_pods: bool,
@@ -107,7 +107,7 @@ pub fn evaluator(index: Vec<Value>, module: &Module, options: Options) -> Result
     Ok(Evaluator { policies, server, evidence, namespaces, namespace, with_pods, with_fixes })
 }
 
-/// The settings for files alone, where an account, or a role, that is not among them cannot be looked up: that is said
+/// The settings for files alone, where an account, or a role, that is not among them cannot be looked up: that is reported
 /// once, and refuses nothing.
 fn for_files(settings: &Value) -> Value {
     let mut settings = if settings.is_null() { json!({}) } else { settings.clone() };

@@ -29,7 +29,7 @@ pub struct PolicyUnit {
     pub name: String,
     /// The policy.
     pub policy: Policy,
-    /// The same policy, told to fix all it can, templates too: what `--fix` asks.
+    /// The same policy with settings to fix all that it can, templates too: what `--fix` evaluates.
     pub(super) fixer: Policy,
     /// Which requests reach it.
     pub(super) scope: Scope,

@@ -14,7 +14,7 @@ use crate::apiserver::ApiServer;
 use crate::shown;
 use crate::yaml::parts::What;
 
-/// What there is to say about some documents of one file.
+/// The report on some documents of one file.
 #[derive(Debug, Default)]
 pub struct FileReport {
     /// As the user named it.
@@ -31,14 +31,14 @@ pub struct FileReport {
     pub(super) noted: Noted,
 }
 
-/// What is said once, however many objects are concerned.
+/// What is reported once, however many objects are concerned.
 #[derive(Debug, Default)]
 pub(super) struct Noted {
     pub unknown_accounts: BTreeSet<String>,
     pub unknown_namespaces: BTreeSet<String>,
     /// The number of the policy and that of the entry.
     pub exemptions: BTreeSet<(usize, usize)>,
-    /// Pods of controllers whose templates are checked; those that something is said about.
+    /// Pods of controllers whose templates are checked; and how many of these have findings.
     pub unlisted_pods: (usize, usize),
     /// The folders of kustomizations that patches are in.
     pub kustomizations: BTreeSet<String>,
@@ -63,7 +63,7 @@ pub struct ObjectReport {
     pub origin: Option<String>,
     /// How it ended.
     pub verdict: Verdict,
-    /// What was said, in the order of the lines.
+    /// Its findings, in the order of the lines.
     pub findings: Vec<Finding>,
     /// The edits that `--fix` would make for it, where they were asked for.
     pub edits: Vec<TextEdit>,
@@ -154,7 +154,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Adds what there is to say about some documents; those of a file come one after the other.
+    /// Adds the report on some documents; those of a file come one after the other.
     pub fn add(&mut self, report: &mut FileReport, fail_on: FailOn) {
         if !report.objects.is_empty() && self.last_file.as_ref() != Some(&report.file) {
             self.last_file = Some(report.file.clone());

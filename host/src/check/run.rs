@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! All files, several documents at a time, and told in their order as soon as they are done. Only what is under way is
+//! All files, several documents at a time, reported in their order as soon as they are done. Only what is in progress is
 //! in memory.
 
 use std::ops::Range;
@@ -28,13 +28,13 @@ const UNIT_BYTES: usize = 64 << 10;
 /// How many documents are checked in one go.
 const UNIT_PARTS: usize = 256;
 
-/// How many of these are under way or wait to be told.
+/// How many of these are in progress or wait to be reported.
 const UNDER_WAY: usize = 32;
 
 /// From how many objects on a list is worth several threads.
 const LONG_LIST: usize = 32;
 
-/// Checks every file. `each` is told of some documents of one file after the other, in the order of the input.
+/// Checks every file. `each` gets the reports on the documents, in the order of the input.
 pub fn run(
     inputs: &Inputs,
     evaluator: &Evaluator,
@@ -46,7 +46,7 @@ pub fn run(
     }
     let (sender, receiver) = mpsc::sync_channel::<mpsc::Receiver<FileReport>>(UNDER_WAY);
     thread::scope(|threads| {
-        let teller = threads.spawn(move || {
+        let reporter = threads.spawn(move || {
             for report in receiver {
                 // Whoever was to send it is gone only if the program is ending.
                 if let Ok(report) = report.recv() {
@@ -71,7 +71,7 @@ pub fn run(
                         let file = Arc::new(file);
                         for parts in units(&file) {
                             let (result, report) = mpsc::sync_channel(1);
-                            // Nobody listens any more where what was told could not be printed.
+                            // The receiver is gone once a report could not be printed.
                             if sender.send(report).is_err() {
                                 return;
                             }
@@ -85,7 +85,7 @@ pub fn run(
             }
             drop(sender);
         });
-        teller.join().map_err(|_| anyhow!("what was found could not be told"))?
+        reporter.join().map_err(|_| anyhow!("the reports could not be printed"))?
     })
 }
 
@@ -128,7 +128,7 @@ fn check_parts(evaluator: &Evaluator, file: &SourceFile, parts: Range<usize>) ->
     report
 }
 
-/// An object, and what is to be said once for all of them.
+/// An object, and what is reported once for all of them.
 struct Checked {
     /// Nothing for a Pod whose template is checked where it is written.
     report: Option<ObjectReport>,

@@ -205,7 +205,7 @@ impl SourcePart<'_> {
         Unreadable { file, line: Some(line), column: Some(column), message: message.to_owned() }
     }
 
-    /// The nodes of the document; worked out when somebody asks, for many documents have nothing to say.
+    /// The nodes of the document; computed on demand, because many documents have no findings.
     pub fn layout(&self) -> Option<&layout::Node> {
         self.layout.get_or_init(|| self.part.layout(&self.file.text)).as_ref()
     }
@@ -230,7 +230,7 @@ impl SourcePart<'_> {
         self.file.location(at.map_or(manifest.start, |at| at + self.part.bytes.start))
     }
 
-    /// The template that a chart's renderer says the document comes from: `# Source: chart/templates/x.yaml` above it.
+    /// The template that the document was rendered from, according to the chart's renderer: `# Source: chart/templates/x.yaml` above it.
     pub fn origin(&self, manifest: &Manifest) -> Option<String> {
         let above = self.file.text.get(self.part.bytes.start..manifest.start)?;
         let mut comments = above.lines().rev().map(str::trim);

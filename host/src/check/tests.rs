@@ -184,7 +184,7 @@ fn what_the_api_server_cannot_read_is_invalid_and_its_rules_are_checked() {
     assert!(report.fails(FailOn::Reject), "{:?}", found(&report));
 }
 
-/// Column, and why nobody checks it.
+/// Column, and why it is not checked.
 fn ends(text: &str, settings: Value) -> (Column, Option<&'static str>, Option<String>) {
     let report = checked(text, options(settings));
     let object = report.objects().next().unwrap();
@@ -195,7 +195,7 @@ fn ends(text: &str, settings: Value) -> (Column, Option<&'static str>, Option<St
 }
 
 #[test]
-fn what_nobody_checks_is_not_accepted() {
+fn what_no_rule_checks_is_not_accepted() {
     let rollout = "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {name: a}\nspec: {template: {spec: {containers: [{name: a, image: x}]}}}\n";
     let reason = |text: &str, settings: Value| {
         let (column, why, hint) = ends(text, settings);
@@ -260,7 +260,7 @@ fn an_object_of_a_group_that_is_gone_is_checked_as_what_it_is_today() {
 fn parts_of_objects_are_not_checked_and_not_fixed() {
     let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a, namespace: shop}\nspec:\n";
     for (text, expected) in [
-        // No container has an image; that is said before what the API server would say.
+        // No container has an image; that comes before what the API server would reject.
         (format!("{deployment}  selector: {{}}\n  template: {{spec: {{containers: [{{name: a, args: [x]}}]}}}}\n"), Column::Partial),
         (format!("{deployment}  replicas: 3\n"), Column::Partial),
         (format!("{deployment}  template: {{spec: {{containers: [{{name: a, image: x}}]}}}}\n"), Column::Partial),

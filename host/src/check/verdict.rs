@@ -9,7 +9,7 @@ use super::finding::{Finding, Level};
 /// How an object ended: each object in one way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// Checked, and nothing to say.
+    /// Checked, without findings.
     Accepted,
     /// The cluster changes it.
     Fixed,
@@ -19,13 +19,13 @@ pub enum Verdict {
     Refused,
     /// The API server would not take it, as far as that is simulated.
     Invalid,
-    /// Only a part of an object, such as a patch; nobody checks it.
+    /// Only a part of an object, such as a patch; not checked.
     Partial,
-    /// Nobody checks it.
+    /// Not checked.
     NotChecked(Reason),
 }
 
-/// Why nobody checks an object.
+/// Why an object is not checked.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Reason {
     /// For counts: the same for all objects of that reason.
@@ -81,7 +81,7 @@ impl Column {
 }
 
 impl Verdict {
-    /// The verdict on an object that was checked: the worst of what is said, what the baseline knows left out.
+    /// The verdict on an object that was checked: that of the worst finding, without those that the baseline contains.
     pub fn of(findings: &[Finding]) -> Self {
         match findings.iter().filter(|finding| !finding.is_known).map(|finding| finding.level).max() {
             None => Self::Accepted,
@@ -105,7 +105,7 @@ impl Verdict {
         }
     }
 
-    /// Whether somebody looked at the object.
+    /// Whether the object was checked.
     pub fn is_of_checked(&self) -> bool {
         !matches!(self, Self::Partial | Self::NotChecked(_))
     }
@@ -115,7 +115,7 @@ impl Verdict {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally {
     columns: BTreeMap<Column, usize>,
-    /// Those that nobody checks, by reason and hint.
+    /// Those that are not checked, by reason and hint.
     pub reasons: BTreeMap<Reason, usize>,
 }
 
@@ -143,7 +143,7 @@ impl Tally {
         Column::ALL.map(|column| (column, self.of(column)))
     }
 
-    /// How many objects nobody checks, by reason alone.
+    /// How many objects are not checked, by reason alone.
     pub fn by_reason(&self) -> BTreeMap<&'static str, usize> {
         let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
         for (reason, count) in &self.reasons {

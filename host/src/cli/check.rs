@@ -47,7 +47,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE_OR_DIR", conflicts_with_all = ["settings", "mode", "no_mutate"])]
     policy_manifest: Vec<PathBuf>,
 
-    /// Where objects are that do not say it: what you would give to `kubectl apply`
+    /// The namespace of objects without one, as with `kubectl apply -n`
     #[arg(long, short = 'n', default_value = "default")]
     namespace: String,
 

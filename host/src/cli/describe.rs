@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! A request in a few words: which object it is, and what the object says about tokens and identity.
+//! A request in a few words: which object it is, and its fields about tokens and identity.
 
 use serde_json::Value;
 
@@ -42,11 +42,11 @@ fn raw_title(request: &Value) -> String {
 }
 
 /// What the author wrote that matters here.
-pub(super) fn says(object: &Value) -> String {
-    shown::text(&raw_says(object))
+pub(super) fn fields(object: &Value) -> String {
+    shown::text(&raw_fields(object))
 }
 
-fn raw_says(object: &Value) -> String {
+fn raw_fields(object: &Value) -> String {
     let kind = object.get("kind").and_then(Value::as_str).unwrap_or_default();
     let pod_spec = match kind {
         "Pod" => object.pointer("/spec"),
@@ -104,7 +104,7 @@ fn account(account: &Value) -> String {
 fn automount(value: &Value) -> String {
     match value.get("automountServiceAccountToken").and_then(Value::as_bool) {
         Some(value) => format!("automount {value}"),
-        None => "automount not said".to_owned(),
+        None => "automount unset".to_owned(),
     }
 }
 
@@ -163,7 +163,7 @@ mod tests {
     #[case(json!({"kind": "TokenRequest", "spec": {"expirationSeconds": 600}}), "600 s, for the API server")]
     #[case(json!({"kind": "ConfigMap"}), "")]
     fn objects_are_put_in_a_few_words(#[case] object: Value, #[case] expected: &str) {
-        assert_eq!(says(&object), expected);
+        assert_eq!(fields(&object), expected);
     }
 
     #[rstest]

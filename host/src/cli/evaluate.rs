@@ -48,12 +48,12 @@ impl Verdict {
     }
 }
 
-/// An input with everything there is to say about it.
+/// An input with its result.
 #[derive(Debug)]
 pub(super) struct Evaluated {
     pub(super) source: String,
     pub(super) title: String,
-    pub(super) says: String,
+    pub(super) fields: String,
     pub(super) verdict: Verdict,
     /// The findings, one per line.
     pub(super) findings: Vec<String>,
@@ -91,7 +91,12 @@ impl Evaluator<'_> {
         }
     }
 
-    fn evaluate_request(&self, input: &Input, request: &Value, simulated: Option<&RequestOptions>) -> Result<Evaluated> {
+    fn evaluate_request(
+        &self,
+        input: &Input,
+        request: &Value,
+        simulated: Option<&RequestOptions>,
+    ) -> Result<Evaluated> {
         let evaluation = self.policy.evaluate(request).with_context(|| input.source.clone())?;
         let patched = evaluation.patched_object().with_context(|| input.source.clone())?;
         let patched = patched.filter(|_| evaluation.response.patch.is_some());
@@ -110,7 +115,7 @@ impl Evaluator<'_> {
         Ok(Evaluated {
             source: input.source.clone(),
             title: describe::title(request),
-            says: describe::says(written),
+            fields: describe::fields(written),
             verdict,
             findings,
             evaluation: Some(evaluation),
@@ -170,7 +175,7 @@ fn refused_before(input: &Input, object: &Value, why: String) -> Evaluated {
     Evaluated {
         source: input.source.clone(),
         title: describe::title(&request),
-        says: describe::says(object),
+        fields: describe::fields(object),
         verdict: Verdict::Invalid,
         findings: vec![why],
         evaluation: None,

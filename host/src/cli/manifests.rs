@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 //! `sa-hygiene manifests`: `check` over a folder of projects that others wrote, as a guard of `check` itself. What must
-//! not happen: a crash; a file that kubectl reads and this does not; a fix that changes more than it says; a refusal with
+//! not happen: a crash; a file that kubectl reads and this does not; a fix that changes more than its findings; a refusal with
 //! the default settings that nobody has looked at.
 
 use std::collections::BTreeMap;
@@ -158,7 +158,7 @@ fn refusals(root: &Path, files: &[FileReport], expected: &Expected, problems: &m
     }
 }
 
-/// What kubectl reads must not be unreadable here. Without kubectl nobody can tell.
+/// What kubectl reads must not be unreadable here. Without kubectl this is not compared.
 fn unreadable(files: &[FileReport], problems: &mut Vec<String>) {
     let mut seen = BTreeMap::new();
     for unreadable in files.iter().flat_map(|file| &file.unreadable) {
@@ -189,7 +189,8 @@ fn fixed(path: &Path, module: &Module, problems: &mut Vec<String>) -> Result<usi
             .flat_map(|object| object.findings.iter().map(|finding| finding.field_path.as_str()))
             .collect();
         if let Some(change) = foreign_change(&file.before, &file.after, &field_paths) {
-            problems.push(format!("{}: the fix changes more than it says: {change}", crate::shown::text(&fixes.name)));
+            problems
+                .push(format!("{}: the fix changes more than its findings: {change}", crate::shown::text(&fixes.name)));
         }
         if let Err(error) = file.write() {
             problems.push(format!("{}: {error:#}", crate::shown::text(&fixes.name)));

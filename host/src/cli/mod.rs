@@ -28,7 +28,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-/// What a verb found; the exit codes are part of the interface, so that pipelines can tell a refusal from a mistake.
+/// What a verb found; the exit codes are part of the interface: pipelines distinguish a refusal from a mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     /// Exit code 0.
@@ -59,7 +59,7 @@ struct Cli {
 enum Verb {
     /// Evaluator manifests as the cluster would, each finding at its line: for pipelines
     Check(Box<check::Args>),
-    /// Show what the policy says to manifests or admission requests, and what it changes
+    /// Show the policy's answer to manifests or admission requests, and its changes
     Run(run::Args),
     /// Run the policy over a folder of captured admission requests
     Corpus(corpus::Args),

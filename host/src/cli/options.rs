@@ -50,7 +50,7 @@ impl PolicyArgs {
         self.in_settings(Policy::load(&self.module()?, config))
     }
 
-    /// What the arguments say, but for the cluster.
+    /// The configuration of the arguments, without the cluster.
     pub(super) fn config(&self) -> Result<PolicyConfig> {
         let settings = match &self.settings {
             Some(path) => yaml::load_settings(path)?,

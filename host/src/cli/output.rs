@@ -36,7 +36,7 @@ pub(super) enum Format {
     Json,
 }
 
-/// The table (where there are several objects), then each object that there is something to say about.
+/// The table (where there are several objects), then each object with findings.
 pub(super) fn text(results: &[Evaluated]) -> Result<String> {
     let mut text = String::new();
     if results.len() > 1 {
@@ -59,7 +59,7 @@ pub(super) fn summary(results: &[Evaluated]) -> String {
 
 /// One line per object; what does not fit is in the details.
 fn summary_table(results: &[Evaluated]) -> Table {
-    const HEADER: [&str; 4] = ["verdict", "object", "account / says", "what happened"];
+    const HEADER: [&str; 4] = ["verdict", "object", "account / fields", "what happened"];
     let mut table = new_table(HEADER);
     let widest = |header: &str, text: fn(&Evaluated) -> usize| {
         results.iter().map(text).max().unwrap_or_default().max(header.chars().count())
@@ -67,7 +67,7 @@ fn summary_table(results: &[Evaluated]) -> Table {
     let widths = [
         "✔ accepted".chars().count(),
         widest(HEADER[1], |evaluated| evaluated.title.chars().count()),
-        widest(HEADER[2], |evaluated| evaluated.says.chars().count()),
+        widest(HEADER[2], |evaluated| evaluated.fields.chars().count()),
     ];
     let taken = widths.iter().map(|width| width + GAP).sum::<usize>();
     if let Some(last) = table.column_mut(HEADER.len() - 1) {
@@ -78,7 +78,7 @@ fn summary_table(results: &[Evaluated]) -> Table {
         table.add_row(vec![
             verdict_cell(evaluated.verdict),
             Cell::new(&evaluated.title).add_attribute(Attribute::Bold),
-            Cell::new(&evaluated.says),
+            Cell::new(&evaluated.fields),
             Cell::new(in_short(&evaluated.findings, width.saturating_sub(taken).max(SHORTEST))),
         ]);
     }

@@ -52,7 +52,7 @@ pub(super) fn note(text: &str) {
 fn line(style: Style, word: &str, text: &str) {
     let gap = if word.is_empty() { "" } else { " " };
     let text = safe(&format!("{style}{word}{style:#}{gap}{text}\n"));
-    // There is nowhere left to say that this failed.
+    // There is no other stream to report that this failed.
     let _ = anstream::stderr().lock().write_all(text.as_bytes());
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! `sa-hygiene run`: what the policy says to files.
+//! `sa-hygiene run`: the policy's answer to files.
 
 use std::path::PathBuf;
 

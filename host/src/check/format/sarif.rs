@@ -55,7 +55,7 @@ fn rules() -> Vec<Value> {
     let policy = serviceaccount_hygiene::admission::response::POLICY;
     let others = [
         (API_SERVER, "what the API server itself would not take; nothing fails because of it"),
-        (policy, "what the policy says that is no rule's: it could not read something, or lists no more"),
+        (policy, "messages of the policy that belong to no rule: it could not read something, or the list was cut"),
     ];
     let rules = docs::RULES_WITH_PAGES.iter().map(|(rule, page)| {
         json!({

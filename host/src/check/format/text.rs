@@ -24,7 +24,7 @@ pub struct Files {
 }
 
 impl Files {
-    /// What there is to say about some documents of a file; nothing where there is nothing.
+    /// The report on some documents of a file; empty where there is nothing to report.
     pub fn text(&mut self, report: &FileReport) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail.
@@ -53,7 +53,7 @@ impl Files {
         report.remarks.iter().try_for_each(|remark| remarked(text, &file, remark))
     }
 
-    /// Whether anything was said.
+    /// Whether anything was printed.
     pub fn is_empty(&self) -> bool {
         self.last.is_none()
     }

@@ -14,7 +14,7 @@ fn bound() -> String {
 
 const BINDING: &str = "apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: web, namespace: shop}\nroleRef: {kind: Role, name: not-here}\nsubjects:\n  - {kind: ServiceAccount, name: default}\n";
 
-/// What is said of the token, without the field path.
+/// The findings about the token, without the field path.
 fn of_token(report: &Report) -> Vec<(Level, Option<Token>, String)> {
     let findings = report.findings().filter(|it| it.rule.ends_with("automount"));
     findings.map(|it| (it.level, it.token, it.text())).collect()
