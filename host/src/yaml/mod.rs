@@ -10,6 +10,7 @@
 //!
 //! Values are [`serde_json::Value`] without `preserve_order`, as in the policy server: keys come out sorted.
 
+pub mod comments;
 mod compose;
 mod cursor;
 mod events;
