@@ -46,6 +46,8 @@ pub struct Cluster {
     behaviour: LookupBehaviour,
     /// Whether every namespace has its account `default`, given or not.
     has_default_accounts: bool,
+    /// Whether every account exists, given or not, and has no fields.
+    assumes_accounts: bool,
     reviews: ReviewBehaviour,
     /// Of its Roles and bindings.
     authorizer: OnceLock<Arc<Authorizer>>,
@@ -126,6 +128,13 @@ impl Cluster {
         self
     }
 
+    /// The same objects, and every account that is looked up and was not given, without any fields.
+    #[must_use]
+    pub fn with_assumed_accounts(mut self) -> Self {
+        self.assumes_accounts = true;
+        self
+    }
+
     /// Adds an object, or replaces the one of that name.
     pub fn insert(&mut self, object: Value) -> Result<()> {
         let text = |pointer: &str| text_at(&object, pointer).filter(|text| !text.is_empty());
@@ -173,8 +182,8 @@ impl Cluster {
             return Err(forbidden(request));
         }
         let key = Key { api_version: api_version.clone(), kind: kind.clone(), namespace, name: name.clone() };
-        let default = (self.has_default_accounts && (kind.as_str(), name.as_str()) == ("ServiceAccount", "default"))
-            .then(|| default_account(key.namespace.as_deref()));
+        let is_assumed = self.assumes_accounts || self.has_default_accounts && name == "default";
+        let default = (is_assumed && kind == "ServiceAccount").then(|| unset_account(name, key.namespace.as_deref()));
         match self.objects.get(&key).or(default.as_ref()) {
             None if self.behaviour == LookupBehaviour::KnownOnly => Err(forbidden(request)),
             // `{:?}` of the whole option is what the policy server prints: `Some("team-a")`.
@@ -241,8 +250,8 @@ fn is_namespaced(kind: &str) -> bool {
 }
 
 /// What the controller of accounts makes for each namespace.
-fn default_account(namespace: Option<&str>) -> Value {
-    json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": namespace}})
+fn unset_account(name: &str, namespace: Option<&str>) -> Value {
+    json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": namespace}})
 }
 
 /// How `anyhow` prints kube-rs's error for a connection that is refused.

@@ -170,6 +170,15 @@ impl Policy {
         Ok(Diagnosed { response, unconstrained, diagnostics })
     }
 
+    /// The same for an `AdmissionReview`, or for a request that was not read.
+    pub fn diagnose_any(&self, request: &Value) -> Result<Diagnosed> {
+        let request = AdmissionRequest::read(request).context("not an admission request")?;
+        match serde_json::to_value(request).context("cannot write the request")? {
+            Value::Object(request) => self.diagnose(&request),
+            _ => bail!("not an admission request"),
+        }
+    }
+
     /// Fails with a module that has no operation for [`Policy::diagnose`].
     pub fn require_diagnostics(&self) -> Result<()> {
         match self.evaluate_raw(DIAGNOSE, b"{}") {
