@@ -8,7 +8,8 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
-use super::finding::{Finding, Level};
+use super::finding::{Finding, Level, Pass};
+use super::format::text::count;
 use super::report::{FileReport, ObjectReport};
 use super::verdict::Verdict;
 use crate::shown;
@@ -29,8 +30,9 @@ struct Known {
     rule: String,
     /// `Pod team-a/web`.
     object: String,
-    #[serde(rename = "place")]
-    field_path: String,
+    // Version 0.1 called it so.
+    #[serde(alias = "place")]
+    field: String,
     /// As far as it goes today; further is new.
     level: String,
 }
@@ -40,63 +42,108 @@ impl Known {
         Self {
             rule: finding.rule.clone(),
             object: object.title(),
-            field_path: finding.field_path.clone(),
-            level: finding.level.word().to_owned(),
+            field: finding.field_path.clone(),
+            level: finding.enforced().key().to_owned(),
         }
     }
-}
-
-/// What the file knows, as far as reports have been compared with it.
-#[derive(Debug, Default)]
-pub struct Applied {
-    /// By rule, object and field_path: how far it goes, and whether it occurs.
-    known: BTreeMap<[String; 3], (Option<Level>, bool)>,
 }
 
 impl Baseline {
-    /// Adds every finding of a report.
-    pub fn add(&mut self, report: &FileReport) {
-        for object in &report.objects {
-            self.findings.extend(object.findings.iter().map(|finding| Known::of(object, finding)));
-        }
-    }
-
     /// Reads a file that `--write-baseline` wrote.
     pub fn read(path: &Path) -> Result<Self> {
         let value = yaml::load_settings(path)?;
         serde_json::from_value(value).with_context(|| format!("{}: not a baseline", shown::path(path)))
     }
 
-    /// Writes the file; how many findings it holds.
-    pub fn write(&self, path: &Path) -> Result<usize> {
-        let text = "# Findings that `sa-hygiene check --baseline` lets pass. Made by --write-baseline.\n";
-        let text = format!("{text}{}", yaml::to_string(&serde_json::to_value(self)?)?);
-        super::write::write(path, &text).with_context(|| shown::path(path))?;
-        Ok(self.findings.len())
-    }
-
     /// Ready to be compared with reports.
     pub fn applied(self) -> Applied {
         let mut applied = Applied::default();
         for it in self.findings {
-            let level = Level::ALL.into_iter().find(|level| level.word() == it.level);
-            let entry = applied.known.entry([it.rule, it.object, it.field_path]).or_default();
+            let level = Level::from_key(&it.level);
+            applied.read.entry(it.object.clone()).or_default();
+            let entry = applied.known.entry([it.rule, it.object, it.field]).or_default();
             entry.0 = entry.0.max(level);
         }
         applied
     }
 }
 
+/// A baseline that is to be written.
+#[derive(Debug)]
+pub struct NewBaseline {
+    old: Baseline,
+    /// The objects of the old one, and whether they were read.
+    read: BTreeMap<String, bool>,
+    found: BTreeSet<Known>,
+}
+
+impl NewBaseline {
+    /// Begins with what is in the file, if it is there. Another file than a baseline is not replaced.
+    pub fn begin(path: &Path) -> Result<Self> {
+        let old = if path.exists() { Baseline::read(path)? } else { Baseline::default() };
+        let read = old.findings.iter().map(|known| (known.object.clone(), false)).collect();
+        Ok(Self { old, read, found: BTreeSet::new() })
+    }
+
+    /// Adds every finding of a report, but for those that comments suppress.
+    pub fn add(&mut self, report: &FileReport) {
+        for object in &report.objects {
+            mark_read(&mut self.read, object);
+            let counts = |finding: &&Finding| !matches!(finding.pass, Some(Pass::Suppressed { .. }));
+            self.found.extend(object.findings.iter().filter(counts).map(|finding| Known::of(object, finding)));
+        }
+    }
+
+    /// Writes the file; how many findings it holds, and how many of these are about objects that were not read, or about
+    /// rules that are not selected.
+    pub fn write(self, path: &Path, is_selected: impl Fn(&str) -> bool) -> Result<(usize, usize)> {
+        let Self { old, read, mut found } = self;
+        let is_kept =
+            |known: &Known| !read.get(&known.object).copied().unwrap_or_default() || !is_selected(&known.rule);
+        let kept: BTreeSet<Known> = old.findings.into_iter().filter(is_kept).collect();
+        let kept_count = kept.difference(&found).count();
+        found.extend(kept);
+        let count = found.len();
+        let text = "# Findings that `sa-hygiene check --baseline` lets pass. Made by --write-baseline.\n";
+        let text = format!("{text}{}", yaml::to_string(&serde_json::to_value(Baseline { findings: found })?)?);
+        super::write::write(path, &text).with_context(|| shown::path(path))?;
+        Ok((count, kept_count))
+    }
+}
+
+fn mark_read(read: &mut BTreeMap<String, bool>, object: &ObjectReport) {
+    if read.is_empty() {
+        return;
+    }
+    if let Some(is_read) = read.get_mut(&object.title()) {
+        *is_read = true;
+    }
+}
+
+/// What the file knows, as far as reports have been compared with it.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// By rule, object and field: how far it goes, and whether it occurs.
+    known: BTreeMap<[String; 3], (Option<Level>, bool)>,
+    /// The objects in it, and whether they were read.
+    read: BTreeMap<String, bool>,
+}
+
 impl Applied {
     /// Marks what is known.
     pub fn mark(&mut self, report: &mut FileReport) {
         for object in &mut report.objects {
+            mark_read(&mut self.read, object);
+            if object.findings.is_empty() {
+                continue;
+            }
             let title = object.title();
             for finding in &mut object.findings {
                 let key = [finding.rule.clone(), title.clone(), finding.field_path.clone()];
-                if let Some((level, occurs)) = self.known.get_mut(&key) {
-                    *occurs = true;
-                    finding.is_known = *level >= Some(finding.level);
+                let Some((level, occurs)) = self.known.get_mut(&key) else { continue };
+                *occurs = true;
+                if finding.pass.is_none() && *level >= Some(finding.enforced()) {
+                    finding.pass = Some(Pass::Baseline);
                 }
             }
             if object.verdict.is_of_checked() {
@@ -105,10 +152,15 @@ impl Applied {
         }
     }
 
-    /// What is known and does not occur any more.
-    pub fn note(&self) -> Option<String> {
-        let gone = self.known.values().filter(|(_, occurs)| !occurs).count();
-        let text = "findings of the baseline do not occur any more; --write-baseline takes them out";
-        (gone > 0).then(|| format!("{gone} {text}"))
+    /// What is known and does not occur any more, of the objects that were read and the rules that are selected.
+    pub fn note(&self, is_selected: impl Fn(&str) -> bool) -> Option<String> {
+        let is_stale = |([rule, object, _], (_, occurs)): &(&[String; 3], &(Option<Level>, bool))| {
+            !occurs && self.read.get(object).copied().unwrap_or_default() && is_selected(rule)
+        };
+        let gone = self.known.iter().filter(is_stale).count();
+        let verb = if gone == 1 { "does" } else { "do" };
+        let findings = count(gone, "finding");
+        (gone > 0)
+            .then(|| format!("{findings} of the baseline {verb} not occur any more; --write-baseline removes them"))
     }
 }

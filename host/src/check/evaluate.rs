@@ -2,6 +2,8 @@
 
 //! One object's way: to the API server, through the policies in its order, and back.
 
+use std::collections::BTreeSet;
+
 use anyhow::Context as _;
 use serde_json::Value;
 use serviceaccount_hygiene::admission::response::POLICY;
@@ -12,10 +14,10 @@ use super::exemptions;
 use super::finding::{Finding, Level, findings};
 use super::policies::{Policies, PolicyUnit};
 use super::scope::{Namespaces, Reach};
+use super::selection::Selection;
 use super::verdict::{Reason, Verdict};
 use crate::apiserver::{ApiError, ApiServer, RequestOptions};
 use crate::json::text_at;
-use crate::kubewarden::{Mode, Segment};
 
 /// How objects are evaluated.
 #[derive(Debug)]
@@ -32,8 +34,12 @@ pub struct Evaluator {
     pub namespace: String,
     /// Whether the Pods of templates are evaluated, too.
     pub with_pods: bool,
-    /// Whether reports have the edits that `--fix` would make.
+    /// Whether reports have the fixes that `--fix` would make.
     pub with_fixes: bool,
+    /// Which rules' findings are reported.
+    pub selection: Selection,
+    /// Whether comments in files suppress nothing.
+    pub ignore_suppressions: bool,
 }
 
 /// What was found out about an object.
@@ -50,6 +56,9 @@ pub(super) struct Evaluation {
     pub not_checked: Option<Reason>,
     /// Where its kind is today.
     pub moved_to: Option<&'static str>,
+    /// Changes of the Pods of a template by policies that can only validate: what happens to the Pods instead is known
+    /// once one of them was evaluated.
+    unfixed_pods: Vec<Finding>,
 }
 
 /// What the policies made of a request.
@@ -72,13 +81,30 @@ struct Answer {
     patched: Option<Value>,
 }
 
-/// Which policy of a unit is asked.
+/// What a request is evaluated for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ask {
-    /// What the cluster has.
+pub(super) enum Ask<'r> {
+    /// The cluster's verdict, by the policies that are enforced.
     Verdict,
-    /// The same, with settings to fix.
-    Fix,
+    /// What the policies in monitor mode would do if all policies were enforced.
+    Enforced,
+    /// What the policies can fix.
+    Fix(Fixing<'r>),
+}
+
+/// What is fixed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Fixing<'r> {
+    /// All rules but these.
+    pub without: &'r BTreeSet<&'static str>,
+    /// Whether accounts that are not known count as accounts that do not ask for a token.
+    pub assumes_accounts: bool,
+}
+
+impl Ask<'_> {
+    pub fn is_fix(self) -> bool {
+        matches!(self, Self::Fix(_))
+    }
 }
 
 impl Evaluation {
@@ -106,8 +132,8 @@ impl Evaluator {
             return evaluation;
         }
         self.create(object, Ask::Verdict, &mut evaluation);
-        evaluation.not_checked = self.left_alone(object, &evaluation);
-        if self.with_pods
+        let has_unfixed_pods = !evaluation.unfixed_pods.is_empty();
+        if (self.with_pods || has_unfixed_pods)
             && let Some((mut pod, path)) = ApiServer::pod_of(object)
         {
             let mut of_pod = Evaluation::default();
@@ -115,8 +141,12 @@ impl Evaluator {
                 metadata.entry("namespace").or_insert_with(|| self.namespace.clone().into());
             }
             self.create(&pod, Ask::Verdict, &mut of_pod);
+            if !self.with_pods {
+                of_pod.keep_rules_of(&evaluation.unfixed_pods);
+            }
             evaluation.add_pod(of_pod, &path.join("."));
         }
+        evaluation.not_checked = self.left_alone(object, &evaluation);
         evaluation
     }
 
@@ -178,10 +208,17 @@ impl Evaluator {
     }
 
     /// What a CREATE of an object comes to; nothing where not even a request can be made of it.
-    pub(super) fn create(&self, object: &Value, ask: Ask, evaluation: &mut Evaluation) -> Option<Admission> {
+    pub(super) fn create(&self, object: &Value, ask: Ask<'_>, evaluation: &mut Evaluation) -> Option<Admission> {
         let options = self.request_options(object);
         match self.server.request(object.clone(), &options) {
-            Ok(request) => Some(self.admit(request, &options, ask, evaluation)),
+            Ok(request) => {
+                let enforced = (ask == Ask::Verdict && self.policies.has_monitored()).then(|| request.clone());
+                let admission = self.admit(request, &options, ask, evaluation);
+                if let Some(request) = enforced {
+                    self.admit(request, &options, Ask::Enforced, evaluation);
+                }
+                Some(admission)
+            }
             Err(error) => self.create_invalid(object, &error, &options, ask, evaluation),
         }
     }
@@ -193,13 +230,14 @@ impl Evaluator {
         object: &Value,
         error: &ApiError,
         options: &RequestOptions,
-        ask: Ask,
+        ask: Ask<'_>,
         evaluation: &mut Evaluation,
     ) -> Option<Admission> {
         evaluation.findings.push(Finding::of_api_server(&error.to_string()));
         let request = ApiServer::raw_request(object.clone(), options).ok()?;
         let mut of_rules = Evaluation::default();
         for (number, unit) in self.policies.units.iter().enumerate() {
+            let ask = if unit.is_monitored() && ask == Ask::Verdict { Ask::Enforced } else { ask };
             self.ask(number, unit, &request, &request, ask, &mut of_rules);
         }
         // The API server's message covers that the policy cannot read it either.
@@ -211,13 +249,20 @@ impl Evaluator {
         None
     }
 
-    fn admit(&self, mut request: Value, options: &RequestOptions, ask: Ask, evaluation: &mut Evaluation) -> Admission {
+    fn admit(
+        &self,
+        mut request: Value,
+        options: &RequestOptions,
+        ask: Ask<'_>,
+        evaluation: &mut Evaluation,
+    ) -> Admission {
         // Who only wants the verdict does not look at the objects.
-        let kept = |object: &Value| if ask == Ask::Fix { object.clone() } else { Value::Null };
+        let kept = |object: &Value| if ask.is_fix() { object.clone() } else { Value::Null };
         let admitted = kept(object_of(&request));
         let mut is_refused = false;
-        let units = || self.policies.units.iter().enumerate();
-        for (number, unit) in units().filter(|(_, unit)| unit.is_mutating || ask == Ask::Fix) {
+        let units =
+            || self.policies.units.iter().enumerate().filter(|(_, unit)| ask != Ask::Verdict || !unit.is_monitored());
+        for (number, unit) in units().filter(|(_, unit)| unit.is_mutating || ask.is_fix()) {
             let Some(answer) = self.ask(number, unit, &request, &request, ask, evaluation) else { continue };
             if !answer.is_allowed {
                 // A mutating webhook that refuses ends the matter.
@@ -234,7 +279,7 @@ impl Evaluator {
                 Ok(object) => set_object(&mut request, object),
                 Err(error) => problems.push(error.to_string()),
             }
-            for (number, unit) in units().filter(|(_, unit)| !unit.is_mutating && ask == Ask::Verdict) {
+            for (number, unit) in units().filter(|(_, unit)| !unit.is_mutating && !ask.is_fix()) {
                 let answer = self.ask(number, unit, &request, &request, ask, evaluation);
                 is_refused |= answer.is_some_and(|answer| !answer.is_allowed);
             }
@@ -244,7 +289,9 @@ impl Evaluator {
         if problems.is_empty() {
             problems = self.server.validate_in_place(&mut object).err().unwrap_or_default();
         }
-        evaluation.findings.extend(problems.iter().map(|problem| Finding::of_api_server(problem)));
+        if ask != Ask::Enforced {
+            evaluation.findings.extend(problems.iter().map(|problem| Finding::of_api_server(problem)));
+        }
         Admission { admitted, stored, is_refused, problems }
     }
 
@@ -259,7 +306,8 @@ impl Evaluator {
             }
         };
         for (number, unit) in self.policies.units.iter().enumerate().filter(|(_, unit)| unit.is_audited) {
-            self.ask(number, unit, &selected, &sent, Ask::Verdict, evaluation);
+            let ask = if unit.is_monitored() { Ask::Enforced } else { Ask::Verdict };
+            self.ask(number, unit, &selected, &sent, ask, evaluation);
         }
     }
 
@@ -270,7 +318,7 @@ impl Evaluator {
         unit: &PolicyUnit,
         selected: &Value,
         request: &Value,
-        ask: Ask,
+        ask: Ask<'_>,
         evaluation: &mut Evaluation,
     ) -> Option<Answer> {
         match unit.scope.reach(selected, &self.namespaces) {
@@ -280,9 +328,17 @@ impl Evaluator {
                 evaluation.unknown_namespace = request.get("namespace").and_then(Value::as_str).map(str::to_owned);
             }
         }
-        let policy = match ask {
-            Ask::Verdict => &unit.policy,
-            Ask::Fix => &unit.fixer,
+        let fixer = match ask {
+            Ask::Verdict | Ask::Enforced => None,
+            Ask::Fix(fixing) => Some(unit.fixer(fixing)),
+        };
+        let policy = match &fixer {
+            None => &unit.policy,
+            Some(Ok(fixer)) => fixer,
+            Some(Err(error)) => {
+                evaluation.findings.push(Finding::new(POLICY, &format!("{error:#}"), Level::Refused));
+                return None;
+            }
         };
         let entries = exemptions::matching(&policy.config().settings, request);
         evaluation.exemptions.extend(entries.into_iter().map(|entry| (number, entry)));
@@ -298,11 +354,23 @@ impl Evaluator {
         if answer.response.audit_annotations.get("lookup").is_some_and(|value| value == "not-granted") {
             evaluation.unknown_account = account_of(request);
         }
-        // A failure is no verdict that could be softened.
-        let mode = if answer.unconstrained.is_failure() { Mode::Protect } else { policy.config().mode };
-        let mut found = findings(&answer, mode);
+        // Only what the enforced policies change leads there; their findings are known.
+        if ask == Ask::Enforced && !unit.is_monitored() {
+            return Some(Answer { is_allowed: answer.response.allowed, patched: answer.take_object() });
+        }
+        let mut found = findings(&answer);
         if let Some(account) = account_of(request).as_deref().and_then(|account| account.split_once('/')) {
             self.evidence.explain(account, &mut found);
+        }
+        if !unit.can_fix && !ask.is_fix() {
+            let unfixed = found.extract_if(.., |finding| finding.level == Level::PodsFixed);
+            let by_another = |finding: &Finding| evaluation.findings.iter().any(|known| known.is_same(finding));
+            let unfixed: Vec<Finding> = unfixed.filter(|finding| !by_another(finding)).collect();
+            evaluation.unfixed_pods.extend(unfixed);
+        }
+        // A failure is an error of the policy, which monitor mode does not soften.
+        if unit.is_monitored() && !answer.unconstrained.is_failure() {
+            found = found.into_iter().map(Finding::into_monitored).collect();
         }
         evaluation.add(found);
         Some(Answer { is_allowed: answer.response.allowed, patched: answer.take_object() })
@@ -320,21 +388,23 @@ impl Evaluation {
         }
     }
 
+    /// Leaves the findings of the rules that others are of.
+    fn keep_rules_of(&mut self, others: &[Finding]) {
+        self.findings.retain(|finding| others.iter().any(|other| other.rule == finding.rule));
+    }
+
     /// The findings about a Pod of a template that the template does not have.
     fn add_pod(&mut self, pod: Self, template: &str) {
         self.unknown_account = self.unknown_account.take().or(pod.unknown_account);
         self.unknown_namespace = self.unknown_namespace.take().or(pod.unknown_namespace);
         self.exemptions.extend(pod.exemptions);
-        for mut finding in pod.findings {
-            if !finding.field_path.is_empty() {
-                finding.field_path = format!("{template}.{}", finding.field_path);
-                finding.path.splice(0..0, Segment::read_path(template));
-            }
+        for finding in pod.findings.into_iter().map(|finding| finding.into_pods(template)) {
             let is_known = self.findings.iter().any(|known| {
-                known.rule == finding.rule && known.field_path == finding.field_path && known.level >= finding.level
+                known.rule == finding.rule
+                    && known.field_path == finding.field_path
+                    && known.enforced() >= finding.enforced()
             });
             if !is_known {
-                finding.is_of_pods = true;
                 self.findings.push(finding);
             }
         }

@@ -12,12 +12,12 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::finding::{Finding, Level};
-use crate::cluster::{CHECK_GROUP, Cluster};
+use crate::cluster::{CHECK_GROUP, Cluster, GetResource};
 use crate::json::text_at;
 use crate::rbac::{Grant, User, Via};
 
 /// The rule about the tokens of Pods.
-const POD_AUTOMOUNT: &str = "pod-automount";
+pub(super) const POD_AUTOMOUNT: &str = "pod-automount";
 
 /// The rule about the field of accounts.
 const ACCOUNT_AUTOMOUNT: &str = "service-account-automount";
@@ -72,6 +72,19 @@ impl Evidence {
         Some(format!("{who} is bound by {binding} to {role}"))
     }
 
+    /// Whether an account is among the input or in `--cluster`.
+    pub fn knows_account(&self, namespace: &str, name: &str) -> bool {
+        let request = GetResource {
+            api_version: "v1".to_owned(),
+            kind: "ServiceAccount".to_owned(),
+            name: name.to_owned(),
+            namespace: Some(namespace.to_owned()),
+            disable_cache: false,
+            field_masks: None,
+        };
+        self.cluster.get_resource(&request).is_ok()
+    }
+
     /// Whether an object is an account that a binding names.
     pub fn is_bound_account(&self, object: &Value, default_namespace: &str) -> bool {
         let text = |pointer: &str| text_at(object, pointer).filter(|text| !text.is_empty());
@@ -86,7 +99,7 @@ impl Evidence {
         for finding in findings {
             match finding.rule.as_str() {
                 POD_AUTOMOUNT => self.explain_pod(namespace, name, finding),
-                ACCOUNT_AUTOMOUNT if finding.monitored.unwrap_or(finding.level) == Level::Fixed => {
+                ACCOUNT_AUTOMOUNT if finding.level == Level::Fixed => {
                     let Some(bound) = self.bound(namespace, name) else {
                         finding.token = Some(Token::Unused);
                         continue;
@@ -102,11 +115,11 @@ impl Evidence {
     }
 
     fn explain_pod(&self, namespace: &str, name: &str, finding: &mut Finding) {
-        let level = finding.monitored.unwrap_or(finding.level);
+        let level = finding.level;
         let is_mounted = matches!(finding.id.as_str(), "unasked-default" | "unasked" | "unasked-dedicated");
         let is_kept =
             matches!(finding.id.as_str(), "may" | "may-on-default" | "unknown-permissions" | "unknown-account");
-        let goes = level == Level::Fixed || is_mounted && level == Level::Refused;
+        let goes = level.is_fix() || is_mounted && level == Level::Refused;
         if !(is_mounted || is_kept || goes || finding.id == "tokenless") {
             return;
         }

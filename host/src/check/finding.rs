@@ -6,7 +6,7 @@ use serviceaccount_hygiene::admission::response::POLICY;
 
 pub use super::evidence::Token;
 use super::source::Location;
-use crate::kubewarden::{Diagnosed, Diagnostic, Mode, Segment, Severity};
+use crate::kubewarden::{Diagnosed, Diagnostic, Segment, Severity};
 use crate::shown;
 
 /// The "rule" of what the API server itself would not take.
@@ -15,29 +15,93 @@ pub const API_SERVER: &str = "api-server";
 /// How far a finding goes, from least to most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// The cluster changes it, in the object or in the Pods made from it.
+    /// The cluster accepts the object, and changes the Pods made from it.
+    PodsFixed,
+    /// A policy in monitor mode logs it; see [`Finding::monitored`].
+    Monitored,
+    /// The cluster changes the object.
     Fixed,
     /// The cluster warns.
     Warned,
-    /// The API server would not take the object, as far as that is simulated; nothing fails because of it.
+    /// The API server would reject the object, as far as that is simulated; nothing fails because of it.
     Invalid,
-    /// A policy refuses the object.
+    /// The cluster accepts the object, and a policy rejects the Pods made from it.
+    PodsRefused,
+    /// A policy rejects the object.
     Refused,
 }
 
 impl Level {
     /// Every level, from least to most.
-    pub const ALL: [Self; 4] = [Self::Fixed, Self::Warned, Self::Invalid, Self::Refused];
+    pub const ALL: [Self; 7] =
+        [Self::PodsFixed, Self::Monitored, Self::Fixed, Self::Warned, Self::Invalid, Self::PodsRefused, Self::Refused];
 
-    /// For reports.
+    /// For people.
     pub fn word(self) -> &'static str {
         match self {
-            Self::Fixed => "fixed",
-            Self::Warned => "warned",
+            Self::PodsFixed | Self::Fixed => "would fix",
+            Self::Monitored => "monitored",
+            Self::Warned => "would warn",
             Self::Invalid => "invalid",
-            Self::Refused => "refused",
+            Self::PodsRefused | Self::Refused => "would refuse",
         }
     }
+
+    /// For programs, and in baselines.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::PodsFixed => "podsWouldBeFixed",
+            Self::Monitored => "monitored",
+            Self::Fixed => "wouldFix",
+            Self::Warned => "wouldWarn",
+            Self::Invalid => "invalid",
+            Self::PodsRefused => "podsWouldBeRefused",
+            Self::Refused => "wouldRefuse",
+        }
+    }
+
+    /// The level of a key, also of one that version 0.1 wrote.
+    pub fn from_key(key: &str) -> Option<Self> {
+        match key {
+            "fixed" => Some(Self::Fixed),
+            "warned" => Some(Self::Warned),
+            "refused" => Some(Self::Refused),
+            _ => Self::ALL.into_iter().find(|level| level.key() == key),
+        }
+    }
+
+    /// The same for the Pods of the object.
+    fn of_pods(self) -> Self {
+        match self {
+            Self::Fixed => Self::PodsFixed,
+            Self::Refused => Self::PodsRefused,
+            other => other,
+        }
+    }
+
+    /// Whether something is changed.
+    pub fn is_fix(self) -> bool {
+        matches!(self, Self::Fixed | Self::PodsFixed)
+    }
+
+    /// Whether something is rejected.
+    pub fn is_refusal(self) -> bool {
+        matches!(self, Self::Refused | Self::PodsRefused)
+    }
+}
+
+/// Why a finding does not count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pass {
+    /// The baseline contains it.
+    Baseline,
+    /// A comment in the file suppresses it.
+    Suppressed {
+        /// The comment's line.
+        line: usize,
+        /// The reason in the comment; empty without one.
+        reason: String,
+    },
 }
 
 /// A finding of a policy, or of the API server, about an object.
@@ -59,12 +123,12 @@ pub struct Finding {
     pub value: Option<String>,
     /// How far it goes.
     pub level: Level,
-    /// How far it would go, if the policy did more than monitor.
+    /// How far it would go if the policy was enforced, where it only monitors.
     pub monitored: Option<Level>,
     /// Where in the file.
     pub location: Location,
-    /// Whether the baseline lets it pass.
-    pub is_known: bool,
+    /// Why it does not count, if it does not.
+    pub pass: Option<Pass>,
     /// Whether a Pod made from the template is meant, and not the template.
     pub is_of_pods: bool,
     /// What it comes to for the token of an account, if it is about one.
@@ -85,7 +149,7 @@ impl Finding {
             level,
             monitored: None,
             location: Location { line: 1, column: 1 },
-            is_known: false,
+            pass: None,
             is_of_pods: false,
             token: None,
         }
@@ -106,10 +170,11 @@ impl Finding {
         let level = match severity {
             Severity::Rejection => Level::Refused,
             Severity::Warning => Level::Warned,
-            Severity::Change | Severity::PodChange => Level::Fixed,
+            Severity::Change => Level::Fixed,
+            Severity::PodChange => Level::PodsFixed,
         };
-        let message = if severity == Severity::PodChange { format!("{FORESEEN}{message}") } else { message };
-        Self { id, path, field_path: field, help, value, ..Self::new(&rule, &message, level) }
+        let is_of_pods = severity == Severity::PodChange;
+        Self { id, path, field_path: field, help, value, is_of_pods, ..Self::new(&rule, &message, level) }
     }
 
     /// Whether it comes from a rule, and not from the policy as a whole.
@@ -133,10 +198,42 @@ impl Finding {
         if let Some(value) = value {
             text.extend([" (", &shown::text(value), ")"]);
         }
-        if let Some(level) = self.monitored {
-            text.extend([" (would be ", level.word(), "; the policy only monitors)"]);
-        }
         text
+    }
+
+    /// Whether it does not count.
+    pub fn passes(&self) -> bool {
+        self.pass.is_some()
+    }
+
+    /// What the cluster does because of it: `would fix`.
+    pub fn word(&self) -> String {
+        match self.monitored {
+            Some(level) => format!("{}, {}", self.level.word(), level.word()),
+            None => self.level.word().to_owned(),
+        }
+    }
+
+    /// How far it goes, or would go if the policy was enforced.
+    pub fn enforced(&self) -> Level {
+        self.monitored.unwrap_or(self.level)
+    }
+
+    /// The same finding about a Pod made from the object, whose template is at a path.
+    pub(crate) fn into_pods(mut self, template: &str) -> Self {
+        if !self.field_path.is_empty() {
+            self.field_path = format!("{template}.{}", self.field_path);
+            self.path.splice(0..0, Segment::read_path(template));
+        }
+        Self { is_of_pods: true, level: self.level.of_pods(), monitored: self.monitored.map(Level::of_pods), ..self }
+    }
+
+    /// The same finding of a policy that only monitors. Warnings reach the user all the same.
+    pub(crate) fn into_monitored(self) -> Self {
+        match self.level {
+            Level::Warned => self,
+            level => Self { monitored: Some(level), level: Level::Monitored, ..self },
+        }
     }
 
     /// `rule: field_path: text`, as the policy writes it.
@@ -152,11 +249,8 @@ impl Finding {
     }
 }
 
-/// What the policy writes before a change that the Pods of a template will get.
-const FORESEEN: &str = "Pods made from this template will be changed: ";
-
 /// The findings of an answer.
-pub(super) fn findings(evaluation: &Diagnosed, mode: Mode) -> Vec<Finding> {
+pub(crate) fn findings(evaluation: &Diagnosed) -> Vec<Finding> {
     let of_policy = |message: &str| {
         let text = message.strip_prefix(POLICY).and_then(|text| text.strip_prefix(": ")).unwrap_or(message);
         Finding::new(POLICY, text, Level::Refused)
@@ -175,12 +269,6 @@ pub(super) fn findings(evaluation: &Diagnosed, mode: Mode) -> Vec<Finding> {
         if let Some(message) = answer.message().filter(|_| !answer.allowed && !is_refused_by_rules) {
             found.push(of_policy(message));
             break;
-        }
-    }
-    if mode == Mode::Monitor {
-        for finding in found.iter_mut().filter(|finding| finding.level != Level::Warned) {
-            finding.monitored = Some(finding.level);
-            finding.level = Level::Warned;
         }
     }
     found
@@ -213,12 +301,8 @@ mod tests {
         let text = r#"{"rule": "role-arn", "severity": "podChange", "id": "x", "path": ["a"], "field": "a",
             "message": "is x", "help": "use y", "value": "z\n"}"#;
         let mut finding = Finding::of_rule(&serde_json::from_str(text).unwrap());
-        finding.is_of_pods = true;
         finding.monitored = Some(Level::Refused);
-        assert_eq!(
-            finding.to_line(),
-            "role-arn: in its Pods: a: Pods made from this template will be changed: is x; use y (z\\u{a}) (would be refused; the policy only monitors)"
-        );
+        assert_eq!(finding.to_line(), "role-arn: in its Pods: a: is x; use y (z\\u{a})");
         assert_eq!(Finding::new(POLICY, "x", Level::Refused).to_line(), "serviceaccount-hygiene: x");
     }
 }

@@ -3,20 +3,49 @@
 //! Fixes written back. What comes out is read again, and must be what was there and the fix, and nothing else; then the
 //! policies are asked once more.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context as _, Result, anyhow};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::Value;
 
 use super::coverage;
-use super::evaluate::{Admission, Ask, Evaluation, Evaluator};
-use super::evidence::FIELD;
+use super::evaluate::{Admission, Ask, Evaluation, Evaluator, Fixing};
+use super::evidence::{FIELD, POD_AUTOMOUNT};
+use super::finding::{Finding, Pass};
 use super::input::{Input, Inputs};
 use super::merge;
 use super::patch::{self, Edit};
 use super::report::{ObjectReport, TextEdit};
 use super::source::{Manifest, SourceFile, SourcePart};
 use super::write;
-use crate::yaml::parts::{self, What};
+use crate::apiserver::ApiServer;
+use crate::yaml::parts;
+
+/// Whether a fix can be made without knowing more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Applicability {
+    /// Nothing that is needed is lost, as far as the input shows.
+    Safe,
+    /// Something may be lost that is not among the input: `--unsafe-fixes` makes it.
+    Unsafe,
+    /// It has to be made by hand.
+    DisplayOnly,
+}
+
+/// The fix of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectFix {
+    /// Whether `--fix` makes it.
+    pub applicability: Applicability,
+    /// Why it is not safe.
+    pub reason: Option<String>,
+    /// The changes of the text; empty where it cannot be changed line by line.
+    pub edits: Vec<TextEdit>,
+}
 
 /// What fixing comes to for one file.
 #[derive(Debug)]
@@ -25,7 +54,7 @@ pub struct FileFixes {
     pub name: String,
     /// The new content, where it changes.
     pub fixed: Option<FixedFile>,
-    /// What has to be changed by hand.
+    /// What has to be changed by hand, or is unsafe.
     pub refused: Vec<RefusedFix>,
 }
 
@@ -41,7 +70,7 @@ pub struct FixedFile {
     pub objects: usize,
 }
 
-/// A fix that cannot be written back.
+/// A fix that is not written.
 #[derive(Debug, PartialEq, Eq)]
 pub struct RefusedFix {
     /// The object's line.
@@ -50,6 +79,8 @@ pub struct RefusedFix {
     pub title: String,
     /// Why not.
     pub why: String,
+    /// Whether `--unsafe-fixes` would make it.
+    pub is_unsafe: bool,
 }
 
 /// A fix of one object.
@@ -63,31 +94,41 @@ struct Planned {
     edits: Vec<Edit>,
 }
 
-/// Works out the fixes file by file; nothing is written.
-pub fn plan(inputs: &Inputs, evaluator: &Evaluator, mut each: impl FnMut(FileFixes) -> Result<()>) -> Result<()> {
+/// Works out the fixes file by file; nothing is written. `with_unsafe`: also those that are [`Applicability::Unsafe`].
+pub fn plan(
+    inputs: &Inputs,
+    evaluator: &Evaluator,
+    with_unsafe: bool,
+    mut each: impl FnMut(FileFixes) -> Result<()>,
+) -> Result<()> {
     // Several files at a time, in their order.
     const TOGETHER: usize = 16;
     for files in inputs.files.chunks(TOGETHER) {
-        let planned: Vec<Option<FileFixes>> = files.par_iter().map(|input| of_file(inputs, input, evaluator)).collect();
+        let planned: Vec<Option<FileFixes>> =
+            files.par_iter().map(|input| of_file(inputs, input, evaluator, with_unsafe)).collect();
         planned.into_iter().flatten().try_for_each(&mut each)?;
     }
     Ok(())
 }
 
 /// Nothing for a file that stays as it is, or cannot be read.
-fn of_file(inputs: &Inputs, input: &Input, evaluator: &Evaluator) -> Option<FileFixes> {
+fn of_file(inputs: &Inputs, input: &Input, evaluator: &Evaluator, with_unsafe: bool) -> Option<FileFixes> {
     let file = inputs.read(input).ok()?;
     let parts: Vec<usize> = (0..file.parts().len()).collect();
-    let found: Vec<PartFixes> = parts.par_iter().map(|number| of_part(evaluator, &file, *number)).collect();
+    let found: Vec<PartFixes> =
+        parts.par_iter().map(|number| of_part(evaluator, &file, *number, with_unsafe)).collect();
     let is_broken = found.iter().any(|part| part.is_broken);
     let (mut planned, mut refused) = (Vec::new(), Vec::new());
-    for result in found.into_iter().flat_map(|part| part.results) {
-        match result {
-            Ok(Planned { line, title, .. }) if is_broken => {
-                refused.push(RefusedFix { line, title, why: "a document of the file cannot be read".to_owned() });
+    for part in found {
+        refused.extend(part.refused);
+        for plan in part.planned {
+            if is_broken {
+                let (line, title) = (plan.line, plan.title);
+                let why = "a document of the file cannot be read".to_owned();
+                refused.push(RefusedFix { line, title, why, is_unsafe: false });
+            } else {
+                planned.push(plan);
             }
-            Ok(plan) => planned.push(plan),
-            Err(refusal) => refused.push(refusal),
         }
     }
     let mut fixed = None;
@@ -101,9 +142,11 @@ fn of_file(inputs: &Inputs, input: &Input, evaluator: &Evaluator) -> Option<File
                 line: it.line,
                 title: it.title,
                 why: format!("{why:#}"),
+                is_unsafe: false,
             })),
         }
     }
+    refused.sort_by_key(|refused| refused.line);
     let has_something = fixed.is_some() || !refused.is_empty();
     has_something.then(|| FileFixes { name: file.name.to_string(), fixed, refused })
 }
@@ -111,73 +154,159 @@ fn of_file(inputs: &Inputs, input: &Input, evaluator: &Evaluator) -> Option<File
 /// The fixes of one document.
 #[derive(Default)]
 struct PartFixes {
-    results: Vec<Result<Planned, RefusedFix>>,
+    planned: Vec<Planned>,
+    refused: Vec<RefusedFix>,
     /// Whether something in it cannot be read.
     is_broken: bool,
 }
 
-fn of_part(evaluator: &Evaluator, file: &SourceFile, number: usize) -> PartFixes {
+fn of_part(evaluator: &Evaluator, file: &SourceFile, number: usize, with_unsafe: bool) -> PartFixes {
     let Some(part) = file.parts().get(number).map(|part| file.part(part)) else { return PartFixes::default() };
     let contents = part.read();
-    let is_broken = !contents.unreadable.is_empty();
-    let breaks = contents.remarks.iter().find(|remark| matches!(remark.what, What::LineBreak(_)));
-    let results = contents.objects.iter().map(|manifest| {
+    let mut fixes = PartFixes { is_broken: !contents.unreadable.is_empty(), ..PartFixes::default() };
+    let has_unusual_breaks = contents.remarks.iter().any(|remark| remark.what.is_line_break());
+    let context = evaluator.context_of(&part);
+    for manifest in &contents.objects {
         if super::is_partial(&part, &manifest.object) {
-            return None;
+            continue;
         }
-        let evaluation = evaluator.evaluate(&manifest.object, manifest.is_live());
-        if evaluation.findings.is_empty() {
-            return None;
+        let evaluation = evaluator.check(&part, manifest, &context);
+        if evaluation.findings.iter().all(Finding::passes) {
+            continue;
         }
         let verdict = evaluation.verdict();
-        let report = || ObjectReport::new(&part, manifest, &evaluator.namespace, verdict, Vec::new());
-        let planned = match (fix(evaluator, &part, manifest), breaks) {
-            (Ok(Some(_)), Some(_)) => Err(anyhow!("its text has line breaks that hardly anybody but kubectl knows")),
-            (planned, _) => planned,
-        };
-        match planned {
-            Ok(None) => None,
-            Ok(Some((object, edits))) => {
-                let report = report();
-                let (line, title, items) = (report.location.line, report.title(), manifest.items.clone());
-                Some(Ok(Planned { part: number, line, title, items, object, edits }))
-            }
+        let report = ObjectReport::new(&part, manifest, &evaluator.namespace, verdict, Vec::new());
+        let (line, title) = (report.location.line, report.title());
+        let refusal = |why: String| RefusedFix { line, title: title.clone(), why, is_unsafe: false };
+        let suppressed = suppressed_rules(&evaluation.findings);
+        let found = match fixes_of(evaluator, &part, manifest, &suppressed) {
+            Ok(found) => found,
             Err(why) => {
-                let report = report();
-                Some(Err(RefusedFix { line: report.location.line, title: report.title(), why: format!("{why:#}") }))
+                fixes.refused.push(refusal(format!("{why:#}")));
+                continue;
+            }
+        };
+        let Fixes { safe, with_unsafe: full, unsafe_reason } = found;
+        if let Some(reason) = unsafe_reason.as_ref().filter(|_| !with_unsafe) {
+            let why = format!("{reason}; --unsafe-fixes makes this fix");
+            fixes.refused.push(RefusedFix { is_unsafe: true, ..refusal(why) });
+        }
+        let chosen = if with_unsafe { full } else { safe };
+        match chosen {
+            None => {}
+            Some(_) if has_unusual_breaks => {
+                fixes
+                    .refused
+                    .push(refusal("its text has line breaks that hardly anybody but kubectl knows".to_owned()));
+            }
+            Some((object, edits)) => {
+                let (title, items) = (title.clone(), manifest.items.clone());
+                fixes.planned.push(Planned { part: number, line, title, items, object, edits });
             }
         }
-    });
-    PartFixes { results: results.flatten().collect(), is_broken }
+    }
+    fixes
 }
 
-/// The edits that fixing an object comes to; none where it cannot be fixed in its file.
-pub(super) fn edits(evaluator: &Evaluator, part: &SourcePart<'_>, manifest: &Manifest) -> Vec<TextEdit> {
-    let edits = fix(evaluator, part, manifest).ok().flatten().map(|(_, edits)| edits).unwrap_or_default();
+/// The rules that a comment suppresses in an object: they change nothing in it.
+fn suppressed_rules(findings: &[Finding]) -> BTreeSet<&str> {
+    let suppressed = findings.iter().filter(|it| matches!(it.pass, Some(Pass::Suppressed { .. })));
+    suppressed.map(|finding| finding.rule.as_str()).collect()
+}
+
+/// The fix of an object for reports; nothing where the policies change nothing.
+pub(super) fn of_object(
+    evaluator: &Evaluator,
+    part: &SourcePart<'_>,
+    manifest: &Manifest,
+    findings: &[Finding],
+) -> Option<ObjectFix> {
+    let may_be_fixed = |finding: &&Finding| finding.enforced().is_fix() || finding.rule == POD_AUTOMOUNT;
+    if !findings.iter().filter(may_be_fixed).any(|finding| !finding.passes()) {
+        return None;
+    }
+    let found = fixes_of(evaluator, part, manifest, &suppressed_rules(findings));
+    let (applicability, reason, edits) = match found {
+        Err(why) => (Applicability::DisplayOnly, Some(format!("{why:#}")), Vec::new()),
+        Ok(Fixes { with_unsafe, unsafe_reason, .. }) => {
+            let (_, edits) = with_unsafe?;
+            let applicability = if unsafe_reason.is_some() { Applicability::Unsafe } else { Applicability::Safe };
+            (applicability, unsafe_reason, edits)
+        }
+    };
     let located = edits.into_iter().map(|edit| TextEdit {
         start: part.file.location(edit.range.start),
         end: part.file.location(edit.range.end),
         text: edit.text,
     });
-    located.collect()
+    Some(ObjectFix { applicability, reason, edits: located.collect() })
 }
 
-/// The object as it is to be, and the edits of its file; nothing where the policies change nothing.
-fn fix(evaluator: &Evaluator, part: &SourcePart<'_>, manifest: &Manifest) -> Result<Option<(Value, Vec<Edit>)>> {
+/// The object as it is to be, and the edits of its file.
+type Fix = (Value, Vec<Edit>);
+
+/// What can be fixed in an object.
+struct Fixes {
+    /// What is safe.
+    safe: Option<Fix>,
+    /// That, and what is not.
+    with_unsafe: Option<Fix>,
+    /// Why not all of that is safe, if it is not.
+    unsafe_reason: Option<String>,
+}
+
+fn fixes_of(
+    evaluator: &Evaluator,
+    part: &SourcePart<'_>,
+    manifest: &Manifest,
+    suppressed: &BTreeSet<&str>,
+) -> Result<Fixes> {
+    let mut without = evaluator.selection.excluded();
+    without
+        .extend(serviceaccount_hygiene::rules::RULES.iter().map(|rule| rule.id).filter(|id| suppressed.contains(id)));
+    let fix_with = |assumes_accounts| fix(evaluator, part, manifest, Fixing { without: &without, assumes_accounts });
+    let safe = fix_with(false)?;
+    let Some(account) = unknown_account(evaluator, &manifest.object) else {
+        return Ok(Fixes { with_unsafe: safe.clone(), safe, unsafe_reason: None });
+    };
+    let with_unsafe = fix_with(true)?;
+    let is_safe = safe.as_ref().map(|(object, _)| object) == with_unsafe.as_ref().map(|(object, _)| object);
+    let unsafe_reason = (!is_safe).then(|| {
+        format!("unsafe, because account `{account}` is not among the input, so whether it needs its token is unknown")
+    });
+    Ok(Fixes { safe, with_unsafe, unsafe_reason })
+}
+
+/// The named account of a Pod, or of a template, about which the input has nothing. `default` exists in every namespace,
+/// and a binding of it keeps its token.
+fn unknown_account(evaluator: &Evaluator, written: &Value) -> Option<String> {
+    let written = coverage::today(written);
+    let pod = ApiServer::pod_of(&written).map(|(pod, _)| pod);
+    let spec = pod.as_ref().unwrap_or(&written).get("spec")?;
+    let text = |key: &str| spec.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let account = text("serviceAccountName").or_else(|| text("serviceAccount"))?;
+    let namespace = written.pointer("/metadata/namespace").and_then(Value::as_str).filter(|it| !it.is_empty());
+    let namespace = namespace.unwrap_or(&evaluator.namespace);
+    let is_unknown = account != "default" && !evaluator.evidence.knows_account(namespace, account);
+    is_unknown.then(|| crate::shown::text(account))
+}
+
+/// Nothing where the policies, without some rules, change nothing.
+fn fix(evaluator: &Evaluator, part: &SourcePart<'_>, manifest: &Manifest, fixing: Fixing<'_>) -> Result<Option<Fix>> {
     let written = &manifest.object;
-    let Some(fixed) = fixed(evaluator, written)? else { return Ok(None) };
+    let Some(fixed) = fixed(evaluator, written, fixing)? else { return Ok(None) };
     if manifest.is_live() {
         return Err(anyhow!("it was read from a cluster; fix the manifest that it comes from"));
     }
-    if part.file.path.is_none() {
-        return Err(anyhow!("the standard input cannot be written to"));
+    if let Some(source) = &part.file.rendered_from {
+        return Err(anyhow!("it was rendered from {source}; fix the template or the values"));
     }
     let text = part.part.text(&part.file.text);
     let node = part.node_of(manifest).ok_or_else(|| anyhow!("its text was not found"))?;
     if text.contains("{{") {
         return Err(anyhow!("it looks like a template ({{{{ …); fix what it is rendered from"));
     }
-    if fixed_again(evaluator, &fixed) {
+    if fixed_again(evaluator, &fixed, fixing) {
         return Err(anyhow!("the fix would not last: written into the manifest, the policies would change it again"));
     }
     let start = part.part.bytes.start;
@@ -187,9 +316,9 @@ fn fix(evaluator: &Evaluator, part: &SourcePart<'_>, manifest: &Manifest) -> Res
 }
 
 /// The object with the changes that the fixing policies make in it.
-fn fixed(evaluator: &Evaluator, written: &Value) -> Result<Option<Value>> {
+fn fixed(evaluator: &Evaluator, written: &Value, fixing: Fixing<'_>) -> Result<Option<Value>> {
     let today = coverage::today(written);
-    let admission = evaluator.create(&today, Ask::Fix, &mut Evaluation::default());
+    let admission = evaluator.create(&today, Ask::Fix(fixing), &mut Evaluation::default());
     let Some(admission) = admission.filter(|admission| !admission.is_refused && admission.admitted != admission.stored)
     else {
         return Ok(None);
@@ -221,8 +350,8 @@ fn kept(evaluator: &Evaluator, mut admission: Admission) -> Admission {
     admission
 }
 
-fn fixed_again(evaluator: &Evaluator, object: &Value) -> bool {
-    !matches!(fixed(evaluator, object), Ok(None))
+fn fixed_again(evaluator: &Evaluator, object: &Value, fixing: Fixing<'_>) -> bool {
+    !matches!(fixed(evaluator, object, fixing), Ok(None))
 }
 
 /// The new text of a file, proven: its documents are the old ones, with the fixed objects in their places.
@@ -262,6 +391,11 @@ fn replace(document: &mut Value, items: &[usize], object: &Value) -> bool {
 }
 
 impl FixedFile {
+    /// Whether it was read from the standard input, so that its new content belongs on the standard output.
+    pub fn is_standard_input(&self) -> bool {
+        self.input.is_standard_input()
+    }
+
     /// Replaces the file, if it is still what was read.
     pub fn write(&self) -> Result<()> {
         write::replace(&self.input, &self.before, &self.after).context("left as it is")

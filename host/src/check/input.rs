@@ -6,8 +6,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::kustomize::Kustomizations;
+use super::exclude::Excludes;
+use super::kustomize::{FILES, Kustomizations};
 use super::read;
+use super::render::{CHART, Renderable};
 use super::source::{SourceFile, Unreadable};
 use crate::shown;
 
@@ -18,11 +20,26 @@ pub struct InputOptions {
     pub skip_non_objects: bool,
     /// The largest file that is read, in bytes.
     pub max_file_size: u64,
+    /// The files that are left out, also if they are named.
+    pub excludes: Excludes,
+    /// The file that the standard input is the content of.
+    pub stdin_filename: Option<PathBuf>,
+    /// Whether charts and kustomizations in folders are rendered.
+    pub render: bool,
+    /// The namespace to render charts for.
+    pub namespace: String,
 }
 
 impl Default for InputOptions {
     fn default() -> Self {
-        Self { skip_non_objects: false, max_file_size: read::DEFAULT_MAX_SIZE }
+        Self {
+            skip_non_objects: false,
+            max_file_size: read::DEFAULT_MAX_SIZE,
+            excludes: Excludes::default(),
+            stdin_filename: None,
+            render: false,
+            namespace: "default".to_owned(),
+        }
     }
 }
 
@@ -36,6 +53,26 @@ pub struct Input {
     is_strict: bool,
     /// A text that is there already.
     text: Option<Arc<str>>,
+    /// What the text was rendered from, if it was.
+    rendered_from: Option<String>,
+}
+
+impl Input {
+    fn new(path: PathBuf, tree: PathBuf, is_strict: bool) -> Self {
+        Self { path, tree, is_strict, text: None, rendered_from: None }
+    }
+
+    /// Whether it is the standard input.
+    pub fn is_standard_input(&self) -> bool {
+        self.path.as_os_str() == "-"
+    }
+}
+
+/// What is in a folder.
+#[derive(Default)]
+struct Found {
+    files: Vec<PathBuf>,
+    renderables: Vec<Renderable>,
 }
 
 /// The files, in the order of the command line, folders sorted.
@@ -47,43 +84,104 @@ pub struct Inputs {
     pub unreadable: Vec<Unreadable>,
     /// What the kustomizations around them list.
     pub kustomizations: Kustomizations,
+    /// How many files are left out because of a pattern.
+    pub excluded: usize,
+    /// How to check the charts that are not rendered.
+    pub hints: Vec<String>,
     max_file_size: u64,
+    stdin_filename: Option<PathBuf>,
     standard_input: Mutex<Option<Result<Arc<str>, String>>>,
 }
 
 impl Inputs {
     /// Looks for the files. Of the same file twice, the second is left out.
     pub fn find<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>, options: &InputOptions) -> Self {
-        let mut inputs = Self { max_file_size: options.max_file_size, ..Self::default() };
+        let mut inputs = Self {
+            max_file_size: options.max_file_size,
+            stdin_filename: options.stdin_filename.clone(),
+            ..Self::default()
+        };
         let mut seen = BTreeSet::new();
+        let mut renderables = Vec::new();
         for path in paths {
             let path = path.as_ref();
             let is_folder = path.as_os_str() != "-" && path.is_dir();
             let is_strict = !is_folder && !options.skip_non_objects;
-            let mut found = Vec::new();
+            let mut found = Found::default();
             if is_folder {
-                inputs.walk(path, &mut found);
+                inputs.walk(path, options, &mut found);
             } else {
-                found.push(path.to_owned());
+                let name = options.stdin_filename.as_deref().filter(|_| path.as_os_str() == "-").unwrap_or(path);
+                let is_excluded = options.excludes.has(name, false);
+                inputs.excluded += usize::from(is_excluded);
+                found.files.extend((!is_excluded).then(|| path.to_owned()));
             }
-            found.sort();
+            found.files.sort();
             let tree = if is_folder { path.to_owned() } else { parent(path).to_owned() };
-            let files = found.into_iter().filter(|file| seen.insert(file.clone()));
-            inputs.files.extend(files.map(|path| Input { path, tree: tree.clone(), is_strict, text: None }));
+            let files = found.files.into_iter().filter(|file| seen.insert(file.clone()));
+            inputs.files.extend(files.map(|path| Input::new(path, tree.clone(), is_strict)));
+            renderables.extend(found.renderables);
         }
-        inputs.kustomizations = Kustomizations::of(inputs.files.iter().map(|file| file.path.as_path()));
+        let names = inputs.files.iter().filter_map(|file| inputs.name(file));
+        let folders = renderables.iter().filter_map(|it| match it {
+            Renderable::Kustomization(folder) => Some(folder.join(FILES[0])),
+            Renderable::Chart(_) => None,
+        });
+        let names: Vec<PathBuf> = names.map(Path::to_owned).chain(folders).collect();
+        inputs.kustomizations = Kustomizations::of(names.iter().map(PathBuf::as_path));
+        if options.render {
+            inputs.render(renderables, options);
+        } else {
+            let charts = renderables.iter().filter(|it| matches!(it, Renderable::Chart(_)));
+            inputs.hints = charts.map(|chart| chart.hint(&options.namespace)).collect();
+        }
         inputs
+    }
+
+    /// Puts what charts and kustomizations render in the place of the files that they are made of.
+    fn render(&mut self, renderables: Vec<Renderable>, options: &InputOptions) {
+        let kustomizations = &self.kustomizations;
+        self.files.retain(|file| {
+            let is_kustomization =
+                file.path.file_name().and_then(|it| it.to_str()).is_some_and(|it| FILES.contains(&it));
+            file.is_strict || !(is_kustomization || kustomizations.has_resource(&file.path))
+        });
+        for renderable in renderables {
+            match &renderable {
+                Renderable::Kustomization(folder) if !self.kustomizations.is_root(folder) => continue,
+                Renderable::Kustomization(_) | Renderable::Chart(_) => {}
+            }
+            let name = renderable.name();
+            match renderable.render(&options.namespace, options.max_file_size) {
+                Err(error) => self.unreadable.push(Unreadable::of_file(&name, error)),
+                Ok(text) => self.files.push(Input {
+                    text: Some(text.into()),
+                    rendered_from: Some(name.trim_end_matches(" (rendered)").to_owned()),
+                    ..Input::new(name.into(), PathBuf::from("."), true)
+                }),
+            }
+        }
     }
 
     /// A text as if it was read from a file.
     pub fn of_text(name: &str, text: &str) -> Self {
-        let file = Input { path: name.into(), tree: PathBuf::from("."), is_strict: true, text: Some(text.into()) };
+        let file = Input { text: Some(text.into()), ..Input::new(name.into(), PathBuf::from("."), true) };
         Self { files: vec![file], max_file_size: read::DEFAULT_MAX_SIZE, ..Self::default() }
     }
 
     /// The YAML and JSON files below a folder. What begins with a dot is left out, and links to folders, which may lead
     /// in circles, are not followed.
-    fn walk(&mut self, folder: &Path, found: &mut Vec<PathBuf>) {
+    fn walk(&mut self, folder: &Path, options: &InputOptions, found: &mut Found) {
+        let is_in_chart =
+            found.renderables.iter().any(|it| matches!(it, Renderable::Chart(chart) if folder.starts_with(chart)));
+        if !is_in_chart && folder.join(CHART).is_file() {
+            found.renderables.push(Renderable::Chart(folder.to_owned()));
+            if options.render {
+                return;
+            }
+        } else if FILES.iter().any(|name| folder.join(name).is_file()) {
+            found.renderables.push(Renderable::Kustomization(folder.to_owned()));
+        }
         let entries = match std::fs::read_dir(folder) {
             Ok(entries) => entries,
             Err(error) => return self.unreadable.push(Unreadable::of_file(&shown::path(folder), error.to_string())),
@@ -103,27 +201,43 @@ impl Inputs {
             let has_known_name =
                 path.extension().is_some_and(|it| ["yaml", "yml", "json"].iter().any(|known| it == *known));
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                self.walk(&path, found);
+                if !options.excludes.has(&path, true) {
+                    self.walk(&path, options, found);
+                }
             } else if has_known_name && !path.is_dir() {
-                found.push(path);
+                if options.excludes.has(&path, false) {
+                    self.excluded += 1;
+                } else {
+                    found.files.push(path);
+                }
             }
         }
     }
 
+    /// Where a file is, or is said to be; nothing for the standard input.
+    fn name<'i>(&'i self, input: &'i Input) -> Option<&'i Path> {
+        if input.is_standard_input() { self.stdin_filename.as_deref() } else { Some(&input.path) }
+    }
+
     /// Reads a file. The standard input is read once, and then stays.
     pub fn read(&self, input: &Input) -> Result<SourceFile, Unreadable> {
-        let name = input.path.display().to_string();
-        let is_standard_input = input.path.as_os_str() == "-";
+        let path = self.name(input);
+        let name = path.unwrap_or(&input.path).display().to_string();
         let text = match &input.text {
             Some(text) => Ok(text.to_string()),
-            None if is_standard_input => self.standard_input().map(|text| text.to_string()),
+            None if input.is_standard_input() => self.standard_input().map(|text| text.to_string()),
             None => read::file(&input.path, self.max_file_size).map_err(|error| error.to_string()),
         };
         let text = text.map_err(|error| Unreadable::of_file(&name, error))?;
-        let path = (!is_standard_input).then(|| input.path.clone());
-        let mut file = SourceFile::new(&name, path, text, input.is_strict);
-        file.patch_of = self.kustomizations.patched_by(&input.path).map(shown::path);
+        let mut file = SourceFile::new(&name, path.map(Path::to_owned), text, input.is_strict);
+        file.patch_of = path.and_then(|path| self.kustomizations.patched_by(path)).map(shown::path);
+        file.rendered_from.clone_from(&input.rendered_from);
         Ok(file)
+    }
+
+    /// The text of the standard input, where it can be read.
+    pub fn standard_input_text(&self) -> Option<String> {
+        self.standard_input().ok().map(|text| text.to_string())
     }
 
     fn standard_input(&self) -> Result<Arc<str>, String> {

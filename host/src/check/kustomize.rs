@@ -21,11 +21,15 @@ const LEVELS: usize = 12;
 /// Kustomizations are small.
 const MAX_SIZE: u64 = 4 << 20;
 
-/// The files that are listed as patches.
+/// What kustomizations list.
 #[derive(Debug, Default)]
 pub struct Kustomizations {
-    /// The file, and the folder of the kustomization.
+    /// Each file that is listed as a patch, and the folder of the kustomization.
     patches: BTreeMap<PathBuf, PathBuf>,
+    /// The files and folders that are listed as resources.
+    resources: BTreeSet<PathBuf>,
+    /// The folders of kustomizations that only others use.
+    components: BTreeSet<PathBuf>,
 }
 
 impl Kustomizations {
@@ -62,6 +66,13 @@ impl Kustomizations {
         let Ok(text) = read::file(file, MAX_SIZE) else { return };
         for part in parts::of(&text) {
             let Some((_, kustomization)) = part.read(&text).ok().and_then(|read| read.document) else { continue };
+            if kustomization.get("kind").and_then(Value::as_str) == Some("Component") {
+                self.components.extend(folder.canonicalize());
+            }
+            for resource in resources(&kustomization) {
+                // URLs are not there either.
+                self.resources.extend(folder.join(resource).canonicalize());
+            }
             for patch in patches(&kustomization) {
                 // What is not there cannot be checked either.
                 if let Ok(patch) = folder.join(patch).canonicalize() {
@@ -69,6 +80,17 @@ impl Kustomizations {
                 }
             }
         }
+    }
+
+    /// Whether a kustomization lists a file or folder as a resource, so that it is part of what that renders.
+    pub(super) fn has_resource(&self, path: &Path) -> bool {
+        path.canonicalize().is_ok_and(|path| self.resources.contains(&path) || self.patches.contains_key(&path))
+    }
+
+    /// Whether a folder's kustomization is rendered on its own, and not by others.
+    pub(super) fn is_root(&self, folder: &Path) -> bool {
+        let Ok(folder) = folder.canonicalize() else { return true };
+        !self.resources.contains(&folder) && !self.components.contains(&folder)
     }
 
     /// The folder of the kustomization that lists a file as a patch.
@@ -89,6 +111,13 @@ fn above(folder: &Path) -> Option<PathBuf> {
         // Above the working folder.
         _ => std::path::absolute(folder).ok()?.parent().map(Path::to_owned),
     }
+}
+
+/// The files and folders that a kustomization takes objects from.
+fn resources(kustomization: &Value) -> impl Iterator<Item = &str> {
+    let list = |key: &str| kustomization.get(key).and_then(Value::as_array).into_iter().flatten();
+    let listed = list("resources").chain(list("bases")).chain(list("components"));
+    listed.filter_map(Value::as_str).filter(|path| !path.is_empty())
 }
 
 /// The files that a kustomization lists as patches. An entry may be the patch itself.

@@ -7,9 +7,11 @@
 //! → one of the [`format`]s; [`fix`] writes what the policies would change back.
 
 pub mod baseline;
+pub mod config;
 mod coverage;
 pub mod evaluate;
 mod evidence;
+pub mod exclude;
 mod exemptions;
 mod field_path;
 pub mod finding;
@@ -19,13 +21,19 @@ pub mod index;
 pub mod input;
 mod kustomize;
 mod merge;
+mod object;
 mod patch;
+pub(crate) mod placeholder;
 pub mod policies;
 mod read;
+mod render;
 pub mod report;
 mod run;
 mod scope;
+pub mod selection;
+pub mod settings;
 pub mod source;
+pub(crate) mod suppress;
 pub mod verdict;
 mod write;
 
@@ -42,8 +50,10 @@ use crate::shown;
 use crate::yaml;
 use evaluate::Evaluator;
 use evidence::Evidence;
+use input::Inputs;
 use policies::Policies;
 use report::Summary;
+use selection::Selection;
 use source::SourcePart;
 
 use crate::json::text_at;
@@ -51,6 +61,7 @@ pub use run::run;
 
 /// What to check with.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an argument of the command")]
 pub struct Options {
     /// Objects that exist besides the manifests.
     pub cluster: Vec<PathBuf>,
@@ -60,10 +71,16 @@ pub struct Options {
     pub config: PolicyConfig,
     /// The namespace of objects without one.
     pub namespace: String,
-    /// Whether the Pods of templates are evaluated, too.
+    /// Whether the Pods of templates are checked, too.
     pub with_pods: bool,
-    /// Whether reports have the edits that `--fix` would make.
+    /// Whether reports have the fixes that `--fix` would make.
     pub with_fixes: bool,
+    /// Which rules' findings are reported.
+    pub selection: Selection,
+    /// Whether comments in files suppress nothing.
+    pub ignore_suppressions: bool,
+    /// Whether the module is the built-in policy, so that its settings can be read here.
+    pub is_builtin: bool,
 }
 
 /// The evaluator for some manifests. `index` are the accounts, namespaces, roles and bindings among them: they exist, and so
@@ -101,10 +118,21 @@ pub fn evaluator(index: Vec<Value>, module: &Module, options: Options) -> Result
             let read: Result<Vec<_>, _> = files.iter().map(yaml::load_file).collect();
             documents.extend(read?.into_iter().flatten());
         }
-        Policies::from_manifests(module, documents, &cluster, is_partial).context("policy manifests")?
+        Policies::from_manifests(module, documents, &cluster, is_partial, options.is_builtin)
+            .context("policy manifests")?
     };
-    let Options { namespace, with_pods, with_fixes, .. } = options;
-    Ok(Evaluator { policies, server, evidence, namespaces, namespace, with_pods, with_fixes })
+    let Options { namespace, with_pods, with_fixes, selection, ignore_suppressions, .. } = options;
+    Ok(Evaluator {
+        policies,
+        server,
+        evidence,
+        namespaces,
+        namespace,
+        with_pods,
+        with_fixes,
+        selection,
+        ignore_suppressions,
+    })
 }
 
 /// The settings for files alone, where an account, or a role, that is not among them cannot be looked up: that is reported
@@ -132,7 +160,8 @@ fn is_partial(part: &SourcePart<'_>, object: &Value) -> bool {
 }
 
 /// What a reader has to know about all files.
-pub fn conclude(summary: &mut Summary, evaluator: &Evaluator) {
+pub fn conclude(summary: &mut Summary, inputs: &Inputs, evaluator: &Evaluator) {
+    summary.excluded = inputs.excluded;
     let mut notes = evaluator.policies.notes.clone();
     let noted = &summary.noted;
     if !noted.unknown_accounts.is_empty() {
@@ -145,7 +174,7 @@ pub fn conclude(summary: &mut Summary, evaluator: &Evaluator) {
     if !noted.unknown_namespaces.is_empty() {
         notes.push(format!(
             "a namespaceSelector asks for labels of Namespaces that are not among the manifests; their objects are \
-             evaluated as if selected: {}",
+             checked as if selected: {}",
             shortened(noted.unknown_namespaces.iter())
         ));
     }
@@ -163,6 +192,9 @@ pub fn conclude(summary: &mut Summary, evaluator: &Evaluator) {
     for folder in noted.kustomizations.iter().take(NAMED) {
         let build = coverage::build_hint(Some(folder));
         notes.push(format!("patches of {folder} are not checked; what becomes of them is: {build}"));
+    }
+    for hint in inputs.hints.iter().take(NAMED) {
+        notes.push(format!("a chart has to be rendered before it is checked, with --render or: {hint}"));
     }
     let hints = summary.tally.reasons.iter().filter_map(|(reason, count)| Some((reason.hint.as_ref()?, count)));
     let hints: Vec<String> = hints.map(|(hint, count)| format!("not checked: {hint} ({count})")).collect();

@@ -2,16 +2,19 @@
 
 //! The policies that evaluate requests: one made from settings, or those that a cluster has.
 
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::coverage::Coverage;
+use super::evaluate::Fixing;
 use super::evidence::asking_for_bindings;
 use super::for_files;
 use super::scope::Scope;
+use super::settings::{self, Source};
 use crate::cluster::Cluster;
 use crate::kubewarden::{ContextAwareResource, Mode, Module, Policy, PolicyConfig};
 use crate::yaml::{self, Document};
@@ -24,13 +27,17 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A policy, and which requests reach it.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a field of the manifest, or follows from some")]
 pub struct PolicyUnit {
     /// As its manifest has it; nothing for the one made from settings.
     pub name: String,
     /// The policy.
     pub policy: Policy,
-    /// The same policy with settings to fix all that it can, templates too: what `--fix` evaluates.
-    pub(super) fixer: Policy,
+    /// The same policy with settings to fix all that it can, templates too: what `--fix` evaluates. By the rules that are
+    /// off in it, and whether it assumes accounts; loaded when they are needed.
+    fixers: Mutex<BTreeMap<FixerKey, Arc<Policy>>>,
+    fixing: PolicyConfig,
+    module: Module,
     /// Which requests reach it.
     pub(super) scope: Scope,
     /// Whom its settings leave alone.
@@ -39,7 +46,14 @@ pub struct PolicyUnit {
     pub(super) is_mutating: bool,
     /// Whether the audit scanner asks it.
     pub(super) is_audited: bool,
+    /// Whether it changes objects; otherwise it rejects what it would change.
+    pub(super) can_fix: bool,
+    /// Whether its manifest says `mode: monitor`. What it would do is then found out as if it was enforced.
+    is_monitored: bool,
 }
+
+/// The rules that are off in a policy that fixes, and whether it assumes accounts.
+type FixerKey = (BTreeSet<&'static str>, bool);
 
 /// The policies, mutating ones first, and what was found out on the way.
 #[derive(Debug, Default)]
@@ -51,6 +65,11 @@ pub struct Policies {
 }
 
 impl Policies {
+    /// Whether a policy only monitors.
+    pub(super) fn has_monitored(&self) -> bool {
+        self.units.iter().any(PolicyUnit::is_monitored)
+    }
+
     /// One policy, asked about everything. With files alone (`is_of_files`), no look-up is required.
     pub fn from_settings(module: &Module, config: PolicyConfig, is_of_files: bool) -> Result<Self> {
         let settings = if is_of_files { for_files(&config.settings) } else { config.settings };
@@ -66,15 +85,17 @@ impl Policies {
         documents: Vec<Document>,
         cluster: &Arc<Cluster>,
         is_of_files: bool,
+        is_builtin: bool,
     ) -> Result<Self> {
         let mut policies = Self::default();
         let mut others = Vec::new();
         for document in yaml::flatten_lists(documents) {
             let text = |pointer: &str| document.value.pointer(pointer).and_then(Value::as_str);
             let kind = text("/kind").unwrap_or_default();
-            let is_policy = matches!(kind, "ClusterAdmissionPolicy" | "AdmissionPolicy")
-                && text("/apiVersion").is_some_and(|version| version.starts_with("policies.kubewarden.io/"));
-            if !is_policy {
+            if !is_policy(&document.value) {
+                if kind.is_empty() && text("/apiVersion").is_none() && document.value.is_object() {
+                    return Err(document.error("not a policy manifest; settings are given with --settings").into());
+                }
                 if kind.ends_with("AdmissionPolicyGroup") {
                     let name = text("/metadata/name").unwrap_or_default();
                     policies.notes.push(format!("{kind} {name}: policy groups are not evaluated"));
@@ -88,6 +109,10 @@ impl Policies {
                     continue;
                 }
                 None => return Err(document.error("a policy without spec.module").into()),
+            }
+            if is_builtin {
+                let settings = document.value.pointer("/spec/settings").unwrap_or(&Value::Null);
+                settings::validate(settings, || Source::of_manifest(&document))?;
             }
             let place = document.place();
             let unit =
@@ -109,6 +134,13 @@ impl Policies {
         policies.units.sort_by(|a, b| (!a.is_mutating, a.id()).cmp(&(!b.is_mutating, b.id())));
         Ok(policies)
     }
+}
+
+/// Whether an object is a policy's manifest.
+pub(super) fn is_policy(object: &Value) -> bool {
+    let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default();
+    matches!(text("kind"), "ClusterAdmissionPolicy" | "AdmissionPolicy")
+        && text("apiVersion").starts_with("policies.kubewarden.io/")
 }
 
 /// `registry://ghcr.io/x/policies/serviceaccount-hygiene:v1`, with a digest, as a file.
@@ -137,12 +169,56 @@ impl PolicyUnit {
         }
         let fixing = PolicyConfig { settings, mode: Mode::Protect, allowed_to_mutate: true, ..config.clone() };
         let coverage = Coverage::of(&config.settings);
+        let is_validating = config.settings.get("phase").and_then(Value::as_str) == Some("validating");
+        let can_fix = config.allowed_to_mutate && !is_validating;
+        let is_monitored = config.mode == Mode::Monitor;
         let settings = asking_for_bindings(&config.settings, &config.cluster, false);
-        let config = PolicyConfig { settings, ..config };
-        let policy = Policy::load(module, config)?;
+        let policy = Policy::load(module, PolicyConfig { settings, mode: Mode::Protect, ..config })?;
         policy.require_diagnostics()?;
-        let fixer = Policy::load(module, fixing)?;
-        Ok(Self { name, policy, fixer, scope, coverage, is_mutating, is_audited })
+        let (fixers, module) = (Mutex::default(), module.clone());
+        Ok(Self {
+            name,
+            policy,
+            fixers,
+            fixing,
+            module,
+            scope,
+            coverage,
+            is_mutating,
+            is_audited,
+            can_fix,
+            is_monitored,
+        })
+    }
+
+    /// The policy that fixes.
+    pub(super) fn fixer(&self, Fixing { without, assumes_accounts }: Fixing<'_>) -> Result<Arc<Policy>> {
+        let key = (without.clone(), assumes_accounts);
+        let mut fixers = self.fixers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(fixer) = fixers.get(&key) {
+            return Ok(fixer.clone());
+        }
+        let mut config = self.fixing.clone();
+        if assumes_accounts {
+            config.cluster = Arc::new((*config.cluster).clone().with_assumed_accounts());
+        }
+        if let Some(settings) = config.settings.as_object_mut() {
+            let rules = settings.entry("rules").or_insert_with(|| json!({}));
+            if rules.is_null() {
+                *rules = json!({});
+            }
+            if let Some(rules) = rules.as_object_mut() {
+                rules.extend(without.iter().map(|rule| ((*rule).to_owned(), "off".into())));
+            }
+        }
+        let fixer = Arc::new(Policy::load(&self.module, config)?);
+        fixers.insert(key, fixer.clone());
+        Ok(fixer)
+    }
+
+    /// Whether its manifest says `mode: monitor`.
+    pub(super) fn is_monitored(&self) -> bool {
+        self.is_monitored
     }
 
     fn from_manifest(module: &Module, manifest: &Value, cluster: &Arc<Cluster>, is_of_files: bool) -> Result<Self> {

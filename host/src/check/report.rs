@@ -5,14 +5,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::Value;
 
-use super::finding::{Finding, Level, Token};
+use super::finding::{Finding, Level, Pass, Token};
+use super::fix::ObjectFix;
 use super::source::{Location, Manifest, Remarked, SourcePart, Unreadable};
-use super::verdict::{Tally, Verdict};
+use super::verdict::{Column, Tally, Verdict};
 use crate::apiserver::ApiServer;
 use crate::shown;
-use crate::yaml::parts::What;
 
 /// The report on some documents of one file.
 #[derive(Debug, Default)]
@@ -65,12 +67,12 @@ pub struct ObjectReport {
     pub verdict: Verdict,
     /// Its findings, in the order of the lines.
     pub findings: Vec<Finding>,
-    /// The edits that `--fix` would make for it, where they were asked for.
-    pub edits: Vec<TextEdit>,
+    /// The fix that the policies would make of it, where it was asked for.
+    pub fix: Option<ObjectFix>,
 }
 
 /// A part of a file, and what comes in its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct TextEdit {
     /// Where the part begins.
     pub start: Location,
@@ -80,8 +82,56 @@ pub struct TextEdit {
     pub text: String,
 }
 
+/// What the command did besides checking.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// The configuration file that was used.
+    pub config: Option<String>,
+    /// The files that were fixed.
+    pub fixed: Vec<FixedFileReport>,
+    /// The objects that were not.
+    pub not_fixed: Vec<NotFixedReport>,
+    /// The changes of `--diff`.
+    pub diffs: Vec<DiffReport>,
+}
+
+/// A file that was fixed.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct FixedFileReport {
+    /// As it was named.
+    pub file: String,
+    /// How many objects were fixed.
+    pub objects: usize,
+}
+
+/// An object whose fix was not written.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct NotFixedReport {
+    /// As it was named.
+    pub file: String,
+    /// The line where the object begins; null where the file as a whole could not be written.
+    pub line: Option<usize>,
+    /// The object: `Pod shop/web`.
+    pub object: Option<String>,
+    /// Why not.
+    pub reason: String,
+    /// Whether `--unsafe-fixes` would fix it.
+    #[serde(rename = "unsafe")]
+    pub is_unsafe: bool,
+}
+
+/// The changes of a file.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct DiffReport {
+    /// As it was named.
+    pub file: String,
+    /// The changes in unified format.
+    pub diff: String,
+}
+
 /// From which level on the command fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, JsonSchema)]
+#[schemars(rename_all = "lowercase")]
 pub enum FailOn {
     /// What the cluster refuses
     #[default]
@@ -97,31 +147,69 @@ impl FailOn {
     pub fn fails(self, finding: &Finding) -> bool {
         match self {
             // There are other tools for what the API server takes.
-            _ if finding.is_known || finding.level == Level::Invalid => false,
-            Self::Reject => finding.level == Level::Refused,
+            _ if finding.passes() || finding.level == Level::Invalid => false,
+            Self::Reject => finding.level.is_refusal(),
             Self::Warn => true,
             Self::Never => false,
         }
     }
 }
 
-/// A row of the roll-out preview: how many objects of a namespace a rule would concern.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// A row of the roll-out preview: how many objects a rule would concern in a namespace. An object counts once in a column,
+/// however many findings it has. Findings of policies in monitor mode count as if these were enforced.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Row {
     /// Objects with a warning, whether they are changed or not.
+    #[serde(rename = "wouldWarn")]
     pub warned: usize,
-    /// Objects that are changed.
+    /// Objects that are changed, or whose Pods are.
+    #[serde(rename = "wouldFix")]
     pub fixed: usize,
     /// Objects that lose their token by that.
+    #[serde(rename = "loseTheirToken")]
     pub without_token: usize,
-    /// Objects that are refused.
+    /// Objects that are refused, or whose Pods are.
+    #[serde(rename = "wouldRefuse")]
     pub refused: usize,
     /// Objects that lose a token of an account that no binding names.
+    #[serde(rename = "losesUnusedToken")]
     pub unused: usize,
     /// Objects with a token of an account that a binding names.
+    #[serde(rename = "keepsNeededToken")]
     pub needed: usize,
     /// Objects of whose account nothing is known.
+    #[serde(rename = "unknownToken")]
     pub unknown: usize,
+}
+
+impl Row {
+    /// The row of one object with some findings.
+    fn of<'f>(findings: &(impl Iterator<Item = &'f Finding> + Clone)) -> Self {
+        let count = |is: &dyn Fn(&Finding) -> bool| usize::from(findings.clone().any(is));
+        let refused = count(&|it| it.enforced().is_refusal());
+        // What is refused is not changed.
+        let others = 1 - refused;
+        Self {
+            warned: count(&|it| it.enforced() == Level::Warned) * others,
+            fixed: count(&|it| it.enforced().is_fix()) * others,
+            without_token: count(&|it| it.enforced().is_fix() && AUTOMOUNT.contains(&it.rule.as_str())) * others,
+            refused,
+            unused: count(&|it| it.token == Some(Token::Unused)),
+            needed: count(&|it| it.token == Some(Token::Needed)),
+            unknown: count(&|it| it.token == Some(Token::Unknown)),
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.warned += other.warned;
+        self.fixed += other.fixed;
+        self.without_token += other.without_token;
+        self.refused += other.refused;
+        self.unused += other.unused;
+        self.needed += other.needed;
+        self.unknown += other.unknown;
+    }
 }
 
 /// The rules whose fix takes the API token away.
@@ -134,20 +222,28 @@ pub struct Summary {
     pub tally: Tally,
     /// Files with objects.
     pub files: usize,
-    /// Findings that the baseline lets pass.
+    /// Findings that the baseline contains.
     pub known: usize,
+    /// Findings that comments suppress.
+    pub suppressed: usize,
     /// Files and documents that cannot be checked.
     pub unreadable: usize,
     /// Files in which characters end a line that do so for hardly anybody but kubectl.
     pub unusual_files: usize,
     /// Documents that are not Kubernetes objects.
     pub others: usize,
+    /// Files that `--exclude` or the configuration excludes.
+    pub excluded: usize,
     /// Whether something makes the command fail.
     pub fails: bool,
     /// What a reader has to know about all this.
     pub notes: Vec<String>,
     /// Rule by namespace: how many objects are concerned.
     pub by_rule: BTreeMap<(String, String), Row>,
+    /// How many objects are concerned by any rule, each once in a column.
+    pub by_any_rule: Row,
+    /// How many findings there are, by rule and level.
+    pub statistics: BTreeMap<(String, Level), usize>,
     pub(super) noted: Noted,
     last_file: Option<Arc<str>>,
     last_unusual: Option<Arc<str>>,
@@ -160,7 +256,7 @@ impl Summary {
             self.last_file = Some(report.file.clone());
             self.files += 1;
         }
-        let is_unusual = report.remarks.iter().any(|remark| matches!(remark.what, What::LineBreak(_)));
+        let is_unusual = report.remarks.iter().any(|remark| remark.what.is_line_break());
         if is_unusual && self.last_unusual.as_ref() != Some(&report.file) {
             self.last_unusual = Some(report.file.clone());
             self.unusual_files += 1;
@@ -169,7 +265,13 @@ impl Summary {
         self.others += report.others;
         for object in &report.objects {
             self.tally.add(&object.verdict);
-            self.known += object.findings.iter().filter(|finding| finding.is_known).count();
+            for finding in &object.findings {
+                match finding.pass {
+                    Some(Pass::Baseline) => self.known += 1,
+                    Some(Pass::Suppressed { .. }) => self.suppressed += 1,
+                    None => *self.statistics.entry((finding.rule.clone(), finding.enforced())).or_default() += 1,
+                }
+            }
             self.fails |= object.findings.iter().any(|finding| fail_on.fails(finding));
             self.count_rules(object);
         }
@@ -182,29 +284,14 @@ impl Summary {
     }
 
     fn count_rules(&mut self, object: &ObjectReport) {
-        let mut levels: BTreeMap<&str, BTreeSet<Level>> = BTreeMap::new();
-        let mut tokens: BTreeMap<&str, BTreeSet<Token>> = BTreeMap::new();
-        for finding in object.findings.iter().filter(|it| !it.is_known && it.level != Level::Invalid) {
-            levels.entry(&finding.rule).or_default().insert(finding.level);
-            tokens.entry(&finding.rule).or_default().extend(finding.token);
-        }
-        for (rule, levels) in levels {
+        let findings = object.findings.iter().filter(|it| !it.passes() && it.level != Level::Invalid);
+        let rules: BTreeSet<&str> = findings.clone().map(|finding| finding.rule.as_str()).collect();
+        for rule in rules {
+            let row = Row::of(&findings.clone().filter(|finding| finding.rule == rule));
             let namespace = object.namespace.clone().unwrap_or_default();
-            let row = self.by_rule.entry((rule.to_owned(), namespace)).or_default();
-            let tokens = tokens.remove(rule).unwrap_or_default();
-            row.unused += usize::from(tokens.contains(&Token::Unused));
-            row.needed += usize::from(tokens.contains(&Token::Needed));
-            row.unknown += usize::from(tokens.contains(&Token::Unknown));
-            if levels.contains(&Level::Refused) {
-                row.refused += 1;
-                continue;
-            }
-            row.warned += usize::from(levels.contains(&Level::Warned));
-            if levels.contains(&Level::Fixed) {
-                row.fixed += 1;
-                row.without_token += usize::from(AUTOMOUNT.contains(&rule));
-            }
+            self.by_rule.entry((rule.to_owned(), namespace)).or_default().add(row);
         }
+        self.by_any_rule.add(Row::of(&findings));
     }
 }
 
@@ -244,7 +331,15 @@ impl ObjectReport {
             origin: if findings.is_empty() { None } else { part.origin(manifest).as_deref().map(shown::text) },
             verdict,
             findings,
-            edits: Vec::new(),
+            fix: None,
+        }
+    }
+
+    /// What happens to the Pods made from it, where that is not its own verdict.
+    pub fn pods(&self) -> Option<&'static str> {
+        match self.verdict {
+            Verdict::Found(level @ (Level::PodsFixed | Level::PodsRefused)) => Some(Column::Found(level).word()),
+            _ => None,
         }
     }
 

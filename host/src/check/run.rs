@@ -13,9 +13,9 @@ use serde_json::Value;
 
 use super::coverage;
 use super::evaluate::Evaluator;
-use super::finding::Level;
 use super::fix;
 use super::input::Inputs;
+use super::object::PartContext;
 use super::report::{FileReport, Noted, ObjectReport};
 use super::source::{Manifest, SourceFile, SourcePart};
 use super::verdict::{Reason, Verdict};
@@ -114,12 +114,15 @@ fn check_parts(evaluator: &Evaluator, file: &SourceFile, parts: Range<usize>) ->
         report.unreadable.extend(contents.unreadable);
         report.remarks.extend(contents.remarks);
         report.others += contents.others;
-        let check = |manifest: &Manifest| check_object(evaluator, &part, manifest);
+        let context = evaluator.context_of(&part);
+        let check = |manifest: &Manifest| check_object(evaluator, &part, manifest, &context);
         let checked: Vec<Checked> = if contents.objects.len() >= LONG_LIST {
             contents.objects.par_iter().map(check).collect()
         } else {
             contents.objects.iter().map(check).collect()
         };
+        let are_whole = checked.iter().all(Checked::is_whole);
+        report.remarks.extend(context.suppressions.remarks(are_whole, |rule| evaluator.selection.has(rule)));
         for it in checked {
             it.note(&mut report.noted);
             report.objects.extend(it.report);
@@ -153,6 +156,11 @@ impl Checked {
         }
     }
 
+    /// Whether all its findings are known.
+    fn is_whole(&self) -> bool {
+        self.report.as_ref().is_none_or(|report| report.verdict != Verdict::Partial)
+    }
+
     fn note(&self, noted: &mut Noted) {
         noted.unknown_accounts.extend(self.unknown_account.clone());
         noted.unknown_namespaces.extend(self.unknown_namespace.clone());
@@ -166,7 +174,7 @@ impl Checked {
     }
 }
 
-fn check_object(evaluator: &Evaluator, part: &SourcePart<'_>, manifest: &Manifest) -> Checked {
+fn check_object(evaluator: &Evaluator, part: &SourcePart<'_>, manifest: &Manifest, context: &PartContext) -> Checked {
     let object = &manifest.object;
     let unchecked = |verdict: Verdict| ObjectReport::new(part, manifest, &evaluator.namespace, verdict, Vec::new());
     let folder = || part.file.path.as_deref().map(|path| shown::path(super::input::parent(path)));
@@ -181,18 +189,13 @@ fn check_object(evaluator: &Evaluator, part: &SourcePart<'_>, manifest: &Manifes
     if !manifest.is_live() && super::is_partial(part, object) {
         return Checked::of(unchecked(Verdict::Partial));
     }
-    let mut evaluation = evaluator.evaluate(object, manifest.is_live());
-    for finding in &mut evaluation.findings {
-        finding.location = part.locate(manifest, &finding.path);
-    }
-    evaluation.findings.sort_by(|a, b| (a.location, &a.rule, a.text()).cmp(&(b.location, &b.rule, b.text())));
+    let mut evaluation = evaluator.check(part, manifest, context);
     let (verdict, findings) = (evaluation.verdict(), std::mem::take(&mut evaluation.findings));
     let has_findings = !findings.is_empty();
     let is_listed = !(manifest.is_live() && is_of_a_checked_controller(object));
-    let has_changes = findings.iter().any(|finding| finding.level == Level::Fixed);
-    let edits = if evaluator.with_fixes && has_changes { fix::edits(evaluator, part, manifest) } else { Vec::new() };
+    let fix = if evaluator.with_fixes { fix::of_object(evaluator, part, manifest, &findings) } else { None };
     let report = is_listed
-        .then(|| ObjectReport { edits, ..ObjectReport::new(part, manifest, &evaluator.namespace, verdict, findings) });
+        .then(|| ObjectReport { fix, ..ObjectReport::new(part, manifest, &evaluator.namespace, verdict, findings) });
     let version = manifest.text("/apiVersion").map(str::to_owned);
     Checked {
         report,

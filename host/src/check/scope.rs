@@ -186,7 +186,7 @@ impl Expression {
             "NotIn" => !is_listed(),
             "Exists" => value.is_some(),
             "DoesNotExist" => value.is_none(),
-            // No API server would have taken such a policy; the object is evaluated.
+            // No API server would have taken such a policy; the object is checked.
             _ => true,
         }
     }

@@ -5,6 +5,8 @@
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::Value;
 
 use super::field_path;
@@ -28,6 +30,8 @@ pub struct SourceFile {
     pub is_strict: bool,
     /// The folder of the kustomization that lists it as a patch.
     pub patch_of: Option<String>,
+    /// What its text was rendered from, if it was.
+    pub rendered_from: Option<String>,
     parts: OnceLock<Vec<Part>>,
     lines: OnceLock<Lines>,
 }
@@ -79,17 +83,42 @@ pub struct Unreadable {
     pub message: String,
 }
 
-/// A [`Remark`] with its place in a file.
+/// A warning about a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remarked {
     /// Where it is.
     pub location: Location,
     /// What it is.
-    pub what: What,
+    pub what: RemarkKind,
+}
+
+/// See [`Remarked`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RemarkKind {
+    /// Something that is read in another way than its author may think.
+    Reading(What),
+    /// A suppression that is wrong, or suppresses nothing.
+    Suppression(String),
+}
+
+impl RemarkKind {
+    /// Whether a line ends where hardly anybody but kubectl sees it.
+    pub fn is_line_break(&self) -> bool {
+        matches!(self, Self::Reading(What::LineBreak(_)))
+    }
+}
+
+impl std::fmt::Display for RemarkKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Reading(what) => what.fmt(f),
+            Self::Suppression(message) => f.write_str(message),
+        }
+    }
 }
 
 /// Where in a file something is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct Location {
     /// 1-based.
     pub line: usize,
@@ -103,7 +132,7 @@ impl SourceFile {
         // As a reader, and a code host, calls it.
         let name = name.strip_prefix("./").unwrap_or(name).into();
         let (parts, lines) = (OnceLock::new(), OnceLock::new());
-        Self { name, path, text, is_strict, patch_of: None, parts, lines }
+        Self { name, path, text, is_strict, patch_of: None, rendered_from: None, parts, lines }
     }
 
     /// Its documents.
@@ -138,7 +167,8 @@ impl SourcePart<'_> {
             // Only this part sets it, and this is the first time that anything is asked of it.
             let _ = self.layout.set(Some(layout));
         }
-        let remarked = |Remark { at, what }| Remarked { location: self.file.location(at), what };
+        let remarked =
+            |Remark { at, what }| Remarked { location: self.file.location(at), what: RemarkKind::Reading(what) };
         contents.remarks = read.remarks.into_iter().map(remarked).collect();
         if let Some((start, object)) = read.document {
             self.sort(Manifest { items: Vec::new(), start, object }, &mut contents);
@@ -362,9 +392,7 @@ mod tests {
         assert_eq!(kinds(&contents), ["B"]);
         assert_eq!(contents.objects[0].text("/metadata/name"), Some("live"));
         let remarks: Vec<_> = contents.remarks.iter().map(|it| (it.location.line, it.what.clone())).collect();
-        assert_eq!(
-            remarks,
-            [(3, What::Repeated("kind".to_owned())), (4, What::LineBreak('\u{2028}')), (6, What::Dropped)]
-        );
+        let expected = [(3, What::Repeated("kind".to_owned())), (4, What::LineBreak('\u{2028}')), (6, What::Dropped)];
+        assert_eq!(remarks, expected.map(|(line, what)| (line, RemarkKind::Reading(what))));
     }
 }

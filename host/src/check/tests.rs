@@ -2,12 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::baseline::Baseline;
+use super::baseline::{Baseline, NewBaseline};
 use super::finding::{API_SERVER, Finding, Level};
 use super::fix::{self, FileFixes};
 use super::format::{self, Findings};
-use super::input::Inputs;
-use super::report::{FailOn, FileReport, ObjectReport, Summary};
+use super::report::{FailOn, FileReport, ObjectReport, Outcome, Summary};
 use super::source::Location;
 use super::verdict::{Column, Verdict};
 use super::*;
@@ -37,8 +36,8 @@ impl Report {
             Ok(())
         })
         .unwrap();
-        conclude(&mut report.summary, evaluator);
-        report.summary.notes.extend(applied.and_then(|applied| applied.note()));
+        conclude(&mut report.summary, inputs, evaluator);
+        report.summary.notes.extend(applied.and_then(|applied| applied.note(|_| true)));
         report
     }
 
@@ -91,7 +90,7 @@ fn policies(manifests: &str, text: &str) -> Report {
     let inputs = Inputs::of_text("x.yaml", text);
     let module = crate::embedded_module().unwrap();
     let documents = load_str(manifests, "p.yaml").unwrap();
-    let policies = Policies::from_manifests(&module, documents, &Arc::default(), true).unwrap();
+    let policies = Policies::from_manifests(&module, documents, &Arc::default(), true, true).unwrap();
     let evaluator = Evaluator { policies, ..evaluator_of(&inputs, options(Value::Null)) };
     Report::of(&inputs, &evaluator, None, FailOn::Reject)
 }
@@ -155,7 +154,7 @@ fn what_the_api_server_refuses_is_said_in_its_words() {
     assert_eq!((finding.level, finding.location), (Level::Invalid, Location { line: 10, column: 7 }));
     // Its rules are checked all the same, and nothing fails because of it.
     assert_eq!(found(&report)[0], ("pod-automount".to_owned(), Level::Fixed, 6));
-    assert_eq!((report.verdict(), report.fails(FailOn::Reject)), (Column::Invalid, false));
+    assert_eq!((report.verdict(), report.fails(FailOn::Reject)), (Column::Found(Level::Invalid), false));
 }
 
 const STATEFUL_SET: &str = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: db, namespace: shop}\nspec:\n  selector: {matchLabels: {a: b}}\n  template:\n    spec:\n      automountServiceAccountToken: false\n      containers:\n      - name: db\n        image: x\n        volumeMounts:\n        - {name: data, mountPath: /data}\n  volumeClaimTemplates: [{metadata: {name: data}}]\n";
@@ -170,14 +169,14 @@ fn the_claims_of_a_stateful_set_are_volumes() {
     let lines: Vec<_> = other.findings().map(|it| (it.to_line(), it.location.line)).collect();
     let path = "spec.template.spec.containers[0].volumeMounts[0].name";
     assert_eq!(lines, [(format!("api-server: {path}: the API server refuses it: Not found: \"data\""), 13)]);
-    assert_eq!((other.verdict(), other.fails(FailOn::Warn)), (Column::Invalid, false));
+    assert_eq!((other.verdict(), other.fails(FailOn::Warn)), (Column::Found(Level::Invalid), false));
 }
 
 #[test]
 fn what_the_api_server_cannot_read_is_invalid_and_its_rules_are_checked() {
     let text = POD.replace("spec:\n", "spec:\n  automountServiceAccountToken: true\n  volumes: none\n");
     let report = checked(&text, options(json!({})));
-    assert_eq!(report.verdict(), Column::Invalid);
+    assert_eq!(report.verdict(), Column::Found(Level::Invalid));
     assert_eq!(found(&report), [(API_SERVER.to_owned(), Level::Invalid, 8)]);
     let account = format!("{ACCOUNT}  annotations: {{eks.amazonaws.com/role-arn: 'arn:aws:iam::1:role/x', a: 1}}\n");
     let report = checked(&account, options(json!({})));
@@ -211,7 +210,7 @@ fn what_no_rule_checks_is_not_accepted() {
     assert_eq!(why, "custom resources with a Pod template");
     assert!(hint.contains("{apiGroup: argoproj.io, kind: Rollout, path: spec.template}"), "{hint}");
     let custom = json!({"customTemplates": [{"apiGroup": "argoproj.io", "kind": "Rollout", "path": "spec.template"}]});
-    assert_eq!(ends(rollout, custom).0, Column::Fixed);
+    assert_eq!(ends(rollout, custom).0, Column::Found(Level::PodsFixed));
     let (why, hint) = reason("apiVersion: v1\nkind: pod\n", json!({}));
     assert_eq!(why, "kubernetes has no such kind in their apiVersion");
     assert_eq!(hint, "`Pod` is a kind of `v1`, not `pod` of `v1`");
@@ -246,7 +245,7 @@ fn an_object_of_a_group_that_is_gone_is_checked_as_what_it_is_today() {
     assert_eq!(report.verdict(), Column::Partial, "apps/v1 needs a selector");
     let text = text.replace("spec:\n  template", "spec:\n  selector: {matchLabels: {a: b}}\n  template");
     let report = checked(&text, options(json!({})));
-    assert_eq!(report.verdict(), Column::Fixed);
+    assert_eq!(report.verdict(), Column::Found(Level::PodsFixed));
     assert!(
         report
             .notes()
@@ -264,11 +263,11 @@ fn parts_of_objects_are_not_checked_and_not_fixed() {
         (format!("{deployment}  selector: {{}}\n  template: {{spec: {{containers: [{{name: a, args: [x]}}]}}}}\n"), Column::Partial),
         (format!("{deployment}  replicas: 3\n"), Column::Partial),
         (format!("{deployment}  template: {{spec: {{containers: [{{name: a, image: x}}]}}}}\n"), Column::Partial),
-        (format!("{deployment}  selector: {{}}\n  template: {{spec: {{containers: [{{name: a, image: x}}]}}}}\n"), Column::Fixed),
+        (format!("{deployment}  selector: {{}}\n  template: {{spec: {{containers: [{{name: a, image: x}}]}}}}\n"), Column::Found(Level::PodsFixed)),
         (POD.replace("      image: x\n", ""), Column::Partial),
         // These groups fill the selector in.
-        ("apiVersion: batch/v1\nkind: Job\nmetadata: {name: a}\nspec: {template: {spec: {containers: [{name: a, image: x}]}}}\n".to_owned(), Column::Fixed),
-        ("apiVersion: apps/v1beta1\nkind: Deployment\nmetadata: {name: a}\nspec: {template: {spec: {containers: [{name: a, image: x}]}}}\n".to_owned(), Column::Fixed),
+        ("apiVersion: batch/v1\nkind: Job\nmetadata: {name: a}\nspec: {template: {spec: {containers: [{name: a, image: x}]}}}\n".to_owned(), Column::Found(Level::PodsFixed)),
+        ("apiVersion: apps/v1beta1\nkind: Deployment\nmetadata: {name: a}\nspec: {template: {spec: {containers: [{name: a, image: x}]}}}\n".to_owned(), Column::Found(Level::PodsFixed)),
     ] {
         let report = checked(&text, options(json!({})));
         assert_eq!(report.verdict(), expected, "{text}");
@@ -355,23 +354,77 @@ fn conditions_other_modules_and_groups_are_said() {
         load_str(&other, "p.yaml").unwrap(),
         &Arc::default(),
         true,
+        true,
     );
     assert!(error.unwrap_err().to_string().contains("found registry://x/pod-privileged:v1"));
 }
 
 #[test]
-fn a_policy_that_monitors_only_warns() {
+fn a_policy_in_monitor_mode() {
     let report = policies(
         &policy("p", "  mutating: true\n  mode: monitor\n  settings: {rules: {pod-automount: reject}}\n"),
         POD,
     );
-    assert_eq!(found(&report).iter().map(|it| it.1).max(), Some(Level::Warned));
-    let refused = report.findings().filter(|it| it.text().ends_with("(would be refused; the policy only monitors)"));
-    assert_eq!(refused.count(), 1);
+    let words: Vec<String> = report.findings().map(Finding::word).collect();
+    assert_eq!(words, ["would warn", "monitored, would refuse"]);
+    assert_eq!(report.verdict(), Column::Found(Level::Warned));
+    assert!(!report.fails(FailOn::Reject) && report.fails(FailOn::Warn));
+}
+
+const DEPLOYMENT: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: shop}\nspec:\n  selector: {}\n  template:\n    spec:\n      containers: [{name: a, image: x}]\n";
+
+/// Both policies of the example, in a mode.
+fn both(mode: &str) -> String {
+    let mutating = policy("m", &format!("  mutating: true\n  mode: {mode}\n  settings: {{phase: mutating}}\n"));
+    mutating + &policy("v", &format!("  mode: {mode}\n  settings: {{phase: validating}}\n"))
 }
 
 #[test]
-fn exemptions_that_matched_nothing_are_said() {
+fn monitored_policies_report_a_finding_once_with_what_enforcement_would_do() {
+    let lines =
+        |report: &Report| report.findings().map(|it| format!("{} {}", it.word(), it.to_line())).collect::<Vec<_>>();
+    let pod = policies(&both("monitor"), POD);
+    let fix = "pod-automount: spec.automountServiceAccountToken: set to false, the token volume removed, no binding in the input";
+    assert_eq!(lines(&pod), [format!("monitored, would fix {fix}")]);
+    assert_eq!(pod.verdict(), Column::Found(Level::Monitored));
+    assert_eq!(lines(&policies(&both("protect"), POD)), [format!("would fix {fix}")]);
+    let pods = "pod-automount: in its Pods: spec.template.spec.automountServiceAccountToken: set to false, no binding in the input";
+    assert_eq!(lines(&policies(&both("monitor"), DEPLOYMENT)), [format!("monitored, would fix {pods}")]);
+    // One that is enforced does what it does, whatever the other one would have changed.
+    let both = both("monitor");
+    let (mutating, validating) = both.split_at(both.rfind("---").unwrap());
+    let mixed = policies(&format!("{mutating}{}", validating.replace("monitor", "protect")), POD);
+    let words: Vec<String> = mixed.findings().map(Finding::word).collect();
+    assert_eq!(words, ["would warn", "would refuse", "monitored, would fix"]);
+}
+
+#[test]
+fn what_happens_to_the_pods_of_a_template() {
+    let fixed = policies(&both("protect"), DEPLOYMENT);
+    assert_eq!(
+        (found(&fixed), fixed.verdict()),
+        (vec![("pod-automount".to_owned(), Level::PodsFixed, 7)], Column::Found(Level::PodsFixed))
+    );
+    assert_eq!(fixed.verdict().word(), "accepted; its Pods would be fixed");
+    assert!(!fixed.fails(FailOn::Reject));
+    let validating = policies(&policy("v", "  settings: {phase: validating}\n"), DEPLOYMENT);
+    assert_eq!(
+        (found(&validating), validating.verdict()),
+        (vec![("pod-automount".to_owned(), Level::PodsRefused, 7)], Column::Found(Level::PodsRefused))
+    );
+    assert_eq!(validating.verdict().word(), "accepted; its Pods would be refused");
+    assert!(validating.fails(FailOn::Reject));
+    let line = validating.findings().next().unwrap().to_line();
+    assert!(
+        line.starts_with(
+            "pod-automount: in its Pods: spec.template.spec.automountServiceAccountToken: is not set, so the token"
+        ),
+        "{line}"
+    );
+}
+
+#[test]
+fn exemptions_that_matched_nothing_are_reported() {
     let settings = json!({"exemptions": [{"namespaces": ["shop"]}, {"namespaces": ["gone"], "reason": "x"}]});
     let report = checked(POD, options(settings));
     assert_eq!((found(&report), report.notes()), (vec![], "exemptions[1] matched nothing here".to_owned()));
@@ -382,9 +435,9 @@ fn a_baseline_lets_pass_what_was_there_and_nothing_worse() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("baseline.yaml");
     let warned = checked(POD, options(warning()));
-    let mut found = Baseline::default();
+    let mut found = NewBaseline::begin(&file).unwrap();
     warned.files.iter().for_each(|file| found.add(file));
-    assert_eq!(found.write(&file).unwrap(), 1);
+    assert_eq!(found.write(&file, |_| true).unwrap(), (1, 0));
     let compared = |text: &str, settings: Value| {
         let inputs = Inputs::of_text("x.yaml", text);
         let baseline = Baseline::read(&file).unwrap();
@@ -397,7 +450,28 @@ fn a_baseline_lets_pass_what_was_there_and_nothing_worse() {
     assert!(worse.summary.fails && worse.fails(FailOn::Reject));
     let other = compared(&POD.replace("name: web\n  namespace", "name: new\n  namespace"), json!({}));
     assert!(other.summary.fails);
-    assert!(other.notes().starts_with("1 findings of the baseline do not occur any more"), "{}", other.notes());
+    assert_eq!(other.notes(), "", "the object of the baseline was not read");
+    let fixed = compared(&POD.replace("spec:\n", "spec:\n  automountServiceAccountToken: false\n"), warning());
+    assert_eq!(fixed.notes(), "1 finding of the baseline does not occur any more; --write-baseline removes them");
+}
+
+#[test]
+fn a_baseline_of_a_part_keeps_the_rest() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("baseline.yaml");
+    let write = |text: &str, is_selected: &dyn Fn(&str) -> bool| {
+        let mut new = NewBaseline::begin(&file).unwrap();
+        checked(text, options(warning())).files.iter().for_each(|file| new.add(file));
+        new.write(&file, is_selected).unwrap()
+    };
+    let other = POD.replace("name: web\n  namespace", "name: other\n  namespace");
+    assert_eq!(write(POD, &|_| true), (1, 0));
+    assert_eq!(write(&other, &|_| true), (2, 1));
+    let fixed = POD.replace("spec:\n", "spec:\n  automountServiceAccountToken: false\n");
+    assert_eq!(write(&fixed, &|rule| rule != "pod-automount"), (2, 2), "the rule was not selected");
+    assert_eq!(write(&fixed, &|_| true), (1, 1), "the finding is gone");
+    std::fs::write(&file, POD).unwrap();
+    assert!(NewBaseline::begin(&file).is_err(), "a manifest is not replaced");
 }
 
 #[test]
@@ -412,7 +486,7 @@ fn the_preview_counts_objects_by_rule_and_namespace() {
 fn fixes(name: &str, text: &str) -> Option<FileFixes> {
     let inputs = Inputs::of_text(name, text);
     let mut found = Vec::new();
-    fix::plan(&inputs, &evaluator_of(&inputs, options(json!({}))), |fixes| {
+    fix::plan(&inputs, &evaluator_of(&inputs, options(json!({}))), false, |fixes| {
         found.push(fixes);
         Ok(())
     })
@@ -468,13 +542,18 @@ fn what_cannot_be_written_is_refused_with_the_reason() {
         assert!(fixes.fixed.is_none(), "{text}");
         assert!(fixes.refused[0].why.contains(why), "{}", fixes.refused[0].why);
     }
-    assert!(fixes("-", POD).unwrap().refused[0].why.contains("standard input"));
+    assert!(fixes("-", POD).unwrap().fixed.unwrap().is_standard_input());
 }
 
 #[test]
 fn sarif_is_valid_and_says_where() {
     let Report { files, summary } = checked(&format!("{POD}---\na: [\n"), options(json!({})));
-    let sarif = format::sarif::render(Findings { files: &files, summary: &summary, fail_on: FailOn::Reject });
+    let sarif = format::sarif::render(Findings {
+        files: &files,
+        summary: &summary,
+        outcome: &Outcome::default(),
+        fail_on: FailOn::Reject,
+    });
     let mut schema: Value = serde_json::from_str(&sarif_schema()).unwrap();
     // As published, this pattern is no regular expression; reports name no language.
     schema.pointer_mut("/definitions/run/properties/language").unwrap().as_object_mut().unwrap().remove("pattern");

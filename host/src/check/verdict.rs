@@ -11,14 +11,8 @@ use super::finding::{Finding, Level};
 pub enum Verdict {
     /// Checked, without findings.
     Accepted,
-    /// The cluster changes it.
-    Fixed,
-    /// The cluster warns about it.
-    Warned,
-    /// A policy refuses it.
-    Refused,
-    /// The API server would not take it, as far as that is simulated.
-    Invalid,
+    /// Accepted; a finding of this level counts.
+    Found(Level),
     /// Only a part of an object, such as a patch; not checked.
     Partial,
     /// Not checked.
@@ -39,14 +33,8 @@ pub struct Reason {
 pub enum Column {
     /// See [`Verdict::Accepted`].
     Accepted,
-    /// See [`Verdict::Fixed`].
-    Fixed,
-    /// See [`Verdict::Warned`].
-    Warned,
-    /// See [`Verdict::Refused`].
-    Refused,
-    /// See [`Verdict::Invalid`].
-    Invalid,
+    /// See [`Verdict::Found`].
+    Found(Level),
     /// See [`Verdict::Partial`].
     Partial,
     /// See [`Verdict::NotChecked`].
@@ -55,51 +43,71 @@ pub enum Column {
 
 impl Column {
     /// Every column, in the order of tables.
-    pub const ALL: [Self; 7] =
-        [Self::Accepted, Self::Fixed, Self::Warned, Self::Refused, Self::Invalid, Self::Partial, Self::NotChecked];
+    pub const ALL: [Self; 10] = [
+        Self::Accepted,
+        Self::Found(Level::PodsFixed),
+        Self::Found(Level::Monitored),
+        Self::Found(Level::Fixed),
+        Self::Found(Level::Warned),
+        Self::Found(Level::Invalid),
+        Self::Found(Level::PodsRefused),
+        Self::Found(Level::Refused),
+        Self::Partial,
+        Self::NotChecked,
+    ];
 
     /// For people.
     pub fn word(self) -> &'static str {
         match self {
             Self::Accepted => "accepted",
-            Self::Fixed => Level::Fixed.word(),
-            Self::Warned => Level::Warned.word(),
-            Self::Refused => Level::Refused.word(),
-            Self::Invalid => Level::Invalid.word(),
+            Self::Found(Level::PodsFixed) => "accepted; its Pods would be fixed",
+            Self::Found(Level::PodsRefused) => "accepted; its Pods would be refused",
+            Self::Found(level) => level.word(),
             Self::Partial => "partial",
             Self::NotChecked => "not checked",
+        }
+    }
+
+    /// A count for people: `2 would be fixed`.
+    pub fn count(self, count: usize) -> String {
+        let pods = if count == 1 { "its Pods" } else { "their Pods" };
+        match self {
+            Self::Accepted => format!("{count} accepted"),
+            Self::Found(Level::PodsFixed) => format!("{count} accepted ({pods} would be fixed)"),
+            Self::Found(Level::Monitored) => format!("{count} monitored"),
+            Self::Found(Level::Fixed) => format!("{count} would be fixed"),
+            Self::Found(Level::Warned) => format!("{count} would be warned about"),
+            Self::Found(Level::Invalid) => format!("{count} invalid"),
+            Self::Found(Level::PodsRefused) => format!("{count} accepted ({pods} would be refused)"),
+            Self::Found(Level::Refused) => format!("{count} would be refused"),
+            Self::Partial => format!("{count} partial"),
+            Self::NotChecked => format!("{count} not checked"),
         }
     }
 
     /// For programs.
     pub fn key(self) -> &'static str {
         match self {
+            Self::Accepted => "accepted",
+            Self::Found(level) => level.key(),
+            Self::Partial => "partial",
             Self::NotChecked => "notChecked",
-            other => other.word(),
         }
     }
 }
 
 impl Verdict {
-    /// The verdict on an object that was checked: that of the worst finding, without those that the baseline contains.
+    /// The verdict on an object that was checked: that of the worst finding, without those that pass.
     pub fn of(findings: &[Finding]) -> Self {
-        match findings.iter().filter(|finding| !finding.is_known).map(|finding| finding.level).max() {
-            None => Self::Accepted,
-            Some(Level::Fixed) => Self::Fixed,
-            Some(Level::Warned) => Self::Warned,
-            Some(Level::Invalid) => Self::Invalid,
-            Some(Level::Refused) => Self::Refused,
-        }
+        let levels = findings.iter().filter(|finding| !finding.passes()).map(|finding| finding.level);
+        levels.max().map_or(Self::Accepted, Self::Found)
     }
 
     /// Where it is counted.
     pub fn column(&self) -> Column {
         match self {
             Self::Accepted => Column::Accepted,
-            Self::Fixed => Column::Fixed,
-            Self::Warned => Column::Warned,
-            Self::Refused => Column::Refused,
-            Self::Invalid => Column::Invalid,
+            Self::Found(level) => Column::Found(*level),
             Self::Partial => Column::Partial,
             Self::NotChecked(_) => Column::NotChecked,
         }
@@ -139,7 +147,7 @@ impl Tally {
     }
 
     /// Every column with its count.
-    pub fn columns(&self) -> [(Column, usize); 7] {
+    pub fn columns(&self) -> [(Column, usize); 10] {
         Column::ALL.map(|column| (column, self.of(column)))
     }
 

@@ -15,6 +15,7 @@ use super::input::{self, Subject};
 use super::options::PolicyArgs;
 use super::output;
 use super::printer;
+use crate::check::finding::Level;
 use crate::cluster::files_below;
 use crate::kubewarden::Policy;
 
@@ -102,9 +103,9 @@ fn evaluate(policy: &Policy, request: &Value) -> Result<Passed, String> {
     evaluation.patched_object().map_err(|error| format!("{error:#}"))?;
     let response = &evaluation.response;
     let verdict = match (response.allowed, &response.patch, response.warnings.is_empty()) {
-        (false, _, _) => Verdict::Refused,
-        (true, Some(_), _) => Verdict::Fixed,
-        (true, None, false) => Verdict::Warned,
+        (false, _, _) => Verdict::Found(Level::Refused),
+        (true, Some(_), _) => Verdict::Found(Level::Fixed),
+        (true, None, false) => Verdict::Found(Level::Warned),
         (true, None, true) => Verdict::Accepted,
     };
     Ok(Passed {

@@ -23,6 +23,11 @@ pub(super) fn of_texts(name: &str, before: &str, after: &str) -> Result<String> 
     unified((&name, &name), before, after)
 }
 
+/// The same without colours, for documents.
+pub(super) fn plain(name: &str, before: &str, after: &str) -> Result<String> {
+    Ok(anstream::adapter::strip_str(&of_texts(name, before, after)?).to_string())
+}
+
 fn unified((old, new): (&str, &str), before: &str, after: &str) -> Result<String> {
     let diff = TextDiff::from_lines(before, after);
     let mut text = String::new();

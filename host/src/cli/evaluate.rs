@@ -8,43 +8,66 @@ use serde_json::{Value, json};
 use super::describe;
 use super::input::{Input, Subject};
 use crate::apiserver::{ApiServer, RequestOptions};
-use crate::check::finding::entries;
+use crate::check::finding::{Finding, Level, entries, findings};
+use crate::check::verdict::Column;
 use crate::kubewarden::{Evaluation, Mode, Policy};
 
-/// How an input ended, from best to worst.
+/// How an input ended, from best to worst; in the words of `check`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Verdict {
-    /// Without a word.
+    /// Without a finding.
     Accepted,
-    /// Changed, and accepted.
-    Fixed,
-    /// Accepted with warnings.
-    Warned,
-    /// The API server would not take it, as far as that is simulated.
-    Invalid,
-    /// By the policy.
-    Refused,
+    /// With a finding of this level.
+    Found(Level),
     /// The policy failed.
     Failed,
 }
 
 impl Verdict {
-    pub(super) const ALL: [Self; 6] =
-        [Self::Accepted, Self::Fixed, Self::Warned, Self::Invalid, Self::Refused, Self::Failed];
+    pub(super) const ALL: [Self; 9] = [
+        Self::Accepted,
+        Self::Found(Level::PodsFixed),
+        Self::Found(Level::Monitored),
+        Self::Found(Level::Fixed),
+        Self::Found(Level::Warned),
+        Self::Found(Level::Invalid),
+        Self::Found(Level::PodsRefused),
+        Self::Found(Level::Refused),
+        Self::Failed,
+    ];
 
     pub(super) fn word(self) -> &'static str {
         match self {
-            Self::Accepted => "accepted",
-            Self::Fixed => "fixed",
-            Self::Warned => "warned",
-            Self::Invalid => "invalid",
-            Self::Refused => "refused",
+            Self::Accepted => Column::Accepted.word(),
+            Self::Found(level) => Column::Found(level).word(),
             Self::Failed => "failed",
         }
     }
 
+    /// For programs.
+    pub(super) fn key(self) -> &'static str {
+        match self {
+            Self::Accepted => Column::Accepted.key(),
+            Self::Found(level) => level.key(),
+            Self::Failed => "failed",
+        }
+    }
+
+    /// A count for people.
+    pub(super) fn count(self, count: usize) -> String {
+        match self {
+            Self::Accepted => Column::Accepted.count(count),
+            Self::Found(level) => Column::Found(level).count(count),
+            Self::Failed => format!("{count} failed"),
+        }
+    }
+
     pub(super) fn is_refusal(self) -> bool {
-        matches!(self, Self::Refused | Self::Failed)
+        match self {
+            Self::Found(level) => level.is_refusal(),
+            Self::Failed => true,
+            Self::Accepted => false,
+        }
     }
 }
 
@@ -69,6 +92,8 @@ pub(super) struct Evaluator<'a> {
     pub(super) server: ApiServer,
     /// Objects are sent as they are.
     pub(super) raw: bool,
+    /// Whether the policy gives its diagnostics as data; older modules, and other policies, do not.
+    pub(super) has_diagnostics: bool,
 }
 
 impl Evaluator<'_> {
@@ -104,12 +129,12 @@ impl Evaluator<'_> {
             Subject::Object(object) => object,
             Subject::Request(request) => request.get("object").unwrap_or(&Value::Null),
         };
-        let (mut verdict, mut findings) = self.verdict(&evaluation);
+        let (mut verdict, mut findings) = self.verdict(&evaluation, request);
         if let Some(options) = simulated
             && !verdict.is_refusal()
             && let Err(problems) = self.after_admission(patched.as_ref().or(evaluation.object.as_ref()), options)
         {
-            verdict = Verdict::Invalid;
+            verdict = verdict.max(Verdict::Found(Level::Invalid));
             findings.extend(problems.into_iter().map(|problem| format!("the API server refuses it: {problem}")));
         }
         Ok(Evaluated {
@@ -123,36 +148,39 @@ impl Evaluator<'_> {
         })
     }
 
-    fn verdict(&self, evaluation: &Evaluation) -> (Verdict, Vec<String>) {
-        let response = &evaluation.response;
-        let mut findings = response.warnings.clone();
-        let verdict = if evaluation.failed() {
-            Verdict::Failed
-        } else if !response.allowed {
-            Verdict::Refused
-        } else if response.patch.is_some() {
-            Verdict::Fixed
-        } else if !response.warnings.is_empty() {
-            Verdict::Warned
-        } else {
-            Verdict::Accepted
+    fn verdict(&self, evaluation: &Evaluation, request: &Value) -> (Verdict, Vec<String>) {
+        let config = self.policy.config();
+        let diagnosed = if self.has_diagnostics { self.policy.diagnose_any(request).ok() } else { None };
+        let Some(diagnosed) = diagnosed.filter(|_| !evaluation.failed()) else {
+            return without_diagnostics(evaluation, config.mode);
         };
-        let refusal = evaluation.unconstrained.message().filter(|_| !evaluation.unconstrained.allowed);
-        match (self.policy.config().mode, refusal) {
-            (Mode::Monitor, Some(message)) => {
-                findings.splice(0..0, entries(message).into_iter().map(|entry| format!("would be refused: {entry}")));
-                return (verdict.max(Verdict::Warned), findings);
-            }
-            (Mode::Monitor, None) if evaluation.unconstrained.patch.is_some() => {
-                findings.insert(0, "would be fixed".to_owned());
-                return (verdict.max(Verdict::Warned), findings);
-            }
-            _ => {}
+        let mut found = findings(&diagnosed);
+        let is_validating = config.settings.get("phase").and_then(Value::as_str) == Some("validating");
+        if is_validating || !config.allowed_to_mutate {
+            let unfixed: Vec<Finding> = found.extract_if(.., |finding| finding.level == Level::PodsFixed).collect();
+            found.extend(self.of_pods(request, &unfixed));
         }
-        if let Some(message) = response.message().filter(|_| !response.allowed) {
-            findings.splice(0..0, entries(message).into_iter().map(str::to_owned));
+        if config.mode == Mode::Monitor {
+            found = found.into_iter().map(Finding::into_monitored).collect();
         }
-        (verdict, findings)
+        let verdict = found.iter().map(|finding| finding.level).max().map_or(Verdict::Accepted, Verdict::Found);
+        let lines = found.iter().map(|finding| match finding.monitored {
+            Some(_) => format!("{}: {}", finding.word(), finding.to_line()),
+            None => finding.to_line(),
+        });
+        (verdict, lines.collect())
+    }
+
+    /// What happens to the Pods of a template that this policy would have to fix, and can only validate.
+    fn of_pods(&self, request: &Value, unfixed: &[Finding]) -> Vec<Finding> {
+        let object = request.get("object").unwrap_or(&Value::Null);
+        let Some((pod, path)) = ApiServer::pod_of(object).filter(|_| !unfixed.is_empty()) else { return Vec::new() };
+        let namespace = request.get("namespace").and_then(Value::as_str).map(str::to_owned);
+        let options = RequestOptions { namespace, ..RequestOptions::default() };
+        let evaluation = self.server.request(pod, &options).ok().and_then(|it| self.policy.diagnose_any(&it).ok());
+        let of_pod = evaluation.as_ref().map(findings).unwrap_or_default();
+        let of_rules = of_pod.into_iter().filter(|finding| unfixed.iter().any(|it| it.rule == finding.rule));
+        of_rules.map(|finding| finding.into_pods(&path.join("."))).collect()
     }
 
     /// What the API server does with an object after the webhooks: the plugins once more, then validation.
@@ -161,6 +189,41 @@ impl Evaluator<'_> {
         let object = self.server.second_pass(object.clone(), options).map_err(|error| vec![error.to_string()])?;
         self.server.validate(&object)
     }
+}
+
+/// The verdict as far as the policy's answer as such contains it.
+fn without_diagnostics(evaluation: &Evaluation, mode: Mode) -> (Verdict, Vec<String>) {
+    let response = &evaluation.response;
+    let mut findings = response.warnings.clone();
+    let verdict = if evaluation.failed() {
+        Verdict::Failed
+    } else if !response.allowed {
+        Verdict::Found(Level::Refused)
+    } else if response.patch.is_some() {
+        Verdict::Found(Level::Fixed)
+    } else if !response.warnings.is_empty() {
+        Verdict::Found(Level::Warned)
+    } else {
+        Verdict::Accepted
+    };
+    let monitored = Verdict::Found(Level::Monitored);
+    let refusal = evaluation.unconstrained.message().filter(|_| !evaluation.unconstrained.allowed);
+    match (mode, refusal) {
+        (Mode::Monitor, Some(message)) => {
+            let entries = entries(message).into_iter().map(|entry| format!("monitored, would refuse: {entry}"));
+            findings.splice(0..0, entries);
+            return (verdict.max(monitored), findings);
+        }
+        (Mode::Monitor, None) if evaluation.unconstrained.patch.is_some() => {
+            findings.insert(0, "monitored, would fix".to_owned());
+            return (verdict.max(monitored), findings);
+        }
+        _ => {}
+    }
+    if let Some(message) = response.message().filter(|_| !response.allowed) {
+        findings.splice(0..0, entries(message).into_iter().map(str::to_owned));
+    }
+    (verdict, findings)
 }
 
 /// The API server does not even ask the policy.
@@ -176,7 +239,7 @@ fn refused_before(input: &Input, object: &Value, why: String) -> Evaluated {
         source: input.source.clone(),
         title: describe::title(&request),
         fields: describe::fields(object),
-        verdict: Verdict::Invalid,
+        verdict: Verdict::Found(Level::Invalid),
         findings: vec![why],
         evaluation: None,
         patched: None,

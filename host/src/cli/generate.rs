@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What packagers need: completions for shells and the man page, made from the arguments themselves.
+//! What packagers need: completions for shells and man pages, made from the arguments themselves.
 
-use anyhow::Result;
-use clap::CommandFactory as _;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Command, CommandFactory as _};
 use clap_complete::Shell;
 
 use super::{Cli, Outcome, printer};
+use crate::shown;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct CompletionsArgs {
@@ -21,20 +24,50 @@ pub(super) fn completions(args: &CompletionsArgs) -> Result<Outcome> {
     print(text)
 }
 
-/// One page for the command and all its verbs.
-pub(super) fn man() -> Result<Outcome> {
+#[derive(Debug, clap::Args)]
+pub(super) struct ManArgs {
+    /// The subcommand; without it, the page of the command itself
+    command: Option<String>,
+
+    /// Write the page of the command, and one for each subcommand, into a folder
+    #[arg(long, value_name = "DIR", conflicts_with = "command")]
+    out_dir: Option<PathBuf>,
+}
+
+/// A page for the command, and one for each subcommand.
+pub(super) fn man(args: &ManArgs) -> Result<Outcome> {
     let mut command = Cli::command();
     command.build();
+    if let Some(folder) = &args.out_dir {
+        std::fs::create_dir_all(folder).with_context(|| shown::path(folder))?;
+        for page in std::iter::once(&command).chain(subcommands(&command)) {
+            let file = folder.join(format!("{}.1", name(page)));
+            std::fs::write(&file, rendered(page)?).with_context(|| shown::path(&file))?;
+            printer::good("written:", &shown::path(&file));
+        }
+        return Ok(Outcome::AllAccepted);
+    }
+    let Some(wanted) = &args.command else { return print(rendered(&command)?) };
+    if let Some(page) = subcommands(&command).find(|it| it.get_name() == wanted) {
+        return print(rendered(page)?);
+    }
+    let names: Vec<&str> = subcommands(&command).map(Command::get_name).collect();
+    bail!("no subcommand `{}`; there are {}", shown::text(wanted), names.join(", "))
+}
+
+fn subcommands(command: &Command) -> impl Iterator<Item = &Command> {
+    command.get_subcommands().filter(|it| !it.is_hide_set() && it.get_name() != "help")
+}
+
+/// `sa-hygiene-check`.
+fn name(command: &Command) -> String {
+    command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned()
+}
+
+fn rendered(command: &Command) -> Result<Vec<u8>> {
     let mut text = Vec::new();
     clap_mangen::Man::new(command.clone()).render(&mut text)?;
-    for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set() && verb.get_name() != "help") {
-        let man = clap_mangen::Man::new(verb.clone());
-        man.render_synopsis_section(&mut text)?;
-        man.render_description_section(&mut text)?;
-        man.render_options_section(&mut text)?;
-        man.render_extra_section(&mut text)?;
-    }
-    print(text)
+    Ok(text)
 }
 
 fn print(text: Vec<u8>) -> Result<Outcome> {

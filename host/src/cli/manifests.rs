@@ -146,7 +146,7 @@ fn checked(path: &Path, module: &Module, settings: &Value) -> Result<Checked> {
 
 fn refusals(root: &Path, files: &[FileReport], expected: &Expected, problems: &mut Vec<String>) {
     for object in files.iter().flat_map(|file| &file.objects) {
-        for finding in object.findings.iter().filter(|finding| finding.level == Level::Refused) {
+        for finding in object.findings.iter().filter(|finding| finding.level.is_refusal()) {
             let file = Path::new(&*object.file);
             let file = file.strip_prefix(root.strip_prefix("./").unwrap_or(root)).unwrap_or(file);
             let (title, file) = (object.title(), crate::shown::path(file));
@@ -180,7 +180,7 @@ fn fixed(path: &Path, module: &Module, problems: &mut Vec<String>) -> Result<usi
     let before = checked(path, module, &Value::Null)?;
     let inputs = Inputs::find([path], &InputOptions::default());
     let mut files = 0;
-    fix::plan(&inputs, &before.evaluator, |fixes| {
+    fix::plan(&inputs, &before.evaluator, true, |fixes| {
         let Some(file) = &fixes.fixed else { return Ok(()) };
         files += 1;
         let found = before.files.iter().filter(|report| *report.file == *fixes.name);
@@ -199,7 +199,7 @@ fn fixed(path: &Path, module: &Module, problems: &mut Vec<String>) -> Result<usi
     })?;
     let after = checked(path, module, &Value::Null)?;
     let inputs = Inputs::find([path], &InputOptions::default());
-    fix::plan(&inputs, &after.evaluator, |fixes| {
+    fix::plan(&inputs, &after.evaluator, true, |fixes| {
         if fixes.fixed.is_some() {
             problems.push(format!("{}: would be fixed a second time", crate::shown::text(&fixes.name)));
         }
@@ -250,14 +250,14 @@ fn table(rows: &[Row]) -> comfy_table::Table {
         "objects",
         "accepted",
         "would fix",
-        "warned",
-        "refused",
+        "would warn",
+        "would refuse",
         "invalid",
         "partial",
         "not checked",
         "unreadable",
         "odd breaks",
-        "strict: refused",
+        "strict: would refuse",
         "files fixed",
         "seconds",
     ]);
@@ -268,15 +268,15 @@ fn table(rows: &[Row]) -> comfy_table::Table {
         let counts = [
             tally.total(),
             tally.of(Column::Accepted),
-            tally.of(Column::Fixed),
-            tally.of(Column::Warned),
-            tally.of(Column::Refused),
-            tally.of(Column::Invalid),
+            tally.of(Column::Found(Level::Fixed)) + tally.of(Column::Found(Level::PodsFixed)),
+            tally.of(Column::Found(Level::Warned)),
+            tally.of(Column::Found(Level::Refused)),
+            tally.of(Column::Found(Level::Invalid)),
             tally.of(Column::Partial),
             tally.of(Column::NotChecked),
             row.summary.unreadable,
             row.summary.unusual_files,
-            row.strict.tally.of(Column::Refused),
+            row.strict.tally.of(Column::Found(Level::Refused)),
             row.fixed_files,
         ];
         sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);

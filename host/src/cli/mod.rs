@@ -26,7 +26,9 @@ mod speed;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum as _};
+
+use crate::check::settings::Mistakes;
 
 /// What a verb found; the exit codes are part of the interface: pipelines distinguish a refusal from a mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +41,8 @@ enum Outcome {
     Unusable,
     /// Exit code 3.
     NotFixed,
+    /// Exit code 130, as shells have it for a program that Ctrl-C ended.
+    Interrupted,
 }
 
 /// Exit code for input that cannot be used; clap uses the same for arguments.
@@ -47,10 +51,16 @@ const UNUSABLE: u8 = 2;
 /// Exit code where a fix could not be written.
 const NOT_FIXED: u8 = 3;
 
+/// Exit code after SIGINT.
+const INTERRUPTED: u8 = 130;
+
 /// Runs the serviceaccount-hygiene policy without a cluster.
 #[derive(Debug, Parser)]
 #[command(name = "sa-hygiene", version, max_term_width = 100)]
 struct Cli {
+    #[command(flatten)]
+    color: colorchoice_clap::Color,
+
     #[command(subcommand)]
     verb: Verb,
 }
@@ -87,13 +97,13 @@ enum Verb {
     #[command(hide = true)]
     Load(load::Args),
     /// List the rules and what they do by default
-    Rules,
-    /// Print the page of a rule: what it asks, why, its parameters
+    Rules(rules::ListArgs),
+    /// Print the page of a rule: its requirement, why, its parameters
     Explain(rules::ExplainArgs),
     /// Print the completions of a shell
     Completions(generate::CompletionsArgs),
-    /// Print the man page
-    Man,
+    /// Print the man page of the command or of a subcommand
+    Man(generate::ManArgs),
 }
 
 /// What the program is called as a plugin of kubectl (`kubectl sa-hygiene audit`); a hyphen there is an underscore here.
@@ -107,12 +117,32 @@ fn parse() -> Cli {
     if is_plugin {
         command.set_bin_name("kubectl sa-hygiene");
     }
+    if let Some(choice) = color() {
+        // Help and mistakes are printed while the arguments are read.
+        command = command.color(choice);
+    }
     Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+}
+
+/// The value of `--color`, if there is one.
+fn color() -> Option<ColorChoice> {
+    let mut arguments = std::env::args_os().skip(1).take_while(|it| it != "--");
+    while let Some(argument) = arguments.next() {
+        let value = match argument.to_str().and_then(|it| it.strip_prefix("--color")) {
+            Some("") => arguments.next()?.into_string().ok()?,
+            Some(value) => value.strip_prefix('=')?.to_owned(),
+            None => continue,
+        };
+        return ColorChoice::from_str(&value, true).ok();
+    }
+    None
 }
 
 /// The whole command.
 pub fn main() -> ExitCode {
-    let result = match parse().verb {
+    let Cli { color, verb } = parse();
+    color.write_global();
+    let result = match verb {
         Verb::Check(args) => check::run(&args),
         Verb::Run(args) => run::run(&args),
         Verb::Corpus(args) => corpus::run(&args),
@@ -124,18 +154,22 @@ pub fn main() -> ExitCode {
         Verb::AuditSpeed => audit_speed::run(),
         Verb::Speed => speed::run(),
         Verb::Load(args) => load::run(&args),
-        Verb::Rules => rules::list(),
+        Verb::Rules(args) => rules::list(&args),
         Verb::Explain(args) => rules::explain(&args),
         Verb::Completions(args) => generate::completions(&args),
-        Verb::Man => generate::man(),
+        Verb::Man(args) => generate::man(&args),
     };
     match result {
         Ok(Outcome::AllAccepted) => ExitCode::SUCCESS,
         Ok(Outcome::SomethingRefused) => ExitCode::FAILURE,
         Ok(Outcome::Unusable) => ExitCode::from(UNUSABLE),
         Ok(Outcome::NotFixed) => ExitCode::from(NOT_FIXED),
+        Ok(Outcome::Interrupted) => ExitCode::from(INTERRUPTED),
         Err(error) => {
-            printer::error(&format!("{error:#}"));
+            match error.downcast_ref::<Mistakes>() {
+                Some(Mistakes(mistakes)) => printer::errors(mistakes),
+                None => printer::error(&format!("{error:#}")),
+            }
             ExitCode::from(UNUSABLE)
         }
     }

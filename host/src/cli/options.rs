@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 
+use crate::check::settings;
 use crate::cluster::{Cluster, LookupBehaviour};
 use crate::kubewarden::{Mode, Module, Policy, PolicyConfig};
-use crate::yaml;
 
 /// How the policy is set up.
 #[derive(Debug, clap::Args)]
@@ -53,7 +53,13 @@ impl PolicyArgs {
     /// The configuration of the arguments, without the cluster.
     pub(super) fn config(&self) -> Result<PolicyConfig> {
         let settings = match &self.settings {
-            Some(path) => yaml::load_settings(path)?,
+            Some(path) => {
+                let (settings, source) = settings::read(path)?;
+                if self.policy.is_none() {
+                    settings::validate(&settings, || Some(source))?;
+                }
+                settings
+            }
             None => serde_json::Value::Null,
         };
         Ok(PolicyConfig { settings, mode: self.mode, allowed_to_mutate: !self.no_mutate, ..PolicyConfig::default() })

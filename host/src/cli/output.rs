@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::diff;
 use super::evaluate::{Evaluated, Verdict};
+use crate::check::finding::Level;
 
 pub(super) const BAD: Style = AnsiColor::Red.on_default();
 pub(super) const GOOD: Style = AnsiColor::Green.on_default();
@@ -65,7 +66,7 @@ fn summary_table(results: &[Evaluated]) -> Table {
         results.iter().map(text).max().unwrap_or_default().max(header.chars().count())
     };
     let widths = [
-        "✔ accepted".chars().count(),
+        results.iter().map(|evaluated| evaluated.verdict.word().chars().count() + 2).max().unwrap_or_default(),
         widest(HEADER[1], |evaluated| evaluated.title.chars().count()),
         widest(HEADER[2], |evaluated| evaluated.fields.chars().count()),
     ];
@@ -88,11 +89,11 @@ fn summary_table(results: &[Evaluated]) -> Table {
 /// The first finding without its source and its advice, and how many more there are.
 fn in_short(findings: &[String], width: usize) -> String {
     let Some(first) = findings.first() else { return String::new() };
-    let first = first.lines().next().unwrap_or_default();
+    let first = first.lines().next().unwrap_or_default().replacen("in its Pods: ", "", 1);
     let mut parts = first.splitn(3, ": ");
     let text = match (parts.next(), parts.next(), parts.next()) {
         (Some(rule), Some(_), Some(text)) if !rule.contains(' ') => format!("{rule}: {text}"),
-        _ => first.to_owned(),
+        _ => first.clone(),
     };
     let text = text.split("; ").next().unwrap_or_default();
     match findings.len() {
@@ -143,31 +144,33 @@ pub(super) fn new_table<const N: usize>(header: [&str; N]) -> Table {
 pub(super) fn verdict_cell(verdict: Verdict) -> Cell {
     let color = match verdict {
         Verdict::Accepted => Color::Green,
-        Verdict::Fixed => Color::Cyan,
-        Verdict::Warned => Color::Yellow,
-        Verdict::Invalid => Color::Magenta,
-        Verdict::Refused | Verdict::Failed => Color::Red,
+        Verdict::Found(Level::PodsFixed | Level::Fixed) => Color::Cyan,
+        Verdict::Found(Level::Monitored) => Color::Blue,
+        Verdict::Found(Level::Warned) => Color::Yellow,
+        Verdict::Found(Level::Invalid) => Color::Magenta,
+        Verdict::Found(Level::PodsRefused | Level::Refused) | Verdict::Failed => Color::Red,
     };
     Cell::new(format!("{} {}", symbol(verdict), verdict.word())).fg(color).add_attribute(Attribute::Bold)
 }
 
 fn symbol(verdict: Verdict) -> char {
     match verdict {
-        Verdict::Accepted => '✔',
-        Verdict::Fixed => '✎',
-        Verdict::Warned => '!',
-        Verdict::Invalid => '?',
-        Verdict::Refused | Verdict::Failed => '✘',
+        Verdict::Accepted | Verdict::Found(Level::PodsFixed) => '✔',
+        Verdict::Found(Level::Fixed) => '✎',
+        Verdict::Found(Level::Warned | Level::Monitored) => '!',
+        Verdict::Found(Level::Invalid) => '?',
+        Verdict::Found(Level::PodsRefused | Level::Refused) | Verdict::Failed => '✘',
     }
 }
 
 fn style(verdict: Verdict) -> Style {
     let color = match verdict {
         Verdict::Accepted => AnsiColor::Green,
-        Verdict::Fixed => AnsiColor::Cyan,
-        Verdict::Warned => AnsiColor::Yellow,
-        Verdict::Invalid => AnsiColor::Magenta,
-        Verdict::Refused | Verdict::Failed => AnsiColor::Red,
+        Verdict::Found(Level::PodsFixed | Level::Fixed) => AnsiColor::Cyan,
+        Verdict::Found(Level::Monitored) => AnsiColor::Blue,
+        Verdict::Found(Level::Warned) => AnsiColor::Yellow,
+        Verdict::Found(Level::Invalid) => AnsiColor::Magenta,
+        Verdict::Found(Level::PodsRefused | Level::Refused) | Verdict::Failed => AnsiColor::Red,
     };
     color.on_default().bold()
 }
@@ -209,10 +212,10 @@ fn closing_line(results: &[Evaluated]) -> String {
         .filter(|(_, count)| *count > 0)
         .map(|(verdict, count)| {
             let style = style(verdict);
-            format!("{style}{count} {}{style:#}", verdict.word())
+            format!("{style}{}{style:#}", verdict.count(count))
         })
         .collect();
-    format!("{} objects: {}", results.len(), counts.join(", "))
+    format!("{}: {}", crate::check::format::text::count(results.len(), "object"), counts.join(", "))
 }
 
 fn counts(results: &[Evaluated]) -> Vec<(Verdict, usize)> {
@@ -223,7 +226,7 @@ fn counts(results: &[Evaluated]) -> Vec<(Verdict, usize)> {
 /// Everything, as one JSON document.
 pub(super) fn json(results: &[Evaluated]) -> Result<String> {
     let summary: serde_json::Map<_, _> =
-        counts(results).into_iter().map(|(verdict, count)| (verdict.word().to_owned(), count.into())).collect();
+        counts(results).into_iter().map(|(verdict, count)| (verdict.key().to_owned(), count.into())).collect();
     let results: Vec<_> = results.iter().map(json_result).collect();
     let text = serde_json::to_string_pretty(&json!({ "results": results, "summary": summary }))?;
     Ok(text + "\n")
@@ -233,7 +236,7 @@ fn json_result(evaluated: &Evaluated) -> Value {
     let mut result = json!({
         "source": evaluated.source,
         "title": evaluated.title,
-        "verdict": evaluated.verdict.word(),
+        "verdict": evaluated.verdict.key(),
         "findings": evaluated.findings,
     });
     if let (Some(evaluation), Some(fields)) = (&evaluated.evaluation, result.as_object_mut()) {

@@ -4,6 +4,8 @@
 //! it starts no line of its own, moves no cursor and gives no command to the log that it ends up in.
 
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
+use std::os::fd::AsFd;
+use std::process::{Command, Stdio};
 
 use anstyle::{AnsiColor, Style};
 use anyhow::{Context as _, Result};
@@ -17,6 +19,102 @@ const GOOD: Style = AnsiColor::Green.on_default();
 pub(super) fn text(text: &str) -> Result<()> {
     write(&safe(text))
 }
+
+/// Where text goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stream {
+    /// The standard output.
+    Output,
+    /// The standard error.
+    Error,
+}
+
+/// Text for people in lines that may be long: on a terminal they are wrapped, elsewhere they stay whole.
+pub(super) fn lines(text: &str, stream: Stream) -> Result<()> {
+    let safe = safe(text);
+    match stream {
+        Stream::Output => write(&wrapped(&safe, width(&std::io::stdout()))),
+        Stream::Error => {
+            let wrapped = wrapped(&safe, width(&std::io::stderr()));
+            // There is no other stream to report that this failed.
+            let _ = anstream::stderr().lock().write_all(wrapped.as_bytes());
+            Ok(())
+        }
+    }
+}
+
+/// A page for people: through `$PAGER` if it is longer than the terminal.
+pub(super) fn page(text: &str) -> Result<()> {
+    let out = std::io::stdout();
+    let (width, height) =
+        terminal_size::terminal_size_of(&out).map_or((None, 0), |(width, height)| (Some(width.0), height.0));
+    let text = wrapped(&safe(text), width);
+    let is_long = width.is_some() && text.lines().count() >= usize::from(height);
+    if is_long && paged(&text) { Ok(()) } else { write(&text) }
+}
+
+/// Whether a pager has shown the text.
+fn paged(text: &str) -> bool {
+    let pager = std::env::var("PAGER").unwrap_or_else(|_| "less".to_owned());
+    if pager.trim().is_empty() || pager.trim() == "cat" {
+        return false;
+    }
+    let mut command = Command::new("sh");
+    command.args(["-c", &pager]).stdin(Stdio::piped());
+    if std::env::var_os("LESS").is_none() {
+        // Colours, no clearing, and no waiting at the end of a short text: as git has it.
+        command.env("LESS", "FRX");
+    }
+    let Ok(mut child) = command.spawn() else { return false };
+    let is_plain = anstream::AutoStream::choice(&std::io::stdout()) == anstream::ColorChoice::Never;
+    let text = if is_plain { anstream::adapter::strip_str(text).to_string() } else { text.to_owned() };
+    if let Some(mut input) = child.stdin.take() {
+        // Who has read enough closes it.
+        let _ = input.write_all(text.as_bytes());
+    }
+    // 127: the shell has not found it.
+    child.wait().is_ok_and(|status| status.code() != Some(127))
+}
+
+/// The width of a terminal; none for anything else.
+fn width(stream: &impl AsFd) -> Option<u16> {
+    terminal_size::terminal_size_of(stream).map(|(width, _)| width.0)
+}
+
+/// Each line broken between words where it is longer than a terminal, and then indented.
+fn wrapped(text: &str, width: Option<u16>) -> String {
+    let Some(width) = width.map(usize::from).filter(|width| *width >= NARROWEST) else { return text.to_owned() };
+    let mut wrapped = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let (content, end) = line.strip_suffix('\n').map_or((line, ""), |content| (content, "\n"));
+        if textwrap::core::display_width(content) <= width {
+            wrapped.push_str(line);
+            continue;
+        }
+        let indent = content.len() - content.trim_start_matches(' ').len();
+        // A location is followed by text that is further in; a list's by text below the text.
+        let hanging = if content.trim_start().starts_with("- ") {
+            2
+        } else if indent > 0 {
+            4
+        } else {
+            0
+        };
+        let indent = " ".repeat((indent + hanging).min(width / 3));
+        let options = textwrap::Options::new(width)
+            .subsequent_indent(&indent)
+            .break_words(false)
+            .word_separator(textwrap::WordSeparator::AsciiSpace)
+            .word_splitter(textwrap::WordSplitter::NoHyphenation)
+            .wrap_algorithm(textwrap::WrapAlgorithm::FirstFit);
+        wrapped.push_str(&textwrap::fill(content, options));
+        wrapped.push_str(end);
+    }
+    wrapped
+}
+
+/// In less nothing can be read anyway.
+const NARROWEST: usize = 20;
 
 /// A document for programs, as it is: its format has its own ways to write what is special.
 pub(super) fn document(text: &str) -> Result<()> {
@@ -32,6 +130,13 @@ pub(super) fn changes(text: &str) -> Result<()> {
 /// A mistake, on the standard error.
 pub(super) fn error(text: &str) {
     line(BAD, "error:", text);
+}
+
+/// Several mistakes, each in a line of its own.
+pub(super) fn errors(texts: &[String]) {
+    for text in texts {
+        error(text);
+    }
 }
 
 /// Something that went well, on the standard error.
@@ -124,6 +229,18 @@ mod tests {
     #[case("é ✔ —\t", "é ✔ —\t")]
     fn nothing_but_colours_goes_through(#[case] text: &str, #[case] expected: &str) {
         assert_eq!(safe(text), expected);
+    }
+
+    #[test]
+    fn lines_are_wrapped_between_words_with_their_colours() {
+        let line = "  \u{1b}[2ma.yaml:1:2:\u{1b}[0m would fix pod-automount: some.long.path: a text of some words\n";
+        assert_eq!(wrapped(line, None), line);
+        assert_eq!(wrapped(line, Some(200)), line);
+        assert_eq!(
+            wrapped(line, Some(40)),
+            "  \u{1b}[2ma.yaml:1:2:\u{1b}[0m would fix pod-automount:\n      some.long.path: a text of some\n      words\n"
+        );
+        assert_eq!(wrapped("x\ny", Some(40)), "x\ny");
     }
 
     /// Who prints elsewhere prints unescaped.

@@ -7,29 +7,59 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use anyhow::{Result, bail};
 use comfy_table::{Attribute, Cell};
-use serviceaccount_hygiene::matching::closest::closest_match;
+use serde_json::{Map, Value, json};
+use serviceaccount_hygiene::rules::Rule;
 use serviceaccount_hygiene::settings::Profile;
 
 use super::{Outcome, output, printer};
+use crate::check::suppress::unknown_rule;
 use crate::docs;
 
 const TITLE: Style = AnsiColor::Cyan.on_default().bold();
 const BOLD: Style = Style::new().bold();
 const CODE: Style = AnsiColor::Green.on_default();
 
+/// How rules are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(super) enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// One document, for programs
+    Json,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ListArgs {
+    /// How to print the rules
+    #[arg(long, short = 'o', value_enum, default_value_t)]
+    output: Format,
+}
+
 #[derive(Debug, clap::Args)]
 pub(super) struct ExplainArgs {
     /// The rule's id, as in the list of `sa-hygiene rules`
     rule: String,
+
+    /// How to print the page
+    #[arg(long, short = 'o', value_enum, default_value_t)]
+    output: Format,
 }
 
+/// The profiles, as columns.
+const PROFILES: [(&str, Profile); 3] =
+    [("observe", Profile::Observe), ("baseline", Profile::Baseline), ("restricted", Profile::Restricted)];
+
 /// The rules with what they do in each profile.
-pub(super) fn list() -> Result<Outcome> {
-    let mut table = output::new_table(["rule", "observe", "baseline", "restricted", "what it asks"]);
+pub(super) fn list(args: &ListArgs) -> Result<Outcome> {
+    if args.output == Format::Json {
+        let rules: Vec<Value> = docs::RULES_WITH_PAGES.iter().map(|(rule, _)| json_of(rule)).collect();
+        return document(&Value::Array(rules));
+    }
+    let mut table = output::new_table(["rule", "observe", "baseline", "restricted", "requirement"]);
     for (rule, _) in docs::RULES_WITH_PAGES.iter() {
         let mut cells = vec![Cell::new(rule.id).add_attribute(Attribute::Bold)];
-        let profiles = [Profile::Observe, Profile::Baseline, Profile::Restricted];
-        cells.extend(profiles.map(|profile| Cell::new(rule.action_in(profile).word())));
+        cells.extend(PROFILES.map(|(_, profile)| Cell::new(rule.action_in(profile).word())));
         cells.push(Cell::new(rule.summary.text()));
         table.add_row(cells);
     }
@@ -39,15 +69,37 @@ pub(super) fn list() -> Result<Outcome> {
 
 /// The page of a rule.
 pub(super) fn explain(args: &ExplainArgs) -> Result<Outcome> {
-    let Some(page) = docs::page(&args.rule) else {
-        let ids = docs::RULES_WITH_PAGES.iter().map(|(rule, _)| rule.id);
-        match closest_match(&args.rule, ids) {
-            Some(id) => bail!("no rule is called {}; did you mean {id}?", args.rule),
-            None => bail!("no rule is called {}; `sa-hygiene rules` lists them", args.rule),
+    let known = docs::RULES_WITH_PAGES.iter().find(|(rule, _)| rule.id == args.rule);
+    let Some((rule, page)) = known else { bail!(unknown_rule(&args.rule)) };
+    if args.output == Format::Json {
+        let mut document = json_of(rule);
+        if let Some(fields) = document.as_object_mut() {
+            fields.insert("page".to_owned(), docs::plain(page).into());
         }
-    };
-    printer::text(&rendered(page))?;
+        return self::document(&document);
+    }
+    printer::page(&rendered(page))?;
     Ok(Outcome::AllAccepted)
+}
+
+fn document(value: &Value) -> Result<Outcome> {
+    printer::document(&(serde_json::to_string_pretty(value)? + "\n"))?;
+    Ok(Outcome::AllAccepted)
+}
+
+fn json_of(rule: &Rule) -> Value {
+    let actions = PROFILES.map(|(name, profile)| (name.to_owned(), Value::from(rule.action_in(profile).word())));
+    let params = rule.params.iter().map(|param| {
+        let default: Value = serde_json::from_str(param.default).unwrap_or_default();
+        json!({"name": param.name, "type": param.kind.describe(), "default": default, "description": param.doc.text()})
+    });
+    json!({
+        "id": rule.id,
+        "summary": rule.summary.text(),
+        "url": docs::page_url(rule.id),
+        "actions": Map::from_iter(actions),
+        "parameters": params.collect::<Vec<_>>(),
+    })
 }
 
 /// Markdown for a terminal: titles and code in colour, no marks.

@@ -48,7 +48,8 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let server = ApiServer::of_known(cluster.objects(), args.policy.cluster.is_empty());
     let policy = args.policy.load(cluster)?;
 
-    let evaluator = Evaluator { policy: &policy, server, raw: args.raw };
+    let has_diagnostics = policy.require_diagnostics().is_ok();
+    let evaluator = Evaluator { policy: &policy, server, raw: args.raw, has_diagnostics };
     let results: Vec<Evaluated> = inputs.iter().map(|input| evaluator.evaluate(input)).collect::<Result<_>>()?;
     match args.output {
         Format::Table if args.summary => printer::text(&output::summary(&results))?,

@@ -42,18 +42,18 @@ fn rendered_releases_are_checked_with_file_line_and_origin() {
     let text = stdout(&output);
     for line in [
         "cert-manager.yaml\n",
-        "  Job cert-manager/cert-manager-startupapicheck  cert-manager/templates/startupapicheck-job.yaml\n",
-        "    cert-manager.yaml:122:5: fixed pod-automount: spec.template.spec.automountServiceAccountToken: Pods made",
-        "    cert-manager.yaml:5:1: warned service-account-automount: automountServiceAccountToken: is true",
-        "    sub/ingress-nginx.yaml:76:5: warned pod-automount: spec.template.spec.automountServiceAccountToken: is not",
-        "    sub/monitoring.yaml:74:19: fixed projected-token-lifetime: spec.template.spec.volumes[vault].projected",
-        "    windows.yaml:15:5: fixed pod-automount: spec.template.spec.automountServiceAccountToken: Pods made",
-        "    anchors.yaml:23:1: fixed pod-automount: spec.automountServiceAccountToken: set to false",
-        "    live.yaml:32:5: warned pod-automount: spec.automountServiceAccountToken: is true on the default account",
-        "note: not listed, for their templates are evaluated: 1 Pod of controllers, 1 of them with findings\n",
-        "note: left out, not a kubernetes object: 1 document\n",
+        "  Job cert-manager/cert-manager-startupapicheck: accepted; its Pods would be fixed  cert-manager/templates/startupapicheck-job.yaml\n",
+        "    cert-manager.yaml:122:5: would fix pod-automount: in its Pods: spec.template.spec.automountServiceAccountToken: set to",
+        "    cert-manager.yaml:5:1: would warn service-account-automount: automountServiceAccountToken: is true",
+        "    sub/ingress-nginx.yaml:76:5: would warn pod-automount: spec.template.spec.automountServiceAccountToken: is not",
+        "    sub/monitoring.yaml:74:19: would fix projected-token-lifetime: in its Pods: spec.template.spec.volumes[vault].projected",
+        "    windows.yaml:15:5: would fix pod-automount: in its Pods: spec.template.spec.automountServiceAccountToken: set to",
+        "    anchors.yaml:23:1: would fix pod-automount: spec.automountServiceAccountToken: set to false",
+        "    live.yaml:32:5: would warn pod-automount: spec.automountServiceAccountToken: is true on the default account",
+        "note: not listed, for their templates are checked: 1 Pod of controllers, 1 of them with findings\n",
+        "note: skipped, not a kubernetes object: 1 document\n",
         "note: not checked: no rule is about their kind (",
-        "\n24 objects in 6 files: 5 warned, 8 fixed, ",
+        "\n24 objects in 6 files: 5 would be warned about, 3 would be fixed, 5 accepted (their Pods would be fixed), 4 accepted, 7 not checked\n",
     ] {
         assert!(text.contains(line), "{line}\n{text}");
     }
@@ -95,8 +95,8 @@ fn what_cannot_be_read_is_named_and_hides_nothing() {
         Files::new(&[("two.yaml", &two), ("tabs.yaml", TABS)]).run(&["check", "tabs.yaml", "two.yaml", "gone"]);
     assert_eq!(output.status.code(), Some(2));
     let (text, errors) = (stdout(&output), stderr(&output));
-    assert!(text.contains("two.yaml:6:1: fixed") && text.contains("two.yaml:18:1: fixed"), "{text}");
-    assert!(text.ends_with("2 objects in 1 file: 2 fixed, 3 unreadable\n"), "{text}");
+    assert!(text.contains("two.yaml:6:1: would fix") && text.contains("two.yaml:18:1: would fix"), "{text}");
+    assert!(text.ends_with("2 objects in 1 file: 2 would be fixed, 3 unreadable\n"), "{text}");
     assert!(errors.starts_with("error: tabs.yaml:4:1: found character that cannot start any token"), "{errors}");
     assert!(errors.contains("error: two.yaml:12:1: ") && errors.contains("error: gone: No such file"), "{errors}");
     let nothing = Files::new(&[("a/values.yaml", "x: 1\n")]).run(&["check", "a"]);
@@ -105,15 +105,20 @@ fn what_cannot_be_read_is_named_and_hides_nothing() {
 }
 
 #[test]
-fn the_standard_input_is_read_and_not_written() {
+fn fix_of_the_standard_input_is_on_the_standard_output() {
     let directory = tempfile::tempdir().unwrap();
     let mut child = command(directory.path(), &["check", "-", "--fix", "-n", "team-b"]);
     let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(WEB.replace("  namespace: team-a\n", "").as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(3));
-    assert!(stdout(&output).starts_with("standard input\n  Pod team-b/web\n    -:5:1: fixed"), "{}", stdout(&output));
-    assert!(stderr(&output).contains("the standard input cannot be written to"), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = WEB.replace("  namespace: team-a\n", "");
+    assert_eq!(stdout(&output), text.replace("# of web\n", "# of web\n  automountServiceAccountToken: false\n"));
+    assert!(
+        stderr(&output).starts_with("fixed: -: 1 object\nstandard input\n  Pod team-b/web\n    -:5:1: would fix"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 #[test]
@@ -231,18 +236,28 @@ fn the_verdict_is_that_of_run_on_a_request_made_by_hand() {
     let mut verdicts = Vec::new();
     for (number, manifest) in manifests.iter().enumerate() {
         let (check, run) = (&check["objects"][number], &run["results"][number]);
-        let found =
-            texts(&check["findings"], &|it| ["rule", "place", "text"].map(|key| it[key].as_str().unwrap()).join(": "));
+        let found = texts(&check["findings"], &|it| {
+            let text = |key: &str| it[key].as_str().unwrap();
+            let pods = if it["inPods"] == true { "in its Pods: " } else { "" };
+            format!("{}: {pods}{}: {}", text("rule"), text("field"), text("text"))
+        });
         // What the bindings say is known of files alone.
         let found: Vec<_> = found.iter().map(|line| line.replace(", no binding in the input", "")).collect();
         let said = texts(&run["findings"], &|it| it.as_str().unwrap().to_owned());
-        assert_eq!(found, said, "{manifest}");
-        let is_foreseen = said.iter().any(|line| line.contains("Pods made from this template will be changed"));
-        let verdict = if is_foreseen { "fixed" } else { run["verdict"].as_str().unwrap() };
+        let sorted = |mut lines: Vec<String>| {
+            lines.sort();
+            lines
+        };
+        assert_eq!(sorted(found), sorted(said), "{manifest}");
+        let verdict = run["verdict"].as_str().unwrap();
         assert_eq!(check["verdict"], verdict, "{manifest}");
         verdicts.push(verdict);
     }
-    assert_eq!(verdicts, ["fixed", "warned", "refused", "accepted", "fixed"], "not only one kind of them");
+    assert_eq!(
+        verdicts,
+        ["wouldFix", "wouldWarn", "wouldRefuse", "accepted", "podsWouldBeFixed"],
+        "not only one kind of them"
+    );
 }
 
 #[test]
@@ -261,7 +276,7 @@ fn policies_of_the_cluster_are_evaluated() {
     let files = Files::new(&[("pod.yaml", POD), ("both.yaml", &both), ("other.yaml", &both.replace("hygiene", "x"))]);
     let output = files.run(&["check", "pod.yaml", "--policy-manifest", "both.yaml"]);
     assert_eq!(output.status.code(), Some(1), "{}{}", stdout(&output), stderr(&output));
-    assert!(stdout(&output).contains("refused default-service-account: "), "{}", stdout(&output));
+    assert!(stdout(&output).contains("would refuse default-service-account: "), "{}", stdout(&output));
     let output = files.run(&["check", "pod.yaml", "--policy-manifest", "other.yaml"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("no policy with the module serviceaccount-hygiene"), "{}", stderr(&output));
@@ -276,7 +291,7 @@ fn a_baseline_is_written_and_lets_pass() {
     );
     let output = files.run(&["check", "pod.yaml", "-s", "r.yaml", "--baseline", "known.yaml"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    assert!(stdout(&output).contains("findings known to the baseline"), "{}", stdout(&output));
+    assert!(stdout(&output).contains(" in the baseline"), "{}", stdout(&output));
     assert!(!stdout(&output).contains("pod.yaml:"), "what is known is not listed: {}", stdout(&output));
     let output = files.run(&["check", "pod.yaml", "--baseline", "pod.yaml"]);
     assert_eq!(output.status.code(), Some(2));
@@ -297,8 +312,8 @@ fn formats_for_programs_are_complete_documents() {
     let run = |format: &str| stdout(&files.run(&["check", "pod.yaml", "tabs.yaml", "-s", "r.yaml", "-o", format]));
     let json: Value = serde_json::from_str(&run("json")).unwrap();
     assert_eq!(
-        (&json["version"], &json["summary"]["refused"], &json["unreadable"][0]["line"]),
-        (&json!(1), &json!(1), &json!(4))
+        (&json["version"], &json["summary"]["wouldRefuse"], &json["unreadable"][0]["line"]),
+        (&json!(2), &json!(1), &json!(4))
     );
     assert_eq!(json["objects"][0]["findings"][0]["line"], 4);
     let sarif: Value = serde_json::from_str(&run("sarif")).unwrap();
@@ -312,7 +327,7 @@ fn formats_for_programs_are_complete_documents() {
         "{junit}"
     );
     let github = run("github");
-    assert!(github.contains("::error file=pod.yaml,line=4,col=1,title=Pod team-a/web refused::"), "{github}");
+    assert!(github.contains("::error file=pod.yaml,line=4,col=1,title=Pod team-a/web would refuse::"), "{github}");
     assert!(
         github.contains("::error file=tabs.yaml,line=4,col=1::found character that cannot start any token"),
         "{github}"
@@ -358,22 +373,34 @@ fn the_rules_are_listed_and_explained() {
     let unknown = files.run(&["explain", "pod-automont"]);
     assert_eq!(unknown.status.code(), Some(2));
     assert!(
-        stderr(&unknown).contains("no rule is called pod-automont; did you mean pod-automount?"),
+        stderr(&unknown).contains("unknown rule `pod-automont`; did you mean `pod-automount`?"),
         "{}",
         stderr(&unknown)
     );
 }
 
 #[test]
-fn packagers_get_completions_and_a_man_page() {
+fn completions_and_man_pages() {
     let files = Files::new(&[]);
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         assert!(stdout(&files.run(&["completions", shell])).contains("write-baseline"), "{shell}");
     }
-    let man = stdout(&files.run(&["man"]));
+    let man = stdout(&files.run(&["man", "check"]));
     assert!(
-        man.contains(".TH sa-hygiene 1") && man.contains("write\\-baseline") && man.contains("Exit codes"),
+        man.contains(".TH sa-hygiene-check 1") && man.contains("write\\-baseline") && man.contains("Exit codes"),
         "{man}"
+    );
+    assert!(stdout(&files.run(&["man"])).contains(".TH sa-hygiene 1"));
+    assert_eq!(files.run(&["man", "chekc"]).status.code(), Some(2));
+    assert_eq!(files.run(&["man", "--out-dir", "man1"]).status.code(), Some(0));
+    let mut pages: Vec<std::ffi::OsString> =
+        std::fs::read_dir(files.0.path().join("man1")).unwrap().map(|it| it.unwrap().file_name()).collect();
+    pages.sort();
+    let expected = ["audit", "check", "completions", "corpus", "explain", "man", "rules", "run"]
+        .map(|it| format!("sa-hygiene-{it}.1"));
+    assert_eq!(
+        pages.iter().map(|it| it.to_str().unwrap()).collect::<Vec<_>>().join(" "),
+        format!("{} sa-hygiene.1", expected.join(" "))
     );
 }
 
@@ -478,7 +505,7 @@ fn what_is_no_file_is_named_and_the_rest_is_checked() {
     let output = files.run(&["check", "."]);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("error: pipe.yaml: not a regular file"), "{}", stderr(&output));
-    assert!(stdout(&output).contains("1 fixed, 1 unreadable"), "{}", stdout(&output));
+    assert!(stdout(&output).contains("1 would be fixed, 1 unreadable"), "{}", stdout(&output));
     let large = Files::new(&[("web.yaml", &format!("{WEB}# {}\n", "x".repeat(1 << 20)))]);
     assert_eq!(large.run(&["check", "web.yaml", "--max-file-size", "1"]).status.code(), Some(2));
     assert_eq!(large.run(&["check", "web.yaml", "--max-file-size", "2"]).status.code(), Some(0));

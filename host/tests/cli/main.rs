@@ -7,7 +7,9 @@
 mod audit;
 mod check;
 mod github_action;
+mod lint;
 mod picture;
+mod terminal;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -58,7 +60,7 @@ fn what_is_accepted_exits_with_0_and_a_change_is_shown_as_yaml() {
     let output = Files::new(&[("pod.yaml", POD)]).run(&["run", "pod.yaml"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let text = stdout(&output);
-    assert!(text.starts_with("✎ fixed  Pod team-a/web  pod.yaml:1\n"), "{text}");
+    assert!(text.starts_with("✎ would fix  Pod team-a/web  pod.yaml:1\n"), "{text}");
     assert!(text.contains("\n    +  automountServiceAccountToken: false\n"), "{text}");
     assert!(!text.contains('\u{1b}'), "no colours in a pipe");
 }
@@ -68,7 +70,7 @@ fn what_is_refused_exits_with_1() {
     let settings = "rules: {pod-automount: reject}\n";
     let output = Files::new(&[("pod.yaml", POD), ("s.yaml", settings)]).run(&["run", "pod.yaml", "-s", "s.yaml"]);
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
-    assert!(stdout(&output).starts_with("✘ refused  Pod team-a/web"), "{}", stdout(&output));
+    assert!(stdout(&output).starts_with("✘ would refuse  Pod team-a/web"), "{}", stdout(&output));
 }
 
 #[test]
@@ -84,7 +86,7 @@ fn an_old_object_makes_an_update() {
     ]);
     let output = files.run(&["run", "old.yaml"]);
     assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
-    assert!(stdout(&output).contains("warned  UPDATE Deployment default/web"), "{}", stdout(&output));
+    assert!(stdout(&output).contains("would warn  UPDATE Deployment default/web"), "{}", stdout(&output));
     assert_eq!(files.run(&["run", "new.yaml", "--settings", "refusing.yaml"]).status.code(), Some(1));
     let output = files.run(&["run", "half.yaml"]);
     assert_eq!(output.status.code(), Some(2));
@@ -97,7 +99,7 @@ fn several_objects_get_a_table_and_a_count() {
     let output = Files::new(&[("both.yaml", &both)]).run(&["run", "both.yaml"]);
     let text = stdout(&output);
     assert!(text.lines().next().unwrap().contains("what happened"), "{text}");
-    assert!(text.ends_with("2 objects: 1 accepted, 1 fixed\n"), "{text}");
+    assert!(text.ends_with("2 objects: 1 accepted, 1 would be fixed\n"), "{text}");
 }
 
 #[test]
@@ -105,10 +107,10 @@ fn json_is_one_document_with_the_operations_of_the_patch() {
     let output = Files::new(&[("pod.yaml", POD)]).run(&["run", "-o", "json", "pod.yaml"]);
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     let result = &document["results"][0];
-    assert_eq!(result["verdict"], "fixed");
+    assert_eq!(result["verdict"], "wouldFix");
     assert!(result["response"]["patch"].as_array().is_some_and(|patch| !patch.is_empty()), "{result}");
     assert_eq!(result["patchedObject"]["spec"]["automountServiceAccountToken"], false);
-    assert_eq!(document["summary"]["fixed"], 1);
+    assert_eq!(document["summary"]["wouldFix"], 1);
 }
 
 #[test]
@@ -138,7 +140,10 @@ fn unusable_input_exits_with_2_and_says_where() {
         (&["run", "what.yaml"], "error: what.yaml:2:1: neither a kubernetes object"),
         (&["run", "missing.yaml"], "error: missing.yaml: No such file"),
         (&["run", "empty.yaml"], "error: empty.yaml: nothing to evaluate here\n"),
-        (&["run", "pod.yaml", "-s", "settings.yaml"], "error: settings.yaml: Policy settings are invalid: "),
+        (
+            &["run", "pod.yaml", "-s", "settings.yaml"],
+            "error: settings.yaml:1:1: rulez: unknown setting rulez; did you mean rules?",
+        ),
         (&["run", "pod.yaml", "--policy", "pod.yaml"], "error: pod.yaml: cannot compile the module"),
         (&["run"], "error: the following required arguments"),
     ] {

@@ -13,11 +13,11 @@ use crate::shown;
 pub fn file(report: &FileReport) -> String {
     let mut text = String::new();
     for object in &report.objects {
-        for finding in object.findings.iter().filter(|finding| !finding.is_known) {
+        for finding in object.findings.iter().filter(|finding| !finding.passes()) {
             let command = match finding.level {
-                Level::Refused => "error",
+                Level::Refused | Level::PodsRefused => "error",
                 Level::Warned => "warning",
-                Level::Invalid | Level::Fixed => "notice",
+                Level::Invalid | Level::Fixed | Level::PodsFixed | Level::Monitored => "notice",
             };
             let _ = writeln!(
                 text,
@@ -25,7 +25,7 @@ pub fn file(report: &FileReport) -> String {
                 property(&object.file),
                 finding.location.line,
                 finding.location.column,
-                property(&format!("{} {}", object.title(), finding.level.word())),
+                property(&format!("{} {}", object.title(), finding.word())),
                 data(&finding.to_line()),
             );
         }

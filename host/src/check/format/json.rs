@@ -1,112 +1,329 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! For programs: one document. Fields may be added to it, none are taken away.
+//! For programs: one document, whose schema is `docs/check.schema.json`. Within a version, fields are added and never
+//! removed.
 
-use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
 
 use super::Findings;
-use crate::check::finding::{Finding, Token};
-use crate::check::report::ObjectReport;
-use crate::check::verdict::Verdict;
+use crate::check::finding::{self, Pass, Token};
+use crate::check::fix::{Applicability, ObjectFix};
+use crate::check::report::{self, ObjectReport, Row};
+use crate::check::verdict::{Column, Verdict};
 use crate::kubewarden::Segment;
 
-/// The report as JSON.
-pub fn render(findings: Findings<'_>) -> Value {
-    let Findings { files, summary, .. } = findings;
-    let objects: Vec<Value> = findings.objects().map(|object| one(findings, object)).collect();
-    let unreadable: Vec<Value> = files
-        .iter()
-        .flat_map(|file| &file.unreadable)
-        .map(|it| json!({"file": it.file, "line": it.line, "column": it.column, "message": it.message}))
-        .collect();
-    let remarks = files.iter().flat_map(|file| {
-        file.remarks.iter().map(|it| {
-            let (line, column) = (it.location.line, it.location.column);
-            json!({"file": &*file.file, "line": line, "column": column, "message": it.what.to_string()})
-        })
-    });
-    let mut counts: Map<String, Value> =
-        summary.tally.columns().into_iter().map(|(column, count)| (column.key().to_owned(), count.into())).collect();
-    counts.insert("objects".to_owned(), summary.tally.total().into());
-    counts.insert("known".to_owned(), summary.known.into());
-    counts.insert("unreadable".to_owned(), summary.unreadable.into());
-    counts.insert("notObjects".to_owned(), summary.others.into());
-    counts.insert("filesWithUnusualLineBreaks".to_owned(), summary.unusual_files.into());
-    let by_rule: Vec<Value> = summary
-        .by_rule
-        .iter()
-        .map(|((rule, namespace), row)| {
-            json!({
-                "rule": rule,
-                "namespace": namespace,
-                "warned": row.warned,
-                "fixed": row.fixed,
-                "loseTheirToken": row.without_token,
-                "refused": row.refused,
-                "losesUnusedToken": row.unused,
-                "keepsNeededToken": row.needed,
-                "unknownToken": row.unknown,
-            })
-        })
-        .collect();
-    json!({
-        "version": 1,
-        "objects": objects,
-        "unreadable": unreadable,
-        "remarks": remarks.collect::<Vec<_>>(),
-        "notes": summary.notes,
-        "podsNotListed": summary.noted.unlisted_pods.0,
-        "summary": counts,
-        "notChecked": summary.tally.by_reason(),
-        "byRule": by_rule,
-    })
+/// What `sa-hygiene check -o json` prints.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(title = "sa-hygiene check -o json")]
+#[serde(rename_all = "camelCase")]
+struct Document<'r> {
+    /// 2. Within a version, fields are added and never removed.
+    version: u32,
+    /// The version of the command.
+    tool_version: &'static str,
+    /// The configuration file that was used.
+    config: Option<&'r str>,
+    /// Every object, in the order of the input.
+    objects: Vec<Object<'r>>,
+    /// Files and documents that could not be read.
+    unreadable: Vec<Problem<'r>>,
+    /// Warnings about files, such as keys that occur twice and suppressions that suppress nothing.
+    remarks: Vec<Problem<'r>>,
+    /// What a reader has to know about the result as a whole.
+    notes: &'r [String],
+    /// Pods that are not among `objects`, because their templates are checked.
+    pods_not_listed: usize,
+    /// The number of objects by verdict, and further counts.
+    summary: BTreeMap<&'static str, usize>,
+    /// The number of objects that were not checked, by reason.
+    not_checked: BTreeMap<&'static str, usize>,
+    /// The number of objects that a rule concerns in a namespace; an object counts once in each number.
+    by_rule: Vec<ByRule<'r>>,
+    /// The number of objects that any rule concerns; an object counts once in each number, however many rules concern it.
+    by_any_rule: Row,
+    /// The number of findings by rule and level, without those that pass.
+    statistics: Vec<Statistic<'r>>,
+    /// The files that `--fix` has written.
+    fixed_files: &'r [report::FixedFileReport],
+    /// The objects whose fix was not written, or would not be.
+    not_fixed: &'r [report::NotFixedReport],
+    /// The changes of `--diff`, in unified format, file by file.
+    diffs: &'r [report::DiffReport],
 }
 
-fn one(findings: Findings<'_>, object: &ObjectReport) -> Value {
+/// An object.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Object<'r> {
+    /// The file, as it was named; `-` is the standard input.
+    file: &'r str,
+    /// The line where it begins.
+    line: usize,
+    /// The template of the chart that it was rendered from.
+    origin: Option<&'r str>,
+    /// Its kind.
+    kind: &'r str,
+    /// Its namespace; null for kinds that have none.
+    namespace: Option<&'r str>,
+    /// Its name; with `*` at the end for `generateName`.
+    name: &'r str,
+    /// `accepted`, `podsWouldBeFixed`, `monitored`, `wouldFix`, `wouldWarn`, `invalid`, `podsWouldBeRefused`,
+    /// `wouldRefuse`, `partial` or `notChecked`. An object whose Pods would be fixed or refused is itself accepted.
+    verdict: &'static str,
+    /// Why it was not checked.
+    reason: Option<&'static str>,
+    /// How to have it checked.
+    hint: Option<&'r str>,
+    /// The findings, in the order of their lines.
+    findings: Vec<Finding<'r>>,
+    /// The changes of the text that `--fix` makes for it, where the policies change it.
+    fix: Option<Fix<'r>>,
+}
+
+/// A finding.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Finding<'r> {
+    /// The id of the rule; `api-server` for what the API server would reject.
+    rule: &'r str,
+    /// The id of the message within the rule; empty where no rule speaks.
+    id: &'r str,
+    /// How far it goes; see `verdict` of the object.
+    verdict: &'static str,
+    /// How far it would go if the policy was enforced, where the policy is in monitor mode.
+    enforced: Option<&'static str>,
+    /// The field as text; empty for the object as a whole.
+    field: &'r str,
+    /// The field as steps from the object: a name, or an object with `key`, `name` or `index`.
+    path: Vec<PathStep<'r>>,
+    /// `message; help (value)`.
+    text: String,
+    /// What is wrong, or what would be changed.
+    message: &'r str,
+    /// What to do about it.
+    help: Option<&'r str>,
+    /// The value that it is about.
+    value: Option<&'r str>,
+    /// The line of the field, or of the nearest parent that is written.
+    line: usize,
+    /// The column, in characters.
+    column: usize,
+    /// Whether the baseline contains it.
+    known: bool,
+    /// The comment that suppresses it.
+    suppressed: Option<Suppressed<'r>>,
+    /// Whether it is about the Pods made from the object.
+    in_pods: bool,
+    /// `unused`, `needed` or `unknown`: whether something uses the token that it is about.
+    token: Option<&'static str>,
+    /// Whether it makes the command fail with the given `--fail-on`.
+    fails: bool,
+}
+
+/// A step of a path.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", untagged)]
+enum PathStep<'r> {
+    /// A field.
+    Field(&'r str),
+    /// An entry of a map whose keys are data, such as an annotation.
+    Key {
+        /// The key.
+        key: &'r str,
+    },
+    /// An entry of a list, by its name.
+    Name {
+        /// The name.
+        name: &'r str,
+    },
+    /// An entry of a list, by its position.
+    Index {
+        /// 0-based.
+        index: usize,
+    },
+}
+
+/// A comment that suppresses a finding.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Suppressed<'r> {
+    /// The comment's line.
+    line: usize,
+    /// The reason in it; empty without one.
+    reason: &'r str,
+}
+
+/// A fix of an object.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Fix<'r> {
+    /// `safe`: `--fix` makes it; `unsafe`: `--fix --unsafe-fixes` makes it; `displayOnly`: it has to be made by hand.
+    applicability: Applicability,
+    /// Why it is not safe.
+    reason: Option<&'r str>,
+    /// The changes of the text; empty where it cannot be changed line by line.
+    edits: &'r [report::TextEdit],
+}
+
+/// A file or document that could not be read, or a warning about one.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Problem<'r> {
+    /// The file, as it was named.
+    file: &'r str,
+    /// The line, where it is known.
+    line: Option<usize>,
+    /// The column, where it is known.
+    column: Option<usize>,
+    /// What is wrong.
+    message: String,
+}
+
+/// How many objects a rule concerns in a namespace.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ByRule<'r> {
+    /// The rule's id.
+    rule: &'r str,
+    /// The namespace; empty for objects without one.
+    namespace: &'r str,
+    #[serde(flatten)]
+    row: Row,
+}
+
+/// How many findings a rule has.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Statistic<'r> {
+    /// The rule's id.
+    rule: &'r str,
+    /// See `verdict` of findings; of policies in monitor mode, what they would do if they were enforced.
+    verdict: &'static str,
+    /// The number of findings.
+    count: usize,
+}
+
+/// The report as JSON.
+pub fn render(findings: Findings<'_>) -> Result<Value> {
+    Ok(serde_json::to_value(document(findings))?)
+}
+
+/// The numbers of `--statistics` as JSON.
+pub fn statistics(findings: Findings<'_>) -> Result<Value> {
+    Ok(serde_json::to_value(statistics_of(findings))?)
+}
+
+/// The schema of the report.
+pub fn schema() -> Result<Value> {
+    Ok(serde_json::to_value(schemars::schema_for!(Document<'_>))?)
+}
+
+fn document(findings: Findings<'_>) -> Document<'_> {
+    let Findings { files, summary, outcome, .. } = findings;
+    let unreadable = files.iter().flat_map(|file| &file.unreadable);
+    let remarks = files.iter().flat_map(|file| file.remarks.iter().map(|remark| (&*file.file, remark)));
+    let mut counts: BTreeMap<&'static str, usize> =
+        summary.tally.columns().into_iter().map(|(column, count)| (column.key(), count)).collect();
+    counts.extend([
+        ("objects", summary.tally.total()),
+        ("known", summary.known),
+        ("suppressed", summary.suppressed),
+        ("unreadable", summary.unreadable),
+        ("notObjects", summary.others),
+        ("excludedFiles", summary.excluded),
+        ("filesWithUnusualLineBreaks", summary.unusual_files),
+    ]);
+    Document {
+        version: 2,
+        tool_version: env!("CARGO_PKG_VERSION"),
+        config: outcome.config.as_deref(),
+        objects: findings.objects().map(|object| one(findings, object)).collect(),
+        unreadable: unreadable
+            .map(|it| Problem { file: &it.file, line: it.line, column: it.column, message: it.message.clone() })
+            .collect(),
+        remarks: remarks
+            .map(|(file, remark)| Problem {
+                file,
+                line: Some(remark.location.line),
+                column: Some(remark.location.column),
+                message: remark.what.to_string(),
+            })
+            .collect(),
+        notes: &summary.notes,
+        pods_not_listed: summary.noted_pods(),
+        summary: counts,
+        not_checked: summary.tally.by_reason(),
+        by_rule: summary.by_rule.iter().map(|((rule, namespace), row)| ByRule { rule, namespace, row: *row }).collect(),
+        by_any_rule: summary.by_any_rule,
+        statistics: statistics_of(findings),
+        fixed_files: &outcome.fixed,
+        not_fixed: &outcome.not_fixed,
+        diffs: &outcome.diffs,
+    }
+}
+
+fn statistics_of(findings: Findings<'_>) -> Vec<Statistic<'_>> {
+    let statistics = findings.summary.statistics.iter();
+    statistics.map(|((rule, level), count)| Statistic { rule, verdict: level.key(), count: *count }).collect()
+}
+
+fn one<'r>(findings: Findings<'r>, object: &'r ObjectReport) -> Object<'r> {
     let reason = match &object.verdict {
         Verdict::NotChecked(reason) => Some(reason),
         _ => None,
     };
-    json!({
-        "file": &*object.file,
-        "line": object.location.line,
-        "origin": object.origin,
-        "kind": object.kind,
-        "namespace": object.namespace,
-        "name": object.name,
-        "verdict": object.verdict.column().key(),
-        "reason": reason.map(|reason| reason.why),
-        "hint": reason.and_then(|reason| reason.hint.as_deref()),
-        "findings": object.findings.iter().map(|finding| self::finding(findings, finding)).collect::<Vec<_>>(),
-    })
+    Object {
+        file: &object.file,
+        line: object.location.line,
+        origin: object.origin.as_deref(),
+        kind: &object.kind,
+        namespace: object.namespace.as_deref(),
+        name: &object.name,
+        verdict: object.verdict.column().key(),
+        reason: reason.map(|reason| reason.why),
+        hint: reason.and_then(|reason| reason.hint.as_deref()),
+        findings: object.findings.iter().map(|finding| self::finding(findings, finding)).collect(),
+        fix: object.fix.as_ref().map(fix),
+    }
 }
 
-fn finding(findings: Findings<'_>, finding: &Finding) -> Value {
-    json!({
-        "rule": finding.rule,
-        "verdict": finding.level.word(),
-        "place": finding.field_path,
-        "path": path(&finding.path),
-        "text": finding.text(),
-        "message": finding.message,
-        "help": Some(&finding.help).filter(|help| !help.is_empty()),
-        "value": finding.value,
-        "line": finding.location.line,
-        "column": finding.location.column,
-        "known": finding.is_known,
-        "inPods": finding.is_of_pods,
-        "token": finding.token.map(Token::key),
-        "fails": findings.fail_on.fails(finding),
-    })
+fn fix(fix: &ObjectFix) -> Fix<'_> {
+    let ObjectFix { applicability, reason, edits } = fix;
+    Fix { applicability: *applicability, reason: reason.as_deref(), edits }
 }
 
-/// A JSON path: names, and positions or names of entries.
-fn path(path: &[Segment]) -> Vec<Value> {
-    let segment = |segment: &Segment| match segment {
-        Segment::Field(name) => json!(name),
-        Segment::Key { key } => json!({ "key": key }),
-        Segment::Name { name } => json!({ "name": name }),
-        Segment::Index { index } => json!({ "index": index }),
+fn finding<'r>(findings: Findings<'r>, finding: &'r finding::Finding) -> Finding<'r> {
+    let suppressed = match &finding.pass {
+        Some(Pass::Suppressed { line, reason }) => Some(Suppressed { line: *line, reason }),
+        _ => None,
     };
-    path.iter().map(segment).collect()
+    Finding {
+        rule: &finding.rule,
+        id: &finding.id,
+        verdict: Column::Found(finding.level).key(),
+        enforced: finding.monitored.map(finding::Level::key),
+        field: &finding.field_path,
+        path: finding.path.iter().map(step).collect(),
+        text: finding.text(),
+        message: &finding.message,
+        help: Some(finding.help.as_str()).filter(|help| !help.is_empty()),
+        value: finding.value.as_deref(),
+        line: finding.location.line,
+        column: finding.location.column,
+        known: finding.pass == Some(Pass::Baseline),
+        suppressed,
+        in_pods: finding.is_of_pods,
+        token: finding.token.map(Token::key),
+        fails: findings.fail_on.fails(finding),
+    }
+}
+
+fn step(segment: &Segment) -> PathStep<'_> {
+    match segment {
+        Segment::Field(name) => PathStep::Field(name),
+        Segment::Key { key } => PathStep::Key { key },
+        Segment::Name { name } => PathStep::Name { name },
+        Segment::Index { index } => PathStep::Index { index: *index },
+    }
 }

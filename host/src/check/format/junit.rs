@@ -9,6 +9,7 @@ use anyhow::Result;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::Findings;
+use crate::check::finding::Pass;
 use crate::check::report::ObjectReport;
 use crate::check::verdict::Verdict;
 use crate::shown;
@@ -48,9 +49,14 @@ fn case(findings: Findings<'_>, object: &ObjectReport) -> TestCase {
             shown::text(&object.file),
             finding.location.line,
             finding.location.column,
-            finding.level.word(),
+            finding.word(),
             finding.to_line()
         );
+        let line = match &finding.pass {
+            Some(Pass::Baseline) => format!("{line} (in the baseline)"),
+            Some(Pass::Suppressed { line: number, .. }) => format!("{line} (suppressed in line {number})"),
+            None => line,
+        };
         if findings.fail_on.fails(finding) { failing.push(line) } else { others.push(line) }
     }
     let status = match &object.verdict {

@@ -12,7 +12,7 @@ pub mod text;
 use std::fmt::Write as _;
 
 use super::finding::Finding;
-use super::report::{FailOn, FileReport, ObjectReport, Summary};
+use super::report::{FailOn, FileReport, ObjectReport, Outcome, Summary};
 
 /// What documents for programs are made from.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +21,8 @@ pub struct Findings<'r> {
     pub files: &'r [FileReport],
     /// All of it together.
     pub summary: &'r Summary,
+    /// What was done besides.
+    pub outcome: &'r Outcome,
     /// What counts as a failure.
     pub fail_on: FailOn,
 }

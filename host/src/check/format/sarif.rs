@@ -6,7 +6,8 @@
 use serde_json::{Map, Value, json};
 
 use super::{Findings, uri};
-use crate::check::finding::{API_SERVER, Finding, Level};
+use crate::check::finding::{API_SERVER, Finding, Level, Pass};
+use crate::check::fix::{Applicability, ObjectFix};
 use crate::check::report::ObjectReport;
 use crate::docs;
 
@@ -81,9 +82,9 @@ fn rules() -> Vec<Value> {
 
 fn result(object: &ObjectReport, finding: &Finding, rules: &[Value]) -> Value {
     let level = match finding.level {
-        Level::Refused => "error",
+        Level::Refused | Level::PodsRefused => "error",
         Level::Warned => "warning",
-        Level::Invalid | Level::Fixed => "note",
+        Level::Invalid | Level::Fixed | Level::PodsFixed | Level::Monitored => "note",
     };
     let title = object.title();
     let mut result = Map::new();
@@ -93,7 +94,7 @@ fn result(object: &ObjectReport, finding: &Finding, rules: &[Value]) -> Value {
         set("ruleIndex", index.into());
     }
     set("level", level.into());
-    set("message", json!({"text": format!("{title} {}: {}", finding.level.word(), finding.to_line())}));
+    set("message", json!({"text": format!("{title} {}: {}", finding.word(), finding.to_line())}));
     set(
         "locations",
         json!([{
@@ -107,18 +108,34 @@ fn result(object: &ObjectReport, finding: &Finding, rules: &[Value]) -> Value {
     // The same finding after its line has moved.
     let identity = format!("{} {title} {} {}", finding.rule, finding.field_path, finding.id);
     set("partialFingerprints", json!({"ruleObjectFieldMessage/v1": identity}));
-    if finding.level == Level::Fixed && !object.edits.is_empty() {
-        set("fixes", json!([fix(object)]));
+    if let Some(fix) = object.fix.as_ref().filter(|fix| {
+        (finding.enforced().is_fix() || fix.applicability == Applicability::Unsafe)
+            && fix.applicability != Applicability::DisplayOnly
+    }) {
+        set("fixes", json!([self::fix(object, fix)]));
     }
-    if finding.is_known {
-        set("suppressions", json!([{"kind": "external", "justification": "in the baseline"}]));
+    match &finding.pass {
+        None => {}
+        Some(Pass::Baseline) => {
+            set(
+                "suppressions",
+                json!([{"kind": "external", "status": "accepted", "justification": "in the baseline"}]),
+            );
+        }
+        Some(Pass::Suppressed { reason, .. }) => {
+            let mut suppression = json!({"kind": "inSource", "status": "accepted"});
+            if let (Some(fields), false) = (suppression.as_object_mut(), reason.is_empty()) {
+                fields.insert("justification".to_owned(), reason.as_str().into());
+            }
+            set("suppressions", json!([suppression]));
+        }
     }
     Value::Object(result)
 }
 
 /// The object's changes belong together, so each finding has all of them.
-fn fix(object: &ObjectReport) -> Value {
-    let replacements: Vec<Value> = object
+fn fix(object: &ObjectReport, fix: &ObjectFix) -> Value {
+    let replacements: Vec<Value> = fix
         .edits
         .iter()
         .map(|edit| {
@@ -131,8 +148,9 @@ fn fix(object: &ObjectReport) -> Value {
             })
         })
         .collect();
+    let command = if fix.applicability == Applicability::Safe { "--fix" } else { "--fix --unsafe-fixes" };
     json!({
-        "description": {"text": format!("all changes of {}, as `sa-hygiene check --fix` makes them", object.title())},
+        "description": {"text": format!("all changes of {}, as `sa-hygiene check {command}` makes them", object.title())},
         "artifactChanges": [{"artifactLocation": {"uri": uri(&object.file)}, "replacements": replacements}],
     })
 }

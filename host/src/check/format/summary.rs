@@ -7,23 +7,27 @@ use comfy_table::{Cell, CellAlignment, Color, Table};
 use crate::check::report::{Row, Summary};
 
 /// The columns.
-pub const HEADER: [&str; 8] =
-    ["rule", "namespace", "warned", "fixed", "refused", "loses an unused token", "keeps a needed one", "unknown"];
+pub const HEADER: [&str; 8] = [
+    "rule",
+    "namespace",
+    "would warn",
+    "would fix",
+    "would refuse",
+    "loses an unused token",
+    "keeps a needed one",
+    "unknown",
+];
 
-/// The rows of the table, and a last one with the sums.
+/// What the numbers are.
+pub const LEGEND: &str = "Each number counts objects, each of them once: the row `all` is less than the sum where several rules concern an object.";
+
+/// The rows of the table, and a last one for all rules together.
 pub fn fill(table: &mut Table, summary: &Summary) {
-    let mut sum = Row::default();
     for ((rule, namespace), row) in &summary.by_rule {
         let namespace = if namespace.is_empty() { "(cluster)" } else { namespace };
         table.add_row(cells(rule, namespace, *row));
-        sum.warned += row.warned;
-        sum.fixed += row.fixed;
-        sum.refused += row.refused;
-        sum.unused += row.unused;
-        sum.needed += row.needed;
-        sum.unknown += row.unknown;
     }
-    table.add_row(cells("all", "", sum));
+    table.add_row(cells("all", "", summary.by_any_rule));
 }
 
 fn cells(rule: &str, namespace: &str, row: Row) -> Vec<Cell> {

@@ -7,23 +7,39 @@ use std::sync::Arc;
 
 use anstyle::{AnsiColor, Style};
 
-use crate::check::finding::{Finding, Level};
+use crate::check::finding::{Finding, Level, Pass};
 use crate::check::report::{FileReport, ObjectReport, Summary};
 use crate::check::source::Remarked;
-use crate::check::verdict::Column;
+use crate::check::verdict::{Column, Verdict};
 use crate::shown;
 
 const BOLD: Style = Style::new().bold();
 const QUIET: Style = Style::new().dimmed();
 const GOOD: Style = AnsiColor::Green.on_default();
 
+/// What is printed of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Detail {
+    /// The findings that count.
+    #[default]
+    Findings,
+    /// Every object, and findings that pass.
+    Everything,
+}
+
 /// File by file, as they come.
 #[derive(Debug, Default)]
 pub struct Files {
+    detail: Detail,
     last: Option<Arc<str>>,
 }
 
 impl Files {
+    /// Nothing so far.
+    pub fn new(detail: Detail) -> Self {
+        Self { detail, last: None }
+    }
+
     /// The report on some documents of a file; empty where there is nothing to report.
     pub fn text(&mut self, report: &FileReport) -> String {
         let mut text = String::new();
@@ -33,9 +49,10 @@ impl Files {
     }
 
     fn write(&mut self, text: &mut String, report: &FileReport) -> Result {
-        let is_shown = |finding: &&Finding| !finding.is_known;
-        let mut objects =
-            report.objects.iter().filter(|object| object.findings.iter().any(|finding| is_shown(&finding))).peekable();
+        let is_everything = self.detail == Detail::Everything;
+        let is_shown = |finding: &&Finding| is_everything || !finding.passes();
+        let has_shown = |object: &&ObjectReport| is_everything || object.findings.iter().any(|it| is_shown(&it));
+        let mut objects = report.objects.iter().filter(has_shown).peekable();
         if objects.peek().is_none() && report.remarks.is_empty() {
             return Ok(());
         }
@@ -45,7 +62,7 @@ impl Files {
             writeln!(text, "{BOLD}{}{BOLD:#}", if file == "-" { "standard input" } else { &file })?;
         }
         for object in objects {
-            header(text, object)?;
+            header(text, object, is_everything)?;
             for finding in object.findings.iter().filter(is_shown) {
                 line(text, &file, finding)?;
             }
@@ -66,8 +83,14 @@ fn remarked(text: &mut String, file: &str, remark: &Remarked) -> Result {
     writeln!(text, "  {QUIET}{file}:{line}:{column}:{QUIET:#} {style}warning{style:#} {what}")
 }
 
-fn header(text: &mut String, object: &ObjectReport) -> Result {
+fn header(text: &mut String, object: &ObjectReport, is_everything: bool) -> Result {
     write!(text, "  {BOLD}{}{BOLD:#}", object.title())?;
+    match (&object.verdict, object.pods()) {
+        (_, Some(verdict)) => write!(text, ": {verdict}")?,
+        (Verdict::NotChecked(reason), None) => write!(text, ": not checked: {}", reason.why)?,
+        (verdict, None) if is_everything => write!(text, ": {}", verdict.column().word())?,
+        _ => {}
+    }
     if let Some(origin) = &object.origin {
         write!(text, "  {QUIET}{origin}{QUIET:#}")?;
     }
@@ -76,24 +99,28 @@ fn header(text: &mut String, object: &ObjectReport) -> Result {
 
 fn line(text: &mut String, file: &str, finding: &Finding) -> Result {
     let style = style(finding.level);
-    let location = finding.location;
-    let word = finding.level.word();
-    let known = if finding.is_known { " (known)" } else { "" };
-    writeln!(
-        text,
-        "    {QUIET}{file}:{}:{}:{QUIET:#} {style}{word}{style:#}{known} {}",
-        location.line,
-        location.column,
-        finding.to_line()
-    )
+    let (line, column) = (finding.location.line, finding.location.column);
+    let (word, what) = (finding.word(), finding.to_line());
+    write!(text, "    {QUIET}{file}:{line}:{column}:{QUIET:#} {style}{word}{style:#} {what}")?;
+    match &finding.pass {
+        None => writeln!(text),
+        Some(Pass::Baseline) => writeln!(text, " {QUIET}(in the baseline){QUIET:#}"),
+        Some(Pass::Suppressed { line, reason }) if reason.is_empty() => {
+            writeln!(text, " {QUIET}(suppressed in line {line}){QUIET:#}")
+        }
+        Some(Pass::Suppressed { line, reason }) => {
+            writeln!(text, " {QUIET}(suppressed in line {line}: {reason}){QUIET:#}")
+        }
+    }
 }
 
 fn style(level: Level) -> Style {
     let color = match level {
-        Level::Fixed => AnsiColor::Cyan,
+        Level::PodsFixed | Level::Fixed => AnsiColor::Cyan,
         Level::Invalid => AnsiColor::Magenta,
+        Level::Monitored => AnsiColor::Blue,
         Level::Warned => AnsiColor::Yellow,
-        Level::Refused => AnsiColor::Red,
+        Level::PodsRefused | Level::Refused => AnsiColor::Red,
     };
     color.on_default().bold()
 }
@@ -105,6 +132,18 @@ pub fn closing(summary: &Summary) -> String {
     text
 }
 
+/// The counts after which `accepted` comes.
+const ORDER: [Column; 8] = [
+    Column::Found(Level::Refused),
+    Column::Found(Level::PodsRefused),
+    Column::Found(Level::Warned),
+    Column::Found(Level::Fixed),
+    Column::Found(Level::PodsFixed),
+    Column::Found(Level::Monitored),
+    Column::Found(Level::Invalid),
+    Column::Partial,
+];
+
 fn write_closing(text: &mut String, summary: &Summary) -> Result {
     let mut note = |note: &str| writeln!(text, "{QUIET}note:{QUIET:#} {note}");
     summary.notes.iter().try_for_each(|text| note(text))?;
@@ -112,17 +151,20 @@ fn write_closing(text: &mut String, summary: &Summary) -> Result {
     if unlisted > 0 {
         let pods = count(unlisted, "Pod");
         note(&format!(
-            "not listed, for their templates are evaluated: {pods} of controllers, {with_findings} of them with findings"
+            "not listed, for their templates are checked: {pods} of controllers, {with_findings} of them with findings"
         ))?;
     }
     if summary.others > 0 {
-        note(&format!("left out, not a kubernetes object: {}", count(summary.others, "document")))?;
+        note(&format!("skipped, not a kubernetes object: {}", count(summary.others, "document")))?;
     }
     if summary.unusual_files > 0 {
         let files = count(summary.unusual_files, "file");
         note(&format!("characters that end a line for kubectl and for hardly anybody else: {files}"))?;
     }
-    if summary.tally.of(Column::Invalid) > 0 {
+    if summary.excluded > 0 {
+        note(&format!("excluded by patterns: {}", count(summary.excluded, "file")))?;
+    }
+    if summary.tally.of(Column::Found(Level::Invalid)) > 0 {
         note(
             "invalid is what a partial copy of the API server's validation would not take; `kubeconform` checks all of it",
         )?;
@@ -133,21 +175,24 @@ fn write_closing(text: &mut String, summary: &Summary) -> Result {
         note(&format!("not checked: {}", reasons.join(", ")))?;
     }
     let (tally, mut parts) = (&summary.tally, Vec::new());
-    for column in [Column::Refused, Column::Warned, Column::Fixed, Column::Invalid, Column::Partial] {
+    for column in ORDER {
         let (count, style) = (tally.of(column), column_style(column));
         if count > 0 {
-            parts.push(format!("{style}{count} {}{style:#}", column.word()));
+            parts.push(format!("{style}{}{style:#}", column.count(count)));
         }
     }
     let (accepted, not_checked) = (tally.of(Column::Accepted), tally.of(Column::NotChecked));
     if accepted > 0 || tally.total() == 0 {
-        parts.push(format!("{GOOD}{accepted} accepted{GOOD:#}"));
+        parts.push(format!("{GOOD}{}{GOOD:#}", Column::Accepted.count(accepted)));
     }
     if not_checked > 0 {
-        parts.push(format!("{not_checked} not checked"));
+        parts.push(Column::NotChecked.count(not_checked));
     }
     if summary.known > 0 {
-        parts.push(format!("{} findings known to the baseline", summary.known));
+        parts.push(format!("{} in the baseline", count(summary.known, "finding")));
+    }
+    if summary.suppressed > 0 {
+        parts.push(format!("{} suppressed", count(summary.suppressed, "finding")));
     }
     if summary.unreadable > 0 {
         parts.push(format!("{} unreadable", summary.unreadable));
@@ -158,14 +203,12 @@ fn write_closing(text: &mut String, summary: &Summary) -> Result {
 
 fn column_style(column: Column) -> Style {
     match column {
-        Column::Refused => style(Level::Refused),
-        Column::Warned => style(Level::Warned),
-        Column::Fixed => style(Level::Fixed),
-        Column::Invalid => style(Level::Invalid),
+        Column::Found(level) => style(level),
         Column::Accepted | Column::Partial | Column::NotChecked => Style::new(),
     }
 }
 
-fn count(number: usize, what: &str) -> String {
+/// `1 object`, `2 objects`.
+pub(crate) fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

@@ -32,8 +32,8 @@ fn a_bound_account_would_keep_its_token() {
     assert_eq!(of_token(&checked(&bound(), options(own))), [(Level::Warned, Some(Token::Needed), kept.clone())]);
 
     let alone = bound().replace("name: default", "name: other");
-    let gone = "Pods made from this template will be changed: set to false, no binding in the input".to_owned();
-    assert_eq!(of_token(&checked(&alone, options(json!({})))), [(Level::Fixed, Some(Token::Unused), gone)]);
+    let gone = "set to false, no binding in the input".to_owned();
+    assert_eq!(of_token(&checked(&alone, options(json!({})))), [(Level::PodsFixed, Some(Token::Unused), gone)]);
     let refused = json!({"phase": "validating", "templates": "check", "rules": {"pod-automount": "reject"}});
     let said = checked(POD, options(refused));
     let [(level, token, text)] = &of_token(&said)[..] else { panic!("{:?}", of_token(&said)) };
@@ -91,7 +91,7 @@ fn fixed_file(text: &str, settings: &Value) -> Option<String> {
     std::fs::write(&file, text).unwrap();
     let inputs = Inputs::find([file], &InputOptions::default());
     let mut after = None;
-    fix::plan(&inputs, &evaluator_of(&inputs, options(settings.clone())), |fixes| {
+    fix::plan(&inputs, &evaluator_of(&inputs, options(settings.clone())), false, |fixes| {
         after = fixes.fixed.map(|it| it.after);
         Ok(())
     })

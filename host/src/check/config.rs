@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The configuration file of `check`, `.sa-hygiene.yaml`: what the command line would say, next to the manifests.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use schemars::JsonSchema;
+use serde_json::Value;
+use serviceaccount_hygiene::matching::closest::closest_match;
+
+use super::report::FailOn;
+use super::settings::{Mistakes, Source};
+use crate::shown;
+use crate::yaml;
+
+/// What the file is called.
+pub const NAME: &str = ".sa-hygiene.yaml";
+
+/// The content of the file, for its schema (`docs/check-config.schema.json`). Paths are relative to the file's folder.
+#[derive(Debug, JsonSchema)]
+#[schemars(title = ".sa-hygiene.yaml", rename_all = "camelCase", deny_unknown_fields)]
+#[expect(
+    dead_code,
+    reason = "the schema is made from it; the reader reports every mistake, which a derived one does not"
+)]
+struct Content {
+    /// The policy's settings, or the path of a file with them. Its schema is settings.schema.json.
+    settings: Option<InlineOrPath>,
+    /// Manifests of the policies as the cluster has them: files and folders. They exclude `settings`.
+    policy_manifests: Option<Vec<String>>,
+    /// Objects that exist in the cluster: files and folders.
+    cluster: Option<Vec<String>>,
+    /// The namespace of objects without one.
+    namespace: Option<String>,
+    /// Files and folders that are not checked: patterns in the syntax of .gitignore.
+    exclude: Option<Vec<String>>,
+    /// The rules whose findings are reported; by default all.
+    select: Option<Vec<String>>,
+    /// The rules whose findings are not reported.
+    ignore: Option<Vec<String>>,
+    /// From which findings on the command fails.
+    fail_on: Option<FailOn>,
+    /// A file of findings that pass.
+    baseline: Option<String>,
+    /// How the result is printed.
+    output: Option<Output>,
+}
+
+/// Settings, or the path of a file.
+#[derive(Debug, JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "the schema is made from it")]
+enum InlineOrPath {
+    /// The path of a file.
+    Path(String),
+    /// The settings themselves.
+    Inline(serde_json::Map<String, Value>),
+}
+
+/// How the result is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+pub enum Output {
+    /// For people: by file, each finding at its line
+    #[default]
+    Text,
+    /// One document, for programs (docs/check.schema.json)
+    Json,
+    /// For code scanning, version 2.1.0
+    Sarif,
+    /// For reports of tests
+    Junit,
+    /// Annotations in a GitHub workflow
+    Github,
+}
+
+/// A configuration that was read. Paths are as they can be opened.
+#[derive(Debug, Default)]
+pub struct Config {
+    /// The file; nothing without one.
+    pub path: Option<PathBuf>,
+    /// A file of settings.
+    pub settings_file: Option<PathBuf>,
+    /// Settings, and where they are written.
+    pub settings: Option<(Value, Source)>,
+    /// Files and folders of policies.
+    pub policy_manifests: Vec<PathBuf>,
+    /// Files and folders of objects.
+    pub cluster: Vec<PathBuf>,
+    /// The namespace of objects without one.
+    pub namespace: Option<String>,
+    /// Patterns of files, relative to the folder of the configuration.
+    pub exclude: Vec<String>,
+    /// Ids of rules.
+    pub select: Vec<String>,
+    /// Ids of rules.
+    pub ignore: Vec<String>,
+    /// From which findings on the command fails.
+    pub fail_on: Option<FailOn>,
+    /// A file of findings that pass.
+    pub baseline: Option<PathBuf>,
+    /// How the result is printed.
+    pub output: Option<Output>,
+}
+
+/// The file in the folder of a checked path, or in the next one above it that has one, up to a repository's root.
+fn above(path: &Path) -> Option<PathBuf> {
+    let absolute = std::path::absolute(path).ok()?;
+    let start = if absolute.is_dir() { absolute.as_path() } else { absolute.parent()? };
+    for folder in start.ancestors() {
+        let file = folder.join(NAME);
+        if file.is_file() {
+            return Some(file);
+        }
+        if folder.join(".git").exists() {
+            return None;
+        }
+    }
+    None
+}
+
+/// A path as the user would write it.
+fn relative(path: PathBuf) -> PathBuf {
+    let here = std::env::current_dir().ok();
+    here.and_then(|here| path.strip_prefix(here).ok().map(Path::to_owned)).unwrap_or(path)
+}
+
+impl Config {
+    /// The configuration that is found upwards from the checked paths; the default where there is none.
+    pub fn find<'p>(paths: impl Iterator<Item = &'p Path>) -> Result<Self> {
+        let mut found: Vec<PathBuf> = paths.filter_map(above).map(relative).collect();
+        found.sort();
+        found.dedup();
+        match found.as_slice() {
+            [] => Ok(Self::default()),
+            [path] => Self::read(path),
+            [first, second, ..] => bail!(
+                "the checked paths have several configuration files, among them {} and {}; check them one after the other, or \
+                 choose one with --config",
+                shown::path(first),
+                shown::path(second)
+            ),
+        }
+    }
+
+    /// Reads a file; the error has every mistake with its line.
+    pub fn read(path: &Path) -> Result<Self> {
+        let (file, text) = yaml::read_file(path)?;
+        let mut documents = yaml::load_str(&text, &file)?.into_iter();
+        let mut reader = Reader {
+            folder: path.parent().map(Path::to_owned).unwrap_or_default(),
+            source: Source::of_file(&file, &text),
+            mistakes: Vec::new(),
+        };
+        let mut config = Self { path: Some(path.to_owned()), ..Self::default() };
+        match (documents.next(), documents.next()) {
+            (_, Some(second)) => return Err(second.error("a second document; a configuration has one").into()),
+            (None, None) => {}
+            (Some(document), None) => match document.value {
+                Value::Object(fields) => {
+                    for (key, value) in fields {
+                        reader.field(&mut config, &key, value);
+                    }
+                }
+                _ => return Err(document.error("a configuration must be a mapping").into()),
+            },
+        }
+        if !config.policy_manifests.is_empty() && (config.settings.is_some() || config.settings_file.is_some()) {
+            reader.mistake("policyManifests", "and settings exclude each other: the settings are in the manifests");
+        }
+        if reader.mistakes.is_empty() { Ok(config) } else { Err(Mistakes::sorted(reader.mistakes).into()) }
+    }
+}
+
+/// The keys of the file.
+const KEYS: [&str; 10] = [
+    "settings",
+    "policyManifests",
+    "cluster",
+    "namespace",
+    "exclude",
+    "select",
+    "ignore",
+    "failOn",
+    "baseline",
+    "output",
+];
+
+struct Reader {
+    folder: PathBuf,
+    source: Source,
+    mistakes: Vec<(String, String)>,
+}
+
+impl Reader {
+    fn mistake(&mut self, path: &str, text: &str) {
+        self.mistakes.push((self.source.place(path), format!("{path}: {text}")));
+    }
+
+    fn field(&mut self, config: &mut Config, key: &str, value: Value) {
+        match key {
+            "settings" => match value {
+                Value::String(path) if !path.is_empty() => config.settings_file = Some(self.folder.join(path)),
+                Value::Object(_) => config.settings = Some((value, self.source.clone().below(&["settings"]))),
+                _ => self.mistake(key, "must be a mapping, or the path of a file"),
+            },
+            "policyManifests" => config.policy_manifests = self.paths(key, value),
+            "cluster" => config.cluster = self.paths(key, value),
+            "namespace" => config.namespace = self.text(key, value),
+            "exclude" => config.exclude = self.texts(key, value),
+            "select" => config.select = self.rules(key, value),
+            "ignore" => config.ignore = self.rules(key, value),
+            "failOn" => config.fail_on = self.choice(key, value),
+            "baseline" => config.baseline = self.text(key, value).map(|path| self.folder.join(path)),
+            "output" => config.output = self.choice(key, value),
+            _ => {
+                let shown = shown::text(key);
+                let text = match closest_match(key, KEYS.iter().copied()) {
+                    Some(meant) => format!("unknown key; did you mean `{meant}`?"),
+                    None => format!("unknown key; there are {}", KEYS.join(", ")),
+                };
+                self.mistake(&shown, &text);
+            }
+        }
+    }
+
+    fn text(&mut self, path: &str, value: Value) -> Option<String> {
+        match value {
+            Value::String(text) if !text.is_empty() => Some(text),
+            _ => {
+                self.mistake(path, "must be a string that is not empty");
+                None
+            }
+        }
+    }
+
+    fn texts(&mut self, path: &str, value: Value) -> Vec<String> {
+        let Value::Array(items) = value else {
+            self.mistake(path, "must be a list");
+            return Vec::new();
+        };
+        let items = items.into_iter().enumerate();
+        items.filter_map(|(index, item)| self.text(&format!("{path}[{index}]"), item)).collect()
+    }
+
+    fn paths(&mut self, path: &str, value: Value) -> Vec<PathBuf> {
+        let texts = self.texts(path, value);
+        texts.into_iter().map(|text| self.folder.join(text)).collect()
+    }
+
+    fn rules(&mut self, path: &str, value: Value) -> Vec<String> {
+        let rules = self.texts(path, value);
+        for (index, rule) in rules.iter().enumerate() {
+            if let Err(text) = super::selection::Selection::new(std::slice::from_ref(rule), &[]) {
+                self.mistake(&format!("{path}[{index}]"), &text);
+            }
+        }
+        rules
+    }
+
+    fn choice<T: clap::ValueEnum>(&mut self, path: &str, value: Value) -> Option<T> {
+        let text = self.text(path, value)?;
+        let names = T::value_variants().iter().filter_map(|it| Some(it.to_possible_value()?.get_name().to_owned()));
+        let found = T::from_str(&text, false).ok();
+        if found.is_none() {
+            let names: Vec<String> = names.collect();
+            self.mistake(path, &format!("must be one of {}, is {}", names.join(", "), shown::text(&text)));
+        }
+        found
+    }
+}
+
+/// The schema of the file.
+pub fn schema() -> Result<Value> {
+    Ok(serde_json::to_value(schemars::schema_for!(Content))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Config> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(NAME);
+        std::fs::write(&path, text).unwrap();
+        let config = Config::read(&path);
+        config.map_err(|error| anyhow::anyhow!(error.to_string().replace(folder.path().to_str().unwrap(), "")))
+    }
+
+    #[test]
+    fn every_key_is_read_and_in_the_schema() {
+        let text = "settings: {phase: validating}\ncluster: [a]\nnamespace: team\nexclude: [b]\nselect: [role-arn]\nignore: [api-server]\nfailOn: warn\nbaseline: c\noutput: json\n";
+        let config = read(text).unwrap();
+        assert!(
+            config.settings.is_some() && config.cluster[0].ends_with("a") && config.baseline.unwrap().ends_with("c")
+        );
+        assert_eq!(
+            (config.namespace.as_deref(), config.fail_on, config.output),
+            (Some("team"), Some(FailOn::Warn), Some(Output::Json))
+        );
+        assert_eq!((config.exclude.len(), config.select.len(), config.ignore.len()), (1, 1, 1));
+        assert!(read("policyManifests: [p.yaml]\nsettings: s.yaml\n").is_err());
+        assert!(read("settings: s.yaml\n").unwrap().settings_file.unwrap().ends_with("s.yaml"));
+        let mut keys: Vec<String> = schema().unwrap()["properties"].as_object().unwrap().keys().cloned().collect();
+        keys.sort();
+        let mut expected = KEYS.to_vec();
+        expected.sort_unstable();
+        assert_eq!(keys, expected);
+    }
+
+    #[test]
+    fn mistakes_are_reported_together_with_their_lines() {
+        let text = "failon: warn\noutput: xml\nexclude: a\nselect:\n- role-arm\ncluster: ['']\n";
+        let error = read(text).unwrap_err().to_string();
+        let lines: Vec<&str> = error.lines().collect();
+        assert_eq!(
+            lines,
+            [
+                "/.sa-hygiene.yaml:1:1: failon: unknown key; did you mean `failOn`?",
+                "/.sa-hygiene.yaml:2:1: output: must be one of text, json, sarif, junit, github, is xml",
+                "/.sa-hygiene.yaml:3:1: exclude: must be a list",
+                "/.sa-hygiene.yaml:5:3: select[0]: unknown rule `role-arm`; did you mean `role-arn`?",
+                "/.sa-hygiene.yaml:6:11: cluster[0]: must be a string that is not empty",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_file_is_found_upwards_to_the_root_of_the_repository() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for name in ["repo/.git", "repo/deploy/web", "repo/other"] {
+            std::fs::create_dir_all(path(name)).unwrap();
+        }
+        std::fs::write(path(NAME), "").unwrap();
+        assert_eq!(above(&path("repo/deploy/web")), None, "outside of the repository");
+        std::fs::write(path("repo").join(NAME), "").unwrap();
+        assert_eq!(above(&path("repo/deploy/web/a.yaml")), Some(path("repo").join(NAME)));
+        std::fs::write(path("repo/deploy").join(NAME), "").unwrap();
+        assert_eq!(above(&path("repo/deploy/web")), Some(path("repo/deploy").join(NAME)));
+        let both = [path("repo/deploy/web"), path("repo/other")];
+        let error = Config::find(both.iter().map(PathBuf::as_path)).unwrap_err().to_string();
+        assert!(error.starts_with("the checked paths have several configuration files"), "{error}");
+    }
+}

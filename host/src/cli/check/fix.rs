@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! `--fix` and `--diff`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Result;
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use super::settled::Settled;
+use crate::check::config::Output;
+use crate::check::evaluate::Evaluator;
+use crate::check::fix::{self, FileFixes, FixedFile};
+use crate::check::format::text::count;
+use crate::check::input::Inputs;
+use crate::check::report::{DiffReport, FixedFileReport, NotFixedReport, Outcome};
+use crate::cli::{diff, printer};
+use crate::shown;
+
+/// Writes the fixes, or shows them. Whether it was interrupted: what is written then is whole, and the rest is as it was.
+pub(super) fn run(
+    settled: &Settled<'_>,
+    inputs: &Inputs,
+    evaluator: &Evaluator,
+    outcome: &mut Outcome,
+) -> Result<bool> {
+    let args = settled.args;
+    let is_interrupted = Arc::new(AtomicBool::new(false));
+    if args.fix {
+        // A second one ends the program at once.
+        for signal in [SIGINT, SIGTERM] {
+            signal_hook::flag::register_conditional_default(signal, Arc::clone(&is_interrupted))?;
+            signal_hook::flag::register(signal, Arc::clone(&is_interrupted))?;
+        }
+    }
+    let stops = || is_interrupted.load(Ordering::Relaxed);
+    let mut standard_input = None;
+    let (mut written, mut skipped) = (0, 0);
+    fix::plan(inputs, evaluator, args.unsafe_fixes, |fixes| {
+        let FileFixes { name, fixed, refused } = fixes;
+        let name = shown::text(&name);
+        match fixed {
+            Some(_) if stops() => skipped += 1,
+            Some(file) if args.diff => show(settled, &name, &file, outcome)?,
+            Some(file) => {
+                let objects = file.objects;
+                if file.is_standard_input() {
+                    standard_input = Some(file.after);
+                    report_fixed(name.clone(), objects, outcome);
+                } else {
+                    match file.write() {
+                        Ok(()) => {
+                            written += 1;
+                            report_fixed(name.clone(), objects, outcome);
+                        }
+                        Err(error) => report_refused(&name, None, &format!("{error:#}"), false, outcome),
+                    }
+                }
+            }
+            None => {}
+        }
+        for it in refused.into_iter().filter(|_| !stops()) {
+            report_refused(&name, Some((it.line, it.title)), &it.why, it.is_unsafe, outcome);
+        }
+        Ok(())
+    })?;
+    let was_stopped = stops();
+    // From here on a signal ends the program as always.
+    is_interrupted.store(true, Ordering::Relaxed);
+    if was_stopped {
+        let rest = count(skipped, "file");
+        printer::bad("interrupted:", &format!("{} fixed, {rest} left as before", count(written, "file")));
+        return Ok(true);
+    }
+    if args.fix && settled.reads_standard_input() {
+        // What there is nothing to fix in passes as it is.
+        let text = match standard_input {
+            Some(text) => Some(text),
+            None => inputs.standard_input_text(),
+        };
+        printer::document(&text.unwrap_or_default())?;
+    }
+    Ok(false)
+}
+
+fn show(settled: &Settled<'_>, name: &str, file: &FixedFile, outcome: &mut Outcome) -> Result<()> {
+    if settled.output == Output::Text {
+        return printer::changes(&diff::of_texts(name, &file.before, &file.after)?);
+    }
+    let diff = diff::plain(name, &file.before, &file.after)?;
+    outcome.diffs.push(DiffReport { file: name.to_owned(), diff });
+    Ok(())
+}
+
+fn report_fixed(file: String, objects: usize, outcome: &mut Outcome) {
+    printer::good("fixed:", &format!("{file}: {}", count(objects, "object")));
+    outcome.fixed.push(FixedFileReport { file, objects });
+}
+
+fn report_refused(file: &str, object: Option<(usize, String)>, reason: &str, is_unsafe: bool, outcome: &mut Outcome) {
+    let place = match &object {
+        Some((line, title)) => format!("{file}:{line}: {title}"),
+        None => file.to_owned(),
+    };
+    printer::bad("not fixed:", &format!("{place}: {reason}"));
+    let (line, object) = object.unzip();
+    outcome.not_fixed.push(NotFixedReport {
+        file: file.to_owned(),
+        line,
+        object,
+        reason: reason.to_owned(),
+        is_unsafe,
+    });
+}

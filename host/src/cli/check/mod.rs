@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! `sa-hygiene check`: the cluster's verdict on plain manifests.
+
+mod args;
+mod fix;
+mod printed;
+mod progress;
+mod settled;
+
+use anyhow::Result;
+
+pub(super) use args::Args;
+use printed::Printed;
+use progress::Progress;
+use settled::Settled;
+
+use super::{Outcome, printer};
+use crate::check::baseline::{Baseline, NewBaseline};
+use crate::check::evaluate::Evaluator;
+use crate::check::format::text::count;
+use crate::check::input::Inputs;
+use crate::check::report::{self, Summary};
+use crate::check::{self};
+use crate::shown;
+
+pub(super) fn run(args: &Args) -> Result<Outcome> {
+    let settled = Settled::new(args)?;
+    let inputs = settled.inputs();
+    let module = args.policy.module_for_many_requests()?;
+    let evaluator = settled.evaluator(&inputs, &module)?;
+    let mut outcome = report::Outcome { config: settled.config.path.as_deref().map(shown::path), ..Default::default() };
+    if !(args.fix || args.diff) {
+        return check(&settled, &inputs, &evaluator, &outcome);
+    }
+    let is_interrupted = fix::run(&settled, &inputs, &evaluator, &mut outcome)?;
+    if is_interrupted {
+        return Ok(Outcome::Interrupted);
+    }
+    if outcome.fixed.is_empty() || settled.reads_standard_input() {
+        return check(&settled, &inputs, &evaluator, &outcome);
+    }
+    // The verdict is that of the files as they are now.
+    let inputs = settled.inputs();
+    let evaluator = settled.evaluator(&inputs, &module)?;
+    check(&settled, &inputs, &evaluator, &outcome)
+}
+
+fn check(settled: &Settled<'_>, inputs: &Inputs, evaluator: &Evaluator, outcome: &report::Outcome) -> Result<Outcome> {
+    let args = settled.args;
+    let mut baseline = settled.baseline()?.map(Baseline::applied);
+    let mut new_baseline = args.write_baseline.as_deref().map(NewBaseline::begin).transpose()?;
+    let mut summary = Summary::default();
+    let mut printed = Printed::new(settled);
+    let progress = Progress::new(args.quiet);
+    check::run(inputs, evaluator, |mut report| {
+        if let Some(baseline) = &mut baseline {
+            baseline.mark(&mut report);
+        }
+        if let Some(new_baseline) = &mut new_baseline {
+            new_baseline.add(&report);
+        }
+        summary.add(&mut report, settled.fail_on);
+        progress.add(report.objects.len());
+        progress.aside(|| printed.add(report))
+    })?;
+    progress.finish();
+    check::conclude(&mut summary, inputs, evaluator);
+    let is_selected = |rule: &str| evaluator.selection.has(rule);
+    summary.notes.extend(baseline.and_then(|baseline| baseline.note(is_selected)));
+    if let Some(path) = &outcome.config {
+        summary.notes.insert(0, format!("configuration: {path}"));
+    }
+    printed.finish(&summary, outcome)?;
+    if let (Some(path), Some(new_baseline)) = (&args.write_baseline, new_baseline) {
+        let (total, kept) = new_baseline.write(path, is_selected)?;
+        let verb = if total == 1 { "is" } else { "are" };
+        let kept = if kept == 0 { String::new() } else { format!(", of these {kept} as before") };
+        printer::note(&format!("{} {verb} in {}{kept}", count(total, "finding"), shown::path(path)));
+    }
+    let is_empty = summary.tally.total() + summary.noted_pods() == 0;
+    if is_empty && summary.unreadable == 0 && summary.excluded == 0 && !args.skip_non_objects {
+        printer::error("nothing to check here: no kubernetes object in any file");
+        return Ok(Outcome::Unusable);
+    }
+    Ok(match () {
+        () if summary.unreadable > 0 => Outcome::Unusable,
+        () if summary.fails && args.write_baseline.is_none() => Outcome::SomethingRefused,
+        // What is unsafe is for somebody to decide.
+        () if outcome.not_fixed.iter().any(|it| !it.is_unsafe) => Outcome::NotFixed,
+        () => Outcome::AllAccepted,
+    })
+}
