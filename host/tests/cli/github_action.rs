@@ -65,7 +65,7 @@ fn run(inputs: &[(&str, &str)]) -> Ran {
 const BINARY: (&str, &str) = ("binary", env!("CARGO_BIN_EXE_sa-hygiene"));
 
 #[test]
-fn findings_fail_the_last_step_and_are_annotated() {
+fn fails_on_findings() {
     let ran =
         run(&[BINARY, ("paths", "examples/demo/workloads\nexamples/demo/cluster\n"), ("args", "--namespace=shop\n")]);
     let codes: Vec<(&str, i32)> = ran.codes.iter().map(|(name, code)| (name.as_str(), *code)).collect();
@@ -75,13 +75,13 @@ fn findings_fail_the_last_step_and_are_annotated() {
 }
 
 #[test]
-fn nothing_fails_if_nothing_should() {
+fn fail_on_never() {
     let ran = run(&[BINARY, ("paths", "examples/demo/workloads"), ("fail-on", "never")]);
     assert_eq!(ran.codes.get("Result"), Some(&0));
 }
 
 #[test]
-fn input_that_cannot_be_used_fails() {
+fn fails_on_unusable_input() {
     let ran = run(&[BINARY, ("paths", "no/such/file.yaml"), ("fail-on", "never")]);
     assert_eq!((ran.codes.get("Result"), ran.outputs.get("exit-code").unwrap().as_str()), (Some(&2), "2"));
 }

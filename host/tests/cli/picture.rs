@@ -11,7 +11,7 @@ use super::{command, stderr, stdout};
 const COLUMNS: &str = "128";
 
 #[test]
-fn the_picture_of_the_readme_is_the_table_of_the_demo() {
+fn draws_demo() {
     let arguments = ["run", "--summary", "examples/demo/workloads", "--cluster", "examples/demo/cluster"];
     let mut command = command(&repository(), &arguments);
     let output = command.env("CLICOLOR_FORCE", "1").env("COLUMNS", COLUMNS).output().unwrap();
