@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # The package under kwctl: what `kwctl annotate`, `inspect`, `scaffold` and `push` make of it. What the policy decides is in
-# the case folders; e2e-tests/kwctl.sh runs those and the examples through `kwctl run`, one test each.
+# e2e-tests/cases; e2e-tests/kwctl.sh runs those cases and the examples through `kwctl run`, one test each, and sets
+# KWCTL_CASES.
 
 bats_require_minimum_version 1.5.0
 
@@ -34,7 +35,7 @@ metadata() {
 }
 
 @test "settings with mistakes are refused, each with its path" {
-    run --separate-stderr kwctl run --request-path e2e-tests/cases/core/audit-request/request.json \
+    run --separate-stderr kwctl run --request-path "$KWCTL_CASES/requests/forms/audit/request.json" \
         --settings-json '{"phse": "validating", "rules": {"pod-automont": "warn"}}' annotated-policy.wasm
     [ "$status" -ne 0 ]
     [[ "$stderr" == *"did you mean phase?"* ]]

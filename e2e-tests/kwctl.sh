@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The annotated policy under kwctl: the package, every case folder, every example. For `make e2e-tests`.
+# The annotated policy under kwctl: the package, every case, every example. For `make e2e-tests`.
 #
 # Ends with 3 where a tool is missing, so that nobody takes it for a pass. (make makes 2 of that.)
 # KWCTL_FILTER: a regular expression for the names of the tests, to run some of them.

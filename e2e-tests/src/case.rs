@@ -1,52 +1,88 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! A case folder: what is sent to the policy, and under which circumstances.
+//! A case: what is sent to the policy, under which circumstances, and what it must answer.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result};
 use sa_hygiene::apiserver::{ApiServer, RequestOptions};
-use sa_hygiene::yaml;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-/// The files a case folder may hold.
-const FILES: &[&str] =
-    &["cluster.yaml", "expect.yaml", "given.yaml", "object.yaml", "old.yaml", "request.json", "settings.yaml"];
+use crate::expectation::{Expectation, Expected};
 
-/// One folder below `cases/<rule>/`.
+/// One case of a case file.
 #[derive(Debug, Clone)]
 pub struct Case {
-    /// The folder above: a rule's id, or `core`.
+    /// The file's name without its ending: a rule's ID, or a topic.
     pub rule: String,
-    /// The folder's own name.
+    /// Its name in the file.
     pub name: String,
     /// Where it is.
-    pub dir: PathBuf,
-    /// What is judged.
+    pub place: Place,
+    /// What is checked.
     pub subject: Option<Subject>,
-    /// `old.yaml`: the object as stored, which makes the request an UPDATE.
+    /// The object as stored, which makes the request an UPDATE.
     pub old: Option<Value>,
-    /// `settings.yaml`.
+    /// The policy's settings.
     pub settings: Value,
-    /// `cluster.yaml`: what look-ups find and what the simulated API server knows.
+    /// What look-ups find and what the simulated API server knows.
     pub cluster: Vec<Value>,
-    /// `given.yaml`.
+    /// The circumstances.
     pub given: Given,
-    given_document: Value,
+    /// The circumstances as they are written.
+    pub given_document: Value,
+    /// What the policy must answer; none for a case that was never blessed.
+    pub expected: Option<Expected>,
 }
 
-/// What is judged. A case without one is about its settings alone.
+/// Where a case is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub path: PathBuf,
+    /// The headings below the first one that lead to it.
+    pub section: String,
+    /// The line, 1-based.
+    pub line: usize,
+}
+
+/// What is checked. A case without one only tests its settings.
 #[derive(Debug, Clone)]
 pub enum Subject {
-    /// `request.json`: an `AdmissionRequest`, or the `AdmissionReview` around one, sent as it is.
+    /// An `AdmissionRequest`, or the `AdmissionReview` around one, sent as it is.
     Request(Value),
-    /// `object.yaml`: an object as a user writes it, sent through the simulated API server.
+    /// An object as a user writes it, sent through the simulated API server.
     Object(Value),
 }
 
-/// `given.yaml`: circumstances.
+/// The keys of `given`.
+const GIVEN: &[&str] = &["raw", "openshift", "request", "host"];
+
+/// The keys of `given.host`.
+const HOST: &[&str] = &["mode", "mutating", "contextAwareResources", "lookup", "reviews"];
+
+/// The keys of `given.request`: the fields of an `AdmissionRequest`
+/// (<https://pkg.go.dev/k8s.io/api/admission/v1#AdmissionRequest>).
+const REQUEST: &[&str] = &[
+    "uid",
+    "kind",
+    "resource",
+    "subResource",
+    "requestKind",
+    "requestResource",
+    "requestSubResource",
+    "name",
+    "namespace",
+    "operation",
+    "userInfo",
+    "object",
+    "oldObject",
+    "dryRun",
+    "options",
+];
+
+/// The circumstances of a request.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Given {
@@ -110,64 +146,22 @@ pub enum Lookup {
     Unavailable,
 }
 
-/// Every case below `root`, sorted, each read or with what is wrong with it.
-///
-/// # Errors
-/// When a folder cannot be read, or a file is where folders belong.
-pub fn find_all(root: &Path) -> Result<Vec<(String, Result<Case>)>> {
-    let mut cases = Vec::new();
-    for rule in folders(root)? {
-        for dir in folders(&rule)? {
-            let name = format!("{}/{}", file_name(&rule), file_name(&dir));
-            cases.push((name.clone(), Case::load(&dir).with_context(|| name)));
-        }
-    }
-    Ok(cases)
-}
-
-fn folders(dir: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))? {
-        let path = entry?.path();
-        ensure!(path.is_dir(), "{} is no folder", path.display());
-        found.push(path);
-    }
-    found.sort();
-    Ok(found)
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
 impl Case {
-    /// Reads a folder.
+    /// `<rule>/<name>`.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        format!("{}/{}", self.rule, self.name)
+    }
+
+    /// What the policy must answer; none for a case that was never blessed.
     ///
     /// # Errors
-    /// When a file of it cannot be read, or does not belong there.
-    pub fn load(dir: &Path) -> Result<Self> {
-        for entry in fs::read_dir(dir)? {
-            let name = file_name(&entry?.path());
-            ensure!(FILES.contains(&name.as_str()), "unknown file {name}; a case has {}", FILES.join(", "));
-        }
-        let subject = match (read_one(dir, "request.json")?, read_one(dir, "object.yaml")?) {
-            (Some(_), Some(_)) => bail!("request.json and object.yaml exclude each other"),
-            (Some(request), None) => Some(Subject::Request(request)),
-            (None, Some(object)) => Some(Subject::Object(object)),
-            (None, None) => None,
-        };
-        let given_document = read_one(dir, "given.yaml")?.unwrap_or_else(|| json!({}));
-        Ok(Self {
-            rule: dir.parent().map(file_name).unwrap_or_default(),
-            name: file_name(dir),
-            dir: dir.to_owned(),
-            subject,
-            old: read_one(dir, "old.yaml")?,
-            settings: read_one(dir, "settings.yaml")?.unwrap_or_else(|| json!({})),
-            cluster: read_all(dir, "cluster.yaml")?,
-            given: serde_json::from_value(given_document.clone()).context("given.yaml")?,
-            given_document,
-        })
+    /// When the expected object is a change, and the request has no object.
+    pub fn expectation(&self) -> Result<Option<Expectation>> {
+        let Some(expected) = &self.expected else { return Ok(None) };
+        expected
+            .resolve(|| Ok(self.request()?.and_then(|mut request| request.get_mut("object").map(Value::take))))
+            .map(Some)
     }
 
     /// Everything that goes in, as one document.
@@ -197,12 +191,12 @@ impl Case {
     /// How the request reaches it.
     ///
     /// # Errors
-    /// When `given.yaml` names a user that is none.
+    /// When `given.request.userInfo` is not a user.
     pub fn request_options(&self) -> Result<RequestOptions> {
         let given = |key: &str| self.given.request.get(key);
         let text = |key: &str| given(key).and_then(Value::as_str).map(str::to_owned);
         let user = match given("userInfo") {
-            Some(user) => Some(serde_json::from_value(user.clone()).context("given.yaml: request.userInfo")?),
+            Some(user) => Some(serde_json::from_value(user.clone()).context("given: request.userInfo")?),
             None => None,
         };
         Ok(RequestOptions {
@@ -242,17 +236,51 @@ impl Case {
     }
 }
 
-fn read_all(dir: &Path, name: &str) -> Result<Vec<Value>> {
-    let path = dir.join(name);
-    if !path.exists() {
-        return Ok(Vec::new());
-    }
-    let documents = yaml::load_str(&fs::read_to_string(path)?, name)?;
-    Ok(documents.into_iter().map(|document| document.value).collect())
+/// Reads the circumstances.
+///
+/// # Errors
+/// When a key is unknown, or a value is of another kind.
+pub fn read_given(document: &Value) -> Result<Given, String> {
+    check_keys(document, "", GIVEN)?;
+    check_keys(document.get("host").unwrap_or(&Value::Null), "host.", HOST)?;
+    check_keys(document.get("request").unwrap_or(&Value::Null), "request.", REQUEST)?;
+    serde_json::from_value(document.clone()).map_err(|error| error.to_string())
 }
 
-fn read_one(dir: &Path, name: &str) -> Result<Option<Value>> {
-    let mut documents = read_all(dir, name)?;
-    ensure!(documents.len() <= 1, "{name} has more than one document");
-    Ok(documents.pop())
+/// Checks that a mapping has no other keys.
+///
+/// # Errors
+/// The first unknown key.
+pub fn check_keys(document: &Value, prefix: &str, known: &[&str]) -> Result<(), String> {
+    let keys = document.as_object().into_iter().flat_map(Map::keys);
+    match keys.into_iter().find(|key| !known.contains(&key.as_str())) {
+        Some(key) => Err(format!("unknown key `{prefix}{key}`{}", did_you_mean(key, known))),
+        None => Ok(()),
+    }
+}
+
+/// The end of a message about an unknown word.
+#[must_use]
+pub fn did_you_mean(word: &str, known: &[&str]) -> String {
+    // One typo in a short word, two in a longer one.
+    let most = if word.len() < 6 { 1 } else { 2 };
+    let near = known.iter().map(|known| (strsim::damerau_levenshtein(word, known), known));
+    match near.min_by_key(|(distance, _)| *distance) {
+        Some((distance, known)) if distance <= most => format!("; did you mean `{known}`?"),
+        _ => format!("; one of {}", known.join(", ")),
+    }
+}
+
+/// A path as people know it: from the root of the repository.
+#[must_use]
+pub fn shown(path: &Path) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+    let inside = root.and_then(|root| path.strip_prefix(root).ok()).unwrap_or(path);
+    inside.display().to_string()
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", shown(&self.path), self.line)
+    }
 }

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use sa_hygiene::yaml;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::case::{Case, Host, Mode};
+use crate::case_file;
 
 /// A policy of a manifest, or a set of settings.
 #[derive(Debug, Clone)]
@@ -28,12 +29,17 @@ pub struct Example {
     pub settings: Value,
     /// How the policy is deployed.
     pub host: Host,
+    /// The requests of `e2e-tests/examples.md` that are sent to it.
+    requests: Vec<Case>,
 }
+
+/// The file with the requests.
+const FILE: &str = "e2e-tests/examples.md";
 
 /// Every example of the repository, in the order of the files.
 ///
 /// # Errors
-/// When a file cannot be read.
+/// When a file cannot be read, or there are requests to an example that does not exist.
 pub fn find_all(repository: &Path) -> Result<Vec<Example>> {
     let mut examples = Vec::new();
     for path in files(&repository.join("examples"))? {
@@ -54,7 +60,19 @@ pub fn find_all(repository: &Path) -> Result<Vec<Example>> {
             spec: None,
             settings,
             host: Host::default(),
+            requests: Vec::new(),
         });
+    }
+    let path = repository.join(FILE);
+    for mut case in case_file::cases(&path, &fs::read_to_string(&path).context(FILE)?)? {
+        let owner = examples.iter_mut().find(|example| {
+            let rest = case.name.strip_prefix(&example.id()).and_then(|rest| rest.strip_prefix('/'));
+            rest.is_some_and(|rest| !rest.contains('/'))
+        });
+        let owner = owner.with_context(|| format!("{}: there is no such example", case.place))?;
+        case.rule = format!("examples/{}", owner.id());
+        case.name = case.name.split_off(owner.id().len() + 1);
+        owner.requests.push(case);
     }
     Ok(examples)
 }
@@ -62,7 +80,7 @@ pub fn find_all(repository: &Path) -> Result<Vec<Example>> {
 fn policy(file: String, manifest: Value) -> Result<Example> {
     let spec = &manifest["spec"];
     let name = manifest["metadata"]["name"].as_str().context("a policy without a name")?.to_owned();
-    let account = serde_json::json!({"apiVersion": "v1", "kind": "ServiceAccount"});
+    let account = json!({"apiVersion": "v1", "kind": "ServiceAccount"});
     Ok(Example {
         file,
         name,
@@ -77,6 +95,7 @@ fn policy(file: String, manifest: Value) -> Result<Example> {
         },
         spec: Some(spec.clone()),
         manifest: Some(manifest),
+        requests: Vec::new(),
     })
 }
 
@@ -88,48 +107,38 @@ pub fn is_sent(spec: &Value, resource: &str) -> bool {
 }
 
 impl Example {
-    /// Where its cases are.
+    /// `<file>/<policy>`, or `settings/<set>`.
     #[must_use]
-    pub fn folder(&self, repository: &Path) -> PathBuf {
-        repository.join("e2e-tests/examples").join(&self.file).join(&self.name)
+    pub fn id(&self) -> String {
+        format!("{}/{}", self.file, self.name)
     }
 
-    /// The folders of its cases, sorted; none where there is no folder.
+    /// The requests that are sent to it, as cases without settings.
+    #[must_use]
+    pub fn requests(&self) -> &[Case] {
+        &self.requests
+    }
+
+    /// Its cases, under its own settings and deployment.
     ///
     /// # Errors
-    /// When a folder cannot be read.
-    pub fn cases(&self) -> Result<Vec<PathBuf>> {
-        let folder = self.folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
-        if !folder.is_dir() {
-            return Ok(Vec::new());
-        }
-        let mut cases = Vec::new();
-        for entry in fs::read_dir(folder)? {
-            cases.push(entry?.path());
-        }
-        cases.sort();
-        Ok(cases)
+    /// When a case has settings of its own, or is about a request that the policy is not sent.
+    pub fn cases(&self) -> Result<Vec<Case>> {
+        self.requests.iter().map(|request| self.case(request)).collect()
     }
 
-    /// The full name of a case of it: `examples/<file>/<policy>/<case>`.
-    #[must_use]
-    pub fn name_of(&self, case: &Case) -> String {
-        format!("examples/{}/{}/{}", self.file, self.name, case.name)
-    }
-
-    /// A case of it, under its own settings and deployment.
+    /// One of its requests, under its own settings and deployment.
     ///
     /// # Errors
-    /// When the case cannot be read, brings settings or a deployment of its own, or is about a request that the policy is
-    /// not sent.
-    pub fn case(&self, dir: &Path) -> Result<Case> {
-        let mut case = Case::load(dir)?;
-        ensure!(!dir.join("settings.yaml").exists(), "the example has its own settings");
+    /// When the case has settings of its own, or is about a request that the policy is not sent.
+    pub fn case(&self, request: &Case) -> Result<Case> {
+        let mut case = request.clone();
+        ensure!(case.settings == json!({}), "{}: the example has its own settings", case.place);
         let lookup = case.given.host.lookup;
         case.settings = self.settings.clone();
         case.given.host = Host { lookup, ..self.host.clone() };
         if let (Some(spec), Some(request)) = (&self.spec, case.request()?) {
-            ensure!(is_asked(spec, &request), "the example is not sent {}", described(&request));
+            ensure!(is_asked(spec, &request), "{}: the example is not sent {}", case.place, described(&request));
         }
         Ok(case)
     }

@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result, ensure};
 use sa_hygiene::yaml;
 use serde::Deserialize;
 
-use crate::case::{self, Subject};
-use crate::examples;
+use crate::case::{Case, Subject};
+use crate::{case_file, examples};
 
 const FILE: &str = "e2e-tests/cluster/exceptions.yaml";
 
@@ -56,15 +56,13 @@ pub fn names(repository: &Path) -> Result<BTreeSet<String>> {
 /// Every case that states an object, and every example.
 fn all(repository: &Path) -> Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
-    for (name, case) in case::find_all(&repository.join("e2e-tests/cases"))? {
+    for (name, case) in case_file::load_all(&repository.join("e2e-tests/cases"))? {
         if matches!(case.with_context(|| name.clone())?.subject, Some(Subject::Object(_))) {
             names.insert(name);
         }
     }
     for example in examples::find_all(repository)? {
-        for dir in example.cases()? {
-            names.insert(example.name_of(&example.case(&dir)?));
-        }
+        names.extend(example.cases()?.iter().map(Case::full_name));
     }
     Ok(names)
 }

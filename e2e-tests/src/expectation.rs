@@ -1,23 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! `expect.yaml`: what the policy answers, to the letter.
+//! What the policy must answer, exactly.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context as _, Result};
 use sa_hygiene::yaml;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use similar::TextDiff;
 
-/// The order in which fields are written; what is missing here does not exist.
-const FIELDS: &[&str] =
-    &["settings", "allowed", "code", "message", "warnings", "auditAnnotations", "lookups", "reviews", "object"];
+use crate::case::check_keys;
 
-/// The file's name in the case folder.
-pub const FILE: &str = "expect.yaml";
+/// The order in which fields are written; what is missing here does not exist.
+const FIELDS: &[&str] = &[
+    "settings",
+    "allowed",
+    "code",
+    "message",
+    "warnings",
+    "auditAnnotations",
+    "lookups",
+    "reviews",
+    "object",
+    "patched",
+];
+
+/// The keys of `settings`.
+const SETTINGS: &[&str] = &["valid", "message"];
+
+/// An answer as it is written in a case file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expected {
+    answer: Expectation,
+    /// The fixed object, as a merge patch on the object that webhooks receive.
+    patched: Option<Value>,
+}
 
 /// An answer: to the settings, or to a request under valid settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,7 +43,7 @@ pub const FILE: &str = "expect.yaml";
 pub enum Expectation {
     /// The settings are refused, or all there is.
     Settings(SettingsAnswer),
-    /// A request was judged.
+    /// A request was evaluated.
     Verdict(Verdict),
 }
 
@@ -97,28 +115,7 @@ impl Verdict {
 }
 
 impl Expectation {
-    /// Reads the folder's file; none if it was never blessed.
-    ///
-    /// # Errors
-    /// When the file cannot be read as an expectation.
-    pub fn load(dir: &Path) -> Result<Option<Self>> {
-        let path = dir.join(FILE);
-        if !path.exists() {
-            return Ok(None);
-        }
-        let mut documents = yaml::load_str(&fs::read_to_string(path)?, FILE)?;
-        ensure!(documents.len() == 1, "{FILE} must have one document");
-        let value = documents.pop().map(|document| document.value).unwrap_or_default();
-        // Not through the untagged enum, whose errors say nothing.
-        let parsed = if value.get("settings").is_some() {
-            serde_json::from_value(value).map(Self::Settings)
-        } else {
-            serde_json::from_value(value).map(Self::Verdict)
-        };
-        parsed.context(FILE).map(Some)
-    }
-
-    /// The verdict, if a request was judged.
+    /// The verdict, if a request was evaluated.
     #[must_use]
     pub fn verdict(&self) -> Option<&Verdict> {
         match self {
@@ -127,12 +124,19 @@ impl Expectation {
         }
     }
 
-    /// The text of the file.
+    /// The text of an `expect` block. Of the fixed object it has what is different from `base`, the object that webhooks
+    /// receive, if a merge patch can say that.
     ///
     /// # Errors
-    /// When the serialiser gives up.
-    pub fn to_yaml(&self) -> Result<String> {
-        let fields = serde_json::to_value(self)?;
+    /// When the serializer fails.
+    pub fn to_yaml(&self, base: Option<&Value>) -> Result<String> {
+        let mut fields = serde_json::to_value(self)?;
+        if let (Some(base), Some(fields)) = (base, fields.as_object_mut())
+            && let Some(patch) = fields.get("object").and_then(|object| merge_patch(base, object))
+        {
+            fields.remove("object");
+            fields.insert("patched".to_owned(), patch);
+        }
         let mut text = String::new();
         for field in FIELDS {
             if let Some(value) = fields.get(field) {
@@ -143,21 +147,6 @@ impl Expectation {
         Ok(text)
     }
 
-    /// Writes the folder's file, and gives the difference to what it held.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn bless(&self, dir: &Path) -> Result<Option<String>> {
-        let path = dir.join(FILE);
-        let old = if path.exists() { fs::read_to_string(&path)? } else { String::new() };
-        let new = self.to_yaml()?;
-        if Self::load(dir).ok().flatten().as_ref() == Some(self) && old == new {
-            return Ok(None);
-        }
-        fs::write(&path, &new)?;
-        Ok(Some(difference(&old, &new)))
-    }
-
     /// Compares to the letter.
     ///
     /// # Errors
@@ -166,9 +155,70 @@ impl Expectation {
         if self == actual {
             return Ok(());
         }
-        let text = |expectation: &Self| expectation.to_yaml().unwrap_or_else(|error| error.to_string());
+        let text = |expectation: &Self| expectation.to_yaml(None).unwrap_or_else(|error| error.to_string());
         Err(difference(&text(self), &text(actual)))
     }
+}
+
+impl Expected {
+    /// The whole answer. `object` gives the object that webhooks receive.
+    ///
+    /// # Errors
+    /// When the fixed object is a patch, and there is no object to apply it to.
+    pub fn resolve(&self, object: impl FnOnce() -> Result<Option<Value>>) -> Result<Expectation> {
+        let mut answer = self.answer.clone();
+        if let (Some(patch), Expectation::Verdict(verdict)) = (&self.patched, &mut answer) {
+            let mut object = object()?.context("`patched` in a case without an object")?;
+            json_patch::merge(&mut object, patch);
+            verdict.object = Some(object);
+        }
+        Ok(answer)
+    }
+}
+
+/// Reads an `expect` block.
+///
+/// # Errors
+/// When a key is unknown, or a value is of another kind.
+pub fn read(mut value: Value) -> Result<Expected, String> {
+    check_keys(&value, "", FIELDS)?;
+    let fields = value.as_object_mut().ok_or("`expect` must be a mapping")?;
+    let patched = fields.remove("patched");
+    if patched.is_some() && fields.contains_key("object") {
+        return Err("`object` and `patched` exclude each other".to_owned());
+    }
+    // Not through the untagged enum, whose errors say nothing.
+    let answer = if let Some(settings) = fields.get("settings") {
+        check_keys(settings, "settings.", SETTINGS)?;
+        serde_json::from_value(value).map(Expectation::Settings)
+    } else {
+        serde_json::from_value(value).map(Expectation::Verdict)
+    };
+    Ok(Expected { answer: answer.map_err(|error| error.to_string())?, patched })
+}
+
+/// The merge patch (RFC 7386) that makes one value of another; none if there is none, because a null is to be set.
+fn merge_patch(from: &Value, to: &Value) -> Option<Value> {
+    fn changes(from: &Map<String, Value>, to: &Map<String, Value>) -> Map<String, Value> {
+        let mut patch = Map::new();
+        for (key, value) in to {
+            match (from.get(key), value) {
+                (Some(old), new) if old == new => {}
+                (Some(Value::Object(old)), Value::Object(new)) => {
+                    patch.insert(key.clone(), changes(old, new).into());
+                }
+                (_, new) => {
+                    patch.insert(key.clone(), new.clone());
+                }
+            }
+        }
+        patch.extend(from.keys().filter(|key| !to.contains_key(*key)).map(|key| (key.clone(), Value::Null)));
+        patch
+    }
+    let patch = Value::Object(changes(from.as_object()?, to.as_object()?));
+    let mut made = from.clone();
+    json_patch::merge(&mut made, &patch);
+    (made == *to).then_some(patch)
 }
 
 fn difference(old: &str, new: &str) -> String {
@@ -190,16 +240,49 @@ mod tests {
     }
 
     #[test]
-    fn is_written_in_reading_order_with_block_scalars() {
+    fn write_in_reading_order_with_block_scalars() {
         assert_eq!(
-            rejection().to_yaml().unwrap(),
+            rejection().to_yaml(None).unwrap(),
             "allowed: false\ncode: 403\nmessage: |-\n  serviceaccount-hygiene: 1 problem\n  - pod-automount: spec: text\n\
              warnings:\n- \"one-year-token: spec: text\"\nlookups: 1\n"
         );
     }
 
     #[test]
-    fn lines_are_found_by_rule() {
+    fn write_a_fixed_object_as_a_patch() {
+        let base = json!({"kind": "Pod", "spec": {"a": 1, "b": {"c": 1, "d": [1]}}});
+        for (object, expected) in [
+            (
+                json!({"kind": "Pod", "spec": {"a": 1, "b": {"d": [1, 2]}}}),
+                "patched:\n  spec:\n    b:\n      c: null\n      d:\n      - 1\n      - 2\n",
+            ),
+            (json!({"kind": "Pod", "spec": {"a": 1}}), "patched:\n  spec:\n    b: null\n"),
+            // A merge patch cannot set a null.
+            (json!({"kind": "Pod", "spec": null}), "object:\n  kind: Pod\n  spec: null\n"),
+        ] {
+            let verdict = Verdict { allowed: true, object: Some(object.clone()), ..Verdict::default() };
+            let text = Expectation::Verdict(verdict.clone()).to_yaml(Some(&base)).unwrap();
+            assert_eq!(text, format!("allowed: true\n{expected}"));
+            let read = read(yaml::load_str(&text, "test").unwrap().remove(0).value).unwrap();
+            assert_eq!(read.resolve(|| Ok(Some(base.clone()))).unwrap(), Expectation::Verdict(verdict));
+        }
+    }
+
+    #[test]
+    fn read_rejects_unknown_keys() {
+        for (value, message) in [
+            (json!({"alowed": true}), "unknown key `alowed`; did you mean `allowed`?"),
+            (json!({"settings": {"vald": true}}), "unknown key `settings.vald`; did you mean `valid`?"),
+            (json!({"allowed": true, "object": {}, "patched": {}}), "`object` and `patched` exclude each other"),
+            (json!([]), "`expect` must be a mapping"),
+            (json!({"allowed": 1}), "invalid type: integer `1`, expected a boolean"),
+        ] {
+            assert_eq!(read(value).unwrap_err(), message);
+        }
+    }
+
+    #[test]
+    fn lines_of_a_rule() {
         let expectation = rejection();
         let verdict = expectation.verdict().unwrap();
         assert_eq!(verdict.lines_of("pod-automount").collect::<Vec<_>>(), ["spec: text"]);
@@ -208,9 +291,9 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_is_shown_by_line() {
+    fn compare_shows_a_difference_by_line() {
         let mut other = rejection();
-        let Expectation::Verdict(verdict) = &mut other else { panic!("it is a verdict") };
+        let Expectation::Verdict(verdict) = &mut other else { panic!("a verdict") };
         verdict.lookups = 0;
         assert!(rejection().compare(&other).unwrap_err().contains("-lookups: 1"));
     }

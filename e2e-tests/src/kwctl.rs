@@ -29,10 +29,14 @@ use sa_hygiene::kubewarden::{AdmissionRequest, HostCall};
 use sa_hygiene::yaml;
 use serde_json::{Map, Value, json};
 
-use crate::case::{self, Case, Host, Mode};
+use crate::case::{Case, Host, Mode};
+use crate::case_file;
 use crate::engine::Engine;
 use crate::examples::{self, Example};
 use crate::expectation::{self, Expectation, SettingsAnswer, SettingsVerdict, Verdict};
+
+/// The file with what the case expects.
+const EXPECT: &str = "expect.yaml";
 
 /// The name that the embedded host gives the policy, for the one text in which it occurs.
 const POLICY: &str = "clusterwide-serviceaccount-hygiene";
@@ -46,7 +50,7 @@ const MISFITS: [&str; 3] = ["have not been replayed", "Replay error", "list of r
 /// What kwctl is given for one case.
 #[derive(Debug, Clone)]
 pub struct Inputs {
-    /// `<folder>/<case>`.
+    /// The case's full name.
     pub name: String,
     /// `request.json`.
     pub request: Value,
@@ -66,15 +70,14 @@ pub struct Inputs {
 /// When a case or an example cannot be read, or was never blessed.
 pub fn inputs(repository: &Path, module: &str, engine: &Engine) -> Result<Vec<Inputs>> {
     let mut all = Vec::new();
-    for (name, case) in case::find_all(&repository.join("e2e-tests/cases"))? {
+    for (name, case) in case_file::load_all(&repository.join("e2e-tests/cases"))? {
         let case = case.with_context(|| name.clone())?;
         let manifest = manifest(&case, module)?;
         all.push(of_case(&name, &case, Some(manifest), engine).with_context(|| name.clone())?);
     }
     for example in examples::find_all(repository)? {
-        for dir in example.cases()? {
-            let case = example.case(&dir)?;
-            let name = example.name_of(&case);
+        for case in example.cases()? {
+            let name = case.full_name();
             let manifest = example.spec.as_ref().map(|_| own_manifest(repository, &example, module)).transpose()?;
             let mut inputs = of_case(&name, &case, manifest, engine).with_context(|| name.clone())?;
             if example.spec.is_none() {
@@ -88,7 +91,7 @@ pub fn inputs(repository: &Path, module: &str, engine: &Engine) -> Result<Vec<In
 }
 
 fn of_case(name: &str, case: &Case, policy: Option<String>, engine: &Engine) -> Result<Inputs> {
-    let expectation = Expectation::load(&case.dir)?.context("no expect.yaml; `make bless` writes it")?;
+    let expectation = case.expectation()?.context("no `expect` block; `make bless` writes it")?;
     let is_valid = engine.validate_settings(&case.settings)?.valid;
     let (request, session) = match case.request()? {
         Some(request) if is_valid => {
@@ -197,7 +200,7 @@ impl Inputs {
         fs::write(dir.join("arguments"), arguments.join("\n") + "\n")?;
         fs::write(dir.join("request.json"), serde_json::to_string_pretty(&self.request)? + "\n")?;
         fs::write(dir.join("session.yml"), &self.session)?;
-        fs::write(dir.join(expectation::FILE), self.expectation.to_yaml()?)?;
+        fs::write(dir.join(EXPECT), self.expectation.to_yaml(None)?)?;
         Ok(())
     }
 }
@@ -208,7 +211,8 @@ impl Inputs {
 /// Every way in which they differ.
 pub fn compare(dir: &Path) -> Result<()> {
     let read = |name: &str| fs::read_to_string(dir.join(name)).with_context(|| name.to_owned());
-    let expected = Expectation::load(dir)?.context("no expect.yaml")?;
+    let expected = yaml::load_str(&read(EXPECT)?, EXPECT)?.pop().context("an empty expect.yaml")?.value;
+    let expected = expectation::read(expected).map_err(anyhow::Error::msg)?.resolve(|| Ok(None))?;
     let (status, stdout, stderr) = (read("status")?, read("stdout")?, read("stderr")?);
     if let Some(error) = MISFITS.iter().find(|error| stderr.contains(*error)) {
         bail!("the look-ups are not those of the session (`{error}`):\n{stderr}");
@@ -270,7 +274,7 @@ fn verdict(answer: &Value, request: &Value) -> Result<Verdict> {
 pub fn bats(inputs: &[Inputs]) -> String {
     let mut text = "load \"$KWCTL_HELPERS\"\n".to_owned();
     for Inputs { name, .. } in inputs {
-        let _ = write!(text, "\n@test \"{name}\" {{\n    judge \"{name}\"\n}}\n");
+        let _ = write!(text, "\n@test \"{name}\" {{\n    run_case \"{name}\"\n}}\n");
     }
     text
 }

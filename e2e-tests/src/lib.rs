@@ -2,9 +2,10 @@
 
 //! Cases as data: what goes in, what must come out, and how two of them differ.
 //!
-//! A case is a folder `cases/<rule>/<case>/`; `README.md` beside it says what is in it.
+//! A case is a section of a Markdown file in `cases/`; `README.md` describes the format.
 
 pub mod case;
+pub mod case_file;
 #[cfg(feature = "cluster")]
 pub mod cluster;
 pub mod counted;
@@ -14,3 +15,11 @@ pub mod examples;
 pub mod exceptions;
 pub mod expectation;
 pub mod kwctl;
+
+use std::path::{Path, PathBuf};
+
+/// The root of the repository.
+#[must_use]
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or_else(|| Path::new("..")).to_owned()
+}

@@ -2,7 +2,7 @@
 
 //! Everything that is tested on the compiled policy, as one binary, so that the module is compiled once.
 //!
-//! - `case::<rule>::<case>`: a case folder; `BLESS=1` rewrites what it expects
+//! - `case::<rule>::<case>`: a case of a case file; `BLESS=1` rewrites what it expects
 //! - `table::...`: the table of `pod-automount`, every cell under every outcome of a look-up
 //! - `accounts::...`: accounts and their Pods from the beginning, both through the policy
 //! - `exemptions::...`: every matcher against every kind of subject
@@ -73,13 +73,12 @@ mod schema;
 #[path = "e2e/table.rs"]
 mod table;
 
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use e2e_tests::case;
 use e2e_tests::engine::Engine;
+use e2e_tests::{case_file, repository};
 use libtest_mimic::{Arguments, Failed};
 
 fn main() -> ExitCode {
@@ -98,7 +97,7 @@ fn run() -> Result<ExitCode> {
     ensure!(!(bless && is_set("CI")), "BLESS rewrites what the tests expect; CI must not do that");
 
     let engine = Arc::new(Engine::load().context("cannot load the policy")?);
-    let cases = Arc::new(case::find_all(&repository().join("e2e-tests/cases"))?);
+    let cases = Arc::new(case_file::load_all(&repository().join("e2e-tests/cases"))?);
     let counted = Arc::default();
     let trials = [
         cases::trials(&cases, &engine, bless),
@@ -129,11 +128,6 @@ fn run() -> Result<ExitCode> {
 
 fn is_set(variable: &str) -> bool {
     std::env::var_os(variable).is_some_and(|value| !value.is_empty() && value != "0")
-}
-
-/// The root of the repository.
-fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 /// A failed trial, with every cause.

@@ -9,7 +9,6 @@
 //! cluster load [PODS]     many Pods (20,000) by 16 clients at once
 //! ```
 
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -22,6 +21,7 @@ use e2e_tests::cluster::policy_server::Site;
 use e2e_tests::cluster::processes::Workspace;
 use e2e_tests::cluster::report::{Outcome, Report};
 use e2e_tests::cluster::{bench, conditions, flows, manifests, module, refusals};
+use e2e_tests::repository;
 
 /// Something that is needed is not there: as for the other targets that need tools.
 const MISSING: u8 = 3;
@@ -58,10 +58,6 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 /// Starts a control plane, and stops it afterwards.

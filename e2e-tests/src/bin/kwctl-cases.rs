@@ -12,7 +12,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use e2e_tests::engine::Engine;
-use e2e_tests::kwctl;
+use e2e_tests::{kwctl, repository};
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -27,8 +27,7 @@ fn prepare(module: &Path, folder: &Path) -> Result<()> {
     let module = module.canonicalize().with_context(|| module.display().to_string())?;
     fs::create_dir_all(folder)?;
     let folder = folder.canonicalize()?;
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let inputs = kwctl::inputs(&repository, &format!("file://{}", module.display()), &Engine::load()?)?;
+    let inputs = kwctl::inputs(&repository(), &format!("file://{}", module.display()), &Engine::load()?)?;
     for case in &inputs {
         case.write(&folder, &module)?;
     }

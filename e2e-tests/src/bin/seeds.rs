@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use e2e_tests::case;
+use e2e_tests::case_file;
 use serde_json::json;
 
 fn main() -> Result<()> {
@@ -16,7 +16,7 @@ fn main() -> Result<()> {
         fs::create_dir_all(folder.join(target))?;
     }
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
-    for (name, case) in case::find_all(&cases)? {
+    for (name, case) in case_file::load_all(&cases)? {
         let (name, case) = (name.replace('/', "-"), case?);
         fs::write(folder.join("settings").join(&name), case.settings.to_string())?;
         let Some(request) = case.request()? else { continue };

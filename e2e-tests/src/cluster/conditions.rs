@@ -30,7 +30,7 @@ struct Spared {
     policy: String,
     name: String,
     object: Value,
-    /// Fields of the `AdmissionRequest`, as in `given.yaml`.
+    /// Fields of the `AdmissionRequest`, as in a `given` block.
     #[serde(default)]
     request: Map<String, Value>,
 }

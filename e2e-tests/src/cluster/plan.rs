@@ -11,10 +11,11 @@ use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
 use super::policies::Policy;
-use crate::case::{self, Case, Host, Lookup, Mode, Subject};
+use crate::case::{Case, Host, Lookup, Mode, Subject};
+use crate::case_file;
 use crate::examples::{self, Example};
 use crate::exceptions;
-use crate::expectation::{Expectation, Verdict};
+use crate::expectation::Verdict;
 
 /// A case, and the policy that it is meant for.
 #[derive(Debug, Clone)]
@@ -50,16 +51,15 @@ impl Plan {
     pub fn new(repository: &Path) -> Result<Self> {
         let mut plan = Self { exceptions: exceptions::names(repository)?, ..Self::default() };
         let mut by_settings = BTreeMap::new();
-        for (name, case) in case::find_all(&repository.join("e2e-tests/cases"))? {
+        for (name, case) in case_file::load_all(&repository.join("e2e-tests/cases"))? {
             let case = case.with_context(|| name.clone())?;
             if matches!(case.subject, Some(Subject::Object(_))) && !plan.exceptions.contains(&name) {
                 plan.add(&name, case, None, &mut by_settings).with_context(|| name)?;
             }
         }
         for example in examples::find_all(repository)? {
-            for dir in example.cases()? {
-                let case = example.case(&dir)?;
-                let name = example.name_of(&case);
+            for case in example.cases()? {
+                let name = case.full_name();
                 if !plan.exceptions.contains(&name) {
                     plan.add(&name, case, Some(&example), &mut by_settings).with_context(|| name)?;
                 }
@@ -81,7 +81,7 @@ impl Plan {
         example: Option<&Example>,
         by_settings: &mut BTreeMap<String, usize>,
     ) -> Result<()> {
-        let expectation = Expectation::load(&case.dir)?.context("no expect.yaml; `make bless` writes it")?;
+        let expectation = case.expectation()?.context("no `expect` block; `make bless` writes it")?;
         let expected = expectation.verdict().context("the settings are refused")?.clone();
         // As it is sent.
         let mut sent = case.clone();

@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! One trial per case folder.
+//! One trial per case.
 
 use std::sync::Arc;
 
 use anyhow::{Result, anyhow, bail};
 use e2e_tests::case::Case;
+use e2e_tests::case_file::{self, Cases};
 use e2e_tests::engine::Engine;
 use e2e_tests::expectation::{Expectation, SettingsAnswer};
 use libtest_mimic::Trial;
 
 use crate::{failed, invariants};
-
-/// The cases as found: name, and the case or what is wrong with its folder.
-pub type Cases = Vec<(String, Result<Case>)>;
 
 pub fn trials(cases: &Arc<Cases>, engine: &Arc<Engine>, bless: bool) -> Vec<Trial> {
     let trial = |index: usize| {
@@ -32,18 +30,22 @@ pub fn trials(cases: &Arc<Cases>, engine: &Arc<Engine>, bless: bool) -> Vec<Tria
 pub fn run(case: &Case, engine: &Engine, bless: bool) -> Result<()> {
     let actual = answer(case, engine)?;
     if bless {
-        if let Some(difference) = actual.bless(&case.dir)? {
-            println!("\nblessed {}/{}\n{difference}", case.rule, case.name);
+        if let Some(difference) = case_file::bless(case, &actual)? {
+            println!("\nblessed {}, {}\n{difference}", case.place, case.full_name());
         }
         return Ok(());
     }
-    match Expectation::load(&case.dir)? {
-        None => bail!("no expect.yaml; look at what `make bless` writes, and keep it if it is right"),
-        Some(expected) => expected.compare(&actual).map_err(|difference| anyhow!("another answer\n{difference}")),
+    match case.expectation()? {
+        None => {
+            bail!("{}: no `expect` block; look at what `make bless` writes, and keep it if it is right", case.place)
+        }
+        Some(expected) => {
+            expected.compare(&actual).map_err(|difference| anyhow!("{}: another answer\n{difference}", case.place))
+        }
     }
 }
 
-/// What the policy says, after checking what must hold whatever it says.
+/// The policy's answer, after checking what must hold for every answer.
 fn answer(case: &Case, engine: &Engine) -> Result<Expectation> {
     let settings = engine.validate_settings(&case.settings)?;
     let request = case.request()?;

@@ -7,17 +7,17 @@ use std::fs;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use e2e_tests::case_file::Cases;
 use e2e_tests::engine::Engine;
 use e2e_tests::exceptions;
 use libtest_mimic::{Failed, Trial};
 use serde_json::{Map, json};
 use serviceaccount_hygiene::rules::RULES;
 
-use crate::cases::Cases;
 use crate::{failed, repository};
 
-/// Case folders that belong to no rule.
-const GENERAL: &[&str] = &["core"];
+/// Case files that belong to no rule.
+const GENERAL: &[&str] = &["exemptions", "lookups", "profiles", "requests", "settings", "templates", "updates"];
 
 pub fn trials(cases: &Arc<Cases>, engine: &Arc<Engine>) -> Vec<Trial> {
     let (cases, engine) = (Arc::clone(cases), Arc::clone(engine));
@@ -39,11 +39,11 @@ fn report(problems: impl IntoIterator<Item = String>) -> Result<(), Failed> {
 }
 
 fn rules_have_cases(cases: &Cases) -> Result<(), Failed> {
-    let folders: BTreeSet<&str> = cases.iter().filter_map(|(name, _)| Some(name.split_once('/')?.0)).collect();
-    let without = ids().into_iter().filter(|id| !folders.contains(id));
-    let without = without.map(|id| format!("add cases in e2e-tests/cases/{id}/"));
-    let unknown = folders.iter().filter(|folder| !ids().contains(*folder) && !GENERAL.contains(folder));
-    let unknown = unknown.map(|folder| format!("e2e-tests/cases/{folder}: there is no such rule; rename or remove it"));
+    let files: BTreeSet<&str> = cases.iter().map(|(name, _)| name.split('/').next().unwrap_or_default()).collect();
+    let without = ids().into_iter().filter(|id| !files.contains(id));
+    let without = without.map(|id| format!("add cases in e2e-tests/cases/{id}.md"));
+    let unknown = files.iter().filter(|file| !ids().contains(*file) && !GENERAL.contains(file));
+    let unknown = unknown.map(|file| format!("e2e-tests/cases/{file}.md: there is no such rule; rename or remove it"));
     report(without.chain(unknown))
 }
 

@@ -1,51 +1,57 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What no case shows: texts, parameters, outcomes, neighbours.
+//! What no case covers: messages, parameters, outcomes, neighbors.
 //!
-//! A **neighbour** of a rejected case is an accepted case of the same folder whose inputs, read as one document
+//! A **neighbor** of a rejected case is an accepted case of the same file whose inputs, read as one document
 //! `{object | request, old, settings, cluster, given}`, differ from it in exactly one place
 //! ([`e2e_tests::difference::places`]). It proves that the rejection is about that place.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use e2e_tests::case::Case;
+use e2e_tests::case_file::Cases;
 use e2e_tests::difference::places;
 use e2e_tests::expectation::{Expectation, Verdict};
 use libtest_mimic::Trial;
 use serde_json::Value;
 use serviceaccount_hygiene::rules::{RULES, Rule};
 
-use crate::cases::Cases;
-
 pub fn trials(cases: &Arc<Cases>) -> Vec<Trial> {
+    let all_expected: Arc<OnceLock<Vec<Option<Expectation>>>> = Arc::default();
     let trial = |rule: &'static Rule| {
-        let cases = Arc::clone(cases);
+        let (cases, all_expected) = (Arc::clone(cases), Arc::clone(&all_expected));
         Trial::test(format!("coverage::{}", rule.id), move || {
-            let missing = missing(rule, &blessed(&cases));
+            let missing = missing(rule, &blessed(&cases, all_expected.get_or_init(|| expected(&cases))));
             if missing.is_empty() {
                 Ok(())
             } else {
-                Err(format!("not shown by any case:\n{}", missing.join("\n")).into())
+                Err(format!("not covered by any case:\n{}", missing.join("\n")).into())
             }
         })
     };
     RULES.iter().map(|rule| trial(rule)).collect()
 }
 
-/// The cases that say what they expect; trials of their own report the others.
-fn blessed(cases: &Cases) -> Vec<(&Case, Expectation)> {
-    let cases = cases.iter().filter_map(|(_, case)| case.as_ref().ok());
-    cases.filter_map(|case| Some((case, Expectation::load(&case.dir).ok()??))).collect()
+/// What each case expects. Those without an expectation are reported by their own trials.
+fn expected(cases: &Cases) -> Vec<Option<Expectation>> {
+    let expectation = |case: &Case| case.expectation().ok().flatten();
+    cases.iter().map(|(_, case)| case.as_ref().ok().and_then(expectation)).collect()
 }
 
-fn missing(rule: &Rule, cases: &[(&Case, Expectation)]) -> Vec<String> {
+/// The cases with what they expect.
+fn blessed<'a>(cases: &'a Cases, expected: &'a [Option<Expectation>]) -> Vec<(&'a Case, &'a Expectation)> {
+    let pairs = cases.iter().zip(expected);
+    pairs.filter_map(|((_, case), expectation)| Some((case.as_ref().ok()?, expectation.as_ref()?))).collect()
+}
+
+fn missing(rule: &Rule, cases: &[(&Case, &Expectation)]) -> Vec<String> {
     let verdicts = || cases.iter().filter_map(|(case, expectation)| Some((*case, expectation.verdict()?)));
     let own: Vec<_> = verdicts().filter(|(case, _)| case.rule == rule.id).collect();
     let mut missing = Vec::new();
 
     for message in rule.messages.iter().copied().flatten() {
         if !verdicts().any(|(_, verdict)| verdict.lines_of(rule.id).any(|line| is_made_from(line, &message.text()))) {
-            missing.push(format!("text {}: {}", message.id(), message.text()));
+            missing.push(format!("message {}: {}", message.id(), message.text()));
         }
     }
     for param in rule.params {
@@ -65,13 +71,13 @@ fn missing(rule: &Rule, cases: &[(&Case, Expectation)]) -> Vec<String> {
         ("exempt", true, exempts),
     ] {
         if is_wanted && !shows(is_shown) {
-            missing.push(format!("outcome {outcome}, in e2e-tests/cases/{}", rule.id));
+            missing.push(format!("outcome {outcome}, in e2e-tests/cases/{}.md", rule.id));
         }
     }
     for (case, _) in own.iter().filter(|(_, verdict)| !verdict.allowed) {
-        let is_neighbour = |other: &Case| places(&case.inputs(), &other.inputs()) == 1;
-        if !own.iter().any(|(other, verdict)| verdict.allowed && is_neighbour(other)) {
-            missing.push(format!("an accepted neighbour of {}/{}", case.rule, case.name));
+        let is_neighbor = |other: &Case| places(&case.inputs(), &other.inputs()) == 1;
+        if !own.iter().any(|(other, verdict)| verdict.allowed && is_neighbor(other)) {
+            missing.push(format!("an accepted neighbor of {}, {}", case.place, case.name));
         }
     }
     missing

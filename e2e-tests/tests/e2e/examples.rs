@@ -2,8 +2,8 @@
 
 //! The examples: every policy and every set of settings in `examples/` runs, with its own mode, rights and rules.
 //!
-//! What they are sent is in `e2e-tests/examples/<file>/<policy>/<case>/`, case folders without `settings.yaml`; for
-//! `examples/settings/<set>.yaml` that is `settings/<set>/<case>/`. `BLESS=1` writes what they expect, as for other cases.
+//! What they are sent is in `e2e-tests/examples.md`, in a section for each policy of a file, and for each set of
+//! `examples/settings/`. `BLESS=1` writes what they expect, as for other cases.
 
 #![expect(clippy::indexing_slicing, reason = "of JSON values: what is missing reads as null")]
 
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, ensure};
 use e2e_tests::engine::Engine;
 use e2e_tests::examples;
-use e2e_tests::expectation::{Expectation, Verdict};
+use e2e_tests::expectation::Verdict;
 use libtest_mimic::Trial;
 use sa_hygiene::yaml;
 use serde_json::{Map, Value, json};
@@ -41,12 +41,12 @@ pub fn trials(engine: &Arc<Engine>, bless: bool) -> Result<Vec<Trial>> {
     let with_engine = Arc::clone(engine);
     trials.push(Trial::test("example::profiles_are_valid", move || profiles_are_valid(&with_engine).map_err(failed)));
     for example in examples::find_all(&repository())? {
-        for dir in example.cases()? {
-            let (example, engine) = (example.clone(), Arc::clone(engine));
-            let case = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            let name = format!("example::{}::{}::{case}", example.file, example.name);
+        let example = Arc::new(example);
+        for request in example.requests() {
+            let (example, request, engine) = (Arc::clone(&example), request.clone(), Arc::clone(engine));
+            let name = format!("example::{}::{}::{}", example.file, example.name, request.name);
             trials.push(Trial::test(name, move || {
-                let case = example.case(&dir).map_err(failed)?;
+                let case = example.case(&request).map_err(failed)?;
                 cases::run(&case, &engine, bless).map_err(failed)
             }));
         }
@@ -65,18 +65,16 @@ fn shown() -> Result<()> {
     let mut missing = Vec::new();
     for example in examples::find_all(&repository())? {
         let mut verdicts = Vec::new();
-        for dir in example.cases()? {
-            let expectation = Expectation::load(&dir)?;
-            verdicts.extend(expectation.and_then(|expectation| expectation.verdict().cloned()));
+        for case in example.cases()? {
+            verdicts.extend(case.expectation()?.and_then(|expectation| expectation.verdict().cloned()));
         }
         let says = |verdict: &Verdict| !verdict.audit_annotations.is_empty();
-        let folder = example.folder(&repository());
-        let folder = folder.strip_prefix(repository()).unwrap_or(&folder).display();
+        let id = example.id();
         if !verdicts.iter().any(says) {
-            missing.push(format!("add a case to {folder}/ that the example has something to say about"));
+            missing.push(format!("add a case for {id} to e2e-tests/examples.md that it has findings for"));
         }
         if !verdicts.iter().any(|verdict| verdict.allowed && !says(verdict)) {
-            missing.push(format!("add a case to {folder}/ that the example lets pass"));
+            missing.push(format!("add a case for {id} to e2e-tests/examples.md that it accepts without findings"));
         }
     }
     ensure!(missing.is_empty(), "{}", missing.join("\n"));

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 use e2e_tests::engine::Engine;
 use e2e_tests::examples;
 use e2e_tests::kwctl::{self, Inputs};
-use e2e_tests::{case, expectation::Expectation};
+use e2e_tests::{case_file, expectation::Expectation};
 use libtest_mimic::Trial;
 use sa_hygiene::yaml;
 use serde_json::Value;
@@ -33,8 +33,8 @@ fn inputs(engine: &Engine) -> Result<()> {
 
     let names: BTreeSet<&str> = inputs.iter().map(|case| case.name.as_str()).collect();
     ensure!(names.len() == inputs.len(), "two cases of one name");
-    let folders = case::find_all(&repository().join("e2e-tests/cases"))?;
-    for (name, _) in &folders {
+    let cases = case_file::load_all(&repository().join("e2e-tests/cases"))?;
+    for (name, _) in &cases {
         ensure!(names.contains(name.as_str()), "{name} is not run by kwctl");
     }
     for example in examples::find_all(&repository())? {

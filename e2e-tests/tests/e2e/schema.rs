@@ -12,6 +12,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use e2e_tests::case_file::Cases;
 use e2e_tests::engine::Engine;
 use libtest_mimic::Trial;
 use serde_json::{Map, Value, json};
@@ -19,7 +20,6 @@ use serviceaccount_hygiene::rules::{RULES, Rule};
 use serviceaccount_hygiene::settings::declared::{AWS, COMMON};
 use serviceaccount_hygiene::settings::params::{Kind, Param};
 
-use crate::cases::Cases;
 use crate::docs::{self, settle};
 use crate::{examples, failed, repository};
 
