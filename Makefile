@@ -49,13 +49,13 @@ test: fmt lint  ## check formatting and lints, run unit tests and every case on 
 # As many objects as one night has time for; a failure prints its seed.
 ROUNDS ?= 20
 
-.PHONY: laws
-laws: toolchain  ## run the property tests with other objects: make laws PROPTEST_RNG_SEED=1 ROUNDS=20
+.PHONY: properties
+properties: toolchain  ## run the property tests with other objects: make properties PROPTEST_RNG_SEED=1 ROUNDS=20
 	@for round in $$(seq $(ROUNDS)); do \
 		seed=$$(($(PROPTEST_RNG_SEED) + round)); \
 		echo "seed $$seed"; \
-		PROPTEST_RNG_SEED=$$seed cargo test --locked --quiet --package serviceaccount-hygiene --test laws --test views || exit 1; \
-		PROPTEST_RNG_SEED=$$seed cargo test --locked --quiet --package e2e-tests --test e2e -- law:: || exit 1; \
+		PROPTEST_RNG_SEED=$$seed cargo test --locked --quiet --package serviceaccount-hygiene --test properties --test views || exit 1; \
+		PROPTEST_RNG_SEED=$$seed cargo test --locked --quiet --package e2e-tests --test e2e -- property:: || exit 1; \
 	done
 
 # Without kwctl, bats or jq: 3 from the script, which make turns into its own 2; never 0.

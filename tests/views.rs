@@ -2,31 +2,26 @@
 
 //! The views against an oracle: whatever they read of an object is what the typed structs of `k8s-openapi` read.
 
-#[expect(dead_code, reason = "each test uses its part of the generator")]
-#[path = "laws/objects.rs"]
-mod objects;
-
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1 as typed;
+use policy_testing::cluster::{FakeCluster, Known};
+use policy_testing::objects::{pod, service_account};
+use policy_testing::requests::review_of;
+use policy_testing::style::{Style, style, written};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use serde_json::Value;
-use serviceaccount_hygiene::cluster::{Access, AccountRecord, Age, Cluster, LookupError};
 use serviceaccount_hygiene::guest;
 use serviceaccount_hygiene::object::meta::Meta;
 use serviceaccount_hygiene::object::pod::{ContainerList, Pod};
 use serviceaccount_hygiene::object::service_account::ServiceAccount;
 use serviceaccount_hygiene::object::view::{self, Strings};
 
-use objects::requests::review_of;
-use objects::style::{Style, style, written};
-use objects::{pod, service_account};
-
 fn config() -> ProptestConfig {
     ProptestConfig {
         cases: 300,
-        failure_persistence: Some(Box::new(FileFailurePersistence::Direct("proptest-regressions/views.txt"))),
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct("tests/regressions/views.txt"))),
         ..ProptestConfig::default()
     }
 }
@@ -143,20 +138,6 @@ fn read_typed(json: &str) -> Option<ReadPod> {
     })
 }
 
-struct NoCluster;
-
-impl Cluster for NoCluster {
-    fn service_account(&self, _: &str, _: &str, _: Age) -> Result<AccountRecord, LookupError> {
-        Err(LookupError::Absent)
-    }
-
-    fn can_i(&self, _: &str) -> Result<bool, LookupError> {
-        Ok(false)
-    }
-
-    fn log_not_granted(&self, _: Access, _: &str) {}
-}
-
 proptest! {
     #![proptest_config(config())]
 
@@ -185,7 +166,7 @@ proptest! {
 
     #[test]
     fn a_fixed_pod_is_still_a_pod(review in review_of(pod())) {
-        let answer = guest::validate(review.payload().as_bytes(), &NoCluster);
+        let answer = guest::validate(review.payload().as_bytes(), &FakeCluster::new(Known::Absent));
         let answer: BTreeMap<String, &serde_json::value::RawValue> = serde_json::from_slice(&answer).unwrap();
         let Some(fixed) = answer.get("mutated_object") else { return Ok(()) };
         let fixed: Result<typed::Pod, _> = serde_json::from_str(fixed.get());

@@ -10,8 +10,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use policy_testing::cluster::{FakeCluster, Known};
 use serde_json::{Map, Value, json};
-use serviceaccount_hygiene::cluster::{Access, AccountRecord, Age, Cluster, LookupError};
 use serviceaccount_hygiene::guest;
 use serviceaccount_hygiene::rules::RULES;
 
@@ -42,21 +42,6 @@ const ANY_VALUE: &[&str] = &[
     "kubernetes.io/serviceaccount/service-account.name",
 ];
 
-/// Nobody may look anything up.
-struct Closed;
-
-impl Cluster for Closed {
-    fn service_account(&self, _: &str, _: &str, _: Age) -> Result<AccountRecord, LookupError> {
-        Err(LookupError::NotGranted)
-    }
-
-    fn can_i(&self, _: &str) -> Result<bool, LookupError> {
-        Err(LookupError::NotGranted)
-    }
-
-    fn log_not_granted(&self, _: Access, _: &str) {}
-}
-
 #[test]
 fn a_wrong_kind_in_every_place() {
     let settings = strictest();
@@ -64,7 +49,8 @@ fn a_wrong_kind_in_every_place() {
     for request in requests() {
         let answer = |request: &Value| {
             let payload = json!({"request": request, "settings": settings}).to_string();
-            serde_json::from_slice::<Value>(&guest::validate(payload.as_bytes(), &Closed)).unwrap()
+            serde_json::from_slice::<Value>(&guest::validate(payload.as_bytes(), &FakeCluster::new(Known::NotGranted)))
+                .unwrap()
         };
         let good = answer(&request);
         assert_ne!(good.get("code"), Some(&json!(400)), "{good}");

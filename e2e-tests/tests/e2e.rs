@@ -17,7 +17,7 @@
 //! - `example::<file>::<policy>::<case>`: the examples, run as they are; `BLESS=1` rewrites what they expect
 //! - `kwctl::...`: what `make e2e-tests` gives to kwctl
 //! - `hostile::...`: payloads that no API server sends, and what they cost
-//! - `law::...`: what holds for every Pod on its way through the API server, on made-up ones
+//! - `property::...`: what holds for every Pod on its way through the API server, on generated ones
 //! - `budget::...`: limits of `budgets.toml`
 //! - `count::...`: what requests cost, counted; `BLESS=1` rewrites `counts.toml`
 
@@ -55,15 +55,12 @@ mod invariants;
 mod kwctl;
 #[path = "e2e/later_webhooks.rs"]
 mod later_webhooks;
-#[path = "e2e/laws.rs"]
-mod laws;
-#[expect(dead_code, reason = "each test uses its part of the generator")]
-#[path = "../../tests/laws/objects.rs"]
-mod objects;
 #[path = "e2e/overlays.rs"]
 mod overlays;
 #[path = "e2e/package.rs"]
 mod package;
+#[path = "e2e/properties.rs"]
+mod properties;
 #[path = "e2e/questions.rs"]
 mod questions;
 #[path = "e2e/ratchet.rs"]
@@ -118,7 +115,7 @@ fn run() -> Result<ExitCode> {
         examples::trials(&engine, bless)?,
         kwctl::trials(&engine),
         hostile::trials(&counted),
-        laws::trials(&engine),
+        properties::trials(&engine),
         later_webhooks::trials(&engine),
         budgets::trials(&engine),
         counts::trials(&engine, &counted, bless),

@@ -14,6 +14,8 @@ use e2e_tests::case::Host;
 use e2e_tests::engine::Engine;
 use e2e_tests::expectation::Verdict;
 use libtest_mimic::{Failed, Trial};
+use policy_testing::objects::{NAMESPACE, pod, written_pod};
+use policy_testing::settings::settings;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -22,9 +24,7 @@ use sa_hygiene::apiserver::{ApiServer, RequestOptions, Webhook};
 use serde_json::{Map, Value, json};
 use serviceaccount_hygiene::rules::RULES;
 
-use crate::laws::fixing;
-use crate::objects::settings::settings;
-use crate::objects::{NAMESPACE, pod, written_pod};
+use crate::properties::fixing;
 
 /// How many Pods.
 const CASES: u32 = 500;
@@ -36,11 +36,11 @@ const STORED: usize = 3;
 const REFUSED_BY_VAULT: usize = 1;
 
 pub fn trials(engine: &Arc<Engine>) -> Vec<Trial> {
-    let (law, small) = (Arc::clone(engine), Arc::clone(engine));
+    let (property, small) = (Arc::clone(engine), Arc::clone(engine));
     vec![
-        Trial::test("law::a_denied_token_stays_away_from_later_webhooks", move || hold(&law)),
-        Trial::test("law::what_webhooks_make_of_small_pods", move || small_pods(&small)),
-        Trial::test("law::what_a_policy_must_not_do_to_webhooks", harm_is_noticed),
+        Trial::test("property::a_denied_token_stays_away_from_later_webhooks", move || hold(&property)),
+        Trial::test("property::what_webhooks_make_of_small_pods", move || small_pods(&small)),
+        Trial::test("property::what_a_policy_must_not_do_to_webhooks", harm_is_noticed),
     ]
 }
 
@@ -68,7 +68,7 @@ struct Surroundings {
 /// What became of a Pod.
 #[derive(Debug)]
 enum End {
-    /// Neither law nor policy have anything to do with it: it was invalid from the start, or the settings are.
+    /// Neither property nor policy have anything to do with it: it was invalid from the start, or the settings are.
     Skipped,
     /// The policy refuses it, in either phase, and says why.
     Refused(String),
@@ -111,7 +111,7 @@ impl Tally {
         }
     }
 
-    /// Whether enough happened for the law to be about something.
+    /// Whether enough happened for the property to be about something.
     fn is_enough(&self) -> bool {
         let kinds = Webhook::ALL.map(Some).into_iter().chain([None]);
         let mut counts = kinds.map(|kind| self.injected.get(&kind).copied().unwrap_or_default());
@@ -540,7 +540,7 @@ struct Story {
     ends: &'static str,
 }
 
-/// What a cluster admin should know, and that the law can fail: by the twin, and where that is deaf by the law.
+/// What a cluster admin should know, and that the property can fail: by the twin, and where that is deaf by the property.
 fn small_pods(engine: &Engine) -> Result<(), Failed> {
     use Caller::{Policy, Rogue, Webhook as Other};
     use Webhook::{EksPodIdentity, Irsa, Istio, Linkerd, VaultAgent};

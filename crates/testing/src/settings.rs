@@ -11,7 +11,8 @@ use serviceaccount_hygiene::guest;
 use serviceaccount_hygiene::rules::{RULES, Rule};
 use serviceaccount_hygiene::settings::params::{Kind, Param};
 
-use super::{NAMESPACE, Pantry, pantry, set};
+use crate::objects::{NAMESPACE, set};
+use crate::vocabulary::{Vocabulary, vocabulary};
 
 /// Settings: every rule with any of its actions and parameters. All are valid.
 pub fn settings() -> BoxedStrategy<Value> {
@@ -21,7 +22,7 @@ pub fn settings() -> BoxedStrategy<Value> {
             if chance < 3 {
                 inject(&mut settings);
             }
-            mended(settings)
+            corrected(settings)
         })
         .boxed()
 }
@@ -46,7 +47,7 @@ fn inject(settings: &mut Value) {
 
 /// Some parameters exclude each other, and only their rule knows which: it loses them all. Where a rule does not go with
 /// the settings outside of it, these change in some cases, and in the others the rule is off.
-fn mended(mut settings: Value) -> Value {
+fn corrected(mut settings: Value) -> Value {
     for id in refused(&settings) {
         if let Some(given) = settings.pointer_mut(&format!("/rules/{id}")) {
             *given = given.get("action").cloned().unwrap_or_default();
@@ -74,7 +75,7 @@ fn refused(settings: &Value) -> Vec<&'static str> {
 }
 
 fn common() -> BoxedStrategy<Value> {
-    let pantry = pantry();
+    let vocabulary = vocabulary();
     let word = |key: &'static str, words: &[&'static str]| {
         option::weighted(0.4, select(words.to_vec())).prop_map(move |word| (key, word.map(Value::from)))
     };
@@ -91,7 +92,7 @@ fn common() -> BoxedStrategy<Value> {
     let rollouts = json!([{"apiGroup": "argoproj.io", "kind": "Rollout", "path": "spec.template"}]);
     let custom = option::of(Just(rollouts)).prop_map(|c| ("customTemplates", c));
     let exemptions =
-        option::weighted(0.3, vec(exemption(&pantry), 1..3)).prop_map(|e| ("exemptions", e.map(Value::from)));
+        option::weighted(0.3, vec(exemption(&vocabulary), 1..3)).prop_map(|e| ("exemptions", e.map(Value::from)));
     (words, audiences, system, custom, exemptions)
         .prop_map(|((a, b, c, d, i), e, f, g, h)| {
             let given =
@@ -102,8 +103,8 @@ fn common() -> BoxedStrategy<Value> {
 }
 
 /// An exemption that may match.
-fn exemption(pantry: &Pantry) -> BoxedStrategy<Value> {
-    let accounts: Vec<String> = pantry.accounts.iter().map(|name| format!("{NAMESPACE}/{name}")).collect();
+fn exemption(vocabulary: &Vocabulary) -> BoxedStrategy<Value> {
+    let accounts: Vec<String> = vocabulary.accounts.iter().map(|name| format!("{NAMESPACE}/{name}")).collect();
     let matcher = prop_oneof![
         Just(("namespaces", "team-*".to_owned())),
         Just(("kinds", "Deployment".to_owned())),
@@ -131,12 +132,12 @@ pub fn ids() -> Vec<&'static str> {
 }
 
 fn rule_settings() -> BoxedStrategy<Value> {
-    let pantry = pantry();
+    let vocabulary = vocabulary();
     let all: Vec<_> = RULES
         .iter()
-        .map(|rule| option::weighted(0.8, one_rule(rule, &pantry)).prop_map(|given| (rule.id.to_owned(), given)))
+        .map(|rule| option::weighted(0.8, one_rule(rule, &vocabulary)).prop_map(|given| (rule.id.to_owned(), given)))
         .collect();
-    // With all of them on hardly an object is accepted, and then no law about fixes is put to the test.
+    // With all of them on hardly an object is accepted, and then hardly a fix is tested.
     let alone = option::of(subsequence(ids(), 1..=3));
     (all, alone)
         .prop_map(|(rules, alone)| {
@@ -150,11 +151,11 @@ fn rule_settings() -> BoxedStrategy<Value> {
         .boxed()
 }
 
-fn one_rule(rule: &'static Rule, pantry: &Pantry) -> BoxedStrategy<Value> {
+fn one_rule(rule: &'static Rule, vocabulary: &Vocabulary) -> BoxedStrategy<Value> {
     let params: Vec<_> = rule
         .params
         .iter()
-        .filter_map(|param| Some((param.name, of_param(rule, param, pantry)?)))
+        .filter_map(|param| Some((param.name, of_param(rule, param, vocabulary)?)))
         .map(|(name, value)| option::weighted(0.4, value).prop_map(move |value| (name.to_owned(), value)))
         .collect();
     // The strongest action is what most of the code is for.
@@ -172,10 +173,10 @@ fn one_rule(rule: &'static Rule, pantry: &Pantry) -> BoxedStrategy<Value> {
         .boxed()
 }
 
-fn of_param(rule: &Rule, param: &'static Param, pantry: &Pantry) -> Option<BoxedStrategy<Value>> {
-    let examples = pantry.examples.iter().filter(|(id, name, _)| (*id, *name) == (rule.id, param.name));
+fn of_param(rule: &Rule, param: &'static Param, vocabulary: &Vocabulary) -> Option<BoxedStrategy<Value>> {
+    let examples = vocabulary.examples.iter().filter(|(id, name, _)| (*id, *name) == (rule.id, param.name));
     let examples: Vec<Value> = examples.map(|(.., value)| value.clone()).collect();
-    match (of_kind(&param.kind, param.default, &pantry.words), examples.is_empty()) {
+    match (of_kind(&param.kind, param.default, &vocabulary.words), examples.is_empty()) {
         (drawn, true) => drawn,
         (None, false) => Some(select(examples).boxed()),
         (Some(drawn), false) => Some(prop_oneof![1 => drawn, 3 => select(examples)].boxed()),
@@ -251,7 +252,7 @@ const JUNK: &[&str] = &[
 ];
 
 /// Settings that nobody should write: somewhere in them stands something else.
-pub fn settings_from_hell() -> BoxedStrategy<String> {
+pub fn malformed_settings() -> BoxedStrategy<String> {
     let junk = prop_oneof![
         select(JUNK).prop_map(str::to_owned),
         "[a-zA-Z*?=/]{0,8}".prop_map(|word| Value::from(word).to_string()),

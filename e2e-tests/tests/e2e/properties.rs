@@ -2,7 +2,7 @@
 
 //! What holds for every Pod on its way through the API server, the policy and the API server again.
 //!
-//! `tests/laws.rs` of the policy has the laws that need neither the compiled policy nor an API server; the Pods and
+//! `tests/properties.rs` of the policy has the properties that need neither the compiled policy nor an API server; the Pods and
 //! settings come from the same generator.
 
 use std::cell::Cell;
@@ -11,6 +11,8 @@ use std::sync::Arc;
 use e2e_tests::case::Host;
 use e2e_tests::engine::{Answer, Engine};
 use libtest_mimic::{Failed, Trial};
+use policy_testing::objects::{NAMESPACE, pod, written_pod};
+use policy_testing::settings::settings;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestRunner};
@@ -20,25 +22,25 @@ use serviceaccount_hygiene::cluster::{Access, AccountRecord, Age, LookupError};
 use serviceaccount_hygiene::rules::RULES;
 
 use crate::invariants::token_mounts;
-use crate::objects::settings::settings;
-use crate::objects::{NAMESPACE, pod, written_pod};
 
 /// How many Pods.
 const CASES: u32 = 500;
 
-/// Of which so many must be fixed, or the law would be about nothing.
+/// Of which so many must be fixed, or the property would be about nothing.
 const FIXED: usize = 20;
 
 pub fn trials(engine: &Arc<Engine>) -> Vec<Trial> {
-    let trial = |name: &str, law: Law| {
+    let trial = |name: &str, property: Property| {
         let engine = Arc::clone(engine);
-        Trial::test(format!("law::{name}"), move || hold(&engine, law))
+        Trial::test(format!("property::{name}"), move || hold(&engine, property))
     };
     let compared = Arc::clone(engine);
     vec![
         trial("the_patch_makes_the_fixed_object", the_patch_makes_the_fixed_object),
         trial("a_denied_token_stays_away", a_denied_token_stays_away),
-        Trial::test("law::the_module_answers_as_the_library", move || the_module_answers_as_the_library(&compared)),
+        Trial::test("property::the_module_answers_as_the_library", move || {
+            the_module_answers_as_the_library(&compared)
+        }),
     ]
 }
 
@@ -116,7 +118,7 @@ struct Fixed<'a> {
     options: &'a RequestOptions,
 }
 
-type Law = fn(&Fixed<'_>) -> Result<(), TestCaseError>;
+type Property = fn(&Fixed<'_>) -> Result<(), TestCaseError>;
 
 fn the_patch_makes_the_fixed_object(fixed: &Fixed<'_>) -> Result<(), TestCaseError> {
     prop_assert_eq!(fixed.answer.mutated_object.as_ref(), Some(fixed.object));
@@ -142,7 +144,7 @@ fn a_denied_token_stays_away(fixed: &Fixed<'_>) -> Result<(), TestCaseError> {
 /// What accounts say, and which API server it is.
 type Circumstances = (Option<bool>, Option<bool>, bool);
 
-fn hold(engine: &Engine, law: Law) -> Result<(), Failed> {
+fn hold(engine: &Engine, property: Property) -> Result<(), Failed> {
     // The seed is PROPTEST_RNG_SEED, if that is set.
     let mut runner = TestRunner::new(ProptestConfig { cases: CASES, failure_persistence: None, ..Default::default() });
     let pods = prop_oneof![3 => written_pod(), 1 => pod()];
@@ -151,7 +153,7 @@ fn hold(engine: &Engine, law: Law) -> Result<(), Failed> {
     let outcome = runner.run(&(pods, settings(), circumstances), |(pod, mut settings, circumstances)| {
         // What fixes nothing is of no interest here.
         fixing(&mut settings);
-        let is_fixed = is_fixed(engine, law, pod, &settings, circumstances)?;
+        let is_fixed = is_fixed(engine, property, pod, &settings, circumstances)?;
         fixes.set(fixes.get() + usize::from(is_fixed));
         Ok(())
     });
@@ -180,10 +182,10 @@ pub fn fixing(settings: &mut Value) {
     }
 }
 
-/// Whether the policy fixes this Pod, if it gets as far as that; then the law must hold.
+/// Whether the policy fixes this Pod, if it gets as far as that; then the property must hold.
 fn is_fixed(
     engine: &Engine,
-    law: Law,
+    property: Property,
     pod: Value,
     settings: &Value,
     (app, default, openshift): Circumstances,
@@ -206,6 +208,6 @@ fn is_fixed(
     let answer = engine.evaluate(&request, settings, &cluster, &Host::default()).map_err(failed)?;
     prop_assert!(!answer.failed, "the guest gave no answer: {:?}", answer.verdict);
     let Some(object) = &answer.verdict.object else { return Ok(false) };
-    law(&Fixed { request: &request, answer: &answer, object, server: &server, options: &options })?;
+    property(&Fixed { request: &request, answer: &answer, object, server: &server, options: &options })?;
     Ok(true)
 }

@@ -1,44 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Requests, and the clusters in which they are made.
+//! Admission requests.
 
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
 
-use super::settings::settings;
-use super::style::{Style, style, written};
-use super::{NAMESPACE, object, set};
-
-/// What look-ups come to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Known {
-    /// The account is there.
-    Account {
-        /// What it says.
-        automount: Option<bool>,
-        /// Whether it has a role in a cloud.
-        has_role: bool,
-    },
-    /// There is no such account.
-    Absent,
-    /// The policy may not look.
-    NotGranted,
-    /// The cluster does not answer.
-    Failing,
-}
-
-/// Any cluster.
-pub fn cluster() -> impl Strategy<Value = Known> + Clone {
-    prop_oneof![
-        6 => (option::of(any::<bool>()), any::<bool>())
-            .prop_map(|(automount, has_role)| Known::Account { automount, has_role }),
-        1 => Just(Known::Absent),
-        2 => Just(Known::NotGranted),
-        1 => Just(Known::Failing),
-    ]
-}
+use crate::cluster::{Known, any_cluster};
+use crate::objects::{NAMESPACE, object, set};
+use crate::settings::settings;
+use crate::style::{Style, style, written};
 
 /// A request, with everything that its answer depends on.
 #[derive(Debug, Clone)]
@@ -73,7 +45,7 @@ pub fn review_of(object: BoxedStrategy<Value>) -> BoxedStrategy<Review> {
     let people = (select(vec!["alice", "bob", ""]), option::of(select(vec!["admins", "developers"])));
     let path = (select(vec![NAMESPACE, NAMESPACE, NAMESPACE, "team-a", "kube-system", ""]), operation, people);
     let old = (option::of(object.clone()), 0_u8..4);
-    (object, old, path, style(), settings(), cluster())
+    (object, old, path, style(), settings(), any_cluster())
         .prop_map(|(object, old, (namespace, (operation, is_audit), (user, group)), style, settings, cluster)| {
             let old = match (operation, old) {
                 ("CREATE", _) => Value::Null,

@@ -5,7 +5,7 @@
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 
-use super::{CANARY, TOKEN_VOLUME};
+use crate::objects::{CANARY, TOKEN_VOLUME};
 
 /// How an object is written. It means the same in every style.
 #[derive(Debug, Clone, Copy)]

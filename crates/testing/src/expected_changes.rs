@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What each fix means to change. Whatever else differs between an object and the fixed object is an accident.
+//! What each fix is expected to change. Whatever else differs between an object and the fixed object is an accident.
+//!
+//! A new rule with a fix adds its places to [`may`].
 
 use serde_json::{Value, json};
 
-use super::objects::{TOKEN_VOLUME, token_volume};
-use super::text::{Inside, Written, decoded};
+use crate::objects::{TOKEN_VOLUME, token_volume};
+use crate::written::{Inside, Written, decoded};
 
 /// What a fix may do at a place.
 enum May {
@@ -22,8 +24,7 @@ const ON_PODS: [&str; 1] = ["eks.amazonaws.com/token-expiration"];
 const ON_ACCOUNTS: [&str; 3] =
     ["eks.amazonaws.com/token-expiration", "eks.amazonaws.com/audience", "eks.amazonaws.com/sts-regional-endpoints"];
 
-/// What all fixes together may do at `path` (keys, and `*` for entries of lists) of this object. A rule that joins
-/// with a fix adds its places here.
+/// What all fixes together may do at `path` (keys, and `*` for entries of lists) of this object.
 fn may(path: &[String], before: &Written<'_>, object: &Written<'_>) -> May {
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     let path = path.as_slice();
@@ -160,6 +161,7 @@ fn read(written: &Written<'_>) -> Value {
 
 /// Where `after` differs from `before` in what no fix means: keys, their order, and every value byte for byte; and,
 /// with `all`, what a fix means and left.
+#[must_use]
 pub fn accident(before: &Written<'_>, after: &Written<'_>, all: bool) -> Option<String> {
     accident_at(&[], before, after, (before, all))
 }

@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What holds for every request, every cluster and all settings: the laws of the policy, on made-up ones.
-
-#[path = "laws/meant.rs"]
-mod meant;
-#[expect(dead_code, reason = "each test uses its part of the generator")]
-#[path = "laws/objects.rs"]
-mod objects;
-#[path = "laws/policy.rs"]
-mod policy;
-#[path = "laws/text.rs"]
-mod text;
+//! Property tests: what holds for every request, every cluster and all settings, on generated ones.
 
 use std::collections::BTreeSet;
 
+use policy_testing::answer::{Answer, ask, ask_remembering, ask_with, problems_of_settings};
+use policy_testing::cluster::{Known, any_cluster};
+use policy_testing::expected_changes;
+use policy_testing::objects::{CANARY, pod, pod_with_lookalike};
+use policy_testing::requests::{Review, review, review_of};
+use policy_testing::settings::{ids, malformed_settings, settings};
+use policy_testing::written::Written;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::strategy::ValueTree;
@@ -23,17 +20,11 @@ use serviceaccount_hygiene::admission::subject::SubjectKind;
 use serviceaccount_hygiene::cluster::Age;
 use serviceaccount_hygiene::rules::RULES;
 
-use objects::requests::{Known, Review, cluster, review, review_of};
-use objects::settings::{ids, settings, settings_from_hell};
-use objects::{CANARY, pod, pod_with_near_miss};
-use policy::{Answer, ask, ask_remembering, ask_with, problems_of_settings};
-use text::Written;
-
-/// How often each law is tried.
+/// How often each property is tried.
 fn config() -> ProptestConfig {
     ProptestConfig {
         cases: 256,
-        failure_persistence: Some(Box::new(FileFailurePersistence::Direct("proptest-regressions/laws.txt"))),
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct("tests/regressions/properties.txt"))),
         max_shrink_iters: 4000,
         ..ProptestConfig::default()
     }
@@ -120,13 +111,13 @@ proptest! {
         // `pod-automount` takes all parts of the token, unless it keeps them for somebody.
         let keeps = review.settings.pointer("/rules/pod-automount/tokenContainers").is_some();
         let takes = answer.audit("pod-automount").is_some_and(|value| value.starts_with("fixed"));
-        let accident = meant::accident(&before, &after, takes && !keeps);
+        let accident = expected_changes::accident(&before, &after, takes && !keeps);
         prop_assert!(accident.is_none(), "{}", accident.unwrap_or_default());
         prop_assert_ne!(before.text, after.text, "a fix that changes nothing");
     }
 
     #[test]
-    fn what_someone_wrote_is_not_taken(review in review_of(pod_with_near_miss().boxed())) {
+    fn what_someone_wrote_is_not_taken(review in review_of(pod_with_lookalike().boxed())) {
         let answer = ask(&review.with_settings(json!({})))?;
         prop_assert!(answer.fixed().is_none(), "{}", answer.text);
     }
@@ -244,7 +235,7 @@ proptest! {
 
     /// What a remembered account leads to is acceptance, or nothing.
     #[test]
-    fn a_stale_account_only_accepts(review in review(), stale in cluster()) {
+    fn a_stale_account_only_accepts(review in review(), stale in any_cluster()) {
         let payload = review.payload();
         let answer = ask_remembering(&payload, review.cluster, Some(stale))?;
         let before = ask_with(&payload, stale)?;
@@ -258,7 +249,7 @@ proptest! {
     }
 
     #[test]
-    fn both_calls_refuse_the_same_settings(settings in settings_from_hell(), mut review in review_of(pod())) {
+    fn both_calls_refuse_the_same_settings(settings in malformed_settings(), mut review in review_of(pod())) {
         if let Some(envelope) = review.envelope.as_object_mut() {
             envelope.insert("operation".to_owned(), json!("CREATE"));
             envelope.remove("subResource");
@@ -287,7 +278,7 @@ proptest! {
     }
 }
 
-/// Laws about nothing would hold too: the generator reaches every outcome of every rule, and most texts.
+/// Properties of nothing would hold too: the generator reaches every outcome of every rule, and most texts.
 #[test]
 fn the_generator_reaches_everything() {
     let mut runner = TestRunner::new_with_rng(config(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
