@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The limits in `budgets.toml`.
+//! The limits in `bench/budgets.toml`.
 
 use std::collections::BTreeMap;
 
@@ -38,7 +38,7 @@ pub struct SettingsBudget {
 impl Budgets {
     /// The limits this source tree has.
     pub fn embedded() -> Result<Self> {
-        toml::from_str(include_str!("../../budgets.toml")).context("budgets.toml")
+        toml::from_str(include_str!("../../bench/budgets.toml")).context("budgets.toml")
     }
 }
 

@@ -29,7 +29,7 @@ pub fn trials(engine: &Arc<Engine>) -> Vec<Trial> {
 }
 
 fn module_size(engine: &Engine) -> Result<()> {
-    let text = fs::read_to_string(repository().join("budgets.toml")).context("budgets.toml")?;
+    let text = fs::read_to_string(repository().join("bench/budgets.toml")).context("budgets.toml")?;
     let budgets: Budgets = toml::from_str(&text).context("budgets.toml")?;
     let (size, limit) = (engine.module_size(), budgets.module.max_bytes);
     ensure!(size <= limit, "the module has {size} bytes, {} more than budgets.toml allows", size - limit);

@@ -66,7 +66,7 @@ pub fn trials(engine: &Arc<Engine>, lazy: &Arc<Lazy>, bless: bool) -> Vec<Trial>
 
 fn requests(module: &CountedModule, engine: &Engine, bless: bool) -> Result<()> {
     let found = count(module, engine)?;
-    let path = repository().join("counts.toml");
+    let path = repository().join("bench/counts.toml");
     let text = fs::read_to_string(&path).unwrap_or_default();
     let known: Option<Counts> = toml::from_str(&text).ok();
     if bless {
@@ -258,7 +258,7 @@ fn settle(name: &str, table: &str, bless: bool) -> Result<()> {
     // Trials run side by side, and two of them write this page.
     static PAGE: Mutex<()> = Mutex::new(());
     if !bless {
-        let counts: Counts = toml::from_str(&fs::read_to_string(repository().join("counts.toml"))?)?;
+        let counts: Counts = toml::from_str(&fs::read_to_string(repository().join("bench/counts.toml"))?)?;
         if counts.rustc != rustc()? {
             println!("counted with another compiler than counts.toml: not compared\n{table}");
             return Ok(());

@@ -223,14 +223,14 @@ fn examples_table() -> Result<String> {
 
 /// The limits of `budgets.toml`, in words.
 fn limits() -> Result<String> {
-    let budgets: toml::Table = toml::from_str(&read(&repository().join("budgets.toml"))?).context("budgets.toml")?;
+    let budgets: toml::Table = toml::from_str(&read(&repository().join("bench/budgets.toml"))?).context("budgets.toml")?;
     let number = |table: &str, key: &str| {
         let value = budgets.get(table).and_then(|table| table.get(key));
         value.map(ToString::to_string).with_context(|| format!("budgets.toml: {table}.{key}"))
     };
     let bytes: u32 = number("module", "max-bytes")?.parse()?;
     Ok(format!(
-        "Limits are in [budgets.toml](budgets.toml): {} KB for the module (`make test` checks it), and {} times the time of a \
+        "Limits are in [budgets.toml](bench/budgets.toml): {} KB for the module (`make test` checks it), and {} times the time of a \
          policy\nthat accepts unread for an ordinary Pod in a fresh instance (`make bench` measures it).\n",
         bytes / 1024,
         number("ratio", "pod accepted")?

@@ -31,11 +31,46 @@ pub fn trials() -> Vec<Trial> {
     vec![
         Trial::test("package::metadata", || metadata().map_err(failed)),
         Trial::test("package::manifests_load", || manifests_load().map_err(failed)),
+        Trial::test("package::layout", || layout().map_err(failed)),
         Trial::test("package::workflows", || workflows().map_err(failed)),
         Trial::test("package::twins_work_together", || twins_work_together().map_err(failed)),
         Trial::test("package::irsa_needs_no_webhook", || irsa_needs_no_webhook().map_err(failed)),
         Trial::test("package::demo_keeps_its_word", || demo_keeps_its_word().map_err(failed)),
     ]
+}
+
+/// The layout in CONTRIBUTING.md names each directory of `src/` and each crate, and nothing that does not exist.
+fn layout() -> Result<()> {
+    let text = fs::read_to_string(repository().join("CONTRIBUTING.md")).context("CONTRIBUTING.md")?;
+    let layout = text.split_once("## Layout\n\n```\n").and_then(|(_, rest)| rest.split_once("```"));
+    let (layout, _) = layout.context("CONTRIBUTING.md has no layout")?;
+    let (mut named, mut parent) = (BTreeSet::new(), "");
+    for line in layout.lines() {
+        let name = line.split_whitespace().next().unwrap_or_default();
+        if !line.starts_with(' ') {
+            parent = "";
+        }
+        let path = format!("{parent}{name}");
+        if parent.is_empty() {
+            parent = name;
+        }
+        ensure!(repository().join(&path).is_dir(), "CONTRIBUTING.md: there is no directory {path}");
+        named.insert(path);
+    }
+    let mut wanted = BTreeSet::new();
+    for entry in fs::read_dir(repository().join("src"))? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            wanted.insert(format!("src/{}/", entry.file_name().to_string_lossy()));
+        }
+    }
+    let manifest: toml::Table = toml::from_str(&fs::read_to_string(repository().join("Cargo.toml"))?)?;
+    let members = manifest.get("workspace").and_then(|workspace| workspace.get("members")).and_then(|it| it.as_array());
+    let members = members.context("Cargo.toml has no members")?.iter().filter_map(|member| member.as_str());
+    wanted.extend(members.filter(|member| *member != ".").map(|member| format!("{member}/")));
+    let missing: Vec<_> = wanted.difference(&named).collect();
+    ensure!(missing.is_empty(), "the layout in CONTRIBUTING.md does not name {missing:?}");
+    Ok(())
 }
 
 fn metadata() -> Result<()> {
