@@ -187,7 +187,7 @@ SECONDS ?= 60
 .PHONY: fuzz
 fuzz: toolchain  ## fuzz each target: make fuzz SECONDS=60 (nightly Rust)
 	@command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
-	cargo run --quiet --locked --package e2e-tests --bin seeds -- fuzz/corpus
+	cargo run --quiet --locked --package e2e-tests --bin cases -- seeds fuzz/corpus
 	for target in $(FUZZ_TARGETS); do \
 		cargo +nightly fuzz run $$target -- -max_total_time=$(SECONDS) -timeout=10 -print_final_stats=1 || exit 1; \
 	done

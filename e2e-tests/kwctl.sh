@@ -14,13 +14,12 @@ for tool in kwctl bats jq; do
 done
 
 make annotated-policy.wasm
-cargo build --locked --package e2e-tests --bin kwctl-cases
+cargo build --locked --package e2e-tests --bin cases
 target=${CARGO_TARGET_DIR:-target}
 [[ $target = /* ]] || target=$PWD/$target
-export KWCTL_CASES_BIN=$target/debug/kwctl-cases
+export CASES_BIN=$target/debug/cases
 export KWCTL_CASES=$target/kwctl
-export KWCTL_HELPERS=$PWD/e2e-tests/kwctl
 rm -rf "$KWCTL_CASES"
-"$KWCTL_CASES_BIN" prepare annotated-policy.wasm "$KWCTL_CASES"
+"$CASES_BIN" prepare annotated-policy.wasm "$KWCTL_CASES"
 kwctl --version
 bats --jobs "${KWCTL_JOBS:-1}" ${KWCTL_FILTER:+--filter "$KWCTL_FILTER"} e2e.bats "$KWCTL_CASES/cases.bats"

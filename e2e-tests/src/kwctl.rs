@@ -269,10 +269,21 @@ fn verdict(answer: &Value, request: &Value) -> Result<Verdict> {
     })
 }
 
+/// Runs a case, and compares the answer with what the case expects.
+const RUN_CASE: &str = r#"run_case() {
+    local dir=$KWCTL_CASES/$1 arguments status=0
+    mapfile -t arguments <"$dir/arguments"
+    # A stack trace would stand behind the message.
+    RUST_BACKTRACE=0 kwctl run "${arguments[@]}" >"$dir/stdout" 2>"$dir/stderr" </dev/null || status=$?
+    echo "$status" >"$dir/status"
+    "$CASES_BIN" compare "$dir"
+}
+"#;
+
 /// The tests for bats: one for each case, so that a report names it.
 #[must_use]
 pub fn bats(inputs: &[Inputs]) -> String {
-    let mut text = "load \"$KWCTL_HELPERS\"\n".to_owned();
+    let mut text = RUN_CASE.to_owned();
     for Inputs { name, .. } in inputs {
         let _ = write!(text, "\n@test \"{name}\" {{\n    run_case \"{name}\"\n}}\n");
     }

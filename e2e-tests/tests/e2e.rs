@@ -25,8 +25,6 @@
 mod accounts;
 #[path = "e2e/artifacthub.rs"]
 mod artifacthub;
-#[path = "e2e/budgets.rs"]
-mod budgets;
 #[path = "e2e/cases.rs"]
 mod cases;
 #[path = "e2e/consistency.rs"]
@@ -35,8 +33,6 @@ mod consistency;
 mod counts;
 #[path = "e2e/coverage.rs"]
 mod coverage;
-#[path = "e2e/diagnostics.rs"]
-mod diagnostics;
 #[path = "e2e/distribution.rs"]
 mod distribution;
 #[path = "e2e/docs.rs"]
@@ -117,7 +113,6 @@ fn run() -> Result<ExitCode> {
         hostile::trials(&counted),
         properties::trials(&engine),
         later_webhooks::trials(&engine),
-        budgets::trials(&engine),
         counts::trials(&engine, &counted, bless),
     ];
     Ok(libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code())

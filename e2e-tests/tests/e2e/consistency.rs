@@ -17,7 +17,7 @@ use serviceaccount_hygiene::rules::RULES;
 use crate::{failed, repository};
 
 /// Case files that belong to no rule.
-const GENERAL: &[&str] = &["exemptions", "lookups", "profiles", "requests", "settings", "templates", "updates"];
+const GENERAL: &[&str] = &["exemptions", "profiles", "requests", "settings", "templates"];
 
 pub fn trials(cases: &Arc<Cases>, engine: &Arc<Engine>) -> Vec<Trial> {
     let (cases, engine) = (Arc::clone(cases), Arc::clone(engine));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What requests cost, in instructions and memory, beside what they cost when `counts.toml` was written.
+//! What requests cost, in instructions and memory, beside what they cost when `counts.toml` was written; and the limits of
+//! `budgets.toml` that can be counted.
 //!
 //! The numbers depend on the compiler, so they are compared only where it is the one that they were counted with;
 //! elsewhere they are printed.
@@ -49,6 +50,17 @@ impl Lazy {
     }
 }
 
+#[derive(Deserialize)]
+struct Budgets {
+    module: Module,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Module {
+    max_bytes: usize,
+}
+
 type Test = Box<dyn FnOnce(&CountedModule, &Engine) -> Result<()> + Send>;
 
 pub fn trials(engine: &Arc<Engine>, lazy: &Arc<Lazy>, bless: bool) -> Vec<Trial> {
@@ -56,7 +68,9 @@ pub fn trials(engine: &Arc<Engine>, lazy: &Arc<Lazy>, bless: bool) -> Vec<Trial>
         let (lazy, engine) = (Arc::clone(lazy), Arc::clone(engine));
         Trial::test(name, move || lazy.get().and_then(|module| test(module, &engine)).map_err(failed))
     };
+    let with_engine = Arc::clone(engine);
     vec![
+        Trial::test("budget::module_size", move || module_size(&with_engine).map_err(failed)),
         trial("count::requests", Box::new(move |module, engine| requests(module, engine, bless))),
         trial("count::phases", Box::new(move |module, _| phases(module, bless))),
         trial("count::cost_is_linear", Box::new(move |module, _| growth(module, bless))),
@@ -276,5 +290,13 @@ fn hosts_agree(module: &CountedModule, engine: &Engine) -> Result<()> {
         let second = validate_subject(module, &subject, &json!({}))?.answer;
         ensure!(first == second, "{}: the hosts disagree", subject.name);
     }
+    Ok(())
+}
+
+fn module_size(engine: &Engine) -> Result<()> {
+    let text = fs::read_to_string(repository().join("bench/budgets.toml")).context("budgets.toml")?;
+    let budgets: Budgets = toml::from_str(&text).context("budgets.toml")?;
+    let (size, limit) = (engine.module_size(), budgets.module.max_bytes);
+    ensure!(size <= limit, "the module has {size} bytes, {} more than budgets.toml allows", size - limit);
     Ok(())
 }

@@ -223,7 +223,8 @@ fn examples_table() -> Result<String> {
 
 /// The limits of `budgets.toml`, in words.
 fn limits() -> Result<String> {
-    let budgets: toml::Table = toml::from_str(&read(&repository().join("bench/budgets.toml"))?).context("budgets.toml")?;
+    let budgets: toml::Table =
+        toml::from_str(&read(&repository().join("bench/budgets.toml"))?).context("budgets.toml")?;
     let number = |table: &str, key: &str| {
         let value = budgets.get(table).and_then(|table| table.get(key));
         value.map(ToString::to_string).with_context(|| format!("budgets.toml: {table}.{key}"))

@@ -9,9 +9,10 @@ use e2e_tests::case::{Case, Mode};
 use e2e_tests::engine::{Answer, Engine};
 use e2e_tests::expectation::Verdict;
 use sa_hygiene::yaml;
+use serde::Deserialize;
 use serde_json::{Value, json};
-
-use crate::diagnostics;
+use serviceaccount_hygiene::admission::response::POLICY;
+use serviceaccount_hygiene::diagnostic::escaped::Escaped;
 
 pub fn check(case: &Case, request: &Value, answer: &Answer, engine: &Engine) -> Result<()> {
     ensure!(!answer.failed, "the guest gave no answer, which is code 500: {:?}", answer.verdict.message);
@@ -28,7 +29,7 @@ pub fn check(case: &Case, request: &Value, answer: &Answer, engine: &Engine) -> 
     let again = engine.evaluate(request, &case.settings, &case.cluster, host)?;
     ensure!(answer.bytes == again.bytes, "a second instance gives other bytes");
 
-    diagnostics::agree(&answer.bytes, &engine.diagnose(request, &case.settings, &case.cluster, host)?)?;
+    agree(&answer.bytes, &engine.diagnose(request, &case.settings, &case.cluster, host)?)?;
 
     let Some(fixed) = &answer.verdict.object else { return Ok(()) };
     if host.mode == Mode::Protect {
@@ -134,4 +135,87 @@ pub fn token_mounts(pod: &Value) -> BTreeSet<TokenMount> {
 
 fn is_pod(object: &Value) -> bool {
     object.get("apiVersion") == Some(&json!("v1")) && object.get("kind") == Some(&json!("Pod"))
+}
+
+/// What `diagnose` returns of a finding or a fix.
+#[derive(Deserialize)]
+struct Diagnostic {
+    rule: String,
+    severity: String,
+    field: String,
+    message: String,
+    #[serde(default)]
+    help: String,
+    value: Option<String>,
+}
+
+impl Diagnostic {
+    fn line(&self) -> String {
+        let Self { rule, severity, field, message, help, value } = self;
+        let pods = if severity == "podChange" { "Pods made from this template will be changed: " } else { "" };
+        let help = if help.is_empty() { String::new() } else { format!("; {help}") };
+        let value = value.as_ref().map(|value| format!(" ({})", Escaped::new(value))).unwrap_or_default();
+        format!("{rule}: {field}: {pods}{message}{help}{value}")
+    }
+}
+
+/// The operations `validate` and `diagnose` agree: the texts of the one are made of the data of the other.
+fn agree(validated: &[u8], diagnosed: &[u8]) -> Result<()> {
+    let list = diagnosed
+        .strip_prefix(br#"{"response":"#.as_slice())
+        .and_then(|rest| rest.strip_prefix(validated))
+        .and_then(|rest| rest.strip_prefix(br#","diagnostics":"#.as_slice()))
+        .and_then(|rest| rest.strip_suffix(b"}"))
+        .context("`diagnose` has another response than `validate`")?;
+    let diagnostics: Vec<Diagnostic> = serde_json::from_slice(list).context("the diagnostics")?;
+    let lines = |severities: &[&str]| {
+        let found = diagnostics.iter().filter(|diagnostic| severities.contains(&diagnostic.severity.as_str()));
+        let mut lines: Vec<String> = found.map(Diagnostic::line).collect();
+        lines.sort();
+        lines.dedup();
+        lines
+    };
+    let response: Value = serde_json::from_slice(validated).context("the response")?;
+    let member = |key: &str| response.get(key).unwrap_or(&Value::Null);
+
+    let rejections = lines(&["rejection"]);
+    if rejections.is_empty() {
+        // Without a rule that rejects, nothing is said beside the reason.
+        ensure!(
+            *member("accepted") == true || diagnostics.is_empty(),
+            "diagnostics of a request that was not reviewed"
+        );
+    } else {
+        ensure!(member("message").as_str() == Some(&rejection(&rejections)), "another message: {response}");
+    }
+    let has_changes = !lines(&["change"]).is_empty();
+    ensure!(has_changes != member("mutated_object").is_null(), "changes without an object, or the other way round");
+
+    let warnings = lines(&["warning", "change", "podChange"]);
+    let shown: Vec<&str> = member("warnings").as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let (shown, more) = match shown.split_last() {
+        Some((last, rest)) if last.ends_with(" more warnings") => (rest, Some(*last)),
+        _ => (shown.as_slice(), None),
+    };
+    let left = warnings.len().saturating_sub(shown.len());
+    let expected_more = (left > 0).then(|| format!("{POLICY}: and {left} more warnings"));
+    ensure!(more == expected_more.as_deref(), "{left} warnings are not shown, but {more:?}");
+    for (shown, line) in shown.iter().zip(&warnings) {
+        let is_cut = shown.strip_suffix('…').is_some_and(|start| line.starts_with(start));
+        ensure!(shown == line || is_cut, "another warning: {shown:?}, {line:?}");
+    }
+    Ok(())
+}
+
+fn rejection(lines: &[String]) -> String {
+    const LISTED: usize = 20;
+    let plural = if lines.len() == 1 { "" } else { "s" };
+    let mut message = format!("{POLICY}: {} problem{plural}", lines.len());
+    for line in lines.iter().take(LISTED) {
+        message.extend(["\n- ", line]);
+    }
+    if lines.len() > LISTED {
+        message.extend(["\n- and ", &(lines.len() - LISTED).to_string(), " more"]);
+    }
+    message
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
-use super::{Times, others, pods};
+use super::{Times, account_with_token, ordinary_pod, others};
 use crate::case::Host;
 use crate::cluster::api::{Api, Caller};
 use crate::cluster::flows::policy;
@@ -40,7 +40,7 @@ pub fn run(repository: &Path, site: &Site<'_>, rounds: usize) -> Result<()> {
 
     let mut rows = vec![row(api, "no policy", "none", "web", None)?];
     for (account, automount) in [("web", Some(true)), ("web", None)] {
-        let pod = pods::ordinary("ours", account, automount);
+        let pod = ordinary_pod("ours", account, automount);
         let name = match look_ups(&pod)? {
             0 => "both policies, no look-up".to_owned(),
             count => format!("both policies, {count} look-ups"),
@@ -82,9 +82,9 @@ fn row(api: &Api, name: &str, namespace: &str, account: &str, automount: Option<
     api.ensure_namespace(namespace)?;
     if account != "default" {
         let accounts = format!("/api/v1/namespaces/{namespace}/serviceaccounts");
-        api.ensure(&accounts, &pods::account(namespace, account))?;
+        api.ensure(&accounts, &account_with_token(namespace, account))?;
     }
-    let body = serde_json::to_vec(&pods::ordinary(namespace, account, automount))?;
+    let body = serde_json::to_vec(&ordinary_pod(namespace, account, automount))?;
     Ok(Row { name: name.to_owned(), namespace: namespace.to_owned(), body, times: Vec::new() })
 }
 
@@ -92,7 +92,7 @@ fn row(api: &Api, name: &str, namespace: &str, account: &str, automount: Option<
 fn look_ups(policies: &[Policy], pod: &Value) -> Result<usize> {
     use sa_hygiene::apiserver::{ApiServer, RequestOptions};
     let engine = Engine::load()?;
-    let cluster = [pods::account("ours", "web")];
+    let cluster = [account_with_token("ours", "web")];
     let request = ApiServer::new(&cluster).request(pod.clone(), &RequestOptions::default())?;
     let mut count = 0;
     for policy in policies {
@@ -157,7 +157,7 @@ fn in_process(api: &Api) -> Result<()> {
 /// The policy that sets the field shows when both are in force.
 fn wait_for_mutation(api: &Api) -> Result<()> {
     api.ensure_namespace("map")?;
-    let pod = pods::ordinary("map", "default", None);
+    let pod = ordinary_pod("map", "default", None);
     let start = Instant::now();
     loop {
         let path = "/api/v1/namespaces/map/pods?dryRun=All";

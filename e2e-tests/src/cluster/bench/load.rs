@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 
 use super::throughput::in_parallel;
-use super::{Times, pods};
+use super::{Times, account_with_token, ordinary_pod};
 use crate::cluster::api::Caller;
 use crate::cluster::flows::policy;
 use crate::cluster::policies::Policy;
@@ -38,7 +38,7 @@ pub fn run(repository: &Path, site: &Site<'_>, pods: usize, clients: usize) -> R
         let namespace = format!("load-{namespace}");
         api.ensure_namespace(&namespace)?;
         for account in 0..ACCOUNTS {
-            let account = pods::account(&namespace, &format!("account-{account}"));
+            let account = account_with_token(&namespace, &format!("account-{account}"));
             api.ensure(&format!("/api/v1/namespaces/{namespace}/serviceaccounts"), &account)?;
         }
     }
@@ -88,9 +88,9 @@ fn create(site: &Site<'_>, index: usize) -> Result<Duration> {
     let namespace = format!("load-{}", index % NAMESPACES);
     let account = format!("account-{}", index / NAMESPACES % ACCOUNTS);
     let pod = match index % 4 {
-        0 => pods::ordinary(&namespace, "default", None),
-        1 => pods::ordinary(&namespace, &account, Some(true)),
-        _ => pods::ordinary(&namespace, &account, None),
+        0 => ordinary_pod(&namespace, "default", None),
+        1 => ordinary_pod(&namespace, &account, Some(true)),
+        _ => ordinary_pod(&namespace, &account, None),
     };
     let body = serde_json::to_vec(&pod)?;
     let start = Instant::now();

@@ -4,7 +4,6 @@
 
 pub mod latency;
 pub mod load;
-mod pods;
 pub mod throughput;
 
 use std::env;
@@ -12,7 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::policies::Policy;
 
@@ -66,6 +65,51 @@ pub fn others() -> Result<Vec<(String, Policy)>> {
         Ok((name.to_owned(), Policy::of_manifest(&manifest)?))
     };
     entries.map(read).collect()
+}
+
+/// What an ordinary chart makes: two containers with variables, probes and requests, in 6 KB.
+fn ordinary_pod(namespace: &str, account: &str, automount: Option<bool>) -> Value {
+    let numbered = |count: usize, entry: &dyn Fn(usize) -> (String, Value)| -> Value {
+        Value::Object((0..count).map(entry).collect())
+    };
+    let env: Vec<Value> =
+        (0..20).map(|index| json!({"name": format!("V{index}"), "value": "some value of ordinary length"})).collect();
+    let probe = json!({"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 10});
+    let container = |name: &str| {
+        json!({
+            "name": name,
+            "image": format!("registry.example.com/{name}:1.2.3"),
+            "env": env,
+            "livenessProbe": probe,
+            "readinessProbe": probe,
+            "resources": {"requests": {"cpu": "100m"}},
+        })
+    };
+    let mut pod = json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "generateName": "p-",
+            "namespace": namespace,
+            "labels": numbered(8, &|index| (format!("label-{index}"), "value".into())),
+            "annotations": numbered(6, &|index| (format!("example.com/annotation-{index}"), "some text".into())),
+        },
+        "spec": {"serviceAccountName": account, "containers": [container("app"), container("sidecar")]},
+    });
+    if let (Some(automount), Some(spec)) = (automount, pod.pointer_mut("/spec").and_then(Value::as_object_mut)) {
+        spec.insert("automountServiceAccountToken".to_owned(), automount.into());
+    }
+    pod
+}
+
+/// An account that wants its token.
+fn account_with_token(namespace: &str, name: &str) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": name, "namespace": namespace},
+        "automountServiceAccountToken": true,
+    })
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use sa_hygiene::apiserver::{ApiServer, RequestOptions};
 use serde_json::{Value, json};
 
-use super::{others, pods};
+use super::{account_with_token, ordinary_pod, others};
 use crate::cluster::api::{Api, Caller};
 use crate::cluster::flows::policy;
 use crate::cluster::policies::Policy;
@@ -107,7 +107,7 @@ fn make_accounts(api: &Api) -> Result<()> {
             if index >= ACCOUNTS {
                 return Ok(());
             }
-            let account = pods::account(NAMESPACE, &format!("account-{index}"));
+            let account = account_with_token(NAMESPACE, &format!("account-{index}"));
             api.ensure(&format!("/api/v1/namespaces/{NAMESPACE}/serviceaccounts"), &account)?;
         }
     })
@@ -115,8 +115,8 @@ fn make_accounts(api: &Api) -> Result<()> {
 
 /// What the API server would send about a Pod of an account.
 fn review(policy: &Policy, account: &str, automount: Option<bool>) -> Result<Review> {
-    let pod = pods::ordinary(NAMESPACE, account, automount);
-    let server = ApiServer::new(&[pods::account(NAMESPACE, account)]);
+    let pod = ordinary_pod(NAMESPACE, account, automount);
+    let server = ApiServer::new(&[account_with_token(NAMESPACE, account)]);
     let request = server.request(pod, &RequestOptions::default())?;
     let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request});
     Ok(Review { path: format!("/validate/{}", policy.id), body: serde_json::to_vec(&review)? })
