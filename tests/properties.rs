@@ -285,7 +285,7 @@ fn the_generator_reaches_everything() {
     let (strategy, all_settings) = (prop_oneof![3 => review(), 1 => review_of(pod())], settings());
     let mut seen: BTreeSet<String> = BTreeSet::new();
     let (mut invalid, mut checked) = (0, 0);
-    let mut said = String::new();
+    let mut lines = String::new();
     for _ in 0..5000 {
         let settings = all_settings.new_tree(&mut runner).unwrap().current();
         invalid += usize::from(!problems_of_settings(&settings.to_string()).unwrap().is_empty());
@@ -304,8 +304,8 @@ fn the_generator_reaches_everything() {
             );
         }
         for line in answer.lines() {
-            said.push_str(line);
-            said.push('\n');
+            lines.push_str(line);
+            lines.push('\n');
         }
         seen.extend(is_create_of(&review, &["Pod"]).then(|| "pod".to_owned()));
         seen.extend(is(&review, "/phase", "validating").then(|| "validating".to_owned()));
@@ -325,9 +325,9 @@ fn the_generator_reaches_everything() {
     assert!(missing.is_empty(), "never drawn: {missing:?}");
     let templates = RULES.iter().flat_map(|rule| rule.messages.iter().copied().flatten());
     let texts: Vec<String> = templates.map(|template| template.text()).collect();
-    let is_said = |text: &&String| said.lines().any(|line| is_made_from(line, text));
-    let unsaid: Vec<_> = texts.iter().filter(|text| !is_said(text)).collect();
-    assert!(unsaid.len() * 2 <= texts.len(), "never said: {unsaid:#?}");
+    let is_reported = |text: &&String| lines.lines().any(|line| is_made_from(line, text));
+    let unreported: Vec<_> = texts.iter().filter(|text| !is_reported(text)).collect();
+    assert!(unreported.len() * 2 <= texts.len(), "never reported: {unreported:#?}");
     assert_eq!(invalid, 0, "settings are invalid");
     assert!(checked > 300, "only {checked} of 5000 requests come to anything");
 }
@@ -355,7 +355,7 @@ fn settings_name_every_parameter() {
             let pointer = format!("/rules/{}/{}", rule.id, param.name);
             let is_drawn =
                 drawn.iter().any(|settings| settings.pointer(&pointer).is_some_and(|value| *value != json!([])));
-            assert!(is_drawn, "{pointer} is never drawn: add words that it takes to the pantry");
+            assert!(is_drawn, "{pointer} is never drawn: add words that it accepts to the vocabulary");
         }
         for action in rule.actions() {
             let is_it = |given: &Value| given == action || given.get("action").is_some_and(|given| given == action);

@@ -228,7 +228,7 @@ impl Case {
             }
         };
         let is_simulated = matches!(self.subject, Some(Subject::Object(_))) && !self.given.raw;
-        let fields = request.as_object_mut().context("the request is no object")?;
+        let fields = request.as_object_mut().context("the request is not an object")?;
         // The simulated API server was given the user already.
         let given = self.given.request.iter().filter(|(key, _)| !is_simulated || *key != "userInfo");
         fields.extend(given.map(|(key, value)| (key.clone(), value.clone())));

@@ -29,7 +29,7 @@ pub struct Answer {
     pub bytes: Vec<u8>,
     /// The object that the guest returned, from which the host makes the patch.
     pub mutated_object: Option<Value>,
-    /// Whether the guest trapped, returned an error, took too long or answered nonsense.
+    /// Whether the guest trapped, returned an error, took too long or returned something unreadable.
     pub failed: bool,
     /// What the guest asked of the host.
     pub host_calls: Vec<HostCall>,
@@ -39,7 +39,7 @@ impl Engine {
     /// Compiles the module.
     ///
     /// # Errors
-    /// When it is no policy, or refuses the default settings.
+    /// When it is not a policy, or refuses the default settings.
     pub fn load() -> Result<Self> {
         let module = Module::new(POLICY_WASM)?;
         let bare = Policy::load(&module, PolicyConfig::default())?;

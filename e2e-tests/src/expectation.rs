@@ -108,7 +108,7 @@ impl Verdict {
         message.chain(self.warnings.iter().map(String::as_str))
     }
 
-    /// What is said in the name of a rule.
+    /// The lines of a rule.
     pub fn lines_of<'a>(&'a self, rule: &'a str) -> impl Iterator<Item = &'a str> {
         self.lines().filter_map(move |line| line.strip_prefix(rule)?.strip_prefix(": "))
     }
@@ -147,7 +147,7 @@ impl Expectation {
         Ok(text)
     }
 
-    /// Compares to the letter.
+    /// Compares exactly.
     ///
     /// # Errors
     /// A readable difference.

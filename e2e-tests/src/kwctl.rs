@@ -45,7 +45,7 @@ const POLICY: &str = "clusterwide-serviceaccount-hygiene";
 const BAD_SETTINGS: &str = "Provided settings are not valid: ";
 
 /// What the log has when a session does not fit.
-const MISFITS: [&str; 3] = ["have not been replayed", "Replay error", "list of recorded responses is empty"];
+const REPLAY_ERRORS: [&str; 3] = ["have not been replayed", "Replay error", "list of recorded responses is empty"];
 
 /// What kwctl is given for one case.
 #[derive(Debug, Clone)]
@@ -214,7 +214,7 @@ pub fn compare(dir: &Path) -> Result<()> {
     let expected = yaml::load_str(&read(EXPECT)?, EXPECT)?.pop().context("an empty expect.yaml")?.value;
     let expected = expectation::read(expected).map_err(anyhow::Error::msg)?.resolve(|| Ok(None))?;
     let (status, stdout, stderr) = (read("status")?, read("stdout")?, read("stderr")?);
-    if let Some(error) = MISFITS.iter().find(|error| stderr.contains(*error)) {
+    if let Some(error) = REPLAY_ERRORS.iter().find(|error| stderr.contains(*error)) {
         bail!("the look-ups are not those of the session (`{error}`):\n{stderr}");
     }
     let actual = match &expected {
@@ -247,7 +247,7 @@ fn verdict(answer: &Value, request: &Value) -> Result<Verdict> {
         Some(patch) => {
             ensure!(answer["patchType"] == "JSONPatch", "patchType is {}", answer["patchType"]);
             let patch = base64::engine::general_purpose::STANDARD.decode(patch).context("the patch is not base64")?;
-            let patch: json_patch::Patch = serde_json::from_slice(&patch).context("the patch is no JSON patch")?;
+            let patch: json_patch::Patch = serde_json::from_slice(&patch).context("the patch is not a JSON patch")?;
             let mut object = request["object"].clone();
             json_patch::patch(&mut object, &patch).context("the patch does not apply")?;
             Some(object)

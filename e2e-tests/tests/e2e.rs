@@ -6,7 +6,7 @@
 //! - `table::...`: the table of `pod-automount`, every cell under every outcome of a look-up
 //! - `accounts::...`: accounts and their Pods from the beginning, both through the policy
 //! - `exemptions::...`: every matcher against every kind of subject
-//! - `ratchet::...`: an UPDATE of every kind that is judged
+//! - `ratchet::...`: an UPDATE of every kind that is checked
 //! - `coverage::<rule>`: what no case shows yet
 //! - `consistency::...`: that rules, settings, documentation and cases name each other
 //! - `docs::...`: that the documentation says what the code does; `BLESS=1` rewrites its generated parts

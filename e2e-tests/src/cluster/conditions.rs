@@ -20,12 +20,12 @@ use super::policies::Policy;
 use super::report::Outcome;
 use crate::case::{Lookup, Subject};
 
-const FILE: &str = "e2e-tests/cluster/spared.yaml";
+const FILE: &str = "e2e-tests/cluster/excluded.yaml";
 
 /// A request that a policy's `matchConditions` leave out.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Spared {
+struct Excluded {
     /// `<file>/<policy>` of an example.
     policy: String,
     name: String,
@@ -39,15 +39,15 @@ struct Spared {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expected {
     Sent,
-    Spared,
+    Excluded,
 }
 
-/// The users of the requests that are spared; they need permission to make them.
+/// The users of the requests that are excluded; they need permission to make them.
 ///
 /// # Errors
 /// When the list cannot be read.
 pub fn users(repository: &Path) -> Result<Vec<String>> {
-    let user = |spared: Spared| spared.request.get("userInfo")?["username"].as_str().map(str::to_owned);
+    let user = |excluded: Excluded| excluded.request.get("userInfo")?["username"].as_str().map(str::to_owned);
     Ok(load(repository)?.into_iter().filter_map(user).collect())
 }
 
@@ -68,7 +68,7 @@ pub fn run(repository: &Path, runner: &mut Runner<'_>, plan: &Plan) -> Result<Ve
             add(format!("{} is sent", planned.name), send(runner, policy, own, Expected::Sent));
             if !seen.contains(&planned.policy) && planned.request["namespace"].is_string() {
                 seen.push(planned.policy);
-                for namespace in policy.spared_namespaces() {
+                for namespace in policy.excluded_namespaces() {
                     let name = format!("{} is not sent in {namespace}", planned.name);
                     add(name, send_elsewhere(runner, policy, planned, object, namespace));
                 }
@@ -78,22 +78,22 @@ pub fn run(repository: &Path, runner: &mut Runner<'_>, plan: &Plan) -> Result<Ve
     let list = load(repository)?;
     for (policy, _) in &plan.policies {
         let has_conditions = policy.spec()["matchConditions"].as_array().is_some_and(|all| !all.is_empty());
-        let is_listed = || list.iter().any(|spared| policy.id == id_of(&spared.policy));
+        let is_listed = || list.iter().any(|excluded| policy.id == id_of(&excluded.policy));
         ensure!(!has_conditions || is_listed(), "{FILE}: {} has matchConditions, and spares nothing", policy.id);
     }
-    for spared in &list {
-        let policy = plan.policies.iter().find(|(policy, _)| policy.id == id_of(&spared.policy));
-        let (policy, _) = policy.with_context(|| format!("{FILE}: no example {}", spared.policy))?;
-        let result = spared
+    for excluded in &list {
+        let policy = plan.policies.iter().find(|(policy, _)| policy.id == id_of(&excluded.policy));
+        let (policy, _) = policy.with_context(|| format!("{FILE}: no example {}", excluded.policy))?;
+        let result = excluded
             .request()
-            .and_then(|request| send(runner, policy, (&request, &spared.object, None, &[]), Expected::Spared));
-        add(format!("{} does not see: {}", spared.policy, spared.name), result);
+            .and_then(|request| send(runner, policy, (&request, &excluded.object, None, &[]), Expected::Excluded));
+        add(format!("{} does not see: {}", excluded.policy, excluded.name), result);
     }
     runner.server(Lookup::Granted)?.start()?;
     Ok(outcomes)
 }
 
-fn load(repository: &Path) -> Result<Vec<Spared>> {
+fn load(repository: &Path) -> Result<Vec<Excluded>> {
     let list = yaml::load_file(repository.join(FILE))?.pop().context("an empty file")?.value;
     serde_json::from_value(list).context(FILE)
 }
@@ -103,7 +103,7 @@ fn id_of(example: &str) -> String {
     format!("clusterwide-{}", example.replace('/', "-"))
 }
 
-impl Spared {
+impl Excluded {
     fn request(&self) -> Result<Value> {
         let text = |key: &str| self.request.get(key).and_then(Value::as_str).map(str::to_owned);
         let user = self.request.get("userInfo").map(|user| serde_json::from_value(user.clone())).transpose()?;
@@ -134,9 +134,9 @@ fn send(
     let is_sent = is_ignored || answer.message().contains(&format!("failed calling webhook \"{webhook}\""));
     match expected {
         Expected::Sent if is_sent => Ok(()),
-        Expected::Spared if is_sent => bail!("the policy is asked"),
+        Expected::Excluded if is_sent => bail!("the policy is asked"),
         Expected::Sent => bail!("the policy is not asked: {} {}", answer.status, answer.message()),
-        Expected::Spared => answer.success().map(|_| ()),
+        Expected::Excluded => answer.success().map(|_| ()),
     }
 }
 
@@ -158,5 +158,5 @@ fn send_elsewhere(
     request["object"] = moved(&request["object"]);
     let old = planned.case.old.as_ref().map(moved);
     let cluster: Vec<Value> = planned.case.cluster.iter().map(moved).collect();
-    send(runner, policy, (&request, &moved(object), old.as_ref(), &cluster), Expected::Spared)
+    send(runner, policy, (&request, &moved(object), old.as_ref(), &cluster), Expected::Excluded)
 }

@@ -86,14 +86,14 @@ impl Policy {
 
     /// The namespaces that its manifest leaves out; for a policy of a namespace, one that is not its own.
     #[must_use]
-    pub fn spared_namespaces(&self) -> Vec<&str> {
+    pub fn excluded_namespaces(&self) -> Vec<&str> {
         let expressions = self.spec["namespaceSelector"]["matchExpressions"].as_array().into_iter().flatten();
-        let spared = expressions.filter(|expression| {
+        let excluded = expressions.filter(|expression| {
             expression["key"] == "kubernetes.io/metadata.name" && expression["operator"] == "NotIn"
         });
-        let spared = spared.flat_map(|expression| expression["values"].as_array().into_iter().flatten());
+        let excluded = excluded.flat_map(|expression| expression["values"].as_array().into_iter().flatten());
         let elsewhere = self.namespace.as_deref().filter(|namespace| *namespace != "default").map(|_| "default");
-        spared.filter_map(Value::as_str).chain(elsewhere).collect()
+        excluded.filter_map(Value::as_str).chain(elsewhere).collect()
     }
 
     /// The webhook's name: in messages, and before the keys of audit annotations.
@@ -232,7 +232,7 @@ mod tests {
         );
         assert_eq!(webhook["matchConditions"][0]["name"], "own");
         assert_eq!(webhook["matchConditions"][1]["name"], "is-marked");
-        assert_eq!(policy.spared_namespaces(), ["kube-system"]);
+        assert_eq!(policy.excluded_namespaces(), ["kube-system"]);
     }
 
     #[test]

@@ -30,8 +30,8 @@ const PROPAGATION: Duration = Duration::from_secs(30);
 pub fn prepare(repository: &Path, plane: &ControlPlane, plan: &Plan) -> Result<()> {
     let api = &plane.admin;
     permissions(repository, api)?;
-    let spared = conditions::users(repository)?;
-    let mut users: BTreeSet<&str> = spared.iter().map(String::as_str).collect();
+    let excluded = conditions::users(repository)?;
+    let mut users: BTreeSet<&str> = excluded.iter().map(String::as_str).collect();
     users.extend(plan.cases.iter().filter_map(|planned| planned.request["userInfo"]["username"].as_str()));
     grant_everything(api, users.into_iter().filter(|user| !user.is_empty()))?;
     define(api, custom_kinds(api, plan)?.values())

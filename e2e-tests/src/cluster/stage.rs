@@ -264,7 +264,7 @@ fn accounts(request: &Value, cluster: &[Value]) -> BTreeMap<AccountKey, Value> {
             let account = account(&namespace, &name);
             accounts.entry((namespace, name)).or_insert(account);
         } else {
-            // The account that is judged is not there yet, or as it was.
+            // The account that is checked is not there yet, or as it was.
             accounts.remove(&(namespace, name));
         }
     }

@@ -121,7 +121,7 @@ fn check(engine: &Engine, (name, account_says, pod_says, columns): &Row) -> Resu
         for (object, outcomes) in [(pod(name, *pod_says), column.pod), (template, column.template)] {
             let request = server.request(object, &RequestOptions::default())?;
             for (look_up, expected) in LOOK_UPS.into_iter().zip(outcomes) {
-                let verdict = judge(engine, &request, &settings, &stored, look_up)?;
+                let verdict = evaluate(engine, &request, &settings, &stored, look_up)?;
                 let actual = outcome(&verdict);
                 ensure!(
                     actual == expected,
@@ -153,7 +153,7 @@ fn make_account(engine: &Engine, settings: &Value, name: &str, says: Option<bool
     Ok((verdict, make(account(name, None), MAKER)?.1))
 }
 
-fn judge(engine: &Engine, request: &Value, settings: &Value, stored: &Value, look_up: LookUp) -> Result<Verdict> {
+fn evaluate(engine: &Engine, request: &Value, settings: &Value, stored: &Value, look_up: LookUp) -> Result<Verdict> {
     let host = Host {
         context_aware_resources: look_up != LookUp::NotGranted,
         lookup: match look_up {

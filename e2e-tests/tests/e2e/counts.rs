@@ -211,18 +211,18 @@ fn phases(module: &CountedModule, bless: bool) -> Result<()> {
     };
     let cost = |request: &Value| Ok::<_, anyhow::Error>(validate(module, request, &json!({}))?.call);
     let nothing = module.call("protocol_version", b"", None, false)?;
-    // Nobody judges the one; the other is exempt, but the plan is made.
+    // No rule checks the one; the other is exempt, but the plan is made.
     let (read, planned) = (cost(&changed("/kind/kind", "ConfigMap")?)?, cost(&changed("/namespace", "kube-system")?)?);
-    let judged = cost(&accepted)?;
+    let checked = cost(&accepted)?;
     let rows = [
         ("start of the instance: memory, WASI, the table of operations", nothing.start),
         ("an empty call", nothing.call),
         ("reading the payload: request, object, settings", read.saturating_sub(nothing.call)),
         ("planning: every rule reads its parameters", planned.saturating_sub(read)),
-        ("checking the rules and writing the response", judged.saturating_sub(planned)),
-        ("total for a Pod of 6 KB that is accepted", nothing.start + judged),
-        ("additional for a Pod that is fixed", cost(&subject("pod fixed")?.request)?.saturating_sub(judged)),
-        ("additional for a Pod that is rejected", cost(&subject("pod refused")?.request)?.saturating_sub(judged)),
+        ("checking the rules and writing the response", checked.saturating_sub(planned)),
+        ("total for a Pod of 6 KB that is accepted", nothing.start + checked),
+        ("additional for a Pod that is fixed", cost(&subject("pod fixed")?.request)?.saturating_sub(checked)),
+        ("additional for a Pod that is rejected", cost(&subject("pod refused")?.request)?.saturating_sub(checked)),
     ];
     let mut table = "| phase | instructions |\n|---|---:|\n".to_owned();
     for (phase, instructions) in rows {

@@ -98,15 +98,15 @@ fn fixes(rule: &Rule, _: &Case, verdict: &Verdict) -> bool {
     verdict.object.is_some() && verdict.audit_annotations.get(rule.id).is_some_and(|value| value.starts_with("fixed"))
 }
 
-/// The settings name an exemption that could be meant, and nothing is said.
+/// The settings name an exemption that could apply, and there are no findings.
 fn exempts(rule: &Rule, case: &Case, verdict: &Verdict) -> bool {
     let entries = case.settings.get("exemptions").and_then(Value::as_array);
-    let is_meant = |entry: &Value| match entry.get("rules").and_then(Value::as_array) {
+    let applies = |entry: &Value| match entry.get("rules").and_then(Value::as_array) {
         Some(rules) => rules.iter().any(|id| *id == rule.id),
         None => true,
     };
     let is_silent = verdict.allowed && verdict.object.is_none() && verdict.lines_of(rule.id).next().is_none();
-    is_silent && entries.into_iter().flatten().any(is_meant)
+    is_silent && entries.into_iter().flatten().any(applies)
 }
 
 /// Whether the literal pieces of a template occur in a line, in their order.

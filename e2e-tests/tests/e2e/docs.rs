@@ -4,7 +4,7 @@
 //!
 //! What lies between `<!-- generated:NAME -->` and `<!-- /generated:NAME -->` comes from the rules' own declarations;
 //! `BLESS=1` rewrites it, and starts the page of a new rule from a template. A fenced block marked `yaml settings` is
-//! validated; on a rule's page, one marked `yaml accepted`, `yaml fixed` or `yaml refused` is judged.
+//! validated; on a rule's page, one marked `yaml accepted`, `yaml fixed` or `yaml refused` is checked.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -393,17 +393,17 @@ fn prose(text: &str) -> String {
     parts.collect::<Vec<_>>().join("`")
 }
 
-/// The marked objects of the front page are judged with the defaults, and what is said of a refused one stands below it.
+/// The marked objects of the front page are checked with the defaults, and the message for a rejected one is below it.
 fn readme_examples(engine: &Engine) -> Result<()> {
     let text = read(&repository().join("README.md"))?;
-    judge_blocks(&json!({}), engine, &text)?;
+    check_blocks(&json!({}), engine, &text)?;
     let blocks = blocks(&text);
     for (refused, said) in blocks.iter().zip(blocks.iter().skip(1)).filter(|(block, _)| block.mark == "yaml refused") {
         let object = yaml::load_str(&refused.text, "README.md")?.pop().context("an empty block")?.value;
         let request = ApiServer::new(&[]).request(object, &RequestOptions::default())?;
         let verdict = engine.evaluate(&request, &json!({}), &[], &Host::default())?.verdict;
         let message = verdict.message.unwrap_or_default();
-        ensure!(said.mark == "text" && said.text.trim_end() == message, "README.md: what is said is\n{message}");
+        ensure!(said.mark == "text" && said.text.trim_end() == message, "README.md: the message is\n{message}");
     }
     Ok(())
 }
@@ -423,7 +423,7 @@ fn threat_model(bless: bool) -> Result<()> {
     settle(&path, &text, &fill(&filled, "stops-on-request", &list(true))?, bless)
 }
 
-/// Each marked object is judged with the rule's strongest action, every other rule as it is by default.
+/// Each marked object is checked with the rule's strongest action, every other rule as it is by default.
 fn examples(rule: &Rule, engine: &Engine, text: &str) -> Result<()> {
     let action = rule.actions().last().copied().unwrap_or_default();
     let mut settings = json!({"rules": {rule.id: action}});
@@ -432,10 +432,10 @@ fn examples(rule: &Rule, engine: &Engine, text: &str) -> Result<()> {
     {
         settings.insert((*key).to_owned(), json!(value));
     }
-    judge_blocks(&settings, engine, text)
+    check_blocks(&settings, engine, text)
 }
 
-fn judge_blocks(settings: &Value, engine: &Engine, text: &str) -> Result<()> {
+fn check_blocks(settings: &Value, engine: &Engine, text: &str) -> Result<()> {
     for block in blocks(text) {
         let wanted = match block.mark {
             "yaml accepted" | "yaml fixed" | "yaml refused" => block.mark.trim_start_matches("yaml "),

@@ -51,7 +51,7 @@ fn template(name: &str, automount: Option<bool>) -> Value {
     })
 }
 
-fn judged(engine: &Engine, object: Value, settings: &Value, cluster: &[Value]) -> Result<Verdict> {
+fn evaluated(engine: &Engine, object: Value, settings: &Value, cluster: &[Value]) -> Result<Verdict> {
     let request = ApiServer::new(cluster).request(object, &RequestOptions::default())?;
     Ok(engine.evaluate(&request, settings, cluster, &Host::default())?.verdict)
 }
@@ -94,7 +94,7 @@ fn what_a_request_may_ask(engine: &Engine) -> Result<()> {
         }
         for (scope, expected) in ["default", "all"].iter().zip(expected) {
             let settings = json!({"rules": {"pod-automount": {"scope": scope}}});
-            let verdict = judged(engine, object.clone(), &settings, &cluster)?;
+            let verdict = evaluated(engine, object.clone(), &settings, &cluster)?;
             let found = (verdict.lookups, verdict.reviews);
             ensure!(found == expected, "scope {scope}, may {may}, {says:?}: {found:?}, not {expected:?}: {object}");
             ensure!(verdict.reviews <= 8 && verdict.lookups <= 2);

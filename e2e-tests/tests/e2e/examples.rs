@@ -149,11 +149,7 @@ fn same_rules() -> Result<()> {
         if is_single_purpose {
             let text = read(&repository().join(format!("examples/{}.yaml", example.file)))?;
             let said = "This is a separate policy";
-            ensure!(
-                text.contains(said),
-                "{}: other rules than metadata.yml's, and no word why (`{said}`)",
-                example.file
-            );
+            ensure!(text.contains(said), "{}: other rules than metadata.yml's, and no reason (`{said}`)", example.file);
             continue;
         }
         ensure!(spec["rules"] == metadata["rules"], "examples/{}.yaml: rules must be metadata.yml's", example.file);
@@ -170,7 +166,7 @@ fn same_rules() -> Result<()> {
     Ok(())
 }
 
-/// What a rule judges is sent to some policy, and a rule that only single-purpose policies can ask is named by one of them.
+/// What a rule checks is sent to some policy, and a rule that only single-purpose policies can ask is named by one of them.
 fn subjects() -> Result<()> {
     let examples = examples::find_all(&repository())?;
     let mut missing = Vec::new();

@@ -68,8 +68,8 @@ impl Row {
         Self { per_byte: 500, memory_per_byte: 10, ..self }
     }
 
-    /// Made of keys that look like the webhook's, each of which is compared with those that could be meant.
-    fn of_near_misses(self) -> Self {
+    /// Made of keys that look like the webhook's, each of which is compared with those that it could be a misspelling of.
+    fn of_similar_keys(self) -> Self {
         Self { per_byte: 1_500, memory_per_byte: 32, ..self }
     }
 }
@@ -361,9 +361,9 @@ fn large() -> Vec<Row> {
             Accepted,
         ),
         row("annotations", payload(&annotated(100_000, &|number| format!("example.com/key-{number}"), "")), Accepted),
-        row("annotations_like_the_webhooks", payload(&annotated(100_000, &keys, "")), Warned("identity-annotation-keys: metadata.annotations[\"eks.amazonaws.com/role-arm0\"]: is no key that anything reads, so it has no effect; did you mean eks.amazonaws.com/role-arn?")).of_near_misses(),
-        row("annotations_like_the_webhooks_on_an_account", account(annotated(100_000, &keys, "")), Refused("serviceaccount-hygiene: 10 problems\n- identity-annotation-keys: metadata.annotations[\"eks.amazonaws.com/role-arm0\"]: is no key that anything reads, so it has no effect; did you mean eks.amazonaws.com/role-arn?\n")).of_near_misses(),
-        row("misspelt_annotations", account(annotated(100_000, &near, "")), Refused("serviceaccount-hygiene: 100 problems\n- identity-annotation-keys: metadata.annotations[\"eks.amazonws.com/role-arn0\"]: is no key that anything reads, so it has no effect; did you mean eks.amazonaws.com/role-arn?\n")).of_near_misses(),
+        row("annotations_like_the_webhooks", payload(&annotated(100_000, &keys, "")), Warned("identity-annotation-keys: metadata.annotations[\"eks.amazonaws.com/role-arm0\"]: is no key that anything reads, so it has no effect; did you mean eks.amazonaws.com/role-arn?")).of_similar_keys(),
+        row("annotations_like_the_webhooks_on_an_account", account(annotated(100_000, &keys, "")), Refused("serviceaccount-hygiene: 10 problems\n- identity-annotation-keys: metadata.annotations[\"eks.amazonaws.com/role-arm0\"]: is no key that anything reads, so it has no effect; did you mean eks.amazonaws.com/role-arn?\n")).of_similar_keys(),
+        row("misspelt_annotations", account(annotated(100_000, &near, "")), Refused("serviceaccount-hygiene: 100 problems\n- identity-annotation-keys: metadata.annotations[\"eks.amazonws.com/role-arn0\"]: is no key that anything reads, so it has no effect; did you mean eks.amazonaws.com/role-arn?\n")).of_similar_keys(),
         row("containers", payload(&pod(json!({"containers": many(20_000, &container)}))), Accepted),
         row(
             "volumes",

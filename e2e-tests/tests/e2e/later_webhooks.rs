@@ -367,7 +367,7 @@ fn failed(error: &anyhow::Error) -> TestCaseError {
 struct Taken {
     /// Who has a token from then on: one that someone wrote, or one that a token container keeps.
     left: BTreeSet<ApiToken>,
-    /// The volumes that someone wrote, for any container to mount; other rules judge them.
+    /// The volumes that someone wrote, for any container to mount; other rules check them.
     written: BTreeSet<String>,
 }
 

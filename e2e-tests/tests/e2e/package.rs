@@ -218,8 +218,8 @@ fn twins_work_together() -> Result<()> {
     ensure!(!validating.evaluate(&request)?.response.allowed, "the validating twin accepts what was not fixed");
     ensure!(fixed.response.allowed && fixed.response.patch.is_some(), "the mutating twin fixes nothing");
     request["object"] = fixed.patched_object()?.context("no object")?;
-    let judged = validating.evaluate(&request)?;
-    ensure!(judged.response.allowed, "the validating twin refuses what was fixed: {:?}", judged.response.message());
+    let checked = validating.evaluate(&request)?;
+    ensure!(checked.response.allowed, "the validating twin refuses what was fixed: {:?}", checked.response.message());
     Ok(())
 }
 
@@ -246,8 +246,8 @@ fn irsa_needs_no_webhook() -> Result<()> {
         ensure!(env >= Some(4), "role and region are not injected");
         let mut injected = request.clone();
         injected["object"] = object;
-        let judged = validating.evaluate(&injected)?;
-        ensure!(judged.response.allowed, "what was injected is refused: {:?}", judged.response.message());
+        let checked = validating.evaluate(&injected)?;
+        ensure!(checked.response.allowed, "what was injected is refused: {:?}", checked.response.message());
         ensure!(policy.evaluate(&injected)?.response.patch.is_none(), "something is injected again");
     }
     Ok(())

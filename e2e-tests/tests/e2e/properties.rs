@@ -59,7 +59,7 @@ impl serviceaccount_hygiene::cluster::Cluster for Empty {
     fn log_not_granted(&self, _: Access, _: &str) {}
 }
 
-/// What nobody reads, and is passed over in chunks: with SIMD in the module, in plain words in the library.
+/// What nobody reads, and is skipped in chunks: with SIMD in the module, in plain words in the library.
 fn unread() -> impl Strategy<Value = Value> {
     let text = r#"[a{}\[\]":,\\é\n]{0,70}"#;
     let leaf = prop_oneof![text.prop_map(Value::from), any::<i32>().prop_map(Value::from), Just(Value::Null)];

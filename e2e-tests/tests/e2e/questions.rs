@@ -83,7 +83,7 @@ fn action(rule: &Rule) -> String {
     plain(rule.summary.text()) + &left
 }
 
-/// The tab: by what the rule judges first.
+/// The tab: by what the rule checks first.
 fn group(rule: &Rule) -> &'static str {
     match rule.subjects.first() {
         Some(SubjectKind::ServiceAccount) => "ServiceAccounts",

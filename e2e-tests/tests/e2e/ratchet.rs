@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! UPDATEs of every kind that is judged: what was wrong before does not stop a label, what becomes wrong is refused.
+//! UPDATEs of every kind that is checked: an old problem does not stop another change, a new problem is rejected.
 //! Secrets are missing: the rule on them compares with the old object itself.
 
 use std::sync::Arc;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{Flows, eventually};
 use crate::cluster::api::{Answer, Caller};
 
-const SPARED: [&str; 4] = ["kube-system", "kube-public", "kube-node-lease", "kubewarden"];
+const EXCLUDED: [&str; 4] = ["kube-system", "kube-public", "kube-node-lease", "kubewarden"];
 
 pub(super) fn policy_server(flows: &mut Flows) -> Result<()> {
     flows.server.stop();
@@ -21,7 +21,7 @@ pub(super) fn policy_server(flows: &mut Flows) -> Result<()> {
         refused.status,
         refused.message()
     );
-    for namespace in SPARED {
+    for namespace in EXCLUDED {
         flows.api.ensure_namespace(namespace)?;
         create_pod(flows, namespace)?.success()?;
     }
