@@ -252,8 +252,8 @@ pub fn read_given(document: &Value) -> Result<Given, String> {
 /// # Errors
 /// The first unknown key.
 pub fn check_keys(document: &Value, prefix: &str, known: &[&str]) -> Result<(), String> {
-    let keys = document.as_object().into_iter().flat_map(Map::keys);
-    match keys.into_iter().find(|key| !known.contains(&key.as_str())) {
+    let mut keys = document.as_object().into_iter().flat_map(Map::keys);
+    match keys.find(|key| !known.contains(&key.as_str())) {
         Some(key) => Err(format!("unknown key `{prefix}{key}`{}", did_you_mean(key, known))),
         None => Ok(()),
     }

@@ -181,21 +181,17 @@ fn with_expected(text: &str, name: &str, content: &str) -> Result<(String, Strin
     let block = format!("{fence}yaml expect\n{content}{fence}\n");
     let found = section.blocks.iter().find(|block| block.info.split_whitespace().eq(["yaml", "expect"]));
     let cut = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
-    Ok(match found {
-        Some(found) => {
-            let old = cut(found.content.start, found.content.end).to_owned();
-            let start = found.range.start;
-            let end = start + cut(start, found.range.end).trim_end().len();
-            let rest = cut(end, text.len()).split_once('\n').map_or("", |(_, rest)| rest);
-            (format!("{}{block}{rest}", cut(0, start)), old)
-        }
-        None => {
-            let before = cut(0, section.end).trim_end();
-            let rest = cut(section.end, text.len()).trim_start_matches('\n');
-            let gap = if rest.is_empty() { "" } else { "\n" };
-            (format!("{before}\n\n{block}{gap}{rest}"), String::new())
-        }
-    })
+    if let Some(found) = found {
+        let old = cut(found.content.start, found.content.end).to_owned();
+        let start = found.range.start;
+        let end = start + cut(start, found.range.end).trim_end().len();
+        let rest = cut(end, text.len()).split_once('\n').map_or("", |(_, rest)| rest);
+        return Ok((format!("{}{block}{rest}", cut(0, start)), old));
+    }
+    let before = cut(0, section.end).trim_end();
+    let rest = cut(section.end, text.len()).trim_start_matches('\n');
+    let gap = if rest.is_empty() { "" } else { "\n" };
+    Ok((format!("{before}\n\n{block}{gap}{rest}"), String::new()))
 }
 
 /// A fence that does not occur in a text.

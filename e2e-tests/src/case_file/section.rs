@@ -126,7 +126,9 @@ mod tests {
 
     /// Level, title and line of each section, with the info, the line and the content of its blocks.
     fn outline(text: &str) -> Vec<String> {
-        let block = |block: &Block| format!(" {} at {}: {:?}", block.info, block.line, &text[block.content.clone()]);
+        let block = |block: &Block| {
+            format!(" {} at {}: {:?}", block.info, block.line, text.get(block.content.clone()).unwrap())
+        };
         let section = |section: &Section| {
             let blocks: String = section.blocks.iter().map(block).collect();
             format!("{} {} at {}{blocks}", section.level, section.title, section.line)
@@ -170,7 +172,8 @@ mod tests {
     #[test]
     fn a_section_ends_after_its_last_paragraph() {
         let text = "# one\n\nwords\n\n\n## two\n```yaml\n```\n\nmore\n";
-        let ends: Vec<&str> = sections(text).iter().map(|section| text[..section.end].trim_end()).collect();
+        let ends: Vec<&str> =
+            sections(text).iter().map(|section| text.get(..section.end).unwrap().trim_end()).collect();
         assert_eq!(ends, ["# one\n\nwords", text.trim_end()]);
     }
 }
