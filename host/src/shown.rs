@@ -21,6 +21,11 @@ pub fn path(path: &Path) -> String {
     text(path.strip_prefix("./").unwrap_or(&path))
 }
 
+/// `1 object`, `2 objects`.
+pub fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

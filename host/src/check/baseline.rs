@@ -9,10 +9,9 @@ use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
 use super::finding::{Finding, Level, Pass};
-use super::format::text::count;
 use super::report::{FileReport, ObjectReport};
 use super::verdict::Verdict;
-use crate::shown;
+use crate::shown::{self, count};
 use crate::yaml;
 
 /// The file's content.

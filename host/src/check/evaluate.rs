@@ -2,8 +2,6 @@
 
 //! One object's way: to the API server, through the policies in its order, and back.
 
-use std::collections::BTreeSet;
-
 use anyhow::Context as _;
 use serde_json::Value;
 use serviceaccount_hygiene::admission::response::POLICY;
@@ -12,7 +10,7 @@ use super::coverage::{self, Interest};
 use super::evidence::Evidence;
 use super::exemptions;
 use super::finding::{Finding, Level, findings};
-use super::policies::{Policies, PolicyUnit};
+use super::policies::{Fixing, Policies, PolicyUnit};
 use super::scope::{Namespaces, Reach};
 use super::selection::Selection;
 use super::verdict::{Reason, Verdict};
@@ -46,9 +44,9 @@ pub struct Evaluator {
 #[derive(Debug, Default)]
 pub(super) struct Evaluation {
     pub findings: Vec<Finding>,
-    /// `namespace/name` of an account that a policy asked for and that nobody gave.
+    /// `namespace/name` of an account that a policy asked for and that is not among the input.
     pub unknown_account: Option<String>,
-    /// A namespace that a policy selects by labels, and that nobody gave.
+    /// A namespace that a policy selects by labels, and that is not among the input.
     pub unknown_namespace: Option<String>,
     /// The exemptions that matched: the number of the policy and that of the entry.
     pub exemptions: Vec<(usize, usize)>,
@@ -90,15 +88,6 @@ pub(super) enum Ask<'r> {
     Enforced,
     /// What the policies can fix.
     Fix(Fixing<'r>),
-}
-
-/// What is fixed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Fixing<'r> {
-    /// All rules but these.
-    pub without: &'r BTreeSet<&'static str>,
-    /// Whether accounts that are not known count as accounts that do not ask for a token.
-    pub assumes_accounts: bool,
 }
 
 impl Ask<'_> {

@@ -51,7 +51,7 @@ impl Token {
 #[derive(Debug)]
 pub(super) struct Evidence {
     cluster: Arc<Cluster>,
-    /// Whether there is no `--cluster`, so that bindings may exist that nobody gave.
+    /// Whether there is no `--cluster`, so that bindings may exist that is not among the input.
     is_partial: bool,
 }
 

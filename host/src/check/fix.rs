@@ -7,45 +7,21 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, anyhow};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
-use schemars::JsonSchema;
-use serde::Serialize;
 use serde_json::Value;
 
 use super::coverage;
-use super::evaluate::{Admission, Ask, Evaluation, Evaluator, Fixing};
+use super::evaluate::{Admission, Ask, Evaluation, Evaluator};
 use super::evidence::{FIELD, POD_AUTOMOUNT};
 use super::finding::{Finding, Pass};
 use super::input::{Input, Inputs};
 use super::merge;
 use super::patch::{self, Edit};
-use super::report::{ObjectReport, TextEdit};
+use super::policies::Fixing;
+use super::report::{Applicability, ObjectFix, ObjectReport, TextEdit};
 use super::source::{Manifest, SourceFile, SourcePart};
 use super::write;
 use crate::apiserver::ApiServer;
 use crate::yaml::parts;
-
-/// Whether a fix can be made without knowing more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Applicability {
-    /// Nothing that is needed is lost, as far as the input shows.
-    Safe,
-    /// Something may be lost that is not among the input: `--unsafe-fixes` makes it.
-    Unsafe,
-    /// It has to be made by hand.
-    DisplayOnly,
-}
-
-/// The fix of an object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ObjectFix {
-    /// Whether `--fix` makes it.
-    pub applicability: Applicability,
-    /// Why it is not safe.
-    pub reason: Option<String>,
-    /// The changes of the text; empty where it cannot be changed line by line.
-    pub edits: Vec<TextEdit>,
-}
 
 /// What fixing comes to for one file.
 #[derive(Debug)]

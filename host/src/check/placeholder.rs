@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_not_be_printed_is_not() {
+    fn help_without_the_value() {
         let found = Placeholder::find("{{ secret }}").unwrap();
         assert_eq!(found.help(true), "`{{ secret }}` is a template; render it first, for example with `helm template`");
         assert_eq!(found.help(false), "the value is a template; render it first, for example with `helm template`");

@@ -10,11 +10,10 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use serde_json::{Value, json};
 
 use super::coverage::Coverage;
-use super::evaluate::Fixing;
 use super::evidence::asking_for_bindings;
 use super::for_files;
 use super::scope::Scope;
-use super::settings::{self, Source};
+use super::settings::{self, Source, is_policy};
 use crate::cluster::Cluster;
 use crate::kubewarden::{ContextAwareResource, Mode, Module, Policy, PolicyConfig};
 use crate::yaml::{self, Document};
@@ -22,7 +21,7 @@ use crate::yaml::{self, Document};
 /// What a policy's module is called, whatever registry it comes from.
 const MODULE: [&str; 2] = ["serviceaccount-hygiene", "serviceaccount_hygiene"];
 
-/// Generous: a busy build machine is no reason for a verdict.
+/// Generous: a busy build machine must not decide a verdict.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A policy, and which requests reach it.
@@ -50,6 +49,15 @@ pub struct PolicyUnit {
     pub(super) can_fix: bool,
     /// Whether its manifest says `mode: monitor`. What it would do is then found out as if it was enforced.
     is_monitored: bool,
+}
+
+/// What is fixed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Fixing<'r> {
+    /// All rules but these.
+    pub without: &'r BTreeSet<&'static str>,
+    /// Whether accounts that are not known count as accounts that do not ask for a token.
+    pub assumes_accounts: bool,
 }
 
 /// The rules that are off in a policy that fixes, and whether it assumes accounts.
@@ -134,13 +142,6 @@ impl Policies {
         policies.units.sort_by(|a, b| (!a.is_mutating, a.id()).cmp(&(!b.is_mutating, b.id())));
         Ok(policies)
     }
-}
-
-/// Whether an object is a policy's manifest.
-pub(super) fn is_policy(object: &Value) -> bool {
-    let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default();
-    matches!(text("kind"), "ClusterAdmissionPolicy" | "AdmissionPolicy")
-        && text("apiVersion").starts_with("policies.kubewarden.io/")
 }
 
 /// `registry://ghcr.io/x/policies/serviceaccount-hygiene:v1`, with a digest, as a file.

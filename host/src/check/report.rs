@@ -10,7 +10,6 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::finding::{Finding, Level, Pass, Token};
-use super::fix::ObjectFix;
 use super::source::{Location, Manifest, Remarked, SourcePart, Unreadable};
 use super::verdict::{Column, Tally, Verdict};
 use crate::apiserver::ApiServer;
@@ -69,6 +68,29 @@ pub struct ObjectReport {
     pub findings: Vec<Finding>,
     /// The fix that the policies would make of it, where it was asked for.
     pub fix: Option<ObjectFix>,
+}
+
+/// Whether a fix can be made without knowing more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Applicability {
+    /// Nothing that is needed is lost, as far as the input shows.
+    Safe,
+    /// Something may be lost that is not among the input: `--unsafe-fixes` makes it.
+    Unsafe,
+    /// It has to be made by hand.
+    DisplayOnly,
+}
+
+/// The fix of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectFix {
+    /// Whether `--fix` makes it.
+    pub applicability: Applicability,
+    /// Why it is not safe.
+    pub reason: Option<String>,
+    /// The changes of the text; empty where it cannot be changed line by line.
+    pub edits: Vec<TextEdit>,
 }
 
 /// A part of a file, and what comes in its place.

@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_namespaced_policy_is_asked_about_its_namespace_only() {
+    fn namespaced_policy() {
         assert_eq!(reach(&json!({}), Some("known")), Reach::Yes);
         assert_eq!(reach(&json!({}), Some("other")), Reach::No);
     }

@@ -10,7 +10,6 @@ use serviceaccount_hygiene::engine::settings_problem;
 use serviceaccount_hygiene::rules::AllRules;
 
 use super::placeholder::Placeholder;
-use super::policies::is_policy;
 use crate::shown;
 use crate::yaml::layout::{self, Content, Node, Step};
 use crate::yaml::lines::Lines;
@@ -20,6 +19,13 @@ use crate::yaml::{self, Document, parts};
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
 pub struct Mistakes(pub Vec<String>);
+
+/// Whether an object is a policy's manifest.
+pub(super) fn is_policy(object: &Value) -> bool {
+    let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default();
+    matches!(text("kind"), "ClusterAdmissionPolicy" | "AdmissionPolicy")
+        && text("apiVersion").starts_with("policies.kubewarden.io/")
+}
 
 /// Where settings are written.
 #[derive(Debug, Clone)]

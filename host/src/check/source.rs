@@ -368,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_an_object_is_a_mistake_only_where_it_was_named() {
+    fn documents_that_are_not_objects() {
         let values = "image: x\n---\napiVersion: v1\nkind: List\nitems: []\n";
         assert_eq!(read(values, true).1.unreadable.len(), 1);
         let (_, lenient) = read(values, false);
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn what_kubectl_reads_in_its_own_way_is_remarked_on() {
+    fn remarks_on_what_kubectl_reads_differently() {
         let text = "apiVersion: v1\nkind: A\nkind: B\n# x\u{2028}metadata: {name: live}\n...\nkind: C\n";
         let (_, contents) = read(text, true);
         assert_eq!(kinds(&contents), ["B"]);

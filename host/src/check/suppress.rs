@@ -43,21 +43,27 @@ impl Suppressions {
     /// Those of a document; nothing is parsed where the text does not contain the mark.
     pub fn of(part: &SourcePart<'_>) -> Self {
         let mut found = Self::default();
+        let start = part.part.bytes.start;
+        if let Some(comment) = separator_comment(&part.file.text, start) {
+            found.add(part, comment, true);
+        }
         let text = part.part.text(&part.file.text);
         for comment in comments::containing(text, MARK) {
-            found.add(part, text, comment);
+            let line = text.get(..comment.start).and_then(|before| before.rsplit('\n').next()).unwrap_or_default();
+            found.add(part, start + comment.start..start + comment.end, line.trim().is_empty());
         }
         found
     }
 
-    fn add(&mut self, part: &SourcePart<'_>, text: &str, comment: Range<usize>) {
-        let Some(content) = text.get(comment.clone()) else { return };
+    /// Reads a comment, by its bytes in the file.
+    fn add(&mut self, part: &SourcePart<'_>, comment: Range<usize>, is_own_line: bool) {
+        let Some(content) = part.file.text.get(comment.clone()) else { return };
         // Another comment may be before it: `# see #12 # sa-hygiene: ignore[…]`.
         let Some((before, directive)) = content.split_once(MARK) else { return };
         if !before.trim_end().ends_with('#') {
             return;
         }
-        let location = part.file.location(part.part.bytes.start + comment.start);
+        let location = part.file.location(comment.start);
         let mut malformed = |message: String| {
             self.malformed.push(Remarked { location, what: RemarkKind::Suppression(message) });
         };
@@ -85,7 +91,7 @@ impl Suppressions {
             location,
             rules: known.map(|rule| (rule.to_owned(), AtomicBool::new(false))).collect(),
             reason: shown::text(reason),
-            next: next_content(part, text, &comment),
+            next: is_own_line.then(|| next_content(part, comment.end)),
         });
     }
 
@@ -133,24 +139,29 @@ impl Suppressions {
     }
 }
 
-/// The line of the next content, if nothing but blanks is before a comment on its line.
-fn next_content(part: &SourcePart<'_>, text: &str, comment: &Range<usize>) -> Option<usize> {
-    let before = text.get(..comment.start)?;
-    let line = before.rfind('\n').map_or(0, |end| end + 1);
-    if !before.get(line..)?.trim().is_empty() {
+/// The comment behind the `---` in front of a document, if it has the mark.
+fn separator_comment(text: &str, start: usize) -> Option<Range<usize>> {
+    let before = text.get(..start)?;
+    let line = before.strip_suffix('\n')?.rfind('\n').map_or(0, |end| end + 1);
+    let separator = before.get(line..)?;
+    if !separator.starts_with("---") || !separator.contains(MARK) {
         return None;
     }
-    let mut at = comment.end;
-    for line in text.get(comment.end..)?.split_inclusive('\n').skip(1) {
+    Some(line + separator.find('#')?..line + separator.trim_end().len())
+}
+
+/// The line of the next content behind a byte of the file.
+fn next_content(part: &SourcePart<'_>, from: usize) -> usize {
+    let mut at = from;
+    for (number, line) in part.file.text.get(from..).unwrap_or_default().split_inclusive('\n').enumerate() {
         let content = line.trim();
-        if !(content.is_empty() || content.starts_with('#')) {
+        // The first one is the rest of the comment's own line.
+        if number > 0 && !(content.is_empty() || content.starts_with('#')) {
             break;
         }
         at += line.len();
     }
-    // The end of the comment's own line.
-    let own = text.get(comment.end..)?.find('\n').map_or(0, |end| end + 1);
-    Some(part.file.location(part.part.bytes.start + at + own).line)
+    part.file.location(at).line
 }
 
 fn is_rule(id: &str) -> bool {
@@ -183,7 +194,7 @@ mod tests {
     /// The lines of `pod-automount` findings that are suppressed, then the remarks.
     fn suppressed(text: &str, start: usize) -> (Vec<usize>, Vec<String>) {
         let file = SourceFile::new("x.yaml", None, text.to_owned(), true);
-        let part = file.part(&file.parts()[0]);
+        let part = file.part(file.parts().last().unwrap());
         let suppressions = Suppressions::of(&part);
         let finding = |line| Finding {
             location: Location { line, column: 1 },
@@ -203,6 +214,7 @@ mod tests {
     #[case::above_the_line(format!("a: 1\n# {OK}\n# more\n\nb: 2\nc: 3\n"), 1, &[5])]
     #[case::above_the_object(format!("# {OK}\na: 1\nb: 2\n"), 2, &[1, 2, 3])]
     #[case::behind_another_comment(format!("a: 1\nb: 2 # see #12 # {OK}\n"), 1, &[2])]
+    #[case::on_the_separator(format!("--- # {OK}\na: 1\nb: 2\n"), 2, &[1, 2, 3])]
     #[case::several_rules("a: 1\nb: 2 # sa-hygiene: ignore[role-arn, pod-automount] x\n".to_owned(), 1, &[2])]
     fn suppressions_cover_a_line_or_an_object(#[case] text: String, #[case] start: usize, #[case] lines: &[usize]) {
         assert_eq!(suppressed(&text, start).0, lines);

@@ -76,7 +76,7 @@ fn checked(text: &str, options: Options) -> Report {
     Report::of(&inputs, &evaluator_of(&inputs, options), None, FailOn::Reject)
 }
 
-/// Settings with which nobody is changed or refused.
+/// Settings with which nothing is changed or refused.
 fn warning() -> Value {
     json!({"rules": {"pod-automount": "warn", "default-service-account": "off"}})
 }
@@ -103,7 +103,7 @@ fn policy(name: &str, spec: &str) -> String {
 }
 
 #[test]
-fn a_warning_a_fix_and_a_refusal_are_told_apart() {
+fn levels_of_a_warning_a_fix_and_a_refusal() {
     let fixed = checked(POD, options(json!({})));
     assert_eq!(found(&fixed), [("pod-automount".to_owned(), Level::Fixed, 6)]);
     let warned = checked(POD, options(warning()));
@@ -115,7 +115,7 @@ fn a_warning_a_fix_and_a_refusal_are_told_apart() {
 }
 
 #[test]
-fn accounts_are_found_among_the_manifests_and_missing_ones_are_said() {
+fn accounts_among_the_manifests_and_missing_ones() {
     let pod = POD.replace("spec:\n", "spec:\n  serviceAccountName: app\n");
     let alone = checked(&pod, options(json!({})));
     assert!(alone.notes().contains(": shop/app"), "{}", alone.notes());
@@ -124,7 +124,7 @@ fn accounts_are_found_among_the_manifests_and_missing_ones_are_said() {
 }
 
 #[test]
-fn the_cluster_is_asked_after_the_manifests_and_then_nothing_is_unknown() {
+fn accounts_of_the_cluster_and_of_the_manifests() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("accounts.yaml");
     std::fs::write(&file, format!("{ACCOUNT}automountServiceAccountToken: true\n")).unwrap();
@@ -147,7 +147,7 @@ fn an_account_without_a_namespace_is_in_the_given_one() {
 }
 
 #[test]
-fn what_the_api_server_refuses_is_said_in_its_words() {
+fn errors_of_the_api_server() {
     let report = checked(&format!("{POD}    - name: other\n"), options(json!({})));
     let finding = report.findings().find(|it| it.rule == API_SERVER).unwrap();
     assert_eq!(finding.to_line(), "api-server: spec.containers[1].image: the API server refuses it: Required value");
@@ -194,7 +194,7 @@ fn ends(text: &str, settings: Value) -> (Column, Option<&'static str>, Option<St
 }
 
 #[test]
-fn what_no_rule_checks_is_not_accepted() {
+fn reasons_for_not_checked() {
     let rollout = "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {name: a}\nspec: {template: {spec: {containers: [{name: a, image: x}]}}}\n";
     let reason = |text: &str, settings: Value| {
         let (column, why, hint) = ends(text, settings);
@@ -231,7 +231,7 @@ fn what_no_rule_checks_is_not_accepted() {
 }
 
 #[test]
-fn what_is_outside_of_all_policies_is_not_checked() {
+fn object_that_no_policy_selects() {
     let rules = "  rules: [{apiGroups: [''], apiVersions: [v1], resources: [serviceaccounts], operations: ['*']}]\n";
     let report = policies(&policy("p", rules), POD);
     assert_eq!(report.verdict(), Column::NotChecked);
@@ -291,7 +291,7 @@ fn a_look_up_that_is_required_is_not_required_of_files() {
 }
 
 #[test]
-fn the_pods_of_a_template_are_checked_when_asked_for() {
+fn pods_of_a_template() {
     let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: shop}\nspec:\n  selector: {}\n  template:\n    spec:\n      containers: [{name: a, image: x}]\n";
     let settings = || json!({"templates": "ignore", "rules": {"pod-automount": "reject"}});
     assert_eq!(found(&checked(deployment, options(settings()))), []);
@@ -319,7 +319,7 @@ fn live_objects_are_checked_as_by_the_audit_scanner_and_copies_are_counted() {
 }
 
 #[test]
-fn policies_are_asked_mutating_first_and_in_the_order_of_their_names() {
+fn mutating_policies_are_evaluated_first_in_the_order_of_their_names() {
     let fixes = policy("z", "  mutating: true\n  settings: {rules: {default-service-account: off}}\n");
     let validates = policy("a", "  settings: {phase: validating}\n");
     let report = policies(&format!("{validates}{fixes}"), POD);
@@ -329,7 +329,7 @@ fn policies_are_asked_mutating_first_and_in_the_order_of_their_names() {
 }
 
 #[test]
-fn a_policy_is_asked_only_about_what_reaches_it() {
+fn rules_and_selectors_of_a_policy() {
     let rules = "  rules: [{apiGroups: [''], apiVersions: [v1], resources: [serviceaccounts], operations: ['*']}]\n";
     assert_eq!(found(&policies(&policy("p", &format!("  mutating: true\n{rules}")), POD)), []);
     let selector = "  mutating: true\n  namespaceSelector: {matchLabels: {team: a}}\n";
@@ -342,7 +342,7 @@ fn a_policy_is_asked_only_about_what_reaches_it() {
 }
 
 #[test]
-fn conditions_other_modules_and_groups_are_said() {
+fn notes_on_conditions_other_modules_and_groups() {
     let conditions = policy("p", "  mutating: true\n  matchConditions: [{name: a, expression: 'false'}]\n");
     let other = policy("other", "").replace("serviceaccount-hygiene", "pod-privileged");
     let report = policies(&format!("{conditions}{other}"), POD);
@@ -495,7 +495,7 @@ fn fixes(name: &str, text: &str) -> Option<FileFixes> {
 }
 
 #[test]
-fn what_is_fixed_passes_and_is_not_fixed_again() {
+fn fixed_text_passes_and_is_not_fixed_again() {
     let account = ACCOUNT.replace("name: app", "name: default");
     for text in [
         POD.to_owned(),
@@ -522,7 +522,7 @@ fn what_is_fixed_passes_and_is_not_fixed_again() {
 }
 
 #[test]
-fn what_cannot_be_written_is_refused_with_the_reason() {
+fn reasons_for_not_fixing() {
     let flow = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {containers: [{name: a, image: x}]}\n";
     let json = "{\"apiVersion\": \"v1\", \"kind\": \"Pod\", \"metadata\": {\"name\": \"web\"}, \"spec\": {\"containers\": [{\"name\": \"a\", \"image\": \"x\"}]}}";
     let anchored = POD.replace("spec:\n", "spec: &a\n");
@@ -555,7 +555,7 @@ fn sarif_is_valid_and_says_where() {
         fail_on: FailOn::Reject,
     });
     let mut schema: Value = serde_json::from_str(&sarif_schema()).unwrap();
-    // As published, this pattern is no regular expression; reports name no language.
+    // As published, this pattern is not a valid regular expression; reports have no language.
     schema.pointer_mut("/definitions/run/properties/language").unwrap().as_object_mut().unwrap().remove("pattern");
     schema
         .pointer_mut("/definitions/toolComponent/properties/language")
@@ -573,7 +573,7 @@ fn sarif_is_valid_and_says_where() {
     let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
     assert_eq!(sarif["runs"][0]["tool"]["driver"]["rules"][index]["id"], result["ruleId"]);
     assert_eq!(sarif["runs"][0]["invocations"][0]["executionSuccessful"], false);
-    // The check of the check: without its version it is no SARIF.
+    // The check of the check: without its version it is not valid SARIF.
     let mut broken = sarif;
     broken.as_object_mut().unwrap().remove("version");
     assert!(!validator.is_valid(&broken));

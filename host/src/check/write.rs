@@ -56,7 +56,7 @@ fn target(path: &Path, tree: &Path) -> Result<PathBuf> {
     Ok(target)
 }
 
-/// A temporary file beside the one to come; its name is nobody else's.
+/// A temporary file beside the one to come; its name is unique.
 fn written(folder: &Path, content: &str, like: Option<&Metadata>) -> Result<NamedTempFile> {
     let cannot = "cannot be written";
     let mut builder = tempfile::Builder::new();

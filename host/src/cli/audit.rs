@@ -19,6 +19,7 @@ use crate::audit::log::{self, Log};
 use crate::audit::report::Report;
 use crate::audit::snapshot::{self, FileError, Kubectl, Selection, Snapshot};
 use crate::audit::{self, format};
+use crate::shown::count;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -127,13 +128,14 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
 fn write_advice(report: &Report, args: &Args) -> Result<()> {
     if let Some(folder) = &args.patch {
         let written = patches::write(report, folder)?;
-        let advice = format!("{}: {} patches, {} proposals", folder.display(), written.patches, written.comments);
+        let patches = if written.patches == 1 { "1 patch".to_owned() } else { format!("{} patches", written.patches) };
+        let advice = format!("{}: {patches}, {}", folder.display(), count(written.comments, "proposal"));
         printer::good("written:", &advice);
     }
     if let Some(path) = &args.settings_out {
-        let (text, count) = settings::render(report)?;
+        let (text, exemptions) = settings::render(report)?;
         std::fs::write(path, text).with_context(|| path.display().to_string())?;
-        printer::good("written:", &format!("{}: {count} exemptions", path.display()));
+        printer::good("written:", &format!("{}: {}", path.display(), count(exemptions, "exemption")));
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::shown;
 
-/// `Pod team-a/web`, with the operation where it is no CREATE.
+/// `Pod team-a/web`, with the operation where it is not a CREATE.
 pub(super) fn title(request: &Value) -> String {
     shown::text(&raw_title(request))
 }

@@ -2,7 +2,7 @@
 
 //! `sa-hygiene manifests`: `check` over a folder of projects that others wrote, as a guard of `check` itself. What must
 //! not happen: a crash; a file that kubectl reads and this does not; a fix that changes more than its findings; a refusal with
-//! the default settings that nobody has looked at.
+//! the default settings that was not reviewed.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,6 +23,7 @@ use crate::check::report::{FailOn, FileReport, Summary};
 use crate::check::verdict::Column;
 use crate::check::{self, Options, index};
 use crate::kubewarden::{Module, PolicyConfig};
+use crate::shown::count;
 use crate::yaml;
 
 #[derive(Debug, clap::Args)]
@@ -98,7 +99,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     for problem in &problems {
         printer::bad("problem:", problem);
     }
-    printer::text(&format!("{} projects, {} problems\n", rows.len(), problems.len()))?;
+    printer::text(&format!("{}, {}\n", count(rows.len(), "project"), count(problems.len(), "problem")))?;
     Ok(if problems.is_empty() { Outcome::AllAccepted } else { Outcome::SomethingRefused })
 }
 

@@ -67,7 +67,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Evaluator manifests as the cluster would, each finding at its line: for pipelines
+    /// Check manifests as the cluster would, each finding at its line: for pipelines
     Check(Box<check::Args>),
     /// Show the policy's answer to manifests or admission requests, and its changes
     Run(run::Args),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! How results look. Text is built with colours; `anstream` removes them where the output is no terminal or
+//! How results look. Text is built with colours; `anstream` removes them where the output is not a terminal or
 //! `NO_COLOR` is set.
 
 use std::fmt::Write as _;
@@ -215,7 +215,7 @@ fn closing_line(results: &[Evaluated]) -> String {
             format!("{style}{}{style:#}", verdict.count(count))
         })
         .collect();
-    format!("{}: {}", crate::check::format::text::count(results.len(), "object"), counts.join(", "))
+    format!("{}: {}", crate::shown::count(results.len(), "object"), counts.join(", "))
 }
 
 fn counts(results: &[Evaluated]) -> Vec<(Verdict, usize)> {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The one place that prints. Names of files and objects come from people whom nobody here knows: whatever is in them,
+//! The one place that prints. Names of files and objects come from unknown people: whatever is in them,
 //! it starts no line of its own, moves no cursor and gives no command to the log that it ends up in.
 
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
@@ -193,7 +193,7 @@ fn safe_line(line: &str) -> String {
         let is_command = is_start && rest.starts_with("::") || rest.starts_with("##[") || rest.starts_with("##vso[");
         match character {
             '\n' | '\t' => safe.push(character),
-            // As in Rust, so that nobody takes it for something else.
+            // As in Rust, so that it is not taken for something else.
             ':' | '#' if is_command => safe.extend(character.escape_unicode()),
             ' '..='~' => safe.push(character),
             _ => safe.push_str(&shown::text(character.encode_utf8(&mut [0; 4]))),
@@ -245,7 +245,7 @@ mod tests {
 
     /// Who prints elsewhere prints unescaped.
     #[test]
-    fn nobody_else_prints() {
+    fn printing_happens_in_this_module_alone() {
         fn files(folder: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
             for entry in std::fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();

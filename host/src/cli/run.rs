@@ -12,7 +12,7 @@ use super::evaluate::{Evaluated, Evaluator};
 use super::input::{self, Input, Subject};
 use super::options::PolicyArgs;
 use super::output::{self, Format};
-use super::printer;
+use super::printer::{self, Stream};
 use crate::apiserver::ApiServer;
 
 #[derive(Debug, clap::Args)]
@@ -53,7 +53,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let results: Vec<Evaluated> = inputs.iter().map(|input| evaluator.evaluate(input)).collect::<Result<_>>()?;
     match args.output {
         Format::Table if args.summary => printer::text(&output::summary(&results))?,
-        Format::Table => printer::text(&output::text(&results)?)?,
+        Format::Table => printer::lines(&output::text(&results)?, Stream::Output)?,
         Format::Json => printer::document(&output::json(&results)?)?,
     }
     let refused = results.iter().any(|evaluated| evaluated.verdict.is_refusal());

@@ -267,7 +267,7 @@ fn one_namespace() {
 }
 
 #[test]
-fn a_missing_permission_is_said_and_the_rest_goes_on() {
+fn missing_permission_is_reported_and_the_rest_is_read() {
     let stub = Stub::new();
     let why = "Error from server (Forbidden): pods is forbidden: User \"bob\" cannot list resource \"pods\"\n";
     stub.write(&(file_of("v1", "pods", "") + ".error"), why);
@@ -300,7 +300,7 @@ fn a_cluster_that_cannot_be_read_is_an_error() {
 }
 
 #[test]
-fn without_kubectl_it_is_said_what_to_do() {
+fn error_without_kubectl() {
     let folder = tempfile::tempdir().unwrap();
     let output = command(folder.path(), &["audit"]).env("PATH", "").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
@@ -324,7 +324,7 @@ fn a_list_that_has_expired_is_read_anew() {
 }
 
 #[test]
-fn an_answer_that_is_not_a_list_is_said() {
+fn answer_that_is_not_a_list() {
     let stub = Stub::new();
     stub.write(&file_of("v1", "pods", ""), "{\"kind\": \"PodList\", \"items\": [{\"spec\": hunter2}]}");
     let text = stdout(&stub.audit(&[]));
@@ -333,7 +333,7 @@ fn an_answer_that_is_not_a_list_is_said() {
 }
 
 #[test]
-fn token_secrets_are_listed_as_a_table_and_only_when_asked_for() {
+fn table_of_token_secrets() {
     let stub = Stub::new();
     let table = "NAMESPACE   NAME                   TYPE                                  DATA   AGE   LEGACY-TOKEN-LAST-USED   LEGACY-TOKEN-INVALID-SINCE
 ci          deployer-token-x2b4c   kubernetes.io/service-account-token   3      9d    2026-11-20               \n";
@@ -356,7 +356,7 @@ ci          deployer-token-x2b4c   kubernetes.io/service-account-token   3      
 }
 
 #[test]
-fn what_a_login_plugin_says_is_shown() {
+fn messages_of_login_plugins() {
     let stub = Stub::new();
     let script = SCRIPT.replace("here=", "echo 'To sign in, open a page and enter the code ABC' >&2\nhere=");
     stub.write("kubectl", &script);

@@ -89,7 +89,7 @@ fn the_exit_code_says_how_it_ended() {
 }
 
 #[test]
-fn what_cannot_be_read_is_named_and_hides_nothing() {
+fn unreadable_documents_are_reported_and_the_rest_is_checked() {
     let two = format!("{WEB}---\na: [\n---\n{}", WEB.replace("name: web", "name: web2"));
     let output =
         Files::new(&[("two.yaml", &two), ("tabs.yaml", TABS)]).run(&["check", "tabs.yaml", "two.yaml", "gone"]);
@@ -148,7 +148,7 @@ fn fixes_are_written_once_and_what_is_fixed_passes() {
 }
 
 #[test]
-fn what_cannot_be_fixed_is_said_and_the_rest_is_fixed() {
+fn unfixable_objects_are_reported_and_the_rest_is_fixed() {
     let files = Files::new(&[("pod.yaml", POD), ("anchors.yaml", ANCHORS)]);
     let output = files.run(&["check", ".", "--fix"]);
     assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
@@ -466,7 +466,7 @@ fn names_give_no_commands_to_terminals_and_logs() {
 }
 
 #[test]
-fn what_is_invalid_or_partial_fails_nothing() {
+fn invalid_and_partial_objects_have_no_effect_on_the_exit_code() {
     let invalid =
         WEB.replace("      image: nginx\n", "      image: nginx\n      volumeMounts: [{name: gone, mountPath: /x}]\n");
     let files = Files::new(&[
@@ -498,7 +498,7 @@ fn documents_are_whole_whatever_happens() {
 }
 
 #[test]
-fn what_is_no_file_is_named_and_the_rest_is_checked() {
+fn special_files_are_reported_and_the_rest_is_checked() {
     let files = Files::new(&[("web.yaml", WEB)]);
     let pipe = files.0.path().join("pipe.yaml");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());

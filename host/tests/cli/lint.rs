@@ -265,7 +265,7 @@ fn templates_and_placeholders_in_manifests_are_named() {
 
 /// The token of a named account that is not among the input may be needed.
 #[test]
-fn unsafe_fixes_are_asked_for() {
+fn unsafe_fixes_need_their_flag() {
     let named = WEB.replace("spec:\n", "spec:\n  serviceAccountName: app\n");
     let files = Files::new(&[("web.yaml", &named), ("s.yaml", "rules: {pod-automount: {scope: all}}\n")]);
     let read = || std::fs::read_to_string(files.0.path().join("web.yaml")).unwrap();

@@ -56,7 +56,7 @@ fn stderr(output: &Output) -> String {
 }
 
 #[test]
-fn what_is_accepted_exits_with_0_and_a_change_is_shown_as_yaml() {
+fn exit_code_and_diff_of_a_fix() {
     let output = Files::new(&[("pod.yaml", POD)]).run(&["run", "pod.yaml"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let text = stdout(&output);
@@ -66,7 +66,7 @@ fn what_is_accepted_exits_with_0_and_a_change_is_shown_as_yaml() {
 }
 
 #[test]
-fn what_is_refused_exits_with_1() {
+fn exit_code_of_a_refusal() {
     let settings = "rules: {pod-automount: reject}\n";
     let output = Files::new(&[("pod.yaml", POD), ("s.yaml", settings)]).run(&["run", "pod.yaml", "-s", "s.yaml"]);
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));

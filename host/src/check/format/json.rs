@@ -12,8 +12,7 @@ use serde_json::Value;
 
 use super::Findings;
 use crate::check::finding::{self, Pass, Token};
-use crate::check::fix::{Applicability, ObjectFix};
-use crate::check::report::{self, ObjectReport, Row};
+use crate::check::report::{self, Applicability, ObjectFix, ObjectReport, Row};
 use crate::check::verdict::{Column, Verdict};
 use crate::kubewarden::Segment;
 

@@ -7,8 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Findings, uri};
 use crate::check::finding::{API_SERVER, Finding, Level, Pass};
-use crate::check::fix::{Applicability, ObjectFix};
-use crate::check::report::ObjectReport;
+use crate::check::report::{Applicability, ObjectFix, ObjectReport};
 use crate::docs;
 
 /// The report as SARIF.

@@ -11,7 +11,7 @@ use crate::check::finding::{Finding, Level, Pass};
 use crate::check::report::{FileReport, ObjectReport, Summary};
 use crate::check::source::Remarked;
 use crate::check::verdict::{Column, Verdict};
-use crate::shown;
+use crate::shown::{self, count};
 
 const BOLD: Style = Style::new().bold();
 const QUIET: Style = Style::new().dimmed();
@@ -206,9 +206,4 @@ fn column_style(column: Column) -> Style {
         Column::Found(level) => style(level),
         Column::Accepted | Column::Partial | Column::NotChecked => Style::new(),
     }
-}
-
-/// `1 object`, `2 objects`.
-pub(crate) fn count(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

@@ -12,11 +12,10 @@ use super::settled::Settled;
 use crate::check::config::Output;
 use crate::check::evaluate::Evaluator;
 use crate::check::fix::{self, FileFixes, FixedFile};
-use crate::check::format::text::count;
 use crate::check::input::Inputs;
 use crate::check::report::{DiffReport, FixedFileReport, NotFixedReport, Outcome};
 use crate::cli::{diff, printer};
-use crate::shown;
+use crate::shown::{self, count};
 
 /// Writes the fixes, or shows them. Whether it was interrupted: what is written then is whole, and the rest is as it was.
 pub(super) fn run(

@@ -18,11 +18,10 @@ use settled::Settled;
 use super::{Outcome, printer};
 use crate::check::baseline::{Baseline, NewBaseline};
 use crate::check::evaluate::Evaluator;
-use crate::check::format::text::count;
 use crate::check::input::Inputs;
 use crate::check::report::{self, Summary};
 use crate::check::{self};
-use crate::shown;
+use crate::shown::{self, count};
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     let settled = Settled::new(args)?;

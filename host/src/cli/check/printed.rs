@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::settled::Settled;
 use crate::check::config::Output;
+use crate::check::finding::Level;
 use crate::check::format::text::Detail;
 use crate::check::format::{self, Findings};
 use crate::check::report::{FileReport, Outcome, Summary};
@@ -93,8 +94,12 @@ fn statistics(summary: &Summary) -> comfy_table::Table {
     let mut rows: Vec<_> = summary.statistics.iter().collect();
     rows.sort_by_key(|((rule, level), count)| (std::cmp::Reverse(**count), rule.clone(), *level));
     for ((rule, level), count) in rows {
+        let verdict = match level {
+            Level::PodsFixed | Level::PodsRefused => format!("{} (Pods)", level.word()),
+            _ => level.word().to_owned(),
+        };
         let count = Cell::new(count).set_alignment(CellAlignment::Right);
-        table.add_row(vec![count, Cell::new(rule), Cell::new(level.word())]);
+        table.add_row(vec![count, Cell::new(rule), Cell::new(verdict)]);
     }
     table
 }
