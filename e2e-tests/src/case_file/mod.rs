@@ -79,7 +79,9 @@ pub fn cases(path: &Path, text: &str) -> Result<Vec<Case>> {
         around.truncate(section.level - 1);
         let inherited = around.last().map(|(_, inputs)| inputs.clone()).unwrap_or_default();
         let inputs = inherited.with(&section.blocks, text, &file).unwrap_or_else(|own| {
-            own.into_iter().for_each(|(line, message)| report(line, &message));
+            for (line, message) in own {
+                report(line, &message);
+            }
             inherited
         });
         let is_case = sections.get(index + 1).is_none_or(|next| next.level <= section.level);

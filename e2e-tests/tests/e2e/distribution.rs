@@ -33,8 +33,10 @@ const BEFORE_VERSIONS: [&str; 7] = [
     "releases/download/v",
 ];
 
+type Test = fn() -> Result<()>;
+
 pub fn trials() -> Vec<Trial> {
-    let tests: [(&str, fn() -> Result<()>); 9] = [
+    let tests: [(&str, Test); 9] = [
         ("versions", versions),
         ("github_action", github_action),
         ("github_example", github_example),

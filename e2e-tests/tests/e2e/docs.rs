@@ -181,8 +181,9 @@ fn messages(rule: &Rule) -> Vec<(String, String)> {
 /// The table of contents of the web site (`make book`) has every page once.
 fn summary(bless: bool) -> Result<()> {
     let path = repository().join("docs/SUMMARY.md");
-    let rules = RULES.iter().map(|rule| format!("- [{id}](rules/{id}.md)\n", id = rule.id)).collect::<String>();
-    let contents = SUMMARY.replace("RULES\n", &rules);
+    let rules =
+        RULES.iter().map(|rule| format!("- [{id}](rules/{id}.md)", id = rule.id)).collect::<Vec<_>>().join("\n");
+    let contents = SUMMARY.replace("RULES", &rules);
     settle(&path, &read(&path).unwrap_or_default(), &contents, bless)?;
     for page in pages()?.iter().filter(|page| !page.ends_with("SUMMARY.md")) {
         let page = page.strip_prefix(repository())?.display().to_string();
