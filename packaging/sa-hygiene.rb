@@ -29,7 +29,7 @@ class SaHygiene < Formula
 
   def install
     bin.install "sa-hygiene"
-    man1.install "man/sa-hygiene.1"
+    man1.install Dir["man/*.1"]
     bash_completion.install "completions/sa-hygiene.bash" => "sa-hygiene"
     zsh_completion.install "completions/_sa-hygiene"
     fish_completion.install "completions/sa-hygiene.fish"

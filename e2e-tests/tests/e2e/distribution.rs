@@ -261,9 +261,9 @@ fn homebrew() -> Result<()> {
     ensure!(urls == wanted, "the formula installs {urls:?}");
     ensure!(formula.matches(NO_SUM).count() == wanted.len(), "a release writes the checksums");
     let archive = read(".ci/archive")?;
-    for file in
-        ["man/sa-hygiene.1", "completions/sa-hygiene.bash", "completions/_sa-hygiene", "completions/sa-hygiene.fish"]
-    {
+    ensure!(formula.contains("Dir[\"man/*.1\"]"), "the formula does not install the man pages");
+    ensure!(archive.contains("man --out-dir \"$out/$name/man\""), ".ci/archive does not pack the man pages");
+    for file in ["completions/sa-hygiene.bash", "completions/_sa-hygiene", "completions/sa-hygiene.fish"] {
         ensure!(formula.contains(&format!("\"{file}\"")), "the formula does not install {file}");
         ensure!(archive.contains(&format!("/{file}\"")), ".ci/archive does not pack {file}");
     }
