@@ -149,7 +149,8 @@ fn control_c() {
         let (text, status) = session.end();
         if is_fix {
             assert_eq!(status.code(), Some(130), "{text}");
-            assert!(plain(&text).contains("\ninterrupted: "), "{text}");
+            // The terminal may show `^C` in front of it.
+            assert!(plain(&text).contains("interrupted: "), "{text}");
         } else {
             assert_eq!(status.signal(), Some(2), "{text}");
         }
