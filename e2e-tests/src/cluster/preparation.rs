@@ -51,7 +51,7 @@ pub fn permissions(repository: &Path, api: &Api) -> Result<()> {
     reviews(api)
 }
 
-/// Fills in the aggregated ClusterRoles that users are given, as the controller manager does, which does not run yet.
+/// Fills in the aggregated `ClusterRole`s that users are given, as the controller manager does, which does not run yet.
 fn aggregate(api: &Api) -> Result<()> {
     const PATH: &str = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
     // Each aggregates the one before.
@@ -60,7 +60,7 @@ fn aggregate(api: &Api) -> Result<()> {
         let label = format!("rbac.authorization.k8s.io/aggregate-to-{name}");
         let items = || roles["items"].as_array().into_iter().flatten();
         let parts = items().filter(|role| role["metadata"]["labels"][&label] == "true");
-        let rules: Vec<Value> = parts.flat_map(|role| role["rules"].as_array()).flatten().cloned().collect();
+        let rules: Vec<Value> = parts.filter_map(|role| role["rules"].as_array()).flatten().cloned().collect();
         let Some(role) = items().find(|role| role["metadata"]["name"] == name) else { continue };
         let mut role = role.clone();
         role["rules"] = rules.into();
