@@ -42,8 +42,8 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     let inputs = input::read(&args.files)?;
     let mut cluster = args.policy.cluster()?;
-    for account in inputs.iter().filter_map(account) {
-        cluster.insert(account.clone())?;
+    for object in inputs.iter().filter_map(existing) {
+        cluster.insert(object.clone())?;
     }
     let server = ApiServer::of_known(cluster.objects(), args.policy.cluster.is_empty());
     let policy = args.policy.load(cluster)?;
@@ -60,10 +60,11 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     Ok(if refused { Outcome::SomethingRefused } else { Outcome::AllAccepted })
 }
 
-/// A ServiceAccount among the input exists by the time its Pods come.
-fn account(input: &Input) -> Option<&Value> {
+/// What exists by the time the Pods of the input come: its ServiceAccounts, its roles and its bindings.
+fn existing(input: &Input) -> Option<&Value> {
+    const KINDS: [&str; 5] = ["ServiceAccount", "Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"];
     match &input.subject {
-        Subject::Object(object) if kind(object) == Some("ServiceAccount") => {
+        Subject::Object(object) if kind(object).is_some_and(|kind| KINDS.contains(&kind)) => {
             object.pointer("/metadata/name").is_some_and(Value::is_string).then_some(object)
         }
         _ => None,

@@ -30,14 +30,19 @@ fn piped(directory: &Path, arguments: &[&str], text: &str) -> Output {
 
 #[test]
 fn check_and_run_have_the_same_words() {
+    const BINDING: &str = "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\n\
+        metadata: {name: view, namespace: shop}\n\
+        roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}\n\
+        subjects: [{kind: ServiceAccount, name: default, namespace: shop}]\n";
     let files = Files::new(&[
+        ("bound.yaml", &format!("{WEB}{BINDING}")),
         ("deployment.yaml", DEPLOYMENT),
         ("pod.yaml", WEB),
         ("account.yaml", UPLOADS),
         ("validating.yaml", "phase: validating\n"),
     ]);
     for settings in [&[][..], &["-s", "validating.yaml"], &["--mode", "monitor"]] {
-        for file in ["deployment.yaml", "pod.yaml", "account.yaml"] {
+        for file in ["bound.yaml", "deployment.yaml", "pod.yaml", "account.yaml"] {
             let verdicts = ["check", "run"].map(|verb| {
                 let json = json_of(&files.run(&[&[verb, file, "-o", "json"], settings].concat()));
                 json["objects"][0]["verdict"].as_str().or(json["results"][0]["verdict"].as_str()).unwrap().to_owned()
