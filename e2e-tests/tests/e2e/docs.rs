@@ -232,8 +232,8 @@ fn limits() -> Result<String> {
     };
     let bytes: u32 = number("module", "max-bytes")?.parse()?;
     Ok(format!(
-        "Limits are in [budgets.toml](bench/budgets.toml): {} KB for the module (`make test` checks it), and {} times the time of a \
-         policy\nthat accepts unread for an ordinary Pod in a fresh instance (`make bench` measures it).\n",
+        "[budgets.toml](bench/budgets.toml) limits the module to {} KB (`make test` checks this), and the time for an ordinary Pod \
+         to\n{} times that of a policy that accepts everything without reading it (`make bench` measures this).\n",
         bytes / 1024,
         number("ratio", "pod accepted")?
     ))
