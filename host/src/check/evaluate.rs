@@ -7,7 +7,7 @@ use serde_json::Value;
 use serviceaccount_hygiene::admission::response::POLICY;
 
 use super::coverage::{self, Interest};
-use super::evidence::Evidence;
+use super::evidence::{Evidence, account_of};
 use super::exemptions;
 use super::finding::{Finding, Level, findings};
 use super::policies::{Fixing, Policies, PolicyUnit};
@@ -348,9 +348,7 @@ impl Evaluator {
             return Some(Answer { is_allowed: answer.response.allowed, patched: answer.take_object() });
         }
         let mut found = findings(&answer);
-        if let Some(account) = account_of(request).as_deref().and_then(|account| account.split_once('/')) {
-            self.evidence.explain(account, &mut found);
-        }
+        self.evidence.explain(request, &mut found);
         if !unit.can_fix && !ask.is_fix() {
             let unfixed = found.extract_if(.., |finding| finding.level == Level::PodsFixed);
             let by_another = |finding: &Finding| evaluation.findings.iter().any(|known| known.is_same(finding));
@@ -424,18 +422,4 @@ fn set_object(request: &mut Value, object: Value) {
     if let Some(fields) = request.as_object_mut() {
         fields.insert("object".to_owned(), object);
     }
-}
-
-/// The account whose token the request is about, or that it makes.
-fn account_of(request: &Value) -> Option<String> {
-    let object = object_of(request);
-    if object.get("kind").and_then(Value::as_str) == Some("ServiceAccount") {
-        let name = text_at(object, "/metadata/name")?;
-        return Some(format!("{}/{name}", request.get("namespace")?.as_str()?));
-    }
-    let pod = ApiServer::pod_of(object).map(|(pod, _)| pod);
-    let spec = pod.as_ref().unwrap_or(object).get("spec");
-    let text = |key: &str| spec?.get(key)?.as_str().filter(|text| !text.is_empty());
-    let name = text("serviceAccountName").or_else(|| text("serviceAccount")).unwrap_or("default");
-    Some(format!("{}/{name}", request.get("namespace")?.as_str()?))
 }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::finding::{Finding, Level};
+use crate::apiserver::ApiServer;
 use crate::cluster::{CHECK_GROUP, Cluster, GetResource};
 use crate::json::text_at;
 use crate::rbac::{Grant, User, Via};
@@ -49,9 +50,9 @@ impl Token {
 
 /// The bindings of the input and of `--cluster`.
 #[derive(Debug)]
-pub(super) struct Evidence {
+pub(crate) struct Evidence {
     cluster: Arc<Cluster>,
-    /// Whether there is no `--cluster`, so that bindings may exist that is not among the input.
+    /// Whether there is no `--cluster`, so that bindings may exist that are not among the input.
     is_partial: bool,
 }
 
@@ -94,8 +95,10 @@ impl Evidence {
             })
     }
 
-    /// Adds to each finding about a token whether something uses it. `account` is the one that the object is, or runs as.
-    pub fn explain(&self, (namespace, name): (&str, &str), findings: &mut [Finding]) {
+    /// Adds to each finding of a request about a token whether something uses it.
+    pub fn explain(&self, request: &Value, findings: &mut [Finding]) {
+        let account = account_of(request);
+        let Some((namespace, name)) = account.as_deref().and_then(|account| account.split_once('/')) else { return };
         for finding in findings {
             match finding.rule.as_str() {
                 POD_AUTOMOUNT => self.explain_pod(namespace, name, finding),
@@ -145,10 +148,24 @@ impl Evidence {
     }
 }
 
+/// The account whose token the request is about, or that it makes.
+pub(super) fn account_of(request: &Value) -> Option<String> {
+    let object = request.get("object").unwrap_or(&Value::Null);
+    if object.get("kind").and_then(Value::as_str) == Some("ServiceAccount") {
+        let name = text_at(object, "/metadata/name")?;
+        return Some(format!("{}/{name}", request.get("namespace")?.as_str()?));
+    }
+    let pod = ApiServer::pod_of(object).map(|(pod, _)| pod);
+    let spec = pod.as_ref().unwrap_or(object).get("spec");
+    let text = |key: &str| spec?.get(key)?.as_str().filter(|text| !text.is_empty());
+    let name = text("serviceAccountName").or_else(|| text("serviceAccount")).unwrap_or("default");
+    Some(format!("{}/{name}", request.get("namespace")?.as_str()?))
+}
+
 /// Settings with which the policy asks whether an account is bound. Settings that take tokens whatever accounts may do
 /// stay as they are, but for files that are fixed: there a bound account keeps its token. Where there is no binding at
 /// all, the answer is known and nothing is asked, which saves a fifth of the time for a Pod.
-pub(super) fn asking_for_bindings(settings: &Value, cluster: &Cluster, is_fixing: bool) -> Value {
+pub(crate) fn asking_for_bindings(settings: &Value, cluster: &Cluster, is_fixing: bool) -> Value {
     let mut settings = if settings.is_null() { json!({}) } else { settings.clone() };
     let is_restricted = settings.get("profile").and_then(Value::as_str) == Some("restricted");
     // What must not be asked is unknown.

@@ -10,7 +10,7 @@ pub mod baseline;
 pub mod config;
 mod coverage;
 pub mod evaluate;
-mod evidence;
+pub(crate) mod evidence;
 pub mod exclude;
 mod exemptions;
 mod field_path;

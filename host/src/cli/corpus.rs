@@ -48,7 +48,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     if !args.directory.is_dir() {
         bail!("{}: not a directory", crate::shown::path(&args.directory));
     }
-    let policy = args.policy.load(args.policy.cluster()?)?;
+    let policy = args.policy.load(&args.policy.module()?, args.policy.cluster()?)?;
     let files = files_below(&args.directory)?;
     if files.is_empty() {
         bail!("{}: no requests here", crate::shown::path(&args.directory));

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::describe;
 use super::input::{Input, Subject};
 use crate::apiserver::{ApiServer, RequestOptions};
-use crate::check::finding::{Finding, Level, entries, findings};
+use crate::check::evidence::Evidence;
+use crate::check::finding::{Finding, Level, Token, entries, findings};
 use crate::check::verdict::Column;
 use crate::kubewarden::{Evaluation, Mode, Policy};
 
@@ -88,12 +89,21 @@ pub(super) struct Evaluated {
 
 /// How inputs are evaluated.
 pub(super) struct Evaluator<'a> {
+    /// The policy as the cluster runs it, for admission requests.
     pub(super) policy: &'a Policy,
+    /// How objects are evaluated, which come from files; as admission requests where there is none.
+    pub(super) files: Option<Files>,
     pub(super) server: ApiServer,
     /// Objects are sent as they are.
     pub(super) raw: bool,
     /// Whether the policy gives its diagnostics as data; older modules, and other policies, do not.
     pub(super) has_diagnostics: bool,
+}
+
+/// The policy for objects that come from files: as in `check`, a binding is sufficient evidence that a token is needed.
+pub(super) struct Files {
+    pub(super) policy: Policy,
+    pub(super) evidence: Evidence,
 }
 
 impl Evaluator<'_> {
@@ -122,14 +132,17 @@ impl Evaluator<'_> {
         request: &Value,
         simulated: Option<&RequestOptions>,
     ) -> Result<Evaluated> {
-        let evaluation = self.policy.evaluate(request).with_context(|| input.source.clone())?;
+        let files = self.files.as_ref().filter(|_| matches!(input.subject, Subject::Object(_)));
+        let policy = files.map_or(self.policy, |files| &files.policy);
+        let mut evaluation = policy.evaluate(request).with_context(|| input.source.clone())?;
         let patched = evaluation.patched_object().with_context(|| input.source.clone())?;
         let patched = patched.filter(|_| evaluation.response.patch.is_some());
         let written = match &input.subject {
             Subject::Object(object) => object,
             Subject::Request(request) => request.get("object").unwrap_or(&Value::Null),
         };
-        let (mut verdict, mut findings) = self.verdict(&evaluation, request);
+        let (mut verdict, mut findings) =
+            self.verdict(policy, files.map(|files| &files.evidence), &mut evaluation, request);
         if let Some(options) = simulated
             && !verdict.is_refusal()
             && let Err(problems) = self.after_admission(patched.as_ref().or(evaluation.object.as_ref()), options)
@@ -148,17 +161,26 @@ impl Evaluator<'_> {
         })
     }
 
-    fn verdict(&self, evaluation: &Evaluation, request: &Value) -> (Verdict, Vec<String>) {
-        let config = self.policy.config();
-        let diagnosed = if self.has_diagnostics { self.policy.diagnose_any(request).ok() } else { None };
+    fn verdict(
+        &self,
+        policy: &Policy,
+        evidence: Option<&Evidence>,
+        evaluation: &mut Evaluation,
+        request: &Value,
+    ) -> (Verdict, Vec<String>) {
+        let config = policy.config();
+        let diagnosed = if self.has_diagnostics { policy.diagnose_any(request).ok() } else { None };
         let Some(diagnosed) = diagnosed.filter(|_| !evaluation.failed()) else {
             return without_diagnostics(evaluation, config.mode);
         };
         let mut found = findings(&diagnosed);
+        if let Some(evidence) = evidence {
+            explain(evidence, request, &mut found, &mut evaluation.response.warnings);
+        }
         let is_validating = config.settings.get("phase").and_then(Value::as_str) == Some("validating");
         if is_validating || !config.allowed_to_mutate {
             let unfixed: Vec<Finding> = found.extract_if(.., |finding| finding.level == Level::PodsFixed).collect();
-            found.extend(self.of_pods(request, &unfixed));
+            found.extend(self.of_pods(policy, evidence, request, &unfixed));
         }
         if config.mode == Mode::Monitor {
             found = found.into_iter().map(Finding::into_monitored).collect();
@@ -172,13 +194,22 @@ impl Evaluator<'_> {
     }
 
     /// What happens to the Pods of a template that this policy would have to fix, and can only validate.
-    fn of_pods(&self, request: &Value, unfixed: &[Finding]) -> Vec<Finding> {
+    fn of_pods(
+        &self,
+        policy: &Policy,
+        evidence: Option<&Evidence>,
+        request: &Value,
+        unfixed: &[Finding],
+    ) -> Vec<Finding> {
         let object = request.get("object").unwrap_or(&Value::Null);
         let Some((pod, path)) = ApiServer::pod_of(object).filter(|_| !unfixed.is_empty()) else { return Vec::new() };
         let namespace = request.get("namespace").and_then(Value::as_str).map(str::to_owned);
         let options = RequestOptions { namespace, ..RequestOptions::default() };
-        let evaluation = self.server.request(pod, &options).ok().and_then(|it| self.policy.diagnose_any(&it).ok());
-        let of_pod = evaluation.as_ref().map(findings).unwrap_or_default();
+        let Ok(request) = self.server.request(pod, &options) else { return Vec::new() };
+        let mut of_pod = policy.diagnose_any(&request).as_ref().map(findings).unwrap_or_default();
+        if let Some(evidence) = evidence {
+            explain(evidence, &request, &mut of_pod, &mut []);
+        }
         let of_rules = of_pod.into_iter().filter(|finding| unfixed.iter().any(|it| it.rule == finding.rule));
         of_rules.map(|finding| finding.into_pods(&path.join("."))).collect()
     }
@@ -188,6 +219,19 @@ impl Evaluator<'_> {
         let Some(object) = object else { return Ok(()) };
         let object = self.server.second_pass(object.clone(), options).map_err(|error| vec![error.to_string()])?;
         self.server.validate(&object)
+    }
+}
+
+/// Puts the evidence of a binding into words, in the findings and in the warnings of the response.
+fn explain(evidence: &Evidence, request: &Value, found: &mut [Finding], warnings: &mut [String]) {
+    let mut explained = found.to_vec();
+    evidence.explain(request, &mut explained);
+    for (finding, explained) in found.iter_mut().zip(explained) {
+        if explained.token == Some(Token::Needed) {
+            let line = finding.to_line();
+            warnings.iter_mut().filter(|warning| **warning == line).for_each(|it| *it = explained.to_line());
+            *finding = explained;
+        }
     }
 }
 

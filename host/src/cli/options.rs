@@ -45,9 +45,9 @@ impl PolicyArgs {
     }
 
     /// The policy, its settings checked.
-    pub(super) fn load(&self, cluster: Cluster) -> Result<Policy> {
+    pub(super) fn load(&self, module: &Module, cluster: Cluster) -> Result<Policy> {
         let config = PolicyConfig { cluster: Arc::new(cluster), ..self.config()? };
-        self.in_settings(Policy::load(&self.module()?, config))
+        self.in_settings(Policy::load(module, config))
     }
 
     /// The configuration of the arguments, without the cluster.

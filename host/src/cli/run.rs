@@ -8,12 +8,14 @@ use anyhow::Result;
 use serde_json::Value;
 
 use super::Outcome;
-use super::evaluate::{Evaluated, Evaluator};
+use super::evaluate::{Evaluated, Evaluator, Files};
 use super::input::{self, Input, Subject};
 use super::options::PolicyArgs;
 use super::output::{self, Format};
 use super::printer::{self, Stream};
 use crate::apiserver::ApiServer;
+use crate::check::evidence::{Evidence, asking_for_bindings};
+use crate::kubewarden::{Policy, PolicyConfig};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -46,10 +48,19 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         cluster.insert(object.clone())?;
     }
     let server = ApiServer::of_known(cluster.objects(), args.policy.cluster.is_empty());
-    let policy = args.policy.load(cluster)?;
+    let module = args.policy.module()?;
+    let policy = args.policy.load(&module, cluster)?;
 
     let has_diagnostics = policy.require_diagnostics().is_ok();
-    let evaluator = Evaluator { policy: &policy, server, raw: args.raw, has_diagnostics };
+    let files = if has_diagnostics && policy.config().cluster.has_bindings() {
+        let config = policy.config();
+        let settings = asking_for_bindings(&config.settings, &config.cluster, false);
+        let evidence = Evidence::new(config.cluster.clone(), args.policy.cluster.is_empty());
+        Some(Files { policy: Policy::load(&module, PolicyConfig { settings, ..config.clone() })?, evidence })
+    } else {
+        None
+    };
+    let evaluator = Evaluator { policy: &policy, files, server, raw: args.raw, has_diagnostics };
     let results: Vec<Evaluated> = inputs.iter().map(|input| evaluator.evaluate(input)).collect::<Result<_>>()?;
     match args.output {
         Format::Table if args.summary => printer::text(&output::summary(&results))?,

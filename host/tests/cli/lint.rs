@@ -34,15 +34,20 @@ fn check_and_run_have_the_same_words() {
         metadata: {name: view, namespace: shop}\n\
         roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}\n\
         subjects: [{kind: ServiceAccount, name: default, namespace: shop}]\n";
+    const ROLE: &str = "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: Role\n\
+        metadata: {name: watch, namespace: shop}\n\
+        rules: [{apiGroups: [''], resources: [services], verbs: [watch]}]\n";
     let files = Files::new(&[
         ("bound.yaml", &format!("{WEB}{BINDING}")),
+        // It grants nothing that `pod-automount` asks for.
+        ("granted.yaml", &format!("{WEB}{}{ROLE}", BINDING.replace("ClusterRole, name: view", "Role, name: watch"))),
         ("deployment.yaml", DEPLOYMENT),
         ("pod.yaml", WEB),
         ("account.yaml", UPLOADS),
         ("validating.yaml", "phase: validating\n"),
     ]);
     for settings in [&[][..], &["-s", "validating.yaml"], &["--mode", "monitor"]] {
-        for file in ["bound.yaml", "deployment.yaml", "pod.yaml", "account.yaml"] {
+        for file in ["bound.yaml", "granted.yaml", "deployment.yaml", "pod.yaml", "account.yaml"] {
             let verdicts = ["check", "run"].map(|verb| {
                 let json = json_of(&files.run(&[&[verb, file, "-o", "json"], settings].concat()));
                 json["objects"][0]["verdict"].as_str().or(json["results"][0]["verdict"].as_str()).unwrap().to_owned()
@@ -50,6 +55,18 @@ fn check_and_run_have_the_same_words() {
             assert_eq!(verdicts[0], verdicts[1], "{file} {settings:?}");
         }
     }
+    let run = stdout(&files.run(&["run", "granted.yaml"]));
+    let kept = "  pod-automount: spec.automountServiceAccountToken: would keep the token: account `default` is bound by RoleBinding \
+        shop/view to Role shop/watch";
+    assert!(run.contains(kept), "{run}");
+    let run = json_of(&files.run(&["run", "granted.yaml", "-o", "json"]));
+    let sorted = |list: &Value| {
+        let mut lines: Vec<_> = list.as_array().unwrap().iter().map(|line| line.as_str().unwrap().to_owned()).collect();
+        lines.sort();
+        lines
+    };
+    let result = &run["results"][0];
+    assert_eq!(sorted(&result["response"]["warnings"]), sorted(&result["findings"]));
     let run = stdout(&files.run(&["run", "deployment.yaml"]));
     assert!(run.starts_with("✔ accepted; its Pods would be fixed  Deployment shop/web  deployment.yaml:1\n"), "{run}");
     let check = stdout(&files.run(&["check", "deployment.yaml"]));
