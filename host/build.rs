@@ -6,8 +6,8 @@
 //! its policy. The module is built exactly as the release job builds it: release profile, `--locked`, and none of the
 //! wrappers and flags that clippy, coverage or the user's shell put around the *host* build.
 //!
-//! `SA_HYGIENE_WASM=path` skips the build and embeds that file. `SA_HYGIENE_COMPILED=path` also embeds what
-//! `sa-hygiene precompile path` of the same sources wrote: see `src/kubewarden/compiled.rs`.
+//! `SA_HYGIENE_WASM=path` skips the build and embeds that file. `SA_HYGIENE_COMPILED=path` also embeds the
+//! machine code that `crates/precompile` made of that file: see `src/kubewarden/compiled.rs`.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -74,10 +74,10 @@ fn embed_compiled(wasm: &Path) {
 fn code_of(compiled: &Path, wasm: &Path) -> Result<Vec<u8>, String> {
     let compiled = std::fs::read(compiled).map_err(|error| error.to_string())?;
     let wasm = std::fs::read(wasm).map_err(|error| error.to_string())?;
-    let (length, rest) = compiled.split_first_chunk::<8>().ok_or("is not what `sa-hygiene precompile` writes")?;
+    let (length, rest) = compiled.split_first_chunk::<8>().ok_or("was not written by `precompile`")?;
     let of_this_policy = usize::try_from(u64::from_le_bytes(*length)).ok() == Some(wasm.len());
     let code = rest.strip_prefix(wasm.as_slice()).filter(|_| of_this_policy);
-    code.map(<[u8]>::to_vec).ok_or_else(|| "was made from another policy; run `sa-hygiene precompile` again".to_owned())
+    code.map(<[u8]>::to_vec).ok_or_else(|| "was made from another policy; run `precompile` again".to_owned())
 }
 
 /// The pages of the rules, as a table of names and `include_str!`.

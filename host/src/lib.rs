@@ -30,7 +30,7 @@ use std::sync::OnceLock;
 /// The policy, as built by this crate's build script.
 pub static POLICY_WASM: &[u8] = include_bytes!(env!("SA_HYGIENE_POLICY_WASM"));
 
-/// The policy's machine code, if this program was built with what [`precompiled`] gives; otherwise empty.
+/// The policy's machine code, if this program was built with `SA_HYGIENE_COMPILED` (`.ci/dist`); otherwise empty.
 static POLICY_CODE: &[u8] = include_bytes!(env!("SA_HYGIENE_POLICY_CODE"));
 
 /// The built-in policy, compiled: once per process, and shared.
@@ -40,13 +40,6 @@ pub fn embedded_module() -> anyhow::Result<kubewarden::Module> {
         .get_or_init(|| kubewarden::Module::new(POLICY_WASM).map_err(|error| format!("{error:#}")))
         .clone()
         .map_err(anyhow::Error::msg)
-}
-
-/// The built-in policy's machine code for the build script: the length of the module in 8 bytes, little-endian, the
-/// module, the code.
-pub fn precompiled() -> anyhow::Result<Vec<u8>> {
-    let length = u64::try_from(POLICY_WASM.len())?.to_le_bytes();
-    Ok([length.as_slice(), POLICY_WASM, &kubewarden::precompile(POLICY_WASM)?].concat())
 }
 
 /// The built-in policy for many requests in a row: see [`kubewarden::Module::for_many_requests`].

@@ -16,7 +16,6 @@ mod load;
 mod manifests;
 mod options;
 mod output;
-mod precompile;
 mod printer;
 mod rules;
 mod run;
@@ -81,9 +80,6 @@ enum Verb {
     /// Compare the policy's speed with one that accepts unread
     #[command(hide = true)]
     Bench(bench::Args),
-    /// Write the policy's machine code, for a build of this program that starts at once
-    #[command(hide = true)]
-    Precompile(precompile::Args),
     /// Write made-up clusters and audit logs for `audit`
     #[command(hide = true)]
     Sample(sample::Args),
@@ -149,7 +145,6 @@ pub fn main() -> ExitCode {
         Verb::Audit(args) => audit::run(&args),
         Verb::Manifests(args) => manifests::run(&args),
         Verb::Bench(args) => bench::run(&args),
-        Verb::Precompile(args) => precompile::run(&args),
         Verb::Sample(args) => sample::run(&args),
         Verb::AuditSpeed => audit_speed::run(),
         Verb::Speed => speed::run(),

@@ -4,45 +4,16 @@
 //! user's.
 //!
 //! Compiling takes 0.4 s, ten times what `check` needs for a file. Released programs have the machine code of their own
-//! policy built in: the program is built, writes the code with `sa-hygiene precompile`, and is built once more with it
-//! (`make dist`; the second time only this crate is compiled). A program that was built without it, or a machine with
-//! an older processor, uses the cache.
+//! policy built in ([`policy_precompile`]). A program that was built without it, or a machine with an older processor,
+//! uses the cache.
 
 use std::path::Path;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
+pub(super) use policy_precompile::engine;
 use wasmtime_provider::wasmtime::{Cache, CacheConfig, Config, Engine, Module};
 
 use crate::ownership;
-
-/// Processor features that the built-in code may use on `x86_64`: those of every such processor since 2009 (x86-64-v2).
-/// Without them vector instructions, which the policy reads JSON with, become several.
-const X86_FEATURES: [&str; 5] = ["has_sse3", "has_ssse3", "has_sse41", "has_sse42", "has_popcnt"];
-
-/// An engine whose guests can be stopped by a clock. Where a guest trapped is not asked for, which makes the machine code
-/// of the policy smaller by a quarter.
-pub(super) fn engine(mut config: Config) -> Result<Engine> {
-    config.epoch_interruption(true).generate_address_map(false);
-    Engine::new(&config).map_err(|error| anyhow!("cannot start wasmtime: {error:#}"))
-}
-
-/// Machine code for any processor of this program's architecture, for [`load`].
-pub(crate) fn compile(wasm: &[u8]) -> Result<Vec<u8>> {
-    let mut config = Config::default();
-    // Named, so that the features of this very processor are not used.
-    config.target(env!("SA_HYGIENE_TARGET")).map_err(|error| anyhow!("{error:#}"))?;
-    if cfg!(target_arch = "x86_64") {
-        for feature in X86_FEATURES {
-            // SAFETY: `unsafe` because code for another processor could be run on this one. It is not run here, and
-            // `load` gets it refused where the processor lacks a feature.
-            #[expect(unsafe_code, reason = "see above")]
-            unsafe {
-                config.cranelift_flag_enable(feature);
-            }
-        }
-    }
-    engine(config)?.precompile_module(wasm).map_err(|error| anyhow!("cannot compile the module: {error:#}"))
-}
 
 /// A module from machine code that is built into this program; none if there is no such code, or if it is not for this
 /// processor.
@@ -51,12 +22,13 @@ pub(super) fn load(code: &'static [u8]) -> Result<Option<(Engine, Module)>> {
         return Ok(None);
     }
     let engine = engine(Config::default())?;
+    let Ok(code) = policy_precompile::decompress(code) else { return Ok(None) };
     // SAFETY: wasmtime runs these bytes as they are. They are part of this program, as its own code is: the build
     // script took them from what the same sources compiled, and nobody who could change them could not change the
     // program. wasmtime refuses code of another version of itself, for other settings, or for a processor with more
     // features than this one.
     #[expect(unsafe_code, reason = "see above")]
-    let module = unsafe { Module::deserialize(&engine, code) };
+    let module = unsafe { Module::deserialize(&engine, &code) };
     Ok(module.ok().map(|module| (engine, module)))
 }
 
@@ -88,7 +60,7 @@ mod tests {
     /// The tests' own program has no code built in; what the build script would embed is loaded here.
     #[test]
     fn precompiled_code() {
-        let code: &'static [u8] = compile(crate::POLICY_WASM).unwrap().leak();
+        let code: &'static [u8] = policy_precompile::compile(crate::POLICY_WASM, env!("SA_HYGIENE_TARGET")).unwrap().leak();
         let module = super::super::Module::for_many_requests_of(crate::POLICY_WASM, code).unwrap();
         assert_eq!(module.size(), crate::POLICY_WASM.len());
         assert!(load(code).unwrap().is_some());

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Compiles a policy ahead of time.
+//!
+//! This is a package of its own, so that a release builds the command once: the `precompile` program needs wasmtime only,
+//! and is ready before the rest of the command is compiled (`.ci/dist`).
+
+use std::io::{Read as _, Write as _};
+
+use anyhow::{Context as _, Result, anyhow};
+use flate2::Compression;
+use flate2::read::ZlibDecoder;
+use flate2::write::ZlibEncoder;
+use wasmtime_provider::wasmtime::{Config, Engine};
+
+/// Processor features that the compiled code may use on `x86_64`: those of every such processor since 2009 (x86-64-v2).
+/// Without them vector instructions, which the policy reads JSON with, become several.
+const X86_FEATURES: [&str; 5] = ["has_sse3", "has_ssse3", "has_sse41", "has_sse42", "has_popcnt"];
+
+/// An engine whose guests can be stopped by a clock. It does not record where a guest trapped, which makes the machine code
+/// of the policy smaller by a quarter.
+///
+/// # Errors
+///
+/// If wasmtime does not support the configuration on this machine.
+pub fn engine(mut config: Config) -> Result<Engine> {
+    config.epoch_interruption(true).generate_address_map(false);
+    Engine::new(&config).map_err(|error| anyhow!("cannot start wasmtime: {error:#}"))
+}
+
+/// Machine code for any processor of `target`, a target triple, compressed with zlib. [`decompress`] returns what wasmtime
+/// loads.
+///
+/// # Errors
+///
+/// If the target is unknown, or `wasm` is not a valid module.
+pub fn compile(wasm: &[u8], target: &str) -> Result<Vec<u8>> {
+    let mut config = Config::default();
+    // Named, so that the features of the processor that compiles are not used.
+    config.target(target).map_err(|error| anyhow!("{target}: {error:#}"))?;
+    if target.starts_with("x86_64") {
+        for feature in X86_FEATURES {
+            // SAFETY: `unsafe` because code for another processor could be run on this one. It is not run here, and
+            // wasmtime refuses to load it on a processor that lacks a feature.
+            #[expect(unsafe_code, reason = "see above")]
+            unsafe {
+                config.cranelift_flag_enable(feature);
+            }
+        }
+    }
+    let code =
+        engine(config)?.precompile_module(wasm).map_err(|error| anyhow!("cannot compile the module: {error:#}"))?;
+    let mut compressed = ZlibEncoder::new(Vec::new(), Compression::best());
+    compressed.write_all(&code)?;
+    Ok(compressed.finish()?)
+}
+
+/// The machine code that [`compile`] compressed.
+///
+/// # Errors
+///
+/// If `code` is not in the format of zlib.
+pub fn decompress(code: &[u8]) -> Result<Vec<u8>> {
+    // It is a third of the size, so that the buffer grows at most once.
+    let mut machine_code = Vec::with_capacity(code.len().saturating_mul(4));
+    ZlibDecoder::new(code).read_to_end(&mut machine_code).context("cannot decompress the machine code")?;
+    Ok(machine_code)
+}
+
+/// The file that the build script of `sa-hygiene` embeds (`SA_HYGIENE_COMPILED`): the length of `wasm` in 8 bytes,
+/// little-endian, `wasm`, and its compressed machine code. The build script rejects the code of another module.
+///
+/// # Errors
+///
+/// As [`compile`].
+pub fn file(wasm: &[u8], target: &str) -> Result<Vec<u8>> {
+    let length = u64::try_from(wasm.len())?.to_le_bytes();
+    Ok([length.as_slice(), wasm, &compile(wasm, target)?].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EMPTY: &[u8] = b"\0asm\x01\0\0\0";
+
+    /// Cranelift is built for the processors of this machine only.
+    fn target() -> String {
+        format!("{}-unknown-linux-gnu", std::env::consts::ARCH)
+    }
+
+    #[test]
+    fn rejects_other_input() {
+        assert!(compile(EMPTY, &target()).is_ok());
+        let error = compile(b"other", &target()).unwrap_err().to_string();
+        assert!(error.starts_with("cannot compile the module: "), "{error}");
+        assert!(compile(EMPTY, "pdp11-unknown-unix").is_err());
+        assert!(decompress(b"other").is_err());
+    }
+
+    #[test]
+    fn file_starts_with_the_module() {
+        let file = file(EMPTY, &target()).unwrap();
+        let code = file.strip_prefix(&8_u64.to_le_bytes()).and_then(|rest| rest.strip_prefix(EMPTY)).unwrap();
+        assert!(decompress(code).unwrap().starts_with(b"\x7fELF"));
+    }
+}
