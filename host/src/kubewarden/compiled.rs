@@ -11,9 +11,15 @@ use std::path::Path;
 
 use anyhow::Result;
 pub(super) use policy_precompile::engine;
-use wasmtime_provider::wasmtime::{Cache, CacheConfig, Config, Engine, Module};
+use wasmtime_provider::wasmtime::{
+    Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, Module, PoolingAllocationConfig,
+};
 
 use crate::ownership;
+
+/// How much of an instance's memory stays with the process for the next instance, in bytes: what an instance uses until it is
+/// replaced (`USED_UP`). Otherwise, each page is a page fault, two or three for a Pod.
+const KEPT_MEMORY: usize = 2 << 20;
 
 /// A module from machine code that is built into this program; none if there is no such code, or if it is not for this
 /// processor.
@@ -21,7 +27,7 @@ pub(super) fn load(code: &'static [u8]) -> Result<Option<(Engine, Module)>> {
     if code.is_empty() {
         return Ok(None);
     }
-    let engine = engine(Config::default())?;
+    let engine = pooled(Config::default())?;
     let Ok(code) = policy_precompile::decompress(code) else { return Ok(None) };
     // SAFETY: wasmtime runs these bytes as they are. They are part of this program, as its own code is: the build
     // script took them from what the same sources compiled, and nobody who could change them could not change the
@@ -32,10 +38,26 @@ pub(super) fn load(code: &'static [u8]) -> Result<Option<(Engine, Module)>> {
     Ok(module.ok().map(|module| (engine, module)))
 }
 
-/// The same settings, with the cache.
-pub(super) fn with_cache(mut config: Config) -> Config {
+/// An engine with the cache.
+pub(super) fn with_cache() -> Result<Engine> {
+    let mut config = Config::default();
     config.cache(cache());
-    config
+    pooled(config)
+}
+
+/// An engine that allocates instances from a pool: one after the other gets the same memory. The pool reserves 4 GiB of
+/// addresses for each instance; where they are limited, there is no pool.
+fn pooled(config: Config) -> Result<Engine> {
+    // Each thread has one instance of each module.
+    let instances = u32::try_from(rayon::current_num_threads()).unwrap_or(u32::MAX / 4).saturating_add(1).saturating_mul(4);
+    let mut pool = PoolingAllocationConfig::default();
+    pool.total_core_instances(instances)
+        .total_memories(instances)
+        .total_tables(instances)
+        .linear_memory_keep_resident(KEPT_MEMORY);
+    let mut with_pool = config.clone();
+    with_pool.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    engine(with_pool).or_else(|_| engine(config))
 }
 
 /// The cache; none where the user has no folder for such things, or one that others could write into: what is in it is

@@ -46,8 +46,9 @@ thread_local! {
     static WAITING: RefCell<Vec<Waiting>> = const { RefCell::new(Vec::new()) };
 }
 
-/// After how many bytes of requests an instance has had its day. It then has some megabytes of memory.
-const USED_UP: usize = 1 << 20;
+/// After how many bytes of requests an instance is replaced. It then uses about 2 MB of memory, all of which the next one gets
+/// (`KEPT_MEMORY`).
+const USED_UP: usize = 256 << 10;
 
 /// What a request costs besides its bytes.
 const REQUEST_BYTES: usize = 4 << 10;
@@ -69,7 +70,7 @@ pub enum CallError {
 impl Module {
     /// Compiles a waPC module.
     pub fn new(wasm: &[u8]) -> Result<Self> {
-        Self::with(wasm, Config::default())
+        Self::with(wasm, &compiled::engine(Config::default())?)
     }
 
     /// The same for many requests in a row: what the compiler makes of the module is kept for the next time, and an
@@ -85,15 +86,14 @@ impl Module {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let module = match Self::from_code(code, wasm.len())? {
             Some(module) => module,
-            None => Self::with(wasm, compiled::with_cache(Config::default()))?,
+            None => Self::with(wasm, &compiled::with_cache()?)?,
         };
         Ok(Self { used_again_as: Some(NEXT.fetch_add(1, Ordering::Relaxed)), ..module })
     }
 
-    fn with(wasm: &[u8], config: Config) -> Result<Self> {
-        let engine = compiled::engine(config)?;
-        let module = WasmModule::new(&engine, wasm).map_err(|error| anyhow!("cannot compile the module: {error:#}"))?;
-        Self::ready(&engine, module, wasm.len())
+    fn with(wasm: &[u8], engine: &Engine) -> Result<Self> {
+        let module = WasmModule::new(engine, wasm).map_err(|error| anyhow!("cannot compile the module: {error:#}"))?;
+        Self::ready(engine, module, wasm.len())
     }
 
     fn from_code(code: &'static [u8], size: usize) -> Result<Option<Self>> {
