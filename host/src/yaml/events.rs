@@ -71,7 +71,9 @@ pub(super) fn of_first_document<'t>(
     let content = text.trim_start_matches('\u{feff}');
     let skipped = text.len() - content.len();
     let moved = |broken: Broken| Broken { at: broken.at.min(content.len()) + skipped, ..broken };
-    if let Some((at, _)) = content.char_indices().find(|(_, character)| !is_allowed(*character)) {
+    let is_plain_ascii = content.bytes().all(|byte| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~'));
+    let forbidden = || content.char_indices().find(|(_, character)| !is_allowed(*character));
+    if let Some((at, _)) = (!is_plain_ascii).then(forbidden).flatten() {
         return Err(moved(Broken::new(at, "control characters are not allowed")));
     }
     let mut grammar = Grammar { scanner: Scanner::new(content), sink, skipped, depth: 0 };

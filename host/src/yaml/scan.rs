@@ -112,13 +112,22 @@ impl<'t> Scanner<'t> {
     }
 
     /// The next token, which stays where it is. After the last one, that again.
+    #[inline]
     pub fn peek(&mut self) -> Result<&Spanned<'t>> {
         const END: &Spanned<'static> = &Spanned { token: Token::StreamEnd, start: usize::MAX, end: usize::MAX };
-        while !self.is_ready && !self.is_over && (self.queue.is_empty() || self.is_head_a_candidate()?) {
+        if !self.is_ready {
+            self.prepare()?;
+        }
+        Ok(self.queue.front().unwrap_or(END))
+    }
+
+    /// Scans until it is known whether the first token of the queue begins a key.
+    fn prepare(&mut self) -> Result<()> {
+        while !self.is_over && (self.queue.is_empty() || self.is_head_a_candidate()?) {
             self.scan()?;
         }
         self.is_ready = true;
-        Ok(self.queue.front().unwrap_or(END))
+        Ok(())
     }
 
     /// Takes the next token.
