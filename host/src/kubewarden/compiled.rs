@@ -49,7 +49,8 @@ pub(super) fn with_cache() -> Result<Engine> {
 /// addresses for each instance; where they are limited, there is no pool.
 fn pooled(config: Config) -> Result<Engine> {
     // Each thread has one instance of each module.
-    let instances = u32::try_from(rayon::current_num_threads()).unwrap_or(u32::MAX / 4).saturating_add(1).saturating_mul(4);
+    let instances =
+        u32::try_from(rayon::current_num_threads()).unwrap_or(u32::MAX / 4).saturating_add(1).saturating_mul(4);
     let mut pool = PoolingAllocationConfig::default();
     pool.total_core_instances(instances)
         .total_memories(instances)
@@ -82,7 +83,8 @@ mod tests {
     /// The tests' own program has no code built in; what the build script would embed is loaded here.
     #[test]
     fn precompiled_code() {
-        let code: &'static [u8] = policy_precompile::compile(crate::POLICY_WASM, env!("SA_HYGIENE_TARGET")).unwrap().leak();
+        let code: &'static [u8] =
+            policy_precompile::compile(crate::POLICY_WASM, env!("SA_HYGIENE_TARGET")).unwrap().leak();
         let module = super::super::Module::for_many_requests_of(crate::POLICY_WASM, code).unwrap();
         assert_eq!(module.size(), crate::POLICY_WASM.len());
         assert!(load(code).unwrap().is_some());

@@ -25,7 +25,6 @@ mod policy;
 mod request;
 mod response;
 
-
 pub use callback::{ContextAwareResource, HostCall, LogEntry};
 pub use diagnosis::{Diagnosed, Diagnostic, Segment, Severity};
 pub use module::{CallError, Module};
