@@ -79,7 +79,7 @@ mod tests {
             let payload = Payload::read(&text, &[]).unwrap();
             let exemptions: Vec<_> = payload.settings.common.exemptions.iter().map(Exemption::number).collect();
             assert_eq!(exemptions, [1]);
-            assert_eq!(payload.problems.into_lines(), ["phse: unknown setting phse; did you mean phase?"]);
+            assert_eq!(payload.problems.into_lines(), ["phse: unknown setting `phse`; did you mean `phase`?"]);
         }
     }
 }

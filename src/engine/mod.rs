@@ -74,7 +74,7 @@ pub fn review<R: Registry>(registry: R, payload: &[u8], cluster: &dyn Cluster, s
     if let Some(account) = lookup.failed_account() {
         verdict
             .warnings
-            .push(format!("{POLICY}: ServiceAccount {}/{account} could not be looked up", request.namespace()));
+            .push(format!("{POLICY}: ServiceAccount `{}/{account}` could not be looked up", request.namespace()));
     }
     if lookup.is_not_granted() {
         verdict.audit.push(("lookup", "not-granted".to_owned()));
@@ -111,7 +111,7 @@ fn rejected_for(error: &ReviewError) -> Verdict {
     match error {
         ReviewError::ReadError(error) => unreadable(error),
         ReviewError::CannotChange => {
-            Verdict::rejected(Code::BadRequest, format!("{POLICY}: the object has no place for a change that it needs"))
+            Verdict::rejected(Code::BadRequest, format!("{POLICY}: the object lacks a field that a fix is to change"))
         }
         // Nothing is stale once the account was looked up anew.
         ReviewError::Stale => {
@@ -119,11 +119,11 @@ fn rejected_for(error: &ReviewError) -> Verdict {
         }
         ReviewError::LookupFailed { account } => Verdict::rejected(
             Code::Unavailable,
-            format!("{POLICY}: ServiceAccount {account} could not be looked up; try again"),
+            format!("{POLICY}: ServiceAccount `{account}` could not be looked up; try again"),
         ),
         ReviewError::ReviewFailed { account } => Verdict::rejected(
             Code::Unavailable,
-            format!("{POLICY}: what ServiceAccount {account} may do could not be asked; try again"),
+            format!("{POLICY}: what ServiceAccount `{account}` may do could not be asked; try again"),
         ),
         ReviewError::ReviewNotGranted => Verdict::rejected(
             Code::Forbidden,

@@ -67,22 +67,22 @@ mod tests {
 
     #[test]
     fn rejects_eleven_digits() {
-        assert_eq!(role_arn_error("12345678901"), "account id has 11 digits, must have 12");
+        assert_eq!(role_arn_error("12345678901"), "account ID has 11 digits, must have 12");
     }
 
     #[test]
     fn rejects_thirteen_digits() {
-        assert_eq!(role_arn_error("1234567890123"), "account id has 13 digits, must have 12");
+        assert_eq!(role_arn_error("1234567890123"), "account ID has 13 digits, must have 12");
     }
 
     #[test]
     fn rejects_no_digits() {
-        assert_eq!(role_arn_error(""), "has no account id; write its 12 digits between iam:: and :role/");
+        assert_eq!(role_arn_error(""), "has no account ID; write its 12 digits between iam:: and :role/");
     }
 
     #[test]
     fn dashes_as_in_the_console() {
-        assert_eq!(role_arn_error("1234-5678-9012"), "account id has dashes; write its 12 digits alone");
+        assert_eq!(role_arn_error("1234-5678-9012"), "account ID has dashes; write its 12 digits alone");
     }
 
     #[test]
@@ -94,16 +94,16 @@ mod tests {
 
     #[test]
     fn rejects_letters() {
-        assert_eq!(role_arn_error("12345678901O"), "account id is 12345678901O, must be 12 digits");
+        assert_eq!(role_arn_error("12345678901O"), "account ID is `12345678901O`, must be 12 digits");
     }
 
     #[test]
     fn alias() {
-        assert_eq!(role_arn_error("my-company"), "account id is my-company, must be 12 digits");
+        assert_eq!(role_arn_error("my-company"), "account ID is `my-company`, must be 12 digits");
     }
 
     #[test]
     fn digits_of_other_scripts() {
-        assert_eq!(role_arn_error("١٢٣٤٥٦٧٨٩٠١٢"), "account id is ١٢٣٤٥٦٧٨٩٠١٢, must be 12 digits");
+        assert_eq!(role_arn_error("١٢٣٤٥٦٧٨٩٠١٢"), "account ID is `١٢٣٤٥٦٧٨٩٠١٢`, must be 12 digits");
     }
 }

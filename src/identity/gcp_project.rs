@@ -10,11 +10,11 @@ use crate::messages;
 messages! {
     /// Not an id.
     PROJECT_ID:
-        "project id is {}, must have 6 to 30 lower-case letters, digits and dashes, begin with a letter and end with none";
+        "project ID is `{}`, must have 6 to 30 lower-case letters, digits and dashes, begin with a letter and not end with a dash";
     /// A number where an id belongs.
-    PROJECT_NUMBER: "has the number of a project, {}, where its id belongs";
+    PROJECT_NUMBER: "has the project number `{}` in place of the project ID";
     /// What follows the id, in the e-mail of a project that belongs to a domain.
-    DOMAIN: "project id {} is joined to something that is no domain";
+    DOMAIN: "project ID `{}` is joined to something that is not a valid domain";
     /// A template that appends what was there already.
     DOUBLED: "has .iam.gserviceaccount.com twice", help: "write it once";
 }
@@ -163,7 +163,7 @@ mod tests {
     fn five_characters() {
         is_wrong(
             "abcde",
-            "project id is abcde, must have 6 to 30 lower-case letters, digits and dashes, begin with a letter and end with none",
+            "project ID is `abcde`, must have 6 to 30 lower-case letters, digits and dashes, begin with a letter and not end with a dash",
         );
     }
 
@@ -211,17 +211,17 @@ mod tests {
     fn domain_on_both_sides() {
         is_wrong(
             "a.com:my-project.b.com",
-            "project id is my-project.b.com, must have 6 to 30 lower-case letters, digits and dashes, begin with a letter and end with none",
+            "project ID is `my-project.b.com`, must have 6 to 30 lower-case letters, digits and dashes, begin with a letter and not end with a dash",
         );
     }
 
     #[test]
     fn domain_that_is_none() {
-        is_wrong("my-project.-x", "project id my-project is joined to something that is no domain");
+        is_wrong("my-project.-x", "project ID `my-project` is joined to something that is not a valid domain");
     }
 
     #[test]
     fn dot_at_the_end() {
-        is_wrong("my-project.", "project id my-project is joined to something that is no domain");
+        is_wrong("my-project.", "project ID `my-project` is joined to something that is not a valid domain");
     }
 }

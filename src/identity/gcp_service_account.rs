@@ -7,37 +7,37 @@ use crate::messages;
 
 messages! {
     /// `serviceAccount:` and the like.
-    MEMBER: "begins with {}:, as IAM policies name members", help: "write the e-mail alone";
+    MEMBER: "begins with `{}:`, as IAM policies name members", help: "write only the email address";
     /// `project.svc.id.goog[namespace/name]`.
-    WORKLOAD: "names a Kubernetes account, as IAM does", help: "write the e-mail of the Google account that it acts as";
+    WORKLOAD: "names a Kubernetes ServiceAccount, as IAM policies do", help: "write the email address of the Google service account";
     /// `projects/-/serviceAccounts/...`.
-    RESOURCE: "is the name of a resource", help: "write the e-mail alone";
+    RESOURCE: "is the name of a resource", help: "write only the email address";
     /// 21 digits.
-    UNIQUE_ID: "is a number", help: "write the e-mail";
+    UNIQUE_ID: "is a number", help: "write the email address";
     /// A name, or a cloud's other word for one.
-    NO_AT: "is no e-mail", help: "write <name>@<project>.iam.gserviceaccount.com";
+    NO_AT: "is not a valid email address", help: "write <name>@<project>.iam.gserviceaccount.com";
     /// Mostly a template that appends what was there already.
-    TWO_ATS: "has @ twice", help: "write one e-mail";
+    TWO_ATS: "has @ twice", help: "write one email address";
     /// Google's e-mails are in lower case.
     UPPER_CASE: "has upper-case letters", help: "Google's are in lower case";
     /// Not in the alphabet.
-    BAD_CHARACTER: "has {}, which no service account's e-mail has";
+    BAD_CHARACTER: "has `{}`, which is not allowed in the email address of a service account";
     /// `name@example.com:project.iam.gserviceaccount.com`.
     COLON:
-        "has a colon behind the @",
-        help: "e-mails write the project example.com:my-project as my-project.example.com";
+        "has a colon after the @",
+        help: "in email addresses, the project example.com:my-project is my-project.example.com";
     /// A user, a group, or a domain that is cut off or misspelt.
-    OTHER_DOMAIN: "ends with {}, a service account's e-mail with .iam.gserviceaccount.com";
+    OTHER_DOMAIN: "ends with `{}`, must end with .iam.gserviceaccount.com";
     /// `name@project.gserviceaccount.com`.
     NO_IAM: "has no .iam before .gserviceaccount.com";
     /// `name@iam.gserviceaccount.com`.
     NO_PROJECT: "has no project between the @ and iam.gserviceaccount.com";
     /// Of `appspot`, `developer`, `cloudservices`.
     GOOGLE_MADE:
-        "is none of the accounts that Google makes",
+        "is not an account that Google creates",
         help: "these are <project>@appspot, <number>-compute@developer and <number>@cloudservices";
     /// The part before the `@`.
-    NAME: "name is {}, must have 6 to 30 lower-case letters, digits and dashes, begin with a letter and end with none";
+    NAME: "name is `{}`, must have 6 to 30 lower-case letters, digits and dashes, begin with a letter and not end with a dash";
 }
 
 /// What IAM policies put before an e-mail.
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     const NAME_WORDS: &str =
-        "must have 6 to 30 lower-case letters, digits and dashes, begin with a letter and end with none";
+        "must have 6 to 30 lower-case letters, digits and dashes, begin with a letter and not end with a dash";
 
     #[track_caller]
     fn is_of(text: &str, project: &str) {
@@ -202,7 +202,7 @@ mod tests {
     fn placeholder() {
         is_wrong(
             "uploader@${PROJECT_ID}.iam.gserviceaccount.com",
-            "has a placeholder that nobody filled in; write the value it stands for",
+            "has a placeholder that was not replaced; write the value it stands for",
         );
     }
 
@@ -211,7 +211,7 @@ mod tests {
     fn member_of_a_policy() {
         is_wrong(
             "serviceAccount:uploader@my-project.iam.gserviceaccount.com",
-            "begins with serviceAccount:, as IAM policies name members; write the e-mail alone",
+            "begins with `serviceAccount:`, as IAM policies name members; write only the email address",
         );
     }
 
@@ -219,7 +219,7 @@ mod tests {
     fn member_in_another_case() {
         is_wrong(
             "serviceaccount:uploader@my-project.iam.gserviceaccount.com",
-            "begins with serviceaccount:, as IAM policies name members; write the e-mail alone",
+            "begins with `serviceaccount:`, as IAM policies name members; write only the email address",
         );
     }
 
@@ -227,7 +227,7 @@ mod tests {
     fn principal() {
         is_wrong(
             "principal://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/subject/s",
-            "begins with principal:, as IAM policies name members; write the e-mail alone",
+            "begins with `principal:`, as IAM policies name members; write only the email address",
         );
     }
 
@@ -235,7 +235,7 @@ mod tests {
     fn workload() {
         is_wrong(
             "my-project.svc.id.goog[shop/uploader]",
-            "names a Kubernetes account, as IAM does; write the e-mail of the Google account that it acts as",
+            "names a Kubernetes ServiceAccount, as IAM policies do; write the email address of the Google service account",
         );
     }
 
@@ -243,7 +243,7 @@ mod tests {
     fn workload_as_a_member() {
         is_wrong(
             "serviceAccount:my-project.svc.id.goog[shop/uploader]",
-            "names a Kubernetes account, as IAM does; write the e-mail of the Google account that it acts as",
+            "names a Kubernetes ServiceAccount, as IAM policies do; write the email address of the Google service account",
         );
     }
 
@@ -251,7 +251,7 @@ mod tests {
     fn resource() {
         is_wrong(
             "projects/-/serviceAccounts/uploader@my-project.iam.gserviceaccount.com",
-            "is the name of a resource; write the e-mail alone",
+            "is the name of a resource; write only the email address",
         );
     }
 
@@ -259,30 +259,33 @@ mod tests {
     fn full_resource() {
         is_wrong(
             "//iam.googleapis.com/projects/-/serviceAccounts/uploader@my-project.iam.gserviceaccount.com",
-            "is the name of a resource; write the e-mail alone",
+            "is the name of a resource; write only the email address",
         );
     }
 
     #[test]
     fn unique_id() {
-        is_wrong("103456789012345678901", "is a number; write the e-mail");
+        is_wrong("103456789012345678901", "is a number; write the email address");
     }
 
     #[test]
     fn name_alone() {
-        is_wrong("uploader", "is no e-mail; write <name>@<project>.iam.gserviceaccount.com");
+        is_wrong("uploader", "is not a valid email address; write <name>@<project>.iam.gserviceaccount.com");
     }
 
     #[test]
     fn arn_of_a_role() {
-        is_wrong("arn:aws:iam::123456789012:user", "is no e-mail; write <name>@<project>.iam.gserviceaccount.com");
+        is_wrong(
+            "arn:aws:iam::123456789012:user",
+            "is not a valid email address; write <name>@<project>.iam.gserviceaccount.com",
+        );
     }
 
     #[test]
     fn suffix_twice() {
         is_wrong(
             "uploader@my-project.iam.gserviceaccount.com@my-project.iam.gserviceaccount.com",
-            "has @ twice; write one e-mail",
+            "has @ twice; write one email address",
         );
     }
 
@@ -306,40 +309,46 @@ mod tests {
 
     #[test]
     fn underscore() {
-        is_wrong("up_loader@my-project.iam.gserviceaccount.com", "has _, which no service account's e-mail has");
+        is_wrong(
+            "up_loader@my-project.iam.gserviceaccount.com",
+            "has `_`, which is not allowed in the email address of a service account",
+        );
     }
 
     #[test]
     fn letter_of_another_script() {
-        is_wrong("uplоader@my-project.iam.gserviceaccount.com", "has о, which no service account's e-mail has");
+        is_wrong(
+            "uplоader@my-project.iam.gserviceaccount.com",
+            "has `о`, which is not allowed in the email address of a service account",
+        );
     }
 
     #[test]
     fn two_accounts() {
-        is_wrong("uploader@my-project.iam.gserviceaccount.com,other", "has ,, which no service account's e-mail has");
+        is_wrong(
+            "uploader@my-project.iam.gserviceaccount.com,other",
+            "has `,`, which is not allowed in the email address of a service account",
+        );
     }
 
     #[test]
     fn project_of_a_domain_as_gcloud_writes_it() {
         is_wrong(
             "uploader@example.com:my-project.iam.gserviceaccount.com",
-            "has a colon behind the @; e-mails write the project example.com:my-project as my-project.example.com",
+            "has a colon after the @; in email addresses, the project example.com:my-project is my-project.example.com",
         );
     }
 
     #[test]
     fn user() {
-        is_wrong(
-            "alice@example.com",
-            "ends with example.com, a service account's e-mail with .iam.gserviceaccount.com",
-        );
+        is_wrong("alice@example.com", "ends with `example.com`, must end with .iam.gserviceaccount.com");
     }
 
     #[test]
     fn plural() {
         is_wrong(
             "uploader@my-project.iam.gserviceaccounts.com",
-            "ends with my-project.iam.gserviceaccounts.com, a service account's e-mail with .iam.gserviceaccount.com",
+            "ends with `my-project.iam.gserviceaccounts.com`, must end with .iam.gserviceaccount.com",
         );
     }
 
@@ -350,10 +359,7 @@ mod tests {
 
     #[test]
     fn project_alone() {
-        is_wrong(
-            "uploader@my-project",
-            "ends with my-project, a service account's e-mail with .iam.gserviceaccount.com",
-        );
+        is_wrong("uploader@my-project", "ends with `my-project`, must end with .iam.gserviceaccount.com");
     }
 
     #[test]
@@ -370,41 +376,41 @@ mod tests {
     fn number_of_a_project() {
         is_wrong(
             "uploader@123456789012.iam.gserviceaccount.com",
-            "has the number of a project, 123456789012, where its id belongs",
+            "has the project number `123456789012` in place of the project ID",
         );
     }
 
     #[test]
     fn short_project() {
-        is_wrong("uploader@shop.iam.gserviceaccount.com", &format!("project id is shop, {NAME_WORDS}"));
+        is_wrong("uploader@shop.iam.gserviceaccount.com", &format!("project ID is `shop`, {NAME_WORDS}"));
     }
 
     #[test]
     fn short_name() {
-        is_wrong("app@my-project.iam.gserviceaccount.com", &format!("name is app, {NAME_WORDS}"));
+        is_wrong("app@my-project.iam.gserviceaccount.com", &format!("name is `app`, {NAME_WORDS}"));
     }
 
     #[test]
     fn name_with_a_dot() {
-        is_wrong("up.loader@my-project.iam.gserviceaccount.com", &format!("name is up.loader, {NAME_WORDS}"));
+        is_wrong("up.loader@my-project.iam.gserviceaccount.com", &format!("name is `up.loader`, {NAME_WORDS}"));
     }
 
     #[test]
     fn long_name() {
         let name = "a".repeat(31);
-        is_wrong(&format!("{name}@my-project.iam.gserviceaccount.com"), &format!("name is {name}, {NAME_WORDS}"));
+        is_wrong(&format!("{name}@my-project.iam.gserviceaccount.com"), &format!("name is `{name}`, {NAME_WORDS}"));
     }
 
     #[test]
     fn no_name() {
-        is_wrong("@my-project.iam.gserviceaccount.com", &format!("name is , {NAME_WORDS}"));
+        is_wrong("@my-project.iam.gserviceaccount.com", &format!("name is ``, {NAME_WORDS}"));
     }
 
     #[test]
     fn name_where_google_has_numbers() {
         is_wrong(
             "uploader@developer.gserviceaccount.com",
-            "is none of the accounts that Google makes; these are <project>@appspot, <number>-compute@developer and <number>@cloudservices",
+            "is not an account that Google creates; these are <project>@appspot, <number>-compute@developer and <number>@cloudservices",
         );
     }
 }

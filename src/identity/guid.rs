@@ -9,22 +9,22 @@ messages! {
     BRACES: "has braces around it", help: "remove them";
     /// An identity's id in Azure.
     RESOURCE_ID:
-        "is the id of a resource or an address, not a GUID",
+        "is the ID of a resource or an address, not a GUID",
         help: "az identity show prints clientId and tenantId";
     /// `contoso.onmicrosoft.com`.
     DOMAIN_NAME: "is the name of a domain", help: "write the GUID of its tenant";
     /// A name, a secret, another cloud's id.
     NOT_GUID:
-        "is no GUID",
-        help: "that is 32 hexadecimal digits in groups of 8, 4, 4, 4 and 12, with dashes between them";
+        "is not a valid GUID",
+        help: "write 32 hexadecimal digits in groups of 8, 4, 4, 4 and 12, separated by dashes";
     /// A letter O for a zero.
-    NOT_HEX: "has {}, which is no hexadecimal digit";
+    NOT_HEX: "has `{}`, which is not a hexadecimal digit";
     /// One that got lost.
     DIGITS: "has too few or too many hexadecimal digits, must have 32";
     /// None, or misplaced.
     DASHES: "must have its dashes after 8, 12, 16 and 20 digits";
     /// Of an example.
-    ZEROS: "is all zeros, which stands for none", help: "write the one that is meant";
+    ZEROS: "is all zeros, which is a placeholder", help: "write the GUID of the identity";
 }
 
 /// A GUID. Microsoft compares them without case.
@@ -90,10 +90,10 @@ mod tests {
     }
 
     const NO_GUID: &str =
-        "is no GUID; that is 32 hexadecimal digits in groups of 8, 4, 4, 4 and 12, with dashes between them";
+        "is not a valid GUID; write 32 hexadecimal digits in groups of 8, 4, 4, 4 and 12, separated by dashes";
     const MISPLACED: &str = "must have its dashes after 8, 12, 16 and 20 digits";
     const RESOURCE: &str =
-        "is the id of a resource or an address, not a GUID; az identity show prints clientId and tenantId";
+        "is the ID of a resource or an address, not a GUID; az identity show prints clientId and tenantId";
 
     #[test]
     fn guid() {
@@ -142,20 +142,20 @@ mod tests {
 
     #[test]
     fn value_of_a_template() {
-        is_wrong("{{.Values.clientId}}", "has a placeholder that nobody filled in; write the value it stands for");
+        is_wrong("{{.Values.clientId}}", "has a placeholder that was not replaced; write the value it stands for");
     }
 
     #[test]
     fn variable_of_a_shell() {
         is_wrong(
             "${USER_ASSIGNED_CLIENT_ID}",
-            "has a placeholder that nobody filled in; write the value it stands for",
+            "has a placeholder that was not replaced; write the value it stands for",
         );
     }
 
     #[test]
     fn example_of_the_documentation() {
-        is_wrong("<client-id>", "has a placeholder that nobody filled in; write the value it stands for");
+        is_wrong("<client-id>", "has a placeholder that was not replaced; write the value it stands for");
     }
 
     #[test]
@@ -205,17 +205,17 @@ mod tests {
 
     #[test]
     fn letter_for_a_digit() {
-        is_wrong(&GUID.replacen('0', "O", 1), "has O, which is no hexadecimal digit");
+        is_wrong(&GUID.replacen('0', "O", 1), "has `O`, which is not a hexadecimal digit");
     }
 
     #[test]
     fn dash_of_a_word_processor() {
-        is_wrong(&GUID.replacen('-', "–", 1), "has –, which is no hexadecimal digit");
+        is_wrong(&GUID.replacen('-', "–", 1), "has `–`, which is not a hexadecimal digit");
     }
 
     #[test]
     fn digit_of_another_script() {
-        is_wrong(&GUID.replacen('0', "٠", 1), "has ٠, which is no hexadecimal digit");
+        is_wrong(&GUID.replacen('0', "٠", 1), "has `٠`, which is not a hexadecimal digit");
     }
 
     #[test]
@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn underscores() {
-        is_wrong(&GUID.replace('-', "_"), "has _, which is no hexadecimal digit");
+        is_wrong(&GUID.replace('-', "_"), "has `_`, which is not a hexadecimal digit");
     }
 
     #[test]
@@ -252,7 +252,7 @@ mod tests {
     fn zeros() {
         is_wrong(
             "00000000-0000-0000-0000-000000000000",
-            "is all zeros, which stands for none; write the one that is meant",
+            "is all zeros, which is a placeholder; write the GUID of the identity",
         );
     }
 }

@@ -68,22 +68,22 @@ mod tests {
 
     #[test]
     fn message_lists_all() {
-        assert_eq!(role_arn_error("gcp"), format!("unknown partition gcp; there are {}", Partition::ALL.join(", ")));
+        assert_eq!(role_arn_error("gcp"), format!("unknown partition `gcp`; use one of {}", Partition::ALL.join(", ")));
     }
 
     #[test]
     fn upper_case() {
-        assert_eq!(role_arn_error("AWS"), "unknown partition AWS; did you mean aws?");
+        assert_eq!(role_arn_error("AWS"), "unknown partition `AWS`; did you mean `aws`?");
     }
 
     #[test]
     fn government_without_its_country() {
-        assert_eq!(role_arn_error("aws-gov"), "unknown partition aws-gov; did you mean aws-us-gov?");
+        assert_eq!(role_arn_error("aws-gov"), "unknown partition `aws-gov`; did you mean `aws-us-gov`?");
     }
 
     #[test]
     fn without_the_dash() {
-        assert_eq!(role_arn_error("awscn"), "unknown partition awscn; did you mean aws-cn?");
+        assert_eq!(role_arn_error("awscn"), "unknown partition `awscn`; did you mean `aws-cn`?");
     }
 
     #[test]

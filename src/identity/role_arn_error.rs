@@ -75,30 +75,30 @@ role_arn_errors! {
     /// `arn:iam::...` or `arn::iam::...`.
     NoPartition = NO_PARTITION: "has no partition after arn:, where aws or another belongs";
     /// A partition that is nearly one.
-    SimilarPartition { partition: String, meant: &'static str } = SIMILAR_PARTITION: "unknown partition {}", help: "did you mean {}?";
+    SimilarPartition { partition: String, meant: &'static str } = SIMILAR_PARTITION: "unknown partition `{}`", help: "did you mean `{}`?";
     /// A partition that is none.
-    UnknownPartition { partition: String } = UNKNOWN_PARTITION: "unknown partition {}", help: "there are aws, aws-cn, aws-us-gov, aws-iso, aws-iso-b, aws-iso-e, aws-iso-f, aws-eusc";
+    UnknownPartition { partition: String } = UNKNOWN_PARTITION: "unknown partition `{}`", help: "use one of aws, aws-cn, aws-us-gov, aws-iso, aws-iso-b, aws-iso-e, aws-iso-f, aws-eusc";
     /// Not IAM's.
-    Service { service: String } = SERVICE: "is of service {}, must be of iam";
+    Service { service: String } = SERVICE: "is of service `{}`, must be of `iam`";
     /// IAM is the same everywhere.
-    Region { region: String } = REGION: "has region {}", help: "IAM has none, so nothing stands between the two colons";
+    Region { region: String } = REGION: "has region `{}`", help: "IAM has no regions, so leave it empty";
     /// No account.
-    NoAccount = NO_ACCOUNT: "has no account id", help: "write its 12 digits between iam:: and :role/";
+    NoAccount = NO_ACCOUNT: "has no account ID", help: "write its 12 digits between iam:: and :role/";
     /// Too few or too many digits. A leading zero is lost where a program took
     /// the account for a number.
-    AccountDigits { digits: usize } = ACCOUNT_DIGITS: "account id has {} digits, must have 12";
+    AccountDigits { digits: usize } = ACCOUNT_DIGITS: "account ID has {} digits, must have 12";
     /// As the console writes it.
-    AccountDashes = ACCOUNT_DASHES: "account id has dashes", help: "write its 12 digits alone";
+    AccountDashes = ACCOUNT_DASHES: "account ID has dashes", help: "write its 12 digits alone";
     /// An alias, or a letter for a digit.
-    AccountLetters { account: String } = ACCOUNT_LETTERS: "account id is {}, must be 12 digits";
+    AccountLetters { account: String } = ACCOUNT_LETTERS: "account ID is `{}`, must be 12 digits";
     /// What `aws sts get-caller-identity` prints.
     AssumedRole = ASSUMED_ROLE: "is a session of a role", help: "write the ARN of the role itself";
     /// What an EC2 instance has.
     InstanceProfile = INSTANCE_PROFILE: "is an instance profile", help: "write the ARN of the role in it";
     /// A user, a group, a policy, ...
-    OtherKind { kind: String } = OTHER_KIND: "is of kind {}, must be of kind role";
+    OtherKind { kind: String } = OTHER_KIND: "is of kind `{}`, must be of kind `role`";
     /// `Role/`, `roles/`, `role:`.
-    Misspelt { written: String } = MISSPELT: "has {} where role/ belongs";
+    Misspelt { written: String } = MISSPELT: "has `{}` in place of role/";
     /// A name right after the account.
     NoRole = NO_ROLE: "has no role/ before the name";
     /// `role/role/x`, `role:role/x`.
@@ -108,15 +108,15 @@ role_arn_errors! {
     /// A path without a name.
     TrailingSlash = TRAILING_SLASH: "ends with a slash: it has a path, but no name";
     /// `team//x`, or a slash in front.
-    EmptyPart = EMPTY_PART: "has nothing between two slashes, which is mostly a mistake", help: "remove one, or set anyRolePath";
+    EmptyPart = EMPTY_PART: "has nothing between two slashes, which is probably a mistake", help: "remove one, or set anyRolePath";
     /// `.` or `..`.
-    DotPart = DOT_PART: "has . or .. as a part of the path, which is mostly a mistake", help: "remove it, or set anyRolePath";
+    DotPart = DOT_PART: "has . or .. as a part of the path, which is probably a mistake", help: "remove it, or set anyRolePath";
     /// `%2F`.
     PercentEncoded = PERCENT_ENCODED: "is percent-encoded", help: "write the characters themselves";
     /// Not in the alphabet of names.
-    BadCharacter { character: String } = BAD_CHARACTER: "has {}, which no role has", help: "names take letters, digits and + = , . @ _ -";
+    BadCharacter { character: String } = BAD_CHARACTER: "has {}, which is not allowed in the name of a role", help: "names take letters, digits and + = , . @ _ -";
     /// In the alphabet of paths alone.
-    PathCharacter { character: String } = PATH_CHARACTER: "has {} in its path, which IAM takes and few mean", help: "write the path in letters, digits and + = , . @ _ -, or set anyRolePath";
+    PathCharacter { character: String } = PATH_CHARACTER: "has {} in its path, which IAM accepts, but which is probably a mistake", help: "write the path in letters, digits and + = , . @ _ -, or set anyRolePath";
     /// A name that is too long.
     LongName { characters: usize } = LONG_NAME: "name has {} characters, must have 64 at most";
     /// A path that is too long.
@@ -156,8 +156,8 @@ mod tests {
     #[test]
     fn messages_have_details_and_value() {
         let error = RoleArnError::SimilarPartition { partition: "AWS".to_owned(), meant: "aws" };
-        assert_eq!(error.about("arn:AWS").to_string(), "unknown partition AWS; did you mean aws? (arn:AWS)");
-        assert_eq!(error.to_string(), "unknown partition AWS; did you mean aws?");
+        assert_eq!(error.about("arn:AWS").to_string(), "unknown partition `AWS`; did you mean `aws`? (arn:AWS)");
+        assert_eq!(error.to_string(), "unknown partition `AWS`; did you mean `aws`?");
     }
 
     #[test]

@@ -43,10 +43,14 @@ const fn path_takes(character: char) -> bool {
     character.is_ascii_graphic()
 }
 
-/// A character for people; with its number where it could look like another.
+/// A character in backticks; with its number where it could look like another.
 #[must_use]
 pub fn named(character: char) -> String {
-    if character.is_ascii() { character.to_string() } else { format!("{character} (U+{:04X})", u32::from(character)) }
+    if character.is_ascii() {
+        format!("`{character}`")
+    } else {
+        format!("`{character}` (U+{:04X})", u32::from(character))
+    }
 }
 
 impl RolePath {
@@ -197,7 +201,7 @@ mod tests {
     fn slash_in_front() {
         assert_eq!(
             role_arn_error("/x"),
-            "has nothing between two slashes, which is mostly a mistake; remove one, or set anyRolePath"
+            "has nothing between two slashes, which is probably a mistake; remove one, or set anyRolePath"
         );
     }
 
@@ -205,7 +209,7 @@ mod tests {
     fn two_slashes() {
         assert_eq!(
             role_arn_error("team//x"),
-            "has nothing between two slashes, which is mostly a mistake; remove one, or set anyRolePath"
+            "has nothing between two slashes, which is probably a mistake; remove one, or set anyRolePath"
         );
     }
 
@@ -213,7 +217,7 @@ mod tests {
     fn two_slashes_at_the_end() {
         assert_eq!(
             role_arn_error("team//"),
-            "has nothing between two slashes, which is mostly a mistake; remove one, or set anyRolePath"
+            "has nothing between two slashes, which is probably a mistake; remove one, or set anyRolePath"
         );
     }
 
@@ -221,7 +225,7 @@ mod tests {
     fn parent() {
         assert_eq!(
             role_arn_error("team-a/../admin"),
-            "has . or .. as a part of the path, which is mostly a mistake; remove it, or set anyRolePath"
+            "has . or .. as a part of the path, which is probably a mistake; remove it, or set anyRolePath"
         );
     }
 
@@ -229,7 +233,7 @@ mod tests {
     fn only_parent() {
         assert_eq!(
             role_arn_error(".."),
-            "has . or .. as a part of the path, which is mostly a mistake; remove it, or set anyRolePath"
+            "has . or .. as a part of the path, which is probably a mistake; remove it, or set anyRolePath"
         );
     }
 
@@ -237,7 +241,7 @@ mod tests {
     fn here() {
         assert_eq!(
             role_arn_error("./x"),
-            "has . or .. as a part of the path, which is mostly a mistake; remove it, or set anyRolePath"
+            "has . or .. as a part of the path, which is probably a mistake; remove it, or set anyRolePath"
         );
     }
 
@@ -253,14 +257,17 @@ mod tests {
 
     #[test]
     fn star() {
-        assert_eq!(role_arn_error("*"), "has *, which no role has; names take letters, digits and + = , . @ _ -");
+        assert_eq!(
+            role_arn_error("*"),
+            "has `*`, which is not allowed in the name of a role; names take letters, digits and + = , . @ _ -"
+        );
     }
 
     #[test]
     fn dash_that_is_none() {
         assert_eq!(
             role_arn_error("s3–upload"),
-            "has – (U+2013), which no role has; names take letters, digits and + = , . @ _ -"
+            "has `–` (U+2013), which is not allowed in the name of a role; names take letters, digits and + = , . @ _ -"
         );
     }
 
@@ -289,13 +296,16 @@ mod tests {
 
     #[test]
     fn path_characters_that_iam_takes() {
-        let words = "has ! in its path, which IAM takes and few mean; write the path in letters, digits and + = , . @ _ -, or set anyRolePath";
+        let words = "has `!` in its path, which IAM accepts, but which is probably a mistake; write the path in letters, digits and + = , . @ _ -, or set anyRolePath";
         assert_eq!(role_arn_error("a!b/x"), words);
         // The name has no such choice.
-        assert_eq!(role_arn_error("a!b/x!"), "has !, which no role has; names take letters, digits and + = , . @ _ -");
+        assert_eq!(
+            role_arn_error("a!b/x!"),
+            "has `!`, which is not allowed in the name of a role; names take letters, digits and + = , . @ _ -"
+        );
         assert_eq!(
             role_arn_error("a\u{7f}/x"),
-            "has \\u{7f}, which no role has; names take letters, digits and + = , . @ _ -"
+            "has `\\u{7f}`, which is not allowed in the name of a role; names take letters, digits and + = , . @ _ -"
         );
     }
 

@@ -7,7 +7,7 @@ messages! {
     /// Quotes that YAML or a template left in.
     QUOTED: "has quotes as a part of the value", help: "remove them";
     /// `${ACCOUNT_ID}`, `{{ .Values.role }}`, `<account>`.
-    UNFILLED: "has a placeholder that nobody filled in", help: "write the value it stands for";
+    UNFILLED: "has a placeholder that was not replaced", help: "write the value it stands for";
 }
 
 /// What such a character tells about how it came about, from the least telling

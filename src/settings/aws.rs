@@ -127,7 +127,7 @@ mod tests {
                 "aws.tokenMountPath: must be an absolute path without . and .., without a slash at the end, e.g. /var/run/secrets/eks.amazonaws.com/serviceaccount",
                 "aws.region: must be the name of a region, e.g. eu-west-1",
                 "aws.defaultAudience: has a blank or control character, which nothing it could match has (a b)",
-                "aws.anotationPrefix: unknown key anotationPrefix; did you mean annotationPrefix?",
+                "aws.anotationPrefix: unknown key `anotationPrefix`; did you mean `annotationPrefix`?",
             ]
         );
         assert_eq!(read_all("[1]").1, ["aws: must be a map, is a list"]);

@@ -278,7 +278,7 @@ mod tests {
             [
                 "exemptions[0]: has no matcher, so it would exempt everything; name namespaces, serviceAccounts, names, kinds, users or groups",
                 "exemptions[1]: has no matcher, so it would exempt everything; name namespaces, serviceAccounts, names, kinds, users or groups",
-                "exemptions[2].rules[0]: unknown rule pod-automont; did you mean pod-automount?",
+                "exemptions[2].rules[0]: unknown rule `pod-automont`; did you mean `pod-automount`?",
                 "exemptions[3].namespaces[0]: is empty; remove it, or write what it is to match",
                 "exemptions[4].serviceAccounts[0]: must be namespace/name, e.g. monitoring/prometheus-*",
                 "exemptions[4].serviceAccounts[1]: must be namespace/name, e.g. monitoring/prometheus-*",
@@ -287,7 +287,7 @@ mod tests {
                 "exemptions[5].users[1]: matches system:serviceaccount:kube-system:replicaset-controller, which makes the Pods of everyone; name people or other accounts",
                 "exemptions[6].groups[0]: matches system:authenticated, a group of system:serviceaccount:kube-system:replicaset-controller, which makes the Pods of everyone; name a group of people",
                 "exemptions[6].groups[1]: matches system:serviceaccounts, a group of system:serviceaccount:kube-system:replicaset-controller, which makes the Pods of everyone; name a group of people",
-                "exemptions[7].namespace: unknown key namespace; did you mean namespaces?",
+                "exemptions[7].namespace: unknown key `namespace`; did you mean `namespaces`?",
                 "exemptions[8]: has no matcher, so it would exempt everything; name namespaces, serviceAccounts, names, kinds, users or groups",
                 "exemptions[9]: must be a map, is a string",
             ]

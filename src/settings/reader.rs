@@ -181,7 +181,7 @@ impl<'c, 'a, 'p> Value<'c, 'a, 'p> {
         }
         let text = self.json.string().ok();
         if text.is_none() {
-            problems.note(&self.path, "has half of a surrogate pair, which is no text");
+            problems.note(&self.path, "has half of a surrogate pair, which is not valid text");
         }
         text.map(Text::from)
     }
@@ -328,8 +328,8 @@ fn note_broken(path: &Path<'_>, problems: &mut Problems) {
 #[cold]
 pub fn unknown(word: &str, what: &str, known: &[&str]) -> String {
     match closest::closest_match(word, known.iter().copied()) {
-        Some(meant) => format!("unknown {what} {}; did you mean {meant}?", Escaped::new(word)),
-        None => format!("unknown {what} {}; there are {}", Escaped::new(word), known.join(", ")),
+        Some(meant) => format!("unknown {what} `{}`; did you mean `{meant}`?", Escaped::new(word)),
+        None => format!("unknown {what} `{}`, must be one of {}", Escaped::new(word), known.join(", ")),
     }
 }
 
@@ -399,7 +399,7 @@ mod tests {
         assert_eq!(lines("[]", |v, p| v.text(p).map(|text| text.to_string())), ["x: must be a string, is a list"]);
         assert_eq!(
             lines(r#""\ud800""#, |v, p| v.text(p).map(|text| text.to_string())),
-            ["x: has half of a surrogate pair, which is no text"]
+            ["x: has half of a surrogate pair, which is not valid text"]
         );
         assert_eq!(lines("\"yes\"", |v, p| v.flag(p).is_some()), ["x: must be true or false, is a string"]);
         assert_eq!(lines("599", |v, p| v.integer(600, 10, p)), ["x: is 599, must be 600 to 10"]);
@@ -412,11 +412,11 @@ mod tests {
         assert_eq!(lines("{}", |v, p| v.list(p, &mut |_, _, _| {})), ["x: must be a list, is a map"]);
         assert_eq!(
             lines("\"rejct\"", |v, p| v.choice(&["off", "reject"], p)),
-            ["x: unknown value rejct; did you mean reject?"]
+            ["x: unknown value `rejct`; did you mean `reject`?"]
         );
         assert_eq!(
             lines("\"zzz\"", |v, p| v.choice(&["off", "reject"], p)),
-            ["x: unknown value zzz; there are off, reject"]
+            ["x: unknown value `zzz`, must be one of off, reject"]
         );
         assert_eq!(lines("3", |v, p| v.choice(&["off", "reject"], p)), ["x: must be one of off, reject, is a number"]);
         assert_eq!(lines(r#"{"a":1,"\u0061":2}"#, |v, p| v.map(p, &mut |_, _, _| {})), ["x.a: is there twice"]);

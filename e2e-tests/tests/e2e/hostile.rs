@@ -361,9 +361,9 @@ fn large() -> Vec<Row> {
             Accepted,
         ),
         row("annotations", payload(&annotated(100_000, &|number| format!("example.com/key-{number}"), "")), Accepted),
-        row("annotations_like_the_webhooks", payload(&annotated(100_000, &keys, "")), Warned("identity-annotation-keys: metadata.annotations[\"eks.amazonaws.com/role-arm0\"]: is no key that anything reads, so it has no effect; did you mean eks.amazonaws.com/role-arn?")).of_similar_keys(),
-        row("annotations_like_the_webhooks_on_an_account", account(annotated(100_000, &keys, "")), Refused("serviceaccount-hygiene: 10 problems\n- identity-annotation-keys: metadata.annotations[\"eks.amazonaws.com/role-arm0\"]: is no key that anything reads, so it has no effect; did you mean eks.amazonaws.com/role-arn?\n")).of_similar_keys(),
-        row("misspelt_annotations", account(annotated(100_000, &near, "")), Refused("serviceaccount-hygiene: 100 problems\n- identity-annotation-keys: metadata.annotations[\"eks.amazonws.com/role-arn0\"]: is no key that anything reads, so it has no effect; did you mean eks.amazonaws.com/role-arn?\n")).of_similar_keys(),
+        row("annotations_like_the_webhooks", payload(&annotated(100_000, &keys, "")), Warned("identity-annotation-keys: metadata.annotations[\"eks.amazonaws.com/role-arm0\"]: is not a known key, so it has no effect; did you mean `eks.amazonaws.com/role-arn`?")).of_similar_keys(),
+        row("annotations_like_the_webhooks_on_an_account", account(annotated(100_000, &keys, "")), Refused("serviceaccount-hygiene: 10 problems\n- identity-annotation-keys: metadata.annotations[\"eks.amazonaws.com/role-arm0\"]: is not a known key, so it has no effect; did you mean `eks.amazonaws.com/role-arn`?\n")).of_similar_keys(),
+        row("misspelt_annotations", account(annotated(100_000, &near, "")), Refused("serviceaccount-hygiene: 100 problems\n- identity-annotation-keys: metadata.annotations[\"eks.amazonws.com/role-arn0\"]: is not a known key, so it has no effect; did you mean `eks.amazonaws.com/role-arn`?\n")).of_similar_keys(),
         row("containers", payload(&pod(json!({"containers": many(20_000, &container)}))), Accepted),
         row(
             "volumes",
@@ -377,11 +377,11 @@ fn large() -> Vec<Row> {
             Accepted,
         )
         .of_paths(),
-        row("wrong_volumes", payload(&wrong_volumes), Warned("kubelet-host-path: spec.volumes[aws-iam-token0].hostPath.path: /var/lib/kubelet/pods of the node leads to credentials of others")),
+        row("wrong_volumes", payload(&wrong_volumes), Warned("kubelet-host-path: spec.volumes[aws-iam-token0].hostPath.path: `/var/lib/kubelet/pods` of the node leads to credentials of others")),
         row(
             "wrong_volumes_before_and_after",
             bytes(&update, &json!({"rules": {"kubelet-host-path": "reject"}})),
-            Warned("kubelet-host-path: spec.template.spec.volumes[aws-iam-token0].hostPath.path: /var/lib/kubelet/pods of the node leads to credentials of others"),
+            Warned("kubelet-host-path: spec.template.spec.volumes[aws-iam-token0].hostPath.path: `/var/lib/kubelet/pods` of the node leads to credentials of others"),
         ),
         row(
             "sources",

@@ -218,7 +218,7 @@ impl Reader {
                 let shown = shown::text(key);
                 let text = match closest_match(key, KEYS.iter().copied()) {
                     Some(meant) => format!("unknown key; did you mean `{meant}`?"),
-                    None => format!("unknown key; there are {}", KEYS.join(", ")),
+                    None => format!("unknown key, must be one of {}", KEYS.join(", ")),
                 };
                 self.mistake(&shown, &text);
             }

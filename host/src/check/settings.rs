@@ -235,9 +235,12 @@ mod tests {
     fn mistakes_have_their_lines() {
         let text = "# note\nphase: validating\nrules:\n  pod-automont: warn\n  role-arn:\n    accounts: [\"1\"]\n    action: rejct\n";
         let found = mistakes(text, &[]);
-        assert_eq!(found[0], "s.yaml:4:3: rules.pod-automont: unknown rule pod-automont; did you mean pod-automount?");
+        assert_eq!(
+            found[0],
+            "s.yaml:4:3: rules.pod-automont: unknown rule `pod-automont`; did you mean `pod-automount`?"
+        );
         assert!(found[1].starts_with("s.yaml:6:16: rules.role-arn.accounts[0]: "), "{found:?}");
-        assert_eq!(found[2], "s.yaml:7:5: rules.role-arn.action: unknown value rejct; did you mean reject?");
+        assert_eq!(found[2], "s.yaml:7:5: rules.role-arn.action: unknown value `rejct`; did you mean `reject`?");
         assert_eq!(mistakes("a: 1\nsettings:\n  phase: x\n", &["settings"])[0].split(": ").next(), Some("s.yaml:3:3"));
         assert_eq!(
             mistakes("phase: validating\nrules: {role-arn: null}\nexemptions: []\ndescription: ''\n", &[]),
@@ -250,10 +253,10 @@ mod tests {
         let text = "exemption: []\nfoo: null\nrules:\n  pod-automont:\n  role-arn: {actoin: ''}\n";
         let found = mistakes(text, &[]);
         let expected = [
-            "s.yaml:1:1: exemption: unknown setting exemption; did you mean exemptions?",
-            "s.yaml:2:1: foo: unknown setting foo;",
-            "s.yaml:4:3: rules.pod-automont: unknown rule pod-automont; did you mean pod-automount?",
-            "s.yaml:5:14: rules.role-arn.actoin: unknown parameter actoin;",
+            "s.yaml:1:1: exemption: unknown setting `exemption`; did you mean `exemptions`?",
+            "s.yaml:2:1: foo: unknown setting `foo`, must be one of",
+            "s.yaml:4:3: rules.pod-automont: unknown rule `pod-automont`; did you mean `pod-automount`?",
+            "s.yaml:5:14: rules.role-arn.actoin: unknown parameter `actoin`",
         ];
         assert_eq!(found.len(), expected.len(), "{found:?}");
         for (found, expected) in found.iter().zip(expected) {

@@ -52,7 +52,7 @@ pub(super) fn man(args: &ManArgs) -> Result<Outcome> {
         return print(rendered(page)?);
     }
     let names: Vec<&str> = subcommands(&command).map(Command::get_name).collect();
-    bail!("no subcommand `{}`; there are {}", shown::text(wanted), names.join(", "))
+    bail!("no subcommand `{}`, must be one of {}", shown::text(wanted), names.join(", "))
 }
 
 fn subcommands(command: &Command) -> impl Iterator<Item = &Command> {

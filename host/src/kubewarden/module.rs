@@ -106,7 +106,7 @@ impl Module {
             .engine(engine.clone())
             .module(module)
             .build_pre()
-            .context("this is no waPC module")?;
+            .context("this is not a waPC module")?;
         tick(engine)?;
         Ok(Self { pre, size, instances: Arc::default(), used_again_as: None })
     }

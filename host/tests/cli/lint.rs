@@ -219,7 +219,11 @@ fn the_configuration_is_found_upwards() {
     let without = files.run(&["check", "deploy", "--no-config"]);
     assert_eq!(without.status.code(), Some(2), "the excluded file cannot be read");
     let named = files.run(&["check", "deploy/web", "--config", "other.yaml"]);
-    assert!(stderr(&named).starts_with("error: other.yaml:1:1: rules: unknown key; "), "{}", stderr(&named));
+    assert!(
+        stderr(&named).starts_with("error: other.yaml:1:1: rules: unknown key, must be one of "),
+        "{}",
+        stderr(&named)
+    );
     assert_eq!(named.status.code(), Some(2));
 }
 
@@ -233,7 +237,7 @@ fn mistakes_in_the_settings_of_a_configuration_have_lines() {
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(
         stderr(&output),
-        "error: .sa-hygiene.yaml:2:3: exemption: unknown setting exemption; did you mean exemptions?\nerror: .sa-hygiene.yaml:4:5: rules.pod-automont: unknown rule pod-automont; did you mean pod-automount?\n"
+        "error: .sa-hygiene.yaml:2:3: exemption: unknown setting `exemption`; did you mean `exemptions`?\nerror: .sa-hygiene.yaml:4:5: rules.pod-automont: unknown rule `pod-automont`; did you mean `pod-automount`?\n"
     );
 }
 

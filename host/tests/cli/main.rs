@@ -142,7 +142,7 @@ fn unusable_input_exits_with_2_and_says_where() {
         (&["run", "empty.yaml"], "error: empty.yaml: nothing to evaluate here\n"),
         (
             &["run", "pod.yaml", "-s", "settings.yaml"],
-            "error: settings.yaml:1:1: rulez: unknown setting rulez; did you mean rules?",
+            "error: settings.yaml:1:1: rulez: unknown setting `rulez`; did you mean `rules`?",
         ),
         (&["run", "pod.yaml", "--policy", "pod.yaml"], "error: pod.yaml: cannot compile the module"),
         (&["run"], "error: the following required arguments"),

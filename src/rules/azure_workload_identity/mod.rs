@@ -48,13 +48,13 @@ static CLIENTS: Param = Param {
 };
 
 messages! {
-    CLIENT: "is none of the clients that are allowed: {}";
-    TENANT: "is none of the tenants that are allowed: {}";
+    CLIENT: "is not one of the allowed clients: {}";
+    TENANT: "is not one of the allowed tenants: {}";
     LIFETIME:
-        "is {}, must be a whole number of seconds from 3600 to 86400",
-        help: "Azure's webhook refuses Pods otherwise";
-    PORT: "is {}, must be a port from 1 to 65535", help: "the sidecar would not start";
-    INJECTS: "is {}, yet switches the sidecar on, as any value does", help: "remove it, or write true";
+        "is `{}`, must be a whole number of seconds from 3600 to 86400",
+        help: "Azure's webhook rejects Pods otherwise";
+    PORT: "is `{}`, must be a port from 1 to 65535", help: "the sidecar would not start";
+    INJECTS: "is `{}`, but any value enables the sidecar", help: "remove it, or write true";
 }
 
 /// What stands before each key.

@@ -50,30 +50,30 @@ fn messages() {
     assert_eq!(
         line(&on_account("client-id", GUID), &allows("clients")),
         format!(
-            "metadata.annotations[\"azure.workload.identity/client-id\"]: is none of the clients that are allowed: {} ({GUID})",
+            "metadata.annotations[\"azure.workload.identity/client-id\"]: is not one of the allowed clients: {} ({GUID})",
             OTHER.to_uppercase()
         )
     );
     assert_eq!(
         line(&on_account("tenant-id", GUID), &allows("tenants")),
         format!(
-            "metadata.annotations[\"azure.workload.identity/tenant-id\"]: is none of the tenants that are allowed: {} ({GUID})",
+            "metadata.annotations[\"azure.workload.identity/tenant-id\"]: is not one of the allowed tenants: {} ({GUID})",
             OTHER.to_uppercase()
         )
     );
     assert_eq!(
         line(&on_account("service-account-token-expiration", "600"), &json!({})),
-        "metadata.annotations[\"azure.workload.identity/service-account-token-expiration\"]: is 600, must be a whole number of seconds from 3600 to 86400; Azure's webhook refuses Pods otherwise"
+        "metadata.annotations[\"azure.workload.identity/service-account-token-expiration\"]: is `600`, must be a whole number of seconds from 3600 to 86400; Azure's webhook rejects Pods otherwise"
     );
     let mut both = pod("proxy-sidecar-port", "0");
     both["metadata"]["annotations"]["azure.workload.identity/inject-proxy-sidecar"] = json!("true");
     assert_eq!(
         line(&create(&both), &settings()),
-        "metadata.annotations[\"azure.workload.identity/proxy-sidecar-port\"]: is 0, must be a port from 1 to 65535; the sidecar would not start"
+        "metadata.annotations[\"azure.workload.identity/proxy-sidecar-port\"]: is `0`, must be a port from 1 to 65535; the sidecar would not start"
     );
     assert_eq!(
         line(&create(&pod("inject-proxy-sidecar", "false")), &settings()),
-        "metadata.annotations[\"azure.workload.identity/inject-proxy-sidecar\"]: is false, yet switches the sidecar on, as any value does; remove it, or write true"
+        "metadata.annotations[\"azure.workload.identity/inject-proxy-sidecar\"]: is `false`, but any value enables the sidecar; remove it, or write true"
     );
 }
 
@@ -157,7 +157,7 @@ fn checks_metadata_of_template() {
     assert_eq!(
         said(&review(&create(&template), &settings()), ID),
         [
-            "spec.template.metadata.annotations[\"azure.workload.identity/service-account-token-expiration\"]: is 600, must be a whole number of seconds from 3600 to 86400; Azure's webhook refuses Pods otherwise"
+            "spec.template.metadata.annotations[\"azure.workload.identity/service-account-token-expiration\"]: is `600`, must be a whole number of seconds from 3600 to 86400; Azure's webhook rejects Pods otherwise"
         ]
     );
 }

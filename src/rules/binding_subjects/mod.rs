@@ -52,15 +52,15 @@ static ALLOW_FOR_EVERYONE: Param = Param {
 
 messages! {
     OTHER_NAMESPACE:
-        "comes from namespace {}",
-        help: "bind an account of this namespace, or have that one added to allowCrossNamespace";
+        "comes from namespace `{}`",
+        help: "bind an account of this namespace, or add that one to allowCrossNamespace";
     DEFAULT:
-        "is the default account of namespace {}, which every Pod has that names none",
+        "is the default account of namespace `{}`, which every Pod has that names none",
         help: "bind an account of its own";
-    EVERY_ACCOUNT: "is every account of namespace {}, with default among them", help: "bind the accounts that need it";
+    EVERY_ACCOUNT: "is every account of namespace `{}`, including default", help: "bind the accounts that need it";
     EVERYONE:
-        "contains every account of every namespace, with default among them",
-        help: "bind the accounts that need it, or have the role added to allowForEveryone";
+        "contains every account of every namespace, including default",
+        help: "bind the accounts that need it, or add the role to allowForEveryone";
 }
 
 pub(super) struct BindingSubjects<'a> {

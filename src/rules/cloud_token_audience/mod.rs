@@ -39,9 +39,9 @@ static CLOUD_AUDIENCES: Param = Param {
 
 messages! {
     UNDECLARED:
-        "makes the token a credential of {}, where ServiceAccount {} declares no identity",
+        "makes the token a credential of {}, where ServiceAccount `{}` declares no identity",
         help: "use one with {}";
-    UNKNOWN: "makes the token a credential of {}", help: "see that ServiceAccount {}, which is unknown here, has {}";
+    UNKNOWN: "makes the token a credential of {}", help: "make sure that ServiceAccount `{}`, which is unknown here, has {}";
 }
 
 pub(super) struct CloudTokenAudience<'a> {

@@ -36,13 +36,13 @@ fn messages() {
     assert_eq!(
         said(&checked(&pod("t", AWS), &quiet_cluster()), ID),
         [
-            "spec.volumes[t].projected.sources[token].serviceAccountToken.audience: makes the token a credential of AWS, where ServiceAccount app declares no identity; use one with eks.amazonaws.com/role-arn"
+            "spec.volumes[t].projected.sources[token].serviceAccountToken.audience: makes the token a credential of AWS, where ServiceAccount `app` declares no identity; use one with eks.amazonaws.com/role-arn"
         ]
     );
     assert_eq!(
         said(&checked(&pod("t", AZURE), &unknown()), ID),
         [
-            "spec.volumes[t].projected.sources[token].serviceAccountToken.audience: makes the token a credential of Azure; see that ServiceAccount app, which is unknown here, has azure.workload.identity/client-id"
+            "spec.volumes[t].projected.sources[token].serviceAccountToken.audience: makes the token a credential of Azure; make sure that ServiceAccount `app`, which is unknown here, has azure.workload.identity/client-id"
         ]
     );
 }

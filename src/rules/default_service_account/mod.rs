@@ -35,8 +35,8 @@ static STRICT_PARAM: Param = Param {
 
 messages! {
     HOLDS_VOLUME:
-        "runs as the default account with an API token (volume {})",
-        help: "name an account of its own, or take the token away";
+        "runs as the default account with an API token (volume `{}`)",
+        help: "name an account of its own, or remove the token";
     WOULD_HOLD:
         "its Pods would run as the default account with an API token",
         help: "name an account of its own, or set automountServiceAccountToken: false";

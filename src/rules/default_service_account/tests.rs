@@ -33,7 +33,7 @@ fn messages() {
     assert_eq!(
         message(&admitted_pod(&json!({})), json!("reject")),
         format!(
-            "{PREFIX}runs as the default account with an API token (volume kube-api-access-bcd24); name an account of its own, or take the token away"
+            "{PREFIX}runs as the default account with an API token (volume `kube-api-access-bcd24`); name an account of its own, or remove the token"
         )
     );
     assert_eq!(

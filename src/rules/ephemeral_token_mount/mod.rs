@@ -46,12 +46,12 @@ static TARGETS: Param = Param {
 messages! {
     TOKEN:
         "mounts the token in this volume",
-        help: "leave the mount out, or debug a copy of the Pod under an account without permissions";
-    SECRET: "mounts Secret {}, a legacy token, which never expires", help: "leave the mount out";
-    HOST_PATH_ABOVE: "mounts {} of the node, and with {} {}", help: "leave the mount out";
-    HOST_PATH: "mounts {} of the node, which leads to {}", help: "leave the mount out";
+        help: "remove the mount, or debug a copy of the Pod under an account without permissions";
+    SECRET: "mounts Secret `{}`, a legacy token, which never expires", help: "remove the mount";
+    HOST_PATH_ABOVE: "mounts `{}` of the node, and with {} {}", help: "remove the mount";
+    HOST_PATH: "mounts `{}` of the node, which leads to {}", help: "remove the mount";
     SHARES:
-        "shares processes with container {}, whose credentials it can read in /proc",
+        "shares processes with container `{}`, whose credentials it can read in /proc",
         help: "debug a container without any, or a copy of the Pod";
     HOST_PID:
         "shares the processes of the node (hostPID), whose credentials it can read in /proc",

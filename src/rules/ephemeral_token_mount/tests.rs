@@ -37,21 +37,21 @@ fn messages() {
     let text = |volume: Value| said(&checked(&pod(&json!([volume])), &mounting("v"), &json!("reject")), ID).remove(0);
     assert_eq!(
         text(projected("v", &json!([token("", 3607)]))),
-        "spec.ephemeralContainers[debug].volumeMounts[v]: mounts the token in this volume; leave the mount out, or debug a copy of the Pod under an account without permissions"
+        "spec.ephemeralContainers[debug].volumeMounts[v]: mounts the token in this volume; remove the mount, or debug a copy of the Pod under an account without permissions"
     );
     assert_eq!(
         text(json!({"name": "v", "secret": {"secretName": "app-token-bcd24"}})),
-        "spec.ephemeralContainers[debug].volumeMounts[v]: mounts Secret app-token-bcd24, a legacy token, which never expires; leave the mount out"
+        "spec.ephemeralContainers[debug].volumeMounts[v]: mounts Secret `app-token-bcd24`, a legacy token, which never expires; remove the mount"
     );
     assert_eq!(
         text(json!({"name": "v", "hostPath": {"path": "/var/lib"}})),
-        "spec.ephemeralContainers[debug].volumeMounts[v]: mounts /var/lib of the node, and with /var/lib/kubelet/pods credentials of others; leave the mount out"
+        "spec.ephemeralContainers[debug].volumeMounts[v]: mounts `/var/lib` of the node, and with /var/lib/kubelet/pods credentials of others; remove the mount"
     );
     let app = admitted_pod(&json!({"serviceAccountName": "app"}));
     assert_eq!(
         said(&checked(&app, &debugger(&json!({"targetContainerName": "web"})), &json!("reject")), ID),
         [
-            "spec.ephemeralContainers[debug]: shares processes with container web, whose credentials it can read in /proc; debug a container without any, or a copy of the Pod"
+            "spec.ephemeralContainers[debug]: shares processes with container `web`, whose credentials it can read in /proc; debug a container without any, or a copy of the Pod"
         ]
     );
 }
@@ -245,7 +245,7 @@ fn bypass_by_forged_pod(#[case] pointer: &str, #[case] forged: Value) {
     assert_eq!(
         said(&review(&request, &settings, &quiet_cluster()), ID),
         [
-            "spec.ephemeralContainers[debug].volumeMounts[v]: mounts the token in this volume; leave the mount out, or debug a copy of the Pod under an account without permissions"
+            "spec.ephemeralContainers[debug].volumeMounts[v]: mounts the token in this volume; remove the mount, or debug a copy of the Pod under an account without permissions"
         ]
     );
 }
@@ -268,7 +268,7 @@ fn bypass_by_older_ephemeral_container() {
     let answer = review(&ephemeral(&pod, &mounting("v"), &new), &settings(&json!("reject")), &quiet_cluster());
     assert_eq!(word(&answer), "warn");
     assert!(
-        said(&answer, ID)[0].starts_with("spec.ephemeralContainers[second]: shares processes with container debug,")
+        said(&answer, ID)[0].starts_with("spec.ephemeralContainers[second]: shares processes with container `debug`,")
     );
 }
 
@@ -305,6 +305,6 @@ fn exemptions(#[case] exemption: Value, #[case] expected: &str) {
 fn rejects_wrong_parameters() {
     assert_eq!(
         settings_problems(&settings(&json!({"targets": "off"}))),
-        ["rules.ephemeral-token-mount.targets: unknown value off; there are allow, warn, reject"]
+        ["rules.ephemeral-token-mount.targets: unknown value `off`, must be one of allow, warn, reject"]
     );
 }

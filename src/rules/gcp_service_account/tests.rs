@@ -34,7 +34,7 @@ fn messages() {
     assert_eq!(
         line(json!({"iam.gke.io/gcp-service-account": "serviceAccount:x@y"}), &json!({})),
         [
-            "metadata.annotations[\"iam.gke.io/gcp-service-account\"]: begins with serviceAccount:, as IAM policies name members; write the e-mail alone (serviceAccount:x@y)"
+            "metadata.annotations[\"iam.gke.io/gcp-service-account\"]: begins with `serviceAccount:`, as IAM policies name members; write only the email address (serviceAccount:x@y)"
         ]
     );
     assert_eq!(
@@ -43,17 +43,17 @@ fn messages() {
             &of_projects(&["other-project", "example.com:my-project"])
         ),
         [
-            "metadata.annotations[\"iam.gke.io/gcp-service-account\"]: is of project my-project, must be of other-project, example.com:my-project (uploader@my-project.iam.gserviceaccount.com)"
+            "metadata.annotations[\"iam.gke.io/gcp-service-account\"]: is of project `my-project`, must be of other-project, example.com:my-project (uploader@my-project.iam.gserviceaccount.com)"
         ]
     );
     assert_eq!(
         line(json!({"iam.gke.io/return-principal-id-as-email": "yes"}), &json!({})),
-        ["metadata.annotations[\"iam.gke.io/return-principal-id-as-email\"]: is yes, must be true or false"]
+        ["metadata.annotations[\"iam.gke.io/return-principal-id-as-email\"]: is `yes`, must be true or false"]
     );
     assert_eq!(
         line(json!({"iam.gke.io/credential-quota-project": "projects/my-project"}), &json!({})),
         [
-            "metadata.annotations[\"iam.gke.io/credential-quota-project\"]: is projects/my-project, which is no project; write its id alone, e.g. my-project or example.com:my-project"
+            "metadata.annotations[\"iam.gke.io/credential-quota-project\"]: is `projects/my-project`, which is not a valid project; write the project ID alone, e.g. my-project or example.com:my-project"
         ]
     );
     assert_eq!(
@@ -180,11 +180,11 @@ fn rejects_wrong_parameters() {
     assert_eq!(
         settings_problems(&json!({"rules": {ID: {"projects": ["my-project", "My-Project", "acme-*", "", 7, "a@b"]}}})),
         [
-            "rules.gcp-service-account.projects[1]: project id is My-Project, must have 6 to 30 lower-case letters, digits and dashes, begin with a letter and end with none",
-            "rules.gcp-service-account.projects[2]: project id is acme-*, must have 6 to 30 lower-case letters, digits and dashes, begin with a letter and end with none",
+            "rules.gcp-service-account.projects[1]: project ID is `My-Project`, must have 6 to 30 lower-case letters, digits and dashes, begin with a letter and not end with a dash",
+            "rules.gcp-service-account.projects[2]: project ID is `acme-*`, must have 6 to 30 lower-case letters, digits and dashes, begin with a letter and not end with a dash",
             "rules.gcp-service-account.projects[3]: is empty; write a value, or remove it",
             "rules.gcp-service-account.projects[4]: must be a string, is a number; write it in quotes",
-            "rules.gcp-service-account.projects[5]: project id is a@b, must have 6 to 30 lower-case letters, digits and dashes, begin with a letter and end with none",
+            "rules.gcp-service-account.projects[5]: project ID is `a@b`, must have 6 to 30 lower-case letters, digits and dashes, begin with a letter and not end with a dash",
         ]
     );
 }

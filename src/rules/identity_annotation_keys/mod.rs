@@ -44,12 +44,12 @@ static LEGACY_KEYS: Param = Param {
 };
 
 messages! {
-    NEAR: "is no key that anything reads, so it has no effect", help: "did you mean {}?";
-    ELSEWHERE: "is not read here: the webhook of this cluster has another prefix", help: "write {}";
-    UNKNOWN: "is no key that anything reads", help: "under this prefix there are {}";
+    NEAR: "is not a known key, so it has no effect", help: "did you mean `{}`?";
+    ELSEWHERE: "is not read here: the webhook of this cluster has another prefix", help: "write `{}`";
+    UNKNOWN: "is not a known key", help: "keys with this prefix are {}";
     LEGACY:
         "is a key of kiam and kube2iam, which the EKS webhook does not read",
-        help: "remove it, and write {} on the ServiceAccount if there is to be a role";
+        help: "remove it, and write {} on the ServiceAccount if it needs a role";
 }
 
 pub(super) struct IdentityAnnotationKeys {

@@ -41,22 +41,22 @@ fn messages() {
     let text = |key: &str| said(&checked(&account(&[key]), &json!("reject")), ID).join("\n");
     assert_eq!(
         text("eks.amazon.com/role-arn"),
-        r#"metadata.annotations["eks.amazon.com/role-arn"]: is no key that anything reads, so it has no effect; did you mean eks.amazonaws.com/role-arn?"#
+        r#"metadata.annotations["eks.amazon.com/role-arn"]: is not a known key, so it has no effect; did you mean `eks.amazonaws.com/role-arn`?"#
     );
     assert_eq!(
         text("iam.gke.io/owner"),
-        r#"metadata.annotations["iam.gke.io/owner"]: is no key that anything reads; under this prefix there are gcp-service-account, return-principal-id-as-email, credential-quota-project, identity"#
+        r#"metadata.annotations["iam.gke.io/owner"]: is not a known key; keys with this prefix are gcp-service-account, return-principal-id-as-email, credential-quota-project, identity"#
     );
     assert_eq!(
         text("iam.amazonaws.com/role"),
-        r#"metadata.annotations["iam.amazonaws.com/role"]: is a key of kiam and kube2iam, which the EKS webhook does not read; remove it, and write eks.amazonaws.com/role-arn on the ServiceAccount if there is to be a role"#
+        r#"metadata.annotations["iam.amazonaws.com/role"]: is a key of kiam and kube2iam, which the EKS webhook does not read; remove it, and write eks.amazonaws.com/role-arn on the ServiceAccount if it needs a role"#
     );
     let mut settings = settings(&json!("reject"));
     settings["aws"] = json!({"annotationPrefix": "irsa.example.com"});
     assert_eq!(
         said(&review(&create(&account(&["eks.amazonaws.com/role-arn"])), &settings, &quiet_cluster()), ID),
         [
-            r#"metadata.annotations["eks.amazonaws.com/role-arn"]: is not read here: the webhook of this cluster has another prefix; write irsa.example.com/role-arn"#
+            r#"metadata.annotations["eks.amazonaws.com/role-arn"]: is not read here: the webhook of this cluster has another prefix; write `irsa.example.com/role-arn`"#
         ]
     );
 }
@@ -103,7 +103,7 @@ fn checks_annotations_of_template() {
     assert_eq!(
         said(&checked(&workload, &json!("reject")), ID),
         [
-            r#"spec.template.metadata.annotations["eks.amazonaws.com/rolearn"]: is no key that anything reads, so it has no effect; did you mean eks.amazonaws.com/role-arn?"#
+            r#"spec.template.metadata.annotations["eks.amazonaws.com/rolearn"]: is not a known key, so it has no effect; did you mean `eks.amazonaws.com/role-arn`?"#
         ]
     );
     workload["metadata"]["annotations"] = workload["spec"]["template"]["metadata"]["annotations"].take();
@@ -173,9 +173,9 @@ fn rejects_wrong_parameters() {
     assert_eq!(
         settings_problems(&settings(&json!({"unknownKeys": false, "legacyKeys": "rejected", "known": true}))),
         [
-            "rules.identity-annotation-keys.known: unknown parameter known; there are unknownKeys, legacyKeys",
+            "rules.identity-annotation-keys.known: unknown parameter `known`, must be one of unknownKeys, legacyKeys",
             "rules.identity-annotation-keys.unknownKeys: must be one of allow, warn, reject, is a boolean",
-            "rules.identity-annotation-keys.legacyKeys: unknown value rejected; did you mean reject?",
+            "rules.identity-annotation-keys.legacyKeys: unknown value `rejected`; did you mean `reject`?",
         ][..]
     );
 }

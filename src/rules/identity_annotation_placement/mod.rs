@@ -45,7 +45,7 @@ static UNMATCHED_SKIP: Param = Param {
 };
 
 messages! {
-    ON_POD: "has no effect on a Pod: it is read from the Pod's account", help: "move it to ServiceAccount {}";
+    ON_POD: "has no effect on a Pod: it is read from the Pod's account", help: "move it to ServiceAccount `{}`";
     ON_ACCOUNT:
         "has no effect on a ServiceAccount: it is read from Pods",
         help: "move it to the metadata of their template";
@@ -54,14 +54,14 @@ messages! {
         "has no effect on a ServiceAccount: the webhook looks for this label on Pods",
         help: "move it to the metadata of their template";
     UNREADABLE:
-        "is \"{}\", no list that the webhook can read, so no container is skipped and all get the role",
+        "is `{}`, which the webhook cannot read as a list, so no container is skipped and all get the role",
         help: "write names with commas between them";
     NO_NAME:
-        "has \"{}\", which no container can be called, so it skips none",
+        "has `{}`, which is not a valid container name, so it skips none",
         help: "write names with nothing but a comma between them";
     UNMATCHED:
-        "has \"{}\", which no container of the Pod is called, so it skips none",
-        help: "write a name there is, or remove it";
+        "has `{}`, but no container of the Pod has this name, so it skips none",
+        help: "write the name of a container, or remove it";
 }
 
 pub(super) struct IdentityAnnotationPlacement {

@@ -57,7 +57,7 @@ fn messages() {
     assert_eq!(
         said(&checked(&template("eks.amazonaws.com/role-arn", "x"), &reject), ID),
         [
-            r#"spec.template.metadata.annotations["eks.amazonaws.com/role-arn"]: has no effect on a Pod: it is read from the Pod's account; move it to ServiceAccount app"#
+            r#"spec.template.metadata.annotations["eks.amazonaws.com/role-arn"]: has no effect on a Pod: it is read from the Pod's account; move it to ServiceAccount `app`"#
         ]
     );
     assert_eq!(
@@ -82,19 +82,19 @@ fn messages() {
     assert_eq!(
         said(&checked(&pod(SKIP, "a \"b\""), &reject), ID),
         [
-            r#"metadata.annotations["eks.amazonaws.com/skip-containers"]: is "a "b"", no list that the webhook can read, so no container is skipped and all get the role; write names with commas between them"#
+            r#"metadata.annotations["eks.amazonaws.com/skip-containers"]: is `a "b"`, which the webhook cannot read as a list, so no container is skipped and all get the role; write names with commas between them"#
         ]
     );
     assert_eq!(
         said(&checked(&pod(SKIP, "web, proxy"), &reject), ID),
         [
-            r#"metadata.annotations["eks.amazonaws.com/skip-containers"]: has " proxy", which no container can be called, so it skips none; write names with nothing but a comma between them"#
+            r#"metadata.annotations["eks.amazonaws.com/skip-containers"]: has ` proxy`, which is not a valid container name, so it skips none; write names with nothing but a comma between them"#
         ]
     );
     assert_eq!(
         said(&checked_last(&pod(SKIP, "web,proxi"), &reject), ID),
         [
-            r#"metadata.annotations["eks.amazonaws.com/skip-containers"]: has "proxi", which no container of the Pod is called, so it skips none; write a name there is, or remove it"#
+            r#"metadata.annotations["eks.amazonaws.com/skip-containers"]: has `proxi`, but no container of the Pod has this name, so it skips none; write the name of a container, or remove it"#
         ]
     );
 }
@@ -244,6 +244,6 @@ fn unreadable_labels() {
 fn rejects_wrong_parameters() {
     assert_eq!(
         settings_problems(&settings(&json!({"unmatchedSkip": "allow"}))),
-        ["rules.identity-annotation-placement.unmatchedSkip: unknown value allow; there are warn, reject"]
+        ["rules.identity-annotation-placement.unmatchedSkip: unknown value `allow`, must be one of warn, reject"]
     );
 }

@@ -99,15 +99,15 @@ static DEFAULT_FIELDS: &[&Param] =
 messages! {
     EMPTY_AUDIENCE:
         "is empty, which wins over the webhook's default and makes the token one for the Kubernetes API",
-        help: "write {}, or remove it";
-    API_AUDIENCE: "{} is the Kubernetes API, which gives no role", help: "write {}, or remove it";
-    OTHER_AUDIENCE: "{} is not an audience that is allowed", help: "write one of {}";
+        help: "write `{}`, or remove it";
+    API_AUDIENCE: "`{}` is the Kubernetes API, which gives no role", help: "write `{}`, or remove it";
+    OTHER_AUDIENCE: "`{}` is not an allowed audience", help: "write one of {}";
     NO_NUMBER:
-        "is \"{}\", no whole number, so the webhook ignores it",
+        "is `{}`, which is not a whole number, so the webhook ignores it",
         help: "write seconds without a unit, e.g. \"3600\"";
     TOO_SHORT: "is {}, which the webhook raises to 600", help: "write 600 at least";
     TOO_LONG: "is {}, at most {} is allowed", help: "kubelet renews the token in time, however short it is";
-    NO_BOOLEAN: "is \"{}\", none of the booleans that the webhook reads, so it ignores it", help: "write {}";
+    NO_BOOLEAN: "is `{}`, which is not a boolean that the webhook reads, so it ignores it", help: "write {}";
     WITHOUT_ROLE:
         "has no effect without {}, unless EKS Pod Identity gives the account a role",
         help: "add the role, or remove it";
@@ -149,7 +149,7 @@ impl<'a> IdentityAnnotations<'a> {
         if params.gives(&DEFAULT_AUDIENCE) {
             let text = params.text(&DEFAULT_AUDIENCE);
             if !text.is_empty() && !self.allows(&text, params.common) {
-                params.note(&DEFAULT_AUDIENCE, "is none of audiences; add it there");
+                params.note(&DEFAULT_AUDIENCE, "is not in audiences; add it there");
             }
             self.defaults.push((AUDIENCE, text.to_string()));
         }

@@ -42,19 +42,19 @@ fn messages() {
     let text = |suffix: &str, value: &str| said(&checked(&account(suffix, value), &json!("reject")), ID).join("\n");
     assert_eq!(
         text("audience", ""),
-        r#"metadata.annotations["eks.amazonaws.com/audience"]: is empty, which wins over the webhook's default and makes the token one for the Kubernetes API; write sts.amazonaws.com, or remove it"#
+        r#"metadata.annotations["eks.amazonaws.com/audience"]: is empty, which wins over the webhook's default and makes the token one for the Kubernetes API; write `sts.amazonaws.com`, or remove it"#
     );
     assert_eq!(
         text("audience", "sts.amazon.com"),
-        r#"metadata.annotations["eks.amazonaws.com/audience"]: sts.amazon.com is not an audience that is allowed; write one of sts.amazonaws.com"#
+        r#"metadata.annotations["eks.amazonaws.com/audience"]: `sts.amazon.com` is not an allowed audience; write one of sts.amazonaws.com"#
     );
     assert_eq!(
         text("audience", "api"),
-        r#"metadata.annotations["eks.amazonaws.com/audience"]: api is the Kubernetes API, which gives no role; write sts.amazonaws.com, or remove it"#
+        r#"metadata.annotations["eks.amazonaws.com/audience"]: `api` is the Kubernetes API, which gives no role; write `sts.amazonaws.com`, or remove it"#
     );
     assert_eq!(
         text("token-expiration", "1h"),
-        r#"metadata.annotations["eks.amazonaws.com/token-expiration"]: is "1h", no whole number, so the webhook ignores it; write seconds without a unit, e.g. "3600""#
+        r#"metadata.annotations["eks.amazonaws.com/token-expiration"]: is `1h`, which is not a whole number, so the webhook ignores it; write seconds without a unit, e.g. "3600""#
     );
     assert_eq!(
         text("token-expiration", "60"),
@@ -66,7 +66,7 @@ fn messages() {
     );
     assert_eq!(
         text("sts-regional-endpoints", "regional"),
-        r#"metadata.annotations["eks.amazonaws.com/sts-regional-endpoints"]: is "regional", none of the booleans that the webhook reads, so it ignores it; write "true""#
+        r#"metadata.annotations["eks.amazonaws.com/sts-regional-endpoints"]: is `regional`, which is not a boolean that the webhook reads, so it ignores it; write "true""#
     );
     assert_eq!(
         said(&checked(&with(json!({"eks.amazonaws.com/token-expiration": "3600"})), &json!("reject")), ID),
@@ -120,18 +120,18 @@ fn rejects_other_booleans(#[case] value: &str, #[case] advice: &str) {
 #[case("-9223372036854775808", "is -9223372036854775808")]
 #[case("86401", "is 86401, at most")]
 #[case("9223372036854775807", "is 9223372036854775807, at most")]
-#[case("9223372036854775808", "no whole number")]
-#[case("", "no whole number")]
-#[case("+", "no whole number")]
-#[case("3_600", "no whole number")]
-#[case("0x1000", "no whole number")]
-#[case("3600.0", "no whole number")]
-#[case("3.6e3", "no whole number")]
-#[case("3600s", "no whole number")]
-#[case(" 3600", "no whole number")]
-#[case("3600\n", "no whole number")]
-#[case("3,600", "no whole number")]
-#[case("٣٦٠٠", "no whole number")]
+#[case("9223372036854775808", "not a whole number")]
+#[case("", "not a whole number")]
+#[case("+", "not a whole number")]
+#[case("3_600", "not a whole number")]
+#[case("0x1000", "not a whole number")]
+#[case("3600.0", "not a whole number")]
+#[case("3.6e3", "not a whole number")]
+#[case("3600s", "not a whole number")]
+#[case(" 3600", "not a whole number")]
+#[case("3600\n", "not a whole number")]
+#[case("3,600", "not a whole number")]
+#[case("٣٦٠٠", "not a whole number")]
 fn lifetimes(#[case] value: &str, #[case] expected: &str) {
     for object in [account("token-expiration", value), pod(value)] {
         let answer = checked(&object, &json!("reject"));
@@ -361,9 +361,9 @@ fn rejects_wrong_parameters() {
             "rules.identity-annotations.audiences[0]: is empty; remove it, or write what it is to match",
             "rules.identity-annotations.audiences[1]: has a blank or control character, which nothing it could match has (a b)",
             "rules.identity-annotations.maxTokenExpirationSeconds: is 60, must be 600 to 4294967296",
-            "rules.identity-annotations.optionsWithoutRole: unknown value deny; there are allow, warn, reject",
-            "rules.identity-annotations.defaults.audiance: unknown parameter audiance; did you mean audience?",
-            "rules.identity-annotations.defaults.audience: is none of audiences; add it there",
+            "rules.identity-annotations.optionsWithoutRole: unknown value `deny`, must be one of allow, warn, reject",
+            "rules.identity-annotations.defaults.audiance: unknown parameter `audiance`; did you mean `audience`?",
+            "rules.identity-annotations.defaults.audience: is not in audiences; add it there",
             "rules.identity-annotations.defaults.stsRegionalEndpoints: must be true or false, is a string",
             "rules.identity-annotations.defaults.tokenExpirationSeconds: must be a whole number from 600 to 4294967296, is a string",
         ]

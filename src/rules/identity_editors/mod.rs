@@ -48,8 +48,8 @@ static GROUPS: Param = Param {
 };
 
 messages! {
-    ADDED: "is added by {}, who may not give accounts a cloud identity", help: "who may: {}";
-    CHANGED: "is changed from {} to {} by {}, who may not give accounts a cloud identity", help: "who may: {}";
+    ADDED: "is added by `{}`, who may not give accounts a cloud identity", help: "allowed are {}";
+    CHANGED: "is changed from `{}` to `{}` by `{}`, who may not give accounts a cloud identity", help: "allowed are {}";
 }
 
 pub(super) struct IdentityEditors<'a> {

@@ -53,19 +53,19 @@ static ROLE_SOURCE: Param = Param {
 const EXTERNAL: &str = "external";
 
 messages! {
-    REFUSED: "is a role that role-arn refuses: {}";
+    REFUSED: "is a role that role-arn rejects: {}";
     OTHER:
-        "is not the role of ServiceAccount {} ({})",
+        "is not the role of ServiceAccount `{}` ({})",
         help: "remove it, or use a ServiceAccount with the role that is meant";
     NO_ROLE:
-        "brings a role and a token for it, while ServiceAccount {} has no role",
+        "brings a role and a token for it, while ServiceAccount `{}` has no role",
         help: "use one that has {} instead";
     UNREADABLE:
-        "takes its value from elsewhere, so nobody can tell whether ServiceAccount {} may have that role",
+        "takes its value from elsewhere, so it is not known whether ServiceAccount `{}` may have that role",
         help: "use one that has {} instead";
     HALF:
         "is without {}, and the webhook completes no pair",
-        help: "remove it, so that the container gets the role of ServiceAccount {}";
+        help: "remove it, so that the container gets the role of ServiceAccount `{}`";
 }
 
 /// The variables that belong together, and what each of them needs: one of two.

@@ -59,31 +59,31 @@ fn messages() {
     assert_eq!(
         lines(&json!([role("arn:aws:iam::123456789:role/app")]), &settings(), &quiet_cluster()),
         [
-            "spec.containers[web].env[AWS_ROLE_ARN]: is a role that role-arn refuses: account id has 9 digits, must have 12"
+            "spec.containers[web].env[AWS_ROLE_ARN]: is a role that role-arn rejects: account ID has 9 digits, must have 12"
         ]
     );
     assert_eq!(
         lines(&json!([role(OTHER), file(FILE)]), &settings(), &with_role()),
         [
-            "spec.containers[web].env[AWS_ROLE_ARN]: is not the role of ServiceAccount app (arn:aws:iam::123456789012:role/app); remove it, or use a ServiceAccount with the role that is meant"
+            "spec.containers[web].env[AWS_ROLE_ARN]: is not the role of ServiceAccount `app` (arn:aws:iam::123456789012:role/app); remove it, or use a ServiceAccount with the role that is meant"
         ]
     );
     assert_eq!(
         lines(&json!([role(OTHER), file(FILE)]), &settings(), &quiet_cluster()),
         [
-            "spec.containers[web].env[AWS_ROLE_ARN]: brings a role and a token for it, while ServiceAccount app has no role; use one that has eks.amazonaws.com/role-arn instead"
+            "spec.containers[web].env[AWS_ROLE_ARN]: brings a role and a token for it, while ServiceAccount `app` has no role; use one that has eks.amazonaws.com/role-arn instead"
         ]
     );
     assert_eq!(
         lines(&json!([reference("AWS_ROLE_ARN"), file(FILE)]), &settings(), &with_role()),
         [
-            "spec.containers[web].env[AWS_ROLE_ARN]: takes its value from elsewhere, so nobody can tell whether ServiceAccount app may have that role; use one that has eks.amazonaws.com/role-arn instead"
+            "spec.containers[web].env[AWS_ROLE_ARN]: takes its value from elsewhere, so it is not known whether ServiceAccount `app` may have that role; use one that has eks.amazonaws.com/role-arn instead"
         ]
     );
     assert_eq!(
         lines(&json!([role(ROLE), plain("AWS_REGION")]), &settings(), &with_role()),
         [
-            "spec.containers[web].env[AWS_ROLE_ARN]: is without AWS_WEB_IDENTITY_TOKEN_FILE, and the webhook completes no pair; remove it, so that the container gets the role of ServiceAccount app"
+            "spec.containers[web].env[AWS_ROLE_ARN]: is without AWS_WEB_IDENTITY_TOKEN_FILE, and the webhook completes no pair; remove it, so that the container gets the role of ServiceAccount `app`"
         ]
     );
 }
@@ -217,15 +217,15 @@ fn reports_list() {
     assert_eq!(
         lines(&json!([role(ROLE)]), &settings, &unknown()),
         [
-            "spec.containers[web].env[AWS_ROLE_ARN]: is a role that role-arn refuses: is none of the roles that are allowed: team-a/*",
-            "spec.containers[web].env[AWS_ROLE_ARN]: is a role that role-arn refuses: is of account …, must be of 999999999999",
+            "spec.containers[web].env[AWS_ROLE_ARN]: is a role that role-arn rejects: is not one of the allowed roles: team-a/*",
+            "spec.containers[web].env[AWS_ROLE_ARN]: is a role that role-arn rejects: is of account `…`, must be of 999999999999",
         ]
     );
     // What has three letters or fewer tells nobody anything.
     assert_eq!(
         lines(&json!([role(ROLE)]), &settings_with(&json!({"partitions": ["aws-cn"]})), &unknown()),
         [
-            "spec.containers[web].env[AWS_ROLE_ARN]: is a role that role-arn refuses: is in partition aws, must be in aws-cn"
+            "spec.containers[web].env[AWS_ROLE_ARN]: is a role that role-arn rejects: is in partition `aws`, must be in aws-cn"
         ]
     );
 }
@@ -272,7 +272,7 @@ fn webhook_flags() {
     assert_eq!(word(&review_env(&json!([role(ROLE), file(FILE)]), &settings, &cluster)), "reject");
     let found = lines(&json!([role(OTHER), file("/run/aws/token")]), &settings, &cluster);
     assert!(
-        found[0].contains("is not the role of ServiceAccount app (arn:aws:iam::123456789012:role/app)"),
+        found[0].contains("is not the role of ServiceAccount `app` (arn:aws:iam::123456789012:role/app)"),
         "{found:?}"
     );
 }
@@ -457,7 +457,7 @@ fn rejects_wrong_parameters() {
     settings["rules"][ID] = json!({"roleSource": "configMap"});
     assert_eq!(
         settings_problems(&settings),
-        ["rules.identity-env.roleSource: unknown value configMap; there are serviceAccount, external"]
+        ["rules.identity-env.roleSource: unknown value `configMap`, must be one of serviceAccount, external"]
     );
 }
 
@@ -473,7 +473,7 @@ fn bypass_by_java_property() {
     assert_eq!(
         lines(&java(&option), &settings(), &with_role()),
         [
-            "spec.containers[web].env[JAVA_TOOL_OPTIONS]: is not the role of ServiceAccount app (arn:aws:iam::123456789012:role/app); remove it, or use a ServiceAccount with the role that is meant"
+            "spec.containers[web].env[JAVA_TOOL_OPTIONS]: is not the role of ServiceAccount `app` (arn:aws:iam::123456789012:role/app); remove it, or use a ServiceAccount with the role that is meant"
         ]
     );
     let args = |field: &str| {
@@ -485,7 +485,7 @@ fn bypass_by_java_property() {
         assert_eq!(
             args(field),
             [format!(
-                "spec.containers[web].{field}[1]: is not the role of ServiceAccount app (arn:aws:iam::123456789012:role/app); remove it, or use a ServiceAccount with the role that is meant"
+                "spec.containers[web].{field}[1]: is not the role of ServiceAccount `app` (arn:aws:iam::123456789012:role/app); remove it, or use a ServiceAccount with the role that is meant"
             )]
         );
     }
@@ -523,7 +523,7 @@ fn bypass_by_halves_of_two_kinds(#[case] env: Value, #[case] name: &str) {
     assert_eq!(
         lines(&env, &settings(), &quiet_cluster()),
         [format!(
-            "spec.containers[web].env[{name}]: brings a role and a token for it, while ServiceAccount app has no role; use one that has eks.amazonaws.com/role-arn instead"
+            "spec.containers[web].env[{name}]: brings a role and a token for it, while ServiceAccount `app` has no role; use one that has eks.amazonaws.com/role-arn instead"
         )]
     );
 }

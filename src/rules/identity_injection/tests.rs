@@ -81,7 +81,7 @@ fn messages() {
     assert_eq!(
         lines(&tokenless_pod(&json!({})), &cluster()),
         [
-            "spec.containers[web]: did not get the role of account app: the EKS Pod identity webhook is down, or did not know the account yet; create the Pod again"
+            "spec.containers[web]: did not get the role of account `app`: the EKS Pod identity webhook is down, or did not know the account yet; create the Pod again"
         ]
     );
     assert_eq!(
@@ -99,13 +99,13 @@ fn messages() {
     assert_eq!(
         lines(&pod(json!([with_role("web")]), json!([{"name": "aws-iam-token", "emptyDir": {}}])), &cluster()),
         [
-            "spec.containers[web].env[AWS_WEB_IDENTITY_TOKEN_FILE]: names a file where the container has no token; does a volume or mount of its own have the name of the webhook's?"
+            "spec.containers[web].env[AWS_WEB_IDENTITY_TOKEN_FILE]: names a file where the container has no token; rename volumes and mounts that have the names of the webhook's"
         ]
     );
     assert_eq!(
         lines(&tokenless_pod(&json!({})), &FakeCluster::failing(LookupError::NotGranted)),
         [
-            "spec.serviceAccountName: account app could not be looked up, so nobody knows whether a role is missing; let the policy get serviceaccounts"
+            "spec.serviceAccountName: account `app` could not be looked up, so it is not known whether a role is missing; let the policy get serviceaccounts"
         ]
     );
 }

@@ -72,9 +72,9 @@ const LEAST_SECONDS: i64 = 600;
 const MOST_SECONDS: i64 = 4_294_967_296;
 
 messages! {
-    INJECTED: "what AWS SDKs need for the role of account {} added";
-    REFUSED: "the role of account {} is refused, so nothing can be injected: {}";
-    AUDIENCE: "the token of account {} would be one for the Kubernetes API, so nothing can be injected: audience {}";
+    INJECTED: "added what AWS SDKs need for the role of account `{}`";
+    REFUSED: "the role of account `{}` is not allowed, so nothing can be injected: {}";
+    AUDIENCE: "the token of account `{}` would be one for the Kubernetes API, so nothing can be injected: audience `{}`";
     FOREIGN_VOLUME:
         "is kept for the volume with the token for AWS, and this one has none in a file called {}",
         help: "rename the volume";

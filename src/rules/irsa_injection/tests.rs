@@ -136,17 +136,17 @@ fn keeps_unknown_fields() {
 fn messages() {
     let lines = |pod: &Value, cluster: &FakeCluster| said(&review(&create(pod), &settings(), cluster), ID);
     let plain = tokenless_pod(&json!({}));
-    assert_eq!(lines(&plain, &cluster()), ["spec: what AWS SDKs need for the role of account app added"]);
+    assert_eq!(lines(&plain, &cluster()), ["spec: added what AWS SDKs need for the role of account `app`"]);
     assert_eq!(
         lines(&plain, &cluster_of(&[("eks.amazonaws.com/role-arn", "arn:aws:iam::123456789:role/s3")])),
         [
-            "spec.serviceAccountName: the role of account app is refused, so nothing can be injected: account id has 9 digits, must have 12 (arn:aws:iam::123456789:role/s3)"
+            "spec.serviceAccountName: the role of account `app` is not allowed, so nothing can be injected: account ID has 9 digits, must have 12 (arn:aws:iam::123456789:role/s3)"
         ]
     );
     assert_eq!(
         lines(&plain, &with_option("audience", "")),
         [
-            "spec.serviceAccountName: the token of account app would be one for the Kubernetes API, so nothing can be injected: audience \"\""
+            "spec.serviceAccountName: the token of account `app` would be one for the Kubernetes API, so nothing can be injected: audience `\"\"`"
         ]
     );
     assert_eq!(
@@ -715,7 +715,7 @@ fn rejects_wrong_settings() {
     for action in ["warn", "reject"] {
         assert_eq!(
             settings_problems(&with(&json!(action))),
-            [format!("rules.irsa-injection: unknown value {action}; there are off, mutate")]
+            [format!("rules.irsa-injection: unknown value `{action}`, must be one of off, mutate")]
         );
     }
     assert_eq!(

@@ -25,7 +25,7 @@ fn messages() {
     assert_eq!(
         said(&checked("/var/lib", &json!("warn")), ID),
         [
-            "spec.volumes[node].hostPath.path: /var/lib opens /var/lib/kubelet/pods of the node, and with it credentials of others; mount only the directory that is needed"
+            "spec.volumes[node].hostPath.path: `/var/lib` opens /var/lib/kubelet/pods of the node, and with it credentials of others; mount only the directory that is needed"
         ]
     );
 }
@@ -219,19 +219,19 @@ fn text(path: &str, expected: &str) -> String {
         && !["/run/secrets", "/system/run"].iter().any(|start| guarded.starts_with(start));
     let what = if is_runtimes { "control of every container" } else { "credentials of others" };
     match (relation, guarded.split_once(" on nodes of ")) {
-        ("opens", None) => format!("{path} opens {guarded} of the node, and with it {what}; {ONLY}"),
+        ("opens", None) => format!("`{path}` opens {guarded} of the node, and with it {what}; {ONLY}"),
         ("opens", Some((guarded, system))) => {
-            format!("{path} opens {guarded} on nodes of {system}, and with it {what}; {ONLY}")
+            format!("`{path}` opens {guarded} on nodes of {system}, and with it {what}; {ONLY}")
         }
-        ("holds", _) => format!("{path} of the node leads to {what}; {ELSE}"),
-        _ => format!("{path} is below {guarded}, which leads to {what}; {ELSE}"),
+        ("holds", _) => format!("`{path}` of the node leads to {what}; {ELSE}"),
+        _ => format!("`{path}` is below {guarded}, which leads to {what}; {ELSE}"),
     }
 }
 
 /// A `PersistentVolume` brings such a directory into a Pod that only names a claim.
 #[rstest]
-#[case::host_path(json!({"hostPath": {"path": "/var/lib/kubelet/pods"}}), &["spec.hostPath.path: /var/lib/kubelet/pods of the node leads to credentials of others; mount something else, or add an exemption"])]
-#[case::local(json!({"local": {"path": "/proc/1/root"}}), &["spec.local.path: /proc/1/root is below /proc, which leads to credentials of others; mount something else, or add an exemption"])]
+#[case::host_path(json!({"hostPath": {"path": "/var/lib/kubelet/pods"}}), &["spec.hostPath.path: `/var/lib/kubelet/pods` of the node leads to credentials of others; mount something else, or add an exemption"])]
+#[case::local(json!({"local": {"path": "/proc/1/root"}}), &["spec.local.path: `/proc/1/root` is below /proc, which leads to credentials of others; mount something else, or add an exemption"])]
 #[case::harmless(json!({"hostPath": {"path": "/mnt/data"}}), &[])]
 #[case::of_a_driver(json!({"csi": {"driver": "ebs.csi.aws.com", "volumeHandle": "vol-1"}}), &[])]
 fn persistent_volumes(#[case] spec: Value, #[case] expected: &[&str]) {

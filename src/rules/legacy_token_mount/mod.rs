@@ -45,10 +45,10 @@ static EXTRA_SECRET_NAMES: Param = Param {
 
 messages! {
     BY_NAME:
-        "{} is called like a legacy token, which never expires",
+        "`{}` has the name of a legacy token, which never expires",
         help: "let a projected serviceAccountToken volume bring a token";
     LISTED:
-        "{} is listed as a legacy token, which never expires",
+        "`{}` is listed as a legacy token, which never expires",
         help: "let a projected serviceAccountToken volume bring a token";
 }
 

@@ -69,9 +69,9 @@ fn messages() {
     assert_eq!(
         lines(&answer(&update(&old, &new), &json!({}))),
         [
-            "legacy-token-secret: data.token: is emptied, which makes a new token of account admin that never expires; delete the Secret instead",
-            r#"legacy-token-secret: metadata.annotations["kubernetes.io/service-account.name"]: changed from app to admin, whose token never expires; use a projected volume, or kubectl create token"#,
-            r#"legacy-token-secret: metadata.labels["kubernetes.io/legacy-token-invalid-since"]: is no longer set, which makes the token of account app valid again; leave the label, and delete the Secret"#,
+            "legacy-token-secret: data.token: is emptied, which makes a new token of account `admin` that never expires; delete the Secret instead",
+            r#"legacy-token-secret: metadata.annotations["kubernetes.io/service-account.name"]: changed from `app` to `admin`, whose token never expires; use a projected volume, or kubectl create token"#,
+            r#"legacy-token-secret: metadata.labels["kubernetes.io/legacy-token-invalid-since"]: is no longer set, which makes the token of account `app` valid again; keep the label, and delete the Secret"#,
         ]
     );
 }
@@ -167,7 +167,7 @@ fn bypass_by_allowed_account(#[case] settings: Value) {
     let invalid = with(filled(), INVALID_AT, json!("2026-01-01"));
     let of_admin = with(invalid.clone(), NAME_AT, json!("admin"));
     assert!(accepts_unsaid(&answer(&update(&invalid, &filled()), &settings)));
-    let line = r#"legacy-token-secret: metadata.labels["kubernetes.io/legacy-token-invalid-since"]: is no longer set, which makes the token of account admin valid again; leave the label, and delete the Secret"#;
+    let line = r#"legacy-token-secret: metadata.labels["kubernetes.io/legacy-token-invalid-since"]: is no longer set, which makes the token of account `admin` valid again; keep the label, and delete the Secret"#;
     let answer = answer(&update(&of_admin, &filled()), &settings);
     assert!(lines(&answer).contains(&line), "{answer}");
 }
@@ -236,7 +236,7 @@ fn opaque(token: &Value) -> Value {
     })
 }
 
-const HOLDS: &str = "legacy-token-secret: data.token: is a token of account admin that never expires and that this Secret makes valid; remove it, and use a projected volume, or kubectl create token";
+const HOLDS: &str = "legacy-token-secret: data.token: is a token of account `admin` that never expires and that this Secret makes valid; remove it, and use a projected volume, or kubectl create token";
 
 /// Deleted, kept by a finalizer, pointed at another account and emptied: the token
 /// controller would fill it in.
@@ -248,8 +248,8 @@ fn bypass_by_secret_being_deleted() {
     assert_eq!(
         lines(&answer(&update(&kept, &emptied), &json!({}))),
         [
-            "legacy-token-secret: data.token: is emptied, which makes a new token of account admin that never expires; delete the Secret instead",
-            r#"legacy-token-secret: metadata.annotations["kubernetes.io/service-account.name"]: changed from app to admin, whose token never expires; use a projected volume, or kubectl create token"#,
+            "legacy-token-secret: data.token: is emptied, which makes a new token of account `admin` that never expires; delete the Secret instead",
+            r#"legacy-token-secret: metadata.annotations["kubernetes.io/service-account.name"]: changed from `app` to `admin`, whose token never expires; use a projected volume, or kubectl create token"#,
         ]
     );
     assert!(accepts_unsaid(&answer(&update(&kept, &deleting(filled())), &json!({}))));
@@ -291,7 +291,7 @@ fn bypass_by_label_of_other_type() {
     assert_eq!(
         lines(&answer(&update(&invalid, &secret), &json!({}))),
         [
-            r#"legacy-token-secret: metadata.labels["kubernetes.io/legacy-token-invalid-since"]: is no longer set, which makes the token of account admin valid again; leave the label, and delete the Secret"#
+            r#"legacy-token-secret: metadata.labels["kubernetes.io/legacy-token-invalid-since"]: is no longer set, which makes the token of account `admin` valid again; keep the label, and delete the Secret"#
         ]
     );
 }

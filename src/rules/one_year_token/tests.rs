@@ -143,7 +143,7 @@ fn rejects_wrong_parameters() {
     assert_eq!(
         settings_problems(&settings(&json!({"includeInjected": "yes", "includeInject": true}))),
         [
-            "rules.one-year-token.includeInject: unknown parameter includeInject; did you mean includeInjected?",
+            "rules.one-year-token.includeInject: unknown parameter `includeInject`; did you mean `includeInjected`?",
             "rules.one-year-token.includeInjected: must be true or false, is a string",
         ]
     );

@@ -249,8 +249,8 @@ fn observes_failed_lookup() {
     assert_eq!(
         answer["warnings"],
         json!([
-            "pod-automount: spec.automountServiceAccountToken: is not set, and nothing is known of account app; set it to true if the Kubernetes API is called, else to false",
-            "serviceaccount-hygiene: ServiceAccount shop/app could not be looked up",
+            "pod-automount: spec.automountServiceAccountToken: is not set, and nothing is known of account `app`; set it to true if the Kubernetes API is called, else to false",
+            "serviceaccount-hygiene: ServiceAccount `shop/app` could not be looked up",
         ])
     );
     let required = json!({"profile": "observe", "serviceAccountLookup": "required"});

@@ -117,19 +117,19 @@ static TOKEN_CONTAINER: &[&Param] = &[&KEEPER_NAME, &KEEPER_IMAGE];
 messages! {
     ASKS_ON_DEFAULT: "is true on the default account", help: "give the Pod an account of its own, or set it to false";
     KEPT_ON_DEFAULT: "asks for the API token on the default account", help: "give the Pod an account of its own";
-    ASKS: "is true, which is not allowed here", help: "set it to false, or have account {} exempted";
-    KEPT: "asks for the API token, which is not allowed here", help: "have account {} exempted";
+    ASKS: "is true, which is not allowed here", help: "set it to false, or exempt account `{}`";
+    KEPT: "asks for the API token, which is not allowed here", help: "exempt account `{}`";
     UNASKED_DEFAULT:
         "is not set, so the token of the default account is mounted",
         help: "set it to false, or name an account of its own if the Pod calls the Kubernetes API";
     UNASKED:
-        "is not set, so the token of account {} is mounted",
+        "is not set, so the token of account `{}` is mounted",
         help: "set it to false, or to true if the Pod calls the Kubernetes API";
     UNASKED_DEDICATED:
-        "is not set, so the token of account {} is mounted",
+        "is not set, so the token of account `{}` is mounted",
         help: "set it here or on the account: true if the Kubernetes API is called, else false";
     UNKNOWN_ACCOUNT:
-        "is not set, and nothing is known of account {}",
+        "is not set, and nothing is known of account `{}`",
         help: "set it to true if the Kubernetes API is called, else to false";
     MAY_ON_DEFAULT:
         "is not set, and the token stays: account `{}` may `{}` {}",

@@ -150,7 +150,7 @@ fn messages() {
             &json!({"action": "reject", "allowExplicitOptIn": false}),
             "nothing"
         ),
-        "serviceaccount-hygiene: 1 problem\n- pod-automount: spec.automountServiceAccountToken: is true, which is not allowed here; set it to false, or have account app exempted"
+        "serviceaccount-hygiene: 1 problem\n- pod-automount: spec.automountServiceAccountToken: is true, which is not allowed here; set it to false, or exempt account `app`"
     );
     assert_eq!(
         text(&admitted_pod(&json!({})), &reject, "nothing"),
@@ -158,15 +158,15 @@ fn messages() {
     );
     assert_eq!(
         text(&app(json!({})), &json!({"action": "reject", "scope": "all"}), "nothing"),
-        "serviceaccount-hygiene: 1 problem\n- pod-automount: spec.automountServiceAccountToken: is not set, so the token of account app is mounted; set it to false, or to true if the Pod calls the Kubernetes API"
+        "serviceaccount-hygiene: 1 problem\n- pod-automount: spec.automountServiceAccountToken: is not set, so the token of account `app` is mounted; set it to false, or to true if the Pod calls the Kubernetes API"
     );
     assert_eq!(
         text(&app(json!({})), &reject, "nothing"),
-        "pod-automount: spec.automountServiceAccountToken: is not set, so the token of account app is mounted; set it here or on the account: true if the Kubernetes API is called, else false"
+        "pod-automount: spec.automountServiceAccountToken: is not set, so the token of account `app` is mounted; set it here or on the account: true if the Kubernetes API is called, else false"
     );
     assert_eq!(
         text(&app(json!({})), &reject, "unknown"),
-        "pod-automount: spec.automountServiceAccountToken: is not set, and nothing is known of account app; set it to true if the Kubernetes API is called, else to false"
+        "pod-automount: spec.automountServiceAccountToken: is not set, and nothing is known of account `app`; set it to true if the Kubernetes API is called, else to false"
     );
     assert_eq!(
         text(&deployment(&json!({})), &json!("mutate"), "nothing"),
@@ -181,7 +181,7 @@ fn messages() {
     vault["spec"]["serviceAccountName"] = json!("app");
     assert_eq!(
         text(&vault, &json!({"action": "reject", "allowExplicitOptIn": false}), "nothing"),
-        "serviceaccount-hygiene: 1 problem\n- pod-automount: metadata.annotations[\"vault.hashicorp.com/agent-inject\"]: asks for the API token, which is not allowed here; have account app exempted"
+        "serviceaccount-hygiene: 1 problem\n- pod-automount: metadata.annotations[\"vault.hashicorp.com/agent-inject\"]: asks for the API token, which is not allowed here; exempt account `app`"
     );
 }
 
@@ -473,8 +473,8 @@ fn rejects_wrong_parameters() {
     assert_eq!(answer["valid"], false);
     let lines: Vec<&str> = answer["message"].as_str().unwrap().lines().collect();
     assert_eq!(lines[0], "serviceaccount-hygiene: 20 problems in the settings");
-    assert_eq!(lines[1], "- rules.pod-automount.action: unknown value mutte; did you mean mutate?");
-    assert_eq!(lines[20], "- rules.pod-automout: unknown rule pod-automout; did you mean pod-automount?");
+    assert_eq!(lines[1], "- rules.pod-automount.action: unknown value `mutte`; did you mean `mutate`?");
+    assert_eq!(lines[20], "- rules.pod-automout: unknown rule `pod-automout`; did you mean `pod-automount`?");
     settings["rules"].as_object_mut().unwrap().remove("pod-automout");
     settings["rules"]["pod-automount"]["action"] = json!("mutate");
     let answer: Value =
@@ -484,12 +484,12 @@ fn rejects_wrong_parameters() {
         lines,
         [
             "serviceaccount-hygiene: 18 problems in the settings",
-            "- rules.pod-automount.scop: unknown parameter scop; did you mean scope?",
-            "- rules.pod-automount.scope: unknown value none; there are default, all",
+            "- rules.pod-automount.scop: unknown parameter `scop`; did you mean `scope`?",
+            "- rules.pod-automount.scope: unknown value `none`, must be one of default, all",
             "- rules.pod-automount.optIn: must be one of serviceAccount, pod, is a boolean",
             "- rules.pod-automount.allowExplicitOptIn: must be true or false, is a string",
-            "- rules.pod-automount.optInOnDefault: unknown value of; there are allow, warn, reject",
-            "- rules.pod-automount.keepIfAllowed[0].cluster: unknown parameter cluster; there are verb, group, resource, subresource, clusterWide",
+            "- rules.pod-automount.optInOnDefault: unknown value `of`, must be one of allow, warn, reject",
+            "- rules.pod-automount.keepIfAllowed[0].cluster: unknown parameter `cluster`, must be one of verb, group, resource, subresource, clusterWide",
             "- rules.pod-automount.keepIfAllowed[0].verb: must be a verb of the Kubernetes API in lower case, e.g. get",
             "- rules.pod-automount.keepIfAllowed[0].group: must be the group without a version, e.g. apps",
             "- rules.pod-automount.keepIfAllowed[0].resource: must be one resource in the plural and in lower case, e.g. pods; a subresource has a key of its own",
@@ -499,7 +499,7 @@ fn rejects_wrong_parameters() {
             "- rules.pod-automount.keepForAnnotations[2]: is empty; remove it, or write what it is to match",
             "- rules.pod-automount.tokenContainers[0]: image is missing",
             "- rules.pod-automount.tokenContainers[1].image: must begin with a registry, e.g. docker.io/kumahq/kuma-dp:*; else anyone's image of that name would keep the token",
-            "- rules.pod-automount.tokenContainers[2].imag: unknown parameter imag; did you mean image?",
+            "- rules.pod-automount.tokenContainers[2].imag: unknown parameter `imag`; did you mean `image`?",
             "- rules.pod-automount.tokenContainers[2]: name is missing",
             "- rules.pod-automount.tokenContainers[3]: must be a map, is a number",
         ]

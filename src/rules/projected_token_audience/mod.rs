@@ -39,8 +39,8 @@ static ALLOWED_AUDIENCES: Param = Param {
 
 messages! {
     UNSET: "is not set, so this is an API token", help: "name who reads it, or use automountServiceAccountToken: true";
-    API: "{} is the Kubernetes API", help: "name who reads the token, or use automountServiceAccountToken: true";
-    NOT_ALLOWED: "{} is not an allowed audience", help: "use one of {}";
+    API: "`{}` is the Kubernetes API", help: "name who reads the token, or use automountServiceAccountToken: true";
+    NOT_ALLOWED: "`{}` is not an allowed audience", help: "use one of {}";
 }
 
 pub(super) struct ProjectedTokenAudience<'a> {

@@ -33,13 +33,13 @@ fn messages() {
     assert_eq!(
         said(json!([token("https://kubernetes.default.svc", 3600)]), json!("reject")),
         [
-            "spec.volumes[api].projected.sources[token].serviceAccountToken.audience: https://kubernetes.default.svc is the Kubernetes API; name who reads the token, or use automountServiceAccountToken: true"
+            "spec.volumes[api].projected.sources[token].serviceAccountToken.audience: `https://kubernetes.default.svc` is the Kubernetes API; name who reads the token, or use automountServiceAccountToken: true"
         ]
     );
     assert_eq!(
         said(json!([token("vault", 3600)]), json!({"allowedAudiences": ["sts.amazonaws.com", "istio-*"]})),
         [
-            "spec.volumes[api].projected.sources[token].serviceAccountToken.audience: vault is not an allowed audience; use one of sts.amazonaws.com, istio-*"
+            "spec.volumes[api].projected.sources[token].serviceAccountToken.audience: `vault` is not an allowed audience; use one of sts.amazonaws.com, istio-*"
         ]
     );
 }
@@ -223,7 +223,7 @@ fn rejects_wrong_parameters() {
     assert_eq!(
         problems,
         [
-            "rules.projected-token-audience.action: unknown value mutate; there are off, warn, reject",
+            "rules.projected-token-audience.action: unknown value `mutate`, must be one of off, warn, reject",
             "rules.projected-token-audience.allowedAudiences[0]: is empty; remove it, or write what it is to match",
             "rules.projected-token-audience.allowedAudiences[1]: has a blank or control character, which nothing it could match has (a b)",
         ]

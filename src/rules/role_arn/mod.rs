@@ -50,7 +50,7 @@ messages! {
     ON_DEFAULT:
         "is on the default account, so that every Pod that names no account has it",
         help: "give it to an account of its own";
-    MISSING: "is missing", help: "account {} must have a role";
+    MISSING: "is missing", help: "account `{}` must have a role";
 }
 
 pub(super) struct RoleArnRule<'a> {

@@ -259,7 +259,7 @@ mod tests {
     }
 
     fn bad(character: &str) -> String {
-        format!("has {character}, which patterns cannot have; {ALPHABET}")
+        format!("has `{character}`, which patterns cannot have; {ALPHABET}")
     }
 
     #[rstest]
@@ -285,17 +285,17 @@ mod tests {
     #[case("team/", EMPTY_PART)]
     #[case("a/../b", EMPTY_PART)]
     #[case("{namespace", "has { without }")]
-    #[case("{name}", "unknown placeholder name; there are namespace, serviceAccount")]
-    #[case("{Namespace}", "unknown placeholder Namespace; did you mean namespace?")]
-    #[case("{service-account}", "unknown placeholder service-account; did you mean serviceAccount?")]
-    #[case("{}", "unknown placeholder ; there are namespace, serviceAccount")]
-    #[case("{{namespace}}", "unknown placeholder {namespace; did you mean namespace?")]
+    #[case("{name}", "unknown placeholder `name`, must be one of namespace, serviceAccount")]
+    #[case("{Namespace}", "unknown placeholder `Namespace`; did you mean `namespace`?")]
+    #[case("{service-account}", "unknown placeholder `service-account`; did you mean `serviceAccount`?")]
+    #[case("{}", "unknown placeholder ``, must be one of namespace, serviceAccount")]
+    #[case("{{namespace}}", "unknown placeholder `{namespace`; did you mean `namespace`?")]
     #[case("namespace}", &bad("}"))]
     #[case("s3-?", &bad("?"))]
     #[case("[ab]", &bad("["))]
     #[case("%2F", &bad("%"))]
     #[case("123456789012:role/x", &bad(":"))]
-    #[case("x\u{200b}", &bad("\\u{200b} (U+200B)"))]
+    #[case("x\u{200b}", &format!("has `\\u{{200b}}` (U+200B), which patterns cannot have; {ALPHABET}"))]
     #[case("{namespace}-{serviceAccount}", TWO_PLACEHOLDERS)]
     #[case("{namespace}-*", STAR_AND_PLACEHOLDER)]
     #[case("*-{namespace}", STAR_AND_PLACEHOLDER)]
@@ -304,14 +304,14 @@ mod tests {
     #[case("arn:aws:*::123456789012:role/x", NO_ARN)]
     #[case("arn:aws:iam:*:123456789012:role/x", NO_ARN)]
     #[case("arn:aws:iam::123456789012:user/x", NO_ARN)]
-    #[case("arn:aws-gov:iam::123456789012:role/x", "unknown partition aws-gov; did you mean aws-us-gov?")]
+    #[case("arn:aws-gov:iam::123456789012:role/x", "unknown partition `aws-gov`; did you mean `aws-us-gov`?")]
     #[case(
         "arn:{namespace}*:iam::123456789012:role/x",
-        "unknown partition {namespace}*; there are aws, aws-cn, aws-us-gov, aws-iso, aws-iso-b, aws-iso-e, aws-iso-f, aws-eusc"
+        "unknown partition `{namespace}*`; use one of aws, aws-cn, aws-us-gov, aws-iso, aws-iso-b, aws-iso-e, aws-iso-f, aws-eusc"
     )]
-    #[case("arn:aws:iam::123456789:role/x", "account id has 9 digits, must have 12")]
-    #[case("arn:aws:iam::{namespace}:role/x", "account id is {namespace}, must be 12 digits")]
-    #[case("arn:aws:iam::12a*:role/x", "account id is 12a*, must be 12 digits")]
+    #[case("arn:aws:iam::123456789:role/x", "account ID has 9 digits, must have 12")]
+    #[case("arn:aws:iam::{namespace}:role/x", "account ID is `{namespace}`, must be 12 digits")]
+    #[case("arn:aws:iam::12a*:role/x", "account ID is `12a*`, must be 12 digits")]
     #[case("arn:aws:iam::*:role/", EMPTY_PART)]
     #[case("arn:aws:iam::*:role/{namespace}*", STAR_AND_PLACEHOLDER)]
     fn problems(#[case] pattern: &str, #[case] expected: &str) {

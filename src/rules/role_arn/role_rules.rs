@@ -17,12 +17,12 @@ use crate::object::view::Text;
 use crate::settings::params::Params;
 
 messages! {
-    PARTITION: "is in partition {}, must be in {}";
-    ACCOUNT: "is of account {}, must be of {}";
-    ROLE: "is none of the roles that are allowed: {}";
-    NAMESPACE: "is in namespace {}, which may use no role at all";
-    NAMESPACE_ROLES: "is none of the roles that namespace {} may use: {}";
-    RESERVED: "is below {}/, where AWS keeps roles for itself that no ServiceAccount can have";
+    PARTITION: "is in partition `{}`, must be in {}";
+    ACCOUNT: "is of account `{}`, must be of {}";
+    ROLE: "is not one of the allowed roles: {}";
+    NAMESPACE: "is in namespace `{}`, which may not use any role";
+    NAMESPACE_ROLES: "is not one of the roles that namespace `{}` may use: {}";
+    RESERVED: "is below {}/, which AWS reserves for roles of its own services";
 }
 
 /// The roles that may be used. Every list that is set has to allow a role.
@@ -52,7 +52,7 @@ impl<'a> RoleRules<'a> {
         let roles = patterns(params.texts(&ROLES));
         let namespaces = params.texts_by_key(&NAMESPACES);
         for (key, _) in namespaces.iter().filter(|(key, _)| key != OTHERS && !dns::is_label(key)) {
-            params.note_key(&NAMESPACES, key, "is no name of a namespace; write it in full, or * for all not named");
+            params.note_key(&NAMESPACES, key, "is not a valid namespace name; write it in full, or * for all others");
         }
         let forbid_reserved = params.flag(&FORBID_RESERVED);
         let composes = params.flag(&COMPOSE);

@@ -87,7 +87,7 @@ fn message() {
     assert_eq!(answer["code"], 403);
     assert_eq!(
         answer["message"],
-        "serviceaccount-hygiene: 1 problem\n- role-arn: metadata.annotations[\"eks.amazonaws.com/role-arn\"]: account id has 9 digits, must have 12 (arn:aws:iam::123456789:role/s3-upload-role)"
+        "serviceaccount-hygiene: 1 problem\n- role-arn: metadata.annotations[\"eks.amazonaws.com/role-arn\"]: account ID has 9 digits, must have 12 (arn:aws:iam::123456789:role/s3-upload-role)"
     );
     assert_eq!(answer["audit_annotations"], json!({"role-arn": "rejected(1)"}));
 }
@@ -112,7 +112,7 @@ fn message() {
 )]
 #[case(
     "arn:aws:iam::${ACCOUNT_ID}:role/x",
-    "has a placeholder that nobody filled in; write the value it stands for (arn:aws:iam::${ACCOUNT_ID}:role/x)"
+    "has a placeholder that was not replaced; write the value it stands for (arn:aws:iam::${ACCOUNT_ID}:role/x)"
 )]
 #[case(
     "ARN:aws:iam::123456789012:role/x",
@@ -138,30 +138,30 @@ fn message() {
 )]
 #[case(
     "arn:aws-gov:iam::123456789012:role/x",
-    "unknown partition aws-gov; did you mean aws-us-gov? (arn:aws-gov:iam::123456789012:role/x)"
+    "unknown partition `aws-gov`; did you mean `aws-us-gov`? (arn:aws-gov:iam::123456789012:role/x)"
 )]
 #[case(
     "arn:acs:iam::123456789012:role/x",
-    "unknown partition acs; did you mean aws? (arn:acs:iam::123456789012:role/x)"
+    "unknown partition `acs`; did you mean `aws`? (arn:acs:iam::123456789012:role/x)"
 )]
 #[case(
     "arn:aliyun:iam::123456789012:role/x",
-    "unknown partition aliyun; there are aws, aws-cn, aws-us-gov, aws-iso, aws-iso-b, aws-iso-e, aws-iso-f, aws-eusc (arn:aliyun:iam::123456789012:role/x)"
+    "unknown partition `aliyun`; use one of aws, aws-cn, aws-us-gov, aws-iso, aws-iso-b, aws-iso-e, aws-iso-f, aws-eusc (arn:aliyun:iam::123456789012:role/x)"
 )]
-#[case("arn:aws:s3::123456789012:role/x", "is of service s3, must be of iam (arn:aws:s3::123456789012:role/x)")]
+#[case("arn:aws:s3::123456789012:role/x", "is of service `s3`, must be of `iam` (arn:aws:s3::123456789012:role/x)")]
 #[case(
     "arn:aws:iam:eu-west-1:123456789012:role/x",
-    "has region eu-west-1; IAM has none, so nothing stands between the two colons (arn:aws:iam:eu-west-1:123456789012:role/x)"
+    "has region `eu-west-1`; IAM has no regions, so leave it empty (arn:aws:iam:eu-west-1:123456789012:role/x)"
 )]
-#[case("arn:aws:iam::role/x", "has no account id; write its 12 digits between iam:: and :role/ (arn:aws:iam::role/x)")]
-#[case(SHORT, "account id has 9 digits, must have 12 (arn:aws:iam::123456789:role/s3-upload-role)")]
+#[case("arn:aws:iam::role/x", "has no account ID; write its 12 digits between iam:: and :role/ (arn:aws:iam::role/x)")]
+#[case(SHORT, "account ID has 9 digits, must have 12 (arn:aws:iam::123456789:role/s3-upload-role)")]
 #[case(
     "arn:aws:iam::1234-5678-9012:role/x",
-    "account id has dashes; write its 12 digits alone (arn:aws:iam::1234-5678-9012:role/x)"
+    "account ID has dashes; write its 12 digits alone (arn:aws:iam::1234-5678-9012:role/x)"
 )]
 #[case(
     "arn:aws:iam::12345678901O:role/x",
-    "account id is 12345678901O, must be 12 digits (arn:aws:iam::12345678901O:role/x)"
+    "account ID is `12345678901O`, must be 12 digits (arn:aws:iam::12345678901O:role/x)"
 )]
 #[case(
     "arn:aws:sts::123456789012:assumed-role/x/session",
@@ -173,9 +173,9 @@ fn message() {
 )]
 #[case(
     "arn:aws:iam::123456789012:user/alice",
-    "is of kind user, must be of kind role (arn:aws:iam::123456789012:user/alice)"
+    "is of kind `user`, must be of kind `role` (arn:aws:iam::123456789012:user/alice)"
 )]
-#[case("arn:aws:iam::123456789012:Role/x", "has Role/ where role/ belongs (arn:aws:iam::123456789012:Role/x)")]
+#[case("arn:aws:iam::123456789012:Role/x", "has `Role/` in place of role/ (arn:aws:iam::123456789012:Role/x)")]
 #[case("arn:aws:iam::123456789012:s3", "has no role/ before the name (arn:aws:iam::123456789012:s3)")]
 #[case(
     "arn:aws:iam::123456789012:role/role/x",
@@ -192,11 +192,11 @@ fn message() {
 )]
 #[case(
     "arn:aws:iam::123456789012:role//x",
-    "has nothing between two slashes, which is mostly a mistake; remove one, or set anyRolePath (arn:aws:iam::123456789012:role//x)"
+    "has nothing between two slashes, which is probably a mistake; remove one, or set anyRolePath (arn:aws:iam::123456789012:role//x)"
 )]
 #[case(
     "arn:aws:iam::123456789012:role/team-a/../admin",
-    "has . or .. as a part of the path, which is mostly a mistake; remove it, or set anyRolePath (arn:aws:iam::123456789012:role/team-a/../admin)"
+    "has . or .. as a part of the path, which is probably a mistake; remove it, or set anyRolePath (arn:aws:iam::123456789012:role/team-a/../admin)"
 )]
 #[case(
     "arn:aws:iam::123456789012:role/team-a%2Fx",
@@ -204,7 +204,7 @@ fn message() {
 )]
 #[case(
     "arn:aws:iam::123456789012:role/*",
-    "has *, which no role has; names take letters, digits and + = , . @ _ - (arn:aws:iam::123456789012:role/*)"
+    "has `*`, which is not allowed in the name of a role; names take letters, digits and + = , . @ _ - (arn:aws:iam::123456789012:role/*)"
 )]
 fn every_mistake_has_its_words(#[case] role: &str, #[case] expected: &str) {
     assert_eq!(refused(role, &json!({})), [expected]);
@@ -228,10 +228,10 @@ fn reports_all_problems_of_one_role() {
     assert_eq!(
         refused("arn:awz:iam:eu-west-1:12:role/role/x", &json!({})),
         [
-            "account id has 2 digits, must have 12 (arn:awz:iam:eu-west-1:12:role/role/x)",
-            "has region eu-west-1; IAM has none, so nothing stands between the two colons (arn:awz:iam:eu-west-1:12:role/role/x)",
+            "account ID has 2 digits, must have 12 (arn:awz:iam:eu-west-1:12:role/role/x)",
+            "has region `eu-west-1`; IAM has no regions, so leave it empty (arn:awz:iam:eu-west-1:12:role/role/x)",
             "has role twice; write role/ once (arn:awz:iam:eu-west-1:12:role/role/x)",
-            "unknown partition awz; did you mean aws? (arn:awz:iam:eu-west-1:12:role/role/x)",
+            "unknown partition `awz`; did you mean `aws`? (arn:awz:iam:eu-west-1:12:role/role/x)",
         ]
     );
 }
@@ -252,27 +252,27 @@ fn default_partitions() {
 #[rstest]
 #[case(
     json!({"partitions": ["aws-cn", "aws-us-gov"]}),
-    "is in partition aws, must be in aws-cn, aws-us-gov (arn:aws:iam::123456789012:role/s3-upload-role)"
+    "is in partition `aws`, must be in aws-cn, aws-us-gov (arn:aws:iam::123456789012:role/s3-upload-role)"
 )]
 #[case(
     json!({"accounts": ["210987654321", "111122223333"]}),
-    "is of account 123456789012, must be of 210987654321, 111122223333 (arn:aws:iam::123456789012:role/s3-upload-role)"
+    "is of account `123456789012`, must be of 210987654321, 111122223333 (arn:aws:iam::123456789012:role/s3-upload-role)"
 )]
 #[case(
     json!({"roles": ["s3-download-*", "{namespace}/*"]}),
-    "is none of the roles that are allowed: s3-download-*, {namespace}/* (arn:aws:iam::123456789012:role/s3-upload-role)"
+    "is not one of the allowed roles: s3-download-*, {namespace}/* (arn:aws:iam::123456789012:role/s3-upload-role)"
 )]
 #[case(
     json!({"namespaces": {"shop": ["db-*"], "*": ["*"]}}),
-    "is none of the roles that namespace shop may use: db-* (arn:aws:iam::123456789012:role/s3-upload-role)"
+    "is not one of the roles that namespace `shop` may use: db-* (arn:aws:iam::123456789012:role/s3-upload-role)"
 )]
 #[case(
     json!({"namespaces": {"shop-2": ["*"], "*": ["db-*"]}}),
-    "is none of the roles that namespace shop may use: db-* (arn:aws:iam::123456789012:role/s3-upload-role)"
+    "is not one of the roles that namespace `shop` may use: db-* (arn:aws:iam::123456789012:role/s3-upload-role)"
 )]
 #[case(
     json!({"namespaces": {"shop-2": ["*"], "sho": ["*"]}}),
-    "is in namespace shop, which may use no role at all (arn:aws:iam::123456789012:role/s3-upload-role)"
+    "is in namespace `shop`, which may not use any role (arn:aws:iam::123456789012:role/s3-upload-role)"
 )]
 fn every_list_has_its_words(#[case] params: Value, #[case] expected: &str) {
     assert_eq!(refused(GOOD, &params), [expected]);
@@ -299,10 +299,10 @@ fn all_lists_must_allow() {
     assert_eq!(
         refused(GOOD, &params),
         [
-            "is in partition aws, must be in aws-cn (arn:aws:iam::123456789012:role/s3-upload-role)",
-            "is none of the roles that are allowed: db-* (arn:aws:iam::123456789012:role/s3-upload-role)",
-            "is none of the roles that namespace shop may use: db-* (arn:aws:iam::123456789012:role/s3-upload-role)",
-            "is of account 123456789012, must be of 210987654321 (arn:aws:iam::123456789012:role/s3-upload-role)",
+            "is in partition `aws`, must be in aws-cn (arn:aws:iam::123456789012:role/s3-upload-role)",
+            "is not one of the allowed roles: db-* (arn:aws:iam::123456789012:role/s3-upload-role)",
+            "is not one of the roles that namespace `shop` may use: db-* (arn:aws:iam::123456789012:role/s3-upload-role)",
+            "is of account `123456789012`, must be of 210987654321 (arn:aws:iam::123456789012:role/s3-upload-role)",
         ]
     );
     let params = json!({"accounts": ["123456789012"], "roles": ["*"], "namespaces": {"*": ["db-*"]}});
@@ -312,8 +312,7 @@ fn all_lists_must_allow() {
 #[test]
 fn reserved_roles() {
     let role = "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Admin_0123456789abcdef";
-    let words =
-        format!("is below aws-reserved/, where AWS keeps roles for itself that no ServiceAccount can have ({role})");
+    let words = format!("is below aws-reserved/, which AWS reserves for roles of its own services ({role})");
     assert_eq!(refused(role, &json!({})), [words]);
     assert_eq!(refused(role, &json!({"forbidReserved": false})), Vec::<String>::new());
     let other_case = role.replace("aws-reserved", "AWS-Reserved");
@@ -340,7 +339,7 @@ fn default_account() {
 #[test]
 fn required_roles() {
     let params = json!({"requiredFor": ["shop/up*", "blog/*"]});
-    let missing = ["is missing; account shop/uploader must have a role"];
+    let missing = ["is missing; account `shop/uploader` must have a role"];
     assert_eq!(lines_of(&account("uploader", json!({})), &params), missing);
     assert_eq!(lines_of(&account("uploader", json!({"eks.amazonaws.com/ecr-role-arn": GOOD})), &params), missing);
     assert_eq!(lines_of(&account("uploader", json!({"eks.amazonaws.com/role-arn": null})), &params), missing);
@@ -350,7 +349,7 @@ fn required_roles() {
     assert_eq!(lines_of(&with_role(""), &params), ["is empty; write the ARN of a role, or remove it"]);
     let mut generated = account("x", json!({}));
     generated["metadata"] = json!({"generateName": "up-", "namespace": "shop"});
-    assert_eq!(lines_of(&generated, &params), ["is missing; account shop/ must have a role"]);
+    assert_eq!(lines_of(&generated, &params), ["is missing; account `shop/` must have a role"]);
 }
 
 #[test]
@@ -360,7 +359,7 @@ fn ecr_role() {
     assert_eq!(
         lines_of(&ecr(SHORT), &json!({})),
         [
-            "role-arn: metadata.annotations[\"eks.amazonaws.com/ecr-role-arn\"]: account id has 9 digits, must have 12 (arn:aws:iam::123456789:role/s3-upload-role)"
+            "role-arn: metadata.annotations[\"eks.amazonaws.com/ecr-role-arn\"]: account ID has 9 digits, must have 12 (arn:aws:iam::123456789:role/s3-upload-role)"
         ]
     );
     assert_eq!(lines_of(&ecr(GOOD), &json!({"accounts": ["210987654321"]})).len(), 1);
@@ -393,27 +392,27 @@ fn composed_roles() {
     assert_eq!(
         refused("db", &composing(roles)),
         [
-            "is none of the roles that are allowed: arn:aws-cn:iam::123456789012:role/s3-* (arn:aws-cn:iam::123456789012:role/db)"
+            "is not one of the allowed roles: arn:aws-cn:iam::123456789012:role/s3-* (arn:aws-cn:iam::123456789012:role/db)"
         ]
     );
     assert_eq!(
         refused("s3", &composing(json!({"accounts": ["210987654321"]}))),
-        ["is of account 123456789012, must be of 210987654321 (arn:aws:iam::123456789012:role/s3)"]
+        ["is of account `123456789012`, must be of 210987654321 (arn:aws:iam::123456789012:role/s3)"]
     );
     for (written, expected) in [
         (
             "/team-a/s3",
-            "has nothing between two slashes, which is mostly a mistake; remove one, or set anyRolePath (arn:aws:iam::123456789012:role//team-a/s3)",
+            "has nothing between two slashes, which is probably a mistake; remove one, or set anyRolePath (arn:aws:iam::123456789012:role//team-a/s3)",
         ),
         ("role/s3", "has role twice; write role/ once (arn:aws:iam::123456789012:role/role/s3)"),
         (
             "../s3",
-            "has . or .. as a part of the path, which is mostly a mistake; remove it, or set anyRolePath (arn:aws:iam::123456789012:role/../s3)",
+            "has . or .. as a part of the path, which is probably a mistake; remove it, or set anyRolePath (arn:aws:iam::123456789012:role/../s3)",
         ),
         ("", "is empty; write the ARN of a role, or remove it"),
         (
             "ARN:aws:iam::123456789012:role/x",
-            "has : in its path, which IAM takes and few mean; write the path in letters, digits and + = , . @ _ -, or set anyRolePath (arn:aws:iam::123456789012:role/ARN:aws:iam::123456789012:role/x)",
+            "has `:` in its path, which IAM accepts, but which is probably a mistake; write the path in letters, digits and + = , . @ _ -, or set anyRolePath (arn:aws:iam::123456789012:role/ARN:aws:iam::123456789012:role/x)",
         ),
         ("x-arn:y", "is not an ARN; a role's is arn:aws:iam::<account>:role/<name> (x-arn:y)"),
     ] {
@@ -429,14 +428,14 @@ fn configured_prefix() {
     assert_eq!(
         answer(json!({"irsa.example.com/role-arn": SHORT, "eks.amazonaws.com/role-arn": "not read"})),
         [
-            "role-arn: metadata.annotations[\"irsa.example.com/role-arn\"]: account id has 9 digits, must have 12 (arn:aws:iam::123456789:role/s3-upload-role)"
+            "role-arn: metadata.annotations[\"irsa.example.com/role-arn\"]: account ID has 9 digits, must have 12 (arn:aws:iam::123456789:role/s3-upload-role)"
         ]
     );
     assert_eq!(answer(json!({"irsa.example.com/role-arn": GOOD})), Vec::<String>::new());
     assert_eq!(
         answer(json!({"eks.amazonaws.com/role-arn": GOOD})),
         [
-            "role-arn: metadata.annotations[\"irsa.example.com/role-arn\"]: is missing; account shop/uploader must have a role"
+            "role-arn: metadata.annotations[\"irsa.example.com/role-arn\"]: is missing; account `shop/uploader` must have a role"
         ]
     );
     // The credential provider has no such flag.
@@ -540,7 +539,7 @@ fn warns() {
     assert_eq!(
         answer["warnings"],
         json!([
-            "role-arn: metadata.annotations[\"eks.amazonaws.com/role-arn\"]: account id has 9 digits, must have 12 (arn:aws:iam::123456789:role/s3-upload-role)"
+            "role-arn: metadata.annotations[\"eks.amazonaws.com/role-arn\"]: account ID has 9 digits, must have 12 (arn:aws:iam::123456789:role/s3-upload-role)"
         ])
     );
 }
@@ -625,23 +624,23 @@ fn reports_every_settings_problem() {
         problems,
         [
             "aws.annotationPrefix: must be a DNS name in lower case, without the slash that follows it, e.g. eks.amazonaws.com",
-            "aws.tokenPath: unknown key tokenPath; there are annotationPrefix, tokenMountPath, region, defaultAudience",
-            "rules.role-arn.account: unknown parameter account; did you mean accounts?",
-            "rules.role-arn.partitions[1]: unknown partition aws-gov; did you mean aws-us-gov?",
+            "aws.tokenPath: unknown key `tokenPath`, must be one of annotationPrefix, tokenMountPath, region, defaultAudience",
+            "rules.role-arn.account: unknown parameter `account`; did you mean `accounts`?",
+            "rules.role-arn.partitions[1]: unknown partition `aws-gov`; did you mean `aws-us-gov`?",
             "rules.role-arn.partitions[2]: is empty; remove it, or write what it is to match",
             "rules.role-arn.accounts[0]: must be a string, is a number; write it in quotes",
-            "rules.role-arn.accounts[1]: account id has 9 digits, must have 12",
-            "rules.role-arn.accounts[2]: account id is my-company, must be 12 digits",
-            "rules.role-arn.accounts[3]: account id is 1234*, must be 12 digits",
+            "rules.role-arn.accounts[1]: account ID has 9 digits, must have 12",
+            "rules.role-arn.accounts[2]: account ID is `my-company`, must be 12 digits",
+            "rules.role-arn.accounts[3]: account ID is `1234*`, must be 12 digits",
             "rules.role-arn.roles[0]: begins with role/; leave that out, or write the whole ARN",
             "rules.role-arn.roles[1]: has **, but * stays between two slashes; write one pattern for each depth, e.g. team/* and team/*/*",
             "rules.role-arn.roles[2]: has * and a placeholder in one segment, so that team could have a role of team-a; put / between them, e.g. {namespace}/*",
             "rules.role-arn.namespaces.*: must be a list, is a string",
             "rules.role-arn.namespaces.Shop: is empty; write what it allows, or remove the key",
-            "rules.role-arn.namespaces.blog[0]: has ?, which patterns cannot have; besides letters, digits and + = , . @ _ - a pattern takes *, {namespace} and {serviceAccount}",
+            "rules.role-arn.namespaces.blog[0]: has `?`, which patterns cannot have; besides letters, digits and + = , . @ _ - a pattern takes *, {namespace} and {serviceAccount}",
             "rules.role-arn.namespaces.shop: is empty; write what it allows, or remove the key",
-            "rules.role-arn.namespaces.team-*: is no name of a namespace; write it in full, or * for all not named",
-            "rules.role-arn.composePartition: unknown value aws-chn; did you mean aws-cn?",
+            "rules.role-arn.namespaces.team-*: is not a valid namespace name; write it in full, or * for all others",
+            "rules.role-arn.composePartition: unknown value `aws-chn`; did you mean `aws-cn`?",
             "rules.role-arn.composeAccount: is missing; composeRoleArn needs the account that the webhook runs in",
             "rules.role-arn.allowOnDefault: must be true or false, is a string",
             "rules.role-arn.requiredFor[0]: must be namespace/name, e.g. monitoring/prometheus-*",
@@ -657,11 +656,11 @@ fn rejects_contradicting_settings() {
     );
     assert_eq!(
         setting_problems(&json!({"rules": {"role-arn": {"composeRoleArn": true, "composeAccount": "12"}}})),
-        ["rules.role-arn.composeAccount: account id has 2 digits, must have 12"]
+        ["rules.role-arn.composeAccount: account ID has 2 digits, must have 12"]
     );
     assert_eq!(
         setting_problems(&json!({"rules": {"role-arn": "mutate"}})),
-        ["rules.role-arn: unknown value mutate; there are off, warn, reject"]
+        ["rules.role-arn: unknown value `mutate`, must be one of off, warn, reject"]
     );
 }
 
@@ -680,7 +679,7 @@ fn role_rules_for_other_rules() {
     assert_eq!(texts("arn:aws:iam::123456789012:role/shop/s3"), Vec::<String>::new());
     assert_eq!(
         texts("arn:aws:iam::210987654321:role/shop/s3"),
-        ["is of account 210987654321, must be of 123456789012 (arn:aws:iam::210987654321:role/shop/s3)"]
+        ["is of account `210987654321`, must be of 123456789012 (arn:aws:iam::210987654321:role/shop/s3)"]
     );
     assert_eq!(texts("s3"), ["is a name, not an ARN; write arn:aws:iam::<account>:role/<name> (s3)"]);
     assert_eq!(rules.injected("s3"), "s3");
@@ -710,6 +709,6 @@ fn any_role_path_and_lists() {
     assert_eq!(refused("arn:aws:iam::123456789012:role/team!a/s3", &params), Vec::<String>::new());
     assert_eq!(
         refused("arn:aws:iam::123456789012:role/other!a/s3", &params),
-        ["is none of the roles that are allowed: team*/s3 (arn:aws:iam::123456789012:role/other!a/s3)"]
+        ["is not one of the allowed roles: team*/s3 (arn:aws:iam::123456789012:role/other!a/s3)"]
     );
 }

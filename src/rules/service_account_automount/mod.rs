@@ -73,13 +73,13 @@ messages! {
         "is true on the default account",
         help: "set it to false and let Pods that need a token use an account of their own";
     TRUE:
-        "is true, so Pods of account {} get a token unasked",
+        "is true, so Pods of account `{}` get a token by default",
         help: "set it to false, and to true in the Pods that call the Kubernetes API";
     UNSET_ON_DEFAULT:
-        "is not set on the default account, so its Pods get a token unasked",
+        "is not set on the default account, so its Pods get a token by default",
         help: "set it to false and let Pods that need a token use an account of their own";
     UNSET:
-        "is not set, so Pods of account {} get a token unasked",
+        "is not set, so Pods of account `{}` get a token by default",
         help: "set it to false, and to true in the Pods that call the Kubernetes API";
     NO_LONGER_FALSE:
         "was false on the default account and is no longer set, so its Pods get a token again",

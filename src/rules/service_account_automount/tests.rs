@@ -150,15 +150,15 @@ fn messages() {
     );
     assert_eq!(
         text(&create(&account("app", Some(true))), &json!("mutate")),
-        "service-account-automount: automountServiceAccountToken: is true, so Pods of account app get a token unasked; set it to false, and to true in the Pods that call the Kubernetes API"
+        "service-account-automount: automountServiceAccountToken: is true, so Pods of account `app` get a token by default; set it to false, and to true in the Pods that call the Kubernetes API"
     );
     assert_eq!(
         text(&create(&account("default", None)), &json!("reject")),
-        "service-account-automount: automountServiceAccountToken: is not set on the default account, so its Pods get a token unasked; set it to false and let Pods that need a token use an account of their own"
+        "service-account-automount: automountServiceAccountToken: is not set on the default account, so its Pods get a token by default; set it to false and let Pods that need a token use an account of their own"
     );
     assert_eq!(
         text(&create(&account("app", None)), &json!({"action": "reject", "scope": "all"})),
-        "serviceaccount-hygiene: 1 problem\n- service-account-automount: automountServiceAccountToken: is not set, so Pods of account app get a token unasked; set it to false, and to true in the Pods that call the Kubernetes API"
+        "serviceaccount-hygiene: 1 problem\n- service-account-automount: automountServiceAccountToken: is not set, so Pods of account `app` get a token by default; set it to false, and to true in the Pods that call the Kubernetes API"
     );
     assert_eq!(
         text(&update(&account("default", Some(false)), &account("default", None)), &json!("reject")),
@@ -315,9 +315,9 @@ fn rejects_wrong_parameters() {
         lines,
         [
             "serviceaccount-hygiene: 8 problems in the settings",
-            "- rules.service-account-automount.action: unknown value fix; there are off, warn, reject, mutate",
-            "- rules.service-account-automount.allowTrue: unknown parameter allowTrue; there are scope, fixOnUpdate, explicitTrue, allowExplicitTrue",
-            "- rules.service-account-automount.scope: unknown value every; there are default, all",
+            "- rules.service-account-automount.action: unknown value `fix`, must be one of off, warn, reject, mutate",
+            "- rules.service-account-automount.allowTrue: unknown parameter `allowTrue`, must be one of scope, fixOnUpdate, explicitTrue, allowExplicitTrue",
+            "- rules.service-account-automount.scope: unknown value `every`, must be one of default, all",
             "- rules.service-account-automount.fixOnUpdate: must be true or false, is a string",
             "- rules.service-account-automount.explicitTrue: must be one of allow, warn, reject, is a boolean",
             "- rules.service-account-automount.allowExplicitTrue[0]: must be namespace/name, e.g. monitoring/prometheus-*",

@@ -51,17 +51,17 @@ static ALLOW_REFERENCES: Param = Param {
 
 messages! {
     STATIC: "is a static {} credential", help: "let a ServiceAccount with {} bring short-lived ones instead";
-    WINS: "is a static {} credential and wins over the {} that ServiceAccount {} has", help: "remove it";
+    WINS: "is a static {} credential and overrides the {} of ServiceAccount `{}`", help: "remove it";
     KEY_ID:
-        "holds the id of an AWS access key",
+        "holds the ID of an AWS access key",
         help: "let a ServiceAccount with {} bring short-lived credentials instead";
     JAVA:
         "sets aws.{}, a static AWS credential that Java's SDK takes before any other",
         help: "let a ServiceAccount with {} bring short-lived ones instead";
     LISTED: "is listed as a static credential", help: "let the Pod use an identity of its ServiceAccount instead";
     PREFIX:
-        "makes variables that begin with {} of all that is in Secret {}, which may be static credentials",
-        help: "name those that are needed in env";
+        "makes variables that begin with {} of all keys of Secret `{}`, which may be static credentials",
+        help: "list the variables that are needed in env";
 }
 
 /// The variables by which SDKs take static credentials.

@@ -44,13 +44,13 @@ fn messages() {
             "spec.containers[web].env[AWS_SECRET_ACCESS_KEY]: is a static AWS credential; let a ServiceAccount with eks.amazonaws.com/role-arn bring short-lived ones instead",
             "spec.containers[web].env[AZURE_CLIENT_SECRET]: is a static Azure credential; let a ServiceAccount with azure.workload.identity/client-id bring short-lived ones instead",
             "spec.containers[web].env[DB_PASSWORD]: is listed as a static credential; let the Pod use an identity of its ServiceAccount instead",
-            "spec.containers[web].env[S3_KEY]: holds the id of an AWS access key; let a ServiceAccount with eks.amazonaws.com/role-arn bring short-lived credentials instead",
+            "spec.containers[web].env[S3_KEY]: holds the ID of an AWS access key; let a ServiceAccount with eks.amazonaws.com/role-arn bring short-lived credentials instead",
         ]
     );
     let with_role = review_env(&env, &settings(&json!("reject")), &annotated_cluster(&[ROLE]));
     assert_eq!(
         said(&with_role, ID)[0],
-        "spec.containers[web].env[AWS_SECRET_ACCESS_KEY]: is a static AWS credential and wins over the eks.amazonaws.com/role-arn that ServiceAccount app has; remove it"
+        "spec.containers[web].env[AWS_SECRET_ACCESS_KEY]: is a static AWS credential and overrides the eks.amazonaws.com/role-arn of ServiceAccount `app`; remove it"
     );
     let pod = tokenless_pod(&json!({"containers": [{"name": "web", "image": "i",
         "envFrom": [{"prefix": "AWS_", "secretRef": {"name": "s3"}}]}]}));
@@ -59,7 +59,7 @@ fn messages() {
     assert_eq!(
         said(&answer, ID),
         [
-            "spec.containers[web].envFrom[s3].prefix: makes variables that begin with AWS_ of all that is in Secret s3, which may be static credentials; name those that are needed in env"
+            "spec.containers[web].envFrom[s3].prefix: makes variables that begin with AWS_ of all keys of Secret `s3`, which may be static credentials; list the variables that are needed in env"
         ]
     );
 }
@@ -169,7 +169,7 @@ fn prefixes(#[case] prefix: &str, #[case] kind: &str, #[case] expected: &str) {
 fn messages_name_what_they_override(#[case] name: &str, #[case] annotation: (&str, &str), #[case] wins: bool) {
     let cluster = annotated_cluster(&[annotation]);
     let lines = said(&review_env(&json!([variable(name)]), &settings(&json!("warn")), &cluster), ID);
-    assert_eq!(lines[0].contains("wins over"), wins, "{lines:?}");
+    assert_eq!(lines[0].contains("overrides"), wins, "{lines:?}");
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn configured_prefix() {
     settings["aws"] = json!({"annotationPrefix": "irsa.example.com"});
     let cluster = annotated_cluster(&[("irsa.example.com/role-arn", ROLE.1)]);
     let lines = said(&review_env(&json!([variable("AWS_SESSION_TOKEN")]), &settings, &cluster), ID);
-    assert!(lines[0].contains("wins over the irsa.example.com/role-arn that"), "{lines:?}");
+    assert!(lines[0].contains("overrides the irsa.example.com/role-arn of"), "{lines:?}");
 }
 
 /// The account only lends words: nobody is refused because of its look-up, and

@@ -8,27 +8,27 @@ use crate::object::rbac::PolicyRule;
 use crate::object::view::Text;
 
 messages! {
-    GRANTS: "{} on {} lets its holders make tokens of {}", help: "take it out, or have the role exempted";
-    IMPERSONATES: "{} on {} lets its holders act as {}", help: "take it out, or have the role exempted";
+    GRANTS: "`{}` on `{}` lets its holders issue tokens of {}", help: "remove it, or exempt the role";
+    IMPERSONATES: "`{}` on `{}` lets its holders act as {}", help: "remove it, or exempt the role";
     CONSTRAINED:
-        "{} on {} together with {} on {} lets its holders act as {}",
-        help: "take one of them out, or have the role exempted";
+        "`{}` on `{}` together with `{}` on `{}` lets its holders act as {}",
+        help: "remove one of them, or exempt the role";
     ESCALATES:
-        "{} on {} lets its holders grant what they do not have, by {}",
-        help: "take it out, or have the role exempted";
+        "`{}` on `{}` lets its holders grant what they do not have, by {}",
+        help: "remove it, or exempt the role";
     CERTIFICATES:
-        "{} on {} lets its holders act as {}, by a client certificate",
-        help: "take it out, or have the role exempted";
-    AUDIENCES: "{} on {} lets nodes ask for tokens of any audience", help: "name the audiences in resources";
+        "`{}` on `{}` lets its holders act as {}, by a client certificate",
+        help: "remove it, or exempt the role";
+    AUDIENCES: "`{}` on `{}` lets nodes ask for tokens of any audience", help: "name the audiences in resources";
     MANAGED_IDENTITIES:
-        "{} on {} lets its holders use every managed identity that is bound to the cluster",
+        "`{}` on `{}` lets its holders use every managed identity that is bound to the cluster",
         help: "name the client IDs in resources";
     PODS:
-        "{} on {} lets its holders run containers as any account of the namespace",
-        help: "take it out, or have the role exempted";
+        "`{}` on `{}` lets its holders run containers as any account of the namespace",
+        help: "remove it, or exempt the role";
     LITERAL:
-        "{} grants nothing, since RBAC has no such wildcard",
-        help: "take it out, or name the subresources that are meant";
+        "`{}` grants nothing, since RBAC has no such wildcard",
+        help: "remove it, or name the subresources";
 }
 
 /// What a rule of a role grants: by one of the verbs, in one of the API groups,

@@ -21,7 +21,7 @@ use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::fast::names::Names;
 use crate::matching::glob;
 use crate::object::rbac::PolicyRule;
-use crate::object::view::{Text, listed};
+use crate::object::view::Text;
 use crate::settings::action::CheckAction;
 use crate::settings::doc::Doc;
 use crate::settings::params::{Kind, Param, Params};
@@ -81,6 +81,9 @@ const HAND_OUT_TOKENS: [&str; 11] = [
     "system:openshift:controller:*",
 ];
 
+/// Between the entries of a list in a message, which has the outer backticks.
+const BETWEEN: &str = "`, `";
+
 /// What looks as if it granted tokens.
 const LITERALS: [&str; 2] = ["*/*", "serviceaccounts/*"];
 
@@ -126,7 +129,7 @@ impl TokenIssuingRoles {
                 }
                 Whose::Signers if names.contains(&KUBELET_SIGNER) => "every node".to_owned(),
                 Whose::Signers => continue,
-                Whose::Names(_) | Whose::Roles => names.join(", "),
+                Whose::Names(_) | Whose::Roles => quoted(&names),
                 Whose::Nobody => {
                     add(findings, grant.message, is_old, &[verb, resource, &names.join("\0"), &reach]);
                     continue;
@@ -168,7 +171,7 @@ impl TokenIssuingRoles {
             let is_everybody = firsts.iter().any(|rule| rule.resource_names.is_empty());
             let names = if is_everybody { Vec::new() } else { names_of(firsts.iter().copied()) };
             let reach = reach(&firsts);
-            let whom = if is_everybody { everybody.to_owned() } else { names.join(", ") };
+            let whom = if is_everybody { everybody.to_owned() } else { quoted(&names) };
             let prefix = ["impersonate-on:", mode, ":"].concat();
             let is_old_first = |first: &&PolicyRule<'_>| {
                 let first_verb = |verb: &str| verb == "*" || verb == who;
@@ -186,14 +189,14 @@ impl TokenIssuingRoles {
                 if verbs.is_empty() || is_first_alone {
                     continue;
                 }
-                let on = [listed(&second.resources), listed(&second.non_resource_urls)];
-                let on = on.into_iter().filter(|list| !list.is_empty()).collect::<Vec<_>>().join(", ");
+                let on = second.resources.iter().chain(&second.non_resource_urls).map(Text::as_str);
+                let on = on.collect::<Vec<_>>().join(BETWEEN);
                 // As somebody else, they may do all that the second rule says.
                 let mut whole = String::new();
                 for list in [&second.api_groups, &second.resources, &second.non_resource_urls, &second.resource_names] {
                     push_sorted(&mut whole, list, &|_| true);
                 }
-                let values = [&who, resource, &verbs.join(", "), &on, &whom, &names.join("\0"), &reach, &whole];
+                let values = [&who, resource, &verbs.join(BETWEEN), &on, &whom, &names.join("\0"), &reach, &whole];
                 let is_mode = |verb: &str| is_second(&verb);
                 let is_old_second = || old.iter().any(|old| old.covers(second, &is_mode, &|_| true, &|_| true));
                 add(findings, &CONSTRAINED, are_old_firsts && is_old_second(), &values);
@@ -209,6 +212,10 @@ fn hands_out_tokens(role: &str) -> bool {
 /// The objects that rules of a role name, sorted, each once.
 fn names_of<'r>(rules: impl IntoIterator<Item = &'r PolicyRule<'r>>) -> Vec<&'r str> {
     Names::of(rules.into_iter().flat_map(|rule| rule.resource_names.iter().map(Text::as_str))).distinct()
+}
+
+fn quoted(names: &[&str]) -> String {
+    ["`", &names.join(BETWEEN), "`"].concat()
 }
 
 /// Not with the entry's number: entries have no names, and one that moves is not

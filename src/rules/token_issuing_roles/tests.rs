@@ -50,28 +50,28 @@ fn messages() {
     assert_eq!(
         lines(&answer),
         [
-            "token-issuing-roles: rules: * on * lets its holders make tokens of every account; take it out, or have the role exempted",
-            "token-issuing-roles: rules: create on serviceaccounts/token lets its holders make tokens of ci, deployer; take it out, or have the role exempted",
+            "token-issuing-roles: rules: `*` on `*` lets its holders issue tokens of every account; remove it, or exempt the role",
+            "token-issuing-roles: rules: `create` on `serviceaccounts/token` lets its holders issue tokens of `ci`, `deployer`; remove it, or exempt the role",
         ]
     );
     assert_eq!(
         answer["warnings"],
         json!([
-            "token-issuing-roles: rules: serviceaccounts/* grants nothing, since RBAC has no such wildcard; take it out, or name the subresources that are meant"
+            "token-issuing-roles: rules: `serviceaccounts/*` grants nothing, since RBAC has no such wildcard; remove it, or name the subresources"
         ])
     );
 }
 
-const EXEMPT: &str = "take it out, or have the role exempted";
+const EXEMPT: &str = "remove it, or exempt the role";
 
 #[rstest]
-#[case::accounts(&["impersonate"], "", &["serviceaccounts"], format!("impersonate on serviceaccounts lets its holders act as every account; take it out, or have the role exempted"))]
-#[case::users(&["impersonate"], "", &["users"], format!("impersonate on users lets its holders act as every user; take it out, or have the role exempted"))]
-#[case::groups(&["impersonate"], "", &["groups"], format!("impersonate on groups lets its holders act as every group; take it out, or have the role exempted"))]
-#[case::escalate(&["escalate"], "rbac.authorization.k8s.io", &["roles"], format!("escalate on roles lets its holders grant what they do not have, by every role; {EXEMPT}"))]
-#[case::bind(&["bind"], "rbac.authorization.k8s.io", &["clusterroles"], format!("bind on clusterroles lets its holders grant what they do not have, by every role; {EXEMPT}"))]
-#[case::audiences(&["request-serviceaccounts-token-audience"], "", &["*"], "request-serviceaccounts-token-audience on * lets nodes ask for tokens of any audience; name the audiences in resources".to_owned())]
-#[case::managed_identities(&["use-managed-identity"], "cid.wi.aks.azure.com", &["*"], "use-managed-identity on * lets its holders use every managed identity that is bound to the cluster; name the client IDs in resources".to_owned())]
+#[case::accounts(&["impersonate"], "", &["serviceaccounts"], format!("`impersonate` on `serviceaccounts` lets its holders act as every account; remove it, or exempt the role"))]
+#[case::users(&["impersonate"], "", &["users"], format!("`impersonate` on `users` lets its holders act as every user; remove it, or exempt the role"))]
+#[case::groups(&["impersonate"], "", &["groups"], format!("`impersonate` on `groups` lets its holders act as every group; remove it, or exempt the role"))]
+#[case::escalate(&["escalate"], "rbac.authorization.k8s.io", &["roles"], format!("`escalate` on `roles` lets its holders grant what they do not have, by every role; {EXEMPT}"))]
+#[case::bind(&["bind"], "rbac.authorization.k8s.io", &["clusterroles"], format!("`bind` on `clusterroles` lets its holders grant what they do not have, by every role; {EXEMPT}"))]
+#[case::audiences(&["request-serviceaccounts-token-audience"], "", &["*"], "`request-serviceaccounts-token-audience` on `*` lets nodes ask for tokens of any audience; name the audiences in resources".to_owned())]
+#[case::managed_identities(&["use-managed-identity"], "cid.wi.aks.azure.com", &["*"], "`use-managed-identity` on `*` lets its holders use every managed identity that is bound to the cluster; name the client IDs in resources".to_owned())]
 fn messages_of_other_grants(
     #[case] verbs: &[&str],
     #[case] group: &str,
@@ -94,10 +94,10 @@ fn include_pod_creation() {
     assert_eq!(
         lines(&answer_with(&settings, &request)),
         [
-            "token-issuing-roles: rules: create on pods lets its holders run containers as any account of the namespace; take it out, or have the role exempted",
-            "token-issuing-roles: rules: patch on cronjobs lets its holders run containers as any account of the namespace; take it out, or have the role exempted",
-            "token-issuing-roles: rules: patch on pods/ephemeralcontainers lets its holders run containers as any account of the namespace; take it out, or have the role exempted",
-            "token-issuing-roles: rules: update on replicationcontrollers lets its holders run containers as any account of the namespace; take it out, or have the role exempted",
+            "token-issuing-roles: rules: `create` on `pods` lets its holders run containers as any account of the namespace; remove it, or exempt the role",
+            "token-issuing-roles: rules: `patch` on `cronjobs` lets its holders run containers as any account of the namespace; remove it, or exempt the role",
+            "token-issuing-roles: rules: `patch` on `pods/ephemeralcontainers` lets its holders run containers as any account of the namespace; remove it, or exempt the role",
+            "token-issuing-roles: rules: `update` on `replicationcontrollers` lets its holders run containers as any account of the namespace; remove it, or exempt the role",
         ]
     );
     for harmless in [rule(&["get", "update"], &[""], &["pods"]), rule(&["delete"], &["apps"], &["deployments"])] {
@@ -162,7 +162,7 @@ fn constrained_impersonation(#[case] mode: &str, #[case] resource: &str, #[case]
     let first = rule(&[&who], &["authentication.k8s.io"], &[resource]);
     let second = rule(&[&what], &[""], &["serviceaccounts/token", "pods"]);
     let expected = format!(
-        "token-issuing-roles: rules: {who} on {resource} together with {what} on serviceaccounts/token, pods lets its holders act as {whom}; take one of them out, or have the role exempted"
+        "token-issuing-roles: rules: `{who}` on `{resource}` together with `{what}` on `serviceaccounts/token`, `pods` lets its holders act as {whom}; remove one of them, or exempt the role"
     );
     for rules in [json!([first, second]), json!([second, first])] {
         assert_eq!(lines(&answer(&create(&role(&rules)))), std::slice::from_ref(&expected));
@@ -179,14 +179,14 @@ fn constrained_impersonation_by_wildcard() {
     assert_eq!(
         lines(&answer(&create(&role(&json!([first, second]))))),
         [
-            "token-issuing-roles: rules: impersonate:serviceaccount on serviceaccounts together with impersonate-on:serviceaccount:list on secrets lets its holders act as every account; take one of them out, or have the role exempted"
+            "token-issuing-roles: rules: `impersonate:serviceaccount` on `serviceaccounts` together with `impersonate-on:serviceaccount:list` on `secrets` lets its holders act as every account; remove one of them, or exempt the role"
         ]
     );
     let paths = json!({"verbs": ["*"], "nonResourceURLs": ["/metrics"]});
     assert_eq!(
         lines(&answer(&create(&role(&json!([first, paths]))))),
         [
-            "token-issuing-roles: rules: impersonate:serviceaccount on serviceaccounts together with * on /metrics lets its holders act as every account; take one of them out, or have the role exempted"
+            "token-issuing-roles: rules: `impersonate:serviceaccount` on `serviceaccounts` together with `*` on `/metrics` lets its holders act as every account; remove one of them, or exempt the role"
         ]
     );
 }
@@ -215,7 +215,7 @@ fn bypass_by_old_finding(#[case] added: Value) {
 fn client_certificates(#[case] signers: Value, #[case] is_found: bool) {
     let mut rule = rule(&["approve"], &["certificates.k8s.io"], &["signers"]);
     rule["resourceNames"] = signers;
-    let text = "token-issuing-roles: rules: approve on signers lets its holders act as every user, by a client certificate; take it out, or have the role exempted";
+    let text = "token-issuing-roles: rules: `approve` on `signers` lets its holders act as every user, by a client certificate; remove it, or exempt the role";
     let expected: &[&str] = if is_found { &[text] } else { &[] };
     assert_eq!(lines(&answer(&create(&role(&json!([rule]))))), expected);
 }
@@ -227,7 +227,7 @@ fn client_certificates_of_nodes() {
     assert_eq!(
         lines(&answer(&create(&role(&json!([rule]))))),
         [
-            "token-issuing-roles: rules: approve on signers lets its holders act as every node, by a client certificate; take it out, or have the role exempted"
+            "token-issuing-roles: rules: `approve` on `signers` lets its holders act as every node, by a client certificate; remove it, or exempt the role"
         ]
     );
 }
@@ -330,7 +330,7 @@ fn bypass_by_widening_everything() {
     assert_eq!(
         lines(&widened),
         [
-            "token-issuing-roles: rules: * on * lets its holders grant what they do not have, by every role; take it out, or have the role exempted"
+            "token-issuing-roles: rules: `*` on `*` lets its holders grant what they do not have, by every role; remove it, or exempt the role"
         ]
     );
 }
@@ -383,7 +383,7 @@ fn configured_grants() {
     let settings = json!({"rules": {"token-issuing-roles": {"action": "reject", "grants": ["token"]}}});
     assert_eq!(
         lines(&answer_with(&settings, &create(&role(&rules)))),
-        ["rules.token-issuing-roles.grants[0]: unknown grant token; did you mean tokens?"]
+        ["rules.token-issuing-roles.grants[0]: unknown grant `token`; did you mean `tokens`?"]
     );
 }
 

@@ -60,10 +60,10 @@ static REQUIRE_BOUND_OBJECT: Param = Param {
 messages! {
     TOO_LONG: "is {}, the most is {}", help: "ask again before the token expires";
     ONE_YEAR: "is 3607, for which the API server may sign a token of one year", help: "ask for 3600";
-    AUDIENCE: "audience {} is not allowed", help: "ask for one that is, or have account {} exempted";
+    AUDIENCE: "audience `{}` is not allowed", help: "ask for one that is, or exempt account `{}`";
     API_AUDIENCE:
         "asks for the Kubernetes API, which is not allowed",
-        help: "name an audience that is, or have account {} exempted";
+        help: "name an audience that is, or exempt account `{}`";
     UNBOUND: "is not set", help: "bind the token to the Pod or Secret that it is to end with";
     NODE: "is Node, which only nodes may ask for", help: "bind the token to a Pod or Secret";
     FIXED: "lowered from {} to {}";

@@ -34,7 +34,7 @@ fn messages() {
     assert_eq!(
         lines(&answer(&all, &json!({"expirationSeconds": 604_800, "audiences": ["sts.amazonaws.com", "vault"]}))),
         [
-            "token-request: spec.audiences: audience sts.amazonaws.com is not allowed; ask for one that is, or have account app exempted",
+            "token-request: spec.audiences: audience `sts.amazonaws.com` is not allowed; ask for one that is, or exempt account `app`",
             "token-request: spec.boundObjectRef: is not set; bind the token to the Pod or Secret that it is to end with",
             "token-request: spec.expirationSeconds: is 604800, the most is 86400; ask again before the token expires",
         ]
@@ -42,7 +42,7 @@ fn messages() {
     assert_eq!(
         lines(&answer(&all, &json!({"expirationSeconds": 3607, "boundObjectRef": {"kind": "Node", "name": "node-1"}}))),
         [
-            "token-request: spec.audiences: asks for the Kubernetes API, which is not allowed; name an audience that is, or have account app exempted",
+            "token-request: spec.audiences: asks for the Kubernetes API, which is not allowed; name an audience that is, or exempt account `app`",
             "token-request: spec.boundObjectRef.kind: is Node, which only nodes may ask for; bind the token to a Pod or Secret",
             "token-request: spec.expirationSeconds: is 3607, for which the API server may sign a token of one year; ask for 3600",
         ]

@@ -300,20 +300,20 @@ mod tests {
     fn variable_of_a_shell() {
         is_wrong(
             "arn:aws:iam::${ACCOUNT_ID}:role/x",
-            "has a placeholder that nobody filled in; write the value it stands for",
+            "has a placeholder that was not replaced; write the value it stands for",
         );
     }
 
     #[test]
     fn value_of_a_template() {
-        is_wrong("{{.Values.roleArn}}", "has a placeholder that nobody filled in; write the value it stands for");
+        is_wrong("{{.Values.roleArn}}", "has a placeholder that was not replaced; write the value it stands for");
     }
 
     #[test]
     fn example_of_the_documentation() {
         is_wrong(
             "arn:aws:iam::<account>:role/x",
-            "has a placeholder that nobody filled in; write the value it stands for",
+            "has a placeholder that was not replaced; write the value it stands for",
         );
     }
 
@@ -372,12 +372,12 @@ mod tests {
 
     #[test]
     fn three_colons_after_iam() {
-        is_wrong("arn:aws:iam:::role/x", "has no account id; write its 12 digits between iam:: and :role/");
+        is_wrong("arn:aws:iam:::role/x", "has no account ID; write its 12 digits between iam:: and :role/");
     }
 
     #[test]
     fn no_account() {
-        is_wrong("arn:aws:iam::role/x", "has no account id; write its 12 digits between iam:: and :role/");
+        is_wrong("arn:aws:iam::role/x", "has no account ID; write its 12 digits between iam:: and :role/");
     }
 
     #[test]
@@ -394,13 +394,13 @@ mod tests {
     fn unknown_partition() {
         is_wrong(
             "arn:aliyun:iam::123456789012:role/x",
-            "unknown partition aliyun; there are aws, aws-cn, aws-us-gov, aws-iso, aws-iso-b, aws-iso-e, aws-iso-f, aws-eusc",
+            "unknown partition `aliyun`; use one of aws, aws-cn, aws-us-gov, aws-iso, aws-iso-b, aws-iso-e, aws-iso-f, aws-eusc",
         );
     }
 
     #[test]
     fn similar_partition() {
-        is_wrong("arn:aws-gov:iam::123456789012:role/x", "unknown partition aws-gov; did you mean aws-us-gov?");
+        is_wrong("arn:aws-gov:iam::123456789012:role/x", "unknown partition `aws-gov`; did you mean `aws-us-gov`?");
     }
 
     #[test]
@@ -417,8 +417,8 @@ mod tests {
 
     #[test]
     fn another_service() {
-        is_wrong("arn:aws:s3::123456789012:role/x", "is of service s3, must be of iam");
-        is_wrong("arn:aws:sts::123456789012:role/x", "is of service sts, must be of iam");
+        is_wrong("arn:aws:s3::123456789012:role/x", "is of service `s3`, must be of `iam`");
+        is_wrong("arn:aws:sts::123456789012:role/x", "is of service `sts`, must be of `iam`");
         let s3 = RoleArnError::Service { service: "s3".to_owned() };
         assert_eq!(
             RoleArn::parse("arn:aws:s3::123456789012:assumed-role/x/session").unwrap_err(),
@@ -430,23 +430,23 @@ mod tests {
     fn region() {
         is_wrong(
             "arn:aws:iam:eu-west-1:123456789012:role/x",
-            "has region eu-west-1; IAM has none, so nothing stands between the two colons",
+            "has region `eu-west-1`; IAM has no regions, so leave it empty",
         );
     }
 
     #[test]
     fn rejects_nine_digit_account() {
-        is_wrong("arn:aws:iam::123456789:role/s3-upload-role", "account id has 9 digits, must have 12");
+        is_wrong("arn:aws:iam::123456789:role/s3-upload-role", "account ID has 9 digits, must have 12");
     }
 
     #[test]
     fn rejects_account_with_letter() {
-        is_wrong("arn:aws:iam::12345678901O:role/x", "account id is 12345678901O, must be 12 digits");
+        is_wrong("arn:aws:iam::12345678901O:role/x", "account ID is `12345678901O`, must be 12 digits");
     }
 
     #[test]
     fn rejects_account_with_dashes() {
-        is_wrong("arn:aws:iam::1234-5678-9012:role/x", "account id has dashes; write its 12 digits alone");
+        is_wrong("arn:aws:iam::1234-5678-9012:role/x", "account ID has dashes; write its 12 digits alone");
     }
 
     #[test]
@@ -467,32 +467,32 @@ mod tests {
 
     #[test]
     fn user() {
-        is_wrong("arn:aws:iam::123456789012:user/alice", "is of kind user, must be of kind role");
+        is_wrong("arn:aws:iam::123456789012:user/alice", "is of kind `user`, must be of kind `role`");
     }
 
     #[test]
     fn policy() {
-        is_wrong("arn:aws:iam::123456789012:policy/s3", "is of kind policy, must be of kind role");
+        is_wrong("arn:aws:iam::123456789012:policy/s3", "is of kind `policy`, must be of kind `role`");
     }
 
     #[test]
     fn root_of_an_account() {
-        is_wrong("arn:aws:iam::123456789012:root", "is of kind root, must be of kind role");
+        is_wrong("arn:aws:iam::123456789012:root", "is of kind `root`, must be of kind `role`");
     }
 
     #[test]
     fn role_in_upper_case() {
-        is_wrong("arn:aws:iam::123456789012:Role/x", "has Role/ where role/ belongs");
+        is_wrong("arn:aws:iam::123456789012:Role/x", "has `Role/` in place of role/");
     }
 
     #[test]
     fn role_in_plural() {
-        is_wrong("arn:aws:iam::123456789012:roles/x", "has roles/ where role/ belongs");
+        is_wrong("arn:aws:iam::123456789012:roles/x", "has `roles/` in place of role/");
     }
 
     #[test]
     fn colon_after_role() {
-        is_wrong("arn:aws:iam::123456789012:role:x", "has role: where role/ belongs");
+        is_wrong("arn:aws:iam::123456789012:role:x", "has `role:` in place of role/");
     }
 
     #[test]
@@ -530,7 +530,7 @@ mod tests {
     fn colon_at_the_end() {
         is_wrong(
             "arn:aws:iam::123456789012:role/x:",
-            "has :, which no role has; names take letters, digits and + = , . @ _ -",
+            "has `:`, which is not allowed in the name of a role; names take letters, digits and + = , . @ _ -",
         );
     }
 
@@ -543,7 +543,7 @@ mod tests {
     fn invisible_characters() {
         is_wrong(
             "arn:aws:iam::123456789012:role/x\u{200b}",
-            "has \\u{200b} (U+200B), which no role has; names take letters, digits and + = , . @ _ -",
+            "has `\\u{200b}` (U+200B), which is not allowed in the name of a role; names take letters, digits and + = , . @ _ -",
         );
     }
 
@@ -551,7 +551,7 @@ mod tests {
     fn letter_of_another_alphabet() {
         is_wrong(
             "arn:aws:iam::123456789012:role/\u{430}dmin",
-            "has \u{430} (U+0430), which no role has; names take letters, digits and + = , . @ _ -",
+            "has `\u{430}` (U+0430), which is not allowed in the name of a role; names take letters, digits and + = , . @ _ -",
         );
     }
 
@@ -560,16 +560,16 @@ mod tests {
         assert_eq!(
             mistakes("arn:awz:s3:eu-west-1:123:role/role/x"),
             [
-                "unknown partition awz; did you mean aws?",
-                "is of service s3, must be of iam",
-                "has region eu-west-1; IAM has none, so nothing stands between the two colons",
-                "account id has 3 digits, must have 12",
+                "unknown partition `awz`; did you mean `aws`?",
+                "is of service `s3`, must be of `iam`",
+                "has region `eu-west-1`; IAM has no regions, so leave it empty",
+                "account ID has 3 digits, must have 12",
                 "has role twice; write role/ once",
             ]
         );
         assert_eq!(
             "arn:awz:s3::1:x".parse::<RoleArn>().unwrap_err().to_string(),
-            "unknown partition awz; did you mean aws?"
+            "unknown partition `awz`; did you mean `aws`?"
         );
     }
 }
