@@ -5,19 +5,18 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
+pub use super::edit::Edit;
 pub use super::error::ReviewError;
 use super::lookup::{Account, Lookup};
+pub use super::target::{CheckedContainer, OBJECT, Target, Workload, object_path};
 use crate::admission::request::{Operation, Request};
-use crate::admission::subject::Subject;
 use crate::diagnostic::field_path::FieldPath;
 use crate::diagnostic::severity::MaxSeverity;
 use crate::fast::names::Names;
 use crate::identity::key::{self, Reading};
-use crate::object;
-use crate::object::edit::{End, NoSuchNode, Node, Step};
-use crate::object::meta::{GENERATED, Head, Meta};
+use crate::object::meta::{GENERATED, Meta};
 use crate::object::persistent_volume::PersistentVolume;
-use crate::object::pod::{Container, ContainerList, DEFAULT_ACCOUNT, Pod, PodSpec, Volume};
+use crate::object::pod::ContainerList;
 use crate::object::rbac::{Accounts, Binding, Role};
 use crate::object::secret::TokenSecret;
 use crate::object::service_account::ServiceAccount;
@@ -41,158 +40,6 @@ pub struct RuleContext<'s> {
     pub lookup: &'s Lookup<'s>,
     /// Found by whoever asks first.
     pub identity_annotations: OnceCell<Vec<Annotation>>,
-}
-
-/// The object as its subject's views.
-#[derive(Debug)]
-pub enum Target<'a> {
-    /// A Pod or a Pod template.
-    Workload(Workload<'a>),
-    /// A Pod that runs and gets ephemeral containers.
-    Ephemeral(Workload<'a>),
-    /// A ServiceAccount.
-    ServiceAccount(ServiceAccount<'a>),
-    /// A request for a token.
-    TokenRequest(TokenRequest<'a>),
-    /// A Secret with a token.
-    TokenSecret(TokenSecret<'a>),
-    /// A RoleBinding or ClusterRoleBinding.
-    Binding(Binding<'a>),
-    /// A Role or ClusterRole.
-    Role(Role<'a>),
-    /// A `PersistentVolume`.
-    PersistentVolume(PersistentVolume<'a>),
-}
-
-/// A Pod or a Pod template.
-#[derive(Debug)]
-pub struct Workload<'a> {
-    /// The specification.
-    pub spec: PodSpec<'a>,
-    /// Whether Pods are yet to be made from it.
-    pub is_template: bool,
-    /// The volumes that only containers mount which keep the token; worked out
-    /// by whoever asks first.
-    pub kept_volumes: OnceCell<Vec<String>>,
-    /// The names of the ephemeral containers that the Pod has already.
-    known_ephemeral_containers: Vec<Text<'a>>,
-    annotations: Raw<'a>,
-    labels: Raw<'a>,
-    root: FieldPath,
-}
-
-/// A container that is checked.
-#[derive(Debug, Clone, Copy)]
-pub struct CheckedContainer<'s> {
-    /// Its list.
-    pub list: ContainerList,
-    /// Its position there.
-    pub index: usize,
-    /// The container.
-    pub container: &'s Container<'s>,
-}
-
-impl CheckedContainer<'_> {
-    /// Where it is.
-    #[must_use]
-    pub fn path(&self, pod: &Workload<'_>) -> FieldPath {
-        pod.spec_path().field(self.list.field()).entry(self.container.name.as_deref(), self.index)
-    }
-}
-
-/// The path of the object in the request, for errors.
-pub const OBJECT: &str = "object";
-
-impl<'a> Target<'a> {
-    /// Reads the metadata of an object and the part of it that is checked, if
-    /// that is there. `pod` is the object as far as somebody has read it as a
-    /// Pod already; `stored` is the object that it replaces.
-    ///
-    /// # Errors
-    /// [`ReadError`] when a field that rules read has the wrong shape.
-    pub fn read(
-        subject: &Subject<'_>,
-        object: &'a str,
-        pod: Option<Pod<'a>>,
-        stored: Raw<'a>,
-    ) -> Result<(Meta<'a>, Option<Self>), ReadError> {
-        match subject {
-            Subject::Pod => {
-                let mut pod = pod.map_or_else(|| view::read(object, OBJECT), Ok)?;
-                let meta = pod.metadata.take().unwrap_or_default();
-                let workload = Workload::new(&meta, pod.spec, false, FieldPath::root());
-                Ok((meta, Some(Self::Workload(workload))))
-            }
-            Subject::EphemeralContainers => {
-                let sent = pod.map_or_else(|| view::read(object, OBJECT), Ok)?;
-                Self::read_ephemeral(sent, stored)
-            }
-            Subject::Template(steps) => {
-                let meta = match pod {
-                    Some(pod) => pod.metadata,
-                    None => view::read::<Head<'a>>(object, OBJECT)?.metadata,
-                };
-                Self::read_template(steps, object, meta.unwrap_or_default())
-            }
-            Subject::ServiceAccount => {
-                let mut account: ServiceAccount<'a> = view::read(object, OBJECT)?;
-                Ok((account.metadata.take().unwrap_or_default(), Some(Self::ServiceAccount(account))))
-            }
-            Subject::TokenRequest => Ok((Meta::default(), Some(Self::TokenRequest(view::read(object, OBJECT)?)))),
-            Subject::Secret => Ok(match TokenSecret::read(object, OBJECT)? {
-                Some((meta, secret)) => (meta, Some(Self::TokenSecret(secret))),
-                None => (Meta::default(), None),
-            }),
-            Subject::Binding => {
-                let mut binding: Binding<'a> = view::read(object, OBJECT)?;
-                Ok((binding.metadata.take().unwrap_or_default(), Some(Self::Binding(binding))))
-            }
-            Subject::Role => {
-                let mut role: Role<'a> = view::read(object, OBJECT)?;
-                Ok((role.metadata.take().unwrap_or_default(), Some(Self::Role(role))))
-            }
-            Subject::PersistentVolume => {
-                let mut volume: PersistentVolume<'a> = view::read(object, OBJECT)?;
-                Ok((volume.metadata.take().unwrap_or_default(), Some(Self::PersistentVolume(volume))))
-            }
-        }
-    }
-
-    /// The Pod that is stored, with the ephemeral containers that were sent. The
-    /// API server throws everything else away that was sent, after the mutating
-    /// webhooks have seen it: account, volumes and metadata there prove nothing.
-    /// <https://github.com/kubernetes/kubernetes/blob/master/pkg/registry/core/pod/strategy.go>
-    fn read_ephemeral(sent: Pod<'a>, stored: Raw<'a>) -> Result<(Meta<'a>, Option<Self>), ReadError> {
-        const STORED: &str = "oldObject";
-        if stored.text().is_none() {
-            return Err(ReadError::Kind { path: STORED.to_owned(), wanted: "an object", found: "absent" });
-        }
-        let mut pod: Pod<'a> = stored.read(STORED)?;
-        let meta = pod.metadata.take().unwrap_or_default();
-        let mut spec = pod.spec.unwrap_or_default();
-        let known = spec.replace_ephemeral_containers(sent.spec.unwrap_or_default());
-        let mut workload = Workload::new(&meta, Some(spec), false, FieldPath::root());
-        workload.known_ephemeral_containers = known.into_iter().filter_map(|container| container.name).collect();
-        Ok((meta, Some(Self::Ephemeral(workload))))
-    }
-
-    fn read_template(steps: &[&str], object: &'a str, meta: Meta<'a>) -> Result<(Meta<'a>, Option<Self>), ReadError> {
-        let Some(template) = object::descend(object, steps, OBJECT)? else { return Ok((meta, None)) };
-        let root = steps.join(".");
-        let pod: Pod<'a> = view::read(template, &format!("{OBJECT}.{root}"))?;
-        // A custom resource may leave its template empty, or refer to another's.
-        if pod.spec.is_none() {
-            return Ok((meta, None));
-        }
-        let own = pod.metadata.unwrap_or_default();
-        Ok((meta, Some(Self::Workload(Workload::new(&own, pod.spec, true, FieldPath::at(&root))))))
-    }
-}
-
-/// A path as errors name it.
-#[must_use]
-pub fn object_path(path: &FieldPath) -> String {
-    format!("{OBJECT}.{path}")
 }
 
 impl<'s> RuleContext<'s> {
@@ -353,7 +200,7 @@ impl<'s> RuleContext<'s> {
         if let Some(annotations) = self.identity_annotations.get() {
             return Ok(annotations);
         }
-        let raw = self.workload().map_or(self.meta.annotations, |workload| workload.annotations);
+        let raw = self.workload().map_or(self.meta.annotations, |workload| workload.raw_annotations);
         let mut found = Vec::new();
         // Every such key has a slash.
         if raw.may_hold("/") {
@@ -465,72 +312,6 @@ impl<'s> RuleContext<'s> {
     }
 }
 
-impl<'a> Workload<'a> {
-    fn new(meta: &Meta<'a>, spec: Option<PodSpec<'a>>, is_template: bool, root: FieldPath) -> Self {
-        let (annotations, labels) = (meta.annotations, meta.labels);
-        Self {
-            spec: spec.unwrap_or_default(),
-            is_template,
-            kept_volumes: OnceCell::new(),
-            known_ephemeral_containers: Vec::new(),
-            annotations,
-            labels,
-            root,
-        }
-    }
-
-    /// Whether it runs as the account that every namespace has.
-    #[must_use]
-    pub fn is_default_account(&self) -> bool {
-        self.spec.account() == DEFAULT_ACCOUNT
-    }
-
-    /// Where one of its volumes is.
-    #[must_use]
-    pub fn volume_path(&self, index: usize, volume: &Volume<'_>) -> FieldPath {
-        self.spec_path().field("volumes").entry(volume.name.as_deref(), index)
-    }
-
-    /// Where its metadata are.
-    #[must_use]
-    pub fn metadata_path(&self) -> FieldPath {
-        self.root.field("metadata")
-    }
-
-    /// Where its specification is.
-    #[must_use]
-    pub fn spec_path(&self) -> FieldPath {
-        self.root.field("spec")
-    }
-
-    /// Its annotations, read now.
-    ///
-    /// # Errors
-    /// [`ReadError`] when they are not a map of strings.
-    pub fn annotations(&self) -> Result<Strings<'a>, ReadError> {
-        self.annotations.read(&format!("{OBJECT}.{}", self.metadata_path().field("annotations")))
-    }
-
-    /// Whether it has any labels.
-    #[must_use]
-    pub const fn is_labelled(&self) -> bool {
-        self.labels.text().is_some()
-    }
-
-    /// One of its labels, read now.
-    ///
-    /// # Errors
-    /// [`ReadError`] when they are not a map of strings.
-    pub fn label(&self, key: &str) -> Result<Option<String>, ReadError> {
-        // Most Pods do not have the word in them; then nothing is built.
-        if !self.labels.may_hold(key) {
-            return Ok(None);
-        }
-        let labels: Strings<'a> = self.labels.read_at(&|| object_path(&self.metadata_path().field("labels")))?;
-        Ok(labels.text(key).map(str::to_owned))
-    }
-}
-
 /// An annotation, its value unread.
 #[derive(Debug)]
 pub struct Annotation {
@@ -540,66 +321,4 @@ pub struct Annotation {
     pub reading: Reading,
     /// As JSON.
     value: String,
-}
-
-/// The object that fixes change; steps begin at the Pod or template.
-#[derive(Debug)]
-pub struct Edit<'e, 'a> {
-    tree: &'e mut Node<'a>,
-    root: Vec<Step<'e>>,
-}
-
-impl<'e, 'a> Edit<'e, 'a> {
-    /// An edit of the part of `tree` that the subject is about.
-    #[must_use]
-    pub fn new(tree: &'e mut Node<'a>, subject: &'e Subject<'_>) -> Self {
-        Self { tree, root: subject.steps().iter().map(|step| Step::Key(step)).collect() }
-    }
-
-    /// Sets a member of the object at `steps` to a JSON text. False when another
-    /// fix took the object out: then nothing has changed.
-    ///
-    /// # Errors
-    /// [`NoSuchNode`] when there is no such object.
-    pub fn set(&mut self, steps: &[Step<'_>], key: &str, json: &str) -> Result<bool, NoSuchNode> {
-        let path = self.path(steps);
-        self.tree.set(&path, key, json.to_owned())
-    }
-
-    /// Lowers the number under `key` of the object at `steps` to `most`; sets it
-    /// where it is absent. False when it is no more than that already, or when
-    /// another fix took the object out: then nothing has changed.
-    ///
-    /// # Errors
-    /// [`NoSuchNode`] when there is no such object.
-    pub fn lower(&mut self, steps: &[Step<'_>], key: &str, most: i64) -> Result<bool, NoSuchNode> {
-        let path = self.path(steps);
-        self.tree.lower(&path, key, most)
-    }
-
-    /// Adds entries, JSON texts with commas between them, to the list under `key`
-    /// of the object at `steps`. Where there is none, one is made.
-    ///
-    /// # Errors
-    /// [`NoSuchNode`] when there is no such object, or no list.
-    pub fn extend(&mut self, steps: &[Step<'_>], key: &str, json: &str, end: End) -> Result<bool, NoSuchNode> {
-        let path = self.path(steps);
-        self.tree.extend(&path, key, json, end)
-    }
-
-    /// Takes out the value at `steps`. False when another fix took it out.
-    ///
-    /// # Errors
-    /// [`NoSuchNode`] when there is none.
-    pub fn remove(&mut self, steps: &[Step<'_>]) -> Result<bool, NoSuchNode> {
-        let path = self.path(steps);
-        self.tree.remove(&path)
-    }
-
-    fn path<'s>(&self, steps: &[Step<'s>]) -> Vec<Step<'s>>
-    where
-        'e: 's,
-    {
-        self.root.iter().chain(steps).copied().collect()
-    }
 }

@@ -3,6 +3,7 @@
 
 mod conclusion;
 pub mod context;
+mod edit;
 pub mod error;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod exempt;
@@ -10,6 +11,7 @@ pub mod lookup;
 pub mod plan;
 pub mod rule;
 mod summary;
+mod target;
 
 use std::cell::OnceCell;
 
