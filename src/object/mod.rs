@@ -2,13 +2,13 @@
 //! The shapes of Kubernetes objects, as far as rules read or change them. No
 //! other module knows JSON.
 
+pub mod container;
 pub mod edit;
 pub mod env;
 pub mod json;
 pub mod legacy_token;
 pub mod meta;
 pub mod persistent_volume;
-
 pub mod pod;
 pub mod rbac;
 pub mod secret;
