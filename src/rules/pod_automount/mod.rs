@@ -7,6 +7,8 @@
 //! none of them is enough alone.
 //! <https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#opt-out-of-api-credential-automounting>
 
+mod token_containers;
+
 use std::cell::OnceCell;
 
 use crate::admission::subject::SubjectKind;
@@ -21,12 +23,13 @@ use crate::fast::names::Names;
 use crate::matching::glob::{self, Glob, validate_pattern};
 use crate::messages;
 use crate::object::edit::Step;
-use crate::object::pod::{Container, PodSpec};
+use crate::object::pod::PodSpec;
 use crate::rules::shared::permissions::{self, Found, PERMISSION};
 use crate::settings::Templates;
 use crate::settings::action::FixAction;
 use crate::settings::doc::Doc;
 use crate::settings::params::{Kind, Param, Params};
+use token_containers::{TOKEN_CONTAINERS, TokenContainer, keeps};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -94,26 +97,6 @@ static KEEP_FOR_ANNOTATIONS: Param = Param {
     default: r#"["vault.hashicorp.com/agent-inject=true"]"#,
     doc: Doc::new("annotations (`key=value`) that count as an opt-in by the Pod"),
 };
-static TOKEN_CONTAINERS: Param = Param {
-    name: "tokenContainers",
-    kind: Kind::Entries(TOKEN_CONTAINER),
-    default: "[]",
-    doc: Doc::new(
-        "containers that keep the token when it is removed from the others; a container must match both `name` and `image` (with its registry)",
-    ),
-};
-
-static KEEPER_NAME: Param =
-    Param { name: "name", kind: Kind::Glob(validate_pattern), default: "", doc: Doc::new("name of the container") };
-static KEEPER_IMAGE: Param = Param {
-    name: "image",
-    kind: Kind::Glob(image_problem),
-    default: "",
-    doc: Doc::new("image of the container, with its registry"),
-};
-
-static TOKEN_CONTAINER: &[&Param] = &[&KEEPER_NAME, &KEEPER_IMAGE];
-
 messages! {
     ASKS_ON_DEFAULT: "is true on the default account", help: "give the Pod an account of its own, or set it to false";
     KEPT_ON_DEFAULT: "asks for the API token on the default account", help: "give the Pod an account of its own";
@@ -163,25 +146,6 @@ pub(super) struct PodAutomount<'a> {
     keep_if_allowed: OnceCell<Vec<Permission<'a>>>,
     keep_for_annotations: Vec<Glob<'a>>,
     token_containers: Vec<TokenContainer<'a>>,
-}
-
-struct TokenContainer<'a> {
-    name: Glob<'a>,
-    image: Glob<'a>,
-}
-
-impl TokenContainer<'_> {
-    /// Whether the pattern covers an image. Its registry covers the registry
-    /// alone: else `*.example.com/proxy` would cover an image of any registry
-    /// that has `x.example.com/proxy` as a path.
-    fn is_image(&self, image: &str) -> bool {
-        let (Some((registries, paths)), Some((registry, path))) =
-            (self.image.as_str().split_once('/'), image.split_once('/'))
-        else {
-            return false;
-        };
-        glob::matches(registries, registry) && glob::matches(paths, path)
-    }
 }
 
 /// What is to be done about a Pod: the cells of the rule's table.
@@ -424,25 +388,6 @@ impl Fix for PodAutomount<'_> {
     }
 }
 
-impl<'a> TokenContainer<'a> {
-    #[inline(never)]
-    fn read(params: &mut Params<'_, 'a>) -> Vec<Self> {
-        params.entries(&TOKEN_CONTAINERS, |entry| {
-            let (name, image) = (entry.glob(&KEEPER_NAME), entry.glob(&KEEPER_IMAGE));
-            Some(TokenContainer { name: name?, image: image? })
-        })
-    }
-}
-
-/// Whether a container keeps the token. Not where other containers see its files.
-fn keeps(keepers: &[TokenContainer<'_>], spec: &PodSpec<'_>, container: &Container<'_>) -> bool {
-    !spec.shares_processes()
-        && keepers.iter().any(|keeper| {
-            keeper.name.matches(container.name.as_deref().unwrap_or_default())
-                && keeper.is_image(&with_registry(container.image.as_deref().unwrap_or_default()))
-        })
-}
-
 /// The volumes that are mounted by containers alone that keep the token, sorted:
 /// what the fix leaves of the plugin's volumes is among them.
 pub fn kept_volumes(context: &RuleContext<'_>, spec: &PodSpec<'_>) -> Vec<String> {
@@ -468,28 +413,6 @@ fn plugin_volumes<'s>(spec: &'s PodSpec<'_>) -> impl Iterator<Item = (usize, &'s
         .enumerate()
         .filter(|(_, volume)| volume.has_plugin_shape())
         .filter_map(|(index, volume)| Some((index, volume.name.as_deref()?)))
-}
-
-/// An image reference with the registry that a container runtime would add.
-/// <https://github.com/distribution/reference/blob/main/normalize.go>
-fn with_registry(image: &str) -> String {
-    match image.split_once('/') {
-        Some((first, _)) if is_registry(first) => image.to_owned(),
-        Some(_) => format!("docker.io/{image}"),
-        None => format!("docker.io/library/{image}"),
-    }
-}
-
-fn is_registry(first: &str) -> bool {
-    first.contains(['.', ':']) || first == "localhost" || first.contains(char::is_uppercase)
-}
-
-fn image_problem(pattern: &str) -> Option<String> {
-    validate_pattern(pattern).or_else(|| {
-        let registry = pattern.split_once('/').map_or("", |(first, _)| first);
-        (!is_registry(registry) || registry.starts_with('*') && !registry.contains('.'))
-            .then(|| "must begin with a registry, e.g. docker.io/kumahq/kuma-dp:*; else anyone's image of that name would keep the token".to_owned())
-    })
 }
 
 fn annotation_problem(pattern: &str) -> Option<String> {
