@@ -140,7 +140,7 @@ fn of_part(evaluator: &Evaluator, file: &SourceFile, number: usize, with_unsafe:
     let Some(part) = file.parts().get(number).map(|part| file.part(part)) else { return PartFixes::default() };
     let contents = part.read();
     let mut fixes = PartFixes { is_broken: !contents.unreadable.is_empty(), ..PartFixes::default() };
-    let has_unusual_breaks = contents.remarks.iter().any(|remark| remark.what.is_line_break());
+    let has_unusual_breaks = contents.warnings.iter().any(|warning| warning.what.is_line_break());
     let context = evaluator.context_of(&part);
     for manifest in &contents.objects {
         if super::is_partial(&part, &manifest.object) {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::finding::{Finding, Level, Pass, Token};
-use super::source::{Location, Manifest, Remarked, SourcePart, Unreadable};
+use super::source::{Location, Manifest, FileWarning, SourcePart, Unreadable};
 use super::verdict::{Column, Tally, Verdict};
 use crate::apiserver::ApiServer;
 use crate::shown;
@@ -25,7 +25,7 @@ pub struct FileReport {
     /// What cannot be checked; all else is checked all the same.
     pub unreadable: Vec<Unreadable>,
     /// What is read in another way than its author may think.
-    pub remarks: Vec<Remarked>,
+    pub warnings: Vec<FileWarning>,
     /// Documents that are not Kubernetes objects.
     pub others: usize,
     /// What the summary has to know.
@@ -278,7 +278,7 @@ impl Summary {
             self.last_file = Some(report.file.clone());
             self.files += 1;
         }
-        let is_unusual = report.remarks.iter().any(|remark| remark.what.is_line_break());
+        let is_unusual = report.warnings.iter().any(|warning| warning.what.is_line_break());
         if is_unusual && self.last_unusual.as_ref() != Some(&report.file) {
             self.last_unusual = Some(report.file.clone());
             self.unusual_files += 1;

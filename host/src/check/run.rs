@@ -112,7 +112,7 @@ fn check_parts(evaluator: &Evaluator, file: &SourceFile, parts: Range<usize>) ->
         let part = file.part(part);
         let contents = part.read();
         report.unreadable.extend(contents.unreadable);
-        report.remarks.extend(contents.remarks);
+        report.warnings.extend(contents.warnings);
         report.others += contents.others;
         let context = evaluator.context_of(&part);
         let check = |manifest: &Manifest| check_object(evaluator, &part, manifest, &context);
@@ -122,7 +122,7 @@ fn check_parts(evaluator: &Evaluator, file: &SourceFile, parts: Range<usize>) ->
             contents.objects.iter().map(check).collect()
         };
         let are_whole = checked.iter().all(Checked::is_whole);
-        report.remarks.extend(context.suppressions.remarks(are_whole, |rule| evaluator.selection.has(rule)));
+        report.warnings.extend(context.suppressions.warnings(are_whole, |rule| evaluator.selection.has(rule)));
         for it in checked {
             it.note(&mut report.noted);
             report.objects.extend(it.report);

@@ -15,7 +15,7 @@ use crate::kubewarden::Segment;
 use crate::shown;
 use crate::yaml::layout::{self, Step};
 use crate::yaml::lines::Lines;
-use crate::yaml::parts::{self, Part, Problem, Remark, What};
+use crate::yaml::parts::{self, Part, Problem, Warning, What};
 
 /// A file that was read.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ pub struct Contents {
     /// What cannot be used.
     pub unreadable: Vec<Unreadable>,
     /// What is read in another way than its author may think.
-    pub remarks: Vec<Remarked>,
+    pub warnings: Vec<FileWarning>,
     /// Documents that are not Kubernetes objects, such as a chart's values.
     pub others: usize,
 }
@@ -85,30 +85,30 @@ pub struct Unreadable {
 
 /// A warning about a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Remarked {
+pub struct FileWarning {
     /// Where it is.
     pub location: Location,
     /// What it is.
-    pub what: RemarkKind,
+    pub what: FileWarningKind,
 }
 
-/// See [`Remarked`].
+/// See [`FileWarning`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RemarkKind {
+pub enum FileWarningKind {
     /// Something that is read in another way than its author may think.
     Reading(What),
     /// A suppression that is wrong, or suppresses nothing.
     Suppression(String),
 }
 
-impl RemarkKind {
+impl FileWarningKind {
     /// Whether a line ends where hardly anybody but kubectl sees it.
     pub fn is_line_break(&self) -> bool {
         matches!(self, Self::Reading(What::LineBreak(_)))
     }
 }
 
-impl std::fmt::Display for RemarkKind {
+impl std::fmt::Display for FileWarningKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Reading(what) => what.fmt(f),
@@ -167,9 +167,9 @@ impl SourcePart<'_> {
             // Only this part sets it, and this is the first time that anything is asked of it.
             let _ = self.layout.set(Some(layout));
         }
-        let remarked =
-            |Remark { at, what }| Remarked { location: self.file.location(at), what: RemarkKind::Reading(what) };
-        contents.remarks = read.remarks.into_iter().map(remarked).collect();
+        let file_warning =
+            |Warning { at, what }| FileWarning { location: self.file.location(at), what: FileWarningKind::Reading(what) };
+        contents.warnings = read.warnings.into_iter().map(file_warning).collect();
         if let Some((start, object)) = read.document {
             self.sort(Manifest { items: Vec::new(), start, object }, &mut contents);
         }
@@ -322,7 +322,7 @@ mod tests {
             let contents = file.part(part).read();
             all.objects.extend(contents.objects);
             all.unreadable.extend(contents.unreadable);
-            all.remarks.extend(contents.remarks);
+            all.warnings.extend(contents.warnings);
             all.others += contents.others;
         }
         (file, all)
@@ -386,13 +386,13 @@ mod tests {
     }
 
     #[test]
-    fn remarks_on_what_kubectl_reads_differently() {
+    fn kubectl_reads_differently() {
         let text = "apiVersion: v1\nkind: A\nkind: B\n# x\u{2028}metadata: {name: live}\n...\nkind: C\n";
         let (_, contents) = read(text, true);
         assert_eq!(kinds(&contents), ["B"]);
         assert_eq!(contents.objects[0].text("/metadata/name"), Some("live"));
-        let remarks: Vec<_> = contents.remarks.iter().map(|it| (it.location.line, it.what.clone())).collect();
+        let warnings: Vec<_> = contents.warnings.iter().map(|it| (it.location.line, it.what.clone())).collect();
         let expected = [(3, What::Repeated("kind".to_owned())), (4, What::LineBreak('\u{2028}')), (6, What::Dropped)];
-        assert_eq!(remarks, expected.map(|(line, what)| (line, RemarkKind::Reading(what))));
+        assert_eq!(warnings, expected.map(|(line, what)| (line, FileWarningKind::Reading(what))));
     }
 }

@@ -13,7 +13,7 @@ use serviceaccount_hygiene::matching::closest::closest_match;
 use serviceaccount_hygiene::rules::RULES;
 
 use super::finding::{API_SERVER, Finding, Pass};
-use super::source::{Location, RemarkKind, Remarked, SourcePart};
+use super::source::{Location, FileWarningKind, FileWarning, SourcePart};
 use crate::shown;
 use crate::yaml::comments;
 
@@ -25,7 +25,7 @@ const MARK: &str = "sa-hygiene:";
 pub(super) struct Suppressions {
     suppressions: Vec<Suppression>,
     /// Comments that look like suppressions and are none.
-    malformed: Vec<Remarked>,
+    malformed: Vec<FileWarning>,
 }
 
 /// A comment.
@@ -65,7 +65,7 @@ impl Suppressions {
         }
         let location = part.file.location(comment.start);
         let mut malformed = |message: String| {
-            self.malformed.push(Remarked { location, what: RemarkKind::Suppression(message) });
+            self.malformed.push(FileWarning { location, what: FileWarningKind::Suppression(message) });
         };
         let directive = directive.trim();
         let list = directive.strip_prefix("ignore").map(str::trim_start).and_then(|rest| rest.strip_prefix('['));
@@ -121,8 +121,8 @@ impl Suppressions {
 
     /// What is wrong with them, once every object of the document was checked. `are_unused_known`: whether every finding
     /// that they could suppress was looked for; `is_selected`: whether the findings of a rule were.
-    pub fn remarks(self, are_unused_known: bool, is_selected: impl Fn(&str) -> bool) -> Vec<Remarked> {
-        let mut remarks = self.malformed;
+    pub fn warnings(self, are_unused_known: bool, is_selected: impl Fn(&str) -> bool) -> Vec<FileWarning> {
+        let mut warnings = self.malformed;
         for suppression in self.suppressions.into_iter().filter(|_| are_unused_known) {
             let unused = suppression
                 .rules
@@ -131,11 +131,11 @@ impl Suppressions {
             let unused: Vec<&str> = unused.map(|(rule, _)| rule.as_str()).collect();
             if !unused.is_empty() {
                 let message = format!("the suppression of {} suppresses nothing; remove it", quoted(&unused));
-                remarks.push(Remarked { location: suppression.location, what: RemarkKind::Suppression(message) });
+                warnings.push(FileWarning { location: suppression.location, what: FileWarningKind::Suppression(message) });
             }
         }
-        remarks.sort_by_key(|remark| remark.location);
-        remarks
+        warnings.sort_by_key(|warning| warning.location);
+        warnings
     }
 }
 
@@ -191,7 +191,7 @@ mod tests {
     use super::super::source::SourceFile;
     use super::*;
 
-    /// The lines of `pod-automount` findings that are suppressed, then the remarks.
+    /// The lines of `pod-automount` findings that are suppressed, then the warnings.
     fn suppressed(text: &str, start: usize) -> (Vec<usize>, Vec<String>) {
         let file = SourceFile::new("x.yaml", None, text.to_owned(), true);
         let part = file.part(file.parts().last().unwrap());
@@ -203,8 +203,8 @@ mod tests {
         let mut findings: Vec<Finding> = (1..=text.lines().count()).map(finding).collect();
         suppressions.apply(Location { line: start, column: 1 }, &mut findings);
         let lines = findings.iter().filter(|it| it.passes()).map(|it| it.location.line).collect();
-        let remarks = suppressions.remarks(true, |_| true);
-        (lines, remarks.iter().map(|it| format!("{}: {}", it.location.line, it.what)).collect())
+        let warnings = suppressions.warnings(true, |_| true);
+        (lines, warnings.iter().map(|it| format!("{}: {}", it.location.line, it.what)).collect())
     }
 
     const OK: &str = "sa-hygiene: ignore[pod-automount] batch job";

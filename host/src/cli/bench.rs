@@ -37,13 +37,13 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let measurements = compare(&baseline, &policy, args.rounds.max(1))?;
 
     let mut table =
-        output::new_table(["request", "settings", "KB", "unread µs", "policy µs", "ratio", "limit", "remark"]);
+        output::new_table(["request", "settings", "KB", "unread µs", "policy µs", "ratio", "limit", "note"]);
     let mut over = policy.size() > budgets.module.max_bytes;
     for measurement in &measurements {
         let limit = limit(&budgets, measurement, &measurements);
         let exceeded = limit.is_some_and(|limit| measurement.ratio() > limit);
         over |= exceeded || measurement.unexpected.is_some();
-        let remark = match measurement.unexpected {
+        let note = match measurement.unexpected {
             Some(found) => format!("was {found:?}").to_lowercase(),
             None => String::new(),
         };
@@ -59,7 +59,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             right(measurement.policy.as_micros().to_string()),
             ratio,
             right(limit.map(|limit| format!("{limit:.2}")).unwrap_or_default()),
-            Cell::new(remark).fg(Color::Red),
+            Cell::new(note).fg(Color::Red),
         ]);
     }
     printer::text(&format!(

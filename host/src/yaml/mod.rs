@@ -29,7 +29,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use lines::Lines;
-use parts::{Remark, What};
+use parts::{Warning, What};
 
 /// Why a file could not be read; says where.
 #[derive(Debug, thiserror::Error)]
@@ -116,7 +116,7 @@ pub fn load_str(text: &str, file: &str) -> Result<Vec<Document>, Error> {
     let mut documents = Vec::new();
     for part in parts::of(text) {
         let read = part.read(text).map_err(|problem| error(problem.at, problem.message))?;
-        if let Some(Remark { at, what: What::Repeated(key) }) = read.remarks.into_iter().next() {
+        if let Some(Warning { at, what: What::Repeated(key) }) = read.warnings.into_iter().next() {
             return Err(error(at, format!("key `{key}` occurs twice in the same mapping")));
         }
         if let Some((at, value)) = read.document {

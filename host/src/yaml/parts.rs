@@ -44,21 +44,21 @@ pub struct Read {
     /// The document and the byte of the whole text where it begins; nothing where there is no content.
     pub document: Option<(usize, Value)>,
     /// What its author may not expect.
-    pub remarks: Vec<Remark>,
+    pub warnings: Vec<Warning>,
     /// The nodes of a short document, which are made on the way; see [`Part::layout`].
     pub layout: Option<Node>,
 }
 
 /// Something that is read in another way than people may think.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Remark {
+pub struct Warning {
     /// The byte of the whole text.
     pub at: usize,
     /// What it is.
     pub what: What,
 }
 
-/// See [`Remark`].
+/// See [`Warning`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
     /// A key that the same mapping had before; the last one holds.
@@ -137,8 +137,8 @@ impl Part {
         if self.form == Form::Json {
             let json::Document { start, value, repeated } =
                 json::document(own).map_err(|problem| problem.after(before))?;
-            let remarks = remarks(repeated, before);
-            return Ok(Read { document: Some((start + before, value)), remarks, layout: None });
+            let warnings = warnings(repeated, before);
+            return Ok(Read { document: Some((start + before, value)), warnings, layout: None });
         }
         if self.form == Form::Unseparated {
             let message = "a line that begins with `---` goes on; kubectl takes nothing but a comment there".to_owned();
@@ -157,11 +157,11 @@ impl Part {
             let as_json = is_json.then(|| json::document(own).err()).flatten();
             as_json.unwrap_or(as_yaml).after(before)
         })?;
-        let mut remarks = remarks(composed.repeated, before);
-        remarks.extend(unusual_breaks(own).map(|(at, what)| Remark { at: at + before, what: What::LineBreak(what) }));
-        remarks.extend(composed.dropped.map(|at| Remark { at: at + before, what: What::Dropped }));
+        let mut warnings = warnings(composed.repeated, before);
+        warnings.extend(unusual_breaks(own).map(|(at, what)| Warning { at: at + before, what: What::LineBreak(what) }));
+        warnings.extend(composed.dropped.map(|at| Warning { at: at + before, what: What::Dropped }));
         let document = (!composed.value.is_null()).then_some((composed.start + before, composed.value));
-        Ok(Read { document, remarks, layout: nodes.and_then(layout::Builder::into_document) })
+        Ok(Read { document, warnings, layout: nodes.and_then(layout::Builder::into_document) })
     }
 
     /// Where everything is in the part's document; `text` is the whole text, places are bytes of the part. None where
@@ -177,8 +177,8 @@ impl Problem {
     }
 }
 
-fn remarks(repeated: Vec<(usize, String)>, before: usize) -> Vec<Remark> {
-    repeated.into_iter().map(|(at, key)| Remark { at: at + before, what: What::Repeated(key) }).collect()
+fn warnings(repeated: Vec<(usize, String)>, before: usize) -> Vec<Warning> {
+    repeated.into_iter().map(|(at, key)| Warning { at: at + before, what: What::Repeated(key) }).collect()
 }
 
 /// Line breaks that few people see as such, and carriage returns without a line feed.

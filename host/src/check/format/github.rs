@@ -9,7 +9,7 @@ use crate::check::finding::Level;
 use crate::check::report::{FileReport, Summary};
 use crate::shown;
 
-/// One command per finding, remark and unreadable document.
+/// One command per finding, warning and unreadable document.
 pub fn file(report: &FileReport) -> String {
     let mut text = String::new();
     for object in &report.objects {
@@ -30,10 +30,10 @@ pub fn file(report: &FileReport) -> String {
             );
         }
     }
-    for remark in &report.remarks {
-        let (line, column) = (remark.location.line, remark.location.column);
+    for warning in &report.warnings {
+        let (line, column) = (warning.location.line, warning.location.column);
         let file = property(&report.file);
-        let _ = writeln!(text, "::warning file={file},line={line},col={column}::{}", data(&remark.what.to_string()));
+        let _ = writeln!(text, "::warning file={file},line={line},col={column}::{}", data(&warning.what.to_string()));
     }
     for unreadable in &report.unreadable {
         let line = unreadable.line.map(|line| format!(",line={line}")).unwrap_or_default();

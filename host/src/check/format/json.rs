@@ -32,7 +32,7 @@ struct Document<'r> {
     /// Files and documents that could not be read.
     unreadable: Vec<Problem<'r>>,
     /// Warnings about files, such as keys that occur twice and suppressions that suppress nothing.
-    remarks: Vec<Problem<'r>>,
+    warnings: Vec<Problem<'r>>,
     /// What a reader has to know about the result as a whole.
     notes: &'r [String],
     /// Pods that are not among `objects`, because their templates are checked.
@@ -221,7 +221,7 @@ pub fn schema() -> Result<Value> {
 fn document(findings: Findings<'_>) -> Document<'_> {
     let Findings { files, summary, outcome, .. } = findings;
     let unreadable = files.iter().flat_map(|file| &file.unreadable);
-    let remarks = files.iter().flat_map(|file| file.remarks.iter().map(|remark| (&*file.file, remark)));
+    let warnings = files.iter().flat_map(|file| file.warnings.iter().map(|warning| (&*file.file, warning)));
     let mut counts: BTreeMap<&'static str, usize> =
         summary.tally.columns().into_iter().map(|(column, count)| (column.key(), count)).collect();
     counts.extend([
@@ -241,12 +241,12 @@ fn document(findings: Findings<'_>) -> Document<'_> {
         unreadable: unreadable
             .map(|it| Problem { file: &it.file, line: it.line, column: it.column, message: it.message.clone() })
             .collect(),
-        remarks: remarks
-            .map(|(file, remark)| Problem {
+        warnings: warnings
+            .map(|(file, warning)| Problem {
                 file,
-                line: Some(remark.location.line),
-                column: Some(remark.location.column),
-                message: remark.what.to_string(),
+                line: Some(warning.location.line),
+                column: Some(warning.location.column),
+                message: warning.what.to_string(),
             })
             .collect(),
         notes: &summary.notes,

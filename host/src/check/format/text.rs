@@ -9,7 +9,7 @@ use anstyle::{AnsiColor, Style};
 
 use crate::check::finding::{Finding, Level, Pass};
 use crate::check::report::{FileReport, ObjectReport, Summary};
-use crate::check::source::Remarked;
+use crate::check::source::FileWarning;
 use crate::check::verdict::{Column, Verdict};
 use crate::shown::{self, count};
 
@@ -53,7 +53,7 @@ impl Files {
         let is_shown = |finding: &&Finding| is_everything || !finding.passes();
         let has_shown = |object: &&ObjectReport| is_everything || object.findings.iter().any(|it| is_shown(&it));
         let mut objects = report.objects.iter().filter(has_shown).peekable();
-        if objects.peek().is_none() && report.remarks.is_empty() {
+        if objects.peek().is_none() && report.warnings.is_empty() {
             return Ok(());
         }
         let file = shown::text(&report.file);
@@ -67,7 +67,7 @@ impl Files {
                 line(text, &file, finding)?;
             }
         }
-        report.remarks.iter().try_for_each(|remark| remarked(text, &file, remark))
+        report.warnings.iter().try_for_each(|warning| file_warning(text, &file, warning))
     }
 
     /// Whether anything was printed.
@@ -76,10 +76,10 @@ impl Files {
     }
 }
 
-fn remarked(text: &mut String, file: &str, remark: &Remarked) -> Result {
-    let (line, column) = (remark.location.line, remark.location.column);
+fn file_warning(text: &mut String, file: &str, warning: &FileWarning) -> Result {
+    let (line, column) = (warning.location.line, warning.location.column);
     let style = style(Level::Warned);
-    let what = shown::text(&remark.what.to_string());
+    let what = shown::text(&warning.what.to_string());
     writeln!(text, "  {QUIET}{file}:{line}:{column}:{QUIET:#} {style}warning{style:#} {what}")
 }
 
