@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::api::Api;
 use super::audit::AuditLog;
 use super::capture::Capture;
-use super::compare::{comparable, differing, missing, settled, settled_request, verdict};
+use super::compare::{comparable, differing, missing, normalized, normalized_request, verdict};
 use super::control_plane::ControlPlane;
 use super::exchange::Exchange;
 use super::forwarder::Forwarder;
@@ -140,7 +140,7 @@ impl<'p> Runner<'p> {
             _ if planned.case.given.raw => {}
             None => differences.push("the API server sends nothing to webhooks".to_owned()),
             Some(sent) => {
-                let places = missing(&settled_request(&planned.request), &settled_request(&sent));
+                let places = missing(&normalized_request(&planned.request), &normalized_request(&sent));
                 differences
                     .extend(places.into_iter().map(|place| format!("the request is not the simulated one: {place}")));
             }
@@ -149,7 +149,7 @@ impl<'p> Runner<'p> {
         // case's own object.
         let fixed = fixed.as_ref().unwrap_or(&plain);
         if real.is_success() && fixed.is_success() {
-            let places = differing(&settled(&fixed.body), &settled(&real.body));
+            let places = differing(&normalized(&fixed.body), &normalized(&real.body));
             if !places.is_empty() {
                 differences.push(format!("the object is another one\n{}", places.join("\n")));
             }

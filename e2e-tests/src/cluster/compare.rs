@@ -55,13 +55,13 @@ fn subtract(list: &[String], without: &[String]) -> Vec<String> {
 /// policy's name. Look-ups and the object are left out.
 #[must_use]
 pub fn comparable(verdict: &Verdict, policy: &str) -> Expectation {
-    let settle = |text: &String| without_random_names(&text.replace(EMBEDDED_POLICY, policy));
+    let normalize = |text: &String| without_random_names(&text.replace(EMBEDDED_POLICY, policy));
     Expectation::Verdict(Verdict {
         allowed: verdict.allowed,
         // A denial without a code gets this one (`.../plugin/webhook/errors/statuserror.go`).
         code: verdict.code.or((!verdict.allowed).then_some(400)),
-        message: verdict.message.as_ref().map(settle),
-        warnings: seen(verdict.warnings.iter().map(settle)),
+        message: verdict.message.as_ref().map(normalize),
+        warnings: seen(verdict.warnings.iter().map(normalize)),
         audit_annotations: verdict.audit_annotations.clone(),
         ..Verdict::default()
     })
@@ -80,7 +80,7 @@ fn seen(warnings: impl Iterator<Item = String>) -> Vec<String> {
 
 /// An object without what differs from run to run.
 #[must_use]
-pub fn settled(object: &Value) -> Value {
+pub fn normalized(object: &Value) -> Value {
     let mut object = object.clone();
     if let Some(metadata) = object["metadata"].as_object_mut() {
         for own in [
@@ -103,17 +103,17 @@ pub fn settled(object: &Value) -> Value {
     if let Some(fields) = object.as_object_mut() {
         fields.remove("status");
     }
-    settle_names(&mut object);
+    normalize_names(&mut object);
     object
 }
 
 /// An `AdmissionRequest` without what differs from run to run.
 #[must_use]
-pub fn settled_request(request: &Value) -> Value {
+pub fn normalized_request(request: &Value) -> Value {
     let mut request = request.clone();
     for object in ["object", "oldObject"] {
         if request[object].is_object() {
-            request[object] = settled(&request[object]);
+            request[object] = normalized(&request[object]);
         }
     }
     if let Some(fields) = request.as_object_mut() {
@@ -125,32 +125,32 @@ pub fn settled_request(request: &Value) -> Value {
 /// Labels that a Job gets from its uid.
 const MADE_OF_UID: [&str; 2] = ["batch.kubernetes.io/controller-uid", "controller-uid"];
 
-fn settle_names(value: &mut Value) {
+fn normalize_names(value: &mut Value) {
     match value {
         Value::String(text) => *text = without_random_names(text),
-        Value::Array(entries) => entries.iter_mut().for_each(settle_names),
+        Value::Array(entries) => entries.iter_mut().for_each(normalize_names),
         Value::Object(fields) => {
             fields.retain(|key, _| key != "uid" && !MADE_OF_UID.contains(&key.as_str()));
-            fields.values_mut().for_each(settle_names);
+            fields.values_mut().for_each(normalize_names);
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
 fn without_random_names(text: &str) -> String {
-    let mut settled = String::new();
+    let mut normalized = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once(TOKEN_VOLUME) {
-        settled.push_str(before);
-        settled.push_str(TOKEN_VOLUME);
+        normalized.push_str(before);
+        normalized.push_str(TOKEN_VOLUME);
         let random = after.chars().take(5).take_while(|c| "bcdfghjklmnpqrstvwxz2456789".contains(*c)).count();
         rest = after;
         if random == 5 {
-            settled.push_str("xxxxx");
+            normalized.push_str("xxxxx");
             rest = after.get(5..).unwrap_or_default();
         }
     }
-    settled + rest
+    normalized + rest
 }
 
 /// Where `found` lacks something that `expected` says, or says something else; it may say more.

@@ -15,7 +15,7 @@ use libtest_mimic::Trial;
 use sa_hygiene::yaml;
 use serde_json::{Value, json};
 
-use crate::docs::settle;
+use crate::docs::compare_or_bless;
 use crate::{failed, questions, repository};
 
 const FILE: &str = "artifacthub-pkg.yml";
@@ -40,7 +40,7 @@ fn package(bless: bool) -> Result<()> {
     let path = repository().join(FILE);
     let text = fs::read_to_string(&path).unwrap_or_default();
     let created = text.lines().find_map(|line| line.strip_prefix("createdAt: ")).unwrap_or("2025-11-21T00:00:00Z");
-    settle(&path, &text, &made(created)?, bless)
+    compare_or_bless(&path, &text, &made(created)?, bless)
 }
 
 fn made(created: &str) -> Result<String> {

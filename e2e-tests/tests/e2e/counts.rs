@@ -228,7 +228,7 @@ fn phases(module: &CountedModule, bless: bool) -> Result<()> {
     for (phase, instructions) in rows {
         let _ = writeln!(table, "| {phase} | {} |", grouped(instructions, ","));
     }
-    settle("phases", &table, bless)
+    compare_or_bless("phases", &table, bless)
 }
 
 /// How costs grow with what is in an object and in the settings.
@@ -264,11 +264,11 @@ fn growth(module: &CountedModule, bless: bool) -> Result<()> {
             matches!(counts.as_slice(), [_, ten, hundred, thousand] if thousand - hundred <= (hundred - ten) * 11);
         ensure!(linear, "costs are not linear:\n{table}");
     }
-    settle("growth", &table, bless)
+    compare_or_bless("growth", &table, bless)
 }
 
 /// A generated part of `docs/performance.md`.
-fn settle(name: &str, table: &str, bless: bool) -> Result<()> {
+fn compare_or_bless(name: &str, table: &str, bless: bool) -> Result<()> {
     // Trials run side by side, and two of them write this page.
     static PAGE: Mutex<()> = Mutex::new(());
     if !bless {
@@ -279,7 +279,7 @@ fn settle(name: &str, table: &str, bless: bool) -> Result<()> {
         }
     }
     let _page = PAGE.lock().unwrap_or_else(PoisonError::into_inner);
-    docs::settle_part(&repository().join("docs/performance.md"), name, table, bless)
+    docs::compare_part_or_bless(&repository().join("docs/performance.md"), name, table, bless)
 }
 
 /// The second host is there for counting only: it has to say what the first says.

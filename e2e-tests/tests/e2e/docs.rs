@@ -121,8 +121,8 @@ fn readme(bless: bool) -> Result<()> {
         .to_owned()
         + &rows.collect::<String>();
     let filled = fill(&text, "rules", &table)?;
-    settle(&path, &text, &fill(&filled, "limits", &limits()?)?, bless)?;
-    settle_part(&repository().join("examples/README.md"), "examples", &examples_table()?, bless)
+    compare_or_bless(&path, &text, &fill(&filled, "limits", &limits()?)?, bless)?;
+    compare_part_or_bless(&repository().join("examples/README.md"), "examples", &examples_table()?, bless)
 }
 
 /// `docs/upgrading.md` lists every message that is not what it was in the last version.
@@ -154,7 +154,7 @@ fn changed_messages(bless: bool) -> Result<()> {
             let _ = writeln!(table, "| [`{id}`](rules/{id}.md) | {name} | {before} | {text} |", id = rule.id);
         }
     }
-    settle_part(&repository().join("docs/upgrading.md"), "changed-messages", &table, bless)
+    compare_part_or_bless(&repository().join("docs/upgrading.md"), "changed-messages", &table, bless)
 }
 
 /// The messages of every rule, as a version keeps them.
@@ -184,7 +184,7 @@ fn summary(bless: bool) -> Result<()> {
     let rules =
         RULES.iter().map(|rule| format!("- [{id}](rules/{id}.md)", id = rule.id)).collect::<Vec<_>>().join("\n");
     let contents = SUMMARY.replace("RULES", &rules);
-    settle(&path, &read(&path).unwrap_or_default(), &contents, bless)?;
+    compare_or_bless(&path, &read(&path).unwrap_or_default(), &contents, bless)?;
     for page in pages()?.iter().filter(|page| !page.ends_with("SUMMARY.md")) {
         let page = page.strip_prefix(repository())?.display().to_string();
         let link = page.strip_prefix("docs/").map_or_else(|| format!("](../{page})"), |page| format!("]({page})"));
@@ -251,7 +251,7 @@ fn page(rule: &Rule, engine: &Engine, bless: bool) -> Result<()> {
     for (name, part) in [("rule", facts(rule)), ("parameters", parameters(rule)), ("texts", texts(rule))] {
         filled = fill(&filled, name, &part)?;
     }
-    settle(&path, &text, &filled, bless)?;
+    compare_or_bless(&path, &text, &filled, bless)?;
 
     let headings: Vec<&str> = filled.lines().filter_map(|line| line.strip_prefix("## ")).collect();
     let wanted: Vec<&str> = SECTIONS.iter().map(|(heading, _)| *heading).collect();
@@ -262,9 +262,9 @@ fn page(rule: &Rule, engine: &Engine, bless: bool) -> Result<()> {
 }
 
 /// The same for one generated part of a page.
-pub fn settle_part(path: &Path, name: &str, content: &str, bless: bool) -> Result<()> {
+pub fn compare_part_or_bless(path: &Path, name: &str, content: &str, bless: bool) -> Result<()> {
     let text = read(path)?;
-    settle(path, &text, &fill(&text, name, content)?, bless)
+    compare_or_bless(path, &text, &fill(&text, name, content)?, bless)
 }
 
 /// Each row of the table that compares `irsa-injection` with the webhook names the case that shows it.
@@ -285,7 +285,7 @@ fn compared_with_the_webhook() -> Result<()> {
 }
 
 /// Compares a file with what it must be, or makes it so.
-pub fn settle(path: &Path, text: &str, wanted: &str, bless: bool) -> Result<()> {
+pub fn compare_or_bless(path: &Path, text: &str, wanted: &str, bless: bool) -> Result<()> {
     if text == wanted {
         return Ok(());
     }
@@ -421,7 +421,7 @@ fn threat_model(bless: bool) -> Result<()> {
         })
     };
     let filled = fill(&text, "stops", &list(false))?;
-    settle(&path, &text, &fill(&filled, "stops-on-request", &list(true))?, bless)
+    compare_or_bless(&path, &text, &fill(&filled, "stops-on-request", &list(true))?, bless)
 }
 
 /// Each marked object is checked with the rule's strongest action, every other rule as it is by default.

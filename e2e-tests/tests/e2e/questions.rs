@@ -25,7 +25,7 @@ use serviceaccount_hygiene::rules::{RULES, Rule};
 use serviceaccount_hygiene::settings::declared::{AWS, COMMON};
 use serviceaccount_hygiene::settings::params::{Kind, Param};
 
-use crate::docs::settle;
+use crate::docs::compare_or_bless;
 use crate::{failed, repository};
 
 const FILE: &str = "questions-ui.yml";
@@ -141,7 +141,7 @@ fn plain(doc: &str) -> String {
 
 fn are_generated(bless: bool) -> Result<()> {
     let path = repository().join(FILE);
-    settle(&path, &std::fs::read_to_string(&path).unwrap_or_default(), &text()?, bless)
+    compare_or_bless(&path, &std::fs::read_to_string(&path).unwrap_or_default(), &text()?, bless)
 }
 
 /// The questions as they are read from the file that must be there.

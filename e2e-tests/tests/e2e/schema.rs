@@ -20,7 +20,7 @@ use serviceaccount_hygiene::rules::{RULES, Rule};
 use serviceaccount_hygiene::settings::declared::{AWS, COMMON};
 use serviceaccount_hygiene::settings::params::{Kind, Param};
 
-use crate::docs::{self, settle};
+use crate::docs::{self, compare_or_bless};
 use crate::{examples, failed, repository};
 
 /// The file's name, and what its `$id` ends with.
@@ -138,7 +138,7 @@ fn is_generated(bless: bool) -> Result<()> {
     let schema = schema();
     let path = repository().join(FILE);
     let text = std::fs::read_to_string(&path).unwrap_or_default();
-    settle(&path, &text, &(serde_json::to_string_pretty(&schema)? + "\n"), bless)
+    compare_or_bless(&path, &text, &(serde_json::to_string_pretty(&schema)? + "\n"), bless)
 }
 
 /// Settings that work pass: those of the cases, the documentation, the examples.

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::finding::{Finding, Level, Pass, Token};
-use super::source::{Location, Manifest, FileWarning, SourcePart, Unreadable};
+use super::source::{FileWarning, Location, Manifest, SourcePart, Unreadable};
 use super::verdict::{Column, Tally, Verdict};
 use crate::apiserver::ApiServer;
 use crate::shown;

@@ -167,8 +167,10 @@ impl SourcePart<'_> {
             // Only this part sets it, and this is the first time that anything is asked of it.
             let _ = self.layout.set(Some(layout));
         }
-        let file_warning =
-            |Warning { at, what }| FileWarning { location: self.file.location(at), what: FileWarningKind::Reading(what) };
+        let file_warning = |Warning { at, what }| FileWarning {
+            location: self.file.location(at),
+            what: FileWarningKind::Reading(what),
+        };
         contents.warnings = read.warnings.into_iter().map(file_warning).collect();
         if let Some((start, object)) = read.document {
             self.sort(Manifest { items: Vec::new(), start, object }, &mut contents);

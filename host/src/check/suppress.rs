@@ -13,7 +13,7 @@ use serviceaccount_hygiene::matching::closest::closest_match;
 use serviceaccount_hygiene::rules::RULES;
 
 use super::finding::{API_SERVER, Finding, Pass};
-use super::source::{Location, FileWarningKind, FileWarning, SourcePart};
+use super::source::{FileWarning, FileWarningKind, Location, SourcePart};
 use crate::shown;
 use crate::yaml::comments;
 
@@ -131,7 +131,8 @@ impl Suppressions {
             let unused: Vec<&str> = unused.map(|(rule, _)| rule.as_str()).collect();
             if !unused.is_empty() {
                 let message = format!("the suppression of {} suppresses nothing; remove it", quoted(&unused));
-                warnings.push(FileWarning { location: suppression.location, what: FileWarningKind::Suppression(message) });
+                warnings
+                    .push(FileWarning { location: suppression.location, what: FileWarningKind::Suppression(message) });
             }
         }
         warnings.sort_by_key(|warning| warning.location);

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Result;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use super::settled::Settled;
+use super::resolved::Resolved;
 use crate::check::config::Output;
 use crate::check::evaluate::Evaluator;
 use crate::check::fix::{self, FileFixes, FixedFile};
@@ -19,12 +19,12 @@ use crate::shown::{self, count};
 
 /// Writes the fixes, or shows them. Whether it was interrupted: what is written then is whole, and the rest is as it was.
 pub(super) fn run(
-    settled: &Settled<'_>,
+    resolved: &Resolved<'_>,
     inputs: &Inputs,
     evaluator: &Evaluator,
     outcome: &mut Outcome,
 ) -> Result<bool> {
-    let args = settled.args;
+    let args = resolved.args;
     let is_interrupted = Arc::new(AtomicBool::new(false));
     if args.fix {
         // A second one ends the program at once.
@@ -41,7 +41,7 @@ pub(super) fn run(
         let name = shown::text(&name);
         match fixed {
             Some(_) if stops() => skipped += 1,
-            Some(file) if args.diff => show(settled, &name, &file, outcome)?,
+            Some(file) if args.diff => show(resolved, &name, &file, outcome)?,
             Some(file) => {
                 let objects = file.objects;
                 if file.is_standard_input() {
@@ -72,7 +72,7 @@ pub(super) fn run(
         printer::bad("interrupted:", &format!("{} fixed, {rest} left as before", count(written, "file")));
         return Ok(true);
     }
-    if args.fix && settled.reads_standard_input() {
+    if args.fix && resolved.reads_standard_input() {
         // What there is nothing to fix in passes as it is.
         let text = match standard_input {
             Some(text) => Some(text),
@@ -83,8 +83,8 @@ pub(super) fn run(
     Ok(false)
 }
 
-fn show(settled: &Settled<'_>, name: &str, file: &FixedFile, outcome: &mut Outcome) -> Result<()> {
-    if settled.output == Output::Text {
+fn show(resolved: &Resolved<'_>, name: &str, file: &FixedFile, outcome: &mut Outcome) -> Result<()> {
+    if resolved.output == Output::Text {
         return printer::changes(&diff::of_texts(name, &file.before, &file.after)?);
     }
     let diff = diff::plain(name, &file.before, &file.after)?;

@@ -6,14 +6,14 @@ mod args;
 mod fix;
 mod printed;
 mod progress;
-mod settled;
+mod resolved;
 
 use anyhow::Result;
 
 pub(super) use args::Args;
 use printed::Printed;
 use progress::Progress;
-use settled::Settled;
+use resolved::Resolved;
 
 use super::{Outcome, printer};
 use crate::check::baseline::{Baseline, NewBaseline};
@@ -24,33 +24,39 @@ use crate::check::{self};
 use crate::shown::{self, count};
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
-    let settled = Settled::new(args)?;
-    let inputs = settled.inputs();
+    let resolved = Resolved::new(args)?;
+    let inputs = resolved.inputs();
     let module = args.policy.module_for_many_requests()?;
-    let evaluator = settled.evaluator(&inputs, &module)?;
-    let mut outcome = report::Outcome { config: settled.config.path.as_deref().map(shown::path), ..Default::default() };
+    let evaluator = resolved.evaluator(&inputs, &module)?;
+    let mut outcome =
+        report::Outcome { config: resolved.config.path.as_deref().map(shown::path), ..Default::default() };
     if !(args.fix || args.diff) {
-        return check(&settled, &inputs, &evaluator, &outcome);
+        return check(&resolved, &inputs, &evaluator, &outcome);
     }
-    let is_interrupted = fix::run(&settled, &inputs, &evaluator, &mut outcome)?;
+    let is_interrupted = fix::run(&resolved, &inputs, &evaluator, &mut outcome)?;
     if is_interrupted {
         return Ok(Outcome::Interrupted);
     }
-    if outcome.fixed.is_empty() || settled.reads_standard_input() {
-        return check(&settled, &inputs, &evaluator, &outcome);
+    if outcome.fixed.is_empty() || resolved.reads_standard_input() {
+        return check(&resolved, &inputs, &evaluator, &outcome);
     }
     // The verdict is that of the files as they are now.
-    let inputs = settled.inputs();
-    let evaluator = settled.evaluator(&inputs, &module)?;
-    check(&settled, &inputs, &evaluator, &outcome)
+    let inputs = resolved.inputs();
+    let evaluator = resolved.evaluator(&inputs, &module)?;
+    check(&resolved, &inputs, &evaluator, &outcome)
 }
 
-fn check(settled: &Settled<'_>, inputs: &Inputs, evaluator: &Evaluator, outcome: &report::Outcome) -> Result<Outcome> {
-    let args = settled.args;
-    let mut baseline = settled.baseline()?.map(Baseline::applied);
+fn check(
+    resolved: &Resolved<'_>,
+    inputs: &Inputs,
+    evaluator: &Evaluator,
+    outcome: &report::Outcome,
+) -> Result<Outcome> {
+    let args = resolved.args;
+    let mut baseline = resolved.baseline()?.map(Baseline::applied);
     let mut new_baseline = args.write_baseline.as_deref().map(NewBaseline::begin).transpose()?;
     let mut summary = Summary::default();
-    let mut printed = Printed::new(settled);
+    let mut printed = Printed::new(resolved);
     let progress = Progress::new(args.quiet);
     check::run(inputs, evaluator, |mut report| {
         if let Some(baseline) = &mut baseline {
@@ -59,7 +65,7 @@ fn check(settled: &Settled<'_>, inputs: &Inputs, evaluator: &Evaluator, outcome:
         if let Some(new_baseline) = &mut new_baseline {
             new_baseline.add(&report);
         }
-        summary.add(&mut report, settled.fail_on);
+        summary.add(&mut report, resolved.fail_on);
         progress.add(report.objects.len());
         progress.aside(|| printed.add(report))
     })?;

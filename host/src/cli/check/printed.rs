@@ -6,7 +6,7 @@ use anyhow::Result;
 use comfy_table::{Cell, CellAlignment};
 use serde_json::Value;
 
-use super::settled::Settled;
+use super::resolved::Resolved;
 use crate::check::config::Output;
 use crate::check::finding::Level;
 use crate::check::format::text::Detail;
@@ -16,7 +16,7 @@ use crate::cli::printer::Stream;
 use crate::cli::{output, printer};
 
 pub(super) struct Printed<'a> {
-    settled: &'a Settled<'a>,
+    resolved: &'a Resolved<'a>,
     text: format::text::Files,
     files: Vec<FileReport>,
     /// Where text goes: beside a diff or a fixed text, the standard output is taken.
@@ -24,23 +24,23 @@ pub(super) struct Printed<'a> {
 }
 
 impl<'a> Printed<'a> {
-    pub fn new(settled: &'a Settled<'a>) -> Self {
-        let args = settled.args;
-        let is_taken = args.diff || args.fix && settled.reads_standard_input();
+    pub fn new(resolved: &'a Resolved<'a>) -> Self {
+        let args = resolved.args;
+        let is_taken = args.diff || args.fix && resolved.reads_standard_input();
         let stream = if is_taken { Stream::Error } else { Stream::Output };
         let detail = if args.verbose { Detail::Everything } else { Detail::Findings };
-        Self { settled, text: format::text::Files::new(detail), files: Vec::new(), stream }
+        Self { resolved, text: format::text::Files::new(detail), files: Vec::new(), stream }
     }
 
     fn is_text_of_numbers(&self) -> bool {
-        self.settled.args.summary || self.settled.args.statistics
+        self.resolved.args.summary || self.resolved.args.statistics
     }
 
     pub fn add(&mut self, report: FileReport) -> Result<()> {
         for unreadable in &report.unreadable {
             printer::error(&unreadable.to_line());
         }
-        match self.settled.output {
+        match self.resolved.output {
             Output::Text if self.is_text_of_numbers() => {}
             Output::Text => {
                 let text = self.text.text(&report);
@@ -55,10 +55,10 @@ impl<'a> Printed<'a> {
     }
 
     pub fn finish(&self, summary: &Summary, outcome: &Outcome) -> Result<()> {
-        let args = self.settled.args;
-        let findings = Findings { files: &self.files, summary, outcome, fail_on: self.settled.fail_on };
+        let args = self.resolved.args;
+        let findings = Findings { files: &self.files, summary, outcome, fail_on: self.resolved.fail_on };
         let json = |value: Value| -> Result<()> { printer::document(&(serde_json::to_string_pretty(&value)? + "\n")) };
-        match self.settled.output {
+        match self.resolved.output {
             Output::Text if args.summary => {
                 let mut table = output::new_table(format::summary::HEADER);
                 format::summary::fill(&mut table, summary);
@@ -80,7 +80,7 @@ impl<'a> Printed<'a> {
     }
 
     fn closing(&self, summary: &Summary, has_gap: bool) -> Result<()> {
-        if self.settled.args.quiet {
+        if self.resolved.args.quiet {
             return Ok(());
         }
         let gap = if has_gap { "\n" } else { "" };

@@ -18,7 +18,7 @@ use crate::check::settings::{self, Source};
 use crate::check::{self, Options, index};
 use crate::kubewarden::{Module, PolicyConfig};
 
-pub(super) struct Settled<'a> {
+pub(super) struct Resolved<'a> {
     pub args: &'a Args,
     pub config: Config,
     pub output: Output,
@@ -28,7 +28,7 @@ pub(super) struct Settled<'a> {
     excludes: Excludes,
 }
 
-impl<'a> Settled<'a> {
+impl<'a> Resolved<'a> {
     pub fn new(args: &'a Args) -> Result<Self> {
         let config = match &args.config {
             _ if args.no_config => Config::default(),
@@ -46,7 +46,7 @@ impl<'a> Settled<'a> {
         }
         excludes.add(Path::new("."), &args.exclude)?;
         let output = args.output.or(config.output).unwrap_or_default();
-        let settled = Self {
+        let resolved = Self {
             args,
             output,
             fail_on: args.fail_on.or(config.fail_on).unwrap_or_default(),
@@ -59,8 +59,8 @@ impl<'a> Settled<'a> {
             excludes,
             config,
         };
-        settled.validate()?;
-        Ok(settled)
+        resolved.validate()?;
+        Ok(resolved)
     }
 
     fn validate(&self) -> Result<()> {
