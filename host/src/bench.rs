@@ -246,12 +246,12 @@ pub fn compare(baseline: &Module, policy: &Module, rounds: usize) -> Result<Vec<
         for subject in subjects()? {
             let cluster = Arc::new(Cluster::from_objects(subject.account.iter().chain(&subject.grants).cloned())?);
             let config = PolicyConfig { cluster, remembers: subject.remembers, ..config.clone() };
-            let judging = Policy::load(policy, config).context("the policy")?;
-            let payload = judging.payload(&subject.request)?;
-            let found = verdict(&judging.evaluate(&subject.request)?);
-            let [mut unread_times, mut judging_times] = [Vec::with_capacity(rounds), Vec::with_capacity(rounds)];
+            let measured = Policy::load(policy, config).context("the policy")?;
+            let payload = measured.payload(&subject.request)?;
+            let found = verdict(&measured.evaluate(&subject.request)?);
+            let [mut unread_times, mut measured_times] = [Vec::with_capacity(rounds), Vec::with_capacity(rounds)];
             for round in 0..rounds + WARM_UP {
-                let mut contestants = [(&unread, &mut unread_times), (&judging, &mut judging_times)];
+                let mut contestants = [(&unread, &mut unread_times), (&measured, &mut measured_times)];
                 // Turn about, so that neither always finds the caches the other left.
                 if round % 2 == 1 {
                     contestants.reverse();
@@ -270,7 +270,7 @@ pub fn compare(baseline: &Module, policy: &Module, rounds: usize) -> Result<Vec<
                 settings: settings_name,
                 bytes: payload.len(),
                 baseline: median(unread_times),
-                policy: median(judging_times),
+                policy: median(measured_times),
                 unexpected: (found != subject.expected).then_some(found),
             });
         }
