@@ -76,7 +76,7 @@ static DEFAULTS: Param = Param {
 
 static DEFAULT_AUDIENCE: Param = Param {
     name: "audience",
-    kind: Kind::Text(senseless_default),
+    kind: Kind::Text(default_problem),
     default: r#""""#,
     doc: Doc::new("audience; if empty, nothing is added"),
 };
@@ -314,7 +314,7 @@ fn is_one_of(word: &str, words: &[&str]) -> bool {
     words.contains(&word)
 }
 
-fn senseless_default(text: &str) -> Option<String> {
+fn default_problem(text: &str) -> Option<String> {
     if text.is_empty() { None } else { validate_pattern(text) }
 }
 

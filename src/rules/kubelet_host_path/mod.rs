@@ -371,8 +371,8 @@ fn segments(path: &str) -> Vec<&str> {
 fn root_problem(root: &str) -> Option<String> {
     validate_pattern(root).or_else(|| {
         let segments = segments(root);
-        let is_senseless = !root.starts_with('/') || segments.is_empty() || segments.iter().all(|s| s.starts_with('*'));
-        is_senseless.then(|| "must be a directory of the node, e.g. /var/lib/kubelet".to_owned())
+        let is_invalid = !root.starts_with('/') || segments.is_empty() || segments.iter().all(|s| s.starts_with('*'));
+        is_invalid.then(|| "must be a directory of the node, e.g. /var/lib/kubelet".to_owned())
     })
 }
 
