@@ -79,7 +79,7 @@ pub fn run(repository: &Path, runner: &mut Runner<'_>, plan: &Plan) -> Result<Ve
     for (policy, _) in &plan.policies {
         let has_conditions = policy.spec()["matchConditions"].as_array().is_some_and(|all| !all.is_empty());
         let is_listed = || list.iter().any(|excluded| policy.id == id_of(&excluded.policy));
-        ensure!(!has_conditions || is_listed(), "{FILE}: {} has matchConditions, and spares nothing", policy.id);
+        ensure!(!has_conditions || is_listed(), "{FILE}: {} has matchConditions, but is not listed", policy.id);
     }
     for excluded in &list {
         let policy = plan.policies.iter().find(|(policy, _)| policy.id == id_of(&excluded.policy));

@@ -76,8 +76,8 @@ pub(super) fn finalizer(flows: &mut Flows) -> Result<()> {
     flows.create(&account)?;
     let account = format!("{accounts}/{ACCOUNT}");
     flows.delete(&account, "Background")?;
-    let going = flows.api.get(&account)?;
-    ensure!(!going["metadata"]["deletionTimestamp"].is_null(), "it is not being deleted");
+    let deleted = flows.api.get(&account)?;
+    ensure!(!deleted["metadata"]["deletionTimestamp"].is_null(), "it is not being deleted");
     let none = json!({"metadata": {"finalizers": null}});
     flows.api.call("PATCH", &account, Some(&none), &Caller::default())?.success()?;
     ensure!(!flows.is_there(&account)?, "it is still there");
