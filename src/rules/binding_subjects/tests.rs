@@ -192,7 +192,7 @@ fn old_problem_warns() {
     assert!(accepts_unsaid(&labelled(json!([other]))));
 }
 
-/// Ways around the rule.
+/// Attempts to bypass the rule.
 #[rstest]
 #[case::mirror_annotation("annotations", json!({"kubernetes.io/config.mirror": "x"}))]
 #[case::controlled("ownerReferences", json!([{"controller": true}]))]

@@ -133,7 +133,7 @@ fn account_lookup() {
     assert_eq!(quiet.asked(), 0);
 }
 
-/// Ways around the rule.
+/// Attempts to bypass the rule.
 #[rstest]
 #[case::the_name_of_the_webhooks(json!([projected("aws-iam-token", &json!([token(AWS, 86400)]))]))]
 #[case::beside_another(json!([projected("t", &json!([token("vault", 600), token(AWS, 600)]))]))]

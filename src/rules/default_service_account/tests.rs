@@ -77,7 +77,7 @@ fn templates(#[case] spec: Value, #[case] says: Option<bool>, #[case] accepted: 
     assert_eq!(answer(&create(&deployment(&spec)), &json!("reject"), says)["accepted"], accepted);
 }
 
-/// Ways around the rule.
+/// Attempts to bypass the rule.
 #[rstest]
 #[case::another_name(with_volume(&projected("data", &json!([token("", 3600)])), json!({})))]
 #[case::the_issuer_by_its_url(with_volume(&projected("t", &json!([token("https://kubernetes.default.svc", 3600)])), json!({})))]

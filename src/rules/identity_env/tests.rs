@@ -319,7 +319,7 @@ fn lookups() {
     assert_eq!(review_env(&json!([role(ROLE), file(FILE)]), &settings(), &broken)["code"], 503);
 }
 
-/// Ways around the rule.
+/// Attempts to bypass the rule.
 #[rstest]
 #[case::twice_and_right_at_first(json!([role(ROLE), role(OTHER), file(FILE)]))]
 #[case::twice_and_right_at_last(json!([role(OTHER), role(ROLE), file(FILE)]))]

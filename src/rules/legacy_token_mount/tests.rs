@@ -134,7 +134,7 @@ fn extra_secret_names() {
     assert_eq!(reviewed(SECRET), "reject");
 }
 
-/// Ways around the rule.
+/// Attempts to bypass the rule.
 #[rstest]
 #[case::optional(with_volume(&json!({"name": "t", "secret": {"secretName": SECRET, "optional": true}})))]
 #[case::items(with_volume(&json!({"name": "t", "secret": {"secretName": SECRET, "items": [{"key": "token", "path": "x"}]}})))]

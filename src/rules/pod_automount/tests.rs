@@ -226,7 +226,7 @@ fn token_container_keeps_mount(#[case] image: &str) {
     );
 }
 
-/// Ways around `tokenContainers`.
+/// Attempts to bypass `tokenContainers`.
 #[rstest]
 #[case::another_registry("evil.example/kumahq/kuma-dp:2.9")]
 #[case::the_registry_as_a_path("evil.example/docker.io/kumahq/kuma-dp:2.9")]

@@ -455,7 +455,7 @@ fn skips_other_keys() {
     }
 }
 
-/// Ways around the lists. The holder is the account `uploader` of the namespace
+/// Attempts to bypass the lists. The holder is the account `uploader` of the namespace
 /// `shop`.
 #[rstest]
 #[case::a_longer_account(json!({"accounts": ["123456789012"]}), "arn:aws:iam::1234567890123:role/x")]

@@ -203,7 +203,7 @@ fn lookups() {
     assert_eq!(answer["code"], 403);
 }
 
-/// Ways around the rule.
+/// Attempts to bypass the rule.
 #[rstest]
 #[case::init("initContainers", json!([variable("AWS_ACCESS_KEY_ID")]))]
 #[case::a_later_container("containers", json!([variable("A"), variable("AWS_ACCESS_KEY_ID")]))]

@@ -474,7 +474,7 @@ fn old_grants_warn() {
     assert_eq!(change(&json!([grant(json!(["a, b"]))]), &json!([grant(json!(["a", "b"]))])), "reject");
 }
 
-/// Ways around the rule.
+/// Attempts to bypass the rule.
 #[rstest]
 #[case::mirror_annotation("annotations", json!({"kubernetes.io/config.mirror": "x"}))]
 #[case::controlled("ownerReferences", json!([{"controller": true}]))]

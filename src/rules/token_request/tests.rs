@@ -184,7 +184,7 @@ fn callers(#[case] user: &str, #[case] groups: &[&str], #[case] skipped: bool) {
     assert_eq!(accepts_unsaid(&answer_with(&settings, &request)), skipped);
 }
 
-/// Ways around the rule.
+/// Attempts to bypass the rule.
 #[rstest]
 #[case::dry_run(json!({"dryRun": true, "options": {"dryRun": ["All"]}}))]
 #[case::another_version(json!({"kind": {"group": "authentication.k8s.io", "version": "v1beta1", "kind": "TokenRequest"}}))]
