@@ -127,8 +127,8 @@ pub fn subjects() -> Result<Vec<Subject>> {
     });
 
     // What the account says decides.
-    let mut unsaid = accepted.clone();
-    edit(&mut unsaid, "/spec", |spec| drop(spec.remove("automountServiceAccountToken")))?;
+    let mut unset = accepted.clone();
+    edit(&mut unset, "/spec", |spec| drop(spec.remove("automountServiceAccountToken")))?;
     let says = |automount: Option<bool>| {
         let mut account = json!({"apiVersion": "v1", "kind": "ServiceAccount",
             "metadata": {"name": "checkout", "namespace": "shop", "annotations": {"example.com/team": "checkout"}}});
@@ -143,7 +143,7 @@ pub fn subjects() -> Result<Vec<Subject>> {
         ("pod, account asked for twice", says(None), false),
     ]
     .map(|(name, account, remembers)| {
-        let request = request(unsaid.clone())?;
+        let request = request(unset.clone())?;
         Ok(Subject { account, remembers, ..subject(name, request, Expected::Accepted) })
     });
 

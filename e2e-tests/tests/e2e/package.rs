@@ -175,7 +175,7 @@ fn manifests_load() -> Result<()> {
                 mutating == (spec["settings"]["phase"] != json!("validating")),
                 "{name}: phase and mutating differ"
             );
-            // What only looks on must not stand in the way while the policy server is down.
+            // A policy that only observes must not stand in the way while the policy server is down.
             let wanted = if spec["mode"] == json!("monitor") { "Ignore" } else { "Fail" };
             ensure!(spec["failurePolicy"] == json!(wanted), "{name}: failurePolicy must be {wanted}");
             let (webhook, evaluation) = (spec["timeoutSeconds"].as_u64(), spec["timeoutEvalSeconds"].as_u64());

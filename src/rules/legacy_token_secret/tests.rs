@@ -39,7 +39,7 @@ fn lines(answer: &Value) -> Vec<&str> {
     message.map(|line| line.trim_start_matches("- ")).collect()
 }
 
-fn accepts_unsaid(answer: &Value) -> bool {
+fn accepts_silently(answer: &Value) -> bool {
     *answer == json!({"accepted": true})
 }
 
@@ -79,7 +79,7 @@ fn messages() {
 #[test]
 fn actions() {
     let request = create(&new());
-    assert!(accepts_unsaid(&answer(&request, &json!({"rules": {"legacy-token-secret": "off"}}))));
+    assert!(accepts_silently(&answer(&request, &json!({"rules": {"legacy-token-secret": "off"}}))));
     let warned = answer(&request, &json!({"rules": {"legacy-token-secret": "warn"}}));
     assert_eq!((&warned["accepted"], warned["warnings"].as_array().unwrap().len()), (&json!(true), 1));
     assert_eq!(answer(&request, &json!({}))["code"], json!(403));
@@ -99,7 +99,7 @@ fn actions() {
 #[case::no_date_goes(with(filled(), INVALID_AT, json!("")), filled())]
 #[case::other_token(filled(), with(filled(), "/data/token", json!("b3RoZXI=")))]
 fn accepts_ordinary_updates(#[case] old: Value, #[case] new: Value) {
-    assert!(accepts_unsaid(&answer(&update(&old, &new), &json!({}))));
+    assert!(accepts_silently(&answer(&update(&old, &new), &json!({}))));
 }
 
 /// Ways to a token without creating a Secret for it.
@@ -137,7 +137,7 @@ fn never_reads_other_secrets() {
         json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"annotations": {NAME: "app"}}}),
         json!({"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token2", "metadata": {}}),
     ] {
-        assert!(accepts_unsaid(&answer(&create(&object), &json!({"exemptions": [{"names": ["x"]}]}))));
+        assert!(accepts_silently(&answer(&create(&object), &json!({"exemptions": [{"names": ["x"]}]}))));
     }
 }
 
@@ -149,12 +149,12 @@ fn never_reads_other_secrets() {
 #[case(json!({"allowedUsers": ["bob"]}), false)]
 fn allowed_accounts_and_users(#[case] params: Value, #[case] expected: bool) {
     let settings = json!({"rules": {"legacy-token-secret": params}});
-    assert_eq!(accepts_unsaid(&answer(&create(&new()), &settings)), expected);
-    assert_eq!(accepts_unsaid(&answer(&update(&with(new(), NAME_AT, json!("x")), &new()), &settings)), expected);
+    assert_eq!(accepts_silently(&answer(&create(&new()), &settings)), expected);
+    assert_eq!(accepts_silently(&answer(&update(&with(new(), NAME_AT, json!("x")), &new()), &settings)), expected);
     // The account that an update takes the token from is no reason.
     let taken = update(&new(), &with(new(), NAME_AT, json!("admin")));
     if params["allowedUsers"].is_null() {
-        assert!(!accepts_unsaid(&answer(&taken, &settings)));
+        assert!(!accepts_silently(&answer(&taken, &settings)));
     }
 }
 
@@ -166,7 +166,7 @@ fn allowed_accounts_and_users(#[case] params: Value, #[case] expected: bool) {
 fn bypass_by_allowed_account(#[case] settings: Value) {
     let invalid = with(filled(), INVALID_AT, json!("2026-01-01"));
     let of_admin = with(invalid.clone(), NAME_AT, json!("admin"));
-    assert!(accepts_unsaid(&answer(&update(&invalid, &filled()), &settings)));
+    assert!(accepts_silently(&answer(&update(&invalid, &filled()), &settings)));
     let line = r#"legacy-token-secret: metadata.labels["kubernetes.io/legacy-token-invalid-since"]: is no longer set, which makes the token of account `admin` valid again; keep the label, and delete the Secret"#;
     let answer = answer(&update(&of_admin, &filled()), &settings);
     assert!(lines(&answer).contains(&line), "{answer}");
@@ -176,7 +176,7 @@ fn bypass_by_allowed_account(#[case] settings: Value) {
 #[test]
 fn exemption_must_cover_old_account() {
     let settings = json!({"exemptions": [{"serviceAccounts": ["*/*"]}]});
-    assert!(accepts_unsaid(&answer(&update(&filled(), &filled()), &settings)));
+    assert!(accepts_silently(&answer(&update(&filled(), &filled()), &settings)));
     let unreadable = with(filled(), "/data", json!(7));
     assert_eq!(answer(&update(&unreadable, &filled()), &settings)["accepted"], json!(false));
 }
@@ -192,16 +192,16 @@ fn exemption_must_cover_old_account() {
 fn default_users(#[case] user: &str, #[case] expected: bool) {
     let mut request = create(&new());
     request["userInfo"] = json!({"username": user});
-    assert_eq!(accepts_unsaid(&answer(&request, &json!({}))), expected);
+    assert_eq!(accepts_silently(&answer(&request, &json!({}))), expected);
 }
 
 #[test]
 fn exemption_compares_annotation() {
     for (account, expected) in [("shop/app", true), ("shop/app-token", false)] {
         let settings = json!({"exemptions": [{"serviceAccounts": [account]}]});
-        assert_eq!(accepts_unsaid(&answer(&create(&new()), &settings)), expected, "{account}");
+        assert_eq!(accepts_silently(&answer(&create(&new()), &settings)), expected, "{account}");
     }
-    assert!(accepts_unsaid(&answer(&create(&new()), &json!({"exemptions": [{"names": ["app-token"]}]}))));
+    assert!(accepts_silently(&answer(&create(&new()), &json!({"exemptions": [{"names": ["app-token"]}]}))));
 }
 
 #[test]
@@ -252,7 +252,7 @@ fn bypass_by_secret_being_deleted() {
             r#"legacy-token-secret: metadata.annotations["kubernetes.io/service-account.name"]: changed from `app` to `admin`, whose token never expires; use a projected volume, or kubectl create token"#,
         ]
     );
-    assert!(accepts_unsaid(&answer(&update(&kept, &deleting(filled())), &json!({}))));
+    assert!(accepts_silently(&answer(&update(&kept, &deleting(filled())), &json!({}))));
 }
 
 /// The API server never looks at the type of the Secret that a token names.
@@ -268,8 +268,8 @@ fn bypass_by_other_type(#[case] kind: Value) {
         let old = with(secret.clone(), "/data/token", before);
         assert_eq!(lines(&answer(&update(&old, &secret), &json!({}))), [HOLDS]);
     }
-    assert!(accepts_unsaid(&answer(&update(&secret, &with(secret.clone(), "/data/x", json!("eA=="))), &json!({}))));
-    assert!(accepts_unsaid(&answer(&update(&secret, &with(secret.clone(), "/data/token", json!(null))), &json!({}))));
+    assert!(accepts_silently(&answer(&update(&secret, &with(secret.clone(), "/data/x", json!("eA=="))), &json!({}))));
+    assert!(accepts_silently(&answer(&update(&secret, &with(secret.clone(), "/data/token", json!(null))), &json!({}))));
 }
 
 /// What is in a Secret of the type, too, once it is there.
@@ -280,7 +280,7 @@ fn bypass_by_older_token() {
     assert_eq!(lines(&answer(&update(&own, &older), &json!({}))), [HOLDS]);
     assert_eq!(lines(&answer(&update(&new(), &older), &json!({}))), [HOLDS]);
     // As the token controller does it.
-    assert!(accepts_unsaid(&answer(&update(&new(), &own), &json!({}))));
+    assert!(accepts_silently(&answer(&update(&new(), &own), &json!({}))));
 }
 
 /// The label invalidates a token whatever its Secret's type.
@@ -314,7 +314,7 @@ fn names(#[case] metadata: Value, #[case] expected: usize) {
 #[case::bound(STANDARD.encode(format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(json!({"iss": "https://kubernetes.default.svc", "sub": "system:serviceaccount:shop:admin"}).to_string()))))]
 #[case::password("aHVudGVyMg==".to_owned())]
 fn accepts_other_tokens(#[case] token: String) {
-    assert!(accepts_unsaid(&answer(&create(&opaque(&json!(token))), &json!({}))));
+    assert!(accepts_silently(&answer(&create(&opaque(&json!(token))), &json!({}))));
 }
 
 /// Whose token it is the token says.
@@ -325,8 +325,8 @@ fn accepts_other_tokens(#[case] token: String) {
 #[case(json!({"exemptions": [{"serviceAccounts": ["shop/admin"]}]}), true)]
 #[case(json!({"exemptions": [{"serviceAccounts": ["shop/app"]}]}), false)]
 fn allowed_holders(#[case] settings: Value, #[case] expected: bool) {
-    assert_eq!(accepts_unsaid(&answer(&create(&opaque(&of_admin())), &settings)), expected);
+    assert_eq!(accepts_silently(&answer(&create(&opaque(&of_admin())), &settings)), expected);
     // The annotation means nothing on a Secret of another type.
     let annotated = with(opaque(&of_admin()), "/metadata/annotations", json!({NAME: "app"}));
-    assert_eq!(accepts_unsaid(&answer(&create(&annotated), &settings)), expected);
+    assert_eq!(accepts_silently(&answer(&create(&annotated), &settings)), expected);
 }

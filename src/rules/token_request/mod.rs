@@ -141,8 +141,8 @@ impl<'a> TokenRequest<'a> {
 impl Check for TokenRequest<'_> {
     fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(request) = checked(context) else { return Ok(()) };
-        let unsaid = TokenRequestSpec::default();
-        let spec = request.spec.as_ref().unwrap_or(&unsaid);
+        let unset = TokenRequestSpec::default();
+        let spec = request.spec.as_ref().unwrap_or(&unset);
         let seconds = seconds(spec);
         if self.lower(seconds).is_some() {
             let path = FieldPath::at("spec").field(SECONDS);

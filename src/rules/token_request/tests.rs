@@ -24,7 +24,7 @@ fn lines(answer: &Value) -> Vec<String> {
     message.chain(warnings).collect()
 }
 
-fn accepts_unsaid(answer: &Value) -> bool {
+fn accepts_silently(answer: &Value) -> bool {
     *answer == json!({"accepted": true})
 }
 
@@ -67,7 +67,7 @@ fn lowers_long_lifetime(#[case] asked: i64, #[case] given: Option<i64>) {
     let spec = json!({"audiences": null, "expirationSeconds": asked, "boundObjectRef": null, "new": [1.50]});
     let request = token_request(&spec);
     let answer = answer_with(&json!({}), &request);
-    let Some(given) = given else { return assert!(accepts_unsaid(&answer), "{answer}") };
+    let Some(given) = given else { return assert!(accepts_silently(&answer), "{answer}") };
     let mut expected = request["object"].clone();
     expected["spec"]["expirationSeconds"] = json!(given);
     assert_eq!(answer["mutated_object"], expected);
@@ -85,7 +85,7 @@ fn configured_limit(#[case] max: i64, #[case] asked: i64, #[case] given: i64) {
     let params = json!({"action": "mutate", "maxSeconds": max});
     let first = answer(&params, &json!({"expirationSeconds": asked}));
     assert_eq!(first["mutated_object"]["spec"]["expirationSeconds"], json!(given));
-    assert!(accepts_unsaid(&answer(&params, &json!({"expirationSeconds": given}))));
+    assert!(accepts_silently(&answer(&params, &json!({"expirationSeconds": given}))));
 }
 
 /// At a limit of 3607 that lifetime is not too long, but still a year.
@@ -103,7 +103,7 @@ fn one_year_limit() {
 #[test]
 fn actions() {
     let long = json!({"expirationSeconds": 604_800});
-    assert!(accepts_unsaid(&answer(&json!("off"), &long)));
+    assert!(accepts_silently(&answer(&json!("off"), &long)));
     let warned = answer(&json!("warn"), &long);
     assert_eq!((&warned["accepted"], lines(&warned).len()), (&json!(true), 1));
     assert!(warned.get("mutated_object").is_none());
@@ -145,9 +145,9 @@ fn api_audience_in_both_phases(#[case] allowed: Value, #[case] accepted: bool) {
 #[test]
 fn allowed_audiences() {
     let spec = json!({"audiences": ["vault", "https://kubernetes.default.svc"]});
-    assert!(accepts_unsaid(&answer(&json!("reject"), &spec)));
+    assert!(accepts_silently(&answer(&json!("reject"), &spec)));
     let params = json!({"action": "reject", "allowedAudiences": ["vault", "sts.*"]});
-    assert!(accepts_unsaid(&answer(&params, &json!({"audiences": ["vault", "sts.amazonaws.com"]}))));
+    assert!(accepts_silently(&answer(&params, &json!({"audiences": ["vault", "sts.amazonaws.com"]}))));
     assert_eq!(lines(&answer(&params, &spec)).len(), 1);
 }
 
@@ -161,7 +161,7 @@ fn bound_objects(#[case] bound: Value, #[case] accepted: bool) {
     let spec = json!({"boundObjectRef": bound});
     let params = json!({"action": "reject", "requireBoundObject": true});
     assert_eq!(answer(&params, &spec)["accepted"], json!(accepted));
-    assert!(accepts_unsaid(&answer(&json!("reject"), &spec)));
+    assert!(accepts_silently(&answer(&json!("reject"), &spec)));
 }
 
 /// Who is never checked, and who would like to be.
@@ -181,7 +181,7 @@ fn callers(#[case] user: &str, #[case] groups: &[&str], #[case] skipped: bool) {
         token_request(&json!({"expirationSeconds": 3607, "boundObjectRef": {"kind": "Pod", "name": "web"}}));
     request["userInfo"] = json!({"username": user, "groups": groups});
     let settings = json!({"rules": {"token-request": {"action": "reject", "allowedAudiences": ["vault"], "requireBoundObject": true}}});
-    assert_eq!(accepts_unsaid(&answer_with(&settings, &request)), skipped);
+    assert_eq!(accepts_silently(&answer_with(&settings, &request)), skipped);
 }
 
 /// Attempts to bypass the rule.
@@ -210,12 +210,12 @@ fn exemptions_compare_url() {
         json!({"users": ["alice"]}),
     ] {
         let settings = json!({"rules": {"token-request": "reject"}, "exemptions": [entry]});
-        assert!(accepts_unsaid(&answer_with(&settings, &request)), "{settings}");
+        assert!(accepts_silently(&answer_with(&settings, &request)), "{settings}");
     }
     let mut system = request;
     system["namespace"] = json!("kube-system");
-    assert!(accepts_unsaid(&answer_with(&json!({}), &system)));
-    assert!(!accepts_unsaid(&answer_with(&json!({"exemptSystemNamespaces": false}), &system)));
+    assert!(accepts_silently(&answer_with(&json!({}), &system)));
+    assert!(!accepts_silently(&answer_with(&json!({"exemptSystemNamespaces": false}), &system)));
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn skips_other_requests() {
     ] {
         let was = request[key].take();
         request[key] = value.clone();
-        assert!(accepts_unsaid(&answer_with(&json!({}), &request)), "{key} {value}");
+        assert!(accepts_silently(&answer_with(&json!({}), &request)), "{key} {value}");
         request[key] = was;
     }
     request["object"] = Value::Null;
@@ -249,7 +249,7 @@ fn empty_request() {
     let mut request = token_request(&json!({}));
     for object in [json!({}), json!({"spec": null}), json!({"spec": {"expirationSeconds": null}})] {
         request["object"] = object;
-        assert!(accepts_unsaid(&answer_with(&json!({}), &request)));
+        assert!(accepts_silently(&answer_with(&json!({}), &request)));
         let strict = json!({"rules": {"token-request": {"action": "mutate", "allowedAudiences": ["vault"], "maxSeconds": 600, "requireBoundObject": true}}});
         assert_eq!(
             lines(&answer_with(&strict, &request)).len(),
