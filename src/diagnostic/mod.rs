@@ -55,7 +55,7 @@ impl Diagnostic {
 /// A text for each diagnostic, none longer than it has to be: there may be
 /// thousands, and what a string leaves behind as it grows is never given back
 /// (docs/performance.md).
-pub fn texts<'d>(
+pub fn rendered<'d>(
     diagnostics: impl Iterator<Item = &'d Diagnostic>,
     push: impl Fn(&Diagnostic, &mut String),
 ) -> Vec<String> {

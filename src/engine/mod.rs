@@ -26,7 +26,7 @@ use crate::admission::verdict::{Code, Verdict};
 use crate::cluster::Cluster;
 use crate::diagnostic::findings::{Changes, Finding, Findings};
 use crate::diagnostic::severity::MaxSeverity;
-use crate::diagnostic::{Diagnostic, texts};
+use crate::diagnostic::{Diagnostic, rendered};
 use crate::fast::names::Names;
 use crate::object::edit::Node;
 use crate::object::json::Cursor;
@@ -166,7 +166,7 @@ impl Evaluation {
     fn conclude(self, common: &Common<'_>, old: &[Diagnostic], fixing: Fixing) -> Conclusion {
         let mut rejections = Vec::new();
         let mut warnings = Vec::new();
-        let known = texts(old.iter(), Diagnostic::push_identity);
+        let known = rendered(old.iter(), Diagnostic::push_identity);
         let known = Names::of(known.iter().map(String::as_str));
         let mut identity = String::new();
         let mut is_known = |diagnostic: &Diagnostic| {

@@ -4,7 +4,7 @@
 
 use crate::admission::response::POLICY;
 use crate::admission::verdict::{Code, Rejection};
-use crate::diagnostic::{Diagnostic, texts};
+use crate::diagnostic::{Diagnostic, rendered};
 use crate::fast::names::Names;
 
 /// The most findings that a message lists.
@@ -40,7 +40,7 @@ pub fn message(path: &str, lines: &[&str], most: usize) -> String {
 /// The rejection for some diagnostics.
 #[must_use]
 pub fn rejection(diagnostics: &[Diagnostic]) -> Rejection {
-    let lines = texts(diagnostics.iter(), Diagnostic::push_to);
+    let lines = rendered(diagnostics.iter(), Diagnostic::push_to);
     let lines = Names::of(lines.iter().map(String::as_str)).distinct();
     Rejection { code: Code::Forbidden, message: message("", &lines, LISTED) }
 }
@@ -48,8 +48,8 @@ pub fn rejection(diagnostics: &[Diagnostic]) -> Rejection {
 /// The warnings: one per finding, per fix and per fix to come.
 #[must_use]
 pub fn warnings(findings: &[Diagnostic], fixed: &[Diagnostic], foreseen: &[Diagnostic]) -> Vec<String> {
-    let mut lines = texts(findings.iter().chain(fixed), Diagnostic::push_to);
-    lines.extend(texts(foreseen.iter(), push_foreseen));
+    let mut lines = rendered(findings.iter().chain(fixed), Diagnostic::push_to);
+    lines.extend(rendered(foreseen.iter(), push_foreseen));
     let lines = Names::of(lines.iter().map(String::as_str)).distinct();
     let (count, mut used) = (lines.len(), 0);
     let mut kept = Vec::new();

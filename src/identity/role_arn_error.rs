@@ -37,7 +37,7 @@ macro_rules! role_arn_errors {
             /// What the message names.
             fn details(&self) -> Vec<String> {
                 match self {
-                    $(Self::$variant $({ $($field),* })? => texts(&[$($($field),*)?]),)*
+                    $(Self::$variant $({ $($field),* })? => values(&[$($($field),*)?]),)*
                     $(Self::$other => Vec::new(),)*
                 }
             }
@@ -123,7 +123,7 @@ role_arn_errors! {
     LongPath { characters: usize } = LONG_PATH: "path has {} characters, must have 512 at most";
 }
 
-fn texts(parts: &[&dyn fmt::Display]) -> Vec<String> {
+fn values(parts: &[&dyn fmt::Display]) -> Vec<String> {
     parts.iter().map(ToString::to_string).collect()
 }
 

@@ -31,7 +31,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("Why", "What goes wrong without the rule, with a real incident or upstream issue."),
     ("Behavior", "A table: unset, true, false, and other valid and invalid values, and the result of each."),
     ("Parameters", "<!-- generated:parameters -->\n<!-- /generated:parameters -->"),
-    ("Messages", "<!-- generated:texts -->\n<!-- /generated:texts -->"),
+    ("Messages", "<!-- generated:messages -->\n<!-- /generated:messages -->"),
     (
         "Examples",
         "An object that the rule rejects (in a block marked `yaml refused`) and the corrected object (`yaml accepted`).",
@@ -248,7 +248,7 @@ fn page(rule: &Rule, engine: &Engine, bless: bool) -> Result<()> {
     }
     let text = read(&path)?;
     let mut filled = text.clone();
-    for (name, part) in [("rule", facts(rule)), ("parameters", parameters(rule)), ("texts", texts(rule))] {
+    for (name, part) in [("rule", facts(rule)), ("parameters", parameters(rule)), ("messages", message_table(rule))] {
         filled = fill(&filled, name, &part)?;
     }
     compare_or_bless(&path, &text, &filled, bless)?;
@@ -374,7 +374,7 @@ fn parameter(table: &mut String, above: &str, param: &Param) {
     }
 }
 
-fn texts(rule: &Rule) -> String {
+fn message_table(rule: &Rule) -> String {
     let rows = messages(rule).into_iter().map(|(name, message)| format!("| {name} | {} |\n", prose(&message)));
     "| name | message |\n|---|---|\n".to_owned() + &rows.collect::<String>()
 }
