@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! A value of every wrong kind in every place of a request. What a rule reads is refused by its path, without the value;
+//! A value of every wrong kind in every field of a request. What a rule reads is refused by its path, without the value;
 //! what nobody reads changes nothing; and every field that a view declares is among those that were refused.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "all of it is a test")]
@@ -43,7 +43,7 @@ const ANY_VALUE: &[&str] = &[
 ];
 
 #[test]
-fn a_wrong_kind_in_every_place() {
+fn wrong_kind_in_every_field() {
     let settings = strictest();
     let mut refused = BTreeSet::new();
     for request in requests() {
@@ -54,9 +54,9 @@ fn a_wrong_kind_in_every_place() {
         };
         let good = answer(&request);
         assert_ne!(good.get("code"), Some(&json!(400)), "{good}");
-        let mut places = Vec::new();
-        walk(&request, &mut String::new(), &mut places);
-        for pointer in places {
+        let mut pointers = Vec::new();
+        walk(&request, &mut String::new(), &mut pointers);
+        for pointer in pointers {
             for value in wrong_values() {
                 let mut wrong = request.clone();
                 *wrong.pointer_mut(&pointer).unwrap() = value.clone();
@@ -86,18 +86,18 @@ fn field_refused(answer: &Value, pointer: &str, value: &Value) -> Result<Option<
     let message = message.strip_prefix("serviceaccount-hygiene: the request cannot be read: ").ok_or("another text")?;
     let (path, reason) = message.split_once(": must be ").ok_or("another reason")?;
     // A stored Pod that gets ephemeral containers is reviewed as the object.
-    let place = written(pointer);
+    let field_path = written(pointer);
     // Absent is what `null` means, but for entries of a list and what cannot be absent.
-    let may_be_absent = !place.ends_with("[]") && !["object", "oldObject"].contains(&place.as_str());
+    let may_be_absent = !field_path.ends_with("[]") && !["object", "oldObject"].contains(&field_path.as_str());
     if !reason.contains(", is ") {
         Err("what is it?".to_owned())
     } else if message.contains(SECRET) {
         Err("the value is in the answer".to_owned())
-    } else if ![&place, &place.replace("oldObject", "object")]
+    } else if ![&field_path, &field_path.replace("oldObject", "object")]
         .iter()
-        .any(|place| without_entries(path).starts_with(*place))
+        .any(|field_path| without_entries(path).starts_with(*field_path))
     {
-        Err(format!("another path than {place}"))
+        Err(format!("another path than {field_path}"))
     } else if value.is_null() && may_be_absent {
         Err("null is refused".to_owned())
     } else {
@@ -134,13 +134,13 @@ fn without_entries(path: &str) -> String {
     plain
 }
 
-/// Every place in a value, as pointers.
-fn walk(value: &Value, pointer: &mut String, places: &mut Vec<String>) {
+/// Every field and entry of a value, as pointers.
+fn walk(value: &Value, pointer: &mut String, pointers: &mut Vec<String>) {
     let mut step = |key: &str, value: &Value| {
         let length = pointer.len();
         let _ = write!(pointer, "/{}", key.replace('~', "~0").replace('/', "~1"));
-        places.push(pointer.clone());
-        walk(value, pointer, places);
+        pointers.push(pointer.clone());
+        walk(value, pointer, pointers);
         pointer.truncate(length);
     };
     match value {

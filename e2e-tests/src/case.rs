@@ -19,7 +19,7 @@ pub struct Case {
     /// Its name in the file.
     pub name: String,
     /// Where it is.
-    pub place: Place,
+    pub location: Location,
     /// What is checked.
     pub subject: Option<Subject>,
     /// The object as stored, which makes the request an UPDATE.
@@ -38,7 +38,7 @@ pub struct Case {
 
 /// Where a case is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct Location {
     /// The file.
     pub path: PathBuf,
     /// The headings below the first one that lead to it.
@@ -279,7 +279,7 @@ pub fn shown(path: &Path) -> String {
     inside.display().to_string()
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for Location {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}:{}", shown(&self.path), self.line)
     }

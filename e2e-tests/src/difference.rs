@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! In how many places two documents differ.
+//! How many differences there are between two documents.
 
 use serde_json::Value;
 
-/// Counts the places in which two values differ. One place is: another scalar or another type, a key that only one
+/// Counts the differences between two values. One difference is: another scalar or another type, a key that only one
 /// side has, or one run of list entries that only one side has. Lists of one length are compared entry by entry;
-/// lists that differ in more than one run count as two places.
+/// lists that differ in more than one run count as two differences.
 #[must_use]
-pub fn places(a: &Value, b: &Value) -> usize {
+pub fn count(a: &Value, b: &Value) -> usize {
     match (a, b) {
         _ if a == b => 0,
         (Value::Object(a), Value::Object(b)) => {
-            let shared = a.iter().map(|(key, value)| b.get(key).map_or(1, |other| places(value, other)));
+            let shared = a.iter().map(|(key, value)| b.get(key).map_or(1, |other| count(value, other)));
             shared.sum::<usize>() + b.keys().filter(|key| !a.contains_key(*key)).count()
         }
-        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => a.iter().zip(b).map(|(a, b)| places(a, b)).sum(),
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => a.iter().zip(b).map(|(a, b)| count(a, b)).sum(),
         (Value::Array(a), Value::Array(b)) if a.len() < b.len() => runs(a, b),
         (Value::Array(a), Value::Array(b)) => runs(b, a),
         _ => 1,
@@ -32,10 +32,10 @@ fn runs(short: &[Value], long: &[Value]) -> usize {
 mod tests {
     use serde_json::json;
 
-    use super::places;
+    use super::count;
 
     #[test]
-    fn counts_places() {
+    fn counts_differences() {
         for (a, b, expected) in [
             (json!({"a": 1}), json!({"a": 1}), 0),
             (json!({"a": 1}), json!({"a": 2}), 1),
@@ -50,8 +50,8 @@ mod tests {
             (json!([]), json!([1, 2]), 1),
             (json!({"a": [{"x": 1}, {"x": 2}]}), json!({"a": [{"x": 1}, {"x": 3}]}), 1),
         ] {
-            assert_eq!(places(&a, &b), expected, "{a} and {b}");
-            assert_eq!(places(&b, &a), expected, "{b} and {a}");
+            assert_eq!(count(&a, &b), expected, "{a} and {b}");
+            assert_eq!(count(&b, &a), expected, "{b} and {a}");
         }
     }
 }

@@ -69,7 +69,7 @@ pub fn find_all(repository: &Path) -> Result<Vec<Example>> {
             let rest = case.name.strip_prefix(&example.id()).and_then(|rest| rest.strip_prefix('/'));
             rest.is_some_and(|rest| !rest.contains('/'))
         });
-        let owner = owner.with_context(|| format!("{}: there is no such example", case.place))?;
+        let owner = owner.with_context(|| format!("{}: there is no such example", case.location))?;
         case.rule = format!("examples/{}", owner.id());
         case.name = case.name.split_off(owner.id().len() + 1);
         owner.requests.push(case);
@@ -133,12 +133,12 @@ impl Example {
     /// When the case has settings of its own, or is about a request that the policy is not sent.
     pub fn case(&self, request: &Case) -> Result<Case> {
         let mut case = request.clone();
-        ensure!(case.settings == json!({}), "{}: the example has its own settings", case.place);
+        ensure!(case.settings == json!({}), "{}: the example has its own settings", case.location);
         let lookup = case.given.host.lookup;
         case.settings = self.settings.clone();
         case.given.host = Host { lookup, ..self.host.clone() };
         if let (Some(spec), Some(request)) = (&self.spec, case.request()?) {
-            ensure!(is_asked(spec, &request), "{}: the example is not sent {}", case.place, described(&request));
+            ensure!(is_asked(spec, &request), "{}: the example is not sent {}", case.location, described(&request));
         }
         Ok(case)
     }

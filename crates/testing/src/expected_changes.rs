@@ -2,14 +2,14 @@
 
 //! What each fix is expected to change. Whatever else differs between an object and the fixed object is an accident.
 //!
-//! A new rule with a fix adds its places to [`may`].
+//! A new rule with a fix adds its fields to [`may`].
 
 use serde_json::{Value, json};
 
 use crate::objects::{TOKEN_VOLUME, token_volume};
 use crate::written::{Inside, Written, decoded};
 
-/// What a fix may do at a place.
+/// What a fix may do to a field.
 enum May {
     /// Nothing here; perhaps below.
     Nothing,

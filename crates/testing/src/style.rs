@@ -34,7 +34,7 @@ pub fn style() -> impl Strategy<Value = Style> + Clone {
     })
 }
 
-/// The text of a value. What is written at a place depends on the place and the style only, so that two objects with
+/// The text of a value. What is written in a field depends on its path and the style only, so that two objects with
 /// the same template have the same text there.
 #[must_use]
 pub fn written(value: &Value, style: Style) -> String {

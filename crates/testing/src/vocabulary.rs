@@ -179,7 +179,7 @@ fn role_arn(vocabulary: &mut Vocabulary) {
     vocabulary.words.extend(["123456789012", "aws", "shop/*", "{namespace}/*", "arn:aws:iam::123456789012:role/app"]);
 }
 
-/// Values, keys, places and editors.
+/// Values, keys, placement and editors.
 fn identity_annotations(vocabulary: &mut Vocabulary) {
     let role = "arn:aws:iam::123456789012:role/app";
     vocabulary.account_annotations.extend([

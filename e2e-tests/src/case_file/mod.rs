@@ -16,7 +16,7 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context as _, Result, bail};
 use similar::TextDiff;
 
-use crate::case::{Case, Place, shown};
+use crate::case::{Case, Location, shown};
 use crate::expectation::Expectation;
 use block::Inputs;
 use section::Section;
@@ -102,7 +102,7 @@ pub fn cases(path: &Path, text: &str) -> Result<Vec<Case>> {
             Ok(_) if section.level == 1 => report(section.line, "no case below the heading"),
             Ok(old) => cases.push(Case {
                 rule: stem.clone(),
-                place: Place { path: path.to_owned(), section: name.clone(), line: section.line },
+                location: Location { path: path.to_owned(), section: name.clone(), line: section.line },
                 name,
                 subject: inputs.subject,
                 old,
@@ -160,11 +160,11 @@ pub fn bless(case: &Case, actual: &Expectation) -> Result<Option<String>> {
         return Ok(None);
     }
     let _guard = FILES.lock().unwrap_or_else(PoisonError::into_inner);
-    let path = &case.place.path;
+    let path = &case.location.path;
     let text = fs::read_to_string(path)?;
     let base = case.request()?.and_then(|mut request| request.get_mut("object").map(serde_json::Value::take));
     let new = actual.to_yaml(base.as_ref())?;
-    let (text, old) = with_expected(&text, &case.place.section, &new).with_context(|| case.place.to_string())?;
+    let (text, old) = with_expected(&text, &case.location.section, &new).with_context(|| case.location.to_string())?;
     fs::write(path, text)?;
     Ok(Some(TextDiff::from_lines(&old, &new).unified_diff().context_radius(2).to_string()))
 }
@@ -237,13 +237,13 @@ mod tests {
     #[test]
     fn sections_without_sections_are_cases() {
         let text = "# role-arn\nprose\n## Account ID\n### nine digits\n### `twelve` digits, it's fine\n## role\n";
-        let cases: Vec<_> = read(text).iter().map(|case| (case.full_name(), case.place.to_string())).collect();
+        let cases: Vec<_> = read(text).iter().map(|case| (case.full_name(), case.location.to_string())).collect();
         let expected = [
             ("role-arn/account-id/nine-digits", "cases/role-arn.md:4"),
             ("role-arn/account-id/twelve-digits-its-fine", "cases/role-arn.md:5"),
             ("role-arn/role", "cases/role-arn.md:6"),
         ];
-        assert_eq!(cases, expected.map(|(name, place)| (name.to_owned(), place.to_owned())));
+        assert_eq!(cases, expected.map(|(name, location)| (name.to_owned(), location.to_owned())));
     }
 
     #[test]

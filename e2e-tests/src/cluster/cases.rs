@@ -140,18 +140,18 @@ impl<'p> Runner<'p> {
             _ if planned.case.given.raw => {}
             None => differences.push("the API server sends nothing to webhooks".to_owned()),
             Some(sent) => {
-                let places = missing(&normalized_request(&planned.request), &normalized_request(&sent));
+                let fields = missing(&normalized_request(&planned.request), &normalized_request(&sent));
                 differences
-                    .extend(places.into_iter().map(|place| format!("the request is not the simulated one: {place}")));
+                    .extend(fields.into_iter().map(|field| format!("the request is not the simulated one: {field}")));
             }
         }
         // What becomes of the object that the case expects, without any policy, is what the policy has to make of the
         // case's own object.
         let fixed = fixed.as_ref().unwrap_or(&plain);
         if real.is_success() && fixed.is_success() {
-            let places = differing(&normalized(&fixed.body), &normalized(&real.body));
-            if !places.is_empty() {
-                differences.push(format!("the object is another one\n{}", places.join("\n")));
+            let fields = differing(&normalized(&fixed.body), &normalized(&real.body));
+            if !fields.is_empty() {
+                differences.push(format!("the object is another one\n{}", fields.join("\n")));
             }
         } else if real.is_success() {
             differences.push(format!("the expected object is refused, {}: {}", fixed.status, fixed.message()));

@@ -156,40 +156,40 @@ fn without_random_names(text: &str) -> String {
 /// Where `found` lacks something that `expected` says, or says something else; it may say more.
 #[must_use]
 pub fn missing(expected: &Value, found: &Value) -> Vec<String> {
-    let mut places = Vec::new();
-    compare("", expected, found, false, &mut places);
-    places
+    let mut differences = Vec::new();
+    compare("", expected, found, false, &mut differences);
+    differences
 }
 
 /// Where two objects differ.
 #[must_use]
 pub fn differing(expected: &Value, found: &Value) -> Vec<String> {
-    let mut places = Vec::new();
-    compare("", expected, found, true, &mut places);
-    places
+    let mut differences = Vec::new();
+    compare("", expected, found, true, &mut differences);
+    differences
 }
 
-fn compare(path: &str, expected: &Value, found: &Value, is_exact: bool, places: &mut Vec<String>) {
+fn compare(path: &str, expected: &Value, found: &Value, is_exact: bool, differences: &mut Vec<String>) {
     match (expected, found) {
         (Value::Object(expected), Value::Object(found)) => {
             for (key, value) in expected {
                 let path = format!("{path}.{key}");
                 match found.get(key) {
-                    Some(found) => compare(&path, value, found, is_exact, places),
+                    Some(found) => compare(&path, value, found, is_exact, differences),
                     None if value.is_null() && !is_exact => {}
-                    None => places.push(format!("{path}: expected {value}, found nothing")),
+                    None => differences.push(format!("{path}: expected {value}, found nothing")),
                 }
             }
             let more = found.iter().filter(|(key, _)| is_exact && !expected.contains_key(*key));
-            places.extend(more.map(|(key, value)| format!("{path}.{key}: expected nothing, found {value}")));
+            differences.extend(more.map(|(key, value)| format!("{path}.{key}: expected nothing, found {value}")));
         }
         (Value::Array(expected), Value::Array(found)) if expected.len() == found.len() => {
             for (index, (expected, found)) in expected.iter().zip(found).enumerate() {
-                compare(&format!("{path}[{index}]"), expected, found, is_exact, places);
+                compare(&format!("{path}[{index}]"), expected, found, is_exact, differences);
             }
         }
         _ if expected == found => {}
-        _ => places.push(format!("{path}: expected {expected}, found {found}")),
+        _ => differences.push(format!("{path}: expected {expected}, found {found}")),
     }
 }
 

@@ -31,16 +31,16 @@ pub fn run(case: &Case, engine: &Engine, bless: bool) -> Result<()> {
     let actual = answer(case, engine)?;
     if bless {
         if let Some(difference) = case_file::bless(case, &actual)? {
-            println!("\nblessed {}, {}\n{difference}", case.place, case.full_name());
+            println!("\nblessed {}, {}\n{difference}", case.location, case.full_name());
         }
         return Ok(());
     }
     match case.expectation()? {
         None => {
-            bail!("{}: no `expect` block; look at what `make bless` writes, and keep it if it is right", case.place)
+            bail!("{}: no `expect` block; look at what `make bless` writes, and keep it if it is right", case.location)
         }
         Some(expected) => {
-            expected.compare(&actual).map_err(|difference| anyhow!("{}: another answer\n{difference}", case.place))
+            expected.compare(&actual).map_err(|difference| anyhow!("{}: another answer\n{difference}", case.location))
         }
     }
 }

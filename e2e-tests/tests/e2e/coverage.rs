@@ -3,14 +3,14 @@
 //! What no case covers: messages, parameters, outcomes, neighbors.
 //!
 //! A **neighbor** of a rejected case is an accepted case of the same file whose inputs, read as one document
-//! `{object | request, old, settings, cluster, given}`, differ from it in exactly one place
-//! ([`e2e_tests::difference::places`]). It proves that the rejection is about that place.
+//! `{object | request, old, settings, cluster, given}`, differ from it by exactly one difference
+//! ([`e2e_tests::difference::count`]). It proves that the rejection is about that difference.
 
 use std::sync::{Arc, OnceLock};
 
 use e2e_tests::case::Case;
 use e2e_tests::case_file::Cases;
-use e2e_tests::difference::places;
+use e2e_tests::difference::count;
 use e2e_tests::expectation::{Expectation, Verdict};
 use libtest_mimic::Trial;
 use serde_json::Value;
@@ -75,9 +75,9 @@ fn missing(rule: &Rule, cases: &[(&Case, &Expectation)]) -> Vec<String> {
         }
     }
     for (case, _) in own.iter().filter(|(_, verdict)| !verdict.allowed) {
-        let is_neighbor = |other: &Case| places(&case.inputs(), &other.inputs()) == 1;
+        let is_neighbor = |other: &Case| count(&case.inputs(), &other.inputs()) == 1;
         if !own.iter().any(|(other, verdict)| verdict.allowed && is_neighbor(other)) {
-            missing.push(format!("an accepted neighbor of {}, {}", case.place, case.name));
+            missing.push(format!("an accepted neighbor of {}, {}", case.location, case.name));
         }
     }
     missing

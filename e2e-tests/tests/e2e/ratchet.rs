@@ -23,7 +23,7 @@ struct Row {
     /// The rule that finds it wrong.
     rule: &'static str,
     /// Where the parts belong.
-    place: &'static [&'static str],
+    path: &'static [&'static str],
     fine: Part,
     wrong: Part,
     otherwise_wrong: Part,
@@ -55,13 +55,13 @@ fn pod(account: &str, automount: bool) -> Value {
     })
 }
 
-const fn workload(api_version: &'static str, kind: &'static str, place: &'static [&'static str]) -> Row {
+const fn workload(api_version: &'static str, kind: &'static str, path: &'static [&'static str]) -> Row {
     Row {
         name: kind,
         api_version,
         kind,
         rule: "pod-automount",
-        place,
+        path,
         fine: || pod("app", false),
         wrong: || pod("app", true),
         otherwise_wrong: || pod("other", true),
@@ -71,7 +71,7 @@ const fn workload(api_version: &'static str, kind: &'static str, place: &'static
 /// A kind whose part is the object as a whole.
 const fn whole(kind: &'static str, rule: &'static str, fine: Part, wrong: Part, otherwise_wrong: Part) -> Row {
     let api_version = "rbac.authorization.k8s.io/v1";
-    Row { name: kind, api_version, kind, rule, place: &[], fine, wrong, otherwise_wrong }
+    Row { name: kind, api_version, kind, rule, path: &[], fine, wrong, otherwise_wrong }
 }
 
 fn bound(namespace: &str, account: &str) -> Value {
@@ -86,7 +86,7 @@ fn granted(resource: &str, names: &[&str]) -> Value {
 }
 
 const fn account(name: &'static str, rule: &'static str, fine: Part, wrong: Part, otherwise_wrong: Part) -> Row {
-    Row { name, api_version: "v1", kind: "ServiceAccount", rule, place: &[], fine, wrong, otherwise_wrong }
+    Row { name, api_version: "v1", kind: "ServiceAccount", rule, path: &[], fine, wrong, otherwise_wrong }
 }
 
 const ROWS: &[Row] = &[
@@ -221,7 +221,7 @@ impl Row {
     }
 
     fn object(&self, mut part: Value) -> Value {
-        for step in self.place.iter().rev() {
+        for step in self.path.iter().rev() {
             part = json!({ *step: part });
         }
         let mut object = json!({

@@ -193,8 +193,8 @@ pub fn pod(account: &str, automount: Option<bool>) -> Value {
     with_automount(pod, "/spec", automount)
 }
 
-fn with_automount(mut object: Value, place: &str, automount: Option<bool>) -> Value {
-    if let (Some(fields), Some(automount)) = (object.pointer_mut(place).and_then(Value::as_object_mut), automount) {
+fn with_automount(mut object: Value, pointer: &str, automount: Option<bool>) -> Value {
+    if let (Some(fields), Some(automount)) = (object.pointer_mut(pointer).and_then(Value::as_object_mut), automount) {
         fields.insert("automountServiceAccountToken".to_owned(), automount.into());
     }
     object

@@ -195,7 +195,7 @@ struct Reader {
 
 impl Reader {
     fn mistake(&mut self, path: &str, text: &str) {
-        self.mistakes.push((self.source.place(path), format!("{path}: {text}")));
+        self.mistakes.push((self.source.location(path), format!("{path}: {text}")));
     }
 
     fn field(&mut self, config: &mut Config, key: &str, value: Value) {

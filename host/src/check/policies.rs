@@ -122,9 +122,9 @@ impl Policies {
                 let settings = document.value.pointer("/spec/settings").unwrap_or(&Value::Null);
                 settings::validate(settings, || Source::of_manifest(&document))?;
             }
-            let place = document.place();
+            let location = document.location();
             let unit =
-                PolicyUnit::from_manifest(module, &document.value, cluster, is_of_files).with_context(|| place)?;
+                PolicyUnit::from_manifest(module, &document.value, cluster, is_of_files).with_context(|| location)?;
             if let Some(note) = unit.scope.note(&unit.name) {
                 policies.notes.push(note);
             }

@@ -15,7 +15,7 @@ use crate::yaml::layout::{self, Content, Node, Step};
 use crate::yaml::lines::Lines;
 use crate::yaml::{self, Document, parts};
 
-/// Mistakes in a file, each with its place.
+/// Mistakes in a file, each with its location.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
 pub struct Mistakes(pub Vec<String>);
@@ -62,18 +62,18 @@ impl Source {
     }
 
     /// `file:line:column` of a path in the settings, or of what is nearest to it.
-    pub(super) fn place(&self, path: &str) -> String {
+    pub(super) fn location(&self, path: &str) -> String {
         let file = shown::text(&self.file);
-        let place = || {
+        let location = || {
             let documents = parts::of(&self.text);
             let with_content = |part: &&parts::Part| part.read(&self.text).is_ok_and(|read| read.document.is_some());
             let part = documents.iter().filter(with_content).nth(self.ordinal)?;
             let node = layout::first_document(part.text(&self.text))?;
             let found = node.nearest(&self.steps);
             let at = part.bytes.start + start_of(found.node, path, found.start());
-            Some(Lines::of(&self.text).place(&self.text, at))
+            Some(Lines::of(&self.text).line_and_column(&self.text, at))
         };
-        match place() {
+        match location() {
             Some((line, column)) => format!("{file}:{line}:{column}"),
             None => file,
         }
@@ -157,19 +157,19 @@ pub fn validate(settings: &Value, source: impl FnOnce() -> Option<Source>) -> Re
     }
     let source = source();
     let located = found.into_iter().map(|(path, text)| {
-        let place = source.as_ref().map_or_else(|| "settings".to_owned(), |source| source.place(&path));
-        (place, format!("{path}: {text}"))
+        let location = source.as_ref().map_or_else(|| "settings".to_owned(), |source| source.location(&path));
+        (location, format!("{path}: {text}"))
     });
     Err(Mistakes::sorted(located.collect()))
 }
 
 impl Mistakes {
-    /// Places (`file:line:column`) and texts, in the order of the lines.
+    /// Locations (`file:line:column`) and texts, in the order of the lines.
     pub(super) fn sorted(mut mistakes: Vec<(String, String)>) -> Self {
-        mistakes.sort_by_key(|(place, _)| {
-            place.split(':').filter_map(|part| part.parse::<usize>().ok()).collect::<Vec<_>>()
+        mistakes.sort_by_key(|(location, _)| {
+            location.split(':').filter_map(|part| part.parse::<usize>().ok()).collect::<Vec<_>>()
         });
-        Self(mistakes.into_iter().map(|(place, text)| format!("{place}: {text}")).collect())
+        Self(mistakes.into_iter().map(|(location, text)| format!("{location}: {text}")).collect())
     }
 }
 

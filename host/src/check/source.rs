@@ -147,7 +147,7 @@ impl SourceFile {
 
     /// Line and column of a byte.
     pub fn location(&self, at: usize) -> Location {
-        let (line, column) = self.lines.get_or_init(|| Lines::of(&self.text)).place(&self.text, at);
+        let (line, column) = self.lines.get_or_init(|| Lines::of(&self.text)).line_and_column(&self.text, at);
         Location { line, column }
     }
 }

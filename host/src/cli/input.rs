@@ -48,7 +48,7 @@ pub(super) fn read<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result
 }
 
 fn classify(document: Document) -> Result<Input> {
-    let source = shown::text(&document.place());
+    let source = shown::text(&document.location());
     let is_review = document.value.get("kind").and_then(Value::as_str) == Some("AdmissionReview");
     let is_request = document.value.get("uid").is_some() && document.value.get("kind").is_some_and(Value::is_object);
     let text = |name: &str| document.value.get(name).and_then(Value::as_str);

@@ -94,8 +94,8 @@ impl Cluster {
         for path in paths {
             for file in files_below(path.as_ref())? {
                 for document in yaml::flatten_lists(yaml::load_file(&file)?) {
-                    let place = document.place();
-                    cluster.insert(document.value).with_context(|| place)?;
+                    let location = document.location();
+                    cluster.insert(document.value).with_context(|| location)?;
                 }
             }
         }

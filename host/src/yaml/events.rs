@@ -102,7 +102,7 @@ struct Grammar<'t, S> {
 
 /// Which nodes there can be.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Position {
     /// In brackets.
     Flow,
     Block,
@@ -138,15 +138,15 @@ impl<'t, S: FnMut(Event<'t>, Range<usize>) -> Result<()>> Grammar<'t, S> {
                 let end = self.scanner.take()?.end;
                 let is_empty =
                     |token: &Token<'_>| matches!(token, Token::DocumentStart | Token::DocumentEnd | Token::StreamEnd);
-                if self.is_next(is_empty)? { self.empty(end)? } else { self.node(Place::Block)? }
+                if self.is_next(is_empty)? { self.empty(end)? } else { self.node(Position::Block)? }
             }
-            _ => self.node(Place::Block)?,
+            _ => self.node(Position::Block)?,
         }
         // A mistake right behind the document is one of the document.
         self.scanner.peek().map(|_| ())
     }
 
-    fn node(&mut self, place: Place) -> Result<()> {
+    fn node(&mut self, position: Position) -> Result<()> {
         let start = self.scanner.peek()?.start;
         if self.is_next(|token| matches!(token, Token::Alias(_)))? {
             let Spanned { token, start, end } = self.scanner.take()?;
@@ -156,7 +156,7 @@ impl<'t, S: FnMut(Event<'t>, Range<usize>) -> Result<()>> Grammar<'t, S> {
         let is_marked = end > start;
         let next = self.scanner.peek()?;
         match next.token {
-            Token::BlockEntry if place == Place::InMapping => {
+            Token::BlockEntry if position == Position::InMapping => {
                 self.begin(Event::ListStart { is_flow: false, marks }, start)?;
                 self.indentless_list()
             }
@@ -179,12 +179,12 @@ impl<'t, S: FnMut(Event<'t>, Range<usize>) -> Result<()>> Grammar<'t, S> {
                 self.begin(Event::MappingStart { is_flow: true, marks }, start)?;
                 self.flow_mapping()
             }
-            Token::BlockListStart if place != Place::Flow => {
+            Token::BlockListStart if position != Position::Flow => {
                 self.scanner.take()?;
                 self.begin(Event::ListStart { is_flow: false, marks }, start)?;
                 self.block_list()
             }
-            Token::BlockMappingStart if place != Place::Flow => {
+            Token::BlockMappingStart if position != Position::Flow => {
                 self.scanner.take()?;
                 self.begin(Event::MappingStart { is_flow: false, marks }, start)?;
                 self.block_mapping()
@@ -236,7 +236,7 @@ impl<'t, S: FnMut(Event<'t>, Range<usize>) -> Result<()>> Grammar<'t, S> {
                 Token::BlockEntry => {
                     let end = self.scanner.take()?.end;
                     let is_empty = |token: &Token<'_>| matches!(token, Token::BlockEntry | Token::BlockEnd);
-                    if self.is_next(is_empty)? { self.empty(end)? } else { self.node(Place::Block)? }
+                    if self.is_next(is_empty)? { self.empty(end)? } else { self.node(Position::Block)? }
                 }
                 Token::BlockEnd => {
                     let Spanned { start, end, .. } = self.scanner.take()?;
@@ -252,7 +252,7 @@ impl<'t, S: FnMut(Event<'t>, Range<usize>) -> Result<()>> Grammar<'t, S> {
             let end = self.scanner.take()?.end;
             let is_empty =
                 |token: &Token<'_>| matches!(token, Token::BlockEntry | Token::Key | Token::Value | Token::BlockEnd);
-            if self.is_next(is_empty)? { self.empty(end)? } else { self.node(Place::Block)? }
+            if self.is_next(is_empty)? { self.empty(end)? } else { self.node(Position::Block)? }
         }
         let at = self.scanner.peek()?.start;
         self.finish(at, at)
@@ -264,7 +264,7 @@ impl<'t, S: FnMut(Event<'t>, Range<usize>) -> Result<()>> Grammar<'t, S> {
             match self.scanner.peek()?.token {
                 Token::Key => {
                     let end = self.scanner.take()?.end;
-                    if self.is_next(is_empty)? { self.empty(end)? } else { self.node(Place::InMapping)? }
+                    if self.is_next(is_empty)? { self.empty(end)? } else { self.node(Position::InMapping)? }
                 }
                 Token::BlockEnd => {
                     let Spanned { start, end, .. } = self.scanner.take()?;
@@ -274,7 +274,7 @@ impl<'t, S: FnMut(Event<'t>, Range<usize>) -> Result<()>> Grammar<'t, S> {
             }
             if self.is_next(|token| matches!(token, Token::Value))? {
                 let end = self.scanner.take()?.end;
-                if self.is_next(is_empty)? { self.empty(end)? } else { self.node(Place::InMapping)? }
+                if self.is_next(is_empty)? { self.empty(end)? } else { self.node(Position::InMapping)? }
             } else {
                 let at = self.scanner.peek()?.start;
                 self.empty(at)?;
@@ -293,7 +293,7 @@ impl<'t, S: FnMut(Event<'t>, Range<usize>) -> Result<()>> Grammar<'t, S> {
             match self.scanner.peek()?.token {
                 Token::Key => self.pair()?,
                 Token::FlowListEnd => {}
-                _ => self.node(Place::Flow)?,
+                _ => self.node(Position::Flow)?,
             }
         }
         let Spanned { start, end, .. } = self.scanner.take()?;
@@ -317,7 +317,7 @@ impl<'t, S: FnMut(Event<'t>, Range<usize>) -> Result<()>> Grammar<'t, S> {
             let end = self.scanner.take()?.end;
             self.empty(end)?;
         } else {
-            self.node(Place::Flow)?;
+            self.node(Position::Flow)?;
         }
         self.flow_value(is_over)?;
         let at = self.scanner.peek()?.start;
@@ -328,7 +328,7 @@ impl<'t, S: FnMut(Event<'t>, Range<usize>) -> Result<()>> Grammar<'t, S> {
         if self.is_next(|token| matches!(token, Token::Value))? {
             self.scanner.take()?;
             if !self.is_next(is_over)? {
-                return self.node(Place::Flow);
+                return self.node(Position::Flow);
             }
         }
         let at = self.scanner.peek()?.start;
@@ -350,13 +350,13 @@ impl<'t, S: FnMut(Event<'t>, Range<usize>) -> Result<()>> Grammar<'t, S> {
                         let at = self.scanner.peek()?.start;
                         self.empty(at)?;
                     } else {
-                        self.node(Place::Flow)?;
+                        self.node(Position::Flow)?;
                     }
                     self.flow_value(is_over)?;
                 }
                 Token::FlowMappingEnd => {}
                 _ => {
-                    self.node(Place::Flow)?;
+                    self.node(Position::Flow)?;
                     let at = self.scanner.peek()?.start;
                     self.empty(at)?;
                 }

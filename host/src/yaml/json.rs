@@ -56,8 +56,8 @@ pub(super) fn document(text: &str) -> Result<Document, Problem> {
 fn problem(error: &serde_json::Error, text: &str) -> Problem {
     let (line, column) = (error.line(), error.column());
     let words = error.to_string();
-    let place = format!(" at line {line} column {column}");
-    let message = words.strip_suffix(&place).unwrap_or(&words).to_owned();
+    let position = format!(" at line {line} column {column}");
+    let message = words.strip_suffix(&position).unwrap_or(&words).to_owned();
     let message = if error.is_eof() { "the text ends too early".to_owned() } else { message };
     Problem { at: Lines::of(text).start(line) + column.saturating_sub(1), message }
 }

@@ -208,36 +208,36 @@ mod tests {
     use super::super::lines::Lines;
     use super::*;
 
-    fn place(text: &str, path: &[&str]) -> (usize, usize, String) {
+    fn located(text: &str, path: &[&str]) -> (usize, usize, String) {
         let document = first_document(text).unwrap();
         let steps: Vec<Step> =
             path.iter().map(|step| step.parse().map_or_else(|_| Step::Key((*step).to_owned()), Step::Index)).collect();
         let found = document.nearest(&steps);
-        let (line, column) = Lines::of(text).place(text, found.start());
+        let (line, column) = Lines::of(text).line_and_column(text, found.start());
         (line, column, text.get(found.node.bytes.clone()).unwrap().to_owned())
     }
 
     #[test]
     fn positions_of_nodes() {
         let text = "# é\n---\na:\n  - name: \"é\" # no\n    b: |\n      x\n      y\n  - {c: [1, 2]}\n\n\nd: é\n";
-        assert_eq!(place(text, &["a", "0", "name"]), (4, 5, "\"é\"".to_owned()));
-        assert_eq!(place(text, &["a", "1", "c"]), (8, 6, "[1, 2]".to_owned()));
-        assert_eq!(place(text, &["a", "1"]), (8, 5, "{c: [1, 2]}".to_owned()));
-        assert_eq!(place(text, &["d"]), (11, 1, "é".to_owned()));
-        assert_eq!(place(text, &["a", "0", "nothing", "below"]).0, 4);
+        assert_eq!(located(text, &["a", "0", "name"]), (4, 5, "\"é\"".to_owned()));
+        assert_eq!(located(text, &["a", "1", "c"]), (8, 6, "[1, 2]".to_owned()));
+        assert_eq!(located(text, &["a", "1"]), (8, 5, "{c: [1, 2]}".to_owned()));
+        assert_eq!(located(text, &["d"]), (11, 1, "é".to_owned()));
+        assert_eq!(located(text, &["a", "0", "nothing", "below"]).0, 4);
     }
 
     #[test]
     fn positions_of_empty_values() {
         let text = "a:\n  b:\n\n# far\nc: 1 # x\n\n# end\n";
-        assert_eq!(place(text, &["a", "b"]), (2, 3, String::new()));
-        assert_eq!(place(text, &["a"]), (1, 1, "b:".strip_suffix(':').unwrap().to_owned()));
-        assert_eq!(place(text, &[]).2, "a:\n  b:\n\n# far\nc: 1");
+        assert_eq!(located(text, &["a", "b"]), (2, 3, String::new()));
+        assert_eq!(located(text, &["a"]), (1, 1, "b:".strip_suffix(':').unwrap().to_owned()));
+        assert_eq!(located(text, &[]).2, "a:\n  b:\n\n# far\nc: 1");
     }
 
     #[test]
     fn finds_last_of_repeated_keys() {
-        assert_eq!(place("a: 1\nb: 2\na: 3\n", &["a"]), (3, 1, "3".to_owned()));
+        assert_eq!(located("a: 1\nb: 2\na: 3\n", &["a"]), (3, 1, "3".to_owned()));
     }
 
     #[test]
@@ -250,6 +250,6 @@ mod tests {
     #[test]
     fn positions_in_json() {
         let text = "{\n  \"a\": {\n    \"b\": true\n  }\n}\n";
-        assert_eq!(place(text, &["a", "b"]), (3, 5, "true".to_owned()));
+        assert_eq!(located(text, &["a", "b"]), (3, 5, "true".to_owned()));
     }
 }

@@ -24,7 +24,7 @@ impl Lines {
     }
 
     /// Line and column of a byte of the same text, both 1-based; columns are characters.
-    pub fn place(&self, text: &str, at: usize) -> (usize, usize) {
+    pub fn line_and_column(&self, text: &str, at: usize) -> (usize, usize) {
         let line = self.starts.partition_point(|start| *start <= at).max(1);
         let start = self.starts.get(line - 1).copied().unwrap_or_default();
         let column = match text.get(start..at) {
@@ -43,9 +43,9 @@ mod tests {
     fn lines_and_columns() {
         let text = "é: x\r\nb\u{2028}c\n";
         let lines = Lines::of(text);
-        assert_eq!(lines.place(text, 0), (1, 1));
-        assert_eq!(lines.place(text, text.find('x').unwrap()), (1, 4));
-        assert_eq!(lines.place(text, text.find('c').unwrap()), (2, 3));
-        assert_eq!(lines.place(text, text.len()), (3, 1));
+        assert_eq!(lines.line_and_column(text, 0), (1, 1));
+        assert_eq!(lines.line_and_column(text, text.find('x').unwrap()), (1, 4));
+        assert_eq!(lines.line_and_column(text, text.find('c').unwrap()), (2, 3));
+        assert_eq!(lines.line_and_column(text, text.len()), (3, 1));
     }
 }

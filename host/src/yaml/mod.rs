@@ -78,7 +78,7 @@ impl Document {
     }
 
     /// `file:line`, as compilers print it.
-    pub fn place(&self) -> String {
+    pub fn location(&self) -> String {
         format!("{}:{}", self.file, self.line)
     }
 }
@@ -110,7 +110,7 @@ pub fn load_str(text: &str, file: &str) -> Result<Vec<Document>, Error> {
     let file: Arc<str> = file.into();
     let lines = Lines::of(text);
     let error = |at: usize, message: String| {
-        let (line, column) = lines.place(text, at);
+        let (line, column) = lines.line_and_column(text, at);
         Error::Content { file: file.clone(), line, column, message }
     };
     let mut documents = Vec::new();
@@ -120,7 +120,7 @@ pub fn load_str(text: &str, file: &str) -> Result<Vec<Document>, Error> {
             return Err(error(at, format!("key `{key}` occurs twice in the same mapping")));
         }
         if let Some((at, value)) = read.document {
-            let (line, _) = lines.place(text, at);
+            let (line, _) = lines.line_and_column(text, at);
             documents.push(Document { value, file: file.clone(), line, ordinal: documents.len(), items: Vec::new() });
         }
     }
@@ -348,8 +348,8 @@ mod tests {
     #[test]
     fn lines_of_documents() {
         let documents = load_str("# note\n---\na: 1\n---\n---\n# b\nb: 2\n", "m.yaml").unwrap();
-        let places: Vec<_> = documents.iter().map(Document::place).collect();
-        assert_eq!(places, ["m.yaml:3", "m.yaml:7"]);
+        let locations: Vec<_> = documents.iter().map(Document::location).collect();
+        assert_eq!(locations, ["m.yaml:3", "m.yaml:7"]);
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub(super) fn inject(pod: &mut Node<'_>) -> Result<(), ApiError> {
 
     if !has_named(&mut spec, "initContainers", "istio-init")? {
         let init = json!({"name": "istio-init", "image": "docker.io/istio/proxyv2"});
-        place(&mut spec, "initContainers", init, is_native)?;
+        insert_container(&mut spec, "initContainers", init, is_native)?;
     }
     complete_proxy(&mut spec, is_native)
 }
@@ -67,7 +67,7 @@ fn complete_proxy(spec: &mut Node<'_>, is_native: bool) -> Result<(), ApiError> 
     }
     mount(&mut fields)?;
     if !is_native {
-        return place(spec, "containers", proxy, false);
+        return insert_container(spec, "containers", proxy, false);
     }
     // Right behind the one that sets up the network.
     let containers = spec.list_mut("initContainers")?;
@@ -90,7 +90,7 @@ fn mount(container: &mut Node<'_>) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn place(spec: &mut Node<'_>, list: &'static str, container: Value, is_first: bool) -> Result<(), ApiError> {
+fn insert_container(spec: &mut Node<'_>, list: &'static str, container: Value, is_first: bool) -> Result<(), ApiError> {
     let containers = spec.list_mut(list)?;
     containers.insert(if is_first { 0 } else { containers.len() }, container);
     Ok(())

@@ -98,11 +98,11 @@ fn report_fixed(file: String, objects: usize, outcome: &mut Outcome) {
 }
 
 fn report_refused(file: &str, object: Option<(usize, String)>, reason: &str, is_unsafe: bool, outcome: &mut Outcome) {
-    let place = match &object {
+    let name = match &object {
         Some((line, title)) => format!("{file}:{line}: {title}"),
         None => file.to_owned(),
     };
-    printer::bad("not fixed:", &format!("{place}: {reason}"));
+    printer::bad("not fixed:", &format!("{name}: {reason}"));
     let (line, object) = object.unzip();
     outcome.not_fixed.push(NotFixedReport {
         file: file.to_owned(),

@@ -160,21 +160,25 @@ fn table(html: &mut Html, report: &Report) {
         html.raw(&format!("<th scope=\"col\" aria-sort=\"none\"><button type=\"button\">{column}</button></th>"));
     }
     html.raw("</tr></thead>\n<tbody>\n");
-    let mut place = 0;
+    let mut position = 0;
     for namespace in &report.namespaces {
         for row in namespace.rows() {
-            table_row(html, &row, place);
-            place += 1;
+            table_row(html, &row, position);
+            position += 1;
         }
     }
     html.raw("</tbody>\n</table>\n</div>\n</section>\n");
 }
 
-fn table_row(html: &mut Html, row: &Row<'_>, place: usize) {
+fn table_row(html: &mut Html, row: &Row<'_>, position: usize) {
     let it = row.recommendation();
     let account = row.account;
     html.raw(&format!("<tr data-recommendation=\"{}\" data-namespace=\"", it.word())).text(row.namespace);
-    html.raw(&format!("\"><td data-sort=\"{place}\"><span class=\"tag {}\">{}</span></td><td>", class(it), it.word()));
+    html.raw(&format!(
+        "\"><td data-sort=\"{position}\"><span class=\"tag {}\">{}</span></td><td>",
+        class(it),
+        it.word()
+    ));
     html.text(row.namespace).raw("</td><td>");
     html.text(&row.workload.map_or_else(|| "–".to_owned(), |it| format!("{} {}", it.kind, it.name)));
     html.raw("</td><td><a href=\"#")
