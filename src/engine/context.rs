@@ -233,7 +233,7 @@ impl<'s> RuleContext<'s> {
     /// The value of one of them.
     ///
     /// # Errors
-    /// [`ReadError`] when it is no text.
+    /// [`ReadError`] when it is not a string.
     #[inline(never)]
     pub fn text_of<'t>(&self, annotation: &'t Annotation) -> Result<Text<'t>, ReadError> {
         view::read(&annotation.value, &object_path(&self.path_of(annotation)))

@@ -59,8 +59,8 @@ impl RolePath {
         cut::all(&self.0, b'/')
     }
 
-    /// The name of a role behind any path that IAM takes; none if it is no such
-    /// role.
+    /// The name of a role behind any path that IAM takes; none if it is not a
+    /// valid one.
     #[must_use]
     pub fn of_any_path(text: &str) -> Option<Self> {
         let (path, name) = text.rsplit_once('/').unwrap_or(("", text));

@@ -155,7 +155,7 @@ impl Env<'_> {
     /// comes from elsewhere. `path` is the variable's path, for errors.
     ///
     /// # Errors
-    /// [`ReadError`] when it is no text.
+    /// [`ReadError`] when it is not a string.
     #[inline(never)]
     pub fn literal(&self, path: &dyn Fn() -> String) -> Result<Text<'_>, ReadError> {
         self.value.read_at(&|| path() + ".value")

@@ -38,7 +38,7 @@ pub struct Vocabulary {
     pub(crate) token_volume_names: Vec<&'static str>,
     /// Environment variables, whose values are canaries.
     pub(crate) env: Vec<&'static str>,
-    /// Environment variables with values that are no secret.
+    /// Environment variables with values that are not secret.
     pub(crate) plain_env: Vec<(&'static str, &'static str)>,
     /// What the variables of a whole Secret are made to begin with.
     pub(crate) env_prefixes: Vec<&'static str>,

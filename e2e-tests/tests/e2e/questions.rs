@@ -163,7 +163,7 @@ fn conditions() -> Result<()> {
             let (variable, word) = part.split_once('=').with_context(|| format!("`{part}` has no ="))?;
             let asked = find(variable).with_context(|| format!("`{condition}`: there is no question {variable}"))?;
             let is_option = asked["options"].as_array().is_some_and(|options| options.contains(&json!(word)));
-            ensure!(is_option, "`{condition}`: {word} is no option of {variable}");
+            ensure!(is_option, "`{condition}`: {word} is not an option of {variable}");
         }
         let variable = question["variable"].as_str().unwrap_or_default();
         ensure!(

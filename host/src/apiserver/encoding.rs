@@ -23,7 +23,7 @@ const MAPS: [&str; 10] = [
     "stringData",
 ];
 
-/// Fields of one struct that are no pointers, so that `false` and `""` are not written.
+/// Fields of one struct that are not pointers, so that `false` and `""` are not written.
 const OF_POD: [&str; 8] =
     ["hostIPC", "hostNetwork", "hostPID", "hostname", "nodeName", "priorityClassName", "schedulerName", "subdomain"];
 const OF_CONTAINER: [&str; 6] = ["image", "imagePullPolicy", "stdin", "stdinOnce", "tty", "workingDir"];

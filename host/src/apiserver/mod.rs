@@ -149,7 +149,7 @@ impl ApiServer {
     /// scanner and `--raw` do.
     ///
     /// # Errors
-    /// [`ApiError::BadRequest`] for something that is no object of any kind.
+    /// [`ApiError::BadRequest`] for something that is not an object of a known kind.
     pub fn raw_request(mut object: Value, options: &RequestOptions) -> Result<Value, ApiError> {
         let target = Target::of(&mut object, options)?;
         Ok(envelope::wrap(object, options.old_object.clone(), &target, options))
@@ -160,7 +160,7 @@ impl ApiServer {
     /// (`internal/audit-scanner/scanner/admission_request.go` of kubewarden/kubewarden-controller).
     ///
     /// # Errors
-    /// [`ApiError::BadRequest`] for something that is no object of any kind.
+    /// [`ApiError::BadRequest`] for something that is not an object of a known kind.
     pub fn audit_request(object: Value) -> Result<Value, ApiError> {
         let mut request = Self::raw_request(object, &RequestOptions::default())?;
         if let Some(fields) = request.as_object_mut() {
@@ -176,7 +176,7 @@ impl ApiServer {
     }
 
     /// The Pod that a controller will make from a workload, and the fields that lead to its template; none where the
-    /// object is no workload that this simulation knows, or has no template.
+    /// object is not a workload that this simulation knows, or has no template.
     #[must_use]
     pub fn pod_of(workload: &Value) -> Option<(Value, &'static [&'static str])> {
         let text = |pointer: &str| text_at(workload, pointer);

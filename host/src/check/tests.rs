@@ -501,7 +501,7 @@ fn fixed_text_passes_and_is_not_fixed_again() {
         POD.to_owned(),
         format!("# a\n{POD}---\n# Source: x\n{account}"),
         format!("{POD}---\n{account}").replace('\n', "\r\n"),
-        // Tabs in a text are no indentation.
+        // Tabs in a text are not indentation.
         format!("{POD}      args:\n        - |\n          a:\n          \tb\n"),
         format!("apiVersion: v1\nkind: List\nitems:\n- {}", POD.trim_end().replace('\n', "\n  ")),
     ] {

@@ -75,7 +75,7 @@ impl Module {
 
     /// The same for many requests in a row: what the compiler makes of the module is kept for the next time, and an
     /// instance serves several requests of its thread, one after the other. A policy server makes a new instance for
-    /// each; to the policy, which keeps nothing, that is no difference.
+    /// each; to the policy, which keeps nothing, that makes no difference.
     pub fn for_many_requests(wasm: &[u8]) -> Result<Self> {
         Self::for_many_requests_of(wasm, &[])
     }

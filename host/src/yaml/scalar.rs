@@ -88,7 +88,7 @@ impl<'a> Scalar<'a> {
     }
 }
 
-/// Why null is no key.
+/// Why null cannot be a key.
 pub(super) const NULL_KEY: &str = "null cannot be a key";
 
 /// The name of a standard tag.

@@ -169,7 +169,7 @@ fn comments_suppress_findings() {
         json!([{"kind": "inSource", "status": "accepted", "justification": "migration, see #7"}])
     );
     assert_eq!(files.run(&["check", "a.yaml", "--ignore-suppressions"]).status.code(), Some(1));
-    assert!(stdout(&files.run(&["check", "c.yaml"])).contains("would fix pod-automount"), "text is no comment");
+    assert!(stdout(&files.run(&["check", "c.yaml"])).contains("would fix pod-automount"), "text is not a comment");
     // Nor is it fixed.
     files.run(&["check", "b.yaml", "--fix"]);
     assert_eq!(std::fs::read_to_string(files.0.path().join("b.yaml")).unwrap(), on_line);

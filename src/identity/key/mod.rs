@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The annotations by which accounts and Pods ask for a cloud identity, and
 //! what people write instead. Whoever reads them says nothing about a key that
-//! it does not know: a misspelt one is no key at all.
+//! it does not know: a misspelt one is not a key at all.
 
 use crate::fast::shape::Shape;
 use crate::matching::closest;

@@ -34,7 +34,7 @@ impl<'a> Key<'a> {
         self.written.get(1..self.written.len() - 1).unwrap_or_default()
     }
 
-    /// The key's text. A lone surrogate, which is no text, stays as written.
+    /// The key's text. A lone surrogate, which is not valid text, stays as written.
     #[must_use]
     pub fn text(self) -> Cow<'a, str> {
         let inner = self.inner();

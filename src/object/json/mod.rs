@@ -36,7 +36,7 @@ impl<'a> Cursor<'a> {
         Self { text, at: 0 }
     }
 
-    /// The next byte that is no blank, not taken; 0 at the end (JSON has no
+    /// The next byte that is not a blank, not taken; 0 at the end (JSON has no
     /// such byte outside of strings).
     fn peek(&mut self) -> u8 {
         loop {

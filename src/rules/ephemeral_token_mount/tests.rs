@@ -107,7 +107,7 @@ fn checks_new_containers_only() {
     assert_eq!(reviewed(&old, &old), "fine");
     assert_eq!(reviewed(&old, &harmless), "fine");
     assert_eq!(reviewed(&old, &harmful), "reject");
-    // A name of another list is no name of this one; none is none.
+    // A name of another list is not one of this list; no name matches none.
     let named_web = json!([{"name": "web", "image": "i", "volumeMounts": [{"name": "v", "mountPath": "/t"}]}]);
     assert_eq!(reviewed(&json!([]), &named_web), "reject");
     let nameless = json!([{"image": "i", "volumeMounts": [{"name": "v", "mountPath": "/t"}]}]);

@@ -287,7 +287,7 @@ fn bypass_by_metadata(#[case] more: Value, #[case] expected: &str) {
 
 #[test]
 fn bypass_by_spelling() {
-    // A string is no boolean; the API server refuses it as well.
+    // A string is not a boolean; the API server refuses it as well.
     let mut account = account("default", None);
     account["automountServiceAccountToken"] = json!("false");
     let refused = answer(&create(&account), &json!({}));

@@ -71,7 +71,7 @@ pub(super) fn inject_container_credentials(pod: &mut Node<'_>, account: &Account
     inject(pod, account, &credentials)
 }
 
-/// The Pod's wish before the account's; what is no number is nobody's wish.
+/// The Pod's wish before the account's; what is not a number is ignored.
 fn lifetime(pod: &Node<'_>, account: &Account) -> i64 {
     const KEY: &str = "eks.amazonaws.com/token-expiration";
     let wishes = [marked(pod, "annotations", KEY), account.annotation(KEY)];

@@ -31,7 +31,7 @@ impl Source {
         for path in paths {
             let path = path.as_ref();
             for source in Self::below(path, true).map_err(|error| (path.to_owned(), error))? {
-                // What is no file, such as a pipe, has no canonical path.
+                // Something other than a file, such as a pipe, has no canonical path.
                 let identity = source.path.canonicalize().unwrap_or_else(|_| source.path.clone());
                 if known.insert(identity) {
                     sources.push(source);

@@ -126,7 +126,7 @@ impl Kubectl {
         progress: &(dyn Fn(usize) + Sync),
     ) -> Result<(), Error> {
         let in_namespace = selection.namespace.as_deref().filter(|_| !kind.is_cluster_wide());
-        // A binding of any namespace can name an account of this one, and the names of others are no secret to most.
+        // A binding of any namespace can name an account of this one, and the names of others are not secret to most.
         let is_rbac = matches!(kind, Kind::RoleBindings | Kind::Roles);
         let ways = match in_namespace {
             Some(namespace) if is_rbac => vec![None, Some(namespace)],

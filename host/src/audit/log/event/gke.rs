@@ -53,7 +53,7 @@ pub(super) fn read<'a>(
     let Some((method, verb)) = split(&payload.method_name, |method| method.rsplit_once('.')) else {
         return Found::nothing(Record::Foreign);
     };
-    // Other services of Google Cloud log in the same form, but their methods are no verbs of Kubernetes.
+    // Other services of Google Cloud log in the same form, but their methods are not verbs of Kubernetes.
     if !method.contains(".v") {
         return Found::nothing(Record::Foreign);
     }

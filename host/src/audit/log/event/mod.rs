@@ -35,7 +35,7 @@ const LONGEST_PREFIX: usize = 512;
 /// How deep records may be wrapped.
 const DEEPEST: usize = 3;
 
-/// Longer names of accounts, Pods or resources are no such names.
+/// Longer names of accounts, Pods or resources are not valid names.
 const LONGEST_NAME: usize = 256;
 
 /// Which kind of log an event was in.
