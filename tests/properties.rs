@@ -67,12 +67,12 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn the_same_request_gives_the_same_bytes(review in review()) {
+    fn output_is_deterministic(review in review()) {
         prop_assert_eq!(ask(&review)?.text, ask(&review)?.text);
     }
 
     #[test]
-    fn a_damaged_request_is_answered(review in review(), at: prop::sample::Index, with in "[\\[\\]{}\",:0-9eE.\\-\\\\ntu\u{0}é]{0,3}") {
+    fn damaged_requests_are_answered(review in review(), at: prop::sample::Index, with in "[\\[\\]{}\",:0-9eE.\\-\\\\ntu\u{0}é]{0,3}") {
         let mut characters: Vec<char> = review.payload().chars().collect();
         let at = at.index(characters.len());
         characters.splice(at..=at, with.chars());
@@ -86,7 +86,7 @@ proptest! {
     }
 
     #[test]
-    fn a_fix_is_enough(review in review()) {
+    fn fixes_suffice(review in review()) {
         let answer = ask(&review)?;
         let Some(fixed) = answer.fixed() else { return Ok(()) };
         let second = again(&review, fixed)?;
@@ -102,7 +102,7 @@ proptest! {
     }
 
     #[test]
-    fn a_fix_changes_nothing_else(review in review()) {
+    fn fixes_change_nothing_else(review in review()) {
         let answer = ask(&review)?;
         let Some(fixed) = answer.fixed() else { return Ok(()) };
         let object = review.object_text();
@@ -117,13 +117,13 @@ proptest! {
     }
 
     #[test]
-    fn what_someone_wrote_is_not_taken(review in review_of(pod_with_lookalike().boxed())) {
+    fn written_tokens_stay(review in review_of(pod_with_lookalike().boxed())) {
         let answer = ask(&review.with_settings(json!({})))?;
         prop_assert!(answer.fixed().is_none(), "{}", answer.text);
     }
 
     #[test]
-    fn only_what_may_be_changed_is(review in review()) {
+    fn changes_are_expected(review in review()) {
         if ask(&review)?.fixed().is_none() {
             return Ok(());
         }
@@ -138,7 +138,7 @@ proptest! {
     }
 
     #[test]
-    fn a_rule_that_is_off_says_nothing(review in review(), id in select(ids())) {
+    fn rule_that_is_off(review in review(), id in select(ids())) {
         let answer = ask(&review.with_action(id, "off"))?;
         prop_assert!(answer.lines_of(id).is_empty() && answer.audit(id).is_none(), "{}", answer.text);
     }
@@ -170,7 +170,7 @@ proptest! {
     }
 
     #[test]
-    fn the_order_of_rules_does_not_matter(review in review(), turn in 1_usize..8) {
+    fn order_of_rules(review in review(), turn in 1_usize..8) {
         let Some(rules) = review.settings.get("rules").and_then(Value::as_object) else { return Ok(()) };
         let mut lines: Vec<String> = rules.iter().map(|(id, given)| format!("{}:{given}", json!(id))).collect();
         let turn = turn % lines.len().max(1);
@@ -182,7 +182,7 @@ proptest! {
     }
 
     #[test]
-    fn an_exemption_adds_no_finding_of_its_rules(review in review(), exempt in prop::sample::subsequence(ids(), 1..=RULES.len())) {
+    fn exemptions_add_no_findings(review in review(), exempt in prop::sample::subsequence(ids(), 1..=RULES.len())) {
         let without = ask(&review)?;
         for names in ["web*", "legacy-*"] {
             let mut exemptions = review.settings.get("exemptions").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -217,7 +217,7 @@ proptest! {
     }
 
     #[test]
-    fn by_default_a_dedicated_account_keeps_its_token(review in review_of(pod())) {
+    fn dedicated_account_keeps_token(review in review_of(pod())) {
         let review = review.with_settings(json!({}));
         let account = review.object.pointer("/spec/serviceAccountName").and_then(Value::as_str).unwrap_or_default();
         let is_known_to_say_no = matches!(review.cluster, Known::Account { automount: Some(false), .. });
@@ -235,7 +235,7 @@ proptest! {
 
     /// What a remembered account leads to is acceptance, or nothing.
     #[test]
-    fn a_stale_account_only_accepts(review in review(), stale in any_cluster()) {
+    fn stale_accounts_only_accept(review in review(), stale in any_cluster()) {
         let payload = review.payload();
         let answer = ask_remembering(&payload, review.cluster, Some(stale))?;
         let before = ask_with(&payload, stale)?;
@@ -249,7 +249,7 @@ proptest! {
     }
 
     #[test]
-    fn both_calls_refuse_the_same_settings(settings in malformed_settings(), mut review in review_of(pod())) {
+    fn validation_agrees_with_evaluation(settings in malformed_settings(), mut review in review_of(pod())) {
         if let Some(envelope) = review.envelope.as_object_mut() {
             envelope.insert("operation".to_owned(), json!("CREATE"));
             envelope.remove("subResource");
@@ -280,7 +280,7 @@ proptest! {
 
 /// Properties of nothing would hold too: the generator reaches every outcome of every rule, and most texts.
 #[test]
-fn the_generator_reaches_everything() {
+fn generator_reaches_everything() {
     let mut runner = TestRunner::new_with_rng(config(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let (strategy, all_settings) = (prop_oneof![3 => review(), 1 => review_of(pod())], settings());
     let mut seen: BTreeSet<String> = BTreeSet::new();

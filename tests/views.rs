@@ -142,7 +142,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn a_pod_reads_the_same(pod in pod(), style in style()) {
+    fn pods_agree(pod in pod(), style in style()) {
         let json = written(&pod, style);
         let viewed_pod = viewed(&json);
         prop_assert!(viewed_pod.is_some());
@@ -152,7 +152,7 @@ proptest! {
     }
 
     #[test]
-    fn a_service_account_reads_the_same(account in service_account(), style in style()) {
+    fn service_accounts_agree(account in service_account(), style in style()) {
         let json = written(&account, style);
         let viewed: ServiceAccount<'_> = view::read(&json, "").unwrap();
         let typed: typed::ServiceAccount = serde_json::from_str(&json).unwrap();
@@ -165,7 +165,7 @@ proptest! {
     }
 
     #[test]
-    fn a_fixed_pod_is_still_a_pod(review in review_of(pod())) {
+    fn fixed_pods_decode(review in review_of(pod())) {
         let answer = guest::validate(review.payload().as_bytes(), &FakeCluster::new(Known::Absent));
         let answer: BTreeMap<String, &serde_json::value::RawValue> = serde_json::from_slice(&answer).unwrap();
         let Some(fixed) = answer.get("mutated_object") else { return Ok(()) };

@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn write_in_reading_order_with_block_scalars() {
+    fn writes_block_scalars() {
         assert_eq!(
             rejection().to_yaml(None).unwrap(),
             "allowed: false\ncode: 403\nmessage: |-\n  serviceaccount-hygiene: 1 problem\n  - pod-automount: spec: text\n\
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn write_a_fixed_object_as_a_patch() {
+    fn writes_fixed_object_as_patch() {
         let base = json!({"kind": "Pod", "spec": {"a": 1, "b": {"c": 1, "d": [1]}}});
         for (object, expected) in [
             (

@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_rule_has_a_page() {
+    fn rules_have_pages() {
         for (rule, page) in RULES_WITH_PAGES.iter() {
             assert!(page.starts_with(&format!("# {}\n", rule.id)), "docs/rules/{}.md", rule.id);
         }

@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn dashes_are_not_all_that_is_wrong() {
+    fn dashes_and_letters() {
         for text in ["1234-5678-901x", "1234-5678-9012x", "1234-5678-901"] {
             assert_eq!(text.parse::<AccountId>(), Err(RoleArnError::AccountLetters { account: text.to_owned() }));
         }

@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_node_is_an_error() {
+    fn missing_node() {
         let mut tree = Node::new(POD);
         assert_eq!(tree.remove(&[Key("status")]), Err(NoSuchNode));
         assert_eq!(tree.remove(&[Key("kind"), Key("x")]), Err(NoSuchNode));

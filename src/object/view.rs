@@ -428,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_have_path_and_kinds_but_no_value() {
+    fn errors_without_values() {
         assert_eq!(error(r#"{"on":"hunter2"}"#), "spec.on: must be a boolean, is a string");
         assert_eq!(error(r#"{"leaves":{}}"#), "spec.leaves: must be a list, is an object");
         assert_eq!(error(r#"{"leaves":[{},7]}"#), "spec.leaves[1]: must be an object, is a number");

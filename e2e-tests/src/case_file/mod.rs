@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn the_stored_object_is_whole_or_a_change_of_the_object() {
+    fn old_object() {
         let text = [
             "# role-arn\n",
             &block("yaml object", "a: 1"),
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_of_the_cluster_find_their_object() {
+    fn changes_of_the_cluster() {
         let account = "{apiVersion: v1, kind: ServiceAccount, metadata: {namespace: shop, name: app}";
         let text = [
             "# role-arn\n",
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn problems_have_file_line_and_heading() {
+    fn locations_of_problems() {
         let object = block("yaml object", "a: 1");
         let rows: &[(String, &str)] = &[
             (String::new(), "cases/role-arn.md: no heading"),
@@ -439,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn bless_replaces_the_block_and_nothing_else() {
+    fn bless_replaces_block() {
         let expect = |content: &str| format!("```yaml expect\n{content}```\n");
         let before = "# role-arn\r\n## a\nprose   \n";
         let after = "\n\n\nmore *prose*\n## b\n```yaml expect\nallowed: true # kept\n```\n";
@@ -452,7 +452,7 @@ mod tests {
     }
 
     #[test]
-    fn bless_adds_a_block_at_the_end_of_the_section() {
+    fn bless_adds_block() {
         for (text, expected) in [
             ("# r\n## a\n## b\n", "# r\n## a\n\n```yaml expect\nx\n```\n\n## b\n"),
             ("# r\n## a\nprose\n\n\n## b\n", "# r\n## a\nprose\n\n```yaml expect\nx\n```\n\n## b\n"),
@@ -464,7 +464,7 @@ mod tests {
     }
 
     #[test]
-    fn bless_chooses_a_fence_that_the_content_does_not_end() {
+    fn bless_chooses_fence() {
         let (made, _) = with_expected("# r\n## a\n", "a", "message: |-\n  ```\n").unwrap();
         assert!(made.ends_with("````yaml expect\nmessage: |-\n  ```\n````\n"), "{made}");
     }

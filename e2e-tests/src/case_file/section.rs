@@ -152,12 +152,12 @@ mod tests {
     }
 
     #[test]
-    fn blocks_before_the_first_heading_are_of_level_0() {
+    fn blocks_before_first_heading() {
         assert_eq!(outline("```yaml object\n```\n# one\n"), ["0  at 1 yaml object at 1: \"\"", "1 one at 3"]);
     }
 
     #[test]
-    fn a_block_without_an_end_is_read_to_the_end() {
+    fn unterminated_block() {
         assert_eq!(outline("# one\n```yaml object\na: 1\n"), ["1 one at 1 yaml object at 2: \"a: 1\\n\""]);
         assert_eq!(outline("# one\n```yaml"), ["1 one at 1 yaml at 2: \"\""]);
     }
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_section_ends_after_its_last_paragraph() {
+    fn end_of_section() {
         let text = "# one\n\nwords\n\n\n## two\n```yaml\n```\n\nmore\n";
         let ends: Vec<&str> =
             sections(text).iter().map(|section| text.get(..section.end).unwrap().trim_end()).collect();

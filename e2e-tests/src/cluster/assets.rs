@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_server_that_is_named_is_not_searched_for() {
+    fn named_policy_server() {
         let folder = tempfile::tempdir().unwrap();
         for binary in ["etcd", "kube-apiserver", "policy-server"] {
             fs::write(folder.path().join(binary), "").unwrap();

@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_may_be_written_in_two_parts() {
+    fn line_in_two_parts() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         let mut log = AuditLog::open(file.path()).unwrap();
         let (one, half, rest) = (r#"{"auditID": "1"}"#, r#"{"auditID": "2", "ann"#, r#"otations": {"a/b": "c"}}"#);

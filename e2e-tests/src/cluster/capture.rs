@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn requests_follow_each_other_on_a_connection() {
+    fn several_requests_on_a_connection() {
         let mut bytes =
             &b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}POST / HTTP/1.1\r\ncontent-length: 1\r\n\r\n1"[..];
         assert_eq!(read(&mut bytes).unwrap().as_deref(), Some(&b"{}"[..]));

@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_denial_is_told_from_other_errors() {
+    fn denial() {
         let annotations = [("w/rule".to_owned(), "rejected(1)".to_owned()), ("other/rule".to_owned(), String::new())];
         let read = |status, message| {
             verdict(&answer(status, message), &annotations.clone().into(), "w", &["of the API server".to_owned()])
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn the_real_object_may_say_more() {
+    fn additional_fields() {
         let real = json!({"a": {"b": [1, {"c": 2, "d": 3}]}, "e": 1});
         assert_eq!(missing(&json!({"a": {"b": [1, {"c": 2}]}, "null": null}), &real), [] as [&str; 0]);
         assert_eq!(missing(&json!({"a": {"b": [1]}}), &real).len(), 1);

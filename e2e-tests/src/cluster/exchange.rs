@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_update_keeps_what_the_api_server_has_made() {
+    fn update_keeps_server_fields() {
         let old = json!({"spec": {"a": 1, "list": [{"x": 1}], "gone": 1}, "empty": []});
         let stored =
             json!({"metadata": {"uid": "u"}, "spec": {"a": 1, "list": [{"x": 1, "default": 1}], "gone": 1, "made": 1}});
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn urls_are_those_of_the_request() {
+    fn request_urls() {
         let user = json!({"username": "alice"});
         let url = |request: Value| {
             let mut request = request;

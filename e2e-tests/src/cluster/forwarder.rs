@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_pass_until_it_is_closed() {
+    fn forwards_until_closed() {
         let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let forwarder = Forwarder::to(server.local_addr().unwrap().port()).unwrap();
         let mut client = TcpStream::connect((Ipv4Addr::LOCALHOST, forwarder.port)).unwrap();

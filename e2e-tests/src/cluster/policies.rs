@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cluster_wide_policy_spares_kubewarden_and_what_its_manifest_says() {
+    fn cluster_wide_policy() {
         let expression = json!({"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["kube-system"]});
         let spec = json!({
             "mutating": true,
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_of_a_namespace_sees_that_alone_and_looks_nothing_up() {
+    fn namespaced_policy() {
         let spec =
             json!({"mutating": false, "contextAwareResources": [{"apiVersion": "v1", "kind": "ServiceAccount"}]});
         let policy = Policy::of_manifest(&manifest("AdmissionPolicy", &spec)).unwrap();

@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_ends_with_its_handle() {
+    fn ends_process_on_drop() {
         let folder = tempfile::tempdir().unwrap();
         let process = Process::start("sleep", Command::new("sleep").arg("60"), folder.path()).unwrap();
         let id = process.id;
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn the_log_of_a_process_that_ends_is_told() {
+    fn log_of_ended_process() {
         let folder = tempfile::tempdir().unwrap();
         let mut command = Command::new("sh");
         let process = Process::start("sh", command.args(["-c", "echo no such flag; exit 2"]), folder.path()).unwrap();
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_is_never_ready_is_told_of() {
+    fn process_never_ready() {
         let folder = tempfile::tempdir().unwrap();
         let process = Process::start("sleep", Command::new("sleep").arg("60"), folder.path()).unwrap();
         let error = process.wait(Duration::ZERO, || false).unwrap_err().to_string();

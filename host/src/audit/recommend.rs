@@ -177,7 +177,7 @@ mod tests {
 
     /// Whatever else is known.
     #[test]
-    fn used_or_unknown_is_never_removable() {
+    fn never_removes_used_or_unknown() {
         let bools = [false, true];
         for bits in 0..64_usize {
             let bit = |index: usize| bools[(bits >> index) & 1];

@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn new_or_idle_workloads_prove_nothing() {
+    fn new_or_idle_workloads() {
         let log = log(240, 0..0);
         let created = |seconds: i64| Subject { created: Some(NOW - seconds), ..Subject::default() };
         assert_eq!(verdict(&log, created(3 * DAY)), "it was made 3 days before the log ends");

@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn every_key_is_read_and_in_the_schema() {
+    fn schema_has_every_key() {
         let text = "settings: {phase: validating}\ncluster: [a]\nnamespace: team\nexclude: [b]\nselect: [role-arn]\nignore: [api-server]\nfailOn: warn\nbaseline: c\noutput: json\n";
         let config = read(text).unwrap();
         assert!(
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_reported_together_with_their_lines() {
+    fn lines_of_mistakes() {
         let text = "failon: warn\noutput: xml\nexclude: a\nselect:\n- role-arm\ncluster: ['']\n";
         let error = read(text).unwrap_err().to_string();
         let lines: Vec<&str> = error.lines().collect();
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_is_found_upwards_to_the_root_of_the_repository() {
+    fn finds_file_upwards() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         for name in ["repo/.git", "repo/deploy/web", "repo/other"] {

@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn lookups_that_are_off_stay_unanswered() {
+    fn lookups_that_are_off() {
         let settings = json!({"permissionLookup": "off"});
         let found = asking_for_bindings(&settings, &Cluster::default(), false);
         assert_eq!(found, asking_for_bindings(&settings, &with_binding(), false));
@@ -246,13 +246,13 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_that_is_off_stays_off() {
+    fn rule_that_is_off() {
         let off = json!({"rules": {"pod-automount": false}});
         assert_eq!(asking_for_bindings(&off, &with_binding(), true), off);
     }
 
     #[test]
-    fn the_most_direct_binding_is_named() {
+    fn names_most_direct_binding() {
         let binding = |kind: &str, name: &str, subject: Value| {
             json!({
                 "apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind,

@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patterns_are_those_of_gitignore() {
+    fn gitignore_patterns() {
         let folder = tempfile::tempdir().unwrap();
         for name in ["a/b/c.yaml", "a/vendor/d.yaml", "keep/c.yaml", "e.yaml"] {
             std::fs::create_dir_all(folder.path().join(name).parent().unwrap()).unwrap();

@@ -68,7 +68,7 @@ mod tests {
     #[case(json!(["metadata", "annotations", {"key": "a.b/c"}]), "metadata annotations a.b/c", true)]
     #[case(json!(["metadata", "annotations", {"key": "no"}]), "metadata annotations", false)]
     #[case(json!(["metadata", "annotations", {"key": "a\nb"}]), "metadata annotations a\nb", true)]
-    fn paths_are_found_in_the_object(#[case] path: Value, #[case] expected: &str, #[case] complete: bool) {
+    fn finds_paths(#[case] path: Value, #[case] expected: &str, #[case] complete: bool) {
         let object = json!({
             "metadata": {"annotations": {"a.b/c": "x", "a\nb": "y"}},
             "spec": {

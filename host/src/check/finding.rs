@@ -290,7 +290,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_is_taken_apart_and_anything_else_is_left_whole() {
+    fn splits_lists_only() {
         assert_eq!(entries("p: 2 problems\n- a: b\n- c: d\nand 3 more"), ["a: b", "c: d", "and 3 more"]);
         assert_eq!(entries("one\ntwo"), ["one\ntwo"]);
         assert_eq!(entries(""), [""]);

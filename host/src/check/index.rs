@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn accounts_are_found_however_their_kind_is_written() {
+    fn kinds_of_accounts() {
         for kind in [
             "ServiceAccount",
             "'ServiceAccount'",

@@ -259,7 +259,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn folders_are_read_and_hidden_files_and_linked_folders_are_not() {
+    fn skips_hidden_files_and_linked_folders() {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str| {
             let path = folder.path().join(name);

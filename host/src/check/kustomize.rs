@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patches_are_found_from_their_own_folder_and_from_others() {
+    fn finds_patches_from_any_folder() {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| {
             let path = folder.path().join(name);

@@ -109,7 +109,7 @@ mod tests {
         json!({"c": [{"name": "x", "m": [{"mountPath": "/a"}]}]}))]
     #[case::a_field_is_removed(json!({"a": 1, "b": 2}), json!({"a": 1}), json!({"a": 1, "b": 2}), json!({"a": 1}))]
     #[case::a_null_takes_the_value(json!({}), json!({"a": false}), json!({"a": null}), json!({"a": false}))]
-    fn only_what_changed_is_carried(
+    fn carries_changes_only(
         #[case] before: Value,
         #[case] after: Value,
         #[case] written: Value,
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_of_what_was_not_written_has_no_place() {
+    fn change_of_defaulted_field() {
         let (before, after) = (json!([{"name": "t", "x": 1}]), json!([{"name": "t", "x": 2}]));
         assert_eq!(carry(&json!({"v": before}), &json!({"v": after}), &json!({"v": []})), None);
     }

@@ -279,7 +279,7 @@ mod tests {
     #[case("file:///policies/serviceaccount_hygiene.wasm", true)]
     #[case("registry://ghcr.io/kubewarden/policies/pod-privileged:v1", false)]
     #[case("registry://ghcr.io/serviceaccount-hygiene/other:v1", false)]
-    fn the_module_is_known_by_its_name(#[case] module: &str, #[case] expected: bool) {
+    fn module_names(#[case] module: &str, #[case] expected: bool) {
         assert_eq!(is_this_module(module), expected);
     }
 }

@@ -379,7 +379,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rules_that_take_tokens_away_exist() {
+    fn token_removing_rules_exist() {
         for id in AUTOMOUNT {
             assert!(serviceaccount_hygiene::rules::RULES.iter().any(|rule| rule.id == id), "{id}");
         }

@@ -238,7 +238,7 @@ mod tests {
     #[case(json!({"namespaceSelector": {"matchLabels": {"team": "b"}}}), Reach::No)]
     #[case(json!({"namespaceSelector": {"matchExpressions": [{"key": NAME_LABEL, "operator": "NotIn", "values": ["known"]}]}}), Reach::No)]
     #[case(json!({"namespaceSelector": {"matchExpressions": [{"key": "team", "operator": "NotIn", "values": ["b"]}]}}), Reach::Yes)]
-    fn policies_are_reached_as_the_api_server_says(#[case] spec: Value, #[case] expected: Reach) {
+    fn match_of_policies(#[case] spec: Value, #[case] expected: Reach) {
         assert_eq!(reach(&spec, None), expected);
     }
 
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_of_an_unknown_namespace_are_unknown_but_its_name_is_not() {
+    fn unknown_namespace() {
         let selector = |key: &str, operator: &str, value: &str| json!({"namespaceSelector": {"matchExpressions": [{"key": key, "operator": operator, "values": [value]}]}});
         let reach = |spec: &Value| Scope::read(spec, None).unwrap().reach(&request("new"), &Namespaces::new());
         assert_eq!(reach(&selector("team", "In", "a")), Reach::Unknown);
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_namespace_is_not_selected_by_namespaces() {
+    fn cluster_scoped_objects() {
         let mut request = request("x");
         request["namespace"] = Value::Null;
         let spec = json!({"namespaceSelector": {"matchLabels": {"team": "b"}}});

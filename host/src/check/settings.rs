@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_keys_without_a_value_are_mistakes() {
+    fn unknown_keys_without_value() {
         let text = "exemption: []\nfoo: null\nrules:\n  pod-automont:\n  role-arn: {actoin: ''}\n";
         let found = mistakes(text, &[]);
         let expected = [

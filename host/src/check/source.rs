@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_document_does_not_hide_the_others_and_does_not_move_them() {
+    fn broken_document_among_others() {
         let text = "apiVersion: v1\nkind: A\n---\nkind: é\n\tx: 1\n---\n# Source: c/t.yaml\napiVersion: v1\nkind: B\nspec: {a: 1}\n";
         let (file, contents) = read(text, true);
         assert_eq!(kinds(&contents), ["A", "B"]);
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_of_lists_are_found_where_they_are_written() {
+    fn locations_of_list_entries() {
         let text = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: A\n- apiVersion: v1\n  kind: B\n  spec:\n    x: 1\n";
         let (file, contents) = read(text, true);
         let part = file.part(&file.parts()[0]);
@@ -364,7 +364,7 @@ mod tests {
     #[case::of_lists("kind: List\nitems: [{kind: List, items: [{apiVersion: v1, kind: Pod}]}]\n", "Pod")]
     #[case::empty("apiVersion: v1\nkind: List\nitems: []\n", "")]
     #[case::of_nothing("apiVersion: v1\nkind: List\n", "")]
-    fn lists_are_taken_apart_as_by_kubectl(#[case] text: &str, #[case] expected: &str) {
+    fn splits_lists(#[case] text: &str, #[case] expected: &str) {
         let (_, contents) = read(text, true);
         assert_eq!((kinds(&contents).join(" ").as_str(), &contents.unreadable[..]), (expected, &[][..]));
     }
@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn a_template_that_was_not_rendered_is_named_as_such() {
+    fn unrendered_template() {
         let (_, contents) = read("apiVersion: v1\nkind: A\nname: {{ .Values.x }}\n", true);
         assert!(contents.unreadable[0].message.contains("render it first"), "{:?}", contents.unreadable);
     }

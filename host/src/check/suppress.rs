@@ -217,7 +217,7 @@ mod tests {
     #[case::behind_another_comment(format!("a: 1\nb: 2 # see #12 # {OK}\n"), 1, &[2])]
     #[case::on_the_separator(format!("--- # {OK}\na: 1\nb: 2\n"), 2, &[1, 2, 3])]
     #[case::several_rules("a: 1\nb: 2 # sa-hygiene: ignore[role-arn, pod-automount] x\n".to_owned(), 1, &[2])]
-    fn suppressions_cover_a_line_or_an_object(#[case] text: String, #[case] start: usize, #[case] lines: &[usize]) {
+    fn scope_of_suppressions(#[case] text: String, #[case] start: usize, #[case] lines: &[usize]) {
         assert_eq!(suppressed(&text, start).0, lines);
     }
 

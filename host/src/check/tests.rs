@@ -103,7 +103,7 @@ fn policy(name: &str, spec: &str) -> String {
 }
 
 #[test]
-fn levels_of_a_warning_a_fix_and_a_refusal() {
+fn levels() {
     let fixed = checked(POD, options(json!({})));
     assert_eq!(found(&fixed), [("pod-automount".to_owned(), Level::Fixed, 6)]);
     let warned = checked(POD, options(warning()));
@@ -115,7 +115,7 @@ fn levels_of_a_warning_a_fix_and_a_refusal() {
 }
 
 #[test]
-fn accounts_among_the_manifests_and_missing_ones() {
+fn accounts_among_manifests() {
     let pod = POD.replace("spec:\n", "spec:\n  serviceAccountName: app\n");
     let alone = checked(&pod, options(json!({})));
     assert!(alone.notes().contains(": shop/app"), "{}", alone.notes());
@@ -124,7 +124,7 @@ fn accounts_among_the_manifests_and_missing_ones() {
 }
 
 #[test]
-fn accounts_of_the_cluster_and_of_the_manifests() {
+fn accounts_of_cluster_and_manifests() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("accounts.yaml");
     std::fs::write(&file, format!("{ACCOUNT}automountServiceAccountToken: true\n")).unwrap();
@@ -138,7 +138,7 @@ fn accounts_of_the_cluster_and_of_the_manifests() {
 }
 
 #[test]
-fn an_account_without_a_namespace_is_in_the_given_one() {
+fn account_without_namespace() {
     let text = format!("{POD}---\n{ACCOUNT}automountServiceAccountToken: false\n").replace("  namespace: shop\n", "");
     let text = text.replace("spec:\n", "spec:\n  serviceAccountName: app\n");
     let report = checked(&text, Options { namespace: "team".to_owned(), ..options(json!({})) });
@@ -160,7 +160,7 @@ fn errors_of_the_api_server() {
 const STATEFUL_SET: &str = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: db, namespace: shop}\nspec:\n  selector: {matchLabels: {a: b}}\n  template:\n    spec:\n      automountServiceAccountToken: false\n      containers:\n      - name: db\n        image: x\n        volumeMounts:\n        - {name: data, mountPath: /data}\n  volumeClaimTemplates: [{metadata: {name: data}}]\n";
 
 #[test]
-fn the_claims_of_a_stateful_set_are_volumes() {
+fn claims_of_stateful_set() {
     for with_pods in [false, true] {
         let report = checked(STATEFUL_SET, Options { with_pods, ..options(json!({})) });
         assert_eq!((report.verdict(), found(&report)), (Column::Accepted, vec![]));
@@ -173,7 +173,7 @@ fn the_claims_of_a_stateful_set_are_volumes() {
 }
 
 #[test]
-fn what_the_api_server_cannot_read_is_invalid_and_its_rules_are_checked() {
+fn invalid_objects() {
     let text = POD.replace("spec:\n", "spec:\n  automountServiceAccountToken: true\n  volumes: none\n");
     let report = checked(&text, options(json!({})));
     assert_eq!(report.verdict(), Column::Found(Level::Invalid));
@@ -239,7 +239,7 @@ fn object_that_no_policy_selects() {
 }
 
 #[test]
-fn an_object_of_a_group_that_is_gone_is_checked_as_what_it_is_today() {
+fn removed_api_groups() {
     let text = "apiVersion: extensions/v1beta1\nkind: Deployment\nmetadata: {name: a, namespace: shop}\nspec:\n  template:\n    spec:\n      containers:\n      - {name: a, image: x}\n";
     let report = checked(text, options(json!({})));
     assert_eq!(report.verdict(), Column::Partial, "apps/v1 needs a selector");
@@ -256,7 +256,7 @@ fn an_object_of_a_group_that_is_gone_is_checked_as_what_it_is_today() {
 }
 
 #[test]
-fn parts_of_objects_are_not_checked_and_not_fixed() {
+fn partial_objects() {
     let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a, namespace: shop}\nspec:\n";
     for (text, expected) in [
         // No container has an image; that comes before what the API server would reject.
@@ -278,7 +278,7 @@ fn parts_of_objects_are_not_checked_and_not_fixed() {
 }
 
 #[test]
-fn a_look_up_that_is_required_is_not_required_of_files() {
+fn required_lookup_of_files() {
     let strict =
         json!({"serviceAccountLookup": "required", "rules": {"pod-automount": {"action": "reject", "scope": "all"}}});
     let named = POD.replace("spec:\n", "spec:\n  serviceAccountName: app\n");
@@ -302,7 +302,7 @@ fn pods_of_a_template() {
 }
 
 #[test]
-fn live_objects_are_checked_as_by_the_audit_scanner_and_copies_are_counted() {
+fn live_objects() {
     let live = |extra: &str| POD.replace("  name: web\n", &format!("  name: web\n  uid: u\n{extra}"));
     let owner = "  ownerReferences: [{kind: ReplicaSet, controller: true, name: x, uid: y}]\n";
     // Nothing is simulated: the API server has mounted no token, so there is none to take away.
@@ -319,7 +319,7 @@ fn live_objects_are_checked_as_by_the_audit_scanner_and_copies_are_counted() {
 }
 
 #[test]
-fn mutating_policies_are_evaluated_first_in_the_order_of_their_names() {
+fn order_of_policies() {
     let fixes = policy("z", "  mutating: true\n  settings: {rules: {default-service-account: off}}\n");
     let validates = policy("a", "  settings: {phase: validating}\n");
     let report = policies(&format!("{validates}{fixes}"), POD);
@@ -360,7 +360,7 @@ fn notes_on_conditions_other_modules_and_groups() {
 }
 
 #[test]
-fn a_policy_in_monitor_mode() {
+fn monitor_mode() {
     let report = policies(
         &policy("p", "  mutating: true\n  mode: monitor\n  settings: {rules: {pod-automount: reject}}\n"),
         POD,
@@ -380,7 +380,7 @@ fn both(mode: &str) -> String {
 }
 
 #[test]
-fn monitored_policies_report_a_finding_once_with_what_enforcement_would_do() {
+fn monitored_policies() {
     let lines =
         |report: &Report| report.findings().map(|it| format!("{} {}", it.word(), it.to_line())).collect::<Vec<_>>();
     let pod = policies(&both("monitor"), POD);
@@ -399,7 +399,7 @@ fn monitored_policies_report_a_finding_once_with_what_enforcement_would_do() {
 }
 
 #[test]
-fn what_happens_to_the_pods_of_a_template() {
+fn pods_of_templates() {
     let fixed = policies(&both("protect"), DEPLOYMENT);
     assert_eq!(
         (found(&fixed), fixed.verdict()),
@@ -424,14 +424,14 @@ fn what_happens_to_the_pods_of_a_template() {
 }
 
 #[test]
-fn exemptions_that_matched_nothing_are_reported() {
+fn reports_unused_exemptions() {
     let settings = json!({"exemptions": [{"namespaces": ["shop"]}, {"namespaces": ["gone"], "reason": "x"}]});
     let report = checked(POD, options(settings));
     assert_eq!((found(&report), report.notes()), (vec![], "exemptions[1] matched nothing here".to_owned()));
 }
 
 #[test]
-fn a_baseline_lets_pass_what_was_there_and_nothing_worse() {
+fn baseline() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("baseline.yaml");
     let warned = checked(POD, options(warning()));
@@ -456,7 +456,7 @@ fn a_baseline_lets_pass_what_was_there_and_nothing_worse() {
 }
 
 #[test]
-fn a_baseline_of_a_part_keeps_the_rest() {
+fn partial_baseline() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("baseline.yaml");
     let write = |text: &str, is_selected: &dyn Fn(&str) -> bool| {
@@ -475,7 +475,7 @@ fn a_baseline_of_a_part_keeps_the_rest() {
 }
 
 #[test]
-fn the_preview_counts_objects_by_rule_and_namespace() {
+fn preview_counts() {
     let two = format!("{POD}---\n{}", POD.replace("name: web\n  name", "name: web2\n  name"));
     let rows = checked(&two, options(json!({}))).summary.by_rule;
     let row = rows.get(&("pod-automount".to_owned(), "shop".to_owned())).unwrap();
@@ -495,7 +495,7 @@ fn fixes(name: &str, text: &str) -> Option<FileFixes> {
 }
 
 #[test]
-fn fixed_text_passes_and_is_not_fixed_again() {
+fn fixes_are_idempotent() {
     let account = ACCOUNT.replace("name: app", "name: default");
     for text in [
         POD.to_owned(),
@@ -546,7 +546,7 @@ fn reasons_for_not_fixing() {
 }
 
 #[test]
-fn sarif_is_valid_and_says_where() {
+fn sarif() {
     let Report { files, summary } = checked(&format!("{POD}---\na: [\n"), options(json!({})));
     let sarif = format::sarif::render(Findings {
         files: &files,

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn mode_and_owner_survive_and_nothing_is_left_over() {
+    fn keeps_mode_and_owner() {
         let folder = Folder::new();
         let path = folder.path("tree/a.yaml");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_was_changed_or_has_other_names_is_left_alone() {
+    fn skips_changed_and_hard_linked_files() {
         let folder = Folder::new();
         std::fs::hard_link(folder.path("tree/a.yaml"), folder.path("other")).unwrap();
         let error = folder.replace("tree/a.yaml").unwrap_err().to_string();
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn links_are_followed_inside_the_tree_and_stay_links() {
+    fn links_inside_the_tree() {
         let folder = Folder::new();
         std::fs::write(folder.path("outside.yaml"), "old").unwrap();
         symlink("../outside.yaml", folder.path("tree/out.yaml")).unwrap();
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_read_only_file_is_left_alone() {
+    fn read_only_file() {
         let folder = Folder::new();
         let path = folder.path("tree/a.yaml");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o444)).unwrap();
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_file_has_an_ordinary_mode_and_a_link_stays_one() {
+    fn mode_of_new_files() {
         let folder = Folder::new();
         write(&folder.path("tree/new.yaml"), "a").unwrap();
         assert_eq!(folder.path("tree/new.yaml").metadata().unwrap().mode() & 0o600, 0o600);

@@ -162,7 +162,7 @@ mod tests {
     #[case(json!({"kind": "Secret", "type": "Opaque"}), "type Opaque")]
     #[case(json!({"kind": "TokenRequest", "spec": {"expirationSeconds": 600}}), "600 s, for the API server")]
     #[case(json!({"kind": "ConfigMap"}), "")]
-    fn objects_are_put_in_a_few_words(#[case] object: Value, #[case] expected: &str) {
+    fn describes_objects(#[case] object: Value, #[case] expected: &str) {
         assert_eq!(fields(&object), expected);
     }
 

@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_changed_is_shown_with_its_surroundings() {
+    fn shows_context_of_changes() {
         let before = json!({"a": 1, "spec": {"volumes": [{"name": "data"}, {"name": "token"}], "x": true}});
         let after = json!({"a": 1, "spec": {"volumes": [{"name": "data"}], "x": true}});
         let plain = anstream::adapter::strip_str(&render(&before, &after).unwrap()).to_string();

@@ -299,7 +299,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_change_that_no_finding_names_is_found() {
+    fn unreported_change() {
         let field_paths = ["spec.automountServiceAccountToken"];
         let found = |after: &str| foreign_change("spec:\n  a: 1\n", after, &field_paths);
         assert_eq!(found("spec:\n  automountServiceAccountToken: false\n  a: 1\n"), None);

@@ -175,7 +175,7 @@ mod tests {
     use clap::CommandFactory as _;
 
     #[test]
-    fn the_command_line_is_consistent() {
+    fn command_line() {
         super::Cli::command().debug_assert();
     }
 }

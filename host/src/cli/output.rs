@@ -257,7 +257,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_finding_fits_into_a_cell() {
+    fn wraps_findings() {
         let one = ["pod-automount: spec.x: is true on the default account; set it to false".to_owned()];
         assert_eq!(in_short(&one, 60), "pod-automount: is true on the default account");
         assert_eq!(in_short(&one, 40), "pod-automount: is true on the default…");

@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_wrapped_between_words_with_their_colours() {
+    fn wraps_lines() {
         let line = "  \u{1b}[2ma.yaml:1:2:\u{1b}[0m would fix pod-automount: some.long.path: a text of some words\n";
         assert_eq!(wrapped(line, None), line);
         assert_eq!(wrapped(line, Some(200)), line);
@@ -245,7 +245,7 @@ mod tests {
 
     /// Who prints elsewhere prints unescaped.
     #[test]
-    fn printing_happens_in_this_module_alone() {
+    fn only_this_module_prints() {
         fn files(folder: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
             for entry in std::fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();

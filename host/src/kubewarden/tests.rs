@@ -86,7 +86,7 @@ fn request(object: Value) -> Value {
 }
 
 #[test]
-fn payload_is_that_of_policy_server() {
+fn payload_matches_policy_server() {
     let echo = guest(
         "(call $request (i32.const 4096) (i32.const 8192)) (call $response (i32.const 8192) (local.get $len)) (i32.const 1)",
         &[],
@@ -165,7 +165,7 @@ fn rejection() {
     "internal server error: invalid response from policy: expected value at line 1 column 1"
 )]
 #[case::silence("(i32.const 1)", "internal server error: Guest call failure: No error message OR response set")]
-fn a_guest_that_fails_is_a_refusal_with_code_500(#[case] body: &str, #[case] message: &str) {
+fn failing_guest(#[case] body: &str, #[case] message: &str) {
     let evaluation = policy(&guest(body, &["boom"])).evaluate(&request(json!({}))).unwrap();
     assert!(!evaluation.response.allowed);
     assert_eq!(evaluation.response.code(), Some(500));
@@ -244,7 +244,7 @@ fn granted_lookup() {
     },
     "Callback evaluation failure: ServiceError: client error (Connect)"
 )]
-fn a_look_up_that_fails_has_the_hosts_words(#[case] config: PolicyConfig, #[case] text: &str) {
+fn failed_lookup(#[case] config: PolicyConfig, #[case] text: &str) {
     let policy = load(&calling("kubewarden", "kubernetes", "get_resource", LOOK_UP), config);
     let evaluation = policy.evaluate(&request(json!({}))).unwrap();
     let Err(CallError::Guest(error)) = evaluation.answer else { panic!("{:?}", evaluation.answer) };

@@ -84,7 +84,7 @@ mod tests {
     #[case::behind_the_document("a: 1\n...\n# mark\nb: 1 # mark\n", &["# mark"])]
     #[case::unreadable("a: [ # mark\n", &[])]
     #[case::twice_in_one("# mark mark\na: 1\n", &["# mark mark"])]
-    fn comments_and_text_that_looks_like_one(#[case] text: &str, #[case] expected: &[&str]) {
+    fn comments(#[case] text: &str, #[case] expected: &[&str]) {
         let found: Vec<&str> = containing(text, "mark").into_iter().filter_map(|at| text.get(at)).collect();
         assert_eq!(found, expected);
     }

@@ -319,7 +319,7 @@ mod tests {
     #[case("a: b: c\n")]
     #[case("a: *nobody\n")]
     #[case("a:\n\tb: 1\n")]
-    fn broken_yaml_has_file_and_line(#[case] text: &str) {
+    fn location_of_broken_yaml(#[case] text: &str) {
         let error = error(text);
         let mut parts = error.splitn(4, ':');
         assert_eq!(parts.next(), Some("test.yaml"));

@@ -36,7 +36,7 @@ fn example(arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn the_example_is_what_the_generator_makes() {
+fn example_is_generated() {
     is_as_in(
         "examples/audit/cluster.json",
         &(serde_json::to_string_pretty(&sample::example_cluster()).unwrap() + "\n"),
@@ -45,7 +45,7 @@ fn the_example_is_what_the_generator_makes() {
 }
 
 #[test]
-fn the_example_as_a_whole_in_all_formats() {
+fn example_in_all_formats() {
     for (format, file) in
         [("text", "report.txt"), ("json", "report.json"), ("csv", "report.csv"), ("html", "report.html")]
     {
@@ -68,7 +68,7 @@ fn the_example_as_a_whole_in_all_formats() {
 
 /// What the documentation shows is what is printed.
 #[test]
-fn the_documentation_shows_the_example() {
+fn documentation_shows_example() {
     let page = fs::read_to_string(repository().join("docs/audit.md")).unwrap();
     let (before, rest) = page.split_once("<!-- report -->\n").unwrap();
     let (_, after) = rest.split_once("<!-- /report -->").unwrap();
@@ -77,7 +77,7 @@ fn the_documentation_shows_the_example() {
 }
 
 #[test]
-fn the_schema_is_published() {
+fn schema_is_published() {
     let schema = sa_hygiene::audit::report::schema();
     is_as_in("docs/audit.schema.json", &(serde_json::to_string_pretty(&schema).unwrap() + "\n"));
     let report: Value = serde_json::from_slice(&example(&["-o", "json"]).stdout).unwrap();
@@ -85,7 +85,7 @@ fn the_schema_is_published() {
 }
 
 #[test]
-fn advice_is_written_and_nothing_is_overwritten() {
+fn advice_overwrites_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (patches, settings) = (folder.path().join("patches"), folder.path().join("settings.yaml"));
     let arguments = ["--patch", patches.to_str().unwrap(), "--settings-out", settings.to_str().unwrap()];
@@ -114,7 +114,7 @@ fn advice_is_written_and_nothing_is_overwritten() {
 
 /// With the settings, the policy changes no Pod that must keep its token, and the others as before.
 #[test]
-fn settings_keep_what_must_be_kept() {
+fn settings_keep_tokens() {
     let cluster = sample::example_cluster();
     let pods: Vec<&Value> =
         cluster["items"].as_array().unwrap().iter().filter(|it| it["kind"] == "Deployment").collect();
@@ -222,7 +222,7 @@ impl Stub {
 }
 
 #[test]
-fn through_kubectl_the_report_is_the_same_as_from_files() {
+fn same_report_through_kubectl() {
     let stub = Stub::new();
     let output = stub.audit(&["-o", "csv"]);
     assert_eq!((output.status.code(), stderr(&output)), (Some(0), String::new()));
@@ -234,7 +234,7 @@ fn through_kubectl_the_report_is_the_same_as_from_files() {
 }
 
 #[test]
-fn context_and_configuration_are_passed_on() {
+fn passes_context_on() {
     let stub = Stub::new();
     stub.audit(&["--context", "prod", "--kubeconfig", "other.yaml"]);
     assert!(stub.calls().iter().all(|it| it.starts_with("--kubeconfig other.yaml --context prod get --raw /api")));
@@ -267,7 +267,7 @@ fn one_namespace() {
 }
 
 #[test]
-fn missing_permission_is_reported_and_the_rest_is_read() {
+fn missing_permission() {
     let stub = Stub::new();
     let why = "Error from server (Forbidden): pods is forbidden: User \"bob\" cannot list resource \"pods\"\n";
     stub.write(&(file_of("v1", "pods", "") + ".error"), why);
@@ -282,7 +282,7 @@ fn missing_permission_is_reported_and_the_rest_is_read() {
 }
 
 #[test]
-fn a_cluster_that_cannot_be_read_is_an_error() {
+fn unreadable_cluster() {
     let stub = Stub::new();
     fs::remove_dir_all(stub.0.path()).unwrap();
     fs::create_dir(stub.0.path()).unwrap();
@@ -311,7 +311,7 @@ fn error_without_kubectl() {
 }
 
 #[test]
-fn a_list_that_has_expired_is_read_anew() {
+fn expired_list() {
     let stub = Stub::new();
     let page = file_of("v1", "pods", "") + "_continue_page%2F1%2B%3D";
     let why = "Error from server (Expired): The provided continue parameter is too old to display a consistent list result.\n";
@@ -378,7 +378,7 @@ fn as_a_plugin_of_kubectl() {
 }
 
 #[test]
-fn input_that_cannot_be_read_exits_with_2_and_the_rest_is_reported() {
+fn unreadable_input() {
     let cluster = sample::example_cluster().to_string();
     let (before, after) = cluster.split_at(cluster.rfind(r#""kind":"Deployment""#).unwrap());
     let broken = format!("{before}oops{after}");
@@ -417,7 +417,7 @@ fn input_that_cannot_be_read_exits_with_2_and_the_rest_is_reported() {
 }
 
 #[test]
-fn names_with_markup_and_control_characters_stay_text() {
+fn escapes_names() {
     let name = "<img src=x onerror=alert(1)>\u{1b}[2J\n::error::x\u{202e}=cmd|'x'";
     let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": name},
         "spec": {"serviceAccountName": name, "volumes": [{"name": name, "projected": {"sources": [{"serviceAccountToken": {}}]}}],
@@ -450,7 +450,7 @@ fn names_with_markup_and_control_characters_stay_text() {
 }
 
 #[test]
-fn several_logs_folders_and_the_standard_input() {
+fn several_logs() {
     let log = sample::example_log();
     let (first, second) = log.split_at(log.find("api-5d8f7c9b64-z4k9d").unwrap());
     let cut = first.rfind('\n').unwrap() + 1;

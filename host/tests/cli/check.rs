@@ -36,7 +36,7 @@ fn release() -> Files {
 }
 
 #[test]
-fn rendered_releases_are_checked_with_file_line_and_origin() {
+fn rendered_releases() {
     let output = release().run(&["check", ".", "--fail-on", "never"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let text = stdout(&output);
@@ -62,7 +62,7 @@ fn rendered_releases_are_checked_with_file_line_and_origin() {
 }
 
 #[test]
-fn the_exit_code_says_how_it_ended() {
+fn exit_codes() {
     let flow = "{apiVersion: v1, kind: ServiceAccount, metadata: {name: default}}\n";
     let files = Files::new(&[
         ("flow.yaml", flow),
@@ -89,7 +89,7 @@ fn the_exit_code_says_how_it_ended() {
 }
 
 #[test]
-fn unreadable_documents_are_reported_and_the_rest_is_checked() {
+fn unreadable_documents() {
     let two = format!("{WEB}---\na: [\n---\n{}", WEB.replace("name: web", "name: web2"));
     let output =
         Files::new(&[("two.yaml", &two), ("tabs.yaml", TABS)]).run(&["check", "tabs.yaml", "two.yaml", "gone"]);
@@ -105,7 +105,7 @@ fn unreadable_documents_are_reported_and_the_rest_is_checked() {
 }
 
 #[test]
-fn fix_of_the_standard_input_is_on_the_standard_output() {
+fn fixes_standard_input() {
     let directory = tempfile::tempdir().unwrap();
     let mut child = command(directory.path(), &["check", "-", "--fix", "-n", "team-b"]);
     let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -122,7 +122,7 @@ fn fix_of_the_standard_input_is_on_the_standard_output() {
 }
 
 #[test]
-fn fixes_are_written_once_and_what_is_fixed_passes() {
+fn fixes_are_idempotent() {
     let files = Files::new(&[("a/web.yaml", WEB), ("windows.yaml", WINDOWS), ("list.yaml", MONITORING)]);
     let read = |name: &str| std::fs::read_to_string(files.0.path().join(name)).unwrap();
     let diff = files.run(&["check", ".", "--diff"]);
@@ -148,7 +148,7 @@ fn fixes_are_written_once_and_what_is_fixed_passes() {
 }
 
 #[test]
-fn unfixable_objects_are_reported_and_the_rest_is_fixed() {
+fn unfixable_objects() {
     let files = Files::new(&[("pod.yaml", POD), ("anchors.yaml", ANCHORS)]);
     let output = files.run(&["check", ".", "--fix"]);
     assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
@@ -162,7 +162,7 @@ fn unfixable_objects_are_reported_and_the_rest_is_fixed() {
 
 /// Requests as a person would write them by hand for `run`, with what the API server does to each object.
 #[test]
-fn the_verdict_is_that_of_run_on_a_request_made_by_hand() {
+fn same_verdict_as_run() {
     let request = |group: &str, kind: &str, resource: &str, namespace: &str, object: Value| {
         json!({
             "uid": "1", "operation": "CREATE", "namespace": namespace, "name": object["metadata"]["name"],
@@ -261,7 +261,7 @@ fn the_verdict_is_that_of_run_on_a_request_made_by_hand() {
 }
 
 #[test]
-fn policies_of_the_cluster_are_evaluated() {
+fn policies_of_the_cluster() {
     let policy = |name: &str, settings: &str| {
         format!(
             "apiVersion: policies.kubewarden.io/v1\nkind: ClusterAdmissionPolicy\nmetadata: {{name: {name}}}\nspec:\n  module: ghcr.io/x/serviceaccount-hygiene:v1\n  mutating: {}\n  settings: {settings}\n  rules: [{{apiGroups: [''], apiVersions: [v1], resources: [pods], operations: [CREATE]}}]\n",
@@ -283,7 +283,7 @@ fn policies_of_the_cluster_are_evaluated() {
 }
 
 #[test]
-fn a_baseline_is_written_and_lets_pass() {
+fn writes_and_applies_baseline() {
     let files = Files::new(&[("pod.yaml", POD), ("r.yaml", REJECT)]);
     assert_eq!(
         files.run(&["check", "pod.yaml", "-s", "r.yaml", "--write-baseline", "known.yaml"]).status.code(),
@@ -298,7 +298,7 @@ fn a_baseline_is_written_and_lets_pass() {
 }
 
 #[test]
-fn the_preview_is_a_table_of_rules_and_namespaces() {
+fn preview() {
     let output = release().run(&["check", ".", "--summary", "--fail-on", "never"]);
     let text = stdout(&output);
     let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
@@ -307,7 +307,7 @@ fn the_preview_is_a_table_of_rules_and_namespaces() {
 }
 
 #[test]
-fn formats_for_programs_are_complete_documents() {
+fn machine_readable_formats() {
     let files = Files::new(&[("pod.yaml", POD), ("tabs.yaml", TABS), ("r.yaml", REJECT)]);
     let run = |format: &str| stdout(&files.run(&["check", "pod.yaml", "tabs.yaml", "-s", "r.yaml", "-o", format]));
     let json: Value = serde_json::from_str(&run("json")).unwrap();
@@ -361,7 +361,7 @@ fn fixes_in_sarif() {
 }
 
 #[test]
-fn the_rules_are_listed_and_explained() {
+fn rules_and_explain() {
     let files = Files::new(&[]);
     let list = stdout(&files.run(&["rules"]));
     assert!(list.lines().any(|line| line.starts_with("pod-automount ") && line.contains("mutate")), "{list}");
@@ -407,7 +407,7 @@ fn completions_and_man_pages() {
 const PATCH: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\nspec:\n  selector: {matchLabels: {a: b}}\n  template:\n    spec:\n      containers:\n      - name: c\n        image: x\n";
 
 #[test]
-fn patches_of_a_kustomization_are_not_checked_and_never_changed() {
+fn patches_of_kustomizations() {
     let files = Files::new(&[
         ("prod/kustomization.yaml", "resources: [../base]\npatches: [{path: web.yaml}, {path: ../more.yaml}]\n"),
         ("prod/web.yaml", PATCH),
@@ -433,7 +433,7 @@ fn patches_of_a_kustomization_are_not_checked_and_never_changed() {
 }
 
 #[test]
-fn names_give_no_commands_to_terminals_and_logs() {
+fn escapes_names() {
     let evil = "a\n::error::b\u{1b}[2J.yaml";
     let pod = POD
         .replace("name: web", "name: \"w\\n::error::x\\e[31m\"")
@@ -466,7 +466,7 @@ fn names_give_no_commands_to_terminals_and_logs() {
 }
 
 #[test]
-fn invalid_and_partial_objects_have_no_effect_on_the_exit_code() {
+fn exit_code_of_invalid_and_partial_objects() {
     let invalid =
         WEB.replace("      image: nginx\n", "      image: nginx\n      volumeMounts: [{name: gone, mountPath: /x}]\n");
     let files = Files::new(&[
@@ -484,7 +484,7 @@ fn invalid_and_partial_objects_have_no_effect_on_the_exit_code() {
 }
 
 #[test]
-fn documents_are_whole_whatever_happens() {
+fn documents_are_complete() {
     let files = Files::new(&[("empty/notes.txt", "x")]);
     for format in ["json", "sarif", "junit"] {
         for folder in ["empty", "gone"] {
@@ -498,7 +498,7 @@ fn documents_are_whole_whatever_happens() {
 }
 
 #[test]
-fn special_files_are_reported_and_the_rest_is_checked() {
+fn special_files() {
     let files = Files::new(&[("web.yaml", WEB)]);
     let pipe = files.0.path().join("pipe.yaml");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
@@ -513,7 +513,7 @@ fn special_files_are_reported_and_the_rest_is_checked() {
 
 /// The first file's findings are there while a later one is still to come.
 #[test]
-fn findings_are_printed_as_they_come() {
+fn streams_findings() {
     let many = format!("{WEB}---\n").repeat(20_000);
     let files = Files::new(&[("a.yaml", WEB), ("b.yaml", &many)]);
     let mut child = command(files.0.path(), &["check", "a.yaml", "b.yaml"]).stdout(Stdio::piped()).spawn().unwrap();
@@ -526,7 +526,7 @@ fn findings_are_printed_as_they_come() {
 }
 
 #[test]
-fn deep_nesting_and_expanding_aliases_are_clear_errors() {
+fn deep_nesting_and_expanding_aliases() {
     let deep = format!("{WEB}x: {}{}\n", "[".repeat(50_000), "]".repeat(50_000));
     let long = format!("a: &a {}\nb: [{}]\n", "x".repeat(1 << 20), "*a,".repeat(100));
     let files = Files::new(&[("deep.yaml", &deep), ("long.yaml", &long)]);
@@ -536,7 +536,7 @@ fn deep_nesting_and_expanding_aliases_are_clear_errors() {
 }
 
 #[test]
-fn a_link_out_of_the_tree_is_not_written_through() {
+fn link_out_of_the_tree() {
     let files = Files::new(&[("outside.yaml", WEB), ("tree/in.yaml", WEB)]);
     std::os::unix::fs::symlink("../outside.yaml", files.0.path().join("tree/link.yaml")).unwrap();
     let output = files.run(&["check", "tree", "--fix"]);

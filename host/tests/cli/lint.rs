@@ -29,7 +29,7 @@ fn piped(directory: &Path, arguments: &[&str], text: &str) -> Output {
 }
 
 #[test]
-fn check_and_run_have_the_same_words() {
+fn same_words_as_run() {
     const BINDING: &str = "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\n\
         metadata: {name: view, namespace: shop}\n\
         roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}\n\
@@ -176,7 +176,7 @@ fn comments_suppress_findings() {
 }
 
 #[test]
-fn suppressions_that_are_wrong_are_reported() {
+fn wrong_suppressions() {
     let text =
         format!("# sa-hygiene: ignore[role-arn]\n{UPLOADS}---\n# sa-hygiene: ignore[pod-automount] gone\n{UPLOADS}");
     let files = Files::new(&[("a.yaml", &text)]);
@@ -192,7 +192,7 @@ fn suppressions_that_are_wrong_are_reported() {
 }
 
 #[test]
-fn the_configuration_is_found_upwards() {
+fn finds_configuration_upwards() {
     let config = "settings:\n  rules: {pod-automount: reject}\nexclude: [vendor/]\nnamespace: team\nfailOn: never\noutput: json\nbaseline: known.yaml\nignore: [default-service-account]\n";
     let files = Files::new(&[
         (".sa-hygiene.yaml", config),
@@ -228,7 +228,7 @@ fn the_configuration_is_found_upwards() {
 }
 
 #[test]
-fn mistakes_in_the_settings_of_a_configuration_have_lines() {
+fn lines_of_settings_in_configuration() {
     let files = Files::new(&[
         (".sa-hygiene.yaml", "settings:\n  exemption: []\n  rules:\n    pod-automont: null\n"),
         ("a.yaml", WEB),
@@ -242,7 +242,7 @@ fn mistakes_in_the_settings_of_a_configuration_have_lines() {
 }
 
 #[test]
-fn settings_and_policy_manifests_are_not_mixed_up() {
+fn settings_exclude_policy_manifests() {
     let policy = "apiVersion: policies.kubewarden.io/v1\nkind: ClusterAdmissionPolicy\nmetadata: {name: p}\nspec:\n  module: ghcr.io/x/serviceaccount-hygiene:v1\n  mutating: true\n  settings:\n    rules:\n      role-arn: {accounts: [\"${ACCOUNT}\"]}\n";
     let files = Files::new(&[
         ("p.yaml", policy),
@@ -272,7 +272,7 @@ fn settings_and_policy_manifests_are_not_mixed_up() {
 }
 
 #[test]
-fn templates_and_placeholders_in_manifests_are_named() {
+fn templates_and_placeholders() {
     let account = |arn: &str| UPLOADS.replace("arn:aws:iam::123456789:role/uploads", arn);
     let files = Files::new(&[
         ("a.yaml", &account("\"arn:aws:iam::{{ .Values.account }}:role/x\"")),
@@ -317,7 +317,7 @@ fn unsafe_fixes_need_their_flag() {
 }
 
 #[test]
-fn the_applicability_of_fixes() {
+fn applicability_of_fixes() {
     let flow = "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: c, image: x}]}}\n";
     let files = Files::new(&[("a.yaml", WEB), ("b.yaml", flow), ("c.yaml", UPLOADS)]);
     let json = json_of(&files.run(&["check", ".", "-o", "json"]));
@@ -328,7 +328,7 @@ fn the_applicability_of_fixes() {
 }
 
 #[test]
-fn a_diff_has_the_exit_code_and_the_report_of_a_check() {
+fn diff() {
     let files = Files::new(&[("a.yaml", WEB), ("b.yaml", UPLOADS)]);
     let output = files.run(&["check", ".", "--diff"]);
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
@@ -348,7 +348,7 @@ fn a_diff_has_the_exit_code_and_the_report_of_a_check() {
 }
 
 #[test]
-fn the_standard_input_has_the_name_of_its_file() {
+fn stdin_filename() {
     let files = Files::new(&[("prod/kustomization.yaml", "patches: [{path: web.yaml}]\n"), ("prod/web.yaml", WEB)]);
     let check =
         |name: &str| json_of(&piped(files.0.path(), &["check", "-o", "json", "--stdin-filename", name, "-"], WEB));
@@ -367,7 +367,7 @@ fn the_standard_input_has_the_name_of_its_file() {
 }
 
 #[test]
-fn a_baseline_of_a_part_keeps_the_rest() {
+fn partial_baseline() {
     let files = Files::new(&[("a/web.yaml", WEB), ("b/uploads.yaml", UPLOADS)]);
     let read = || std::fs::read_to_string(files.0.path().join("known.yaml")).unwrap();
     files.run(&["check", ".", "--write-baseline", "known.yaml"]);
@@ -401,7 +401,7 @@ fn a_baseline_of_a_part_keeps_the_rest() {
 
 /// An object with two findings counts once for all rules together.
 #[test]
-fn the_preview_counts_objects_once() {
+fn preview_counts_once() {
     let warn = "rules: {pod-automount: warn, default-service-account: warn}\n";
     let files = Files::new(&[("a.yaml", WEB), ("s.yaml", warn)]);
     let text = stdout(&files.run(&["check", "a.yaml", "-s", "s.yaml", "--summary"]));
@@ -413,7 +413,7 @@ fn the_preview_counts_objects_once() {
 }
 
 #[test]
-fn the_report_has_a_published_schema() {
+fn report_matches_schema() {
     let files = Files::new(&[
         ("a.yaml", WEB),
         ("b.yaml", UPLOADS),
@@ -537,7 +537,7 @@ fn kustomizations_are_rendered_once() {
 
 /// As the README has it.
 #[test]
-fn the_first_command_of_the_readme() {
+fn first_command_of_readme() {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let output = command(repository, &["check", "examples/demo/workloads"]).output().unwrap();
     assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(1), ""));
@@ -551,7 +551,7 @@ fn the_first_command_of_the_readme() {
 }
 
 #[test]
-fn without_arguments_the_current_directory_is_checked() {
+fn without_arguments() {
     let files = Files::new(&[("deploy/web.yaml", POD)]);
     let output = files.run(&["check"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));

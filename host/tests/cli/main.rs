@@ -74,7 +74,7 @@ fn exit_code_of_a_refusal() {
 }
 
 #[test]
-fn an_old_object_makes_an_update() {
+fn old_object() {
     let asking = "apiVersion: apps/v1\n  kind: Deployment\n  metadata: {name: web}\n  spec: {template: {spec: {automountServiceAccountToken: true, containers: [{name: c, image: nginx}]}}}\n";
     let quiet = asking.replace("true", "false");
     let update = |old: &str| format!("oldObject:\n  {old}object:\n  {asking}");
@@ -94,7 +94,7 @@ fn an_old_object_makes_an_update() {
 }
 
 #[test]
-fn several_objects_get_a_table_and_a_count() {
+fn several_objects() {
     let both = format!("{POD}---\n{QUIET_POD}");
     let output = Files::new(&[("both.yaml", &both)]).run(&["run", "both.yaml"]);
     let text = stdout(&output);
@@ -103,7 +103,7 @@ fn several_objects_get_a_table_and_a_count() {
 }
 
 #[test]
-fn json_is_one_document_with_the_operations_of_the_patch() {
+fn json_output() {
     let output = Files::new(&[("pod.yaml", POD)]).run(&["run", "-o", "json", "pod.yaml"]);
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     let result = &document["results"][0];
@@ -114,7 +114,7 @@ fn json_is_one_document_with_the_operations_of_the_patch() {
 }
 
 #[test]
-fn a_captured_request_is_read_from_the_standard_input() {
+fn captured_request_on_stdin() {
     let request = r#"{"uid": "1", "kind": {"group": "", "version": "v1", "kind": "Pod"}, "resource": {"group": "", "version": "v1", "resource": "pods"}, "operation": "DELETE", "userInfo": {}, "namespace": "n", "name": "web"}"#;
     let directory = tempfile::tempdir().unwrap();
     let mut child =
@@ -125,7 +125,7 @@ fn a_captured_request_is_read_from_the_standard_input() {
 }
 
 #[test]
-fn unusable_input_exits_with_2_and_says_where() {
+fn unusable_input() {
     let files = Files::new(&[
         ("broken.yaml", "a: [1\n"),
         ("twice.yaml", "apiVersion: v1\nkind: Pod\nkind: Pod\n"),
@@ -155,7 +155,7 @@ fn unusable_input_exits_with_2_and_says_where() {
 }
 
 #[test]
-fn with_a_cluster_an_account_that_does_not_exist_is_invalid() {
+fn missing_account_with_cluster() {
     let pod = POD.replace("spec:\n", "spec:\n  serviceAccountName: nobody\n");
     let account = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: app, namespace: team-a}\n";
     let files = Files::new(&[("pod.yaml", &pod), ("cluster/app.yaml", account)]);
@@ -174,7 +174,7 @@ fn colours_can_be_forced() {
 }
 
 #[test]
-fn a_corpus_passes_or_names_what_failed() {
+fn corpus() {
     let review = r#"{"request": {"uid": "1", "kind": {"group": "", "version": "v1", "kind": "ConfigMap"}, "resource": {"group": "", "version": "v1", "resource": "configmaps"}, "operation": "CREATE", "userInfo": {}, "object": {}}}"#;
     let files = Files::new(&[("good/a.json", review), ("bad/a.json", review), ("bad/deep/b.json", "{\"a\": 1}")]);
     let good = files.run(&["corpus", "good"]);

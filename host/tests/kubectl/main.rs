@@ -38,7 +38,7 @@ fn same(a: &Value, b: &Value) -> bool {
 }
 
 #[test]
-fn texts_are_read_as_kubectl_reads_them() {
+fn agrees_with_kubectl() {
     let recorded: Recorded = serde_json::from_str(include_str!("readings.json")).unwrap();
     let mut wrong = Vec::new();
     for text in &recorded.texts {

@@ -80,7 +80,7 @@ fn reason(decision: Decision<'_>) -> String {
 }
 
 #[test]
-fn every_answer_of_the_api_server() {
+fn agrees_with_the_api_server() {
     let authorizer = authorizer();
     let mut wrong = Vec::new();
     for row in rows() {
@@ -100,7 +100,7 @@ fn every_answer_of_the_api_server() {
 }
 
 #[test]
-fn the_table_has_every_outcome() {
+fn table_has_every_outcome() {
     let authorizer = authorizer();
     let mut counts = BTreeMap::new();
     for row in rows() {
@@ -116,7 +116,7 @@ fn the_table_has_every_outcome() {
 }
 
 #[test]
-fn every_binding_of_the_objects_decides_a_row() {
+fn fixtures_have_no_idle_binding() {
     let authorizer = authorizer();
     let deciding: Vec<String> = rows()
         .filter_map(|row| match authorizer.may(&row.user, &row.attributes) {

@@ -206,7 +206,7 @@ fn message() {
     "arn:aws:iam::123456789012:role/*",
     "has `*`, which is not allowed in the name of a role; names take letters, digits and + = , . @ _ - (arn:aws:iam::123456789012:role/*)"
 )]
-fn every_mistake_has_its_words(#[case] role: &str, #[case] expected: &str) {
+fn messages_of_errors(#[case] role: &str, #[case] expected: &str) {
     assert_eq!(refused(role, &json!({})), [expected]);
 }
 
@@ -274,7 +274,7 @@ fn default_partitions() {
     json!({"namespaces": {"shop-2": ["*"], "sho": ["*"]}}),
     "is in namespace `shop`, which may not use any role (arn:aws:iam::123456789012:role/s3-upload-role)"
 )]
-fn every_list_has_its_words(#[case] params: Value, #[case] expected: &str) {
+fn messages_of_lists(#[case] params: Value, #[case] expected: &str) {
     assert_eq!(refused(GOOD, &params), [expected]);
 }
 

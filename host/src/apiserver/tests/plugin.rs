@@ -140,7 +140,7 @@ fn patch_of_flag_alone_leaves_token() {
 }
 
 #[test]
-fn patch_of_volume_and_mounts_alone_is_undone() {
+fn patch_of_volume_and_mounts_alone() {
     let mut pod = bare();
     remove_token(&mut pod);
     let stored = again(&server(), &pod);
@@ -149,7 +149,7 @@ fn patch_of_volume_and_mounts_alone_is_undone() {
 }
 
 #[test]
-fn patch_of_flag_volume_and_mounts_holds() {
+fn patch_of_flag_volume_and_mounts() {
     let mut pod = bare();
     pod["spec"]["automountServiceAccountToken"] = false.into();
     remove_token(&mut pod);
@@ -165,7 +165,7 @@ fn patch_of_the_lifetime_holds() {
 }
 
 #[test]
-fn patch_that_renames_the_volume_and_its_mounts_holds() {
+fn patch_renames_volume() {
     let mut pod = bare();
     pod["spec"]["volumes"][0]["name"] = "api-token".into();
     pod["spec"]["containers"][0]["volumeMounts"][0]["name"] = "api-token".into();

@@ -130,7 +130,7 @@ fn unread_bindings_are_unknown() {
 }
 
 #[test]
-fn calls_without_pod_count_for_all_workloads() {
+fn calls_without_pod() {
     let log = example_log().replace("authentication.kubernetes.io/pod-name", "other");
     let report = example(|_| (), Some(&log), &options());
     let lines = lines(&report);

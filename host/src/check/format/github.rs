@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_cannot_end_its_command() {
+    fn escapes_text() {
         assert_eq!(data("50%\r\n::error::x"), "50%25%0D%0A::error::x");
         assert_eq!(property("a,b:c\n"), "a%2Cb%3Ac%0A");
         assert_eq!(data("a\u{1b}[31m"), "a\\u{1b}[31m");

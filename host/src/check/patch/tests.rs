@@ -30,7 +30,7 @@ fn remove(pointer: &'static str, key: &'static str) -> impl Fn(&mut Value) {
 }
 
 #[test]
-fn a_field_is_added_below_its_parent_and_at_the_end_of_the_document() {
+fn adds_fields() {
     let text = "a: 1\nspec: # why\n  # first\n  x: 1 # one\n\n  y: 2\n# end\n";
     assert_eq!(
         patched(text, set("/spec", "z", json!(false))).unwrap(),
@@ -43,7 +43,7 @@ fn a_field_is_added_below_its_parent_and_at_the_end_of_the_document() {
 }
 
 #[test]
-fn line_ends_stay_what_they_are() {
+fn keeps_line_ends() {
     assert_eq!(
         patched("a: 1\r\nb:\r\n  c: 2\r\n", set("/b", "z", json!(1))).unwrap(),
         "a: 1\r\nb:\r\n  z: 1\r\n  c: 2\r\n"
@@ -53,7 +53,7 @@ fn line_ends_stay_what_they_are() {
 }
 
 #[test]
-fn an_entry_of_a_list_gets_a_field_and_new_fields_keep_their_shape() {
+fn field_in_list_entry() {
     let text = "l:\n- name: x\n  v:\n    p: 1\n- name: y\n";
     assert_eq!(
         patched(text, set("/l/0", "z", json!({"a": ["b"]}))).unwrap(),
@@ -67,18 +67,13 @@ fn an_entry_of_a_list_gets_a_field_and_new_fields_keep_their_shape() {
 #[case("a:\nb: 1\n", "a", json!(false), "a: false\nb: 1\n")]
 #[case("a: # none\nb: 1\n", "a", json!(false), "a: false # none\nb: 1\n")]
 #[case("a: ~\n", "a", json!("on"), "a: \"on\"\n")]
-fn scalars_are_replaced_where_they_are(
-    #[case] text: &str,
-    #[case] key: &'static str,
-    #[case] value: Value,
-    #[case] expected: &str,
-) {
+fn replaces_scalars(#[case] text: &str, #[case] key: &'static str, #[case] value: Value, #[case] expected: &str) {
     let found = patched(text, set("", key, value)).unwrap();
     assert_eq!(found.replace('\'', "\""), expected);
 }
 
 #[test]
-fn lines_go_with_what_is_removed() {
+fn removes_lines() {
     let text = "a: 1\nl:\n  # x\n  - n: 1\n    m: 2 # two\n  - n: 3\nz: 1\n";
     assert_eq!(patched(text, remove("/l", "0")).unwrap(), "a: 1\nl:\n  # x\n  - n: 3\nz: 1\n");
     assert_eq!(patched(text, remove("/l/0", "m")).unwrap(), "a: 1\nl:\n  # x\n  - n: 1\n  - n: 3\nz: 1\n");
@@ -94,15 +89,11 @@ fn lines_go_with_what_is_removed() {
 #[case("{\"a\": {\"b\": 1}}\n", "/a", Refusal::Flow)]
 #[case("a:\n  b: |\n    x\n", "/a", Refusal::Shape)]
 #[case("a:\n  b: x\n    y\n", "/a", Refusal::Shape)]
-fn what_cannot_be_changed_line_by_line_is_refused(
-    #[case] text: &str,
-    #[case] pointer: &'static str,
-    #[case] expected: Refusal,
-) {
+fn rejects_unpatchable_text(#[case] text: &str, #[case] pointer: &'static str, #[case] expected: Refusal) {
     assert_eq!(patched(text, set(pointer, "b", json!(9))), Err(expected));
 }
 
 #[test]
-fn the_first_field_of_an_entry_stays() {
+fn first_field_of_entry() {
     assert_eq!(patched("l:\n- a: 1\n  b: 2\n", remove("/l/0", "a")), Err(Refusal::Shape));
 }

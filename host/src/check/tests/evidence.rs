@@ -21,7 +21,7 @@ fn of_token(report: &Report) -> Vec<(Level, Option<Token>, String)> {
 }
 
 #[test]
-fn a_bound_account_would_keep_its_token() {
+fn bound_account_keeps_token() {
     let kept = "would keep the token: account `default` is bound by RoleBinding shop/web to Role shop/not-here; name an account of its own, and set it to true".to_owned();
     let report = checked(&bound(), options(json!({})));
     assert_eq!(of_token(&report), [(Level::Warned, Some(Token::Needed), kept.clone())]);
@@ -42,7 +42,7 @@ fn a_bound_account_would_keep_its_token() {
 }
 
 #[test]
-fn a_binding_of_the_cluster_counts_and_its_absence_is_known() {
+fn bindings_of_the_cluster() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("rbac.yaml");
     std::fs::write(&file, BINDING).unwrap();
@@ -61,7 +61,7 @@ fn a_binding_of_the_cluster_counts_and_its_absence_is_known() {
 
 /// Not even where the settings take every token.
 #[test]
-fn fixing_leaves_the_token_of_a_bound_account() {
+fn keeps_token_of_bound_account() {
     let account = "---\napiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: default\n  namespace: shop\n";
     for settings in [
         json!({}),
