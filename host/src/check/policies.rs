@@ -104,6 +104,10 @@ impl Policies {
                 if kind.is_empty() && text("/apiVersion").is_none() && document.value.is_object() {
                     return Err(document.error("not a policy manifest; settings are given with --settings").into());
                 }
+                if kind == "Kustomization" {
+                    let error = "a kustomization; pipe what `kustomize build` prints to `--policy-manifest -`";
+                    return Err(document.error(error).into());
+                }
                 if kind.ends_with("AdmissionPolicyGroup") {
                     let name = text("/metadata/name").unwrap_or_default();
                     policies.notes.push(format!("{kind} {name}: policy groups are not evaluated"));

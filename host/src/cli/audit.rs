@@ -60,7 +60,7 @@ pub(super) struct Args {
 
     /// Audit logs of the API server: files, folders, `.gz`, `-`; of EKS, AKS and GKE as their clouds export them. Can be
     /// given several times
-    #[arg(long, value_name = "FILE", num_args = 1..)]
+    #[arg(long, value_name = "FILE")]
     audit_log: Vec<PathBuf>,
 
     /// How much time the log has to cover before a token counts as unused

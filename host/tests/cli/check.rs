@@ -273,10 +273,18 @@ fn policies_of_the_cluster() {
         policy("b", "{phase: validating, rules: {pod-automount: off, default-service-account: off}}"),
         policy("a", "{rules: {pod-automount: off, default-service-account: reject}}")
     );
-    let files = Files::new(&[("pod.yaml", POD), ("both.yaml", &both), ("other.yaml", &both.replace("hygiene", "x"))]);
+    let files = Files::new(&[("pod.yaml", POD), ("both.yaml", &both), ("other.yaml", &both.replace("hygiene", "x")),
+        ("kustomization.yaml", "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [both.yaml]\n"),
+    ]);
     let output = files.run(&["check", "pod.yaml", "--policy-manifest", "both.yaml"]);
     assert_eq!(output.status.code(), Some(1), "{}{}", stdout(&output), stderr(&output));
     assert!(stdout(&output).contains("would refuse default-service-account: "), "{}", stdout(&output));
+    let output = files.run(&["check", "pod.yaml", "--policy-manifest", "kustomization.yaml"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(
+        stderr(&output),
+        "error: policy manifests: kustomization.yaml:1:1: a kustomization; pipe what `kustomize build` prints to `--policy-manifest -`\n"
+    );
     let output = files.run(&["check", "pod.yaml", "--policy-manifest", "other.yaml"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("no policy with the module serviceaccount-hygiene"), "{}", stderr(&output));
