@@ -4,11 +4,11 @@
 //! it starts no line of its own, moves no cursor and gives no command to the log that it ends up in.
 
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
-use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 
 use anstyle::{AnsiColor, Style};
 use anyhow::{Context as _, Result};
+use terminal_size::{Height, Width, terminal_size_of};
 
 use crate::shown;
 
@@ -33,9 +33,9 @@ pub(super) enum Stream {
 pub(super) fn lines(text: &str, stream: Stream) -> Result<()> {
     let safe = safe(text);
     match stream {
-        Stream::Output => write(&wrapped(&safe, width(&std::io::stdout()))),
+        Stream::Output => write(&wrapped(&safe, width(terminal_size_of(std::io::stdout())))),
         Stream::Error => {
-            let wrapped = wrapped(&safe, width(&std::io::stderr()));
+            let wrapped = wrapped(&safe, width(terminal_size_of(std::io::stderr())));
             // There is no other stream to report that this failed.
             let _ = anstream::stderr().lock().write_all(wrapped.as_bytes());
             Ok(())
@@ -47,7 +47,7 @@ pub(super) fn lines(text: &str, stream: Stream) -> Result<()> {
 pub(super) fn page(text: &str) -> Result<()> {
     let out = std::io::stdout();
     let (width, height) =
-        terminal_size::terminal_size_of(&out).map_or((None, 0), |(width, height)| (Some(width.0), height.0));
+        terminal_size_of(&out).map_or((None, 0), |(width, height)| (Some(width.0), height.0));
     let text = wrapped(&safe(text), width);
     let is_long = width.is_some() && text.lines().count() >= usize::from(height);
     if is_long && paged(&text) { Ok(()) } else { write(&text) }
@@ -77,8 +77,8 @@ fn paged(text: &str) -> bool {
 }
 
 /// The width of a terminal; none for anything else.
-fn width(stream: &impl AsFd) -> Option<u16> {
-    terminal_size::terminal_size_of(stream).map(|(width, _)| width.0)
+fn width(size: Option<(Width, Height)>) -> Option<u16> {
+    size.map(|(width, _)| width.0)
 }
 
 /// Each line broken between words where it is longer than a terminal, and then indented.
