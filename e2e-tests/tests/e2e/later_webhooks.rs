@@ -386,7 +386,12 @@ impl Taken {
             return None;
         }
         let has_keepers = settings.pointer(TOKEN_CONTAINERS).is_some();
-        let written = api_volumes(after).filter(|name| !has_keepers || !name.starts_with("kube-api-access-"));
+        // Token containers keep the token in a volume with such a name; it is projected.
+        let is_kept = |name: &str| {
+            let of_secret = |volume: &Value| text(volume, "name") == name && volume.get("secret").is_some();
+            has_keepers && name.starts_with("kube-api-access-") && !volumes(after).iter().any(of_secret)
+        };
+        let written = api_volumes(after).filter(|name| !is_kept(name));
         Some(Self { left: api_tokens(after), written: written.map(str::to_owned).collect() })
     }
 

@@ -46,8 +46,7 @@ pub(super) fn lines(text: &str, stream: Stream) -> Result<()> {
 /// A page for people: through `$PAGER` if it is longer than the terminal.
 pub(super) fn page(text: &str) -> Result<()> {
     let out = std::io::stdout();
-    let (width, height) =
-        terminal_size_of(&out).map_or((None, 0), |(width, height)| (Some(width.0), height.0));
+    let (width, height) = terminal_size_of(&out).map_or((None, 0), |(width, height)| (Some(width.0), height.0));
     let text = wrapped(&safe(text), width);
     let is_long = width.is_some() && text.lines().count() >= usize::from(height);
     if is_long && paged(&text) { Ok(()) } else { write(&text) }

@@ -461,7 +461,8 @@ fn several_logs() {
     ]);
     let output = files.run(&["audit", "cluster.json", "--audit-log", "logs", "-o", "csv"]);
     assert_eq!(stdout(&output), stdout(&example(&["-o", "csv"])));
-    let output = files.run(&["audit", "cluster.json", "--audit-log", "logs/1.log", "--audit-log", "logs/2.log", "-o", "csv"]);
+    let output =
+        files.run(&["audit", "cluster.json", "--audit-log", "logs/1.log", "--audit-log", "logs/2.log", "-o", "csv"]);
     assert_eq!(stdout(&output), stdout(&example(&["-o", "csv"])));
     let stdin = fs::File::open(files.0.path().join("cluster.json")).unwrap();
     let output =

@@ -273,8 +273,14 @@ fn policies_of_the_cluster() {
         policy("b", "{phase: validating, rules: {pod-automount: off, default-service-account: off}}"),
         policy("a", "{rules: {pod-automount: off, default-service-account: reject}}")
     );
-    let files = Files::new(&[("pod.yaml", POD), ("both.yaml", &both), ("other.yaml", &both.replace("hygiene", "x")),
-        ("kustomization.yaml", "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [both.yaml]\n"),
+    let files = Files::new(&[
+        ("pod.yaml", POD),
+        ("both.yaml", &both),
+        ("other.yaml", &both.replace("hygiene", "x")),
+        (
+            "kustomization.yaml",
+            "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [both.yaml]\n",
+        ),
     ]);
     let output = files.run(&["check", "pod.yaml", "--policy-manifest", "both.yaml"]);
     assert_eq!(output.status.code(), Some(1), "{}{}", stdout(&output), stderr(&output));
