@@ -30,7 +30,7 @@ pub static RULE: Rule = Rule {
     subjects: &[SubjectKind::Pod, SubjectKind::PodTemplate, SubjectKind::EphemeralContainer],
     params: &[&EXTRA_SECRET_NAMES],
     messages: &[MESSAGES],
-    ability: Ability::Check { default: CheckAction::Reject },
+    ability: Ability::Check { default: CheckAction::Warn },
     restricted: Restricted::REJECT,
 };
 

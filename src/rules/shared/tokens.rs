@@ -199,7 +199,8 @@ mod tests {
 
     fn outcome(account: &str, says: (Option<bool>, Option<bool>), volume: &str) -> String {
         let cluster = FakeCluster::with("shop", account, AccountRecord::new(says.0));
-        let answer = review(&create(&pod(account, says, volume)), &json!({}), &cluster);
+        let settings = json!({"rules": {"legacy-token-mount": "reject"}});
+        let answer = review(&create(&pod(account, says, volume)), &settings, &cluster);
         let rules = answer["audit_annotations"].as_object();
         let mut words = vec![word(&answer)];
         words.extend(rules.iter().flat_map(|rules| rules.keys()).map(|rule| letter(rule)));
