@@ -87,6 +87,14 @@ impl Engine {
         Ok(policy.evaluate_raw("diagnose", &policy.payload(request)?)?)
     }
 
+    /// What the guest is sent for the same request.
+    ///
+    /// # Errors
+    /// As [`Engine::evaluate`].
+    pub fn payload(&self, request: &Value, settings: &Value, cluster: &[Value], host: &Host) -> Result<Vec<u8>> {
+        self.policy(settings, cluster, host)?.payload(request)
+    }
+
     fn policy(&self, settings: &Value, cluster: &[Value], host: &Host) -> Result<Policy> {
         let defaults = PolicyConfig::default();
         let config = PolicyConfig {
