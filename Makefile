@@ -223,7 +223,7 @@ book:  ## build the documentation as a web site: book/index.html (mdbook; or pyt
 
 .PHONY: bless
 bless: toolchain  ## rewrite the expected results of cases and the generated documentation; review `git diff`
-	BLESS=1 cargo test --locked --workspace --test e2e --test cli
+	BLESS=1 cargo test --locked --workspace --no-fail-fast --test e2e --test cli
 
 .PHONY: clean
 clean:  ## remove build results

@@ -99,7 +99,8 @@ fn run() -> Result<ExitCode> {
         evidence::trials(&engine),
         exemptions::trials(&engine),
         ratchet::trials(&engine),
-        coverage::trials(&cases),
+        // What is being blessed is not what the cases expected when they were read.
+        if bless { Vec::new() } else { coverage::trials(&cases) },
         consistency::trials(&cases, &engine),
         docs::trials(&engine, bless),
         package::trials(),
