@@ -3,7 +3,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::cluster::AccountRecord;
-use crate::testing::{FakeCluster, create, review, update};
+use crate::testing::{FakeCluster, create, review, update, word};
 
 const CONTROLLER: &str = "system:serviceaccount:kube-system:service-account-controller";
 const OPENSHIFT: &str = "system:serviceaccount:openshift-infra:serviceaccount-controller";
@@ -31,20 +31,6 @@ fn answer(request: &Value, settings: &Value) -> Value {
     let answer = review(request, settings, &cluster);
     assert_eq!(cluster.asked(), 0);
     answer
-}
-
-/// One word for an answer.
-fn word(answer: &Value) -> &'static str {
-    match (
-        answer["accepted"].as_bool().unwrap(),
-        answer.get("mutated_object").is_some(),
-        answer.get("warnings").is_some(),
-    ) {
-        (false, _, _) => "reject",
-        (true, true, _) => "fix",
-        (true, false, true) => "warn",
-        (true, false, false) => "fine",
-    }
 }
 
 /// A cell of the table: what the account says when it is made, and the outcome
