@@ -72,8 +72,8 @@ impl<'s> Exchange<'s> {
             let uid = |object: &Value| object["metadata"]["uid"].clone();
             let bound = self.stored.bound.as_ref().map(uid).unwrap_or_default();
             for (pointer, uid) in [("/metadata/uid", uid(account)), ("/spec/boundObjectRef/uid", bound)] {
-                if let Some(place) = body.pointer_mut(pointer) {
-                    *place = uid;
+                if let Some(node) = body.pointer_mut(pointer) {
+                    *node = uid;
                 }
             }
         }

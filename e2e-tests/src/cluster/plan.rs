@@ -28,7 +28,7 @@ pub struct Planned {
     pub expected: Verdict,
     /// What the simulated API server sends to webhooks.
     pub request: Value,
-    /// The policy, by its place in [`Plan::policies`].
+    /// The policy, by its position in [`Plan::policies`].
     pub policy: usize,
 }
 

@@ -471,9 +471,9 @@ fn named_accounts(objects: &[Value]) -> impl Iterator<Item = Value> {
 }
 
 fn settings(engine: &Engine) -> Result<()> {
-    for (place, settings) in settings_blocks()? {
+    for (location, settings) in settings_blocks()? {
         let answer = engine.validate_settings(&settings)?;
-        ensure!(answer.valid, "{place}: {}\n{settings}", answer.message.unwrap_or_default());
+        ensure!(answer.valid, "{location}: {}\n{settings}", answer.message.unwrap_or_default());
     }
     Ok(())
 }
@@ -483,9 +483,9 @@ pub fn settings_blocks() -> Result<Vec<(String, Value)>> {
     let mut found = Vec::new();
     for path in pages()? {
         for block in blocks(&read(&path)?).into_iter().filter(|block| block.mark == "yaml settings") {
-            let place = path.display().to_string();
-            let documents = yaml::load_str(&block.text, &place)?;
-            found.extend(documents.into_iter().map(|document| (place.clone(), document.value)));
+            let location = path.display().to_string();
+            let documents = yaml::load_str(&block.text, &location)?;
+            found.extend(documents.into_iter().map(|document| (location.clone(), document.value)));
         }
     }
     Ok(found)

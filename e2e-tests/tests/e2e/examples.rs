@@ -54,7 +54,7 @@ pub fn trials(engine: &Arc<Engine>, bless: bool) -> Result<Vec<Trial>> {
     Ok(trials)
 }
 
-/// The settings of every example, with the place where they are.
+/// The settings of every example, with the location of each.
 pub fn settings() -> Result<Vec<(String, Value)>> {
     let examples = examples::find_all(&repository())?;
     Ok(examples.into_iter().map(|example| (format!("{}/{}", example.file, example.name), example.settings)).collect())

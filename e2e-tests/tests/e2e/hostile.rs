@@ -192,12 +192,12 @@ fn malformed() -> Vec<Row> {
     ]
 }
 
-/// JSON in the wrong place.
+/// JSON in the wrong field.
 fn misplaced() -> Vec<Row> {
     let with = |pointer: &str, value: Value| {
         let mut payload = json!({"request": request(&pod(json!({}))), "settings": {}});
-        if let Some(place) = payload.pointer_mut(pointer) {
-            *place = value;
+        if let Some(node) = payload.pointer_mut(pointer) {
+            *node = value;
         }
         payload.to_string().into_bytes()
     };

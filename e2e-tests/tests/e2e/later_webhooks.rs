@@ -171,12 +171,12 @@ fn asking_pod() -> BoxedStrategy<Value> {
 
 /// Sets what is below these keys; maps on the way there are made.
 fn put(value: &mut Value, path: &[&str], to: Value) {
-    let mut place = value;
+    let mut node = value;
     for key in path {
-        let Some(map) = place.as_object_mut() else { return };
-        place = map.entry(*key).or_insert_with(|| json!({}));
+        let Some(map) = node.as_object_mut() else { return };
+        node = map.entry(*key).or_insert_with(|| json!({}));
     }
-    *place = to;
+    *node = to;
 }
 
 /// Settings of both twins, but for the phase. Where every rule may refuse, and few Pods lose their token, hardly one that
@@ -651,8 +651,8 @@ fn harm_is_noticed() -> Result<(), Failed> {
     }});
     let changed = |pointer: &str, to: Value| {
         let mut pod = pod.clone();
-        if let Some(place) = pod.pointer_mut(pointer) {
-            *place = to;
+        if let Some(node) = pod.pointer_mut(pointer) {
+            *node = to;
         }
         pod
     };

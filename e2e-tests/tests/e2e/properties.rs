@@ -80,9 +80,9 @@ fn the_module_answers_as_the_library(engine: &Engine) -> Result<(), Failed> {
     let server = ApiServer::new(&["app", "default"].map(account));
     let outcome =
         runner.run(&(written_pod(), settings(), unread, any::<bool>()), |(mut pod, settings, unread, pretty)| {
-            let places = ["/metadata", "/spec", "/spec/containers/0"];
-            for (place, value) in places.iter().zip(unread) {
-                if let Some(members) = pod.pointer_mut(place).and_then(Value::as_object_mut) {
+            let pointers = ["/metadata", "/spec", "/spec/containers/0"];
+            for (pointer, value) in pointers.iter().zip(unread) {
+                if let Some(members) = pod.pointer_mut(pointer).and_then(Value::as_object_mut) {
                     members.insert("b".to_owned(), value);
                 }
             }

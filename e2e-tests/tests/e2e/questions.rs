@@ -229,12 +229,12 @@ fn get<'v>(settings: &'v Value, variable: &str) -> Option<&'v Value> {
 }
 
 fn set(settings: &mut Value, variable: &str, value: Value) {
-    let mut place = settings;
+    let mut node = settings;
     for part in variable.split('.') {
-        if !place.is_object() {
-            *place = Value::Object(Map::new());
+        if !node.is_object() {
+            *node = Value::Object(Map::new());
         }
-        place = &mut place[part];
+        node = &mut node[part];
     }
-    *place = value;
+    *node = value;
 }

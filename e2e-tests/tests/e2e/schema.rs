@@ -146,11 +146,15 @@ fn takes(cases: &Cases, engine: &Engine) -> Result<()> {
     let schema = schema();
     let mut checked = 0;
     let cases = cases.iter().filter_map(|(name, case)| Some((name.clone(), case.as_ref().ok()?.settings.clone())));
-    for (place, settings) in cases.chain(docs::settings_blocks()?).chain(examples::settings()?) {
+    for (location, settings) in cases.chain(docs::settings_blocks()?).chain(examples::settings()?) {
         if engine.validate_settings(&settings)?.valid {
             checked += 1;
             let refusals = refusals(&schema, &present(&settings), "settings")?;
-            ensure!(refusals.is_empty(), "{place}: the policy takes what the schema refuses:\n{}", refusals.join("\n"));
+            ensure!(
+                refusals.is_empty(),
+                "{location}: the policy takes what the schema refuses:\n{}",
+                refusals.join("\n")
+            );
         }
     }
     ensure!(checked > RULES.len(), "only {checked} settings were found");
@@ -200,11 +204,11 @@ fn wrong(kind: &Kind) -> Value {
 }
 
 /// Why the schema refuses a value.
-fn refusals(schema: &Value, value: &Value, place: &str) -> Result<Vec<String>> {
+fn refusals(schema: &Value, value: &Value, path: &str) -> Result<Vec<String>> {
     let mut refusals = Vec::new();
     let mut refuse = |is_met: bool, what: String| {
         if !is_met {
-            refusals.push(format!("{place}: {what}, is {value}"));
+            refusals.push(format!("{path}: {what}, is {value}"));
         }
     };
     let mut below = Vec::new();
@@ -230,19 +234,19 @@ fn refusals(schema: &Value, value: &Value, place: &str) -> Result<Vec<String>> {
             "anyOf" => {
                 let mut ways = Vec::new();
                 for way in wanted.as_array().into_iter().flatten() {
-                    ways.push(self::refusals(way, value, place)?);
+                    ways.push(self::refusals(way, value, path)?);
                 }
                 refuse(ways.iter().any(Vec::is_empty), format!("fits no way: {ways:?}"));
             }
             "items" => {
                 for (index, item) in value.as_array().into_iter().flatten().enumerate() {
-                    below.extend(self::refusals(wanted, item, &format!("{place}[{index}]"))?);
+                    below.extend(self::refusals(wanted, item, &format!("{path}[{index}]"))?);
                 }
             }
             "properties" => {
                 for (key, schema) in wanted.as_object().into_iter().flatten() {
                     if let Some(member) = value.get(key) {
-                        below.extend(self::refusals(schema, member, &format!("{place}.{key}"))?);
+                        below.extend(self::refusals(schema, member, &format!("{path}.{key}"))?);
                     }
                 }
             }
@@ -251,11 +255,11 @@ fn refusals(schema: &Value, value: &Value, place: &str) -> Result<Vec<String>> {
                 for (key, member) in value.as_object().into_iter().flatten().filter(|(key, _)| !known(key)) {
                     match wanted {
                         Value::Bool(false) => refuse(false, format!("has no key {key}")),
-                        wanted => below.extend(self::refusals(wanted, member, &format!("{place}.{key}"))?),
+                        wanted => below.extend(self::refusals(wanted, member, &format!("{path}.{key}"))?),
                     }
                 }
             }
-            other => bail!("{place}: the keyword {other} is not known here"),
+            other => bail!("{path}: the keyword {other} is not known here"),
         }
     }
     refusals.extend(below);

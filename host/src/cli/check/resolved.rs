@@ -66,7 +66,7 @@ impl<'a> Resolved<'a> {
     fn validate(&self) -> Result<()> {
         let Args { fix, unsafe_fixes, diff, summary, statistics, stdin_filename, .. } = self.args;
         if *fix && self.reads_standard_input() && self.output != Output::Text {
-            bail!("--fix with `-` prints the fixed text, so -o has no place; --diff works with both");
+            bail!("--fix with `-` prints the fixed text, so -o cannot be used; --diff works with both");
         }
         if *unsafe_fixes && !(*fix || *diff) {
             bail!("--unsafe-fixes needs --fix or --diff");
