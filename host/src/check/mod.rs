@@ -189,21 +189,36 @@ pub fn conclude(summary: &mut Summary, inputs: &Inputs, evaluator: &Evaluator) {
     for (old, current) in &noted.moved {
         notes.push(format!("`{old}` is gone from Kubernetes; its objects are checked as those of `{current}`"));
     }
-    for folder in noted.kustomizations.iter().take(NAMED) {
+    let patches = noted.kustomizations.iter().map(|folder| {
         let build = coverage::build_hint(Some(folder));
-        notes.push(format!("patches of {folder} are not checked; what becomes of them is: {build}"));
-    }
-    for hint in inputs.hints.iter().take(NAMED) {
-        notes.push(format!("a chart has to be rendered before it is checked, with --render or: {hint}"));
-    }
+        format!("patches of {folder} are not checked; check the result with --render or: {build}")
+    });
+    notes.extend(first_ones(patches, "kustomizations with patches; --render checks the results"));
+    let charts = inputs.hints.iter();
+    let charts =
+        charts.map(|hint| format!("a chart has to be rendered before it is checked, with --render or: {hint}"));
+    notes.extend(first_ones(charts, "charts; --render checks the results"));
     let hints = summary.tally.reasons.iter().filter_map(|(reason, count)| Some((reason.hint.as_ref()?, count)));
     let hints: Vec<String> = hints.map(|(hint, count)| format!("not checked: {hint} ({count})")).collect();
-    notes.extend(hints.into_iter().take(NAMED));
+    notes.extend(first_ones(hints.into_iter(), "like these; --render builds charts and kustomizations"));
     summary.notes = notes.iter().map(|note| shown::text(note)).collect();
 }
 
-/// The most names in a note, and the most notes of one sort.
+/// The most names in a note.
 const NAMED: usize = 20;
+
+/// The most notes of one sort.
+const NOTES: usize = 3;
+
+/// The first notes of a sort, and how many more there are.
+fn first_ones(mut notes: impl ExactSizeIterator<Item = String>, sort: &str) -> Vec<String> {
+    let more = notes.len().saturating_sub(NOTES);
+    let mut first: Vec<String> = notes.by_ref().take(NOTES).collect();
+    if more > 0 {
+        first.push(format!("{more} more {sort}"));
+    }
+    first
+}
 
 fn shortened<'n>(names: impl ExactSizeIterator<Item = &'n String>) -> String {
     let count = names.len();

@@ -439,7 +439,7 @@ fn patches_of_kustomizations() {
     assert_ne!(read("base/web.yaml"), WEB, "a resource is an object");
     let output = files.run(&["check", ".", "--fix"]);
     assert!(
-        stdout(&output).contains("note: patches of prod are not checked; what becomes of them is: kustomize build prod | sa-hygiene check -\n"),
+        stdout(&output).contains("note: patches of prod are not checked; check the result with --render or: kustomize build prod | sa-hygiene check -\n"),
         "{}",
         stdout(&output)
     );
