@@ -137,7 +137,7 @@ pub fn evaluator(index: Vec<Value>, module: &Module, options: Options) -> Result
 
 /// The settings for files alone, where an account, or a role, that is not among them cannot be looked up: that is reported
 /// once, and refuses nothing.
-fn for_files(settings: &Value) -> Value {
+pub(crate) fn for_files(settings: &Value) -> Value {
     let mut settings = if settings.is_null() { json!({}) } else { settings.clone() };
     let is_restricted = settings.get("profile").and_then(Value::as_str) == Some("restricted");
     if let Some(fields) = settings.as_object_mut() {

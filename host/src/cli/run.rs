@@ -15,7 +15,8 @@ use super::output::{self, Format};
 use super::printer::{self, Stream};
 use crate::apiserver::ApiServer;
 use crate::check::evidence::{Evidence, asking_for_bindings};
-use crate::kubewarden::{Policy, PolicyConfig};
+use crate::check::for_files;
+use crate::kubewarden::{Module, Policy, PolicyConfig};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -52,14 +53,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let policy = args.policy.load(&module, cluster)?;
 
     let has_diagnostics = policy.require_diagnostics().is_ok();
-    let files = if has_diagnostics && policy.config().cluster.has_bindings() {
-        let config = policy.config();
-        let settings = asking_for_bindings(&config.settings, &config.cluster, false);
-        let evidence = Evidence::new(config.cluster.clone(), args.policy.cluster.is_empty());
-        Some(Files { policy: Policy::load(&module, PolicyConfig { settings, ..config.clone() })?, evidence })
-    } else {
-        None
-    };
+    let files = if has_diagnostics { Some(for_objects(&module, policy.config(), &args.policy)?) } else { None };
     let evaluator = Evaluator { policy: &policy, files, server, raw: args.raw, has_diagnostics };
     let results: Vec<Evaluated> = inputs.iter().map(|input| evaluator.evaluate(input)).collect::<Result<_>>()?;
     match args.output {
@@ -69,6 +63,17 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     }
     let refused = results.iter().any(|evaluated| evaluated.verdict.is_refusal());
     Ok(if refused { Outcome::SomethingRefused } else { Outcome::AllAccepted })
+}
+
+/// The policy for objects of files, with the settings that `check` gives it.
+fn for_objects(module: &Module, config: &PolicyConfig, args: &PolicyArgs) -> Result<Files> {
+    let is_partial = args.cluster.is_empty();
+    let mut settings = if is_partial { for_files(&config.settings) } else { config.settings.clone() };
+    if config.cluster.has_bindings() {
+        settings = asking_for_bindings(&settings, &config.cluster, false);
+    }
+    let policy = args.in_settings(Policy::load(module, PolicyConfig { settings, ..config.clone() }))?;
+    Ok(Files { policy, evidence: Evidence::new(config.cluster.clone(), is_partial) })
 }
 
 /// What exists by the time the Pods of the input come: its ServiceAccounts, its roles and its bindings.

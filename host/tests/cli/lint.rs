@@ -45,8 +45,9 @@ fn same_words_as_run() {
         ("pod.yaml", WEB),
         ("account.yaml", UPLOADS),
         ("validating.yaml", "phase: validating\n"),
+        ("restricted.yaml", "profile: restricted\n"),
     ]);
-    for settings in [&[][..], &["-s", "validating.yaml"], &["--mode", "monitor"]] {
+    for settings in [&[][..], &["-s", "validating.yaml"], &["-s", "restricted.yaml"], &["--mode", "monitor"]] {
         for file in ["bound.yaml", "granted.yaml", "deployment.yaml", "pod.yaml", "account.yaml"] {
             let verdicts = ["check", "run"].map(|verb| {
                 let json = json_of(&files.run(&[&[verb, file, "-o", "json"], settings].concat()));
