@@ -198,7 +198,10 @@ impl Api {
     /// # Errors
     /// When the API server does not delete it.
     pub fn delete(&self, path: &str) -> Result<()> {
-        let now = json!({"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0});
+        // A Job would wait for the garbage collector, which orphans its Pods by default.
+        let now = json!({
+            "apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0, "propagationPolicy": "Background",
+        });
         let answer = self.call("DELETE", path, Some(&now), &Caller::default())?;
         if answer.status != 404 {
             answer.success().with_context(|| format!("DELETE {path}"))?;

@@ -39,7 +39,7 @@ pub(super) fn start(flows: &Flows) -> Result<()> {
 
 /// A Deployment whose Pods the policies refuse.
 pub(super) fn refused_deployment(name: &str) -> Value {
-    let template = template(name, &json!({"automountServiceAccountToken": true}));
+    let template = template(name, &json!({"volumes": [{"name": "kube-api-access-cache", "emptyDir": {}}]}));
     let spec = json!({"selector": {"matchLabels": {"app": name}}, "template": template});
     object("apps/v1", "Deployment", name, &spec)
 }
@@ -95,7 +95,10 @@ pub(super) fn refused(flows: &mut Flows) -> Result<()> {
         Ok(events.into_iter().find(is_it))
     })?;
     let message = event["message"].as_str().unwrap_or_default();
-    for part in ["denied the request: serviceaccount-hygiene: ", "pod-automount: spec.automountServiceAccountToken"] {
+    for part in [
+        "denied the request: serviceaccount-hygiene: ",
+        "reserved-volume-name: spec.volumes[kube-api-access-cache].name",
+    ] {
         ensure!(message.contains(part), "the event says: {message}");
     }
     Ok(())
