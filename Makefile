@@ -147,6 +147,10 @@ bench: toolchain  ## measure the time per request, relative to a policy that acc
 	cargo run --profile measure --locked --package sa-hygiene -- bench \
 		--baseline $(TARGET_DIR)/bench/$(WASM_TARGET)/release/accept_unread.wasm
 
+.PHONY: bench-size
+bench-size: toolchain  ## measure what a larger module costs a request: the policy against itself, with functions and data added
+	cargo run --profile measure --locked --package sa-hygiene --example module-size
+
 # For this machine, or for a target of Rust that this machine can run.
 DIST_TARGET ?=
 .PHONY: dist

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! What a larger module costs a request: `make bench-size`.
+//!
+//! The policy is compared with itself: with copies of its own functions appended, which are compiled like any other and
+//! never called, and with data appended that nobody reads. Both are what further rules add for requests that are not
+//! theirs. A library that rewrites modules would bring a second copy of the parser that wasmtime has; the format of
+//! sections has been stable since 2017.
+//! <https://webassembly.github.io/spec/core/binary/modules.html#sections>
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use sa_hygiene::bench::{self, Subject};
+use sa_hygiene::kubewarden::{Module, Policy, PolicyConfig};
+
+const ROUNDS: usize = 2_000;
+const WARM_UP: usize = 50;
+const KB: usize = 1 << 10;
+const PAGE: usize = 64 * KB;
+
+/// Added KB of code and of data; the first row compares the module with itself.
+const VARIANTS: [(usize, usize); 9] =
+    [(0, 0), (16, 0), (32, 0), (64, 0), (128, 0), (256, 0), (0, 64), (0, 128), (64, 64)];
+
+fn main() -> Result<()> {
+    let rounds = match std::env::args().nth(1) {
+        Some(text) => text.parse().context("the argument is the number of rounds")?,
+        None => ROUNDS,
+    };
+    let original = sa_hygiene::POLICY_WASM;
+    let subjects = bench::subjects()?;
+    let find = |name: &str| subjects.iter().find(|subject| subject.name == name).context("no such subject");
+    let subjects = [find("pod accepted")?, find("token request")?];
+    println!(
+        "| module, bytes | code, KB more | data, KB more | request | as it is, µs | larger, µs | ratio | start, ratio |"
+    );
+    println!("|---:|---:|---:|---|---:|---:|---:|---:|");
+    for (code, data) in VARIANTS {
+        let larger = padded(original, code * KB, data * KB)?;
+        for subject in subjects {
+            let [as_it_is, grown] = times(original, &larger, subject, "validate", rounds)?;
+            let [start, grown_start] = times(original, &larger, subject, "protocol_version", rounds)?;
+            println!(
+                "| {} | {code} | {data} | {} | {:.1} | {:.1} | {:.3} | {:.3} |",
+                larger.len(),
+                subject.name,
+                micros(as_it_is),
+                micros(grown),
+                grown.as_secs_f64() / as_it_is.as_secs_f64(),
+                grown_start.as_secs_f64() / start.as_secs_f64(),
+            );
+        }
+    }
+    println!("\nmedians of {rounds} rounds, a fresh instance for each request, the two modules taking turns");
+    Ok(())
+}
+
+/// The medians of one operation by two modules, which take turns.
+fn times(
+    original: &[u8],
+    larger: &[u8],
+    subject: &Subject,
+    operation: &'static str,
+    rounds: usize,
+) -> Result<[Duration; 2]> {
+    let load = |wasm: &[u8]| Policy::load(&Module::new(wasm)?, PolicyConfig::default());
+    let (first, second) = (&load(original)?, &load(larger)?);
+    let payload = first.payload(&subject.request)?;
+    ensure!(
+        first.evaluate_raw(operation, &payload)? == second.evaluate_raw(operation, &payload)?,
+        "the larger module answers something else"
+    );
+    let mut lists = [Vec::with_capacity(rounds), Vec::with_capacity(rounds)];
+    for round in 0..rounds + WARM_UP {
+        let [first_times, second_times] = &mut lists;
+        let mut contestants = [(first, first_times), (second, second_times)];
+        // Turn about, so that neither always finds the caches the other left.
+        if round % 2 == 1 {
+            contestants.reverse();
+        }
+        for (policy, times) in contestants {
+            let start = Instant::now();
+            policy.evaluate_raw(operation, &payload)?;
+            let elapsed = start.elapsed();
+            if round >= WARM_UP {
+                times.push(elapsed);
+            }
+        }
+    }
+    Ok(lists.map(|mut list| {
+        list.sort_unstable();
+        list.get(list.len() / 2).copied().unwrap_or_default()
+    }))
+}
+
+fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
+/// A module with so many more bytes of functions and of data.
+fn padded(wasm: &[u8], code: usize, data: usize) -> Result<Vec<u8>> {
+    const MEMORY: u8 = 5;
+    const FUNCTION: u8 = 3;
+    const CODE: u8 = 10;
+    const DATA: u8 = 11;
+    const DATA_COUNT: u8 = 12;
+
+    let (header, mut rest) = wasm.split_at_checked(8).context("no module")?;
+    let mut sections = Vec::new();
+    while let Some((&id, after)) = rest.split_first() {
+        let (size, after) = number(after)?;
+        let (body, after) = after.split_at_checked(size).context("a section is cut off")?;
+        sections.push((id, body));
+        rest = after;
+    }
+    let section = |wanted: u8| sections.iter().find(|(id, _)| *id == wanted).map(|(_, body)| *body);
+    let types = numbers(section(FUNCTION).context("no functions")?)?;
+    let bodies = bodies(section(CODE).context("no code")?)?;
+
+    // Copies of every function from the first to the last, again and again.
+    let (mut more_types, mut more_bodies, mut added) = (Vec::new(), Vec::new(), 0);
+    for (kind, body) in types.iter().zip(&bodies).cycle() {
+        if added >= code {
+            break;
+        }
+        added += body.len();
+        more_types.push(*kind);
+        more_bodies.push(*body);
+    }
+
+    let mut out = header.to_vec();
+    for &(id, body) in &sections {
+        let body = match id {
+            FUNCTION => joined(&types, &more_types),
+            CODE => joined(&bodies, &more_bodies),
+            MEMORY if data > 0 => {
+                let (_, limits) = number(body)?;
+                let (&flags, after) = limits.split_first().context("no memory")?;
+                let (least, after) = number(after)?;
+                let mut memory = vec![1, flags];
+                push_number(&mut memory, least + data / PAGE);
+                memory.extend(after);
+                memory
+            }
+            DATA_COUNT if data > 0 => {
+                let mut count = Vec::new();
+                push_number(&mut count, number(body)?.0 + 1);
+                count
+            }
+            DATA if data > 0 => {
+                let (_, limits) = number(section(MEMORY).context("no memory")?)?;
+                let (least, _) = number(limits.get(1..).context("no memory")?)?;
+                let (count, after) = number(body)?;
+                let mut segments = Vec::new();
+                push_number(&mut segments, count + 1);
+                segments.extend(after);
+                // At the old end of the memory: `i32.const`, the offset, `end`.
+                segments.extend([0, 0x41]);
+                push_signed(&mut segments, least * PAGE);
+                segments.push(0x0b);
+                push_number(&mut segments, data);
+                segments.extend((1..=u8::MAX).cycle().take(data));
+                segments
+            }
+            _ => body.to_vec(),
+        };
+        out.push(id);
+        push_number(&mut out, body.len());
+        out.extend(body);
+    }
+    Ok(out)
+}
+
+/// The entries of a vector: each is a number.
+fn numbers(text: &[u8]) -> Result<Vec<&[u8]>> {
+    entries(text, |entry| Ok(number(entry)?.1))
+}
+
+/// The entries of a vector: each begins with the number of bytes that follow, which it keeps.
+fn bodies(text: &[u8]) -> Result<Vec<&[u8]>> {
+    entries(text, |entry| {
+        let (size, body) = number(entry)?;
+        body.get(size..).context("a body is cut off")
+    })
+}
+
+/// The entries of a vector; `behind` finds what follows one.
+fn entries(text: &[u8], behind: impl Fn(&[u8]) -> Result<&[u8]>) -> Result<Vec<&[u8]>> {
+    let (count, mut rest) = number(text)?;
+    let mut list = Vec::with_capacity(count);
+    for _ in 0..count {
+        let length = rest.len() - behind(rest)?.len();
+        let (entry, after) = rest.split_at_checked(length).context("an entry is cut off")?;
+        list.push(entry);
+        rest = after;
+    }
+    Ok(list)
+}
+
+fn joined(first: &[&[u8]], second: &[&[u8]]) -> Vec<u8> {
+    let mut out = Vec::new();
+    push_number(&mut out, first.len() + second.len());
+    out.extend(first.iter().chain(second).copied().flatten());
+    out
+}
+
+/// An unsigned LEB128, and what follows it.
+fn number(text: &[u8]) -> Result<(usize, &[u8])> {
+    let mut value = 0;
+    for (position, byte) in text.iter().enumerate().take(5) {
+        value |= usize::from(byte & 0x7f) << (7 * position);
+        if byte & 0x80 == 0 {
+            return Ok((value, text.get(position + 1..).unwrap_or_default()));
+        }
+    }
+    anyhow::bail!("not a number of 32 bits")
+}
+
+fn push_number(out: &mut Vec<u8>, value: usize) {
+    push(out, value, 0x80);
+}
+
+/// A signed LEB128 that is not negative: the sixth bit of its last byte must not look like a sign.
+fn push_signed(out: &mut Vec<u8>, value: usize) {
+    push(out, value, 0x40);
+}
+
+/// Seven bits a byte, until the rest is below a limit.
+fn push(out: &mut Vec<u8>, mut value: usize, limit: usize) {
+    while value >= limit {
+        out.push(value.to_le_bytes()[0] | 0x80);
+        value >>= 7;
+    }
+    out.push(value.to_le_bytes()[0]);
+}
