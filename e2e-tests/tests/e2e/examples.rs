@@ -8,6 +8,7 @@
 #![expect(clippy::indexing_slicing, reason = "of JSON values: what is missing reads as null")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -37,7 +38,9 @@ pub fn trials(engine: &Arc<Engine>, bless: bool) -> Result<Vec<Trial>> {
         Trial::test("example::are_all_shown", || shown().map_err(failed)),
     ];
     let with_engine = Arc::clone(engine);
-    trials.push(Trial::test("example::released_settings_still_load", move || released(&with_engine).map_err(failed)));
+    trials.push(Trial::test("example::released_settings_still_load", move || {
+        released(&with_engine, bless).map_err(failed)
+    }));
     let with_engine = Arc::clone(engine);
     trials.push(Trial::test("example::profiles_are_valid", move || profiles_are_valid(&with_engine).map_err(failed)));
     for example in examples::find_all(&repository())? {
@@ -101,9 +104,9 @@ fn profiles() -> Result<()> {
 fn restricted_is_strict() -> Result<()> {
     /// Parameters that came later.
     const LATER: [&str; 2] = ["optInOnDefault", "keepIfAllowed"];
-    let path = repository().join("e2e-tests/released/0.1.0/strict.yaml");
-    let strict = yaml::load_file(path)?.pop().context("strict.yaml is empty")?.value;
-    let rules = strict["rules"].as_object().context("strict.yaml has no rules")?;
+    let path = repository().join("e2e-tests/released/0.1.0.yaml");
+    let released = yaml::load_file(&path)?.pop().context("0.1.0.yaml is empty")?.value;
+    let rules = released["strict"]["rules"].as_object().context("strict.yaml has no rules")?;
     for (id, settings) in rules {
         let rule = RULES.iter().find(|rule| rule.id == id).with_context(|| id.clone())?;
         let mut params = settings.as_object().cloned().unwrap_or_default();
@@ -256,30 +259,57 @@ fn named() -> Result<()> {
 }
 
 /// Settings that worked in a release work in every later one: a policy server exits on settings that it cannot read.
-fn released(engine: &Engine) -> Result<()> {
+fn released(engine: &Engine, bless: bool) -> Result<()> {
     let changelog = read(&repository().join("CHANGELOG.md"))?;
     let root = repository().join("e2e-tests/released");
     let headings = changelog.lines().filter_map(|line| line.strip_prefix("## [")?.split(']').next());
     let versions: Vec<&str> = headings.filter(|version| *version != "Unreleased").collect();
     ensure!(!versions.is_empty(), "CHANGELOG.md has no released version");
-    let mut folders: Vec<PathBuf> = vec![repository().join("examples/settings")];
-    folders.extend(versions.iter().map(|version| root.join(version)));
     for entry in fs::read_dir(&root)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
-        ensure!(versions.contains(&name.as_str()), "e2e-tests/released/{name} has no heading in CHANGELOG.md");
+        let version = name.trim_end_matches(".yaml");
+        ensure!(versions.contains(&version), "e2e-tests/released/{name} has no heading in CHANGELOG.md");
     }
-    for folder in folders {
-        let hint = || format!("copy examples/settings/ to {}", folder.display());
-        let mut read = 0;
-        for entry in fs::read_dir(&folder).with_context(hint)? {
-            let path = entry?.path();
-            for document in yaml::load_file(&path)? {
-                let answer = engine.validate_settings(&document.value)?;
-                ensure!(answer.valid, "{}: {}", path.display(), answer.message.unwrap_or_default());
-                read += 1;
-            }
+    let mut all: Vec<(String, Value)> = Vec::new();
+    for path in settings_files()? {
+        all.extend(yaml::load_file(&path)?.into_iter().map(|document| (path.display().to_string(), document.value)));
+    }
+    for version in versions {
+        let path = root.join(format!("{version}.yaml"));
+        if bless && !path.exists() {
+            fs::write(&path, all_settings(version)?)?;
         }
-        ensure!(read > 0, "no settings in {}: {}", folder.display(), hint());
+        let released = yaml::load_file(&path)?.pop().map(|document| document.value);
+        let released = released.as_ref().and_then(Value::as_object).filter(|settings| !settings.is_empty());
+        let released = released.with_context(|| format!("no settings in {}", path.display()))?;
+        all.extend(released.iter().map(|(name, settings)| (format!("{version}: {name}"), settings.clone())));
+    }
+    for (name, settings) in all {
+        let answer = engine.validate_settings(&settings)?;
+        ensure!(answer.valid, "{name}: {}", answer.message.unwrap_or_default());
     }
     Ok(())
+}
+
+/// The files in `examples/settings/`, sorted.
+fn settings_files() -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(repository().join("examples/settings"))?;
+    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    paths.sort();
+    Ok(paths)
+}
+
+/// The settings in the examples, as a version keeps them: by the names of their files.
+fn all_settings(version: &str) -> Result<String> {
+    let mut text = format!(
+        "# The settings in examples/settings/ of {version}. Later versions must accept them. `make bless` writes such a file for a new \
+         version.\n"
+    );
+    for path in settings_files()? {
+        let _ = writeln!(text, "{}:", path.file_stem().unwrap_or_default().to_string_lossy());
+        for line in read(&path)?.lines().filter(|line| !line.contains("yaml-language-server")) {
+            let _ = writeln!(text, "{}{line}", if line.is_empty() { "" } else { "  " });
+        }
+    }
+    Ok(text)
 }
