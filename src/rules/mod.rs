@@ -155,6 +155,12 @@ impl Fix for OpenedRule<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::matching::glob::Glob;
+    use crate::object::view::Text;
+    use crate::settings::params::Kind;
+    use crate::settings::reader::{Path, Problems};
+    use crate::settings::{Common, Profile};
+    use serde_json::{Value, json};
 
     #[test]
     fn ids() {
@@ -208,6 +214,34 @@ mod tests {
                 assert!(!is_bad, "{problem}");
             }
         }
+    }
+
+    /// Defaults are read as text, not as JSON.
+    #[test]
+    fn defaults_are_plain() {
+        let common = Common::default();
+        let mut count = 0;
+        for rule in RULES {
+            let by_name = |name: &str| rule.params.iter().copied().find(|param| param.name == name);
+            let of_profile = rule.params_in(Profile::Restricted).iter();
+            let of_profile = of_profile.map(|(name, text)| (by_name(name).expect("a parameter"), *text));
+            for (param, text) in rule.params.iter().map(|param| (*param, param.default)).chain(of_profile) {
+                let mut problems = Problems::default();
+                let mut params = Params::new(Vec::new(), &[], Path::Root, &mut problems, &common);
+                params.of_profile = Box::leak(Box::new([(param.name, text)]));
+                let read = match param.kind {
+                    Kind::Flag => json!(params.flag(param)),
+                    Kind::Choice(_) => json!(params.choice(param)),
+                    Kind::Globs(_) => params.globs(param).iter().map(Glob::as_str).collect(),
+                    Kind::Texts { .. } => params.texts(param).iter().map(Text::as_str).collect(),
+                    Kind::Seconds { .. } => json!(params.seconds(param)),
+                    _ => continue,
+                };
+                assert_eq!(read, serde_json::from_str::<Value>(text).unwrap(), "{}: {}", rule.id, param.name);
+                count += 1;
+            }
+        }
+        assert!(count > 50, "{count}");
     }
 
     #[test]

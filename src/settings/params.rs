@@ -136,6 +136,12 @@ impl<'r, 'a> Params<'r, 'a> {
         read(Value::new(&mut Cursor::new(text), Path::Key(&self.path, param.name)), self.problems)
     }
 
+    /// The default of what is not given. Defaults are plain, as a test knows: no
+    /// reader of JSON is needed for them, which would cost every request.
+    fn default_if_unset(&self, param: &'static Param) -> Option<&'static str> {
+        (!self.gives(param)).then(|| self.default_of(param))
+    }
+
     fn default_of(&self, param: &Param) -> &'static str {
         let of_profile = self.of_profile.iter().find(|(name, _)| *name == param.name);
         of_profile.map_or(param.default, |(_, text)| text)
@@ -175,25 +181,27 @@ impl<'r, 'a> Params<'r, 'a> {
     /// A flag.
     #[expect(clippy::redundant_closure_for_method_calls, reason = "the method is not general enough in its lifetimes")]
     pub fn flag(&mut self, param: &'static Param) -> bool {
+        if let Some(default) = self.default_if_unset(param) {
+            return default == "true";
+        }
         self.read(param, |value, problems| value.flag(problems)).unwrap_or_default()
     }
 
     /// One of the words the parameter declares.
     pub fn choice(&mut self, param: &'static Param) -> &'static str {
         let Kind::Choice(choices) = &param.kind else { return "" };
+        if let Some(default) = self.default_if_unset(param) {
+            return quoted(default).next().unwrap_or_default();
+        }
         self.read(param, |value, problems| value.choice(choices, problems)).unwrap_or_default()
-    }
-
-    /// What finds problems in the entries of a parameter; a default has none, as
-    /// a test knows.
-    fn doubts(&self, param: &'static Param, problem: fn(&str) -> Option<String>) -> fn(&str) -> Option<String> {
-        if self.gives(param) { problem } else { |_| None }
     }
 
     /// A list of globs.
     pub fn globs(&mut self, param: &'static Param) -> Vec<Glob<'a>> {
         let Kind::Globs(validate_pattern) = param.kind else { return Vec::new() };
-        let validate_pattern = self.doubts(param, validate_pattern);
+        if let Some(default) = self.default_if_unset(param) {
+            return quoted(default).map(Glob::new).collect();
+        }
         self.read(param, |value, problems| Some(value.globs(validate_pattern, problems))).unwrap_or_default()
     }
 
@@ -220,7 +228,9 @@ impl<'r, 'a> Params<'r, 'a> {
     /// A list of texts.
     pub fn texts(&mut self, param: &'static Param) -> Vec<Text<'a>> {
         let Kind::Texts { problem, .. } = param.kind else { return Vec::new() };
-        let problem = self.doubts(param, problem);
+        if let Some(default) = self.default_if_unset(param) {
+            return quoted(default).map(Text::from).collect();
+        }
         self.read(param, |value, problems| Some(texts(value, problem, problems))).unwrap_or_default()
     }
 
@@ -245,6 +255,9 @@ impl<'r, 'a> Params<'r, 'a> {
     /// A number of seconds.
     pub fn seconds(&mut self, param: &'static Param) -> i64 {
         let Kind::Seconds { least, most } = param.kind else { return 0 };
+        if let Some(default) = self.default_if_unset(param) {
+            return default.parse().unwrap_or(least);
+        }
         self.read(param, |value, problems| value.integer(least, most, problems)).unwrap_or(least)
     }
 
@@ -297,6 +310,11 @@ impl<'a> Params<'_, 'a> {
             Some(())
         });
     }
+}
+
+/// The strings in a default.
+fn quoted(default: &'static str) -> impl Iterator<Item = &'static str> {
+    default.split('"').skip(1).step_by(2)
 }
 
 /// The members of a map, each kept as text. An empty list is one where a
