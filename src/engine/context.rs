@@ -202,11 +202,13 @@ impl<'s> RuleContext<'s> {
         }
         let raw = self.workload().map_or(self.meta.annotations, |workload| workload.raw_annotations);
         let mut found = Vec::new();
+        let is_pod = self.workload().is_some();
         // Every such key has a slash.
         if raw.may_hold("/") {
             let all: Members<'s, Raw<'s>> = raw.read_at(&|| object_path(&self.annotations_path()))?;
             for (key, value) in all.iter() {
-                let reading = key::read(key, &self.common.aws.annotation_prefix);
+                let prefix = self.common.aws.annotation_prefix.as_str();
+                let reading = if is_pod { key::read_on_pod(key, prefix) } else { key::read(key, prefix) };
                 if let (Some(value), true) = (value.text(), reading != Reading::Other) {
                     found.push(Annotation { key: key.to_owned(), value: value.to_owned(), reading });
                 }

@@ -84,6 +84,13 @@ impl Environment<'_> {
         let found = self.found.get_or_init(|| self.raw.text().map_or(0, |text| word::found(&WORDS, text)));
         found & marks.and(Marks::ESCAPE).0 != 0
     }
+
+    /// Whether one of these words may be in it, which are not among those that are
+    /// looked for together. False is certain.
+    #[must_use]
+    pub fn may_name(&self, words: &[&str]) -> bool {
+        self.raw.text().is_some_and(|text| word::any(words, text))
+    }
 }
 
 /// A command or its arguments, a list of texts, as text.

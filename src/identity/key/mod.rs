@@ -43,6 +43,9 @@ pub struct Family {
     confused: &'static [(&'static str, &'static str)],
     /// Prefixes that people take for this one, where letters do not tell.
     confused_prefixes: &'static [&'static str],
+    /// Whether others have keys under the prefix too, so that one that is not
+    /// known may be theirs.
+    is_shared: bool,
 }
 
 /// EKS Pod identity webhook; its prefix is a flag.
@@ -80,6 +83,7 @@ static AWS: Family = Family {
         ("ecr-role", ECR_ROLE_ARN),
     ],
     confused_prefixes: &["amazonaws.com", "aws.amazon.com", "eks.aws.amazon.com", "eks.aws.com", "eks.aws"],
+    is_shared: false,
 };
 
 /// The metadata server of GKE.
@@ -105,6 +109,7 @@ static GKE: Family = Family {
         ("gsa", "gcp-service-account"),
     ],
     confused_prefixes: &["gke.io", "iam.google.com", "iam.googleapis.com", "cloud.google.com", "iam.cloud.google.com"],
+    is_shared: false,
 };
 
 /// The webhook of Azure Workload Identity.
@@ -119,6 +124,8 @@ static AZURE: Family = Family {
         Key { suffix: SKIP_CONTAINERS, on: On::Pod, selects: false },
         Key { suffix: "inject-proxy-sidecar", on: On::Pod, selects: false },
         Key { suffix: "proxy-sidecar-port", on: On::Pod, selects: false },
+        // <https://learn.microsoft.com/azure/aks/identity-bindings>
+        Key { suffix: "use-identity-binding", on: On::Pod, selects: false },
     ],
     labels: &[USE],
     // <https://github.com/Azure/azure-workload-identity/blob/main/pkg/webhook/consts.go>
@@ -133,9 +140,115 @@ static AZURE: Family = Family {
         ("proxy-port", "proxy-sidecar-port"),
     ],
     confused_prefixes: &["workload.identity", "workload.identity.azure", "workload-identity.azure.com", "azure.com"],
+    is_shared: false,
 };
 
-static FAMILIES: [&Family; 3] = [&AWS, &GKE, &AZURE];
+/// A family of a prefix that others use too.
+const fn shared(prefix: &'static str, keys: &'static [Key]) -> Family {
+    let shape = Shape::of(prefix);
+    Family { prefix, shape, keys, labels: &[], others: &[], confused: &[], confused_prefixes: &[], is_shared: true }
+}
+
+/// The webhook for workload identity federation with Google Cloud. It copies
+/// from ServiceAccounts to Pods which identity it gave them.
+/// <https://github.com/pfnet-research/gcp-workload-identity-federation-webhook/blob/master/webhooks/annotations.go>
+/// <https://github.com/pfnet-research/gcp-workload-identity-federation-webhook/blob/master/webhooks/mutatepod.go>
+static GOOGLE_WEBHOOK: Family = shared(
+    "cloud.google.com",
+    &[
+        Key { suffix: "workload-identity-provider", on: On::Both, selects: true },
+        Key { suffix: "service-account-email", on: On::Both, selects: true },
+        Key { suffix: AUDIENCE, on: On::Both, selects: false },
+        Key { suffix: TOKEN_EXPIRATION, on: On::Both, selects: false },
+        Key { suffix: "injection-mode", on: On::Account, selects: false },
+        Key { suffix: "gcloud-run-as-user", on: On::Account, selects: false },
+        Key { suffix: SKIP_CONTAINERS, on: On::Pod, selects: false },
+        Key { suffix: "external-credentials-json", on: On::Pod, selects: false },
+    ],
+);
+
+/// What kubelets on AKS read to pull images.
+/// <https://github.com/kubernetes-sigs/cloud-provider-azure/pull/9907>
+static AZURE_IMAGES: Family = shared(
+    "kubernetes.azure.com",
+    &[
+        Key { suffix: "acr-client-id", on: On::Account, selects: true },
+        Key { suffix: "acr-tenant-id", on: On::Account, selects: true },
+    ],
+);
+
+/// The webhook of Alibaba Cloud, `ack-pod-identity-webhook`. The label is one of
+/// namespaces and Pods. New versions bring new keys, so that one which is not
+/// known says nothing.
+/// <https://www.alibabacloud.com/help/en/container-service-for-kubernetes/latest/ack-pod-identity-webhook>
+/// <https://help.aliyun.com/zh/ack/product-overview/ack-pod-identity-webhook>
+static ALIBABA: Family = Family {
+    prefix: "pod-identity.alibabacloud.com",
+    shape: Shape::of("pod-identity.alibabacloud.com"),
+    keys: &[
+        Key { suffix: "role-name", on: On::Account, selects: true },
+        Key { suffix: "service-account-token-expiration", on: On::Both, selects: false },
+        Key { suffix: "inject-sts-endpoint", on: On::Account, selects: false },
+        Key { suffix: "only-containers", on: On::Pod, selects: false },
+        Key { suffix: SKIP_CONTAINERS, on: On::Pod, selects: false },
+        Key { suffix: "override-env", on: On::Pod, selects: false },
+    ],
+    labels: &["injection"],
+    others: &[],
+    confused: &[(ROLE_ARN, "role-name"), (TOKEN_EXPIRATION, "service-account-token-expiration")],
+    confused_prefixes: &[],
+    is_shared: true,
+};
+
+const TENCENT_KEYS: &[Key] = &[
+    Key { suffix: ROLE_ARN, on: On::Account, selects: true },
+    Key { suffix: AUDIENCE, on: On::Account, selects: false },
+    Key { suffix: TOKEN_EXPIRATION, on: On::Both, selects: false },
+];
+
+/// The webhook of Tencent Cloud, and that of its serverless clusters, where Pods
+/// have other keys under the same prefix.
+/// <https://cloud.tencent.com/document/product/457/81989>
+/// <https://cloud.tencent.com/document/product/457/44173>
+static TENCENT: Family = shared("tke.cloud.tencent.com", TENCENT_KEYS);
+static TENCENT_SERVERLESS: Family = shared("eks.tke.cloud.tencent.com", TENCENT_KEYS);
+
+static FAMILIES: [&Family; 8] =
+    [&AWS, &GKE, &AZURE, &GOOGLE_WEBHOOK, &AZURE_IMAGES, &ALIBABA, &TENCENT, &TENCENT_SERVERLESS];
+
+/// The shapes of their prefixes.
+static SHAPES: [Shape; FAMILIES.len()] = [
+    AWS.shape,
+    GKE.shape,
+    AZURE.shape,
+    GOOGLE_WEBHOOK.shape,
+    AZURE_IMAGES.shape,
+    ALIBABA.shape,
+    TENCENT.shape,
+    TENCENT_SERVERLESS.shape,
+];
+
+/// The shapes of prefixes that are compared to the letter.
+#[expect(clippy::indexing_slicing, reason = "a position that is wrong does not compile")]
+static CONFUSED: [Shape; 15] = {
+    let mut shapes = [Shape::of(LEGACY_PREFIX); 15];
+    let (mut count, mut families) = (1, FAMILIES.as_slice());
+    while let [family, more @ ..] = families {
+        let mut prefixes = family.confused_prefixes;
+        while let [prefix, more @ ..] = prefixes {
+            shapes[count] = Shape::of(prefix);
+            count += 1;
+            prefixes = more;
+        }
+        families = more;
+    }
+    assert!(count == shapes.len(), "the length of the array must be the number of prefixes");
+    shapes
+};
+
+/// The families with keys that people write on Pods. Those of a Pod are compared
+/// with no others: most Pods have some annotations, and none of these.
+const ON_PODS: usize = 3;
 
 /// The suffix of the role of an account.
 pub const ROLE_ARN: &str = "role-arn";
@@ -185,18 +298,43 @@ pub fn suffix<'k>(key: &'k str, prefix: &str) -> Option<&'k str> {
     key.strip_prefix(prefix)?.strip_prefix('/')
 }
 
-/// What a key of annotations is, where the EKS webhook has this prefix.
+/// What a key of an account's annotations is, where the EKS webhook has this
+/// prefix.
 #[must_use]
 pub fn read(key: &str, aws_prefix: &str) -> Reading {
+    read_like(key, aws_prefix, FAMILIES.len())
+}
+
+/// What a key of a Pod's annotations is, likewise.
+#[must_use]
+pub fn read_on_pod(key: &str, aws_prefix: &str) -> Reading {
+    read_like(key, aws_prefix, ON_PODS)
+}
+
+/// What a key is; misspelt it is one of the first `compared` families.
+fn read_like(key: &str, aws_prefix: &str, compared: usize) -> Reading {
     let Some((prefix, suffix)) = key.split_once('/') else { return Reading::Other };
+    let shape = Shape::of(prefix);
+    // Most keys are nobody's here, as the letters of the prefix tell.
+    let (near, exact) = SHAPES.split_at_checked(compared).unwrap_or((&SHAPES, &[]));
+    let may_be_ours = near.iter().any(|known| shape.may_be_within(*known, MOST_CHANGES))
+        || exact.iter().chain(&CONFUSED).any(|known| *known == shape)
+        || aws_prefix != AWS.prefix && shape.may_be_within(Shape::of(aws_prefix), MOST_CHANGES);
+    if may_be_ours { read_ours((prefix, shape), suffix, aws_prefix, compared) } else { Reading::Other }
+}
+
+#[cold]
+fn read_ours((prefix, shape): (&str, Shape), suffix: &str, aws_prefix: &str, compared: usize) -> Reading {
     for family in FAMILIES {
-        let is_own = prefix == family.prefix;
-        if is_own || prefix == family.prefix_of("", aws_prefix) {
-            return family.read(suffix, prefix, aws_prefix);
+        if prefix == family.prefix || prefix == family.prefix_of("", aws_prefix) {
+            let reading = family.read(suffix, prefix, aws_prefix);
+            // What is nobody's may be another family's.
+            if reading != Reading::Other || !family.is_shared {
+                return reading;
+            }
         }
     }
-    let shape = Shape::of(prefix);
-    for family in FAMILIES {
+    for family in FAMILIES.into_iter().take(compared) {
         if family.is_meant_by((prefix, shape), aws_prefix)
             && let Some(meant) = family.nearest(suffix)
         {
@@ -205,6 +343,9 @@ pub fn read(key: &str, aws_prefix: &str) -> Reading {
     }
     if prefix == LEGACY_PREFIX { Reading::Legacy } else { Reading::Other }
 }
+
+/// How many changes a prefix is away from the one that is meant, at the most.
+const MOST_CHANGES: usize = 3;
 
 impl Family {
     /// The suffixes of its keys, for people.
@@ -233,7 +374,7 @@ impl Family {
         let confused = || self.confused.iter().find(|(written, _)| is_own && written.eq_ignore_ascii_case(suffix));
         match self.nearest(suffix).or_else(|| confused().map(|(_, meant)| *meant)) {
             Some(meant) => Reading::Misspelt(self.key(meant, aws_prefix)),
-            None if is_own => Reading::Unknown(self),
+            None if is_own && !self.is_shared => Reading::Unknown(self),
             None => Reading::Other,
         }
     }
@@ -254,7 +395,8 @@ impl Family {
     /// Whether a prefix is nearly one of this family's: at most three changes,
     /// and a third of its length.
     fn is_meant_by(&self, prefix: (&str, Shape), aws_prefix: &str) -> bool {
-        let is_near = |known: &str, shape| closest::within(prefix, (known, shape), (known.len() / 3).min(3)).is_some();
+        let is_near =
+            |known: &str, shape| closest::within(prefix, (known, shape), (known.len() / 3).min(MOST_CHANGES)).is_some();
         let set = self.prefix_of("", aws_prefix);
         is_near(self.prefix, self.shape)
             || set != self.prefix && is_near(set, Shape::of(set))

@@ -37,6 +37,28 @@ fn known_keys(#[case] key: &str, #[case] on: On) {
     assert!(matches!(read(key, EKS), Reading::Known(known) if known.on == on), "{:?}", read(key, EKS));
 }
 
+/// Keys of webhooks that share their prefix with others.
+#[rstest]
+#[case("pod-identity.alibabacloud.com/role-name", "pod-identity.alibabacloud.com/role_name")]
+#[case("pod-identity.alibabacloud.com/role-name", "pod-identity.alibabacloud.com/role-arn")]
+#[case("tke.cloud.tencent.com/role-arn", "tke.cloud.tencent.com/rolearn")]
+#[case("tke.cloud.tencent.com/role-arn", "tke.cloud.tencent.co/role-arn")]
+#[case("cloud.google.com/service-account-email", "cloud.google.com/serviceaccount-email")]
+#[case("iam.gke.io/gcp-service-account", "cloud.google.com/gcp-service-account")]
+#[case("kubernetes.azure.com/acr-client-id", "kubernetes.azure.com/acr-clientid")]
+fn shared_prefixes(#[case] key: &str, #[case] misspelt: &str) {
+    assert!(matches!(read(key, EKS), Reading::Known(known) if known.selects));
+    assert_eq!(read(misspelt, EKS), Reading::Misspelt(key.to_owned()));
+}
+
+/// On Pods, only three prefixes are compared; keys are known on all.
+#[test]
+fn keys_on_pods() {
+    assert!(matches!(read_on_pod("tke.cloud.tencent.com/role-arn", EKS), Reading::Known(_)));
+    assert_eq!(read_on_pod("tke.cloud.tencent.co/role-arn", EKS), Reading::Other);
+    assert!(matches!(read_on_pod("eks.amazon.com/role-arn", EKS), Reading::Misspelt(_)));
+}
+
 /// Keys of others, each with the page that has it.
 #[rstest]
 // <https://docs.aws.amazon.com/eks/latest/userguide/fargate-getting-started.html>
@@ -50,7 +72,7 @@ fn known_keys(#[case] key: &str, #[case] on: On) {
 // <https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/pkg/handler/handler.go>
 #[case("eks.amazonaws.com/pod-identity")]
 // <https://github.com/Azure/azure-workload-identity/blob/main/pkg/webhook/consts.go>
-#[case("azure.workload.identity/use-identity-binding")]
+#[case("azure.workload.identity/use-proxy")]
 // <https://cloud.google.com/kubernetes-engine/docs/how-to/workload-identity>
 #[case("iam.gke.io/gke-metadata-server-enabled")]
 // <https://kubernetes.io/docs/reference/labels-annotations-taints/>
@@ -209,6 +231,30 @@ fn configured_prefix_has_all_keys() {
     }
 }
 
+/// What the shape of a prefix rules out is nobody's indeed.
+#[test]
+fn shapes_rule_out_nothing_that_is_read() {
+    assert_eq!(SHAPES, FAMILIES.map(|family| family.shape));
+    let mut prefixes = vec!["prometheus.io".to_owned(), "checksum".to_owned(), LEGACY_PREFIX.to_owned()];
+    for prefix in FAMILIES.iter().flat_map(|family| family.confused_prefixes.iter().chain([&family.prefix])) {
+        for cut in 0..=prefix.len() {
+            let (before, behind) = prefix.split_at(cut);
+            for changed in [[before, behind].concat(), [before, "x-", behind].concat(), behind.to_owned()] {
+                prefixes.extend([changed.to_uppercase(), changed.replacen('a', "xyz", 1), changed]);
+            }
+        }
+    }
+    for prefix in &prefixes {
+        for (suffix, aws_prefix) in [(ROLE_ARN, EKS), ("gcp-service-account", EKS), ("clientid", "eks.example.com")] {
+            let key = [prefix, "/", suffix].concat();
+            for compared in [FAMILIES.len(), ON_PODS] {
+                let plain = read_ours((prefix, Shape::of(prefix)), suffix, aws_prefix, compared);
+                assert_eq!(read_like(&key, aws_prefix, compared), plain, "{key}");
+            }
+        }
+    }
+}
+
 /// No entry of a table contradicts another.
 #[test]
 fn tables_agree() {
@@ -229,7 +275,9 @@ fn tables_agree() {
             assert!(shortest.is_none_or(|shortest| shortest >= 4), "{} is like another", key.suffix);
             assert!(key.suffix.len() >= 6, "{} is short", key.suffix);
         }
-        assert!(!family.confused_prefixes.iter().any(|prefix| FAMILIES.iter().any(|other| other.prefix == *prefix)));
+        // Of a prefix that is shared, keys of others are compared with the other families.
+        let is_own = |prefix: &str| FAMILIES.iter().any(|other| other.prefix == prefix && !other.is_shared);
+        assert!(!family.confused_prefixes.iter().any(|prefix| is_own(prefix)));
     }
     let identities: Vec<String> = FAMILIES
         .iter()
@@ -243,6 +291,13 @@ fn tables_agree() {
             "iam.gke.io/gcp-service-account",
             "azure.workload.identity/client-id",
             "azure.workload.identity/tenant-id",
+            "cloud.google.com/workload-identity-provider",
+            "cloud.google.com/service-account-email",
+            "kubernetes.azure.com/acr-client-id",
+            "kubernetes.azure.com/acr-tenant-id",
+            "pod-identity.alibabacloud.com/role-name",
+            "tke.cloud.tencent.com/role-arn",
+            "eks.tke.cloud.tencent.com/role-arn",
         ]
     );
 }

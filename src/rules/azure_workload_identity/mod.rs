@@ -60,6 +60,10 @@ messages! {
 /// What stands before each key.
 const PREFIX: &str = "azure.workload.identity";
 
+/// What stands before those by which kubelets of AKS pull images as an identity.
+/// <https://github.com/kubernetes-sigs/cloud-provider-azure/pull/9907>
+const IMAGES_PREFIX: &str = "kubernetes.azure.com";
+
 /// How long the token lives; the Pod wins over the account.
 const LIFETIME_KEY: &str = "service-account-token-expiration";
 
@@ -68,6 +72,13 @@ const INJECT: &str = "inject-proxy-sidecar";
 
 /// Lifetimes that the webhook takes.
 const LIFETIMES: std::ops::RangeInclusive<i64> = 3600..=86400;
+
+/// Whether there are lists, so that an identity whose IDs are not known cannot be
+/// on them.
+#[must_use]
+pub fn has_lists(params: &mut Params<'_, '_>) -> bool {
+    [&TENANTS, &CLIENTS].into_iter().any(|list| !params.texts(list).is_empty())
+}
 
 pub(super) struct AzureWorkloadIdentity<'a> {
     tenants: Vec<Text<'a>>,
@@ -89,6 +100,11 @@ impl Check for AzureWorkloadIdentity<'_> {
             "client-id" => check_guid(value, (&self.clients, &CLIENT), path, findings),
             "tenant-id" => check_guid(value, (&self.tenants, &TENANT), path, findings),
             LIFETIME_KEY if !is_lifetime(value) => findings.add(path, &LIFETIME, &[value]),
+            _ => {}
+        })?;
+        context.each_annotation(IMAGES_PREFIX, &mut |suffix, value, path| match suffix {
+            "acr-client-id" => check_guid(value, (&self.clients, &CLIENT), path, findings),
+            "acr-tenant-id" => check_guid(value, (&self.tenants, &TENANT), path, findings),
             _ => {}
         })?;
         Ok(())

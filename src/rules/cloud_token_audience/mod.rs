@@ -10,11 +10,12 @@ use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::Findings;
 use crate::engine::context::{ReviewError, RuleContext};
 use crate::engine::rule::{Ability, Check, Restricted, Rule};
+use crate::fast::word;
 use crate::matching::glob::{self, Glob, validate_pattern};
 use crate::messages;
 use crate::object::pod::Volume;
-use crate::rules::shared::cloud::{Cloud, Declared, Identities};
-use crate::rules::shared::tokens::{self, Token};
+use crate::rules::shared::cloud::{self, Cloud, Declared, Identities};
+use crate::rules::shared::tokens;
 use crate::settings::action::CheckAction;
 use crate::settings::doc::Doc;
 use crate::settings::params::{Kind, Param, Params};
@@ -33,7 +34,7 @@ pub static RULE: Rule = Rule {
 static CLOUD_AUDIENCES: Param = Param {
     name: "cloudAudiences",
     kind: Kind::Globs(validate_pattern),
-    default: r#"["sts.amazonaws.com", "api://AzureADTokenExchange"]"#,
+    default: r#"["sts.amazonaws.com", "api://AzureADTokenExchange*", "api://AKSIdentityBinding", "sts.aliyuncs.com", "sts.cloud.tencent.com", "sts.googleapis.com", "*iam.googleapis.com/*", "*.svc.id.goog"]"#,
     doc: Doc::new("audiences whose tokens are cloud credentials"),
 };
 
@@ -44,33 +45,60 @@ messages! {
     UNKNOWN: "makes the token a credential of {}", help: "make sure that ServiceAccount `{}`, which is unknown here, has {}";
 }
 
+/// What the default of the parameter covers, without patterns: to read and to
+/// compare those would cost every Pod with a token more than all of the rule.
+fn is_cloud_audience(audience: &str) -> bool {
+    matches!(
+        audience,
+        "sts.amazonaws.com"
+            | "api://AKSIdentityBinding"
+            | "sts.aliyuncs.com"
+            | "sts.cloud.tencent.com"
+            | "sts.googleapis.com"
+    ) || audience.starts_with("api://AzureADTokenExchange")
+        || audience.ends_with(".svc.id.goog")
+        || word::any(&["iam.googleapis.com/"], audience)
+}
+
 pub(super) struct CloudTokenAudience<'a> {
-    audiences: Vec<Glob<'a>>,
+    /// None stands for the default.
+    audiences: Option<Vec<Glob<'a>>>,
 }
 
 impl<'a> CloudTokenAudience<'a> {
     pub(super) fn new(params: &mut Params<'_, 'a>) -> Self {
-        Self { audiences: params.globs(&CLOUD_AUDIENCES) }
+        let is_default = params.is_default(&CLOUD_AUDIENCES);
+        Self { audiences: (!is_default).then(|| params.globs(&CLOUD_AUDIENCES)) }
+    }
+}
+
+impl CloudTokenAudience<'_> {
+    /// Whether a token of this audience is a credential in a cloud.
+    fn is_asked(&self, audience: &str) -> bool {
+        !audience.is_empty()
+            && match &self.audiences {
+                Some(audiences) => glob::any(audiences, audience),
+                None => is_cloud_audience(audience),
+            }
     }
 }
 
 impl Check for CloudTokenAudience<'_> {
     fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(workload) = context.workload() else { return Ok(()) };
-        let is_asked = |audience: &str| !audience.is_empty() && glob::any(&self.audiences, audience);
         let mut tokens = workload.spec.volumes.iter().flat_map(Volume::tokens);
-        if !tokens.any(|token| is_asked(token.audience())) {
+        if !tokens.any(|token| self.is_asked(token.audience())) {
             return Ok(());
         }
         let identities = Identities::new(context, workload);
         tokens::each(context, workload, &mut |token, is_plugins| {
             let audience = token.source.audience();
-            if is_plugins || !is_asked(audience) {
+            if is_plugins || !self.is_asked(audience) {
                 return Ok(());
             }
             let cloud = Cloud::of_audience(audience, context.common);
             let mut is_known = true;
-            for candidate in Cloud::ALL.into_iter().filter(|candidate| cloud.is_none_or(|cloud| cloud == *candidate)) {
+            for candidate in Cloud::all().filter(|candidate| cloud.is_none_or(|cloud| cloud == *candidate)) {
                 match identities.of(candidate)? {
                     Declared::Identity(_) => return Ok(()),
                     Declared::Nothing => {}
@@ -83,21 +111,12 @@ impl Check for CloudTokenAudience<'_> {
             let path = || token.path(workload).field("audience");
             if is_known {
                 findings.add(path(), &UNDECLARED, &values);
-            } else if !is_webhooks(&token) {
+            } else if !cloud::is_webhooks(token.volume_name(), token.source.path.as_deref().unwrap_or_default()) {
                 findings.warn(path(), &UNKNOWN, &values);
             }
             Ok(())
         })
     }
-}
-
-/// Whether this looks like a token that the webhook of AWS or Azure adds, which
-/// does so only where an account says so.
-/// <https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/pkg/handler/handler.go>
-/// <https://github.com/Azure/azure-workload-identity/blob/main/pkg/webhook/consts.go>
-fn is_webhooks(token: &Token<'_>) -> bool {
-    let file = token.source.path.as_deref().unwrap_or_default();
-    token.volume_name() == "aws-iam-token" || file.ends_with("azure-identity-token")
 }
 
 #[cfg(test)]

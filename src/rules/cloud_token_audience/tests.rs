@@ -183,3 +183,27 @@ fn rejects_wrong_parameters() {
         ["rules.cloud-token-audience.cloudAudiences: must be a list, is a string"]
     );
 }
+
+/// What is compared without patterns is what the default says.
+#[rstest]
+#[case("sts.amazonaws.com")]
+#[case("sts.amazonaws.com.cn")]
+#[case("api://AzureADTokenExchange")]
+#[case("api://AzureADTokenExchangeChina")]
+#[case("xapi://AzureADTokenExchange")]
+#[case("api://AKSIdentityBinding")]
+#[case("api://AKSIdentityBindings")]
+#[case("sts.aliyuncs.com")]
+#[case("sts.cloud.tencent.com")]
+#[case("sts.googleapis.com")]
+#[case("//iam.googleapis.com/projects/1")]
+#[case("https://iam.googleapis.com/projects/1")]
+#[case("iam.googleapis.com")]
+#[case("shop-prod.svc.id.goog")]
+#[case("shop-prod.svc.id.goog/x")]
+#[case("vault")]
+fn default_audiences(#[case] audience: &str) {
+    let patterns: Vec<String> = serde_json::from_str(super::CLOUD_AUDIENCES.default).unwrap();
+    let is_listed = patterns.iter().any(|pattern| crate::matching::glob::matches(pattern, audience));
+    assert_eq!(super::is_cloud_audience(audience), is_listed);
+}

@@ -59,35 +59,66 @@ messages! {
 /// What stands before each key.
 const PREFIX: &str = "iam.gke.io";
 
+/// What stands before those of the webhook for workload identity federation.
+/// <https://github.com/pfnet-research/gcp-workload-identity-federation-webhook>
+const WEBHOOK_PREFIX: &str = "cloud.google.com";
+
+/// The projects whose service accounts may be used. Other rules ask this too,
+/// about service accounts that Pods reach in other ways.
+pub struct Projects<'a>(Vec<Text<'a>>);
+
+impl<'a> Projects<'a> {
+    /// The list in the parameters of the rule.
+    #[inline(never)]
+    pub fn read(params: &mut Params<'_, 'a>) -> Self {
+        Self(params.texts(&PROJECTS))
+    }
+
+    /// Whether there is a list, so that a service account that cannot be read
+    /// cannot be on it.
+    #[must_use]
+    pub const fn has_list(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    /// Why the service account may not be used: what is wrong with its e-mail, or
+    /// that its project is not on the list.
+    #[must_use]
+    #[inline(never)]
+    pub fn refusal(&self, email: &str) -> Option<Message> {
+        let project = match GcpServiceAccount::try_from(email) {
+            Ok(account) => account.project,
+            Err(error) => return Some(error.about(email)),
+        };
+        let is_allowed = self.0.is_empty() || self.0.iter().any(|it| GcpProject::try_from(&**it) == Ok(project));
+        (!is_allowed).then(|| Message::new(&PROJECT, &[&project.to_string(), &listed(&self.0)]).about(email))
+    }
+}
+
 pub(super) struct GcpServiceAccountRule<'a> {
-    projects: Vec<Text<'a>>,
+    projects: Projects<'a>,
 }
 
 impl<'a> GcpServiceAccountRule<'a> {
     pub(super) fn new(params: &mut Params<'_, 'a>) -> Self {
-        Self { projects: params.texts(&PROJECTS) }
-    }
-}
-
-impl GcpServiceAccountRule<'_> {
-    fn check_email(&self, email: &str, path: FieldPath, findings: &mut Findings) {
-        let project = match GcpServiceAccount::try_from(email) {
-            Ok(account) => account.project,
-            Err(error) => return findings.push(path, error.about(email), MaxSeverity::Action),
-        };
-        if !self.projects.is_empty()
-            && !self.projects.iter().any(|allowed| GcpProject::try_from(&**allowed) == Ok(project))
-        {
-            let message = Message::new(&PROJECT, &[&project.to_string(), &listed(&self.projects)]).about(email);
-            findings.push(path, message, MaxSeverity::Action);
-        }
+        Self { projects: Projects::read(params) }
     }
 }
 
 impl Check for GcpServiceAccountRule<'_> {
     fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
+        let check_email = |email: &str, path: FieldPath, findings: &mut Findings| {
+            if let Some(refusal) = self.projects.refusal(email) {
+                findings.push(path, refusal, MaxSeverity::Action);
+            }
+        };
+        context.each_annotation(WEBHOOK_PREFIX, &mut |suffix, value, path| {
+            if suffix == "service-account-email" {
+                check_email(value, path, findings);
+            }
+        })?;
         context.each_annotation(PREFIX, &mut |suffix, value, path| match suffix {
-            "gcp-service-account" => self.check_email(value, path, findings),
+            "gcp-service-account" => check_email(value, path, findings),
             "return-principal-id-as-email" if !matches!(value, "true" | "false") => {
                 findings.add(path, &NOT_BOOLEAN, &[value]);
             }

@@ -68,15 +68,6 @@ messages! {
         help: "remove it, so that the container gets the role of ServiceAccount `{}`";
 }
 
-/// The variables that belong together, and what each of them needs: one of two.
-/// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html>
-const PAIRS: [(&str, [&str; 2]); 4] = [
-    (cloud::AWS_ROLE, [cloud::AWS_TOKEN_FILE; 2]),
-    (cloud::AWS_TOKEN_FILE, [cloud::AWS_ROLE; 2]),
-    (cloud::AWS_CONTAINER_URI, [cloud::AWS_CONTAINER_TOKEN_FILE, cloud::AWS_CONTAINER_TOKEN]),
-    (cloud::AWS_CONTAINER_TOKEN_FILE, [cloud::AWS_CONTAINER_URI; 2]),
-];
-
 /// What is looked for.
 const KNOWN: [&str; 5] = [
     cloud::AWS_ROLE,
@@ -183,7 +174,7 @@ impl IdentityEnv {
         findings: &mut Findings,
     ) -> Result<(), ReviewError> {
         let ContainerCheck { context, pod, identities, rules, .. } = container_check;
-        let declared = if self.is_external { Declared::Unknown } else { identities.of(Cloud::Aws)? };
+        let declared = if self.is_external { Declared::Unknown } else { identities.of(Cloud::AWS)? };
         let is_half = !container_check.present.contains(&cloud::AWS_TOKEN_FILE);
         // As in `check_variable`.
         if is_half && declared == Declared::Nothing {
@@ -204,13 +195,13 @@ impl IdentityEnv {
         findings: &mut Findings,
     ) -> Result<(), ReviewError> {
         let name = variable.name.as_deref().unwrap_or_default();
-        let Some((_, partners)) = PAIRS.iter().find(|(known, _)| *known == name) else { return Ok(()) };
+        let Some((_, partners)) = cloud::PAIRS.iter().find(|(known, _)| *known == name) else { return Ok(()) };
         let is_half = !partners.iter().any(|partner| container_check.present.contains(partner));
         if !is_half && name != cloud::AWS_ROLE {
             return Ok(());
         }
         let ContainerCheck { pod, identities, checked, .. } = container_check;
-        let declared = if self.is_external { Declared::Unknown } else { identities.of(Cloud::Aws)? };
+        let declared = if self.is_external { Declared::Unknown } else { identities.of(Cloud::AWS)? };
         let path = checked.path(pod).field("env").entry(Some(name), position);
         // Half a pair is accepted for the life of the Pod.
         if is_half && declared == Declared::Nothing {
@@ -289,7 +280,7 @@ impl WrittenRole<'_> {
         let Self { value, is_unset, is_written, source, is_injected } = *self;
         let rules = rules.get_or_init(|| role_arn::RULE.with_params(context, RoleRules::read));
         let account = pod.spec.account();
-        let key = || Cloud::Aws.key(context.common);
+        let key = || Cloud::AWS.key(context.common);
         match declared {
             Declared::Identity(role) if is_written && *value == *rules.injected(role) => {
                 if is_injected {

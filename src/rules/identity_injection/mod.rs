@@ -107,7 +107,7 @@ impl Check for IdentityInjection {
             let Some(lack) = lack(&volumes, checked.container, &field_path)? else { return Ok(()) };
             let account = pod.spec.account();
             let variable = |name| field_path.field("env").entry(Some(name), 0);
-            match (declared(context, pod, Cloud::Aws)?, lack) {
+            match (declared(context, pod, Cloud::AWS)?, lack) {
                 (Declared::Nothing, _) => {}
                 (Declared::Unknown, _) => {
                     is_known = false;

@@ -126,7 +126,7 @@ impl IrsaInjection<'_> {
         let way = if account::any(&self.pod_identity, namespace, name) { &POD_IDENTITY } else { &IRSA };
         let (mut role, mut audience, mut directory) = (String::new(), way.audience, way.directory);
         if way.is_irsa() {
-            let Some(annotation) = record.annotation(&Cloud::Aws.key(context.common)).filter(|role| !role.is_empty())
+            let Some(annotation) = record.annotation(&Cloud::AWS.key(context.common)).filter(|role| !role.is_empty())
             else {
                 return Ok(Plan::Nothing);
             };

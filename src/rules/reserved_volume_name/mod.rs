@@ -13,7 +13,7 @@ use crate::engine::context::{ReviewError, RuleContext};
 use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::messages;
 use crate::object::pod::PLUGIN_VOLUME_PREFIX;
-use crate::rules::shared::tokens;
+use crate::rules::shared::{cloud, tokens};
 use crate::settings::action::CheckAction;
 use crate::settings::doc::Doc;
 use crate::settings::params::Params;
@@ -21,7 +21,7 @@ use crate::settings::params::Params;
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "reserved-volume-name",
-    summary: Doc::new("reserves the names of Kubernetes and AWS token volumes"),
+    summary: Doc::new("reserves the names of token volumes of Kubernetes and of clouds"),
     subjects: &[SubjectKind::Pod, SubjectKind::PodTemplate],
     params: &[],
     messages: &[MESSAGES],
@@ -36,11 +36,8 @@ messages! {
     NOT_TAKEN:
         "is kept for the API server's token volume",
         help: "rename it, or it is mounted into every container once automountServiceAccountToken is no longer false";
-    NOT_THE_WEBHOOKS: "is kept for a volume with one token for AWS and nothing else", help: "rename the volume";
+    NOT_THE_WEBHOOKS: "is kept for a volume with one token for {} and nothing else", help: "rename the volume";
 }
-
-/// The volumes of the IRSA webhook and of EKS Pod Identity.
-const WEBHOOK_VOLUMES: [&str; 2] = ["aws-iam-token", "eks-pod-identity-token"];
 
 pub(super) struct ReservedVolumeName;
 
@@ -65,14 +62,12 @@ impl Check for ReservedVolumeName {
                 findings.warn(workload.volume_path(index, volume).field("name"), &NOT_TAKEN, &[]);
                 continue;
             }
-            let message = if name.starts_with(PLUGIN_VOLUME_PREFIX) && !tokens::is_plugins(context, workload, volume) {
-                &NOT_THE_PLUGINS
-            } else if WEBHOOK_VOLUMES.contains(&name) && !is_for_another() {
-                &NOT_THE_WEBHOOKS
-            } else {
-                continue;
-            };
-            findings.add(workload.volume_path(index, volume).field("name"), message, &[]);
+            let path = || workload.volume_path(index, volume).field("name");
+            if name.starts_with(PLUGIN_VOLUME_PREFIX) && !tokens::is_plugins(context, workload, volume) {
+                findings.add(path(), &NOT_THE_PLUGINS, &[]);
+            } else if let Some(cloud) = cloud::of_volume(name).filter(|_| !is_for_another()) {
+                findings.add(path(), &NOT_THE_WEBHOOKS, &[cloud.name()]);
+            }
         }
         Ok(())
     }

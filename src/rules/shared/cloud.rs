@@ -4,11 +4,13 @@
 
 use std::cell::Cell;
 
-use crate::engine::context::{ReviewError, RuleContext, Workload};
+use crate::cluster::AccountRecord;
+use crate::engine::context::{ReviewError, RuleContext, Workload, object_path};
 use crate::engine::lookup::Account;
 use crate::fast::word;
 use crate::identity::key::SKIP_CONTAINERS;
 use crate::identity::skip_list;
+use crate::object::env::{Environment, Marks};
 use crate::settings::Common;
 
 /// The role that a container is to have.
@@ -24,58 +26,206 @@ pub const AWS_CONTAINER_TOKEN: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
 /// The file with the token that Azure takes.
 pub const AZURE_TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
 
-/// A cloud that takes the tokens of the cluster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cloud {
-    /// Amazon Web Services.
-    Aws,
-    /// Google Cloud.
-    Google,
-    /// Microsoft Azure.
-    Azure,
+/// What is known of a cloud that takes tokens of the cluster. A row of
+/// [`FAMILIES`] is all that the rules know of it, besides the keys of its
+/// webhooks ([`key`](crate::identity::key)).
+#[derive(Debug)]
+struct Family {
+    /// Its name for people.
+    name: &'static str,
+    /// Annotations by which a ServiceAccount declares an identity there, the
+    /// first of them for messages. The prefix of AWS can be set.
+    keys: &'static [&'static str],
+    /// Words in the audiences that it takes.
+    audiences: &'static [&'static str],
+    /// Variables by which its SDKs find the identity.
+    variables: &'static [&'static str],
+    /// Variables by which they take static credentials.
+    credentials: &'static [&'static str],
+    /// Volumes that its webhooks add, with one token for it and nothing else.
+    volumes: &'static [&'static str],
+    /// The files of such tokens in volumes whose names differ.
+    files: &'static [&'static str],
 }
 
+/// <https://docs.aws.amazon.com/eks/latest/userguide/iam-roles-for-service-accounts.html>
+/// <https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html>
+static AWS: Family = Family {
+    name: "AWS",
+    keys: &["/role-arn"],
+    audiences: &["amazonaws.com"],
+    variables: &[AWS_ROLE, AWS_CONTAINER_URI],
+    // <https://docs.aws.amazon.com/sdkref/latest/guide/feature-static-credentials.html>
+    credentials: &[
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        // Taken by the SDKs for Go where the usual ones are not set.
+        // <https://github.com/aws/aws-sdk-go-v2/blob/main/config/env_config.go>
+        "AWS_ACCESS_KEY",
+        "AWS_SECRET_KEY",
+        // An API key, which may live as long as its user.
+        // <https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys-use.html>
+        "AWS_BEARER_TOKEN_BEDROCK",
+    ],
+    volumes: &["aws-iam-token", "eks-pod-identity-token"],
+    files: &[],
+};
+
+/// The variables that belong together, and what each of them needs: one of two.
+/// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html>
+pub const PAIRS: [(&str, [&str; 2]); 4] = [
+    (AWS_ROLE, [AWS_TOKEN_FILE; 2]),
+    (AWS_TOKEN_FILE, [AWS_ROLE; 2]),
+    (AWS_CONTAINER_URI, [AWS_CONTAINER_TOKEN_FILE, AWS_CONTAINER_TOKEN]),
+    (AWS_CONTAINER_TOKEN_FILE, [AWS_CONTAINER_URI; 2]),
+];
+
+/// The variable that holds a key file of Google Cloud.
+pub const GOOGLE_KEY: &str = "GOOGLE_APPLICATION_CREDENTIALS_JSON";
+
+/// How many clouds there are.
+const COUNT: usize = 6;
+
+/// The families, in the order of [`Cloud`].
+static FAMILIES: [&Family; COUNT] = [
+    &AWS,
+    // <https://cloud.google.com/kubernetes-engine/docs/how-to/workload-identity>
+    // <https://cloud.google.com/iam/docs/workload-identity-federation-with-kubernetes>
+    // <https://github.com/pfnet-research/gcp-workload-identity-federation-webhook/blob/master/webhooks/constants.go>
+    &Family {
+        name: "Google Cloud",
+        keys: &[
+            "iam.gke.io/gcp-service-account",
+            "cloud.google.com/workload-identity-provider",
+            "cloud.google.com/service-account-email",
+        ],
+        audiences: &["googleapis.com", ".svc.id.goog"],
+        variables: &[],
+        credentials: &[GOOGLE_KEY],
+        volumes: &["gcp-iam-token"],
+        files: &[],
+    },
+    // <https://azure.github.io/azure-workload-identity/docs/concepts.html>
+    // <https://learn.microsoft.com/azure/aks/identity-bindings-concepts>
+    &Family {
+        name: "Azure",
+        keys: &["azure.workload.identity/client-id"],
+        audiences: &["AzureADTokenExchange", "AKSIdentityBinding"],
+        variables: &[AZURE_TOKEN_FILE],
+        // <https://github.com/Azure/azure-sdk-for-go/blob/main/sdk/azidentity/README.md>
+        credentials: &["AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PASSWORD", "AZURE_PASSWORD"],
+        volumes: &[],
+        files: &["azure-identity-token"],
+    },
+    // <https://www.alibabacloud.com/help/en/container-service-for-kubernetes/latest/ack-pod-identity-webhook>
+    // <https://www.alibabacloud.com/help/en/ack/ack-managed-and-ack-dedicated/user-guide/use-rrsa-to-authorize-pods-to-access-different-cloud-services>
+    &Family {
+        name: "Alibaba Cloud",
+        keys: &["pod-identity.alibabacloud.com/role-name"],
+        audiences: &["sts.aliyuncs.com"],
+        variables: &["ALIBABA_CLOUD_ROLE_ARN", "ALIBABA_CLOUD_OIDC_TOKEN_FILE"],
+        credentials: &[],
+        volumes: &["rrsa-oidc-token"],
+        files: &[],
+    },
+    // <https://cloud.tencent.com/document/product/457/81989>
+    // <https://github.com/TencentCloud/tencentcloud-cli/blob/master/README.md>
+    &Family {
+        name: "Tencent Cloud",
+        keys: &["tke.cloud.tencent.com/role-arn", "eks.tke.cloud.tencent.com/role-arn"],
+        audiences: &["sts.cloud.tencent.com"],
+        variables: &["TKE_ROLE_ARN", "TKE_WEB_IDENTITY_TOKEN_FILE"],
+        credentials: &[],
+        volumes: &[],
+        files: &[],
+    },
+    // It takes the tokens of the Kubernetes API itself, for which no account
+    // declares anything, so that nothing tells them from others.
+    // <https://docs.oracle.com/en-us/iaas/Content/ContEng/Tasks/contenggrantingworkloadaccesstoresources.htm>
+    &Family {
+        name: "Oracle Cloud",
+        keys: &[],
+        audiences: &[],
+        variables: &[],
+        credentials: &[],
+        volumes: &[],
+        files: &[],
+    },
+];
+
+/// A cloud that takes the tokens of the cluster: its position in the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cloud(usize);
+
 impl Cloud {
+    /// Amazon Web Services.
+    pub const AWS: Self = Self(0);
+    /// Google Cloud.
+    pub const GOOGLE: Self = Self(1);
+    /// Microsoft Azure.
+    pub const AZURE: Self = Self(2);
+
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Aws, Self::Google, Self::Azure];
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..COUNT).map(Self)
+    }
+
+    fn family(self) -> &'static Family {
+        FAMILIES.get(self.0).copied().unwrap_or(&AWS)
+    }
 
     /// Its name for people.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Aws => "AWS",
-            Self::Google => "Google Cloud",
-            Self::Azure => "Azure",
-        }
+    pub fn name(self) -> &'static str {
+        self.family().name
     }
 
     /// Whom a token of this audience is a credential for, where that is known.
-    /// <https://docs.aws.amazon.com/eks/latest/userguide/iam-roles-for-service-accounts.html>
-    /// <https://cloud.google.com/iam/docs/workload-identity-federation-with-kubernetes>
-    /// <https://azure.github.io/azure-workload-identity/docs/concepts.html>
     #[must_use]
     pub fn of_audience(audience: &str, common: &Common<'_>) -> Option<Self> {
-        if audience == common.aws.default_audience.as_str() || word::any(&["amazonaws.com"], audience) {
-            Some(Self::Aws)
-        } else if word::any(&["AzureADTokenExchange"], audience) {
-            Some(Self::Azure)
-        } else if word::any(&["googleapis.com"], audience) {
-            Some(Self::Google)
-        } else {
-            None
+        if audience == common.aws.default_audience.as_str() {
+            return Some(Self::AWS);
         }
+        Self::all().find(|cloud| word::any(cloud.family().audiences, audience))
+    }
+
+    /// Whose static credentials a variable of this name holds.
+    #[must_use]
+    pub fn of_credential(name: &str) -> Option<Self> {
+        Self::all().find(|cloud| cloud.credentials().contains(&name))
+    }
+
+    /// The variables by which its SDKs take static credentials.
+    #[must_use]
+    pub fn credentials(self) -> &'static [&'static str] {
+        self.family().credentials
     }
 
     /// The annotation by which a ServiceAccount declares an identity there.
     #[must_use]
     #[inline(never)]
     pub fn key(self, common: &Common<'_>) -> String {
-        match self {
-            Self::Aws => [common.aws.annotation_prefix.as_str(), "/role-arn"].concat(),
-            Self::Google => "iam.gke.io/gcp-service-account".to_owned(),
-            Self::Azure => "azure.workload.identity/client-id".to_owned(),
-        }
+        let key = self.family().keys.first().copied().unwrap_or_default();
+        if self == Self::AWS { [common.aws.annotation_prefix.as_str(), key].concat() } else { key.to_owned() }
     }
+}
+
+/// Whether a webhook keeps a volume of this name for its token.
+#[must_use]
+pub fn of_volume(name: &str) -> Option<Cloud> {
+    // Most volumes have another name; a test holds that all of the table end so.
+    if !name.ends_with("-token") {
+        return None;
+    }
+    Cloud::all().find(|cloud| cloud.family().volumes.contains(&name))
+}
+
+/// Whether a token in a volume of this name and in this file looks like that of
+/// a webhook, which adds it only where an account says so.
+#[must_use]
+pub fn is_webhooks(volume: &str, file: &str) -> bool {
+    of_volume(volume).is_some() || FAMILIES.iter().any(|family| family.files.iter().any(|end| file.ends_with(end)))
 }
 
 /// What an account declares in a cloud.
@@ -103,11 +253,22 @@ pub fn declared<'s>(
     Ok(match context.account(workload)? {
         Account::Unknown => Declared::Unknown,
         Account::Absent => Declared::Nothing,
-        Account::Known(record) => match record.annotation(&cloud.key(context.common)) {
-            None | Some("") => Declared::Nothing,
-            Some(identity) => Declared::Identity(identity),
+        Account::Known(record) => match declaration(record, cloud, context.common) {
+            Some((_, identity)) => Declared::Identity(identity),
+            None => Declared::Nothing,
         },
     })
+}
+
+/// The annotation by which an account declares an identity in a cloud: key and
+/// value.
+fn declaration<'s>(record: &'s AccountRecord, cloud: Cloud, common: &Common<'_>) -> Option<(String, &'s str)> {
+    let identity = |key: &str| Some((key.to_owned(), record.annotation(key).filter(|identity| !identity.is_empty())?));
+    if cloud == Cloud::AWS {
+        identity(&cloud.key(common))
+    } else {
+        cloud.family().keys.iter().find_map(|key| identity(key))
+    }
 }
 
 /// A flag as Go's `strconv.ParseBool` reads it.
@@ -146,14 +307,14 @@ pub fn pod_option(context: &RuleContext<'_>, suffix: &str) -> Result<Option<Stri
 pub struct Identities<'i, 's> {
     context: &'i RuleContext<'s>,
     workload: &'i Workload<'i>,
-    known: Cell<[Option<Declared<'s>>; 3]>,
+    known: Cell<[Option<Declared<'s>>; COUNT]>,
 }
 
 impl<'i, 's> Identities<'i, 's> {
     /// Nothing is asked yet.
     #[must_use]
     pub const fn new(context: &'i RuleContext<'s>, workload: &'i Workload<'i>) -> Self {
-        Self { context, workload, known: Cell::new([None; 3]) }
+        Self { context, workload, known: Cell::new([None; COUNT]) }
     }
 
     /// As [`declared`].
@@ -162,18 +323,15 @@ impl<'i, 's> Identities<'i, 's> {
     /// As [`declared`].
     #[inline(never)]
     pub fn of(&self, cloud: Cloud) -> Result<Declared<'s>, ReviewError> {
-        let [mut aws, mut google, mut azure] = self.known.get();
-        let slot = match cloud {
-            Cloud::Aws => &mut aws,
-            Cloud::Google => &mut google,
-            Cloud::Azure => &mut azure,
-        };
-        if let Some(declared) = *slot {
-            return Ok(declared);
+        let mut known = self.known.get();
+        if let Some(Some(declared)) = known.get(cloud.0) {
+            return Ok(*declared);
         }
         let declared = declared(self.context, self.workload, cloud)?;
-        *slot = Some(declared);
-        self.known.set([aws, google, azure]);
+        if let Some(slot) = known.get_mut(cloud.0) {
+            *slot = Some(declared);
+        }
+        self.known.set(known);
         Ok(declared)
     }
 }
@@ -184,4 +342,77 @@ impl<'i, 's> Identities<'i, 's> {
 /// [`ReviewError`] when the annotations cannot be read.
 pub fn skipped(context: &RuleContext<'_>) -> Result<Vec<String>, ReviewError> {
     Ok(pod_option(context, SKIP_CONTAINERS)?.as_deref().and_then(skip_list::names).unwrap_or_default())
+}
+
+/// Where a Pod or template has a cloud role from, for people: a variable of a
+/// container, or an annotation of its account.
+///
+/// # Errors
+/// [`ReviewError`] when the object or the account cannot be read.
+pub fn role(context: &RuleContext<'_>, workload: &Workload<'_>) -> Result<Option<String>, ReviewError> {
+    Ok(match role_in_env(context, workload)? {
+        Some(role) => Some(role),
+        None => role_of_account(context, workload)?,
+    })
+}
+
+fn role_in_env(context: &RuleContext<'_>, workload: &Workload<'_>) -> Result<Option<String>, ReviewError> {
+    let mut role = None;
+    context.each_container(workload, &mut |checked| {
+        let container = checked.container;
+        if role.is_some() || !may_have_role(&container.env) {
+            return Ok(());
+        }
+        let variables = container.read_env(&|| object_path(&checked.path(workload)))?;
+        let mut names = variables.iter().filter_map(|variable| variable.name.as_deref());
+        if let Some(name) = names.find(|name| FAMILIES.iter().any(|family| family.variables.contains(name))) {
+            role = Some([name, " of container ", container.name.as_deref().unwrap_or_default()].concat());
+        }
+        Ok(())
+    })?;
+    Ok(role)
+}
+
+/// Whether a variable of the table may be in it. False is certain. Few policies
+/// ask, so that the other clouds are not among the words of all containers.
+fn may_have_role(env: &Environment<'_>) -> bool {
+    env.may_hold(Marks::AWS.and(Marks::AZURE)) || env.may_name(&["ALIBABA_CLOUD_", "TKE_"])
+}
+
+fn role_of_account(context: &RuleContext<'_>, workload: &Workload<'_>) -> Result<Option<String>, ReviewError> {
+    let Account::Known(record) = context.account(workload)? else { return Ok(None) };
+    let key = Cloud::all().find_map(|cloud| declaration(record, cloud, context.common));
+    Ok(key.map(|(key, _)| [&key, " of account ", workload.spec.account()].concat()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clouds_have_their_rows() {
+        let names = [Cloud::AWS, Cloud::GOOGLE, Cloud::AZURE].map(Cloud::name);
+        assert_eq!(names, ["AWS", "Google Cloud", "Azure"]);
+        assert_eq!(Cloud::all().map(Cloud::name).last(), Some("Oracle Cloud"));
+    }
+
+    #[test]
+    fn every_volume_is_found() {
+        for cloud in Cloud::all() {
+            assert!(cloud.family().volumes.iter().all(|name| of_volume(name) == Some(cloud)), "{}", cloud.name());
+        }
+        assert_eq!([of_volume("token"), of_volume("vault-token")], [None; 2]);
+    }
+
+    /// The keys of the table are those that the rules about annotations know.
+    #[test]
+    fn every_key_is_known_and_selects_an_identity() {
+        use crate::identity::key::{Reading, read};
+        for cloud in Cloud::all() {
+            for key in cloud.family().keys {
+                let key = if cloud == Cloud::AWS { cloud.key(&Common::default()) } else { (*key).to_owned() };
+                assert!(matches!(read(&key, "eks.amazonaws.com"), Reading::Known(known) if known.selects), "{key}");
+            }
+        }
+    }
 }

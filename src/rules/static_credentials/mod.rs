@@ -68,20 +68,20 @@ messages! {
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-static-credentials.html>
 /// <https://github.com/Azure/azure-sdk-for-go/blob/main/sdk/azidentity/README.md>
 const NAMES: [(&str, Cloud); 10] = [
-    ("AWS_ACCESS_KEY_ID", Cloud::Aws),
-    ("AWS_SECRET_ACCESS_KEY", Cloud::Aws),
-    ("AWS_SESSION_TOKEN", Cloud::Aws),
+    ("AWS_ACCESS_KEY_ID", Cloud::AWS),
+    ("AWS_SECRET_ACCESS_KEY", Cloud::AWS),
+    ("AWS_SESSION_TOKEN", Cloud::AWS),
     // Taken by the SDKs for Go where the usual ones are not set.
     // <https://github.com/aws/aws-sdk-go-v2/blob/main/config/env_config.go>
-    ("AWS_ACCESS_KEY", Cloud::Aws),
-    ("AWS_SECRET_KEY", Cloud::Aws),
+    ("AWS_ACCESS_KEY", Cloud::AWS),
+    ("AWS_SECRET_KEY", Cloud::AWS),
     // An API key, which may live as long as its user.
     // <https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys-use.html>
-    ("AWS_BEARER_TOKEN_BEDROCK", Cloud::Aws),
-    ("GOOGLE_APPLICATION_CREDENTIALS_JSON", Cloud::Google),
-    ("AZURE_CLIENT_SECRET", Cloud::Azure),
-    ("AZURE_CLIENT_CERTIFICATE_PASSWORD", Cloud::Azure),
-    ("AZURE_PASSWORD", Cloud::Azure),
+    ("AWS_BEARER_TOKEN_BEDROCK", Cloud::AWS),
+    ("GOOGLE_APPLICATION_CREDENTIALS_JSON", Cloud::GOOGLE),
+    ("AZURE_CLIENT_SECRET", Cloud::AZURE),
+    ("AZURE_CLIENT_CERTIFICATE_PASSWORD", Cloud::AZURE),
+    ("AZURE_PASSWORD", Cloud::AZURE),
 ];
 
 /// What ids of access keys begin with: those of users, and those of sessions.
@@ -135,7 +135,7 @@ impl<'a> StaticCredentials<'a> {
             } else if known.is_none() && glob::any(&self.extra, name) && !passes() {
                 findings.add(path(), &LISTED, &[source]);
             } else if is_access_key_id(value.trim_ascii()) {
-                findings.add(path(), &KEY_ID, &[&Cloud::Aws.key(context.common), source]);
+                findings.add(path(), &KEY_ID, &[&Cloud::AWS.key(context.common), source]);
             }
         }
         Ok(())
@@ -154,7 +154,7 @@ impl<'a> StaticCredentials<'a> {
         java_options::each_property(pod, checked, &JAVA_PROPERTIES, &mut |path, property| {
             let is_reference = property.variable().is_some_and(|variable| !written.has(variable));
             if !(self.allow_references && is_reference) {
-                findings.add(path, &JAVA, &[property.name, &Cloud::Aws.key(context.common), property.value]);
+                findings.add(path, &JAVA, &[property.name, &Cloud::AWS.key(context.common), property.value]);
             }
             Ok(())
         })

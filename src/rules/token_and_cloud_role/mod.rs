@@ -7,11 +7,10 @@
 
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::Findings;
-use crate::engine::context::{ReviewError, RuleContext, Workload, object_path};
+use crate::engine::context::{ReviewError, RuleContext};
 use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::messages;
-use crate::object::env::Marks;
-use crate::rules::shared::cloud::{self, Cloud, Declared};
+use crate::rules::shared::cloud;
 use crate::rules::shared::tokens::{self, ApiToken};
 use crate::settings::action::CheckAction;
 use crate::settings::doc::Doc;
@@ -37,9 +36,6 @@ messages! {
         help: "set it to false, or split the Pod";
 }
 
-/// The variables by which the SDKs find a role: IRSA, EKS Pod Identity, Azure.
-const VARIABLES: [&str; 3] = [cloud::AWS_ROLE, cloud::AWS_CONTAINER_URI, cloud::AZURE_TOKEN_FILE];
-
 pub(super) struct TokenAndCloudRole;
 
 impl TokenAndCloudRole {
@@ -52,13 +48,7 @@ impl Check for TokenAndCloudRole {
     fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(workload) = context.workload() else { return Ok(()) };
         let Some(token) = tokens::api_token(context, workload)? else { return Ok(()) };
-        let role = match role_in_env(context, workload)? {
-            Some(role) => role,
-            None => match role_of_account(context, workload)? {
-                Some(role) => role,
-                None => return Ok(()),
-            },
-        };
+        let Some(role) = cloud::role(context, workload)? else { return Ok(()) };
         match token {
             ApiToken::In(index, volume) => findings.add(workload.volume_path(index, volume), &HOLDS, &[&role]),
             ApiToken::ToCome => {
@@ -67,32 +57,6 @@ impl Check for TokenAndCloudRole {
         }
         Ok(())
     }
-}
-
-fn role_in_env(context: &RuleContext<'_>, workload: &Workload<'_>) -> Result<Option<String>, ReviewError> {
-    let mut role = None;
-    context.each_container(workload, &mut |checked| {
-        let container = checked.container;
-        if role.is_some() || !container.env.may_hold(Marks::AWS.and(Marks::AZURE)) {
-            return Ok(());
-        }
-        let variables = container.read_env(&|| object_path(&checked.path(workload)))?;
-        let mut names = variables.iter().filter_map(|variable| variable.name.as_deref());
-        if let Some(name) = names.find(|name| VARIABLES.contains(name)) {
-            role = Some([name, " of container ", container.name.as_deref().unwrap_or_default()].concat());
-        }
-        Ok(())
-    })?;
-    Ok(role)
-}
-
-fn role_of_account(context: &RuleContext<'_>, workload: &Workload<'_>) -> Result<Option<String>, ReviewError> {
-    for cloud in Cloud::ALL {
-        if let Declared::Identity(_) = cloud::declared(context, workload, cloud)? {
-            return Ok(Some([&cloud.key(context.common), " of account ", workload.spec.account()].concat()));
-        }
-    }
-    Ok(None)
 }
 
 #[cfg(test)]
