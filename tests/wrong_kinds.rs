@@ -215,7 +215,7 @@ fn requests() -> Vec<Value> {
     });
     let spec = json!({
         "automountServiceAccountToken": false, "serviceAccountName": "web", "serviceAccount": "web",
-        "nodeSelector": {"iam.gke.io/gke-metadata-server-enabled": "true"}, "shareProcessNamespace": true, "hostPID": true,
+        "nodeSelector": {"iam.gke.io/gke-metadata-server-enabled": "true"}, "shareProcessNamespace": true, "hostPID": true, "hostNetwork": true,
         "containers": [container], "initContainers": [container],
         "volumes": [
             {"name": "kube-api-access-bcdfg", "projected": {"defaultMode": 420, "sources": [

@@ -58,6 +58,8 @@ view! {
         ephemeral_containers: Vec<Container<'a>> = "ephemeralContainers",
         /// Whether containers see every process of the node.
         pub host_pid: Option<bool> = "hostPID",
+        /// Whether they are in the network of the node.
+        pub host_network: Option<bool> = "hostNetwork",
     }
 }
 

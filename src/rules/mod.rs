@@ -10,6 +10,7 @@ pub mod cloud_token_audience;
 pub mod default_service_account;
 pub mod ephemeral_token_mount;
 pub mod gcp_service_account;
+pub mod host_network_identity;
 pub mod identity_annotation_keys;
 pub mod identity_annotation_placement;
 pub mod identity_annotations;
@@ -94,6 +95,7 @@ rules! {
     kubelet_host_path: KubeletHostPath<'a>,
     account_permissions: AccountPermissions<'a>,
     token_and_cloud_role: TokenAndCloudRole,
+    host_network_identity: HostNetworkIdentity<'a>,
     static_credentials: StaticCredentials<'a>,
     identity_env: IdentityEnv,
     cloud_token_audience: CloudTokenAudience<'a>,

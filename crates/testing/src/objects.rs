@@ -205,6 +205,7 @@ fn pod_spec(vocabulary: &Vocabulary, is_admitted: bool) -> BoxedStrategy<Value> 
             field("serviceAccount", account.filter(|name| !name.is_empty()).map(Value::from));
             field("shareProcessNamespace", shares.map(Value::from));
             field("hostPID", shares.map(|shares| (!shares).into()));
+            field("hostNetwork", shares.map(Value::from));
             field("automountServiceAccountToken", automount);
 
             let mut all =
