@@ -118,7 +118,7 @@ fn written(pointer: &str) -> String {
             path.push_str(if path.is_empty() { "" } else { "." });
             path.push_str(step);
         }
-        is_map = matches!(step, "annotations" | "labels");
+        is_map = matches!(step, "annotations" | "labels" | "userAnnotations");
     }
     let is_object = path.starts_with("object") || path.starts_with("oldObject");
     if is_object { path } else { ["request.", &path].concat() }
@@ -226,6 +226,10 @@ fn requests() -> Vec<Value> {
             {"name": "token", "projected": {"sources": [{"secret": {"name": "web-token-abcde", "items": [{"key": "token", "path": "t"}]}}]}},
             {"name": "legacy", "secret": {"secretName": "web-token-abcde"}},
             {"name": "node", "hostPath": {"path": "/var/lib/kubelet/pods"}},
+            {"name": "spiffe", "csi": {"driver": "csi.spiffe.io"}},
+            {"name": "identity", "projected": {"sources": [{"podCertificate": {
+                "signerName": "example.com/mesh", "maxExpirationSeconds": 3600, "userAnnotations": {"example.com/dns": "web"},
+            }}]}},
         ],
     });
     let pod = json!({"metadata": metadata, "spec": spec});

@@ -3,7 +3,7 @@
 
 pub use super::container::{Container, Mount};
 use super::meta::Meta;
-use super::view::{Raw, Text, view};
+use super::view::{Raw, Strings, Text, view};
 use crate::fast::names::Names;
 
 /// The account of a Pod that names none.
@@ -74,6 +74,8 @@ view! {
         pub secret: Raw<'a> = "secret",
         /// The part of the node in it, a [`HostPath`].
         pub host_path: Raw<'a> = "hostPath",
+        /// What a driver mounts, a [`CsiVolume`].
+        pub csi: Raw<'a> = "csi",
         .. others
     }
 }
@@ -97,6 +99,8 @@ view! {
         downward_api: Option<Keys<'a>> = "downwardAPI",
         /// A Secret, a [`SecretName`](super::secret::SecretName).
         pub secret: Raw<'a> = "secret",
+        /// A certificate, a [`PodCertificate`].
+        pub certificate: Raw<'a> = "podCertificate",
         .. others
     }
 }
@@ -153,6 +157,27 @@ view! {
     pub struct HostPath<'a> {
         /// Its path on the node.
         pub path: Option<Text<'a>> = "path",
+    }
+}
+
+view! {
+    /// A volume of a driver.
+    pub struct CsiVolume<'a> {
+        /// The driver's name.
+        pub driver: Option<Text<'a>> = "driver",
+    }
+}
+
+view! {
+    /// A key and a certificate that kubelet asks for and renews.
+    /// <https://kubernetes.io/docs/concepts/storage/projected-volumes/#podcertificate>
+    pub struct PodCertificate<'a> {
+        /// Who signs it.
+        pub signer: Option<Text<'a>> = "signerName",
+        /// The most seconds that it may live.
+        pub max_seconds: Option<i64> = "maxExpirationSeconds",
+        /// What the signer is told.
+        pub user_annotations: Strings<'a> = "userAnnotations",
     }
 }
 
@@ -271,7 +296,8 @@ impl<'a> Volume<'a> {
 
     /// Whether it is a projected volume alone; the API server refuses two types.
     fn is_one_type(&self) -> bool {
-        !self.others && self.secret.text().is_none() && self.host_path.text().is_none()
+        let types = [self.secret, self.host_path, self.csi];
+        !self.others && types.iter().all(|other| other.text().is_none())
     }
 
     /// Whether this is, to the letter, what the API server's ServiceAccount
@@ -313,7 +339,7 @@ impl<'a> Source<'a> {
     }
 
     fn has_more(&self) -> bool {
-        self.others || self.secret.text().is_some()
+        self.others || self.secret.text().is_some() || self.certificate.text().is_some()
     }
 
     fn is_plugin_token(&self) -> bool {
@@ -420,6 +446,8 @@ mod tests {
     #[case::namespace_with_a_key(r#""path":"namespace""#, r#""path":"namespace","key":"k""#)]
     #[case::namespace_elsewhere(r#""path":"namespace""#, r#""path":"ns""#)]
     #[case::another_volume_type(r#""projected""#, r#""emptyDir":{},"projected""#)]
+    #[case::a_volume_of_a_driver(r#""projected""#, r#""csi":{},"projected""#)]
+    #[case::certificate_beside_token(r#"{"serviceAccountToken""#, r#"{"podCertificate":{},"serviceAccountToken""#)]
     fn not_plugin_volumes(#[case] from: &str, #[case] to: &str) {
         let text = PLUGIN.replacen(from, to, 1);
         assert_ne!(text, PLUGIN);

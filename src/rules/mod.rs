@@ -34,6 +34,7 @@ pub mod static_credentials;
 pub mod token_and_cloud_role;
 pub mod token_issuing_roles;
 pub mod token_request;
+pub mod workload_certificates;
 
 use crate::diagnostic::findings::{Changes, Findings};
 use crate::engine::context::{Edit, ReviewError, RuleContext};
@@ -96,6 +97,7 @@ rules! {
     account_permissions: AccountPermissions<'a>,
     token_and_cloud_role: TokenAndCloudRole,
     host_network_identity: HostNetworkIdentity<'a>,
+    workload_certificates: WorkloadCertificates<'a>,
     static_credentials: StaticCredentials<'a>,
     identity_env: IdentityEnv,
     cloud_token_audience: CloudTokenAudience<'a>,

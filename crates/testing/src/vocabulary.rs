@@ -84,6 +84,8 @@ fn any_rule(vocabulary: &mut Vocabulary) {
         json!({"name": "creds", "secret": {"secretName": "app-token-bcd24", "defaultMode": 420}}),
         json!({"name": "conf", "configMap": {"name": "conf", "defaultMode": 420, "items": [{"key": "a", "path": "a"}]}}),
         json!({"name": "host", "hostPath": {"path": "/var/lib/kubelet/pods"}}),
+        json!({"name": "spiffe", "csi": {"driver": "csi.spiffe.io", "readOnly": true}}),
+        json!({"name": "identity", "projected": {"defaultMode": 420, "sources": [{"podCertificate": {"signerName": "example.com/mesh", "maxExpirationSeconds": 604_800}}]}}),
         json!({"name": "mixed", "projected": {"defaultMode": 420, "sources": [{"secret": {"name": "s"}}, {"downwardAPI": {"items": [{"path": "l", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.labels"}}]}}]}}),
     ]);
     vocabulary.token_volume_names.extend(["token", "aws-iam-token"]);
