@@ -5,10 +5,13 @@ use k8s_openapi::Resource;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::authentication::v1::TokenRequest;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
-use k8s_openapi::api::core::v1::{PersistentVolume, Pod, PodTemplate, ReplicationController, Secret, ServiceAccount};
+use k8s_openapi::api::core::v1::{
+    ConfigMap, PersistentVolume, Pod, PodTemplate, ReplicationController, Secret, ServiceAccount,
+};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 
 use super::request::{Operation, Request};
+use crate::object::identity_grant::GrantKind;
 use crate::settings::Common;
 
 /// The kinds of subjects that rules check.
@@ -32,6 +35,10 @@ pub enum SubjectKind {
     Role,
     /// A `PersistentVolume`.
     PersistentVolume,
+    /// A custom resource that grants accounts an identity in a cloud.
+    IdentityGrant,
+    /// A `ConfigMap`.
+    ConfigMap,
 }
 
 /// The subject of a request.
@@ -55,6 +62,10 @@ pub enum Subject<'a> {
     Role,
     /// A `PersistentVolume` that is being made or changed.
     PersistentVolume,
+    /// A custom resource that grants accounts an identity in a cloud.
+    IdentityGrant(GrantKind),
+    /// A `ConfigMap` that is being made or changed.
+    ConfigMap,
 }
 
 /// The workloads of Kubernetes and where their Pod template is.
@@ -92,9 +103,9 @@ impl<'a> Subject<'a> {
         }
         match request.operation() {
             Operation::Create if (group, kind) == (Pod::GROUP, Pod::KIND) => Some(Self::Pod),
-            Operation::Create | Operation::Update => {
-                Self::made_or_changed(group, kind).or_else(|| template(group, kind, common).map(Self::Template))
-            }
+            Operation::Create | Operation::Update => Self::made_or_changed(group, kind)
+                .or_else(|| template(group, kind, common).map(Self::Template))
+                .or_else(|| GrantKind::of(group, kind).map(Self::IdentityGrant)),
             Operation::Other => None,
         }
     }
@@ -108,12 +119,14 @@ impl<'a> Subject<'a> {
         const SERVICE_ACCOUNT: (&str, &str) = (ServiceAccount::GROUP, ServiceAccount::KIND);
         const SECRET: (&str, &str) = (Secret::GROUP, Secret::KIND);
         const PERSISTENT_VOLUME: (&str, &str) = (PersistentVolume::GROUP, PersistentVolume::KIND);
+        const CONFIG_MAP: (&str, &str) = (ConfigMap::GROUP, ConfigMap::KIND);
         match (group, kind) {
             SERVICE_ACCOUNT => Some(Self::ServiceAccount),
             SECRET => Some(Self::Secret),
             ROLE_BINDING | CLUSTER_ROLE_BINDING => Some(Self::Binding),
             ROLE | CLUSTER_ROLE => Some(Self::Role),
             PERSISTENT_VOLUME => Some(Self::PersistentVolume),
+            CONFIG_MAP => Some(Self::ConfigMap),
             _ => None,
         }
     }
@@ -131,6 +144,8 @@ impl<'a> Subject<'a> {
             Self::Binding => SubjectKind::Binding,
             Self::Role => SubjectKind::Role,
             Self::PersistentVolume => SubjectKind::PersistentVolume,
+            Self::IdentityGrant(_) => SubjectKind::IdentityGrant,
+            Self::ConfigMap => SubjectKind::ConfigMap,
         }
     }
 
@@ -162,7 +177,9 @@ impl<'a> Subject<'a> {
             | Self::Secret
             | Self::Binding
             | Self::Role
-            | Self::PersistentVolume => &[],
+            | Self::PersistentVolume
+            | Self::IdentityGrant(_)
+            | Self::ConfigMap => &[],
             Self::Template(steps) => steps,
         }
     }
@@ -201,6 +218,15 @@ mod tests {
     #[case("", "ServiceAccount", "token", "CREATE", None)]
     #[case("apps", "Deployment", "", "UPDATE", Some(Subject::Template(vec!["spec", "template"])))]
     #[case("apps", "Deployment", "scale", "UPDATE", None)]
+    #[case(
+        "eks.services.k8s.aws",
+        "PodIdentityAssociation",
+        "",
+        "CREATE",
+        Some(Subject::IdentityGrant(GrantKind::Ack))
+    )]
+    #[case("eks.services.k8s.aws", "PodIdentityAssociation", "status", "UPDATE", None)]
+    #[case("eks.services.k8s.aws.example.com", "PodIdentityAssociation", "", "CREATE", None)]
     fn of_a_request(
         #[case] group: &str,
         #[case] kind: &str,

@@ -14,6 +14,8 @@ use crate::diagnostic::field_path::FieldPath;
 use crate::diagnostic::severity::MaxSeverity;
 use crate::fast::names::Names;
 use crate::identity::key::{self, Reading};
+use crate::object::data::Data;
+use crate::object::identity_grant::IdentityGrant;
 use crate::object::meta::{GENERATED, Meta};
 use crate::object::persistent_volume::PersistentVolume;
 use crate::object::pod::ContainerList;
@@ -136,6 +138,22 @@ impl<'s> RuleContext<'s> {
     #[must_use]
     pub const fn persistent_volume(&self) -> Option<&'s PersistentVolume<'s>> {
         if let Target::PersistentVolume(volume) = self.target { Some(volume) } else { None }
+    }
+
+    /// The grant of an identity that is checked.
+    #[must_use]
+    pub const fn identity_grant(&self) -> Option<&'s IdentityGrant<'s>> {
+        if let Target::IdentityGrant(grant) = self.target { Some(grant) } else { None }
+    }
+
+    /// The data of the `ConfigMap` or Secret that is checked.
+    #[must_use]
+    pub const fn data(&self) -> Option<&'s Data<'s>> {
+        match self.target {
+            Target::Data(data) => Some(data),
+            Target::TokenSecret(secret) => Some(&secret.data),
+            _ => None,
+        }
     }
 
     /// Whether a stored object is replaced.
@@ -288,7 +306,11 @@ impl<'s> RuleContext<'s> {
                 let compared = accounts.map(Accounts::compared);
                 compared.map(|(namespace, name)| (namespace, Cow::Borrowed(name))).collect()
             }
-            Target::Role(_) | Target::PersistentVolume(_) => Vec::new(),
+            Target::IdentityGrant(grant) => {
+                let accounts = grant.accounts().into_iter();
+                accounts.map(|(namespace, name)| (namespace, Cow::Borrowed(name))).collect()
+            }
+            Target::Role(_) | Target::PersistentVolume(_) | Target::Data(_) => Vec::new(),
         }
     }
 

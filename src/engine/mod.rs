@@ -315,7 +315,9 @@ impl Review<'_> {
             | Subject::Secret
             | Subject::Binding
             | Subject::Role
-            | Subject::PersistentVolume => return Ok(false),
+            | Subject::PersistentVolume
+            | Subject::IdentityGrant(_)
+            | Subject::ConfigMap => return Ok(false),
         }
         // Most Pods do not have the word in them; then nothing is built.
         if !meta.annotations.may_hold(MIRROR_POD) {

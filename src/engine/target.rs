@@ -6,6 +6,8 @@ use std::cell::OnceCell;
 use crate::admission::subject::Subject;
 use crate::diagnostic::field_path::FieldPath;
 use crate::object;
+use crate::object::data::{Data, DataObject};
+use crate::object::identity_grant::IdentityGrant;
 use crate::object::meta::{Head, Meta};
 use crate::object::persistent_volume::PersistentVolume;
 use crate::object::pod::{Container, ContainerList, DEFAULT_ACCOUNT, Pod, PodSpec, Volume};
@@ -34,6 +36,10 @@ pub enum Target<'a> {
     Role(Role<'a>),
     /// A `PersistentVolume`.
     PersistentVolume(PersistentVolume<'a>),
+    /// A custom resource that grants accounts an identity in a cloud.
+    IdentityGrant(IdentityGrant<'a>),
+    /// A `ConfigMap`, or a Secret without a token.
+    Data(Data<'a>),
 }
 
 /// A Pod or a Pod template.
@@ -113,8 +119,9 @@ impl<'a> Target<'a> {
             Subject::TokenRequest => Ok((Meta::default(), Some(Self::TokenRequest(view::read(object, OBJECT)?)))),
             Subject::Secret => Ok(match TokenSecret::read(object, OBJECT)? {
                 Some((meta, secret)) => (meta, Some(Self::TokenSecret(secret))),
-                None => (Meta::default(), None),
+                None => Self::read_data(object, true)?,
             }),
+            Subject::ConfigMap => Self::read_data(object, false),
             Subject::Binding => {
                 let mut binding: Binding<'a> = view::read(object, OBJECT)?;
                 Ok((binding.metadata.take().unwrap_or_default(), Some(Self::Binding(binding))))
@@ -127,7 +134,16 @@ impl<'a> Target<'a> {
                 let mut volume: PersistentVolume<'a> = view::read(object, OBJECT)?;
                 Ok((volume.metadata.take().unwrap_or_default(), Some(Self::PersistentVolume(volume))))
             }
+            Subject::IdentityGrant(kind) => {
+                let (meta, grant) = IdentityGrant::read(*kind, object, OBJECT)?;
+                Ok((meta, grant.map(Self::IdentityGrant)))
+            }
         }
+    }
+
+    fn read_data(object: &'a str, is_secret: bool) -> Result<(Meta<'a>, Option<Self>), ReadError> {
+        let mut read: DataObject<'a> = view::read(object, OBJECT)?;
+        Ok((read.metadata.take().unwrap_or_default(), Some(Self::Data(Data::of(&read, is_secret)))))
     }
 
     /// The Pod that is stored, with the ephemeral containers that were sent. The

@@ -57,7 +57,8 @@ impl LegacyToken {
 /// ignored: Go's decoder ignores line breaks, and the API server strips all of
 /// it from a token before it reads the header and the signature.
 /// <https://pkg.go.dev/encoding/base64#Encoding.Decode>
-fn decode(text: &[u8]) -> Option<Vec<u8>> {
+#[must_use]
+pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3 + 3);
     let (mut bits, mut count) = (0_u32, 0_u32);
     for byte in text {

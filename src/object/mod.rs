@@ -3,8 +3,10 @@
 //! other module knows JSON.
 
 pub mod container;
+pub mod data;
 pub mod edit;
 pub mod env;
+pub mod identity_grant;
 pub mod json;
 pub mod legacy_token;
 pub mod meta;

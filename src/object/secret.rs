@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Secrets, as far as they hold the token of an account.
 
+use super::data::Data;
 use super::legacy_token::LegacyToken;
 use super::meta::Meta;
 use super::view::{self, Raw, ReadError, Text, view};
@@ -28,6 +29,7 @@ view! {
         kind: Option<Text<'a>> = "type",
         metadata: Raw<'a> = "metadata",
         data: Raw<'a> = "data",
+        string_data: Raw<'a> = "stringData",
     }
 }
 
@@ -72,6 +74,8 @@ pub struct TokenSecret<'a> {
     /// What `data.token` says about itself, if it is a legacy token: of this
     /// Secret or of any other.
     pub legacy: Option<LegacyToken>,
+    /// All that is in it.
+    pub data: Data<'a>,
 }
 
 impl<'a> TokenSecret<'a> {
@@ -100,6 +104,7 @@ impl<'a> TokenSecret<'a> {
             is_token_type,
             is_invalidated: invalid_since.is_some_and(|since| !since.is_empty()),
             legacy,
+            data: Data::of_secret(secret.data, secret.string_data),
         };
         Ok(Some((meta, token)))
     }

@@ -98,6 +98,12 @@ impl<'a> From<&'a str> for Text<'a> {
 pub struct Raw<'a>(Option<&'a str>);
 
 impl<'a> Raw<'a> {
+    /// An absent value.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self(None)
+    }
+
     /// The JSON text, if there is any.
     #[must_use]
     pub const fn text(self) -> Option<&'a str> {

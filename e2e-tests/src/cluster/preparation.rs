@@ -157,7 +157,7 @@ fn definition(planned: &Planned) -> Option<(String, Value)> {
         "metadata": {"name": name},
         "spec": {
             "group": group,
-            "scope": "Namespaced",
+            "scope": if planned.request["namespace"].is_string() { "Namespaced" } else { "Cluster" },
             "names": {"plural": plural, "kind": kind},
             "versions": [{"name": version, "served": true, "storage": true, "schema": schema}],
         },

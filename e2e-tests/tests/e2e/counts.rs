@@ -212,7 +212,7 @@ fn phases(module: &CountedModule, bless: bool) -> Result<()> {
     let cost = |request: &Value| Ok::<_, anyhow::Error>(validate(module, request, &json!({}))?.call);
     let nothing = module.call("protocol_version", b"", None, false)?;
     // No rule checks the one; the other is exempt, but the plan is made.
-    let (read, planned) = (cost(&changed("/kind/kind", "ConfigMap")?)?, cost(&changed("/namespace", "kube-system")?)?);
+    let (read, planned) = (cost(&changed("/kind/kind", "Namespace")?)?, cost(&changed("/namespace", "kube-system")?)?);
     let checked = cost(&accepted)?;
     let rows = [
         ("start of the instance: memory, WASI, the table of operations", nothing.start),

@@ -208,6 +208,8 @@ fn resource(subject: SubjectKind) -> &'static str {
         SubjectKind::Binding => "rolebindings",
         SubjectKind::Role => "roles",
         SubjectKind::PersistentVolume => "persistentvolumes",
+        SubjectKind::IdentityGrant => "podidentityassociations",
+        SubjectKind::ConfigMap => "configmaps",
     }
 }
 

@@ -21,6 +21,7 @@ const CRON_TEMPLATE: Option<&[&str]> = Some(&["spec", "jobTemplate", "spec", "te
 const TEMPLATE: Option<&[&str]> = Some(&["template"]);
 
 const RBAC: &str = "rbac.authorization.k8s.io";
+const IAM: &str = "iam.cnrm.cloud.google.com";
 
 #[rustfmt::skip]
 const KINDS: &[Kind] = &[
@@ -43,6 +44,13 @@ const KINDS: &[Kind] = &[
     Kind { group: RBAC, api_version: "rbac.authorization.k8s.io/v1", name: "ClusterRoleBinding", resource: "clusterrolebindings", namespaced: false, pod_path: None },
     Kind { group: RBAC, api_version: "rbac.authorization.k8s.io/v1", name: "Role", resource: "roles", namespaced: true, pod_path: None },
     Kind { group: RBAC, api_version: "rbac.authorization.k8s.io/v1", name: "ClusterRole", resource: "clusterroles", namespaced: false, pod_path: None },
+    Kind { group: "eks.services.k8s.aws", api_version: "eks.services.k8s.aws/v1alpha1", name: "PodIdentityAssociation", resource: "podidentityassociations", namespaced: true, pod_path: None },
+    Kind { group: "eks.aws.upbound.io", api_version: "eks.aws.upbound.io/v1beta1", name: "PodIdentityAssociation", resource: "podidentityassociations", namespaced: false, pod_path: None },
+    Kind { group: "eks.aws.m.upbound.io", api_version: "eks.aws.m.upbound.io/v1beta1", name: "PodIdentityAssociation", resource: "podidentityassociations", namespaced: true, pod_path: None },
+    Kind { group: "managedidentity.azure.com", api_version: "managedidentity.azure.com/v1api20230131", name: "FederatedIdentityCredential", resource: "federatedidentitycredentials", namespaced: true, pod_path: None },
+    Kind { group: IAM, api_version: "iam.cnrm.cloud.google.com/v1beta1", name: "IAMPolicyMember", resource: "iampolicymembers", namespaced: true, pod_path: None },
+    Kind { group: IAM, api_version: "iam.cnrm.cloud.google.com/v1beta1", name: "IAMPartialPolicy", resource: "iampartialpolicies", namespaced: true, pod_path: None },
+    Kind { group: IAM, api_version: "iam.cnrm.cloud.google.com/v1beta1", name: "IAMPolicy", resource: "iampolicies", namespaced: true, pod_path: None },
 ];
 
 pub(super) fn find(group: &str, name: &str) -> Option<&'static Kind> {

@@ -202,7 +202,7 @@ fn reasons_for_not_checked() {
         (why.unwrap(), hint.unwrap_or_default())
     };
     let no_rule = ("no rule is about their kind", String::new());
-    assert_eq!(reason("apiVersion: v1\nkind: ConfigMap\n", json!({})), no_rule);
+    assert_eq!(reason("apiVersion: v1\nkind: Namespace\n", json!({})), no_rule);
     assert_eq!(reason("apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n", json!({})), no_rule);
     let (why, hint) = reason("apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n", json!({}));
     assert_eq!((why, hint.as_str()), ("a kustomization", "kustomize build . | sa-hygiene check -"));

@@ -132,8 +132,8 @@ fn update_without_old_object() {
 #[test]
 fn never_reads_other_secrets() {
     for object in [
-        json!({"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": [], "data": {"password": 7}}),
-        json!({"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": [], "data": {"token": "c2VjcmV0"}}),
+        json!({"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": {}, "data": {"password": 7}}),
+        json!({"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": {}, "data": {"token": "c2VjcmV0"}}),
         json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"annotations": {NAME: "app"}}}),
         json!({"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token2", "metadata": {}}),
     ] {
