@@ -32,6 +32,9 @@ const ANY_VALUE: &[&str] = &[
     // Compared as text.
     "nodeSelector",
     "targetContainerName",
+    // Only whether they are there.
+    "issuerFromConfig",
+    "subjectFromConfig",
     // Of the host's answers, not of requests.
     "allowed",
     "evaluationError",

@@ -16,6 +16,7 @@ pub mod identity_annotation_placement;
 pub mod identity_annotations;
 pub mod identity_editors;
 pub mod identity_env;
+pub mod identity_grants;
 pub mod identity_injection;
 pub mod irsa_injection;
 pub mod kubelet_host_path;
@@ -111,6 +112,7 @@ rules! {
     identity_editors: IdentityEditors<'a>,
     gcp_service_account: GcpServiceAccountRule<'a>,
     azure_workload_identity: AzureWorkloadIdentity<'a>,
+    identity_grants: IdentityGrants<'a>,
     token_request: TokenRequest<'a> + Fix,
     legacy_token_secret: LegacyTokenSecret<'a>,
     binding_subjects: BindingSubjects<'a>,

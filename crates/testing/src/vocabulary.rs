@@ -68,6 +68,7 @@ pub fn vocabulary() -> Vocabulary {
     token_request(&mut vocabulary);
     legacy_token_secret(&mut vocabulary);
     persistent_volumes(&mut vocabulary);
+    grants_and_data(&mut vocabulary);
     rbac(&mut vocabulary);
     vocabulary
 }
@@ -308,6 +309,41 @@ fn persistent_volumes(vocabulary: &mut Vocabulary) {
         vocabulary.others.push(
             json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "data"}, "spec": source}),
         );
+    }
+}
+
+/// `identity-grants`, and `static-credentials` outside of Pods.
+fn grants_and_data(vocabulary: &mut Vocabulary) {
+    let metadata = json!({"name": "web", "namespace": NAMESPACE});
+    for (api_version, kind, spec) in [
+        (
+            "eks.services.k8s.aws/v1alpha1",
+            "PodIdentityAssociation",
+            json!({"namespace": NAMESPACE, "serviceAccount": "default", "roleARN": "arn:aws:iam::1:role/x", "policy": CANARY}),
+        ),
+        (
+            "eks.aws.m.upbound.io/v1beta1",
+            "PodIdentityAssociation",
+            json!({"forProvider": {"namespace": "other", "serviceAccount": "app"}, "initProvider": {"disableSessionTags": true}}),
+        ),
+        (
+            "managedidentity.azure.com/v1api20230131",
+            "FederatedIdentityCredential",
+            json!({"owner": {"name": "app"}, "subject": "system:serviceaccount:other:default"}),
+        ),
+        (
+            "iam.cnrm.cloud.google.com/v1beta1",
+            "IAMPolicyMember",
+            json!({"role": "roles/owner", "member": "allUsers", "resourceRef": {"kind": "Project", "name": "app"}}),
+        ),
+    ] {
+        let grant = json!({"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec});
+        vocabulary.others.push(grant);
+    }
+    for kind in ["ConfigMap", "Secret"] {
+        let data =
+            json!({"AZURE_CLIENT_SECRET": STANDARD.encode(CANARY), "id": STANDARD.encode("AKIAQYLPMN5HHHFPZAM2")});
+        vocabulary.others.push(json!({"apiVersion": "v1", "kind": kind, "metadata": metadata, "data": data}));
     }
 }
 

@@ -345,7 +345,8 @@ const ALL_PROFILES: [Profile; 3] = [Profile::Observe, Profile::Baseline, Profile
 
 fn checked_kinds(rule: &Rule) -> String {
     let kinds: Vec<_> = rule.subjects.iter().map(|subject| format!("{subject:?}s")).collect();
-    kinds.join(", ").replace("Pods, PodTemplates", "Pods and Pod templates")
+    let kinds = kinds.join(", ").replace("Pods, PodTemplates", "Pods and Pod templates");
+    kinds.replace("IdentityGrants", "custom resources that grant cloud identities")
 }
 
 fn parameters(rule: &Rule) -> String {

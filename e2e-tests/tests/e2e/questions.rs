@@ -86,7 +86,7 @@ fn action(rule: &Rule) -> String {
 /// The tab: by what the rule checks first.
 fn group(rule: &Rule) -> &'static str {
     match rule.subjects.first() {
-        Some(SubjectKind::ServiceAccount) => "ServiceAccounts",
+        Some(SubjectKind::ServiceAccount | SubjectKind::IdentityGrant) => "ServiceAccounts",
         Some(SubjectKind::TokenRequest | SubjectKind::Secret) => "Issued tokens",
         Some(SubjectKind::Binding | SubjectKind::Role) => "RBAC",
         _ => "Pods",

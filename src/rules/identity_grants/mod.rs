@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `identity-grants`: custom resources by which controllers grant cloud
+//! identities name only what the annotations of an account might name.
+//!
+//! An EKS Pod Identity association, a federated identity credential of Azure or
+//! an IAM policy of Google Cloud gives an account an identity without any
+//! annotation. Where a controller makes them from objects in the cluster, they
+//! are a way around every list of roles and projects.
+//! <https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html>
+//! <https://learn.microsoft.com/azure/aks/workload-identity-overview>
+//! <https://cloud.google.com/kubernetes-engine/docs/how-to/workload-identity>
+
+use crate::admission::subject::SubjectKind;
+use crate::diagnostic::field_path::FieldPath;
+use crate::diagnostic::findings::Findings;
+use crate::diagnostic::message::{Message, MessageTemplate};
+use crate::diagnostic::severity::MaxSeverity;
+use crate::engine::context::{OBJECT, ReviewError, RuleContext};
+use crate::engine::rule::{Ability, Check, Restricted, Rule};
+use crate::matching::glob::{self, Glob, validate_pattern};
+use crate::messages;
+use crate::object::identity_grant::{
+    Association, Credential, IdentityGrant, Member, Policy, Resource, account_of_subject,
+};
+use crate::object::pod::DEFAULT_ACCOUNT;
+use crate::object::view::{Raw, ReadError, Text};
+use crate::rules::azure_workload_identity;
+use crate::rules::gcp_service_account::{self, Projects};
+use crate::rules::role_arn::{self, Holder, RoleRules};
+use crate::settings::action::CheckAction;
+use crate::settings::doc::Doc;
+use crate::settings::params::{Kind, Param, Params};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    id: "identity-grants",
+    summary: Doc::new("requires custom resources that grant ServiceAccounts cloud identities to name allowed ones"),
+    subjects: &[SubjectKind::IdentityGrant],
+    params: &[&FROM_NAMESPACES, &INLINE_POLICIES, &AZURE_IDENTITIES, &AZURE_ISSUERS],
+    messages: &[MESSAGES],
+    ability: Ability::Check { default: CheckAction::Reject },
+    restricted: Restricted::REJECT.with(&[("inlinePolicies", r#""reject""#)]),
+};
+
+static FROM_NAMESPACES: Param = Param {
+    name: "fromNamespaces",
+    kind: Kind::Globs(validate_pattern),
+    default: "[]",
+    doc: Doc::new("namespaces whose grants can be for ServiceAccounts of other namespaces"),
+};
+static INLINE_POLICIES: Param = Param {
+    name: "inlinePolicies",
+    kind: Kind::Choice(&["warn", REJECT]),
+    default: r#""warn""#,
+    doc: Doc::new("what to do about a policy inside an EKS Pod Identity association"),
+};
+static AZURE_IDENTITIES: Param = Param {
+    name: "azureIdentities",
+    kind: Kind::Globs(validate_pattern),
+    default: "[]",
+    doc: Doc::new(
+        "managed identities that can be granted, as resource ID in Azure, or as `namespace/name` of the object that stands for it; if empty, any identity can be, unless `azure-workload-identity` has a list",
+    ),
+};
+static AZURE_ISSUERS: Param = Param {
+    name: "azureIssuers",
+    kind: Kind::Globs(validate_pattern),
+    default: "[]",
+    doc: Doc::new("issuers whose tokens managed identities can trust; if empty, any issuer is allowed"),
+};
+
+const REJECT: &str = "reject";
+
+messages! {
+    ROLE: "is a role that role-arn refuses: {}";
+    SERVICE_ACCOUNT: "is a service account that gcp-service-account refuses: {}";
+    REFERENCE:
+        "is a reference, which is resolved only after admission, so that no list can allow it",
+        help: "write {}";
+    OTHER_NAMESPACE:
+        "is for ServiceAccount `{}`, while the object is in namespace `{}`",
+        help: "create it in the namespace of the ServiceAccount, or add this one to fromNamespaces";
+    DEFAULT:
+        "is for the default account of namespace `{}`, so that every Pod there that names no account has the identity",
+        help: "use an account of its own";
+    MANY: "stands for more than one ServiceAccount", help: "name each of them";
+    EVERY_IDENTITY:
+        "is `{}`, where the role lets a ServiceAccount act as every service account",
+        help: "grant the role on one IAMServiceAccount";
+    SESSION_TAGS:
+        "turns off the session tags by which policies in AWS tell namespaces and ServiceAccounts apart",
+        help: "remove it, unless an inline policy requires it";
+    INLINE_POLICY:
+        "is a session policy, which is not reviewed together with the role",
+        help: "use a role with only the permissions that are needed";
+    IDENTITY: "is not one of the managed identities that can be granted: {}";
+    UNLISTED:
+        "names a managed identity by something else than its client ID, so that the lists of azure-workload-identity cannot allow it",
+        help: "add it to azureIdentities";
+    ISSUER: "is not one of the issuers that managed identities can trust: {}";
+}
+
+/// Fields of associations with a role in them: of ACK, and of Crossplane.
+const ROLES: [&str; 4] = ["roleARN", "targetRoleARN", "roleArn", "targetRoleArn"];
+
+/// Fields with a reference to a role.
+const ROLE_REFERENCES: [&str; 6] =
+    ["roleRef", "targetRoleRef", "roleArnRef", "roleArnSelector", "targetRoleArnRef", "targetRoleArnSelector"];
+
+/// The kind whose policies say who may act as a service account.
+const SERVICE_ACCOUNT_KIND: &str = "IAMServiceAccount";
+
+pub(super) struct IdentityGrants<'a> {
+    from_namespaces: Vec<Glob<'a>>,
+    inline_policy: MaxSeverity,
+    azure_identities: Vec<Glob<'a>>,
+    azure_issuers: Vec<Glob<'a>>,
+}
+
+impl<'a> IdentityGrants<'a> {
+    pub(super) fn new(params: &mut Params<'_, 'a>) -> Self {
+        let is_refused = params.choice(&INLINE_POLICIES) == REJECT;
+        Self {
+            from_namespaces: params.globs(&FROM_NAMESPACES),
+            inline_policy: if is_refused { MaxSeverity::Action } else { MaxSeverity::Warning },
+            azure_identities: params.globs(&AZURE_IDENTITIES),
+            azure_issuers: params.globs(&AZURE_ISSUERS),
+        }
+    }
+}
+
+impl Check for IdentityGrants<'_> {
+    fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
+        match context.identity_grant() {
+            Some(IdentityGrant::Aws(association)) => self.check_association(context, association, findings)?,
+            Some(IdentityGrant::Azure(credential)) => self.check_credential(context, credential, findings),
+            Some(IdentityGrant::Google(policy)) => self.check_policy(context, policy, findings),
+            None => {}
+        }
+        Ok(())
+    }
+}
+
+impl IdentityGrants<'_> {
+    fn check_association(
+        &self,
+        context: &RuleContext<'_>,
+        association: &Association<'_>,
+        findings: &mut Findings,
+    ) -> Result<(), ReadError> {
+        let rules = role_arn::RULE.with_params(context, RoleRules::read);
+        for (part, fields) in &association.parts {
+            for (key, value) in fields.iter() {
+                let path = FieldPath::at(part).field(key);
+                if ROLES.contains(&key) {
+                    let role = text(*value, &path)?;
+                    // An association without the second role has it empty.
+                    if role.is_empty() {
+                        continue;
+                    }
+                    for (namespace, account) in association.accounts() {
+                        for refusal in rules.refusals(&role, Holder { namespace, account }) {
+                            refused(&path, &ROLE, &refusal, findings);
+                        }
+                    }
+                } else if ROLE_REFERENCES.contains(&key) {
+                    if rules.has_lists() && value.text().is_some() {
+                        findings.add(path, &REFERENCE, &["the ARN of the role"]);
+                    }
+                } else if key == "disableSessionTags" {
+                    if value.text() == Some("true") {
+                        findings.warn(path, &SESSION_TAGS, &[]);
+                    }
+                } else if key == "policy" && value.text().is_some_and(|policy| policy != r#""""#) {
+                    findings.push(path, Message::new(&INLINE_POLICY, &[]), self.inline_policy);
+                } else if key == "serviceAccount" {
+                    let account = text(*value, &path)?;
+                    for (namespace, name) in association.accounts().filter(|(_, name)| *name == &*account) {
+                        self.check_account(context, (namespace, name), &path, rules.allow_on_default, findings);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_credential(&self, context: &RuleContext<'_>, credential: &Credential<'_>, findings: &mut Findings) {
+        let path = |field: &str| FieldPath::at("spec").field(field);
+        let has_client_list = azure_workload_identity::RULE.with_params(context, azure_workload_identity::has_lists);
+        match credential.subject.as_deref().and_then(account_of_subject) {
+            Some(account) => self.check_account(context, account, &path("subject"), false, findings),
+            // Whose credential it is cannot be compared with anything.
+            None if credential.subject_from.text().is_some()
+                && (has_client_list || !self.azure_identities.is_empty() || !self.azure_issuers.is_empty()) =>
+            {
+                findings.add(path("subjectFromConfig"), &REFERENCE, &["the subject itself"]);
+            }
+            None => {}
+        }
+        if let Some(owner) = &credential.owner {
+            let written = |text: &Option<Text<'_>>| text.as_deref().filter(|text| !text.is_empty()).map(str::to_owned);
+            let in_cluster = written(&owner.name).map(|name| [context.request.namespace(), "/", &name].concat());
+            for (field, identity) in [("owner.name", in_cluster), ("owner.armId", written(&owner.arm_id))] {
+                let Some(identity) = identity else { continue };
+                if self.azure_identities.is_empty() {
+                    if has_client_list {
+                        findings.push(path(field), Message::new(&UNLISTED, &[]).about(&identity), MaxSeverity::Action);
+                    }
+                } else if !glob::any(&self.azure_identities, &identity) {
+                    let message = Message::new(&IDENTITY, &[&glob::listed(&self.azure_identities)]).about(&identity);
+                    findings.push(path(field), message, MaxSeverity::Action);
+                }
+            }
+        }
+        if self.azure_issuers.is_empty() {
+            return;
+        }
+        if credential.issuer_from.text().is_some() {
+            findings.add(path("issuerFromConfig"), &REFERENCE, &["the issuer itself"]);
+        }
+        if let Some(issuer) = credential.issuer.as_deref().filter(|issuer| !glob::any(&self.azure_issuers, issuer)) {
+            let message = Message::new(&ISSUER, &[&glob::listed(&self.azure_issuers)]).about(issuer);
+            findings.push(path("issuer"), message, MaxSeverity::Action);
+        }
+    }
+
+    fn check_policy(&self, context: &RuleContext<'_>, policy: &Policy<'_>, findings: &mut Findings) {
+        let is_account = policy.resource.kind.as_deref() == Some(SERVICE_ACCOUNT_KIND);
+        let mut grants = false;
+        for granted in &policy.members {
+            let impersonates = lets_impersonate(&granted.role);
+            // Every role on a service account may be one to act as it.
+            if !is_account && !impersonates {
+                continue;
+            }
+            let path = match granted.entry {
+                None => FieldPath::at("spec.member"),
+                Some((binding, index)) => {
+                    let binding = FieldPath::at("spec.bindings").entry(Some(granted.role.as_str()), binding);
+                    binding.field("members").entry(Some(granted.member.as_str()), index)
+                }
+            };
+            match Member::of(&granted.member) {
+                Member::Account(namespace, name) => {
+                    grants = true;
+                    self.check_account(context, (namespace, name), &path, false, findings);
+                }
+                Member::Many => {
+                    grants = true;
+                    // Long members are cut in the path: only this tells them apart.
+                    findings.add(path, &MANY, &[&granted.member]);
+                }
+                Member::Other => {}
+            }
+        }
+        if grants {
+            check_resource(context, &policy.resource, is_account, findings);
+        }
+    }
+
+    /// Whether a grant may be for this account: its namespace and its name.
+    fn check_account(
+        &self,
+        context: &RuleContext<'_>,
+        (namespace, name): (&str, &str),
+        path: &FieldPath,
+        allow_on_default: bool,
+        findings: &mut Findings,
+    ) {
+        if name == DEFAULT_ACCOUNT && !allow_on_default {
+            findings.add(path.clone(), &DEFAULT, &[namespace]);
+        }
+        // Some kinds are for the whole cluster.
+        let home = context.request.namespace();
+        if !home.is_empty() && home != namespace && !glob::any(&self.from_namespaces, home) {
+            findings.add(path.clone(), &OTHER_NAMESPACE, &[&[namespace, "/", name].concat(), home]);
+        }
+    }
+}
+
+/// Whether the service accounts that a role is about may be used.
+fn check_resource(context: &RuleContext<'_>, resource: &Resource<'_>, is_account: bool, findings: &mut Findings) {
+    let path = |field: &str| FieldPath::at("spec.resourceRef").field(field);
+    if !is_account {
+        return findings.add(path("kind"), &EVERY_IDENTITY, &[resource.kind.as_deref().unwrap_or_default()]);
+    }
+    let projects = gcp_service_account::RULE.with_params(context, Projects::read);
+    match resource.external.as_deref().filter(|external| !external.is_empty()) {
+        // `projects/my-project/serviceAccounts/name@my-project.iam.gserviceaccount.com`
+        Some(external) => {
+            if let Some(refusal) = projects.refusal(external.rsplit('/').next().unwrap_or_default()) {
+                refused(&path("external"), &SERVICE_ACCOUNT, &refusal, findings);
+            }
+        }
+        None if projects.has_list() => {
+            findings.add(path("name"), &REFERENCE, &["the e-mail of the service account as external"]);
+        }
+        None => {}
+    }
+}
+
+/// Whether a role for more than one service account lets its members act as
+/// them, or become someone who may. Roles of one's own are not known.
+/// <https://cloud.google.com/iam/docs/service-account-permissions>
+fn lets_impersonate(role: &str) -> bool {
+    role.starts_with("roles/iam.serviceAccount") || matches!(role, "roles/iam.workloadIdentityUser" | "roles/owner")
+}
+
+#[inline(never)]
+fn refused(path: &FieldPath, message: &'static MessageTemplate, refusal: &Message, findings: &mut Findings) {
+    findings.add(path.clone(), message, &[&refusal.to_string()]);
+}
+
+fn text<'a>(value: Raw<'a>, path: &FieldPath) -> Result<Text<'a>, ReadError> {
+    value.read_at(&|| format!("{OBJECT}.{path}"))
+}
+
+#[cfg(test)]
+mod tests;
