@@ -300,6 +300,44 @@ fn requests() -> Vec<Value> {
         ),
         request(
             "",
+            "Secret",
+            "secrets",
+            json!({"metadata": metadata, "data": {"AZURE_CLIENT_SECRET": "eA=="}, "stringData": {"id": "x"}}),
+        ),
+        request(
+            "",
+            "ConfigMap",
+            "configmaps",
+            json!({"metadata": metadata, "data": {"AZURE_CLIENT_SECRET": "x"}, "binaryData": {"id": "eA=="}}),
+        ),
+        request(
+            "eks.services.k8s.aws",
+            "PodIdentityAssociation",
+            "podidentityassociations",
+            json!({"metadata": metadata, "spec": {"namespace": "shop", "serviceAccount": "web",
+                "roleARN": "arn:aws:iam::123456789012:role/web", "policy": "{}", "disableSessionTags": true}}),
+        ),
+        request(
+            "managedidentity.azure.com",
+            "FederatedIdentityCredential",
+            "federatedidentitycredentials",
+            json!({"metadata": metadata, "spec": {"owner": {"name": "web", "armId": "/subscriptions/1"}, "issuer": "i",
+                "issuerFromConfig": {"name": "c"}, "subject": "system:serviceaccount:shop:web", "subjectFromConfig": {"name": "c"}}}),
+        ),
+        request(
+            "iam.cnrm.cloud.google.com",
+            "IAMPartialPolicy",
+            "iampartialpolicies",
+            json!({"metadata": metadata, "spec": {
+                "resourceRef": {"kind": "IAMServiceAccount", "name": "web", "external": "web@my-project.iam.gserviceaccount.com"},
+                "member": "serviceAccount:p.svc.id.goog[shop/web]", "role": "roles/iam.workloadIdentityUser",
+                "bindings": [{"role": "roles/iam.workloadIdentityUser", "members": [
+                    "serviceAccount:p.svc.id.goog[shop/web]", {"member": "serviceAccount:p.svc.id.goog[shop/web]"},
+                ]}],
+            }}),
+        ),
+        request(
+            "",
             "PersistentVolume",
             "persistentvolumes",
             json!({"metadata": metadata, "spec": {"hostPath": {"path": "/var/lib/kubelet"}, "local": {"path": "/"},

@@ -128,7 +128,7 @@ fn statistics_quiet_and_verbose() {
     let files = Files::new(&[
         ("a.yaml", WEB),
         ("b.yaml", UPLOADS),
-        ("c.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n"),
+        ("c.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: c}\n"),
     ]);
     let statistics = stdout(&files.run(&["check", ".", "--statistics"]));
     let rows: Vec<Vec<&str>> = statistics.lines().map(|line| line.split_whitespace().collect()).collect();
@@ -142,7 +142,7 @@ fn statistics_quiet_and_verbose() {
     let quiet = stdout(&files.run(&["check", ".", "-q"]));
     assert!(quiet.starts_with("a.yaml\n") && !quiet.contains("note:") && !quiet.contains("objects in"), "{quiet}");
     let verbose = stdout(&files.run(&["check", ".", "-v"]));
-    assert!(verbose.contains("\n  ConfigMap default/c: not checked: no rule is about their kind\n"), "{verbose}");
+    assert!(verbose.contains("\n  Service default/c: not checked: no rule is about their kind\n"), "{verbose}");
     assert!(verbose.contains("  Pod shop/web: would fix\n"), "{verbose}");
 }
 

@@ -8,13 +8,20 @@
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>
 //! <https://github.com/kyverno/policies/pull/1497>
 
+mod access_key;
+mod objects;
+
+use self::access_key::is_access_key_id;
+use self::objects::Place;
 use crate::admission::subject::SubjectKind;
+use crate::diagnostic::field_path::FieldPath;
 use crate::diagnostic::findings::Findings;
-use crate::engine::context::{CheckedContainer, ReviewError, RuleContext, Workload, object_path};
+use crate::engine::context::{CheckedContainer, OBJECT, ReviewError, RuleContext, Workload, object_path};
 use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::fast::names::Names;
 use crate::matching::glob::{self, Glob, validate_pattern};
 use crate::messages;
+use crate::object::data::Data;
 use crate::object::env::{Env, Marks};
 use crate::object::view::ReadError;
 use crate::rules::shared::cloud::{Cloud, Declared, Identities};
@@ -26,9 +33,15 @@ use crate::settings::params::{Kind, Param, Params};
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "static-credentials",
-    summary: Doc::new("forbids static cloud credentials in container environments"),
-    subjects: &[SubjectKind::Pod, SubjectKind::PodTemplate, SubjectKind::EphemeralContainer],
-    params: &[&EXTRA_NAMES, &ALLOW_REFERENCES],
+    summary: Doc::new("forbids static cloud credentials in container environments, ConfigMaps and Secrets"),
+    subjects: &[
+        SubjectKind::Pod,
+        SubjectKind::PodTemplate,
+        SubjectKind::EphemeralContainer,
+        SubjectKind::ConfigMap,
+        SubjectKind::Secret,
+    ],
+    params: &[&EXTRA_NAMES, &ALLOW_REFERENCES, &READ_SECRET_VALUES],
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Warn },
     restricted: Restricted::REJECT,
@@ -48,6 +61,12 @@ static ALLOW_REFERENCES: Param = Param {
         "whether such a variable can take its value from elsewhere (`valueFrom`, `envFrom`), so that only literal values in the Pod are findings",
     ),
 };
+static READ_SECRET_VALUES: Param = Param {
+    name: "readSecretValues",
+    kind: Kind::Flag,
+    default: "false",
+    doc: Doc::new("whether to search the values of Secrets too, and not only the names of their keys"),
+};
 
 messages! {
     STATIC: "is a static {} credential", help: "let a ServiceAccount with {} bring short-lived ones instead";
@@ -58,35 +77,17 @@ messages! {
     JAVA:
         "sets aws.{}, a static AWS credential that Java's SDK takes before any other",
         help: "let a ServiceAccount with {} bring short-lived ones instead";
+    ACCESS_KEY:
+        "is the secret of an AWS access key, whose ID the object holds too",
+        help: "let a ServiceAccount with {} bring short-lived credentials instead";
+    KEY_FILE:
+        "holds the private key of a Google service account",
+        help: "let a ServiceAccount with {} bring short-lived credentials instead";
     LISTED: "is listed as a static credential", help: "let the Pod use an identity of its ServiceAccount instead";
     PREFIX:
         "makes variables that begin with {} of all keys of Secret `{}`, which may be static credentials",
         help: "list the variables that are needed in env";
 }
-
-/// The variables by which SDKs take static credentials.
-/// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-static-credentials.html>
-/// <https://github.com/Azure/azure-sdk-for-go/blob/main/sdk/azidentity/README.md>
-const NAMES: [(&str, Cloud); 10] = [
-    ("AWS_ACCESS_KEY_ID", Cloud::AWS),
-    ("AWS_SECRET_ACCESS_KEY", Cloud::AWS),
-    ("AWS_SESSION_TOKEN", Cloud::AWS),
-    // Taken by the SDKs for Go where the usual ones are not set.
-    // <https://github.com/aws/aws-sdk-go-v2/blob/main/config/env_config.go>
-    ("AWS_ACCESS_KEY", Cloud::AWS),
-    ("AWS_SECRET_KEY", Cloud::AWS),
-    // An API key, which may live as long as its user.
-    // <https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys-use.html>
-    ("AWS_BEARER_TOKEN_BEDROCK", Cloud::AWS),
-    ("GOOGLE_APPLICATION_CREDENTIALS_JSON", Cloud::GOOGLE),
-    ("AZURE_CLIENT_SECRET", Cloud::AZURE),
-    ("AZURE_CLIENT_CERTIFICATE_PASSWORD", Cloud::AZURE),
-    ("AZURE_PASSWORD", Cloud::AZURE),
-];
-
-/// What ids of access keys begin with: those of users, and those of sessions.
-/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids>
-const KEY_ID_PREFIXES: [&str; 2] = ["AKIA", "ASIA"];
 
 /// The system properties by which AWS' SDKs for Java take static credentials,
 /// without `aws.` in front; `secretKey` is that of the first SDK.
@@ -99,11 +100,47 @@ const MARKS: Marks = Marks::AWS.and(Marks::AZURE).and(Marks::GOOGLE_KEY).and(Mar
 pub(super) struct StaticCredentials<'a> {
     extra: Vec<Glob<'a>>,
     allow_references: bool,
+    read_secret_values: bool,
 }
 
 impl<'a> StaticCredentials<'a> {
     pub(super) fn new(params: &mut Params<'_, 'a>) -> Self {
-        Self { extra: params.globs(&EXTRA_NAMES), allow_references: params.flag(&ALLOW_REFERENCES) }
+        Self {
+            extra: params.globs(&EXTRA_NAMES),
+            allow_references: params.flag(&ALLOW_REFERENCES),
+            // Of no use for Pods, which are most of what is checked.
+            read_secret_values: params.gives(&READ_SECRET_VALUES) && params.flag(&READ_SECRET_VALUES),
+        }
+    }
+
+    #[cold]
+    fn check_data(
+        &self,
+        context: &RuleContext<'_>,
+        data: &Data<'_>,
+        findings: &mut Findings,
+    ) -> Result<(), ReviewError> {
+        let path = |place: &Place| FieldPath::at(place.field).key(&place.key);
+        let found = objects::search(data, OBJECT, !data.is_secret() || self.read_secret_values)?;
+        // The value only tells an old finding from a new one.
+        if let Some(place) = found.access_key() {
+            findings.add(path(place), &ACCESS_KEY, &[&Cloud::AWS.key(context.common), &place.raw]);
+        }
+        for (place, cloud, is_by_value) in &found.others {
+            let annotation = cloud.key(context.common);
+            if *is_by_value {
+                findings.add(path(place), &KEY_FILE, &[&annotation, &place.raw]);
+            } else {
+                findings.add(path(place), &STATIC, &[cloud.name(), &annotation, &place.raw]);
+            }
+        }
+        data.each(OBJECT, &mut |entry| {
+            if entry.is_set() && glob::any(&self.extra, entry.key) {
+                findings.add(FieldPath::at(entry.field).key(entry.key), &LISTED, &[entry.raw()]);
+            }
+            Ok(())
+        })?;
+        Ok(())
     }
 
     fn check_env(
@@ -122,12 +159,12 @@ impl<'a> StaticCredentials<'a> {
             if value.is_empty() && variable.value_from.text().is_none() {
                 continue;
             }
-            let known = NAMES.iter().find(|(known, _)| *known == name);
+            let known = Cloud::of_credential(name);
             let passes = || self.allow_references && (value.is_empty() || is_reference(&value, &written));
             let source = variable.source();
-            if let Some((_, cloud)) = known.filter(|_| !passes()) {
+            if let Some(cloud) = known.filter(|_| !passes()) {
                 let key = cloud.key(context.common);
-                if has_identity(identities, *cloud)? {
+                if has_identity(identities, cloud)? {
                     findings.add(path(), &WINS, &[cloud.name(), &key, pod.spec.account(), source]);
                 } else {
                     findings.add(path(), &STATIC, &[cloud.name(), &key, source]);
@@ -172,7 +209,7 @@ impl<'a> StaticCredentials<'a> {
             let prefix = object.prefix.as_deref().unwrap_or_default();
             let secret = object.secret.as_ref().and_then(|secret| secret.name.as_deref());
             let (Some(secret), false) = (secret, prefix.is_empty()) else { continue };
-            if NAMES.iter().any(|(name, _)| name.starts_with(prefix)) {
+            if Cloud::all().flat_map(Cloud::credentials).any(|name| name.starts_with(prefix)) {
                 let path = checked.path(pod).field("envFrom").entry(Some(secret), position).field("prefix");
                 findings.warn(path, &PREFIX, &[prefix, secret]);
             }
@@ -183,7 +220,9 @@ impl<'a> StaticCredentials<'a> {
 
 impl Check for StaticCredentials<'_> {
     fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
-        let Some(pod) = context.pod() else { return Ok(()) };
+        let Some(pod) = context.pod() else {
+            return context.data().map_or(Ok(()), |data| self.check_data(context, data, findings));
+        };
         let identities = Identities::new(context, pod);
         context.each_container(pod, &mut |checked| {
             let container = checked.container;
@@ -225,11 +264,6 @@ fn written<'v>(variables: &'v [Env<'_>]) -> Names<'v> {
 fn is_reference(value: &str, written: &Names<'_>) -> bool {
     let other = value.strip_prefix("$(").and_then(|rest| rest.strip_suffix(')'));
     other.is_some_and(|other| !other.contains(')') && !written.has(other))
-}
-
-fn is_access_key_id(value: &str) -> bool {
-    let rest = KEY_ID_PREFIXES.iter().find_map(|prefix| value.strip_prefix(prefix));
-    rest.is_some_and(|rest| rest.len() == 16 && rest.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'2'..=b'7')))
 }
 
 #[cfg(test)]
