@@ -8,6 +8,9 @@
 //! caller decides whether anything is checked at all.
 //! <https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/>
 
+mod callers;
+
+use self::callers::{Asked, CALLER, Caller, allows_api};
 use crate::admission::request::User;
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
@@ -18,7 +21,7 @@ use crate::matching::glob::{self, Glob, validate_pattern};
 use crate::messages;
 use crate::object::edit::Step;
 use crate::object::token_request::TokenRequestSpec;
-use crate::settings::Common;
+use crate::object::view::listed;
 use crate::settings::action::FixAction;
 use crate::settings::doc::Doc;
 use crate::settings::params::{Kind, Param, Params};
@@ -28,7 +31,7 @@ pub static RULE: Rule = Rule {
     id: "token-request",
     summary: Doc::new("limits the lifetime, audiences and binding of requested tokens"),
     subjects: &[SubjectKind::TokenRequest],
-    params: &[&MAX_SECONDS, &ALLOWED_AUDIENCES, &REQUIRE_BOUND_OBJECT],
+    params: &[&MAX_SECONDS, &ALLOWED_AUDIENCES, &REQUIRE_BOUND_OBJECT, &CALLERS, &ONLY_LISTED_CALLERS],
     messages: &[MESSAGES],
     ability: Ability::Fix { default: FixAction::Mutate },
     restricted: Restricted::MUTATE.with(&[("maxSeconds", "3600")]),
@@ -56,6 +59,20 @@ static REQUIRE_BOUND_OBJECT: Param = Param {
         "whether the token must be bound to an object, so that it becomes invalid when the object is deleted",
     ),
 };
+static CALLERS: Param = Param {
+    name: "callers",
+    kind: Kind::Entries(CALLER),
+    default: "[]",
+    doc: Doc::new(
+        "what particular callers can request; a caller that several entries name can request what one of them allows",
+    ),
+};
+static ONLY_LISTED_CALLERS: Param = Param {
+    name: "onlyListedCallers",
+    kind: Kind::Flag,
+    default: "false",
+    doc: Doc::new("whether callers that no entry of `callers` names can request no token at all"),
+};
 
 messages! {
     TOO_LONG: "is {}, the most is {}", help: "ask again before the token expires";
@@ -66,6 +83,12 @@ messages! {
         help: "name an audience that is, or exempt account `{}`";
     UNBOUND: "is not set", help: "bind the token to the Pod or Secret that it is to end with";
     NODE: "is Node, which only nodes may ask for", help: "bind the token to a Pod or Secret";
+    NOT_FOR_CALLER:
+        "caller `{}` is not allowed to request a token of ServiceAccount `{}` for {}",
+        help: "request one that an entry of callers allows";
+    OTHER_CALLER:
+        "caller `{}` is not allowed to request tokens, and asks for one of ServiceAccount `{}`",
+        help: "add the caller to callers";
     FIXED: "lowered from {} to {}";
 }
 
@@ -77,15 +100,12 @@ const DEFAULT_SECONDS: i64 = 3600;
 /// <https://github.com/kubernetes/kubernetes/blob/master/pkg/serviceaccount/claims.go>
 const YEAR_SECONDS: i64 = 3607;
 
-/// API audiences for telling whether a pattern is meant to allow them. What a
-/// cluster's own are called the policy does not know.
-const USUAL_API_AUDIENCES: [&str; 3] =
-    ["", "https://kubernetes.default.svc", "https://kubernetes.default.svc.cluster.local"];
-
 pub(super) struct TokenRequest<'a> {
     max_seconds: i64,
     allowed_audiences: Vec<Glob<'a>>,
     require_bound_object: bool,
+    callers: Vec<Caller<'a>>,
+    only_listed_callers: bool,
 }
 
 impl<'a> TokenRequest<'a> {
@@ -94,6 +114,8 @@ impl<'a> TokenRequest<'a> {
             max_seconds: params.seconds(&MAX_SECONDS),
             allowed_audiences: params.globs(&ALLOWED_AUDIENCES),
             require_bound_object: params.flag(&REQUIRE_BOUND_OBJECT),
+            callers: params.entries(&CALLERS, Caller::read),
+            only_listed_callers: params.flag(&ONLY_LISTED_CALLERS),
         }
     }
 
@@ -124,17 +146,30 @@ impl<'a> TokenRequest<'a> {
                 findings.add(path(), &AUDIENCE, &[audience, account]);
             }
         }
-        if asks_for_api && !self.allows_api(context.common) {
+        if asks_for_api && !allows_api(&self.allowed_audiences, context.common) {
             findings.add(path(), &API_AUDIENCE, &[account]);
         }
     }
 
-    /// Whether one of the allowed audiences is the Kubernetes API's.
-    fn allows_api(&self, common: &Common<'_>) -> bool {
-        self.allowed_audiences.iter().any(|pattern| {
-            common.is_api_audience(pattern.as_str())
-                || USUAL_API_AUDIENCES.iter().any(|audience| pattern.matches(audience))
-        })
+    /// Whether the caller may ask for this. What is stored was asked by nobody.
+    fn check_caller(&self, context: &RuleContext<'_>, spec: &TokenRequestSpec<'_>, findings: &mut Findings) {
+        let user = context.request.user();
+        if user.name().is_empty() || self.callers.is_empty() && !self.only_listed_callers {
+            return;
+        }
+        let (namespace, name) = (context.request.namespace(), context.request.name());
+        let account = [namespace, "/", name].concat();
+        let asked = Asked { namespace, account: name, audiences: &spec.audiences };
+        let mut entries = self.callers.iter().filter(|caller| caller.names(user)).peekable();
+        if entries.peek().is_none() {
+            if self.only_listed_callers {
+                findings.add(FieldPath::at("spec"), &OTHER_CALLER, &[user.name(), &account]);
+            }
+        } else if !entries.any(|caller| caller.allows(asked, context.common)) {
+            let audiences = listed(&spec.audiences);
+            let audiences = if audiences.is_empty() { "the Kubernetes API" } else { &audiences };
+            findings.add(FieldPath::at("spec"), &NOT_FOR_CALLER, &[user.name(), &account, audiences]);
+        }
     }
 }
 
@@ -155,6 +190,7 @@ impl Check for TokenRequest<'_> {
         if !self.allowed_audiences.is_empty() {
             self.check_audiences(context, spec, findings);
         }
+        self.check_caller(context, spec, findings);
         let kind = spec.bound_object.as_ref().and_then(|bound| bound.kind.as_deref()).unwrap_or_default();
         match kind {
             "" if self.require_bound_object => {

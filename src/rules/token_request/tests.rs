@@ -3,7 +3,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::cluster::LookupError;
-use crate::testing::{FakeCluster, review, token_request};
+use crate::testing::{FakeCluster, review, settings_problems, token_request};
 
 fn answer_with(settings: &Value, request: &Value) -> Value {
     let cluster = FakeCluster::failing(LookupError::Failed);
@@ -256,4 +256,90 @@ fn empty_request() {
             if request["object"]["spec"].is_null() { 3 } else { 2 }
         );
     }
+}
+
+const ESO: &str = "system:serviceaccount:external-secrets:external-secrets";
+
+fn of_caller(user: &str, groups: &[&str], params: &Value, spec: &Value) -> Vec<String> {
+    let mut request = token_request(spec);
+    request["userInfo"] = json!({"username": user, "groups": groups});
+    let mut all = json!({"action": "reject"});
+    all.as_object_mut().unwrap().extend(params.as_object().unwrap().clone());
+    lines(&answer_with(&json!({"rules": {"token-request": all}}), &request))
+}
+
+#[rstest]
+#[case::any(json!({}), json!({}), true)]
+#[case::namespace(json!({"namespaces": ["shop"]}), json!({}), true)]
+#[case::another_namespace(json!({"namespaces": ["bank", "shop-*"]}), json!({}), false)]
+#[case::account(json!({"serviceAccounts": ["shop/app"]}), json!({}), true)]
+#[case::another_account(json!({"serviceAccounts": ["shop/ap", "bank/app"]}), json!({}), false)]
+#[case::audience(json!({"audiences": ["vault", "sts.amazonaws.com"]}), json!({"audiences": ["sts.amazonaws.com"]}), true)]
+#[case::another_audience(json!({"audiences": ["vault"]}), json!({"audiences": ["sts.amazonaws.com"]}), false)]
+#[case::one_audience_of_two(json!({"audiences": ["vault"]}), json!({"audiences": ["vault", "sts.amazonaws.com"]}), false)]
+#[case::the_api(json!({"audiences": ["vault"]}), json!({}), false)]
+#[case::the_api_in_full(json!({"audiences": ["vault"]}), json!({"audiences": ["https://kubernetes.default.svc"]}), false)]
+#[case::the_api_is_listed(json!({"audiences": ["https://kubernetes.default*"]}), json!({}), true)]
+#[case::the_issuer_counts_as_the_api(json!({"audiences": ["https://kubernetes.default*"]}), json!({"audiences": ["k3s"]}), true)]
+#[case::all_but_one(json!({"namespaces": ["shop"], "serviceAccounts": ["shop/app"], "audiences": ["vault"]}), json!({"audiences": ["x"]}), false)]
+fn what_a_caller_may_ask_for(#[case] entry: Value, #[case] spec: Value, #[case] is_allowed: bool) {
+    for (key, value) in [("users", json!([ESO])), ("groups", json!(["system:serviceaccounts:external-secrets"]))] {
+        let mut entry = entry.clone();
+        entry[key] = value;
+        let groups = ["system:serviceaccounts", "system:serviceaccounts:external-secrets"];
+        let found = of_caller(ESO, &groups, &json!({"callers": [entry]}), &spec);
+        assert_eq!(found.is_empty(), is_allowed, "{found:?}");
+    }
+}
+
+#[test]
+fn texts_about_callers() {
+    let callers = json!([{"users": [ESO], "namespaces": ["bank"]}, {"users": ["*secrets*"], "audiences": ["vault"]}]);
+    let text = |audience: &str| {
+        [format!(
+            "token-request: spec: caller `{ESO}` is not allowed to request a token of ServiceAccount `shop/app` for {audience}; request one that an entry of callers allows"
+        )]
+    };
+    let ask = |spec: &Value| of_caller(ESO, &[], &json!({"callers": callers}), spec);
+    assert_eq!(ask(&json!({})), text("the Kubernetes API"));
+    assert_eq!(ask(&json!({"audiences": ["vault", "x"]})), text("vault, x"));
+    // One entry is enough.
+    assert!(ask(&json!({"audiences": ["vault"]})).is_empty());
+    // Nobody else is meant.
+    assert!(of_caller("alice", &[], &json!({"callers": callers}), &json!({})).is_empty());
+    assert_eq!(
+        of_caller("alice", &[], &json!({"callers": callers, "onlyListedCallers": true}), &json!({})),
+        [
+            "token-request: spec: caller `alice` is not allowed to request tokens, and asks for one of ServiceAccount `shop/app`; add the caller to callers"
+        ]
+    );
+    assert!(of_caller("", &[], &json!({"callers": callers, "onlyListedCallers": true}), &json!({})).is_empty());
+}
+
+#[rstest]
+#[case("system:kube-controller-manager", "system:authenticated")]
+#[case("system:serviceaccount:kube-system:generic-garbage-collector", "system:serviceaccounts")]
+#[case("system:node:worker-1", "system:nodes")]
+fn the_control_plane_may_ask_for_everything(#[case] user: &str, #[case] group: &str) {
+    let params = json!({"callers": [{"users": ["*"], "namespaces": ["bank"]}], "onlyListedCallers": true});
+    assert!(of_caller(user, &[group], &params, &json!({})).is_empty());
+}
+
+#[test]
+fn an_entry_names_somebody() {
+    let problems = |entry: Value| {
+        settings_problems(&json!({"rules": {"token-request": {"action": "reject", "callers": [entry]}}}))
+    };
+    assert_eq!(
+        problems(json!({"namespaces": ["shop"]})),
+        ["rules.token-request.callers[0].users: is missing; name users or groups"]
+    );
+    assert_eq!(
+        problems(json!({"user": [ESO]})),
+        [
+            "rules.token-request.callers[0].user: unknown parameter `user`; did you mean `users`?",
+            "rules.token-request.callers[0].users: is missing; name users or groups"
+        ]
+    );
+    assert!(problems(json!({"users": [ESO]})).is_empty());
 }

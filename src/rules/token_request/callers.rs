@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What particular callers may ask for. Controllers that may make tokens of any
+//! account do so for whoever writes their custom resources.
+//! <https://github.com/external-secrets/external-secrets/issues/4703>
+
+use crate::admission::request::User;
+use crate::matching::account;
+use crate::matching::glob::{self, Glob, validate_pattern};
+use crate::object::view::Text;
+use crate::settings::Common;
+use crate::settings::doc::Doc;
+use crate::settings::params::{Kind, Param, Params};
+
+/// The parameters of an entry.
+pub static CALLER: &[&Param] = &[&USERS, &GROUPS, &NAMESPACES, &SERVICE_ACCOUNTS, &AUDIENCES];
+
+static USERS: Param = Param {
+    name: "users",
+    kind: Kind::Globs(validate_pattern),
+    default: "[]",
+    doc: Doc::new("callers, as the API server names them"),
+};
+static GROUPS: Param =
+    Param { name: "groups", kind: Kind::Globs(validate_pattern), default: "[]", doc: Doc::new("groups of callers") };
+static NAMESPACES: Param = Param {
+    name: "namespaces",
+    kind: Kind::Globs(validate_pattern),
+    default: "[]",
+    doc: Doc::new("namespaces of the ServiceAccounts; if empty, any"),
+};
+static SERVICE_ACCOUNTS: Param = Param {
+    name: "serviceAccounts",
+    kind: Kind::Globs(account::problem),
+    default: "[]",
+    doc: Doc::new("ServiceAccounts (`namespace/name`); if empty, any"),
+};
+static AUDIENCES: Param = Param {
+    name: "audiences",
+    kind: Kind::Globs(validate_pattern),
+    default: "[]",
+    doc: Doc::new("audiences of the token, all of which must be covered; if empty, any"),
+};
+
+/// API audiences for telling whether a pattern is meant to allow them. What a
+/// cluster's own are called the policy does not know.
+const USUAL_API_AUDIENCES: [&str; 3] =
+    ["", "https://kubernetes.default.svc", "https://kubernetes.default.svc.cluster.local"];
+
+/// An entry of `callers`.
+#[derive(Debug)]
+pub struct Caller<'a> {
+    users: Vec<Glob<'a>>,
+    groups: Vec<Glob<'a>>,
+    namespaces: Vec<Glob<'a>>,
+    accounts: Vec<Glob<'a>>,
+    audiences: Vec<Glob<'a>>,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'s> {
+    /// The namespace of the account.
+    pub namespace: &'s str,
+    /// The account.
+    pub account: &'s str,
+    /// The audiences; none stands for the API server.
+    pub audiences: &'s [Text<'s>],
+}
+
+impl<'a> Caller<'a> {
+    /// Reads an entry; one that names no caller is a problem.
+    pub fn read(params: &mut Params<'_, 'a>) -> Option<Self> {
+        if !params.gives(&USERS) && !params.gives(&GROUPS) {
+            params.note(&USERS, "is missing; name users or groups");
+            return None;
+        }
+        Some(Self {
+            users: params.globs(&USERS),
+            groups: params.globs(&GROUPS),
+            namespaces: params.globs(&NAMESPACES),
+            accounts: params.globs(&SERVICE_ACCOUNTS),
+            audiences: params.globs(&AUDIENCES),
+        })
+    }
+
+    /// Whether the entry is about a caller.
+    #[must_use]
+    pub fn names(&self, user: User<'_>) -> bool {
+        glob::any(&self.users, user.name()) || user.groups().any(|group| glob::any(&self.groups, group))
+    }
+
+    /// Whether it allows what is asked for.
+    #[must_use]
+    pub fn allows(&self, asked: Asked<'_>, common: &Common<'_>) -> bool {
+        let covers = |audience: &str| {
+            glob::any(&self.audiences, audience)
+                || common.is_api_audience(audience) && allows_api(&self.audiences, common)
+        };
+        (self.namespaces.is_empty() || glob::any(&self.namespaces, asked.namespace))
+            && (self.accounts.is_empty() || account::any(&self.accounts, asked.namespace, asked.account))
+            && (self.audiences.is_empty()
+                || match asked.audiences {
+                    [] => covers(""),
+                    audiences => audiences.iter().all(|audience| covers(audience)),
+                })
+    }
+}
+
+/// Whether one of the patterns is the Kubernetes API's.
+#[must_use]
+pub fn allows_api(patterns: &[Glob<'_>], common: &Common<'_>) -> bool {
+    patterns.iter().any(|pattern| {
+        common.is_api_audience(pattern.as_str()) || USUAL_API_AUDIENCES.iter().any(|audience| pattern.matches(audience))
+    })
+}
