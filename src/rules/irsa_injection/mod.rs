@@ -290,3 +290,5 @@ fn label(pod: &Workload<'_>, way: &Way, edit: &mut Edit<'_, '_>) -> Result<bool,
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod upstream;
