@@ -67,6 +67,7 @@ RULES
 # Background
 
 - [Threat model](threat-model.md)
+- [Cloud identities](cloud-identities.md)
 - [Architecture](architecture.md)
 - [Assurance](assurance.md)
 - [Performance](performance.md)
@@ -89,6 +90,7 @@ pub fn trials(engine: &Arc<Engine>, bless: bool) -> Vec<Trial> {
         Trial::test("docs::summary", move || summary(bless).map_err(failed)),
         Trial::test("docs::threat_model", move || threat_model(bless).map_err(failed)),
         Trial::test("docs::links", || links().map_err(failed)),
+        Trial::test("docs::cases", || cases().map_err(failed)),
         Trial::test("docs::architecture", || architecture().map_err(failed)),
         Trial::test("docs::anchors", || anchors().map_err(failed)),
         Trial::test("docs::commands", || commands().map_err(failed)),
@@ -554,6 +556,31 @@ fn anchors() -> Result<()> {
             ensure!(headings.any(|it| it == anchor), "{}: there is no heading #{anchor} in `{file}`", path.display());
         }
     }
+    Ok(())
+}
+
+/// Every case that a table of a page names, in a last column `case`, is there. On a rule's page the rule is left out.
+fn cases() -> Result<()> {
+    let all = case_file::load_all(&repository().join("e2e-tests/cases"))?;
+    let known: Vec<&str> = all.iter().map(|(name, _)| name.as_str()).collect();
+    let mut count = 0;
+    for path in pages()? {
+        let text = read(&path)?;
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let prefix = if RULES.iter().any(|rule| rule.id == stem) { stem + "/" } else { String::new() };
+        let mut is_listed = false;
+        for line in text.lines() {
+            is_listed &= line.starts_with('|');
+            let Some((_, cell)) = line.strip_suffix(" |").and_then(|row| row.rsplit_once("| ")) else { continue };
+            is_listed |= cell == "case";
+            for name in cell.split('`').skip(1).step_by(2).filter(|_| is_listed) {
+                let name = [&prefix, name].concat();
+                ensure!(known.contains(&name.as_str()), "{}: there is no case {name}", path.display());
+                count += 1;
+            }
+        }
+    }
+    ensure!(count > 50, "only {count} cases are named");
     Ok(())
 }
 
