@@ -4,6 +4,7 @@
 
 use super::meta::{Head, Meta};
 use super::view::{self, Members, Raw, ReadError, Text, view};
+use crate::fast::word;
 
 /// The kinds of grants, by the cloud's own name for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,10 +23,13 @@ pub enum GrantKind {
     Google,
 }
 
-const KINDS: [(&str, &str, GrantKind); 7] = [
+const KINDS: [(&str, &str, GrantKind); 8] = [
     ("eks.services.k8s.aws", "PodIdentityAssociation", GrantKind::Ack),
     ("eks.aws.upbound.io", "PodIdentityAssociation", GrantKind::Crossplane),
     ("eks.aws.m.upbound.io", "PodIdentityAssociation", GrantKind::Crossplane),
+    // Of the provider before that, which writes `roleARN`.
+    // <https://github.com/crossplane-contrib/provider-aws/blob/master/apis/eks/v1alpha1/zz_pod_identity_association.go>
+    ("eks.aws.crossplane.io", "PodIdentityAssociation", GrantKind::Crossplane),
     ("managedidentity.azure.com", "FederatedIdentityCredential", GrantKind::Azure),
     ("iam.cnrm.cloud.google.com", "IAMPolicyMember", GrantKind::Google),
     ("iam.cnrm.cloud.google.com", "IAMPartialPolicy", GrantKind::Google),
@@ -127,6 +131,8 @@ view! {
         pub kind: Option<Text<'a>> = "kind",
         /// The name of that object.
         pub name: Option<Text<'a>> = "name",
+        /// Its namespace, if it is another one.
+        pub namespace: Option<Text<'a>> = "namespace",
         /// Its name in Google Cloud.
         pub external: Option<Text<'a>> = "external",
     }
@@ -153,7 +159,8 @@ view! {
 pub enum Member<'t> {
     /// A ServiceAccount: namespace and name.
     Account(&'t str, &'t str),
-    /// Many, ServiceAccounts possibly among them.
+    /// Many, ServiceAccounts possibly among them, or one whose namespace and name
+    /// are not said.
     Many,
     /// Somebody else.
     Other,
@@ -163,12 +170,19 @@ impl<'t> Member<'t> {
     /// Reads a member.
     #[must_use]
     pub fn of(text: &'t str) -> Self {
-        if let Some((_, inside)) = text.split_once(".svc.id.goog[") {
+        // Pools of GKE are called `svc.id.goog`, those of old fleets `hub.id.goog`.
+        if let Some((_, inside)) = text.split_once(".id.goog[") {
             let account = inside.strip_suffix(']').and_then(|inside| inside.split_once('/'));
             return account.map_or(Self::Many, |(namespace, name)| Self::Account(namespace, name));
         }
-        if let Some((_, subject)) = text.strip_prefix("principal:").and_then(|rest| rest.split_once("/subject/")) {
-            return account_of_subject(subject).map_or(Self::Other, |(namespace, name)| Self::Account(namespace, name));
+        if let Some(pool) = text.strip_prefix("principal:") {
+            if let Some((namespace, name)) = pool.split_once("/subject/").and_then(|it| account_of_subject(it.1)) {
+                return Self::Account(namespace, name);
+            }
+            // All that is in such a pool are ServiceAccounts. They can be named by
+            // their UID too, which says nothing of namespace and name.
+            // <https://cloud.google.com/kubernetes-engine/docs/concepts/workload-identity#principal-id-examples>
+            return if word::any(&[".svc.id.goog/"], pool) { Self::Many } else { Self::Other };
         }
         if text.starts_with("principalSet:") || matches!(text, "allUsers" | "allAuthenticatedUsers") {
             return Self::Many;
@@ -242,7 +256,11 @@ impl<'a> Association<'a> {
                     "serviceAccount" => &mut association.accounts,
                     _ => continue,
                 };
-                list.push(value.read_at(&|| [base, ".", path, ".", key].concat())?);
+                let text: Text<'a> = value.read_at(&|| [base, ".", path, ".", key].concat())?;
+                // Who says the same twice means one account.
+                if !list.contains(&text) {
+                    list.push(text);
+                }
             }
             association.parts.push((path, members));
         }
@@ -301,6 +319,15 @@ mod tests {
         Member::Other
     )]
     #[case(
+        "principal://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p.svc.id.goog/kubernetes.serviceaccount.uid/7f3c",
+        Member::Many
+    )]
+    #[case(
+        "principal://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p.svc.id.goog/subject/shop/uploader",
+        Member::Many
+    )]
+    #[case("serviceAccount:shop-prod.hub.id.goog[shop/uploader]", Member::Account("shop", "uploader"))]
+    #[case(
         "principalSet://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p.svc.id.goog/namespace/shop",
         Member::Many
     )]
@@ -327,6 +354,11 @@ mod tests {
         GrantKind::Crossplane,
         r#"{"spec":{"forProvider":{"namespace":"shop"},"initProvider":{"namespace":"bank","serviceAccount":"uploader"}}}"#,
         &["shop/uploader", "bank/uploader"]
+    )]
+    #[case(
+        GrantKind::Crossplane,
+        r#"{"spec":{"forProvider":{"namespace":"shop"},"initProvider":{"namespace":"shop","serviceAccount":"uploader"}}}"#,
+        &["shop/uploader"]
     )]
     #[case(GrantKind::Crossplane, r#"{"spec":{"namespace":"shop","serviceAccount":"uploader"}}"#, &[])]
     #[case(GrantKind::Azure, r#"{"spec":{"subject":"system:serviceaccount:shop:uploader"}}"#, &["shop/uploader"])]

@@ -47,6 +47,7 @@ const KINDS: &[Kind] = &[
     Kind { group: "eks.services.k8s.aws", api_version: "eks.services.k8s.aws/v1alpha1", name: "PodIdentityAssociation", resource: "podidentityassociations", namespaced: true, pod_path: None },
     Kind { group: "eks.aws.upbound.io", api_version: "eks.aws.upbound.io/v1beta1", name: "PodIdentityAssociation", resource: "podidentityassociations", namespaced: false, pod_path: None },
     Kind { group: "eks.aws.m.upbound.io", api_version: "eks.aws.m.upbound.io/v1beta1", name: "PodIdentityAssociation", resource: "podidentityassociations", namespaced: true, pod_path: None },
+    Kind { group: "eks.aws.crossplane.io", api_version: "eks.aws.crossplane.io/v1alpha1", name: "PodIdentityAssociation", resource: "podidentityassociations", namespaced: false, pod_path: None },
     Kind { group: "managedidentity.azure.com", api_version: "managedidentity.azure.com/v1api20230131", name: "FederatedIdentityCredential", resource: "federatedidentitycredentials", namespaced: true, pod_path: None },
     Kind { group: IAM, api_version: "iam.cnrm.cloud.google.com/v1beta1", name: "IAMPolicyMember", resource: "iampolicymembers", namespaced: true, pod_path: None },
     Kind { group: IAM, api_version: "iam.cnrm.cloud.google.com/v1beta1", name: "IAMPartialPolicy", resource: "iampartialpolicies", namespaced: true, pod_path: None },

@@ -83,7 +83,9 @@ messages! {
     DEFAULT:
         "is for the default account of namespace `{}`, so that every Pod there that names no account has the identity",
         help: "use an account of its own";
-    MANY: "stands for more than one ServiceAccount", help: "name each of them";
+    MANY:
+        "does not name one ServiceAccount by its namespace and name",
+        help: "name each of them";
     EVERY_IDENTITY:
         "is `{}`, where the role lets a ServiceAccount act as every service account",
         help: "grant the role on one IAMServiceAccount";
@@ -149,6 +151,11 @@ impl IdentityGrants<'_> {
         findings: &mut Findings,
     ) -> Result<(), ReadError> {
         let rules = role_arn::RULE.with_params(context, RoleRules::read);
+        let mut holders: Vec<_> = association.accounts().collect();
+        // Whoever it is for, the role must be one that somebody may have.
+        if holders.is_empty() {
+            holders.push(("", ""));
+        }
         for (part, fields) in &association.parts {
             for (key, value) in fields.iter() {
                 let path = FieldPath::at(part).field(key);
@@ -158,21 +165,23 @@ impl IdentityGrants<'_> {
                     if role.is_empty() {
                         continue;
                     }
-                    for (namespace, account) in association.accounts() {
+                    for &(namespace, account) in &holders {
                         for refusal in rules.refusals(&role, Holder { namespace, account }) {
                             refused(&path, &ROLE, &refusal, findings);
                         }
                     }
                 } else if ROLE_REFERENCES.contains(&key) {
-                    if rules.has_lists() && value.text().is_some() {
-                        findings.add(path, &REFERENCE, &["the ARN of the role"]);
+                    if let Some(reference) = value.text().filter(|_| rules.has_lists()) {
+                        findings.add(path, &REFERENCE, &["the ARN of the role", reference]);
                     }
                 } else if key == "disableSessionTags" {
                     if value.text() == Some("true") {
                         findings.warn(path, &SESSION_TAGS, &[]);
                     }
-                } else if key == "policy" && value.text().is_some_and(|policy| policy != r#""""#) {
-                    findings.push(path, Message::new(&INLINE_POLICY, &[]), self.inline_policy);
+                } else if let ("policy", Some(policy)) = (key, value.text())
+                    && policy != r#""""#
+                {
+                    findings.push(path, Message::new(&INLINE_POLICY, &[policy]), self.inline_policy);
                 } else if key == "serviceAccount" {
                     let account = text(*value, &path)?;
                     for (namespace, name) in association.accounts().filter(|(_, name)| *name == &*account) {
@@ -187,15 +196,17 @@ impl IdentityGrants<'_> {
     fn check_credential(&self, context: &RuleContext<'_>, credential: &Credential<'_>, findings: &mut Findings) {
         let path = |field: &str| FieldPath::at("spec").field(field);
         let has_client_list = azure_workload_identity::RULE.with_params(context, azure_workload_identity::has_lists);
-        match credential.subject.as_deref().and_then(account_of_subject) {
-            Some(account) => self.check_account(context, account, &path("subject"), false, findings),
-            // Whose credential it is cannot be compared with anything.
-            None if credential.subject_from.text().is_some()
-                && (has_client_list || !self.azure_identities.is_empty() || !self.azure_issuers.is_empty()) =>
-            {
-                findings.add(path("subjectFromConfig"), &REFERENCE, &["the subject itself"]);
-            }
-            None => {}
+        // Who gets the identity is hidden in what is said of identity and issuer: for
+        // another account, an old finding is a new one.
+        let subject = credential.subject.as_deref().unwrap_or_default();
+        if let Some(account) = account_of_subject(subject) {
+            self.check_account(context, account, &path("subject"), false, findings);
+        }
+        // Whose credential it is cannot be compared with anything.
+        if let Some(reference) = credential.subject_from.text()
+            && (has_client_list || !self.azure_identities.is_empty() || !self.azure_issuers.is_empty())
+        {
+            findings.add(path("subjectFromConfig"), &REFERENCE, &["the subject itself", reference]);
         }
         if let Some(owner) = &credential.owner {
             let written = |text: &Option<Text<'_>>| text.as_deref().filter(|text| !text.is_empty()).map(str::to_owned);
@@ -204,10 +215,12 @@ impl IdentityGrants<'_> {
                 let Some(identity) = identity else { continue };
                 if self.azure_identities.is_empty() {
                     if has_client_list {
-                        findings.push(path(field), Message::new(&UNLISTED, &[]).about(&identity), MaxSeverity::Action);
+                        let message = Message::new(&UNLISTED, &[subject]).about(&identity);
+                        findings.push(path(field), message, MaxSeverity::Action);
                     }
                 } else if !glob::any(&self.azure_identities, &identity) {
-                    let message = Message::new(&IDENTITY, &[&glob::listed(&self.azure_identities)]).about(&identity);
+                    let listed = glob::listed(&self.azure_identities);
+                    let message = Message::new(&IDENTITY, &[&listed, subject]).about(&identity);
                     findings.push(path(field), message, MaxSeverity::Action);
                 }
             }
@@ -215,11 +228,11 @@ impl IdentityGrants<'_> {
         if self.azure_issuers.is_empty() {
             return;
         }
-        if credential.issuer_from.text().is_some() {
-            findings.add(path("issuerFromConfig"), &REFERENCE, &["the issuer itself"]);
+        if let Some(reference) = credential.issuer_from.text() {
+            findings.add(path("issuerFromConfig"), &REFERENCE, &["the issuer itself", reference]);
         }
         if let Some(issuer) = credential.issuer.as_deref().filter(|issuer| !glob::any(&self.azure_issuers, issuer)) {
-            let message = Message::new(&ISSUER, &[&glob::listed(&self.azure_issuers)]).about(issuer);
+            let message = Message::new(&ISSUER, &[&glob::listed(&self.azure_issuers), subject]).about(issuer);
             findings.push(path("issuer"), message, MaxSeverity::Action);
         }
     }
@@ -281,22 +294,32 @@ impl IdentityGrants<'_> {
 /// Whether the service accounts that a role is about may be used.
 fn check_resource(context: &RuleContext<'_>, resource: &Resource<'_>, is_account: bool, findings: &mut Findings) {
     let path = |field: &str| FieldPath::at("spec.resourceRef").field(field);
+    let text = |text: &Option<Text<'_>>| text.as_deref().unwrap_or_default().to_owned();
+    // Hidden, so that another resource in the place of this one is a new finding.
+    let which = [text(&resource.name), text(&resource.namespace), text(&resource.external)].join("\0");
     if !is_account {
-        return findings.add(path("kind"), &EVERY_IDENTITY, &[resource.kind.as_deref().unwrap_or_default()]);
+        return findings.add(path("kind"), &EVERY_IDENTITY, &[&text(&resource.kind), &which]);
     }
     let projects = gcp_service_account::RULE.with_params(context, Projects::read);
     match resource.external.as_deref().filter(|external| !external.is_empty()) {
-        // `projects/my-project/serviceAccounts/name@my-project.iam.gserviceaccount.com`
         Some(external) => {
-            if let Some(refusal) = projects.refusal(external.rsplit('/').next().unwrap_or_default()) {
+            if let Some(refusal) = projects.refusal(email(external)) {
                 refused(&path("external"), &SERVICE_ACCOUNT, &refusal, findings);
             }
         }
         None if projects.has_list() => {
-            findings.add(path("name"), &REFERENCE, &["the e-mail of the service account as external"]);
+            findings.add(path("name"), &REFERENCE, &["the e-mail of the service account as external", &which]);
         }
         None => {}
     }
+}
+
+/// The e-mail in `projects/my-project/serviceAccounts/name@my-project.iam.gserviceaccount.com`.
+/// What has another form is taken as a whole: its end may not be what Google reads.
+fn email(external: &str) -> &str {
+    let parts = external.strip_prefix("projects/").and_then(|rest| rest.split_once("/serviceAccounts/"));
+    let is_plain = |project: &str| project.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.:".contains(&byte));
+    parts.filter(|(project, _)| is_plain(project)).map_or(external, |(_, email)| email)
 }
 
 /// Whether a role for more than one service account lets its members act as
