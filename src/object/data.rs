@@ -96,14 +96,18 @@ impl<'s> Entry<'s> {
         self.is_encoded || word::any(words, self.raw())
     }
 
-    /// The value; none if it is no text.
+    /// The value; none if it is no base64 where it has to be. Bytes that are no
+    /// text are taken for letters of Latin, so that one of them hides nothing.
     ///
     /// # Errors
     /// [`ReadError`] when it is not a JSON string.
     pub fn text(&self, base: &str) -> Result<Option<String>, ReadError> {
         let value: Text<'_> = self.value.read_at(&|| [base, ".", self.field, ".", self.key].concat())?;
         if self.is_encoded {
-            return Ok(decode(value.as_bytes()).and_then(|bytes| String::from_utf8(bytes).ok()));
+            return Ok(decode(value.as_bytes()).map(|bytes| match String::from_utf8(bytes) {
+                Ok(text) => text,
+                Err(error) => error.into_bytes().into_iter().map(char::from).collect(),
+            }));
         }
         Ok(Some(value.into_cow().into_owned()))
     }
@@ -132,7 +136,7 @@ mod tests {
         let text = r#"{"data":{"a":"x","b":""},"binaryData":{"c":"aGk=","d":"/w=="},"stringData":{"e":"y"}}"#;
         assert_eq!(
             entries(text, false).unwrap(),
-            ["data.a=x true", "data.b= false", "binaryData.c=hi true", "binaryData.d=? true"]
+            ["data.a=x true", "data.b= false", "binaryData.c=hi true", "binaryData.d=ÿ true"]
         );
     }
 

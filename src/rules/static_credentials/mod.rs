@@ -123,7 +123,7 @@ impl<'a> StaticCredentials<'a> {
         let path = |place: &Place| FieldPath::at(place.field).key(&place.key);
         let found = objects::search(data, OBJECT, !data.is_secret() || self.read_secret_values)?;
         // The value only tells an old finding from a new one.
-        if let Some(place) = found.access_key() {
+        for place in found.access_keys() {
             findings.add(path(place), &ACCESS_KEY, &[&Cloud::AWS.key(context.common), &place.raw]);
         }
         for (place, cloud, is_by_value) in &found.others {

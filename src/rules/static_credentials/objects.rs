@@ -35,17 +35,18 @@ impl Place {
 pub struct Found {
     has_key_id: bool,
     /// Where there is what may be the secret of an access key of AWS.
-    secret: Option<Place>,
+    secrets: Vec<Place>,
     /// Where there is something else, of which cloud, and whether it is known by
     /// its value.
     pub others: Vec<(Place, Cloud, bool)>,
 }
 
 impl Found {
-    /// Where an access key of AWS is: where its secret is.
+    /// Where access keys of AWS are: where their secrets are. All of them, because
+    /// an old one must not hide one that an UPDATE adds.
     #[must_use]
-    pub fn access_key(&self) -> Option<&Place> {
-        self.secret.as_ref().filter(|_| self.has_key_id)
+    pub fn access_keys(&self) -> &[Place] {
+        if self.has_key_id { &self.secrets } else { &[] }
     }
 }
 
@@ -64,7 +65,7 @@ pub fn search(data: &Data<'_>, base: &str, reads_values: bool) -> Result<Found, 
             Some((name, Cloud::AWS)) if name.contains("ACCESS_KEY_ID") || name == "AWS_ACCESS_KEY" => {
                 found.has_key_id = true;
             }
-            Some((name, Cloud::AWS)) if name.contains("SECRET") => found.secret = Some(Place::of(&entry)),
+            Some((name, Cloud::AWS)) if name.contains("SECRET") => found.secrets.push(Place::of(&entry)),
             // That of a session is of no use without the other two.
             Some((name, Cloud::AWS)) if !name.contains("BEARER") => {}
             // What is in it can be told.
@@ -84,10 +85,11 @@ pub fn search(data: &Data<'_>, base: &str, reads_values: bool) -> Result<Found, 
         Ok(())
     })?;
     // Few objects hold an ID, and a secret is looked for in those only.
-    if found.has_key_id && found.secret.is_none() && reads_values {
+    if found.has_key_id && reads_values {
         data.each(base, &mut |entry| {
-            if found.secret.is_none() && entry.text(base)?.is_some_and(|text| parts(&text).any(is_secret)) {
-                found.secret = Some(Place::of(&entry));
+            let is_named = matches!(known(entry.key), Some((name, Cloud::AWS)) if name.contains("SECRET"));
+            if !is_named && entry.text(base)?.is_some_and(|text| parts(&text).any(is_secret)) {
+                found.secrets.push(Place::of(&entry));
             }
             Ok(())
         })?;
@@ -138,7 +140,7 @@ mod tests {
         let found = search(&Data::of(&object, is_secret), "object", reads_values).unwrap();
         let named = |place: &Place| format!("{}.{}", place.field, place.key);
         let others = found.others.iter().map(|(place, cloud, _)| format!("{}: {}", named(place), cloud.name()));
-        (found.access_key().map(named), others.collect())
+        (found.access_keys().first().map(named), others.collect())
     }
 
     fn config_map(data: &Value) -> (Option<String>, Vec<String>) {
@@ -161,6 +163,25 @@ mod tests {
     #[case::no_value(json!({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}), None)]
     fn access_keys(#[case] data: Value, #[case] expected: Option<&str>) {
         assert_eq!(config_map(&data), (expected.map(str::to_owned), Vec::new()));
+    }
+
+    /// An old key must not hide another one.
+    #[test]
+    fn every_access_key() {
+        let text =
+            json!({"data": {"AWS_SECRET_ACCESS_KEY": "x", "a": format!("{ID} {SECRET}"), "b": SECRET}}).to_string();
+        let object: DataObject<'_> = view::read(&text, "object").unwrap();
+        let found = search(&Data::of(&object, false), "object", true).unwrap();
+        let keys: Vec<&str> = found.access_keys().iter().map(|place| place.key.as_str()).collect();
+        assert_eq!(keys, ["AWS_SECRET_ACCESS_KEY", "a", "b"]);
+    }
+
+    /// A byte that is no text (`ff`) in front hides nothing.
+    #[test]
+    fn binary_data() {
+        let encoded = "/wpBS0lBUVlMUE1ONUhISEZQWkFNMgoxdFVtNjM2dVMxeU9FQXpGMnNqZHFwZXhBTXBsM0FCQ3orazdYeVFiCg==";
+        let object = json!({"binaryData": {"credentials": encoded}});
+        assert_eq!(found(&object, false, true), (Some("binaryData.credentials".to_owned()), Vec::new()));
     }
 
     #[rstest]
