@@ -16,7 +16,7 @@ pub static COMMON: &[&Param] = &[
         kind: Kind::Choice(Profile::WORDS),
         default: r#""baseline""#,
         doc: Doc::new(
-            "what the rules do that `rules` does not name, and the look-ups: `observe` warns at most, `baseline` changes what is harmless and refuses what cannot work, `restricted` has everything on",
+            "how rules behave that `rules` does not set, and which look-ups are made: `observe` only warns, `baseline` applies harmless fixes and rejects what cannot work, `restricted` is the strictest profile",
         ),
     },
     &Param {
@@ -48,7 +48,7 @@ pub static COMMON: &[&Param] = &[
         kind: Kind::Choice(LookupMode::WORDS),
         default: r#""optional""#,
         doc: Doc::new(
-            "whether the API server's authorizers are asked what a Pod's ServiceAccount may do, before its token is taken away; `required` rejects where they do not answer",
+            "whether the API server's authorizers are asked what a Pod's ServiceAccount may do before its token is removed; `required` rejects the request if there is no answer",
         ),
     },
     &Param {
@@ -69,7 +69,7 @@ pub static COMMON: &[&Param] = &[
         name: "extraApiAudiences",
         kind: Kind::Globs(super::api_audience_problem),
         default: "[]",
-        doc: Doc::new("further audiences that the cluster's API server accepts: the values of its `--api-audiences`"),
+        doc: Doc::new("other audiences that the cluster's API server accepts: the values of its `--api-audiences`"),
     },
     &Param {
         name: "customTemplates",
@@ -82,7 +82,7 @@ pub static COMMON: &[&Param] = &[
         kind: Kind::Entries(EXEMPTION),
         default: "[]",
         doc: Doc::new(
-            "exempt requests; all fields of an entry must match, and one matching value is enough for a field",
+            "exempt requests; all fields of an entry must match, and one matching value is sufficient for a field",
         ),
     },
 ];
@@ -105,7 +105,7 @@ pub static AWS: &[&Param] = &[
         name: "region",
         kind: Kind::Text(super::aws::region_problem),
         default: r#""""#,
-        doc: Doc::new("region that the webhook injects (`--aws-default-region`); if empty, none"),
+        doc: Doc::new("region that the webhook injects (`--aws-default-region`); if empty, no region"),
     },
     &Param {
         name: "defaultAudience",

@@ -46,9 +46,9 @@ pub fn text() -> Result<String> {
 }
 
 fn questions() -> Vec<Value> {
-    let hidden = "Rules say off, warn, reject or mutate, or nothing, where the profile decides; their parameters appear once \
-                  they are on. Lists of objects, and \
-                  lists by key, are set in YAML; what is set there stays when the form is used.";
+    let hidden = "Set a rule to off, warn, reject or mutate, or leave it empty to use the action of the profile. The parameters \
+                  of a rule appear when it is on. Lists of objects and maps of lists can be set only in YAML; the form \
+                  keeps them.";
     let mut questions = vec![json!({
         "variable": "description", "label": "Description", "description": hidden, "group": "General",
         "type": "string", "default": null, "hide_input": true, "required": false,

@@ -44,11 +44,11 @@ pub fn schema() -> Value {
     let description = "anything; Rancher stores the description of its form here";
     properties.insert("description".to_owned(), json!({"description": description, "type": "string"}));
     let mut aws = map(AWS);
-    aws["description"] = json!("how the cluster's EKS Pod identity webhook is set up");
+    aws["description"] = json!("configuration of the cluster's EKS Pod identity webhook");
     properties.insert("aws".to_owned(), aws);
     let rules = RULES.iter().map(|rule| (rule.id.to_owned(), rule_schema(rule)));
     let rules = json!({
-        "description": "the rules, by id: an action, or a map of the action and the rule's parameters",
+        "description": "the rules, by ID: an action, or a map with the action and the parameters of the rule",
         "type": "object",
         "additionalProperties": false,
         "properties": rules.collect::<Map<_, _>>(),
@@ -74,7 +74,7 @@ fn rule_schema(rule: &Rule) -> Value {
     let default = rule.default_action().word();
     let mut fields = map(rule.params);
     fields["properties"]["action"] = json!({
-        "description": "what the rule does about a finding; `off` may be false, which YAML 1.1 makes of it",
+        "description": "action for a finding; `false` means `off`, because YAML 1.1 reads an unquoted `off` as `false`",
         "default": default,
         "enum": actions(rule),
     });

@@ -62,16 +62,16 @@ enum InlineOrPath {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, JsonSchema)]
 #[schemars(rename_all = "lowercase")]
 pub enum Output {
-    /// For people: by file, each finding at its line
+    /// Text: findings by file, with their lines
     #[default]
     Text,
-    /// One document, for programs (docs/check.schema.json)
+    /// One JSON document (docs/check.schema.json)
     Json,
-    /// For code scanning, version 2.1.0
+    /// SARIF 2.1.0, for code scanning
     Sarif,
-    /// For reports of tests
+    /// XML, for test reports
     Junit,
-    /// Annotations in a GitHub workflow
+    /// Annotations for GitHub workflows
     Github,
 }
 

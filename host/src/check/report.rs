@@ -155,12 +155,12 @@ pub struct DiffReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, JsonSchema)]
 #[schemars(rename_all = "lowercase")]
 pub enum FailOn {
-    /// What the cluster refuses
+    /// Refusals
     #[default]
     Reject,
-    /// What the cluster refuses, warns about or changes
+    /// Refusals, warnings and fixes
     Warn,
-    /// Nothing
+    /// Never fail because of findings
     Never,
 }
 

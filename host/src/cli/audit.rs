@@ -23,82 +23,82 @@ use crate::shown::count;
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  a report, be it of a cluster that could be read in part: what is missing is in it
-  2  files, a log or a cluster that cannot be read; of files and logs, what can be read is in the report";
+  0  a report, even if parts of the cluster could not be read; the report names them
+  2  files, a log or the cluster cannot be read; the report contains the parts of files and logs that can be read";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXIT_CODES)]
 pub(super) struct Args {
-    /// Files instead of the cluster: what `kubectl get -A -o json pods,sa,...` printed, folders of it, or `-` for the
-    /// standard input
+    /// Files instead of the cluster: the output of `kubectl get -A -o json pods,sa,...`, directories with such files, or
+    /// `-` for the standard input
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// The `kubectl` that the cluster is read with; its `get` is all that is called
+    /// The `kubectl` program that reads the cluster; only `kubectl get` is called
     #[arg(long, value_name = "PROGRAM", default_value = "kubectl", conflicts_with = "files")]
     kubectl: OsString,
 
-    /// As of kubectl: the context of its configuration
+    /// Context, as in kubectl
     #[arg(long, conflicts_with = "files")]
     context: Option<String>,
 
-    /// As of kubectl: its configuration file
+    /// Configuration file, as in kubectl
     #[arg(long, value_name = "FILE", conflicts_with = "files")]
     kubeconfig: Option<OsString>,
 
-    /// One namespace alone
+    /// Read only this namespace
     #[arg(long, short = 'n', conflicts_with = "files")]
     namespace: Option<String>,
 
-    /// All namespaces, which is the default
+    /// Read all namespaces (the default)
     #[arg(long, short = 'A', conflicts_with_all = ["namespace", "files"])]
     all_namespaces: bool,
 
-    /// List Secrets with tokens that never expire, too: by name, type and labels, never with their content
+    /// Also list Secrets with tokens that never expire; only their names, types and labels are read, never their content
     #[arg(long)]
     secrets: bool,
 
-    /// Audit logs of the API server: files, folders, `.gz`, `-`; of EKS, AKS and GKE as their clouds export them. Can be
-    /// given several times
+    /// Audit logs of the API server: files, directories, `.gz`, `-`; for EKS, AKS and GKE, as the cloud exports them; can
+    /// be repeated
     #[arg(long, value_name = "FILE")]
     audit_log: Vec<PathBuf>,
 
-    /// How much time the log has to cover before a token counts as unused
+    /// Time that the log must cover before a token counts as unused
     #[arg(long, value_name = "TIME", default_value = "7d", value_parser = window)]
     window: i64,
 
-    /// The logs of all API servers are among those of --audit-log
+    /// Assert that --audit-log contains the logs of all API servers
     #[arg(long, requires = "audit_log")]
     complete: bool,
 
-    /// An audience of the API server besides the usual ones (its --api-audiences); can be given several times
+    /// Additional audience of the API server (from its --api-audiences); can be repeated
     #[arg(long, value_name = "AUDIENCE")]
     api_audience: Vec<String>,
 
-    /// How to print the report
+    /// Output format
     #[arg(long, short = 'o', value_enum, default_value_t)]
     output: Format,
 
-    /// Write what the report recommends into a folder that is empty or not there yet: kustomize patches, manifests and
-    /// commands, each with its evidence. Nothing is changed in the cluster
+    /// Write the recommended changes to a new or empty directory: kustomize patches, manifests and commands, each with its
+    /// evidence. Nothing is changed in the cluster
     #[arg(long, value_name = "DIR")]
     patch: Option<PathBuf>,
 
-    /// Write settings of the policy that exempt what must keep its token
+    /// Write settings for the policy that exempt the workloads that must keep their token
     #[arg(long, value_name = "FILE")]
     settings_out: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 enum Format {
-    /// For people: a table for each namespace
+    /// A table for each namespace
     #[default]
     Text,
-    /// One document, for programs (docs/audit.schema.json)
+    /// One JSON document (docs/audit.schema.json)
     Json,
-    /// For spreadsheets
+    /// One line for each workload
     Csv,
-    /// One page, for browsers
+    /// A single page for browsers
     Html,
 }
 

@@ -14,11 +14,11 @@ use crate::kubewarden::Module;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The policy that accepts unread: the example `accept_unread`, built for wasm32-wasip1 in release mode
+    /// The policy that accepts requests without reading them: the example `accept_unread`, built for wasm32-wasip1 in release mode
     #[arg(long, value_name = "WASM")]
     baseline: PathBuf,
 
-    /// The policy module; without it, the one built into this command
+    /// Policy module [default: the one built into this command]
     #[arg(long, value_name = "WASM")]
     policy: Option<PathBuf>,
 

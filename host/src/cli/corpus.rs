@@ -21,7 +21,7 @@ use crate::kubewarden::Policy;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// A folder with captured requests (`*.json`, `*.yaml`), read recursively
+    /// Directory with captured requests (`*.json`, `*.yaml`), read recursively
     #[arg(value_name = "DIR")]
     directory: PathBuf,
 

@@ -13,7 +13,7 @@ use crate::shown;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct CompletionsArgs {
-    /// For which shell
+    /// The shell
     #[arg(value_enum)]
     shell: Shell,
 }
@@ -26,10 +26,10 @@ pub(super) fn completions(args: &CompletionsArgs) -> Result<Outcome> {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ManArgs {
-    /// The subcommand; without it, the page of the command itself
+    /// Subcommand [default: the command itself]
     command: Option<String>,
 
-    /// Write the page of the command, and one for each subcommand, into a folder
+    /// Write the man pages of the command and of each subcommand to a directory
     #[arg(long, value_name = "DIR", conflicts_with = "command")]
     out_dir: Option<PathBuf>,
 }

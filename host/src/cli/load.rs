@@ -9,11 +9,11 @@ use crate::load;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// How many requests are under way at the same time
+    /// Number of threads that send requests
     #[arg(long, default_value_t = 32)]
     threads: usize,
 
-    /// How many requests each thread sends
+    /// Number of requests per thread
     #[arg(long, default_value_t = 10_000)]
     requests: usize,
 }

@@ -28,15 +28,15 @@ use crate::yaml;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// A folder with a folder (or a file) for each project
+    /// Directory with a directory or file for each project
     #[arg(value_name = "DIR")]
     directory: PathBuf,
 
-    /// Settings to check with besides the defaults
+    /// Settings to check with, in addition to the defaults
     #[arg(long, value_name = "FILE")]
     strict: PathBuf,
 
-    /// The refusals that somebody has looked at, each with a reason
+    /// File with the expected refusals, each with a reason
     #[arg(long, value_name = "FILE")]
     expected: PathBuf,
 }

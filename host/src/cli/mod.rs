@@ -66,37 +66,37 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Check manifests as the cluster would, each finding at its line: for pipelines
+    /// Check manifests as the cluster would, and report each finding with its line
     Check(Box<check::Args>),
-    /// Show the policy's answer to manifests or admission requests, and its changes
+    /// Show the policy's response to manifests or admission requests, and its changes
     Run(run::Args),
-    /// Run the policy over a folder of captured admission requests
+    /// Run the policy on a directory of captured admission requests
     Corpus(corpus::Args),
-    /// Show which accounts of a cluster hold API tokens, what these allow, and which were used
+    /// Show which workloads of a cluster hold API tokens, what these allow, and which were used
     Audit(Box<audit::Args>),
-    /// Check a folder of projects that others wrote, and the checks themselves with it
+    /// Check a directory of other projects, to test the checks themselves
     #[command(hide = true)]
     Manifests(manifests::Args),
-    /// Compare the policy's speed with one that accepts unread
+    /// Compare the policy's speed with that of a policy that accepts requests without reading them
     #[command(hide = true)]
     Bench(bench::Args),
-    /// Write made-up clusters and audit logs for `audit`
+    /// Write generated clusters and audit logs for `audit`
     #[command(hide = true)]
     Sample(sample::Args),
-    /// Measure how long `check` takes, and how much memory
+    /// Measure the time and memory of `check`
     #[command(hide = true)]
     Speed,
-    /// Measure how long `audit` takes, and how much memory
+    /// Measure the time and memory of `audit`
     #[command(hide = true)]
     AuditSpeed,
-    /// Send many requests at once and compare the answers with those of a single thread
+    /// Send many requests at once, and compare the responses with those of a single thread
     #[command(hide = true)]
     Load(load::Args),
-    /// List the rules and what they do by default
+    /// List the rules and their action in each profile
     Rules(rules::ListArgs),
-    /// Print the page of a rule: its requirement, why, its parameters
+    /// Print the documentation of a rule
     Explain(rules::ExplainArgs),
-    /// Print the completions of a shell
+    /// Print shell completions
     Completions(generate::CompletionsArgs),
     /// Print the man page of the command or of a subcommand
     Man(generate::ManArgs),

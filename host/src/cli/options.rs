@@ -14,16 +14,16 @@ use crate::kubewarden::{Mode, Module, Policy, PolicyConfig};
 /// How the policy is set up.
 #[derive(Debug, clap::Args)]
 pub(super) struct PolicyArgs {
-    /// The policy's settings; without it, `{}`
+    /// File with the policy's settings [default: `{}`]
     #[arg(long, short = 's', value_name = "FILE")]
     pub(super) settings: Option<PathBuf>,
 
-    /// Objects that exist in the cluster, for look-ups of ServiceAccounts; can be given several times.
-    /// Without it, an account that is not among the input is unknown to the policy
+    /// Objects that exist in the cluster, for look-ups of ServiceAccounts; can be repeated.
+    /// Without it, ServiceAccounts that are not in the input are unknown to the policy
     #[arg(long, value_name = "FILE_OR_DIR")]
     pub(super) cluster: Vec<PathBuf>,
 
-    /// The policy module; without it, the one built into this command
+    /// Policy module [default: the one built into this command]
     #[arg(long, value_name = "WASM")]
     pub(super) policy: Option<PathBuf>,
 
@@ -31,7 +31,7 @@ pub(super) struct PolicyArgs {
     #[arg(long, value_enum, default_value_t)]
     pub(super) mode: Mode,
 
-    /// As with `mutating: false` in the policy's manifest
+    /// Evaluate as with `mutating: false` in the policy's manifest
     #[arg(long)]
     pub(super) no_mutate: bool,
 }

@@ -30,10 +30,10 @@ const SHORTEST: usize = 24;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub(super) enum Format {
-    /// For people
+    /// A table, and details of each object
     #[default]
     Table,
-    /// One document, for programs
+    /// One JSON document
     Json,
 }
 

@@ -22,26 +22,26 @@ const CODE: Style = AnsiColor::Green.on_default();
 /// How rules are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub(super) enum Format {
-    /// For people
+    /// Text
     #[default]
     Text,
-    /// One document, for programs
+    /// One JSON document
     Json,
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ListArgs {
-    /// How to print the rules
+    /// Output format
     #[arg(long, short = 'o', value_enum, default_value_t)]
     output: Format,
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ExplainArgs {
-    /// The rule's id, as in the list of `sa-hygiene rules`
+    /// ID of the rule, as `sa-hygiene rules` lists it
     rule: String,
 
-    /// How to print the page
+    /// Output format
     #[arg(long, short = 'o', value_enum, default_value_t)]
     output: Format,
 }

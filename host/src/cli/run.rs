@@ -20,7 +20,7 @@ use crate::kubewarden::{Module, Policy, PolicyConfig};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Kubernetes objects or admission requests, in YAML or JSON; directories of them; `-` for the standard input.
+    /// Kubernetes objects or admission requests in YAML or JSON, directories with them, or `-` for the standard input.
     /// An object becomes a CREATE request, as the API server would send it; a document of `oldObject` and `object`
     /// becomes an UPDATE
     #[arg(required = true, value_name = "FILE")]
@@ -29,15 +29,15 @@ pub(super) struct Args {
     #[command(flatten)]
     policy: PolicyArgs,
 
-    /// Send objects as they are, without what the API server does to them before admission
+    /// Send objects unchanged, without what the API server does to them before admission
     #[arg(long)]
     raw: bool,
 
-    /// Print the table alone, without what each object's change and findings are in full
+    /// Print only the table, without the changes and findings of each object
     #[arg(long)]
     summary: bool,
 
-    /// How to print the result
+    /// Output format
     #[arg(long, short = 'o', value_enum, default_value_t)]
     output: Format,
 }

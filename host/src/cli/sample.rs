@@ -19,9 +19,9 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// Write `cluster.json` and `audit.log` of examples/audit into a folder
+    /// Write `cluster.json` and `audit.log` of examples/audit to a directory
     Example {
-        /// The folder
+        /// The directory
         folder: PathBuf,
     },
     /// Write a large cluster, as `kubectl get -A -o json` would print it

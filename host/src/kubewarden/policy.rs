@@ -22,10 +22,10 @@ use crate::cluster::Cluster;
 /// `spec.mode` of a policy's manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Mode {
-    /// The policy's verdict holds.
+    /// Enforce the verdict.
     #[default]
     Protect,
-    /// Everything is accepted unchanged; the verdict is only logged.
+    /// Accept every object unchanged, and only log the verdict.
     Monitor,
 }
 

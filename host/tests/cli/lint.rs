@@ -410,7 +410,7 @@ fn preview_counts_once() {
     let of =
         |rule: &str| rows.iter().find(|row| row.first() == Some(&rule)).unwrap_or_else(|| panic!("{rule}: {text}"));
     assert_eq!((of("pod-automount")[2], of("default-service-account")[2], of("all")[1]), ("1", "1", "1"), "{text}");
-    assert!(text.contains("Each number counts objects, each of them once"), "{text}");
+    assert!(text.contains("The row `all` counts each object once"), "{text}");
 }
 
 #[test]

@@ -22,7 +22,7 @@ use crate::settings::params::{Kind, Param, Params};
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "account-permissions",
-    summary: Doc::new("forbids API tokens of ServiceAccounts whose permissions open the cluster"),
+    summary: Doc::new("forbids API tokens of ServiceAccounts whose permissions are equivalent to cluster-admin"),
     subjects: &[SubjectKind::Pod, SubjectKind::PodTemplate],
     params: &[&FORBIDDEN],
     messages: &[MESSAGES],
@@ -34,7 +34,7 @@ static FORBIDDEN: Param = Param {
     name: "forbidden",
     kind: Kind::Entries(PERMISSION),
     default: r#"[{"verb":"*","group":"*","resource":"*","clusterWide":true},{"verb":"get","resource":"secrets","clusterWide":true},{"verb":"create","resource":"pods","clusterWide":true},{"verb":"impersonate","resource":"users","clusterWide":true},{"verb":"create","resource":"serviceaccounts","subresource":"token","clusterWide":true},{"verb":"escalate","group":"rbac.authorization.k8s.io","resource":"clusterroles","clusterWide":true},{"verb":"bind","group":"rbac.authorization.k8s.io","resource":"clusterroles","clusterWide":true}]"#,
-    doc: Doc::new("permissions that the account must not have; at most 12"),
+    doc: Doc::new("permissions that the ServiceAccount must not have; at most 12"),
 };
 
 messages! {

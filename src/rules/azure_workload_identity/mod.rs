@@ -36,13 +36,13 @@ pub static RULE: Rule = Rule {
 
 static TENANTS: Param = Param {
     name: "tenants",
-    kind: Kind::Texts { of: "tenant ids", problem: guid_problem },
+    kind: Kind::Texts { of: "tenant IDs", problem: guid_problem },
     default: "[]",
     doc: Doc::new("allowed tenants; if empty, any tenant is allowed"),
 };
 static CLIENTS: Param = Param {
     name: "clients",
-    kind: Kind::Texts { of: "client ids", problem: guid_problem },
+    kind: Kind::Texts { of: "client IDs", problem: guid_problem },
     default: "[]",
     doc: Doc::new("allowed identities, by client ID; if empty, any identity is allowed"),
 };

@@ -46,7 +46,7 @@ static ALLOW_FOR_EVERYONE: Param = Param {
     kind: Kind::Globs(validate_pattern),
     default: r#"["system:discovery", "system:basic-user", "system:public-info-viewer", "system:service-account-issuer-discovery"]"#,
     doc: Doc::new(
-        "ClusterRoles, or Roles as `namespace/name`, that can be granted to every ServiceAccount; the default is what Kubernetes itself binds",
+        "ClusterRoles, or Roles as `namespace/name`, that can be granted to every ServiceAccount; the default contains the roles that Kubernetes itself binds",
     ),
 };
 

@@ -23,7 +23,7 @@ use crate::settings::params::{Kind, Param, Params};
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "host-network-identity",
-    summary: Doc::new("forbids Pods with a cloud role in the network of their node"),
+    summary: Doc::new("forbids Pods with a cloud role from using the host network"),
     subjects: &[SubjectKind::Pod, SubjectKind::PodTemplate],
     params: &[&ALLOWED_ACCOUNTS],
     messages: &[MESSAGES],
@@ -35,7 +35,7 @@ static ALLOWED_ACCOUNTS: Param = Param {
     name: "allowedAccounts",
     kind: Kind::Globs(account::problem),
     default: "[]",
-    doc: Doc::new("ServiceAccounts (`namespace/name`) whose Pods can have both"),
+    doc: Doc::new("ServiceAccounts (`namespace/name`) whose Pods can have both a cloud role and the host network"),
 };
 
 messages! {

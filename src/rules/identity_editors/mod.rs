@@ -37,7 +37,7 @@ static USERS: Param = Param {
     kind: Kind::Globs(validate_pattern),
     default: "[]",
     doc: Doc::new(
-        "allowed users, as the API server names them; a controller is `system:serviceaccount:<namespace>:<name>`",
+        "allowed users, as the API server knows them; a controller is `system:serviceaccount:<namespace>:<name>`",
     ),
 };
 static GROUPS: Param = Param {

@@ -34,7 +34,7 @@ use crate::settings::params::{Kind, Param, Params};
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "identity-grants",
-    summary: Doc::new("requires custom resources that grant ServiceAccounts cloud identities to name allowed ones"),
+    summary: Doc::new("restricts the cloud identities that custom resources can grant to ServiceAccounts"),
     subjects: &[SubjectKind::IdentityGrant],
     params: &[&FROM_NAMESPACES, &INLINE_POLICIES, &AZURE_IDENTITIES, &AZURE_ISSUERS],
     messages: &[MESSAGES],
@@ -46,27 +46,27 @@ static FROM_NAMESPACES: Param = Param {
     name: "fromNamespaces",
     kind: Kind::Globs(validate_pattern),
     default: "[]",
-    doc: Doc::new("namespaces whose grants can be for ServiceAccounts of other namespaces"),
+    doc: Doc::new("namespaces from which identities can be granted to ServiceAccounts of other namespaces"),
 };
 static INLINE_POLICIES: Param = Param {
     name: "inlinePolicies",
     kind: Kind::Choice(&["warn", REJECT]),
     default: r#""warn""#,
-    doc: Doc::new("what to do about a policy inside an EKS Pod Identity association"),
+    doc: Doc::new("action for an inline policy in an EKS Pod Identity association"),
 };
 static AZURE_IDENTITIES: Param = Param {
     name: "azureIdentities",
     kind: Kind::Globs(validate_pattern),
     default: "[]",
     doc: Doc::new(
-        "managed identities that can be granted, as resource ID in Azure, or as `namespace/name` of the object that stands for it; if empty, any identity can be, unless `azure-workload-identity` has a list",
+        "managed identities that can be granted: Azure resource IDs, or `namespace/name` of `UserAssignedIdentity` objects; if empty, any identity is allowed, unless `azure-workload-identity` has a list",
     ),
 };
 static AZURE_ISSUERS: Param = Param {
     name: "azureIssuers",
     kind: Kind::Globs(validate_pattern),
     default: "[]",
-    doc: Doc::new("issuers whose tokens managed identities can trust; if empty, any issuer is allowed"),
+    doc: Doc::new("token issuers that managed identities can trust; if empty, any issuer is allowed"),
 };
 
 const REJECT: &str = "reject";

@@ -58,13 +58,13 @@ static STS_REGIONAL_ENDPOINTS_PARAM: Param = Param {
     name: "stsRegionalEndpoints",
     kind: Kind::Flag,
     default: "false",
-    doc: Doc::new("whether SDKs call the regional STS endpoint if the ServiceAccount does not say"),
+    doc: Doc::new("whether SDKs call the regional STS endpoint if the ServiceAccount does not set it"),
 };
 static POD_IDENTITY_PARAM: Param = Param {
     name: "podIdentity",
     kind: Kind::Globs(account::problem),
     default: "[]",
-    doc: Doc::new("ServiceAccounts (`namespace/name`) that get EKS Pod Identity instead, whatever role they name"),
+    doc: Doc::new("ServiceAccounts (`namespace/name`) that get EKS Pod Identity instead, even if they have a role"),
 };
 
 /// What the API server takes.

@@ -48,7 +48,7 @@ static ALLOWED_USERS: Param = Param {
     name: "allowedUsers",
     kind: Kind::Globs(user_problem),
     default: r#"["system:serviceaccount:cattle-*:*", "system:serviceaccount:openshift-infra:*"]"#,
-    doc: Doc::new("users who can create them; the default covers Rancher and old OpenShift versions"),
+    doc: Doc::new("users who can create such tokens; the default covers Rancher and old OpenShift versions"),
 };
 
 messages! {

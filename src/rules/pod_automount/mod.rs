@@ -81,14 +81,14 @@ static OPT_IN_ON_DEFAULT: Param = Param {
     name: "optInOnDefault",
     kind: Kind::Choice(MaxSeverity::WORDS),
     default: r#""warn""#,
-    doc: Doc::new("what becomes of a Pod of a `default` account that asks for the token"),
+    doc: Doc::new("action for a Pod that runs as `default` and requests the token"),
 };
 static KEEP_IF_ALLOWED: Param = Param {
     name: "keepIfAllowed",
     kind: Kind::Entries(PERMISSION),
     default: r#"[{"verb":"get","resource":"pods"},{"verb":"list","resource":"pods"},{"verb":"get","resource":"configmaps"},{"verb":"get","resource":"secrets"},{"verb":"get","group":"coordination.k8s.io","resource":"leases"},{"verb":"list","resource":"nodes","clusterWide":true}]"#,
     doc: Doc::new(
-        "permissions that keep the token: where the account has one of them, or nobody knows, the token stays with a warning; at most 8; `[]` takes it whatever the account may do",
+        "permissions that keep the token: if the ServiceAccount has one of them, or if its permissions are unknown, the token stays, with a warning; at most 8; with `[]`, the token is always removed",
     ),
 };
 static KEEP_FOR_ANNOTATIONS: Param = Param {

@@ -31,7 +31,7 @@ pub(super) static PARTITIONS: Param = Param {
 };
 pub(super) static ACCOUNTS: Param = Param {
     name: "accounts",
-    kind: Kind::Texts { of: "account ids", problem: account_id_problem },
+    kind: Kind::Texts { of: "account IDs", problem: account_id_problem },
     default: "[]",
     doc: Doc::new("allowed AWS accounts, as 12 digits in quotes; if empty, any account is allowed"),
 };

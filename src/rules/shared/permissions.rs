@@ -14,7 +14,7 @@ static VERB: Param = Param {
     name: "verb",
     kind: Kind::Text(verb_problem),
     default: "",
-    doc: Doc::new("what is done, e.g. `get`; `*` asks whether every verb is allowed"),
+    doc: Doc::new("the verb, e.g. `get`; `*` asks whether every verb is allowed"),
 };
 static GROUP: Param = Param {
     name: "group",
@@ -26,7 +26,7 @@ static RESOURCE: Param = Param {
     name: "resource",
     kind: Kind::Text(resource_problem),
     default: "",
-    doc: Doc::new("the resource in the plural, e.g. `pods`; `*` for every resource"),
+    doc: Doc::new("the plural name of the resource, e.g. `pods`; `*` for every resource"),
 };
 static SUBRESOURCE: Param = Param {
     name: "subresource",
@@ -38,7 +38,7 @@ static CLUSTER_WIDE: Param = Param {
     name: "clusterWide",
     kind: Kind::Flag,
     default: "false",
-    doc: Doc::new("whether it is about all namespaces, or a resource that has none, and not about the Pod's namespace"),
+    doc: Doc::new("whether the permission is checked for the whole cluster instead of the Pod's namespace"),
 };
 
 /// The fields of an entry.

@@ -51,7 +51,7 @@ static EXTRA_NAMES: Param = Param {
     name: "extraNames",
     kind: Kind::Globs(validate_pattern),
     default: "[]",
-    doc: Doc::new("names of further variables that hold static credentials, for a cloud or any other service"),
+    doc: Doc::new("names of other variables that hold static credentials, for a cloud or any other service"),
 };
 static ALLOW_REFERENCES: Param = Param {
     name: "allowReferences",
@@ -65,7 +65,7 @@ static READ_SECRET_VALUES: Param = Param {
     name: "readSecretValues",
     kind: Kind::Flag,
     default: "false",
-    doc: Doc::new("whether to search the values of Secrets too, and not only the names of their keys"),
+    doc: Doc::new("whether to check the values of Secrets too, not only their keys"),
 };
 
 messages! {

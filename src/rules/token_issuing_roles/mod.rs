@@ -45,7 +45,7 @@ static GRANTS: Param = Param {
     kind: Kind::Texts { of: "grants", problem: grant_problem },
     default: r#"["tokens", "impersonation", "escalation", "certificates", "nodeAudiences", "managedIdentities"]"#,
     doc: Doc::new(
-        "permissions to check for: `tokens` (create `serviceaccounts/token`), `impersonation` (of ServiceAccounts, users and groups), `escalation` (`escalate` and `bind`), `certificates` (`approve` client certificates of the API server), `nodeAudiences` (tokens of any audience for nodes), `managedIdentities` (AKS identity bindings)",
+        "permissions to check for: `tokens` (create `serviceaccounts/token`), `impersonation` (of ServiceAccounts, users and groups), `escalation` (`escalate` and `bind`), `certificates` (`approve` client certificates of the API server), `nodeAudiences` (node tokens for any audience), `managedIdentities` (AKS identity bindings)",
     ),
 };
 static INCLUDE_POD_CREATION: Param = Param {

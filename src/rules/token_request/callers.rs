@@ -18,7 +18,7 @@ static USERS: Param = Param {
     name: "users",
     kind: Kind::Globs(validate_pattern),
     default: "[]",
-    doc: Doc::new("callers, as the API server names them"),
+    doc: Doc::new("user names of callers, as the API server knows them"),
 };
 static GROUPS: Param =
     Param { name: "groups", kind: Kind::Globs(validate_pattern), default: "[]", doc: Doc::new("groups of callers") };
@@ -26,19 +26,19 @@ static NAMESPACES: Param = Param {
     name: "namespaces",
     kind: Kind::Globs(validate_pattern),
     default: "[]",
-    doc: Doc::new("namespaces of the ServiceAccounts; if empty, any"),
+    doc: Doc::new("namespaces of the ServiceAccounts; if empty, any namespace is allowed"),
 };
 static SERVICE_ACCOUNTS: Param = Param {
     name: "serviceAccounts",
     kind: Kind::Globs(account::problem),
     default: "[]",
-    doc: Doc::new("ServiceAccounts (`namespace/name`); if empty, any"),
+    doc: Doc::new("ServiceAccounts (`namespace/name`); if empty, any ServiceAccount is allowed"),
 };
 static AUDIENCES: Param = Param {
     name: "audiences",
     kind: Kind::Globs(validate_pattern),
     default: "[]",
-    doc: Doc::new("audiences of the token, all of which must be covered; if empty, any"),
+    doc: Doc::new("audiences, which must cover all audiences of the token; if empty, any audience is allowed"),
 };
 
 /// API audiences for telling whether a pattern is meant to allow them. What a

@@ -64,14 +64,14 @@ static CALLERS: Param = Param {
     kind: Kind::Entries(CALLER),
     default: "[]",
     doc: Doc::new(
-        "what particular callers can request; a caller that several entries name can request what one of them allows",
+        "what particular callers can request; if several entries name a caller, it is sufficient that one of them allows the request",
     ),
 };
 static ONLY_LISTED_CALLERS: Param = Param {
     name: "onlyListedCallers",
     kind: Kind::Flag,
     default: "false",
-    doc: Doc::new("whether callers that no entry of `callers` names can request no token at all"),
+    doc: Doc::new("whether to reject all requests of callers that no entry of `callers` names"),
 };
 
 messages! {

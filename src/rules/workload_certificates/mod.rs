@@ -35,13 +35,13 @@ static SIGNERS: Param = Param {
     name: "signers",
     kind: Kind::Globs(validate_pattern),
     default: "[]",
-    doc: Doc::new("allowed signers, and CSI drivers by their name; if empty, any of them is allowed"),
+    doc: Doc::new("allowed signers, and names of allowed CSI drivers; if empty, all are allowed"),
 };
 static MAX_SECONDS: Param = Param {
     name: "maxSeconds",
     kind: Kind::Seconds { least: LEAST_SECONDS, most: MOST_SECONDS },
     default: "86400",
-    doc: Doc::new("maximum lifetime that a `podCertificate` source can ask for"),
+    doc: Doc::new("maximum lifetime that a `podCertificate` source can request"),
 };
 static USER_ANNOTATIONS: Param = Param {
     name: "userAnnotations",

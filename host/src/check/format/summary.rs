@@ -19,7 +19,8 @@ pub const HEADER: [&str; 8] = [
 ];
 
 /// What the numbers are.
-pub const LEGEND: &str = "Each number counts objects, each of them once: the row `all` is less than the sum where several rules concern an object.";
+pub const LEGEND: &str =
+    "The numbers count objects. The row `all` counts each object once, even if several rules have findings about it.";
 
 /// The rows of the table, and a last one for all rules together.
 pub fn fill(table: &mut Table, summary: &Summary) {

@@ -19,7 +19,7 @@ Examples:
 Exit codes:
   0  nothing at or above --fail-on
   1  findings at or above --fail-on
-  2  input, settings or policies that cannot be used; what can be read is checked all the same
+  2  input, settings or policies that cannot be used; everything else is still checked
   3  --fix could not write everything that the policies would fix";
 
 /// In `--help`.
@@ -35,52 +35,52 @@ const CONFIGURATION: &str = "Configuration";
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(after_help = AFTER)]
 pub(in crate::cli) struct Args {
-    /// Manifests in YAML or JSON, folders of them, or `-` for the standard input: what people write, and what
-    /// `helm template`, `kustomize build` and `kubectl get -A -o yaml` print
+    /// Manifests in YAML or JSON, directories with manifests, or `-` for the standard input, including the output of
+    /// `helm template`, `kustomize build` and `kubectl get -A -o yaml`
     #[arg(value_name = "FILE", default_value = ".")]
     pub files: Vec<PathBuf>,
 
     #[command(flatten)]
     pub policy: PolicyArgs,
 
-    /// Manifests of `ClusterAdmissionPolicy` and `AdmissionPolicy` as the cluster has them, instead of --settings; can
-    /// be given several times
+    /// Manifests of `ClusterAdmissionPolicy` and `AdmissionPolicy` objects, as in the cluster, instead of --settings; can
+    /// be repeated
     #[arg(long, value_name = "FILE_OR_DIR", conflicts_with_all = ["settings", "mode", "no_mutate"])]
     pub policy_manifest: Vec<PathBuf>,
 
-    /// The namespace of objects without one, as with `kubectl apply -n` [default: default]
+    /// Namespace of objects that do not set one, as with `kubectl apply -n` [default: default]
     #[arg(long, short = 'n')]
     pub namespace: Option<String>,
 
-    /// Check the Pods that templates will make, too: what finally runs
+    /// Also check the Pods that are created from templates
     #[arg(long)]
     pub pods: bool,
 
-    /// Render charts (with `helm`) and kustomizations (with `kustomize` or `kubectl`) in folders, and check what comes out
+    /// Render charts (with `helm`) and kustomizations (with `kustomize` or `kubectl`) in directories, and check the result
     #[arg(long)]
     pub render: bool,
 
-    /// Skip what is not a Kubernetes object in named files, too, as in folders
+    /// Skip documents that are not Kubernetes objects in named files too, as in directories
     #[arg(long)]
     pub skip_non_objects: bool,
 
-    /// The largest file that is read, in MB
+    /// Maximum size of a file, in MB
     #[arg(long, value_name = "MB", default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..=1_048_576))]
     pub max_file_size: u64,
 
-    /// The file that the standard input is the content of: for editors
+    /// Treat the standard input as the content of this file (for editors)
     #[arg(long, value_name = "FILE")]
     pub stdin_filename: Option<PathBuf>,
 
-    /// The configuration file, instead of the `.sa-hygiene.yaml` that is found upwards from the checked path
+    /// Configuration file, instead of the `.sa-hygiene.yaml` in the directory of the checked path or a directory above it
     #[arg(long, value_name = "FILE", help_heading = CONFIGURATION)]
     pub config: Option<PathBuf>,
 
-    /// Use no configuration file
+    /// Do not use a configuration file
     #[arg(long, conflicts_with = "config", help_heading = CONFIGURATION)]
     pub no_config: bool,
 
-    /// Report the findings of these rules alone
+    /// Report only the findings of these rules
     #[arg(long, value_name = "RULE", value_delimiter = ',', help_heading = SELECTION)]
     pub select: Vec<String>,
 
@@ -88,57 +88,57 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "RULE", value_delimiter = ',', help_heading = SELECTION)]
     pub ignore: Vec<String>,
 
-    /// Do not check files and folders that match, in the syntax of .gitignore; can be given several times
+    /// Do not check matching files and directories, in the syntax of .gitignore; can be repeated
     #[arg(long, value_name = "GLOB", help_heading = SELECTION)]
     pub exclude: Vec<String>,
 
-    /// Report what comments in the files suppress, too
+    /// Also report findings that comments in the files suppress
     #[arg(long, help_heading = SELECTION)]
     pub ignore_suppressions: bool,
 
-    /// Let the findings of this file pass
+    /// Do not count the findings in this baseline file
     #[arg(long, value_name = "FILE", help_heading = SELECTION)]
     pub baseline: Option<PathBuf>,
 
-    /// Write every finding into this file, and succeed. Entries about objects that are not among the input stay
+    /// Write every finding to this file, and succeed. Entries about objects that are not in the input are kept
     #[arg(long, value_name = "FILE", conflicts_with_all = ["baseline", "fix", "diff"], help_heading = SELECTION)]
     pub write_baseline: Option<PathBuf>,
 
-    /// From what on the command fails [default: reject]
+    /// Least severe result that makes the command fail [default: reject]
     #[arg(long, value_enum, help_heading = SELECTION)]
     pub fail_on: Option<FailOn>,
 
-    /// Write what the policies would fix back into the files; comments and formatting stay. Templates are fixed, too. With
-    /// `-`, the fixed text is on the standard output, and the report on the standard error
+    /// Write the policies' fixes to the files, including Pod templates; comments and formatting stay. With `-`, the fixed
+    /// text is written to the standard output, and the report to the standard error
     #[arg(long, help_heading = FIXES)]
     pub fix: bool,
 
-    /// Show what --fix would write, and write nothing. The report is on the standard error, or part of the document of -o
+    /// Show what --fix would write, without writing it. The report is on the standard error, or in the document of -o
     #[arg(long, conflicts_with = "fix", help_heading = FIXES)]
     pub diff: bool,
 
-    /// Make fixes, too, that may take away something that is needed: the token of a named account that is not among the
+    /// Also apply fixes that may remove something that is needed: the token of a named ServiceAccount that is not in the
     /// input
     #[arg(long, help_heading = FIXES)]
     pub unsafe_fixes: bool,
 
-    /// How to print the result [default: text]
+    /// Output format [default: text]
     #[arg(long, short = 'o', value_enum, help_heading = OUTPUT)]
     pub output: Option<Output>,
 
-    /// Print how many objects would be warned about, fixed or refused, by rule and namespace, instead of each
+    /// Print the number of objects with warnings, fixes and refusals by rule and namespace, instead of each finding
     #[arg(long, conflicts_with = "statistics", help_heading = OUTPUT)]
     pub summary: bool,
 
-    /// Print how many findings each rule has, instead of each
+    /// Print the number of findings of each rule, instead of each finding
     #[arg(long, help_heading = OUTPUT)]
     pub statistics: bool,
 
-    /// Print findings and errors alone
+    /// Print only findings and errors
     #[arg(long, short = 'q', conflicts_with = "verbose", help_heading = OUTPUT)]
     pub quiet: bool,
 
-    /// Print every object, also those without findings, and what passes
+    /// Print every object, and the findings that are suppressed or in the baseline
     #[arg(long, short = 'v', help_heading = OUTPUT)]
     pub verbose: bool,
 }
