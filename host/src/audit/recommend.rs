@@ -7,27 +7,27 @@ use serde::Serialize;
 
 /// What to do about a token, in the order of precedence.
 ///
-/// A token that was used is never called removable: it is kept, or one of the next three says how it can be kept with
-/// less. `move off default` is also for tokens of `default` of which the log does not show that nobody uses them, and
-/// `replace legacy token` for all that never expire.
+/// A token that was used is never called removable: it is kept, or one of the next three recommends how to reduce its
+/// permissions. `move off default` also applies to tokens of `default` that may have been used, and
+/// `replace legacy token` applies to all tokens that never expire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 pub enum Recommendation {
     /// It was used, and there is nothing to improve.
     #[serde(rename = "keep, used")]
     KeepUsed,
-    /// The Pods need an account of their own.
+    /// The Pods need a dedicated ServiceAccount.
     #[serde(rename = "move off default")]
     MoveOffDefault,
     /// It never expires.
     #[serde(rename = "replace legacy token")]
     ReplaceLegacyToken,
-    /// It was used, for far less than it allows.
+    /// It was used, but its permissions allow far more.
     #[serde(rename = "narrow")]
     Narrow,
-    /// The account is bound, but the token was not used.
+    /// The ServiceAccount is bound, but the token was not used.
     #[serde(rename = "remove, unused")]
     RemoveUnused,
-    /// The account is not bound, and the token was not used.
+    /// The ServiceAccount is not bound, and the token was not used.
     #[serde(rename = "remove")]
     Remove,
     /// The log does not show enough, or there is none.

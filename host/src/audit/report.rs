@@ -12,25 +12,25 @@ pub use super::recommend::Recommendation;
 pub use super::snapshot::Identity;
 use crate::rbac::PolicyRule;
 
-/// The version of this form; it changes where a program that reads it would have to.
+/// The version of this format; it changes if programs that read the format must change.
 pub const VERSION: u32 = 1;
 
 /// A report on the API tokens of a cluster. Times are in UTC.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    /// The version of this form.
+    /// The version of this format.
     pub version: u32,
     /// What was read.
     pub cluster: Cluster,
     /// The audit log; absent if none was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<LogInfo>,
-    /// How many there are of what.
+    /// Totals.
     pub summary: Summary,
-    /// The namespaces with accounts or Pods, the worst first.
+    /// The namespaces with ServiceAccounts or Pods, the most urgent first.
     pub namespaces: Vec<Namespace>,
-    /// The rules of all roles that bindings below name; null for roles that were not read.
+    /// The rules of all roles that the bindings below grant; null for roles that were not read.
     pub roles: BTreeMap<String, Option<Vec<Rule>>>,
 }
 
@@ -41,17 +41,17 @@ pub struct Cluster {
     /// The only namespace that was read; absent if all were.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// How many namespaces have an account or a Pod.
+    /// The number of namespaces with a ServiceAccount or a Pod.
     pub namespaces: usize,
-    /// How many `ServiceAccounts` there are.
+    /// The number of ServiceAccounts.
     pub accounts: usize,
-    /// How many Pods there are that have not ended.
+    /// The number of Pods that have not terminated.
     pub pods: usize,
     /// Whether Secrets with legacy tokens were listed.
     pub token_secrets: bool,
     /// What could not be read.
     pub not_read: Vec<NotRead>,
-    /// Objects with a field of another type than in the API: kind, namespace and name.
+    /// Kind, namespace and name of objects that have a field of the wrong type.
     pub unreadable_objects: Vec<String>,
 }
 
@@ -59,11 +59,11 @@ pub struct Cluster {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NotRead {
-    /// Its name in URLs.
+    /// The name of the resource in URLs.
     pub resource: String,
-    /// Why.
+    /// The reason.
     pub why: String,
-    /// Whether it was read in the audited namespace all the same.
+    /// Whether it was nevertheless read in the audited namespace.
     pub only_elsewhere: bool,
 }
 
@@ -75,7 +75,7 @@ pub struct LogInfo {
     pub files: Vec<LogFile>,
     /// `API server`, `EKS (CloudWatch)`, `AKS (Azure Monitor)`, `GKE (Cloud Logging)`.
     pub formats: Vec<String>,
-    /// Whether the caller asserts that the logs of all API servers are here.
+    /// Whether `--complete` was set: the logs of all API servers are present.
     pub complete: bool,
     /// The first event.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,30 +83,30 @@ pub struct LogInfo {
     /// The last event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last: Option<String>,
-    /// The time that it covers, in seconds: from the first event to the last, without the gaps.
+    /// The time that the log covers, in seconds: from the first event to the last, without the gaps.
     pub covered_seconds: i64,
-    /// When it has no event for more than a day: start and end.
+    /// Start and end of gaps of more than a day without an event.
     pub gaps: Vec<[String; 2]>,
-    /// Why it cannot show that something was not used; absent if it can.
+    /// The reason why the log cannot show that a token was not used; absent if it can.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proves_no_absence: Option<String>,
-    /// Records of any kind.
+    /// All records.
     pub records: u64,
-    /// Calls by accounts.
+    /// Calls by ServiceAccounts.
     pub account_calls: u64,
-    /// Those of them that get or list objects.
+    /// Calls by ServiceAccounts that get or list objects.
     pub account_reads: u64,
-    /// Those of them with the name of a Pod.
+    /// Calls by ServiceAccounts with the name of a Pod.
     pub with_pod: u64,
-    /// Calls by others: people, nodes, components.
+    /// Calls by other clients: people, nodes, components.
     pub other_calls: u64,
-    /// Calls by accounts that the cluster does not have, beyond the first 10,000 of these accounts.
+    /// Calls by ServiceAccounts that do not exist in the cluster, after the first 10,000 such ServiceAccounts.
     pub others: u64,
     /// Records that cannot be read.
     pub broken: u64,
     /// Records of more than 4 MB, which are skipped.
     pub oversized: u64,
-    /// Lines that belong to no audit log.
+    /// Lines that are not audit log records.
     pub foreign: u64,
 }
 
@@ -116,28 +116,28 @@ pub struct LogInfo {
 pub struct LogFile {
     /// Its name.
     pub name: String,
-    /// Whether there is an event in it.
+    /// Whether the file contains an event.
     pub has_events: bool,
-    /// Whether it ends in the middle of an event.
+    /// Whether the file ends in the middle of an event.
     pub is_cut_off: bool,
-    /// Why it could not be read to its end.
+    /// The reason why the file could not be read to its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
-/// How many there are of what.
+/// Totals.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
-    /// Rows by recommendation: one row for each workload, and one for each account with a token of its own.
+    /// Rows by recommendation: one for each workload, and one for each ServiceAccount with its own token.
     pub recommendations: BTreeMap<&'static str, usize>,
     /// Pods that hold a token.
     pub pods_with_token: usize,
-    /// Accounts with at least one such Pod.
+    /// ServiceAccounts with at least one such Pod.
     pub accounts_with_token: usize,
-    /// Accounts with a binding.
+    /// ServiceAccounts with a binding.
     pub accounts_bound: usize,
-    /// Accounts with an identity in a cloud.
+    /// ServiceAccounts with a cloud identity.
     pub accounts_with_identity: usize,
     /// Tokens that never expire, as far as they are known.
     pub legacy_tokens: usize,
@@ -149,43 +149,43 @@ pub struct Summary {
 pub struct Namespace {
     /// Its name.
     pub name: String,
-    /// Its accounts, the worst first.
+    /// Its ServiceAccounts, the most urgent first.
     pub accounts: Vec<Account>,
 }
 
-/// An account.
+/// A ServiceAccount.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Account {
     /// Its name.
     pub name: String,
-    /// Whether it exists; absent if accounts were not read.
+    /// Whether it exists; absent if ServiceAccounts were not read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exists: Option<bool>,
     /// Its `automountServiceAccountToken`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub automount: Option<bool>,
-    /// Its identities in clouds, from annotations.
+    /// Its cloud identities, from annotations.
     pub identities: Vec<Identity>,
-    /// What to do.
+    /// The recommendation.
     pub recommendation: Recommendation,
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// The bindings that name it or a group that it is in, but for what every client is allowed.
+    /// The bindings that name it or one of its groups, except those that apply to every client.
     pub bindings: Vec<Binding>,
     /// Whether all bindings were read.
     pub bindings_known: bool,
-    /// What the bindings come to.
+    /// The permissions that the bindings grant.
     pub permissions: Permissions,
     /// Its tokens that never expire, as far as they are known.
     pub legacy_tokens: Vec<LegacyToken>,
-    /// What the log says of it; absent without a log.
+    /// Its calls in the log; absent without a log.
     #[serde(rename = "use", skip_serializing_if = "Option::is_none")]
     pub calls: Option<Calls>,
-    /// Calls of it that are of no workload below.
+    /// Its calls that cannot be assigned to one of the workloads below.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unassigned: Option<Unassigned>,
-    /// What runs with it.
+    /// The workloads that use it.
     pub workloads: Vec<Workload>,
 }
 
@@ -193,11 +193,11 @@ pub struct Account {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Unassigned {
-    /// By Pods that no longer exist, of workloads that no longer exist.
+    /// Calls by Pods whose workloads no longer exist.
     pub by_pods_that_are_gone: u64,
-    /// With tokens that name no Pod, or in a log that does not say it.
+    /// Calls with tokens that do not name a Pod, or in a log that does not contain the name.
     pub without_pod: u64,
-    /// With legacy tokens.
+    /// Calls with legacy tokens.
     pub with_legacy_tokens: u64,
 }
 
@@ -205,19 +205,19 @@ pub struct Unassigned {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Workload {
-    /// Its kind; `Pod` for a Pod that nothing made.
+    /// Its kind; `Pod` for a Pod without a controller.
     pub kind: String,
     /// Its name.
     pub name: String,
-    /// How many of its Pods run.
+    /// The number of its running Pods.
     pub pods: usize,
     /// Its tokens.
     pub token: Token,
-    /// What to do.
+    /// The recommendation.
     pub recommendation: Recommendation,
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// What its Pods did; absent without a log.
+    /// The calls of its Pods; absent without a log.
     #[serde(rename = "use", skip_serializing_if = "Option::is_none")]
     pub calls: Option<Calls>,
 }
@@ -228,32 +228,32 @@ pub struct Workload {
 pub struct Token {
     /// Whether they hold a token for the Kubernetes API.
     pub held: bool,
-    /// Whether the API server adds one.
+    /// Whether the API server mounts a token.
     pub is_automatic: bool,
-    /// Why: one sentence for each token.
+    /// The reason, with one sentence for each token.
     pub why: Vec<String>,
-    /// Volumes with a token that somebody wrote.
+    /// Hand-written volumes with a token.
     pub volumes: Vec<String>,
-    /// Secrets with legacy tokens that containers have.
+    /// Secrets with legacy tokens that containers use.
     pub legacy_secrets: Vec<String>,
-    /// Whether no Pod runs, so that this is what the template will lead to.
+    /// Whether no Pod is running, so that this is derived from the template.
     pub is_prediction: bool,
 }
 
-/// A binding that names an account.
+/// A binding that names a ServiceAccount.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Binding {
     /// `RoleBinding` or `ClusterRoleBinding`.
     pub kind: &'static str,
-    /// Where a `RoleBinding` is.
+    /// The namespace of a `RoleBinding`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
     /// Its name.
     pub name: String,
     /// The role that it grants: a key of `roles`.
     pub role: String,
-    /// The group by which it names the account; absent if it names the account itself.
+    /// The group in the binding that contains the ServiceAccount; absent if the binding names the ServiceAccount itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
 }
@@ -270,21 +270,21 @@ pub struct Rule {
     /// The resources.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<String>,
-    /// The names of objects, if it is restricted to some.
+    /// The names of objects, if the rule is restricted to some.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub resource_names: Vec<String>,
-    /// Paths that are not resources.
+    /// Non-resource URLs.
     #[serde(rename = "nonResourceURLs", skip_serializing_if = "Vec::is_empty")]
     pub non_resource_urls: Vec<String>,
 }
 
-/// What bindings come to.
+/// The permissions that bindings grant.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Permissions {
-    /// How much.
+    /// The level of the permissions.
     pub level: Level,
-    /// In words, the worst first.
+    /// The permissions in words, the most dangerous first.
     pub summary: Vec<String>,
 }
 
@@ -292,15 +292,15 @@ pub struct Permissions {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LegacyToken {
-    /// Its Secret; empty where the log does not name it.
+    /// Its Secret; empty if the log does not name it.
     pub secret: String,
-    /// The day of its last use, as the API server notes it on the Secret.
+    /// The day of its last use, which the API server records on the Secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_used: Option<String>,
-    /// Since when the API server's cleaner has switched it off.
+    /// The day since which the token is invalid, if Kubernetes has invalidated it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invalid_since: Option<String>,
-    /// Calls with it in the log; absent without a log.
+    /// Calls with this token in the log; absent without a log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calls: Option<u64>,
 }
@@ -309,37 +309,37 @@ pub struct LegacyToken {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Calls {
-    /// How many.
+    /// The number of calls.
     pub calls: u64,
-    /// How many of them were refused.
+    /// The number of calls that were denied.
     pub denied: u64,
-    /// The first.
+    /// The time of the first call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first: Option<String>,
-    /// The last.
+    /// The time of the last call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last: Option<String>,
-    /// How many Pods made them.
+    /// The number of Pods that made them.
     pub pods: usize,
     /// The names of some of these Pods.
     pub pod_names: Vec<String>,
-    /// What was done.
+    /// The calls by verb and resource.
     pub actions: Vec<Action>,
 }
 
-/// What was done.
+/// Calls with the same verbs, resource and scope.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Action {
     /// The verbs.
     pub verbs: Vec<String>,
-    /// The resource with its group, `deployments.apps`; or the beginning of a path.
+    /// The resource with its group (`deployments.apps`), or the beginning of a path.
     pub resource: String,
-    /// Where.
+    /// The scope of the calls.
     pub scope: &'static str,
-    /// How many calls.
+    /// The number of calls.
     pub calls: u64,
-    /// How many of them were refused.
+    /// The number of calls that were denied.
     pub denied: u64,
 }
 
@@ -355,12 +355,12 @@ pub struct Row<'r> {
 }
 
 impl<'r> Row<'r> {
-    /// What to do.
+    /// The recommendation.
     pub fn recommendation(&self) -> Recommendation {
         self.workload.map_or(self.account.recommendation, |it| it.recommendation)
     }
 
-    /// Why.
+    /// The reason.
     pub fn reason(&self) -> &'r str {
         self.workload.map_or(&self.account.reason, |it| &it.reason)
     }

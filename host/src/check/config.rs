@@ -17,7 +17,7 @@ use crate::yaml;
 /// What the file is called.
 pub const NAME: &str = ".sa-hygiene.yaml";
 
-/// The content of the file, for its schema (`docs/check-config.schema.json`). Paths are relative to the file's folder.
+/// The content of the file, for its schema (`docs/check-config.schema.json`). Paths are relative to its directory.
 #[derive(Debug, JsonSchema)]
 #[schemars(title = ".sa-hygiene.yaml", rename_all = "camelCase", deny_unknown_fields)]
 #[expect(
@@ -27,23 +27,23 @@ pub const NAME: &str = ".sa-hygiene.yaml";
 struct Content {
     /// The policy's settings, or the path of a file with them. Its schema is settings.schema.json.
     settings: Option<InlineOrPath>,
-    /// Manifests of the policies as the cluster has them: files and folders. They exclude `settings`.
+    /// Manifests of policies, as in the cluster: files and directories. Cannot be combined with `settings`.
     policy_manifests: Option<Vec<String>>,
-    /// Objects that exist in the cluster: files and folders.
+    /// Objects that exist in the cluster: files and directories.
     cluster: Option<Vec<String>>,
-    /// The namespace of objects without one.
+    /// Namespace of objects that do not set one.
     namespace: Option<String>,
-    /// Files and folders that are not checked: patterns in the syntax of .gitignore.
+    /// Files and directories that are not checked: patterns in the syntax of .gitignore.
     exclude: Option<Vec<String>>,
-    /// The rules whose findings are reported; by default all.
+    /// Rules whose findings are reported; by default, all rules.
     select: Option<Vec<String>>,
-    /// The rules whose findings are not reported.
+    /// Rules whose findings are not reported.
     ignore: Option<Vec<String>>,
-    /// From which findings on the command fails.
+    /// The least severe result that makes the command fail.
     fail_on: Option<FailOn>,
-    /// A file of findings that pass.
+    /// The baseline: a file with findings that do not count.
     baseline: Option<String>,
-    /// How the result is printed.
+    /// The output format.
     output: Option<Output>,
 }
 
@@ -58,7 +58,7 @@ enum InlineOrPath {
     Inline(serde_json::Map<String, Value>),
 }
 
-/// How the result is printed.
+/// The output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, JsonSchema)]
 #[schemars(rename_all = "lowercase")]
 pub enum Output {
@@ -88,7 +88,7 @@ pub struct Config {
     pub policy_manifests: Vec<PathBuf>,
     /// Files and folders of objects.
     pub cluster: Vec<PathBuf>,
-    /// The namespace of objects without one.
+    /// Namespace of objects that do not set one.
     pub namespace: Option<String>,
     /// Patterns of files, relative to the folder of the configuration.
     pub exclude: Vec<String>,
@@ -96,11 +96,11 @@ pub struct Config {
     pub select: Vec<String>,
     /// Ids of rules.
     pub ignore: Vec<String>,
-    /// From which findings on the command fails.
+    /// The least severe result that makes the command fail.
     pub fail_on: Option<FailOn>,
-    /// A file of findings that pass.
+    /// The baseline: a file with findings that do not count.
     pub baseline: Option<PathBuf>,
-    /// How the result is printed.
+    /// The output format.
     pub output: Option<Output>,
 }
 

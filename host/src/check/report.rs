@@ -70,37 +70,37 @@ pub struct ObjectReport {
     pub fix: Option<ObjectFix>,
 }
 
-/// Whether a fix can be made without knowing more.
+/// Whether a fix can be applied without further review.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Applicability {
-    /// Nothing that is needed is lost, as far as the input shows.
+    /// According to the input, the fix removes nothing that is needed.
     Safe,
-    /// Something may be lost that is not among the input: `--unsafe-fixes` makes it.
+    /// The fix may remove something that is needed; `--unsafe-fixes` applies it.
     Unsafe,
-    /// It has to be made by hand.
+    /// The fix must be applied by hand.
     DisplayOnly,
 }
 
 /// The fix of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectFix {
-    /// Whether `--fix` makes it.
+    /// Whether `--fix` applies it.
     pub applicability: Applicability,
     /// Why it is not safe.
     pub reason: Option<String>,
-    /// The changes of the text; empty where it cannot be changed line by line.
+    /// The changes to the text; empty if it cannot be changed line by line.
     pub edits: Vec<TextEdit>,
 }
 
-/// A part of a file, and what comes in its place.
+/// A part of a file, and its replacement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct TextEdit {
-    /// Where the part begins.
+    /// The start of the part.
     pub start: Location,
-    /// Behind its end.
+    /// The position after its end.
     pub end: Location,
-    /// What comes in its place.
+    /// The replacement.
     pub text: String,
 }
 
@@ -120,7 +120,7 @@ pub struct Outcome {
 /// A file that was fixed.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct FixedFileReport {
-    /// As it was named.
+    /// The file, as named on the command line.
     pub file: String,
     /// How many objects were fixed.
     pub objects: usize,
@@ -129,13 +129,13 @@ pub struct FixedFileReport {
 /// An object whose fix was not written.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct NotFixedReport {
-    /// As it was named.
+    /// The file, as named on the command line.
     pub file: String,
-    /// The line where the object begins; null where the file as a whole could not be written.
+    /// The line where the object begins; null if the whole file could not be written.
     pub line: Option<usize>,
     /// The object: `Pod shop/web`.
     pub object: Option<String>,
-    /// Why not.
+    /// The reason.
     pub reason: String,
     /// Whether `--unsafe-fixes` would fix it.
     #[serde(rename = "unsafe")]
@@ -145,13 +145,13 @@ pub struct NotFixedReport {
 /// The changes of a file.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct DiffReport {
-    /// As it was named.
+    /// The file, as named on the command line.
     pub file: String,
     /// The changes in unified format.
     pub diff: String,
 }
 
-/// From which level on the command fails.
+/// The least severe result that makes the command fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, JsonSchema)]
 #[schemars(rename_all = "lowercase")]
 pub enum FailOn {
@@ -177,8 +177,8 @@ impl FailOn {
     }
 }
 
-/// A row of the roll-out preview: how many objects a rule would concern in a namespace. An object counts once in a column,
-/// however many findings it has. Findings of policies in monitor mode count as if these were enforced.
+/// A row of the roll-out preview: the number of objects with findings of a rule in a namespace. Each column counts an object
+/// once, even if it has several findings. Policies in monitor mode count as if they were enforced.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Row {
@@ -188,19 +188,19 @@ pub struct Row {
     /// Objects that are changed, or whose Pods are.
     #[serde(rename = "wouldFix")]
     pub fixed: usize,
-    /// Objects that lose their token by that.
+    /// Objects whose token is removed.
     #[serde(rename = "loseTheirToken")]
     pub without_token: usize,
     /// Objects that are refused, or whose Pods are.
     #[serde(rename = "wouldRefuse")]
     pub refused: usize,
-    /// Objects that lose a token of an account that no binding names.
+    /// Objects whose token is removed, and whose ServiceAccount no binding names.
     #[serde(rename = "losesUnusedToken")]
     pub unused: usize,
-    /// Objects with a token of an account that a binding names.
+    /// Objects with a token of a ServiceAccount that a binding names.
     #[serde(rename = "keepsNeededToken")]
     pub needed: usize,
-    /// Objects of whose account nothing is known.
+    /// Objects whose ServiceAccount is unknown.
     #[serde(rename = "unknownToken")]
     pub unknown: usize,
 }

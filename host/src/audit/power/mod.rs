@@ -11,18 +11,18 @@ use super::log::Scope;
 use super::usage::Action;
 use crate::rbac::{Attributes, Grant, PolicyRule, Resource, RoleId, Target};
 
-/// How much an account may do, least first.
+/// The level of a ServiceAccount's permissions, lowest first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Level {
-    /// No binding gives it anything but what every client may do.
+    /// It has only the permissions of every client.
     #[default]
     Nothing,
     /// It may read.
     Read,
     /// It may change something.
     Write,
-    /// It may do something that leads to the permissions of others.
+    /// It has permissions that lead to further permissions.
     Dangerous,
     /// `*` on everything, cluster-wide or in a namespace.
     Everything,

@@ -84,12 +84,12 @@ pub(super) struct Annotations {
     pub service_account: Option<String>,
 }
 
-/// An annotation by which an account has an identity of a cloud.
+/// An annotation that gives a ServiceAccount a cloud identity.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
 pub struct Identity {
     /// The key.
     pub annotation: String,
-    /// The role, the service account or the client.
+    /// The role, the Google service account or the client ID.
     pub value: String,
 }
 

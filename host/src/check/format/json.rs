@@ -33,7 +33,7 @@ struct Document<'r> {
     unreadable: Vec<Problem<'r>>,
     /// Warnings about files, such as keys that occur twice and suppressions that suppress nothing.
     warnings: Vec<Problem<'r>>,
-    /// What a reader has to know about the result as a whole.
+    /// Notes about the result as a whole.
     notes: &'r [String],
     /// Pods that are not among `objects`, because their templates are checked.
     pods_not_listed: usize,
@@ -41,11 +41,11 @@ struct Document<'r> {
     summary: BTreeMap<&'static str, usize>,
     /// The number of objects that were not checked, by reason.
     not_checked: BTreeMap<&'static str, usize>,
-    /// The number of objects that a rule concerns in a namespace; an object counts once in each number.
+    /// The number of objects with findings, by rule and namespace. Each number counts an object once.
     by_rule: Vec<ByRule<'r>>,
-    /// The number of objects that any rule concerns; an object counts once in each number, however many rules concern it.
+    /// The number of objects with findings of any rule. Each number counts an object once, even if several rules have findings about it.
     by_any_rule: Row,
-    /// The number of findings by rule and level, without those that pass.
+    /// The number of findings by rule and level, without suppressed findings and those in the baseline.
     statistics: Vec<Statistic<'r>>,
     /// The files that `--fix` has written.
     fixed_files: &'r [report::FixedFileReport],
@@ -59,7 +59,7 @@ struct Document<'r> {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Object<'r> {
-    /// The file, as it was named; `-` is the standard input.
+    /// The file, as named on the command line; `-` is the standard input.
     file: &'r str,
     /// The line where it begins.
     line: usize,
@@ -76,11 +76,11 @@ struct Object<'r> {
     verdict: &'static str,
     /// Why it was not checked.
     reason: Option<&'static str>,
-    /// How to have it checked.
+    /// What to do so that it is checked.
     hint: Option<&'r str>,
     /// The findings, in the order of their lines.
     findings: Vec<Finding<'r>>,
-    /// The changes of the text that `--fix` makes for it, where the policies change it.
+    /// The changes that `--fix` makes to its text, if the policies change it.
     fix: Option<Fix<'r>>,
 }
 
@@ -88,13 +88,13 @@ struct Object<'r> {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Finding<'r> {
-    /// The id of the rule; `api-server` for what the API server would reject.
+    /// The ID of the rule, or `api-server` if the API server would reject the object.
     rule: &'r str,
-    /// The id of the message within the rule; empty where no rule speaks.
+    /// The ID of the message within the rule; empty if the finding is not from a rule.
     id: &'r str,
-    /// How far it goes; see `verdict` of the object.
+    /// The level of the finding; see `verdict` of the object.
     verdict: &'static str,
-    /// How far it would go if the policy was enforced, where the policy is in monitor mode.
+    /// The level that the finding would have if the policy were enforced; only for policies in monitor mode.
     enforced: Option<&'static str>,
     /// The field as text; empty for the object as a whole.
     field: &'r str,
@@ -108,7 +108,7 @@ struct Finding<'r> {
     help: Option<&'r str>,
     /// The value that it is about.
     value: Option<&'r str>,
-    /// The line of the field, or of the nearest parent that is written.
+    /// The line of the field, or of the nearest parent field that is present.
     line: usize,
     /// The column, in characters.
     column: usize,
@@ -116,9 +116,9 @@ struct Finding<'r> {
     known: bool,
     /// The comment that suppresses it.
     suppressed: Option<Suppressed<'r>>,
-    /// Whether it is about the Pods made from the object.
+    /// Whether it is about the Pods that are created from the object.
     in_pods: bool,
-    /// `unused`, `needed` or `unknown`: whether something uses the token that it is about.
+    /// `unused`, `needed` or `unknown`: whether the token in question is used.
     token: Option<&'static str>,
     /// Whether it makes the command fail with the given `--fail-on`.
     fails: bool,
@@ -160,31 +160,31 @@ struct Suppressed<'r> {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Fix<'r> {
-    /// `safe`: `--fix` makes it; `unsafe`: `--fix --unsafe-fixes` makes it; `displayOnly`: it has to be made by hand.
+    /// `safe`: `--fix` applies it; `unsafe`: `--fix --unsafe-fixes` applies it; `displayOnly`: apply it by hand.
     applicability: Applicability,
     /// Why it is not safe.
     reason: Option<&'r str>,
-    /// The changes of the text; empty where it cannot be changed line by line.
+    /// The changes to the text; empty if it cannot be changed line by line.
     edits: &'r [report::TextEdit],
 }
 
 /// A file or document that could not be read, or a warning about one.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Problem<'r> {
-    /// The file, as it was named.
+    /// The file, as named on the command line.
     file: &'r str,
-    /// The line, where it is known.
+    /// The line, if it is known.
     line: Option<usize>,
-    /// The column, where it is known.
+    /// The column, if it is known.
     column: Option<usize>,
     /// What is wrong.
     message: String,
 }
 
-/// How many objects a rule concerns in a namespace.
+/// The number of objects with findings of a rule in a namespace.
 #[derive(Debug, Serialize, JsonSchema)]
 struct ByRule<'r> {
-    /// The rule's id.
+    /// The rule's ID.
     rule: &'r str,
     /// The namespace; empty for objects without one.
     namespace: &'r str,
@@ -192,12 +192,12 @@ struct ByRule<'r> {
     row: Row,
 }
 
-/// How many findings a rule has.
+/// The number of findings of a rule.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Statistic<'r> {
-    /// The rule's id.
+    /// The rule's ID.
     rule: &'r str,
-    /// See `verdict` of findings; of policies in monitor mode, what they would do if they were enforced.
+    /// See `verdict` of findings; for policies in monitor mode, the level if they were enforced.
     verdict: &'static str,
     /// The number of findings.
     count: usize,
