@@ -43,7 +43,7 @@ struct Document<'r> {
     not_checked: BTreeMap<&'static str, usize>,
     /// The number of objects with findings, by rule and namespace. Each number counts an object once.
     by_rule: Vec<ByRule<'r>>,
-    /// The number of objects with findings of any rule. Each number counts an object once, even if several rules have findings about it.
+    /// The number of objects with findings of any rule. Each number counts an object once.
     by_any_rule: Row,
     /// The number of findings by rule and level, without suppressed findings and those in the baseline.
     statistics: Vec<Statistic<'r>>,
