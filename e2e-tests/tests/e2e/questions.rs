@@ -47,8 +47,7 @@ pub fn text() -> Result<String> {
 
 fn questions() -> Vec<Value> {
     let hidden = "Set a rule to off, warn, reject or mutate, or leave it empty to use the action of the profile. The parameters \
-                  of a rule appear when it is on. Lists of objects and maps of lists can be set only in YAML; the form \
-                  keeps them.";
+                  of a rule appear when it is on. Lists of objects, and maps, can be set only in YAML; the form keeps them.";
     let mut questions = vec![json!({
         "variable": "description", "label": "Description", "description": hidden, "group": "General",
         "type": "string", "default": null, "hide_input": true, "required": false,
