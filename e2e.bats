@@ -38,6 +38,6 @@ metadata() {
     run --separate-stderr kwctl run --request-path "$KWCTL_CASES/requests/forms/audit/request.json" \
         --settings-json '{"phse": "validating", "rules": {"pod-automont": "warn"}}' annotated-policy.wasm
     [ "$status" -ne 0 ]
-    [[ "$stderr" == *"did you mean phase?"* ]]
-    [[ "$stderr" == *"did you mean pod-automount?"* ]]
+    [[ "$stderr" == *'did you mean `phase`?'* ]]
+    [[ "$stderr" == *'did you mean `pod-automount`?'* ]]
 }
