@@ -53,7 +53,12 @@ impl Plan {
         let mut by_settings = BTreeMap::new();
         for (name, case) in case_file::load_all(&repository.join("e2e-tests/cases"))? {
             let case = case.with_context(|| name.clone())?;
-            if matches!(case.subject, Some(Subject::Object(_))) && !plan.exceptions.contains(&name) {
+            // Invalid settings are rejected before any object is.
+            let is_about_settings = case.expectation()?.is_some_and(|expectation| expectation.verdict().is_none());
+            if matches!(case.subject, Some(Subject::Object(_)))
+                && !is_about_settings
+                && !plan.exceptions.contains(&name)
+            {
                 plan.add(&name, case, None, &mut by_settings).with_context(|| name)?;
             }
         }
