@@ -29,7 +29,7 @@ impl<'e, 'a> Edit<'e, 'a> {
     }
 
     /// Lowers the number under `key` of the object at `steps` to `most`; sets it
-    /// where it is absent. False when it is no more than that already, or when
+    /// where it is absent. False when it is at most that already, or when
     /// another fix took the object out: then nothing has changed.
     ///
     /// # Errors

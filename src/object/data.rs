@@ -96,8 +96,8 @@ impl<'s> Entry<'s> {
         self.is_encoded || word::any(words, self.raw())
     }
 
-    /// The value; none if it is no base64 where it has to be. Bytes that are no
-    /// text are taken for letters of Latin, so that one of them hides nothing.
+    /// The value; none if it is not base64 where it has to be. Bytes that are
+    /// not UTF-8 are read as Latin-1, so that one of them hides nothing.
     ///
     /// # Errors
     /// [`ReadError`] when it is not a JSON string.

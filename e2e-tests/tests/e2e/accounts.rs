@@ -48,7 +48,7 @@ type Outcomes = [Outcome; 6];
 const FINE: Outcomes = [Fine; 6];
 /// A token of `default` that was asked for.
 const WARNED: Outcomes = [Warn; 6];
-/// An account that nobody knows anything of is no reason to take a token away.
+/// If nothing is known about the account, the token stays.
 const WARN: Outcomes = [Warn, Warn, Warn, Warn, Unavailable, Warn];
 const FINE_IF_FOUND: Outcomes = [Fine, Warn, Warn, Warn, Unavailable, Warn];
 const FIX_IF_GONE: Outcomes = [Fine, Fix, Warn, Warn, Unavailable, Warn];

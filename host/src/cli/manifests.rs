@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! `sa-hygiene manifests`: `check` over a folder of projects that others wrote, as a guard of `check` itself. What must
-//! not happen: a crash; a file that kubectl reads and this does not; a fix that changes more than its findings; a refusal with
-//! the default settings that was not reviewed.
+//! `sa-hygiene manifests`: `check` over a folder of projects that others wrote, to test `check` itself. It fails on a
+//! crash, on a file that only kubectl can read, on a fix that changes more than its findings, and on a refusal with the default
+//! settings that was not reviewed.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! A place in a text, with its line and column as go-yaml counts them.
+//! A position in a text, with its line and column as go-yaml counts them.
 
-/// A place in a text. Beyond the end there are zeros, which a readable text does not hold.
+/// A position in a text. Beyond the end there are zeros, which no readable text contains.
 #[derive(Debug, Clone)]
 pub(super) struct Cursor<'t> {
     text: &'t str,

@@ -42,7 +42,7 @@ pub enum Error {
         /// What the system said.
         error: std::io::Error,
     },
-    /// The text is not what was expected at that place.
+    /// The text is not what was expected at that position.
     #[error("{file}:{line}:{column}: {message}")]
     Content {
         /// The file as the user named it.

@@ -63,7 +63,7 @@ impl RoleArn {
     pub fn parse(text: &str) -> Result<Self, Vec<RoleArnError>> {
         let (fields, count) = fields(after_arn(text).map_err(|error| vec![error])?);
         let [partition, service, region, account, resource] = fields;
-        // What is no ARN of a role, but clearly meant to be one.
+        // Not the ARN of a role, but clearly intended as one.
         if service == "iam" && is_role(account) {
             if region.is_empty() {
                 return Err(vec![RoleArnError::NoAccount]);

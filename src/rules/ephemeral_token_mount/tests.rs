@@ -127,7 +127,7 @@ fn checks_new_containers_only() {
     );
 }
 
-/// An ephemeral container that was wrong before is no excuse for a new one.
+/// An ephemeral container that was rejected before does not excuse a new one.
 #[test]
 fn no_ratchet() {
     let mut pod = pod(&json!([projected("v", &json!([token("", 3600)]))]));

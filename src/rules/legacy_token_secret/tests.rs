@@ -118,7 +118,7 @@ fn accepts_ordinary_updates(#[case] old: Value, #[case] new: Value) {
 #[case::old_of_another_type(with(filled(), "/type", json!("Opaque")), filled())]
 fn bypasses(#[case] old: Value, #[case] new: Value) {
     assert_eq!(answer(&update(&old, &new), &json!({}))["code"], json!(403));
-    // What the object was like before is no excuse, unlike elsewhere.
+    // Unlike for other rules, the old object does not matter.
     let mut request = update(&old, &new);
     request["userInfo"] = json!({"username": "system:kube-controller-manager", "groups": []});
     assert_eq!(answer(&request, &json!({}))["code"], json!(403));
@@ -151,7 +151,7 @@ fn allowed_accounts_and_users(#[case] params: Value, #[case] expected: bool) {
     let settings = json!({"rules": {"legacy-token-secret": params}});
     assert_eq!(accepts_silently(&answer(&create(&new()), &settings)), expected);
     assert_eq!(accepts_silently(&answer(&update(&with(new(), NAME_AT, json!("x")), &new()), &settings)), expected);
-    // The account that an update takes the token from is no reason.
+    // An update that takes the token from an account is accepted.
     let taken = update(&new(), &with(new(), NAME_AT, json!("admin")));
     if params["allowedUsers"].is_null() {
         assert!(!accepts_silently(&answer(&taken, &settings)));

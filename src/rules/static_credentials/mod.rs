@@ -12,7 +12,7 @@ mod access_key;
 mod objects;
 
 use self::access_key::is_access_key_id;
-use self::objects::Place;
+use self::objects::Location;
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
 use crate::diagnostic::findings::Findings;
@@ -120,18 +120,18 @@ impl<'a> StaticCredentials<'a> {
         data: &Data<'_>,
         findings: &mut Findings,
     ) -> Result<(), ReviewError> {
-        let path = |place: &Place| FieldPath::at(place.field).key(&place.key);
+        let path = |location: &Location| FieldPath::at(location.field).key(&location.key);
         let found = objects::search(data, OBJECT, !data.is_secret() || self.read_secret_values)?;
         // The value only tells an old finding from a new one.
-        for place in found.access_keys() {
-            findings.add(path(place), &ACCESS_KEY, &[&Cloud::AWS.key(context.common), &place.raw]);
+        for location in found.access_keys() {
+            findings.add(path(location), &ACCESS_KEY, &[&Cloud::AWS.key(context.common), &location.raw]);
         }
-        for (place, cloud, is_by_value) in &found.others {
+        for (location, cloud, is_by_value) in &found.others {
             let annotation = cloud.key(context.common);
             if *is_by_value {
-                findings.add(path(place), &KEY_FILE, &[&annotation, &place.raw]);
+                findings.add(path(location), &KEY_FILE, &[&annotation, &location.raw]);
             } else {
-                findings.add(path(place), &STATIC, &[cloud.name(), &annotation, &place.raw]);
+                findings.add(path(location), &STATIC, &[cloud.name(), &annotation, &location.raw]);
             }
         }
         data.each(OBJECT, &mut |entry| {
@@ -243,7 +243,7 @@ impl Check for StaticCredentials<'_> {
 }
 
 /// Whether the account has an identity that these keys make useless. Only the
-/// words depend on it: a look-up that fails is no reason to refuse the Pod.
+/// words depend on it, so a look-up that fails must not reject the Pod.
 fn has_identity(identities: &Identities<'_, '_>, cloud: Cloud) -> Result<bool, ReviewError> {
     match identities.of(cloud) {
         Err(ReviewError::LookupFailed { .. }) => Ok(false),

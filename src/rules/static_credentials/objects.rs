@@ -15,7 +15,7 @@ use crate::rules::shared::cloud::{Cloud, GOOGLE_KEY};
 
 /// An entry in which something is found.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct Location {
     /// The field of the object.
     pub field: &'static str,
     /// The key.
@@ -24,7 +24,7 @@ pub struct Place {
     pub raw: String,
 }
 
-impl Place {
+impl Location {
     fn of(entry: &Entry<'_>) -> Self {
         Self { field: entry.field, key: entry.key.to_owned(), raw: entry.raw().to_owned() }
     }
@@ -35,17 +35,17 @@ impl Place {
 pub struct Found {
     has_key_id: bool,
     /// Where there is what may be the secret of an access key of AWS.
-    secrets: Vec<Place>,
+    secrets: Vec<Location>,
     /// Where there is something else, of which cloud, and whether it is known by
     /// its value.
-    pub others: Vec<(Place, Cloud, bool)>,
+    pub others: Vec<(Location, Cloud, bool)>,
 }
 
 impl Found {
     /// Where access keys of AWS are: where their secrets are. All of them, because
     /// an old one must not hide one that an UPDATE adds.
     #[must_use]
-    pub fn access_keys(&self) -> &[Place] {
+    pub fn access_keys(&self) -> &[Location] {
         if self.has_key_id { &self.secrets } else { &[] }
     }
 }
@@ -65,12 +65,12 @@ pub fn search(data: &Data<'_>, base: &str, reads_values: bool) -> Result<Found, 
             Some((name, Cloud::AWS)) if name.contains("ACCESS_KEY_ID") || name == "AWS_ACCESS_KEY" => {
                 found.has_key_id = true;
             }
-            Some((name, Cloud::AWS)) if name.contains("SECRET") => found.secrets.push(Place::of(&entry)),
+            Some((name, Cloud::AWS)) if name.contains("SECRET") => found.secrets.push(Location::of(&entry)),
             // That of a session is of no use without the other two.
             Some((name, Cloud::AWS)) if !name.contains("BEARER") => {}
             // What is in it can be told.
             Some((GOOGLE_KEY, _)) if reads_values => {}
-            Some((_, cloud)) => found.others.push((Place::of(&entry), cloud, false)),
+            Some((_, cloud)) => found.others.push((Location::of(&entry), cloud, false)),
             None => {}
         }
         if !is_searched {
@@ -80,7 +80,7 @@ pub fn search(data: &Data<'_>, base: &str, reads_values: bool) -> Result<Found, 
         found.has_key_id |= parts(&text).any(is_access_key_id);
         // `private_key` alone may be that of a TLS certificate.
         if GOOGLE_KEY_WORDS.iter().all(|part| word::any(&[part], &text)) {
-            found.others.push((Place::of(&entry), Cloud::GOOGLE, true));
+            found.others.push((Location::of(&entry), Cloud::GOOGLE, true));
         }
         Ok(())
     })?;
@@ -89,7 +89,7 @@ pub fn search(data: &Data<'_>, base: &str, reads_values: bool) -> Result<Found, 
         data.each(base, &mut |entry| {
             let is_named = matches!(known(entry.key), Some((name, Cloud::AWS)) if name.contains("SECRET"));
             if !is_named && entry.text(base)?.is_some_and(|text| parts(&text).any(is_secret)) {
-                found.secrets.push(Place::of(&entry));
+                found.secrets.push(Location::of(&entry));
             }
             Ok(())
         })?;
@@ -138,8 +138,8 @@ mod tests {
         let text = object.to_string();
         let object: DataObject<'_> = view::read(&text, "object").unwrap();
         let found = search(&Data::of(&object, is_secret), "object", reads_values).unwrap();
-        let named = |place: &Place| format!("{}.{}", place.field, place.key);
-        let others = found.others.iter().map(|(place, cloud, _)| format!("{}: {}", named(place), cloud.name()));
+        let named = |location: &Location| format!("{}.{}", location.field, location.key);
+        let others = found.others.iter().map(|(location, cloud, _)| format!("{}: {}", named(location), cloud.name()));
         (found.access_keys().first().map(named), others.collect())
     }
 
@@ -172,11 +172,11 @@ mod tests {
             json!({"data": {"AWS_SECRET_ACCESS_KEY": "x", "a": format!("{ID} {SECRET}"), "b": SECRET}}).to_string();
         let object: DataObject<'_> = view::read(&text, "object").unwrap();
         let found = search(&Data::of(&object, false), "object", true).unwrap();
-        let keys: Vec<&str> = found.access_keys().iter().map(|place| place.key.as_str()).collect();
+        let keys: Vec<&str> = found.access_keys().iter().map(|location| location.key.as_str()).collect();
         assert_eq!(keys, ["AWS_SECRET_ACCESS_KEY", "a", "b"]);
     }
 
-    /// A byte that is no text (`ff`) in front hides nothing.
+    /// A leading byte that is not UTF-8 (`ff`) hides nothing.
     #[test]
     fn binary_data() {
         let encoded = "/wpBS0lBUVlMUE1ONUhISEZQWkFNMgoxdFVtNjM2dVMxeU9FQXpGMnNqZHFwZXhBTXBsM0FCQ3orazdYeVFiCg==";
