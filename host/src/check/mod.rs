@@ -207,15 +207,15 @@ pub fn conclude(summary: &mut Summary, inputs: &Inputs, evaluator: &Evaluator) {
 /// The most names in a note.
 const NAMED: usize = 20;
 
-/// The most notes of one sort.
+/// The most notes of one kind.
 const NOTES: usize = 3;
 
-/// The first notes of a sort, and how many more there are.
-fn first_ones(mut notes: impl ExactSizeIterator<Item = String>, sort: &str) -> Vec<String> {
+/// The first notes of a kind, and how many more there are.
+fn first_ones(mut notes: impl ExactSizeIterator<Item = String>, kind: &str) -> Vec<String> {
     let more = notes.len().saturating_sub(NOTES);
     let mut first: Vec<String> = notes.by_ref().take(NOTES).collect();
     if more > 0 {
-        first.push(format!("{more} more {sort}"));
+        first.push(format!("{more} more {kind}"));
     }
     first
 }

@@ -138,6 +138,14 @@ fn accounts_of_cluster_and_manifests() {
 }
 
 #[test]
+fn at_most_three_notes_of_a_kind() {
+    let notes = |count: usize| (0..count).map(|number| number.to_string());
+    assert_eq!(first_ones(notes(3), "charts"), ["0", "1", "2"]);
+    assert_eq!(first_ones(notes(5), "charts"), ["0", "1", "2", "2 more charts"]);
+    assert!(first_ones(notes(0), "charts").is_empty());
+}
+
+#[test]
 fn account_without_namespace() {
     let text = format!("{POD}---\n{ACCOUNT}automountServiceAccountToken: false\n").replace("  namespace: shop\n", "");
     let text = text.replace("spec:\n", "spec:\n  serviceAccountName: app\n");
