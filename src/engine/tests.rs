@@ -181,7 +181,7 @@ fn new_finding_among_many_old() {
     let answer = review(&update(&binding(5000), &binding(5001)), &settings, &nobody());
     assert_eq!(
         answer["message"],
-        "serviceaccount-hygiene: 1 problem\n- binding-subjects: subjects[s5000]: comes from namespace `other`; bind an account of this namespace, or add that one to allowCrossNamespace"
+        "serviceaccount-hygiene: 1 problem\n- binding-subjects: subjects[s5000]: is in namespace `other`; bind an account of this namespace, or add that one to allowCrossNamespace"
     );
 }
 

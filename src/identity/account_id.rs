@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn dashes_as_in_the_console() {
-        assert_eq!(role_arn_error("1234-5678-9012"), "account ID has dashes; write its 12 digits alone");
+        assert_eq!(role_arn_error("1234-5678-9012"), "account ID has dashes; write only its 12 digits");
     }
 
     #[test]

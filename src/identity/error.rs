@@ -12,7 +12,7 @@ messages! {
     /// Nothing at all.
     EMPTY: "is empty", help: "write a value, or remove it";
     /// A blank or a line break anywhere.
-    BLANK: "has a blank or a line break", help: "remove it";
+    BLANK: "contains a space or a line break", help: "remove it";
 }
 
 /// What is wrong with a text that is to name an identity.

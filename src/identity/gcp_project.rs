@@ -14,7 +14,7 @@ messages! {
     /// A number where an id belongs.
     PROJECT_NUMBER: "has the project number `{}` in place of the project ID";
     /// What follows the id, in the e-mail of a project that belongs to a domain.
-    DOMAIN: "project ID `{}` is joined to something that is not a valid domain";
+    DOMAIN: "project ID `{}` is followed by something that is not a valid domain";
     /// A template that appends what was there already.
     DOUBLED: "has .iam.gserviceaccount.com twice", help: "write it once";
 }
@@ -217,11 +217,11 @@ mod tests {
 
     #[test]
     fn domain_that_is_none() {
-        is_wrong("my-project.-x", "project ID `my-project` is joined to something that is not a valid domain");
+        is_wrong("my-project.-x", "project ID `my-project` is followed by something that is not a valid domain");
     }
 
     #[test]
     fn dot_at_the_end() {
-        is_wrong("my-project.", "project ID `my-project` is joined to something that is not a valid domain");
+        is_wrong("my-project.", "project ID `my-project` is followed by something that is not a valid domain");
     }
 }

@@ -7,7 +7,7 @@ use crate::messages;
 
 messages! {
     /// `serviceAccount:` and the like.
-    MEMBER: "begins with `{}:`, as IAM policies name members", help: "write only the email address";
+    MEMBER: "begins with `{}:`, the form of members in IAM policies", help: "write only the email address";
     /// `project.svc.id.goog[namespace/name]`.
     WORKLOAD: "names a Kubernetes ServiceAccount, as IAM policies do", help: "write the email address of the Google service account";
     /// `projects/-/serviceAccounts/...`.
@@ -17,9 +17,9 @@ messages! {
     /// A name, or a cloud's other word for one.
     NO_AT: "is not a valid email address", help: "write <name>@<project>.iam.gserviceaccount.com";
     /// Mostly a template that appends what was there already.
-    TWO_ATS: "has @ twice", help: "write one email address";
+    TWO_ATS: "has two @ characters", help: "write one email address";
     /// Google's e-mails are in lower case.
-    UPPER_CASE: "has upper-case letters", help: "Google's are in lower case";
+    UPPER_CASE: "has upper-case letters", help: "write it in lower case";
     /// Not in the alphabet.
     BAD_CHARACTER: "has `{}`, which is not allowed in the email address of a service account";
     /// `name@example.com:project.iam.gserviceaccount.com`.
@@ -185,12 +185,12 @@ mod tests {
 
     #[test]
     fn line_break_at_the_end() {
-        is_wrong("uploader@my-project.iam.gserviceaccount.com\n", "has a blank or a line break; remove it");
+        is_wrong("uploader@my-project.iam.gserviceaccount.com\n", "contains a space or a line break; remove it");
     }
 
     #[test]
     fn leading_blank() {
-        is_wrong(" uploader@my-project.iam.gserviceaccount.com", "has a blank or a line break; remove it");
+        is_wrong(" uploader@my-project.iam.gserviceaccount.com", "contains a space or a line break; remove it");
     }
 
     #[test]
@@ -211,7 +211,7 @@ mod tests {
     fn member_of_a_policy() {
         is_wrong(
             "serviceAccount:uploader@my-project.iam.gserviceaccount.com",
-            "begins with `serviceAccount:`, as IAM policies name members; write only the email address",
+            "begins with `serviceAccount:`, the form of members in IAM policies; write only the email address",
         );
     }
 
@@ -219,7 +219,7 @@ mod tests {
     fn member_in_another_case() {
         is_wrong(
             "serviceaccount:uploader@my-project.iam.gserviceaccount.com",
-            "begins with `serviceaccount:`, as IAM policies name members; write only the email address",
+            "begins with `serviceaccount:`, the form of members in IAM policies; write only the email address",
         );
     }
 
@@ -227,7 +227,7 @@ mod tests {
     fn principal() {
         is_wrong(
             "principal://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/subject/s",
-            "begins with `principal:`, as IAM policies name members; write only the email address",
+            "begins with `principal:`, the form of members in IAM policies; write only the email address",
         );
     }
 
@@ -285,7 +285,7 @@ mod tests {
     fn suffix_twice() {
         is_wrong(
             "uploader@my-project.iam.gserviceaccount.com@my-project.iam.gserviceaccount.com",
-            "has @ twice; write one email address",
+            "has two @ characters; write one email address",
         );
     }
 
@@ -299,12 +299,12 @@ mod tests {
 
     #[test]
     fn upper_case() {
-        is_wrong("Uploader@my-project.iam.gserviceaccount.com", "has upper-case letters; Google's are in lower case");
+        is_wrong("Uploader@my-project.iam.gserviceaccount.com", "has upper-case letters; write it in lower case");
     }
 
     #[test]
     fn upper_case_in_the_domain() {
-        is_wrong("uploader@my-project.iam.gserviceaccount.COM", "has upper-case letters; Google's are in lower case");
+        is_wrong("uploader@my-project.iam.gserviceaccount.COM", "has upper-case letters; write it in lower case");
     }
 
     #[test]

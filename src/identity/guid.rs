@@ -117,17 +117,17 @@ mod tests {
 
     #[test]
     fn line_break_at_the_end() {
-        is_wrong(&format!("{GUID}\n"), "has a blank or a line break; remove it");
+        is_wrong(&format!("{GUID}\n"), "contains a space or a line break; remove it");
     }
 
     #[test]
     fn blank_in_front() {
-        is_wrong(&format!(" {GUID}"), "has a blank or a line break; remove it");
+        is_wrong(&format!(" {GUID}"), "contains a space or a line break; remove it");
     }
 
     #[test]
     fn blank_for_a_dash() {
-        is_wrong(&GUID.replacen('-', " ", 1), "has a blank or a line break; remove it");
+        is_wrong(&GUID.replacen('-', " ", 1), "contains a space or a line break; remove it");
     }
 
     #[test]

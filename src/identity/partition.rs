@@ -88,6 +88,6 @@ mod tests {
 
     #[test]
     fn none() {
-        assert_eq!(role_arn_error(""), "has no partition after arn:, where aws or another belongs");
+        assert_eq!(role_arn_error(""), "has no partition after arn:, such as aws");
     }
 }

@@ -57,9 +57,9 @@ role_arn_errors! {
     /// More than one line, mostly by a block of YAML.
     LineBreak = LINE_BREAK: "has a line break", help: "write the ARN in one line";
     /// A blank at one of the ends.
-    OuterBlank = OUTER_BLANK: "begins or ends with a blank", help: "remove it";
+    OuterBlank = OUTER_BLANK: "begins or ends with whitespace", help: "remove it";
     /// A blank in between.
-    InnerBlank = INNER_BLANK: "has a blank inside", help: "an ARN has none";
+    InnerBlank = INNER_BLANK: "contains whitespace", help: "remove it";
     /// `ARN:` or `Arn:`.
     UpperCase = UPPER_CASE: "begins with arn: in upper case", help: "write it in lower case";
     /// A name or a path alone.
@@ -67,13 +67,13 @@ role_arn_errors! {
     /// Something else.
     NotArn = NOT_ARN: "is not an ARN", help: "a role's is arn:aws:iam::<account>:role/<name>";
     /// An ARN where a part of one belongs.
-    Nested = NESTED: "has an ARN inside an ARN", help: "write one alone";
+    Nested = NESTED: "contains an ARN inside an ARN", help: "write only one";
     /// Too few parts.
     Incomplete = INCOMPLETE: "is incomplete", help: "a role's ARN is arn:aws:iam::<account>:role/<name>";
     /// `arn:aws:iam:123456789012:role/x`.
     OneColon = ONE_COLON: "has one colon after iam, must have two";
     /// `arn:iam::...` or `arn::iam::...`.
-    NoPartition = NO_PARTITION: "has no partition after arn:, where aws or another belongs";
+    NoPartition = NO_PARTITION: "has no partition after arn:, such as aws";
     /// A partition that is nearly one.
     SimilarPartition { partition: String, meant: &'static str } = SIMILAR_PARTITION: "unknown partition `{}`", help: "did you mean `{}`?";
     /// A partition that is none.
@@ -88,7 +88,7 @@ role_arn_errors! {
     /// the account for a number.
     AccountDigits { digits: usize } = ACCOUNT_DIGITS: "account ID has {} digits, must have 12";
     /// As the console writes it.
-    AccountDashes = ACCOUNT_DASHES: "account ID has dashes", help: "write its 12 digits alone";
+    AccountDashes = ACCOUNT_DASHES: "account ID has dashes", help: "write only its 12 digits";
     /// An alias, or a letter for a digit.
     AccountLetters { account: String } = ACCOUNT_LETTERS: "account ID is `{}`, must be 12 digits";
     /// What `aws sts get-caller-identity` prints.

@@ -57,7 +57,7 @@ pub fn validate_pattern(pattern: &str) -> Option<String> {
     let plain = pattern.bytes().all(|byte| (0x21..0x7f).contains(&byte));
     if !plain && pattern.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Some(format!(
-            "has a blank or control character, which nothing it could match has ({})",
+            "has a blank or control character, so it cannot match anything ({})",
             Escaped::new(pattern)
         ));
     }

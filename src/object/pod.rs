@@ -44,7 +44,7 @@ view! {
 view! {
     /// A Pod's specification.
     pub struct PodSpec<'a> {
-        /// Whether the Pod asks for the API token.
+        /// Whether the Pod requests the API token.
         pub automount: Option<bool> = "automountServiceAccountToken",
         account_name: Option<Text<'a>> = "serviceAccountName",
         account_alias: Option<Text<'a>> = "serviceAccount",

@@ -126,7 +126,7 @@ mod tests {
                 "aws.annotationPrefix: must be a DNS name in lower case, without the slash that follows it, e.g. eks.amazonaws.com",
                 "aws.tokenMountPath: must be an absolute path without . and .., without a slash at the end, e.g. /var/run/secrets/eks.amazonaws.com/serviceaccount",
                 "aws.region: must be the name of a region, e.g. eu-west-1",
-                "aws.defaultAudience: has a blank or control character, which nothing it could match has (a b)",
+                "aws.defaultAudience: has a blank or control character, so it cannot match anything (a b)",
                 "aws.anotationPrefix: unknown key `anotationPrefix`; did you mean `annotationPrefix`?",
             ]
         );

@@ -432,7 +432,7 @@ mod tests {
             problems,
             [
                 "x[1]: is empty; remove it, or write what it is to match",
-                "x[2]: has a blank or control character, which nothing it could match has (a b)",
+                "x[2]: has a blank or control character, so it cannot match anything (a b)",
                 "x[3]: must be a string, is a number; write it in quotes",
             ]
         );

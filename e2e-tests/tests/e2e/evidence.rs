@@ -137,8 +137,8 @@ fn a_controller_in_one_file(engine: &Engine) -> Result<()> {
     }
     let of_template = "spec.template.spec.automountServiceAccountToken";
     let of_pod = "spec.automountServiceAccountToken";
-    let stays = "is not set, and the token stays: account `default` may `get pods` in its namespace; name an account of its own, and set it to true";
-    let asks = "is true on the default account; give the Pod an account of its own, or set it to false";
+    let stays = "is not set, and the token stays: account `default` may `get pods` in its namespace; use a dedicated account, and set it to true";
+    let asks = "is true on the default account; give the Pod a dedicated account, or set it to false";
     let expected = [
         format!("Deployment runner-controller: {of_template}: {stays}"),
         format!("Pod of-the-template: {of_pod}: {stays}"),

@@ -40,9 +40,9 @@ static FORBIDDEN: Param = Param {
 messages! {
     MAY:
         "account `{}` of the API token may `{}` {}",
-        help: "bind it to less, or set automountServiceAccountToken: false";
+        help: "grant it fewer permissions, or set automountServiceAccountToken: false";
     UNKNOWN:
-        "what account `{}` may do is not known",
+        "the permissions of account `{}` are unknown",
         help: "let the policy server create subjectaccessreviews";
 }
 

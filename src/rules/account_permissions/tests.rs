@@ -26,7 +26,7 @@ fn answer(object: &Value, params: &Value, cluster: &FakeCluster) -> Value {
 fn messages() {
     let two = cluster(&["get secrets", "bind clusterroles.rbac.authorization.k8s.io"]);
     let prefix = "spec.serviceAccountName: account `app` of the API token may";
-    let end = "cluster-wide; bind it to less, or set automountServiceAccountToken: false";
+    let end = "cluster-wide; grant it fewer permissions, or set automountServiceAccountToken: false";
     assert_eq!(
         said(&answer(&holder(), &json!("reject"), &two), RULE),
         [
@@ -39,7 +39,7 @@ fn messages() {
     assert_eq!(
         said,
         [
-            "spec.serviceAccountName: what account `app` may do is not known; let the policy server create subjectaccessreviews"
+            "spec.serviceAccountName: the permissions of account `app` are unknown; let the policy server create subjectaccessreviews"
         ]
     );
     assert_eq!(unknown.reviewed().len(), 1);
@@ -83,7 +83,7 @@ fn configured_permissions() {
     let params = json!({"action": "reject", "forbidden": list});
     let answer = answer(&holder(), &params, &cluster);
     assert_eq!(cluster.reviewed(), ["shop/app delete deployments.apps in shop"]);
-    assert!(said(&answer, RULE)[0].contains("may `delete deployments.apps` in its namespace; bind"), "{answer}");
+    assert!(said(&answer, RULE)[0].contains("may `delete deployments.apps` in its namespace; grant it fewer"), "{answer}");
 }
 
 #[test]

@@ -53,7 +53,7 @@ messages! {
     LIFETIME:
         "is `{}`, must be a whole number of seconds from 3600 to 86400",
         help: "Azure's webhook rejects Pods otherwise";
-    PORT: "is `{}`, must be a port from 1 to 65535", help: "the sidecar would not start";
+    PORT: "is `{}`, must be a port from 1 to 65535", help: "otherwise, the webhook rejects the Pod";
     INJECTS: "is `{}`, but any value enables the sidecar", help: "remove it, or write true";
 }
 

@@ -69,7 +69,7 @@ fn messages() {
     both["metadata"]["annotations"]["azure.workload.identity/inject-proxy-sidecar"] = json!("true");
     assert_eq!(
         line(&create(&both), &settings()),
-        "metadata.annotations[\"azure.workload.identity/proxy-sidecar-port\"]: is `0`, must be a port from 1 to 65535; the sidecar would not start"
+        "metadata.annotations[\"azure.workload.identity/proxy-sidecar-port\"]: is `0`, must be a port from 1 to 65535; otherwise, the webhook rejects the Pod"
     );
     assert_eq!(
         line(&create(&pod("inject-proxy-sidecar", "false")), &settings()),

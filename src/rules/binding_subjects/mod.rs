@@ -52,11 +52,11 @@ static ALLOW_FOR_EVERYONE: Param = Param {
 
 messages! {
     OTHER_NAMESPACE:
-        "comes from namespace `{}`",
+        "is in namespace `{}`",
         help: "bind an account of this namespace, or add that one to allowCrossNamespace";
     DEFAULT:
-        "is the default account of namespace `{}`, which every Pod has that names none",
-        help: "bind an account of its own";
+        "is the default account of namespace `{}`, which every Pod that names no account uses",
+        help: "bind a dedicated account";
     EVERY_ACCOUNT: "is every account of namespace `{}`, including default", help: "bind the accounts that need it";
     EVERYONE:
         "contains every account of every namespace, including default",

@@ -57,8 +57,8 @@ fn messages() {
     assert_eq!(
         lines(&answer_with(&on(&json!({})), &request("RoleBinding", &subjects))),
         [
-            "subjects[default]: is the default account of namespace `shop`, which every Pod has that names none; bind an account of its own",
-            "subjects[prometheus]: comes from namespace `monitoring`; bind an account of this namespace, or add that one to allowCrossNamespace",
+            "subjects[default]: is the default account of namespace `shop`, which every Pod that names no account uses; bind a dedicated account",
+            "subjects[prometheus]: is in namespace `monitoring`; bind an account of this namespace, or add that one to allowCrossNamespace",
             "subjects[system:serviceaccounts:shop]: is every account of namespace `shop`, including default; bind the accounts that need it",
             "subjects[system:serviceaccounts]: contains every account of every namespace, including default; bind the accounts that need it, or add the role to allowForEveryone",
         ]

@@ -36,11 +36,11 @@ static STRICT_PARAM: Param = Param {
 messages! {
     HOLDS_VOLUME:
         "runs as the default account with an API token (volume `{}`)",
-        help: "name an account of its own, or remove the token";
+        help: "use a dedicated account, or remove the token";
     WOULD_HOLD:
         "its Pods would run as the default account with an API token",
-        help: "name an account of its own, or set automountServiceAccountToken: false";
-    STRICT: "runs as the default account", help: "name an account of its own";
+        help: "use a dedicated account, or set automountServiceAccountToken: false";
+    STRICT: "runs as the default account", help: "use a dedicated account";
 }
 
 pub(super) struct DefaultServiceAccount {

@@ -33,13 +33,13 @@ fn messages() {
     assert_eq!(
         message(&admitted_pod(&json!({})), json!("reject")),
         format!(
-            "{PREFIX}runs as the default account with an API token (volume `kube-api-access-bcd24`); name an account of its own, or remove the token"
+            "{PREFIX}runs as the default account with an API token (volume `kube-api-access-bcd24`); use a dedicated account, or remove the token"
         )
     );
     assert_eq!(
         message(&deployment(&json!({})), json!("reject")),
         format!(
-            "{}its Pods would run as the default account with an API token; name an account of its own, or set automountServiceAccountToken: false",
+            "{}its Pods would run as the default account with an API token; use a dedicated account, or set automountServiceAccountToken: false",
             PREFIX.replace("spec.", "spec.template.spec.")
         )
     );
@@ -48,7 +48,7 @@ fn messages() {
             &admitted_pod(&json!({"automountServiceAccountToken": false})),
             json!({"action": "reject", "strict": true})
         ),
-        format!("{PREFIX}runs as the default account; name an account of its own")
+        format!("{PREFIX}runs as the default account; use a dedicated account")
     );
 }
 

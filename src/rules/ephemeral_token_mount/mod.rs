@@ -52,7 +52,7 @@ messages! {
     HOST_PATH: "mounts `{}` of the node, which leads to {}", help: "remove the mount";
     SHARES:
         "shares processes with container `{}`, whose credentials it can read in /proc",
-        help: "debug a container without any, or a copy of the Pod";
+        help: "debug a container without credentials, or a copy of the Pod";
     HOST_PID:
         "shares the processes of the node (hostPID), whose credentials it can read in /proc",
         help: "debug a copy of the Pod without hostPID";

@@ -51,7 +51,7 @@ fn messages() {
     assert_eq!(
         said(&checked(&app, &debugger(&json!({"targetContainerName": "web"})), &json!("reject")), ID),
         [
-            "spec.ephemeralContainers[debug]: shares processes with container `web`, whose credentials it can read in /proc; debug a container without any, or a copy of the Pod"
+            "spec.ephemeralContainers[debug]: shares processes with container `web`, whose credentials it can read in /proc; debug a container without credentials, or a copy of the Pod"
         ]
     );
 }

@@ -51,9 +51,9 @@ static PROJECTS: Param = Param {
 };
 
 messages! {
-    PROJECT: "is of project `{}`, must be of {}";
+    PROJECT: "belongs to project `{}`, must belong to {}";
     NOT_BOOLEAN: "is `{}`, must be true or false";
-    QUOTA_PROJECT: "is `{}`, which is not a valid project", help: "write the project ID alone, e.g. my-project or example.com:my-project";
+    QUOTA_PROJECT: "is `{}`, which is not a valid project", help: "write only the project ID, e.g. my-project or example.com:my-project";
 }
 
 /// What stands before each key.

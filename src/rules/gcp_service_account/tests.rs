@@ -34,7 +34,7 @@ fn messages() {
     assert_eq!(
         line(json!({"iam.gke.io/gcp-service-account": "serviceAccount:x@y"}), &json!({})),
         [
-            "metadata.annotations[\"iam.gke.io/gcp-service-account\"]: begins with `serviceAccount:`, as IAM policies name members; write only the email address (serviceAccount:x@y)"
+            "metadata.annotations[\"iam.gke.io/gcp-service-account\"]: begins with `serviceAccount:`, the form of members in IAM policies; write only the email address (serviceAccount:x@y)"
         ]
     );
     assert_eq!(
@@ -43,7 +43,7 @@ fn messages() {
             &of_projects(&["other-project", "example.com:my-project"])
         ),
         [
-            "metadata.annotations[\"iam.gke.io/gcp-service-account\"]: is of project `my-project`, must be of other-project, example.com:my-project (uploader@my-project.iam.gserviceaccount.com)"
+            "metadata.annotations[\"iam.gke.io/gcp-service-account\"]: belongs to project `my-project`, must belong to other-project, example.com:my-project (uploader@my-project.iam.gserviceaccount.com)"
         ]
     );
     assert_eq!(
@@ -53,7 +53,7 @@ fn messages() {
     assert_eq!(
         line(json!({"iam.gke.io/credential-quota-project": "projects/my-project"}), &json!({})),
         [
-            "metadata.annotations[\"iam.gke.io/credential-quota-project\"]: is `projects/my-project`, which is not a valid project; write the project ID alone, e.g. my-project or example.com:my-project"
+            "metadata.annotations[\"iam.gke.io/credential-quota-project\"]: is `projects/my-project`, which is not a valid project; write only the project ID, e.g. my-project or example.com:my-project"
         ]
     );
     assert_eq!(

@@ -40,7 +40,7 @@ static ALLOWED_ACCOUNTS: Param = Param {
 
 messages! {
     REACHES:
-        "is true, so that the Pod reaches the credentials of its node beside its own cloud role ({})",
+        "is true, so the Pod can get its node's credentials in addition to its own cloud role ({})",
         help: "set it to false, or split the Pod";
 }
 

@@ -13,7 +13,7 @@ fn found(object: &Value, params: &Value, cluster: &FakeCluster) -> Vec<String> {
 
 fn line(path: &str, role: &str) -> String {
     format!(
-        "{path}hostNetwork: is true, so that the Pod reaches the credentials of its node beside its own cloud role ({role}); set it to false, or split the Pod"
+        "{path}hostNetwork: is true, so the Pod can get its node's credentials in addition to its own cloud role ({role}); set it to false, or split the Pod"
     )
 }
 

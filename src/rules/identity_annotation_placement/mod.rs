@@ -45,7 +45,7 @@ static UNMATCHED_SKIP: Param = Param {
 };
 
 messages! {
-    ON_POD: "has no effect on a Pod: it is read from the Pod's account", help: "move it to ServiceAccount `{}`";
+    ON_POD: "has no effect on a Pod: it is read from the Pod's ServiceAccount", help: "move it to ServiceAccount `{}`";
     ON_ACCOUNT:
         "has no effect on a ServiceAccount: it is read from Pods",
         help: "move it to the metadata of their template";
@@ -55,10 +55,10 @@ messages! {
         help: "move it to the metadata of their template";
     UNREADABLE:
         "is `{}`, which the webhook cannot read as a list, so no container is skipped and all get the role",
-        help: "write names with commas between them";
+        help: "separate the names with commas";
     NO_NAME:
         "has `{}`, which is not a valid container name, so it skips none",
-        help: "write names with nothing but a comma between them";
+        help: "separate the names with commas, without spaces";
     UNMATCHED:
         "has `{}`, but no container of the Pod has this name, so it skips none",
         help: "write the name of a container, or remove it";

@@ -57,7 +57,7 @@ fn messages() {
     assert_eq!(
         said(&checked(&template("eks.amazonaws.com/role-arn", "x"), &reject), ID),
         [
-            r#"spec.template.metadata.annotations["eks.amazonaws.com/role-arn"]: has no effect on a Pod: it is read from the Pod's account; move it to ServiceAccount `app`"#
+            r#"spec.template.metadata.annotations["eks.amazonaws.com/role-arn"]: has no effect on a Pod: it is read from the Pod's ServiceAccount; move it to ServiceAccount `app`"#
         ]
     );
     assert_eq!(
@@ -82,13 +82,13 @@ fn messages() {
     assert_eq!(
         said(&checked(&pod(SKIP, "a \"b\""), &reject), ID),
         [
-            r#"metadata.annotations["eks.amazonaws.com/skip-containers"]: is `a "b"`, which the webhook cannot read as a list, so no container is skipped and all get the role; write names with commas between them"#
+            r#"metadata.annotations["eks.amazonaws.com/skip-containers"]: is `a "b"`, which the webhook cannot read as a list, so no container is skipped and all get the role; separate the names with commas"#
         ]
     );
     assert_eq!(
         said(&checked(&pod(SKIP, "web, proxy"), &reject), ID),
         [
-            r#"metadata.annotations["eks.amazonaws.com/skip-containers"]: has ` proxy`, which is not a valid container name, so it skips none; write names with nothing but a comma between them"#
+            r#"metadata.annotations["eks.amazonaws.com/skip-containers"]: has ` proxy`, which is not a valid container name, so it skips none; separate the names with commas, without spaces"#
         ]
     );
     assert_eq!(

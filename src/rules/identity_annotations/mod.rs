@@ -98,16 +98,16 @@ static DEFAULT_FIELDS: &[&Param] =
 
 messages! {
     EMPTY_AUDIENCE:
-        "is empty, which wins over the webhook's default and makes the token one for the Kubernetes API",
+        "is empty, which overrides the webhook's default and makes the token valid for the Kubernetes API",
         help: "write `{}`, or remove it";
-    API_AUDIENCE: "`{}` is the Kubernetes API, which gives no role", help: "write `{}`, or remove it";
+    API_AUDIENCE: "`{}` is an audience of the Kubernetes API, not of STS", help: "write `{}`, or remove it";
     OTHER_AUDIENCE: "`{}` is not an allowed audience", help: "write one of {}";
     NO_NUMBER:
         "is `{}`, which is not a whole number, so the webhook ignores it",
         help: "write seconds without a unit, e.g. \"3600\"";
-    TOO_SHORT: "is {}, which the webhook raises to 600", help: "write 600 at least";
-    TOO_LONG: "is {}, at most {} is allowed", help: "kubelet renews the token in time, however short it is";
-    NO_BOOLEAN: "is `{}`, which is not a boolean that the webhook reads, so it ignores it", help: "write {}";
+    TOO_SHORT: "is {}, which the webhook raises to 600", help: "write at least 600";
+    TOO_LONG: "is {}, at most {} is allowed", help: "the kubelet renews the token before it expires";
+    NO_BOOLEAN: "is `{}`, which is not a boolean that the webhook accepts, so it ignores it", help: "write {}";
     WITHOUT_ROLE:
         "has no effect without {}, unless EKS Pod Identity gives the account a role",
         help: "add the role, or remove it";

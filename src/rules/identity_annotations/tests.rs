@@ -42,7 +42,7 @@ fn messages() {
     let text = |suffix: &str, value: &str| said(&checked(&account(suffix, value), &json!("reject")), ID).join("\n");
     assert_eq!(
         text("audience", ""),
-        r#"metadata.annotations["eks.amazonaws.com/audience"]: is empty, which wins over the webhook's default and makes the token one for the Kubernetes API; write `sts.amazonaws.com`, or remove it"#
+        r#"metadata.annotations["eks.amazonaws.com/audience"]: is empty, which overrides the webhook's default and makes the token valid for the Kubernetes API; write `sts.amazonaws.com`, or remove it"#
     );
     assert_eq!(
         text("audience", "sts.amazon.com"),
@@ -50,7 +50,7 @@ fn messages() {
     );
     assert_eq!(
         text("audience", "api"),
-        r#"metadata.annotations["eks.amazonaws.com/audience"]: `api` is the Kubernetes API, which gives no role; write `sts.amazonaws.com`, or remove it"#
+        r#"metadata.annotations["eks.amazonaws.com/audience"]: `api` is an audience of the Kubernetes API, not of STS; write `sts.amazonaws.com`, or remove it"#
     );
     assert_eq!(
         text("token-expiration", "1h"),
@@ -58,15 +58,15 @@ fn messages() {
     );
     assert_eq!(
         text("token-expiration", "60"),
-        r#"metadata.annotations["eks.amazonaws.com/token-expiration"]: is 60, which the webhook raises to 600; write 600 at least"#
+        r#"metadata.annotations["eks.amazonaws.com/token-expiration"]: is 60, which the webhook raises to 600; write at least 600"#
     );
     assert_eq!(
         text("token-expiration", "172800"),
-        r#"metadata.annotations["eks.amazonaws.com/token-expiration"]: is 172800, at most 86400 is allowed; kubelet renews the token in time, however short it is"#
+        r#"metadata.annotations["eks.amazonaws.com/token-expiration"]: is 172800, at most 86400 is allowed; the kubelet renews the token before it expires"#
     );
     assert_eq!(
         text("sts-regional-endpoints", "regional"),
-        r#"metadata.annotations["eks.amazonaws.com/sts-regional-endpoints"]: is `regional`, which is not a boolean that the webhook reads, so it ignores it; write "true""#
+        r#"metadata.annotations["eks.amazonaws.com/sts-regional-endpoints"]: is `regional`, which is not a boolean that the webhook accepts, so it ignores it; write "true""#
     );
     assert_eq!(
         said(&checked(&with(json!({"eks.amazonaws.com/token-expiration": "3600"})), &json!("reject")), ID),
@@ -359,7 +359,7 @@ fn rejects_wrong_parameters() {
         settings_problems(&settings(&params)),
         [
             "rules.identity-annotations.audiences[0]: is empty; remove it, or write what it is to match",
-            "rules.identity-annotations.audiences[1]: has a blank or control character, which nothing it could match has (a b)",
+            "rules.identity-annotations.audiences[1]: has a blank or control character, so it cannot match anything (a b)",
             "rules.identity-annotations.maxTokenExpirationSeconds: is 60, must be 600 to 4294967296",
             "rules.identity-annotations.optionsWithoutRole: unknown value `deny`, must be one of allow, warn, reject",
             "rules.identity-annotations.defaults.audiance: unknown parameter `audiance`; did you mean `audience`?",
@@ -371,7 +371,7 @@ fn rejects_wrong_parameters() {
     assert_eq!(
         settings_problems(&settings(&json!({"defaults": {"tokenExpirationSeconds": 100_000, "audience": " "}}))),
         [
-            "rules.identity-annotations.defaults.audience: has a blank or control character, which nothing it could match has ( )",
+            "rules.identity-annotations.defaults.audience: has a blank or control character, so it cannot match anything ( )",
             "rules.identity-annotations.defaults.tokenExpirationSeconds: is more than maxTokenExpirationSeconds",
         ]
     );

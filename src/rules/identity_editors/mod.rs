@@ -48,8 +48,8 @@ static GROUPS: Param = Param {
 };
 
 messages! {
-    ADDED: "is added by `{}`, who may not give accounts a cloud identity", help: "allowed are {}";
-    CHANGED: "is changed from `{}` to `{}` by `{}`, who may not give accounts a cloud identity", help: "allowed are {}";
+    ADDED: "is added by `{}`, who is not allowed to give accounts a cloud identity", help: "allowed: {}";
+    CHANGED: "is changed from `{}` to `{}` by `{}`, who is not allowed to give accounts a cloud identity", help: "allowed: {}";
 }
 
 pub(super) struct IdentityEditors<'a> {

@@ -44,14 +44,14 @@ fn messages() {
     assert_eq!(
         said(&checked(&create(&with("x"))), ID),
         [
-            r#"metadata.annotations["eks.amazonaws.com/role-arn"]: is added by `alice`, who may not give accounts a cloud identity; allowed are users carol, system:serviceaccount:argocd:argocd-application-controller, groups platform-* (x)"#
+            r#"metadata.annotations["eks.amazonaws.com/role-arn"]: is added by `alice`, who is not allowed to give accounts a cloud identity; allowed: users carol, system:serviceaccount:argocd:argocd-application-controller, groups platform-* (x)"#
         ]
     );
     let nobody = review(&update(&with("x"), &with("y")), &settings(&json!("reject")), &quiet_cluster());
     assert_eq!(
         said(&nobody, ID),
         [
-            r#"metadata.annotations["eks.amazonaws.com/role-arn"]: is changed from `x` to `y` by `alice`, who may not give accounts a cloud identity; allowed are nobody"#
+            r#"metadata.annotations["eks.amazonaws.com/role-arn"]: is changed from `x` to `y` by `alice`, who is not allowed to give accounts a cloud identity; allowed: nobody"#
         ]
     );
 }

@@ -56,15 +56,15 @@ messages! {
     REFUSED: "is a role that role-arn rejects: {}";
     OTHER:
         "is not the role of ServiceAccount `{}` ({})",
-        help: "remove it, or use a ServiceAccount with the role that is meant";
+        help: "remove it, or use a ServiceAccount with the intended role";
     NO_ROLE:
-        "brings a role and a token for it, while ServiceAccount `{}` has no role",
+        "sets a role and a token for it, but ServiceAccount `{}` has no role",
         help: "use one that has {} instead";
     UNREADABLE:
         "takes its value from elsewhere, so it is not known whether ServiceAccount `{}` may have that role",
         help: "use one that has {} instead";
     HALF:
-        "is without {}, and the webhook completes no pair",
+        "is set without {}, and the webhook does not complete pairs",
         help: "remove it, so that the container gets the role of ServiceAccount `{}`";
 }
 

@@ -65,13 +65,13 @@ fn messages() {
     assert_eq!(
         lines(&json!([role(OTHER), file(FILE)]), &settings(), &with_role()),
         [
-            "spec.containers[web].env[AWS_ROLE_ARN]: is not the role of ServiceAccount `app` (arn:aws:iam::123456789012:role/app); remove it, or use a ServiceAccount with the role that is meant"
+            "spec.containers[web].env[AWS_ROLE_ARN]: is not the role of ServiceAccount `app` (arn:aws:iam::123456789012:role/app); remove it, or use a ServiceAccount with the intended role"
         ]
     );
     assert_eq!(
         lines(&json!([role(OTHER), file(FILE)]), &settings(), &quiet_cluster()),
         [
-            "spec.containers[web].env[AWS_ROLE_ARN]: brings a role and a token for it, while ServiceAccount `app` has no role; use one that has eks.amazonaws.com/role-arn instead"
+            "spec.containers[web].env[AWS_ROLE_ARN]: sets a role and a token for it, but ServiceAccount `app` has no role; use one that has eks.amazonaws.com/role-arn instead"
         ]
     );
     assert_eq!(
@@ -83,7 +83,7 @@ fn messages() {
     assert_eq!(
         lines(&json!([role(ROLE), plain("AWS_REGION")]), &settings(), &with_role()),
         [
-            "spec.containers[web].env[AWS_ROLE_ARN]: is without AWS_WEB_IDENTITY_TOKEN_FILE, and the webhook completes no pair; remove it, so that the container gets the role of ServiceAccount `app`"
+            "spec.containers[web].env[AWS_ROLE_ARN]: is set without AWS_WEB_IDENTITY_TOKEN_FILE, and the webhook does not complete pairs; remove it, so that the container gets the role of ServiceAccount `app`"
         ]
     );
 }
@@ -135,7 +135,7 @@ fn accepts_injected_environment(#[case] env: Value) {
 fn half_a_pair(#[case] env: Value, #[case] name: &str) {
     let found = lines(&env, &settings(), &with_role());
     assert_eq!(found.len(), 1, "{found:?}");
-    assert!(found[0].starts_with(&format!("spec.containers[web].env[{name}]: is without AWS_")), "{found:?}");
+    assert!(found[0].starts_with(&format!("spec.containers[web].env[{name}]: is set without AWS_")), "{found:?}");
     // Where the account has no role, there is nothing to complete.
     let found = lines(&env, &settings(), &quiet_cluster());
     assert!(!found.iter().any(|line| line.contains("is without")), "{found:?}");
@@ -473,7 +473,7 @@ fn bypass_by_java_property() {
     assert_eq!(
         lines(&java(&option), &settings(), &with_role()),
         [
-            "spec.containers[web].env[JAVA_TOOL_OPTIONS]: is not the role of ServiceAccount `app` (arn:aws:iam::123456789012:role/app); remove it, or use a ServiceAccount with the role that is meant"
+            "spec.containers[web].env[JAVA_TOOL_OPTIONS]: is not the role of ServiceAccount `app` (arn:aws:iam::123456789012:role/app); remove it, or use a ServiceAccount with the intended role"
         ]
     );
     let args = |field: &str| {
@@ -485,7 +485,7 @@ fn bypass_by_java_property() {
         assert_eq!(
             args(field),
             [format!(
-                "spec.containers[web].{field}[1]: is not the role of ServiceAccount `app` (arn:aws:iam::123456789012:role/app); remove it, or use a ServiceAccount with the role that is meant"
+                "spec.containers[web].{field}[1]: is not the role of ServiceAccount `app` (arn:aws:iam::123456789012:role/app); remove it, or use a ServiceAccount with the intended role"
             )]
         );
     }
@@ -523,7 +523,7 @@ fn bypass_by_halves_of_two_kinds(#[case] env: Value, #[case] name: &str) {
     assert_eq!(
         lines(&env, &settings(), &quiet_cluster()),
         [format!(
-            "spec.containers[web].env[{name}]: brings a role and a token for it, while ServiceAccount `app` has no role; use one that has eks.amazonaws.com/role-arn instead"
+            "spec.containers[web].env[{name}]: sets a role and a token for it, but ServiceAccount `app` has no role; use one that has eks.amazonaws.com/role-arn instead"
         )]
     );
 }

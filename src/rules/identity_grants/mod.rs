@@ -72,17 +72,17 @@ static AZURE_ISSUERS: Param = Param {
 const REJECT: &str = "reject";
 
 messages! {
-    ROLE: "is a role that role-arn refuses: {}";
-    SERVICE_ACCOUNT: "is a service account that gcp-service-account refuses: {}";
+    ROLE: "is a role that role-arn rejects: {}";
+    SERVICE_ACCOUNT: "is a service account that gcp-service-account rejects: {}";
     REFERENCE:
         "is a reference, which is resolved only after admission, so that no list can allow it",
         help: "write {}";
     OTHER_NAMESPACE:
         "is for ServiceAccount `{}`, while the object is in namespace `{}`",
-        help: "create it in the namespace of the ServiceAccount, or add this one to fromNamespaces";
+        help: "create it in the namespace of the ServiceAccount, or add the object's namespace to fromNamespaces";
     DEFAULT:
-        "is for the default account of namespace `{}`, so that every Pod there that names no account has the identity",
-        help: "use an account of its own";
+        "is for the default account of namespace `{}`, so every Pod there that names no account gets the identity",
+        help: "use a dedicated account";
     MANY:
         "does not name one ServiceAccount by its namespace and name",
         help: "name each of them";
@@ -97,7 +97,7 @@ messages! {
         help: "use a role with only the permissions that are needed";
     IDENTITY: "is not one of the managed identities that can be granted: {}";
     UNLISTED:
-        "names a managed identity by something else than its client ID, so that the lists of azure-workload-identity cannot allow it",
+        "names a managed identity by something other than its client ID, so that the lists of azure-workload-identity cannot allow it",
         help: "add it to azureIdentities";
     ISSUER: "is not one of the issuers that managed identities can trust: {}";
 }
@@ -308,7 +308,7 @@ fn check_resource(context: &RuleContext<'_>, resource: &Resource<'_>, is_account
             }
         }
         None if projects.has_list() => {
-            findings.add(path("name"), &REFERENCE, &["the e-mail of the service account as external", &which]);
+            findings.add(path("name"), &REFERENCE, &["the email address of the service account as external", &which]);
         }
         None => {}
     }

@@ -33,7 +33,7 @@ fn fields_with_a_role(#[case] field: &str) {
     assert_eq!(
         found(&object, &settings),
         [format!(
-            "spec.{field}: is a role that role-arn refuses: is of account `210987654321`, must be of 123456789012 (arn:aws:iam::210987654321:role/uploader)"
+            "spec.{field}: is a role that role-arn rejects: is of account `210987654321`, must be of 123456789012 (arn:aws:iam::210987654321:role/uploader)"
         )]
     );
     assert!(found(&association(&json!({field: "arn:aws:iam::123456789012:role/uploader"})), &settings).is_empty());
@@ -78,7 +78,7 @@ fn roles_of_a_namespace() {
     assert_eq!(
         found(&association(&json!({"namespace": "bank"})), &settings),
         [
-            "spec.roleARN: is a role that role-arn refuses: is not one of the roles that namespace `bank` may use: ledger (arn:aws:iam::123456789012:role/uploader)"
+            "spec.roleARN: is a role that role-arn rejects: is not one of the roles that namespace `bank` may use: ledger (arn:aws:iam::123456789012:role/uploader)"
         ]
     );
 }
@@ -96,12 +96,12 @@ fn maps_that_differ() {
     });
     let default = |namespace: &str| {
         format!(
-            "spec.initProvider.serviceAccount: is for the default account of namespace `{namespace}`, so that every Pod there that names no account has the identity; use an account of its own"
+            "spec.initProvider.serviceAccount: is for the default account of namespace `{namespace}`, so every Pod there that names no account gets the identity; use a dedicated account"
         )
     };
     let other = |part: &str, account: &str| {
         format!(
-            "spec.{part}.serviceAccount: is for ServiceAccount `bank/{account}`, while the object is in namespace `shop`; create it in the namespace of the ServiceAccount, or add this one to fromNamespaces"
+            "spec.{part}.serviceAccount: is for ServiceAccount `bank/{account}`, while the object is in namespace `shop`; create it in the namespace of the ServiceAccount, or add the object's namespace to fromNamespaces"
         )
     };
     assert_eq!(

@@ -41,14 +41,14 @@ pub static RULE: Rule = Rule {
 messages! {
     NOT_INJECTED:
         "did not get the role of account `{}`: the EKS Pod identity webhook is down, or did not know the account yet",
-        help: "create the Pod again";
-    HALF: "is there without {}, and the EKS Pod identity webhook completes no pair", help: "remove it, or set both";
+        help: "recreate the Pod";
+    HALF: "is set without {}, and the EKS Pod identity webhook does not complete pairs", help: "remove it, or set both";
     NO_TOKEN:
         "names a file where the container has no token",
-        help: "rename volumes and mounts that have the names of the webhook's";
+        help: "rename volumes and mounts that have the webhook's names";
     UNKNOWN:
         "account `{}` could not be looked up, so it is not known whether a role is missing",
-        help: "let the policy get serviceaccounts";
+        help: "let the policy server get serviceaccounts";
 }
 
 /// The volumes that the webhook adds unless there is one of that name.

@@ -81,7 +81,7 @@ fn messages() {
     assert_eq!(
         lines(&tokenless_pod(&json!({})), &cluster()),
         [
-            "spec.containers[web]: did not get the role of account `app`: the EKS Pod identity webhook is down, or did not know the account yet; create the Pod again"
+            "spec.containers[web]: did not get the role of account `app`: the EKS Pod identity webhook is down, or did not know the account yet; recreate the Pod"
         ]
     );
     assert_eq!(
@@ -93,19 +93,19 @@ fn messages() {
             &cluster()
         ),
         [
-            "spec.containers[web].env[AWS_ROLE_ARN]: is there without AWS_WEB_IDENTITY_TOKEN_FILE, and the EKS Pod identity webhook completes no pair; remove it, or set both"
+            "spec.containers[web].env[AWS_ROLE_ARN]: is set without AWS_WEB_IDENTITY_TOKEN_FILE, and the EKS Pod identity webhook does not complete pairs; remove it, or set both"
         ]
     );
     assert_eq!(
         lines(&pod(json!([with_role("web")]), json!([{"name": "aws-iam-token", "emptyDir": {}}])), &cluster()),
         [
-            "spec.containers[web].env[AWS_WEB_IDENTITY_TOKEN_FILE]: names a file where the container has no token; rename volumes and mounts that have the names of the webhook's"
+            "spec.containers[web].env[AWS_WEB_IDENTITY_TOKEN_FILE]: names a file where the container has no token; rename volumes and mounts that have the webhook's names"
         ]
     );
     assert_eq!(
         lines(&tokenless_pod(&json!({})), &FakeCluster::failing(LookupError::NotGranted)),
         [
-            "spec.serviceAccountName: account `app` could not be looked up, so it is not known whether a role is missing; let the policy get serviceaccounts"
+            "spec.serviceAccountName: account `app` could not be looked up, so it is not known whether a role is missing; let the policy server get serviceaccounts"
         ]
     );
 }
@@ -201,16 +201,16 @@ fn without_a_role(#[case] container: Value) {
 /// Of two ways that are not whole the finding is about the first, and about a
 /// whole way without its token before half of one.
 #[rstest]
-#[case::a_file(&[("AWS_WEB_IDENTITY_TOKEN_FILE", "/x")], "AWS_WEB_IDENTITY_TOKEN_FILE", "is there without AWS_ROLE_ARN")]
+#[case::a_file(&[("AWS_WEB_IDENTITY_TOKEN_FILE", "/x")], "AWS_WEB_IDENTITY_TOKEN_FILE", "is set without AWS_ROLE_ARN")]
 #[case::halves(
     &[("AWS_ROLE_ARN", ROLE), ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://169.254.170.23")],
     "AWS_ROLE_ARN",
-    "is there without AWS_WEB_IDENTITY_TOKEN_FILE"
+    "is set without AWS_WEB_IDENTITY_TOKEN_FILE"
 )]
 #[case::halves_with_files(
     &[("AWS_WEB_IDENTITY_TOKEN_FILE", "/x"), ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "/y")],
     "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "is there without AWS_ROLE_ARN"
+    "is set without AWS_ROLE_ARN"
 )]
 #[case::no_token_and_an_address(
     &[

@@ -76,9 +76,9 @@ messages! {
     REFUSED: "the role of account `{}` is not allowed, so nothing can be injected: {}";
     AUDIENCE: "the token of account `{}` would be one for the Kubernetes API, so nothing can be injected: audience `{}`";
     FOREIGN_VOLUME:
-        "is kept for the volume with the token for AWS, and this one has none in a file called {}",
+        "is reserved for the volume with the AWS token, but this volume has no token in the file {}",
         help: "rename the volume";
-    TAKEN: "is mounted where the token for AWS belongs ({})", help: "mount it elsewhere";
+    TAKEN: "is mounted where the webhook mounts the AWS token ({})", help: "mount it elsewhere";
 }
 
 pub(super) struct IrsaInjection<'a> {

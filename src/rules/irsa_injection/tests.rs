@@ -152,14 +152,14 @@ fn messages() {
     assert_eq!(
         lines(&tokenless_pod(&json!({"volumes": [{"name": "aws-iam-token", "emptyDir": {}}]})), &cluster()),
         [
-            "spec.volumes[aws-iam-token].name: is kept for the volume with the token for AWS, and this one has none in a file called token; rename the volume"
+            "spec.volumes[aws-iam-token].name: is reserved for the volume with the AWS token, but this volume has no token in the file token; rename the volume"
         ]
     );
     let taken = json!([{"name": "web", "image": "i", "volumeMounts": [{"name": "own", "mountPath": DIRECTORY}]}]);
     assert_eq!(
         lines(&tokenless_pod(&json!({"containers": taken})), &cluster()),
         [format!(
-            "spec.containers[web].volumeMounts[own]: is mounted where the token for AWS belongs ({DIRECTORY}); mount it elsewhere"
+            "spec.containers[web].volumeMounts[own]: is mounted where the webhook mounts the AWS token ({DIRECTORY}); mount it elsewhere"
         )]
     );
 }

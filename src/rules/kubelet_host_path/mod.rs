@@ -44,8 +44,8 @@ static ROOTS: Param = Param {
 };
 
 messages! {
-    OPENS: "`{}` opens {} of the node, and with it {}", help: "mount only the directory that is needed";
-    OPENS_ON: "`{}` opens {} on nodes of {}, and with it {}", help: "mount only the directory that is needed";
+    OPENS: "`{}` exposes {} of the node, and with it {}", help: "mount only the directory that is needed";
+    OPENS_ON: "`{}` exposes {} on nodes of {}, and with it {}", help: "mount only the directory that is needed";
     HOLDS: "`{}` of the node leads to {}", help: "mount something else, or add an exemption";
     BELOW: "`{}` is below {}, which leads to {}", help: "mount something else, or add an exemption";
     BIND_OPTION: "the option `{}` can mount a directory of the node in place of the volume", help: "remove it, or add an exemption";

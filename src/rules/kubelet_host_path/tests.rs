@@ -25,7 +25,7 @@ fn messages() {
     assert_eq!(
         said(&checked("/var/lib", &json!("warn")), ID),
         [
-            "spec.volumes[node].hostPath.path: `/var/lib` opens /var/lib/kubelet/pods of the node, and with it credentials of others; mount only the directory that is needed"
+            "spec.volumes[node].hostPath.path: `/var/lib` exposes /var/lib/kubelet/pods of the node, and with it credentials of others; mount only the directory that is needed"
         ]
     );
 }
@@ -61,53 +61,53 @@ fn accepts(#[case] path: &str) {
 /// Equal to, above and below each of the guarded paths, written in every way
 /// that leads there.
 #[rstest]
-#[case::root("/", "opens /var/lib/kubelet/pods")]
-#[case::var("/var", "opens /var/lib/kubelet/pods")]
-#[case::kubelet("/var/lib/kubelet", "opens /var/lib/kubelet/pods")]
+#[case::root("/", "exposes /var/lib/kubelet/pods")]
+#[case::var("/var", "exposes /var/lib/kubelet/pods")]
+#[case::kubelet("/var/lib/kubelet", "exposes /var/lib/kubelet/pods")]
 #[case::pods("/var/lib/kubelet/pods", "holds /var/lib/kubelet/pods")]
 #[case::a_pods_token("/var/lib/kubelet/pods/8d0f/volumes/kubernetes.io~projected", "below /var/lib/kubelet/pods")]
 #[case::pki("/var/lib/kubelet/pki", "holds /var/lib/kubelet/pki")]
-#[case::k0s("/var/lib/k0s", "opens /var/lib/k0s/kubelet/pods")]
+#[case::k0s("/var/lib/k0s", "exposes /var/lib/k0s/kubelet/pods")]
 #[case::microk8s(
     "/var/snap/microk8s/common/var/lib/kubelet/pki/x",
     "below /var/snap/microk8s/common/var/lib/kubelet/pki"
 )]
-#[case::etc("/etc", "opens /etc/kubernetes")]
+#[case::etc("/etc", "exposes /etc/kubernetes")]
 #[case::admin("/etc/kubernetes/admin.conf", "below /etc/kubernetes")]
 #[case::proc("/proc", "holds /proc")]
 #[case::the_root_of_a_process("/proc/1/root/var/lib", "below /proc")]
 #[case::secrets("/var/run/secrets/kubernetes.io", "below /run/secrets")]
 #[case::secrets_by_their_real_name("/run/secrets", "holds /run/secrets")]
-#[case::run("/run", "opens /run/secrets")]
-#[case::var_run("/var/run", "opens /run/secrets")]
+#[case::run("/run", "exposes /run/secrets")]
+#[case::var_run("/var/run", "exposes /run/secrets")]
 #[case::docker("/var/run/docker.sock", "holds /run/docker.sock")]
 #[case::docker_by_its_real_name("/run/docker.sock", "holds /run/docker.sock")]
 #[case::containerd("/run/containerd", "holds /run/containerd")]
 #[case::crio("/var/run/crio/crio.sock", "below /run/crio")]
 #[case::k3s("/run/k3s/containerd/containerd.sock", "below /run/k3s/containerd")]
-#[case::slash_at_the_end("/var/lib/kubelet/", "opens /var/lib/kubelet/pods")]
+#[case::slash_at_the_end("/var/lib/kubelet/", "exposes /var/lib/kubelet/pods")]
 #[case::two_slashes("//var//lib/kubelet/pods", "holds /var/lib/kubelet/pods")]
 #[case::dots("/var/./lib/kubelet/./pods", "holds /var/lib/kubelet/pods")]
 #[case::and_back("/var/lib/kubelet/plugins/../pods", "holds /var/lib/kubelet/pods")]
 #[case::and_back_beyond_the_root("/../../var/lib/kubelet/pods", "holds /var/lib/kubelet/pods")]
-#[case::back_to_the_root("/var/log/../..", "opens /var/lib/kubelet/pods")]
+#[case::back_to_the_root("/var/log/../..", "exposes /var/lib/kubelet/pods")]
 #[case::no_slash_at_the_beginning("var/lib/kubelet/pods", "holds /var/lib/kubelet/pods")]
-#[case::dot_alone(".", "opens /var/lib/kubelet/pods")]
+#[case::dot_alone(".", "exposes /var/lib/kubelet/pods")]
 #[case::windows("C:\\var\\lib\\kubelet\\pods", "holds /var/lib/kubelet/pods")]
 #[case::windows_slashes("c:/Var/Lib/Kubelet/Pods", "holds /var/lib/kubelet/pods")]
 #[case::windows_without_a_drive("/Var/Lib/Kubelet/pods", "holds /var/lib/kubelet/pods")]
 #[case::windows_verbatim("\\\\?\\C:\\var\\lib\\kubelet\\pods", "holds /var/lib/kubelet/pods")]
 #[case::windows_device("\\\\.\\C:\\var\\lib\\kubelet\\pods", "holds /var/lib/kubelet/pods")]
 #[case::windows_share("\\\\localhost\\c$\\var\\lib\\kubelet\\pods", "holds /var/lib/kubelet/pods")]
-#[case::windows_verbatim_share("\\\\?\\UNC\\localhost\\C$\\var\\lib", "opens /var/lib/kubelet/pods")]
-#[case::windows_whole_share("\\\\localhost\\c$", "opens /var/lib/kubelet/pods")]
+#[case::windows_verbatim_share("\\\\?\\UNC\\localhost\\C$\\var\\lib", "exposes /var/lib/kubelet/pods")]
+#[case::windows_whole_share("\\\\localhost\\c$", "exposes /var/lib/kubelet/pods")]
 #[case::windows_dot_behind_a_name("C:\\var.\\lib \\kubelet\\pods", "holds /var/lib/kubelet/pods")]
 #[case::windows_and_back("C:\\var\\lib\\x\\..\\kubelet\\pods", "holds /var/lib/kubelet/pods")]
 #[case::dockers_containerd("/run/docker/containerd/containerd.sock", "below /run/docker/containerd")]
 #[case::bottlerockets_containerd("/run/host-containerd/containerd.sock", "below /run/host-containerd")]
 #[case::ttrpc("/run/containerd/containerd.sock.ttrpc", "below /run/containerd")]
 #[case::plugins_of_runtimes("/var/run/nri/nri.sock", "below /run/nri")]
-#[case::windows_drive("C:\\", "opens /var/lib/kubelet/pods")]
+#[case::windows_drive("C:\\", "exposes /var/lib/kubelet/pods")]
 #[case::windows_pipe("\\\\.\\pipe\\docker_engine", "holds /pipe/docker_engine")]
 #[case::windows_pipe_of_containerd("\\\\.\\PIPE\\containerd-containerd", "holds /pipe/containerd-containerd")]
 #[case::shim_socket("/run/containerd/s/0f1e", "below /run/containerd")]
@@ -116,7 +116,7 @@ fn accepts(#[case] path: &str) {
 #[case::k0s_ttrpc("/run/k0s/containerd.sock.ttrpc", "below /run/k0s")]
 #[case::kata("/run/vc/sbs", "below /run/vc")]
 #[case::cni("/etc/cni/net.d", "holds /etc/cni/net.d")]
-#[case::above_cni("/etc/cni", "opens /etc/cni/net.d")]
+#[case::above_cni("/etc/cni", "exposes /etc/cni/net.d")]
 #[case::cni_kubeconfig("/etc/cni/net.d/calico-kubeconfig", "below /etc/cni/net.d")]
 #[case::below_etc_kubernetes("/etc/kubernetes/cni/net.d", "below /etc/kubernetes")]
 #[case::kubeconfig("/var/lib/kubelet/kubeconfig", "holds /var/lib/kubelet/kubeconfig")]
@@ -128,29 +128,29 @@ fn accepts(#[case] path: &str) {
 )]
 #[case::cos_above(
     "/mnt/stateful_partition/var",
-    "opens /mnt/stateful_partition/var/lib/kubelet/pods on nodes of Container-Optimized OS"
+    "exposes /mnt/stateful_partition/var/lib/kubelet/pods on nodes of Container-Optimized OS"
 )]
-#[case::above_all_disks("/mnt", "opens /mnt/aks/kubelet/pods on nodes of AKS")]
+#[case::above_all_disks("/mnt", "exposes /mnt/aks/kubelet/pods on nodes of AKS")]
 #[case::cos_run("/mnt/stateful_partition/var/run/docker.sock", "holds /mnt/stateful_partition/run/docker.sock")]
 #[case::rhcos(
     "/sysroot/ostree/deploy/rhcos/var/lib/kubelet",
-    "opens /sysroot/ostree/deploy/*/var/lib/kubelet/pods on nodes of CoreOS"
+    "exposes /sysroot/ostree/deploy/*/var/lib/kubelet/pods on nodes of CoreOS"
 )]
 #[case::rhcos_etc(
     "/sysroot/ostree/deploy/rhcos/deploy/0a1b.0/etc/kubernetes/ca.crt",
     "below /sysroot/ostree/deploy/*/deploy/*/etc/kubernetes"
 )]
 #[case::rhcos_by_its_link("/ostree/deploy/rhcos/var/lib/kubelet/pki", "holds /ostree/deploy/*/var/lib/kubelet/pki")]
-#[case::rhcos_above("/sysroot", "opens /sysroot/ostree/deploy/*/var/lib/kubelet/pods on nodes of CoreOS")]
+#[case::rhcos_above("/sysroot", "exposes /sysroot/ostree/deploy/*/var/lib/kubelet/pods on nodes of CoreOS")]
 #[case::bottlerocket("/local/var/lib/kubelet/pods", "holds /local/var/lib/kubelet/pods")]
-#[case::bottlerocket_above("/local", "opens /local/var/lib/kubelet/pods on nodes of Bottlerocket")]
+#[case::bottlerocket_above("/local", "exposes /local/var/lib/kubelet/pods on nodes of Bottlerocket")]
 #[case::gke_local_ssd(
     "/mnt/stateful_partition/kube-ephemeral-ssd/kubelet/pods",
     "holds /mnt/stateful_partition/kube-ephemeral-ssd/kubelet/pods"
 )]
 #[case::gke_local_ssd_above(
     "/mnt/stateful_partition/kube-ephemeral-ssd",
-    "opens /mnt/stateful_partition/kube-ephemeral-ssd/kubelet/pods on nodes of GKE"
+    "exposes /mnt/stateful_partition/kube-ephemeral-ssd/kubelet/pods on nodes of GKE"
 )]
 #[case::gke("/etc/srv/kubernetes/pki", "below /etc/srv/kubernetes")]
 #[case::minikube_disk("/mnt/vda1/var/lib/kubelet/pods", "holds /mnt/vda1/var/lib/kubelet/pods")]
@@ -158,19 +158,19 @@ fn accepts(#[case] path: &str) {
 #[case::admin_of_the_node("/root/.kube/config", "below /root/.kube")]
 #[case::k3s_with_docker("/run/k3s/cri-dockerd/cri-dockerd.sock", "below /run/k3s/cri-dockerd")]
 #[case::aks("/mnt/aks/kubelet/pods", "holds /mnt/aks/kubelet/pods")]
-#[case::aks_above("/mnt/aks", "opens /mnt/aks/kubelet/pods on nodes of AKS")]
+#[case::aks_above("/mnt/aks", "exposes /mnt/aks/kubelet/pods on nodes of AKS")]
 #[case::eks("/mnt/k8s-disks/0/kubelet/pki", "holds /mnt/k8s-disks/*/kubelet/pki")]
-#[case::eks_above("/mnt/k8s-disks/0", "opens /mnt/k8s-disks/*/kubelet/pods on nodes of EKS")]
+#[case::eks_above("/mnt/k8s-disks/0", "exposes /mnt/k8s-disks/*/kubelet/pods on nodes of EKS")]
 #[case::cos_mounter(
     "/home/kubernetes/containerized_mounter/rootfs/var/lib/kubelet/pods",
     "holds /home/kubernetes/containerized_mounter/rootfs/var/lib/kubelet/pods"
 )]
 #[case::cos_home(
     "/home",
-    "opens /home/kubernetes/containerized_mounter/rootfs/var/lib/kubelet/pods on nodes of Container-Optimized OS"
+    "exposes /home/kubernetes/containerized_mounter/rootfs/var/lib/kubelet/pods on nodes of Container-Optimized OS"
 )]
 #[case::k3s_agent("/var/lib/rancher/k3s/agent/kubelet.kubeconfig", "below /var/lib/rancher/k3s/agent")]
-#[case::k3s("/var/lib/rancher/k3s", "opens /var/lib/rancher/k3s/agent on nodes of K3s")]
+#[case::k3s("/var/lib/rancher/k3s", "exposes /var/lib/rancher/k3s/agent on nodes of K3s")]
 #[case::k3s_admin("/etc/rancher/k3s/k3s.yaml", "below /etc/rancher")]
 #[case::rke2_admin("/etc/rancher/rke2", "below /etc/rancher")]
 #[case::rke2("/var/lib/rancher/rke2/agent", "holds /var/lib/rancher/rke2/agent")]
@@ -179,16 +179,16 @@ fn accepts(#[case] path: &str) {
     "/var/snap/microk8s/current/credentials/kubelet.config",
     "below /var/snap/microk8s/*/credentials"
 )]
-#[case::microk8s_revision("/var/snap/microk8s/7040", "opens /var/snap/microk8s/*/credentials on nodes of MicroK8s")]
+#[case::microk8s_revision("/var/snap/microk8s/7040", "exposes /var/snap/microk8s/*/credentials on nodes of MicroK8s")]
 #[case::microk8s_cni("/var/snap/microk8s/7040/args/cni-network", "holds /var/snap/microk8s/*/args/cni-network")]
 #[case::microk8s_datastore(
     "/var/snap/microk8s/x1/var",
-    "opens /var/snap/microk8s/*/var/kubernetes/backend on nodes of MicroK8s"
+    "exposes /var/snap/microk8s/*/var/kubernetes/backend on nodes of MicroK8s"
 )]
-#[case::kube_proxy("/var/lib/kube-proxy", "opens /var/lib/kube-proxy/kubeconfig")]
+#[case::kube_proxy("/var/lib/kube-proxy", "exposes /var/lib/kube-proxy/kubeconfig")]
 #[case::kops("/srv/kubernetes", "holds /srv/kubernetes")]
-#[case::kops_above("/srv", "opens /srv/kubernetes on nodes of kOps")]
-#[case::kops_scheduler("/var/lib/kube-scheduler", "opens /var/lib/kube-scheduler/kubeconfig on nodes of kOps")]
+#[case::kops_above("/srv", "exposes /srv/kubernetes on nodes of kOps")]
+#[case::kops_scheduler("/var/lib/kube-scheduler", "exposes /var/lib/kube-scheduler/kubeconfig on nodes of kOps")]
 #[case::kops_controllers(
     "/var/lib/kube-controller-manager/kubeconfig",
     "holds /var/lib/kube-controller-manager/kubeconfig"
@@ -200,7 +200,7 @@ fn accepts(#[case] path: &str) {
 #[case::minikube("/var/lib/minikube/certs", "below /var/lib/minikube")]
 #[case::registry_credentials("/var/lib/kubelet/config.json", "holds /var/lib/kubelet/config.json")]
 #[case::checkpoints("/var/lib/kubelet/checkpoints", "holds /var/lib/kubelet/checkpoints")]
-#[case::talos_above("/system", "opens /system/secrets on nodes of Talos")]
+#[case::talos_above("/system", "exposes /system/secrets on nodes of Talos")]
 #[case::talos_machined("/system/run/machined/machine.sock", "below /system/run")]
 #[case::talos("/system/secrets/kubernetes", "below /system/secrets")]
 #[case::bottlerockets_api("/run/api.sock", "holds /run/api.sock")]
@@ -219,9 +219,9 @@ fn text(path: &str, expected: &str) -> String {
         && !["/run/secrets", "/system/run"].iter().any(|start| guarded.starts_with(start));
     let what = if is_runtimes { "control of every container" } else { "credentials of others" };
     match (relation, guarded.split_once(" on nodes of ")) {
-        ("opens", None) => format!("`{path}` opens {guarded} of the node, and with it {what}; {ONLY}"),
-        ("opens", Some((guarded, system))) => {
-            format!("`{path}` opens {guarded} on nodes of {system}, and with it {what}; {ONLY}")
+        ("exposes", None) => format!("`{path}` exposes {guarded} of the node, and with it {what}; {ONLY}"),
+        ("exposes", Some((guarded, system))) => {
+            format!("`{path}` exposes {guarded} on nodes of {system}, and with it {what}; {ONLY}")
         }
         ("holds", _) => format!("`{path}` of the node leads to {what}; {ELSE}"),
         _ => format!("`{path}` is below {guarded}, which leads to {what}; {ELSE}"),

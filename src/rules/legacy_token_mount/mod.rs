@@ -46,10 +46,10 @@ static EXTRA_SECRET_NAMES: Param = Param {
 messages! {
     BY_NAME:
         "`{}` has the name of a legacy token, which never expires",
-        help: "let a projected serviceAccountToken volume bring a token";
+        help: "use a projected serviceAccountToken volume";
     LISTED:
         "`{}` is listed as a legacy token, which never expires",
-        help: "let a projected serviceAccountToken volume bring a token";
+        help: "use a projected serviceAccountToken volume";
 }
 
 /// How the token controller called the Secrets that it made: the account's

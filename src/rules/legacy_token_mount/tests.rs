@@ -43,14 +43,14 @@ fn messages() {
     assert_eq!(
         said(&checked(&with_volume(&volume), &json!("reject")), ID),
         [
-            "spec.volumes[t].secret.secretName: `app-token-bcd24` has the name of a legacy token, which never expires; let a projected serviceAccountToken volume bring a token"
+            "spec.volumes[t].secret.secretName: `app-token-bcd24` has the name of a legacy token, which never expires; use a projected serviceAccountToken volume"
         ]
     );
     let listed = json!({"extraSecretNames": ["deployer"]});
     assert_eq!(
         said(&checked(&with_env("containers", &env("deployer")), &listed), ID),
         [
-            "spec.containers[web].env[TOKEN].valueFrom.secretKeyRef.name: `deployer` is listed as a legacy token, which never expires; let a projected serviceAccountToken volume bring a token"
+            "spec.containers[web].env[TOKEN].valueFrom.secretKeyRef.name: `deployer` is listed as a legacy token, which never expires; use a projected serviceAccountToken volume"
         ]
     );
 }
@@ -189,7 +189,7 @@ fn ephemeral_container(#[case] more: Value, #[case] path: &str) {
     assert_eq!(
         lines,
         [format!(
-            "{path}: `app-token-bcd24` has the name of a legacy token, which never expires; let a projected serviceAccountToken volume bring a token"
+            "{path}: `app-token-bcd24` has the name of a legacy token, which never expires; use a projected serviceAccountToken volume"
         )]
     );
     assert_eq!(word(&reviewed(&none, &json!([debugger(&json!({}))]))), "fine");

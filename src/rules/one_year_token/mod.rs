@@ -36,11 +36,11 @@ static INCLUDE_INJECTED: Param = Param {
 };
 
 messages! {
-    HAND_WRITTEN: "is 3607, so the API server signs a token that is good for a year", help: "write 3600";
+    HAND_WRITTEN: "is 3607, so the API server signs a token that is valid for a year", help: "write 3600";
     INJECTED:
         "is 3607 in the API server's own volume, so the token is good for a year",
         help: "action mutate of this rule sets 3600";
-    FIXED: "set to 3600, because 3607 makes a token that is good for a year";
+    FIXED: "set to 3600, because 3607 makes a token that is valid for a year";
 }
 
 const FIELD: &str = "expirationSeconds";

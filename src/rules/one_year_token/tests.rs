@@ -30,7 +30,7 @@ fn messages() {
     assert_eq!(
         said(&checked(&pod("", 3607), &json!("warn")), ID),
         [
-            "spec.volumes[t].projected.sources[token].serviceAccountToken.expirationSeconds: is 3607, so the API server signs a token that is good for a year; write 3600"
+            "spec.volumes[t].projected.sources[token].serviceAccountToken.expirationSeconds: is 3607, so the API server signs a token that is valid for a year; write 3600"
         ]
     );
     assert_eq!(
@@ -42,7 +42,7 @@ fn messages() {
     assert_eq!(
         said(&checked(&pod("", 3607), &json!("mutate")), ID),
         [
-            "spec.volumes[t].projected.sources[token].serviceAccountToken.expirationSeconds: set to 3600, because 3607 makes a token that is good for a year"
+            "spec.volumes[t].projected.sources[token].serviceAccountToken.expirationSeconds: set to 3600, because 3607 makes a token that is valid for a year"
         ]
     );
 }

@@ -90,19 +90,19 @@ fn messages() {
     assert_eq!(
         text(&on_default, &mutate, &cluster("something", None)),
         [
-            "spec.automountServiceAccountToken: is not set, and the token stays: account `default` may `get configmaps` in its namespace; name an account of its own, and set it to true"
+            "spec.automountServiceAccountToken: is not set, and the token stays: account `default` may `get configmaps` in its namespace; use a dedicated account, and set it to true"
         ]
     );
     assert_eq!(
         text(&on_default, &mutate, &cluster("nothing", None).allowing(&["list nodes"])),
         [
-            "spec.automountServiceAccountToken: is not set, and the token stays: account `default` may `list nodes` cluster-wide; name an account of its own, and set it to true"
+            "spec.automountServiceAccountToken: is not set, and the token stays: account `default` may `list nodes` cluster-wide; use a dedicated account, and set it to true"
         ]
     );
     assert_eq!(
         text(&deployment(&json!({})), &mutate, &cluster("unknown", None)),
         [
-            "spec.template.spec.automountServiceAccountToken: is not set, and the token stays: what account `default` may do is not known; set it, or let the policy server create subjectaccessreviews"
+            "spec.template.spec.automountServiceAccountToken: is not set, and the token stays: the permissions of account `default` are unknown; set it, or let the policy server create subjectaccessreviews"
         ]
     );
     let app = FakeCluster::with("shop", "app", AccountRecord::new(None)).allowing(&["get pods"]);
@@ -115,7 +115,7 @@ fn messages() {
     assert_eq!(
         text(&deployment(&json!({})), &mutate, &cluster("something", Some(false))),
         [
-            "spec.template.spec.automountServiceAccountToken: is not set, so there is no token: account `default` says false, but may `get configmaps` in its namespace; set it to true to get one"
+            "spec.template.spec.automountServiceAccountToken: is not set, so there is no token: account `default` sets false, but may `get configmaps` in its namespace; set it to true to get one"
         ]
     );
 }
@@ -249,7 +249,7 @@ fn observes_failed_lookup() {
     assert_eq!(
         answer["warnings"],
         json!([
-            "pod-automount: spec.automountServiceAccountToken: is not set, and nothing is known of account `app`; set it to true if the Kubernetes API is called, else to false",
+            "pod-automount: spec.automountServiceAccountToken: is not set, and account `app` is unknown; set it to true if the Kubernetes API is called, else to false",
             "serviceaccount-hygiene: ServiceAccount `shop/app` could not be looked up",
         ])
     );

@@ -98,13 +98,13 @@ static KEEP_FOR_ANNOTATIONS: Param = Param {
     doc: Doc::new("annotations (`key=value`) that count as an opt-in by the Pod"),
 };
 messages! {
-    ASKS_ON_DEFAULT: "is true on the default account", help: "give the Pod an account of its own, or set it to false";
-    KEPT_ON_DEFAULT: "asks for the API token on the default account", help: "give the Pod an account of its own";
+    ASKS_ON_DEFAULT: "is true on the default account", help: "give the Pod a dedicated account, or set it to false";
+    KEPT_ON_DEFAULT: "requests the API token on the default account", help: "give the Pod a dedicated account";
     ASKS: "is true, which is not allowed here", help: "set it to false, or exempt account `{}`";
-    KEPT: "asks for the API token, which is not allowed here", help: "exempt account `{}`";
+    KEPT: "requests the API token, which is not allowed here", help: "exempt account `{}`";
     UNASKED_DEFAULT:
         "is not set, so the token of the default account is mounted",
-        help: "set it to false, or name an account of its own if the Pod calls the Kubernetes API";
+        help: "set it to false, or use a dedicated account if the Pod calls the Kubernetes API";
     UNASKED:
         "is not set, so the token of account `{}` is mounted",
         help: "set it to false, or to true if the Pod calls the Kubernetes API";
@@ -112,19 +112,19 @@ messages! {
         "is not set, so the token of account `{}` is mounted",
         help: "set it here or on the account: true if the Kubernetes API is called, else false";
     UNKNOWN_ACCOUNT:
-        "is not set, and nothing is known of account `{}`",
+        "is not set, and account `{}` is unknown",
         help: "set it to true if the Kubernetes API is called, else to false";
     MAY_ON_DEFAULT:
         "is not set, and the token stays: account `{}` may `{}` {}",
-        help: "name an account of its own, and set it to true";
+        help: "use a dedicated account, and set it to true";
     MAY:
         "is not set, and the token stays: account `{}` may `{}` {}",
         help: "set it to true if the Kubernetes API is called, else to false";
     UNKNOWN_PERMISSIONS:
-        "is not set, and the token stays: what account `{}` may do is not known",
+        "is not set, and the token stays: the permissions of account `{}` are unknown",
         help: "set it, or let the policy server create subjectaccessreviews";
     TOKENLESS:
-        "is not set, so there is no token: account `{}` says false, but may `{}` {}",
+        "is not set, so there is no token: account `{}` sets false, but may `{}` {}",
         help: "set it to true to get one";
     FIXED_POD: "set to false, the token volume removed";
     FIXED_POD_BUT: "set to false, the token volume kept for {} only";

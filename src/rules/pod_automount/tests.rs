@@ -142,7 +142,7 @@ fn messages() {
             &json!({"action": "reject", "optInOnDefault": "reject"}),
             "nothing"
         ),
-        "serviceaccount-hygiene: 1 problem\n- pod-automount: spec.automountServiceAccountToken: is true on the default account; give the Pod an account of its own, or set it to false"
+        "serviceaccount-hygiene: 1 problem\n- pod-automount: spec.automountServiceAccountToken: is true on the default account; give the Pod a dedicated account, or set it to false"
     );
     assert_eq!(
         text(
@@ -154,7 +154,7 @@ fn messages() {
     );
     assert_eq!(
         text(&admitted_pod(&json!({})), &reject, "nothing"),
-        "serviceaccount-hygiene: 1 problem\n- pod-automount: spec.automountServiceAccountToken: is not set, so the token of the default account is mounted; set it to false, or name an account of its own if the Pod calls the Kubernetes API"
+        "serviceaccount-hygiene: 1 problem\n- pod-automount: spec.automountServiceAccountToken: is not set, so the token of the default account is mounted; set it to false, or use a dedicated account if the Pod calls the Kubernetes API"
     );
     assert_eq!(
         text(&app(json!({})), &json!({"action": "reject", "scope": "all"}), "nothing"),
@@ -166,7 +166,7 @@ fn messages() {
     );
     assert_eq!(
         text(&app(json!({})), &reject, "unknown"),
-        "pod-automount: spec.automountServiceAccountToken: is not set, and nothing is known of account `app`; set it to true if the Kubernetes API is called, else to false"
+        "pod-automount: spec.automountServiceAccountToken: is not set, and account `app` is unknown; set it to true if the Kubernetes API is called, else to false"
     );
     assert_eq!(
         text(&deployment(&json!({})), &json!("mutate"), "nothing"),
@@ -176,12 +176,12 @@ fn messages() {
     vault["metadata"]["annotations"] = json!({"vault.hashicorp.com/agent-inject": "true"});
     assert_eq!(
         text(&vault, &json!("mutate"), "nothing"),
-        "pod-automount: metadata.annotations[\"vault.hashicorp.com/agent-inject\"]: asks for the API token on the default account; give the Pod an account of its own"
+        "pod-automount: metadata.annotations[\"vault.hashicorp.com/agent-inject\"]: requests the API token on the default account; give the Pod a dedicated account"
     );
     vault["spec"]["serviceAccountName"] = json!("app");
     assert_eq!(
         text(&vault, &json!({"action": "reject", "allowExplicitOptIn": false}), "nothing"),
-        "serviceaccount-hygiene: 1 problem\n- pod-automount: metadata.annotations[\"vault.hashicorp.com/agent-inject\"]: asks for the API token, which is not allowed here; exempt account `app`"
+        "serviceaccount-hygiene: 1 problem\n- pod-automount: metadata.annotations[\"vault.hashicorp.com/agent-inject\"]: requests the API token, which is not allowed here; exempt account `app`"
     );
 }
 
@@ -492,7 +492,7 @@ fn rejects_wrong_parameters() {
             "- rules.pod-automount.keepIfAllowed[0].cluster: unknown parameter `cluster`, must be one of verb, group, resource, subresource, clusterWide",
             "- rules.pod-automount.keepIfAllowed[0].verb: must be a verb of the Kubernetes API in lower case, e.g. get",
             "- rules.pod-automount.keepIfAllowed[0].group: must be the group without a version, e.g. apps",
-            "- rules.pod-automount.keepIfAllowed[0].resource: must be one resource in the plural and in lower case, e.g. pods; a subresource has a key of its own",
+            "- rules.pod-automount.keepIfAllowed[0].resource: must be one resource in the plural and in lower case, e.g. pods; write a subresource in its own key",
             "- rules.pod-automount.keepIfAllowed[1]: must be a map, is a number",
             "- rules.pod-automount.keepForAnnotations[0]: must be key=value, e.g. vault.hashicorp.com/agent-inject=true",
             "- rules.pod-automount.keepForAnnotations[1]: must be key=value, e.g. vault.hashicorp.com/agent-inject=true",

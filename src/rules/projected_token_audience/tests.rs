@@ -225,7 +225,7 @@ fn rejects_wrong_parameters() {
         [
             "rules.projected-token-audience.action: unknown value `mutate`, must be one of off, warn, reject",
             "rules.projected-token-audience.allowedAudiences[0]: is empty; remove it, or write what it is to match",
-            "rules.projected-token-audience.allowedAudiences[1]: has a blank or control character, which nothing it could match has (a b)",
+            "rules.projected-token-audience.allowedAudiences[1]: has a blank or control character, so it cannot match anything (a b)",
         ]
     );
 }

@@ -49,7 +49,7 @@ static PER_AUDIENCE: Param = Param {
 };
 
 messages! {
-    TOO_LONG: "is {}, at most {} is allowed", help: "kubelet renews the token in time, however short it is";
+    TOO_LONG: "is {}, at most {} is allowed", help: "the kubelet renews the token before it expires";
     LOWERED: "lowered from {} to {}";
 }
 

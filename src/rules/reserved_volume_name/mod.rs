@@ -34,9 +34,9 @@ messages! {
         "makes the API server take the volume for its token volume and mount it into every container",
         help: "rename it, or remove it if it was copied from a running Pod";
     NOT_TAKEN:
-        "is kept for the API server's token volume",
+        "is reserved for the API server's token volume",
         help: "rename it, or it is mounted into every container once automountServiceAccountToken is no longer false";
-    NOT_THE_WEBHOOKS: "is kept for a volume with one token for {} and nothing else", help: "rename the volume";
+    NOT_THE_WEBHOOKS: "is reserved for a volume with one token for {} and nothing else", help: "rename the volume";
 }
 
 pub(super) struct ReservedVolumeName;

@@ -22,7 +22,7 @@ fn messages() {
     assert_eq!(
         said(&checked(&with(&json!({"name": "kube-api-access-x", "emptyDir": {}})), "reject"), ID),
         [
-            "spec.volumes[kube-api-access-x].name: is kept for the API server's token volume; rename it, or it is mounted into every container once automountServiceAccountToken is no longer false"
+            "spec.volumes[kube-api-access-x].name: is reserved for the API server's token volume; rename it, or it is mounted into every container once automountServiceAccountToken is no longer false"
         ]
     );
     assert_eq!(
@@ -34,7 +34,7 @@ fn messages() {
     assert_eq!(
         said(&checked(&with(&json!({"name": "aws-iam-token", "emptyDir": {}})), "warn"), ID),
         [
-            "spec.volumes[aws-iam-token].name: is kept for a volume with one token for AWS and nothing else; rename the volume"
+            "spec.volumes[aws-iam-token].name: is reserved for a volume with one token for AWS and nothing else; rename the volume"
         ]
     );
 }

@@ -48,8 +48,8 @@ pub static RULE: Rule = Rule {
 messages! {
     /// Also said by those who act on the annotation.
     ON_DEFAULT:
-        "is on the default account, so that every Pod that names no account has it",
-        help: "give it to an account of its own";
+        "is on the default account, so every Pod that names no account gets it",
+        help: "give it to a dedicated account";
     MISSING: "is missing", help: "account `{}` must have a role";
 }
 

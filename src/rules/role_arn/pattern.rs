@@ -96,7 +96,7 @@ pub fn problem(pattern: &str) -> Option<String> {
 fn check(pattern: &str) -> Result<(), String> {
     let Some(rest) = pattern.strip_prefix("arn:") else {
         if pattern.starts_with("role/") {
-            return Err("begins with role/; leave that out, or write the whole ARN".to_owned());
+            return Err("begins with role/; omit that, or write the whole ARN".to_owned());
         }
         return check_segments(pattern);
     };
@@ -264,7 +264,7 @@ mod tests {
 
     #[rstest]
     #[case("", "is empty; remove it, or write what it is to match")]
-    #[case("a b", "has a blank or control character, which nothing it could match has (a b)")]
+    #[case("a b", "has a blank or control character, so it cannot match anything (a b)")]
     #[case("**", TWO_STARS)]
     #[case("team/**", TWO_STARS)]
     #[case("x**y/a", TWO_STARS)]
@@ -275,12 +275,12 @@ mod tests {
     #[case("a//b", EMPTY_PART)]
     #[case(
         "*/{namespace}/a b",
-        "has a blank or control character, which nothing it could match has (*/{namespace}/a b)"
+        "has a blank or control character, so it cannot match anything (*/{namespace}/a b)"
     )]
     #[case("*/{namespace}/a%", &bad("%"))]
     #[case("x-{namespace}{namespace}", TWO_PLACEHOLDERS)]
     #[case("{serviceAccount}*", STAR_AND_PLACEHOLDER)]
-    #[case("role/x", "begins with role/; leave that out, or write the whole ARN")]
+    #[case("role/x", "begins with role/; omit that, or write the whole ARN")]
     #[case("/x", EMPTY_PART)]
     #[case("team/", EMPTY_PART)]
     #[case("a/../b", EMPTY_PART)]

@@ -22,7 +22,7 @@ messages! {
     ROLE: "is not one of the allowed roles: {}";
     NAMESPACE: "is in namespace `{}`, which may not use any role";
     NAMESPACE_ROLES: "is not one of the roles that namespace `{}` may use: {}";
-    RESERVED: "is below {}/, which AWS reserves for roles of its own services";
+    RESERVED: "is below {}/, which AWS reserves for roles of its services";
 }
 
 /// The roles that may be used. Every list that is set has to allow a role.

@@ -100,11 +100,11 @@ fn message() {
 )]
 #[case(
     " arn:aws:iam::123456789012:role/x",
-    "begins or ends with a blank; remove it ( arn:aws:iam::123456789012:role/x)"
+    "begins or ends with whitespace; remove it ( arn:aws:iam::123456789012:role/x)"
 )]
 #[case(
     "arn:aws:iam::123456789012:role/my role",
-    "has a blank inside; an ARN has none (arn:aws:iam::123456789012:role/my role)"
+    "contains whitespace; remove it (arn:aws:iam::123456789012:role/my role)"
 )]
 #[case(
     "'arn:aws:iam::123456789012:role/x'",
@@ -125,7 +125,7 @@ fn message() {
 )]
 #[case(
     "arn:aws:iam::123456789012:role/arn:aws:iam::123456789012:role/velero",
-    "has an ARN inside an ARN; write one alone (arn:aws:iam::123456789012:role/arn:aws:iam::123456789012:role/velero)"
+    "contains an ARN inside an ARN; write only one (arn:aws:iam::123456789012:role/arn:aws:iam::123456789012:role/velero)"
 )]
 #[case(
     "arn:aws:iam::123456789012",
@@ -134,7 +134,7 @@ fn message() {
 #[case("arn:aws:iam:123456789012:role/x", "has one colon after iam, must have two (arn:aws:iam:123456789012:role/x)")]
 #[case(
     "arn:iam::123456789012:role/x",
-    "has no partition after arn:, where aws or another belongs (arn:iam::123456789012:role/x)"
+    "has no partition after arn:, such as aws (arn:iam::123456789012:role/x)"
 )]
 #[case(
     "arn:aws-gov:iam::123456789012:role/x",
@@ -157,7 +157,7 @@ fn message() {
 #[case(SHORT, "account ID has 9 digits, must have 12 (arn:aws:iam::123456789:role/s3-upload-role)")]
 #[case(
     "arn:aws:iam::1234-5678-9012:role/x",
-    "account ID has dashes; write its 12 digits alone (arn:aws:iam::1234-5678-9012:role/x)"
+    "account ID has dashes; write only its 12 digits (arn:aws:iam::1234-5678-9012:role/x)"
 )]
 #[case(
     "arn:aws:iam::12345678901O:role/x",
@@ -312,7 +312,7 @@ fn all_lists_must_allow() {
 #[test]
 fn reserved_roles() {
     let role = "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Admin_0123456789abcdef";
-    let words = format!("is below aws-reserved/, which AWS reserves for roles of its own services ({role})");
+    let words = format!("is below aws-reserved/, which AWS reserves for roles of its services ({role})");
     assert_eq!(refused(role, &json!({})), [words]);
     assert_eq!(refused(role, &json!({"forbidReserved": false})), Vec::<String>::new());
     let other_case = role.replace("aws-reserved", "AWS-Reserved");
@@ -326,7 +326,7 @@ fn default_account() {
     assert_eq!(
         lines_of(&default(GOOD), &json!({})),
         [
-            "is on the default account, so that every Pod that names no account has it; give it to an account of its own (arn:aws:iam::123456789012:role/s3-upload-role)"
+            "is on the default account, so every Pod that names no account gets it; give it to a dedicated account (arn:aws:iam::123456789012:role/s3-upload-role)"
         ]
     );
     assert_eq!(lines_of(&default(GOOD), &json!({"allowOnDefault": true})), Vec::<String>::new());
@@ -632,7 +632,7 @@ fn reports_every_settings_problem() {
             "rules.role-arn.accounts[1]: account ID has 9 digits, must have 12",
             "rules.role-arn.accounts[2]: account ID is `my-company`, must be 12 digits",
             "rules.role-arn.accounts[3]: account ID is `1234*`, must be 12 digits",
-            "rules.role-arn.roles[0]: begins with role/; leave that out, or write the whole ARN",
+            "rules.role-arn.roles[0]: begins with role/; omit that, or write the whole ARN",
             "rules.role-arn.roles[1]: has **, but * stays between two slashes; write one pattern for each depth, e.g. team/* and team/*/*",
             "rules.role-arn.roles[2]: has * and a placeholder in one segment, so that team could have a role of team-a; put / between them, e.g. {namespace}/*",
             "rules.role-arn.namespaces.*: must be a list, is a string",

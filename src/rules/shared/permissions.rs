@@ -131,6 +131,6 @@ fn resource_problem(resource: &str) -> Option<String> {
     let fits = resource == "*"
         || resource.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.');
     (!fits).then(|| {
-        "must be one resource in the plural and in lower case, e.g. pods; a subresource has a key of its own".to_owned()
+        "must be one resource in the plural and in lower case, e.g. pods; write a subresource in its own key".to_owned()
     })
 }

@@ -69,20 +69,20 @@ static READ_SECRET_VALUES: Param = Param {
 };
 
 messages! {
-    STATIC: "is a static {} credential", help: "let a ServiceAccount with {} bring short-lived ones instead";
+    STATIC: "is a static {} credential", help: "use a ServiceAccount with {} for short-lived credentials instead";
     WINS: "is a static {} credential and overrides the {} of ServiceAccount `{}`", help: "remove it";
     KEY_ID:
         "holds the ID of an AWS access key",
-        help: "let a ServiceAccount with {} bring short-lived credentials instead";
+        help: "use a ServiceAccount with {} for short-lived credentials instead";
     JAVA:
         "sets aws.{}, a static AWS credential that Java's SDK takes before any other",
-        help: "let a ServiceAccount with {} bring short-lived ones instead";
+        help: "use a ServiceAccount with {} for short-lived credentials instead";
     ACCESS_KEY:
         "is the secret of an AWS access key, whose ID the object holds too",
-        help: "let a ServiceAccount with {} bring short-lived credentials instead";
+        help: "use a ServiceAccount with {} for short-lived credentials instead";
     KEY_FILE:
         "holds the private key of a Google service account",
-        help: "let a ServiceAccount with {} bring short-lived credentials instead";
+        help: "use a ServiceAccount with {} for short-lived credentials instead";
     LISTED: "is listed as a static credential", help: "let the Pod use an identity of its ServiceAccount instead";
     PREFIX:
         "makes variables that begin with {} of all keys of Secret `{}`, which may be static credentials",

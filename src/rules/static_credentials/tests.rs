@@ -41,10 +41,10 @@ fn messages() {
     assert_eq!(
         said(&checked(&env, &params), ID),
         [
-            "spec.containers[web].env[AWS_SECRET_ACCESS_KEY]: is a static AWS credential; let a ServiceAccount with eks.amazonaws.com/role-arn bring short-lived ones instead",
-            "spec.containers[web].env[AZURE_CLIENT_SECRET]: is a static Azure credential; let a ServiceAccount with azure.workload.identity/client-id bring short-lived ones instead",
+            "spec.containers[web].env[AWS_SECRET_ACCESS_KEY]: is a static AWS credential; use a ServiceAccount with eks.amazonaws.com/role-arn for short-lived credentials instead",
+            "spec.containers[web].env[AZURE_CLIENT_SECRET]: is a static Azure credential; use a ServiceAccount with azure.workload.identity/client-id for short-lived credentials instead",
             "spec.containers[web].env[DB_PASSWORD]: is listed as a static credential; let the Pod use an identity of its ServiceAccount instead",
-            "spec.containers[web].env[S3_KEY]: holds the ID of an AWS access key; let a ServiceAccount with eks.amazonaws.com/role-arn bring short-lived credentials instead",
+            "spec.containers[web].env[S3_KEY]: holds the ID of an AWS access key; use a ServiceAccount with eks.amazonaws.com/role-arn for short-lived credentials instead",
         ]
     );
     let with_role = review_env(&env, &settings(&json!("reject")), &annotated_cluster(&[ROLE]));
@@ -318,7 +318,7 @@ fn rejects_wrong_parameters() {
     assert_eq!(
         settings_problems(&settings(&params)),
         [
-            "rules.static-credentials.extraNames[0]: has a blank or control character, which nothing it could match has (A B)",
+            "rules.static-credentials.extraNames[0]: has a blank or control character, so it cannot match anything (A B)",
             "rules.static-credentials.extraNames[1]: is empty; remove it, or write what it is to match",
             "rules.static-credentials.allowReferences: must be true or false, is a string",
         ]
@@ -342,7 +342,7 @@ fn java_properties(#[case] field: &str, #[case] options: Value, #[case] path: &s
     assert_eq!(
         said(&answer, ID),
         [format!(
-            "spec.containers[web].{path}: sets aws.{property}, a static AWS credential that Java's SDK takes before any other; let a ServiceAccount with eks.amazonaws.com/role-arn bring short-lived ones instead"
+            "spec.containers[web].{path}: sets aws.{property}, a static AWS credential that Java's SDK takes before any other; use a ServiceAccount with eks.amazonaws.com/role-arn for short-lived credentials instead"
         )]
     );
     assert!(!answer.to_string().contains("s3cret"), "{answer}");

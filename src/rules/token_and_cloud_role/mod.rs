@@ -29,10 +29,10 @@ pub static RULE: Rule = Rule {
 
 messages! {
     HOLDS:
-        "holds an API token beside the cloud role of the Pod ({})",
+        "holds an API token in addition to the cloud role of the Pod ({})",
         help: "set automountServiceAccountToken: false, or split the Pod";
     WOULD_HOLD:
-        "is not false, so Pods get an API token beside their cloud role ({})",
+        "is not false, so Pods get an API token in addition to their cloud role ({})",
         help: "set it to false, or split the Pod";
 }
 

@@ -38,19 +38,19 @@ fn messages() {
     assert_eq!(
         said(&review(&create(&app()), &settings(), &with_role()), ID),
         [
-            "spec.volumes[kube-api-access-bcd24]: holds an API token beside the cloud role of the Pod (eks.amazonaws.com/role-arn of account app); set automountServiceAccountToken: false, or split the Pod"
+            "spec.volumes[kube-api-access-bcd24]: holds an API token in addition to the cloud role of the Pod (eks.amazonaws.com/role-arn of account app); set automountServiceAccountToken: false, or split the Pod"
         ]
     );
     assert_eq!(
         said(&review(&create(&with_env("AWS_ROLE_ARN")), &settings(), &quiet_cluster()), ID),
         [
-            "spec.volumes[kube-api-access-bcd24]: holds an API token beside the cloud role of the Pod (AWS_ROLE_ARN of container web); set automountServiceAccountToken: false, or split the Pod"
+            "spec.volumes[kube-api-access-bcd24]: holds an API token in addition to the cloud role of the Pod (AWS_ROLE_ARN of container web); set automountServiceAccountToken: false, or split the Pod"
         ]
     );
     assert_eq!(
         said(&review(&create(&deployment(&json!({"serviceAccountName": "app"}))), &settings(), &with_role()), ID),
         [
-            "spec.template.spec.automountServiceAccountToken: is not false, so Pods get an API token beside their cloud role (eks.amazonaws.com/role-arn of account app); set it to false, or split the Pod"
+            "spec.template.spec.automountServiceAccountToken: is not false, so Pods get an API token in addition to their cloud role (eks.amazonaws.com/role-arn of account app); set it to false, or split the Pod"
         ]
     );
 }

@@ -14,12 +14,12 @@ messages! {
         "`{}` on `{}` together with `{}` on `{}` lets its holders act as {}",
         help: "remove one of them, or exempt the role";
     ESCALATES:
-        "`{}` on `{}` lets its holders grant what they do not have, by {}",
+        "`{}` on `{}` lets its holders grant permissions that they do not have, with {}",
         help: "remove it, or exempt the role";
     CERTIFICATES:
-        "`{}` on `{}` lets its holders act as {}, by a client certificate",
+        "`{}` on `{}` lets its holders act as {}, with a client certificate",
         help: "remove it, or exempt the role";
-    AUDIENCES: "`{}` on `{}` lets nodes ask for tokens of any audience", help: "name the audiences in resources";
+    AUDIENCES: "`{}` on `{}` lets nodes request tokens for any audience", help: "name the audiences in resources";
     MANAGED_IDENTITIES:
         "`{}` on `{}` lets its holders use every managed identity that is bound to the cluster",
         help: "name the client IDs in resources";

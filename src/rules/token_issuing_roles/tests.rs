@@ -68,9 +68,9 @@ const EXEMPT: &str = "remove it, or exempt the role";
 #[case::accounts(&["impersonate"], "", &["serviceaccounts"], format!("`impersonate` on `serviceaccounts` lets its holders act as every account; remove it, or exempt the role"))]
 #[case::users(&["impersonate"], "", &["users"], format!("`impersonate` on `users` lets its holders act as every user; remove it, or exempt the role"))]
 #[case::groups(&["impersonate"], "", &["groups"], format!("`impersonate` on `groups` lets its holders act as every group; remove it, or exempt the role"))]
-#[case::escalate(&["escalate"], "rbac.authorization.k8s.io", &["roles"], format!("`escalate` on `roles` lets its holders grant what they do not have, by every role; {EXEMPT}"))]
-#[case::bind(&["bind"], "rbac.authorization.k8s.io", &["clusterroles"], format!("`bind` on `clusterroles` lets its holders grant what they do not have, by every role; {EXEMPT}"))]
-#[case::audiences(&["request-serviceaccounts-token-audience"], "", &["*"], "`request-serviceaccounts-token-audience` on `*` lets nodes ask for tokens of any audience; name the audiences in resources".to_owned())]
+#[case::escalate(&["escalate"], "rbac.authorization.k8s.io", &["roles"], format!("`escalate` on `roles` lets its holders grant permissions that they do not have, with every role; {EXEMPT}"))]
+#[case::bind(&["bind"], "rbac.authorization.k8s.io", &["clusterroles"], format!("`bind` on `clusterroles` lets its holders grant permissions that they do not have, with every role; {EXEMPT}"))]
+#[case::audiences(&["request-serviceaccounts-token-audience"], "", &["*"], "`request-serviceaccounts-token-audience` on `*` lets nodes request tokens for any audience; name the audiences in resources".to_owned())]
 #[case::managed_identities(&["use-managed-identity"], "cid.wi.aks.azure.com", &["*"], "`use-managed-identity` on `*` lets its holders use every managed identity that is bound to the cluster; name the client IDs in resources".to_owned())]
 fn messages_of_other_grants(
     #[case] verbs: &[&str],
@@ -215,7 +215,7 @@ fn bypass_by_old_finding(#[case] added: Value) {
 fn client_certificates(#[case] signers: Value, #[case] is_found: bool) {
     let mut rule = rule(&["approve"], &["certificates.k8s.io"], &["signers"]);
     rule["resourceNames"] = signers;
-    let text = "token-issuing-roles: rules: `approve` on `signers` lets its holders act as every user, by a client certificate; remove it, or exempt the role";
+    let text = "token-issuing-roles: rules: `approve` on `signers` lets its holders act as every user, with a client certificate; remove it, or exempt the role";
     let expected: &[&str] = if is_found { &[text] } else { &[] };
     assert_eq!(lines(&answer(&create(&role(&json!([rule]))))), expected);
 }
@@ -227,7 +227,7 @@ fn client_certificates_of_nodes() {
     assert_eq!(
         lines(&answer(&create(&role(&json!([rule]))))),
         [
-            "token-issuing-roles: rules: `approve` on `signers` lets its holders act as every node, by a client certificate; remove it, or exempt the role"
+            "token-issuing-roles: rules: `approve` on `signers` lets its holders act as every node, with a client certificate; remove it, or exempt the role"
         ]
     );
 }
@@ -330,7 +330,7 @@ fn bypass_by_widening_everything() {
     assert_eq!(
         lines(&widened),
         [
-            "token-issuing-roles: rules: `*` on `*` lets its holders grant what they do not have, by every role; remove it, or exempt the role"
+            "token-issuing-roles: rules: `*` on `*` lets its holders grant permissions that they do not have, with every role; remove it, or exempt the role"
         ]
     );
 }

@@ -75,19 +75,19 @@ static ONLY_LISTED_CALLERS: Param = Param {
 };
 
 messages! {
-    TOO_LONG: "is {}, the most is {}", help: "ask again before the token expires";
-    ONE_YEAR: "is 3607, for which the API server may sign a token of one year", help: "ask for 3600";
-    AUDIENCE: "audience `{}` is not allowed", help: "ask for one that is, or exempt account `{}`";
+    TOO_LONG: "is {}, the maximum is {}", help: "request a new token before it expires";
+    ONE_YEAR: "is 3607, for which the API server may sign a token of one year", help: "request 3600";
+    AUDIENCE: "audience `{}` is not allowed", help: "request one that is, or exempt account `{}`";
     API_AUDIENCE:
-        "asks for the Kubernetes API, which is not allowed",
+        "requests an audience of the Kubernetes API, which is not allowed",
         help: "name an audience that is, or exempt account `{}`";
-    UNBOUND: "is not set", help: "bind the token to the Pod or Secret that it is to end with";
-    NODE: "is Node, which only nodes may ask for", help: "bind the token to a Pod or Secret";
+    UNBOUND: "is not set", help: "bind the token to the Pod or Secret whose deletion must invalidate it";
+    NODE: "is Node, which only nodes may request", help: "bind the token to a Pod or Secret";
     NOT_FOR_CALLER:
         "caller `{}` is not allowed to request a token of ServiceAccount `{}` for {}",
         help: "request one that an entry of callers allows";
     OTHER_CALLER:
-        "caller `{}` is not allowed to request tokens, and asks for one of ServiceAccount `{}`",
+        "caller `{}` is not allowed to request tokens, and requests one of ServiceAccount `{}`",
         help: "add the caller to callers";
     FIXED: "lowered from {} to {}";
 }

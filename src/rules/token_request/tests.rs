@@ -34,17 +34,17 @@ fn messages() {
     assert_eq!(
         lines(&answer(&all, &json!({"expirationSeconds": 604_800, "audiences": ["sts.amazonaws.com", "vault"]}))),
         [
-            "token-request: spec.audiences: audience `sts.amazonaws.com` is not allowed; ask for one that is, or exempt account `app`",
-            "token-request: spec.boundObjectRef: is not set; bind the token to the Pod or Secret that it is to end with",
-            "token-request: spec.expirationSeconds: is 604800, the most is 86400; ask again before the token expires",
+            "token-request: spec.audiences: audience `sts.amazonaws.com` is not allowed; request one that is, or exempt account `app`",
+            "token-request: spec.boundObjectRef: is not set; bind the token to the Pod or Secret whose deletion must invalidate it",
+            "token-request: spec.expirationSeconds: is 604800, the maximum is 86400; request a new token before it expires",
         ]
     );
     assert_eq!(
         lines(&answer(&all, &json!({"expirationSeconds": 3607, "boundObjectRef": {"kind": "Node", "name": "node-1"}}))),
         [
-            "token-request: spec.audiences: asks for the Kubernetes API, which is not allowed; name an audience that is, or exempt account `app`",
-            "token-request: spec.boundObjectRef.kind: is Node, which only nodes may ask for; bind the token to a Pod or Secret",
-            "token-request: spec.expirationSeconds: is 3607, for which the API server may sign a token of one year; ask for 3600",
+            "token-request: spec.audiences: requests an audience of the Kubernetes API, which is not allowed; name an audience that is, or exempt account `app`",
+            "token-request: spec.boundObjectRef.kind: is Node, which only nodes may request; bind the token to a Pod or Secret",
+            "token-request: spec.expirationSeconds: is 3607, for which the API server may sign a token of one year; request 3600",
         ]
     );
     assert_eq!(
@@ -95,7 +95,7 @@ fn one_year_limit() {
     assert_eq!(
         lines(&answer(&params, &json!({"expirationSeconds": 3607}))),
         [
-            "token-request: spec.expirationSeconds: is 3607, for which the API server may sign a token of one year; ask for 3600"
+            "token-request: spec.expirationSeconds: is 3607, for which the API server may sign a token of one year; request 3600"
         ]
     );
 }
@@ -310,7 +310,7 @@ fn texts_about_callers() {
     assert_eq!(
         of_caller("alice", &[], &json!({"callers": callers, "onlyListedCallers": true}), &json!({})),
         [
-            "token-request: spec: caller `alice` is not allowed to request tokens, and asks for one of ServiceAccount `shop/app`; add the caller to callers"
+            "token-request: spec: caller `alice` is not allowed to request tokens, and requests one of ServiceAccount `shop/app`; add the caller to callers"
         ]
     );
     assert!(of_caller("", &[], &json!({"callers": callers, "onlyListedCallers": true}), &json!({})).is_empty());

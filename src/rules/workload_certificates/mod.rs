@@ -66,8 +66,8 @@ const DEFAULT_SECONDS: i64 = 24 * 3600;
 
 messages! {
     DEFAULT:
-        "identifies the Pod as ServiceAccount default, as every Pod is that names none",
-        help: "use a ServiceAccount of its own";
+        "identifies the Pod as ServiceAccount default, like every Pod that names no account",
+        help: "use a dedicated ServiceAccount";
     SIGNER: "`{}` is not one of the allowed signers: {}";
     TOO_LONG: "is {}, the maximum is {}", help: "certificates are renewed before they expire";
     UNSET: "is not set, which means 86400, and the maximum is {}", help: "set it";

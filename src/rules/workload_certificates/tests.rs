@@ -77,7 +77,7 @@ fn annotations_for_the_signer() {
 fn the_default_account() {
     let volumes = json!([certificate(&json!({})), {"name": "spiffe", "csi": {"driver": "csi.spiffe.io"}}]);
     let object = deployment(&json!({"volumes": volumes}));
-    let text = "identifies the Pod as ServiceAccount default, as every Pod is that names none; use a ServiceAccount of its own";
+    let text = "identifies the Pod as ServiceAccount default, like every Pod that names no account; use a dedicated ServiceAccount";
     assert_eq!(
         found(&object, &json!("reject")),
         [

@@ -22,7 +22,7 @@ fn of_token(report: &Report) -> Vec<(Level, Option<Token>, String)> {
 
 #[test]
 fn bound_account_keeps_token() {
-    let kept = "would keep the token: account `default` is bound by RoleBinding shop/web to Role shop/not-here; name an account of its own, and set it to true".to_owned();
+    let kept = "would keep the token: account `default` is bound by RoleBinding shop/web to Role shop/not-here; use a dedicated account, and set it to true".to_owned();
     let report = checked(&bound(), options(json!({})));
     assert_eq!(of_token(&report), [(Level::Warned, Some(Token::Needed), kept.clone())]);
     let row = report.summary.by_rule[&("pod-automount".to_owned(), "shop".to_owned())];
