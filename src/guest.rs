@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The calls that a Kubewarden host makes: bytes in, bytes out, never an error.
-//! The host would answer an error with code 500, and put its text, which may
+//! The host would answer an error with code 500 and copy its text, which may
 //! quote the payload, into the response.
 
 use crate::admission::{diagnostics, response};
@@ -15,9 +15,9 @@ pub fn validate(payload: &[u8], cluster: &dyn Cluster) -> Vec<u8> {
     response::encode(&engine::review(AllRules, payload, cluster, &mut |_, _| {}))
 }
 
-/// The same with every diagnostic as data: a request as for [`validate`] in,
-/// `{"response": …, "diagnostics": […]}` out ([`diagnostics::Encoder`]). For
-/// `sa-hygiene`; a policy server never calls it.
+/// Like [`validate`], but also returns every diagnostic as data: the same
+/// input, `{"response": …, "diagnostics": […]}` out ([`diagnostics::Encoder`]).
+/// Only `sa-hygiene` calls it; a policy server never does.
 #[must_use]
 pub fn diagnose(payload: &[u8], cluster: &dyn Cluster) -> Vec<u8> {
     let mut encoder = diagnostics::Encoder::default();
@@ -26,8 +26,8 @@ pub fn diagnose(payload: &[u8], cluster: &dyn Cluster) -> Vec<u8> {
     encoder.finish(&response::encode(&verdict))
 }
 
-/// Checks settings: the settings in, the SDK's `SettingsValidationResponse`
-/// out, with every problem.
+/// Validates settings: the settings in, the SDK's `SettingsValidationResponse`
+/// with every problem out.
 #[must_use]
 pub fn validate_settings(payload: &[u8]) -> Vec<u8> {
     response::encode_settings(engine::settings_problem(AllRules, payload).as_deref())

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-//! serviceaccount-hygiene: a Kubewarden policy that validates and mutates Pods
-//! and ServiceAccounts, so that a Kubernetes API token reaches a container only
-//! when someone asked for it.
+//! serviceaccount-hygiene: a Kubewarden policy that validates and mutates Pods,
+//! workloads, ServiceAccounts and related objects. A container gets a token for
+//! the Kubernetes API only if someone requests it, and a cloud identity is
+//! declared once, on the ServiceAccount.
 //!
-//! Data flows one way: payload → request → subject → plan (the rules left
-//! after exemptions) → fixed object → findings → verdict → response.
+//! Data flows one way: payload → request → subject → plan (the rules that are
+//! on for the subject) → exemptions → fixed object → findings → verdict →
+//! response.
 
 pub mod admission;
 pub mod cluster;
@@ -20,9 +22,10 @@ pub mod settings;
 #[cfg(test)]
 mod testing;
 
-/// Hands out memory and takes none back: a fresh instance serves every request
-/// (docs/performance.md). The C library's own would begin at the same place, and
-/// is in the module for the message of a panic; after one nothing else runs.
+/// Allocates memory and never frees it: a fresh instance serves every request
+/// (docs/performance.md). The allocator of the C library, which the module
+/// contains for panic messages, starts at the same address. That is safe: after
+/// a panic, nothing else runs.
 #[cfg(target_arch = "wasm32")]
 #[global_allocator]
 static ALLOCATOR: mini_alloc::MiniAlloc = mini_alloc::MiniAlloc::INIT;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What unit tests share: a cluster without a host, and reviews of Pods.
+//! Helpers of unit tests: a cluster without a host, and reviews of Pods.
 
 use std::cell::RefCell;
 
@@ -13,7 +13,7 @@ use crate::guest;
 pub struct FakeCluster {
     answer: Result<(String, String, AccountRecord), LookupError>,
     now: Option<Result<AccountRecord, LookupError>>,
-    /// What every account may do, as [`FakeCluster::reviewed`] has it without the account.
+    /// What every account may do, in the format of [`FakeCluster::reviewed`], without the account.
     allowed: Result<Vec<String>, LookupError>,
     reviews: RefCell<Vec<String>>,
     ages: RefCell<Vec<Age>>,
@@ -26,7 +26,7 @@ impl FakeCluster {
         Self::new(Ok((namespace.to_owned(), name.to_owned(), record)))
     }
 
-    /// Knows none and says why.
+    /// Knows no account and fails with this error.
     pub fn failing(error: LookupError) -> Self {
         Self::new(Err(error))
     }
@@ -42,46 +42,46 @@ impl FakeCluster {
         }
     }
 
-    /// The same, where every account may do this: verb and resource.
+    /// The same, but every account has these permissions: verb and resource.
     pub fn allowing(mut self, permissions: &[&str]) -> Self {
         self.allowed = Ok(permissions.iter().map(|&permission| permission.to_owned()).collect());
         self
     }
 
-    /// The same, where nobody says what accounts may do.
+    /// The same, but permission look-ups fail.
     pub fn failing_reviews(mut self, error: LookupError) -> Self {
         self.allowed = Err(error);
         self
     }
 
-    /// What was asked: `namespace/account verb resource`, and `in namespace` unless it is about all of them.
+    /// The access reviews requested: `namespace/account verb resource`, and `in namespace` unless it is cluster-wide.
     pub fn reviewed(&self) -> Vec<String> {
         self.reviews.borrow().clone()
     }
 
-    /// The same, but the account is another one by now.
+    /// The same, but a fresh look-up returns this record.
     pub fn now(mut self, record: AccountRecord) -> Self {
         self.now = Some(Ok(record));
         self
     }
 
-    /// The same, but it does not answer any more.
+    /// The same, but a fresh look-up fails.
     pub fn failing_now(mut self, error: LookupError) -> Self {
         self.now = Some(Err(error));
         self
     }
 
-    /// How often it was asked.
+    /// The number of account look-ups.
     pub fn asked(&self) -> usize {
         self.ages.borrow().len()
     }
 
-    /// How old the answers might be.
+    /// How old the record of each look-up may have been.
     pub fn ages(&self) -> Vec<Age> {
         self.ages.borrow().clone()
     }
 
-    /// The namespaces for which it was logged that nobody may look.
+    /// The namespaces for which missing access was logged.
     pub fn logged(&self) -> Vec<String> {
         self.logged.borrow().clone()
     }
@@ -122,8 +122,8 @@ impl Cluster for FakeCluster {
     }
 }
 
-/// A Pod as the API server sends it: the token of its account injected, unless
-/// it says no itself.
+/// A Pod as the API server sends it: with the token of its account injected,
+/// unless the Pod opts out.
 pub fn admitted_pod(spec: &Value) -> Value {
     let mut pod = json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "shop"},
@@ -173,7 +173,7 @@ fn merge(into: &mut Value, from: &Value) {
     }
 }
 
-/// The request that makes an object.
+/// The request that creates an object.
 pub fn create(object: &Value) -> Value {
     let (group, _) = object["apiVersion"].as_str().unwrap().rsplit_once('/').unwrap_or(("", ""));
     json!({
@@ -183,7 +183,7 @@ pub fn create(object: &Value) -> Value {
     })
 }
 
-/// The request that changes an object.
+/// The request that updates an object.
 pub fn update(old: &Value, new: &Value) -> Value {
     let mut request = create(new);
     request["operation"] = json!("UPDATE");
@@ -191,7 +191,7 @@ pub fn update(old: &Value, new: &Value) -> Value {
     request
 }
 
-/// The request that gives a running Pod other ephemeral containers.
+/// The request that changes the ephemeral containers of a running Pod.
 pub fn ephemeral(pod: &Value, old: &Value, new: &Value) -> Value {
     let with = |containers: &Value| {
         let mut pod = pod.clone();
@@ -203,7 +203,7 @@ pub fn ephemeral(pod: &Value, old: &Value, new: &Value) -> Value {
     request
 }
 
-/// One word for an answer.
+/// A response in one word.
 pub fn word(answer: &Value) -> &'static str {
     match (
         answer["accepted"].as_bool().unwrap(),
@@ -217,8 +217,8 @@ pub fn word(answer: &Value) -> &'static str {
     }
 }
 
-/// What is said in the name of a rule: the lines of the message, or the
-/// warnings, without the rule's id.
+/// What a rule reports: the lines of the message, or the warnings, without the
+/// rule's ID.
 pub fn said(answer: &Value, rule: &str) -> Vec<String> {
     let message = answer["message"].as_str().unwrap_or_default().lines().map(|line| line.trim_start_matches("- "));
     let warnings = answer["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str);
@@ -226,7 +226,7 @@ pub fn said(answer: &Value, rule: &str) -> Vec<String> {
     message.chain(warnings).filter_map(|line| line.strip_prefix(&prefix)).map(str::to_owned).collect()
 }
 
-/// Settings with these rules and every other one off.
+/// Settings with only these rules on.
 pub fn only(rules: &Value) -> Value {
     let mut all: serde_json::Map<String, Value> =
         crate::rules::RULES.iter().map(|rule| (rule.id.to_owned(), json!("off"))).collect();
@@ -234,14 +234,14 @@ pub fn only(rules: &Value) -> Value {
     json!({"rules": all})
 }
 
-/// What `validate_settings` has to say about settings, one problem per line.
+/// The problems that `validate_settings` reports, one per line.
 pub fn settings_problems(settings: &Value) -> Vec<String> {
     let answer: Value = serde_json::from_slice(&guest::validate_settings(settings.to_string().as_bytes())).unwrap();
     let message = answer.get("message").and_then(Value::as_str).unwrap_or_default();
     message.lines().skip(1).map(|line| line.trim_start_matches("- ").to_owned()).collect()
 }
 
-/// A cluster whose accounts nobody has to ask about.
+/// A cluster for reviews that do not depend on an account.
 pub fn quiet_cluster() -> FakeCluster {
     FakeCluster::with("shop", "app", AccountRecord::default())
 }
@@ -251,13 +251,13 @@ pub fn annotated_cluster(annotations: &[(&str, &str)]) -> FakeCluster {
     FakeCluster::with("shop", "app", AccountRecord::default().with_annotations(annotations))
 }
 
-/// The answer to a Pod of account `app` with this environment in one container.
+/// The response for a Pod of account `app` with this environment in one container.
 pub fn review_env(env: &Value, settings: &Value, cluster: &FakeCluster) -> Value {
     let pod = tokenless_pod(&json!({"containers": [{"name": "web", "image": "i", "env": env}]}));
     review(&create(&pod), settings, cluster)
 }
 
-/// A Pod of account `app` that says `false`, with more in its spec.
+/// A Pod of account `app` that opts out of the token, with more in its spec.
 pub fn tokenless_pod(more: &Value) -> Value {
     let mut spec = json!({"serviceAccountName": "app", "automountServiceAccountToken": false});
     merge(&mut spec, more);
@@ -278,7 +278,7 @@ pub fn token(audience: &str, seconds: i64) -> Value {
     json!({"serviceAccountToken": token})
 }
 
-/// The answer of the policy.
+/// The policy's response.
 pub fn review(request: &Value, settings: &Value, cluster: &FakeCluster) -> Value {
     let payload = json!({"request": request, "settings": settings}).to_string();
     serde_json::from_slice(&guest::validate(payload.as_bytes(), cluster)).unwrap()
@@ -294,7 +294,7 @@ pub fn deployment(spec: &Value) -> Value {
     deployment
 }
 
-/// The request for a token of account shop/app, as the mutating phase sees it.
+/// A token request for account shop/app, as the mutating phase sees it.
 pub fn token_request(spec: &Value) -> Value {
     json!({
         "kind": {"group": "authentication.k8s.io", "version": "v1", "kind": "TokenRequest"},

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Diagnostics on the wire, for programs: the answer to the call `diagnose`.
+//! Diagnostics as JSON, for programs: the response to the call `diagnose`.
 
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::field_path::Segment;
 use crate::diagnostic::severity::Severity;
 use crate::object::json::write_string as string;
 
-/// The JSON of diagnostics, as it grows.
+/// Builds the JSON of diagnostics.
 #[derive(Debug, Default)]
 pub struct Encoder {
     list: String,
@@ -14,8 +14,8 @@ pub struct Encoder {
 
 impl Encoder {
     /// Adds a diagnostic: `rule`, `severity` ([`Severity::word`]), `id` of the message, `path` (a list of
-    /// `"field"`, `{"key": …}`, `{"name": …}` and `{"index": …}`), `field` (the same as text), `message`,
-    /// and where there are any `help` and `value`.
+    /// `"field"`, `{"key": …}`, `{"name": …}` and `{"index": …}`), `field` (the path as text), `message`,
+    /// and, if there are any, `help` and `value`.
     pub fn add(&mut self, severity: Severity, diagnostic: &Diagnostic) {
         let Diagnostic { rule, path, message } = diagnostic;
         let out = &mut self.list;
@@ -47,7 +47,7 @@ impl Encoder {
         out.push('}');
     }
 
-    /// The whole answer: `{"response": …, "diagnostics": […]}`, `response` being what `validate` answers.
+    /// The whole response: `{"response": …, "diagnostics": […]}`, where `response` is the response of `validate`.
     #[must_use]
     pub fn finish(self, response: &[u8]) -> Vec<u8> {
         let list = if self.list.is_empty() { "[" } else { &self.list };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The edges of a review: what is asked, about what, and what is answered.
+//! The input and output of a review: requests, their subjects, verdicts, responses.
 
 pub mod diagnostics;
 pub mod payload;

@@ -19,16 +19,16 @@ pub struct Payload<'a> {
     /// What is wrong with the settings.
     pub problems: Problems,
     rule_ids: &'a [&'static str],
-    /// Settings that stand before the request.
+    /// Settings that precede the request.
     early: Option<Cursor<'a>>,
 }
 
 impl<'a> Payload<'a> {
-    /// Reads a payload. `rule_ids` are the rules that there are.
+    /// Reads a payload. `rule_ids` are the IDs of all rules.
     ///
     /// # Errors
-    /// [`ReadError`] when the request does not fit. Problems of the settings are
-    /// collected, not returned.
+    /// [`ReadError`] when the request has the wrong shape. Problems with the
+    /// settings are collected instead.
     pub fn read(text: &'a str, rule_ids: &'a [&'static str]) -> Result<Self, ReadError> {
         let mut payload =
             Self { request: None, settings: Settings::default(), problems: Problems::default(), rule_ids, early: None };
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
     use crate::settings::exemptions::Exemption;
 
-    /// Hosts write the request first; nothing relies on that.
+    /// Hosts write the request first, but nothing relies on that.
     #[test]
     fn reads_settings_before_request() {
         let request = r#""request": {"namespace": "shop", "kind": {"kind": "Pod"}}"#;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The admission request, borrowed from the payload, its objects kept as text.
+//! The admission request, borrowed from the payload. Its objects stay text.
 //!
-//! The SDK's own type drops the plural resource name, builds the objects and
-//! puts payloads into its error texts.
+//! The SDK's own type drops the plural resource name, parses the objects and
+//! copies payloads into its error messages.
 
 use crate::object::json::{Cursor, Read};
 use crate::object::pod::Pod;
@@ -20,9 +20,9 @@ view! {
         namespace: Option<Text<'a>> = "namespace",
         operation: Option<Text<'a>> = "operation",
         user_info: Option<UserInfo<'a>> = "userInfo",
-        /// The object that is to be.
+        /// The new object.
         pub object: Object<'a> = "object",
-        /// The object that is, on UPDATE.
+        /// The stored object, on UPDATE.
         pub old_object: Raw<'a> = "oldObject",
     }
 }
@@ -36,23 +36,23 @@ view! {
 }
 
 view! {
-    /// Who asks. Empty when the audit scanner does.
+    /// The user who sent the request. Empty in requests of the audit scanner.
     pub struct UserInfo<'a> {
         name: Option<Text<'a>> = "username",
         groups: Vec<Text<'a>> = "groups",
     }
 }
 
-/// The object under review: its text, and what the views of a Pod make of it.
+/// The object under review: its text, and what the views of a Pod read from it.
 ///
-/// Most objects are Pods, and its kind is known only by those who have read the
-/// request to its end. To pass the text over and to read it afterwards would be
-/// a third of what an accepted Pod costs.
+/// Most objects are Pods, but the kind is known only after the whole request
+/// has been read. To skip the text and read it afterwards would take a third of
+/// the time of an accepted Pod.
 #[derive(Debug, Default)]
 pub struct Object<'a> {
     /// The text.
     pub raw: Raw<'a>,
-    /// The object, if it reads as a Pod; not for other objects to be checked by.
+    /// The object, if it can be read as a Pod. Objects of other kinds are not checked with it.
     pub pod: Option<Pod<'a>>,
 }
 
@@ -68,19 +68,19 @@ impl<'a> View<'a> for Object<'a> {
     }
 }
 
-/// What is being done to the object.
+/// The operation on the object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
-    /// It is made.
+    /// The object is created.
     Create,
-    /// It is changed.
+    /// The object is updated.
     Update,
-    /// DELETE, CONNECT, or none we know.
+    /// DELETE, CONNECT, or an unknown operation.
     Other,
 }
 
 impl Request<'_> {
-    /// What no other request has; the host may leave it out.
+    /// The unique ID of the request; the host may omit it.
     #[must_use]
     pub fn uid(&self) -> &str {
         self.uid.as_deref().unwrap_or_default()
@@ -92,8 +92,8 @@ impl Request<'_> {
         self.kind.as_ref().and_then(|kind| kind.group.as_deref()).unwrap_or_default()
     }
 
-    /// The kind. Dispatch never uses the resource: the audit scanner writes the
-    /// kind there.
+    /// The kind. The resource is never used to select rules: the audit scanner
+    /// writes the kind there.
     #[must_use]
     pub fn kind(&self) -> &str {
         self.kind.as_ref().and_then(|kind| kind.kind.as_deref()).unwrap_or_default()
@@ -105,7 +105,7 @@ impl Request<'_> {
         self.sub_resource.as_deref().unwrap_or_default()
     }
 
-    /// The object's name; empty when the API server has yet to make one.
+    /// The object's name; empty if the API server has not generated it yet.
     #[must_use]
     pub fn name(&self) -> &str {
         self.name.as_deref().unwrap_or_default()
@@ -117,7 +117,7 @@ impl Request<'_> {
         self.namespace.as_deref().unwrap_or_default()
     }
 
-    /// What is being done.
+    /// The operation.
     #[must_use]
     pub fn operation(&self) -> Operation {
         match self.operation.as_deref() {
@@ -127,26 +127,26 @@ impl Request<'_> {
         }
     }
 
-    /// What exemptions are compared with, besides the object.
+    /// What exemptions are matched against, apart from the object.
     #[must_use]
     pub fn envelope(&self) -> Envelope<'_> {
         let groups = self.user_info.as_ref().map_or(&[][..], |user| user.groups.as_slice());
         Envelope { namespace: self.namespace(), kind: self.kind(), user: self.user().name(), groups }
     }
 
-    /// Who asks.
+    /// The user who sent the request.
     #[must_use]
     pub const fn user(&self) -> User<'_> {
         User(self.user_info.as_ref())
     }
 }
 
-/// The caller, who may be nobody.
+/// The user who sent the request, if there is one.
 #[derive(Debug, Clone, Copy)]
 pub struct User<'r>(Option<&'r UserInfo<'r>>);
 
 impl<'r> User<'r> {
-    /// The user name; empty when nobody is named.
+    /// The user name; empty if there is none.
     #[must_use]
     pub fn name(self) -> &'r str {
         self.0.and_then(|user| user.name.as_deref()).unwrap_or_default()

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The answer on the wire. Written by hand, because the fixed object is text
-//! and stays text.
+//! The response as JSON. It is written by hand, because the fixed object is
+//! text and stays text.
 
 use crate::object::json::write_string as string;
 
 use super::verdict::{Outcome, Verdict};
 
-/// The name that messages begin with.
+/// The name at the start of messages.
 pub const POLICY: &str = "serviceaccount-hygiene";
 
-/// The JSON of a verdict, as the SDK's `ValidationResponse` has it.
+/// The JSON of a verdict, in the format of the SDK's `ValidationResponse`.
 #[must_use]
 pub fn encode(verdict: &Verdict) -> Vec<u8> {
     let object = if let Outcome::Fixed(object) = &verdict.outcome { object.len() } else { 0 };
@@ -49,8 +49,8 @@ pub fn encode(verdict: &Verdict) -> Vec<u8> {
     out.into_bytes()
 }
 
-/// The JSON of an answer to `validate_settings`, as the SDK's
-/// `SettingsValidationResponse` has it.
+/// The JSON of a response to `validate_settings`, in the format of the SDK's
+/// `SettingsValidationResponse`.
 #[must_use]
 pub fn encode_settings(problem: Option<&str>) -> Vec<u8> {
     let mut out = String::new();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What a request is about, as far as rules are concerned.
+//! The subject of a request: what rules check.
 
 use k8s_openapi::Resource;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
@@ -25,7 +25,7 @@ pub enum SubjectKind {
     EphemeralContainer,
     /// A ServiceAccount.
     ServiceAccount,
-    /// A request for a token of an account.
+    /// A request for a token of a ServiceAccount.
     TokenRequest,
     /// A Secret.
     Secret,
@@ -35,7 +35,7 @@ pub enum SubjectKind {
     Role,
     /// A `PersistentVolume`.
     PersistentVolume,
-    /// A custom resource that grants accounts an identity in a cloud.
+    /// A custom resource that grants a cloud identity to ServiceAccounts.
     IdentityGrant,
     /// A `ConfigMap`.
     ConfigMap,
@@ -44,31 +44,31 @@ pub enum SubjectKind {
 /// The subject of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject<'a> {
-    /// A Pod that is being made.
+    /// A Pod that is being created.
     Pod,
-    /// A Pod that runs and gets ephemeral containers.
+    /// A running Pod that gets ephemeral containers.
     EphemeralContainers,
     /// A workload; the steps lead to its Pod template.
     Template(Vec<&'a str>),
-    /// A ServiceAccount that is being made or changed.
+    /// A ServiceAccount that is being created or updated.
     ServiceAccount,
-    /// A request for a token of an account.
+    /// A request for a token of a ServiceAccount.
     TokenRequest,
-    /// A Secret that is being made or changed.
+    /// A Secret that is being created or updated.
     Secret,
-    /// A binding that is being made or changed.
+    /// A binding that is being created or updated.
     Binding,
-    /// A role that is being made or changed.
+    /// A role that is being created or updated.
     Role,
-    /// A `PersistentVolume` that is being made or changed.
+    /// A `PersistentVolume` that is being created or updated.
     PersistentVolume,
-    /// A custom resource that grants accounts an identity in a cloud.
+    /// A custom resource that grants a cloud identity to ServiceAccounts.
     IdentityGrant(GrantKind),
-    /// A `ConfigMap` that is being made or changed.
+    /// A `ConfigMap` that is being created or updated.
     ConfigMap,
 }
 
-/// The workloads of Kubernetes and where their Pod template is.
+/// The built-in workloads, and where their Pod templates are.
 const WORKLOADS: [(&str, &str, &[&str]); 8] = [
     (Deployment::GROUP, Deployment::KIND, &["spec", "template"]),
     (ReplicaSet::GROUP, ReplicaSet::KIND, &["spec", "template"]),
@@ -81,10 +81,10 @@ const WORKLOADS: [(&str, &str, &[&str]); 8] = [
 ];
 
 impl<'a> Subject<'a> {
-    /// The subject of a request; none when no rule could have a say.
+    /// The subject of a request; `None` if no rule can apply.
     ///
-    /// A Pod is checked when it is made: afterwards everything about its tokens
-    /// is immutable.
+    /// A Pod is checked only when it is created: afterwards, everything about
+    /// its tokens is immutable.
     /// <https://kubernetes.io/docs/concepts/workloads/pods/#pod-update-and-replacement>
     #[must_use]
     pub fn of(request: &Request<'_>, common: &'a Common<'_>) -> Option<Self> {
@@ -110,7 +110,7 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// The objects that are checked as a whole whenever they change.
+    /// The objects that are checked as a whole whenever they are created or updated.
     fn made_or_changed(group: &str, kind: &str) -> Option<Self> {
         const ROLE_BINDING: (&str, &str) = (RoleBinding::GROUP, RoleBinding::KIND);
         const CLUSTER_ROLE_BINDING: (&str, &str) = (ClusterRoleBinding::GROUP, ClusterRoleBinding::KIND);
@@ -131,7 +131,7 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// The kind that rules declare.
+    /// The kind, as rules declare it.
     #[must_use]
     pub const fn kind(&self) -> SubjectKind {
         match self {
@@ -149,24 +149,24 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// Whether an object that is being deleted is checked. Whoever may add a
-    /// finalizer could otherwise delete an object and then change it at will,
-    /// and it has its effect until it is gone: bindings and roles grant, accounts
-    /// have their role, the token controller fills Secrets, kubelet starts
-    /// ephemeral containers. The controllers of workloads make no Pods then, and
-    /// their Pods are checked anyway.
+    /// Whether an object that is being deleted is checked. Otherwise, anyone who
+    /// can add a finalizer could delete an object and then change it at will, and
+    /// the object stays effective until it is gone: bindings and roles grant
+    /// permissions, accounts keep their role, the token controller fills Secrets,
+    /// and the kubelet starts ephemeral containers. The controller of a workload
+    /// that is being deleted creates no Pods, and its Pods are checked anyway.
     #[must_use]
     pub const fn checked_while_being_deleted(&self) -> bool {
         !self.is_template()
     }
 
-    /// Whether this is a workload.
+    /// Whether the subject is a workload.
     #[must_use]
     pub const fn is_template(&self) -> bool {
         matches!(self, Self::Template(_))
     }
 
-    /// The steps from the object to what is checked.
+    /// The steps from the object to the part that is checked.
     #[must_use]
     pub fn steps(&self) -> &[&'a str] {
         match self {

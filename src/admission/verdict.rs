@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What the policy says about a request. A rejection cannot carry an object.
+//! The verdict on a request. A rejection cannot carry an object.
 
-/// The outcome of a review.
+/// The verdict on a request.
 #[derive(Debug, Default)]
 pub struct Verdict {
     /// Accepted, fixed or rejected.
     pub outcome: Outcome,
-    /// Texts for whoever sent the request, in their final form.
+    /// Messages for the client, in their final form.
     pub warnings: Vec<String>,
-    /// Marks for the API server's audit log, key and value, sorted by key.
+    /// Annotations for the API server's audit log, key and value, sorted by key.
     pub audit: Vec<(&'static str, String)>,
 }
 
 /// Accepted, fixed or rejected.
 #[derive(Debug, Default)]
 pub enum Outcome {
-    /// As it is.
+    /// Accepted as it is.
     #[default]
     Accepted,
-    /// With this object (JSON text) in its place.
+    /// Accepted, with this object (JSON text) in its place.
     Fixed(String),
-    /// Not at all.
+    /// Rejected.
     Rejected(Rejection),
 }
 
-/// Why not.
+/// Why an object is rejected.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Rejection {
     /// The HTTP status that the client sees.
@@ -33,20 +33,20 @@ pub struct Rejection {
     pub message: String,
 }
 
-/// The codes of a rejection. 500 is not among them: the audit scanner takes it
-/// for an error of the policy.
+/// The codes of a rejection. 500 is not among them: the audit scanner treats it
+/// as an error of the policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
     /// The request or the settings could not be read.
     BadRequest,
-    /// A rule says no.
+    /// A rule rejects the object, or a required look-up is not granted.
     Forbidden,
-    /// The cluster did not answer a look-up.
+    /// A look-up failed.
     Unavailable,
 }
 
 impl Code {
-    /// The number.
+    /// The HTTP status code.
     #[must_use]
     pub const fn number(self) -> u16 {
         match self {
@@ -58,7 +58,7 @@ impl Code {
 }
 
 impl Verdict {
-    /// A rejection and nothing else.
+    /// A rejection without warnings or audit annotations.
     #[must_use]
     pub fn rejected(code: Code, message: String) -> Self {
         Self { outcome: Outcome::Rejected(Rejection { code, message }), ..Self::default() }

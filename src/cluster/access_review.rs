@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The question whether an account may do something, and its answer, as the
-//! host's `kubernetes/can_i` takes and gives them: written and read without a
-//! second JSON model, like the look-up of an account.
+//! The query whether an account has a permission, and its answer, in the format
+//! of the host's `kubernetes/can_i`: written and read without a second JSON
+//! model, like the look-up of an account.
 
 use super::error::{LookupError, refused};
 use crate::object::json::write_string;
 use crate::object::view::{self, Text, view};
 
-/// Something that an account may be allowed to do.
+/// A permission that an account may have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Permission<'a> {
     /// `get`, `list`, ...; `*` is every verb.
@@ -18,7 +18,7 @@ pub struct Permission<'a> {
     pub resource: Text<'a>,
     /// The subresource; empty for the resource itself.
     pub subresource: Text<'a>,
-    /// Whether it is about all namespaces, or a resource that has none.
+    /// Whether it applies to all namespaces, or to a cluster-scoped resource.
     pub cluster_wide: bool,
 }
 
@@ -38,9 +38,9 @@ impl Permission<'_> {
 }
 
 /// The SDK's `CanIRequest`: whether the account `namespace/name` has a
-/// permission. The groups are those that a token of the account has; without them
-/// the authorizer does not see what is granted to all accounts, or to all of a
-/// namespace. The host may answer from the last 5 seconds.
+/// permission. The groups are those that a token of the account has; without
+/// them, the authorizer ignores what is granted to all accounts, or to all
+/// accounts of a namespace. The host may answer from its cache of 5 seconds.
 /// <https://docs.rs/kubewarden-policy-sdk/latest/kubewarden_policy_sdk/host_capabilities/kubernetes/struct.CanIRequest.html>
 /// <https://kubernetes.io/docs/reference/access-authn-authz/authentication/#service-account-tokens>
 #[must_use]
@@ -73,9 +73,9 @@ view! {
     }
 }
 
-/// Reads the answer to [`request`]. What is not allowed, and not for lack of an
-/// authorizer that answers, is denied: a role that a binding names and that is not
-/// there grants nothing.
+/// Reads the response to [`request`]. A permission that is not allowed is denied,
+/// unless the authorizer could not evaluate it. A binding to a role that does not
+/// exist is no such failure: it grants nothing.
 /// <https://kubernetes.io/docs/reference/kubernetes-api/authorization-resources/subject-access-review-v1/>
 pub(super) fn answer(bytes: &[u8]) -> Result<bool, LookupError> {
     let text = std::str::from_utf8(bytes).map_err(|_| LookupError::Failed)?;
@@ -88,7 +88,7 @@ pub(super) fn answer(bytes: &[u8]) -> Result<bool, LookupError> {
     }
 }
 
-/// Tells a host's errors apart. They are texts only.
+/// Classifies the errors of a host, which are plain text.
 pub(super) fn classify(error: &str) -> LookupError {
     if refused(error) { LookupError::NotGranted } else { LookupError::Failed }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The two questions that rules put to the cluster, and the only place that
-//! calls the host. Nothing is ever listed: a list for which the policy server has
-//! no permission never returns, and holds up every other policy there.
+//! The two queries that rules send to the cluster, and the only code that calls
+//! the host. Nothing is ever listed: a list call for which the policy server has
+//! no permission never returns, and blocks every other policy there.
 
 pub mod access_review;
 mod error;
@@ -16,7 +16,7 @@ pub use error::LookupError;
 use error::refused;
 
 view! {
-    /// A ServiceAccount as the host gives it, masked.
+    /// A ServiceAccount as the host returns it, reduced by a field mask.
     pub struct MaskedAccount<'a> {
         metadata: Option<MaskedMeta<'a>> = "metadata",
         automount: Option<bool> = "automountServiceAccountToken",
@@ -63,7 +63,7 @@ impl AccountRecord {
         })
     }
 
-    /// Whether the account's Pods are to get its token; nothing said is yes.
+    /// Whether the account's Pods get its token; unset means yes.
     #[must_use]
     pub const fn automount(&self) -> Option<bool> {
         self.automount
@@ -79,15 +79,16 @@ impl AccountRecord {
 /// How old a record may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Age {
-    /// At most the 5 seconds for which the host keeps what it was told. It keeps
-    /// successes only: no account, or no answer, is never an old one.
+    /// At most the 5 seconds for which the host caches a response. It caches
+    /// only successes: that an account is missing, or a failure, is never
+    /// cached.
     /// <https://github.com/kubewarden/kubewarden-controller/tree/main/crates/policy-evaluator/src/callback_handler/kubernetes>
     Recent,
     /// As it is now.
     Fresh,
 }
 
-/// What a policy server may be allowed to do.
+/// Access that a policy server may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// Get ServiceAccounts.
@@ -101,18 +102,17 @@ pub trait Cluster {
     /// Looks up one ServiceAccount.
     ///
     /// # Errors
-    /// [`LookupError`] when there is no record to give.
+    /// [`LookupError`] when there is no record.
     fn service_account(&self, namespace: &str, name: &str, age: Age) -> Result<AccountRecord, LookupError>;
 
-    /// Whether an account may do something; `request` is an
-    /// [`access_review::request`].
+    /// Whether an account has a permission; `request` is an [`access_review::request`].
     ///
     /// # Errors
-    /// [`LookupError`] when that is not known.
+    /// [`LookupError`] when the answer is unknown.
     fn can_i(&self, request: &str) -> Result<bool, LookupError>;
 
-    /// Tells whoever runs the policy server that access is missing. Nothing of
-    /// the request goes into the log but the namespace.
+    /// Tells the operator of the policy server that access is missing. Of the
+    /// request, only the namespace is logged.
     fn log_not_granted(&self, access: Access, namespace: &str);
 }
 
@@ -123,7 +123,7 @@ pub struct KubewardenHost;
 impl Cluster for KubewardenHost {
     fn service_account(&self, namespace: &str, name: &str, age: Age) -> Result<AccountRecord, LookupError> {
         // The call that the SDK's `get_resource` makes, written and read without
-        // a second JSON model: that would be a fifth of the module.
+        // a second JSON model, which would be a fifth of the module.
         let request = get_request(namespace, name, age);
         let answer = wapc_guest::host_call("kubewarden", "kubernetes", "get_resource", request.as_bytes())
             .map_err(|error| classify(&error.to_string(), name))?;
@@ -143,7 +143,7 @@ impl Cluster for KubewardenHost {
 }
 
 /// The SDK's `GetResourceRequest` for an account. A field mask is split at its
-/// dots, so it cannot name one annotation.
+/// dots, so it cannot name a single annotation.
 /// <https://docs.rs/kubewarden-policy-sdk/latest/kubewarden_policy_sdk/host_capabilities/kubernetes/struct.GetResourceRequest.html>
 fn get_request(namespace: &str, name: &str, age: Age) -> String {
     let mut request = String::new();
@@ -163,7 +163,7 @@ fn get_request(namespace: &str, name: &str, age: Age) -> String {
 }
 
 /// The event that the SDK's `KubewardenDrain` would send. The drain itself
-/// would link slog and a second JSON model, 60 KB for one line.
+/// would link slog and a second JSON model: 60 KB for one line.
 /// <https://docs.rs/kubewarden-policy-sdk/latest/kubewarden_policy_sdk/logging/>
 fn log_event(access: Access, namespace: &str) -> String {
     let what = match access {
@@ -178,7 +178,7 @@ fn log_event(access: Access, namespace: &str) -> String {
     event
 }
 
-/// Tells a host's errors apart. They are texts only.
+/// Classifies the errors of a host, which are plain text.
 /// <https://github.com/kubewarden/kubewarden-controller/tree/main/crates/policy-evaluator/src/callback_handler/kubernetes>
 fn classify(error: &str, name: &str) -> LookupError {
     if error.contains(&format!("Cannot find v1/ServiceAccount named '{name}'")) {

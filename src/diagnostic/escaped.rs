@@ -5,16 +5,15 @@ use std::fmt::{self, Write};
 
 use super::text::text;
 
-/// The most characters of user input that a message shows.
+/// The maximum number of characters of user input in a message.
 const LIMIT: usize = 120;
 
-/// The most characters of a name in a field path: the longest name that an
-/// object can have. Shorter, two of them could look the same.
+/// The maximum number of characters of a name in a field path: the longest name
+/// that an object can have. With a lower limit, two names could look the same.
 const NAME_LIMIT: usize = 253;
 
-/// User input as a message shows it: control and bidirectional characters
-/// escaped (they could forge lines or reorder what a reader sees), cut to a
-/// number of characters.
+/// User input in a message: truncated, and with control and bidirectional
+/// characters escaped, which could forge lines or reorder the text.
 #[derive(Debug, Clone, Copy)]
 pub struct Escaped<'a> {
     text: &'a str,
@@ -36,10 +35,10 @@ impl<'a> Escaped<'a> {
 }
 
 impl Escaped<'_> {
-    /// Appends it to a text.
+    /// Appends the escaped text to `out`.
     #[inline(never)]
     pub fn push_to(self, out: &mut String) {
-        // As almost all texts are.
+        // Almost all texts need no escaping.
         if self.text.len() <= self.limit && self.text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
             out.push_str(self.text);
             return;

@@ -7,10 +7,10 @@ use super::escaped::Escaped;
 use super::text::text;
 use crate::fast::shared::Shared;
 
-/// A field path such as `spec.containers[web].env[TOKEN]`. Entries of a list
-/// are named, not numbered: other webhooks insert entries, and both phases have
-/// to say the same. Paths share their parents, because a large object may have
-/// thousands.
+/// A field path such as `spec.containers[web].env[TOKEN]`. List entries are
+/// identified by name, not by position: other webhooks insert entries, and both
+/// phases have to report the same path. Paths share their parents, because a
+/// large object can have thousands of paths.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FieldPath(Option<Shared<Node>>);
 
@@ -23,7 +23,7 @@ struct Node {
 /// One step from a value to a value inside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Segment {
-    /// A member with a plain name, or several: `secretRef.name`.
+    /// A member with a plain name, or several in a row: `secretRef.name`.
     Field(Box<str>),
     /// A member whose key is data, such as an annotation.
     Key(Box<str>),
@@ -40,14 +40,14 @@ impl FieldPath {
         Self(None)
     }
 
-    /// A path of plain member names joined by dots, e.g. `spec.template`; empty
-    /// is the root.
+    /// A path of plain member names joined by dots, such as `spec.template`.
+    /// The empty path is the root.
     #[must_use]
     pub fn at(path: &str) -> Self {
         if path.is_empty() { Self::root() } else { Self::root().field(path) }
     }
 
-    /// A member with a plain name, or further down: `secretRef.name`.
+    /// A member with a plain name, or several in a row: `secretRef.name`.
     #[must_use]
     #[inline(never)]
     pub fn field(&self, name: &str) -> Self {
@@ -61,7 +61,7 @@ impl FieldPath {
         self.child(Segment::Key(key.into()))
     }
 
-    /// An entry of a list, by its name; by its position if it has none.
+    /// A list entry, by its name, or by its position if it has no name.
     #[must_use]
     #[inline(never)]
     pub fn entry(&self, name: Option<&str>, index: usize) -> Self {
@@ -71,13 +71,13 @@ impl FieldPath {
         })
     }
 
-    /// A path one segment longer.
+    /// This path with one more segment.
     #[must_use]
     pub fn child(&self, segment: Segment) -> Self {
         Self(Some(Shared::new(Node { parent: self.clone(), segment })))
     }
 
-    /// Calls `each` with every segment, from the object inwards.
+    /// Calls `each` with every segment, starting at the object.
     pub fn each_segment(&self, each: &mut dyn FnMut(&Segment)) {
         if let Some(node) = &self.0 {
             node.parent.each_segment(each);
@@ -85,7 +85,7 @@ impl FieldPath {
         }
     }
 
-    /// Appends it to a text.
+    /// Appends the path to `out`.
     pub fn push_to(&self, out: &mut String) {
         let mut is_first = true;
         self.each_segment(&mut |segment| {

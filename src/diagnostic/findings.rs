@@ -9,9 +9,9 @@ use super::severity::MaxSeverity;
 /// Something wrong with the object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// What.
+    /// What is wrong, and where.
     pub diagnostic: Diagnostic,
-    /// The most that it can lead to.
+    /// The maximum severity.
     pub severity: MaxSeverity,
 }
 
@@ -29,20 +29,20 @@ impl Findings {
         Self { rule, list: Vec::new() }
     }
 
-    /// Adds a finding that the rule's action applies to. Values as for
+    /// Adds a finding that the rule's action applies to. For `values`, see
     /// [`Message::new`].
     #[inline(never)]
     pub fn add(&mut self, path: FieldPath, template: &'static MessageTemplate, values: &[&str]) {
         self.push(path, Message::new(template, values), MaxSeverity::Action);
     }
 
-    /// Adds a finding that is a warning at most.
+    /// Adds a finding that is at most a warning.
     #[inline(never)]
     pub fn warn(&mut self, path: FieldPath, template: &'static MessageTemplate, values: &[&str]) {
         self.push(path, Message::new(template, values), MaxSeverity::Warning);
     }
 
-    /// Adds a finding with its message and the most that it can lead to.
+    /// Adds a finding with a message and a maximum severity.
     #[inline(never)]
     pub fn push(&mut self, path: FieldPath, message: Message, severity: MaxSeverity) {
         self.list.push(Finding { diagnostic: Diagnostic { rule: self.rule, path, message }, severity });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The text of a diagnostic: what is wrong, what to do about it, and the value
-//! that it is about.
+//! that is wrong.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use super::escaped::Escaped;
 use super::text::text;
 use crate::fast::{cut, word};
 
-/// A text that a rule can give, with a `{}` for each piece of user input.
+/// A message that a rule can report, with a `{}` for each piece of user input.
 /// Lower case, without a full stop.
 #[derive(Debug, PartialEq, Eq)]
 pub struct MessageTemplate {
@@ -16,12 +16,12 @@ pub struct MessageTemplate {
     pub name: &'static str,
     /// What is wrong.
     pub message: &'static str,
-    /// What to do about it; empty where there is nothing to add.
+    /// What to do about it; empty if there is nothing to add.
     pub help: &'static str,
 }
 
-/// Declares the messages of a module: a static for each, and `MESSAGES`, which
-/// has them all.
+/// Declares the messages of a module: a static for each, and `MESSAGES` with
+/// all of them.
 ///
 /// ```
 /// # use serviceaccount_hygiene::messages;
@@ -64,7 +64,7 @@ impl MessageTemplate {
     }
 }
 
-/// A template and what fills it.
+/// A template and the values that fill it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     template: &'static MessageTemplate,
@@ -73,24 +73,24 @@ pub struct Message {
 }
 
 impl Message {
-    /// A message. A value beyond those that the template takes is never shown
-    /// and only tells messages apart ([`Message::push_identity`]).
+    /// A message. Values beyond those that the template takes are never shown;
+    /// they only tell messages apart ([`Message::push_identity`]).
     #[must_use]
     pub fn new(template: &'static MessageTemplate, values: &[&str]) -> Self {
         Self { template, values: values.iter().map(|&value| value.to_owned()).collect(), value: None }
     }
 
-    /// The same message, with the value that it is about.
+    /// The same message, with the value that is wrong.
     #[must_use]
     pub fn about(self, value: &str) -> Self {
         Self { value: Some(value.to_owned()), ..self }
     }
 
-    /// The same message for a value that must not be shown: without it, and
-    /// without parts of it that are longer than a count or a character.
+    /// The same message for a value that must not be shown: without the value,
+    /// and without any part of it that is longer than a count or a character.
     #[must_use]
     pub fn redacted(mut self, value: &str) -> Self {
-        /// The most bytes of a count or a single character.
+        /// The maximum length of a count or a single character, in bytes.
         const COUNT: usize = 3;
         self.value = None;
         for part in self.values.iter_mut().filter(|part| part.len() > COUNT && word::any(&[part.as_str()], value)) {
@@ -111,21 +111,21 @@ impl Message {
         text(|out| _ = fill(out, self.template.message, &self.values))
     }
 
-    /// What to do about it; empty where there is nothing to add.
+    /// What to do about it; empty if there is nothing to add.
     #[must_use]
     pub fn help(&self) -> String {
         let used = self.template.message.bytes().filter(|&byte| byte == b'{').count();
         text(|out| _ = fill(out, self.template.help, self.values.get(used..).unwrap_or_default()))
     }
 
-    /// The value that it is about, in full.
+    /// The value that is wrong, in full.
     #[must_use]
     pub fn value(&self) -> Option<&str> {
         self.value.as_deref()
     }
 
-    /// Appends everything that tells two messages apart, hidden values included.
-    /// Never shown.
+    /// Appends everything that tells two messages apart, including hidden
+    /// values. Never shown.
     pub fn push_identity(&self, out: &mut String) {
         out.push_str(self.template.name);
         for value in self.values.iter().chain(&self.value) {
@@ -156,7 +156,7 @@ impl fmt::Display for Message {
     }
 }
 
-/// Appends a template with its values; what it does not take is left over.
+/// Appends a template filled with its values, and returns the values that are left.
 fn fill<'v>(out: &mut String, template: &str, values: &'v [String]) -> &'v [String] {
     let (mut values, mut rest) = (values, template);
     while let Some((before, behind)) = cut::once(rest, b'{') {

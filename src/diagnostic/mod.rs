@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Diagnostics: what a rule says about one field of an object.
+//! Diagnostics: what a rule reports about one field of an object.
 //!
-//! A leaf: it knows no rule, no setting and no object.
+//! This module does not depend on rules, settings or objects.
 
 pub mod escaped;
 pub mod field_path;
@@ -14,10 +14,10 @@ use field_path::FieldPath;
 use message::Message;
 use text::text;
 
-/// What a rule says about one field.
+/// What a rule reports about one field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// The rule's id.
+    /// The rule's ID.
     pub rule: &'static str,
     /// The field.
     pub path: FieldPath,
@@ -41,8 +41,9 @@ impl Diagnostic {
         text(|out| self.push_to(out))
     }
 
-    /// Appends what it is about, for telling whether an earlier one is about the
-    /// same: rule, field, and every value of the message. Never shown.
+    /// Appends what identifies the diagnostic, to recognize an earlier one about
+    /// the same problem: rule, field, and every value of the message. Never
+    /// shown.
     pub fn push_identity(&self, out: &mut String) {
         out.push_str(self.rule);
         out.push('\0');
@@ -52,8 +53,8 @@ impl Diagnostic {
     }
 }
 
-/// A text for each diagnostic, none longer than it has to be: there may be
-/// thousands, and what a string leaves behind as it grows is never given back
+/// A text for each diagnostic, without spare capacity: there may be thousands,
+/// and the memory that a growing string leaves behind is never reused
 /// (docs/performance.md).
 pub fn rendered<'d>(
     diagnostics: impl Iterator<Item = &'d Diagnostic>,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-//! How far a finding can go, and how far a diagnostic went.
+//! The severity of a diagnostic, and the maximum severity of a finding.
 
-/// What a diagnostic comes to in a verdict.
+/// The severity of a diagnostic in a verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
     /// A reason to reject the object.
@@ -10,12 +10,12 @@ pub enum Severity {
     Warning,
     /// A change of the object.
     Change,
-    /// A change that the Pods of this template will get, not the template.
+    /// A change that the Pods of this template will get, but not the template.
     PodChange,
 }
 
 impl Severity {
-    /// The word in JSON.
+    /// Its name in JSON.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -27,23 +27,23 @@ impl Severity {
     }
 }
 
-/// The most that a finding can lead to, whatever the rule's action.
+/// The maximum severity of a finding, whatever the rule's action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MaxSeverity {
-    /// What the rule's action says.
+    /// Whatever the rule's action says.
     Action,
     /// A warning.
     Warning,
-    /// A warning even where warnings count as rejections: a rejection would break
-    /// something.
+    /// A warning, even if warnings are treated as rejections: a rejection would
+    /// break something.
     Notice,
 }
 
 impl MaxSeverity {
-    /// The words of parameters that choose it.
+    /// The values of parameters that choose it.
     pub const WORDS: &'static [&'static str] = &["allow", "warn", "reject"];
 
-    /// What a word chooses; none for `allow`.
+    /// The choice that a word stands for; `None` for `allow`.
     #[must_use]
     pub fn chosen(word: &str) -> Option<Self> {
         match word {

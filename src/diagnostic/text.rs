@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Texts made by what appends to them.
+//! Builds a text from a function that appends to it.
 
 /// The text that `push` appends.
 pub(super) fn text(push: impl FnOnce(&mut String)) -> String {

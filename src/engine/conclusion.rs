@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What a review comes to, as diagnostics; the verdict is made of it.
+//! The conclusion of a review: the diagnostics that the verdict is built from.
 
 use super::summary;
 use crate::admission::verdict::{Outcome, Verdict};
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::severity::Severity;
 
-/// Gets every diagnostic that a verdict is made of.
+/// Receives every diagnostic of a verdict.
 pub type Sink<'s> = &'s mut dyn FnMut(Severity, &Diagnostic);
 
-/// The diagnostics of a review, by what they come to.
+/// The diagnostics of a review, by severity.
 #[derive(Debug, Default)]
 pub(super) struct Conclusion {
     /// Why the object is rejected, if it is.
     pub rejections: Vec<Diagnostic>,
-    /// What is wrong besides.
+    /// The other findings.
     pub warnings: Vec<Diagnostic>,
     /// What was changed in the object.
     pub changes: Vec<Diagnostic>,
@@ -25,7 +25,7 @@ pub(super) struct Conclusion {
 }
 
 impl Conclusion {
-    /// Whether the object is accepted as it is, and nothing is said about it.
+    /// Whether the object is accepted unchanged and without diagnostics.
     pub(super) fn is_acceptance(&self) -> bool {
         [&self.rejections, &self.warnings, &self.changes, &self.pod_changes].iter().all(|list| list.is_empty())
     }
@@ -46,7 +46,7 @@ impl Conclusion {
         }
     }
 
-    /// The verdict, with texts for people and the audit log.
+    /// The verdict, with its messages and audit annotations.
     pub(super) fn into_verdict(self) -> Verdict {
         let Self { rejections, warnings, changes, pod_changes, fixed } = self;
         let audit = summary::audit(&rejections, &changes, warnings.iter().chain(&pod_changes));

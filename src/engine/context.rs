@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What a rule sees: the request, the object as views, the settings outside of
-//! the rules, and the one look-up. Rules never see raw forms or the SDK.
+//! What a rule sees: the request, the views of the object, the settings outside
+//! of `rules`, and the look-ups. Rules see neither raw JSON nor the SDK.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -30,17 +30,17 @@ use crate::settings::Common;
 pub struct RuleContext<'s> {
     /// The request.
     pub request: &'s Request<'s>,
-    /// The settings outside of the rules.
+    /// The settings outside of `rules`.
     pub common: &'s Common<'s>,
-    /// The settings of each rule that is named, as text.
+    /// The settings of each rule that `rules` names, as JSON text.
     pub rules: &'s [(String, &'s str)],
-    /// The metadata of the object, or of the object that it replaces.
+    /// The metadata of the object that is checked: the new one, or the stored one.
     pub meta: &'s Meta<'s>,
-    /// What is checked of it.
+    /// The part of the object that is checked.
     pub target: &'s Target<'s>,
-    /// The look-up.
+    /// The look-ups of the request.
     pub lookup: &'s Lookup<'s>,
-    /// Found by whoever asks first.
+    /// Filled on first use.
     pub identity_annotations: OnceCell<Vec<Annotation>>,
 }
 
@@ -51,8 +51,9 @@ impl<'s> RuleContext<'s> {
         if let Target::Workload(workload) = self.target { Some(workload) } else { None }
     }
 
-    /// The Pod or template that is checked, be it as a whole or only for its new
-    /// ephemeral containers; [`RuleContext::each_container`] tells which.
+    /// The Pod or template that is checked, either as a whole or only for its
+    /// new ephemeral containers; [`RuleContext::each_container`] visits the
+    /// containers to check.
     #[must_use]
     pub const fn pod(&self) -> Option<&'s Workload<'s>> {
         if let Target::Workload(pod) | Target::Ephemeral(pod) = self.target { Some(pod) } else { None }
@@ -64,13 +65,13 @@ impl<'s> RuleContext<'s> {
         matches!(self.target, Target::Ephemeral(_))
     }
 
-    /// Calls `each` with every container that is checked, of any list: all, or
-    /// the ephemeral ones that the stored Pod has not. An ephemeral container
-    /// cannot be changed later, so its name is enough.
+    /// Calls `each` with every container that is checked: all of them, or only
+    /// the ephemeral containers that the stored Pod does not have. An ephemeral
+    /// container cannot be changed later, so comparing names is enough.
     /// <https://github.com/kubernetes/kubernetes/blob/v1.34.0/pkg/apis/core/validation/validation.go>
     ///
     /// # Errors
-    /// From `each`.
+    /// Those of `each`.
     pub fn each_container(
         &self,
         pod: &'s Workload<'s>,
@@ -93,19 +94,19 @@ impl<'s> RuleContext<'s> {
         if let Target::ServiceAccount(account) = self.target { Some(account) } else { None }
     }
 
-    /// The request for a token that is checked.
+    /// The token request that is checked.
     #[must_use]
     pub const fn token_request(&self) -> Option<&'s TokenRequest<'s>> {
         if let Target::TokenRequest(request) = self.target { Some(request) } else { None }
     }
 
-    /// The Secret with a token that is checked.
+    /// The token Secret that is checked.
     #[must_use]
     pub const fn token_secret(&self) -> Option<&'s TokenSecret<'s>> {
         if let Target::TokenSecret(secret) = self.target { Some(secret) } else { None }
     }
 
-    /// The Secret with a token that an UPDATE replaces.
+    /// The token Secret that an UPDATE replaces.
     ///
     /// # Errors
     /// [`ReadError`] when it cannot be read.
@@ -128,7 +129,7 @@ impl<'s> RuleContext<'s> {
         if let Target::Role(role) = self.target { Some(role) } else { None }
     }
 
-    /// The role that an UPDATE replaces; none where it cannot be read.
+    /// The role that an UPDATE replaces; `None` if it cannot be read.
     #[must_use]
     pub fn old_role(&self) -> Option<Role<'s>> {
         self.request.old_object.text().filter(|_| self.is_update()).and_then(|old| view::read(old, "oldObject").ok())
@@ -140,7 +141,7 @@ impl<'s> RuleContext<'s> {
         if let Target::PersistentVolume(volume) = self.target { Some(volume) } else { None }
     }
 
-    /// The grant of an identity that is checked.
+    /// The identity grant that is checked.
     #[must_use]
     pub const fn identity_grant(&self) -> Option<&'s IdentityGrant<'s>> {
         if let Target::IdentityGrant(grant) = self.target { Some(grant) } else { None }
@@ -156,20 +157,20 @@ impl<'s> RuleContext<'s> {
         }
     }
 
-    /// Whether a stored object is replaced.
+    /// Whether the request is an UPDATE.
     #[must_use]
     pub fn is_update(&self) -> bool {
         self.request.operation() == Operation::Update
     }
 
-    /// The object's name; empty when the API server has yet to make one.
+    /// The object's name; empty if the API server has not generated it yet.
     #[must_use]
     pub fn name(&self) -> &'s str {
         let [name, _] = self.meta.names();
         if name.is_empty() { self.request.name() } else { name }
     }
 
-    /// The object's name for people: what is known of it.
+    /// The object's name for messages: its `generateName` if it has no name yet.
     #[must_use]
     pub fn known_name(&self) -> &'s str {
         match (self.name(), self.meta.names()) {
@@ -178,8 +179,9 @@ impl<'s> RuleContext<'s> {
         }
     }
 
-    /// The object's name for patterns, also when the API server has yet to make
-    /// it: then only a pattern that covers whatever it will be covers this.
+    /// The object's name for pattern matching. If the API server has not
+    /// generated it yet, only a pattern that matches every possible name
+    /// matches this one.
     #[must_use]
     pub fn name_pattern(&self) -> Cow<'s, str> {
         match (self.name(), self.meta.names()) {
@@ -188,12 +190,11 @@ impl<'s> RuleContext<'s> {
         }
     }
 
-    /// Whether the object is called so, or may be once the API server has made up
-    /// the end of its name.
+    /// Whether the object has this name, or can get it from its `generateName`.
     /// <https://github.com/kubernetes/apiserver/blob/master/pkg/storage/names/generate.go>
     #[must_use]
     pub fn may_be_named(&self, name: &str) -> bool {
-        /// The most characters of `generateName` that are kept.
+        /// The API server keeps at most this many characters of `generateName`.
         const KEPT: usize = 58;
         match (self.name(), self.meta.names()) {
             ("", [_, prefix]) => name.starts_with(prefix.get(..KEPT).unwrap_or(prefix)),
@@ -201,7 +202,7 @@ impl<'s> RuleContext<'s> {
         }
     }
 
-    /// The object's annotations, read now.
+    /// Reads the object's annotations.
     ///
     /// # Errors
     /// [`ReadError`] when they are not a map of strings.
@@ -221,7 +222,7 @@ impl<'s> RuleContext<'s> {
         let raw = self.workload().map_or(self.meta.annotations, |workload| workload.raw_annotations);
         let mut found = Vec::new();
         let is_pod = self.workload().is_some();
-        // Every such key has a slash.
+        // Every such key contains a slash.
         if raw.may_hold("/") {
             let all: Members<'s, Raw<'s>> = raw.read_at(&|| object_path(&self.annotations_path()))?;
             for (key, value) in all.iter() {
@@ -235,8 +236,8 @@ impl<'s> RuleContext<'s> {
         Ok(self.identity_annotations.get_or_init(|| found))
     }
 
-    /// Calls `each` with every one of them under a prefix: with what follows the
-    /// prefix and its slash, with the value, and with the path.
+    /// Calls `each` for every identity annotation with a prefix: with the key
+    /// without the prefix and its slash, the value and the path.
     ///
     /// # Errors
     /// [`ReadError`] when they are not a map of strings.
@@ -250,7 +251,7 @@ impl<'s> RuleContext<'s> {
         Ok(())
     }
 
-    /// The value of one of them.
+    /// The value of an identity annotation.
     ///
     /// # Errors
     /// [`ReadError`] when it is not a string.
@@ -259,27 +260,27 @@ impl<'s> RuleContext<'s> {
         view::read(&annotation.value, &object_path(&self.path_of(annotation)))
     }
 
-    /// Where one of them is.
+    /// The path of an identity annotation.
     #[must_use]
     #[inline(never)]
     pub fn path_of(&self, annotation: &Annotation) -> FieldPath {
         self.annotations_path().key(&annotation.key)
     }
 
-    /// Where these annotations are.
+    /// The path of the annotations that are checked.
     #[must_use]
     pub fn annotations_path(&self) -> FieldPath {
         self.workload().map_or_else(|| FieldPath::at("metadata"), Workload::metadata_path).field("annotations")
     }
 
-    /// The severity of a finding about annotations: on a Pod a warning at the
-    /// most, because a workload that runs must survive the drain of its node.
+    /// The severity of a finding about annotations: at most a warning on a Pod,
+    /// because running workloads must survive the drain of a node.
     #[must_use]
     pub fn limited_on_pods(&self, severity: MaxSeverity) -> MaxSeverity {
         if self.workload().is_some_and(|workload| !workload.is_template) { MaxSeverity::Warning } else { severity }
     }
 
-    /// The accounts that exemptions compare, namespace and name.
+    /// The accounts that exemptions are matched against, as namespace and name.
     #[must_use]
     pub fn accounts(&self) -> Vec<(&'s str, Cow<'s, str>)> {
         let namespace = self.request.namespace();
@@ -287,9 +288,10 @@ impl<'s> RuleContext<'s> {
             Target::Workload(pod) | Target::Ephemeral(pod) => vec![(namespace, Cow::Borrowed(pod.spec.account()))],
             Target::ServiceAccount(_) => vec![(namespace, self.name_pattern())],
             Target::TokenRequest(_) => vec![(namespace, Cow::Borrowed(self.request.name()))],
-            // The token of a Secret may be another account's than the annotation
-            // says, and still be that of the Secret as it was. Where that cannot be
-            // read, it is nobody's, so that nothing covers it.
+            // The token of a Secret can belong to another account than the
+            // annotation says, for example to that of the stored Secret. If the
+            // stored Secret cannot be read, an empty account is added, which no
+            // pattern of an exemption matches.
             Target::TokenSecret(secret) => {
                 let mut accounts: Vec<_> = secret.accounts().map(|name| (namespace, Cow::Borrowed(name))).collect();
                 match self.old_token_secret() {
@@ -314,20 +316,20 @@ impl<'s> RuleContext<'s> {
         }
     }
 
-    /// The ServiceAccount that is replaced, on UPDATE.
+    /// The ServiceAccount that an UPDATE replaces.
     ///
     /// # Errors
-    /// [`ReadError`] when it is none.
+    /// [`ReadError`] when it cannot be read.
     pub fn old_service_account(&self) -> Result<Option<ServiceAccount<'s>>, ReadError> {
         self.request.old_object.text().map(|old| view::read(old, "oldObject")).transpose()
     }
 
-    /// What is known of the workload's account. For a template an account that
-    /// is not there is unknown: `kubectl apply -f dir` sends Deployments before
-    /// ServiceAccounts.
+    /// What is known of the workload's account. If the account of a template
+    /// does not exist, it counts as unknown: `kubectl apply -f dir` sends
+    /// Deployments before ServiceAccounts.
     ///
     /// # Errors
-    /// As [`Lookup::account`].
+    /// Same as [`Lookup::account`].
     pub fn account(&self, workload: &Workload<'_>) -> Result<Account<'s>, ReviewError> {
         match self.lookup.account(workload.spec.account())? {
             Account::Absent if workload.is_template => Ok(Account::Unknown),
@@ -336,13 +338,13 @@ impl<'s> RuleContext<'s> {
     }
 }
 
-/// An annotation, its value unread.
+/// An annotation whose value has not been parsed.
 #[derive(Debug)]
 pub struct Annotation {
-    /// Its key.
+    /// The key.
     pub key: String,
-    /// What its key is.
+    /// What kind of key it is.
     pub reading: Reading,
-    /// As JSON.
+    /// The value, as JSON text.
     value: String,
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The object as fixes change it.
+//! The object that fixes change.
 
 use crate::admission::subject::Subject;
 use crate::object::edit::{End, NoSuchNode, Node, Step};
 
-/// The object that fixes change; steps begin at the Pod or template.
+/// The object that fixes change. Steps are relative to the Pod or template.
 #[derive(Debug)]
 pub struct Edit<'e, 'a> {
     tree: &'e mut Node<'a>,
@@ -12,14 +12,14 @@ pub struct Edit<'e, 'a> {
 }
 
 impl<'e, 'a> Edit<'e, 'a> {
-    /// An edit of the part of `tree` that the subject is about.
+    /// Edits the part of `tree` that the subject checks.
     #[must_use]
     pub fn new(tree: &'e mut Node<'a>, subject: &'e Subject<'_>) -> Self {
         Self { tree, root: subject.steps().iter().map(|step| Step::Key(step)).collect() }
     }
 
-    /// Sets a member of the object at `steps` to a JSON text. False when another
-    /// fix took the object out: then nothing has changed.
+    /// Sets a member of the object at `steps` to a JSON text. Returns false, and
+    /// changes nothing, if another fix removed the object.
     ///
     /// # Errors
     /// [`NoSuchNode`] when there is no such object.
@@ -28,9 +28,9 @@ impl<'e, 'a> Edit<'e, 'a> {
         self.tree.set(&path, key, json.to_owned())
     }
 
-    /// Lowers the number under `key` of the object at `steps` to `most`; sets it
-    /// where it is absent. False when it is at most that already, or when
-    /// another fix took the object out: then nothing has changed.
+    /// Lowers the number under `key` of the object at `steps` to `most`, or sets
+    /// it if it is absent. Returns false, and changes nothing, if the number is
+    /// low enough already or if another fix removed the object.
     ///
     /// # Errors
     /// [`NoSuchNode`] when there is no such object.
@@ -39,20 +39,21 @@ impl<'e, 'a> Edit<'e, 'a> {
         self.tree.lower(&path, key, most)
     }
 
-    /// Adds entries, JSON texts with commas between them, to the list under `key`
-    /// of the object at `steps`. Where there is none, one is made.
+    /// Adds entries, as JSON texts separated by commas, to the list under `key`
+    /// of the object at `steps`. Creates the list if it is absent.
     ///
     /// # Errors
-    /// [`NoSuchNode`] when there is no such object, or no list.
+    /// [`NoSuchNode`] when there is no such object, or the value under `key` is
+    /// not a list.
     pub fn extend(&mut self, steps: &[Step<'_>], key: &str, json: &str, end: End) -> Result<bool, NoSuchNode> {
         let path = self.path(steps);
         self.tree.extend(&path, key, json, end)
     }
 
-    /// Takes out the value at `steps`. False when another fix took it out.
+    /// Removes the value at `steps`. Returns false if another fix removed it already.
     ///
     /// # Errors
-    /// [`NoSuchNode`] when there is none.
+    /// [`NoSuchNode`] when there is no such value.
     pub fn remove(&mut self, steps: &[Step<'_>]) -> Result<bool, NoSuchNode> {
         let path = self.path(steps);
         self.tree.remove(&path)

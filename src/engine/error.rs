@@ -9,23 +9,23 @@ use crate::object::view::ReadError;
 pub enum ReviewError {
     /// Something could not be read.
     ReadError(ReadError),
-    /// A fix and a view disagree about the object.
+    /// A fix and a view disagree about the structure of the object.
     CannotChange,
-    /// The cluster did not answer.
+    /// Looking up an account failed.
     LookupFailed {
         /// `namespace/name` of the account.
         account: String,
     },
     /// The settings require a look-up that the cluster does not allow.
     LookupNotGranted,
-    /// What an account may do could not be asked.
+    /// Looking up the permissions of an account failed.
     ReviewFailed {
         /// `namespace/name` of the account.
         account: String,
     },
-    /// The settings require that it is asked, which the cluster does not allow.
+    /// The settings require a permission look-up that the cluster does not allow.
     ReviewNotGranted,
-    /// A rule needs the account as it is now, and not as the host remembers it.
+    /// A rule needs the account as it is now, not as the host has cached it.
     Stale,
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Which entries of `exemptions` a request matches, for tools that tell which
-//! entries are of no use. The verdict does not say, and the module does not
-//! have this.
+//! Which entries of `exemptions` a request matches, for tools that report
+//! unused entries. The verdict does not contain this, and the wasm module is
+//! built without it.
 
 use super::Review;
 use super::context::Target;
@@ -12,8 +12,8 @@ use crate::admission::subject::Subject;
 use crate::cluster::{Access, AccountRecord, Age, Cluster, LookupError};
 use crate::settings::exemptions::Exemption;
 
-/// The numbers of the entries that match the request of a payload; none where
-/// it cannot be read, which the verdict says.
+/// The numbers of the entries that match the request of a payload; empty if the
+/// payload cannot be read, which the verdict reports.
 #[must_use]
 pub fn matching<R: Registry>(registry: R, payload: &str) -> Vec<usize> {
     read(payload, &registry.ids()).unwrap_or_default()
@@ -37,7 +37,7 @@ fn read(payload: &str, rule_ids: &[&'static str]) -> Option<Vec<usize>> {
     Some(matches.map(Exemption::number).collect())
 }
 
-/// Exemptions do not look anything up.
+/// A cluster that grants nothing: matching exemptions needs no look-ups.
 struct Nobody;
 
 impl Cluster for Nobody {

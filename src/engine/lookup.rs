@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Looking up the account of the object, at most twice per request: as the host
-//! remembers it, and, where that leads to anything but acceptance, as it is now.
-//! What the account may do is asked once per permission, for both.
+//! Looks up the account of the object, at most twice per request: first as the
+//! host has cached it and, unless the object is then accepted, as it is now.
+//! Each permission of the account is queried only once.
 
 use std::cell::{Cell, OnceCell, RefCell};
 
@@ -13,48 +13,48 @@ use crate::settings::{Common, LookupMode, Profile};
 /// What is known of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Account<'l> {
-    /// It is there.
+    /// It exists.
     Known(&'l AccountRecord),
-    /// It is not there.
+    /// It does not exist.
     Absent,
     /// The policy does not, or may not, look it up.
     Unknown,
 }
 
-/// Whether an account may do something.
+/// Whether an account has a permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Allowed {
     /// It may.
     Yes,
     /// It may not.
     No,
-    /// The policy does not, or may not, ask, or got no answer.
+    /// The policy does not query this, may not query it, or got no answer.
     Unknown,
 }
 
-/// The account that was asked for, and the answer.
+/// The account that was looked up, and the answer.
 type Answer = (String, Result<AccountRecord, LookupError>);
 
-/// The look-ups that a request may make.
+/// The look-ups of a request.
 pub struct Lookup<'l> {
     cluster: &'l dyn Cluster,
     mode: LookupMode,
     permission_mode: LookupMode,
-    /// Whether a look-up that fails is a warning.
+    /// Whether a failed look-up is only a warning.
     observes: bool,
     namespace: &'l str,
     only: OnceCell<String>,
     age: Cell<Age>,
     recent: OnceCell<Answer>,
     fresh: OnceCell<Answer>,
-    /// Each review that was asked for, with its answer.
+    /// Each access review that was requested, with its answer.
     reviews: RefCell<Vec<(String, Result<bool, LookupError>)>>,
-    /// Whether an answer that counts was that reviews are not granted.
+    /// Whether an access review that a rule used was not granted.
     is_refused: Cell<bool>,
 }
 
 impl<'l> Lookup<'l> {
-    /// Look-ups that have not been made.
+    /// Starts without any look-up.
     #[must_use]
     pub const fn new(cluster: &'l dyn Cluster, common: &Common<'_>, namespace: &'l str) -> Self {
         Self {
@@ -72,24 +72,24 @@ impl<'l> Lookup<'l> {
         }
     }
 
-    /// From now on no other account is looked up: the account that an UPDATE
-    /// moves away from says nothing about the object that is to be.
+    /// From now on, no other account is looked up: the account that an UPDATE
+    /// moves away from does not matter for the new object.
     pub fn confine(&self, name: &str) {
         self.only.get_or_init(|| name.to_owned());
     }
 
-    /// What is known of an account. Only the account that is asked for first is
-    /// looked up; another one (the one an UPDATE moves away from) is unknown.
+    /// What is known of an account. Only the first account that a rule asks for
+    /// is looked up; any other (the one that an UPDATE moves away from) is
+    /// unknown.
     ///
     /// # Errors
     /// [`ReviewError`] when the cluster does not answer, or when access is required
-    /// and not granted.
+    /// but not granted.
     pub fn account(&self, name: &str) -> Result<Account<'_>, ReviewError> {
         if self.mode == LookupMode::Off || self.namespace.is_empty() {
             return Ok(Account::Unknown);
         }
-        // The name becomes part of a URL; no account can have another kind of
-        // name.
+        // The name becomes part of a URL. No account can have any other name.
         if !is_account_name(name) {
             return Ok(Account::Absent);
         }
@@ -118,8 +118,8 @@ impl<'l> Lookup<'l> {
         }
     }
 
-    /// Whether an account may do something. What was asked before is not asked
-    /// again. For the account that an UPDATE moves away from that is unknown.
+    /// Whether an account has a permission. Each permission is queried once.
+    /// For the account that an UPDATE moves away from, the answer is unknown.
     ///
     /// # Errors
     /// [`ReviewError`] when an answer is required and there is none.
@@ -127,7 +127,7 @@ impl<'l> Lookup<'l> {
         if self.permission_mode == LookupMode::Off || self.namespace.is_empty() {
             return Ok(Allowed::Unknown);
         }
-        // Nobody can be of another name, so nobody has granted it anything.
+        // No account can have such a name, so none has any permission.
         if !is_account_name(name) {
             return Ok(Allowed::No);
         }
@@ -161,29 +161,29 @@ impl<'l> Lookup<'l> {
         answer
     }
 
-    /// Whether asking what an account may do is not granted.
+    /// Whether permission look-ups are not granted.
     #[must_use]
     pub fn is_review_not_granted(&self) -> bool {
         self.is_refused.get()
     }
 
-    /// Whether what is known may be a few seconds old.
+    /// Whether what is known may come from the host's cache.
     #[must_use]
     pub fn may_be_stale(&self) -> bool {
         self.age.get() == Age::Recent && matches!(self.recent.get(), Some((_, Ok(_))))
     }
 
-    /// From now on the account is as it is now: it is looked up once more.
+    /// From now on, the current account is used: it is looked up once more.
     pub fn refresh(&self) {
         self.age.set(Age::Fresh);
         self.is_refused.set(false);
     }
 
-    /// The same, for a rule for which a record of a moment ago is not enough.
+    /// Like [`Lookup::refresh`], for a rule that cannot rely on a cached record.
     ///
     /// # Errors
-    /// [`ReviewError::Stale`] when somebody has seen such a record already: the review has
-    /// to begin anew.
+    /// [`ReviewError::Stale`] when a cached record has already been used: the review has
+    /// to start again.
     pub fn demand_fresh(&self) -> Result<(), ReviewError> {
         if self.may_be_stale() {
             return Err(ReviewError::Stale);
@@ -194,19 +194,19 @@ impl<'l> Lookup<'l> {
         Ok(())
     }
 
-    /// Whether a look-up that fails leads to a warning, and not to a rejection.
+    /// Whether a failed look-up leads to a warning instead of a rejection.
     fn is_warned_of(&self) -> bool {
         self.observes && self.mode != LookupMode::Required
     }
 
-    /// The account whose look-up failed, where that is to be a warning.
+    /// The account whose look-up failed, if that is only a warning.
     #[must_use]
     pub fn failed_account(&self) -> Option<&str> {
         let failed = self.answer().get().filter(|(_, answer)| *answer == Err(LookupError::Failed));
         failed.filter(|_| self.is_warned_of()).map(|(name, _)| name.as_str())
     }
 
-    /// Whether access was missing.
+    /// Whether account look-ups are not granted.
     #[must_use]
     pub fn is_not_granted(&self) -> bool {
         matches!(self.answer().get(), Some((_, Err(LookupError::NotGranted))))
@@ -220,7 +220,7 @@ impl<'l> Lookup<'l> {
     }
 }
 
-/// A DNS subdomain, as the API server demands.
+/// Whether a name looks like a DNS subdomain, as the API server requires.
 fn is_account_name(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 253
@@ -283,7 +283,7 @@ mod tests {
         assert_eq!(cluster.logged(), ["shop"]);
     }
 
-    /// Other names would be part of another URL; nobody is asked for them.
+    /// Any other name would change the URL, and is never looked up.
     #[test]
     fn account_names() {
         let names = ["a", "app-1", "app.team", "0"].map(str::to_owned);
@@ -318,7 +318,7 @@ mod tests {
         assert_eq!(cluster.asked(), 0);
     }
 
-    /// What the host remembers, what there is now, and what a rule is told.
+    /// What the host has cached, what there is now, and what a rule gets.
     #[test]
     fn refreshes() {
         let cluster = FakeCluster::with("shop", "app", AccountRecord::new(None)).now(AccountRecord::new(Some(false)));
@@ -332,7 +332,7 @@ mod tests {
         assert_eq!(cluster.ages(), [Age::Recent, Age::Fresh]);
     }
 
-    /// The host remembers successes only.
+    /// The host caches only successful look-ups.
     #[test]
     fn failures_are_never_stale() {
         for error in [LookupError::Absent, LookupError::NotGranted, LookupError::Failed] {

@@ -87,7 +87,7 @@ pub fn review<R: Registry>(registry: R, payload: &[u8], cluster: &dyn Cluster, s
     verdict
 }
 
-/// What is wrong with the settings, all of it; none if nothing is.
+/// Every problem with the settings; `None` if there is none.
 #[must_use]
 pub fn settings_problem<R: Registry>(registry: R, payload: &[u8]) -> Option<String> {
     let Ok(text) = std::str::from_utf8(payload) else { return Some(format!("{POLICY}: the settings are not UTF-8")) };
@@ -115,7 +115,7 @@ fn rejected_for(error: &ReviewError) -> Verdict {
         ReviewError::CannotChange => {
             Verdict::rejected(Code::BadRequest, format!("{POLICY}: the object lacks a field that a fix is to change"))
         }
-        // Nothing is stale once the account was looked up anew.
+        // Cannot happen: after a refresh, no record is stale.
         ReviewError::Stale => {
             Verdict::rejected(Code::Unavailable, format!("{POLICY}: the account could not be looked up; try again"))
         }
@@ -142,7 +142,7 @@ fn rejected_for(error: &ReviewError) -> Verdict {
     }
 }
 
-/// A request that some rules are on for.
+/// A request under review.
 struct Review<'s> {
     request: &'s Request<'s>,
     settings: &'s Settings<'s>,
@@ -150,7 +150,7 @@ struct Review<'s> {
     lookup: &'s Lookup<'s>,
 }
 
-/// What the rules say about one object.
+/// The result of applying the rules to one object.
 #[derive(Default)]
 struct Evaluation {
     /// The fixed object, if fixes changed it.
@@ -162,7 +162,7 @@ struct Evaluation {
 }
 
 impl Evaluation {
-    /// What it comes to: `old` is what was wrong before an UPDATE.
+    /// The conclusion. `old` are the findings for the object that an UPDATE replaces.
     fn conclude(self, common: &Common<'_>, old: &[Diagnostic], fixing: Fixing) -> Conclusion {
         let mut rejections = Vec::new();
         let mut warnings = Vec::new();
@@ -199,9 +199,9 @@ impl Evaluation {
 /// The order in which rules change an object.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Step {
-    /// What another webhook would add.
+    /// Add what another webhook would add.
     Inject,
-    /// What is wrong.
+    /// Fix what is wrong.
     Fix,
 }
 
@@ -209,12 +209,12 @@ impl Step {
     const ALL: &'static [Self] = &[Self::Inject, Self::Fix];
 }
 
-/// What the fixes are for.
+/// What fixes are applied to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fixing {
     /// The object itself.
     Object,
-    /// Only to see the Pods that a template will make.
+    /// A copy, only to predict the Pods that the template creates.
     DryRun,
     /// Nothing.
     No,
@@ -246,7 +246,7 @@ impl Review<'_> {
         };
         let (meta, target) = match Target::read(self.subject, object, pod, request.old_object) {
             Ok(read) => read,
-            // It must be possible to take the finalizer off what nobody can read.
+            // It must be possible to remove the finalizer of an object that cannot be read.
             Err(_) if self.skips_unread(object) => return Ok(Conclusion::default()),
             Err(error) => return Err(error.into()),
         };
@@ -264,8 +264,8 @@ impl Review<'_> {
 
         let fixing = self.fixing(object)?;
         let conclusion = self.evaluate_account(&rules, object, (&meta, &target), fixing);
-        // What was acceptable a few seconds ago is accepted. Anything else is said of
-        // the account as it is now.
+        // What was acceptable a few seconds ago is accepted. Any other conclusion
+        // must be based on the account as it is now.
         let is_acceptance = conclusion.as_ref().is_ok_and(Conclusion::is_acceptance);
         if is_acceptance || !self.lookup.may_be_stale() {
             return conclusion;
@@ -274,7 +274,7 @@ impl Review<'_> {
         self.evaluate_account(&rules, object, (&meta, &target), fixing)
     }
 
-    /// What it comes to, by what is known of the account.
+    /// The conclusion, given what is known of the account.
     fn evaluate_account<'t>(
         &self,
         rules: &[Planned<impl Fix>],
@@ -287,28 +287,29 @@ impl Review<'_> {
         Ok(evaluation.conclude(&self.settings.common, &old, fixing))
     }
 
-    /// Objects that are on their way out, or not checked for another reason.
+    /// Whether the object is not checked: it is being deleted, or is a copy.
     fn skips(&self, meta: &Meta<'_>) -> Result<bool, ReadError> {
-        // Who makes an object cannot say that it goes: the API server takes the
-        // mark off, but with a server-side apply only after the webhooks ran.
+        // Whoever creates an object cannot mark it as being deleted: the API
+        // server removes `deletionTimestamp`, but for a server-side apply only
+        // after the webhooks have run.
         let is_being_deleted = meta.is_being_deleted() && self.request.operation() == Operation::Update;
         Ok(is_being_deleted && !self.subject.checked_while_being_deleted() || self.is_checked_elsewhere(meta)?)
     }
 
-    /// The same for a workload whose template does not fit the views.
+    /// Like [`Self::skips`], for a workload whose template cannot be read.
     #[cold]
     fn skips_unread(&self, object: &str) -> bool {
         let head = view::read::<Head<'_>>(object, OBJECT).ok().filter(|_| self.subject.is_template());
         head.and_then(|head| head.metadata).is_some_and(|meta| self.skips(&meta) == Ok(true))
     }
 
-    /// Objects that are copies of what was checked, or will be checked.
+    /// Whether the object is a copy of one that is, or will be, checked.
     fn is_checked_elsewhere(&self, meta: &Meta<'_>) -> Result<bool, ReadError> {
         match self.subject {
             Subject::Template(_) => return Ok(meta.has_controller()),
             Subject::Pod => {}
-            // Here the annotation means nothing, and anyone could write it. To
-            // such a Pod no container can be added.
+            // For these, the annotation has no meaning, and anyone could set
+            // it. Ephemeral containers cannot be added to a mirror Pod.
             Subject::EphemeralContainers
             | Subject::ServiceAccount
             | Subject::TokenRequest
@@ -319,7 +320,7 @@ impl Review<'_> {
             | Subject::IdentityGrant(_)
             | Subject::ConfigMap => return Ok(false),
         }
-        // Most Pods do not have the word in them; then nothing is built.
+        // Most Pods do not contain the key; then nothing is parsed.
         if !meta.annotations.may_hold(MIRROR_POD) {
             return Ok(false);
         }
@@ -327,7 +328,7 @@ impl Review<'_> {
         Ok(annotations.find(MIRROR_POD).is_some())
     }
 
-    /// What fixes are for in this request.
+    /// What fixes are applied to in this request.
     fn fixing(&self, object: &str) -> Result<Fixing, ReadError> {
         let common = &self.settings.common;
         if !self.subject.is_template() {
@@ -339,8 +340,8 @@ impl Review<'_> {
         if self.request.operation() == Operation::Create {
             return Ok(Fixing::Object);
         }
-        // A template that stays as it is must not start a rollout, and a Job's
-        // cannot change.
+        // An unchanged template must not start a rollout, and the template of a
+        // Job is immutable.
         let steps = self.subject.steps();
         let old = match self.request.old_object.text() {
             Some(old) => crate::object::descend(old, steps, "oldObject").unwrap_or_default(),
@@ -351,7 +352,7 @@ impl Review<'_> {
         Ok(if unchanged || is_job { Fixing::DryRun } else { Fixing::Object })
     }
 
-    /// Applies the fixes and checks what comes out.
+    /// Applies the fixes and checks the result.
     fn evaluation<'t>(
         &self,
         rules: &[Planned<impl Fix>],
@@ -365,8 +366,8 @@ impl Review<'_> {
         Ok(evaluation)
     }
 
-    /// Takes the steps that are left and checks what comes out of them. Each
-    /// step sees what the one before made of the object.
+    /// Applies the remaining steps and checks the result. Each step sees the
+    /// object as the previous step left it.
     fn apply_steps<'t>(
         &self,
         rules: &[Planned<impl Fix>],
@@ -400,7 +401,7 @@ impl Review<'_> {
         if let (meta, Some(target)) = Target::read(self.subject, &fixed, None, Raw::default())? {
             self.apply_steps(rules, &fixed, (&meta, &target), left, evaluation)?;
         }
-        // A later step has come further.
+        // If a later step changed the object too, its result is kept.
         evaluation.fixed.get_or_insert(fixed);
         Ok(())
     }
@@ -436,8 +437,8 @@ impl Review<'_> {
         }
     }
 
-    /// What was wrong already before this UPDATE. Asked only when something is
-    /// wrong now.
+    /// The findings that the object had before this UPDATE. Needed only if
+    /// there are findings now.
     fn old_findings(
         &self,
         rules: &[Planned<impl Fix>],
@@ -447,13 +448,13 @@ impl Review<'_> {
         if self.request.operation() != Operation::Update || evaluation.findings.is_empty() {
             return Ok(Vec::new());
         }
-        // Of ephemeral containers only those are checked that are new.
+        // Only new ephemeral containers are checked, so none of their findings is old.
         if *self.subject == Subject::EphemeralContainers {
             return Ok(Vec::new());
         }
         let Some(old) = self.request.old_object.text() else { return Ok(Vec::new()) };
-        // What is stored cannot be sent better: where it cannot be read, nothing
-        // in it is an old problem.
+        // The client cannot repair the stored object. If it cannot be read, it
+        // has no old findings.
         let Ok((meta, Some(target))) = Target::read(self.subject, old, None, Raw::default()) else {
             return Ok(Vec::new());
         };

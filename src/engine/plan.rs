@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Which rules a request meets, each with its action and parameters.
+//! Which rules apply to a request, each with its action and parameters.
 
 use super::rule::{Registry, Rule};
 use crate::admission::subject::SubjectKind;
@@ -13,9 +13,9 @@ use crate::settings::{Common, Settings};
 pub struct Planned<R> {
     /// The rule.
     pub rule: &'static Rule,
-    /// What it does about a finding.
+    /// What its findings lead to.
     pub level: Level,
-    /// Whether its action is to fix what it finds.
+    /// Whether its action is `mutate`.
     pub fixes: bool,
     /// The rule with its parameters.
     pub opened: R,
@@ -30,7 +30,8 @@ pub enum Level {
     Reject,
 }
 
-/// The rules that are on for a kind of subject. Reads the settings of no other.
+/// The rules that are on for a kind of subject. The settings of other rules are
+/// not read.
 #[must_use]
 pub fn plan<'a, R: Registry>(
     registry: R,
@@ -48,7 +49,7 @@ pub fn plan<'a, R: Registry>(
         .collect()
 }
 
-/// Reads the settings of every rule that is named, for their problems.
+/// Reads the settings of every rule that they name, to find their problems.
 pub fn read_all<R: Registry>(registry: R, settings: &Settings<'_>, problems: &mut Problems) {
     let path = Path::Key(&Path::Root, "rules");
     for (id, text) in &settings.rules {
@@ -59,7 +60,7 @@ pub fn read_all<R: Registry>(registry: R, settings: &Settings<'_>, problems: &mu
     }
 }
 
-/// A rule from its settings; none when it is off or its settings are wrong.
+/// A rule with its settings; `None` if it is off or its settings are invalid.
 fn planned<'a, R: Registry>(
     registry: R,
     (position, rule): (usize, &'static Rule),
@@ -87,7 +88,7 @@ fn planned<'a, R: Registry>(
             Some(value.choice(rule.actions(), problems))
         };
         match stated {
-            // A word that is none is a problem already; the parameters may have more.
+            // An invalid action has been reported already; the parameters may have more problems.
             Some(word) => action = word.map(FixAction::from_word),
             None if action == Some(FixAction::Check(CheckAction::Off)) && !members.is_empty() => {
                 problems.note(&path, "has parameters, but the rule is off by default; set an action, or remove them");
@@ -102,12 +103,12 @@ fn planned<'a, R: Registry>(
     Some(Planned { rule, level: level(action?)?, fixes: action == Some(FixAction::Mutate), opened })
 }
 
-/// What findings lead to; none when the rule is off.
+/// What findings lead to; `None` if the rule is off.
 const fn level(action: FixAction) -> Option<Level> {
     match action {
         FixAction::Check(CheckAction::Off) => None,
         FixAction::Check(CheckAction::Warn) => Some(Level::Warn),
-        // What a fix leaves over is refused.
+        // A finding that a fix leaves is rejected.
         FixAction::Check(CheckAction::Reject) | FixAction::Mutate => Some(Level::Reject),
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What a rule is, and what it has to keep to.
+//! What a rule is, and the contract that it keeps.
 
 use super::context::{Edit, ReviewError, RuleContext};
 use crate::admission::subject::SubjectKind;
@@ -15,15 +15,15 @@ use crate::settings::reader::{Path, Problems, Value};
 /// The declaration of a rule: everything that is known of it without settings.
 ///
 /// The settings reader, the JSON schema, the forms, the documentation and many
-/// tests are made from it, so nothing is written twice. A rule is a module of
-/// `rules` with
+/// tests are derived from it, so nothing is written twice. A rule is a module
+/// of `rules` with
 ///
 /// - `pub static RULE: Rule`, this declaration;
 /// - its parameters, each a named constant, in one static array;
 /// - its messages, declared with [`messages!`](crate::messages);
 /// - a type that implements [`Check`] and, if the rule can fix what it finds,
-///   [`Fix`]. Its `new` reads the parameters from [`Params`], all of them: it is
-///   also what checks the settings.
+///   [`Fix`]. Its `new` reads all parameters from [`Params`], which also
+///   validates them.
 ///
 /// One line in the registry, `rules/mod.rs`, adds the rule to the policy.
 #[derive(Debug)]
@@ -31,18 +31,19 @@ pub struct Rule {
     /// The name of the rule in settings, messages, documentation and audit
     /// annotations, in kebab case.
     ///
-    /// Once released it stays: settings and dashboards refer to it.
+    /// Once released, it never changes: settings and dashboards refer to it.
     pub id: &'static str,
     /// What the rule requires or forbids, in one line: "forbids containers from
     /// using Secrets with legacy tokens".
     pub summary: Doc,
-    /// The kinds of objects that the rule checks. For all others it is not even
-    /// opened.
+    /// The kinds of objects that the rule checks. For other kinds, the rule is
+    /// not even opened.
     pub subjects: &'static [SubjectKind],
     /// The parameters, in the order of the documentation.
     pub params: &'static [&'static Param],
     /// Every message that the rule can report: the lists of the modules that
-    /// declare them. Tests hold that each is used, and that no other is.
+    /// declare them. Tests ensure that each message is used, and that no other
+    /// is.
     pub messages: &'static [&'static [&'static MessageTemplate]],
     /// What the rule can do, and what it does in the profile `baseline`.
     pub ability: Ability,
@@ -59,7 +60,7 @@ pub struct Restricted {
 }
 
 impl Restricted {
-    /// Off: only whoever runs the cluster can say what is right there.
+    /// Off: only the operator of the cluster knows what is right there.
     pub const OFF: Self = Self::new(FixAction::Check(CheckAction::Off));
     /// Warns.
     pub const WARN: Self = Self::new(FixAction::Check(CheckAction::Warn));
@@ -92,33 +93,35 @@ pub enum Ability {
         /// The action if the settings do not mention the rule.
         default: FixAction,
     },
-    /// Acts as another webhook: adds to a Pod what that one would add, before
-    /// the fixes of other rules see it. Off unless the settings turn it on.
+    /// Acts as another webhook: adds to a Pod what that webhook would add,
+    /// before other rules fix the Pod. Off unless the settings turn it on.
     Inject,
 }
 
 /// A rule with its parameters, which checks objects.
 ///
 /// The engine calls [`Check::check`] once for each object of the rule's
-/// subjects, after all fixes; on an UPDATE once more with the stored object, so
-/// that what was wrong already is a warning and not a rejection. A check
+/// subjects, after all fixes; on an UPDATE also with the stored object, so that
+/// findings which it already had are warnings and not rejections. A check
 ///
 /// - reads the object, the request and the settings through the context, and
-///   asks the cluster only through [`RuleContext::account`] and its siblings,
-///   as late as it can: a look-up is by far the most expensive thing in a review;
-/// - reports all that is wrong, each finding with the path of the field that has
-///   to change, and in no particular order;
-/// - decides nothing: whether a finding warns or rejects is up to the settings.
-///   It can limit a finding to a warning where a rejection would break what runs;
+///   queries the cluster only through [`RuleContext::account`] and similar
+///   methods, as late as possible: a look-up is by far the most expensive part of
+///   a review;
+/// - reports everything that is wrong, in any order, each finding with the path
+///   of the field that has to change;
+/// - does not decide whether a finding warns or rejects: the settings do. It can
+///   limit a finding to a warning where a rejection would break running
+///   workloads;
 /// - gives the same findings for the same input, whatever other rules do;
 /// - never panics, and never shows the value of an environment variable, a
-///   Secret or a token: not in a message, and not as its value. A value that is
-///   needed to tell an old finding from a new one goes into a position beyond
-///   those of the template, which is never shown.
+///   Secret or a token, neither in the text of a message nor as one of its
+///   values. A value that is needed to tell an old finding from a new one goes
+///   into a position beyond those of the template, which is never shown.
 ///
-/// Lints and property tests hold the last two.
+/// Lints and property tests enforce the last two points.
 pub trait Check {
-    /// Adds what is wrong with the object to `findings`.
+    /// Adds the findings for the object to `findings`.
     ///
     /// # Errors
     /// [`ReviewError`] if the object or the cluster cannot be read: the request is
@@ -128,14 +131,15 @@ pub trait Check {
 
 /// A rule that can fix what it finds.
 ///
-/// The engine calls [`Fix::fix`] only if the rule's action is `mutate`, and in
-/// the phase that may change objects. It reads the changed object anew, and then
-/// every rule checks it: what the fix leaves over is a rejection. A fix
+/// The engine calls [`Fix::fix`] only if the rule's action is `mutate`, and only
+/// if the fixes are applied or, for a template, predicted. It then reads the
+/// changed object again, and every rule checks it: a finding that the fix leaves
+/// is a rejection. A fix
 ///
 /// - changes only the fields that it means to, and reports each change;
-/// - makes all of its changes or none: an [`Edit`] that returns `false` says that
-///   another fix took the object out, and then nothing is to be reported;
-/// - changes nothing the second time: what it made passes its own check;
+/// - makes all of its changes or none: if an [`Edit`] returns `false`, another
+///   fix removed the object, and the change must not be reported;
+/// - changes nothing the second time: the result passes the rule's own check;
 /// - keeps every other byte of the object, and the order of its lists.
 pub trait Fix: Check {
     /// Changes the object through `edit`, and adds each change to `changes`.
@@ -146,8 +150,8 @@ pub trait Fix: Check {
     -> Result<(), ReviewError>;
 }
 
-/// The rules of the policy. The engine gets them as an argument and knows none
-/// by name.
+/// The rules of the policy. The engine gets them as an argument and does not
+/// know any of them by name.
 pub trait Registry: Copy {
     /// Any of the rules, with its parameters. A rule that cannot fix does nothing
     /// in [`Fix::fix`].
@@ -166,8 +170,8 @@ pub trait Registry: Copy {
 }
 
 impl Rule {
-    /// Reads the parameters of this rule for another one. They hold even where
-    /// this rule is off or exempt; their problems are its own to report.
+    /// Reads the parameters of this rule for another rule. They apply even
+    /// where this rule is off or exempt; only this rule reports their problems.
     pub fn with_params<'s, T>(
         &'static self,
         context: &RuleContext<'s>,
@@ -199,7 +203,7 @@ impl Rule {
         }
     }
 
-    /// Defaults of the parameters, as JSON, that a profile changes.
+    /// The parameters whose defaults a profile changes, as JSON.
     #[must_use]
     pub const fn params_in(&self, profile: Profile) -> &'static [(&'static str, &'static str)] {
         match profile {
@@ -208,13 +212,13 @@ impl Rule {
         }
     }
 
-    /// Whether a message is among those of the declaration.
+    /// Whether the declaration contains a message.
     #[must_use]
     pub fn declares(&self, message: &Message) -> bool {
         self.messages.iter().copied().flatten().any(|template| *template == message.template())
     }
 
-    /// The action if the settings have neither the rule nor a profile.
+    /// The action if the settings mention neither the rule nor a profile.
     #[must_use]
     pub const fn default_action(&self) -> FixAction {
         match self.ability {
@@ -224,7 +228,7 @@ impl Rule {
         }
     }
 
-    /// The actions it can have.
+    /// The actions that the rule can have.
     #[must_use]
     pub const fn actions(&self) -> &'static [&'static str] {
         match self.ability {
@@ -234,13 +238,13 @@ impl Rule {
         }
     }
 
-    /// Whether it changes objects.
+    /// Whether the rule can change objects.
     #[must_use]
     pub const fn changes_objects(&self) -> bool {
         !matches!(self.ability, Ability::Check { .. })
     }
 
-    /// Whether it does so before others.
+    /// Whether the rule changes objects before other rules do.
     #[must_use]
     pub const fn injects(&self) -> bool {
         matches!(self.ability, Ability::Inject)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Diagnostics as people and the audit log get to see them: sorted, bounded, the
+//! Diagnostics as users and the audit log see them: sorted, limited, and the
 //! same text for the same request.
 
 use crate::admission::response::POLICY;
@@ -7,17 +7,19 @@ use crate::admission::verdict::{Code, Rejection};
 use crate::diagnostic::{Diagnostic, rendered};
 use crate::fast::names::Names;
 
-/// The most findings that a message lists.
+/// The maximum number of findings in a message.
 const LISTED: usize = 20;
 
-/// The most characters of one warning. The API server may cut from 256 on.
+/// The maximum length of a warning, in characters. The API server may truncate
+/// warnings of more than 256.
 const WARNING: usize = 240;
 
-/// The most characters of all warnings of one response: two policies answer,
-/// and the API server cuts what goes beyond 4,096.
+/// The maximum length of all warnings of a response, in characters: two
+/// policies respond, and the API server truncates their warnings to 4,096 in
+/// total.
 const WARNINGS: usize = 1800;
 
-/// A message: a count, then one line each.
+/// A message: a count, then one line per problem.
 #[must_use]
 pub fn message(path: &str, lines: &[&str], most: usize) -> String {
     let mut message = format!("{POLICY}: {} problem{}", lines.len(), if lines.len() == 1 { "" } else { "s" });
@@ -37,7 +39,7 @@ pub fn message(path: &str, lines: &[&str], most: usize) -> String {
     message
 }
 
-/// The rejection for some diagnostics.
+/// The rejection for these diagnostics.
 #[must_use]
 pub fn rejection(diagnostics: &[Diagnostic]) -> Rejection {
     let lines = rendered(diagnostics.iter(), Diagnostic::push_to);
@@ -45,7 +47,7 @@ pub fn rejection(diagnostics: &[Diagnostic]) -> Rejection {
     Rejection { code: Code::Forbidden, message: message("", &lines, LISTED) }
 }
 
-/// The warnings: one per finding, per fix and per fix to come.
+/// The warnings: one per finding, per fix and per expected fix.
 #[must_use]
 pub fn warnings(findings: &[Diagnostic], fixed: &[Diagnostic], foreseen: &[Diagnostic]) -> Vec<String> {
     let mut lines = rendered(findings.iter().chain(fixed), Diagnostic::push_to);
@@ -67,7 +69,7 @@ pub fn warnings(findings: &[Diagnostic], fixed: &[Diagnostic], foreseen: &[Diagn
     kept
 }
 
-/// A fix that Pods will get, not their template.
+/// A fix that the Pods will get, but not their template.
 fn push_foreseen(diagnostic: &Diagnostic, out: &mut String) {
     out.push_str(diagnostic.rule);
     out.push_str(": ");
@@ -83,8 +85,8 @@ fn cut(line: &str) -> String {
     line.chars().take(WARNING - 1).chain(['…']).collect()
 }
 
-/// The audit annotations: for each rule the strongest that happened, and how
-/// often.
+/// The audit annotations: for each rule, its most severe outcome and how often
+/// it occurred.
 #[must_use]
 pub fn audit<'r>(
     rejected: &'r [Diagnostic],

@@ -17,18 +17,18 @@ use crate::object::service_account::ServiceAccount;
 use crate::object::token_request::TokenRequest;
 use crate::object::view::{self, Raw, ReadError, Strings, Text};
 
-/// The object as its subject's views.
+/// The object, as the views of its subject.
 #[derive(Debug)]
 pub enum Target<'a> {
     /// A Pod or a Pod template.
     Workload(Workload<'a>),
-    /// A Pod that runs and gets ephemeral containers.
+    /// A running Pod that gets ephemeral containers.
     Ephemeral(Workload<'a>),
     /// A ServiceAccount.
     ServiceAccount(ServiceAccount<'a>),
-    /// A request for a token.
+    /// A token request.
     TokenRequest(TokenRequest<'a>),
-    /// A Secret with a token.
+    /// A token Secret.
     TokenSecret(TokenSecret<'a>),
     /// A RoleBinding or ClusterRoleBinding.
     Binding(Binding<'a>),
@@ -36,7 +36,7 @@ pub enum Target<'a> {
     Role(Role<'a>),
     /// A `PersistentVolume`.
     PersistentVolume(PersistentVolume<'a>),
-    /// A custom resource that grants accounts an identity in a cloud.
+    /// A custom resource that grants a cloud identity to ServiceAccounts.
     IdentityGrant(IdentityGrant<'a>),
     /// A `ConfigMap`, or a Secret without a token.
     Data(Data<'a>),
@@ -47,12 +47,12 @@ pub enum Target<'a> {
 pub struct Workload<'a> {
     /// The specification.
     pub spec: PodSpec<'a>,
-    /// Whether Pods are yet to be made from it.
+    /// Whether it is a template, which Pods are created from.
     pub is_template: bool,
-    /// The volumes that only containers mount which keep the token; worked out
-    /// by whoever asks first.
+    /// The volumes that are mounted only by containers that keep the token;
+    /// computed on first use.
     pub kept_volumes: OnceCell<Vec<String>>,
-    /// The names of the ephemeral containers that the Pod has already.
+    /// The names of the ephemeral containers that the Pod already has.
     pub(super) known_ephemeral_containers: Vec<Text<'a>>,
     pub(super) raw_annotations: Raw<'a>,
     labels: Raw<'a>,
@@ -62,16 +62,16 @@ pub struct Workload<'a> {
 /// A container that is checked.
 #[derive(Debug, Clone, Copy)]
 pub struct CheckedContainer<'s> {
-    /// Its list.
+    /// The list that contains it.
     pub list: ContainerList,
-    /// Its position there.
+    /// Its position in the list.
     pub index: usize,
     /// The container.
     pub container: &'s Container<'s>,
 }
 
 impl CheckedContainer<'_> {
-    /// Where it is.
+    /// Its field path.
     #[must_use]
     pub fn path(&self, pod: &Workload<'_>) -> FieldPath {
         pod.spec_path().field(self.list.field()).entry(self.container.name.as_deref(), self.index)
@@ -83,8 +83,8 @@ pub const OBJECT: &str = "object";
 
 impl<'a> Target<'a> {
     /// Reads the metadata of an object and the part of it that is checked, if
-    /// that is there. `pod` is the object as far as somebody has read it as a
-    /// Pod already; `stored` is the object that it replaces.
+    /// there is one. `pod` is the object if it has already been read as a Pod;
+    /// `stored` is the object that it replaces.
     ///
     /// # Errors
     /// [`ReadError`] when a field that rules read has the wrong shape.
@@ -146,8 +146,8 @@ impl<'a> Target<'a> {
         Ok((read.metadata.take().unwrap_or_default(), Some(Self::Data(Data::of(&read, is_secret)))))
     }
 
-    /// The Pod that is stored, with the ephemeral containers that were sent. The
-    /// API server throws everything else away that was sent, after the mutating
+    /// The stored Pod with the ephemeral containers of the request. The API
+    /// server discards everything else in the request, after the mutating
     /// webhooks have seen it: account, volumes and metadata there prove nothing.
     /// <https://github.com/kubernetes/kubernetes/blob/master/pkg/registry/core/pod/strategy.go>
     fn read_ephemeral(sent: Pod<'a>, stored: Raw<'a>) -> Result<(Meta<'a>, Option<Self>), ReadError> {
@@ -168,7 +168,7 @@ impl<'a> Target<'a> {
         let Some(template) = object::descend(object, steps, OBJECT)? else { return Ok((meta, None)) };
         let root = steps.join(".");
         let pod: Pod<'a> = view::read(template, &format!("{OBJECT}.{root}"))?;
-        // A custom resource may leave its template empty, or refer to another's.
+        // A custom resource may have an empty template, or refer to the template of another.
         if pod.spec.is_none() {
             return Ok((meta, None));
         }
@@ -177,7 +177,7 @@ impl<'a> Target<'a> {
     }
 }
 
-/// A path as errors name it.
+/// A path as errors show it.
 #[must_use]
 pub fn object_path(path: &FieldPath) -> String {
     format!("{OBJECT}.{path}")
@@ -197,31 +197,31 @@ impl<'a> Workload<'a> {
         }
     }
 
-    /// Whether it runs as the account that every namespace has.
+    /// Whether it runs as the account `default`.
     #[must_use]
     pub fn is_default_account(&self) -> bool {
         self.spec.account() == DEFAULT_ACCOUNT
     }
 
-    /// Where one of its volumes is.
+    /// The path of one of its volumes.
     #[must_use]
     pub fn volume_path(&self, index: usize, volume: &Volume<'_>) -> FieldPath {
         self.spec_path().field("volumes").entry(volume.name.as_deref(), index)
     }
 
-    /// Where its metadata are.
+    /// The path of its metadata.
     #[must_use]
     pub fn metadata_path(&self) -> FieldPath {
         self.root.field("metadata")
     }
 
-    /// Where its specification is.
+    /// The path of its specification.
     #[must_use]
     pub fn spec_path(&self) -> FieldPath {
         self.root.field("spec")
     }
 
-    /// Its annotations, read now.
+    /// Reads its annotations.
     ///
     /// # Errors
     /// [`ReadError`] when they are not a map of strings.
@@ -229,18 +229,18 @@ impl<'a> Workload<'a> {
         self.raw_annotations.read(&format!("{OBJECT}.{}", self.metadata_path().field("annotations")))
     }
 
-    /// Whether it has any labels.
+    /// Whether it has labels.
     #[must_use]
     pub const fn is_labelled(&self) -> bool {
         self.labels.text().is_some()
     }
 
-    /// One of its labels, read now.
+    /// Reads one of its labels.
     ///
     /// # Errors
     /// [`ReadError`] when they are not a map of strings.
     pub fn label(&self, key: &str) -> Result<Option<String>, ReadError> {
-        // Most Pods do not have the word in them; then nothing is built.
+        // Most Pods do not contain the key; then nothing is parsed.
         if !self.labels.may_hold(key) {
             return Ok(None);
         }

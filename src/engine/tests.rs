@@ -9,7 +9,7 @@ fn account(metadata: &Value, automount: bool) -> Value {
     json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata, "automountServiceAccountToken": automount})
 }
 
-/// Settings under which a Pod of `default` that asks for the token is refused.
+/// Settings that reject a Pod of `default` that requests the token.
 fn refusing() -> Value {
     json!({"rules": {"pod-automount": {"optInOnDefault": "reject"}}})
 }
@@ -31,7 +31,7 @@ fn mirror_pods() {
     assert_eq!(review(&create(&workload), &refusing(), &nobody())["accepted"], false);
 }
 
-/// What a controller made from a template is checked where that template is.
+/// A workload with a controller is not checked: the template of its controller is.
 #[rstest]
 #[case::nobodys(json!(null), false)]
 #[case::a_controllers(json!([{"kind": "Rollout", "controller": true}]), true)]
@@ -44,8 +44,8 @@ fn skips_template_with_controller(#[case] owners: Value, #[case] accepted: bool)
     assert_eq!(review(&create(&workload), &refusing(), &nobody())["accepted"], accepted);
 }
 
-/// The account that a template moves away from is not looked up, so nothing
-/// that happens to that look-up can refuse the move.
+/// The account that a template moves away from is not looked up, so a failed
+/// look-up cannot block the change.
 #[test]
 fn never_looks_up_old_account() {
     let old = deployment(&json!({"serviceAccountName": "old"}));
@@ -54,12 +54,12 @@ fn never_looks_up_old_account() {
     let cluster = FakeCluster::failing(LookupError::Failed);
     let answer = review(&update(&old, &new), &settings, &cluster);
     assert_eq!((&answer["code"], cluster.asked()), (&json!(403), 0), "{answer}");
-    // The account that stays is.
+    // An account that stays the same is looked up.
     let old = deployment(&json!({"serviceAccountName": "app"}));
     assert_eq!(review(&update(&old, &new), &settings, &cluster)["code"], 503);
 }
 
-/// A Job of Kubernetes cannot change; another kind of that name can.
+/// A Kubernetes Job cannot be changed; a custom resource of that name can.
 #[rstest]
 #[case("batch/v1", false)]
 #[case("batch.example.com/v1", true)]
@@ -78,8 +78,8 @@ fn never_fixes_job_on_update(#[case] api_version: &str, #[case] expected: bool) 
     assert_eq!((&answer["accepted"], answer.get("mutated_object").is_some()), (&json!(true), expected), "{answer}");
 }
 
-/// An object whose name is yet to be made is covered only by patterns that
-/// cover every name that it can get.
+/// An object whose name is not generated yet is exempted only by patterns that
+/// match every name that it can get.
 #[rstest]
 #[case("ci-*", true)]
 #[case("ci-?????", true)]
@@ -102,7 +102,8 @@ fn exempts_generated_names(#[case] pattern: &str, #[case] expected: bool) {
     }
 }
 
-/// A name is what exempts an object that has one: a prefix can be given to any.
+/// An object with a name is exempted only by its name: any object can be given
+/// a prefix.
 #[test]
 fn generate_name_beside_name_exempts_nothing() {
     let account = account(&json!({"name": "default", "generateName": "ci-"}), true);
@@ -110,8 +111,8 @@ fn generate_name_beside_name_exempts_nothing() {
     assert_eq!(review(&create(&account), &settings, &nobody())["accepted"], false);
 }
 
-/// An account that a finalizer keeps still gives its Pods a role; what was
-/// wrong before does not keep it from being deleted.
+/// An account that is kept by a finalizer still gives its Pods a role. Old
+/// findings do not prevent its deletion.
 #[test]
 fn checks_account_being_deleted() {
     let deleting = |account_id: &str, finalizers: &Value| {
@@ -130,7 +131,8 @@ fn checks_account_being_deleted() {
     assert_eq!(checked(&deleting(theirs, &json!(["a/b"])), &deleting(theirs, &json!([]))), true);
 }
 
-/// Nobody can read such a template any more, and yet its finalizer has to go.
+/// Such a template can no longer be read, but it must be possible to remove its
+/// finalizer.
 #[test]
 fn skips_unreadable_template_being_deleted() {
     let rollout = |metadata: &Value| {
@@ -147,7 +149,7 @@ fn skips_unreadable_template_being_deleted() {
     assert_eq!(change(&json!({"name": "web"}))["code"], 400);
 }
 
-/// A name in a message may be cut, a name that is compared may not.
+/// A name may be truncated in a message, but not in a comparison.
 #[rstest]
 #[case::short(1)]
 #[case::longer_than_a_message_shows(200)]
@@ -166,7 +168,7 @@ fn long_names_differ_in_identity(#[case] length: usize) {
     assert_eq!(change("a", "b"), false);
 }
 
-/// Thousands of old findings: what is new among them is still told apart.
+/// A new finding is recognized among thousands of old ones.
 #[test]
 fn new_finding_among_many_old() {
     let binding = |count: usize| {
@@ -185,7 +187,7 @@ fn new_finding_among_many_old() {
     );
 }
 
-/// Who reads the audit log gets to know that accounts were unknown because nobody may look at them.
+/// The audit log shows that accounts were unknown because look-ups are not granted.
 #[test]
 fn audits_missing_access() {
     let pod = admitted_pod(&json!({"serviceAccountName": "app"}));
@@ -195,7 +197,7 @@ fn audits_missing_access() {
     assert_eq!(answer["audit_annotations"].get("lookup"), None);
 }
 
-/// What an exemption leaves alone need not be readable.
+/// An exempt object need not be readable.
 #[test]
 fn never_reads_exempt_object() {
     let mut pod = admitted_pod(&json!({}));
@@ -206,7 +208,7 @@ fn never_reads_exempt_object() {
     assert_eq!(accepted(json!({"namespaces": ["shop"], "names": ["web"]})), false);
 }
 
-/// Without a name or a prefix the API server will refuse it; until then it is nobody's exemption.
+/// The API server rejects an object that has neither a name nor a prefix; until then, no exemption covers it.
 #[test]
 fn nameless_object_is_not_exempt() {
     let mut pod = admitted_pod(&json!({"automountServiceAccountToken": true}));
@@ -222,7 +224,7 @@ fn remembered(was: AccountRecord, is: AccountRecord) -> FakeCluster {
     FakeCluster::with("shop", "app", was).now(is)
 }
 
-/// A Pod that says nothing: what its account says decides.
+/// A Pod that does not set `automountServiceAccountToken`: its account decides.
 #[rstest]
 #[case::still_acceptable(Some(true), Some(true), "fine", &[Age::Recent])]
 #[case::acceptable_a_moment_ago(Some(true), None, "fine", &[Age::Recent])]
@@ -241,7 +243,7 @@ fn cached_record_only_accepts(
     assert_eq!(cluster.ages(), ages);
 }
 
-/// A role that an account was given a moment ago.
+/// A role that the account got a moment ago.
 #[rstest]
 #[case::irsa_injection("irsa-injection", json!({"action": "mutate"}), "mutating", json!([]), "fix", &[Age::Fresh])]
 #[case::identity_injection("identity-injection", json!("reject"), "validating", json!([]), "reject", &[Age::Fresh])]
@@ -265,7 +267,7 @@ fn cached_record_without_role_is_refreshed(
     assert_eq!(cluster.ages(), ages);
 }
 
-/// What cannot be looked up anew is what it is.
+/// If the second look-up fails, the cached record is not used.
 #[test]
 fn second_look_up_fails() {
     let cluster = FakeCluster::with("shop", "app", AccountRecord::new(None)).failing_now(LookupError::Failed);

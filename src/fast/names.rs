@@ -3,12 +3,12 @@
 //!
 //! Plain equivalent: `slice::sort_unstable` and `BTreeMap`. The heapsort here made
 //! the module 16 KB smaller than the library's sorts, which are faster only for
-//! thousands of names; comparing eight bytes at a time took 2,000 tokens in one
+//! thousands of names. Comparing eight bytes at a time reduced 2,000 tokens in one
 //! volume from 208 million instructions to 65 million.
 
-/// Names, each with a position, sorted: where many are looked up among many,
-/// comparing each with each would take a hostile object's author no effort and
-/// the policy minutes.
+/// Sorted names, each with a position, for looking up many names among many. If
+/// each were compared with each, a hostile object could keep the policy busy
+/// for minutes.
 #[derive(Debug, Default)]
 pub struct Names<'s>(Vec<(&'s str, usize)>);
 
@@ -18,7 +18,7 @@ impl<'s> Names<'s> {
         texts.enumerate().map(|(position, text)| (text, position)).collect::<Vec<_>>().into()
     }
 
-    /// The position of a name; the least, where it occurs more than once.
+    /// The position of a name; the lowest if it occurs more than once.
     #[must_use]
     pub fn position(&self, name: &str) -> Option<usize> {
         let first = self.0.partition_point(|(known, _)| *known < name);
@@ -37,7 +37,7 @@ impl<'s> Names<'s> {
         names
     }
 
-    /// Whether a name is there.
+    /// Whether a name is among them.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.position(name).is_some()
@@ -52,8 +52,8 @@ impl<'s> From<Vec<(&'s str, usize)>> for Names<'s> {
     }
 }
 
-/// Heapsort: the library's sorts are faster where there are thousands of names,
-/// and were 16 KB of the module.
+/// Heapsort: the library's sorts are faster only for thousands of names, and
+/// took 16 KB of the module.
 fn sort(names: &mut [(&str, usize)]) {
     let count = names.len();
     for root in (0..count / 2).rev() {
@@ -67,7 +67,7 @@ fn sort(names: &mut [(&str, usize)]) {
     }
 }
 
-/// Puts the name at `root` below all that are greater.
+/// Moves the name at `root` below all greater names.
 fn sift_down(names: &mut [(&str, usize)], mut root: usize) {
     loop {
         let left = 2 * root + 1;
@@ -80,9 +80,9 @@ fn sift_down(names: &mut [(&str, usize)], mut root: usize) {
     }
 }
 
-/// Whether both names are there, and the one is less than the other. Texts that
-/// a policy says many times begin alike, and WebAssembly compares byte by byte:
-/// what is equal is passed eight bytes at a time.
+/// Whether both names exist, and the first is less than the second. Texts that
+/// a policy repeats many times have a common prefix, and WebAssembly compares
+/// byte by byte, so equal text is skipped eight bytes at a time.
 fn is_less(names: &[(&str, usize)], one: usize, other: usize) -> bool {
     let (Some((one, at)), Some((other, behind))) = (names.get(one), names.get(other)) else { return false };
     let ((ones, _), (others, _)) = (one.as_bytes().as_chunks::<8>(), other.as_bytes().as_chunks::<8>());

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Words that are told from most others by their letters.
+//! Distinguishes words from most others by their letters.
 //!
-//! Plain equivalent: computing the edit distance, which this never contradicts. Of a
-//! Pod's annotations most are too far from every known key by this alone: a Pod
-//! with 1,000 annotations of other tools took 25.2 million instructions and takes
-//! 2.9 million; with 1,000 misspelled ones, 56.2 million and 17.3 million.
+//! Plain equivalent: computing the edit distance, which this never contradicts.
+//! Letters alone show that most annotations of a Pod are too far from every known
+//! key: a Pod with 1,000 annotations of other tools took 25.2 million instructions
+//! and now takes 2.9 million; with 1,000 misspelled ones, it took 56.2 million and
+//! now takes 17.3 million.
 
 /// What a word consists of after folding: the set of its letters, some of which
 /// share a bit, and its length.
@@ -30,8 +31,8 @@ impl Shape {
         shape
     }
 
-    /// Whether words of these shapes could be so near to each other: a letter
-    /// that only one of them has costs a change of its own.
+    /// Whether words of these shapes can be within this distance of each other:
+    /// every letter that only one of them has needs a change of its own.
     #[must_use]
     pub const fn may_be_within(self, other: Self, most: usize) -> bool {
         let (mine, others) = (self.letters & !other.letters, other.letters & !self.letters);
@@ -48,14 +49,14 @@ mod tests {
     use proptest::prelude::*;
     use rstest::rstest;
 
-    /// Most annotations are told from ours by this alone.
+    /// Most annotations are ruled out by this alone.
     #[rstest]
     #[case("abc", "abc", 0, true)]
     #[case("abc", "cab", 0, true)]
     #[case("abc", "abd", 0, false)]
     #[case("abc", "abd", 1, true)]
     #[case("abcd", "abef", 1, false)]
-    // Letters that only the one has, or only the other.
+    // Letters that only one of the words has.
     #[case("abcd", "aaaa", 2, false)]
     #[case("aaaa", "abcd", 2, false)]
     #[case("aaaa", "abcd", 3, true)]

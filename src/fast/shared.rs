@@ -2,14 +2,14 @@
 //! Values with several owners.
 //!
 //! Plain equivalent: `Rc`. In the module nothing is ever freed, so counting owners
-//! is useless work, and code wherever an owner is dropped: field paths that share
-//! their parents made the module 6 KB larger with `Rc`. Outside of the module this
-//! is an `Rc`, and the answers of both are compared for every case without look-ups
-//! (`e2e-tests/tests/e2e/invariants.rs`).
+//! is wasted work, and needs code wherever an owner is dropped: field paths that
+//! share their parents made the module 6 KB larger with `Rc`. Outside of the module
+//! this is an `Rc`, and the responses of both are compared for every case without
+//! look-ups (`e2e-tests/tests/e2e/invariants.rs`).
 
 use std::ops::Deref;
 
-/// A value that is there as long as one of its owners.
+/// A value that lives as long as any of its owners.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Shared<T: 'static>(Owner<T>);
 

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use super::role_arn_error::RoleArnError;
 
-/// The id of an AWS account: 12 digits, of which the first may be zero.
+/// The ID of an AWS account: 12 digits, the first of which may be zero.
 /// <https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-identifiers.html>
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AccountId([u8; 12]);
@@ -30,7 +30,7 @@ impl FromStr for AccountId {
             let digits = text.len();
             return text.as_bytes().try_into().map(Self).map_err(|_| RoleArnError::AccountDigits { digits });
         }
-        // As the console writes it: 1234-5678-9012.
+        // As the console shows it: 1234-5678-9012.
         let is_dashed = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
             && text.bytes().filter(u8::is_ascii_digit).count() == 12;
         Err(if is_dashed {

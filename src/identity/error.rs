@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Errors in a text that is to name an identity of Google's or Microsoft's
+//! Errors in a text that should name an identity in Google's or Microsoft's
 //! cloud, each with its own message.
 
 use std::fmt;
@@ -15,11 +15,11 @@ messages! {
     BLANK: "contains a space or a line break", help: "remove it";
 }
 
-/// What is wrong with a text that is to name an identity.
+/// An error in a text that should name an identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IdentityError<'t> {
     template: &'static MessageTemplate,
-    /// The part of the text that the message names.
+    /// The part of the text that the message shows.
     part: Option<&'t str>,
 }
 
@@ -30,13 +30,13 @@ impl<'t> IdentityError<'t> {
         Self { template, part: None }
     }
 
-    /// An error in a part of the text, which the message names.
+    /// An error in a part of the text, which the message shows.
     #[must_use]
     pub const fn of(part: &'t str, template: &'static MessageTemplate) -> Self {
         Self { template, part: Some(part) }
     }
 
-    /// What is wrong with a text whatever it is to name.
+    /// Checks a text for errors that do not depend on what it should name.
     ///
     /// # Errors
     /// An empty text, blanks, quotes, placeholders.
@@ -56,7 +56,7 @@ impl<'t> IdentityError<'t> {
         if written.is_empty() { self.message() } else { self.message().about(written) }
     }
 
-    /// Its name among the messages.
+    /// The name of its message.
     #[cfg(test)]
     pub(super) const fn name(&self) -> &'static str {
         self.template.name
@@ -76,14 +76,14 @@ impl fmt::Display for IdentityError<'_> {
 
 impl std::error::Error for IdentityError<'_> {}
 
-/// What is before and behind the first `at`. Grammars ask often; once in the
-/// module is enough.
+/// The texts before and after the first `at`. Many grammars use this, so it is
+/// not inlined.
 #[inline(never)]
 pub(super) fn split(text: &str, at: u8) -> Option<(&str, &str)> {
     text.split_once(char::from(at))
 }
 
-/// The first character that is none of these.
+/// The first character outside of an alphabet.
 #[inline(never)]
 pub(super) fn first_other<'t>(text: &'t str, alphabet: &dyn Fn(u8) -> bool) -> Option<&'t str> {
     let (at, other) = text.char_indices().find(|&(_, c)| !u8::try_from(c).is_ok_and(alphabet))?;

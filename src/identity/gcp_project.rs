@@ -8,19 +8,19 @@ use crate::matching::dns;
 use crate::messages;
 
 messages! {
-    /// Not an id.
+    /// Not an ID.
     PROJECT_ID:
         "project ID is `{}`, must have 6 to 30 lower-case letters, digits and dashes, begin with a letter and not end with a dash";
-    /// A number where an id belongs.
+    /// A number where an ID belongs.
     PROJECT_NUMBER: "has the project number `{}` in place of the project ID";
-    /// What follows the id, in the e-mail of a project that belongs to a domain.
+    /// The text after the ID, in the email address of a project that belongs to a domain.
     DOMAIN: "project ID `{}` is followed by something that is not a valid domain";
-    /// A template that appends what was there already.
+    /// A template that appends a suffix that is there already.
     DOUBLED: "has .iam.gserviceaccount.com twice", help: "write it once";
 }
 
-/// A project: its id, and the domain that it belongs to, if any. Of some
-/// accounts that Google makes only the project's number is known.
+/// A project: its ID, and the domain that it belongs to, if any. For some
+/// accounts that Google creates, only the project's number is known.
 /// <https://cloud.google.com/resource-manager/docs/creating-managing-projects>
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GcpProject<'t> {
@@ -29,17 +29,17 @@ pub struct GcpProject<'t> {
 }
 
 impl<'t> GcpProject<'t> {
-    /// The project by its number.
+    /// The project with this number.
     #[must_use]
     pub fn numbered(id: &'t str) -> Option<Self> {
         is_number(id).then_some(Self { id, domain: "" })
     }
 
-    /// The project in the e-mail of an account: `id`, or `id.example.com` for
+    /// The project in the email address of an account: `id`, or `id.example.com` for
     /// `example.com:id`.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The problem with the text.
     #[inline(never)]
     pub fn in_email(text: &'t str) -> Result<Self, IdentityError<'t>> {
         match split(text, b'.') {
@@ -65,8 +65,8 @@ impl<'t> GcpProject<'t> {
     }
 }
 
-/// As `gcloud` writes it: an id, `example.com:id`, or a number. `id.example.com`
-/// is fine too.
+/// As `gcloud` writes it: an ID, `example.com:id`, or a number. `id.example.com`
+/// is accepted too.
 impl<'t> TryFrom<&'t str> for GcpProject<'t> {
     type Error = IdentityError<'t>;
 
@@ -80,7 +80,7 @@ impl<'t> TryFrom<&'t str> for GcpProject<'t> {
     }
 }
 
-/// As e-mails write it.
+/// As it is written in email addresses.
 impl fmt::Display for GcpProject<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.id)?;
@@ -93,14 +93,14 @@ fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The grammar that project ids and the names of service accounts share.
+/// The grammar of project IDs and of the names of service accounts.
 /// <https://cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts/create>
 #[must_use]
 pub fn is_id(text: &str) -> bool {
     (6..=30).contains(&text.len()) && has_shape(text)
 }
 
-/// The projects of Google's own service agents keep to no length.
+/// The projects of Google's own service agents do not follow the length limits.
 /// <https://cloud.google.com/iam/docs/service-agents>
 fn is_googles(text: &str) -> bool {
     text.starts_with("gcp-sa-") && has_shape(text)

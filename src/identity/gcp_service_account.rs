@@ -14,25 +14,25 @@ messages! {
     RESOURCE: "is the name of a resource", help: "write only the email address";
     /// 21 digits.
     UNIQUE_ID: "is a number", help: "write the email address";
-    /// A name, or a cloud's other word for one.
+    /// A bare name, or another cloud's name for an identity.
     NO_AT: "is not a valid email address", help: "write <name>@<project>.iam.gserviceaccount.com";
-    /// Mostly a template that appends what was there already.
+    /// Mostly a template that appends a suffix that is there already.
     TWO_ATS: "has two @ characters", help: "write one email address";
-    /// Google's e-mails are in lower case.
+    /// Google's email addresses are in lower case.
     UPPER_CASE: "has upper-case letters", help: "write it in lower case";
-    /// Not in the alphabet.
+    /// Outside of the alphabet.
     BAD_CHARACTER: "has `{}`, which is not allowed in the email address of a service account";
     /// `name@example.com:project.iam.gserviceaccount.com`.
     COLON:
         "has a colon after the @",
         help: "in email addresses, the project example.com:my-project is my-project.example.com";
-    /// A user, a group, or a domain that is cut off or misspelt.
+    /// A user, a group, or a truncated or misspelled domain.
     OTHER_DOMAIN: "ends with `{}`, must end with .iam.gserviceaccount.com";
     /// `name@project.gserviceaccount.com`.
     NO_IAM: "has no .iam before .gserviceaccount.com";
     /// `name@iam.gserviceaccount.com`.
     NO_PROJECT: "has no project between the @ and iam.gserviceaccount.com";
-    /// Of `appspot`, `developer`, `cloudservices`.
+    /// With `appspot`, `developer` or `cloudservices`.
     GOOGLE_MADE:
         "is not an account that Google creates",
         help: "these are <project>@appspot, <number>-compute@developer and <number>@cloudservices";
@@ -40,12 +40,13 @@ messages! {
     NAME: "name is `{}`, must have 6 to 30 lower-case letters, digits and dashes, begin with a letter and not end with a dash";
 }
 
-/// What IAM policies put before an e-mail.
+/// The prefixes of email addresses in IAM policies.
 /// <https://cloud.google.com/iam/docs/principal-identifiers>
 const MEMBER_KINDS: &str = "serviceAccount:user:group:domain:principal:principalSet:deleted";
 
-/// The e-mail of a service account: `name@my-project.iam.gserviceaccount.com`,
-/// or of one that Google makes.
+/// The email address of a service account:
+/// `name@my-project.iam.gserviceaccount.com`, or that of an account that Google
+/// creates.
 /// <https://cloud.google.com/iam/docs/service-account-types>
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GcpServiceAccount<'t> {

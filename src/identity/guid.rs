@@ -1,33 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The ids of applications and tenants in Microsoft's cloud.
+//! The IDs of applications and tenants in Microsoft's cloud.
 
 use super::error::{IdentityError, first_other, split};
 use crate::messages;
 
 messages! {
-    /// `{...}`, as Windows writes them.
+    /// `{...}`, as Windows writes it.
     BRACES: "has braces around it", help: "remove them";
-    /// An identity's id in Azure.
+    /// The resource ID of an identity in Azure.
     RESOURCE_ID:
         "is the ID of a resource or an address, not a GUID",
         help: "az identity show prints clientId and tenantId";
     /// `contoso.onmicrosoft.com`.
     DOMAIN_NAME: "is the name of a domain", help: "write the GUID of its tenant";
-    /// A name, a secret, another cloud's id.
+    /// A name, a secret, the ID of another cloud.
     NOT_GUID:
         "is not a valid GUID",
         help: "write 32 hexadecimal digits in groups of 8, 4, 4, 4 and 12, separated by dashes";
     /// A letter O for a zero.
     NOT_HEX: "has `{}`, which is not a hexadecimal digit";
-    /// One that got lost.
+    /// A digit is missing or extra.
     DIGITS: "has too few or too many hexadecimal digits, must have 32";
-    /// None, or misplaced.
+    /// Dashes are missing or misplaced.
     DASHES: "must have its dashes after 8, 12, 16 and 20 digits";
-    /// Of an example.
+    /// From an example.
     ZEROS: "is all zeros, which is a placeholder", help: "write the GUID of the identity";
 }
 
-/// A GUID. Microsoft compares them without case.
+/// A GUID. Microsoft compares GUIDs case-insensitively.
 /// <https://learn.microsoft.com/en-us/entra/identity-platform/developer-glossary#application-id-client-id>
 #[derive(Debug, Clone, Copy)]
 pub struct Guid<'t>(&'t str);
@@ -61,7 +61,7 @@ impl<'t> TryFrom<&'t str> for Guid<'t> {
             is_zero &= matches!(byte, b'0' | b'-');
             digits += usize::from(byte.is_ascii_hexdigit());
         }
-        // A little wrong is a slip; more is something else.
+        // A few wrong characters are a slip; more mean that it is something else.
         if digits < 28 {
             return error(&NOT_GUID);
         }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Names that clouds give: parsed once, valid from then on. What is wrong with
-//! a text has its own words, because clouds answer "not authorized" to all of
-//! it. And the keys under which accounts and Pods name them.
+//! Names in clouds: parsed once, valid from then on. Each mistake has its own
+//! message, because clouds respond to all of them with "not authorized". Also
+//! the keys of the annotations with which accounts and Pods use these names.
 
 pub mod account_id;
 pub mod error;

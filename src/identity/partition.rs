@@ -7,14 +7,13 @@ use std::str::FromStr;
 use super::role_arn_error::RoleArnError;
 use crate::matching::closest;
 
-/// A part of AWS with accounts and an IAM of its own.
+/// A part of AWS with its own accounts and its own IAM.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html>
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Partition(&'static str);
 
 impl Partition {
-    /// All of them: the three of the documentation, then those that the SDKs
-    /// know.
+    /// All partitions: the three in the documentation, then those that the SDKs know.
     /// <https://github.com/boto/botocore/blob/develop/botocore/data/partitions.json>
     pub const ALL: &'static [&'static str] =
         &["aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc"];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Errors in a text that is to name a role, each with its own message.
+//! Errors in a text that should name a role, each with its own message.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use crate::diagnostic::message::{Message, MessageTemplate};
 use crate::messages;
 
 /// Declares the errors: a variant, and its message. Each `{}` takes a field of
-/// the variant. `shared` are those whose messages are another module's.
+/// the variant. `shared` errors use the messages of another module.
 macro_rules! role_arn_errors {
     (
         shared { $($(#[$other_doc:meta])* $other:ident = $other_name:path;)* }
@@ -17,7 +17,7 @@ macro_rules! role_arn_errors {
                 = $name:ident: $message:literal $(, help: $help:literal)?;
         )*
     ) => {
-        /// What is wrong with a text that is to name a role.
+        /// An error in a text that should name a role.
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub enum RoleArnError {
             $($(#[$doc])* $variant $({ $(#[doc = "What the message names."] $field: $ty),* })?,)*
@@ -47,16 +47,16 @@ macro_rules! role_arn_errors {
 
 role_arn_errors! {
     shared {
-        /// Quotes that YAML or a template left in.
+        /// Quotes left by YAML or a template.
         Quoted = suspicious_char::QUOTED;
         /// `${ACCOUNT_ID}`, `{{ .Values.role }}`, `<account>`.
         Unfilled = suspicious_char::UNFILLED;
     }
     /// Nothing at all.
     Empty = EMPTY: "is empty", help: "write the ARN of a role, or remove it";
-    /// More than one line, mostly by a block of YAML.
+    /// More than one line, mostly from a block scalar in YAML.
     LineBreak = LINE_BREAK: "has a line break", help: "write the ARN in one line";
-    /// A blank at one of the ends.
+    /// A blank at the beginning or end.
     OuterBlank = OUTER_BLANK: "begins or ends with whitespace", help: "remove it";
     /// A blank in between.
     InnerBlank = INNER_BLANK: "contains whitespace", help: "remove it";
@@ -74,20 +74,20 @@ role_arn_errors! {
     OneColon = ONE_COLON: "has one colon after iam, must have two";
     /// `arn:iam::...` or `arn::iam::...`.
     NoPartition = NO_PARTITION: "has no partition after arn:, such as aws";
-    /// A partition that is nearly one.
+    /// A misspelled partition.
     SimilarPartition { partition: String, meant: &'static str } = SIMILAR_PARTITION: "unknown partition `{}`", help: "did you mean `{}`?";
-    /// A partition that is none.
+    /// An unknown partition.
     UnknownPartition { partition: String } = UNKNOWN_PARTITION: "unknown partition `{}`", help: "use one of aws, aws-cn, aws-us-gov, aws-iso, aws-iso-b, aws-iso-e, aws-iso-f, aws-eusc";
-    /// Not IAM's.
+    /// Not IAM.
     Service { service: String } = SERVICE: "is of service `{}`, must be of `iam`";
-    /// IAM is the same everywhere.
+    /// A region, which IAM does not have.
     Region { region: String } = REGION: "has region `{}`", help: "IAM has no regions, so leave it empty";
-    /// No account.
+    /// No account ID.
     NoAccount = NO_ACCOUNT: "has no account ID", help: "write its 12 digits between iam:: and :role/";
-    /// Too few or too many digits. A leading zero is lost where a program took
-    /// the account for a number.
+    /// Too few or too many digits. A leading zero is lost if a program treats
+    /// the account ID as a number.
     AccountDigits { digits: usize } = ACCOUNT_DIGITS: "account ID has {} digits, must have 12";
-    /// As the console writes it.
+    /// As the console shows it.
     AccountDashes = ACCOUNT_DASHES: "account ID has dashes", help: "write only its 12 digits";
     /// An alias, or a letter for a digit.
     AccountLetters { account: String } = ACCOUNT_LETTERS: "account ID is `{}`, must be 12 digits";
@@ -99,7 +99,7 @@ role_arn_errors! {
     OtherKind { kind: String } = OTHER_KIND: "is of kind `{}`, must be of kind `role`";
     /// `Role/`, `roles/`, `role:`.
     Misspelt { written: String } = MISSPELT: "has `{}` in place of role/";
-    /// A name right after the account.
+    /// A name directly after the account.
     NoRole = NO_ROLE: "has no role/ before the name";
     /// `role/role/x`, `role:role/x`.
     DoubledRole = DOUBLED_ROLE: "has role twice", help: "write role/ once";
@@ -113,9 +113,9 @@ role_arn_errors! {
     DotPart = DOT_PART: "has . or .. as a part of the path, which is probably a mistake", help: "remove it, or set anyRolePath";
     /// `%2F`.
     PercentEncoded = PERCENT_ENCODED: "is percent-encoded", help: "write the characters themselves";
-    /// Not in the alphabet of names.
+    /// Not allowed in names.
     BadCharacter { character: String } = BAD_CHARACTER: "has {}, which is not allowed in the name of a role", help: "names take letters, digits and + = , . @ _ -";
-    /// In the alphabet of paths alone.
+    /// Allowed only in paths.
     PathCharacter { character: String } = PATH_CHARACTER: "has {} in its path, which IAM accepts, but which is probably a mistake", help: "write the path in letters, digits and + = , . @ _ -, or set anyRolePath";
     /// A name that is too long.
     LongName { characters: usize } = LONG_NAME: "name has {} characters, must have 64 at most";

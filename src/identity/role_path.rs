@@ -7,43 +7,44 @@ use std::str::FromStr;
 use super::role_arn_error::RoleArnError;
 use crate::fast::cut;
 
-/// The name of a role with its path, if it has one: what follows `role/` in an
-/// ARN, e.g. `team-a/s3-upload-role`.
+/// The name of a role with its path, if it has one: the part after `role/` in
+/// an ARN, such as `team-a/s3-upload-role`.
 ///
-/// Names and paths take the same characters, a name has 64 of them at most, a
-/// path with its outer slashes 512.
+/// Names and paths allow the same characters. A name has at most 64 characters,
+/// a path with its outer slashes at most 512.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-friendly-names>
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html#reference_iam-quotas-names>
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_Role.html>
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RolePath(String);
 
-/// The most characters of a name.
+/// The maximum length of a name.
 const NAME: usize = 64;
 
-/// The most characters of a path, slashes included.
+/// The maximum length of a path, slashes included.
 const PATH: usize = 512;
 
-/// The paths of roles that AWS makes for its own services and for its sign-in.
-/// Their trust policies cannot be changed, so no ServiceAccount can have them.
+/// The paths of roles that AWS creates for its own services and for its
+/// sign-in. Their trust policies cannot be changed, so no ServiceAccount can
+/// assume them.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_create-service-linked-role.html>
 /// <https://docs.aws.amazon.com/singlesignon/latest/userguide/referencingpermissionsets.html>
 const RESERVED: [&str; 2] = ["aws-service-role", "aws-reserved"];
 
-/// Whether names and paths of roles take this character.
+/// Whether names and paths of roles allow this character.
 #[must_use]
 pub const fn takes(character: char) -> bool {
     character.is_ascii_alphanumeric() || matches!(character, '+' | '=' | ',' | '.' | '@' | '_' | '-')
 }
 
-/// Whether paths of roles take this character: IAM does, while a name in a
-/// path is mostly one that [`takes`] has.
+/// Whether IAM allows this character in paths of roles. Most paths contain only
+/// characters that [`takes`] allows.
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html>
 const fn path_takes(character: char) -> bool {
     character.is_ascii_graphic()
 }
 
-/// A character in backticks; with its number where it could look like another.
+/// A character in backticks, with its code point if it could look like another.
 #[must_use]
 pub fn named(character: char) -> String {
     if character.is_ascii() {
@@ -54,13 +55,12 @@ pub fn named(character: char) -> String {
 }
 
 impl RolePath {
-    /// The parts of the path, and last the name.
+    /// The segments of the path, and last the name.
     pub fn segments(&self) -> impl Iterator<Item = &str> {
         cut::all(&self.0, b'/')
     }
 
-    /// The name of a role behind any path that IAM takes; none if it is not a
-    /// valid one.
+    /// The name of a role with any path that IAM accepts; `None` if it is not valid.
     #[must_use]
     pub fn of_any_path(text: &str) -> Option<Self> {
         let (path, name) = text.rsplit_once('/').unwrap_or(("", text));
@@ -72,8 +72,8 @@ impl RolePath {
         is_role.then(|| Self(text.to_owned()))
     }
 
-    /// The path that AWS keeps for itself, if the role is below one. IAM does
-    /// not tell names apart by case.
+    /// The reserved path that the role is below, if there is one. IAM compares
+    /// names case-insensitively.
     #[must_use]
     pub fn reserved(&self) -> Option<&'static str> {
         let (first, _) = self.0.split_once('/')?;
@@ -298,7 +298,7 @@ mod tests {
     fn path_characters_that_iam_takes() {
         let words = "has `!` in its path, which IAM accepts, but which is probably a mistake; write the path in letters, digits and + = , . @ _ -, or set anyRolePath";
         assert_eq!(role_arn_error("a!b/x"), words);
-        // The name has no such choice.
+        // The name has no such exception.
         assert_eq!(
             role_arn_error("a!b/x!"),
             "has `!`, which is not allowed in the name of a role; names take letters, digits and + = , . @ _ -"

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The annotation `skip-containers`, as the EKS Pod identity webhook reads it.
 
-/// The names of containers in a list, to the letter; none where the webhook can
-/// read no list and so skips no container.
+/// The exact names of the containers in a list; `None` if the webhook cannot
+/// parse the list, and so skips no container.
 ///
-/// The webhook hands the value to Go's `encoding/csv` and takes the first
+/// The webhook passes the value to Go's `encoding/csv` and takes the first
 /// record: blanks are part of a name, a field may be quoted, a stray quote is an
-/// error, lines with nothing in them are skipped.
+/// error, and empty lines are skipped.
 /// <https://pkg.go.dev/encoding/csv#Reader>
 #[must_use]
 #[cold]
@@ -18,7 +18,7 @@ pub fn names(value: &str) -> Option<Vec<String>> {
         let is_last_of_line = || matches!(value.as_bytes().get(index + 1), None | Some(b'\n'));
         state = match (state, byte) {
             (State::Quoted, b'"') => State::Closed,
-            // Two quotes are one.
+            // Two quotes stand for one.
             (State::Quoted, _) | (State::Closed, b'"') => {
                 name.push(byte);
                 State::Quoted
@@ -45,22 +45,22 @@ pub fn names(value: &str) -> Option<Vec<String>> {
     Some(names)
 }
 
-/// What stood between bytes of ASCII is text.
+/// The bytes between ASCII bytes are valid text.
 #[inline(never)]
 fn text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_default()
 }
 
-/// Where in a field the reader is.
+/// The position of the reader in a field.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// At its beginning.
+    /// At its start.
     Start,
-    /// In one without quotes.
+    /// In a field without quotes.
     Plain,
-    /// Between its quotes.
+    /// Inside the quotes.
     Quoted,
-    /// Behind a quote that may end it.
+    /// After a quote that may end the field.
     Closed,
 }
 
@@ -88,7 +88,7 @@ mod tests {
     #[case("a\rb", &["a\rb"])]
     #[case(" ", &[" "])]
     #[case("é,\"ü\"", &["é", "ü"])]
-    // A broken line behind the first record is never read.
+    // A malformed line after the first record is never read.
     #[case("a\n\"", &["a"])]
     fn reads_as_go_does(#[case] value: &str, #[case] expected: &[&str]) {
         assert_eq!(names(value).unwrap(), expected);

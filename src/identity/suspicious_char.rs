@@ -1,33 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Characters that no identity of any cloud has.
+//! Characters that no cloud identity contains.
 
 use crate::messages;
 
 messages! {
-    /// Quotes that YAML or a template left in.
+    /// Quotes left by YAML or a template.
     QUOTED: "has quotes as a part of the value", help: "remove them";
     /// `${ACCOUNT_ID}`, `{{ .Values.role }}`, `<account>`.
     UNFILLED: "has a placeholder that was not replaced", help: "write the value it stands for";
 }
 
-/// What such a character tells about how it came about, from the least telling
-/// to the most.
+/// What such a character says about the cause of the mistake, from the least
+/// specific to the most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SuspiciousChar {
-    /// `%`, as in an address.
+    /// `%`, as in a URL.
     Percent,
-    /// Of a shell variable, a template, or an example.
+    /// From a shell variable, a template, or an example.
     Placeholder,
-    /// A quote that YAML or a template left in.
+    /// A quote left by YAML or a template.
     Quote,
     /// A blank.
     Blank,
-    /// A line break, mostly by a block of YAML.
+    /// A line break, mostly from a block scalar in YAML.
     LineBreak,
 }
 
 impl SuspiciousChar {
-    /// The most telling one in a text.
+    /// The most specific one in a text.
     #[must_use]
     pub fn most_telling(text: &str) -> Option<Self> {
         text.chars().map(Self::of).max().flatten()

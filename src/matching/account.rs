@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Patterns for ServiceAccounts: `namespace/name`, each half a glob over its
-//! own half, so that no `*` reaches across the slash.
+//! Patterns for ServiceAccounts: `namespace/name`. Each half is a glob of its
+//! own, so `*` never matches the slash.
 
 use super::glob::{self, Glob, validate_pattern};
 use crate::fast::cut;
 
-/// Whether one of the patterns covers the account. An account without a
-/// namespace is covered by none.
+/// Whether one of the patterns matches the account. No pattern matches an
+/// account without a namespace.
 #[must_use]
 pub fn any(patterns: &[Glob<'_>], namespace: &str, name: &str) -> bool {
     !namespace.is_empty()
@@ -16,7 +16,7 @@ pub fn any(patterns: &[Glob<'_>], namespace: &str, name: &str) -> bool {
         })
 }
 
-/// What is wrong with a pattern, if anything.
+/// The problem with a pattern, if any.
 #[must_use]
 pub fn problem(pattern: &str) -> Option<String> {
     validate_pattern(pattern).or_else(|| {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Which known word did someone mean?
+//! Finds the known word that someone meant.
 
 use crate::fast::distance::distance;
 use crate::fast::shape::Shape;
 
-/// The known word that is nearest, if it is near enough to be meant: at most a
-/// third of its length away, after lower-casing and dropping `-` and `_`.
+/// The closest known word, if it is close enough to be meant: at most a third
+/// of its length away, after lowercasing and removing `-` and `_`.
 #[must_use]
 pub fn closest_match<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     known
@@ -16,8 +16,9 @@ pub fn closest_match<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -
         .map(|(_, candidate)| candidate)
 }
 
-/// How far a word is from a known one after the same folding; none if more than
-/// `most`. The shapes are theirs: most words are too far by those already.
+/// The distance of a word from a known one after the same folding; `None` if it
+/// is more than `most`. The shapes are those of the words, and rule out most
+/// words.
 #[must_use]
 pub fn within((word, shape): (&str, Shape), (known, known_shape): (&str, Shape), most: usize) -> Option<usize> {
     if !shape.may_be_within(known_shape, most) {
@@ -26,7 +27,7 @@ pub fn within((word, shape): (&str, Shape), (known, known_shape): (&str, Shape),
     Some(distance(folded(word), folded(known))).filter(|distance| *distance <= most)
 }
 
-/// The letters of a word, all lower-case.
+/// The letters of a word in lower case, without `-` and `_`.
 fn folded(word: &str) -> impl Iterator<Item = char> {
     word.chars().filter(|c| !matches!(c, '-' | '_')).map(|c| c.to_ascii_lowercase())
 }
@@ -60,7 +61,7 @@ mod tests {
         assert_eq!(within((word, Shape::of(word)), (known, Shape::of(known)), most), expected);
     }
 
-    /// What is sorted out early is indeed too far.
+    /// Words that are ruled out early are indeed too far away.
     #[test]
     fn shape_never_excludes_near_words() {
         let words = ["eks.amazonaws.com", "eks.amazon.com", "ecs.amazonaws.com", "iam.gke.io", "", "a-b_c", "cab"];

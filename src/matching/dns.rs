@@ -2,13 +2,13 @@
 //! The two grammars of names in Kubernetes.
 //! <https://kubernetes.io/docs/concepts/overview/working-with-objects/names/>
 
-/// Whether this is a DNS label, as namespaces are named.
+/// Whether this is a DNS label, like the name of a namespace.
 #[must_use]
 pub fn is_label(text: &str) -> bool {
     text.len() <= 63 && has_label_shape(text)
 }
 
-/// Whether this is a DNS subdomain, as the prefixes of annotations are.
+/// Whether this is a DNS subdomain, like the prefix of an annotation.
 #[must_use]
 pub fn is_subdomain(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(has_label_shape)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Globs: `*` is any run of characters, `?` is exactly one. Nothing else is
-//! special, so that a pattern can be read without a manual.
+//! Globs: `*` matches any run of characters, `?` matches exactly one. Nothing
+//! else is special, so that a pattern can be read without a manual.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use crate::diagnostic::escaped::Escaped;
 pub struct Glob<'a>(Cow<'a, str>);
 
 impl<'a> Glob<'a> {
-    /// Any text is a pattern; the settings reader refuses those that `validate_pattern` finds fault with.
+    /// Any text is a pattern; the settings reader rejects those for which `validate_pattern` returns a problem.
     pub fn new(pattern: impl Into<Cow<'a, str>>) -> Self {
         Self(pattern.into())
     }
@@ -22,20 +22,20 @@ impl<'a> Glob<'a> {
         &self.0
     }
 
-    /// Whether the pattern covers the whole of `text`.
+    /// Whether the pattern matches the whole of `text`.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
         matches(&self.0, text)
     }
 }
 
-/// Whether one of the patterns covers the text.
+/// Whether one of the patterns matches the text.
 #[must_use]
 pub fn any(patterns: &[Glob<'_>], text: &str) -> bool {
     patterns.iter().any(|pattern| pattern.matches(text))
 }
 
-/// The patterns, for people.
+/// The patterns, for messages.
 #[must_use]
 #[inline(never)]
 pub fn listed(patterns: &[Glob<'_>]) -> String {
@@ -47,8 +47,9 @@ pub fn listed(patterns: &[Glob<'_>]) -> String {
     all
 }
 
-/// What is wrong with a pattern anywhere: nothing to match, or blanks and
-/// control characters, which no Kubernetes name, user or ARN has.
+/// The problem with a pattern, wherever it is used: it is empty, or contains
+/// whitespace or control characters, which no Kubernetes name, user or ARN
+/// contains.
 #[must_use]
 pub fn validate_pattern(pattern: &str) -> Option<String> {
     if pattern.is_empty() {
@@ -64,14 +65,14 @@ pub fn validate_pattern(pattern: &str) -> Option<String> {
     None
 }
 
-/// Whether `pattern` covers the whole of `text`. Looks back to the last `*`
-/// only, so the cost is at most the product of the two lengths.
+/// Whether `pattern` matches the whole of `text`. Backtracks only to the last
+/// `*`, so the cost is at most the product of the two lengths.
 #[must_use]
 pub fn matches(pattern: &str, text: &str) -> bool {
     let mut pattern = pattern.chars();
     let mut text = text.chars();
-    // Where to go on from when the current attempt fails: behind the last `*`,
-    // with the `*` taking one more character.
+    // Where to resume when the current attempt fails: after the last `*`, which
+    // then takes one more character.
     let mut retry = None;
     loop {
         let mut rest = pattern.clone();

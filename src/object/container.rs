@@ -11,17 +11,18 @@ view! {
         pub name: Option<Text<'a>> = "name",
         /// Its image.
         pub image: Option<Text<'a>> = "image",
-        /// What it mounts.
+        /// Its volume mounts.
         pub mounts: Vec<Mount<'a>> = "volumeMounts",
         /// Its environment.
         pub env: Environment<'a> = "env",
-        /// Whole objects in its environment, a list of [`EnvFrom`].
+        /// Whole objects in its environment, as a list of [`EnvFrom`].
         pub env_from: Raw<'a> = "envFrom",
-        /// What it runs.
+        /// Its command.
         pub command: Arguments<'a> = "command",
-        /// With which arguments.
+        /// The arguments of the command.
         pub args: Arguments<'a> = "args",
-        /// For an ephemeral container, whose processes it sees: a name.
+        /// For an ephemeral container: the name of the container whose
+        /// processes it sees.
         pub target: Raw<'a> = "targetContainerName",
     }
 }
@@ -43,8 +44,7 @@ impl<'a> Container<'a> {
         self.mounts.iter().any(|mount| mount.name.as_deref() == Some(volume))
     }
 
-    /// Whether an option of the JVM may set a property for the SDK of AWS. False
-    /// is certain.
+    /// Whether a JVM option may set a property for the AWS SDK. False is certain.
     #[must_use]
     #[inline]
     pub fn may_set_java_property(&self) -> bool {

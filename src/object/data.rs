@@ -9,7 +9,7 @@ use crate::fast::word;
 view! {
     /// A `ConfigMap`, or a Secret that holds no token.
     pub struct DataObject<'a> {
-        /// The metadata; taken out by whoever reads the object.
+        /// The metadata; taken by the code that reads the object.
         pub metadata: Option<Meta<'a>> = "metadata",
         data: Raw<'a> = "data",
         string_data: Raw<'a> = "stringData",
@@ -20,15 +20,15 @@ view! {
 /// The data of an object.
 #[derive(Debug, Clone, Copy)]
 pub struct Data<'a> {
-    /// Every map of it, with its field, and whether its values are in base64.
+    /// Each map, with its field, and whether its values are in base64.
     maps: [(&'static str, Raw<'a>, bool); 3],
     is_secret: bool,
 }
 
-/// An entry of the data, its value unread.
+/// An entry of the data, with its value unread.
 #[derive(Debug)]
 pub struct Entry<'s> {
-    /// The field that it is in.
+    /// The field that contains it.
     pub field: &'static str,
     /// Its key.
     pub key: &'s str,
@@ -56,7 +56,7 @@ impl<'a> Data<'a> {
         Self { maps, is_secret }
     }
 
-    /// Whether values are secrets by their kind.
+    /// Whether values are secrets because of the object's kind.
     #[must_use]
     pub const fn is_secret(&self) -> bool {
         self.is_secret
@@ -65,7 +65,7 @@ impl<'a> Data<'a> {
     /// Calls `each` with every entry.
     ///
     /// # Errors
-    /// [`ReadError`] when a map is none. A value never shows in it.
+    /// [`ReadError`] when one of the maps is not a map. It never contains a value.
     pub fn each(&self, base: &str, each: &mut dyn FnMut(Entry<'_>) -> Result<(), ReadError>) -> Result<(), ReadError> {
         for (field, map, is_encoded) in self.maps {
             let members: Members<'a, Raw<'a>> = map.read_at(&|| [base, ".", field].concat())?;
@@ -78,7 +78,7 @@ impl<'a> Data<'a> {
 }
 
 impl<'s> Entry<'s> {
-    /// The value as JSON. Never to be shown.
+    /// The value as JSON. Must never be shown.
     #[must_use]
     pub fn raw(&self) -> &'s str {
         self.value.text().unwrap_or_default()
@@ -96,8 +96,8 @@ impl<'s> Entry<'s> {
         self.is_encoded || word::any(words, self.raw())
     }
 
-    /// The value; none if it is not base64 where it has to be. Bytes that are
-    /// not UTF-8 are read as Latin-1, so that one of them hides nothing.
+    /// The value; `None` if it should be base64 but is not. Bytes that are not
+    /// UTF-8 are read as Latin-1, so that they cannot hide the rest.
     ///
     /// # Errors
     /// [`ReadError`] when it is not a JSON string.

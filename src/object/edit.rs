@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Changing a few fields of a JSON document and nothing else.
+//! Changes a few fields of a JSON document and nothing else.
 //!
-//! The document stays text. A container is opened, one level, only when an edit
-//! lies below it; every other value is copied byte for byte when the tree is
-//! written: unknown fields, key order, nulls, numbers of any size. The host
-//! turns the difference between what it sent and what it gets back into a
-//! patch, so whatever a typed round trip would lose, it would delete.
+//! The document stays text. A container is opened, by one level, only if there
+//! is an edit below it; every other value is copied byte for byte when the tree
+//! is written: unknown fields, key order, nulls, numbers of any size. The host
+//! creates a patch from the difference between what it sent and what it gets
+//! back, so the patch would delete whatever a typed round trip loses.
 
 use super::json::{Cursor, Key, Read, write_string};
 
 /// A value of the document.
 #[derive(Debug)]
 pub enum Node<'a> {
-    /// Not touched: its text.
+    /// An unchanged value: its text.
     Raw(&'a str),
     /// An object with an edit below.
     Object(Vec<Member<'a>>),
@@ -20,8 +20,8 @@ pub enum Node<'a> {
     List(Vec<Node<'a>>),
     /// A new value: JSON text.
     New(String),
-    /// Taken out. It keeps its place until the tree is written, so that the
-    /// positions that several fixes read beforehand stay true.
+    /// A removed value. It keeps its place until the tree is written, so that
+    /// positions that several fixes have read stay valid.
     Gone,
 }
 
@@ -34,9 +34,9 @@ pub struct Member<'a> {
 
 #[derive(Debug)]
 enum MemberKey<'a> {
-    /// As it stands in the document.
+    /// A key of the document.
     Old(Key<'a>),
-    /// One that was added.
+    /// A key that was added.
     New(String),
 }
 
@@ -61,9 +61,9 @@ pub enum Step<'s> {
 /// An end of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// Before every entry, whose positions move.
+    /// Before every entry; the entries' positions change.
     Front,
-    /// Behind every entry.
+    /// After every entry.
     Back,
 }
 
@@ -73,14 +73,14 @@ pub enum End {
 pub struct NoSuchNode;
 
 impl<'a> Node<'a> {
-    /// The tree of a document, nothing opened yet.
+    /// The tree of a document, with nothing opened yet.
     #[must_use]
     pub const fn new(text: &'a str) -> Self {
         Self::Raw(text)
     }
 
-    /// Sets the member `key` of the object at `steps` to a JSON text. False,
-    /// and nothing is done, when an earlier edit took the object out.
+    /// Sets the member `key` of the object at `steps` to a JSON text. Returns
+    /// false, and does nothing, if an earlier edit removed the object.
     ///
     /// # Errors
     /// [`NoSuchNode`] when `steps` does not lead to an object.
@@ -91,8 +91,8 @@ impl<'a> Node<'a> {
     }
 
     /// Sets the number under `key` of the object at `steps` to `most`, unless it
-    /// is that or less already: whatever order fixes come in, the lowest wins.
-    /// False when nothing is done.
+    /// is that or less already: the lowest value wins, in whatever order fixes
+    /// run. Returns false if nothing is done.
     ///
     /// # Errors
     /// [`NoSuchNode`] when `steps` does not lead to an object.
@@ -111,13 +111,13 @@ impl<'a> Node<'a> {
         Ok(true)
     }
 
-    /// Adds entries, JSON texts with commas between them, to the list under `key`
-    /// of the object at `steps`. Where there is none, one is made. False, and
-    /// nothing is done, when an earlier edit took the object out.
+    /// Adds entries, as JSON texts separated by commas, to the list under `key`
+    /// of the object at `steps`. Creates the list if it is absent. Returns false,
+    /// and does nothing, if an earlier edit removed the object.
     ///
     /// # Errors
-    /// [`NoSuchNode`] when `steps` does not lead to an object, or something
-    /// else than a list is under `key`.
+    /// [`NoSuchNode`] when `steps` does not lead to an object, or the value
+    /// under `key` is not a list.
     pub fn extend(&mut self, steps: &[Step<'_>], key: &str, json: &str, end: End) -> Result<bool, NoSuchNode> {
         let Some(node) = self.at(steps)? else { return Ok(false) };
         let there = node.object()?.iter_mut().find(|member| member.key.is(key)).map(|member| &mut member.value);
@@ -131,10 +131,10 @@ impl<'a> Node<'a> {
         Ok(true)
     }
 
-    /// Takes out the value at `steps`. False when it is out already.
+    /// Removes the value at `steps`. Returns false if it has been removed already.
     ///
     /// # Errors
-    /// [`NoSuchNode`] when there is none.
+    /// [`NoSuchNode`] when there is no such value.
     pub fn remove(&mut self, steps: &[Step<'_>]) -> Result<bool, NoSuchNode> {
         let Some(node) = self.at(steps)? else { return Ok(false) };
         *node = Node::Gone;
@@ -187,7 +187,7 @@ impl<'a> Node<'a> {
         Ok(())
     }
 
-    /// The value at `steps`; none when it, or what it is in, was taken out.
+    /// The value at `steps`; `None` if it, or a value that contains it, was removed.
     fn at(&mut self, steps: &[Step<'_>]) -> Result<Option<&mut Self>, NoSuchNode> {
         let mut node = self;
         for step in steps {
@@ -229,7 +229,7 @@ impl<'a> Node<'a> {
     }
 }
 
-/// The members or entries of a container, each still text.
+/// The members or entries of a container, each still as text.
 fn opened(text: &str) -> Read<Node<'_>> {
     let mut json = Cursor::new(text);
     if text.starts_with('{') {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The environment of a container. Read only by rules that need it, of the
-//! containers that could concern them.
+//! The environment of a container. It is read only by rules that need it, and
+//! only for containers that may concern them.
 
 use std::cell::OnceCell;
 
@@ -11,21 +11,21 @@ use crate::fast::word;
 
 /// The environment of a container, a list of [`Env`], as text.
 ///
-/// Several rules look for a few words in it, and find them in few containers:
-/// all are looked for at once, when the first rule asks.
+/// Several rules search it for a few words, which few containers have: all
+/// words are searched for at once, when the first rule needs one.
 #[derive(Debug, Default)]
 pub struct Environment<'a> {
     pub(super) raw: Raw<'a>,
     found: OnceCell<u32>,
 }
 
-/// Words that rules look for in an environment, or what those begin with.
+/// Words that rules search for in an environment, or prefixes of such words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Marks(u32);
 
-/// The words, each with its bit by its position.
+/// The words; the position of each is its bit.
 const WORDS: [&str; 10] = [
-    // An escape, behind which anything may be.
+    // An escape, which can hide any text.
     "\\",
     "-token-",
     "secretKeyRef",
@@ -48,26 +48,26 @@ impl Marks {
     pub const AWS: Self = Self(1 << 3);
     /// Variables of Azure.
     pub const AZURE: Self = Self(1 << 4);
-    /// The variable that holds a key of Google Cloud.
+    /// The variable with a Google Cloud key.
     pub const GOOGLE_KEY: Self = Self(1 << 5);
-    /// Ids of AWS access keys.
+    /// IDs of AWS access keys.
     pub const KEY_ID: Self = Self(1 << 6 | 1 << 7);
-    /// A property of Java's SDK of AWS.
+    /// A property of the AWS SDK for Java.
     pub const JAVA: Self = Self(1 << 8 | 1 << 9);
 
-    /// These and those.
+    /// These marks and the others.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 }
 
-/// What is in an option of the JVM that sets a system property for the SDK of AWS,
-/// behind the dash: dashes are frequent.
+/// The part after the dash of a JVM option that sets a system property for the AWS
+/// SDK. It is searched for without the dash, because dashes are frequent.
 const JAVA_PROPERTY: &str = "Daws.";
 
-/// In an option that is written with quotes in it, anywhere: `-D'a'ws.`. Double
-/// quotes are an escape in JSON.
+/// Contained in an option with quotes anywhere in it: `-D'a'ws.`. Double quotes
+/// are escaped in JSON.
 const QUOTE: &str = "'";
 
 impl<'a> View<'a> for Environment<'a> {
@@ -85,20 +85,20 @@ impl Environment<'_> {
         found & marks.and(Marks::ESCAPE).0 != 0
     }
 
-    /// Whether one of these words may be in it, which are not among those that are
-    /// looked for together. False is certain.
+    /// Whether one of these words may be in it. They are not among those that are
+    /// searched for together. False is certain.
     #[must_use]
     pub fn may_name(&self, words: &[&str]) -> bool {
         self.raw.text().is_some_and(|text| word::any(words, text))
     }
 }
 
-/// A command or its arguments, a list of texts, as text.
+/// A command or its arguments, a list of texts, as JSON text.
 #[derive(Debug, Default)]
 pub struct Arguments<'a> {
     raw: Raw<'a>,
-    /// Whether the container's environment, command or arguments may set a property
-    /// of Java: two rules ask, and all is gone through once.
+    /// Whether the container's environment, command or arguments may set a Java
+    /// property. Two rules need this, and it is computed once.
     pub(super) sets_java_property: OnceCell<bool>,
 }
 
@@ -109,15 +109,14 @@ impl<'a> View<'a> for Arguments<'a> {
 }
 
 impl<'a> Arguments<'a> {
-    /// Whether one of the texts may set a property for the SDK of AWS. False is
-    /// certain.
+    /// Whether one of the texts may set a property for the AWS SDK. False is certain.
     #[must_use]
     pub fn may_set_java_property(&self) -> bool {
         const WORDS: [&str; 3] = ["\\", JAVA_PROPERTY, QUOTE];
         self.raw.text().is_some_and(|text| word::any(&WORDS, text))
     }
 
-    /// The texts, read now; `path` is for errors.
+    /// Reads the texts; `path` is for errors.
     ///
     /// # Errors
     /// [`ReadError`] when they are not a list of texts.
@@ -132,7 +131,7 @@ view! {
     pub struct Env<'a> {
         /// Its name.
         pub name: Option<Text<'a>> = "name",
-        /// Its value as JSON. Never shown to anyone.
+        /// Its value as JSON. Never shown.
         pub value: Raw<'a> = "value",
         /// Where its value comes from, a [`ValueFrom`].
         pub value_from: Raw<'a> = "valueFrom",
@@ -150,7 +149,7 @@ view! {
 view! {
     /// An object whose keys become environment variables.
     pub struct EnvFrom<'a> {
-        /// What their names are made to begin with.
+        /// The prefix of their names.
         pub prefix: Option<Text<'a>> = "prefix",
         /// A Secret.
         pub secret: Option<SecretName<'a>> = "secretRef",
@@ -158,8 +157,8 @@ view! {
 }
 
 impl Env<'_> {
-    /// The value that is written here; empty when there is none, or when it
-    /// comes from elsewhere. `path` is the variable's path, for errors.
+    /// The literal value; empty if there is none, or if it comes from
+    /// elsewhere. `path` is the variable's path, for errors.
     ///
     /// # Errors
     /// [`ReadError`] when it is not a string.
@@ -168,15 +167,15 @@ impl Env<'_> {
         self.value.read_at(&|| path() + ".value")
     }
 
-    /// What the value is, or comes from, as JSON: to tell an old finding from
-    /// a new one, never to be shown.
+    /// The value, or where it comes from, as JSON: to tell an old finding from
+    /// a new one, and never shown.
     #[must_use]
     pub fn source(&self) -> &str {
         self.value.text().or_else(|| self.value_from.text()).unwrap_or_default()
     }
 }
 
-/// The variable of a name; of several the last counts.
+/// The variable with a name; if there are several, the last one counts.
 #[must_use]
 #[inline(never)]
 pub fn named<'e, 'a>(env: &'e [Env<'a>], name: &str) -> Option<&'e Env<'a>> {

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Custom resources by which a controller in the cluster grants ServiceAccounts
-//! an identity in a cloud.
+//! Custom resources with which a controller in the cluster grants cloud
+//! identities to ServiceAccounts.
 
 use super::meta::{Head, Meta};
 use super::view::{self, Members, Raw, ReadError, Text, view};
 use crate::fast::word;
 
-/// The kinds of grants, by the cloud's own name for them.
+/// The kinds of grants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GrantKind {
     /// An EKS Pod Identity association of ACK.
     /// <https://github.com/aws-controllers-k8s/eks-controller/blob/main/apis/v1alpha1/pod_identity_association.go>
     Ack,
-    /// The same of Crossplane, for the whole cluster or for a namespace.
+    /// The same, of Crossplane: cluster-scoped or namespaced.
     /// <https://github.com/crossplane-contrib/provider-upjet-aws/blob/main/package/crds/eks.aws.m.upbound.io_podidentityassociations.yaml>
     Crossplane,
     /// A federated identity credential of Azure Service Operator.
@@ -27,7 +27,7 @@ const KINDS: [(&str, &str, GrantKind); 8] = [
     ("eks.services.k8s.aws", "PodIdentityAssociation", GrantKind::Ack),
     ("eks.aws.upbound.io", "PodIdentityAssociation", GrantKind::Crossplane),
     ("eks.aws.m.upbound.io", "PodIdentityAssociation", GrantKind::Crossplane),
-    // Of the provider before that, which writes `roleARN`.
+    // Of the previous provider, which writes `roleARN`.
     // <https://github.com/crossplane-contrib/provider-aws/blob/master/apis/eks/v1alpha1/zz_pod_identity_association.go>
     ("eks.aws.crossplane.io", "PodIdentityAssociation", GrantKind::Crossplane),
     ("managedidentity.azure.com", "FederatedIdentityCredential", GrantKind::Azure),
@@ -44,26 +44,26 @@ impl GrantKind {
     }
 }
 
-/// A grant, as far as its kind is read.
+/// A grant, with the fields that are read of its kind.
 #[derive(Debug)]
 pub enum IdentityGrant<'a> {
-    /// Of a role of AWS.
+    /// Of an AWS role.
     Aws(Association<'a>),
-    /// Of a managed identity of Azure.
+    /// Of an Azure managed identity.
     Azure(Credential<'a>),
-    /// Of roles of Google Cloud.
+    /// Of Google Cloud roles.
     Google(Policy<'a>),
 }
 
 /// An EKS Pod Identity association.
 #[derive(Debug)]
 pub struct Association<'a> {
-    /// The maps that hold its fields, with their paths: Crossplane fills in what
-    /// the first does not say from the second.
+    /// The maps that contain its fields, with their paths. Crossplane takes
+    /// fields that are missing in the first from the second.
     pub parts: Vec<(&'static str, Members<'a, Raw<'a>>)>,
-    /// Every namespace that is written, of which one counts.
+    /// Every namespace in it, of which one takes effect.
     namespaces: Vec<Text<'a>>,
-    /// Every account, likewise.
+    /// Every account in it, of which one takes effect.
     accounts: Vec<Text<'a>>,
 }
 
@@ -72,13 +72,13 @@ view! {
     pub struct Credential<'a> {
         /// The managed identity.
         pub owner: Option<Owner<'a>> = "owner",
-        /// Whose tokens are taken.
+        /// The issuer whose tokens are accepted.
         pub issuer: Option<Text<'a>> = "issuer",
-        /// The same, in a `ConfigMap`.
+        /// The same, from a `ConfigMap`.
         pub issuer_from: Raw<'a> = "issuerFromConfig",
-        /// Whose token has to be shown.
+        /// The subject whose token is required.
         pub subject: Option<Text<'a>> = "subject",
-        /// The same, in a `ConfigMap`.
+        /// The same, from a `ConfigMap`.
         pub subject_from: Raw<'a> = "subjectFromConfig",
     }
 }
@@ -86,7 +86,7 @@ view! {
 view! {
     /// A managed identity.
     pub struct Owner<'a> {
-        /// The name of the object that stands for it, in the same namespace.
+        /// The name of the object that represents it, in the same namespace.
         pub name: Option<Text<'a>> = "name",
         /// Its ID in Azure.
         pub arm_id: Option<Text<'a>> = "armId",
@@ -96,7 +96,7 @@ view! {
 /// An IAM policy, a part of one, or one member of one.
 #[derive(Debug)]
 pub struct Policy<'a> {
-    /// What the roles are for.
+    /// The resource that the roles apply to.
     pub resource: Resource<'a>,
     /// Every member that is written out.
     pub members: Vec<PolicyMember<'a>>,
@@ -107,9 +107,9 @@ pub struct Policy<'a> {
 pub struct PolicyMember<'a> {
     /// The role.
     pub role: Text<'a>,
-    /// Who has it.
+    /// The member that has it.
     pub member: Text<'a>,
-    /// The position of the binding, and that of the member there; none where the
+    /// The position of the binding, and of the member in it; `None` if the
     /// object is for one member.
     pub entry: Option<(usize, usize)>,
 }
@@ -127,7 +127,7 @@ view! {
 view! {
     /// An object of Google Cloud.
     pub struct Resource<'a> {
-        /// The kind of the object that stands for it.
+        /// The kind of the object that represents it.
         pub kind: Option<Text<'a>> = "kind",
         /// The name of that object.
         pub name: Option<Text<'a>> = "name",
@@ -139,7 +139,7 @@ view! {
 }
 
 view! {
-    /// A role and who has it.
+    /// A role and its members.
     pub struct RoleBinding<'a> {
         role: Option<Text<'a>> = "role",
         members: Vec<Raw<'a>> = "members",
@@ -147,7 +147,7 @@ view! {
 }
 
 view! {
-    /// A member where it may be a reference.
+    /// A member, which may be a reference.
     pub struct MemberEntry<'a> {
         member: Option<Text<'a>> = "member",
     }
@@ -159,10 +159,10 @@ view! {
 pub enum Member<'t> {
     /// A ServiceAccount: namespace and name.
     Account(&'t str, &'t str),
-    /// Many, ServiceAccounts possibly among them, or one whose namespace and name
-    /// are not said.
+    /// Many principals, possibly including ServiceAccounts, or one whose
+    /// namespace and name are unknown.
     Many,
-    /// Somebody else.
+    /// Another principal.
     Other,
 }
 
@@ -170,7 +170,7 @@ impl<'t> Member<'t> {
     /// Reads a member.
     #[must_use]
     pub fn of(text: &'t str) -> Self {
-        // Pools of GKE are called `svc.id.goog`, those of old fleets `hub.id.goog`.
+        // Pools of GKE are named `svc.id.goog`, those of old fleets `hub.id.goog`.
         if let Some((_, inside)) = text.split_once(".id.goog[") {
             let account = inside.strip_suffix(']').and_then(|inside| inside.split_once('/'));
             return account.map_or(Self::Many, |(namespace, name)| Self::Account(namespace, name));
@@ -179,8 +179,8 @@ impl<'t> Member<'t> {
             if let Some((namespace, name)) = pool.split_once("/subject/").and_then(|it| account_of_subject(it.1)) {
                 return Self::Account(namespace, name);
             }
-            // All that is in such a pool are ServiceAccounts. They can be named by
-            // their UID too, which says nothing of namespace and name.
+            // All members of such a pool are ServiceAccounts. They can also be
+            // named by their UID, which reveals neither namespace nor name.
             // <https://cloud.google.com/kubernetes-engine/docs/concepts/workload-identity#principal-id-examples>
             return if word::any(&[".svc.id.goog/"], pool) { Self::Many } else { Self::Other };
         }
@@ -191,7 +191,7 @@ impl<'t> Member<'t> {
     }
 }
 
-/// The ServiceAccount of a token's subject, as Kubernetes writes it and as GKE does.
+/// The ServiceAccount in the subject of a token, in the format of Kubernetes or of GKE.
 #[must_use]
 pub fn account_of_subject(subject: &str) -> Option<(&str, &str)> {
     match subject.strip_prefix("system:serviceaccount:") {
@@ -201,7 +201,7 @@ pub fn account_of_subject(subject: &str) -> Option<(&str, &str)> {
 }
 
 impl<'a> IdentityGrant<'a> {
-    /// Reads a grant; `base` is the path of the object. None if it has no
+    /// Reads a grant; `base` is the path of the object. `None` if it has no
     /// specification.
     ///
     /// # Errors
@@ -225,8 +225,8 @@ impl<'a> IdentityGrant<'a> {
         Ok((meta, Some(grant)))
     }
 
-    /// The accounts that are granted something: namespace and name. For many
-    /// stands one without a name.
+    /// The accounts that get the identity: namespace and name. An account
+    /// without a name stands for many.
     #[must_use]
     pub fn accounts(&self) -> Vec<(&str, &str)> {
         match self {
@@ -257,7 +257,7 @@ impl<'a> Association<'a> {
                     _ => continue,
                 };
                 let text: Text<'a> = value.read_at(&|| [base, ".", path, ".", key].concat())?;
-                // Who says the same twice means one account.
+                // The same value twice means one account.
                 if !list.contains(&text) {
                     list.push(text);
                 }

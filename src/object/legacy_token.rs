@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Legacy tokens: the JSON Web Tokens without an end that the token controller
-//! writes into Secrets. Only the claims are read, and no signature is checked.
+//! Legacy tokens: JSON Web Tokens without expiration that the token controller
+//! writes into Secrets. Only the claims are read; signatures are not verified.
 //! <https://github.com/kubernetes/kubernetes/blob/master/pkg/serviceaccount/legacy.go>
 
 use super::view::{self, Text, view};
@@ -10,7 +10,7 @@ use crate::fast::cut;
 const ISSUER: &str = "kubernetes/serviceaccount";
 
 view! {
-    /// The claims of a token, as far as they tell whether it is a legacy token.
+    /// The claims that show whether a token is a legacy token.
     pub struct Claims<'a> {
         issuer: Option<Text<'a>> = "iss",
         namespace: Option<Text<'a>> = "kubernetes.io/serviceaccount/namespace",
@@ -19,20 +19,20 @@ view! {
     }
 }
 
-/// What a legacy token says about itself.
+/// The claims of a legacy token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LegacyToken {
     /// The namespace of the Secret and of the account.
     pub namespace: String,
     /// The Secret that the API server looks up to validate the token. It compares
-    /// `data.token` and the account's UID, and never the Secret's type.
+    /// `data.token` and the account's UID, but not the Secret's type.
     pub secret: String,
     /// The account that the token authenticates as.
     pub account: String,
 }
 
 impl LegacyToken {
-    /// Reads the value of a Secret's key; none if it is not a legacy token.
+    /// Reads the value of a Secret's key; `None` if it is not a legacy token.
     /// `data` is base64, as the API server encodes it.
     #[must_use]
     pub fn read(data: &str) -> Option<Self> {
@@ -81,8 +81,9 @@ pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Whether this is a DNS subdomain, as the names of Secrets and accounts are. No
-/// token with another name authenticates, and such a text is never shown.
+/// Whether this is a DNS subdomain, like the names of Secrets and accounts. A
+/// token with any other name never authenticates, and such a text is never
+/// shown.
 fn is_subdomain(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 253
@@ -132,7 +133,7 @@ mod tests {
         assert_eq!(read(&signed(&claims())), Some(app()));
     }
 
-    /// What the API server still authenticates.
+    /// Tokens that the API server still authenticates.
     #[rstest]
     #[case::outer_white_space(format!(" \t\r\n{}\n", signed(&claims())))]
     #[case::line_break_in_the_payload(signed(&claims()).replacen(".ey", ".e\r\ny", 1))]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The shapes of Kubernetes objects, as far as rules read or change them. No
-//! other module knows JSON.
+//! The structure of Kubernetes objects, as far as rules read or change them.
+//! Only this module handles their JSON.
 
 pub mod container;
 pub mod data;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `PersistentVolumes`, as far as they are, or are mounted as, a directory of a node.
+//! The part of `PersistentVolumes` that concerns directories of a node.
 
 use super::meta::Meta;
 use super::pod::HostPath;
@@ -8,7 +8,7 @@ use super::view::{Text, view};
 view! {
     /// A `PersistentVolume`.
     pub struct PersistentVolume<'a> {
-        /// The metadata; taken out by whoever reads the object.
+        /// The metadata; taken by the code that reads the object.
         pub metadata: Option<Meta<'a>> = "metadata",
         spec: Option<PersistentVolumeSpec<'a>> = "spec",
     }
@@ -24,7 +24,7 @@ view! {
 }
 
 impl<'a> PersistentVolume<'a> {
-    /// The options that the volume is mounted with.
+    /// The mount options of the volume.
     #[must_use]
     pub fn mount_options(&self) -> &[Text<'a>] {
         self.spec.as_ref().map_or(&[], |spec| &spec.mount_options)

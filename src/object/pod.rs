@@ -6,33 +6,34 @@ use super::meta::Meta;
 use super::view::{Raw, Strings, Text, view};
 use crate::fast::names::Names;
 
-/// The account of a Pod that names none.
+/// The account of a Pod that specifies none.
 pub const DEFAULT_ACCOUNT: &str = "default";
 
-/// The seconds that the API server's plugin asks for. With the API server's
-/// default flags a token of exactly this lifetime is signed for a year.
+/// The lifetime in seconds that the API server's plugin requests. With the API
+/// server's default flags, a token with exactly this lifetime is valid for a
+/// year.
 /// <https://github.com/kubernetes/kubernetes/blob/v1.34.0/pkg/serviceaccount/claims.go>
 pub const PLUGIN_LIFETIME_SECONDS: i64 = 3607;
 
-/// The lifetime of a token that asks for none.
+/// The lifetime of a token source that specifies none.
 /// <https://github.com/kubernetes/kubernetes/blob/v1.34.0/pkg/apis/core/v1/defaults.go>
 pub const DEFAULT_LIFETIME_SECONDS: i64 = 3600;
 
-/// What the plugin's volumes are called, before the five characters of chance.
+/// The prefix of the plugin's volume names, before five random characters.
 pub const PLUGIN_VOLUME_PREFIX: &str = "kube-api-access-";
 
-/// The alphabet of names that Kubernetes makes up.
+/// The alphabet of generated names in Kubernetes.
 /// <https://github.com/kubernetes/apimachinery/blob/v0.34.0/pkg/util/rand/rand.go>
 const NAME_ALPHABET: &str = "bcdfghjklmnpqrstvwxz2456789";
 
-/// Whether these are five characters that Kubernetes could have made up.
+/// Whether these are five characters that Kubernetes could have generated.
 #[must_use]
 pub fn is_made_up(chance: &str) -> bool {
     chance.len() == 5 && chance.chars().all(|c| NAME_ALPHABET.contains(c))
 }
 
 view! {
-    /// A Pod, or a Pod template: the parts that rules read have one shape.
+    /// A Pod or a Pod template: the parts that rules read have the same structure.
     pub struct Pod<'a> {
         /// The metadata.
         pub metadata: Option<Meta<'a>> = "metadata",
@@ -48,7 +49,7 @@ view! {
         pub automount: Option<bool> = "automountServiceAccountToken",
         account_name: Option<Text<'a>> = "serviceAccountName",
         account_alias: Option<Text<'a>> = "serviceAccount",
-        /// The labels that its node has to have.
+        /// The labels that its node must have.
         pub node_selector: Raw<'a> = "nodeSelector",
         share_process_namespace: Option<bool> = "shareProcessNamespace",
         /// The volumes.
@@ -58,7 +59,7 @@ view! {
         ephemeral_containers: Vec<Container<'a>> = "ephemeralContainers",
         /// Whether containers see every process of the node.
         pub host_pid: Option<bool> = "hostPID",
-        /// Whether they are in the network of the node.
+        /// Whether they use the network of the node.
         pub host_network: Option<bool> = "hostNetwork",
     }
 }
@@ -72,9 +73,9 @@ view! {
         pub projected: Option<Projected<'a>> = "projected",
         /// The Secret in it, a [`SecretVolume`].
         pub secret: Raw<'a> = "secret",
-        /// The part of the node in it, a [`HostPath`].
+        /// The part of the node's file system in it, a [`HostPath`].
         pub host_path: Raw<'a> = "hostPath",
-        /// What a driver mounts, a [`CsiVolume`].
+        /// The volume of a driver, a [`CsiVolume`].
         pub csi: Raw<'a> = "csi",
         .. others
     }
@@ -84,7 +85,7 @@ view! {
     /// A projected volume.
     pub struct Projected<'a> {
         default_mode: Option<i64> = "defaultMode",
-        /// What is projected.
+        /// The projected sources.
         pub sources: Vec<Source<'a>> = "sources",
         .. others
     }
@@ -106,13 +107,13 @@ view! {
 }
 
 view! {
-    /// A token that kubelet asks for and renews.
+    /// A token that the kubelet requests and renews.
     /// <https://kubernetes.io/docs/concepts/storage/projected-volumes/#serviceaccounttoken>
     pub struct TokenSource<'a> {
         audience: Option<Text<'a>> = "audience",
         /// Its lifetime in seconds.
         pub expiration_seconds: Option<i64> = "expirationSeconds",
-        /// The file it comes in.
+        /// The name of its file.
         pub path: Option<Text<'a>> = "path",
         .. others
     }
@@ -169,14 +170,14 @@ view! {
 }
 
 view! {
-    /// A key and a certificate that kubelet asks for and renews.
+    /// A key and a certificate that the kubelet requests and renews.
     /// <https://kubernetes.io/docs/concepts/storage/projected-volumes/#podcertificate>
     pub struct PodCertificate<'a> {
-        /// Who signs it.
+        /// The signer.
         pub signer: Option<Text<'a>> = "signerName",
-        /// The most seconds that it may live.
+        /// The maximum lifetime in seconds.
         pub max_seconds: Option<i64> = "maxExpirationSeconds",
-        /// What the signer is told.
+        /// Annotations for the signer.
         pub user_annotations: Strings<'a> = "userAnnotations",
     }
 }
@@ -184,11 +185,11 @@ view! {
 /// The lists of containers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ContainerList {
-    /// Run first, or beside the others as sidecars.
+    /// Run before the others, or beside them as sidecars.
     Init,
-    /// The main ones.
+    /// The main containers.
     Main,
-    /// Added to a running Pod.
+    /// Containers that are added to a running Pod.
     Ephemeral,
 }
 
@@ -205,7 +206,7 @@ impl ContainerList {
 }
 
 impl<'a> PodSpec<'a> {
-    /// The Pod's account. The alias counts where the name is empty.
+    /// The Pod's account. The alias is used if the name is empty.
     #[must_use]
     pub fn account(&self) -> &str {
         [&self.account_name, &self.account_alias]
@@ -215,7 +216,7 @@ impl<'a> PodSpec<'a> {
             .unwrap_or(DEFAULT_ACCOUNT)
     }
 
-    /// Whether containers see each other's files and environment through `/proc`.
+    /// Whether containers can see each other's files and environment through `/proc`.
     #[must_use]
     pub fn shares_processes(&self) -> bool {
         self.share_process_namespace == Some(true) || self.host_pid == Some(true)
@@ -235,7 +236,7 @@ impl<'a> PodSpec<'a> {
         Containers { spec: self, list: ContainerList::Init, index: 0 }
     }
 
-    /// Takes the ephemeral containers of another specification; returns its own.
+    /// Replaces the ephemeral containers with those of another specification, and returns the previous ones.
     pub fn replace_ephemeral_containers(&mut self, other: Self) -> Vec<Container<'a>> {
         std::mem::replace(&mut self.ephemeral_containers, other.ephemeral_containers)
     }
@@ -260,7 +261,7 @@ pub struct Containers<'s, 'a> {
 impl<'s, 'a> Iterator for Containers<'s, 'a> {
     type Item = (ContainerList, usize, &'s Container<'a>);
 
-    // Several rules walk them; once in the module is enough.
+    // Several rules use this iterator, so it is not inlined.
     #[inline(never)]
     fn next(&mut self) -> Option<Self::Item> {
         loop {
@@ -294,19 +295,19 @@ impl<'a> Volume<'a> {
         }
     }
 
-    /// Whether it is a projected volume alone; the API server refuses two types.
+    /// Whether the volume has no other type; the API server rejects a volume with two.
     fn is_one_type(&self) -> bool {
         let types = [self.secret, self.host_path, self.csi];
         !self.others && types.iter().all(|other| other.text().is_none())
     }
 
-    /// Whether this is, to the letter, what the API server's ServiceAccount
-    /// plugin adds. A volume that only looks alike was written by someone.
+    /// Whether this is exactly what the API server's ServiceAccount plugin
+    /// adds. A volume that is only similar was added by someone else.
     /// <https://github.com/kubernetes/kubernetes/blob/v1.34.0/plugin/pkg/admission/serviceaccount/admission.go>
     #[must_use]
     pub fn has_plugin_shape(&self) -> bool {
         let Some(projected) = &self.projected else { return false };
-        // 420 is 0644; early 1.21 servers left it out.
+        // 420 is 0644; early 1.21 servers omitted it.
         let shape = self.is_one_type() && !projected.others && matches!(projected.default_mode, None | Some(420));
         let sources = match projected.sources.as_slice() {
             [token, ca, namespace] => {
@@ -325,13 +326,13 @@ impl<'a> Volume<'a> {
     }
 }
 
-/// Whether the plugin could have made up this name.
+/// Whether the plugin could have generated this name.
 fn is_plugin_volume_name(name: &str) -> bool {
     name.strip_prefix(PLUGIN_VOLUME_PREFIX).is_some_and(is_made_up)
 }
 
 impl<'a> Source<'a> {
-    /// The token, if this is a token and nothing else.
+    /// The token, if this source is a token and nothing else.
     #[must_use]
     pub fn only_token(&self) -> Option<&TokenSource<'a>> {
         let alone = self.config_map.is_none() && self.downward_api.is_none() && !self.has_more();
@@ -344,7 +345,7 @@ impl<'a> Source<'a> {
 
     fn is_plugin_token(&self) -> bool {
         let Some(token) = self.only_token() else { return false };
-        // 3600: what `one-year-token` makes of the plugin's 3607.
+        // 3600: the lifetime that `one-year-token` sets instead of the plugin's 3607.
         !token.others
             && token.audience().is_empty()
             && token.path.as_deref() == Some("token")
@@ -372,14 +373,14 @@ impl<'a> Source<'a> {
 }
 
 impl TokenSource<'_> {
-    /// Whom the token is for; empty means the API server.
+    /// The audience of the token; empty means the API server.
     #[must_use]
     pub fn audience(&self) -> &str {
         self.audience.as_deref().unwrap_or_default()
     }
 
-    /// Its lifetime in seconds; the API server sets the default before any
-    /// webhook is called.
+    /// Its lifetime in seconds; the API server sets the default before it calls
+    /// any webhook.
     #[must_use]
     pub fn lifetime(&self) -> i64 {
         self.expiration_seconds.unwrap_or(DEFAULT_LIFETIME_SECONDS)

@@ -7,14 +7,14 @@ use super::meta::Meta;
 use super::view::{Text, view};
 
 view! {
-    /// A RoleBinding or ClusterRoleBinding. What it grants cannot change, so
-    /// an old subject has the grant that it had.
+    /// A RoleBinding or ClusterRoleBinding. Its role is immutable, so a subject
+    /// that it already had gains nothing.
     pub struct Binding<'a> {
-        /// The metadata; taken out by whoever reads the object.
+        /// The metadata; taken by the code that reads the object.
         pub metadata: Option<Meta<'a>> = "metadata",
-        /// What is granted.
+        /// The role that it grants.
         pub role: Option<RoleRef<'a>> = "roleRef",
-        /// Who is granted something.
+        /// The subjects that get the role.
         pub subjects: Vec<BindingSubject<'a>> = "subjects",
     }
 }
@@ -40,7 +40,7 @@ view! {
 view! {
     /// A Role or ClusterRole.
     pub struct Role<'a> {
-        /// The metadata; taken out by whoever reads the object.
+        /// The metadata; taken by the code that reads the object.
         pub metadata: Option<Meta<'a>> = "metadata",
         /// What it grants.
         pub rules: Vec<PolicyRule<'a>> = "rules",
@@ -50,23 +50,23 @@ view! {
 view! {
     /// An entry of `rules`.
     pub struct PolicyRule<'a> {
-        /// What may be done.
+        /// The verbs that are allowed.
         pub verbs: Vec<Text<'a>> = "verbs",
-        /// With resources of which API groups.
+        /// The API groups of the resources.
         pub api_groups: Vec<Text<'a>> = "apiGroups",
-        /// With which resources.
+        /// The resources.
         pub resources: Vec<Text<'a>> = "resources",
         /// Instead of resources, paths of the API server.
         pub non_resource_urls: Vec<Text<'a>> = "nonResourceURLs",
-        /// With which objects only; none means all.
+        /// The names of the only objects that it applies to; empty means all objects.
         pub resource_names: Vec<Text<'a>> = "resourceNames",
     }
 }
 
-/// The accounts that a subject stands for.
+/// The accounts that a subject refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Accounts<'a> {
-    /// One.
+    /// One account.
     One {
         /// Its namespace.
         namespace: &'a str,
@@ -79,21 +79,21 @@ pub enum Accounts<'a> {
     All,
 }
 
-/// The group of every account; with a colon and a namespace the group of every
-/// account there.
+/// The group of all accounts. Followed by a colon and a namespace, it is the
+/// group of all accounts in the namespace.
 /// <https://kubernetes.io/docs/reference/access-authn-authz/authentication/#service-account-tokens>
 const ACCOUNTS_GROUP: &str = "system:serviceaccounts";
 
-/// The group of everybody who is logged in, accounts among them.
+/// The group of all authenticated users, including accounts.
 /// <https://kubernetes.io/docs/reference/access-authn-authz/rbac/#discovery-roles>
 const AUTHENTICATED_GROUP: &str = "system:authenticated";
 
-/// What the user name of every account begins with.
+/// The prefix of the user name of every account.
 const ACCOUNT_USER: &str = "system:serviceaccount:";
 
 impl Binding<'_> {
-    /// The role that is granted: a ClusterRole's name, or a Role's with the
-    /// binding's namespace and a slash in front, which no ClusterRole's name has.
+    /// The name of the role that is granted. A Role's name is prefixed with the
+    /// binding's namespace and a slash, which no ClusterRole's name contains.
     #[must_use]
     pub fn role_name(&self, namespace: &str) -> Cow<'_, str> {
         let Some(role) = &self.role else { return Cow::Borrowed("") };
@@ -106,9 +106,9 @@ impl Binding<'_> {
 }
 
 impl BindingSubject<'_> {
-    /// The accounts that the subject stands for, whichever way it is written;
-    /// none if it is somebody else. An account without a namespace is one of
-    /// the binding's.
+    /// The accounts that the subject refers to, however it is written; `None`
+    /// if it does not refer to accounts. An account without a namespace is in
+    /// the namespace of the binding.
     #[must_use]
     pub fn accounts<'s>(&'s self, binding_namespace: &'s str) -> Option<Accounts<'s>> {
         let name = self.name.as_deref().unwrap_or_default();
@@ -131,13 +131,13 @@ impl BindingSubject<'_> {
     }
 }
 
-/// Longer than a namespace's name and of a character that no name has, so that
-/// neither text nor a row of `?` covers it.
+/// Longer than the name of any namespace, and made of a character that no name
+/// contains, so that neither text nor a row of `?` matches it.
 const ANY: &str = "****************************************************************";
 
 impl<'a> Accounts<'a> {
-    /// Namespace and name for comparing with `namespace/name` patterns. For any
-    /// of them stands what only a `*` covers.
+    /// Namespace and name, to match against `namespace/name` patterns. If any
+    /// is possible, it is a text that only `*` matches.
     #[must_use]
     pub const fn compared(self) -> (&'a str, &'a str) {
         match self {

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Secrets, as far as they hold the token of an account.
+//! Secrets that hold the token of a ServiceAccount.
 
 use super::data::Data;
 use super::legacy_token::LegacyToken;
 use super::meta::Meta;
 use super::view::{self, Raw, ReadError, Text, view};
 
-/// The type of a Secret that the token controller writes a token into.
+/// The type of the Secrets that the token controller writes tokens into.
 pub const TOKEN_TYPE: &str = "kubernetes.io/service-account-token";
 
-/// Names the account of the token.
+/// The annotation with the account of the token.
 pub const ACCOUNT_ANNOTATION: &str = "kubernetes.io/service-account.name";
 
-/// Makes the API server refuse the token, unless it is empty.
+/// The label that makes the API server reject the token, unless it is empty.
 pub const INVALID_LABEL: &str = "kubernetes.io/legacy-token-invalid-since";
 
 view! {
@@ -24,7 +24,7 @@ view! {
 }
 
 view! {
-    /// Any Secret; of one that holds no token nothing else is read.
+    /// Any Secret. If it holds no token, nothing else of it is read.
     pub struct Secret<'a> {
         kind: Option<Text<'a>> = "type",
         metadata: Raw<'a> = "metadata",
@@ -34,7 +34,7 @@ view! {
 }
 
 view! {
-    /// The metadata that tell what the token is.
+    /// The metadata that describes the token.
     pub struct TokenMeta<'a> {
         annotations: Option<TokenAnnotations<'a>> = "annotations",
         labels: Option<TokenLabels<'a>> = "labels",
@@ -56,30 +56,30 @@ view! {
 }
 
 view! {
-    /// The data, as far as they are read.
+    /// The data that is read.
     pub struct TokenData<'a> {
         token: Option<Text<'a>> = "token",
     }
 }
 
-/// A Secret that holds, or will be given, the token of an account.
+/// A Secret that holds the token of an account, or will.
 #[derive(Debug)]
 pub struct TokenSecret<'a> {
     annotation: Option<Text<'a>>,
     token: Option<Text<'a>>,
-    /// Whether the token controller writes a token into it where there is none.
+    /// Whether the token controller writes a token into it if there is none.
     pub is_token_type: bool,
-    /// Whether the API server refuses the token.
+    /// Whether the API server rejects the token.
     pub is_invalidated: bool,
-    /// What `data.token` says about itself, if it is a legacy token: of this
-    /// Secret or of any other.
+    /// The claims of `data.token`, if it is a legacy token, be it of this
+    /// Secret or of another.
     pub legacy: Option<LegacyToken>,
-    /// All that is in it.
+    /// All of its data.
     pub data: Data<'a>,
 }
 
 impl<'a> TokenSecret<'a> {
-    /// Reads a Secret; none if it is of another type and holds no legacy token.
+    /// Reads a Secret; `None` if it has another type and holds no legacy token.
     ///
     /// # Errors
     /// [`ReadError`] when a field that is read has the wrong shape.
@@ -109,27 +109,27 @@ impl<'a> TokenSecret<'a> {
         Ok(Some((meta, token)))
     }
 
-    /// Whether the token is there; if not, the token controller makes one.
+    /// Whether it has a token; if not, the token controller creates one.
     #[must_use]
     pub fn has_token(&self) -> bool {
         self.token.as_deref().is_some_and(|token| !token.is_empty())
     }
 
-    /// Whether both hold the same token, to the letter.
+    /// Whether both hold exactly the same token.
     #[must_use]
     pub fn has_token_of(&self, other: &TokenSecret<'_>) -> bool {
         self.token.as_deref() == other.token.as_deref()
     }
 
-    /// The account that the annotation names, whose token the token controller
-    /// writes; empty if there is none.
+    /// The account in the annotation, for which the token controller creates
+    /// the token; empty if there is none.
     #[must_use]
     pub fn account(&self) -> &str {
         self.annotation.as_deref().unwrap_or_default()
     }
 
-    /// The accounts that the Secret holds a token of, or will: the one that the
-    /// annotation names, and the one that the token names.
+    /// The accounts whose tokens the Secret holds, or will: the one in the
+    /// annotation, and the one in the token.
     pub fn accounts(&self) -> impl Iterator<Item = &str> {
         let annotation = self.is_token_type.then(|| self.account());
         annotation.into_iter().chain(self.legacy.iter().map(|token| token.account.as_str()))

@@ -7,9 +7,9 @@ use super::view::{Raw, ReadError, Text, view};
 view! {
     /// A ServiceAccount.
     pub struct ServiceAccount<'a> {
-        /// The metadata; taken out by whoever reads the object.
+        /// The metadata; taken by the code that reads the object.
         pub metadata: Option<Meta<'a>> = "metadata",
-        /// Whether the account's Pods get its token; nothing said is yes.
+        /// Whether the account's Pods get its token; unset means yes.
         pub automount: Option<bool> = "automountServiceAccountToken",
         secrets: Raw<'a> = "secrets",
     }
@@ -24,7 +24,7 @@ view! {
 }
 
 impl<'a> ServiceAccount<'a> {
-    /// The Secrets that the account lists, read now.
+    /// Reads the Secrets that the account lists.
     ///
     /// # Errors
     /// [`ReadError`] when they are not a list of names.

@@ -4,23 +4,23 @@
 use super::view::{Text, view};
 
 view! {
-    /// A TokenRequest. Its metadata are not read: the account is the one that
-    /// the request's URL names, whatever the sender writes here. Nor is its
-    /// status, which is where a token would be.
+    /// A TokenRequest. Its metadata is not read: the account is the one in the
+    /// request's URL, whatever the client writes here. Nor is its status, which
+    /// is where a token would be.
     pub struct TokenRequest<'a> {
-        /// What is asked for.
+        /// What is requested.
         pub spec: Option<TokenRequestSpec<'a>> = "spec",
     }
 }
 
 view! {
-    /// What is asked for.
+    /// What is requested.
     pub struct TokenRequestSpec<'a> {
-        /// Who is to take the token; none means the API server.
+        /// The audiences of the token; none means the API server.
         pub audiences: Vec<Text<'a>> = "audiences",
-        /// How long the token is to live.
+        /// The lifetime of the token.
         pub expiration_seconds: Option<i64> = "expirationSeconds",
-        /// What the token is to end with.
+        /// The object whose deletion invalidates the token.
         pub bound_object: Option<BoundObject<'a>> = "boundObjectRef",
     }
 }

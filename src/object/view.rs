@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Reading borrowed views out of JSON text.
+//! Reads borrowed views from JSON text.
 //!
 //! A view is a struct that names the few fields a rule reads; everything else
-//! is skipped without being built. When a value does not fit, the reader knows
-//! the path, the kind that was wanted and the kind that was found, and never
-//! repeats what was there: a payload may hold credentials.
+//! is skipped without being built. If a value does not fit, the error contains
+//! the path, the kind that was wanted and the kind that was found, but never
+//! the value: a payload may contain credentials.
 //!
-//! `null` is absent, everywhere. A key that a view reads may occur once only:
-//! two readers of one document must not see two different Pods.
+//! `null` counts as absent everywhere. A key that a view reads may occur only
+//! once: two readers of one document must not see two different Pods.
 
 use std::borrow::Cow;
 use std::ops::Deref;
@@ -18,10 +18,10 @@ use crate::diagnostic::escaped::Escaped;
 use crate::fast::known::Known;
 use crate::fast::word;
 
-/// Something that can be read from JSON, in place: what is read into a value and
-/// moved from there to where it belongs is a fifth of the module.
+/// Something that can be read from JSON in place: code that reads a value and
+/// then moves it to where it belongs would be a fifth of the module.
 pub trait View<'a> {
-    /// Reads the value that is next. Called once, on the default.
+    /// Reads the next value. Called once, on the default.
     ///
     /// # Errors
     /// [`ReadError`] when it does not fit.
@@ -48,7 +48,7 @@ pub fn based(error: Box<ReadError>, base: &str) -> ReadError {
     error
 }
 
-/// Text that borrows from the document unless it holds an escape.
+/// Text that borrows from the document unless it contains an escape.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Text<'a>(Cow<'a, str>);
 
@@ -59,14 +59,14 @@ impl<'a> Text<'a> {
         &self.0
     }
 
-    /// The text, borrowed where it can be.
+    /// The text, borrowed if possible.
     #[must_use]
     pub fn into_cow(self) -> Cow<'a, str> {
         self.0
     }
 }
 
-/// Texts with commas between them, for people.
+/// Texts separated by commas, for messages.
 #[must_use]
 pub fn listed(texts: &[Text<'_>]) -> String {
     texts.iter().map(Text::as_str).collect::<Vec<_>>().join(", ")
@@ -92,8 +92,8 @@ impl<'a> From<&'a str> for Text<'a> {
     }
 }
 
-/// A value that is kept as the text it was, for a reader that may come later.
-/// Empty when absent or `null`.
+/// A value that is kept as JSON text, and may be read later. Empty when absent
+/// or `null`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Raw<'a>(Option<&'a str>);
 
@@ -110,19 +110,19 @@ impl<'a> Raw<'a> {
         self.0
     }
 
-    /// Whether this word may be in the value. False is certain: a key or text
-    /// that is written with escapes has a backslash.
+    /// Whether this word may be in the value. False is certain: text that is
+    /// written with escapes contains a backslash.
     #[must_use]
     #[inline(never)]
     pub fn may_hold(self, word: &str) -> bool {
         self.0.is_some_and(|text| word::any(&[word, "\\"], text))
     }
 
-    /// Reads the value now; absent gives the default. The path is asked for
-    /// only when something is wrong.
+    /// Reads the value; an absent value gives the default. The path is computed
+    /// only for an error.
     ///
     /// # Errors
-    /// As [`read`].
+    /// Same as [`read`].
     pub fn read_at<T: View<'a> + Default>(self, base: &dyn Fn() -> String) -> Result<T, ReadError> {
         let mut view = T::default();
         if let Some(text) = self.0 {
@@ -133,10 +133,10 @@ impl<'a> Raw<'a> {
         Ok(view)
     }
 
-    /// Reads the value now; absent gives the default.
+    /// Reads the value; an absent value gives the default.
     ///
     /// # Errors
-    /// As [`read`].
+    /// Same as [`read`].
     pub fn read<T: View<'a> + Default>(self, base: &str) -> Result<T, ReadError> {
         self.read_at(&|| base.to_owned())
     }
@@ -172,7 +172,7 @@ impl<'a> View<'a> for i64 {
 
 impl<'a> View<'a> for Text<'a> {
     fn fill(&mut self, json: &mut Cursor<'a>) -> Read<()> {
-        // The default owns nothing that would have to be freed.
+        // The default owns nothing that must be freed.
         std::mem::forget(std::mem::replace(&mut self.0, json.string()?));
         Ok(())
     }
@@ -208,12 +208,12 @@ impl<'a, T: View<'a> + Default> View<'a> for Vec<T> {
     }
 }
 
-/// From so many entries on, those to come are counted before there is room made
-/// for them. Memory is never given back: a list that has to be moved as it grows
-/// would take twice what it is, and an entry of it is 40 times as long as `{},`.
+/// In a list longer than this, the remaining entries are counted before space is
+/// reserved for them. Memory is never freed: a list that is moved as it grows
+/// would take twice its size, and an entry takes 40 times as much as `{},`.
 const MANY: usize = 512;
 
-/// How many entries of a list there are from here on.
+/// The number of remaining entries of a list.
 #[cold]
 fn entries_ahead(mut json: Cursor<'_>) -> usize {
     let mut count = 1;
@@ -223,7 +223,7 @@ fn entries_ahead(mut json: Cursor<'_>) -> usize {
     count
 }
 
-/// How many members of an object there are from here on.
+/// The number of remaining members of an object.
 #[cold]
 fn members_ahead(mut json: Cursor<'_>) -> usize {
     let mut count = 1;
@@ -233,8 +233,8 @@ fn members_ahead(mut json: Cursor<'_>) -> usize {
     count
 }
 
-/// Every member of an object in its own order, values by view. For maps whose
-/// keys are data, such as annotations.
+/// All members of an object in their original order, each value read by a view.
+/// For maps whose keys are data, such as annotations.
 #[derive(Debug, Clone)]
 pub struct Members<'a, T>(Vec<(Text<'a>, T)>);
 
@@ -292,7 +292,7 @@ impl<'a, T: View<'a> + Default> View<'a> for Members<'a, T> {
 #[derive(Debug, Default)]
 pub struct Walk {
     is_inside: bool,
-    /// One bit for each field that has been met.
+    /// One bit for each field that has been seen.
     seen: u32,
     /// Whether there was a member that the view does not read and that is not
     /// `null`.
@@ -300,11 +300,11 @@ pub struct Walk {
 }
 
 impl Walk {
-    /// Goes on to the next member that the view reads, and skips others;
-    /// its position among the keys. None at the end.
+    /// Moves to the next member that the view reads, skips others, and returns
+    /// its position among the keys; `None` at the end.
     ///
     /// # Errors
-    /// [`ReadError`] when there is no object, or when a field is there twice.
+    /// [`ReadError`] when there is no object, or when a field occurs twice.
     pub fn next(&mut self, known: &Known, json: &mut Cursor<'_>) -> Read<Option<usize>> {
         let mut more = if self.is_inside { json.more_members()? } else { json.enter_object()? };
         self.is_inside = true;
@@ -326,7 +326,7 @@ impl Walk {
     }
 }
 
-/// Puts the key of a field in front of a path, as messages write keys everywhere.
+/// Puts the key of a field in front of a path, in the format of messages.
 #[cold]
 #[must_use]
 pub fn in_field(error: Box<ReadError>, key: &str) -> Box<ReadError> {
@@ -334,8 +334,8 @@ pub fn in_field(error: Box<ReadError>, key: &str) -> Box<ReadError> {
     error.inside(&[before, key, behind])
 }
 
-/// Declares a view: a struct whose fields are read from the keys named, each
-/// absent by default. A trailing `.. field` notes whether the object holds
+/// Declares a view: a struct whose fields are read from the given keys, each
+/// absent by default. A trailing `.. field` records whether the object contains
 /// anything that the view does not read.
 macro_rules! view {
     ($(#[$meta:meta])* pub struct $name:ident<$lt:lifetime> {
@@ -357,7 +357,7 @@ macro_rules! view {
                 static KNOWN: $crate::fast::known::Known = $crate::fast::known::Known::new(&[$($key),*]);
                 let mut walk = $crate::object::view::Walk::default();
                 while let Some(position) = walk.next(&KNOWN, json)? {
-                    // The compiler makes a jump of these.
+                    // The compiler turns these comparisons into a jump.
                     let mut fields = 0..KNOWN.keys.len();
                     let filled = $(if fields.next() == Some(position) {
                         $crate::object::view::View::fill(&mut self.$field, json)

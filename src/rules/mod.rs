@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The rules, one module each. [`engine::rule`](crate::engine::rule) says what a
-//! rule is. To add one, write `rules/<rule>/mod.rs` and add one line to `rules!`;
-//! the tests say what else is missing.
+//! The rules, one module each. [`engine::rule`](crate::engine::rule) defines what
+//! a rule is. To add one, write `rules/<rule>/mod.rs` and add one line to
+//! `rules!`; the tests report what else is missing.
 
 pub mod account_permissions;
 pub mod azure_workload_identity;
@@ -43,8 +43,8 @@ pub use crate::engine::rule::Rule;
 use crate::engine::rule::{Check, Fix, Registry};
 use crate::settings::params::Params;
 
-/// A line for each rule: its module, the type that it is with its parameters,
-/// and whether that has a fix. In the order of the documentation.
+/// One line for each rule, in the order of the documentation: its module, its
+/// type, and whether it has a fix.
 macro_rules! rules {
     ($($module:ident: $rule:ident $(<$lt:lifetime>)? $(+ $fix:ident)?,)*) => {
         /// Every rule, in the order of the documentation.
@@ -57,7 +57,7 @@ macro_rules! rules {
         impl<'a> AnyRule<'a> {
             /// The rule at a position of [`RULES`].
             fn open(position: usize, params: &mut Params<'_, 'a>) -> Option<Self> {
-                // The compiler makes a jump of these.
+                // The compiler turns these comparisons into a jump.
                 let mut rules = 0..RULES.len();
                 $(if rules.next() == Some(position) {
                     return Some(Self::$rule(Box::new($module::$rule::new(params))));
@@ -136,9 +136,9 @@ impl Registry for AllRules {
     }
 }
 
-/// A rule with its parameters. Rules are told apart by a jump, not by a table of
-/// their functions: calls through WebAssembly's table cost a fresh instance
-/// extra, and here there would be dozens in a request (docs/performance.md).
+/// A rule with its parameters. Rules are dispatched by a jump, not through a
+/// table of functions: indirect calls are slower in a fresh instance, and a
+/// request would make dozens of them (docs/performance.md).
 pub struct OpenedRule<'a>(AnyRule<'a>);
 
 impl Check for OpenedRule<'_> {
@@ -204,14 +204,14 @@ mod tests {
         }
     }
 
-    /// Defaults are not checked when they are read.
+    /// Defaults are not validated when they are read.
     #[test]
     fn defaults_are_valid() {
         for rule in RULES {
             for param in rule.params.iter().filter(|param| !param.default.is_empty()) {
                 let settings = format!(r#"{{"rules":{{"{}":{{"{}":{}}}}}}}"#, rule.id, param.name, param.default);
                 let problem = crate::engine::settings_problem(AllRules, settings.as_bytes()).unwrap_or_default();
-                // Some go only with another one.
+                // Some parameters are valid only together with another one.
                 let of_its_own = format!(".{}", param.name);
                 let alone = ["has no effect without", "is missing"];
                 let is_bad = problem

@@ -5,7 +5,7 @@
 /// The action of a rule that can only check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CheckAction {
-    /// Not asked.
+    /// The rule does not run.
     Off,
     /// Findings are warnings.
     Warn,
@@ -23,10 +23,10 @@ pub enum FixAction {
 }
 
 impl CheckAction {
-    /// The words of the settings.
+    /// The words in the settings.
     pub const WORDS: &'static [&'static str] = &["off", "warn", "reject"];
 
-    /// The action of a word.
+    /// The action that a word stands for.
     #[must_use]
     pub fn from_word(word: &str) -> Self {
         match word {
@@ -36,7 +36,7 @@ impl CheckAction {
         }
     }
 
-    /// The word of the settings.
+    /// The word in the settings.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -48,10 +48,10 @@ impl CheckAction {
 }
 
 impl FixAction {
-    /// The words of the settings.
+    /// The words in the settings.
     pub const WORDS: &'static [&'static str] = &["off", "warn", "reject", "mutate"];
 
-    /// The action of a word.
+    /// The action that a word stands for.
     #[must_use]
     pub fn from_word(word: &str) -> Self {
         match word {
@@ -60,7 +60,7 @@ impl FixAction {
         }
     }
 
-    /// The word of the settings.
+    /// The word in the settings.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! How the cluster's EKS Pod identity webhook is set up, for the rules that
-//! read what it reads or check what it injects.
+//! The configuration of the cluster's EKS Pod identity webhook, for the rules
+//! that read the same objects or check what it injects.
 //! <https://github.com/aws/amazon-eks-pod-identity-webhook#usage>
 
 use super::reader::{Problems, Value, unknown};
@@ -8,16 +8,16 @@ use crate::matching::dns;
 use crate::matching::glob::validate_pattern;
 use crate::object::view::Text;
 
-/// The flags of the webhook that rules have to know.
+/// The flags of the webhook that rules need to know.
 #[derive(Debug)]
 pub struct Aws<'a> {
-    /// `--annotation-prefix`: what stands before `/role-arn`.
+    /// `--annotation-prefix`: the part before `/role-arn`.
     pub annotation_prefix: Text<'a>,
     /// `--token-mount-path`: the directory of the token.
     pub token_mount_path: Text<'a>,
-    /// `--aws-default-region`; empty when the webhook injects none.
+    /// `--aws-default-region`; empty if the webhook injects none.
     pub region: Text<'a>,
-    /// `--token-audience`: the audience where the account names none.
+    /// `--token-audience`: the audience if the account specifies none.
     pub default_audience: Text<'a>,
 }
 
@@ -34,7 +34,7 @@ impl Default for Aws<'_> {
 
 pub(super) const KEYS: [&str; 4] = ["annotationPrefix", "tokenMountPath", "region", "defaultAudience"];
 
-/// Reads the map; what it does not say keeps its default.
+/// Reads the map; keys that are not given keep their defaults.
 #[must_use]
 pub fn read<'a>(value: Value<'_, 'a, '_>, problems: &mut Problems) -> Aws<'a> {
     let mut aws = Aws::default();
@@ -62,7 +62,7 @@ pub(super) fn prefix_problem(text: &str) -> Option<String> {
     })
 }
 
-/// The API server refuses mount paths with a colon.
+/// The API server rejects mount paths with a colon.
 /// <https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#volumes-1>
 pub(super) fn path_problem(text: &str) -> Option<String> {
     let fits = text.strip_prefix('/').is_some_and(|parts| {

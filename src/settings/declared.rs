@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The settings outside of the rules, declared as the rules declare their
-//! parameters. The JSON schema, the form and their tests are made from this;
-//! the policy itself reads them by hand, once per request, and links none of it.
+//! The settings outside of `rules`, declared like the parameters of rules. The
+//! JSON schema, the form and their tests are made from this. The policy itself
+//! reads the settings with handwritten code, once per request, and links none of
+//! this.
 
 use super::doc::Doc;
 use super::params::{Kind, Param};
@@ -87,7 +88,7 @@ pub static COMMON: &[&Param] = &[
     },
 ];
 
-/// The fields of `aws`: how the cluster's EKS Pod identity webhook is set up.
+/// The fields of `aws`: the configuration of the cluster's EKS Pod identity webhook.
 pub static AWS: &[&Param] = &[
     &Param {
         name: "annotationPrefix",
@@ -191,7 +192,7 @@ mod tests {
     use crate::settings::Settings;
     use crate::settings::reader::Problems;
 
-    /// The problems with settings, and what was read of them.
+    /// The problems with settings, and the settings that were read.
     fn read(text: &str) -> (Vec<String>, String) {
         let mut problems = Problems::default();
         let read = format!("{:?}", Settings::read(&mut Cursor::new(text), &[], None, &mut problems).common);

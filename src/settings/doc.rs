@@ -3,8 +3,9 @@
 
 /// A line of documentation, as the command line, forms and the reference show it.
 ///
-/// The module shows none of it and does without: the lines are 6 KB, and what is
-/// close together is read faster by a fresh instance (docs/performance.md).
+/// The wasm module shows none of it and is built without it: the lines are 6 KB,
+/// and a fresh instance reads data faster if it is close together
+/// (docs/performance.md).
 #[derive(Debug, Clone, Copy)]
 pub struct Doc(#[cfg(not(target_arch = "wasm32"))] &'static str);
 
@@ -16,7 +17,7 @@ impl Doc {
         Self(text)
     }
 
-    /// Nothing.
+    /// No line.
     #[cfg(target_arch = "wasm32")]
     #[must_use]
     pub const fn new(_: &'static str) -> Self {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Who and what the rules leave alone. All fields of an entry have to match;
-//! the entries of a field are alternatives.
+//! What the rules do not check. All fields of an entry have to match; the
+//! values of a field are alternatives.
 
 use std::borrow::Cow;
 
@@ -10,9 +10,9 @@ use crate::matching::glob::{self, Glob, validate_pattern};
 use crate::object::json::{Cursor, Read};
 use crate::object::view::Text;
 
-/// The exemptions that may match a request. All patterns stand in one list, and
-/// an entry knows its spans of it: a list of their own for each would be most of
-/// what large settings cost.
+/// The exemptions that may match a request. All patterns are in one list, and an
+/// entry has ranges of it: separate lists for each entry would be most of the
+/// cost of large settings.
 #[derive(Debug, Default)]
 pub struct Exemptions<'a> {
     patterns: Vec<Glob<'a>>,
@@ -24,7 +24,7 @@ pub struct Exemptions<'a> {
 struct Entry {
     /// Its number in the settings.
     number: usize,
-    /// The rules it removes; none named means every rule.
+    /// The rules that it exempts from; empty means every rule.
     rules: Vec<&'static str>,
     namespaces: Span,
     service_accounts: Span,
@@ -34,7 +34,7 @@ struct Entry {
     groups: Span,
 }
 
-/// A run of the patterns.
+/// A range of the patterns.
 type Span = std::ops::Range<usize>;
 
 /// One entry of `exemptions`, with its patterns.
@@ -51,20 +51,20 @@ impl Exemptions<'_> {
     }
 }
 
-/// What a request says outside of its object, as far as exemptions ask for it.
+/// The part of a request outside of its object that exemptions are matched against.
 #[derive(Debug, Clone, Copy)]
 pub struct Envelope<'r> {
     /// The namespace; empty if there is none.
     pub namespace: &'r str,
     /// The kind of the object.
     pub kind: &'r str,
-    /// The name of the user; empty when nobody is named.
+    /// The name of the user; empty if there is none.
     pub user: &'r str,
     /// The groups of the user.
     pub groups: &'r [Text<'r>],
 }
 
-/// A caller that makes the Pods of everyone: an entry that matches it would
+/// A user that creates the Pods of everyone: an entry that matches it would
 /// exempt everyone.
 const POD_MAKER: &str = "system:serviceaccount:kube-system:replicaset-controller";
 
@@ -78,14 +78,14 @@ impl<'e> Exemption<'e> {
         self.entry.number
     }
 
-    /// Whether it removes this rule where it matches.
+    /// Whether it exempts from this rule.
     #[must_use]
     pub fn covers(self, rule: &str) -> bool {
         self.entry.rules.is_empty() || self.entry.rules.contains(&rule)
     }
 
-    /// Whether what the request says outside of the object matches. A request
-    /// without a namespace or a user does not match an entry that asks for one.
+    /// Whether the part of the request outside of its object matches. A request
+    /// without a namespace or a user does not match an entry that requires one.
     #[must_use]
     pub fn matches_envelope(self, envelope: Envelope<'_>) -> bool {
         let groups = self.patterns(&self.entry.groups);
@@ -115,14 +115,14 @@ impl<'e> Exemption<'e> {
     }
 }
 
-/// No pattern matches anything; a pattern matches no empty text.
+/// An empty list matches any text; a pattern does not match an empty text.
 fn fits(patterns: &[Glob<'_>], text: &str) -> bool {
     patterns.is_empty() || (!text.is_empty() && glob::any(patterns, text))
 }
 
 /// Reads the list of exemptions. With an envelope, entries for other requests
-/// are skipped without a second look: large organisations have hundreds, and
-/// what is in them was looked at when the settings were checked.
+/// are skipped unread: large organizations have hundreds, and they were
+/// validated with the settings.
 pub fn read<'a>(
     list: Value<'_, 'a, '_>,
     rule_ids: &[&'static str],
@@ -167,14 +167,14 @@ pub fn read<'a>(
     exemptions
 }
 
-/// Whether an entry names another namespace, kind or user than the request's.
-/// Where it is not as it should be up to there, it is for everyone, and read in
-/// full.
+/// Whether an entry names other namespaces, kinds or users than those of the
+/// request. If it is malformed up to that point, it counts as matching, and is
+/// read in full.
 fn is_for_others(entry: Cursor<'_>, envelope: Envelope<'_>) -> bool {
     names_others(entry, envelope) == Ok(true)
 }
 
-/// The first list that does not fit decides: what is behind it need not be read.
+/// The first list that does not match decides; the rest need not be read.
 fn names_others(mut entry: Cursor<'_>, envelope: Envelope<'_>) -> Read<bool> {
     let mut more = entry.enter_object()?;
     while more {
@@ -198,7 +198,7 @@ fn names_others(mut entry: Cursor<'_>, envelope: Envelope<'_>) -> Read<bool> {
     Ok(false)
 }
 
-/// Whether one of the patterns of a list fits.
+/// Whether one of the patterns of a list matches.
 fn any_fits(patterns: &mut Cursor<'_>, text: &str) -> Read<bool> {
     let mut fits = false;
     let mut more = patterns.enter_list()?;
@@ -356,10 +356,10 @@ mod tests {
             [1, 3]
         );
         assert_eq!(numbers(r#"[{"kinds":["Pod"],"namespaces":["bank"],"users":["alice"]}]"#), [0; 0]);
-        // Fields that are as good as absent, and what only the object tells.
+        // Fields that count as absent, and fields that only the object can match.
         assert_eq!(numbers(r#"[{"namespaces":[ ],"kinds":null,"users":"","names":["a"]},{"groups":["b"]}]"#), [0, 1]);
         assert_eq!(numbers(r#"[{"namespaces":["\u0073hop"]}]"#), [0]);
-        // What is in them was looked at when the settings were checked.
+        // The rest of a skipped entry was validated with the settings.
         assert_eq!(numbers(r#"[{"namespaces":["bank"],"namespace":7,"rules":{"x":["]"]}},{"names":["a"]}]"#), [1]);
         assert_eq!(numbers(r#"[{"namespaces":["bank"],"users":"alice"},{"names":["a"]}]"#), [1]);
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The settings: read once per request (a fresh instance serves each), valid by
-//! construction afterwards, every problem reported together.
+//! The settings: read once per request (each is served by a fresh instance),
+//! valid by construction afterwards, with all problems reported together.
 
 pub mod action;
 pub mod aws;
@@ -20,27 +20,27 @@ use reader::{Path, Problems, Value, unknown};
 /// The settings outside of the rules.
 #[derive(Debug, Default)]
 pub struct Common<'a> {
-    /// What the rules do about which the settings say nothing.
+    /// What the rules do by default.
     pub profile: Profile,
     /// Which of the two policies of a deployment this is.
     pub phase: Phase,
-    /// What happens to Pod templates.
+    /// How Pod templates are handled.
     pub templates: Templates,
     /// Whether accounts are looked up in the cluster.
     pub lookup: LookupMode,
-    /// Whether it is asked what accounts may do.
+    /// Whether the permissions of accounts are looked up in the cluster.
     pub permission_lookup: LookupMode,
-    /// Whether the namespaces of the system are left alone.
+    /// Whether the system namespaces are exempt.
     pub exempt_system_namespaces: ExemptSystem,
-    /// What a warning counts as.
+    /// What a warning is treated as.
     pub treat_warn_as: TreatWarnAs,
-    /// More audiences that the cluster's own API server takes.
+    /// More audiences that the cluster's own API server accepts.
     pub extra_api_audiences: Vec<Glob<'a>>,
     /// The cluster's EKS Pod identity webhook.
     pub aws: Aws<'a>,
-    /// Custom resources that carry a Pod template.
+    /// Custom resources that contain a Pod template.
     pub custom_templates: Vec<CustomTemplate<'a>>,
-    /// Who and what is left out.
+    /// What is not checked.
     pub exemptions: Exemptions<'a>,
 }
 
@@ -50,7 +50,7 @@ pub struct Common<'a> {
 pub struct Settings<'a> {
     /// The settings outside of the rules.
     pub common: Common<'a>,
-    /// The id and the settings of each rule that is named.
+    /// The ID and the settings of each rule that they name.
     pub rules: Vec<(String, &'a str)>,
 }
 
@@ -63,7 +63,7 @@ macro_rules! words {
             $($(#[$doc])* $variant,)*
         }
         impl $name {
-            /// The words of the settings, the default first.
+            /// The words in the settings, the default first.
             pub const WORDS: &'static [&'static str] = &[$first_word, $($word),*];
 
             fn from_word(word: &str) -> Self {
@@ -77,60 +77,60 @@ macro_rules! words {
 }
 
 words! {
-    /// What the rules do about which the settings say nothing, and whether the
-    /// cluster is asked, after the levels of Pod Security.
+    /// The defaults of the rules, and whether look-ups are required. Modeled on
+    /// the Pod Security Standards.
     /// <https://kubernetes.io/docs/concepts/security/pod-security-standards/>
     Profile {
-        /// Changes what is harmless to change, and refuses what cannot work.
+        /// Fixes what is harmless to change, and rejects what cannot work.
         Baseline = "baseline",
-        /// Warns at most.
+        /// Only warns.
         Observe = "observe",
-        /// Everything on.
+        /// The strictest: all rules except those that are off in every profile.
         Restricted = "restricted"
     }
 }
 words! {
     /// Which of the two policies of a deployment this is.
     Phase {
-        /// Fixes, before other webhooks ran.
+        /// Fixes and checks, possibly before other webhooks have run.
         Mutating = "mutating",
-        /// Checks only, after every mutating webhook ran.
+        /// Only checks, after all mutating webhooks have run.
         Validating = "validating"
     }
 }
 words! {
-    /// What happens to Pod templates.
+    /// How Pod templates are handled.
     Templates {
-        /// Checked; what a fix would clear is a warning.
+        /// Checked; what a fix would change in the Pods is a warning.
         Check = "check",
-        /// Accepted unread.
+        /// Accepted without being read.
         Ignore = "ignore",
         /// Checked and fixed.
         Fix = "fix"
     }
 }
 words! {
-    /// Whether the cluster is asked: for accounts, or for what they may do.
+    /// Whether the cluster is queried: for accounts, or for their permissions.
     LookupMode {
-        /// Asked; without access the answer is unknown.
+        /// Queried; without access, the answer is unknown.
         Optional = "optional",
-        /// Never asked.
+        /// Never queried.
         Off = "off",
-        /// Asked; without access the request is rejected.
+        /// Queried; without access, the request is rejected.
         Required = "required"
     }
 }
 words! {
-    /// What a warning counts as.
+    /// What a warning is treated as.
     TreatWarnAs {
         /// A warning.
         Warn = "warn",
-        /// A rejection, for reports that take a warning for a pass.
+        /// A rejection, for reports that count a warning as a pass.
         Reject = "reject"
     }
 }
 
-/// Whether kube-system, kube-public and kube-node-lease are left alone.
+/// Whether kube-system, kube-public and kube-node-lease are exempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExemptSystem(pub bool);
 
@@ -140,15 +140,15 @@ impl Default for ExemptSystem {
     }
 }
 
-/// The namespaces of the system.
+/// The system namespaces.
 const SYSTEM_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
 
-/// The audiences that API servers take out of the box, and the issuers of the
-/// managed clusters, which those clusters take as audiences too. AKS has had
-/// four forms: with quotes in it, of the API server, and of two issuers that are
-/// public. `kubernetes.svc.default` is what kOps sets, and k0s and Kubermatic let
-/// the API server take the audience of konnectivity. `unknown` is that of K3s
-/// before 1.19 and of RKE1; the second form of EKS is that of clusters with IPv6.
+/// The audiences that API servers accept by default, and the issuers of managed
+/// clusters, which those clusters accept as audiences too. AKS has used four
+/// forms: one with quotes, one of the API server, and two of public issuers. kOps
+/// sets `kubernetes.svc.default`. k0s and Kubermatic let the API server accept
+/// the audience of konnectivity. `unknown` is the audience of K3s before 1.19 and
+/// of RKE1. The second form of EKS is that of clusters with IPv6.
 /// <https://github.com/sigstore/fulcio/issues/970>
 /// <https://github.com/kubernetes/kops/blob/master/pkg/model/components/apiserver.go>
 const API_AUDIENCES: [&str; 17] = [
@@ -171,7 +171,7 @@ const API_AUDIENCES: [&str; 17] = [
     "unknown",
 ];
 
-/// A custom resource that carries a Pod template.
+/// A custom resource that contains a Pod template.
 #[derive(Debug)]
 pub struct CustomTemplate<'a> {
     /// The API group.
@@ -199,13 +199,13 @@ const KEYS: [&str; 13] = [
 ];
 
 impl Common<'_> {
-    /// Whether a request in this namespace is left alone as a whole.
+    /// Whether every request in this namespace is exempt.
     #[must_use]
     pub fn exempts_namespace(&self, namespace: &str) -> bool {
         self.exempt_system_namespaces.0 && SYSTEM_NAMESPACES.contains(&namespace)
     }
 
-    /// Whether a token of this audience opens the Kubernetes API.
+    /// Whether the Kubernetes API accepts a token with this audience.
     #[must_use]
     pub fn is_api_audience(&self, audience: &str) -> bool {
         audience.is_empty()
@@ -215,9 +215,9 @@ impl Common<'_> {
 }
 
 impl<'a> Settings<'a> {
-    /// Reads everything but the rules' own parts from where a cursor is. `rule_ids`
-    /// are the rules that there are. With an envelope, exemptions of other requests
-    /// are skipped.
+    /// Reads everything except the rules' own parts, from the position of a cursor.
+    /// `rule_ids` are the IDs of all rules. With an envelope, exemptions for other
+    /// requests are skipped.
     #[must_use]
     pub fn read(
         json: &mut Cursor<'a>,
@@ -305,7 +305,7 @@ fn custom_templates<'a>(list: Value<'_, 'a, '_>, problems: &mut Problems) -> Vec
         });
         match (api_group, kind, template) {
             (Some(api_group), Some(kind), Some(path)) => templates.push(CustomTemplate { api_group, kind, path }),
-            // What is there and wrong has been named already.
+            // Fields that are given but invalid have been reported already.
             _ if given < 3 && is_map => {
                 problems.note(&path, "needs apiGroup, kind and path, e.g. argoproj.io, Rollout, spec.template");
             }
@@ -315,7 +315,7 @@ fn custom_templates<'a>(list: Value<'_, 'a, '_>, problems: &mut Problems) -> Vec
     templates
 }
 
-/// A version in it, as in `apiVersion`, would match no request and check nothing.
+/// A group with a version, as in `apiVersion`, would match no request, so nothing would be checked.
 fn is_group(text: &str, path: &Path<'_>, problems: &mut Problems) -> bool {
     let fits = !text.contains('/');
     if !fits {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The parameters of a rule: declared once, read from that declaration.
-//! The reader, "did you mean", the documentation and the tests all use it.
+//! The parameters of a rule. They are declared once: the reader, "did you
+//! mean", the documentation and the tests all use the declaration.
 
 use super::Common;
 use super::doc::Doc;
@@ -14,7 +14,7 @@ use crate::object::view::Text;
 pub struct Param {
     /// Its key, camelCase.
     pub name: &'static str,
-    /// What it takes.
+    /// The kind of its values.
     pub kind: Kind,
     /// Its default, as JSON.
     pub default: &'static str,
@@ -29,44 +29,44 @@ impl Param {
     }
 }
 
-/// What a parameter takes.
+/// The kind of a parameter's values.
 #[derive(Debug)]
 pub enum Kind {
     /// `true` or `false`.
     Flag,
     /// One of several words.
     Choice(&'static [&'static str]),
-    /// A list of globs; the function says what is wrong with one, if anything.
+    /// A list of globs; the function returns the problem with one, if any.
     Globs(fn(&str) -> Option<String>),
-    /// One glob, likewise.
+    /// One glob, with such a function.
     Glob(fn(&str) -> Option<String>),
-    /// A text; the function says what is wrong with it, if anything.
+    /// A text; the function returns the problem with it, if any.
     Text(fn(&str) -> Option<String>),
     /// A list of texts.
     Texts {
         /// What the texts are, in the plural.
         of: &'static str,
-        /// What is wrong with one, if anything.
+        /// Returns the problem with one, if any.
         problem: fn(&str) -> Option<String>,
     },
     /// A whole number of seconds.
     Seconds {
-        /// The least.
+        /// The minimum.
         least: i64,
-        /// The most.
+        /// The maximum.
         most: i64,
     },
-    /// A map from any key to one of these.
+    /// A map from any key to values of this kind.
     ByKey(&'static Kind),
-    /// A list of maps, each with these parameters. One without a default
-    /// (empty text) is required.
+    /// A list of maps, each with these parameters. A parameter without a
+    /// default (empty text) is required.
     Entries(&'static [&'static Param]),
     /// A map with these parameters.
     Map(&'static [&'static Param]),
 }
 
 impl Kind {
-    /// How documentation names it.
+    /// Its description in the documentation.
     #[must_use]
     pub fn describe(&self) -> String {
         match self {
@@ -84,7 +84,7 @@ impl Kind {
     }
 }
 
-/// How documentation names a map.
+/// The description of a map in the documentation.
 fn described(fields: &[&Param]) -> String {
     let names: Vec<_> = fields.iter().map(|field| format!("`{}`", field.name)).collect();
     format!("{{{}}}", names.join(", "))
@@ -93,7 +93,7 @@ fn described(fields: &[&Param]) -> String {
 /// Reads the parameters of one map.
 #[derive(Debug)]
 pub struct Params<'r, 'a> {
-    /// Key and JSON text of what is given.
+    /// The members that are given: key and JSON text.
     members: Vec<(String, &'a str)>,
     path: Path<'r>,
     problems: &'r mut Problems,
@@ -101,12 +101,12 @@ pub struct Params<'r, 'a> {
     pub common: &'r Common<'a>,
     /// Whether the rule is on.
     pub is_on: bool,
-    /// Defaults of the profile, as JSON; they come before those of the parameters.
+    /// Defaults of the profile, as JSON; they override those of the parameters.
     pub of_profile: &'static [(&'static str, &'static str)],
 }
 
 impl<'r, 'a> Params<'r, 'a> {
-    /// The parameters in `members`; keys that are not declared are problems.
+    /// The parameters in `members`; undeclared keys are problems.
     pub fn new(
         members: Vec<(String, &'a str)>,
         declared: &[&Param],
@@ -122,7 +122,7 @@ impl<'r, 'a> Params<'r, 'a> {
         Self { members, path, problems, common, is_on: false, of_profile: &[] }
     }
 
-    /// Reads what is given, or else the default, if there is one.
+    /// Reads the value that is given, or else the default, if there is one.
     fn read<T>(
         &mut self,
         param: &'static Param,
@@ -136,8 +136,9 @@ impl<'r, 'a> Params<'r, 'a> {
         read(Value::new(&mut Cursor::new(text), Path::Key(&self.path, param.name)), self.problems)
     }
 
-    /// The default of what is not given. Defaults are plain, as a test knows: no
-    /// reader of JSON is needed for them, which would cost every request.
+    /// The default of a parameter that is not given. A test ensures that
+    /// defaults are plain, so they need no JSON reader, which would slow down
+    /// every request.
     fn default_if_unset(&self, param: &'static Param) -> Option<&'static str> {
         (!self.gives(param)).then(|| self.default_of(param))
     }
@@ -147,13 +148,13 @@ impl<'r, 'a> Params<'r, 'a> {
         of_profile.map_or(param.default, |(_, text)| text)
     }
 
-    /// Whether a parameter has the default that its declaration says.
+    /// Whether a parameter has its declared default.
     #[must_use]
     pub fn is_default(&self, param: &'static Param) -> bool {
         !self.gives(param) && !self.of_profile.iter().any(|(name, _)| *name == param.name)
     }
 
-    /// Whether a parameter is given, right or wrong.
+    /// Whether a parameter is given, valid or not.
     #[must_use]
     pub fn gives(&self, param: &'static Param) -> bool {
         self.members.iter().any(|(key, _)| key == param.name)
@@ -164,8 +165,7 @@ impl<'r, 'a> Params<'r, 'a> {
         self.problems.note(&Path::Key(&self.path, param.name), text);
     }
 
-    /// Notes a problem that the rule as a whole has with other settings, if it
-    /// is on.
+    /// Notes a problem that the rule as a whole has with other settings, if it is on.
     pub fn note_rule(&mut self, text: &str) {
         if self.is_on {
             self.problems.note(&self.path, text);
@@ -205,7 +205,7 @@ impl<'r, 'a> Params<'r, 'a> {
         self.read(param, |value, problems| Some(value.globs(validate_pattern, problems))).unwrap_or_default()
     }
 
-    /// One glob; absent is a problem when there is no default.
+    /// One glob. If it is neither given nor has a default, that is a problem.
     pub fn glob(&mut self, param: &'static Param) -> Option<Glob<'a>> {
         let Kind::Glob(validate_pattern) = param.kind else { return None };
         if param.default.is_empty() && !self.gives(param) {
@@ -216,7 +216,7 @@ impl<'r, 'a> Params<'r, 'a> {
             .map(|text| Glob::new(text.into_cow()))
     }
 
-    /// A text; absent is a problem when there is no default.
+    /// A text. If it is neither given nor has a default, that is a problem.
     pub fn text(&mut self, param: &'static Param) -> Text<'a> {
         let Kind::Text(problem) = param.kind else { return Text::default() };
         if param.default.is_empty() && !self.gives(param) {
@@ -235,7 +235,7 @@ impl<'r, 'a> Params<'r, 'a> {
     }
 
     /// A list of texts under each key. A key without a list is a problem: it
-    /// would not count, where its author may think that it allows nothing.
+    /// would be ignored, although its author may expect it to allow nothing.
     pub fn texts_by_key(&mut self, param: &'static Param) -> Vec<(String, Vec<Text<'a>>)> {
         let Kind::ByKey(Kind::Texts { problem, .. }) = param.kind else { return Vec::new() };
         let mut entries = Vec::new();
@@ -317,8 +317,8 @@ fn quoted(default: &'static str) -> impl Iterator<Item = &'static str> {
     default.split('"').skip(1).step_by(2)
 }
 
-/// The members of a map, each kept as text. An empty list is one where a
-/// parameter has entries by default, and absent everywhere else.
+/// The members of a map, each kept as text. An empty list counts as a value if
+/// the parameter has entries by default, and as absent everywhere else.
 pub fn members<'a>(value: Value<'_, 'a, '_>, declared: &[&Param], problems: &mut Problems) -> Vec<(String, &'a str)> {
     let mut members = Vec::new();
     value.map_of_all(problems, &mut |key, mut value, _| {
@@ -340,7 +340,7 @@ fn texts<'a>(value: Value<'_, 'a, '_>, problem: fn(&str) -> Option<String>, prob
     texts
 }
 
-/// A text with nothing wrong.
+/// A text without a problem.
 fn checked<'a>(
     value: Value<'_, 'a, '_>,
     problem: fn(&str) -> Option<String>,

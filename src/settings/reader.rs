@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! One walk over the settings that notes every problem with its path and goes
-//! on. A derived reader would error at the first.
+//! Reads the settings in one pass and notes every problem with its path. A
+//! derived reader would stop at the first.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,7 +11,7 @@ use crate::matching::glob::Glob;
 use crate::object::json::{Cursor, Kind, Read};
 use crate::object::view::Text;
 
-/// Everything wrong with the settings so far.
+/// All problems with the settings so far.
 #[derive(Debug, Default)]
 pub struct Problems(Vec<String>);
 
@@ -22,7 +22,7 @@ impl Problems {
         self.0.push(format!("{path}: {text}"));
     }
 
-    /// Whether nothing was wrong.
+    /// Whether there are no problems.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -35,7 +35,8 @@ impl Problems {
     }
 }
 
-/// Where in the settings a value is; on the stack, written only for a problem.
+/// The path of a value in the settings. It is on the stack, and written only
+/// for a problem.
 #[derive(Debug, Clone, Copy)]
 pub enum Path<'p> {
     /// The settings as a whole.
@@ -57,12 +58,12 @@ impl fmt::Display for Path<'_> {
     }
 }
 
-/// A value of the settings, about to be read, with its path. Whoever gets one
-/// reads it at most once; what is not read is skipped.
+/// A value of the settings that is about to be read, with its path. It is read
+/// at most once; if it is not read, it is skipped.
 #[derive(Debug)]
 pub struct Value<'c, 'a, 'p> {
     json: &'c mut Cursor<'a>,
-    /// Where the value stands.
+    /// The path of the value.
     pub path: Path<'p>,
 }
 
@@ -73,13 +74,13 @@ type EachMember<'e, 'a> = &'e mut dyn FnMut(&str, Value<'_, 'a, '_>, &mut Proble
 type EachEntry<'e, 'a> = &'e mut dyn FnMut(usize, Value<'_, 'a, '_>, &mut Problems);
 
 impl<'c, 'a, 'p> Value<'c, 'a, 'p> {
-    /// The value that is next.
+    /// The next value.
     #[must_use]
     pub const fn new(json: &'c mut Cursor<'a>, path: Path<'p>) -> Self {
         Self { json, path }
     }
 
-    /// The kind, with its article.
+    /// The kind of the value, with its article.
     fn kind(&mut self) -> &'static str {
         match self.json.kind() {
             Kind::Object => "a map",
@@ -87,7 +88,7 @@ impl<'c, 'a, 'p> Value<'c, 'a, 'p> {
         }
     }
 
-    /// Whether this means absent; if so, it has been read.
+    /// Whether the value counts as absent; if so, it has been read.
     pub fn is_absent(&mut self) -> bool {
         self.json.nothing()
     }
@@ -104,20 +105,20 @@ impl<'c, 'a, 'p> Value<'c, 'a, 'p> {
         problems.note(&self.path, format_args!("must be {wanted}, is {found}{hint}"));
     }
 
-    /// A cursor of its own on the value, to look ahead; the value stays unread.
+    /// A separate cursor on the value, to look ahead; the value stays unread.
     #[must_use]
     pub fn ahead(&self) -> Cursor<'a> {
         self.json.clone()
     }
 
     /// Walks the members of a map that are not absent: `null`, `""` and `[]`
-    /// mean absent everywhere, because forms and Helm store them.
+    /// count as absent everywhere, because forms and Helm store them.
     pub fn map(self, problems: &mut Problems, each: EachMember<'_, 'a>) {
         self.members(false, problems, each);
     }
 
-    /// The same with those that are absent, for maps where a key without a
-    /// value would not mean what its author thinks.
+    /// The same, including absent members, for maps where a key without a value
+    /// would not mean what its author expects.
     pub fn map_of_all(self, problems: &mut Problems, each: EachMember<'_, 'a>) {
         self.members(true, problems, each);
     }
@@ -158,7 +159,7 @@ impl<'c, 'a, 'p> Value<'c, 'a, 'p> {
         }
     }
 
-    /// The entries of a list, for a loop of the caller's own.
+    /// The entries of a list, for a loop in the caller.
     fn entries(mut self, problems: &mut Problems) -> Entries<'c, 'a, 'p> {
         let is_list = self.json.kind() == Kind::List;
         if !is_list {
@@ -206,8 +207,8 @@ impl<'c, 'a, 'p> Value<'c, 'a, 'p> {
         None
     }
 
-    /// One of several words. An unquoted `off` reaches us as `false` (YAML
-    /// 1.1), so where `off` is a choice `false` means it.
+    /// One of several words. An unquoted `off` arrives as `false` (YAML 1.1),
+    /// so `false` means `off` if that is a choice.
     pub fn choice(mut self, choices: &[&'static str], problems: &mut Problems) -> Option<&'static str> {
         let text = match self.json.kind() {
             Kind::String => self.json.string().unwrap_or_default(),
@@ -226,15 +227,14 @@ impl<'c, 'a, 'p> Value<'c, 'a, 'p> {
         found.copied()
     }
 
-    /// A list of globs. `validate_pattern` says what is wrong with a pattern, if
-    /// anything.
+    /// A list of globs. `validate_pattern` returns the problem with a pattern, if any.
     pub fn globs(self, validate_pattern: fn(&str) -> Option<String>, problems: &mut Problems) -> Vec<Glob<'a>> {
         let mut globs = Vec::new();
         self.add_globs(validate_pattern, &mut globs, problems);
         globs
     }
 
-    /// The same, added to those of others.
+    /// The same, appended to `globs`.
     pub fn add_globs(
         self,
         validate_pattern: fn(&str) -> Option<String>,
@@ -257,10 +257,10 @@ impl<'c, 'a, 'p> Value<'c, 'a, 'p> {
 struct Entries<'c, 'a, 'p> {
     json: &'c mut Cursor<'a>,
     path: Path<'p>,
-    /// How many there have been.
+    /// The number of entries so far.
     count: usize,
     is_over: bool,
-    /// Where the last one begins.
+    /// Where the last entry begins.
     start: usize,
 }
 
@@ -291,8 +291,8 @@ impl<'a> Entries<'_, 'a, '_> {
     }
 }
 
-/// The keys of a map so far. Most maps have few, and allocations are what large
-/// settings cost.
+/// The keys of a map so far. Most maps have few, and allocations are the main
+/// cost of large settings.
 #[derive(Default)]
 struct Seen<'a> {
     first: [Cow<'a, str>; 8],
@@ -316,14 +316,14 @@ impl<'a> Seen<'a> {
     }
 }
 
-/// Settings that end early must not pass for settings that say less.
+/// Truncated settings must not be mistaken for shorter ones.
 #[cold]
 fn note_broken(path: &Path<'_>, problems: &mut Problems) {
     problems.note(path, "is broken JSON");
 }
 
-/// The text for a word that is not known, with the one that was meant or all
-/// that there are.
+/// The problem with an unknown word, with the known word that was probably
+/// meant, or else all known words.
 #[must_use]
 #[cold]
 pub fn unknown(word: &str, what: &str, known: &[&str]) -> String {

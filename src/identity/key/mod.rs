@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The annotations by which accounts and Pods ask for a cloud identity, and
-//! what people write instead. Whoever reads them says nothing about a key that
-//! it does not know: a misspelt one is not a key at all.
+//! The annotations with which accounts and Pods request a cloud identity, and
+//! common mistakes in their keys. Their readers silently ignore an unknown key,
+//! and so a misspelled one.
 
 use crate::fast::shape::Shape;
 use crate::matching::closest;
 use crate::matching::glob;
 
-/// An annotation that something reads.
+/// An annotation that a component reads.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Key {
-    /// What follows the prefix.
+    /// The part after the prefix.
     pub suffix: &'static str,
-    /// Where it is read.
+    /// The objects on which it is read.
     pub on: On,
-    /// Whether it says which identity of the cloud an account has.
+    /// Whether it selects the identity of an account in the cloud.
     pub selects: bool,
 }
 
@@ -25,7 +25,7 @@ pub enum On {
     Account,
     /// On Pods.
     Pod,
-    /// On both; the Pod's counts.
+    /// On both; the Pod's takes precedence.
     Both,
 }
 
@@ -37,18 +37,19 @@ pub struct Family {
     keys: &'static [Key],
     /// Keys that are read as labels of Pods, not as annotations.
     labels: &'static [&'static str],
-    /// Patterns for what else is somebody's key, be it on another object.
+    /// Patterns for other known keys, possibly on other objects.
     others: &'static [&'static str],
-    /// What is written, and what is meant, where letters do not tell.
+    /// Common mistakes, and the key that is meant, where the edit distance is
+    /// too large.
     confused: &'static [(&'static str, &'static str)],
-    /// Prefixes that people take for this one, where letters do not tell.
+    /// Prefixes that are mistaken for this one, where the edit distance is too large.
     confused_prefixes: &'static [&'static str],
-    /// Whether others have keys under the prefix too, so that one that is not
-    /// known may be theirs.
+    /// Whether others have keys under the prefix too, so that an unknown key
+    /// may be theirs.
     is_shared: bool,
 }
 
-/// EKS Pod identity webhook; its prefix is a flag.
+/// The EKS Pod identity webhook; a flag sets its prefix.
 /// <https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/pkg/annotations.go>
 static AWS: Family = Family {
     prefix: "eks.amazonaws.com",
@@ -63,8 +64,8 @@ static AWS: Family = Family {
     ],
     // <https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/deploy/mutatingwebhook.yaml>
     labels: &["skip-pod-identity-webhook"],
-    // Of EKS itself, mostly labels of nodes and Pods. CoreDNS of EKS has
-    // `compute-type` as an annotation of its template.
+    // Keys of EKS itself, mostly labels of nodes and Pods. The CoreDNS of EKS
+    // has `compute-type` as an annotation of its template.
     // <https://docs.aws.amazon.com/eks/latest/userguide/fargate-getting-started.html>
     // <https://docs.aws.amazon.com/eks/latest/userguide/eks-compute.html>
     others: &["compute-type", "pod-identity", "fargate-profile", "nodegroup*", "capacityType", "sourceLaunchTemplate*"],
@@ -78,7 +79,7 @@ static AWS: Family = Family {
         ("expiration", TOKEN_EXPIRATION),
         ("token-expiry", TOKEN_EXPIRATION),
         ("token-expiration-seconds", TOKEN_EXPIRATION),
-        // Azure's key for it.
+        // Azure's key for the same.
         ("service-account-token-expiration", TOKEN_EXPIRATION),
         ("ecr-role", ECR_ROLE_ARN),
     ],
@@ -143,14 +144,14 @@ static AZURE: Family = Family {
     is_shared: false,
 };
 
-/// A family of a prefix that others use too.
+/// A family whose prefix others use too.
 const fn shared(prefix: &'static str, keys: &'static [Key]) -> Family {
     let shape = Shape::of(prefix);
     Family { prefix, shape, keys, labels: &[], others: &[], confused: &[], confused_prefixes: &[], is_shared: true }
 }
 
 /// The webhook for workload identity federation with Google Cloud. It copies
-/// from ServiceAccounts to Pods which identity it gave them.
+/// the identity from the ServiceAccount to its Pods.
 /// <https://github.com/pfnet-research/gcp-workload-identity-federation-webhook/blob/master/webhooks/annotations.go>
 /// <https://github.com/pfnet-research/gcp-workload-identity-federation-webhook/blob/master/webhooks/mutatepod.go>
 static GOOGLE_WEBHOOK: Family = shared(
@@ -167,7 +168,7 @@ static GOOGLE_WEBHOOK: Family = shared(
     ],
 );
 
-/// What kubelets on AKS read to pull images.
+/// The annotations that kubelets on AKS read to pull images.
 /// <https://github.com/kubernetes-sigs/cloud-provider-azure/pull/9907>
 static AZURE_IMAGES: Family = shared(
     "kubernetes.azure.com",
@@ -177,9 +178,9 @@ static AZURE_IMAGES: Family = shared(
     ],
 );
 
-/// The webhook of Alibaba Cloud, `ack-pod-identity-webhook`. The label is one of
-/// namespaces and Pods. New versions bring new keys, so that one which is not
-/// known says nothing.
+/// The webhook of Alibaba Cloud, `ack-pod-identity-webhook`. The label applies
+/// to namespaces and Pods. New versions add keys, so an unknown key is not a
+/// mistake.
 /// <https://www.alibabacloud.com/help/en/container-service-for-kubernetes/latest/ack-pod-identity-webhook>
 /// <https://help.aliyun.com/zh/ack/product-overview/ack-pod-identity-webhook>
 static ALIBABA: Family = Family {
@@ -216,7 +217,7 @@ static TENCENT_SERVERLESS: Family = shared("eks.tke.cloud.tencent.com", TENCENT_
 static FAMILIES: [&Family; 8] =
     [&AWS, &GKE, &AZURE, &GOOGLE_WEBHOOK, &AZURE_IMAGES, &ALIBABA, &TENCENT, &TENCENT_SERVERLESS];
 
-/// The shapes of their prefixes.
+/// The shapes of the families' prefixes.
 static SHAPES: [Shape; FAMILIES.len()] = [
     AWS.shape,
     GKE.shape,
@@ -228,7 +229,7 @@ static SHAPES: [Shape; FAMILIES.len()] = [
     TENCENT_SERVERLESS.shape,
 ];
 
-/// The shapes of prefixes that are compared to the letter.
+/// The shapes of prefixes that must match exactly.
 #[expect(clippy::indexing_slicing, reason = "a position that is wrong does not compile")]
 static CONFUSED: [Shape; 15] = {
     let mut shapes = [Shape::of(LEGACY_PREFIX); 15];
@@ -246,8 +247,8 @@ static CONFUSED: [Shape; 15] = {
     shapes
 };
 
-/// The families with keys that people write on Pods. Those of a Pod are compared
-/// with no others: most Pods have some annotations, and none of these.
+/// The number of families with keys that people write on Pods. Keys of a Pod are
+/// compared only with these: most Pods have some annotations, and none of these.
 const ON_PODS: usize = 3;
 
 /// The suffix of the role of an account.
@@ -260,62 +261,64 @@ pub const STS_REGIONAL_ENDPOINTS: &str = "sts-regional-endpoints";
 pub const TOKEN_EXPIRATION: &str = "token-expiration";
 /// The suffix of the list of containers that get no identity.
 pub const SKIP_CONTAINERS: &str = "skip-containers";
-/// The label that makes Azure's webhook look at a Pod.
+/// The label that makes Azure's webhook process a Pod.
 pub const USE_LABEL: &str = "azure.workload.identity/use";
 const USE: &str = "use";
 const ECR_ROLE_ARN: &str = "ecr-role-arn";
 
-/// What the kubelet's credential provider reads to pull images. It knows no
-/// other prefix and completes no names.
+/// The annotation that the kubelet's credential provider reads to pull images.
+/// It reads no other prefix, and needs a complete ARN.
 /// <https://github.com/kubernetes/cloud-provider-aws/blob/master/cmd/ecr-credential-provider/main.go>
 pub const ECR_KEY: &str = "eks.amazonaws.com/ecr-role-arn";
 
-/// Where kiam and kube2iam had their keys, by which they gave roles to Pods.
+/// The prefix of the keys with which kiam and kube2iam gave roles to Pods.
 const LEGACY_PREFIX: &str = "iam.amazonaws.com";
 
-/// What a key is.
+/// The classification of a key.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Reading {
-    /// Nothing of ours.
+    /// Not a key of a cloud identity.
     Other,
-    /// One that is read.
+    /// A key that is read.
     Known(&'static Key),
-    /// One that is read as a label of Pods.
+    /// A key that is read as a label of Pods.
     Label,
-    /// None, but it looks like this one.
+    /// Not a key, but similar to this one.
     Misspelt(String),
-    /// None in this cluster, whose webhook has another prefix: this one.
+    /// Not a key in this cluster, whose webhook has another prefix; this is the
+    /// right key.
     Elsewhere(String),
-    /// None, under a prefix that has only these.
+    /// Not a key, under a prefix that has only these keys.
     Unknown(&'static Family),
-    /// One of kube2iam or kiam.
+    /// A key of kube2iam or kiam.
     Legacy,
 }
 
-/// What follows the prefix and its slash.
+/// The part of a key after the prefix and its slash.
 #[must_use]
 pub fn suffix<'k>(key: &'k str, prefix: &str) -> Option<&'k str> {
     key.strip_prefix(prefix)?.strip_prefix('/')
 }
 
-/// What a key of an account's annotations is, where the EKS webhook has this
-/// prefix.
+/// Classifies a key of an account's annotations. `aws_prefix` is the prefix of
+/// the EKS webhook.
 #[must_use]
 pub fn read(key: &str, aws_prefix: &str) -> Reading {
     read_like(key, aws_prefix, FAMILIES.len())
 }
 
-/// What a key of a Pod's annotations is, likewise.
+/// Like [`read`], for a key of a Pod's annotations.
 #[must_use]
 pub fn read_on_pod(key: &str, aws_prefix: &str) -> Reading {
     read_like(key, aws_prefix, ON_PODS)
 }
 
-/// What a key is; misspelt it is one of the first `compared` families.
+/// Classifies a key. A misspelled key is compared only with the first
+/// `compared` families.
 fn read_like(key: &str, aws_prefix: &str, compared: usize) -> Reading {
     let Some((prefix, suffix)) = key.split_once('/') else { return Reading::Other };
     let shape = Shape::of(prefix);
-    // Most keys are nobody's here, as the letters of the prefix tell.
+    // Most keys belong to none of the families, as the letters of the prefix show.
     let (near, exact) = SHAPES.split_at_checked(compared).unwrap_or((&SHAPES, &[]));
     let may_be_ours = near.iter().any(|known| shape.may_be_within(*known, MOST_CHANGES))
         || exact.iter().chain(&CONFUSED).any(|known| *known == shape)
@@ -328,7 +331,7 @@ fn read_ours((prefix, shape): (&str, Shape), suffix: &str, aws_prefix: &str, com
     for family in FAMILIES {
         if prefix == family.prefix || prefix == family.prefix_of("", aws_prefix) {
             let reading = family.read(suffix, prefix, aws_prefix);
-            // What is nobody's may be another family's.
+            // A key that is not of this family may be of another.
             if reading != Reading::Other || !family.is_shared {
                 return reading;
             }
@@ -344,26 +347,26 @@ fn read_ours((prefix, shape): (&str, Shape), suffix: &str, aws_prefix: &str, com
     if prefix == LEGACY_PREFIX { Reading::Legacy } else { Reading::Other }
 }
 
-/// How many changes a prefix is away from the one that is meant, at the most.
+/// The maximum number of changes between a prefix and the one that is meant.
 const MOST_CHANGES: usize = 3;
 
 impl Family {
-    /// The suffixes of its keys, for people.
+    /// The suffixes of its keys, for messages.
     #[must_use]
     #[cold]
     pub fn suffixes(&self) -> String {
         self.keys.iter().map(|key| key.suffix).collect::<Vec<_>>().join(", ")
     }
 
-    /// What a suffix is under the family's own prefix, or under the one that is
-    /// set.
+    /// Classifies a suffix under the family's own prefix, or under the one in
+    /// the settings.
     #[cold]
     fn read(&'static self, suffix: &str, prefix: &str, aws_prefix: &str) -> Reading {
         if let Some(key) = self.keys.iter().find(|key| key.suffix == suffix) {
             let is_here = prefix == self.prefix_of(suffix, aws_prefix);
             return if is_here { Reading::Known(key) } else { Reading::Elsewhere(self.key(suffix, aws_prefix)) };
         }
-        // A prefix that somebody set may be that of a company, with keys of its own.
+        // A prefix in the settings may be that of a company with its own keys.
         let is_own = prefix == self.prefix;
         if is_own && self.labels.contains(&suffix) {
             return Reading::Label;
@@ -393,7 +396,7 @@ impl Family {
     }
 
     /// Whether a prefix is nearly one of this family's: at most three changes,
-    /// and a third of its length.
+    /// and at most a third of its length.
     fn is_meant_by(&self, prefix: (&str, Shape), aws_prefix: &str) -> bool {
         let is_near =
             |known: &str, shape| closest::within(prefix, (known, shape), (known.len() / 3).min(MOST_CHANGES)).is_some();
@@ -403,8 +406,8 @@ impl Family {
             || self.confused_prefixes.contains(&prefix.0)
     }
 
-    /// The suffix that is nearly this one: two changes at the most. No two of
-    /// them are so near to each other that a word could be nearer to the second.
+    /// The suffix that is nearly this one: at most two changes. No two suffixes
+    /// are so similar that a word could be closer to the second.
     #[cold]
     fn nearest(&self, suffix: &str) -> Option<&'static str> {
         let word = (suffix, Shape::of(suffix));

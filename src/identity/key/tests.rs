@@ -10,7 +10,7 @@ fn near(key: &str) -> Reading {
     Reading::Misspelt(key.to_owned())
 }
 
-/// Keys that are read, each with the page that says so.
+/// Keys that something reads, each with the page that documents it.
 #[rstest]
 // <https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html>
 #[case("eks.amazonaws.com/role-arn", On::Account)]
@@ -51,7 +51,8 @@ fn shared_prefixes(#[case] key: &str, #[case] misspelt: &str) {
     assert_eq!(read(misspelt, EKS), Reading::Misspelt(key.to_owned()));
 }
 
-/// On Pods, only three prefixes are compared; keys are known on all.
+/// On Pods, misspelled prefixes are compared with only three; exact keys are
+/// recognized for all.
 #[test]
 fn keys_on_pods() {
     assert!(matches!(read_on_pod("tke.cloud.tencent.com/role-arn", EKS), Reading::Known(_)));
@@ -59,7 +60,7 @@ fn keys_on_pods() {
     assert!(matches!(read_on_pod("eks.amazon.com/role-arn", EKS), Reading::Misspelt(_)));
 }
 
-/// Keys of others, each with the page that has it.
+/// Keys of others, each with the page that documents it.
 #[rstest]
 // <https://docs.aws.amazon.com/eks/latest/userguide/fargate-getting-started.html>
 #[case("eks.amazonaws.com/compute-type")]
@@ -93,7 +94,7 @@ fn keys_on_pods() {
 // <https://learn.microsoft.com/en-us/azure/aks/internal-lb>
 #[case("service.beta.kubernetes.io/azure-load-balancer-internal")]
 #[case("aad.portal.azure.com/client-id")]
-// Of others, everywhere.
+// Keys of other tools.
 #[case("meta.helm.sh/release-name")]
 #[case("prometheus.io/scrape")]
 #[case("sidecar.istio.io/inject")]
@@ -193,7 +194,7 @@ fn legacy_keys(#[values("role", "permitted", "allowed-roles", "external-id", "se
     assert_eq!(read(&format!("iam.amazonaws.com/{suffix}"), EKS), Reading::Legacy);
 }
 
-/// A webhook with a prefix of its own reads nothing else; kubelet's credential provider knows that of EKS alone.
+/// A webhook with its own prefix reads nothing else; the kubelet's credential provider reads only that of EKS.
 #[rstest]
 #[case("eks.amazonaws.com/role-arn", Reading::Elsewhere("irsa.example.com/role-arn".to_owned()))]
 #[case("eks.amazonaws.com/skip-containers", Reading::Elsewhere("irsa.example.com/skip-containers".to_owned()))]
@@ -204,7 +205,7 @@ fn legacy_keys(#[values("role", "permitted", "allowed-roles", "external-id", "se
 #[case("irsa.example.co/role-arn", near("irsa.example.com/role-arn"))]
 #[case("irsa.example.com/ecr-rolearn", near(ECR_KEY))]
 #[case("eks.amazonaws.com/compute-type", Reading::Other)]
-// The prefix may be that of a company, which has keys of its own.
+// The prefix may be that of a company with its own keys.
 #[case("irsa.example.com/owner", Reading::Other)]
 #[case("irsa.example.com/role", Reading::Other)]
 #[case("irsa.example.com/use-it", Reading::Other)]
@@ -213,7 +214,7 @@ fn configured_prefix(#[case] key: &str, #[case] expected: Reading) {
     assert_eq!(read(key, "irsa.example.com"), expected);
 }
 
-/// A prefix that is short is nearly what is a third of its length away.
+/// A short prefix counts as misspelled only if at most a third of it differs.
 #[rstest]
 #[case("id.ix/role-arn", near("id.io/role-arn"))]
 #[case("ix.ix/role-arn", Reading::Other)]
@@ -231,7 +232,7 @@ fn configured_prefix_has_all_keys() {
     }
 }
 
-/// What the shape of a prefix rules out is nobody's indeed.
+/// A prefix that its shape rules out is really unknown.
 #[test]
 fn shapes_rule_out_nothing_that_is_read() {
     assert_eq!(SHAPES, FAMILIES.map(|family| family.shape));
@@ -269,13 +270,13 @@ fn tables_agree() {
         }
         for (index, key) in family.keys.iter().enumerate() {
             assert_eq!(family.nearest(key.suffix), Some(key.suffix));
-            // Then the first that is within two changes is the nearest, and two are at most a third of a suffix.
+            // Then the first suffix within two changes is the nearest, and two changes are at most a third of a suffix.
             let shortest =
                 family.keys.iter().take(index).map(|other| distance(other.suffix.chars(), key.suffix.chars())).min();
             assert!(shortest.is_none_or(|shortest| shortest >= 4), "{} is like another", key.suffix);
             assert!(key.suffix.len() >= 6, "{} is short", key.suffix);
         }
-        // Of a prefix that is shared, keys of others are compared with the other families.
+        // Unknown keys under a shared prefix are compared with the other families.
         let is_own = |prefix: &str| FAMILIES.iter().any(|other| other.prefix == prefix && !other.is_shared);
         assert!(!family.confused_prefixes.iter().any(|prefix| is_own(prefix)));
     }
@@ -302,7 +303,7 @@ fn tables_agree() {
     );
 }
 
-/// The prefix of the settings and the slash have to be there as a whole.
+/// The configured prefix and the slash must match as a whole.
 #[test]
 fn suffix_follows_prefix() {
     assert_eq!(suffix("eks.amazonaws.com/role-arn", EKS), Some("role-arn"));

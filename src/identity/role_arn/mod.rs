@@ -23,7 +23,7 @@ pub struct RoleArn {
     pub role: RolePath,
 }
 
-/// What else IAM gives ARNs to. Two more have words of their own.
+/// The other IAM resources with ARNs. Two more have messages of their own.
 /// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html#awsidentityandaccessmanagementiam-resources-for-iam-policies>
 const OTHER_KINDS: [&str; 10] = [
     "user",
@@ -39,11 +39,11 @@ const OTHER_KINDS: [&str; 10] = [
 ];
 
 impl RoleArn {
-    /// Reads an ARN whose role has any path that IAM takes, or else as
-    /// [`RoleArn::parse`].
+    /// Reads an ARN whose role may have any path that IAM accepts. Otherwise
+    /// like [`RoleArn::parse`].
     ///
     /// # Errors
-    /// As [`RoleArn::parse`].
+    /// Those of [`RoleArn::parse`].
     pub fn parse_any_path(text: &str) -> Result<Self, Vec<RoleArnError>> {
         Self::parse(text).or_else(|errors| Self::of_any_path(text).ok_or(errors))
     }
@@ -58,8 +58,7 @@ impl RoleArn {
     /// Reads an ARN.
     ///
     /// # Errors
-    /// The first thing wrong with it as a whole, or else what is wrong with
-    /// each of its parts.
+    /// The first problem with the text as a whole, or else the problems with its parts.
     pub fn parse(text: &str) -> Result<Self, Vec<RoleArnError>> {
         let (fields, count) = fields(after_arn(text).map_err(|error| vec![error])?);
         let [partition, service, region, account, resource] = fields;
@@ -94,8 +93,9 @@ impl RoleArn {
     }
 }
 
-/// The fields behind `arn:`, and how many there are: partition, service, region,
-/// account, and the resource, which may have colons. Those missing are empty.
+/// The fields after `arn:`, and their number: partition, service, region,
+/// account, and the resource, which may contain colons. Missing fields are
+/// empty.
 #[must_use]
 pub fn fields(rest: &str) -> ([&str; 5], usize) {
     let mut fields = [""; 5];
@@ -107,7 +107,7 @@ pub fn fields(rest: &str) -> ([&str; 5], usize) {
     (fields, count)
 }
 
-/// What follows `arn:`, if the text as a whole could be an ARN.
+/// The text after `arn:`, if the text as a whole could be an ARN.
 fn after_arn(text: &str) -> Result<&str, RoleArnError> {
     if text.is_empty() {
         return Err(RoleArnError::Empty);
@@ -129,7 +129,7 @@ fn after_arn(text: &str) -> Result<&str, RoleArnError> {
             None => RoleArnError::BareName,
         });
     };
-    // Another `arn:` at the beginning of a field or of a part of the path.
+    // Another `arn:` at the start of a field or of a segment of the path.
     let (fields, _) = rest.rsplit_once(':').unwrap_or_default();
     if fields.split(':').any(|field| field.rsplit('/').next() == Some("arn")) {
         return Err(RoleArnError::Nested);
@@ -137,7 +137,7 @@ fn after_arn(text: &str) -> Result<&str, RoleArnError> {
     Ok(rest)
 }
 
-/// Whether a role stands where an account belongs.
+/// Whether a role is in the place of an account.
 fn is_role(field: &str) -> bool {
     field == "role" || field.starts_with("role/")
 }
@@ -172,7 +172,7 @@ fn note<T>(part: Result<T, RoleArnError>, errors: &mut Vec<RoleArnError>) -> Opt
 impl FromStr for RoleArn {
     type Err = RoleArnError;
 
-    /// As [`RoleArn::parse`], with the first mistake only.
+    /// Like [`RoleArn::parse`], but with only the first error.
     fn from_str(text: &str) -> Result<Self, RoleArnError> {
         Self::parse(text).map_err(|errors| errors.into_iter().next().unwrap_or(RoleArnError::NotArn))
     }

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-/// Why a document could not be read. Holds no value of the document.
+/// Why a document could not be read. Contains no value of the document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReadError {
     /// A value of the wrong kind.
@@ -56,7 +56,7 @@ impl ReadError {
         self
     }
 
-    /// Puts the number of a list's entry in front of the path.
+    /// Puts the index of a list entry in front of the path.
     #[cold]
     #[must_use]
     pub fn in_entry(self: Box<Self>, index: usize) -> Box<Self> {
@@ -96,5 +96,5 @@ impl Kind {
     }
 }
 
-/// A result on the way through a document; boxed, because it is rare.
+/// A result of reading a document. The error is boxed, because it is rare.
 pub type Read<T> = Result<T, Box<ReadError>>;

@@ -9,13 +9,13 @@ use crate::fast::known::Known;
 /// The key of a member.
 #[derive(Debug, Clone, Copy)]
 pub struct Key<'a> {
-    /// As it is written, quotes included.
+    /// As it is written, including the quotes.
     pub written: &'a str,
     escaped: bool,
 }
 
 impl<'a> Key<'a> {
-    /// A key, quotes included, and whether it holds an escape.
+    /// A key, including the quotes, and whether it contains an escape.
     pub(super) const fn new(written: &'a str, escaped: bool) -> Self {
         Self { written, escaped }
     }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A cursor over JSON text.
 //!
-//! Written by hand for three reasons, each measured or tested: the reader is
+//! It is handwritten for three reasons, each measured or tested: the reader is
 //! linked once instead of once per type (serde's visitors were 60 % of the
-//! module), an error knows its path and never quotes the document, and a value
-//! can be handed on as the text it is. Property tests hold it against
-//! `serde_json`: what that accepts is passed, and strings read the same. What is
-//! no JSON is noticed where it is read, not where it is skipped: the host
-//! has parsed and written every document.
+//! module), an error contains its path and never quotes the document, and a
+//! value can be passed on as its original text. Property tests compare it with
+//! `serde_json`: whatever that accepts is accepted, and strings are read the
+//! same. Invalid JSON is noticed where it is read, not where it is skipped: the
+//! host has parsed and written every document.
 
 use std::borrow::Cow;
 
@@ -30,14 +30,14 @@ pub struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    /// At the beginning of a text.
+    /// A cursor at the beginning of a text.
     #[must_use]
     pub const fn new(text: &'a str) -> Self {
         Self { text, at: 0 }
     }
 
-    /// The next byte that is not a blank, not taken; 0 at the end (JSON has no
-    /// such byte outside of strings).
+    /// The next byte that is not whitespace, without consuming it; 0 at the end
+    /// (JSON has no such byte outside of strings).
     fn peek(&mut self) -> u8 {
         loop {
             let byte = self.here();
@@ -48,7 +48,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The byte here, 0 at the end.
+    /// The current byte; 0 at the end.
     fn here(&self) -> u8 {
         self.text.as_bytes().get(self.at).copied().unwrap_or_default()
     }
@@ -57,7 +57,7 @@ impl<'a> Cursor<'a> {
         Err(Box::new(ReadError::Broken { offset: self.at }))
     }
 
-    /// Takes a byte, if it is next.
+    /// Consumes a byte, if it is next.
     fn takes(&mut self, byte: u8) -> bool {
         let found = self.peek() == byte;
         self.at += usize::from(found);
@@ -90,15 +90,15 @@ impl<'a> Cursor<'a> {
         self.at
     }
 
-    /// Moves to where another cursor on the same text is; returns what lies
-    /// between.
+    /// Moves to the position of another cursor on the same text, and returns
+    /// the text in between.
     pub fn follow(&mut self, ahead: &Self) -> &'a str {
         let start = self.start();
         self.at = ahead.at;
         self.text.get(start..self.at).unwrap_or_default()
     }
 
-    /// Moves on behind the value that began at `start`, if nobody read it.
+    /// Moves past the value that begins at `start`, if it has not been read.
     ///
     /// # Errors
     /// [`ReadError::Broken`].
@@ -109,7 +109,7 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    /// Takes `null`, `""` or `[]`, if one of them is next.
+    /// Consumes `null`, `""` or `[]`, if one of them is next.
     pub fn nothing(&mut self) -> bool {
         let before = self.at;
         let found = match self.peek() {
@@ -127,8 +127,8 @@ impl<'a> Cursor<'a> {
         found
     }
 
-    /// An error: the next value is of the wrong kind. Broken JSON is that
-    /// before anything else.
+    /// An error: the next value has the wrong kind. Broken JSON is reported as
+    /// such instead.
     ///
     /// # Errors
     /// Always.
@@ -138,15 +138,15 @@ impl<'a> Cursor<'a> {
         Err(Box::new(ReadError::Kind { path: String::new(), wanted, found }))
     }
 
-    /// Whether nothing but blanks is left.
+    /// Checks that only whitespace is left.
     ///
     /// # Errors
-    /// [`ReadError::Broken`] if there is something.
+    /// [`ReadError::Broken`] if there is anything else.
     pub fn end(&mut self) -> Read<()> {
         if self.peek() == 0 && self.at >= self.text.len() { Ok(()) } else { self.broken() }
     }
 
-    /// Takes `null`, if it is next.
+    /// Consumes `null`, if it is next.
     ///
     /// # Errors
     /// [`ReadError::Broken`].
@@ -185,7 +185,7 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    /// A string, borrowed unless it holds an escape.
+    /// A string, borrowed unless it contains an escape.
     ///
     /// # Errors
     /// [`ReadError`] when there is none.
@@ -202,17 +202,17 @@ impl<'a> Cursor<'a> {
         unescape(inner).map(Cow::Owned).ok_or_else(|| Box::new(ReadError::Broken { offset: start }))
     }
 
-    /// Skips a string; true if it holds an escape.
+    /// Skips a string; true if it contains an escape.
     fn skip_string(&mut self) -> Read<bool> {
         self.at += 1;
         let escaped = scan::string(self.text.as_bytes(), &mut self.at);
         escaped.map_or_else(|| self.broken(), Ok)
     }
 
-    /// Skips a value of any kind and depth, and returns its text. Goes by
-    /// strings and brackets alone: the host has parsed and written the document,
-    /// and what a rule reads is read by the other methods. Needs no memory,
-    /// however deep the value is.
+    /// Skips a value of any kind and depth, and returns its text. Looks only at
+    /// strings and brackets: the host has parsed and written the document, and
+    /// the other methods read whatever a rule needs. Uses no memory, however
+    /// deep the value is.
     ///
     /// # Errors
     /// [`ReadError::Broken`] when the value has no beginning or no end.
@@ -239,12 +239,12 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Goes into an object; false if it is empty. Before the value of each member
-    /// comes its [`Cursor::key`], after it [`Cursor::more_members`].
+    /// Enters an object; false if it is empty. Call [`Cursor::key`] before the
+    /// value of each member, and [`Cursor::more_members`] after it.
     ///
-    /// A loop of the caller's own, and no function that is handed to one here:
-    /// calls through WebAssembly's table cost a fresh instance 60 ns each at
-    /// first (docs/performance.md).
+    /// The caller writes the loop, instead of passing a function to one here:
+    /// in a fresh instance, calls through WebAssembly's table cost 60 ns each
+    /// at first (docs/performance.md).
     ///
     /// # Errors
     /// [`ReadError`] when there is no object.
@@ -278,8 +278,8 @@ impl<'a> Cursor<'a> {
         self.more(b'}')
     }
 
-    /// Goes into a list; false if it is empty. After each entry comes
-    /// [`Cursor::more_entries`].
+    /// Enters a list; false if it is empty. Call [`Cursor::more_entries`] after
+    /// each entry.
     ///
     /// # Errors
     /// [`ReadError`] when there is no list.
@@ -434,7 +434,7 @@ mod tests {
             if serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok() {
                 prop_assert!(skips(&text), "{}", text);
             }
-            // Whatever it is: no panic, and no more than the text.
+            // Whatever the text is, nothing panics, and the cursor stays in the text.
             let mut cursor = Cursor::new(&text);
             while cursor.skip().is_ok() {}
         }

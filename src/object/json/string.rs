@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Texts as JSON writes them.
+//! Strings in JSON.
 
-/// The text behind the escapes; none when a surrogate stands alone.
+/// The text with its escapes resolved; `None` if it has a lone surrogate.
 pub(super) fn unescape(inner: &str) -> Option<String> {
     let mut text = String::with_capacity(inner.len());
     let mut parts = inner.split('\\');
     text.push_str(parts.next()?);
     while let Some(part) = parts.next() {
         let Some(escape) = part.chars().next() else {
-            // An escaped backslash: what follows it is plain.
+            // An escaped backslash: the text after it is plain.
             text.push('\\');
             text.push_str(parts.next()?);
             continue;
@@ -24,7 +24,7 @@ pub(super) fn unescape(inner: &str) -> Option<String> {
                 let mut unit = hex(rest)?;
                 rest = rest.get(4..)?;
                 if (0xd800..0xdc00).contains(&unit) {
-                    // A pair has nothing between its halves.
+                    // Nothing may stand between the halves of a pair.
                     let low = parts.next().filter(|_| rest.is_empty())?.strip_prefix('u')?;
                     let second = hex(low).filter(|low| (0xdc00..0xe000).contains(low))?;
                     unit = 0x10000 + ((unit - 0xd800) << 10) + (second - 0xdc00);

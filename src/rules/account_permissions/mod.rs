@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `account-permissions`: nobody gets at a cluster through a container.
+//! `account-permissions`: a container does not give control of the cluster.
 //!
-//! Whoever breaks into a container can do with its token what the account may do.
-//! A few permissions are as good as all of them, everywhere; an account that has
-//! one is for a component of the cluster, not for a workload.
+//! Whoever breaks into a container can do with its token whatever the account may
+//! do. A few permissions are equivalent to all of them, everywhere; an account
+//! with one of these is for a component of the cluster, not for a workload.
 //! <https://kubernetes.io/docs/concepts/security/rbac-good-practices/#privilege-escalation-risks>
 
 use crate::admission::subject::SubjectKind;
@@ -46,7 +46,7 @@ messages! {
         help: "let the policy server create subjectaccessreviews";
 }
 
-/// The most reviews that a request may take for this rule.
+/// The maximum number of access reviews per request for this rule.
 const MOST_REVIEWS: usize = 12;
 
 pub(super) struct AccountPermissions<'a> {
@@ -81,7 +81,7 @@ impl Check for AccountPermissions<'_> {
                     findings.add(path.clone(), &MAY, &[account, &permission.describe(), extent]);
                 }
                 Allowed::No => {}
-                // Where one review fails, the next one does too.
+                // If one review fails, the next one does too.
                 Allowed::Unknown => {
                     findings.warn(path, &UNKNOWN, &[account]);
                     return Ok(());

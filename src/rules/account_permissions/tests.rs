@@ -61,7 +61,7 @@ fn default_permissions(#[case] permission: &str) {
     assert!(cluster.reviewed().contains(&format!("shop/app {permission}")), "{:?}", cluster.reviewed());
 }
 
-/// Only the account of a token that is there counts.
+/// An account is checked only if there is a token of it.
 #[rstest]
 #[case::holds_it(holder(), 7)]
 #[case::by_hand(tokenless_pod(&json!({"volumes": [projected("t", &json!([token("", 3600)]))]})), 7)]
@@ -108,7 +108,7 @@ fn old_problem_warns() {
     new["metadata"]["labels"] = json!({"a": "b"});
     let settings = only(&json!({RULE: "reject"}));
     assert_eq!(word(&review(&update(&old, &new), &settings, &cluster(&["get secrets"]))), "warn");
-    // Of the account that it moves away from nothing is known.
+    // Nothing is known of the account that it moves away from.
     let other = deployment(&json!({"serviceAccountName": "old"}));
     assert_eq!(word(&review(&update(&other, &new), &settings, &cluster(&["get secrets"]))), "reject");
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `azure-workload-identity`: the annotations that Azure's webhook reads are
-//! such that its Pods start and get the identity that is meant.
+//! valid, so that its Pods start and get the identity that is meant.
 //!
-//! The webhook copies ids unchecked into the environment, refuses Pods for a
-//! lifetime or a port that it cannot take, and takes the mere presence of
-//! `inject-proxy-sidecar` for a yes.
+//! The webhook copies IDs unchecked into the environment, rejects Pods with an
+//! invalid lifetime or port, and treats the mere presence of
+//! `inject-proxy-sidecar` as a yes.
 //! <https://azure.github.io/azure-workload-identity/docs/topics/service-account-labels-and-annotations.html>
 //! <https://github.com/Azure/azure-workload-identity/blob/main/pkg/webhook/webhook.go>
 
@@ -57,24 +57,23 @@ messages! {
     INJECTS: "is `{}`, but any value enables the sidecar", help: "remove it, or write true";
 }
 
-/// What stands before each key.
+/// The prefix of each key.
 const PREFIX: &str = "azure.workload.identity";
 
-/// What stands before those by which kubelets of AKS pull images as an identity.
+/// The prefix of the keys with which kubelets on AKS pull images as an identity.
 /// <https://github.com/kubernetes-sigs/cloud-provider-azure/pull/9907>
 const IMAGES_PREFIX: &str = "kubernetes.azure.com";
 
-/// How long the token lives; the Pod wins over the account.
+/// The lifetime of the token; the Pod takes precedence over the account.
 const LIFETIME_KEY: &str = "service-account-token-expiration";
 
 /// Whether the Pod gets a sidecar.
 const INJECT: &str = "inject-proxy-sidecar";
 
-/// Lifetimes that the webhook takes.
+/// Lifetimes that the webhook accepts.
 const LIFETIMES: std::ops::RangeInclusive<i64> = 3600..=86400;
 
-/// Whether there are lists, so that an identity whose IDs are not known cannot be
-/// on them.
+/// Whether there are lists, which an identity with unknown IDs cannot be on.
 #[must_use]
 pub fn has_lists(params: &mut Params<'_, '_>) -> bool {
     [&TENANTS, &CLIENTS].into_iter().any(|list| !params.texts(list).is_empty())
@@ -115,13 +114,13 @@ fn check_pod(context: &RuleContext<'_>, pod: &Workload<'_>, findings: &mut Findi
     let (mut has_any, mut injects) = (false, false);
     context.each_annotation(PREFIX, &mut |suffix, _, _| {
         has_any = true;
-        // The port is read only when there is to be a sidecar.
+        // The port is read only if there is to be a sidecar.
         injects |= suffix == INJECT;
     })?;
     if !has_any {
         return Ok(());
     }
-    // Where the webhook is not asked, nothing comes of a mistake.
+    // If the webhook is not called, a mistake has no effect.
     let is_asked = pod.label(USE_LABEL)?.as_deref() == Some("true");
     context.each_annotation(PREFIX, &mut |suffix, value, path| {
         let (message, matters) = match suffix {
@@ -152,7 +151,7 @@ fn check_guid(
     }
 }
 
-/// As the webhook reads it: base 10, no blanks; empty is absent.
+/// As the webhook reads it: base 10, no blanks; empty counts as absent.
 fn is_lifetime(text: &str) -> bool {
     text.is_empty() || text.parse().is_ok_and(|seconds| LIFETIMES.contains(&seconds))
 }

@@ -17,7 +17,7 @@ fn account(annotations: &Value) -> Value {
     })
 }
 
-/// A Pod that asks for the webhook, with an annotation.
+/// A Pod that requests the webhook, with an annotation.
 fn pod(key: &str, value: &str) -> Value {
     let mut pod = tokenless_pod(&json!({}));
     pod["metadata"]["labels"] = json!({"azure.workload.identity/use": "true"});
@@ -97,7 +97,7 @@ fn messages() {
 #[case("service-account-token-expiration", "3600.0", false)]
 #[case("service-account-token-expiration", "-3600", false)]
 #[case("service-account-token-expiration", "99999999999999999999", false)]
-// These are read of Pods only.
+// These are read only on Pods.
 #[case("inject-proxy-sidecar", "false", true)]
 #[case("proxy-sidecar-port", "x", true)]
 #[case("client_id", "x", true)]
@@ -114,7 +114,7 @@ fn on_accounts(#[case] key: &str, #[case] value: &str, #[case] is_fine: bool) {
 #[case("inject-proxy-sidecar", "", "warn")]
 #[case("proxy-sidecar-port", "8000", "fine")]
 #[case("proxy-sidecar-port", "65536", "warn")]
-// These are read of accounts only.
+// These are read only on accounts.
 #[case("client-id", "x", "fine")]
 #[case("tenant-id", "x", "fine")]
 fn on_pods(#[case] key: &str, #[case] value: &str, #[case] expected: &str) {
@@ -137,7 +137,7 @@ fn ports_of_sidecars(#[case] port: &str, #[case] is_fine: bool) {
     assert_eq!(word(&review(&create(&pod), &settings())), if is_fine { "fine" } else { "reject" });
 }
 
-/// Without the label, Azure's webhook is not asked about the Pod, and it starts.
+/// Without the label, Azure's webhook is not called for the Pod, and the Pod starts.
 #[rstest]
 #[case::none(json!(null))]
 #[case::other(json!({"app": "web"}))]
@@ -176,7 +176,7 @@ fn rejects_unreadable_labels() {
     );
 }
 
-/// Attempts to have an identity that `clients` or `tenants` do not allow.
+/// Attempts to get an identity that `clients` or `tenants` do not allow.
 #[rstest]
 #[case::another(OTHER)]
 #[case::cut(CUT)]

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `binding-subjects`: what an account may do is said where the account is,
-//! and nothing is granted to `default`.
+//! `binding-subjects`: an account gets permissions only in its own namespace,
+//! and `default` gets none.
 //!
-//! A RoleBinding for an account of another namespace opens this namespace to
-//! everyone who may run a Pod over there. What is bound to `default` every Pod
-//! has that names no account. A subject can be written in several ways; all of
-//! them are compared as the accounts they stand for.
+//! A RoleBinding for an account of another namespace gives access to this
+//! namespace to everyone who may run a Pod over there. Whatever is bound to
+//! `default` applies to every Pod that specifies no account. A subject can be
+//! written in several ways; all are compared as the accounts that they refer
+//! to.
 //! <https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-subjects>
 
 use k8s_openapi::Resource;
@@ -76,8 +77,8 @@ impl<'a> BindingSubjects<'a> {
         }
     }
 
-    /// Whether every account may have a role. A `*` is a part of one name: without
-    /// a slash a pattern is for `ClusterRoles` only.
+    /// Whether every account may have a role. A `*` does not match a slash: a
+    /// pattern without a slash is for `ClusterRoles` only.
     fn is_for_everyone(&self, role: &str) -> bool {
         let (namespace, name) = halves(role);
         self.allow_for_everyone.iter().any(|pattern| {
@@ -93,13 +94,13 @@ impl Check for BindingSubjects<'_> {
     fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(binding) = context.binding() else { return Ok(()) };
         let home = context.request.namespace();
-        // A ClusterRoleBinding is nowhere, so no account is elsewhere.
+        // A ClusterRoleBinding has no namespace, so no account is in another one.
         let has_home = context.request.kind() == RoleBinding::KIND;
         for (index, subject) in binding.subjects.iter().enumerate() {
             let Some(accounts) = subject.accounts(home) else { continue };
             let name = subject.name.as_deref();
             let path = || FieldPath::at("subjects").entry(name, index);
-            // Long names are cut in the path: only this tells them apart.
+            // Long names are truncated in the path: only this tells them apart.
             let name = name.unwrap_or_default();
             if let Accounts::One { namespace, .. } | Accounts::OfNamespace(namespace) = accounts
                 && has_home

@@ -74,8 +74,8 @@ fn actions() {
     assert_eq!(answer_with(&on(&json!({})), &request)["code"], json!(403));
 }
 
-/// Each subject alone, in a RoleBinding of namespace shop and in a
-/// ClusterRoleBinding: how many findings.
+/// Each subject alone, and the number of findings in a RoleBinding of namespace
+/// shop and in a ClusterRoleBinding.
 #[rstest]
 #[case(account("shop", "app"), 0, 0)]
 #[case(json!({"kind": "ServiceAccount", "name": "app"}), 0, 0)]
@@ -117,7 +117,7 @@ fn allowed_namespaces(#[case] allowed: Value, #[case] expected: usize) {
     ] {
         assert_eq!(lines(&answer_with(&settings, &request("RoleBinding", &json!([subject])))).len(), expected);
     }
-    // Not with what is found whatever the namespace.
+    // This does not apply to findings that do not depend on the namespace.
     let group = json!([{"kind": "Group", "name": "system:serviceaccounts:monitoring"}]);
     assert_eq!(lines(&answer_with(&settings, &request("RoleBinding", &group))).len(), expected + 1);
     let group = json!([{"kind": "Group", "name": "system:serviceaccounts"}]);
@@ -127,8 +127,8 @@ fn allowed_namespaces(#[case] allowed: Value, #[case] expected: usize) {
     );
 }
 
-/// What Kubernetes itself grants to everyone may be granted, and nothing else of
-/// that name.
+/// What Kubernetes itself grants to everyone may be granted, but nothing else
+/// with that name.
 #[rstest]
 #[case::discovery(json!({"kind": "ClusterRole", "name": "system:discovery"}), json!({}), 0)]
 #[case::basic_user(json!({"kind": "ClusterRole", "name": "system:basic-user"}), json!({}), 0)]
@@ -158,7 +158,7 @@ fn everyone(#[case] role: Value, #[case] params: Value, #[case] expected: usize)
     }
 }
 
-/// Names as long as no account's are cut where they are shown.
+/// Names that are longer than any account's are truncated where they are shown.
 #[test]
 fn bypass_by_long_name() {
     let user =
@@ -169,8 +169,7 @@ fn bypass_by_long_name() {
     assert_eq!(lines(&answer_with(&on(&json!({})), &update(&old, &new))).len(), 1);
 }
 
-/// An old subject is a warning, wherever in the list it is by now; a new
-/// one is refused.
+/// An old subject is a warning, wherever it is in the list now; a new one is rejected.
 #[test]
 fn old_problem_warns() {
     let (old, other) = (account("shop", "default"), account("shop", "app"));
@@ -184,7 +183,7 @@ fn old_problem_warns() {
     assert_eq!((&kept["accepted"], kept["warnings"].as_array().unwrap().len()), (&json!(true), 1));
     let added = labelled(json!([old, account("team", "default")]));
     assert_eq!((&added["accepted"], lines(&added).len()), (&json!(false), 2));
-    // The same account written in another way is another subject.
+    // The same account, written in another way, is another subject.
     assert_eq!(
         labelled(json!([{"kind": "User", "name": "system:serviceaccount:shop:default"}]))["accepted"],
         json!(false)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `cloud-token-audience`: a token for a cloud is mounted where the
+//! `cloud-token-audience`: a token for a cloud is mounted only if the
 //! ServiceAccount declares an identity there.
 //!
-//! The cloud asks for nothing but the token: who has it takes any role that
-//! trusts the account, whatever variables say and annotations leave out.
+//! The cloud requires nothing but the token: whoever has it can assume any role
+//! that trusts the account, whatever variables and annotations say.
 //! <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html>
 
 use crate::admission::subject::SubjectKind;
@@ -45,8 +45,9 @@ messages! {
     UNKNOWN: "makes the token a credential of {}", help: "make sure that ServiceAccount `{}`, which is unknown here, has {}";
 }
 
-/// What the default of the parameter covers, without patterns: to read and to
-/// compare those would cost every Pod with a token more than all of the rule.
+/// What the default of the parameter covers, without patterns: reading and
+/// comparing those would cost every Pod with a token more than the rest of the
+/// rule.
 fn is_cloud_audience(audience: &str) -> bool {
     matches!(
         audience,
@@ -61,7 +62,7 @@ fn is_cloud_audience(audience: &str) -> bool {
 }
 
 pub(super) struct CloudTokenAudience<'a> {
-    /// None stands for the default.
+    /// `None` means the default.
     audiences: Option<Vec<Glob<'a>>>,
 }
 
@@ -73,7 +74,7 @@ impl<'a> CloudTokenAudience<'a> {
 }
 
 impl CloudTokenAudience<'_> {
-    /// Whether a token of this audience is a credential in a cloud.
+    /// Whether a token with this audience is a credential for a cloud.
     fn is_asked(&self, audience: &str) -> bool {
         !audience.is_empty()
             && match &self.audiences {

@@ -54,7 +54,7 @@ fn other_token_beside() {
     assert_eq!(said(&checked(&pod, &quiet_cluster()), ID), said(&checked(&self::pod("t", AWS), &quiet_cluster()), ID));
 }
 
-/// Each cloud by the annotation of its own.
+/// Each cloud requires its own annotation.
 #[rstest]
 #[case(AWS, &[ROLE], "fine")]
 #[case(AWS, &[("eks.amazonaws.com/role-arn", "")], "reject")]
@@ -104,8 +104,8 @@ fn webhook_flags() {
     assert_eq!(reviewed(&annotated_cluster(&[ROLE, CLIENT])), "reject");
 }
 
-/// The webhooks add theirs where an account says so; then it says so when we
-/// look, or is not known, and then theirs are left alone.
+/// The webhooks add their tokens only if an account declares an identity. If it
+/// still does, or is unknown by now, their tokens are accepted.
 #[rstest]
 #[case::irsa("aws-iam-token", AWS, "token", ROLE)]
 #[case::azure("azure-identity-token", AZURE, "azure-identity-token", CLIENT)]
@@ -126,7 +126,7 @@ fn account_lookup() {
     let template = deployment(&json!({"volumes": [projected("t", &json!([token(AWS, 3600)]))]}));
     assert_eq!(word(&checked(&template, &absent)), "warn");
     assert_eq!(checked(&pod("t", AWS), &FakeCluster::failing(LookupError::Failed))["code"], 503);
-    // Nobody is asked about tokens for others.
+    // Nothing is looked up for tokens for others.
     let quiet = quiet_cluster();
     checked(&pod("t", "vault"), &quiet);
     checked(&admitted_pod(&json!({"serviceAccountName": "app"})), &quiet);
@@ -184,7 +184,7 @@ fn rejects_wrong_parameters() {
     );
 }
 
-/// What is compared without patterns is what the default says.
+/// The comparison without patterns agrees with the default.
 #[rstest]
 #[case("sts.amazonaws.com")]
 #[case("sts.amazonaws.com.cn")]

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `default-service-account`: nothing that holds an API token runs as `default`.
+//! `default-service-account`: nothing that has an API token runs as `default`.
 //!
-//! Whatever is bound to `default` is bound to every Pod of the namespace that
-//! names no account. A token of it makes that real. Tokens for others (a mesh,
-//! a cloud, a vault) do not open the Kubernetes API and do not count.
+//! Whatever is granted to `default` is granted to every Pod of the namespace
+//! that specifies no account, and a token makes it usable. Tokens for others (a
+//! mesh, a cloud, a vault) give no access to the Kubernetes API and do not
+//! count.
 
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::findings::Findings;
@@ -58,8 +59,8 @@ impl Check for DefaultServiceAccount {
         let Some(workload) = context.workload().filter(|workload| workload.is_default_account()) else { return Ok(()) };
         let path = workload.spec_path().field("serviceAccountName");
         match tokens::api_token(context, workload)? {
-            // One finding for each volume: on UPDATE a second one is new, and
-            // another order of them is not.
+            // One finding for each volume: on UPDATE, a second volume is new,
+            // but another order of the volumes is not.
             Some(ApiToken::In(first, _)) => {
                 for volume in workload.spec.volumes.iter().skip(first) {
                     if volume.tokens().any(|token| context.common.is_api_audience(token.audience())) {

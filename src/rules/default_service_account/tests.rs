@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use crate::cluster::{AccountRecord, LookupError};
 use crate::testing::{FakeCluster, admitted_pod, create, deployment, plugin_volume, projected, review, token, update};
 
-/// Only this rule, with these parameters, in a cluster where `default` says
-/// this.
+/// Only this rule, with these parameters, in a cluster where `default` has this
+/// setting.
 fn answer(request: &Value, params: &Value, says: Option<bool>) -> Value {
     let cluster = FakeCluster::with("shop", "default", AccountRecord::new(says));
     review(request, &json!({"rules": only(params)}), &cluster)
@@ -66,7 +66,7 @@ fn pods(#[case] pod: Value, #[case] accepted: bool) {
     assert_eq!(answer(&create(&pod), &json!("off"), None), json!({"accepted": true}));
 }
 
-/// A template is checked as its Pods will be.
+/// A template is checked like the Pods that it will create.
 #[rstest]
 #[case::says_nothing(json!({}), None, false)]
 #[case::account_says_no(json!({}), Some(false), true)]

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `ephemeral-token-mount`: no ephemeral container gets at a token.
+//! `ephemeral-token-mount`: no ephemeral container can read a token.
 //!
-//! `kubectl debug` puts a container of anyone's image into a running Pod. It
-//! may mount any volume that the Pod has, one that no container mounts too, and
+//! `kubectl debug` adds a container with any image to a running Pod. It can
+//! mount any volume of the Pod, even one that no other container mounts, and
 //! read the files of a container whose processes it shares.
 //! <https://kubernetes.io/docs/concepts/workloads/pods/ephemeral-containers/>
 
@@ -58,7 +58,7 @@ messages! {
         help: "debug a copy of the Pod without hostPID";
 }
 
-/// What a shared process namespace leads to.
+/// What to do about a shared process namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Targets {
     Allow,
@@ -70,14 +70,14 @@ pub(super) struct EphemeralTokenMount {
     targets: Targets,
 }
 
-/// What makes a volume one that a token can be read from.
+/// Why a token can be read from a volume.
 enum Holds {
     Token,
     Secret(String),
     HostPath(String, Reached),
 }
 
-/// What the volumes of a Pod hold.
+/// What the volumes of a Pod contain.
 struct Volumes<'s> {
     names: Names<'s>,
     holds: Vec<Option<Holds>>,
@@ -101,7 +101,7 @@ impl<'s> Volumes<'s> {
         Ok(Self { names: pod.spec.volume_names(), holds })
     }
 
-    /// What a mount opens.
+    /// What can be read through a mount.
     fn opened(&self, mount: &Mount<'_>) -> Option<&Holds> {
         self.holds.get(self.names.position(mount.name.as_deref()?)?)?.as_ref()
     }

@@ -72,17 +72,17 @@ fn messages() {
 fn volumes(#[case] volume: Value, #[case] expected: &str) {
     let volumes = json!([{"name": "data", "emptyDir": {}}, volume]);
     assert_eq!(word(&checked(&pod(&volumes), &mounting("v"), &json!("reject"))), expected);
-    // What is not mounted does not count.
+    // A volume that is not mounted does not count.
     assert_eq!(word(&checked(&pod(&volumes), &mounting("data"), &json!("reject"))), "fine");
 }
 
-/// Ways to the token past the rule.
+/// Ways to bypass the rule.
 #[rstest]
 #[case::sub_path_expression(json!([{"name": "v", "mountPath": "/x", "subPathExpr": "token"}]))]
 #[case::at_the_usual_place(json!([{"name": "v", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount", "readOnly": true}]))]
 #[case::second_mount(json!([{"name": "data", "mountPath": "/d"}, {"name": "v", "mountPath": "/x"}]))]
 fn bypass(#[case] mounts: Value) {
-    // No container of the Pod mounts the volume: it waits to be used.
+    // No container of the Pod mounts the volume yet.
     let pod = pod(&json!([{"name": "data", "emptyDir": {}}, projected("v", &json!([token("", 3600)]))]));
     assert_eq!(word(&checked(&pod, &debugger(&json!({"volumeMounts": mounts})), &json!("reject"))), "reject");
 }
@@ -94,7 +94,7 @@ fn bypass_kept_plugin_volume() {
     assert_eq!(word(&checked(&pod, &mounting("kube-api-access-bcd24"), &json!("reject"))), "reject");
 }
 
-/// Only what is new counts, whatever stands beside it.
+/// Only new containers are checked, whatever else the Pod contains.
 #[test]
 fn checks_new_containers_only() {
     let pod = pod(&json!([projected("v", &json!([token("", 3600)]))]));
@@ -107,12 +107,13 @@ fn checks_new_containers_only() {
     assert_eq!(reviewed(&old, &old), "fine");
     assert_eq!(reviewed(&old, &harmless), "fine");
     assert_eq!(reviewed(&old, &harmful), "reject");
-    // A name of another list is not one of this list; no name matches none.
+    // A name in another list is not a name in this list; containers without a
+    // name never match.
     let named_web = json!([{"name": "web", "image": "i", "volumeMounts": [{"name": "v", "mountPath": "/t"}]}]);
     assert_eq!(reviewed(&json!([]), &named_web), "reject");
     let nameless = json!([{"image": "i", "volumeMounts": [{"name": "v", "mountPath": "/t"}]}]);
     assert_eq!(reviewed(&nameless, &nameless), "reject");
-    // Without the stored Pod nobody knows what is mounted.
+    // Without the stored Pod, it is unknown what is mounted.
     let mut request = ephemeral(&pod, &old, &old);
     request["oldObject"] = Value::Null;
     assert_eq!(
@@ -138,7 +139,7 @@ fn no_ratchet() {
     assert_eq!(word(&answer), "reject");
 }
 
-/// Lists of other rules hold here, whether those rules are on or off.
+/// Lists of other rules apply here, whether those rules are on or off.
 #[rstest]
 #[case("off")]
 #[case("warn")]
@@ -157,7 +158,7 @@ fn parameters_of_other_rules(#[case] action: &str) {
     assert_eq!(reviewed(json!({"name": "v", "hostPath": {"path": "/var/lib/kubelet/pods"}})), 0);
 }
 
-/// Sharing processes: the parameter chooses, the action is the most there is.
+/// Shared processes: the parameter sets the severity, and the action limits it.
 #[rstest]
 #[case("reject", "allow", "fine")]
 #[case("reject", "warn", "warn")]
@@ -210,8 +211,8 @@ fn shared_processes(#[case] more: Value, #[case] share: Value, #[case] expected:
     assert_eq!(word(&checked(&pod, &debugger(&more), &json!("reject"))), "fine");
 }
 
-/// With the node's processes in sight, no container of the Pod has to hold
-/// anything.
+/// If a container sees the node's processes, no container of the Pod has to
+/// hold credentials.
 #[rstest]
 #[case::by_default(json!({}), json!(true), "warn")]
 #[case::refused(json!({"targets": "reject"}), json!(true), "reject")]
@@ -226,7 +227,7 @@ fn host_pid_by_targets(#[case] mut params: Value, #[case] host_pid: Value, #[cas
     assert!(said(&answer, ID).iter().all(|said| said == text), "{answer}");
 }
 
-/// The API server keeps nothing of a Pod that is sent but the new containers.
+/// Of a Pod in the request, the API server keeps only the new containers.
 #[rstest]
 #[case::volumes("/spec/volumes", json!([{"name": "v", "emptyDir": {}}]))]
 #[case::account("/spec/serviceAccountName", json!("debugger"))]
@@ -250,7 +251,7 @@ fn bypass_by_forged_pod(#[case] pointer: &str, #[case] forged: Value) {
     );
 }
 
-/// What is stored decides, be it on its way out.
+/// The stored Pod decides, even if it is being deleted.
 #[test]
 fn pod_being_deleted() {
     let mut pod = pod(&json!([projected("v", &json!([token("", 3600)]))]));
@@ -259,7 +260,7 @@ fn pod_being_deleted() {
     assert_eq!(word(&review(&request, &settings(&json!("reject")), &quiet_cluster())), "reject");
 }
 
-/// With shared processes an ephemeral container of before counts as any other.
+/// With shared processes, an earlier ephemeral container counts like any other.
 #[test]
 fn bypass_by_older_ephemeral_container() {
     let mut pod = pod(&json!([projected("v", &json!([token("", 3600)]))]));

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `gcp-service-account`: a ServiceAccount names a Google service account that
-//! can exist, and that it may act as.
+//! can exist, and that it may use.
 //!
-//! No webhook reads these annotations. GKE's metadata server does when a Pod
-//! asks for credentials, so that a mistake shows as "permission denied" of some
-//! API, long after admission.
+//! GKE has no webhook that reads these annotations. Its metadata server reads
+//! them when a Pod requests credentials, so a mistake shows up long after
+//! admission, as "permission denied" from some API.
 //! <https://cloud.google.com/kubernetes-engine/docs/how-to/workload-identity>
 
 use crate::admission::subject::SubjectKind;
@@ -56,33 +56,33 @@ messages! {
     QUOTA_PROJECT: "is `{}`, which is not a valid project", help: "write only the project ID, e.g. my-project or example.com:my-project";
 }
 
-/// What stands before each key.
+/// The prefix of each key.
 const PREFIX: &str = "iam.gke.io";
 
-/// What stands before those of the webhook for workload identity federation.
+/// The prefix of the keys of the webhook for workload identity federation.
 /// <https://github.com/pfnet-research/gcp-workload-identity-federation-webhook>
 const WEBHOOK_PREFIX: &str = "cloud.google.com";
 
-/// The projects whose service accounts may be used. Other rules ask this too,
-/// about service accounts that Pods reach in other ways.
+/// The projects whose service accounts may be used. Other rules use this too,
+/// for service accounts that Pods reach in other ways.
 pub struct Projects<'a>(Vec<Text<'a>>);
 
 impl<'a> Projects<'a> {
-    /// The list in the parameters of the rule.
+    /// Reads the list in the parameters of the rule.
     #[inline(never)]
     pub fn read(params: &mut Params<'_, 'a>) -> Self {
         Self(params.texts(&PROJECTS))
     }
 
-    /// Whether there is a list, so that a service account that cannot be read
-    /// cannot be on it.
+    /// Whether there is a list, which a service account that cannot be read
+    /// cannot be on.
     #[must_use]
     pub const fn has_list(&self) -> bool {
         !self.0.is_empty()
     }
 
-    /// Why the service account may not be used: what is wrong with its e-mail, or
-    /// that its project is not on the list.
+    /// Why the service account may not be used: a problem with its email address,
+    /// or a project that is not on the list.
     #[must_use]
     #[inline(never)]
     pub fn refusal(&self, email: &str) -> Option<Message> {
@@ -131,7 +131,7 @@ impl Check for GcpServiceAccountRule<'_> {
     }
 }
 
-/// Google's APIs know a project of a domain as `example.com:id` only.
+/// Google's APIs accept the project of a domain only as `example.com:id`.
 /// <https://cloud.google.com/docs/quotas/set-quota-project>
 fn is_quota_project(text: &str) -> bool {
     GcpProject::try_from(text).is_ok() && (text.contains(':') || !text.contains('.'))

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `host-network-identity`: a Pod with a cloud role of its own is not in the
-//! network of its node, where the node's role can be had as well.
+//! `host-network-identity`: a Pod with its own cloud role does not use the
+//! network of its node, where it can get the node's role as well.
 //!
-//! Clouds keep Pods from the metadata service of the node by the number of hops
-//! or by a rule for the Pod network. Neither holds for a Pod in the network of
+//! Clouds block Pods from the metadata service of the node by a hop limit, or
+//! by a rule for the Pod network. Neither applies to a Pod in the network of
 //! the node.
 //! <https://docs.aws.amazon.com/eks/latest/best-practices/identity-and-access-management.html>
 //! <https://cloud.google.com/kubernetes-engine/docs/concepts/workload-identity>

@@ -47,7 +47,8 @@ fn a_template() {
     );
 }
 
-/// Without a role nobody is asked for anything; without the network neither.
+/// Without a cloud role, without the host network, or with an exception, the
+/// Pod is accepted.
 #[rstest]
 #[case(json!({"hostNetwork": false}), json!("reject"), annotated_cluster(&[ROLE]))]
 #[case(json!({}), json!("reject"), annotated_cluster(&[ROLE]))]

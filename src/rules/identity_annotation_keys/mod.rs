@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `identity-annotation-keys`: a key that looks like one of a cloud identity is
-//! one.
+//! `identity-annotation-keys`: a key that looks like that of a cloud identity is one.
 //!
-//! Nobody complains about a misspelt key: it is not read, and the Pod starts
-//! with the identity of its node, or with none.
+//! A misspelled key causes no error: it is not read, and the Pod starts with
+//! the identity of its node, or with none.
 //! <https://github.com/aws/amazon-eks-pod-identity-webhook/issues/200>
 //! <https://github.com/Azure/azure-workload-identity/issues/1026>
 

@@ -61,7 +61,7 @@ fn messages() {
     );
 }
 
-/// A key, and what becomes of an account, a template and a Pod that has it.
+/// A key, and the outcome for an account, a template and a Pod that has it.
 #[rstest]
 #[case("eks.amazonaws.com/role-arn", ["fine", "fine", "fine"])]
 #[case("eks.amazonaws.com/compute-type", ["fine", "fine", "fine"])]
@@ -137,7 +137,7 @@ fn exempt_account() {
     assert_eq!(checked(&settings), "reject");
 }
 
-/// Ways to a wrong key that would pass.
+/// Ways to get a wrong key past the rule.
 #[rstest]
 #[case::behind_a_right_one(r#"{"eks.amazonaws.com/role-arn": "x", "eks.amazonaws.com/role-arm": "x"}"#)]
 #[case::written_with_escapes(r#"{"eks.amazonaws.com\/role\u002darm": "x"}"#)]
@@ -156,7 +156,7 @@ fn bypass(#[case] annotations: &str) {
     assert_eq!((word(&answer), said(&answer, ID).len()), ("reject", 1), "{answer}");
 }
 
-/// Values are not read, whatever they are; only the map has to be one.
+/// Values are never read; only the map itself must be valid.
 #[test]
 fn never_reads_values() {
     let mut odd = account(&["prometheus.io/scrape"]);

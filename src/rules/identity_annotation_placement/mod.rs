@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `identity-annotation-placement`: a key of a cloud identity is on an object
+//! `identity-annotation-placement`: the key of a cloud identity is on an object
 //! where it is read.
 //!
-//! A role on a Pod gives no role, and `skip-containers` on a ServiceAccount
-//! keeps no container from having it. Nothing says so.
+//! A role on a Pod has no effect, and `skip-containers` on a ServiceAccount
+//! skips no container. Neither causes an error.
 //! <https://github.com/onyx-dot-app/onyx/pull/11788>
 //! <https://github.com/crossplane-contrib/provider-aws/issues/1467>
 
@@ -74,7 +74,7 @@ impl IdentityAnnotationPlacement {
         Self { unmatched: if is_rejected { MaxSeverity::Action } else { MaxSeverity::Warning } }
     }
 
-    /// What the webhook reads in a list of containers to be skipped.
+    /// Checks what the webhook reads in a list of containers to skip.
     #[cold]
     fn check_skips(
         &self,
@@ -88,7 +88,7 @@ impl IdentityAnnotationPlacement {
             findings.push(context.path_of(annotation), Message::new(&UNREADABLE, &[&list]), self.unmatched);
             return Ok(());
         };
-        // Only then every container is there that other webhooks add.
+        // Only then are all containers present that other webhooks add.
         let is_complete = context.common.phase == Phase::Validating && !pod.is_template;
         let mut names = Vec::new();
         for (list, index, container) in pod.spec.all_containers() {

@@ -44,7 +44,7 @@ fn checked(object: &Value, params: &Value) -> Value {
     review(&create(object), &settings(params), &quiet_cluster())
 }
 
-/// After all other webhooks.
+/// In the validating phase, after all other webhooks.
 fn checked_last(object: &Value, params: &Value) -> Value {
     let mut settings = settings(params);
     settings["phase"] = json!("validating");
@@ -99,7 +99,7 @@ fn messages() {
     );
 }
 
-/// A key, and what becomes of an account, a template and a Pod that has it.
+/// A key, and the outcome for an account, a template and a Pod that has it.
 #[rstest]
 #[case("eks.amazonaws.com/role-arn", ["fine", "reject", "warn"])]
 #[case("eks.amazonaws.com/ecr-role-arn", ["fine", "reject", "warn"])]
@@ -117,14 +117,14 @@ fn messages() {
 #[case("azure.workload.identity/inject-proxy-sidecar", ["reject", "fine", "fine"])]
 #[case("azure.workload.identity/proxy-sidecar-port", ["reject", "fine", "fine"])]
 #[case("azure.workload.identity/use", ["warn", "warn", "warn"])]
-// Misspelt: another rule's.
+// Misspelled: reported by another rule.
 #[case("eks.amazonaws.com/rolearn", ["fine", "fine", "fine"])]
 fn each_kind_of_object(#[case] key: &str, #[case] expected: [&str; 3]) {
     let objects = [annotated(key, "web"), template(key, "web"), pod(key, "web")];
     assert_eq!(objects.map(|object| word(&checked(&object, &json!("reject")))), expected);
 }
 
-/// A list of containers, and what is said of it in each phase.
+/// A list of containers, and the number of findings in each phase.
 #[rstest]
 #[case("web", 0, 0)]
 #[case("web,proxy,setup", 0, 0)]
@@ -151,7 +151,7 @@ fn skip_containers(#[case] list: &str, #[case] mutating: usize, #[case] validati
         [count(&checked(&pod(SKIP, list), &reject)), count(&checked_last(&pod(SKIP, list), &reject))],
         [mutating, validating]
     );
-    // A template may yet get containers, whatever the phase.
+    // A template may still get containers, whatever the phase.
     assert_eq!(count(&checked_last(&template(SKIP, list), &reject)), mutating);
     let refused = checked_last(&pod(SKIP, list), &json!({"action": "reject", "unmatchedSkip": "reject"}));
     assert_eq!(word(&refused), if validating == 0 { "fine" } else { "reject" });
@@ -159,7 +159,7 @@ fn skip_containers(#[case] list: &str, #[case] mutating: usize, #[case] validati
     assert_eq!(word(&warned), if validating == 0 { "fine" } else { "warn" });
 }
 
-/// The webhook knows no ephemeral containers.
+/// The webhook does not process ephemeral containers.
 #[test]
 fn ephemeral_container_is_not_skipped() {
     let mut pod = pod(SKIP, "debug");
@@ -174,7 +174,7 @@ fn another_prefix() {
     let checked = |object: &Value| word(&review(&create(object), &settings, &quiet_cluster()));
     assert_eq!(checked(&template("irsa.example.com/role-arn", "x")), "reject");
     assert_eq!(checked(&template("eks.amazonaws.com/ecr-role-arn", "x")), "reject");
-    // Not read anywhere: another rule's.
+    // Not read anywhere: reported by another rule.
     assert_eq!(checked(&template("eks.amazonaws.com/role-arn", "x")), "fine");
     assert_eq!(checked(&annotated("irsa.example.com/skip-containers", "x")), "reject");
     assert_eq!(checked(&pod("irsa.example.com/skip-containers", "a, b")), "warn");
@@ -189,7 +189,7 @@ fn old_problem_warns() {
     assert_eq!(reviewed(&role, &role), "warn");
     assert_eq!(reviewed(&role, &audience), "reject");
     assert_eq!(reviewed(&annotated(SKIP, "a"), &annotated(SKIP, "a")), "warn");
-    // The entry counts, not the list that it is in.
+    // An entry is compared, not the list that contains it.
     let strict = settings(&json!({"action": "reject", "unmatchedSkip": "reject"}));
     let lists = |old: &str, new: &str| {
         word(&review(&update(&template(SKIP, old), &template(SKIP, new)), &strict, &quiet_cluster()))
@@ -207,7 +207,7 @@ fn exempt_workload() {
     assert_eq!(checked(&annotated(SKIP, "x")), "reject");
 }
 
-/// Ways to a key that seems to do something.
+/// Keys that only seem to have an effect.
 #[rstest]
 #[case::behind_one_that_does(
     r#"{"eks.amazonaws.com/role-arn": "x", "eks.amazonaws.com/skip-containers": "x"}"#,
@@ -234,7 +234,7 @@ fn unreadable_labels() {
         word(&checked(&account(&json!({"labels": {"azure.workload.identity/use": null}})), &json!("reject"))),
         "fine"
     );
-    // On a Pod it is where it belongs.
+    // On a Pod, it is in the right place.
     let mut pod = pod("a", "b");
     pod["metadata"]["labels"] = json!({"azure.workload.identity/use": "true"});
     assert_eq!(word(&checked(&pod, &json!("reject"))), "fine");

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `identity-annotations`: the options of an AWS identity are values that the
-//! EKS Pod identity webhook takes.
+//! `identity-annotations`: the options of an AWS identity have values that the
+//! EKS Pod identity webhook accepts.
 //!
-//! It skips a value that it cannot read and goes on with its flag, with a
-//! line in a log that users of EKS do not see. It raises a lifetime that is too
-//! short, knows no longest one, and takes an empty audience to the letter.
+//! The webhook skips a value that it cannot read and uses its flag instead,
+//! with a log message that users of EKS do not see. It raises a lifetime that
+//! is too short, has no maximum, and uses an empty audience literally.
 //! <https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/pkg/cache/cache.go>
 //! <https://github.com/aws/amazon-eks-pod-identity-webhook/issues/110>
 
@@ -40,7 +40,7 @@ pub static RULE: Rule = Rule {
 /// <https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/pkg/validation.go>
 const LEAST_SECONDS: i64 = 600;
 
-/// The API server takes no longer lifetime.
+/// The API server accepts no longer lifetime.
 const MOST_SECONDS: i64 = 4_294_967_296;
 
 static AUDIENCES: Param = Param {
@@ -117,7 +117,7 @@ messages! {
 
 const ANNOTATIONS: [Step<'static>; 2] = [Step::Key("metadata"), Step::Key("annotations")];
 
-/// The longest lifetime, for the rule that makes tokens. It holds even where
+/// The maximum lifetime, for the rule that injects tokens. It applies even if
 /// this rule is off.
 #[must_use]
 pub fn longest_lifetime(context: &RuleContext<'_>) -> i64 {
@@ -144,7 +144,7 @@ impl<'a> IdentityAnnotations<'a> {
         rule
     }
 
-    /// A default that this rule itself would refuse is a mistake.
+    /// A default that this rule itself would reject is a problem.
     fn read_defaults(&mut self, params: &mut Params<'_, 'a>) {
         if params.gives(&DEFAULT_AUDIENCE) {
             let text = params.text(&DEFAULT_AUDIENCE);
@@ -168,7 +168,7 @@ impl<'a> IdentityAnnotations<'a> {
         }
     }
 
-    /// No wildcard covers an audience of the Kubernetes API.
+    /// No wildcard allows an audience of the Kubernetes API.
     fn allows(&self, audience: &str, common: &Common<'_>) -> bool {
         if common.is_api_audience(audience) {
             return self.audiences.iter().any(|allowed| allowed.as_str() == audience);
@@ -278,7 +278,7 @@ impl Fix for IdentityAnnotations<'_> {
     }
 }
 
-/// Writes an annotation; no other fix takes annotations out.
+/// Writes an annotation; no other fix removes annotations.
 #[inline(never)]
 fn set(edit: &mut Edit<'_, '_>, key: &str, value: &str) -> Result<(), ReviewError> {
     let mut json = String::new();
@@ -287,15 +287,15 @@ fn set(edit: &mut Edit<'_, '_>, key: &str, value: &str) -> Result<(), ReviewErro
     Ok(())
 }
 
-/// A lifetime as Go's `strconv.ParseInt` reads it in base 10: a sign is fine,
-/// blanks, units and fractions are not. Rust reads it the same.
+/// A lifetime as Go's `strconv.ParseInt` reads it in base 10: a sign is
+/// allowed, blanks, units and fractions are not. Rust reads it the same.
 /// <https://pkg.go.dev/strconv#ParseInt>
 fn seconds(value: &str) -> Option<i64> {
     value.parse().ok()
 }
 
-/// What to write instead: `regional` and `legacy` are the words of the variable
-/// that the webhook sets, `AWS_STS_REGIONAL_ENDPOINTS`.
+/// What to write instead. `regional` and `legacy` are the values of the
+/// variable that the webhook sets, `AWS_STS_REGIONAL_ENDPOINTS`.
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-sts-regionalized-endpoints.html>
 #[cold]
 fn meant_boolean(value: &str) -> &'static str {

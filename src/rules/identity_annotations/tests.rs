@@ -84,7 +84,7 @@ fn messages() {
     );
 }
 
-/// What Go's `strconv.ParseBool` takes, and nothing else.
+/// What Go's `strconv.ParseBool` accepts, and nothing else.
 #[rstest]
 fn go_booleans(#[values("1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False")] value: &str) {
     assert_eq!(word(&checked(&account("sts-regional-endpoints", value), &json!("reject"))), "fine");
@@ -108,7 +108,7 @@ fn rejects_other_booleans(#[case] value: &str, #[case] advice: &str) {
     assert!(said.len() == 1 && said[0].ends_with(&format!("write {advice}")), "{said:?}");
 }
 
-/// What Go's `strconv.ParseInt` makes of a text, then the webhook's least and the settings' most.
+/// What Go's `strconv.ParseInt` accepts, within the webhook's minimum and the settings' maximum.
 #[rstest]
 #[case("600", "fine")]
 #[case("86400", "fine")]
@@ -153,7 +153,7 @@ fn lifetimes(#[case] value: &str, #[case] expected: &str) {
 #[case("api", "reject")]
 fn audiences(#[case] audience: &str, #[case] expected: &str) {
     assert_eq!(word(&checked(&account("audience", audience), &json!("reject"))), expected);
-    // No wildcard covers an audience of the Kubernetes API, and the empty one is one.
+    // No wildcard allows an audience of the Kubernetes API, and the empty one is one.
     let any = json!({"action": "reject", "audiences": ["*"]});
     let expected = if ["", "api"].contains(&audience) { "reject" } else { "fine" };
     assert_eq!(word(&checked(&account("audience", audience), &any)), expected);
@@ -161,7 +161,7 @@ fn audiences(#[case] audience: &str, #[case] expected: &str) {
     assert_eq!(word(&checked(&account("audience", "api"), &in_full)), "fine");
 }
 
-/// What the webhook would take anyway may be said.
+/// The audience that the webhook would use anyway may be written.
 #[test]
 fn default_audience() {
     let mut settings = settings(&json!({"action": "reject", "audiences": ["vault"]}));
@@ -218,7 +218,7 @@ fn fix_adds_defaults() {
         with(all.clone())
     );
     assert_eq!(word(&checked(&with(all), &params)), "fine");
-    // What somebody wrote stays, and an account without a role stays as it is.
+    // Existing values stay, and an account without a role is not changed.
     let answer = checked(&account("token-expiration", "7200"), &params);
     assert_eq!(answer["mutated_object"]["metadata"]["annotations"]["eks.amazonaws.com/token-expiration"], "7200");
     for annotations in
@@ -227,7 +227,7 @@ fn fix_adds_defaults() {
         assert_eq!(word(&checked(&with(annotations), &params)), "fine");
     }
     assert_eq!(word(&checked(&pod("3600"), &params)), "fine");
-    // Nothing but `mutate` adds.
+    // Only `mutate` adds defaults.
     let params = json!({"action": "reject", "defaults": {"tokenExpirationSeconds": 3600}});
     assert_eq!(word(&checked(&with(json!({"eks.amazonaws.com/role-arn": ROLE})), &params)), "fine");
 }
@@ -249,7 +249,7 @@ fn pods_and_templates() {
     assert_eq!(word(&checked(&pod("86401"), &json!("reject"))), "reject");
     let fixed = checked(&pod("86401"), &json!("mutate"));
     assert_eq!(fixed["mutated_object"], pod("86400"));
-    // What an account says is of no account on a Pod; that is another rule's.
+    // An option of accounts has no effect on a Pod; another rule reports that.
     let mut odd = pod("3600");
     odd["metadata"]["annotations"]["eks.amazonaws.com/audience"] = json!("");
     assert_eq!(word(&checked(&odd, &json!("reject"))), "fine");
@@ -312,7 +312,7 @@ fn exempt_account() {
     }
 }
 
-/// Ways to an option that the rule would refuse.
+/// Ways to get an option past the rule.
 #[test]
 fn bypass() {
     let key = r#""eks.amazonaws.com/token-expiration":"#;
@@ -324,8 +324,8 @@ fn bypass() {
         serde_json::from_slice(&crate::guest::validate(payload.as_bytes(), &quiet_cluster())).unwrap()
     };
     assert_eq!(word(&answer(&format!(r#"{key}"777""#))), "fine");
-    // The API server takes the last of two; whichever it took, one is wrong. A
-    // fix of the first leaves the other.
+    // The API server uses the last of two keys; whichever it used, one is
+    // wrong. A fix of the first leaves the other.
     for [first, second] in [["3600", "172800"], ["172800", "3600"], ["1h", "3600"], ["172800", "172800"]] {
         let refused = answer(&format!(r#"{key}"{first}",{key}"{second}""#));
         assert!(word(&refused) != "fine", "{refused}");
@@ -335,7 +335,7 @@ fn bypass() {
     assert_eq!(word(&answer(r#""eks.amazonaws.com\/token\u002dexpiration":"\u0031h""#)), "reject");
     let fixed = answer(r#""eks.amazonaws.com\/token\u002dexpiration":"\u003172800""#);
     assert_eq!(fixed["mutated_object"]["metadata"]["annotations"]["eks.amazonaws.com/token-expiration"], "86400");
-    // No text at all.
+    // Not text at all.
     for value in ["3600", "true", "[]", "{}"] {
         let refused = answer(&format!("{key}{value}"));
         assert_eq!(refused["code"], 400, "{refused}");

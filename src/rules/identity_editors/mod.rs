@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `identity-editors`: only some may say which cloud identity an account has.
+//! `identity-editors`: only some users may set the cloud identity of an account.
 //!
-//! Whoever may edit ServiceAccounts can name any role; where its trust policy
-//! trusts the whole cluster, they have it. RBAC knows no fields.
+//! Whoever may edit ServiceAccounts can name any role, and gets it if its trust
+//! policy trusts the whole cluster. RBAC cannot restrict single fields.
 //! <https://github.com/aws/amazon-eks-pod-identity-webhook/issues/104>
 
 use crate::admission::request::Operation;
@@ -62,7 +62,7 @@ impl<'a> IdentityEditors<'a> {
         Self { users: params.globs(&USERS), groups: params.globs(&GROUPS) }
     }
 
-    /// Those who may, for people.
+    /// The users and groups that may, for messages.
     #[cold]
     fn listed(&self) -> String {
         match (glob::listed(&self.users).as_str(), glob::listed(&self.groups).as_str()) {
@@ -77,7 +77,7 @@ impl<'a> IdentityEditors<'a> {
 impl Check for IdentityEditors<'_> {
     fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let user = context.request.user();
-        // The audit scanner sends objects that are there in nobody's name.
+        // The audit scanner sends existing objects without a user.
         if context.service_account().is_none() || user.name().is_empty() {
             return Ok(());
         }
@@ -107,8 +107,8 @@ impl Check for IdentityEditors<'_> {
     }
 }
 
-/// What an UPDATE replaces. Where that cannot be read, every identity is a new
-/// one.
+/// The annotations that an UPDATE replaces. If they cannot be read, every
+/// identity is new.
 #[inline(never)]
 fn old_annotations<'s>(context: &RuleContext<'s>) -> Strings<'s> {
     let old = context.request.old_object.text().filter(|_| context.request.operation() == Operation::Update);

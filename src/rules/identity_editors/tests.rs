@@ -56,7 +56,7 @@ fn messages() {
     );
 }
 
-/// What the account had, what it is to have, and whether somebody may who is not named.
+/// What the account had, what it gets, and the outcome for a user who is not listed.
 #[rstest]
 #[case::added(json!({}), json!({ROLE: "x"}), "reject")]
 #[case::added_where_nothing_was(json!(null), json!({ROLE: "x"}), "reject")]
@@ -103,7 +103,7 @@ fn allowed_editors(#[case] user: &str, #[case] groups: &[&str], #[case] expected
     }
 }
 
-/// The audit scanner sends what is there as a CREATE by nobody.
+/// The audit scanner sends existing objects as a CREATE without a user.
 #[test]
 fn skips_audit_scanner() {
     for user in [json!({}), json!(null), json!({"username": ""})] {
@@ -113,7 +113,7 @@ fn skips_audit_scanner() {
     }
 }
 
-/// What the API server tells of server-side apply and `kubectl annotate` is the same object.
+/// The API server sends the same object for server-side apply and `kubectl annotate`.
 #[test]
 fn every_way_of_editing() {
     let mut new = with("y");
@@ -155,7 +155,7 @@ fn exempt_account() {
     assert_eq!(word(&review(&create(&with("x")), &settings, &quiet_cluster())), "reject");
 }
 
-/// Ways to an identity that nobody allowed.
+/// Ways to get an identity that is not allowed.
 #[test]
 fn bypass() {
     let sent = |request: &Value, with: &str| -> Value {
@@ -165,31 +165,31 @@ fn bypass() {
     };
     let edit = update(&with("x"), &account(json!(777)));
     for annotations in [
-        // The same key twice: the API server takes the last one.
+        // The same key twice: the API server uses the last one.
         r#"{"eks.amazonaws.com/role-arn": "x", "eks.amazonaws.com/role-arn": "y"}"#,
         r#"{"eks.amazonaws.com/role-arn": "y", "eks.amazonaws.com/role-arn": "x"}"#,
         r#"{"eks.amazonaws.com/role-arn": null, "eks.amazonaws.com\/role\u002darn": "y"}"#,
-        // The old one stays, and there is another.
+        // The old one stays, and another is added.
         r#"{"eks.amazonaws.com/role-arn": "x", "azure.workload.identity/client-id": "y"}"#,
         r#"{"eks.amazonaws.com/role-arn": ["x"]}"#,
     ] {
         assert_eq!(word(&sent(&edit, annotations)), "reject", "{annotations}");
     }
-    // A CREATE has nothing old, whatever it says.
+    // A CREATE replaces nothing, whatever it contains.
     let mut create = create(&with("x"));
     create["oldObject"] = with("x");
     assert_eq!(word(&checked(&create)), "reject");
-    // An UPDATE without what it replaces, or with something that cannot be read.
+    // An UPDATE without the old object, or with one that cannot be read.
     for old in [json!(null), json!({"metadata": 1}), json!({"metadata": {"annotations": ["x"]}})] {
         let mut request = update(&with("x"), &with("x"));
         request["oldObject"] = old;
         assert_eq!(word(&checked(&request)), "reject");
     }
-    // An account that goes is one that Pods can still run as.
+    // Pods can still run as an account that is being deleted.
     let mut deleting = with("y");
     deleting["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
     assert_eq!(word(&checked(&update(&with("x"), &deleting))), "reject");
-    // Somebody else's name in the object.
+    // Another user's name in the object.
     let mut claimed = with("y");
     claimed["metadata"]["annotations"]["kubernetes.io/created-by"] = json!("carol");
     assert_eq!(word(&checked(&update(&with("x"), &claimed))), "reject");

@@ -2,10 +2,10 @@
 //! `identity-env`: a container has the AWS role of its ServiceAccount, and not
 //! one that was written into its environment.
 //!
-//! What lists the roles of accounts does not see a role that comes by
-//! `AWS_ROLE_ARN`. And the EKS Pod identity webhook leaves a container that has
-//! one variable of a pair without the other: it has a role then and no token,
-//! or goes on with the role of the node.
+//! Lists of roles for accounts do not cover a role that is set with
+//! `AWS_ROLE_ARN`. And if a container has one variable of a pair, the EKS Pod
+//! identity webhook does not add the other: the container then has a role but
+//! no token, or continues with the role of the node.
 //! <https://github.com/aws/amazon-eks-pod-identity-webhook/issues/82>
 //! <https://github.com/aws/amazon-eks-pod-identity-webhook/issues/104>
 
@@ -68,7 +68,7 @@ messages! {
         help: "remove it, so that the container gets the role of ServiceAccount `{}`";
 }
 
-/// What is looked for.
+/// The variables that the rule looks for.
 const KNOWN: [&str; 5] = [
     cloud::AWS_ROLE,
     cloud::AWS_TOKEN_FILE,
@@ -77,13 +77,13 @@ const KNOWN: [&str; 5] = [
     cloud::AWS_CONTAINER_TOKEN,
 ];
 
-/// The system property by which AWS' SDK for Java takes a role, without `aws.` in
-/// front. Each property comes before its variable, so that the token which the
-/// webhook injects is used for this role.
+/// The system property from which the AWS SDK for Java reads a role, without the
+/// prefix `aws.`. Each property takes precedence over its variable, so the token
+/// that the webhook injects is used for this role.
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-assume-role-credentials.html>
 const JAVA_ROLE: &str = "roleArn";
 
-/// Properties, and the variables that the SDK asks where they are not set.
+/// Properties, and the variables that the SDK reads if they are not set.
 const JAVA: [(&str, &str); 2] = [(JAVA_ROLE, cloud::AWS_ROLE), ("webIdentityTokenFile", cloud::AWS_TOKEN_FILE)];
 
 /// The properties of [`JAVA`] that a container sets, with their paths and values.
@@ -116,7 +116,7 @@ impl Check for IdentityEnv {
         let (identities, rules) = (Identities::new(context, pod), OnceCell::new());
         let (skip_list, skipped) = (OnceCell::new(), OnceCell::new());
         context.each_container(pod, &mut |checked| {
-            // Most containers know nothing of AWS; then nothing is built.
+            // Most containers have nothing to do with AWS; then nothing is parsed.
             let (has_env, has_java) =
                 (checked.container.env.may_hold(Marks::AWS), checked.container.may_set_java_property());
             if !has_env && !has_java {
@@ -155,12 +155,12 @@ struct ContainerCheck<'j, 's> {
     pod: &'j Workload<'j>,
     identities: &'j Identities<'j, 's>,
     checked: CheckedContainer<'j>,
-    /// Those of [`KNOWN`] that the container has.
+    /// The variables of [`KNOWN`] that the container has.
     present: Vec<&'static str>,
     /// Whether its token is where the webhook puts it.
     has_token: bool,
     rules: &'j OnceCell<RoleRules<'s>>,
-    /// The containers that the webhook is to leave alone, once read.
+    /// The containers that the webhook skips, once read.
     skipped: (&'j OnceCell<Vec<String>>, &'j OnceCell<Names<'j>>),
 }
 
@@ -180,7 +180,7 @@ impl IdentityEnv {
         if is_half && declared == Declared::Nothing {
             context.lookup.demand_fresh()?;
         }
-        // A shell fills in `$NAME` as well.
+        // A shell expands `$NAME` as well.
         let role =
             WrittenRole { value, is_unset: false, is_written: !value.contains('$'), source: value, is_injected: true };
         role.check((context, pod, rules), (declared, is_half), path, findings);
@@ -203,7 +203,8 @@ impl IdentityEnv {
         let ContainerCheck { pod, identities, checked, .. } = container_check;
         let declared = if self.is_external { Declared::Unknown } else { identities.of(Cloud::AWS)? };
         let path = checked.path(pod).field("env").entry(Some(name), position);
-        // Half a pair is accepted for the life of the Pod.
+        // Half a pair is accepted for the life of the Pod, so the record must
+        // be current.
         if is_half && declared == Declared::Nothing {
             container_check.context.lookup.demand_fresh()?;
         }
@@ -217,7 +218,7 @@ impl IdentityEnv {
 }
 
 impl ContainerCheck<'_, '_> {
-    /// Whether the webhook would see to this container.
+    /// Whether the webhook would process this container.
     fn is_webhooks(&self) -> Result<bool, ReviewError> {
         if self.checked.list == ContainerList::Ephemeral || self.pod.label(cloud::SKIP_LABEL)?.is_some() {
             return Ok(false);
@@ -245,7 +246,7 @@ impl ContainerCheck<'_, '_> {
         let role = WrittenRole {
             value: &value,
             is_unset: value.is_empty() && variable.value_from.text().is_none(),
-            // Kubelet fills in `$(NAME)`.
+            // The kubelet expands `$(NAME)`.
             is_written: !value.is_empty() && !word::any(&["$("], &value),
             source: variable.source(),
             is_injected: self.has_token,
@@ -258,18 +259,18 @@ impl ContainerCheck<'_, '_> {
 /// A role that is written into a container.
 struct WrittenRole<'v> {
     value: &'v str,
-    /// Whether there is none after all.
+    /// Whether there is no role after all.
     is_unset: bool,
-    /// Whether the value is the role, not a reference to it.
+    /// Whether the value is the role itself, not a reference to it.
     is_written: bool,
-    /// What the value is, or comes from; never shown.
+    /// The value, or where it comes from; never shown.
     source: &'v str,
-    /// Whether the webhook wrote it, if it is the account's.
+    /// Whether the webhook wrote it, provided that it is the account's role.
     is_injected: bool,
 }
 
 impl WrittenRole<'_> {
-    /// `is_half`: whether it comes without a token.
+    /// `is_half`: whether there is no token.
     fn check<'s>(
         &self,
         (context, pod, rules): (&RuleContext<'s>, &Workload<'_>, &OnceCell<RoleRules<'s>>),
@@ -311,8 +312,8 @@ impl WrittenRole<'_> {
     }
 }
 
-/// Whether the token is where the webhook puts it. For Windows it writes the
-/// path in the words of Windows.
+/// Whether the token is where the webhook puts it. For Windows, the webhook
+/// writes a Windows path.
 /// <https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/pkg/handler/handler.go>
 fn has_injected_token(
     context: &RuleContext<'_>,

@@ -88,8 +88,8 @@ fn messages() {
     );
 }
 
-/// What the webhook leaves behind, in the order in which it does so, and in
-/// that of other webhooks that came before or after it.
+/// What the webhook creates, in its order, and together with other webhooks
+/// that ran before or after it.
 /// <https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/pkg/handler/handler.go>
 #[rstest]
 #[case::before_it(json!([plain("LOG_LEVEL")]))]
@@ -106,7 +106,7 @@ fn messages() {
 #[case::pod_identity_beside_the_pair(json!([role(ROLE), file(FILE), plain("AWS_CONTAINER_CREDENTIALS_FULL_URI"), plain("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")]))]
 #[case::pod_identity_with_the_token_itself(json!([plain("AWS_CONTAINER_CREDENTIALS_FULL_URI"), plain("AWS_CONTAINER_AUTHORIZATION_TOKEN")]))]
 fn accepts_injected_environment(#[case] env: Value) {
-    // Also where the account may not have its role: that is for `role-arn` to say.
+    // Even if the account may not have its role: `role-arn` reports that.
     for settings in [settings(), settings_with(&json!({"accounts": ["999999999999"]}))] {
         assert_eq!(lines(&env, &settings, &with_role()), Vec::<String>::new());
         let template = deployment(
@@ -117,8 +117,8 @@ fn accepts_injected_environment(#[case] env: Value) {
     assert_eq!(lines(&env, &settings(), &unknown()), Vec::<String>::new());
 }
 
-/// Pods as they look when the webhook has been there, which leaves alone what
-/// it finds half done, with all of its variables or without.
+/// Pods after the webhook has run. It does not complete half a pair, whether
+/// its other variables are present or not.
 #[rstest]
 #[case::role(json!([role(ROLE)]), "AWS_ROLE_ARN")]
 #[case::role_with_all_else(json!([role(ROLE), plain("AWS_REGION"), plain("AWS_STS_REGIONAL_ENDPOINTS")]), "AWS_ROLE_ARN")]
@@ -136,13 +136,14 @@ fn half_a_pair(#[case] env: Value, #[case] name: &str) {
     let found = lines(&env, &settings(), &with_role());
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].starts_with(&format!("spec.containers[web].env[{name}]: is set without AWS_")), "{found:?}");
-    // Where the account has no role, there is nothing to complete.
+    // If the account has no role, there is nothing to complete.
     let found = lines(&env, &settings(), &quiet_cluster());
     assert!(!found.iter().any(|line| line.contains("is without")), "{found:?}");
 }
 
-/// A container that the webhook is to leave alone is nothing to it, as a whole
-/// or by halves. Another role than the account's is by hand there too.
+/// In a container that the webhook skips, neither a missing role nor half a
+/// pair is a finding. A role other than the account's was written by hand there
+/// too.
 #[rstest]
 #[case::skipped("web", role(ROLE), "fine")]
 #[case::one_of_two("sidecar,web", role(ROLE), "fine")]
@@ -157,8 +158,9 @@ fn skipped_containers(#[case] skipped: &str, #[case] variable: Value, #[case] ex
     assert_eq!(word(&review(&create(&pod), &settings(), &with_role())), expected);
 }
 
-/// Half a pair is ordinary configuration where the account has no role: an
-/// application reads it and takes the role by itself. Grammar and lists count.
+/// If the account has no role, half a pair is ordinary configuration: an
+/// application reads it and assumes the role by itself. Grammar and lists still
+/// apply.
 #[rstest]
 #[case::role(json!([role(ROLE)]), "fine")]
 #[case::empty(json!([role("")]), "fine")]
@@ -176,7 +178,7 @@ fn account_without_role(#[case] env: Value, #[case] expected: &str) {
     for cluster in [quiet_cluster(), annotated_cluster(&[(KEY, "")]), unknown()] {
         assert_eq!(word(&review_env(&env, &settings(), &cluster)), expected);
     }
-    // With a token that it brings along, a role by hand is another one than none.
+    // Together with a token file, it is a role that the account does not have.
     let mut pair = env.clone();
     pair.as_array_mut().unwrap().push(file(FILE));
     if env[0]["name"] == "AWS_ROLE_ARN" && (env[0]["valueFrom"].is_object() || env[0]["value"] == ROLE) {
@@ -196,7 +198,7 @@ fn absent_account() {
     assert_eq!(word(&review(&create(&template), &settings(), &absent)), "fine");
 }
 
-/// The lists of `role-arn` hold here too, where that rule is off.
+/// The lists of `role-arn` apply here too, even if that rule is off.
 #[rstest]
 #[case::no_list(json!({}), "fine")]
 #[case::accounts(json!({"accounts": ["999999999999"]}), "reject")]
@@ -221,7 +223,7 @@ fn reports_list() {
             "spec.containers[web].env[AWS_ROLE_ARN]: is a role that role-arn rejects: is of account `…`, must be of 999999999999",
         ]
     );
-    // What has three letters or fewer tells nobody anything.
+    // Parts of three letters or fewer reveal nothing.
     assert_eq!(
         lines(&json!([role(ROLE)]), &settings_with(&json!({"partitions": ["aws-cn"]})), &unknown()),
         [
@@ -230,7 +232,7 @@ fn reports_list() {
     );
 }
 
-/// What cannot be read cannot be on a list. All partitions are on theirs.
+/// A role that cannot be read cannot be on a list. All partitions are on theirs.
 #[rstest]
 #[case::no_list(json!({}), "fine")]
 #[case::partitions(json!({"partitions": ["aws"]}), "fine")]
@@ -247,8 +249,8 @@ fn unreadable_role(#[case] role_arn: Value, #[case] expected: &str) {
     }
 }
 
-/// A token of its own for the role of the account is by hand: then the lists
-/// count.
+/// A separate token for the role of the account was written by hand: then the
+/// lists apply.
 #[rstest]
 #[case::where_the_webhook_puts_it(FILE, "fine")]
 #[case::elsewhere("/tokens/aws", "reject")]
@@ -277,7 +279,8 @@ fn webhook_flags() {
     );
 }
 
-/// With `--compose-role-arn` the webhook injects what it made of the name.
+/// With `--compose-role-arn`, the webhook injects the ARN that it composes from
+/// the name.
 #[test]
 fn composed_role() {
     let settings =
@@ -287,8 +290,8 @@ fn composed_role() {
     assert_eq!(word(&review_env(&json!([role("app"), file(FILE)]), &settings, &cluster)), "reject");
 }
 
-/// `roleSource: external`: nothing is compared and nobody is asked; grammar and
-/// lists count.
+/// `roleSource: external`: nothing is compared and nothing is looked up;
+/// grammar and lists apply.
 #[rstest]
 #[case::another_role(json!([role(OTHER), file(FILE)]), "fine")]
 #[case::half(json!([role(ROLE)]), "fine")]
@@ -353,8 +356,7 @@ fn bypass_by_escapes() {
     assert_eq!(answer["code"], 403);
 }
 
-/// Whatever somebody put there, no more than a count or a character of it gets
-/// out.
+/// Whatever a value contains, at most a count or a character of it is shown.
 #[test]
 fn never_shows_values() {
     let secrets = [
@@ -383,8 +385,8 @@ fn never_shows_values() {
     }
 }
 
-/// Of a running Pod only new ephemeral containers count, as no webhook sees
-/// them: by hand is the only way there.
+/// In a running Pod, only new ephemeral containers are checked. No webhook sees
+/// them, so their roles were written by hand.
 #[test]
 fn ephemeral_container() {
     let pod = tokenless_pod(&json!({"containers": [{"name": "web", "image": "i", "env": [role(OTHER), file(FILE)]}]}));
@@ -403,7 +405,7 @@ fn ephemeral_container() {
 }
 
 /// A role that was there before stays a warning; another one in its place is
-/// new, though nothing of either is shown.
+/// new, although neither of them is shown.
 #[test]
 fn old_problem_warns() {
     let with = |value: Value, replicas: usize| {
@@ -465,8 +467,8 @@ fn java(option: &str) -> Value {
     json!([{"name": "JAVA_TOOL_OPTIONS", "value": format!("-Xmx1g {option}")}])
 }
 
-/// Java's SDK reads its own properties before the environment, and the token that
-/// the webhook injects goes with the role that they name.
+/// The AWS SDK for Java reads its own properties before the environment, and uses
+/// the token that the webhook injects for the role that they name.
 #[test]
 fn bypass_by_java_property() {
     let option = format!("-Daws.roleArn={OTHER}");
@@ -503,7 +505,7 @@ fn java_properties(#[case] option: String, #[case] cluster: FakeCluster, #[case]
     assert_eq!(lines(&java(&option), &settings(), &cluster).len(), expected);
 }
 
-/// The webhook never sees such a Pod, so what it would complete is complete.
+/// The webhook skips such a Pod, so it would not complete half a pair.
 #[test]
 fn half_a_pair_in_skipped_pod() {
     let reviewed = |labels: Value| {
@@ -515,7 +517,7 @@ fn half_a_pair_in_skipped_pod() {
     assert_eq!(reviewed(json!({"app": "web"})).len(), 1);
 }
 
-/// The SDK asks for each of them on its own.
+/// The SDK reads each of them separately.
 #[rstest]
 #[case::role_as_a_property(json!([file("/t"), {"name": "JAVA_TOOL_OPTIONS", "value": format!("-Daws.roleArn={OTHER}")}]), "JAVA_TOOL_OPTIONS")]
 #[case::token_as_a_property(json!([role(OTHER), {"name": "JAVA_TOOL_OPTIONS", "value": "-Daws.webIdentityTokenFile=/t"}]), "AWS_ROLE_ARN")]

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `identity-grants`: custom resources by which controllers grant cloud
-//! identities name only what the annotations of an account might name.
+//! `identity-grants`: custom resources with which controllers grant cloud
+//! identities name only what the annotations of an account may name.
 //!
 //! An EKS Pod Identity association, a federated identity credential of Azure or
 //! an IAM policy of Google Cloud gives an account an identity without any
-//! annotation. Where a controller makes them from objects in the cluster, they
-//! are a way around every list of roles and projects.
+//! annotation. If a controller creates them from objects in the cluster, they
+//! bypass every list of roles and projects.
 //! <https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html>
 //! <https://learn.microsoft.com/azure/aks/workload-identity-overview>
 //! <https://cloud.google.com/kubernetes-engine/docs/how-to/workload-identity>
@@ -102,14 +102,14 @@ messages! {
     ISSUER: "is not one of the issuers that managed identities can trust: {}";
 }
 
-/// Fields of associations with a role in them: of ACK, and of Crossplane.
+/// Fields of associations that contain a role: of ACK, and of Crossplane.
 const ROLES: [&str; 4] = ["roleARN", "targetRoleARN", "roleArn", "targetRoleArn"];
 
-/// Fields with a reference to a role.
+/// Fields that contain a reference to a role.
 const ROLE_REFERENCES: [&str; 6] =
     ["roleRef", "targetRoleRef", "roleArnRef", "roleArnSelector", "targetRoleArnRef", "targetRoleArnSelector"];
 
-/// The kind whose policies say who may act as a service account.
+/// The kind whose policies determine who may impersonate a service account.
 const SERVICE_ACCOUNT_KIND: &str = "IAMServiceAccount";
 
 pub(super) struct IdentityGrants<'a> {
@@ -152,7 +152,7 @@ impl IdentityGrants<'_> {
     ) -> Result<(), ReadError> {
         let rules = role_arn::RULE.with_params(context, RoleRules::read);
         let mut holders: Vec<_> = association.accounts().collect();
-        // Whoever it is for, the role must be one that somebody may have.
+        // Even without an account, the role must be one that some account may have.
         if holders.is_empty() {
             holders.push(("", ""));
         }
@@ -161,7 +161,7 @@ impl IdentityGrants<'_> {
                 let path = FieldPath::at(part).field(key);
                 if ROLES.contains(&key) {
                     let role = text(*value, &path)?;
-                    // An association without the second role has it empty.
+                    // An association without a second role leaves it empty.
                     if role.is_empty() {
                         continue;
                     }
@@ -196,13 +196,13 @@ impl IdentityGrants<'_> {
     fn check_credential(&self, context: &RuleContext<'_>, credential: &Credential<'_>, findings: &mut Findings) {
         let path = |field: &str| FieldPath::at("spec").field(field);
         let has_client_list = azure_workload_identity::RULE.with_params(context, azure_workload_identity::has_lists);
-        // Who gets the identity is hidden in what is said of identity and issuer: for
-        // another account, an old finding is a new one.
+        // Who gets the identity is a hidden value of the findings about identity and
+        // issuer: for another account, an old finding is new.
         let subject = credential.subject.as_deref().unwrap_or_default();
         if let Some(account) = account_of_subject(subject) {
             self.check_account(context, account, &path("subject"), false, findings);
         }
-        // Whose credential it is cannot be compared with anything.
+        // A subject that is not in the object cannot be compared with anything.
         if let Some(reference) = credential.subject_from.text()
             && (has_client_list || !self.azure_identities.is_empty() || !self.azure_issuers.is_empty())
         {
@@ -242,7 +242,7 @@ impl IdentityGrants<'_> {
         let mut grants = false;
         for granted in &policy.members {
             let impersonates = lets_impersonate(&granted.role);
-            // Every role on a service account may be one to act as it.
+            // Every role on a service account may allow impersonating it.
             if !is_account && !impersonates {
                 continue;
             }
@@ -260,7 +260,7 @@ impl IdentityGrants<'_> {
                 }
                 Member::Many => {
                     grants = true;
-                    // Long members are cut in the path: only this tells them apart.
+                    // Long members are truncated in the path: only this tells them apart.
                     findings.add(path, &MANY, &[&granted.member]);
                 }
                 Member::Other => {}
@@ -271,7 +271,7 @@ impl IdentityGrants<'_> {
         }
     }
 
-    /// Whether a grant may be for this account: its namespace and its name.
+    /// Checks the account of a grant: its namespace and its name.
     fn check_account(
         &self,
         context: &RuleContext<'_>,
@@ -283,7 +283,7 @@ impl IdentityGrants<'_> {
         if name == DEFAULT_ACCOUNT && !allow_on_default {
             findings.add(path.clone(), &DEFAULT, &[namespace]);
         }
-        // Some kinds are for the whole cluster.
+        // Some kinds are cluster-scoped.
         let home = context.request.namespace();
         if !home.is_empty() && home != namespace && !glob::any(&self.from_namespaces, home) {
             findings.add(path.clone(), &OTHER_NAMESPACE, &[&[namespace, "/", name].concat(), home]);
@@ -291,11 +291,11 @@ impl IdentityGrants<'_> {
     }
 }
 
-/// Whether the service accounts that a role is about may be used.
+/// Checks the service accounts that a role applies to.
 fn check_resource(context: &RuleContext<'_>, resource: &Resource<'_>, is_account: bool, findings: &mut Findings) {
     let path = |field: &str| FieldPath::at("spec.resourceRef").field(field);
     let text = |text: &Option<Text<'_>>| text.as_deref().unwrap_or_default().to_owned();
-    // Hidden, so that another resource in the place of this one is a new finding.
+    // Hidden, so that a finding for another resource in this place is new.
     let which = [text(&resource.name), text(&resource.namespace), text(&resource.external)].join("\0");
     if !is_account {
         return findings.add(path("kind"), &EVERY_IDENTITY, &[&text(&resource.kind), &which]);
@@ -314,16 +314,16 @@ fn check_resource(context: &RuleContext<'_>, resource: &Resource<'_>, is_account
     }
 }
 
-/// The e-mail in `projects/my-project/serviceAccounts/name@my-project.iam.gserviceaccount.com`.
-/// What has another form is taken as a whole: its end may not be what Google reads.
+/// The email address in `projects/my-project/serviceAccounts/name@my-project.iam.gserviceaccount.com`.
+/// Any other form is used as a whole: its end may not be what Google reads.
 fn email(external: &str) -> &str {
     let parts = external.strip_prefix("projects/").and_then(|rest| rest.split_once("/serviceAccounts/"));
     let is_plain = |project: &str| project.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.:".contains(&byte));
     parts.filter(|(project, _)| is_plain(project)).map_or(external, |(_, email)| email)
 }
 
-/// Whether a role for more than one service account lets its members act as
-/// them, or become someone who may. Roles of one's own are not known.
+/// Whether a role on more than one service account lets its members impersonate
+/// them, or gain the right to do so. Custom roles are unknown.
 /// <https://cloud.google.com/iam/docs/service-account-permissions>
 fn lets_impersonate(role: &str) -> bool {
     role.starts_with("roles/iam.serviceAccount") || matches!(role, "roles/iam.workloadIdentityUser" | "roles/owner")

@@ -67,7 +67,7 @@ fn references_to_a_role(#[case] field: &str, #[case] reference: Value) {
     );
 }
 
-/// A namespace's own roles are those of the namespace that the association is for.
+/// The roles of a namespace are those of the namespace that the association is for.
 #[test]
 fn roles_of_a_namespace() {
     let settings = json!({"rules": {
@@ -83,7 +83,7 @@ fn roles_of_a_namespace() {
     );
 }
 
-/// Where two maps say something else, every account that may come of them is compared.
+/// If two maps differ, every account that may result is compared.
 #[test]
 fn maps_that_differ() {
     let object = json!({

@@ -2,9 +2,9 @@
 //! `identity-injection`: a Pod whose account has a role got it from the EKS Pod
 //! identity webhook.
 //!
-//! The webhook's configuration ignores failures, and its cache may not know an
-//! account that was made a moment ago. Either way the Pod starts and works with
-//! the role of its node until someone deletes it.
+//! The webhook's configuration ignores failures, and its cache may not contain
+//! an account that was created a moment ago. In both cases the Pod starts, and
+//! runs with the role of its node until someone deletes it.
 //! <https://github.com/aws/amazon-eks-pod-identity-webhook/issues/174>
 //! <https://github.com/aws/amazon-eks-pod-identity-webhook/issues/225>
 
@@ -51,11 +51,11 @@ messages! {
         help: "let the policy server get serviceaccounts";
 }
 
-/// The volumes that the webhook adds unless there is one of that name.
+/// The volumes that the webhook adds, unless one with that name exists.
 const VOLUMES: [&str; 2] = ["aws-iam-token", "eks-pod-identity-token"];
 
-/// The two ways to a role: IRSA and EKS Pod Identity, each with the file of its
-/// token last.
+/// The two ways to get a role: IRSA and EKS Pod Identity, each with the
+/// variable of its token file last.
 const WAYS: [[&str; 2]; 2] = [[AWS_ROLE, AWS_TOKEN_FILE], [AWS_CONTAINER_URI, AWS_CONTAINER_TOKEN_FILE]];
 
 pub(super) struct IdentityInjection;
@@ -63,9 +63,9 @@ pub(super) struct IdentityInjection;
 /// What a container lacks.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Lack {
-    /// All of it.
+    /// Everything that the webhook injects.
     Everything,
-    /// One of the variables, while the other one is there.
+    /// One of the variables, while the other one is present.
     Half { there: &'static str, missing: &'static str },
     /// The file that this variable names.
     Token(&'static str),
@@ -82,7 +82,7 @@ impl IdentityInjection {
 
 impl Check for IdentityInjection {
     fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
-        // Only here every webhook has had its turn.
+        // Only in this phase have all webhooks run.
         if context.common.phase != Phase::Validating {
             return Ok(());
         }
@@ -90,15 +90,15 @@ impl Check for IdentityInjection {
         if pod.label(SKIP_LABEL)?.is_some() {
             return Ok(());
         }
-        // The role that an account was given a moment ago is what the webhook misses.
+        // The webhook misses a role that the account got a moment ago, so the record must be current.
         context.lookup.demand_fresh()?;
         let listed = skipped(context)?;
-        // A hostile Pod may have thousands of each.
+        // A hostile Pod can have thousands of each.
         let skipped = Names::from(listed.iter().map(|name| (name.as_str(), 0)).collect::<Vec<_>>());
         let volumes = Volumes { pod, names: pod.spec.volume_names() };
         let mut is_known = true;
         context.each_container(pod, &mut |checked| {
-            // The webhook does not know ephemeral containers.
+            // The webhook does not process ephemeral containers.
             let is_skipped = skipped.has(checked.container.name.as_deref().unwrap_or_default());
             if checked.list == ContainerList::Ephemeral || is_skipped || !is_known {
                 return Ok(());
@@ -122,8 +122,8 @@ impl Check for IdentityInjection {
     }
 }
 
-/// What a container lacks. Which order the variables come in, and what else is
-/// there, does not matter: the webhook appends to what it finds.
+/// What a container lacks. The order of the variables does not matter, nor do
+/// other variables: the webhook appends to what it finds.
 fn lack(volumes: &Volumes<'_>, container: &Container<'_>, field_path: &FieldPath) -> Result<Option<Lack>, ReviewError> {
     if !container.env.may_hold(Marks::AWS) {
         return Ok(Some(Lack::Everything));
@@ -136,7 +136,7 @@ fn lack(volumes: &Volumes<'_>, container: &Container<'_>, field_path: &FieldPath
         match (find(other), find(file)) {
             (Some(_), Some(variable)) if has_token(volumes, container, variable, &path)? => return Ok(None),
             (Some(_), Some(_)) => lack = Lack::Token(file),
-            // The agent takes a token from the environment as well.
+            // The agent also accepts a token from the environment.
             (Some(_), None) if other == AWS_CONTAINER_URI && find(AWS_CONTAINER_TOKEN).is_some() => return Ok(None),
             (Some(_), None) if lack == Lack::Everything => lack = Lack::Half { there: other, missing: file },
             (None, Some(_)) if lack == Lack::Everything => lack = Lack::Half { there: file, missing: other },
@@ -146,9 +146,9 @@ fn lack(volumes: &Volumes<'_>, container: &Container<'_>, field_path: &FieldPath
     Ok(Some(lack))
 }
 
-/// Whether there is a token at the path that a variable names. What someone
-/// wrote by hand is theirs to get right; under the webhook's own names there
-/// has to be what the webhook adds.
+/// Whether there is a token at the path that a variable names. A path that
+/// someone wrote by hand is their responsibility; for the webhook's own names,
+/// there must be what the webhook adds.
 fn has_token(
     volumes: &Volumes<'_>,
     container: &Container<'_>,
@@ -166,7 +166,7 @@ fn has_token(
     }))
 }
 
-/// On Windows the webhook writes `C:\var\run\...\token` beside a mount path with
+/// On Windows, the webhook writes `C:\var\run\...\token`, but a mount path with
 /// slashes.
 fn unix(path: &str) -> String {
     path.strip_prefix("C:").unwrap_or(path).replace('\\', "/")

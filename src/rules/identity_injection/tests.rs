@@ -110,7 +110,7 @@ fn messages() {
     );
 }
 
-/// What the webhook makes of a Pod, by its own test data.
+/// Pods as the webhook changes them, according to its own test data.
 #[rstest]
 #[case::irsa(with_role("web"))]
 #[case::region_and_sts_first(container("web", env(&[
@@ -148,7 +148,7 @@ fn as_the_webhook_leaves_it(#[case] container: Value) {
     assert_eq!(checked(&tokenless_pod(&spec)), "fine");
 }
 
-/// What someone arranged by hand, and the webhook leaves as it is.
+/// What someone configured by hand, and the webhook leaves as it is.
 #[rstest]
 #[case::a_token_of_its_own(irsa("/tokens/aws"), mount("own", "/tokens"))]
 #[case::a_file_alone(irsa("/tokens/aws"), json!([{"name": "own", "mountPath": "/tokens/aws", "subPath": "aws"}]))]
@@ -168,8 +168,8 @@ fn by_hand(#[case] env: Value, #[case] mounts: Value) {
     assert_eq!(checked(&pod(json!([container("web", env, mounts)]), volumes)), "fine");
 }
 
-/// Pods that start without a role, each but for one thing as the webhook leaves
-/// it.
+/// Pods that start without a role. Each differs in one point from what the
+/// webhook creates.
 #[rstest]
 #[case::as_written(container("web", json!([]), json!([])))]
 #[case::no_environment(json!({"name": "web", "image": "i"}))]
@@ -194,12 +194,12 @@ fn without_a_role(#[case] container: Value) {
     let spec =
         json!({"initContainers": [container.clone()], "containers": [with_role("main")], "volumes": volumes.clone()});
     assert_eq!(checked(&tokenless_pod(&spec)), "reject");
-    // All the same to a Pod whose account has no role.
+    // None of this matters to a Pod whose account has no role.
     assert_eq!(word(&review(&create(&pod(json!([container]), volumes)), &settings(), &quiet_cluster())), "fine");
 }
 
-/// Of two ways that are not whole the finding is about the first, and about a
-/// whole way without its token before half of one.
+/// If two ways are incomplete, the finding is about the first. A pair without
+/// its token is reported before half a pair.
 #[rstest]
 #[case::a_file(&[("AWS_WEB_IDENTITY_TOKEN_FILE", "/x")], "AWS_WEB_IDENTITY_TOKEN_FILE", "is set without AWS_ROLE_ARN")]
 #[case::halves(
@@ -237,7 +237,7 @@ fn which_way_is_named(#[case] variables: &[(&str, &str)], #[case] named: &str, #
     assert!(line.starts_with(&format!("spec.containers[web].env[{named}]: {words}")), "{line}");
 }
 
-/// Volumes of the webhook's name that keep it from adding its own.
+/// Volumes with the webhook's name that keep it from adding its own.
 #[rstest]
 #[case::a_host_path(json!([{"name": "aws-iam-token", "hostPath": {"path": "/x"}}]))]
 #[case::a_token_at_another_path(json!([{"name": "aws-iam-token", "projected": {"sources": [{"serviceAccountToken": {"path": "jwt"}}]}}]))]
@@ -247,7 +247,7 @@ fn foreign_volumes(#[case] volumes: Value) {
     assert_eq!(checked(&pod(json!([with_role("web")]), volumes)), "reject");
 }
 
-/// `skip-containers` as the webhook reads it: no blanks are trimmed.
+/// `skip-containers` as the webhook reads it: blanks are not trimmed.
 #[rstest]
 #[case("proxy", "fine")]
 #[case("x,proxy", "fine")]
@@ -275,7 +275,7 @@ fn skipped_pods(#[case] labels: Value, #[case] expected: &str) {
     let mut pod = tokenless_pod(&json!({}));
     pod["metadata"]["labels"] = labels.clone();
     assert_eq!(checked(&pod), expected);
-    // As an annotation the word means nothing.
+    // As an annotation, the key has no meaning.
     pod["metadata"] = json!({"name": "web", "annotations": labels});
     assert_eq!(checked(&pod), "reject");
 }
@@ -295,7 +295,7 @@ fn webhook_flags() {
     assert_eq!(word(&review(&create(&pod(json!([injected]), json!([volume()]))), &settings, &own)), "fine");
 }
 
-/// In the mutating phase the webhook may yet come.
+/// In the mutating phase, the webhook may still run.
 #[test]
 fn skips_mutating_phase_and_templates() {
     let plain = tokenless_pod(&json!({}));
@@ -327,7 +327,7 @@ fn unknown_account() {
     assert_eq!(answer(LookupError::NotGranted, &required)["code"], 403);
 }
 
-/// Where nothing is missing, nobody is asked.
+/// If nothing is missing, nothing is looked up.
 #[test]
 fn no_lookup_for_injected_pod() {
     let asked = cluster();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What the EKS Pod identity webhook adds, to the letter.
+//! Exactly what the EKS Pod identity webhook adds.
 
 use crate::engine::context::ReviewError;
 use crate::object::env::named;
@@ -7,16 +7,16 @@ use crate::object::json::write_string;
 use crate::object::pod::Container;
 use crate::rules::shared::cloud::{AWS_CONTAINER_TOKEN_FILE, AWS_CONTAINER_URI, AWS_ROLE, AWS_TOKEN_FILE};
 
-/// One of the two ways to a role.
+/// One of the two ways to get a role.
 #[derive(Debug)]
 pub struct Way {
     /// The name of the volume with the token.
     pub volume: &'static str,
     /// The token's file in it.
     pub file: &'static str,
-    /// Where it is mounted, unless the settings say.
+    /// Where it is mounted, unless the settings specify it.
     pub directory: &'static str,
-    /// Whom the token is for, unless account or settings say.
+    /// The audience of the token, unless the account or the settings specify it.
     pub audience: &'static str,
     /// The variables; the second one names the token.
     variables: [&'static str; 2],
@@ -32,7 +32,7 @@ pub static IRSA: Way = Way {
     variables: [AWS_ROLE, AWS_TOKEN_FILE],
 };
 
-/// EKS Pod Identity: an agent on the node gives the credentials.
+/// EKS Pod Identity: an agent on the node provides the credentials.
 /// <https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html>
 pub static POD_IDENTITY: Way = Way {
     volume: "eks-pod-identity-token",
@@ -42,11 +42,11 @@ pub static POD_IDENTITY: Way = Way {
     variables: [AWS_CONTAINER_URI, AWS_CONTAINER_TOKEN_FILE],
 };
 
-/// Where the agent answers.
+/// The URL of the agent.
 const AGENT: &str = "http://169.254.170.23/v1/credentials";
 
-/// A lifetime that nobody chose: so that not all tokens are renewed at once, the
-/// webhook shortens it by up to two hours, by chance.
+/// The default lifetime, and by how much the webhook may shorten it at random,
+/// so that not all tokens are renewed at once: up to two hours.
 const UNCHOSEN_SECONDS: i64 = 86_400;
 const SPREAD_SECONDS: i64 = 7_200;
 
@@ -60,8 +60,8 @@ impl Way {
         self.volume == IRSA.volume
     }
 
-    /// A lifetime that nobody chose, shortened. Chance comes from the request, so
-    /// that the same one is answered the same.
+    /// Shortens the default lifetime. The randomness is derived from the request,
+    /// so that the same request gets the same response.
     #[must_use]
     pub fn spread(&self, seconds: i64, uid: &str) -> i64 {
         if self.is_irsa() || seconds != UNCHOSEN_SECONDS {
@@ -77,21 +77,21 @@ impl Way {
 /// What a Pod gets.
 #[derive(Debug)]
 pub struct Injection<'s> {
-    /// The way.
+    /// The way to the role.
     pub way: &'static Way,
-    /// The role; the agent knows it.
+    /// The role; with Pod Identity, the agent knows it.
     pub role: String,
     /// Where the token is mounted.
     pub directory: &'s str,
-    /// Whom it is for.
+    /// Its audience.
     pub audience: &'s str,
-    /// How long it lives.
+    /// Its lifetime.
     pub seconds: i64,
-    /// The region; empty when none is injected.
+    /// The region; empty if none is injected.
     pub region: &'s str,
     /// Whether SDKs are told to call STS in their region.
     pub is_regional: bool,
-    /// Whether the token's path is one of Windows.
+    /// Whether the token's path is a Windows path.
     pub is_windows: bool,
 }
 
@@ -119,9 +119,9 @@ impl Injection<'_> {
         json
     }
 
-    /// The variables that a container lacks, as JSON with commas between them.
-    /// None when it has them all: the webhook then does not even mount the
-    /// token. It looks at names only, and completes no pair.
+    /// The variables that a container lacks, as JSON separated by commas.
+    /// `None` if it has them all: then the webhook does not even mount the
+    /// token. It compares only names, and completes no pair.
     ///
     /// # Errors
     /// [`ReviewError`] when the environment cannot be read.

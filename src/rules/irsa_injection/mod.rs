@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `irsa-injection`: does what the EKS Pod identity webhook does, for clusters
+//! `irsa-injection`: does what the EKS Pod identity webhook does, in clusters
 //! without it.
 //!
-//! IRSA needs no EKS: any cluster whose issuer AWS can reach will do. What is
-//! missing there is the webhook, and running it takes certificates, a
-//! Deployment and a configuration that ignores failures. What it injects is
-//! described in its source; where this rule differs, its page says so.
+//! IRSA does not need EKS: it works in any cluster whose issuer AWS can reach.
+//! Such a cluster lacks only the webhook, and running that requires
+//! certificates, a Deployment and a configuration that ignores failures. The
+//! source of the webhook shows what it injects; the page of this rule lists the
+//! differences.
 //! <https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/SELF_HOSTED_SETUP.md>
 //! <https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/pkg/handler/handler.go>
 
@@ -67,7 +68,7 @@ static POD_IDENTITY_PARAM: Param = Param {
     doc: Doc::new("ServiceAccounts (`namespace/name`) that get EKS Pod Identity instead, even if they have a role"),
 };
 
-/// What the API server takes.
+/// What the API server accepts.
 const LEAST_SECONDS: i64 = 600;
 const MOST_SECONDS: i64 = 4_294_967_296;
 
@@ -87,13 +88,13 @@ pub(super) struct IrsaInjection<'a> {
     pod_identity: Vec<Glob<'a>>,
 }
 
-/// What is to be done about a Pod.
+/// What to do about a Pod.
 enum Plan<'s> {
     /// Nothing.
     Nothing,
-    /// Nothing, and here is why not.
+    /// Nothing, for this reason.
     Refused(&'static MessageTemplate, Vec<String>),
-    /// To inject this.
+    /// Inject this.
     Inject(Injection<'s>),
 }
 
@@ -118,7 +119,7 @@ impl IrsaInjection<'_> {
             return Ok(Plan::Nothing);
         }
         let (namespace, name) = (context.request.namespace(), pod.spec.account());
-        // A Pod that runs without its role gets it never.
+        // A Pod that starts without its role never gets it.
         context.lookup.demand_fresh()?;
         let Account::Known(record) = context.account(pod)? else { return Ok(Plan::Nothing) };
         let aws = &context.common.aws;
@@ -147,7 +148,7 @@ impl IrsaInjection<'_> {
                 return Ok(Plan::Refused(&AUDIENCE, vec![shown.to_owned()]));
             }
         }
-        // What cannot be read is skipped, as the webhook does.
+        // Values that cannot be read are skipped, as in the webhook.
         let seconds = |text: &str| text.parse::<i64>().ok();
         let of_pod = pod_option(context, TOKEN_EXPIRATION)?.as_deref().and_then(seconds);
         let seconds = of_pod.or_else(|| seconds(option(TOKEN_EXPIRATION)?)).unwrap_or(self.seconds);
@@ -219,7 +220,7 @@ impl Fix for IrsaInjection<'_> {
     }
 }
 
-/// What would make a Pod of which the API server or the SDK can make nothing.
+/// Reports what would make a Pod that the API server or the SDK cannot use.
 fn obstacles(
     context: &RuleContext<'_>,
     pod: &Workload<'_>,
@@ -249,7 +250,7 @@ fn obstacles(
     })
 }
 
-/// Calls `each` with every container that the webhook would look at.
+/// Calls `each` with every container that the webhook would process.
 fn each<'s>(
     context: &RuleContext<'s>,
     pod: &'s Workload<'s>,
@@ -263,8 +264,8 @@ fn each<'s>(
     })
 }
 
-/// Whether the Pod goes to Windows nodes, as far as the webhook sees: it reads
-/// the two node labels only, neither affinity nor `spec.os`.
+/// Whether the Pod is for Windows nodes, as far as the webhook can tell: it
+/// reads only the two node labels, neither affinity nor `spec.os`.
 fn is_windows(pod: &Workload<'_>) -> Result<bool, ReviewError> {
     let selector = pod.spec.node_selector;
     if !selector.may_hold("windows") {
@@ -274,7 +275,7 @@ fn is_windows(pod: &Workload<'_>) -> Result<bool, ReviewError> {
     Ok(["beta.kubernetes.io/os", "kubernetes.io/os"].iter().any(|key| labels.text(key) == Some("windows")))
 }
 
-/// The label by which EKS counts Pods with Pod Identity.
+/// The label with which EKS counts Pods that use Pod Identity.
 fn label(pod: &Workload<'_>, way: &Way, edit: &mut Edit<'_, '_>) -> Result<bool, ReviewError> {
     const KEY: &str = "eks.amazonaws.com/pod-identity";
     if way.is_irsa() || pod.label(KEY)?.as_deref() == Some("enabled") {

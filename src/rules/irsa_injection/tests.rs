@@ -43,7 +43,7 @@ fn with_option(suffix: &str, value: &str) -> FakeCluster {
     cluster_of(&[("eks.amazonaws.com/role-arn", ROLE), (&format!("eks.amazonaws.com/{suffix}"), value)])
 }
 
-/// The fixed object of an answer that has one.
+/// The fixed object of a response that has one.
 fn fixed(answer: &Value) -> &Value {
     assert_eq!(word(answer), "fix", "{answer}");
     &answer["mutated_object"]
@@ -53,7 +53,7 @@ fn injected(pod: &Value, settings: &Value, cluster: &FakeCluster) -> Value {
     fixed(&review(&create(pod), settings, cluster)).clone()
 }
 
-/// The text of the answer, to the byte.
+/// The exact text of the response.
 fn answer_text(pod: &str, settings: &Value, cluster: &FakeCluster) -> String {
     let payload = format!(
         r#"{{"request":{{"uid":"1","kind":{{"group":"","version":"v1","kind":"Pod"}},"operation":"CREATE","namespace":"shop","object":{pod}}},"settings":{settings}}}"#
@@ -115,7 +115,7 @@ fn injects_pod_identity_exactly() {
     assert!(text.contains(&expected), "{text}\n{expected}");
 }
 
-/// Fields that nobody knows yet, numbers of any size, nulls, key order, escapes.
+/// Unknown fields, numbers of any size, nulls, key order, escapes.
 #[test]
 fn keeps_unknown_fields() {
     let web = r#"{"future":{"x":123456789012345678901234567890},"name":"web","resources":null,"startupProbe":{"grpc":{"port":1,"service":null}},"e\u006ev":[ {"name":"A","value":"1.0", "future":1e400} ],"volumeMounts":[{"name":"d","mountPath":"/d","path":"x"}]"#;
@@ -164,8 +164,8 @@ fn messages() {
     );
 }
 
-/// What is there already, and what is added to it. The webhook completes no
-/// pair, and looks at names only.
+/// The variables that are there already, and the result. The webhook completes
+/// no pair, and compares only names.
 #[rstest]
 #[case::nothing(&[], &ALL)]
 #[case::a_region(&["AWS_REGION"], &["AWS_REGION", ALL[0], PAIR[0], PAIR[1]])]
@@ -183,8 +183,8 @@ fn variables(#[case] there: &[&str], #[case] expected: &[&str]) {
     assert_eq!(mounts_of(&pod, "containers", 0), [format!("aws-iam-token:{DIRECTORY}")]);
 }
 
-/// A container that has one of each is left alone, mount and all; the Pod gets
-/// the volume.
+/// A container that has one of each is left unchanged and gets no mount; the
+/// Pod still gets the volume.
 #[test]
 fn complete_container() {
     let env: Value = ["AWS_ROLE_ARN", "AWS_REGION", ALL[0]].iter().map(|name| json!({"name": name})).collect();
@@ -216,8 +216,8 @@ fn regional_endpoints(
     assert_eq!(names_of(&injected(&pod, &settings, &cluster)), expected);
 }
 
-/// The Pod wins over the account, and the account over the setting; what is no
-/// number is skipped.
+/// The Pod takes precedence over the account, and the account over the setting;
+/// a value that is not a number is skipped.
 #[rstest]
 #[case(None, None, 86400)]
 #[case(Some("3600"), None, 3600)]
@@ -243,7 +243,7 @@ fn lifetimes(#[case] account: Option<&str>, #[case] on_pod: Option<&str>, #[case
     assert_eq!(lifetime(&injected(&pod, &settings(), &cluster)), expected);
 }
 
-/// The longest one is that of `identity-annotations`, even where that is off.
+/// The maximum is that of `identity-annotations`, even if that rule is off.
 #[rstest]
 #[case(3600, 86_400, None, 3600)]
 #[case(3600, 86_400, Some("7200"), 7200)]
@@ -271,8 +271,8 @@ fn audiences() {
     assert_eq!(audience(&own, &with_option("audience", "other")), "other");
 }
 
-/// Where an account has its Pods get a token for the Kubernetes API by the back
-/// door, they get nothing.
+/// If an account would give its Pods a token for the Kubernetes API in this
+/// way, they get nothing.
 #[rstest]
 #[case("")]
 #[case("https://kubernetes.default.svc.cluster.local")]
@@ -293,7 +293,7 @@ fn lists_of_volumes(#[case] volumes: Value, #[case] expected: &[&str]) {
     assert_eq!(volumes_of(&pod), expected);
 }
 
-/// A mount of the volume's name is kept wherever it is.
+/// An existing mount of the volume is kept, wherever it is.
 #[test]
 fn existing_mounts() {
     let containers =
@@ -398,8 +398,7 @@ fn account_without_role(#[case] annotations: &[(&str, &str)]) {
     assert_eq!(word(&review(&create(&tokenless_pod(&json!({}))), &settings(), &cluster_of(annotations))), "fine");
 }
 
-/// What `role-arn` would refuse never gets into a Pod, even where that rule is
-/// off.
+/// A role that `role-arn` would reject is never injected, even if that rule is off.
 #[rstest]
 #[case::grammar("arn:aws:iam::123456789:role/s3", json!({}))]
 #[case::a_bare_name("s3", json!({}))]
@@ -455,11 +454,11 @@ fn unknown_account() {
 fn foreign_volumes(#[case] volume: Value) {
     let pod = tokenless_pod(&json!({"volumes": [volume]}));
     assert_eq!(word(&review(&create(&pod), &settings(), &cluster())), "reject");
-    // Nobody minds where there is nothing to inject.
+    // This does not matter if there is nothing to inject.
     assert_eq!(word(&review(&create(&pod), &settings(), &quiet_cluster())), "fine");
 }
 
-/// A second mount at one path would make a Pod that the API server refuses.
+/// The API server would reject a Pod with two mounts at one path.
 #[rstest]
 #[case::the_path(DIRECTORY, json!([]), "reject")]
 #[case::with_a_slash(&format!("{DIRECTORY}/"), json!([]), "reject")]
@@ -481,8 +480,8 @@ fn pod_identity(more: &Value) -> Value {
     with(&params)
 }
 
-/// EKS Pod Identity wins over the role of the account, whose other options
-/// count.
+/// EKS Pod Identity takes precedence over the role of the account, whose other
+/// options still apply.
 #[test]
 fn with_pod_identity() {
     let mut settings = pod_identity(&json!({}));
@@ -550,7 +549,7 @@ fn pod_identity_on_windows() {
     assert_eq!(env_of(&pod, "containers", 0)[1].1, path);
 }
 
-/// A lifetime that nobody chose is spread, the same for the same request.
+/// The default lifetime is spread, and the same for the same request.
 #[test]
 fn pod_identity_lifetimes() {
     let lifetime_of = |uid: &str, settings: &Value| {
@@ -563,13 +562,13 @@ fn pod_identity_lifetimes() {
     assert!(all.iter().all(|seconds| (79_200..=86_400).contains(seconds)), "{all:?}");
     let spread = all.iter().max().unwrap() - all.iter().min().unwrap();
     assert!(spread > 3600, "{all:?}");
-    // 86,400 less 0xe40c292c and 0xbf9cf968 modulo 7,201, which FNV-1a makes of these texts.
+    // 86,400 minus 0xe40c292c and 0xbf9cf968 modulo 7,201, which are the FNV-1a hashes of these texts.
     assert_eq!(["a", "foobar"].map(|uid| lifetime_of(uid, &settings)), [83_495, 85_909]);
     assert_eq!(lifetime_of("7", &settings), all[7]);
     assert_eq!(lifetime_of("7", &pod_identity(&json!({"defaultExpirationSeconds": 3600}))), 3600);
 }
 
-/// The API token goes and the token for AWS comes, in one patch.
+/// The API token is removed and the token for AWS is added, in one patch.
 #[test]
 fn with_pod_automount() {
     let mut settings = settings();
@@ -581,8 +580,8 @@ fn with_pod_automount() {
     assert_eq!(mounts_of(&pod, "containers", 0), [format!("aws-iam-token:{DIRECTORY}")]);
 }
 
-/// Other rules see what was injected: a shorter lifetime is a fix, no
-/// rejection.
+/// Other rules see what was injected: a lifetime that is too long is fixed, not
+/// rejected.
 #[test]
 fn with_projected_token_lifetime() {
     let mut settings = settings();
@@ -599,8 +598,8 @@ fn is_idempotent(#[case] settings: Value) {
     assert_eq!(word(&review(&create(&first), &settings, &cluster())), "fine");
 }
 
-/// The volume, or the variables of one container, come back, and are reported. A container that has both variables is the
-/// webhook's no more.
+/// If the volume or the variables of one container are missing, they are added again and reported. A container that has
+/// both variables is no longer changed.
 #[rstest]
 #[case("/spec", "volumes")]
 #[case("/spec/containers/0", "env")]
@@ -615,7 +614,7 @@ fn completes_environment(#[case] owner: &str, #[case] field: &str) {
     assert_eq!(answer["audit_annotations"][ID], "fixed(1)");
 }
 
-/// The real webhook came first, or comes later.
+/// The real webhook ran before, or runs later.
 #[test]
 fn beside_webhook() {
     let by_webhook = json!({
@@ -660,8 +659,8 @@ fn skips_all_but_new_pods() {
     assert_eq!(word(&review(&create(&pod), &json!({}), &cluster())), "fine");
 }
 
-/// Where something is in the way nothing at all is injected, and other fixes
-/// are not returned either.
+/// If there is an obstacle, nothing at all is injected, and the fixes of other
+/// rules are not returned either.
 #[test]
 fn all_or_nothing() {
     let mut settings = settings();
@@ -673,7 +672,7 @@ fn all_or_nothing() {
     assert_eq!(said(&answer, ID).len(), 1);
 }
 
-/// Attempts to get past the lists, or to break what others get.
+/// Attempts to get past the lists, or to break the injection for others.
 #[rstest]
 #[case::role_on_the_pod(json!({"eks.amazonaws.com/role-arn": "arn:aws:iam::999999999999:role/admin"}))]
 #[case::audience_on_the_pod(json!({"eks.amazonaws.com/audience": ""}))]

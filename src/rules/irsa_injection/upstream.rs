@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What of the EKS Pod identity webhook this policy repeats, as it was when it
-//! was last read. When upstream changes: read the files of [`READ`] again, put
-//! the new commit here and on the page of the rule, and change what differs.
+//! The parts of the EKS Pod identity webhook that this policy reproduces, as of
+//! the last review. When upstream changes: read the files of [`READ`] again,
+//! put the new commit here and on the page of the rule, and adapt what differs.
 
 use super::LEAST_SECONDS;
 use super::injection::{IRSA, POD_IDENTITY, Way};
@@ -15,7 +15,7 @@ use crate::settings::aws::Aws;
 const COMMIT: &str = "3bf80a34";
 const DATE: &str = "2026-08-11";
 
-/// The files that say what is repeated here.
+/// The files that define what is reproduced here.
 const READ: [&str; 7] = [
     "pkg/annotations.go",
     "pkg/constants.go",
@@ -43,7 +43,7 @@ fn keys() {
     let Reading::Unknown(family) = read("eks.amazonaws.com/something-else", "eks.amazonaws.com") else {
         panic!("the family has a key that upstream does not have");
     };
-    // Another program reads the last one.
+    // Another program reads the last key.
     let mut keys: Vec<_> = upstream.into_iter().chain(["ecr-role-arn"]).collect();
     let suffixes = family.suffixes();
     let mut known: Vec<_> = suffixes.split(", ").collect();
@@ -85,8 +85,8 @@ fn volumes() {
     }
 }
 
-/// `pkg/constants.go`, `pkg/validation.go`: the least lifetime, and how one that
-/// nobody chose is spread for Pod Identity only.
+/// `pkg/constants.go`, `pkg/validation.go`: the minimum lifetime, and how the
+/// default one is spread, for Pod Identity only.
 #[test]
 fn lifetimes() {
     assert_eq!(LEAST_SECONDS, 600);
@@ -96,7 +96,7 @@ fn lifetimes() {
     assert_eq!((POD_IDENTITY.spread(86_399, "x"), IRSA.spread(86_400, "x")), (86_399, 86_400));
 }
 
-/// `pkg/handler/handler.go`: the variables that switch parts of the injection off.
+/// `pkg/handler/handler.go`: the variables that turn parts of the injection off.
 #[test]
 fn variables() {
     assert_eq!(

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `kubelet-host-path`: no volume opens the part of the node where the tokens
-//! of other Pods, or the keys of kubelet and the control plane, are.
+//! `kubelet-host-path`: no volume exposes the parts of the node that contain
+//! the tokens of other Pods, or the keys of the kubelet and the control plane.
 //!
-//! kubelet keeps the volumes of every Pod of its node in one directory, tokens
-//! included; a container runtime's socket gives every container, and `/proc`
-//! the files of every process. A `PersistentVolume` leads there as well as a
-//! volume that is written into the Pod.
+//! The kubelet keeps the volumes of all Pods on its node in one directory,
+//! including their tokens. The socket of a container runtime gives control of
+//! every container, and `/proc` gives access to the files of every process. A
+//! `PersistentVolume` can expose them just like a volume in the Pod.
 //! <https://kubernetes.io/docs/concepts/storage/volumes/#hostpath>
 
 use crate::admission::subject::SubjectKind;
@@ -44,8 +44,8 @@ static ROOTS: Param = Param {
 };
 
 messages! {
-    OPENS: "`{}` exposes {} of the node, and with it {}", help: "mount only the directory that is needed";
-    OPENS_ON: "`{}` exposes {} on nodes of {}, and with it {}", help: "mount only the directory that is needed";
+    EXPOSES: "`{}` exposes {} of the node, and with it {}", help: "mount only the directory that is needed";
+    EXPOSES_ON: "`{}` exposes {} on nodes of {}, and with it {}", help: "mount only the directory that is needed";
     HOLDS: "`{}` of the node leads to {}", help: "mount something else, or add an exemption";
     BELOW: "`{}` is below {}, which leads to {}", help: "mount something else, or add an exemption";
     BIND_OPTION: "the option `{}` can mount a directory of the node in place of the volume", help: "remove it, or add an exemption";
@@ -66,7 +66,7 @@ const CREDENTIALS: [&str; 8] = [
     "/var/lib/cloud",
 ];
 
-/// The same, with the distribution on whose nodes they are.
+/// The same, with the distribution whose nodes have them.
 /// <https://docs.k3s.io/cluster-access>
 /// <https://docs.rke2.io/cluster_access>
 /// <https://docs.k0sproject.io/stable/cli/k0s_server/>
@@ -99,11 +99,11 @@ const OF_DISTRIBUTIONS: [(&str, &str); 23] = [
     ("/run/machined", "Talos"),
 ];
 
-/// The same: the directories in which container runtimes keep their sockets, and
-/// those of their shims and plugins, each of which starts or changes any container.
-/// They are those of containerd (its own, Docker's, the one beside it in
-/// Bottlerocket, K3s', k0s', `MicroK8s`'), of NRI, Docker, CRI-O, cri-dockerd, Podman
-/// and Kata Containers, and Bottlerocket's own; the last two are named pipes of Windows.
+/// The same: the directories in which container runtimes, their shims and their plugins
+/// keep their sockets, each of which can start or change any container. They belong to
+/// containerd (its own, Docker's, the one beside it in Bottlerocket, K3s', k0s',
+/// `MicroK8s`'), to NRI, Docker, CRI-O, cri-dockerd, Podman and Kata Containers, and to
+/// Bottlerocket itself; the last two are named pipes of Windows.
 /// <https://github.com/containerd/containerd/blob/main/pkg/shim/util_unix.go>
 /// <https://github.com/containerd/nri>
 const RUNTIMES: [&str; 17] = [
@@ -126,17 +126,17 @@ const RUNTIMES: [&str; 17] = [
     "/pipe/docker_engine",
 ];
 
-/// What guarded paths lead to.
+/// What guarded paths give access to.
 const OF_OTHERS: &str = "credentials of others";
 const OF_RUNTIMES: &str = "control of every container";
 
-/// Guarded in each of kubelet's root directories; the sockets of plugins beside
-/// them are what drivers are there for.
+/// Guarded in each of the kubelet's root directories. The sockets of plugins
+/// next to them are not: drivers need them.
 const IN_ROOT: [&str; 7] =
     ["pods", "pki", "kubeconfig", "bootstrap-kubeconfig", "config.json", ".dockercfg", "checkpoints"];
 
-/// Where kubelet's root directory is, too, on nodes with disks of their own: bound
-/// from there to its usual path.
+/// Other locations of the kubelet's root directory, on nodes with separate disks.
+/// It is bind-mounted from there to its usual path.
 /// <https://github.com/Azure/AgentBaker/blob/master/parts/linux/cloud-init/artifacts/bind-mount.sh>
 /// <https://github.com/awslabs/amazon-eks-ami/blob/main/templates/shared/runtime/bin/setup-local-disks>
 /// <https://github.com/kubernetes/kubernetes/blob/master/cluster/gce/gci/configure-helper.sh>
@@ -146,8 +146,9 @@ const OTHER_ROOTS: [(&str, &str); 3] = [
     ("/mnt/stateful_partition/kube-ephemeral-ssd/kubelet", "GKE"),
 ];
 
-/// Directories that hold what is elsewhere on the node, too: a bind mount or its
-/// source, or the deployment behind a link. With the operating system.
+/// Directories that contain other parts of the node a second time, each with its
+/// operating system: a bind mount or its source, or the deployment behind a
+/// link.
 /// <https://cloud.google.com/container-optimized-os/docs/concepts/disks-and-filesystem>
 /// <https://github.com/kubernetes/kubernetes/blob/master/cluster/gce/gci/configure-helper.sh>
 /// <https://ostreedev.github.io/ostree/deployment/>
@@ -166,18 +167,18 @@ const SECOND_NAMES: [(&str, &str); 8] = [
 const COS: &str = "Container-Optimized OS";
 const OSTREE: &str = "CoreOS";
 
-/// What is not to be opened.
+/// The paths that must not be exposed.
 pub struct Guarded<'a> {
     roots: Vec<Glob<'a>>,
 }
 
 impl<'a> Guarded<'a> {
-    /// As the rule's settings say.
+    /// Reads the rule's settings.
     pub fn read(params: &mut Params<'_, 'a>) -> Self {
         Self { roots: params.globs(&ROOTS) }
     }
 
-    /// The path of a volume that leads to a guarded path, and that path.
+    /// The path of a volume that leads to a guarded path, and the guarded path.
     ///
     /// # Errors
     /// [`ReadError`] when the volume cannot be read.
@@ -196,7 +197,7 @@ impl<'a> Guarded<'a> {
         Ok(self.reached(&path).map(|reached| (path, reached)))
     }
 
-    /// A path is one of Linux and one of Windows: nobody says which node it is for.
+    /// Tries a path as one of Linux and as one of Windows: it is unknown which node it is for.
     fn reached(&self, path: &str) -> Option<Reached> {
         let on_windows = || Some(on_windows(path)).filter(|other| other != path);
         self.reached_at(path).or_else(|| self.reached_at(&on_windows()?))
@@ -225,7 +226,7 @@ impl<'a> Guarded<'a> {
         None
     }
 
-    /// What a path leads to below a directory, which is in front of it for people.
+    /// What a path leads to below a directory, which messages put in front of it.
     fn reached_as(&self, path: &[&str], directory: &str) -> Option<Reached> {
         let in_roots = self.roots.iter().find_map(|root| in_root(path, root.as_str(), directory));
         let on_distributions = || {
@@ -239,9 +240,9 @@ impl<'a> Guarded<'a> {
     }
 }
 
-/// What a path leads to in one of kubelet's root directories.
+/// What a path leads to in one of the kubelet's root directories.
 fn in_root(path: &[&str], root: &str, directory: &str) -> Option<Reached> {
-    // Most paths are elsewhere; then nothing of the root is taken apart.
+    // Most paths are elsewhere; then the root is not split.
     let mut names = names(root);
     let first = match (names.next(), names.next()) {
         (Some("var"), Some("run")) => Some("run"),
@@ -257,20 +258,20 @@ fn in_root(path: &[&str], root: &str, directory: &str) -> Option<Reached> {
     Some(Reached { relation: Relation::of(path.len(), root.len() + 1), guarded, what: OF_OTHERS, system: None })
 }
 
-/// What a path leads to of a list.
+/// What a path leads to, among the paths of a list.
 fn reached_of(list: &[&str], path: &[&str], directory: &str, what: &'static str) -> Option<Reached> {
     let guarded = list.iter().find(|guarded| is_at(path, guarded))?;
     Some(Reached::new(guarded, path, directory, what))
 }
 
 /// Whether a path leads to a guarded one, which does not begin with a wildcard.
-/// Most begin with another name; then nothing is taken apart.
+/// Most begin with another name; then nothing is split.
 fn is_at(path: &[&str], guarded: &str) -> bool {
     let begins_alike = |first: &&str| guarded.get(1..).is_some_and(|rest| rest.starts_with(*first));
     path.first().is_none_or(begins_alike) && is_reached(path, names(guarded))
 }
 
-/// The names in an absolute path that is written without detours.
+/// The names in an absolute, normalized path.
 fn names(path: &str) -> impl Iterator<Item = &str> {
     cut::all(path, b'/').skip(1)
 }
@@ -278,13 +279,13 @@ fn names(path: &str) -> impl Iterator<Item = &str> {
 /// What a path leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reached {
-    /// How the path stands to it.
+    /// The relation of the path to the guarded path.
     pub relation: Relation,
     /// The guarded path.
     pub guarded: String,
-    /// What that leads to.
+    /// What the guarded path gives access to.
     pub what: &'static str,
-    /// The operating system on whose nodes it is there, if not on all.
+    /// The operating system whose nodes have it, if not all do.
     system: Option<&'static str>,
 }
 
@@ -294,21 +295,21 @@ impl Reached {
         Self { relation, guarded: [directory, guarded].concat(), what, system: None }
     }
 
-    /// The same, on the nodes of one system only. Who names the path itself, or
-    /// something in it, knows where it is.
+    /// The same, only on the nodes of one system. A path that names the guarded
+    /// path, or something in it, needs no such hint.
     fn on(self, system: &'static str) -> Self {
         Self { system: Some(system).filter(|_| self.relation == Relation::Above), ..self }
     }
 }
 
-/// How a path stands to a guarded path.
+/// The relation of a path to a guarded path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Relation {
-    /// It leads to a directory that the path is in.
+    /// It leads to a directory that contains the guarded path.
     Above,
-    /// It is the path.
+    /// It is the guarded path.
     At,
-    /// It leads to a part of the path.
+    /// It leads to something inside the guarded path.
     Below,
 }
 
@@ -329,8 +330,9 @@ fn is_reached<'g>(path: &[&str], guarded: impl Iterator<Item = &'g str>) -> bool
     path.iter().zip(guarded).all(|(segment, pattern)| glob::matches(pattern, segment))
 }
 
-/// A path of a Windows node as one of Linux: no drive, be it the share of one,
-/// and no backslash; case does not count, nor do blanks and dots behind a name.
+/// A path on Windows in the form of a path on Linux: without the drive, even if
+/// it is a share of one, and without backslashes, upper case, and blanks and
+/// dots at the end of a name.
 /// <https://learn.microsoft.com/en-us/dotnet/standard/io/file-path-formats>
 fn on_windows(path: &str) -> String {
     let path = path.replace('\\', "/").to_ascii_lowercase();
@@ -351,8 +353,8 @@ fn is_drive(name: &str) -> bool {
     matches!(name.as_bytes(), [letter] if letter.is_ascii_alphabetic())
 }
 
-/// The directories of a path as a kernel walks them, but for links: no empty
-/// one, no `.`, and `..` undone. `/var/run` is `/run` everywhere.
+/// The directories of a path as a kernel resolves them, except for links: no
+/// empty ones, no `.`, and `..` resolved. `/var/run` is always `/run`.
 fn segments(path: &str) -> Vec<&str> {
     let mut segments = Vec::new();
     for segment in path.split('/') {
@@ -387,7 +389,7 @@ impl<'a> KubeletHostPath<'a> {
 impl Check for KubeletHostPath<'_> {
     fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         if let Some(volume) = context.persistent_volume() {
-            // The source of a volume cannot change, its mount options can.
+            // The source of a volume is immutable, but its mount options are not.
             let paths = volume.node_paths().filter(|_| !context.is_update());
             for (field, path) in paths {
                 if let Some(reached) = self.0.reached(path) {
@@ -406,8 +408,8 @@ impl Check for KubeletHostPath<'_> {
     }
 }
 
-/// Drivers hand these options to `mount`, and with `bind` the source is a directory
-/// of the node whatever the type: `//var/lib/kubelet/pods` is a share of SMB, too.
+/// Drivers pass these options to `mount`. With `bind`, the source is a directory of
+/// the node whatever the type: `//var/lib/kubelet/pods` is an SMB share, too.
 /// <https://man7.org/linux/man-pages/man8/mount.8.html#BIND_MOUNT_OPERATION>
 fn check_mount_options(
     context: &RuleContext<'_>,
@@ -428,11 +430,11 @@ fn check_mount_options(
     Ok(())
 }
 
-/// The older field for mount options, which is read first.
+/// The older annotation for mount options, which is read first.
 /// <https://github.com/kubernetes/kubernetes/blob/v1.36.0/pkg/volume/util/util.go>
 const MOUNT_OPTIONS: &str = "volume.beta.kubernetes.io/mount-options";
 
-/// In any case, as `BusyBox` reads it, and with an empty value, as libmount does.
+/// Finds the option in any case, as `BusyBox` reads it, and with an empty value, as libmount does.
 fn bind_option(options: &str) -> Option<&str> {
     let is_bind = |option: &&str| {
         let name = option.strip_suffix('=').unwrap_or(option);
@@ -444,8 +446,8 @@ fn bind_option(options: &str) -> Option<&str> {
 fn add(findings: &mut Findings, field_path: FieldPath, path: &str, reached: &Reached) {
     let Reached { relation, guarded, what, system } = reached;
     match (relation, system) {
-        (Relation::Above, None) => findings.add(field_path, &OPENS, &[path, guarded, what]),
-        (Relation::Above, Some(system)) => findings.add(field_path, &OPENS_ON, &[path, guarded, system, what]),
+        (Relation::Above, None) => findings.add(field_path, &EXPOSES, &[path, guarded, what]),
+        (Relation::Above, Some(system)) => findings.add(field_path, &EXPOSES_ON, &[path, guarded, system, what]),
         (Relation::At, _) => findings.add(field_path, &HOLDS, &[path, what]),
         (Relation::Below, _) => findings.add(field_path, &BELOW, &[path, guarded, what]),
     }

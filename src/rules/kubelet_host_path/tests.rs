@@ -58,8 +58,7 @@ fn accepts(#[case] path: &str) {
     assert_eq!(word(&checked(path, &json!("reject"))), "fine");
 }
 
-/// Equal to, above and below each of the guarded paths, written in every way
-/// that leads there.
+/// Equal to, above and below each of the guarded paths, in every form that leads there.
 #[rstest]
 #[case::root("/", "exposes /var/lib/kubelet/pods")]
 #[case::var("/var", "exposes /var/lib/kubelet/pods")]
@@ -210,7 +209,7 @@ fn bypass(#[case] path: &str, #[case] expected: &str) {
     assert_eq!(said(&answer, ID), [format!("spec.volumes[node].hostPath.path: {}", text(path, expected))]);
 }
 
-/// The text of a finding, which is here said in short.
+/// The full text of a finding, which the cases abbreviate.
 fn text(path: &str, expected: &str) -> String {
     const ONLY: &str = "mount only the directory that is needed";
     const ELSE: &str = "mount something else, or add an exemption";
@@ -228,7 +227,7 @@ fn text(path: &str, expected: &str) -> String {
     }
 }
 
-/// A `PersistentVolume` brings such a directory into a Pod that only names a claim.
+/// A `PersistentVolume` exposes such a directory to a Pod that only names a claim.
 #[rstest]
 #[case::host_path(json!({"hostPath": {"path": "/var/lib/kubelet/pods"}}), &["spec.hostPath.path: `/var/lib/kubelet/pods` of the node leads to credentials of others; mount something else, or add an exemption"])]
 #[case::local(json!({"local": {"path": "/proc/1/root"}}), &["spec.local.path: `/proc/1/root` is below /proc, which leads to credentials of others; mount something else, or add an exemption"])]
@@ -239,7 +238,7 @@ fn persistent_volumes(#[case] spec: Value, #[case] expected: &[&str]) {
     let mut request = create(&volume);
     request["namespace"] = json!("");
     assert_eq!(said(&review(&request, &settings(&json!("reject")), &quiet_cluster()), ID), expected);
-    // Its source cannot change, so what changes it is never refused.
+    // Its source is immutable, so its updates are never rejected.
     let mut request = update(&volume, &volume);
     request["namespace"] = json!("");
     assert_eq!(review(&request, &settings(&json!("reject")), &quiet_cluster()), json!({"accepted": true}));
@@ -262,7 +261,7 @@ fn bind_option_of_persistent_volume(#[case] options: Value, #[case] expected: &[
         said(&review(&request, &settings(&json!("reject")), &quiet_cluster()), ID)
     };
     assert_eq!(reviewed(create(&with(&options))), expected);
-    // Unlike the source they can be changed later.
+    // Unlike the source, they can be changed later.
     assert_eq!(reviewed(update(&with(&json!(["ro"])), &with(&options))), expected);
 }
 
@@ -281,7 +280,7 @@ fn bind_option_in_annotation() {
     );
 }
 
-/// A mount of a part of the volume does not make the volume smaller.
+/// Mounting only a part of the volume does not restrict the volume.
 #[test]
 fn bypass_by_sub_path() {
     let mut pod = pod("/var");
@@ -302,7 +301,7 @@ fn configured_roots() {
     assert_eq!(reviewed("/x/y/pki"), "reject");
     assert_eq!(reviewed("/z/pods/x"), "reject");
     assert_eq!(reviewed("/mnt/disk1/sub/kubelet/pods"), "fine");
-    // The list takes the place of the default; the rest stays guarded.
+    // The list replaces the default; everything else stays guarded.
     assert_eq!(reviewed("/var/lib/kubelet/pods"), "fine");
     assert_eq!(reviewed("/proc"), "reject");
 }

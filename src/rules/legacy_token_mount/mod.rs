@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `legacy-token-mount`: no Secret with a legacy token reaches a container.
+//! `legacy-token-mount`: no container can use a Secret with a legacy token.
 //!
-//! Such a token never expires, is for any audience, and outlives its Pod. The
-//! Secret is known by its name alone: a policy that read Secrets to tell would
-//! be worse than what it guards against.
+//! Such a token never expires, is valid for any audience, and outlives its Pod.
+//! The Secret is recognized by its name alone: a policy that read Secrets to be
+//! sure would be worse than what it prevents.
 //! <https://kubernetes.io/docs/concepts/security/service-accounts/#get-a-token>
 
 use crate::admission::subject::SubjectKind;
@@ -52,8 +52,8 @@ messages! {
         help: "use a projected serviceAccountToken volume";
 }
 
-/// How the token controller called the Secrets that it made: the account's
-/// name, this, and five characters.
+/// The middle of the names of Secrets that the token controller created: the
+/// account's name, this, and five characters.
 /// <https://github.com/kubernetes/kubernetes/blob/v1.23.0/pkg/controller/serviceaccount/tokens_controller.go>
 const INFIX: &str = "-token-";
 
@@ -63,18 +63,19 @@ pub struct Legacy<'a> {
 }
 
 impl<'a> Legacy<'a> {
-    /// As the rule's settings say.
+    /// Reads the rule's settings.
     pub fn read(params: &mut Params<'_, 'a>) -> Self {
         Self { extra: params.globs(&EXTRA_SECRET_NAMES) }
     }
 
-    /// Whether a container's environment may hold a legacy token: its own name
-    /// says so, unless it is listed; then it is a Secret's.
+    /// Whether a container's environment may contain a legacy token. Its
+    /// default name shows that; if other names are listed, any Secret may be
+    /// one.
     fn may_be_in_env(&self, container: &Container<'_>) -> bool {
         container.env.may_hold(if self.extra.is_empty() { Marks::LEGACY_TOKEN } else { Marks::SECRET })
     }
 
-    /// The same of the objects in its environment.
+    /// The same for whole objects in its environment.
     fn may_be_in_env_from(&self, container: &Container<'_>) -> bool {
         container.env_from.may_hold(if self.extra.is_empty() { INFIX } else { "secretRef" })
     }
@@ -124,7 +125,7 @@ impl<'a> Legacy<'a> {
     ) -> Result<(), ReadError> {
         let container = || checked.path(pod);
         let path = || object_path(&container());
-        // Most environments hold no such Secret; then nothing is built.
+        // Most environments contain no such Secret; then nothing is parsed.
         if self.may_be_in_env(checked.container) {
             for (position, env) in checked.container.read_env(&path)?.iter().enumerate() {
                 let field_path = || container().field("env").entry(env.name.as_deref(), position).field("valueFrom");
@@ -151,19 +152,19 @@ impl<'a> Legacy<'a> {
 #[derive(Debug, Default)]
 pub struct LegacyVolumes<'s> {
     names: Names<'s>,
-    /// The position of a volume, a Secret in it, and what to say about that; in
+    /// The position of a volume, a Secret in it, and the message about it; in
     /// the order of the volumes.
     secrets: Vec<(usize, String, &'static MessageTemplate)>,
 }
 
 impl LegacyVolumes<'_> {
-    /// Those in the volume of a name.
+    /// The legacy tokens in the volume with a name.
     #[must_use]
     pub fn of(&self, volume: &str) -> &[(usize, String, &'static MessageTemplate)] {
         self.names.position(volume).map(|index| self.at(index)).unwrap_or_default()
     }
 
-    /// Those in the volume at a position.
+    /// The legacy tokens in the volume at a position.
     #[must_use]
     pub fn at(&self, index: usize) -> &[(usize, String, &'static MessageTemplate)] {
         let first = self.secrets.partition_point(|(at, ..)| *at < index);
@@ -218,7 +219,7 @@ impl LegacyTokenMount<'_> {
         Ok(())
     }
 
-    /// A new ephemeral container may mount what the Pod has had all along.
+    /// A new ephemeral container may mount existing volumes of the Pod.
     fn check_mounts(
         pod: &Workload<'_>,
         checked: CheckedContainer<'_>,

@@ -55,7 +55,7 @@ fn messages() {
     );
 }
 
-/// Every way by which a Secret gets into a container, each with its path.
+/// Every way in which a Secret gets into a container, each with its path.
 #[test]
 fn every_path() {
     let paths = |object: &Value| {
@@ -174,8 +174,8 @@ fn debugger(more: &Value) -> Value {
     container
 }
 
-/// Of a running Pod only new ephemeral containers count: what they have in
-/// their environment, and what they mount of the Pod.
+/// In a running Pod, only new ephemeral containers are checked: their
+/// environment, and their mounts of the Pod's volumes.
 #[rstest]
 #[case::env(json!({"env": [{"name": "T", "valueFrom": {"secretKeyRef": {"name": SECRET, "key": "token"}}}]}), "spec.ephemeralContainers[debug].env[T].valueFrom.secretKeyRef.name")]
 #[case::env_from(json!({"envFrom": [{"secretRef": {"name": SECRET}}]}), "spec.ephemeralContainers[debug].envFrom[app-token-bcd24].secretRef.name")]
@@ -193,7 +193,7 @@ fn ephemeral_container(#[case] more: Value, #[case] path: &str) {
         )]
     );
     assert_eq!(word(&reviewed(&none, &json!([debugger(&json!({}))]))), "fine");
-    // One that was there before stays as it is.
+    // One that was there before is accepted.
     assert_eq!(word(&reviewed(&new, &new)), "fine");
     let other = json!([debugger(&more), {"name": "second", "image": "i"}]);
     assert_eq!(word(&reviewed(&new, &other)), "fine");

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `legacy-token-secret`: no new token that never expires.
 //!
-//! A Secret of the token type is filled in by the token controller, whenever
-//! it holds no token, with one of the account that its annotation names: no
-//! end, no audience, no Pod that it dies with. So changing such a Secret can
-//! make a token as well as creating one. The rule compares with the object as
-//! it was, and the token controller's own updates pass because they add what
-//! is missing and take nothing away.
+//! If a Secret of the token type holds no token, the token controller writes
+//! one into it, of the account that its annotation names: without expiration,
+//! without audience, and not bound to a Pod. So changing such a Secret can
+//! create a token, just as creating one does. The rule compares the Secret with
+//! the stored object. The token controller's own updates are accepted because
+//! they add what is missing and remove nothing.
 //!
 //! The API server validates such a token by the Secret that it names, whatever
-//! that Secret's type: one of any type that holds its own token makes it valid.
+//! that Secret's type: a Secret of any type that holds its own token makes the
+//! token valid.
 //! <https://kubernetes.io/docs/concepts/configuration/secret/#serviceaccount-token-secrets>
 //! <https://github.com/kubernetes/kubernetes/blob/master/pkg/serviceaccount/legacy.go>
 
@@ -82,7 +83,7 @@ impl<'a> LegacyTokenSecret<'a> {
             || glob::any(&self.allowed_users, context.request.user().name())
     }
 
-    /// What creating a Secret of the token type, or changing it, makes of it.
+    /// Checks what creating or changing a Secret of the token type leads to.
     fn check_token_type(
         &self,
         context: &RuleContext<'_>,
@@ -107,7 +108,7 @@ impl<'a> LegacyTokenSecret<'a> {
         }
     }
 
-    /// A token that the Secret did not hold before.
+    /// Checks for a token that the Secret did not hold before.
     fn check_token(
         &self,
         context: &RuleContext<'_>,
@@ -116,7 +117,7 @@ impl<'a> LegacyTokenSecret<'a> {
         findings: &mut Findings,
     ) {
         let is_new = !old.is_some_and(|old| old.has_token_of(secret));
-        // As the token controller does it; of this account the Secret was before.
+        // The token controller does this; the Secret belonged to this account before.
         let is_filled_in =
             secret.is_token_type && old.is_some_and(|old| !old.has_token()) && token.account == secret.account();
         if is_new && !is_filled_in && !self.is_allowed(context, &token.account) {
@@ -125,7 +126,7 @@ impl<'a> LegacyTokenSecret<'a> {
     }
 }
 
-/// Whether the API server looks up this very Secret to validate the token.
+/// Whether the API server uses this very Secret to validate the token.
 fn is_own(context: &RuleContext<'_>, token: &LegacyToken) -> bool {
     token.namespace == context.request.namespace() && context.may_be_named(&token.secret)
 }
@@ -142,8 +143,8 @@ impl Check for LegacyTokenSecret<'_> {
             self.check_token(context, (secret, token), old.as_ref(), findings);
         }
         let is_revived = old.as_ref().is_some_and(|old| old.is_invalidated) && !secret.is_invalidated;
-        // Whose token it is the token itself says; where that cannot be told, what
-        // the annotation said before.
+        // The token itself says whose it is; if it cannot be read, the old
+        // annotation does.
         let holder = own.map(|token| token.account.as_str());
         let holder = holder.or_else(|| old.as_ref().filter(|_| secret.is_token_type).map(TokenSecret::account));
         if let Some(account) = holder.filter(|account| is_revived && !self.is_allowed(context, account)) {

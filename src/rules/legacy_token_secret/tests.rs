@@ -20,7 +20,7 @@ fn filled() -> Value {
     })
 }
 
-/// One as a user writes it.
+/// A token Secret as a user writes it.
 fn new() -> Value {
     json!({
         "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token",
@@ -85,7 +85,7 @@ fn actions() {
     assert_eq!(answer(&request, &json!({}))["code"], json!(403));
 }
 
-/// Changes that make no token.
+/// Changes that create no token.
 #[rstest]
 #[case::label(filled(), with(filled(), "/metadata/labels/team", json!("web")))]
 #[case::finalizer_gone(with(filled(), "/metadata/finalizers", json!(["x"])), filled())]
@@ -102,7 +102,7 @@ fn accepts_ordinary_updates(#[case] old: Value, #[case] new: Value) {
     assert!(accepts_silently(&answer(&update(&old, &new), &json!({}))));
 }
 
-/// Ways to a token without creating a Secret for it.
+/// Ways to get a token without creating a Secret for it.
 #[rstest]
 #[case::re_pointed(filled(), with(filled(), NAME_AT, json!("admin")))]
 #[case::no_account(filled(), with(filled(), NAME_AT, Value::Null))]
@@ -158,8 +158,8 @@ fn allowed_accounts_and_users(#[case] params: Value, #[case] expected: bool) {
     }
 }
 
-/// The API server takes a token for whose it says it is: to give its Secret to
-/// an account that may have one does not make it that one's.
+/// A token authenticates as the account that it names: pointing its Secret at
+/// an account that may have a token does not change that.
 #[rstest]
 #[case::allowed(json!({"rules": {"legacy-token-secret": {"allowed": ["shop/app"]}}}))]
 #[case::exempt(json!({"exemptions": [{"serviceAccounts": ["shop/app"]}]}))]
@@ -172,7 +172,7 @@ fn bypass_by_allowed_account(#[case] settings: Value) {
     assert!(lines(&answer).contains(&line), "{answer}");
 }
 
-/// What was before cannot be read, so nobody knows whose token it is.
+/// The old object cannot be read, so it is unknown whose token it held.
 #[test]
 fn exemption_must_cover_old_account() {
     let settings = json!({"exemptions": [{"serviceAccounts": ["*/*"]}]});
@@ -239,7 +239,7 @@ fn opaque(token: &Value) -> Value {
 const HOLDS: &str = "legacy-token-secret: data.token: is a token of account `admin` that never expires and that this Secret makes valid; remove it, and use a projected volume, or kubectl create token";
 
 /// Deleted, kept by a finalizer, pointed at another account and emptied: the token
-/// controller would fill it in.
+/// controller would write a token into it.
 #[test]
 fn bypass_by_secret_being_deleted() {
     let deleting = |secret| with(secret, "/metadata/deletionTimestamp", json!("2026-01-01T00:00:00Z"));
@@ -255,7 +255,7 @@ fn bypass_by_secret_being_deleted() {
     assert!(accepts_silently(&answer(&update(&kept, &deleting(filled())), &json!({}))));
 }
 
-/// The API server never looks at the type of the Secret that a token names.
+/// The API server never checks the type of the Secret that a token names.
 #[rstest]
 #[case::opaque(json!("Opaque"))]
 #[case::of_ones_own(json!("example.com/x"))]
@@ -272,14 +272,14 @@ fn bypass_by_other_type(#[case] kind: Value) {
     assert!(accepts_silently(&answer(&update(&secret, &with(secret.clone(), "/data/token", json!(null))), &json!({}))));
 }
 
-/// What is in a Secret of the type, too, once it is there.
+/// The token in a Secret of the token type is checked, too.
 #[test]
 fn bypass_by_older_token() {
     let own = with(filled(), "/data/token", json!(legacy("shop", "app-token", "app", "1")));
     let older = with(filled(), "/data/token", of_admin());
     assert_eq!(lines(&answer(&update(&own, &older), &json!({}))), [HOLDS]);
     assert_eq!(lines(&answer(&update(&new(), &older), &json!({}))), [HOLDS]);
-    // As the token controller does it.
+    // As the token controller does.
     assert!(accepts_silently(&answer(&update(&new(), &own), &json!({}))));
 }
 
@@ -296,7 +296,7 @@ fn bypass_by_label_of_other_type() {
     );
 }
 
-/// The end of a name that the API server makes up could be the right one.
+/// A name that the API server generates could be the right one.
 #[rstest]
 #[case::made_up(json!({"generateName": "app-"}), 1)]
 #[case::made_up_of_nothing(json!({}), 1)]
@@ -317,7 +317,7 @@ fn accepts_other_tokens(#[case] token: String) {
     assert!(accepts_silently(&answer(&create(&opaque(&json!(token))), &json!({}))));
 }
 
-/// Whose token it is the token says.
+/// The token itself says whose it is.
 #[rstest]
 #[case(json!({"rules": {"legacy-token-secret": {"allowed": ["shop/admin"]}}}), true)]
 #[case(json!({"rules": {"legacy-token-secret": {"allowed": ["shop/app"]}}}), false)]
@@ -326,7 +326,7 @@ fn accepts_other_tokens(#[case] token: String) {
 #[case(json!({"exemptions": [{"serviceAccounts": ["shop/app"]}]}), false)]
 fn allowed_holders(#[case] settings: Value, #[case] expected: bool) {
     assert_eq!(accepts_silently(&answer(&create(&opaque(&of_admin())), &settings)), expected);
-    // The annotation means nothing on a Secret of another type.
+    // The annotation has no meaning on a Secret of another type.
     let annotated = with(opaque(&of_admin()), "/metadata/annotations", json!({NAME: "app"}));
     assert_eq!(accepts_silently(&answer(&create(&annotated), &settings)), expected);
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `one-year-token`: no API token lasts a year by accident.
 //!
-//! For a Pod's token of exactly 3607 seconds the API server signs a year, so
-//! that old clients which read the file once go on working. It takes the number
-//! for the mark of its own volume. Charts copy the volume, number included.
+//! The API server extends a Pod's token of exactly 3607 seconds to a year, so
+//! that old clients which read the file only once keep working. It takes the
+//! number as the mark of its own volume, but charts copy the volume, including
+//! the number.
 //! <https://github.com/kubernetes/kubernetes/blob/v1.34.0/pkg/registry/core/serviceaccount/storage/token.go>
 
 use crate::admission::subject::SubjectKind;
@@ -54,8 +55,8 @@ impl OneYearToken {
         Self { include_injected: params.flag(&INCLUDE_INJECTED) }
     }
 
-    /// Calls `each` with every token that is concerned, and whether it is in the
-    /// plugin's volume.
+    /// Calls `each` with every token that is affected, and with whether it is in
+    /// the plugin's volume.
     fn each<'s>(
         &self,
         context: &RuleContext<'_>,
@@ -91,7 +92,7 @@ impl Fix for OneYearToken {
     ) -> Result<(), ReviewError> {
         let Some(workload) = context.workload() else { return Ok(()) };
         self.each(context, workload, &mut |token, _| {
-            // False where `pod-automount` took the volume, or
+            // False if `pod-automount` removed the volume, or
             // `projected-token-lifetime` allows less.
             if edit.lower(&token.steps(), FIELD, DEFAULT_LIFETIME_SECONDS)? {
                 changes.add(token.path(workload).field(FIELD), &FIXED, &[]);

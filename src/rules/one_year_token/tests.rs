@@ -47,7 +47,7 @@ fn messages() {
     );
 }
 
-/// One number, and only for the Kubernetes API.
+/// Only this number, and only for the Kubernetes API.
 #[rstest]
 #[case("", 3607, "reject")]
 #[case("api", 3607, "reject")]
@@ -66,7 +66,8 @@ fn lifetimes(#[case] audience: &str, #[case] seconds: i64, #[case] expected: &st
 #[test]
 fn fix_changes_one_number() {
     assert_eq!(checked(&pod("", 3607), &json!("mutate"))["mutated_object"], pod("", 3600));
-    // The API server's own volume too, if asked; it stays its volume.
+    // The API server's own volume too, if configured; it is still recognized
+    // afterwards.
     let answer = checked(&app(), &json!({"action": "mutate", "includeInjected": true}));
     let mut expected = app();
     expected["spec"]["volumes"][0]["projected"]["sources"][0]["serviceAccountToken"]["expirationSeconds"] = json!(3600);
@@ -75,7 +76,7 @@ fn fix_changes_one_number() {
     assert_eq!(word(&checked(&app(), &json!("mutate"))), "fine");
 }
 
-/// Where `pod-automount` takes the volume there is nothing left to change.
+/// If `pod-automount` removes the volume, there is nothing left to change.
 #[test]
 fn volume_removed_by_other_fix() {
     let settings = only(&json!({ID: {"action": "mutate", "includeInjected": true}, "pod-automount": "mutate"}));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What the account may do decides about its token: the table of docs/rules/pod-automount.md.
+//! The permissions of the account decide about its token: the table of docs/rules/pod-automount.md.
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use crate::testing::{
 
 const RULE: &str = "pod-automount";
 
-/// What is known of what accounts may do.
+/// A cluster with these answers about permissions, and an account with this setting.
 fn cluster(may: &str, says: Option<bool>) -> FakeCluster {
     let cluster = FakeCluster::with("shop", "default", AccountRecord::new(says));
     match may {
@@ -44,7 +44,7 @@ fn unset_on_default(#[case] profile: &str, #[case] may: &str, #[case] expected: 
     assert_eq!(outcomes.collect::<Vec<_>>(), expected);
 }
 
-/// A Pod that asks, by its field or an annotation.
+/// A Pod that requests the token, by its field or by an annotation.
 #[rstest]
 #[case("observe", "warn")]
 #[case("baseline", "warn")]
@@ -68,7 +68,7 @@ fn allowed_opt_in_on_default() {
     let outcome =
         |params: Value| word(&review(&create(&pod), &only(&json!({RULE: params})), &cluster("nothing", None)));
     assert_eq!(outcome(json!({"optInOnDefault": "allow"})), "fine");
-    // Where nobody may ask, that is refused on `default` too.
+    // If Pods may not request a token, those of `default` may not either.
     assert_eq!(outcome(json!({"optInOnDefault": "allow", "allowExplicitOptIn": false})), "reject");
 }
 
@@ -120,7 +120,7 @@ fn messages() {
     );
 }
 
-/// In turn, until the first yes, each once, whatever the fix and the check after it need.
+/// Permissions are queried in turn until the first yes, each once, whatever the fix and the check after it need.
 #[test]
 fn asks_default_permissions_in_turn() {
     let reviewed = |may: &str| {
@@ -142,7 +142,7 @@ fn asks_default_permissions_in_turn() {
     assert_eq!(reviewed("failing"), all[..1]);
 }
 
-/// Nobody is asked about a token that is not about to be taken away.
+/// Permissions are not queried for a token that is not about to be removed.
 #[rstest]
 #[case::says_false(admitted_pod(&json!({"automountServiceAccountToken": false})), "default")]
 #[case::of_an_account_of_its_own(admitted_pod(&json!({"serviceAccountName": "app"})), "default")]
@@ -154,7 +154,7 @@ fn reviews_only_removed_tokens(#[case] object: Value, #[case] scope: &str) {
     assert_eq!(cluster.reviewed(), Vec::<String>::new());
 }
 
-/// A Pod that says nothing, of an account that says `false`: only what the account may do is said.
+/// A Pod without the field, whose account sets `false`: the permissions of the account are the only finding.
 #[rstest]
 #[case("something", "default", "warn")]
 #[case("nothing", "default", "fine")]
@@ -167,9 +167,9 @@ fn without_token(#[case] may: &str, #[case] scope: &str, #[case] expected: &str)
         let answer = review(&create(object), &settings, &cluster(may, Some(false)));
         assert_eq!(word(&answer), expected, "{answer}");
     }
-    // What never went through the API server is no Pod without a token.
+    // An object that never went through the API server is not a Pod without a token.
     assert_eq!(word(&review(&create(&pod), &settings, &cluster(may, None))), "fine");
-    // Nor does a look-up that fails refuse it.
+    // A failed look-up does not reject it either.
     let failing = FakeCluster::failing(LookupError::Failed).allowing(&["get pods"]);
     assert_eq!(word(&review(&create(&pod), &settings, &failing)), "fine");
 }
@@ -204,7 +204,8 @@ fn rejects_nine_permissions() {
     );
 }
 
-/// `off` asks nobody, so nobody knows; `required` refuses what is not known.
+/// With `off`, permissions are not queried and so unknown; `required` rejects
+/// what is unknown.
 #[rstest]
 #[case("off", "something", ("warn", None))]
 #[case("required", "something", ("warn", None))]
@@ -227,7 +228,7 @@ fn audits_and_logs_missing_access() {
     assert_eq!(cluster.logged(), ["shop"]);
 }
 
-/// A template of before that kept its token is not refused for a label.
+/// A label can be added to a stored template that kept its token.
 #[test]
 fn keeps_old_templates() {
     let old = deployment(&json!({}));
@@ -240,7 +241,7 @@ fn keeps_old_templates() {
     }
 }
 
-/// In `observe` a look-up that fails is a warning; settings that require it win.
+/// In `observe`, a failed look-up is a warning, unless the settings require look-ups.
 #[test]
 fn observes_failed_lookup() {
     let pod = admitted_pod(&json!({"serviceAccountName": "app"}));

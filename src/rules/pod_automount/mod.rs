@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `pod-automount`: an API token arrives in a Pod only when someone asked.
+//! `pod-automount`: a Pod gets an API token only if someone requests it.
 //!
-//! The API server adds its token volume before any webhook is called, and adds
-//! it again when a webhook changed the Pod and the field still does not say
-//! `false`. So the fix is one change of three parts (field, volume, mounts) and
-//! none of them is enough alone.
+//! The API server adds its token volume before it calls any webhook, and adds
+//! it again if a webhook changes the Pod but does not set the field to `false`.
+//! So the fix is one change in three parts (field, volume, mounts), none of
+//! which is enough alone.
 //! <https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#opt-out-of-api-credential-automounting>
 
 mod token_containers;
@@ -131,7 +131,7 @@ messages! {
     FIXED_TEMPLATE: "set to false";
 }
 
-/// The most reviews that a request may take for this rule.
+/// The maximum number of access reviews per request for this rule.
 const MOST_REVIEWS: usize = 8;
 
 const FIELD: &str = "automountServiceAccountToken";
@@ -140,7 +140,7 @@ pub(super) struct PodAutomount<'a> {
     every_account: bool,
     account_may_ask: bool,
     pod_may_ask: bool,
-    /// The most that comes of a Pod of `default` that asks, if anything.
+    /// The maximum severity for a Pod of `default` that requests the token, if any.
     asking_on_default: Option<MaxSeverity>,
     /// Empty until the default is needed.
     keep_if_allowed: OnceCell<Vec<Permission<'a>>>,
@@ -148,30 +148,30 @@ pub(super) struct PodAutomount<'a> {
     token_containers: Vec<TokenContainer<'a>>,
 }
 
-/// What is to be done about a Pod: the cells of the rule's table.
+/// What to do about a Pod: the cells of the rule's table.
 enum Cell {
     /// Nothing.
     Fine,
-    /// The Pod asks for a token that it must not have. A fix never overrides
+    /// The Pod requests a token that it must not have. A fix never overrides
     /// what a user wrote.
     Asks(Ask),
-    /// The token comes unasked; it can be taken away.
+    /// The Pod gets a token that nobody requests; it can be removed.
     Fixable,
-    /// The token comes unasked, and taking it away could break the Pod.
+    /// The Pod gets a token that nobody requests; removing it could break the Pod.
     Unasked(&'static MessageTemplate),
-    /// The same, because the account may do this.
+    /// The same, because the account has this permission.
     May(Allowance),
-    /// There is no token, although the account may do this.
+    /// There is no token, although the account has this permission.
     Tokenless(Allowance),
 }
 
-/// Something that an account may do.
+/// A permission of an account.
 struct Allowance {
     permission: String,
     extent: &'static str,
 }
 
-/// How a Pod asks for the token.
+/// How a Pod requests the token.
 enum Ask {
     Field,
     Annotation(String),
@@ -217,8 +217,8 @@ impl<'a> PodAutomount<'a> {
             return if is_in_scope { self.tokenless(context, workload) } else { Ok(Cell::Fine) };
         }
         if workload.is_default_account() {
-            // A Pod with the volume loses it whatever its account says; only a
-            // template has to ask whether its Pods will get one.
+            // A Pod with the volume loses it whatever its account sets. Only
+            // for a template does the account decide whether its Pods get one.
             let account_says_no = workload.is_template
                 && matches!(context.account(workload)?, Account::Known(record) if record.automount() == Some(false));
             return if account_says_no { self.tokenless(context, workload) } else { self.unasked(context, workload) };
@@ -226,8 +226,8 @@ impl<'a> PodAutomount<'a> {
         Ok(match context.account(workload)? {
             Account::Unknown => Cell::Unasked(&UNKNOWN_ACCOUNT),
             Account::Known(record) if record.automount() == Some(false) => {
-                // A Pod with the volume all the same: a race, or a copy of a
-                // Pod that ran.
+                // A Pod that has the volume anyway: because of a race, or as a
+                // copy of a Pod that ran.
                 match workload.is_template {
                     true if is_in_scope => self.tokenless(context, workload)?,
                     true => Cell::Fine,
@@ -240,8 +240,8 @@ impl<'a> PodAutomount<'a> {
         })
     }
 
-    /// A token that comes unasked stays where the account may do something with
-    /// it, or nobody knows.
+    /// A token that nobody requests stays if the account has one of the
+    /// permissions, or if that is unknown.
     #[inline(never)]
     fn unasked(&self, context: &RuleContext<'_>, workload: &Workload<'_>) -> Result<Cell, ReviewError> {
         Ok(match permissions::first(context, workload, self.keep_if_allowed())? {
@@ -251,15 +251,14 @@ impl<'a> PodAutomount<'a> {
         })
     }
 
-    /// Whoever gets no token is told so where the account could do something with
-    /// it.
+    /// A Pod without a token gets a warning if its account has one of the permissions.
     #[inline(never)]
     fn tokenless(&self, context: &RuleContext<'_>, workload: &Workload<'_>) -> Result<Cell, ReviewError> {
         let Found::May(permission) = permissions::first(context, workload, self.keep_if_allowed())? else {
             return Ok(Cell::Fine);
         };
-        // An object that the API server has not seen has no token yet. No answer is
-        // no reason to refuse what would have been accepted without asking.
+        // An object that has not gone through the API server has no token yet. A
+        // failed look-up must not reject what would be accepted without it.
         let says_no =
             matches!(context.account(workload), Ok(Account::Known(record)) if record.automount() == Some(false));
         Ok(if says_no { Cell::Tokenless(Allowance::new(permission)) } else { Cell::Fine })
@@ -269,7 +268,7 @@ impl<'a> PodAutomount<'a> {
         self.keep_if_allowed.get_or_init(|| permissions::by_default(&KEEP_IF_ALLOWED))
     }
 
-    /// The annotation by which the Pod asks, if it has one.
+    /// The annotation with which the Pod requests the token, if any.
     fn annotation(&self, workload: &Workload<'_>) -> Result<Option<String>, ReviewError> {
         if self.keep_for_annotations.is_empty() {
             return Ok(None);
@@ -290,7 +289,7 @@ impl<'a> PodAutomount<'a> {
         const SPEC: Step<'static> = Step::Key("spec");
         let spec = &workload.spec;
         edit.set(&[SPEC], FIELD, "false")?;
-        // Sorted, so that each mount is looked up and not compared with them all.
+        // Sorted, so that each mount is looked up instead of compared with all of them.
         let volumes = Names::from(plugin_volumes(spec).map(|(index, name)| (name, index)).collect::<Vec<_>>());
         let mut kept = vec![false; spec.volumes.len()];
         let mut keepers = Vec::new();
@@ -388,8 +387,8 @@ impl Fix for PodAutomount<'_> {
     }
 }
 
-/// The volumes that are mounted by containers alone that keep the token, sorted:
-/// what the fix leaves of the plugin's volumes is among them.
+/// The volumes that are mounted only by containers that keep the token, sorted.
+/// They include the plugin's volumes that the fix leaves.
 pub fn kept_volumes(context: &RuleContext<'_>, spec: &PodSpec<'_>) -> Vec<String> {
     let keepers = RULE.with_params(context, TokenContainer::read);
     if keepers.is_empty() {
@@ -405,8 +404,8 @@ pub fn kept_volumes(context: &RuleContext<'_>, spec: &PodSpec<'_>) -> Vec<String
 }
 
 /// The volumes that the API server's plugin added, with their positions. Called
-/// only where the Pod's own field does not say `false`: there a volume of this
-/// shape was written by someone.
+/// only if the Pod's own field is not `false`: with `false`, a volume of this
+/// shape was added by someone else.
 fn plugin_volumes<'s>(spec: &'s PodSpec<'_>) -> impl Iterator<Item = (usize, &'s str)> {
     spec.volumes
         .iter()

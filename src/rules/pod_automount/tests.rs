@@ -24,7 +24,7 @@ fn cluster(says: &str) -> FakeCluster {
     }
 }
 
-/// A cell of the table: what the Pod says, what its account says, and the
+/// A cell of the table: what the Pod sets, what its account sets, and the
 /// outcome for a Pod with the plugin's volume and for a template.
 #[rstest]
 fn dedicated_account(
@@ -34,11 +34,11 @@ fn dedicated_account(
     #[values("true", "false", "nothing", "absent", "unknown")] account_says: &str,
     #[values(false, true)] template: bool,
 ) {
-    // Nothing said, account unset or not counted as asking.
+    // Nothing is set, or the account's setting does not count as a request.
     let unasked = match (scope, template) {
         ("default", _) => "warn",
         (_, false) => "fix",
-        // What a fix will do to the Pods is a warning on the template.
+        // A fix that the Pods will get is a warning on the template.
         (_, true) => "warn",
     };
     let expected = match (pod_says, account_says) {
@@ -238,7 +238,7 @@ fn token_container_must_match_image(#[case] image: &str) {
     assert_eq!(answer["mutated_object"]["spec"]["volumes"], json!([]));
 }
 
-/// A registry in a pattern does not reach into the path of an image.
+/// A registry in a pattern does not match a part of an image's path.
 #[rstest]
 #[case::the_registry("*.example.com/kuma-dp:*", "mirror.example.com/kuma-dp:2.9", true)]
 #[case::in_the_path("*.example.com/kuma-dp:*", "evil.example/x.example.com/kuma-dp:2.9", false)]
@@ -262,7 +262,7 @@ fn token_container_must_not_share_processes() {
     }
 }
 
-/// Ways to a token past the rule, or past its fix.
+/// Ways to bypass the rule, or its fix.
 #[test]
 fn bypass_by_two_plugin_volumes() {
     let mut pod = admitted_pod(&json!({}));
@@ -305,8 +305,8 @@ fn bypass_by_ephemeral_container() {
     assert_eq!(answer["mutated_object"]["spec"]["ephemeralContainers"][0]["volumeMounts"], json!([]));
 }
 
-/// A server-side apply that creates shows webhooks a deletion timestamp that the
-/// API server takes off afterwards.
+/// When a server-side apply creates an object, webhooks see a deletion timestamp
+/// that the API server removes afterwards.
 #[test]
 fn bypass_by_forged_deletion() {
     let mut pod = admitted_pod(&json!({}));
@@ -341,10 +341,10 @@ fn bypass_by_owner() {
     assert_eq!(word(&review(&create(&pod), &settings(&json!("mutate")), &cluster("nothing"))), "fix");
 }
 
-/// What must not be taken: the annoyed developer's table.
+/// Pods that must be accepted.
 #[test]
 fn accepts_pod_without_plugin_volume() {
-    // Every container has a mount of its own at the well-known path.
+    // Every container has its own mount at the well-known path.
     let mut pod = admitted_pod(&json!({"automountServiceAccountToken": false}));
     pod["spec"].as_object_mut().unwrap().remove("automountServiceAccountToken");
     assert_eq!(
@@ -366,7 +366,7 @@ fn validating_phase_rejects() {
     validating["phase"] = json!("validating");
     let answer = review(&create(&admitted_pod(&json!({}))), &validating, &cluster("nothing"));
     assert_eq!((word(&answer), &answer["code"]), ("reject", &json!(403)));
-    // A template is not refused for what its Pods will be cured of.
+    // A template is not rejected for what the fix will remove from its Pods.
     assert_eq!(word(&review(&create(&deployment(&json!({}))), &validating, &cluster("nothing"))), "warn");
 }
 
@@ -387,7 +387,7 @@ fn fixes_template() {
     let mut changed = old.clone();
     changed["spec"]["template"]["spec"]["containers"][0]["image"] = json!("registry.example/web:2");
     assert_eq!(word(&review(&update(&old, &changed), &fixing, &cluster("nothing"))), "fix");
-    // Not a Job's, which cannot change.
+    // But not for a Job, whose template is immutable.
     let job = |object: &Value| {
         let mut job = object.clone();
         (job["kind"], job["apiVersion"]) = (json!("Job"), json!("batch/v1"));
@@ -410,7 +410,7 @@ fn old_problem_warns() {
     assert_eq!(word(&review(&no_old, &settings(), &cluster("nothing"))), "reject");
 }
 
-/// A custom resource keeps what its schema lets pass.
+/// A custom resource stores whatever its schema accepts.
 #[test]
 fn unreadable_old_object() {
     let rollout = |template: Value| json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "web"}, "spec": {"template": template}});
@@ -427,7 +427,7 @@ fn unreadable_old_object() {
     }
 }
 
-/// The one look-up is for the account that is to be.
+/// Only the account of the new object is looked up.
 #[test]
 fn never_looks_up_old_account() {
     let spec = |account: &str, automount: Value| json!({"serviceAccountName": account, "automountServiceAccountToken": automount});

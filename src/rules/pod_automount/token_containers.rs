@@ -33,9 +33,9 @@ pub(super) struct TokenContainer<'a> {
 }
 
 impl TokenContainer<'_> {
-    /// Whether the pattern covers an image. Its registry covers the registry
-    /// alone: else `*.example.com/proxy` would cover an image of any registry
-    /// that has `x.example.com/proxy` as a path.
+    /// Whether the pattern matches an image. The registry in the pattern
+    /// matches only the registry of the image: otherwise, `*.example.com/proxy`
+    /// would match images of any registry with the path `x.example.com/proxy`.
     fn is_image(&self, image: &str) -> bool {
         let (Some((registries, paths)), Some((registry, path))) =
             (self.image.as_str().split_once('/'), image.split_once('/'))
@@ -56,7 +56,7 @@ impl<'a> TokenContainer<'a> {
     }
 }
 
-/// Whether a container keeps the token. Not where other containers see its files.
+/// Whether a container keeps the token. It does not if other containers can see its files.
 pub(super) fn keeps(keepers: &[TokenContainer<'_>], spec: &PodSpec<'_>, container: &Container<'_>) -> bool {
     !spec.shares_processes()
         && keepers.iter().any(|keeper| {

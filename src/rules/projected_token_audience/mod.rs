@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `projected-token-audience`: a token written into a volume by hand is for
-//! someone else than the Kubernetes API.
+//! `projected-token-audience`: a token that someone writes into a volume by
+//! hand is not for the Kubernetes API.
 //!
-//! Where automount is forbidden, charts move the same token into a projected
-//! volume of their own. The ban is kept to the letter and the token is there.
+//! Where automounting is forbidden, charts move the same token into a projected
+//! volume of their own. That complies with the ban, but the Pod has the token.
 //! <https://kubernetes.io/docs/concepts/storage/projected-volumes/#serviceaccounttoken>
 
 use crate::admission::subject::SubjectKind;

@@ -44,7 +44,7 @@ fn messages() {
     );
 }
 
-/// What the webhooks of this world inject, and the API server itself.
+/// What common webhooks inject, and the API server itself.
 #[rstest]
 #[case::irsa("aws-iam-token", "sts.amazonaws.com", 86400)]
 #[case::irsa_randomised("aws-iam-token", "sts.amazonaws.com", 79_200)]
@@ -69,7 +69,8 @@ fn accepts_plugin_volume() {
     assert_eq!(word(&checked(&admitted_pod(&json!({"automountServiceAccountToken": true})), &json!("reject"))), "fine");
 }
 
-/// With a list only what is in it passes; the API only by its full name.
+/// With a list, only audiences in it are accepted, and that of the API only by
+/// its full name.
 #[rstest]
 #[case(json!(["vault"]), "vault", "fine")]
 #[case(json!(["vault"]), "vault2", "reject")]
@@ -88,7 +89,7 @@ fn allowed_audiences(#[case] allowed: Value, #[case] audience: &str, #[case] exp
     assert_eq!(word(&checked(&pod(&json!([token(audience, 3600)])), &params)), expected);
 }
 
-/// Ways to an API token past a ban of automount.
+/// Ways to get an API token despite a ban on automounting.
 #[rstest]
 #[case::plain(json!({"volumes": [projected("api", &json!([token("", 3600)]))]}))]
 #[case::null_audience(json!({"volumes": [projected("api", &json!([{"serviceAccountToken": {"path": "t", "audience": null}}]))]}))]
@@ -108,13 +109,13 @@ fn bypass(#[case] more: Value) {
     settings["extraApiAudiences"] = json!(["https://issuer.example"]);
     let reviewed = |object: &Value| word(&review(&create(object), &settings, &quiet_cluster()));
     assert_eq!(reviewed(&tokenless_pod(&more)), "reject");
-    // A template just the same.
+    // The same in a template.
     let mut spec = more;
     spec["automountServiceAccountToken"] = json!(false);
     assert_eq!(reviewed(&deployment(&spec)), "reject");
 }
 
-/// Where and how a container mounts the token changes nothing.
+/// It does not matter where and how a container mounts the token.
 #[rstest]
 #[case(json!({"mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"}))]
 #[case(json!({"mountPath": "/var/run/secrets/kubernetes.io/serviceaccount/"}))]
@@ -130,7 +131,7 @@ fn bypass_by_mount(#[case] mut mount: Value) {
     assert_eq!(word(&checked(&pod, &json!("reject"))), "reject");
 }
 
-/// A template has no volume of the plugin's: what looks like it was copied.
+/// A template has no volume of the plugin: what looks like one was copied.
 #[test]
 fn template_with_plugin_shape() {
     let template = deployment(&json!({"volumes": [plugin_volume()]}));
@@ -155,12 +156,12 @@ fn kept_volume(#[case] containers: Value, #[case] expected: &str) {
     let settings = only(&json!({ID: "reject", "pod-automount": {"action": "off", "tokenContainers": keepers}}));
     let reviewed = |pod: &Value| word(&review(&create(pod), &settings, &quiet_cluster()));
     assert_eq!(reviewed(&pod), expected);
-    // Not where containers see each other's files.
+    // But not if containers can see each other's files.
     pod["spec"]["shareProcessNamespace"] = json!(true);
     assert_eq!(reviewed(&pod), "reject");
 }
 
-/// Each of several volumes is checked for itself.
+/// Each of several volumes is checked separately.
 #[test]
 fn kept_volumes() {
     let names = ["kube-api-access-zzzzz", "kube-api-access-bbbbb", "kube-api-access-ddddd"];

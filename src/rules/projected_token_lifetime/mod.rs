@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `projected-token-lifetime`: a token written into a volume by hand does not
-//! outlive its use by far.
+//! `projected-token-lifetime`: a token that someone writes into a volume by
+//! hand does not live much longer than it is needed.
 //!
-//! kubelet renews a token when a fifth of its lifetime is left, and every day
-//! at the latest: a longer one serves only who steals it. The default is what
-//! the longest-lived webhooks ask for (IRSA, Linkerd: one day).
+//! The kubelet renews a token when a fifth of its lifetime is left, and every
+//! day at the latest: a longer lifetime helps only whoever steals the token.
+//! The default is the longest that webhooks request (IRSA, Linkerd: one day).
 //! <https://github.com/kubernetes/kubernetes/blob/v1.34.0/pkg/kubelet/token/token_manager.go>
 
 use crate::admission::subject::SubjectKind;
@@ -29,7 +29,7 @@ pub static RULE: Rule = Rule {
     restricted: Restricted::MUTATE,
 };
 
-/// What the API server takes: ten minutes to 2^32 seconds.
+/// What the API server accepts: ten minutes to 2^32 seconds.
 /// <https://github.com/kubernetes/kubernetes/blob/v1.34.0/pkg/apis/core/validation/validation.go>
 static SECONDS: Kind = Kind::Seconds { least: 600, most: 4_294_967_296 };
 
@@ -71,7 +71,7 @@ impl ProjectedTokenLifetime {
 }
 
 impl ProjectedTokenLifetime {
-    /// Calls `each` with every token that lasts too long, and the most it may.
+    /// Calls `each` with every token whose lifetime is too long, and with its limit.
     fn each<'s>(
         &self,
         context: &RuleContext<'_>,
@@ -105,7 +105,7 @@ impl Fix for ProjectedTokenLifetime {
     ) -> Result<(), ReviewError> {
         let Some(workload) = context.workload() else { return Ok(()) };
         self.each(context, workload, &mut |token, most| {
-            // The one number that would make an API token last a year.
+            // The number that would make an API token last a year.
             let lower = if most == PLUGIN_LIFETIME_SECONDS { DEFAULT_LIFETIME_SECONDS } else { most };
             if edit.lower(&token.steps(), FIELD, lower)? {
                 let lifetime = token.source.lifetime().to_string();

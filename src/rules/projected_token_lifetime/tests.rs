@@ -84,8 +84,8 @@ fn per_audience(#[case] audience: &str, #[case] seconds: i64, #[case] expected: 
     assert_eq!(word(&checked(&pod(audience, seconds), &params)), expected);
 }
 
-/// The API server makes one hour of nothing before anyone is asked; a template
-/// of a custom resource has no defaults.
+/// The API server sets one hour by default before it calls any webhook; a
+/// template of a custom resource has no defaults.
 #[test]
 fn default_lifetime() {
     let mut silent = pod("vault", 1);
@@ -99,7 +99,7 @@ fn default_lifetime() {
     );
 }
 
-/// Lowering to the one number that means a year would be no gain.
+/// The fix must not lower the lifetime to the number that means a year.
 #[test]
 fn fix_avoids_one_year_token() {
     let answer = checked(&pod("", 7200), &json!({"action": "mutate", "maxSeconds": 3607}));
@@ -107,7 +107,7 @@ fn fix_avoids_one_year_token() {
     assert_eq!(word(&checked(&pod("", 3607), &json!({"action": "reject", "maxSeconds": 3607}))), "fine");
 }
 
-/// Both fixes concern one field: the lower number wins.
+/// Both fixes change the same field: the lower number wins.
 #[test]
 fn two_fixes_of_one_field() {
     let settings = only(&json!({ID: {"action": "mutate", "maxSeconds": 600}, "one-year-token": "mutate"}));
@@ -125,7 +125,7 @@ fn bypass(#[case] volume: Value) {
     assert_eq!(word(&checked(&tokenless_pod(&json!({"volumes": [volume]})), &json!("reject"))), "reject");
 }
 
-/// The plugin's exact shape, but for a century.
+/// The plugin's exact shape, but with a lifetime of a century.
 #[test]
 fn bypass_by_plugin_shape() {
     let mut volume = plugin_volume();
@@ -141,7 +141,7 @@ fn bypass_by_plugin_shape() {
     }
 }
 
-/// A number that no integer holds is refused as unreadable, not let through.
+/// A number that no integer can hold is rejected as unreadable, not accepted.
 #[test]
 fn bypass_by_number_out_of_range() {
     let request = create(&pod("vault", 777_777)).to_string().replace("777777", "99999999999999999999");
@@ -155,7 +155,7 @@ fn validating_phase_rejects() {
     let mut settings = settings(&json!("mutate"));
     settings["phase"] = json!("validating");
     assert_eq!(word(&review(&create(&pod("vault", 90000)), &settings, &quiet_cluster())), "reject");
-    // A template is not refused for what its Pods will be cured of.
+    // A template is not rejected for what the fix will change in its Pods.
     let template = deployment(&json!({"volumes": [projected("t", &json!([token("vault", 90000)]))]}));
     let answer = review(&create(&template), &settings, &quiet_cluster());
     assert_eq!(

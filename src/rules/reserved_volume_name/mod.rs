@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `reserved-volume-name`: a volume that is called like a token volume is one.
+//! `reserved-volume-name`: a volume with the name of a token volume is one.
 //!
-//! The API server's plugin takes the first volume whose name begins with
-//! `kube-api-access-` for its own, whatever is in it, and mounts it into every
-//! container. The AWS webhooks leave a volume of their name as they find it.
+//! The API server's plugin treats the first volume whose name begins with
+//! `kube-api-access-` as its own, whatever it contains, and mounts it into
+//! every container. The AWS webhooks leave a volume with their name as it is.
 //! <https://github.com/kubernetes/kubernetes/blob/v1.34.0/plugin/pkg/admission/serviceaccount/admission.go>
 //! <https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/pkg/handler/handler.go>
 
@@ -54,9 +54,9 @@ impl Check for ReservedVolumeName {
             let name = volume.name.as_deref().unwrap_or_default();
             let is_for_another =
                 || volume.sole_token().is_some_and(|token| !context.common.is_api_audience(token.audience()));
-            // Where nothing is automounted the name alone does no harm; vcluster
-            // makes such Pods. A token in it is another matter: it came from a
-            // Pod that ran.
+            // If nothing is automounted, the name alone does no harm; vcluster
+            // creates such Pods. A token in the volume does: it came from a Pod
+            // that ran.
             let is_taken = workload.spec.automount != Some(false) || volume.tokens().next().is_some();
             if name.starts_with(PLUGIN_VOLUME_PREFIX) && !is_taken {
                 findings.warn(workload.volume_path(index, volume).field("name"), &NOT_TAKEN, &[]);

@@ -54,8 +54,8 @@ fn accepts_other_names_and_webhook_volumes(#[case] volume: Value) {
     assert_eq!(word(&checked(&deployment(&json!({"volumes": [volume]})), "reject")), "fine");
 }
 
-/// The volume that is there because the Pod does not say `false`; also in the
-/// copy of a Pod that ran, which arrives with it.
+/// The volume of a Pod that does not set `false`; also in the copy of a Pod
+/// that ran, which already contains it.
 #[test]
 fn accepts_plugin_volume() {
     for automount in [json!(true), Value::Null] {
@@ -75,7 +75,7 @@ fn changed(change: impl FnOnce(&mut Value)) -> Value {
     volume
 }
 
-/// What the plugin would take for its own volume.
+/// Volumes that the plugin would treat as its own.
 #[rstest]
 #[case::empty_dir(json!({"name": "kube-api-access-x", "emptyDir": {}}))]
 #[case::empty_dir_with_a_made_up_name(json!({"name": "kube-api-access-bcd24", "emptyDir": {}}))]
@@ -92,7 +92,7 @@ fn bypass(#[case] volume: Value) {
     for automount in [json!(true), Value::Null] {
         assert_eq!(word(&checked(&saying(&automount, &volume), "reject")), "reject");
     }
-    // Where nothing is automounted only a token in it is refused.
+    // If nothing is automounted, only a token in the volume is rejected.
     let expected = if volume.to_string().contains("serviceAccountToken") { "reject" } else { "warn" };
     assert_eq!(word(&checked(&saying(&json!(false), &volume), "reject")), expected);
 }
@@ -103,8 +103,8 @@ fn saying(automount: &Value, volume: &Value) -> Value {
     pod
 }
 
-/// What vcluster makes of a Pod: its own volume under the plugin's name, from a
-/// Secret, where the host's API server adds none.
+/// The Pods that vcluster creates: with its own volume under the plugin's name,
+/// from a Secret, where the host's API server adds none.
 #[test]
 fn volume_without_token() {
     let sources = json!([
@@ -119,14 +119,14 @@ fn volume_without_token() {
     );
 }
 
-/// The exact shape where the plugin adds nothing: someone wrote it.
+/// The exact shape where the plugin adds nothing: someone else added it.
 #[test]
 fn bypass_by_exact_shape() {
     assert_eq!(word(&checked(&with(&plugin_volume()), "reject")), "reject");
     assert_eq!(word(&checked(&deployment(&json!({"volumes": [plugin_volume()]})), "reject")), "reject");
 }
 
-/// What the webhooks would leave as they find it.
+/// Volumes that the webhooks would leave as they are.
 #[rstest]
 #[case::an_api_token(projected("aws-iam-token", &json!([token("", 3600)])))]
 #[case::an_api_token_by_name(projected("aws-iam-token", &json!([token("https://kubernetes.default.svc", 3600)])))]

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `role-arn`: a ServiceAccount names a role that exists, and that it may have.
+//! `role-arn`: a ServiceAccount names a valid role, and one that it may have.
 //!
-//! The EKS Pod identity webhook passes on whatever the annotation holds, and
-//! STS answers "not authorized" to a mistyped ARN as to a forbidden one. Only
-//! the role's trust policy decides who gets it, so that in a cluster whose
-//! roles trust the cluster every namespace can take every role.
+//! The EKS Pod identity webhook passes on whatever the annotation contains, and
+//! STS responds with "not authorized" to a mistyped ARN just as to a forbidden
+//! one. Only the role's trust policy decides who gets it: if roles trust the
+//! whole cluster, every namespace can assume every role.
 //! <https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html>
 //! <https://github.com/aws/amazon-eks-pod-identity-webhook/issues/104>
 
@@ -44,9 +44,9 @@ pub static RULE: Rule = Rule {
     restricted: Restricted::REJECT,
 };
 
-// Those about the role are in `role_rules`, those about the ARN in `identity`.
+// Messages about the role are in `role_rules`, those about the ARN in `identity`.
 messages! {
-    /// Also said by those who act on the annotation.
+    /// Also reported by rules that act on the annotation.
     ON_DEFAULT:
         "is on the default account, so every Pod that names no account gets it",
         help: "give it to a dedicated account";
@@ -98,7 +98,7 @@ impl Check for RoleArnRule<'_> {
 }
 
 impl RoleArnRule<'_> {
-    /// Whether the account has to have a role.
+    /// Whether the account must have a role.
     fn is_required(&self, context: &RuleContext<'_>, holder: Holder<'_>) -> bool {
         account::any(&self.required_for, holder.namespace, &context.name_pattern())
     }

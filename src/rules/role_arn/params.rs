@@ -8,7 +8,7 @@ use crate::matching::glob::validate_pattern;
 use crate::settings::doc::Doc;
 use crate::settings::params::{Kind, Param};
 
-/// All of them, in the order of the documentation.
+/// All parameters, in the order of the documentation.
 pub(super) static PARAMS: &[&Param] = &[
     &PARTITIONS,
     &ACCOUNTS,

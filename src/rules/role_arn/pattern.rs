@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Patterns of roles. They are compared part by part, so that no part of a
-//! pattern can stand for more than one part of a role, and no name that a user
+//! pattern can match more than one part of a role, and no name that a user
 //! chooses is ever read as a pattern.
 
 use crate::diagnostic::escaped::Escaped;
@@ -12,26 +12,26 @@ use crate::matching::glob::{self, validate_pattern};
 use crate::object::view::Text;
 use crate::settings::reader::unknown;
 
-/// Who is to have a role.
+/// Who gets a role.
 #[derive(Debug, Clone, Copy)]
 pub struct Holder<'s> {
     /// The namespace.
     pub namespace: &'s str,
-    /// The ServiceAccount; empty when the API server has yet to name it.
+    /// The ServiceAccount; empty if the API server has not named it yet.
     pub account: &'s str,
 }
 
 /// A pattern of roles. One that begins with `arn:` is compared with the whole
-/// ARN, field by field; any other with what follows `role/`, segment by
+/// ARN, field by field; any other with the part after `role/`, segment by
 /// segment. `*` stays within a field or segment; `{namespace}` and
-/// `{serviceAccount}` stand for the names of who is to have the role.
+/// `{serviceAccount}` stand for the names of the holder.
 #[derive(Debug)]
 pub struct RolePattern<'a>(Text<'a>);
 
 const PLACEHOLDERS: [&str; 2] = ["namespace", "serviceAccount"];
 
 impl<'a> RolePattern<'a> {
-    /// Any text; those with a [`problem`] do not get past the settings.
+    /// Any text; the settings reject those with a [`problem`].
     #[must_use]
     pub const fn new(text: Text<'a>) -> Self {
         Self(text)
@@ -70,8 +70,8 @@ fn covers(pattern: &str, segment: &str, holder: Holder<'_>) -> bool {
         "serviceAccount" => holder.account,
         _ => return false,
     };
-    // Compared as text, whatever is in the name. A name that the API server has
-    // yet to make is empty and matches nothing.
+    // Compared as text, whatever the name contains. A name that the API server
+    // has not generated yet is empty and matches nothing.
     !name.is_empty() && segment.strip_prefix(before).and_then(|rest| rest.strip_suffix(after)) == Some(name)
 }
 
@@ -81,13 +81,13 @@ const TWO_STARS: &str =
 const NO_ARN: &str =
     "must be arn:<partition>:iam::<account>:role/<name>, with * in the parts, or what follows role/ alone";
 const EMPTY_PART: &str = "has nothing, . or .. between two slashes; a path ends with a name, e.g. team/*";
-// Namespaces and accounts may begin or end as others do: with these, what
-// belongs to team-a would be within reach of team, or of a.
+// Names of namespaces and accounts can begin or end like others: with these
+// patterns, the roles of team-a would be within reach of team, or of a.
 const TWO_PLACEHOLDERS: &str = "has two placeholders in one segment, so that one account could have a role of another; put / between them, e.g. {namespace}/{serviceAccount}";
 const STAR_AND_PLACEHOLDER: &str = "has * and a placeholder in one segment, so that team could have a role of team-a; put / between them, e.g. {namespace}/*";
 
-/// What is wrong with a pattern, if anything. One that is right has been looked
-/// at once only: there may be hundreds.
+/// The problem with a pattern, if any. A valid pattern is scanned only once:
+/// there may be hundreds.
 #[must_use]
 pub fn problem(pattern: &str) -> Option<String> {
     check(pattern).err().map(|problem| validate_pattern(pattern).unwrap_or(problem))
@@ -126,7 +126,7 @@ fn check_segments(mut role: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Checks the first segment; what is behind its slash, if it has one.
+/// Checks the first segment; returns the part after its slash, if it has one.
 fn check_segment(role: &str) -> Result<Option<&str>, String> {
     let (mut placeholders, mut has_star) = (0_usize, false);
     let mut rest = role;
@@ -198,9 +198,9 @@ mod tests {
         assert!(allows(pattern, role));
     }
 
-    /// Ways that look as if they could get around a pattern.
+    /// Attempts to get around a pattern.
     #[rstest]
-    // More or less before, behind and between.
+    // More or less text before, after and in between.
     #[case("s3-upload", "s3-upload-admin")]
     #[case("s3-upload", "my-s3-upload")]
     #[case("s3-upload", "team/s3-upload")]
@@ -214,7 +214,7 @@ mod tests {
     // Case.
     #[case("team-a/*", "Team-A/s3")]
     #[case("s3-upload", "S3-Upload")]
-    // A namespace that is the beginning or the end of another.
+    // A namespace whose name is the beginning or the end of another.
     #[case("{namespace}", "team-a")]
     #[case("{namespace}/*", "team-a/s3")]
     #[case("{namespace}/*", "a-team/s3")]
@@ -236,7 +236,7 @@ mod tests {
         assert!(!allows(pattern, role));
     }
 
-    /// No API server lets such names in, but nothing here relies on that.
+    /// No API server accepts such names, but nothing here relies on that.
     #[rstest]
     #[case("*", "app")]
     #[case("t*", "app")]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Which roles may be used, and by whom. Other rules ask this too, about roles
+//! Which roles may be used, and by whom. Other rules use this too, for roles
 //! that reach Pods in other ways, whatever this rule's own action is.
 
 use std::borrow::Cow;
@@ -25,7 +25,7 @@ messages! {
     RESERVED: "is below {}/, which AWS reserves for roles of its services";
 }
 
-/// The roles that may be used. Every list that is set has to allow a role.
+/// The roles that may be used. Every list that is set must allow a role.
 #[derive(Debug)]
 pub struct RoleRules<'a> {
     partitions: Vec<Partition>,
@@ -34,17 +34,17 @@ pub struct RoleRules<'a> {
     namespaces: Vec<(String, Vec<RolePattern<'a>>)>,
     forbid_reserved: bool,
     any_path: bool,
-    /// Whether the account that every namespace has may have a role.
+    /// Whether the account `default` may have a role.
     pub allow_on_default: bool,
-    /// What the webhook puts before a name that is no ARN.
+    /// What the webhook puts in front of a name that is not an ARN.
     composed_with: Option<(Partition, AccountId)>,
 }
 
-/// The key of `namespaces` for those that have none of their own.
+/// The key of `namespaces` for namespaces without an entry of their own.
 const OTHERS: &str = "*";
 
 impl<'a> RoleRules<'a> {
-    /// The lists in the parameters of `role-arn`.
+    /// Reads the lists in the parameters of `role-arn`.
     #[inline(never)]
     pub fn read(params: &mut Params<'_, 'a>) -> Self {
         let partitions = parsed(&params.texts(&PARTITIONS));
@@ -76,8 +76,8 @@ impl<'a> RoleRules<'a> {
         }
     }
 
-    /// Whether there are lists, so that a role that cannot be read cannot be
-    /// on them. Partitions do not count: all are on that list.
+    /// Whether there are lists, which a role that cannot be read cannot be on.
+    /// Partitions do not count: by default, all are on their list.
     #[must_use]
     pub const fn has_lists(&self) -> bool {
         !(self.accounts.is_empty() && self.roles.is_empty() && self.namespaces.is_empty())
@@ -95,7 +95,7 @@ impl<'a> RoleRules<'a> {
         }
     }
 
-    /// Why this holder may not use this role: what is wrong with the ARN, or
+    /// Why this holder may not use this role: the problems with the ARN, or
     /// else each list that does not allow it.
     #[must_use]
     #[inline(never)]
@@ -133,7 +133,7 @@ impl<'a> RoleRules<'a> {
         refusals
     }
 
-    /// The patterns for a namespace: its own, else those for all others.
+    /// The patterns for a namespace: its own, or else those for all others.
     fn roles_of(&self, namespace: &str) -> Option<&[RolePattern<'a>]> {
         let of =
             |wanted: &str| self.namespaces.iter().find(|(key, _)| key == wanted).map(|(_, roles)| roles.as_slice());
@@ -141,7 +141,7 @@ impl<'a> RoleRules<'a> {
     }
 }
 
-/// The texts as what they were checked to be.
+/// Parses texts that were validated with the settings.
 fn parsed<T: std::str::FromStr>(texts: &[Text<'_>]) -> Vec<T> {
     texts.iter().filter_map(|text| text.parse().ok()).collect()
 }

@@ -14,8 +14,8 @@ use crate::testing::{FakeCluster, create, only, update};
 const GOOD: &str = "arn:aws:iam::123456789012:role/s3-upload-role";
 const SHORT: &str = "arn:aws:iam::123456789:role/s3-upload-role";
 
-/// An account of the namespace `shop`. It says `false`, so that rules about
-/// tokens have nothing to say.
+/// An account of the namespace `shop`. It sets `false`, so that rules about
+/// tokens report nothing.
 fn account(name: &str, annotations: Value) -> Value {
     let mut account = json!({
         "apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": "shop"},
@@ -38,7 +38,7 @@ fn lines_of(object: &Value, params: &Value) -> Vec<String> {
     lines(&review(&create(object), &only(&json!({"role-arn": params}))))
 }
 
-/// What an answer says, without the rule and the annotation where they are the
+/// The lines of a response, without the rule and the annotation if they are the
 /// usual ones.
 fn lines(answer: &Value) -> Vec<String> {
     if answer["accepted"] == json!(true) {
@@ -330,7 +330,7 @@ fn default_account() {
         ]
     );
     assert_eq!(lines_of(&default(GOOD), &json!({"allowOnDefault": true})), Vec::<String>::new());
-    // An empty role is none.
+    // An empty role counts as no role.
     assert_eq!(lines_of(&default(""), &json!({})), ["is empty; write the ARN of a role, or remove it"]);
     assert_eq!(lines_of(&default(SHORT), &json!({})).len(), 2);
     assert_eq!(lines_of(&account("default", json!({})), &json!({})), Vec::<String>::new());
@@ -345,7 +345,7 @@ fn required_roles() {
     assert_eq!(lines_of(&account("uploader", json!({"eks.amazonaws.com/role-arn": null})), &params), missing);
     assert_eq!(lines_of(&account("web", json!({})), &params), Vec::<String>::new());
     assert_eq!(lines_of(&with_role(GOOD), &params), Vec::<String>::new());
-    // Empty has its own words.
+    // An empty one has its own message.
     assert_eq!(lines_of(&with_role(""), &params), ["is empty; write the ARN of a role, or remove it"]);
     let mut generated = account("x", json!({}));
     generated["metadata"] = json!({"generateName": "up-", "namespace": "shop"});
@@ -366,7 +366,7 @@ fn ecr_role() {
     let mut default = ecr(GOOD);
     default["metadata"]["name"] = json!("default");
     assert_eq!(lines_of(&default, &json!({})).len(), 1);
-    // The webhook's flag is not the credential provider's.
+    // The webhook's flag does not apply to the credential provider.
     let composing = json!({"composeRoleArn": true, "composeAccount": "123456789012"});
     assert_eq!(
         lines_of(&ecr("puller"), &composing),
@@ -511,7 +511,7 @@ fn finds_escaped_key() {
         let answer: Value = serde_json::from_slice(&guest::validate(payload.as_bytes(), &cluster)).unwrap();
         assert_eq!(lines(&answer).len(), 1, "{key}");
     }
-    // Both of two are checked, whichever a reader would take.
+    // Both values are checked, whichever a reader would use.
     for (first, second) in [(GOOD, SHORT), (SHORT, GOOD)] {
         let twice = format!("\"KEY\":\"{SHORT}\"");
         let both = format!("\"eks.amazonaws.com/role-arn\":\"{first}\",\"eks.amazonaws.com/role-arn\":\"{second}\"");
@@ -558,7 +558,7 @@ fn off_and_exempt() {
     assert_eq!(review(&create(&with_role(SHORT)), &settings)["accepted"], false);
 }
 
-/// One word for the answer to a change.
+/// The response to an update in one word.
 fn change(old: &Value, new: &Value, params: &Value) -> &'static str {
     let answer = review(&update(old, new), &json!({"rules": {"role-arn": params}}));
     match (answer["accepted"].as_bool().unwrap(), answer.get("warnings").is_some()) {
@@ -586,7 +586,7 @@ fn old_problem_warns_until_it_changes() {
     // Another key is another field.
     let ecr = account("uploader", json!({"eks.amazonaws.com/ecr-role-arn": SHORT}));
     assert_eq!(change(&with_role(SHORT), &ecr, &none), "reject");
-    // Values that are cut when shown are still told apart.
+    // Values that are truncated in messages are still told apart.
     let long = |end: &str| with_role(&format!("arn:aws:iam::123:role/{}{end}", "p/".repeat(80)));
     assert_eq!(change(&long("a"), &long("b"), &none), "reject");
     assert_eq!(change(&long("a"), &labelled(long("a")), &none), "warn");
@@ -664,7 +664,7 @@ fn rejects_contradicting_settings() {
     );
 }
 
-/// Other rules ask, whatever this one's action.
+/// Other rules use the lists, whatever this rule's action is.
 #[test]
 fn role_rules_for_other_rules() {
     let text = r#"{"accounts":["123456789012"],"namespaces":{"*":["{namespace}/*"]}}"#;
@@ -685,7 +685,7 @@ fn role_rules_for_other_rules() {
     assert_eq!(rules.injected("s3"), "s3");
 }
 
-/// What IAM takes beyond what names have is a choice, for paths and not for names.
+/// Characters that IAM accepts in paths beyond those in names are a choice for paths, but not for names.
 #[rstest]
 #[case("arn:aws:iam::123456789012:role/team!a/s3", true)]
 #[case("arn:aws:iam::123456789012:role/a//b/s3", true)]
@@ -702,7 +702,7 @@ fn any_role_path(#[case] arn: &str, #[case] takes: bool) {
     assert!(!refused(arn, &json!({})).is_empty(), "{arn}");
 }
 
-/// Such a path is on a list as any other is.
+/// Such a path is matched against lists like any other.
 #[test]
 fn any_role_path_and_lists() {
     let params = json!({"anyRolePath": true, "roles": ["team*/s3"]});

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `service-account-automount`: an account does not hand its token to every Pod
-//! that names it, and `default` to no Pod at all.
+//! `service-account-automount`: an account does not give its token to every Pod
+//! that uses it, and `default` gives it to none.
 //!
-//! `false` on the account is the cheapest lever there is: its Pods arrive
-//! without the token volume, and a Pod that needs one says so itself.
+//! Setting `false` on the account is the simplest measure: its Pods are created
+//! without the token volume, and a Pod that needs the token requests it.
 //! <https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#opt-out-of-api-credential-automounting>
 //!
-//! Every namespace gets its `default` account from a controller that sends a
-//! bare name and tries again for ever when it is refused; Pods of a namespace
-//! without it are refused. So its creation never is.
+//! Every namespace gets its `default` account from a controller that sends only
+//! a name and retries forever if the account is rejected. Without the account,
+//! the API server rejects the Pods of the namespace. So its creation is never
+//! rejected.
 //! <https://github.com/kubernetes/kubernetes/blob/master/pkg/controller/serviceaccount/serviceaccounts_controller.go>
 
 use crate::admission::request::Operation;
@@ -89,11 +90,11 @@ messages! {
 
 const FIELD: &str = "automountServiceAccountToken";
 
-/// The accounts of `OpenShift` for builds and deployments, whose Pods call its API.
+/// The accounts of `OpenShift` for builds and deployments, whose Pods use its API.
 /// <https://docs.redhat.com/en/documentation/openshift_container_platform/4.20/html/authentication_and_authorization/using-service-accounts>
 const OPENSHIFT_ACCOUNTS: [&str; 2] = ["builder", "deployer"];
 
-/// The namespace of the controllers that make them.
+/// The namespace of the controllers that create them.
 const OPENSHIFT_MAKERS: &str = "system:serviceaccount:openshift-infra:";
 
 pub(super) struct ServiceAccountAutomount<'a> {
@@ -103,15 +104,15 @@ pub(super) struct ServiceAccountAutomount<'a> {
     allow_explicit_true: Vec<Glob<'a>>,
 }
 
-/// What is to be done about an account.
+/// What to do about an account.
 enum Cell {
     /// Nothing.
     Fine,
-    /// It says `true`, and a fix never overrides what a user wrote.
+    /// It sets `true`, and a fix never overrides what a user wrote.
     True(&'static MessageTemplate, MaxSeverity),
-    /// Nothing is set, and `false` can be.
+    /// The field is unset, and can be set to `false`.
     Fixable(&'static MessageTemplate, MaxSeverity),
-    /// Nothing is set, and setting it could break Pods that run.
+    /// The field is unset, and setting it could break running Pods.
     Unset(&'static MessageTemplate),
 }
 
@@ -139,7 +140,8 @@ impl<'a> ServiceAccountAutomount<'a> {
         let message = if is_default { &UNSET_ON_DEFAULT } else { &UNSET };
         if context.request.operation() == Operation::Create {
             // A rejection would leave a namespace without its account. The audit
-            // names no user: its rejection is a line in a report.
+            // scanner sends no user: for it, a rejection is only a line in a
+            // report.
             let makes_default = is_default && !context.request.user().name().is_empty();
             return Ok(Cell::Fixable(message, if makes_default { MaxSeverity::Notice } else { MaxSeverity::Action }));
         }
@@ -191,7 +193,7 @@ impl Fix for ServiceAccountAutomount<'_> {
     }
 }
 
-/// Whether `OpenShift` is at work on one of its own accounts.
+/// Whether `OpenShift` is changing one of its own accounts.
 fn is_openshifts(context: &RuleContext<'_>) -> bool {
     OPENSHIFT_ACCOUNTS.contains(&context.name()) && context.request.user().name().starts_with(OPENSHIFT_MAKERS)
 }

@@ -33,8 +33,8 @@ fn answer(request: &Value, settings: &Value) -> Value {
     answer
 }
 
-/// A cell of the table: what the account says when it is made, and the outcome
-/// under `scope: default` and `scope: all`, for each action and phase.
+/// A cell of the table: what the account sets when it is created, and the
+/// outcome under `scope: default` and `scope: all`, for each action and phase.
 #[rstest]
 fn create_table(
     #[values("app", "default")] name: &str,
@@ -50,7 +50,7 @@ fn create_table(
         (_, Some(true), ..) => "warn",
         ("app", None, "default", ..) => "fine",
         (_, None, _, "mutate", "mutating") => "fix",
-        // Never refused.
+        // Never rejected.
         ("default", None, ..) => "warn",
         (_, None, _, "warn", _) => "warn",
         (_, None, ..) => "reject",
@@ -61,10 +61,10 @@ fn create_table(
     assert_eq!(word(&answer), expected, "{answer}");
 }
 
-/// What the account said, what it is to say, and the outcome: without and with
+/// What the account set, what it sets now, and the outcome: without and with
 /// `fixOnUpdate`, in the mutating and in the validating phase.
 #[rstest]
-// The policy made it false, and someone applies a manifest without the field.
+// The policy set it to false, and someone applies a manifest without the field.
 #[case("default", Some(false), None, ["fix", "fix", "reject", "reject"])]
 #[case("default", Some(true), None, ["warn", "fix", "warn", "reject"])]
 // An account from before the policy keeps working.
@@ -92,7 +92,7 @@ fn update_table(
     }
 }
 
-/// A namespace without `default` runs no Pods.
+/// A namespace without `default` cannot run Pods.
 #[rstest]
 fn never_rejects_creation_of_default(
     #[values(CONTROLLER, "alice", OPENSHIFT)] user: &str,
@@ -106,11 +106,11 @@ fn never_rejects_creation_of_default(
     settings["treatWarnAs"] = json!(treat_warn_as);
     let answer = answer(&by(user, create(&account("default", None))), &settings);
     assert_eq!(answer["accepted"], true, "{answer}");
-    // The audit log knows when nobody fixed it.
+    // The audit log shows that it was not fixed.
     assert_ne!(answer["audit_annotations"], json!(null));
 }
 
-/// The audit only writes reports, and what it accepts reads as a pass there.
+/// The audit scanner only writes reports, where an accepted object counts as a pass.
 #[test]
 fn audit_reports_default() {
     let request = by("", create(&account("default", None)));
@@ -174,7 +174,7 @@ fn fix_sets_one_field() {
 #[case("warn", "mutate", "warn")]
 #[case("reject", "mutate", "reject")]
 #[case("reject", "reject", "reject")]
-// A parameter does not go beyond the action.
+// The action limits the parameter.
 #[case("reject", "warn", "warn")]
 fn explicit_true_by_action(#[case] explicit_true: &str, #[case] action: &str, #[case] expected: &str) {
     let params = json!({"action": action, "explicitTrue": explicit_true});
@@ -199,7 +199,7 @@ fn allowed_true(#[case] pattern: &str, #[case] name: &str, #[case] expected: &st
 #[rstest]
 #[case("shop/app-*", "fine")]
 #[case("shop/app-?????", "fine")]
-// What is generated is not an account that has a name of its own.
+// A generated name is not the fixed name of another account.
 #[case("shop/app-", "reject")]
 #[case("shop/app-x*", "reject")]
 fn allowed_true_for_generated_name(#[case] pattern: &str, #[case] expected: &str) {
@@ -273,7 +273,7 @@ fn bypass_by_metadata(#[case] more: Value, #[case] expected: &str) {
 
 #[test]
 fn bypass_by_spelling() {
-    // A string is not a boolean; the API server refuses it as well.
+    // A string is not a boolean; the API server rejects it as well.
     let mut account = account("default", None);
     account["automountServiceAccountToken"] = json!("false");
     let refused = answer(&create(&account), &json!({}));

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `service-account-secrets`: an account lists no Secrets.
 //!
-//! Until Kubernetes 1.24 the list named the account's tokens, which never
-//! expire. Kubernetes needs it no more: a Pod mounts what its own specification
-//! names, and the annotation that made the list a limit is deprecated. Other
-//! tools read it all the same, Tekton for the credentials of its tasks.
+//! Until Kubernetes 1.24, the list contained the account's tokens, which never
+//! expire. Kubernetes no longer needs it: a Pod mounts what its own
+//! specification names, and the annotation that made the list a restriction is
+//! deprecated. Some tools still read it, such as Tekton for the credentials of
+//! its tasks.
 //! <https://github.com/tektoncd/pipeline/blob/main/pkg/pod/creds_init.go>
 //! <https://kubernetes.io/docs/reference/labels-annotations-taints/#enforce-mountable-secrets>
 
@@ -44,7 +45,7 @@ messages! {
     ENFORCED: "is deprecated since Kubernetes 1.32", help: "remove it, and keep Secrets apart by namespaces";
 }
 
-/// Makes the list of Secrets a limit for the account's Pods.
+/// The annotation that makes the list of Secrets a restriction for the account's Pods.
 const ENFORCE: &str = "kubernetes.io/enforce-mountable-secrets";
 
 pub(super) struct ServiceAccountSecrets<'a> {

@@ -79,7 +79,7 @@ fn old_problem_warns() {
     assert_eq!(answer(&update(&old, &annotated), &reject)["accepted"], false);
 }
 
-/// Ways to list a Secret past the rule.
+/// Ways to bypass the rule.
 #[rstest]
 #[case::behind_an_allowed_one(json!([{"name": "app-dockercfg-x7k2p"}, {"name": "app-token-x7k2p"}]))]
 #[case::in_the_manner_of_an_allowed_one(json!([{"name": "app-dockercfg"}]))]

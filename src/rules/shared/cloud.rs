@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What the rules about cloud identity share: which identity a ServiceAccount
-//! declares, and by which variables containers get at one.
+//! What the rules about cloud identities share: which identity a ServiceAccount
+//! declares, and which variables give a container access to one.
 
 use std::cell::Cell;
 
@@ -13,38 +13,38 @@ use crate::identity::skip_list;
 use crate::object::env::{Environment, Marks};
 use crate::settings::Common;
 
-/// The role that a container is to have.
+/// The variable with the role of a container.
 pub const AWS_ROLE: &str = "AWS_ROLE_ARN";
-/// The file with the token that AWS takes for it.
+/// The variable with the path of the token that AWS exchanges for the role.
 pub const AWS_TOKEN_FILE: &str = "AWS_WEB_IDENTITY_TOKEN_FILE";
-/// Where the agent of EKS Pod Identity answers.
+/// The variable with the URL of the EKS Pod Identity agent.
 pub const AWS_CONTAINER_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
-/// The file with the token for the agent.
+/// The variable with the path of the token for the agent.
 pub const AWS_CONTAINER_TOKEN_FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
-/// The token for the agent itself.
+/// The variable with the token for the agent.
 pub const AWS_CONTAINER_TOKEN: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
-/// The file with the token that Azure takes.
+/// The variable with the path of the token that Azure accepts.
 pub const AZURE_TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
 
-/// What is known of a cloud that takes tokens of the cluster. A row of
+/// What is known of a cloud that accepts tokens of the cluster. A row of
 /// [`FAMILIES`] is all that the rules know of it, besides the keys of its
 /// webhooks ([`key`](crate::identity::key)).
 #[derive(Debug)]
 struct Family {
-    /// Its name for people.
+    /// Its name in messages.
     name: &'static str,
-    /// Annotations by which a ServiceAccount declares an identity there, the
-    /// first of them for messages. The prefix of AWS can be set.
+    /// Annotations by which a ServiceAccount declares an identity there;
+    /// messages name the first. The prefix for AWS is a setting.
     keys: &'static [&'static str],
-    /// Words in the audiences that it takes.
+    /// Words in the audiences that it accepts.
     audiences: &'static [&'static str],
-    /// Variables by which its SDKs find the identity.
+    /// Variables from which its SDKs read the identity.
     variables: &'static [&'static str],
-    /// Variables by which they take static credentials.
+    /// Variables from which its SDKs read static credentials.
     credentials: &'static [&'static str],
-    /// Volumes that its webhooks add, with one token for it and nothing else.
+    /// Volumes that its webhooks add, with one token for this cloud and nothing else.
     volumes: &'static [&'static str],
-    /// The files of such tokens in volumes whose names differ.
+    /// The files of such tokens in volumes with other names.
     files: &'static [&'static str],
 }
 
@@ -60,7 +60,7 @@ static AWS: Family = Family {
         "AWS_ACCESS_KEY_ID",
         "AWS_SECRET_ACCESS_KEY",
         "AWS_SESSION_TOKEN",
-        // Taken by the SDKs for Go where the usual ones are not set.
+        // The SDKs for Go read these if the usual ones are not set.
         // <https://github.com/aws/aws-sdk-go-v2/blob/main/config/env_config.go>
         "AWS_ACCESS_KEY",
         "AWS_SECRET_KEY",
@@ -72,7 +72,7 @@ static AWS: Family = Family {
     files: &[],
 };
 
-/// The variables that belong together, and what each of them needs: one of two.
+/// Variables that work only with another one, each with the two that it needs one of.
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html>
 pub const PAIRS: [(&str, [&str; 2]); 4] = [
     (AWS_ROLE, [AWS_TOKEN_FILE; 2]),
@@ -81,10 +81,10 @@ pub const PAIRS: [(&str, [&str; 2]); 4] = [
     (AWS_CONTAINER_TOKEN_FILE, [AWS_CONTAINER_URI; 2]),
 ];
 
-/// The variable that holds a key file of Google Cloud.
+/// The variable with the content of a Google Cloud key file.
 pub const GOOGLE_KEY: &str = "GOOGLE_APPLICATION_CREDENTIALS_JSON";
 
-/// How many clouds there are.
+/// The number of clouds.
 const COUNT: usize = 6;
 
 /// The families, in the order of [`Cloud`].
@@ -140,8 +140,8 @@ static FAMILIES: [&Family; COUNT] = [
         volumes: &[],
         files: &[],
     },
-    // It takes the tokens of the Kubernetes API itself, for which no account
-    // declares anything, so that nothing tells them from others.
+    // It accepts tokens for the Kubernetes API itself, and accounts declare
+    // nothing for it, so its tokens cannot be told from others.
     // <https://docs.oracle.com/en-us/iaas/Content/ContEng/Tasks/contenggrantingworkloadaccesstoresources.htm>
     &Family {
         name: "Oracle Cloud",
@@ -154,7 +154,7 @@ static FAMILIES: [&Family; COUNT] = [
     },
 ];
 
-/// A cloud that takes the tokens of the cluster: its position in the table.
+/// A cloud that accepts tokens of the cluster: its position in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cloud(usize);
 
@@ -175,13 +175,13 @@ impl Cloud {
         FAMILIES.get(self.0).copied().unwrap_or(&AWS)
     }
 
-    /// Its name for people.
+    /// Its name in messages.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.family().name
     }
 
-    /// Whom a token of this audience is a credential for, where that is known.
+    /// The cloud that accepts tokens with this audience, if known.
     #[must_use]
     pub fn of_audience(audience: &str, common: &Common<'_>) -> Option<Self> {
         if audience == common.aws.default_audience.as_str() {
@@ -190,13 +190,13 @@ impl Cloud {
         Self::all().find(|cloud| word::any(cloud.family().audiences, audience))
     }
 
-    /// Whose static credentials a variable of this name holds.
+    /// The cloud whose static credentials a variable with this name holds.
     #[must_use]
     pub fn of_credential(name: &str) -> Option<Self> {
         Self::all().find(|cloud| cloud.credentials().contains(&name))
     }
 
-    /// The variables by which its SDKs take static credentials.
+    /// The variables from which its SDKs read static credentials.
     #[must_use]
     pub fn credentials(self) -> &'static [&'static str] {
         self.family().credentials
@@ -211,18 +211,18 @@ impl Cloud {
     }
 }
 
-/// Whether a webhook keeps a volume of this name for its token.
+/// The cloud whose webhook uses a volume with this name for its token.
 #[must_use]
 pub fn of_volume(name: &str) -> Option<Cloud> {
-    // Most volumes have another name; a test holds that all of the table end so.
+    // Most volumes have other names. A test ensures that all in the table end like this.
     if !name.ends_with("-token") {
         return None;
     }
     Cloud::all().find(|cloud| cloud.family().volumes.contains(&name))
 }
 
-/// Whether a token in a volume of this name and in this file looks like that of
-/// a webhook, which adds it only where an account says so.
+/// Whether a token in this volume and file looks like that of a webhook, which
+/// adds it only if an account declares an identity.
 #[must_use]
 pub fn is_webhooks(volume: &str, file: &str) -> bool {
     of_volume(volume).is_some() || FAMILIES.iter().any(|family| family.files.iter().any(|end| file.ends_with(end)))
@@ -231,19 +231,19 @@ pub fn is_webhooks(volume: &str, file: &str) -> bool {
 /// What an account declares in a cloud.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Declared<'s> {
-    /// This identity, as the annotation has it.
+    /// This identity, as written in the annotation.
     Identity(&'s str),
-    /// None: the account has no such annotation, or is not there.
+    /// No identity: the account does not exist or has no such annotation.
     Nothing,
-    /// Nobody knows.
+    /// It is unknown.
     Unknown,
 }
 
-/// What the account of a Pod or template declares in a cloud. The webhooks take
-/// an empty annotation for none.
+/// What the account of a Pod or template declares in a cloud. The webhooks
+/// ignore an empty annotation.
 ///
 /// # Errors
-/// As [`RuleContext::account`].
+/// Same as [`RuleContext::account`].
 #[inline(never)]
 pub fn declared<'s>(
     context: &RuleContext<'s>,
@@ -282,8 +282,8 @@ pub fn boolean(text: &str) -> Option<bool> {
     }
 }
 
-/// A Pod with this label asks the EKS Pod identity webhook to leave it alone. It
-/// is part of the webhook's configuration, whatever the prefix of annotations.
+/// The EKS Pod identity webhook skips a Pod with this label. The label is part
+/// of the webhook's configuration, whatever the annotation prefix.
 /// <https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/deploy/mutatingwebhook.yaml>
 pub const SKIP_LABEL: &str = "eks.amazonaws.com/skip-pod-identity-webhook";
 
@@ -301,9 +301,9 @@ pub fn pod_option(context: &RuleContext<'_>, suffix: &str) -> Result<Option<Stri
     Ok(found)
 }
 
-/// What the account of a Pod or template declares, worked out once for each
-/// cloud: a hostile Pod has thousands of variables, and its account of
-/// annotations.
+/// What the account of a Pod or template declares, computed once for each
+/// cloud: a hostile Pod can have thousands of variables, and its account
+/// thousands of annotations.
 pub struct Identities<'i, 's> {
     context: &'i RuleContext<'s>,
     workload: &'i Workload<'i>,
@@ -311,16 +311,16 @@ pub struct Identities<'i, 's> {
 }
 
 impl<'i, 's> Identities<'i, 's> {
-    /// Nothing is asked yet.
+    /// Starts without any look-up.
     #[must_use]
     pub const fn new(context: &'i RuleContext<'s>, workload: &'i Workload<'i>) -> Self {
         Self { context, workload, known: Cell::new([None; COUNT]) }
     }
 
-    /// As [`declared`].
+    /// Like [`declared`].
     ///
     /// # Errors
-    /// As [`declared`].
+    /// Same as [`declared`].
     #[inline(never)]
     pub fn of(&self, cloud: Cloud) -> Result<Declared<'s>, ReviewError> {
         let mut known = self.known.get();
@@ -336,7 +336,7 @@ impl<'i, 's> Identities<'i, 's> {
     }
 }
 
-/// The containers that the EKS Pod identity webhook is to leave alone.
+/// The containers that the EKS Pod identity webhook skips.
 ///
 /// # Errors
 /// [`ReviewError`] when the annotations cannot be read.
@@ -344,8 +344,8 @@ pub fn skipped(context: &RuleContext<'_>) -> Result<Vec<String>, ReviewError> {
     Ok(pod_option(context, SKIP_CONTAINERS)?.as_deref().and_then(skip_list::names).unwrap_or_default())
 }
 
-/// Where a Pod or template has a cloud role from, for people: a variable of a
-/// container, or an annotation of its account.
+/// Where a Pod or template gets a cloud role from, for messages: a variable of
+/// a container, or an annotation of its account.
 ///
 /// # Errors
 /// [`ReviewError`] when the object or the account cannot be read.
@@ -373,8 +373,9 @@ fn role_in_env(context: &RuleContext<'_>, workload: &Workload<'_>) -> Result<Opt
     Ok(role)
 }
 
-/// Whether a variable of the table may be in it. False is certain. Few policies
-/// ask, so that the other clouds are not among the words of all containers.
+/// Whether a variable of the table may be in the environment. False is certain.
+/// Few policies need this, so the scan of all containers does not look for the
+/// other clouds.
 fn may_have_role(env: &Environment<'_>) -> bool {
     env.may_hold(Marks::AWS.and(Marks::AZURE)) || env.may_name(&["ALIBABA_CLOUD_", "TKE_"])
 }
@@ -404,7 +405,7 @@ mod tests {
         assert_eq!([of_volume("token"), of_volume("vault-token")], [None; 2]);
     }
 
-    /// The keys of the table are those that the rules about annotations know.
+    /// The rules about annotations know all keys of the table.
     #[test]
     fn every_key_is_known_and_selects_an_identity() {
         use crate::identity::key::{Reading, read};

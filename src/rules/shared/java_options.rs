@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What the rules about cloud identity share: system properties of Java that the
-//! SDK of AWS reads before the environment. They come by an option of the JVM,
-//! in a variable such as `JAVA_TOOL_OPTIONS` or on the command line.
+//! What the rules about cloud identities share: Java system properties that the
+//! AWS SDK prefers to the environment. They are set by a JVM option, in a
+//! variable such as `JAVA_TOOL_OPTIONS` or on the command line.
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-static-credentials.html>
 //! <https://docs.oracle.com/en/java/javase/21/docs/specs/man/java.html#using-the-jdk_java_options-launcher-environment-variable>
 
@@ -15,15 +15,15 @@ use crate::object::pod::Container;
 /// A property that an option sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Property<'t> {
-    /// Its name, without the `aws.` in front.
+    /// Its name, without the prefix `aws.`.
     pub name: &'static str,
-    /// Its value, never empty and never to be shown.
+    /// Its value, which is never empty and must never be shown.
     pub value: &'t str,
 }
 
 impl Property<'_> {
-    /// The variable that the whole value is taken from, which kubelet (`$(NAME)`) or
-    /// a shell (`$NAME`, `${NAME}`) fills in.
+    /// The variable that the whole value is taken from, if the kubelet (`$(NAME)`)
+    /// or a shell (`$NAME`, `${NAME}`) expands it.
     #[must_use]
     pub fn variable(&self) -> Option<&str> {
         let name = self.value.strip_prefix('$')?;
@@ -36,12 +36,12 @@ impl Property<'_> {
     }
 }
 
-/// Calls `each` with those of `names` that an option of a container sets, and
-/// with their path. Hardly any container has such an option:
-/// [`Container::may_set_java_property`] is to be asked before.
+/// Calls `each` with every property of `names` that an option of a container
+/// sets, and with its path. Hardly any container has such an option: call
+/// [`Container::may_set_java_property`] first.
 ///
 /// # Errors
-/// [`ReviewError`] when environment or arguments cannot be read, or from `each`.
+/// [`ReviewError`] when environment or arguments cannot be read, and those of `each`.
 #[cold]
 pub fn each_property(
     pod: &Workload<'_>,
@@ -69,21 +69,21 @@ pub fn each_property(
     Ok(())
 }
 
-/// Calls `each` with those of `names` that the options in a text set. Quotes are
-/// taken out first: shells and the JVM join what is in them with what is beside them.
+/// Calls `each` with every property of `names` that the options in a text set. Quotes
+/// are removed first: shells and the JVM join quoted text with the text next to it.
 fn properties(
     text: &str,
     names: &[&'static str],
     each: &mut dyn FnMut(Property<'_>) -> Result<(), ReviewError>,
 ) -> Result<(), ReviewError> {
-    /// What stands in front of a property's name.
+    /// The prefix of a property's name.
     const OPTION: &str = "-Daws.";
     let unquoted: String = text.chars().filter(|c| !matches!(c, '"' | '\'' | '\\')).collect();
     let mut rest = unquoted.as_str();
     while let Some((_, behind)) = rest.split_once(OPTION) {
         rest = behind;
         let Some((written, value)) = cut::once(behind, b'=') else { break };
-        // The SDK trims it. What begins with a dash is the next option.
+        // The SDK trims the value. If it begins with a dash, it is the next option.
         let value = value.trim_ascii_start().split(|c: char| c.is_ascii_whitespace()).next().unwrap_or_default();
         let is_empty = value.is_empty() || value.starts_with('-');
         if let Some(name) = names.iter().find(|name| **name == written).filter(|_| !is_empty) {

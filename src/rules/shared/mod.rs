@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What several rules need.
+//! Code that several rules share.
 
 pub mod cloud;
 pub mod java_options;

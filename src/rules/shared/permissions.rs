@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What the rules about permissions share: a list of permissions as a parameter,
-//! and the question whether an account has one of them.
+//! What the rules about permissions share: a parameter with a list of
+//! permissions, and whether an account has one of them.
 
 use crate::cluster::access_review::Permission;
 use crate::engine::context::{ReviewError, RuleContext, Workload};
@@ -44,10 +44,11 @@ static CLUSTER_WIDE: Param = Param {
 /// The fields of an entry.
 pub static PERMISSION: &[&Param] = &[&VERB, &GROUP, &RESOURCE, &SUBRESOURCE, &CLUSTER_WIDE];
 
-/// The permissions that the settings give, or nothing where the default holds: it
-/// is read by those who need it ([`by_default`]), for it costs every request.
+/// The permissions in the settings; `None` if the default applies. Reading the
+/// default costs time in every request, so it is read only where it is needed
+/// ([`by_default`]).
 ///
-/// More than `most` are a problem: each is a review, and they are asked in turn.
+/// More than `most` are a problem: each needs an access review, one after the other.
 pub fn given<'a>(params: &mut Params<'_, 'a>, param: &'static Param, most: usize) -> Option<Vec<Permission<'a>>> {
     if params.is_default(param) {
         return None;
@@ -81,19 +82,19 @@ fn read<'a>(params: &mut Params<'_, 'a>, param: &'static Param) -> Vec<Permissio
     })
 }
 
-/// What the account of a workload may do of a list.
+/// Which permission of a list the account of a workload has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found<'p, 'a> {
-    /// This, and maybe more.
+    /// This one, and maybe more.
     May(&'p Permission<'a>),
-    /// Nothing.
+    /// None.
     Nothing,
-    /// Nobody knows.
+    /// It is unknown.
     Unknown,
 }
 
-/// The first permission of a list that the account has. What follows one that is
-/// not known is not asked for: where one review fails, the next one does too.
+/// The first permission of a list that the account has. Stops at the first
+/// unknown answer: if one review fails, the next one does too.
 ///
 /// # Errors
 /// [`ReviewError`] when an answer is required and there is none.
@@ -112,7 +113,7 @@ pub fn first<'p, 'a>(
     Ok(Found::Nothing)
 }
 
-/// Where a permission holds, in words.
+/// Where a permission applies, in words.
 #[must_use]
 pub fn extent(permission: &Permission<'_>) -> &'static str {
     if permission.cluster_wide { "cluster-wide" } else { "in its namespace" }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What the rules about tokens share: which tokens a Pod has, and who put them
-//! there. A token is known by its source, never by the name of its volume.
+//! What the rules about tokens share: which tokens a Pod has, and who added
+//! them. A token is recognized by its source, never by the name of its volume.
 
 use crate::diagnostic::field_path::FieldPath;
 use crate::engine::context::{ReviewError, RuleContext, Workload};
@@ -12,7 +12,7 @@ use crate::rules::pod_automount;
 /// A token in a volume.
 #[derive(Debug, Clone, Copy)]
 pub struct Token<'s> {
-    /// What it asks for.
+    /// The projected source that requests it.
     pub source: &'s TokenSource<'s>,
     volume: &'s Volume<'s>,
     index: usize,
@@ -20,7 +20,7 @@ pub struct Token<'s> {
 }
 
 impl Token<'_> {
-    /// Where it is.
+    /// Its field path.
     #[must_use]
     pub fn path(&self, workload: &Workload<'_>) -> FieldPath {
         let sources = workload.volume_path(self.index, self.volume).field("projected.sources");
@@ -48,11 +48,12 @@ impl Token<'_> {
     }
 }
 
-/// Calls `each` with every token of a Pod or template, and whether it is in the
-/// volume of the API server's plugin. All others were written by someone.
+/// Calls `each` with every token of a Pod or template, and with whether it is
+/// in the volume of the API server's admission plugin. All other tokens were
+/// added by someone else.
 ///
 /// # Errors
-/// From `each`.
+/// Those of `each`.
 pub fn each<'s>(
     context: &RuleContext<'_>,
     workload: &'s Workload<'s>,
@@ -69,13 +70,13 @@ pub fn each<'s>(
     Ok(())
 }
 
-/// What is done about a token; true if it is in the plugin's volume.
+/// What to do with a token; the flag is true if it is in the plugin's volume.
 type EachToken<'e, 's> = dyn FnMut(Token<'s>, bool) -> Result<(), ReviewError> + 'e;
 
-/// Whether the API server's plugin added this volume: it does so to Pods only,
-/// and to none that says `false`. There a volume of that shape was written by
-/// someone, unless it is what the fix of `pod-automount` left to containers
-/// that keep the token.
+/// Whether the API server's plugin added this volume. It adds one only to Pods,
+/// and not to a Pod that sets `automountServiceAccountToken: false`. There,
+/// someone else added a volume of that shape, unless the fix of `pod-automount`
+/// left it to containers that keep the token.
 #[must_use]
 pub fn is_plugins(context: &RuleContext<'_>, workload: &Workload<'_>, volume: &Volume<'_>) -> bool {
     !workload.is_template
@@ -89,10 +90,10 @@ fn is_kept(context: &RuleContext<'_>, workload: &Workload<'_>, volume: &str) -> 
     kept.binary_search_by(|kept| kept.as_str().cmp(volume)).is_ok()
 }
 
-/// How a Pod comes to an API token.
+/// How a Pod gets an API token.
 #[derive(Debug, Clone, Copy)]
 pub enum ApiToken<'s> {
-    /// It is in a volume, at this position.
+    /// From a volume, at this position.
     In(usize, &'s Volume<'s>),
     /// The API server will add it to the Pods of the template.
     ToCome,
@@ -101,7 +102,7 @@ pub enum ApiToken<'s> {
 /// The API token that a Pod has, or that the Pods of a template will have.
 ///
 /// # Errors
-/// As [`RuleContext::account`], which is asked about templates that say nothing.
+/// Those of [`RuleContext::account`], which is called for templates without `automountServiceAccountToken`.
 pub fn api_token<'s>(
     context: &RuleContext<'_>,
     workload: &'s Workload<'s>,
@@ -128,16 +129,16 @@ mod tests {
     use crate::cluster::AccountRecord;
     use crate::testing::{FakeCluster, admitted_pod, create, inject, plugin_volume, projected, review, token, word};
 
-    /// What a Pod has of its own: nothing, the API server's volume (it is the
-    /// copy of a Pod that ran), a token by hand, a legacy token, a volume of a
-    /// reserved name.
+    /// What a Pod has of its own: nothing, the API server's volume (the Pod is
+    /// a copy of one that ran), a token added by hand, a legacy token, a volume
+    /// with a reserved name.
     const VOLUMES: [&str; 5] = ["nothing", "injected", "by hand", "secret", "reserved"];
 
     type Row = (Option<bool>, Option<bool>, [&'static str; 5]);
 
-    /// What the account says, what the Pod says, and for each of [`VOLUMES`] the
-    /// outcome with the default settings and the rules that had a say, by the
-    /// letters below.
+    /// What the account sets, what the Pod sets, and for each of [`VOLUMES`] the
+    /// outcome with the default settings and the rules that report something, by
+    /// the letters below.
     #[rustfmt::skip]
     const DEDICATED: [Row; 9] = [
         (None,        None,        ["warn A",         "warn A",         "warn A P",       "reject A L",     "reject N"]),
@@ -176,7 +177,7 @@ mod tests {
             &json!({"serviceAccountName": account, "automountServiceAccountToken": false, "volumes": own}),
         );
         pod["spec"]["automountServiceAccountToken"] = json!(pod_says);
-        // The plugin takes a volume of its prefix for its own.
+        // The plugin treats a volume with its prefix as its own.
         let takes_another = matches!(volume, "injected" | "reserved");
         if pod_says.or(account_says).unwrap_or(true) && !takes_another {
             inject(&mut pod);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What access keys of AWS look like.
+//! What AWS access keys look like.
 
-/// What ids of access keys begin with: those of users, and those of sessions.
+/// The prefixes of access key IDs: of users, and of sessions.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids>
 pub const KEY_ID_PREFIXES: [&str; 2] = ["AKIA", "ASIA"];
 
@@ -13,7 +13,8 @@ pub fn is_access_key_id(value: &str) -> bool {
 }
 
 /// Whether this looks like the secret of an access key: 40 characters of base64,
-/// of all kinds. Digests in hexadecimal have no upper case.
+/// with upper case, lower case and digits. Hexadecimal digests have no upper
+/// case.
 #[must_use]
 pub fn is_secret(text: &str) -> bool {
     let has = |is_kind: fn(&u8) -> bool| text.as_bytes().iter().any(is_kind);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `static-credentials`: no container has static keys of a cloud in its
-//! environment.
+//! `static-credentials`: no container has static cloud credentials in its
+//! environment, and no `ConfigMap` or Secret contains them.
 //!
-//! They never expire, and whoever reads the Pod has them. Where the account has
-//! a role too, they win over it without a word: in every SDK the environment
-//! comes before web identity.
+//! They never expire, and anyone who can read the Pod has them. If the account
+//! has a role too, they silently take precedence over it: in every SDK, the
+//! environment comes before web identity.
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>
 //! <https://github.com/kyverno/policies/pull/1497>
 
@@ -89,12 +89,13 @@ messages! {
         help: "list the variables that are needed in env";
 }
 
-/// The system properties by which AWS' SDKs for Java take static credentials,
-/// without `aws.` in front; `secretKey` is that of the first SDK.
+/// The system properties from which the AWS SDKs for Java read static
+/// credentials, without the prefix `aws.`; `secretKey` is that of the first
+/// SDK.
 const JAVA_PROPERTIES: [&str; 5] =
     ["accessKeyId", "secretAccessKey", "secretKey", "sessionToken", "bearerTokenBedrock"];
 
-/// Without one of these in it no environment holds anything that is looked for.
+/// An environment without any of these contains nothing that the rule looks for.
 const MARKS: Marks = Marks::AWS.and(Marks::AZURE).and(Marks::GOOGLE_KEY).and(Marks::KEY_ID);
 
 pub(super) struct StaticCredentials<'a> {
@@ -108,7 +109,7 @@ impl<'a> StaticCredentials<'a> {
         Self {
             extra: params.globs(&EXTRA_NAMES),
             allow_references: params.flag(&ALLOW_REFERENCES),
-            // Of no use for Pods, which are most of what is checked.
+            // Not needed for Pods, which are most of the objects.
             read_secret_values: params.gives(&READ_SECRET_VALUES) && params.flag(&READ_SECRET_VALUES),
         }
     }
@@ -197,8 +198,8 @@ impl<'a> StaticCredentials<'a> {
         })
     }
 
-    /// The keys of a Secret are not seen here. With a prefix that only names of
-    /// credentials begin with, it can be told what they are for.
+    /// The keys of the Secret are unknown here. But if the prefix is the
+    /// beginning of a credential's name, it shows what they are for.
     fn check_env_from(
         pod: &Workload<'_>,
         checked: CheckedContainer<'_>,
@@ -226,7 +227,7 @@ impl Check for StaticCredentials<'_> {
         let identities = Identities::new(context, pod);
         context.each_container(pod, &mut |checked| {
             let container = checked.container;
-            // Most environments hold nothing of the kind; then nothing is built.
+            // Most environments contain none of these; then nothing is parsed.
             let may_match = !self.extra.is_empty() || container.env.may_hold(MARKS);
             if may_match {
                 self.check_env(context, (pod, &identities), checked, findings)?;
@@ -242,8 +243,8 @@ impl Check for StaticCredentials<'_> {
     }
 }
 
-/// Whether the account has an identity that these keys make useless. Only the
-/// words depend on it, so a look-up that fails must not reject the Pod.
+/// Whether the account has an identity that these keys override. Only the
+/// message depends on it, so a failed look-up must not reject the Pod.
 fn has_identity(identities: &Identities<'_, '_>, cloud: Cloud) -> Result<bool, ReviewError> {
     match identities.of(cloud) {
         Err(ReviewError::LookupFailed { .. }) => Ok(false),
@@ -251,15 +252,15 @@ fn has_identity(identities: &Identities<'_, '_>, cloud: Cloud) -> Result<bool, R
     }
 }
 
-/// The variables whose values are written here.
+/// The variables with literal values.
 fn written<'v>(variables: &'v [Env<'_>]) -> Names<'v> {
     let written = variables.iter().enumerate().filter(|(_, variable)| variable.value.text().is_some());
     let names = written.filter_map(|(position, variable)| Some((variable.name.as_deref()?, position)));
     Names::from(names.collect::<Vec<_>>())
 }
 
-/// Whether a value is that of another variable, which no value written here is
-/// given to. Kubelet fills in `$(NAME)`.
+/// Whether a value is that of another variable that has no literal value here.
+/// The kubelet expands `$(NAME)`.
 /// <https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-environment-variables/>
 fn is_reference(value: &str, written: &Names<'_>) -> bool {
     let other = value.strip_prefix("$(").and_then(|rest| rest.strip_suffix(')'));

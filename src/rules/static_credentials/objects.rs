@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Static credentials in `ConfigMaps` and Secrets. Values are searched as text,
-//! whatever is in them: JSON, YAML, INI. Of a Secret, only the names of its keys
-//! are read unless the settings say otherwise.
+//! whatever their format: JSON, YAML, INI. Of a Secret, only the names of its
+//! keys are read, unless the settings say otherwise.
 //!
-//! A key ID of AWS alone opens nothing, and what looks like a secret may be
-//! anything: only both together are a finding.
+//! The ID of an AWS access key alone gives no access, and what looks like a
+//! secret can be anything: only both together are a finding.
 //! <https://github.com/DataDog/managed-kubernetes-auditing-toolkit>
 
 use super::access_key::{KEY_ID_PREFIXES, is_access_key_id, is_secret};
@@ -13,14 +13,14 @@ use crate::object::data::{Data, Entry};
 use crate::object::view::ReadError;
 use crate::rules::shared::cloud::{Cloud, GOOGLE_KEY};
 
-/// An entry in which something is found.
+/// An entry that contains a credential.
 #[derive(Debug, Clone)]
 pub struct Location {
     /// The field of the object.
     pub field: &'static str,
     /// The key.
     pub key: String,
-    /// The value as JSON. Never shown: it tells one credential from another.
+    /// The value as JSON, to tell one credential from another. Never shown.
     pub raw: String,
 }
 
@@ -34,16 +34,15 @@ impl Location {
 #[derive(Debug, Default)]
 pub struct Found {
     has_key_id: bool,
-    /// Where there is what may be the secret of an access key of AWS.
+    /// Entries with what may be the secret of an AWS access key.
     secrets: Vec<Location>,
-    /// Where there is something else, of which cloud, and whether it is known by
-    /// its value.
+    /// Entries with other credentials: which cloud, and whether the value shows it.
     pub others: Vec<(Location, Cloud, bool)>,
 }
 
 impl Found {
-    /// Where access keys of AWS are: where their secrets are. All of them, because
-    /// an old one must not hide one that an UPDATE adds.
+    /// The entries with AWS access keys: those with their secrets. All of them,
+    /// because an old one must not hide one that an UPDATE adds.
     #[must_use]
     pub fn access_keys(&self) -> &[Location] {
         if self.has_key_id { &self.secrets } else { &[] }
@@ -66,9 +65,9 @@ pub fn search(data: &Data<'_>, base: &str, reads_values: bool) -> Result<Found, 
                 found.has_key_id = true;
             }
             Some((name, Cloud::AWS)) if name.contains("SECRET") => found.secrets.push(Location::of(&entry)),
-            // That of a session is of no use without the other two.
+            // A session token is useless without the other two.
             Some((name, Cloud::AWS)) if !name.contains("BEARER") => {}
-            // What is in it can be told.
+            // The value shows whether it is a credential.
             Some((GOOGLE_KEY, _)) if reads_values => {}
             Some((_, cloud)) => found.others.push((Location::of(&entry), cloud, false)),
             None => {}
@@ -84,7 +83,7 @@ pub fn search(data: &Data<'_>, base: &str, reads_values: bool) -> Result<Found, 
         }
         Ok(())
     })?;
-    // Few objects hold an ID, and a secret is looked for in those only.
+    // Few objects contain an ID, and only those are searched for a secret.
     if found.has_key_id && reads_values {
         data.each(base, &mut |entry| {
             let is_named = matches!(known(entry.key), Some((name, Cloud::AWS)) if name.contains("SECRET"));
@@ -97,11 +96,11 @@ pub fn search(data: &Data<'_>, base: &str, reads_values: bool) -> Result<Found, 
     Ok(found)
 }
 
-/// A value without any of these is not searched: it has neither the ID of an
-/// access key nor a key file of Google. An escape may stand for a letter.
+/// A value without any of these is not searched: it contains neither the ID of
+/// an access key nor a Google key file. An escape may stand for a letter.
 const WORDS: [&str; 4] = [KEY_ID_PREFIXES[0], KEY_ID_PREFIXES[1], "service_account", "\\u"];
 
-/// The variable of a cloud that a key stands for, in whatever spelling.
+/// The variable of a cloud that a key corresponds to, in any spelling.
 fn known(key: &str) -> Option<(&'static str, Cloud)> {
     Cloud::all().find_map(|cloud| {
         let name = cloud.credentials().iter().find(|name| letters(name).eq(letters(key)))?;
@@ -109,17 +108,17 @@ fn known(key: &str) -> Option<(&'static str, Cloud)> {
     })
 }
 
-/// A name without what tells one way to write it from another.
+/// A name without the differences between spellings.
 fn letters(name: &str) -> impl Iterator<Item = u8> {
     name.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase())
 }
 
-/// What may be an ID or a secret.
+/// The parts of a text that may be an ID or a secret.
 fn parts(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '/' | '+'))
 }
 
-/// What is in every key file of a Google service account.
+/// Texts that every key file of a Google service account contains.
 /// <https://cloud.google.com/iam/docs/keys-create-delete>
 const GOOGLE_KEY_WORDS: [&str; 3] = ["\"private_key\"", "PRIVATE KEY-----", "service_account"];
 

@@ -109,7 +109,7 @@ fn key_ids(#[case] value: &str, #[case] is_key_id: bool) {
     assert_eq!(word(&checked(&json!([{"name": "ANY", "value": value}]), &json!("reject"))), expected);
 }
 
-/// Charts leave such variables behind; there is nothing in them.
+/// Charts leave such variables behind; they are empty.
 #[rstest]
 #[case(json!({"name": "AWS_ACCESS_KEY_ID", "value": ""}))]
 #[case(json!({"name": "AWS_ACCESS_KEY_ID"}))]
@@ -118,8 +118,8 @@ fn accepts_empty_values(#[case] variable: Value) {
     assert_eq!(word(&checked(&json!([variable]), &json!("reject"))), "fine");
 }
 
-/// `allowReferences`: what comes from elsewhere passes, what is written does
-/// not, be it by way of another variable.
+/// `allowReferences`: references are accepted, but literal values are not, even
+/// by way of another variable.
 #[rstest]
 #[case::from_a_secret(json!([reference("AWS_SECRET_ACCESS_KEY")]), "fine")]
 #[case::listed(json!([reference("DB_PASSWORD")]), "fine")]
@@ -137,7 +137,7 @@ fn accepts_empty_values(#[case] variable: Value) {
 fn references(#[case] env: Value, #[case] expected: &str) {
     let params = json!({"action": "reject", "allowReferences": true, "extraNames": ["*_PASSWORD"]});
     assert_eq!(word(&checked(&env, &params)), expected);
-    // Without the parameter all of them count.
+    // Without the parameter, all of them count.
     assert_eq!(word(&checked(&env, &json!({"action": "reject", "extraNames": ["*_PASSWORD"]}))), "reject");
 }
 
@@ -159,7 +159,7 @@ fn prefixes(#[case] prefix: &str, #[case] kind: &str, #[case] expected: &str) {
     assert_eq!(reviewed(&json!({"action": "reject", "allowReferences": true})), "fine");
 }
 
-/// Only an identity of the same cloud is what the keys win over.
+/// The keys override only an identity of the same cloud.
 #[rstest]
 #[case("AWS_ACCESS_KEY_ID", ROLE, true)]
 #[case("AWS_ACCESS_KEY_ID", ("eks.amazonaws.com/role-arn", ""), false)]
@@ -181,8 +181,8 @@ fn configured_prefix() {
     assert!(lines[0].contains("overrides the irsa.example.com/role-arn of"), "{lines:?}");
 }
 
-/// The account only lends words: nobody is refused because of its look-up, and
-/// nobody asks without need.
+/// The account affects only the message: a failed look-up rejects nothing, and
+/// nothing is looked up without need.
 #[test]
 fn lookups() {
     for error in [LookupError::Failed, LookupError::NotGranted, LookupError::Absent] {
@@ -257,7 +257,7 @@ fn never_shows_values() {
     );
 }
 
-/// Of a running Pod only new ephemeral containers count.
+/// In a running Pod, only new ephemeral containers are checked.
 #[test]
 fn ephemeral_container() {
     let pod =
@@ -275,7 +275,7 @@ fn ephemeral_container() {
 }
 
 /// A key that was there before stays a warning; another one in its place is
-/// new, though nothing of either is shown.
+/// new, although neither of them is shown.
 #[test]
 fn old_problem_warns() {
     let with = |value: &str, replicas: usize| {
@@ -371,7 +371,7 @@ fn rejects_unreadable_arguments() {
     );
 }
 
-/// A variable that is written next to it.
+/// A variable with a literal value next to it.
 #[test]
 fn references_in_properties() {
     let params = json!({"action": "reject", "allowReferences": true});

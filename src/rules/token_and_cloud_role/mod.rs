@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `token-and-cloud-role`: a Pod that works with a cloud holds no API token.
+//! `token-and-cloud-role`: a Pod with a cloud role has no API token.
 //!
-//! The webhooks of the clouds bring a token of their own and need no other. Who
-//! breaks into such a Pod gets two doors where one was needed.
+//! The webhooks of the clouds add a token of their own, and need no other.
+//! Whoever breaks into such a Pod gets two credentials where one is needed.
 //! <https://docs.aws.amazon.com/eks/latest/best-practices/identity-and-access-management.html>
 
 use crate::admission::subject::SubjectKind;

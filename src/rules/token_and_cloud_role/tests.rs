@@ -70,7 +70,7 @@ fn off_by_default() {
 #[case::options_only(&[("eks.amazonaws.com/audience", "sts.amazonaws.com")], "fine")]
 fn roles(#[case] annotations: &[(&str, &str)], #[case] expected: &str) {
     assert_eq!(word(&review(&create(&app()), &settings(), &cluster(None, annotations))), expected);
-    // Without an API token a role is as it should be, and nobody is asked.
+    // Without an API token, a role is fine, and nothing is looked up.
     let asked = cluster(None, annotations);
     assert_eq!(word(&review(&create(&tokenless_pod(&json!({}))), &settings(), &asked)), "fine");
     assert_eq!(asked.asked(), 0);
@@ -119,7 +119,7 @@ fn unknown_account() {
     assert_eq!(review(&create(&app()), &settings(), &broken)["code"], 503);
 }
 
-/// The token by another way, the role in another container.
+/// The token from another source, or the role in another container.
 #[rstest]
 #[case::by_hand(json!({"volumes": [projected("t", &json!([token("api", 600)]))]}))]
 #[case::in_an_init_container(json!({"volumes": [projected("t", &json!([token("", 600)]))], "initContainers": [{"name": "i", "image": "i", "env": [{"name": "X"}, {"name": "AWS_ROLE_ARN", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}}]}]}))]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What roles can grant, as data: which verbs on which resources make their
-//! holders somebody else.
+//! What roles can grant, as data: which verbs on which resources let their
+//! holders act as somebody else.
 
 use crate::diagnostic::message::MessageTemplate;
 use crate::messages;
@@ -31,11 +31,11 @@ messages! {
         help: "remove it, or name the subresources";
 }
 
-/// What a rule of a role grants: by one of the verbs, in one of the API groups,
-/// on one of the resources; the widest first.
+/// What a rule of a role grants: with one of the verbs, in one of the API
+/// groups, on one of the resources; the widest come first.
 /// <https://github.com/kubernetes/kubernetes/blob/master/pkg/apis/rbac/v1/evaluation_helpers.go>
 pub(super) struct Grant {
-    /// The entry of `grants`, if one switches it on.
+    /// The entry of `grants` that turns it on, if any.
     pub name: &'static str,
     pub verbs: &'static [&'static str],
     pub api_groups: &'static [&'static str],
@@ -44,15 +44,15 @@ pub(super) struct Grant {
     pub whose: Whose,
 }
 
-/// What the text of a grant names besides verb and resource.
+/// What the message of a grant names besides verb and resource.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Whose {
-    /// The objects that `resourceNames` has, or these words where it has none.
+    /// The objects in `resourceNames`, or this text if there are none.
     Names(&'static str),
     /// The same; only names of roles that hand out tokens are a finding.
     Roles,
-    /// Every user; only names of signers whose certificates the API server takes
-    /// from any user are a finding.
+    /// Every user; only names of signers whose certificates the API server
+    /// accepts for any user are a finding.
     Signers,
     /// Nothing.
     Nobody,
@@ -112,7 +112,7 @@ pub(super) static GRANTED: [Grant; 12] = [
         message: &ESCALATES,
         whose: Whose::Roles,
     },
-    // Approved, a certificate of this signer is whatever user it names.
+    // An approved certificate of this signer authenticates as whatever user it names.
     // <https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/#authorization>
     Grant {
         name: "certificates",
@@ -158,7 +158,7 @@ pub(super) static GRANTED: [Grant; 12] = [
         message: &PODS,
         whose: Whose::Nobody,
     },
-    // Of a workload, who may change the template may as well name another account.
+    // Whoever may change the template of a workload can also name another account in it.
     Grant {
         name: POD_CREATION,
         verbs: &["*", "create", "update", "patch"],
@@ -178,16 +178,16 @@ pub(super) static GRANTED: [Grant; 12] = [
     },
 ];
 
-/// Not an entry of `grants`: a parameter of its own switches it on.
+/// Not an entry of `grants`: a parameter of its own turns it on.
 const POD_CREATION: &str = "";
 
 /// The entries of `grants`.
 pub(super) const NAMES: [&str; 6] =
     ["tokens", "impersonation", "escalation", "certificates", "nodeAudiences", "managedIdentities"];
 
-/// Constrained impersonation: a mode, the resource of its first verb, and whom its
-/// holders act as. The second verb is asked for the request itself, with the
-/// request's own verb behind it.
+/// Constrained impersonation: a mode, the resource of its first verb, and the
+/// identities that its holders act as. The second verb is required for the request
+/// itself, and ends with the request's own verb.
 /// <https://github.com/kubernetes/kubernetes/blob/master/staging/src/k8s.io/apiserver/pkg/endpoints/filters/impersonation/mode.go>
 pub(super) const MODES: [(&str, &str, &str); 5] = [
     ("serviceaccount", "serviceaccounts", "every account"),
@@ -205,7 +205,7 @@ pub(super) fn impersonates(rule: &PolicyRule<'_>) -> bool {
     GRANTED.iter().filter(|grant| grant.name == "impersonation").any(|grant| granted(grant, rule).is_some())
 }
 
-/// The widest verb and resource by which a rule grants this.
+/// The widest verb and resource with which a rule grants this.
 pub(super) fn granted(grant: &Grant, rule: &PolicyRule<'_>) -> Option<(&'static str, &'static str)> {
     let verb = widest(grant.verbs, &rule.verbs)?;
     widest(grant.api_groups, &rule.api_groups)?;

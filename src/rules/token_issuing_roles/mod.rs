@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `token-issuing-roles`: no role lets its holders make tokens of accounts, or
-//! act as them.
+//! `token-issuing-roles`: no role lets its holders create tokens of accounts,
+//! or act as accounts.
 //!
-//! Whoever may create `serviceaccounts/token` is every account of the
-//! namespace, or of the cluster; whoever may impersonate accounts, hand out roles
-//! or start Pods as well. The grant hides in wildcards; they are read as the RBAC
-//! authorizer reads them.
+//! Whoever may create `serviceaccounts/token` can act as every account of the
+//! namespace, or of the cluster; so can whoever may impersonate accounts, grant
+//! roles or start Pods. Wildcards can hide such a grant, so they are read as the
+//! RBAC authorizer reads them.
 //! <https://kubernetes.io/docs/concepts/security/rbac-good-practices/#privilege-escalation-risks>
 
 mod grants;
@@ -57,15 +57,15 @@ static INCLUDE_POD_CREATION: Param = Param {
     ),
 };
 
-/// The signer of client certificates for the API server, and the wildcard of RBAC
+/// The signer of client certificates for the API server, and the RBAC wildcard
 /// that contains it.
 const CLIENT_SIGNERS: [&str; 2] = ["kubernetes.io/kube-apiserver-client", "kubernetes.io/*"];
 
-/// The signer of kubelet's client certificates.
+/// The signer of the kubelet's client certificates.
 const KUBELET_SIGNER: &str = "kubernetes.io/kube-apiserver-client-kubelet";
 
-/// The roles of every cluster that make tokens of accounts, run Pods, escalate, or
-/// approve client certificates; the last two of `OpenShift`.
+/// The roles of every cluster that create tokens of accounts, run Pods, escalate,
+/// or approve client certificates. The last two are roles of `OpenShift`.
 /// <https://kubernetes.io/docs/reference/access-authn-authz/rbac/#default-roles-and-role-bindings>
 const HAND_OUT_TOKENS: [&str; 11] = [
     "cluster-admin",
@@ -81,14 +81,14 @@ const HAND_OUT_TOKENS: [&str; 11] = [
     "system:openshift:controller:*",
 ];
 
-/// Between the entries of a list in a message, which has the outer backticks.
+/// The separator of a list in a message, which has the outer backticks.
 const BETWEEN: &str = "`, `";
 
-/// What looks as if it granted tokens.
+/// Resources that look as if they granted tokens.
 const LITERALS: [&str; 2] = ["*/*", "serviceaccounts/*"];
 
 pub(super) struct TokenIssuingRoles {
-    /// Which of [`NAMES`] are looked for.
+    /// Which of [`NAMES`] the rule looks for.
     grants: [bool; NAMES.len()],
     includes_pods: bool,
 }
@@ -105,7 +105,7 @@ impl TokenIssuingRoles {
         position.map_or(self.includes_pods, |position| self.grants.get(position) == Some(&true))
     }
 
-    /// What one rule of a role grants, `old` being the role's rules so far.
+    /// Checks what one rule of a role grants; `old` are the previous rules of the role.
     fn check_rule(&self, rule: &PolicyRule<'_>, old: &[OldRule<'_>], findings: &mut Findings) {
         let names = names_of([rule]);
         let reach = reach(&[rule]);
@@ -138,7 +138,7 @@ impl TokenIssuingRoles {
             if resource == "*" && names.is_empty() {
                 wild.push((grant.name, verb, is_old));
             }
-            // Names may hold any text: only the hidden values tell them apart.
+            // Names can contain any text: only the hidden values tell them apart.
             add(findings, grant.message, is_old, &[verb, resource, &whose, &names.join("\0"), &reach]);
         }
         if self.looks_for("tokens")
@@ -151,8 +151,8 @@ impl TokenIssuingRoles {
         }
     }
 
-    /// What the rules of a role grant together: constrained impersonation takes
-    /// two verbs.
+    /// Checks what the rules of a role grant together: constrained
+    /// impersonation requires two verbs.
     fn check_modes(rules: &[PolicyRule<'_>], old: &[OldRule<'_>], findings: &mut Findings) {
         for (mode, resource, everybody) in MODES {
             let who = ["impersonate:", mode].concat();
@@ -161,7 +161,7 @@ impl TokenIssuingRoles {
                 has_verb
                     && widest(&AUTHENTICATION, &rule.api_groups).is_some()
                     && widest(&["*", resource], &rule.resources).is_some()
-                    // By a wildcard it is said of plain impersonation already.
+                    // For a wildcard, plain impersonation is reported already.
                     && (rule.verbs.iter().any(|verb| verb.as_str() == who) || !impersonates(rule))
             };
             let firsts: Vec<&PolicyRule<'_>> = rules.iter().filter(is_first).collect();
@@ -183,7 +183,7 @@ impl TokenIssuingRoles {
             for second in rules {
                 let is_second = |verb: &&str| verb.starts_with(&prefix) || *verb == "*";
                 let verbs: Vec<&str> = second.verbs.iter().map(Text::as_str).filter(is_second).collect();
-                // What the API group of the first verb has itself is harmless.
+                // Resources in the API group of the first verb are harmless.
                 let is_first_alone = second.non_resource_urls.is_empty()
                     && second.api_groups.iter().all(|group| group.as_str() == AUTHENTICATION[1]);
                 if verbs.is_empty() || is_first_alone {
@@ -191,7 +191,8 @@ impl TokenIssuingRoles {
                 }
                 let on = second.resources.iter().chain(&second.non_resource_urls).map(Text::as_str);
                 let on = on.collect::<Vec<_>>().join(BETWEEN);
-                // As somebody else, they may do all that the second rule says.
+                // As somebody else, holders may do everything that the second
+                // rule allows.
                 let mut whole = String::new();
                 for list in [&second.api_groups, &second.resources, &second.non_resource_urls, &second.resource_names] {
                     push_sorted(&mut whole, list, &|_| true);
@@ -218,11 +219,11 @@ fn quoted(names: &[&str]) -> String {
     ["`", &names.join(BETWEEN), "`"].concat()
 }
 
-/// Not with the entry's number: entries have no names, and one that moves is not
-/// new for that.
+/// Without the entry's number: entries have no names, and an entry that moves is
+/// not new.
 const RULES: &str = "rules";
 
-/// Adds a finding; one that the role as it was had at least as widely stays a
+/// Adds a finding. If the old role granted at least as much, it stays a
 /// warning, so that a role can be narrowed step by step.
 #[inline(never)]
 fn add(findings: &mut Findings, message: &'static MessageTemplate, is_old: bool, values: &[&str]) {

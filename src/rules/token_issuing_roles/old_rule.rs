@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Whether the role as it was granted at least as much already.
+//! Whether the old role already granted at least as much.
 
 use super::grants::{AUTHENTICATION, GRANTED, Grant, MODES};
 use crate::fast::names::Names;
 use crate::object::rbac::PolicyRule;
 use crate::object::view::Text;
 
-/// How many rules of a role a new one is compared with. Where there are more, a
-/// rule that was not changed is still an old one.
+/// The maximum number of old rules that a new rule is compared with. If there
+/// are more, an unchanged rule still counts as old.
 pub(super) const COMPARED: usize = 64;
 
-/// A rule of the role as it was.
+/// A rule of the old role.
 pub(super) struct OldRule<'r> {
     rule: &'r PolicyRule<'r>,
     verbs: Names<'r>,
@@ -34,7 +34,8 @@ impl<'r> OldRule<'r> {
         }
     }
 
-    /// Whether it had all that a rule grants by this.
+    /// Whether it allowed everything that a rule allows as far as this grant is
+    /// concerned.
     #[inline(never)]
     pub(super) fn grants(&self, grant: &Grant, rule: &PolicyRule<'_>) -> bool {
         self.covers(
@@ -45,7 +46,7 @@ impl<'r> OldRule<'r> {
         )
     }
 
-    /// Whether it had all of a rule, as far as verbs, API groups and resources matter.
+    /// Whether it covered a rule, as far as verbs, API groups and resources matter.
     #[inline(never)]
     pub(super) fn covers(
         &self,
@@ -64,24 +65,24 @@ impl<'r> OldRule<'r> {
     }
 }
 
-/// Whether those entries of a list that matter are in another, `*` and `*/sub` read
-/// as wildcards.
+/// Whether the entries of a list that matter are in another list; `*` and `*/sub`
+/// are read as wildcards.
 #[inline(never)]
 fn are_in(known: &Names<'_>, list: &[Text<'_>], matters: &dyn Fn(&str) -> bool) -> bool {
     let is_wild = known.has("*");
     let is_in = |entry: &str| {
         known.has(entry)
             || entry.split_once('/').is_some_and(|(name, sub)| {
-                // A URL begins with the slash; there `*` is a wildcard at the end only.
+                // A URL begins with the slash; there, `*` is a wildcard only at the end.
                 !name.is_empty() && !sub.is_empty() && known.has(&["*/", sub].concat())
             })
     };
     list.iter().map(Text::as_str).filter(|entry| matters(entry)).all(|entry| is_wild || is_in(entry))
 }
 
-/// Where rules of a role grant something: their verbs, API groups and resources, as far
-/// as some grant is about them. One more makes a finding new, so that a role with
-/// an old problem cannot grow; what grants nothing may come and go.
+/// The reach of rules of a role: their verbs, API groups and resources, as far as a
+/// grant concerns them. An additional one makes a finding new, so that a role with an
+/// old problem cannot grow; whatever grants nothing can be added and removed.
 #[inline(never)]
 pub(super) fn reach(rules: &[&PolicyRule<'_>]) -> String {
     let grants_in_group =
@@ -99,7 +100,7 @@ pub(super) fn reach(rules: &[&PolicyRule<'_>]) -> String {
     reach
 }
 
-/// Appends those entries of a list that matter, sorted, or the wildcard alone.
+/// Appends the entries of a list that matter, sorted, or the wildcard alone.
 #[inline(never)]
 pub(super) fn push_sorted(out: &mut String, list: &[Text<'_>], matters: &dyn Fn(&str) -> bool) {
     let sorted = Names::of(list.iter().map(Text::as_str)).distinct();

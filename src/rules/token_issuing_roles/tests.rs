@@ -105,7 +105,7 @@ fn include_pod_creation() {
     }
 }
 
-/// Everything is a problem once, whatever it grants.
+/// A verb on everything is one finding, whatever it grants.
 #[rstest]
 #[case::everything(&["*"], &["*"], &["*"], 1)]
 #[case::the_core_group(&["*"], &[""], &["*"], 1)]
@@ -151,7 +151,7 @@ fn accepts(#[case] verbs: &[&str], #[case] group: &str, #[case] resources: &[&st
     assert!(accepts_silently(&answer(&create(&role(&json!([rule(verbs, &[group], resources)]))))));
 }
 
-/// Both verbs have to be there, in one rule or in two.
+/// Both verbs must be present, in one rule or in two.
 #[rstest]
 #[case::accounts("serviceaccount", "serviceaccounts", "every account")]
 #[case::users("user-info", "users", "every user")]
@@ -171,7 +171,7 @@ fn constrained_impersonation(#[case] mode: &str, #[case] resource: &str, #[case]
     assert!(accepts_silently(&answer(&create(&role(&json!([first, other]))))));
 }
 
-/// The verb that RBAC takes for any counts as the first of them, too.
+/// The verb wildcard of RBAC counts as the first verb, too.
 #[test]
 fn constrained_impersonation_by_wildcard() {
     let first = rule(&["*"], &["authentication.k8s.io"], &["serviceaccounts"]);
@@ -191,7 +191,7 @@ fn constrained_impersonation_by_wildcard() {
     );
 }
 
-/// Each step beyond what a role had.
+/// Each case grants more than the role had.
 #[rstest]
 #[case::every_name(json!([{"verbs": ["impersonate:serviceaccount"], "apiGroups": ["authentication.k8s.io"], "resources": ["serviceaccounts"]}]))]
 #[case::another_name(json!([{"verbs": ["impersonate:serviceaccount"], "apiGroups": ["authentication.k8s.io"], "resources": ["serviceaccounts"], "resourceNames": ["b"]}]))]
@@ -236,7 +236,7 @@ fn wide(verbs: &[&str], groups: &[&str], resources: &[&str], names: &[&str]) -> 
     json!({"verbs": verbs, "apiGroups": groups, "resources": resources, "resourceNames": names})
 }
 
-/// A role can be narrowed step by step, even where warnings count as rejections.
+/// A role can be narrowed step by step, even if warnings are treated as rejections.
 #[rstest]
 #[case::group(&[wide(&["create"], &["", "apps"], &["serviceaccounts/token"], &[])], &[wide(&["create"], &[""], &["serviceaccounts/token"], &[])])]
 #[case::resource(&[wide(&["create"], &[""], &["pods", "serviceaccounts/token"], &[])], &[wide(&["create"], &[""], &["serviceaccounts/token"], &[])])]
@@ -269,7 +269,7 @@ fn bypass_by_url_wildcard() {
     assert_eq!(changed("*/healthz", "/healthz"), "reject");
 }
 
-/// The order of what a rule says does not matter.
+/// The order within a rule does not matter.
 #[test]
 fn constrained_impersonation_in_another_order() {
     let first = rule(&["impersonate:serviceaccount"], &["authentication.k8s.io"], &["serviceaccounts"]);
@@ -279,7 +279,7 @@ fn constrained_impersonation_in_another_order() {
     assert_eq!(word(&answer(&update(&role(&json!([first, old])), &role(&json!([first, new]))))), "warn");
 }
 
-/// Beyond the rules that are compared, those that were not changed are old all the same.
+/// Beyond the rules that are compared, unchanged rules are still old.
 #[test]
 fn many_rules() {
     let rules = |last: &str| {
@@ -302,7 +302,7 @@ fn bypass_by_widening_pod_creation(#[case] old: &[&str], #[case] new: &[&str]) {
     assert_eq!(word(&answer_with(&settings, &update(&with(old), &with(new)))), "reject");
 }
 
-/// A rule with an old finding may lose and gain what grants nothing, and no more.
+/// A rule with an old finding can lose and gain what grants nothing, but nothing else.
 #[rstest]
 #[case::group_without_such_a_resource(json!({"apiGroups": ["", "rbac.authorization.k8s.io"]}), "warn")]
 #[case::every_group(json!({"apiGroups": ["", "*"]}), "reject")]
@@ -322,7 +322,7 @@ fn bypass_by_widening(#[case] change: Value, #[case] expected: &str) {
     assert_eq!(word(&answer(&update(&role(&json!([old])), &role(&json!([new]))))), expected);
 }
 
-/// One verb on everything is one finding, which grows with the API groups.
+/// One verb on everything is one finding, which becomes new with more API groups.
 #[test]
 fn bypass_by_widening_everything() {
     let all = |groups: &[&str]| role(&json!([rule(&["*"], groups, &["*"])]));
@@ -335,7 +335,7 @@ fn bypass_by_widening_everything() {
     );
 }
 
-/// Acting as somebody else, holders may do all that the second rule says.
+/// Acting as somebody else, holders may do everything that the second rule allows.
 #[rstest]
 #[case::group(json!({"apiGroups": ["", "apps"]}))]
 #[case::resource(json!({"resources": ["pods", "secrets"]}))]
@@ -395,7 +395,7 @@ fn actions() {
     assert_eq!(answer(&request)["code"], json!(403));
 }
 
-/// As the RBAC authorizer reads them.
+/// Rules are read as the RBAC authorizer reads them.
 #[rstest]
 #[case(&["create"], &[""], &["serviceaccounts/token"], "reject")]
 #[case(&["*"], &[""], &["serviceaccounts/token"], "reject")]
@@ -439,7 +439,7 @@ fn rules_without_resources() {
     }
 }
 
-/// An aggregated role is what it is aggregated from: its rules are checked,
+/// The rules of an aggregated role come from other roles, and are checked,
 /// whoever writes them.
 #[test]
 fn aggregated_role() {
@@ -455,8 +455,7 @@ fn aggregated_role() {
     assert_eq!(word(&answer(&request)), "reject");
 }
 
-/// An old grant is a warning wherever in the list it is by now; a wider
-/// one is new.
+/// An old grant is a warning, wherever it is in the list now; a wider one is new.
 #[test]
 fn old_grants_warn() {
     let grant = |names: Value| json!({"verbs": ["create"], "apiGroups": [""], "resources": ["serviceaccounts/token"], "resourceNames": names});
@@ -469,7 +468,7 @@ fn old_grants_warn() {
     assert_eq!(change(&json!([ci]), &json!([grant(json!([]))])), "reject");
     assert_eq!(change(&json!([ci]), &json!([ci, rule(&["*"], &["*"], &["*"])])), "reject");
     assert_eq!(change(&json!([ci]), &json!([pods])), "fine");
-    // Names that read like others.
+    // Names that look like other text.
     assert_eq!(change(&json!([grant(json!(["every account"]))]), &json!([grant(json!([]))])), "reject");
     assert_eq!(change(&json!([grant(json!(["a, b"]))]), &json!([grant(json!(["a", "b"]))])), "reject");
 }
@@ -495,7 +494,7 @@ fn exemptions() {
         (json!({"names": ["r"]}), "fine"),
         (json!({"kinds": ["Role"]}), "fine"),
         (json!({"namespaces": ["shop"]}), "fine"),
-        // A role is nobody's.
+        // A role belongs to no account.
         (json!({"serviceAccounts": ["*/*"]}), "reject"),
     ] {
         let settings = json!({"rules": {"token-issuing-roles": "reject"}, "exemptions": [entry]});

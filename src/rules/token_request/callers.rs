@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What particular callers may ask for. Controllers that may make tokens of any
-//! account do so for whoever writes their custom resources.
+//! What particular callers may request. Controllers that may create tokens of
+//! any account do so for whoever writes their custom resources.
 //! <https://github.com/external-secrets/external-secrets/issues/4703>
 
 use crate::admission::request::User;
@@ -41,8 +41,8 @@ static AUDIENCES: Param = Param {
     doc: Doc::new("audiences, which must cover all audiences of the token; if empty, any audience is allowed"),
 };
 
-/// API audiences for telling whether a pattern is meant to allow them. What a
-/// cluster's own are called the policy does not know.
+/// Common API audiences, to tell whether a pattern is meant to allow them. The
+/// policy does not know those of the cluster.
 const USUAL_API_AUDIENCES: [&str; 3] =
     ["", "https://kubernetes.default.svc", "https://kubernetes.default.svc.cluster.local"];
 
@@ -56,19 +56,19 @@ pub struct Caller<'a> {
     audiences: Vec<Glob<'a>>,
 }
 
-/// What is asked for.
+/// What is requested.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'s> {
     /// The namespace of the account.
     pub namespace: &'s str,
     /// The account.
     pub account: &'s str,
-    /// The audiences; none stands for the API server.
+    /// The audiences; empty means the API server.
     pub audiences: &'s [Text<'s>],
 }
 
 impl<'a> Caller<'a> {
-    /// Reads an entry; one that names no caller is a problem.
+    /// Reads an entry; one without a caller is a problem.
     pub fn read(params: &mut Params<'_, 'a>) -> Option<Self> {
         if !params.gives(&USERS) && !params.gives(&GROUPS) {
             params.note(&USERS, "is missing; name users or groups");
@@ -83,13 +83,13 @@ impl<'a> Caller<'a> {
         })
     }
 
-    /// Whether the entry is about a caller.
+    /// Whether the entry applies to a caller.
     #[must_use]
     pub fn names(&self, user: User<'_>) -> bool {
         glob::any(&self.users, user.name()) || user.groups().any(|group| glob::any(&self.groups, group))
     }
 
-    /// Whether it allows what is asked for.
+    /// Whether it allows what is requested.
     #[must_use]
     pub fn allows(&self, asked: Asked<'_>, common: &Common<'_>) -> bool {
         let covers = |audience: &str| {
@@ -106,7 +106,7 @@ impl<'a> Caller<'a> {
     }
 }
 
-/// Whether one of the patterns is the Kubernetes API's.
+/// Whether one of the patterns allows the Kubernetes API.
 #[must_use]
 pub fn allows_api(patterns: &[Glob<'_>], common: &Common<'_>) -> bool {
     patterns.iter().any(|pattern| {

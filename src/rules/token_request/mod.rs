@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `token-request`: a token that someone asks for is short-lived, for someone
-//! in particular, and ends with what it is for.
+//! `token-request`: a requested token is short-lived, has a specific audience,
+//! and ends with the object that it is for.
 //!
-//! Who may create `serviceaccounts/token` names lifetime, audiences and binding
-//! at will; the API server has no limits but its own maximum. The control plane
-//! asks for every Pod's tokens the same way and must never be in doubt, so the
-//! caller decides whether anything is checked at all.
+//! Whoever may create `serviceaccounts/token` chooses lifetime, audiences and
+//! binding freely; the API server limits only the maximum lifetime. The control
+//! plane requests the tokens of every Pod in the same way and must never be
+//! blocked, so the caller decides whether anything is checked at all.
 //! <https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/>
 
 mod callers;
@@ -92,11 +92,11 @@ messages! {
     FIXED: "lowered from {} to {}";
 }
 
-/// What the API server fills in where nothing is said.
+/// The API server's default.
 const DEFAULT_SECONDS: i64 = 3600;
 
-/// The lifetime of the tokens that Pods are given. The API server takes it for
-/// a Pod that does not know that tokens expire, and signs for one year.
+/// The lifetime of the tokens that Pods get. The API server assumes that such a
+/// Pod does not expect its token to expire, and signs it for a year.
 /// <https://github.com/kubernetes/kubernetes/blob/master/pkg/serviceaccount/claims.go>
 const YEAR_SECONDS: i64 = 3607;
 
@@ -119,7 +119,7 @@ impl<'a> TokenRequest<'a> {
         }
     }
 
-    /// The lifetime that is allowed in place of one that is not.
+    /// The lifetime to set instead of one that is not allowed.
     fn lower(&self, seconds: i64) -> Option<i64> {
         let most = if self.max_seconds == YEAR_SECONDS { DEFAULT_SECONDS } else { self.max_seconds };
         match seconds {
@@ -129,9 +129,9 @@ impl<'a> TokenRequest<'a> {
         }
     }
 
-    /// One finding for every audience that is not allowed. The API server's
-    /// own count as one: the mutating phase sees none, the validating phase
-    /// sees them filled in.
+    /// One finding for every audience that is not allowed. The API server's own
+    /// audiences count as one: the mutating phase sees none, the validating
+    /// phase sees the defaults.
     fn check_audiences(&self, context: &RuleContext<'_>, spec: &TokenRequestSpec<'_>, findings: &mut Findings) {
         let account = context.request.name();
         let path = || FieldPath::at("spec").field("audiences");
@@ -151,7 +151,8 @@ impl<'a> TokenRequest<'a> {
         }
     }
 
-    /// Whether the caller may ask for this. What is stored was asked by nobody.
+    /// Whether the caller may request this. A request without a user name has
+    /// no caller.
     fn check_caller(&self, context: &RuleContext<'_>, spec: &TokenRequestSpec<'_>, findings: &mut Findings) {
         let user = context.request.user();
         if user.name().is_empty() || self.callers.is_empty() && !self.only_listed_callers {
@@ -226,14 +227,15 @@ fn seconds(spec: &TokenRequestSpec<'_>) -> i64 {
     spec.expiration_seconds.unwrap_or(DEFAULT_SECONDS)
 }
 
-/// The request, unless the control plane made it.
+/// The request, unless it comes from the control plane.
 fn checked<'s>(context: &RuleContext<'s>) -> Option<&'s crate::object::token_request::TokenRequest<'s>> {
     context.token_request().filter(|_| !is_control_plane(context.request.user()))
 }
 
-/// Kubelets ask for the tokens of every Pod, the controller manager for its
-/// controllers', and what runs in kube-system is the cluster. Nodes are told by
-/// their group: a user may be called `system:node:x` without being one.
+/// Kubelets request the tokens of every Pod, the controller manager those of
+/// its controllers, and whatever runs in kube-system is part of the cluster.
+/// Nodes are recognized by their group: a user may be named `system:node:x`
+/// without being a node.
 fn is_control_plane(user: User<'_>) -> bool {
     user.name() == "system:kube-controller-manager"
         || user.name().starts_with("system:serviceaccount:kube-system:")

@@ -16,7 +16,7 @@ fn answer(params: &Value, spec: &Value) -> Value {
     answer_with(&json!({"rules": {"token-request": params}}), &token_request(spec))
 }
 
-/// The lines of an answer, without the count.
+/// The lines of a response, without the count.
 fn lines(answer: &Value) -> Vec<String> {
     let message = answer["message"].as_str().unwrap_or_default().lines().skip(1);
     let message = message.map(|line| line.trim_start_matches("- ").to_owned());
@@ -74,7 +74,7 @@ fn lowers_long_lifetime(#[case] asked: i64, #[case] given: Option<i64>) {
     assert_eq!(answer["audit_annotations"], json!({"token-request": "fixed(1)"}));
 }
 
-/// A fix must not run into the rule itself.
+/// A fix must not lead to a finding of the rule itself.
 #[rstest]
 #[case(3607, 86400, 3600)]
 #[case(3607, 3607, 3600)]
@@ -88,7 +88,7 @@ fn configured_limit(#[case] max: i64, #[case] asked: i64, #[case] given: i64) {
     assert!(accepts_silently(&answer(&params, &json!({"expirationSeconds": given}))));
 }
 
-/// At a limit of 3607 that lifetime is not too long, but still a year.
+/// With a limit of 3607, that lifetime is not too long, but still means a year.
 #[test]
 fn one_year_limit() {
     let params = json!({"action": "reject", "maxSeconds": 3607});
@@ -108,17 +108,18 @@ fn actions() {
     assert_eq!((&warned["accepted"], lines(&warned).len()), (&json!(true), 1));
     assert!(warned.get("mutated_object").is_none());
     assert_eq!(answer(&json!("reject"), &long)["accepted"], json!(false));
-    // In the validating phase the fix should have been made already.
+    // In the validating phase, the fix should already have been made.
     let validating = json!({"phase": "validating"});
     assert_eq!(answer_with(&validating, &token_request(&long))["accepted"], json!(false));
-    // What cannot be fixed is refused, fixable or not what else is wrong.
+    // A request with something that cannot be fixed is rejected, whatever else
+    // can be fixed.
     let answer = answer(&json!("mutate"), &json!({"expirationSeconds": 604_800, "boundObjectRef": {"kind": "Node"}}));
     assert_eq!((&answer["accepted"], lines(&answer).len()), (&json!(false), 1));
     assert!(answer.get("mutated_object").is_none());
 }
 
 /// The mutating phase sees `audiences: null` and no name; the validating phase
-/// sees the API server's own audiences and the account's name. Both say the
+/// sees the API server's own audiences and the account's name. Both report the
 /// same.
 #[rstest]
 #[case(json!(["vault"]), false)]
@@ -164,7 +165,7 @@ fn bound_objects(#[case] bound: Value, #[case] accepted: bool) {
     assert!(accepts_silently(&answer(&json!("reject"), &spec)));
 }
 
-/// Who is never checked, and who would like to be.
+/// Callers that are never checked, and others that look like them.
 #[rstest]
 #[case::kubelet("system:node:node-1", &["system:nodes", "system:authenticated"], true)]
 #[case::controller_manager("system:kube-controller-manager", &["system:authenticated"], true)]
@@ -305,7 +306,7 @@ fn texts_about_callers() {
     assert_eq!(ask(&json!({"audiences": ["vault", "x"]})), text("vault, x"));
     // One entry is enough.
     assert!(ask(&json!({"audiences": ["vault"]})).is_empty());
-    // Nobody else is meant.
+    // Other callers are not affected.
     assert!(of_caller("alice", &[], &json!({"callers": callers}), &json!({})).is_empty());
     assert_eq!(
         of_caller("alice", &[], &json!({"callers": callers, "onlyListedCallers": true}), &json!({})),

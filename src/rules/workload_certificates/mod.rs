@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `workload-certificates`: a certificate that proves who a Pod is comes from a
+//! `workload-certificates`: a certificate that identifies a Pod comes from a
 //! known signer, is short-lived, and is not that of `default`.
 //!
-//! A certificate names the Pod's ServiceAccount as a token does, and opens what
-//! trusts its signer. Kubelet asks for one where a Pod has a `podCertificate`
-//! source; drivers of CSI do so where a Pod has a volume of theirs.
+//! A certificate names the Pod's ServiceAccount like a token does, and gives
+//! access to whatever trusts its signer. The kubelet requests one for a
+//! `podCertificate` source; CSI drivers request one for their volumes.
 //! <https://kubernetes.io/docs/concepts/storage/projected-volumes/#podcertificate>
 //! <https://github.com/kubernetes/enhancements/tree/master/keps/sig-auth/4317-pod-certificates>
 
@@ -56,12 +56,12 @@ static DRIVERS: Param = Param {
     doc: Doc::new("CSI drivers whose volumes identify the Pod"),
 };
 
-/// What the API server takes.
+/// What the API server accepts.
 /// <https://github.com/kubernetes/kubernetes/blob/master/pkg/apis/core/validation/validation.go>
 const LEAST_SECONDS: i64 = 3600;
 const MOST_SECONDS: i64 = 91 * 24 * 3600;
 
-/// What the API server fills in where nothing is said.
+/// The API server's default.
 const DEFAULT_SECONDS: i64 = 24 * 3600;
 
 messages! {
@@ -143,7 +143,7 @@ impl WorkloadCertificates<'_> {
         Ok(())
     }
 
-    /// What is the same for a source and for a volume of a driver.
+    /// The checks that a source and a driver's volume have in common.
     fn check_identity(
         &self,
         workload: &Workload<'_>,
