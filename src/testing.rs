@@ -204,7 +204,7 @@ pub fn ephemeral(pod: &Value, old: &Value, new: &Value) -> Value {
 }
 
 /// A response in one word.
-pub fn word(answer: &Value) -> &'static str {
+pub fn outcome(answer: &Value) -> &'static str {
     match (
         answer["accepted"].as_bool().unwrap(),
         answer.get("mutated_object").is_some(),
@@ -219,7 +219,7 @@ pub fn word(answer: &Value) -> &'static str {
 
 /// What a rule reports: the lines of the message, or the warnings, without the
 /// rule's ID.
-pub fn said(answer: &Value, rule: &str) -> Vec<String> {
+pub fn reported(answer: &Value, rule: &str) -> Vec<String> {
     let message = answer["message"].as_str().unwrap_or_default().lines().map(|line| line.trim_start_matches("- "));
     let warnings = answer["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let prefix = format!("{rule}: ");

@@ -115,12 +115,12 @@ mod tests {
         let path = FieldPath::at("spec.template").field("list").entry(Some("a\nb"), 0).entry(None, 3).key("x/y");
         let long = Message::new(&TOO_LONG, &["9", "1", "hidden"]).about("x\ny");
         let lowered = Message::new(&LOWERED, &[]);
-        let said = [
+        let reported = [
             (Severity::Rejection, Diagnostic { rule: "a", path, message: long }),
             (Severity::PodChange, Diagnostic { rule: "b", path: FieldPath::root(), message: lowered }),
         ];
         assert_eq!(
-            encoded(&said)["diagnostics"],
+            encoded(&reported)["diagnostics"],
             json!([
                 {
                     "rule": "a", "severity": "rejection", "id": "too-long",

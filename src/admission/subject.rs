@@ -103,7 +103,7 @@ impl<'a> Subject<'a> {
         }
         match request.operation() {
             Operation::Create if (group, kind) == (Pod::GROUP, Pod::KIND) => Some(Self::Pod),
-            Operation::Create | Operation::Update => Self::made_or_changed(group, kind)
+            Operation::Create | Operation::Update => Self::created_or_updated(group, kind)
                 .or_else(|| template(group, kind, common).map(Self::Template))
                 .or_else(|| GrantKind::of(group, kind).map(Self::IdentityGrant)),
             Operation::Other => None,
@@ -111,7 +111,7 @@ impl<'a> Subject<'a> {
     }
 
     /// The objects that are checked as a whole whenever they are created or updated.
-    fn made_or_changed(group: &str, kind: &str) -> Option<Self> {
+    fn created_or_updated(group: &str, kind: &str) -> Option<Self> {
         const ROLE_BINDING: (&str, &str) = (RoleBinding::GROUP, RoleBinding::KIND);
         const CLUSTER_ROLE_BINDING: (&str, &str) = (ClusterRoleBinding::GROUP, ClusterRoleBinding::KIND);
         const ROLE: (&str, &str) = (Role::GROUP, Role::KIND);

@@ -26,7 +26,7 @@ fn read(payload: &str, rule_ids: &[&'static str]) -> Option<Vec<usize>> {
     let subject = Subject::of(request, common)?;
     let (meta, target) = Target::read(&subject, request.object.raw.text()?, pod, request.old_object).ok()?;
     let target = target?;
-    let lookup = Lookup::new(&Nobody, common, request.namespace());
+    let lookup = Lookup::new(&NoCluster, common, request.namespace());
     let review = Review { request, settings: &settings, subject: &subject, lookup: &lookup };
     let context = review.context(&meta, &target);
     let (name, accounts) = (context.name_pattern(), context.accounts());
@@ -38,9 +38,9 @@ fn read(payload: &str, rule_ids: &[&'static str]) -> Option<Vec<usize>> {
 }
 
 /// A cluster that grants nothing: matching exemptions needs no look-ups.
-struct Nobody;
+struct NoCluster;
 
-impl Cluster for Nobody {
+impl Cluster for NoCluster {
     fn service_account(&self, _: &str, _: &str, _: Age) -> Result<AccountRecord, LookupError> {
         Err(LookupError::NotGranted)
     }

@@ -50,7 +50,7 @@ pub struct Lookup<'l> {
     /// Each access review that was requested, with its answer.
     reviews: RefCell<Vec<(String, Result<bool, LookupError>)>>,
     /// Whether an access review that a rule used was not granted.
-    is_refused: Cell<bool>,
+    is_review_denied: Cell<bool>,
 }
 
 impl<'l> Lookup<'l> {
@@ -68,13 +68,13 @@ impl<'l> Lookup<'l> {
             recent: OnceCell::new(),
             fresh: OnceCell::new(),
             reviews: RefCell::new(Vec::new()),
-            is_refused: Cell::new(false),
+            is_review_denied: Cell::new(false),
         }
     }
 
     /// From now on, no other account is looked up: the account that an UPDATE
     /// moves away from does not matter for the new object.
-    pub fn confine(&self, name: &str) {
+    pub fn restrict_to(&self, name: &str) {
         self.only.get_or_init(|| name.to_owned());
     }
 
@@ -111,7 +111,7 @@ impl<'l> Lookup<'l> {
             Err(LookupError::Absent) => Ok(Account::Absent),
             Err(LookupError::NotGranted) if self.mode == LookupMode::Required => Err(ReviewError::LookupNotGranted),
             Err(LookupError::NotGranted) => Ok(Account::Unknown),
-            Err(LookupError::Failed) if self.is_warned_of() => Ok(Account::Unknown),
+            Err(LookupError::Failed) if self.warns_on_failure() => Ok(Account::Unknown),
             Err(LookupError::Failed) => {
                 Err(ReviewError::LookupFailed { account: format!("{}/{name}", self.namespace) })
             }
@@ -156,7 +156,7 @@ impl<'l> Lookup<'l> {
             answer
         });
         if answer == Err(LookupError::NotGranted) {
-            self.is_refused.set(true);
+            self.is_review_denied.set(true);
         }
         answer
     }
@@ -164,7 +164,7 @@ impl<'l> Lookup<'l> {
     /// Whether permission look-ups are not granted.
     #[must_use]
     pub fn is_review_not_granted(&self) -> bool {
-        self.is_refused.get()
+        self.is_review_denied.get()
     }
 
     /// Whether what is known may come from the host's cache.
@@ -176,7 +176,7 @@ impl<'l> Lookup<'l> {
     /// From now on, the current account is used: it is looked up once more.
     pub fn refresh(&self) {
         self.age.set(Age::Fresh);
-        self.is_refused.set(false);
+        self.is_review_denied.set(false);
     }
 
     /// Like [`Lookup::refresh`], for a rule that cannot rely on a cached record.
@@ -184,7 +184,7 @@ impl<'l> Lookup<'l> {
     /// # Errors
     /// [`ReviewError::Stale`] when a cached record has already been used: the review has
     /// to start again.
-    pub fn demand_fresh(&self) -> Result<(), ReviewError> {
+    pub fn require_fresh(&self) -> Result<(), ReviewError> {
         if self.may_be_stale() {
             return Err(ReviewError::Stale);
         }
@@ -195,7 +195,7 @@ impl<'l> Lookup<'l> {
     }
 
     /// Whether a failed look-up leads to a warning instead of a rejection.
-    fn is_warned_of(&self) -> bool {
+    fn warns_on_failure(&self) -> bool {
         self.observes && self.mode != LookupMode::Required
     }
 
@@ -203,7 +203,7 @@ impl<'l> Lookup<'l> {
     #[must_use]
     pub fn failed_account(&self) -> Option<&str> {
         let failed = self.answer().get().filter(|(_, answer)| *answer == Err(LookupError::Failed));
-        failed.filter(|_| self.is_warned_of()).map(|(name, _)| name.as_str())
+        failed.filter(|_| self.warns_on_failure()).map(|(name, _)| name.as_str())
     }
 
     /// Whether account look-ups are not granted.
@@ -303,7 +303,7 @@ mod tests {
     fn asks_for_one_account() {
         let cluster = FakeCluster::failing(LookupError::Failed);
         let lookup = lookup(&cluster, LookupMode::Optional);
-        lookup.confine("app");
+        lookup.restrict_to("app");
         assert_eq!(lookup.account("old"), Ok(Account::Unknown));
         assert_eq!(cluster.asked(), 0);
         assert!(lookup.account("app").is_err());
@@ -340,7 +340,7 @@ mod tests {
             let lookup = lookup(&cluster, LookupMode::Optional);
             drop(lookup.account("app"));
             assert!(!lookup.may_be_stale());
-            assert_eq!(lookup.demand_fresh(), Ok(()));
+            assert_eq!(lookup.require_fresh(), Ok(()));
             drop(lookup.account("app"));
             assert_eq!(cluster.asked(), 1);
         }
@@ -350,12 +350,12 @@ mod tests {
     fn demands_fresh_record() {
         let cluster = FakeCluster::with("shop", "app", AccountRecord::new(None));
         let first = lookup(&cluster, LookupMode::Optional);
-        assert_eq!(first.demand_fresh(), Ok(()));
+        assert_eq!(first.require_fresh(), Ok(()));
         drop(first.account("app"));
         assert_eq!((first.may_be_stale(), cluster.ages()), (false, vec![Age::Fresh]));
         let late = lookup(&cluster, LookupMode::Optional);
         drop(late.account("app"));
-        assert_eq!(late.demand_fresh(), Err(ReviewError::Stale));
+        assert_eq!(late.require_fresh(), Err(ReviewError::Stale));
     }
 
     fn permission(verb: &str) -> Permission<'_> {
@@ -378,7 +378,7 @@ mod tests {
             lookup.refresh();
         }
         assert_eq!(cluster.reviewed(), ["shop/app list pods in shop", "shop/app get pods in shop"]);
-        lookup.confine("app");
+        lookup.restrict_to("app");
         assert_eq!(lookup.may("old", &permission("get")), Ok(Allowed::Unknown));
         assert_eq!(lookup.may("../x", &permission("get")), Ok(Allowed::No));
         assert_eq!(cluster.reviewed().len(), 2);

@@ -459,7 +459,7 @@ impl Review<'_> {
             return Ok(Vec::new());
         };
         if let Target::Workload(workload) = new {
-            self.lookup.confine(workload.spec.account());
+            self.lookup.restrict_to(workload.spec.account());
         }
         let fixing = if self.settings.common.phase == Phase::Mutating || self.subject.is_template() {
             Fixing::DryRun

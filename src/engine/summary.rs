@@ -49,9 +49,9 @@ pub fn rejection(diagnostics: &[Diagnostic]) -> Rejection {
 
 /// The warnings: one per finding, per fix and per expected fix.
 #[must_use]
-pub fn warnings(findings: &[Diagnostic], fixed: &[Diagnostic], foreseen: &[Diagnostic]) -> Vec<String> {
+pub fn warnings(findings: &[Diagnostic], fixed: &[Diagnostic], expected: &[Diagnostic]) -> Vec<String> {
     let mut lines = rendered(findings.iter().chain(fixed), Diagnostic::push_to);
-    lines.extend(rendered(foreseen.iter(), push_foreseen));
+    lines.extend(rendered(expected.iter(), push_expected));
     let lines = Names::of(lines.iter().map(String::as_str)).distinct();
     let (count, mut used) = (lines.len(), 0);
     let mut kept = Vec::new();
@@ -70,7 +70,7 @@ pub fn warnings(findings: &[Diagnostic], fixed: &[Diagnostic], foreseen: &[Diagn
 }
 
 /// A fix that the Pods will get, but not their template.
-fn push_foreseen(diagnostic: &Diagnostic, out: &mut String) {
+fn push_expected(diagnostic: &Diagnostic, out: &mut String) {
     out.push_str(diagnostic.rule);
     out.push_str(": ");
     diagnostic.path.push_to(out);

@@ -3,18 +3,18 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::cluster::{AccountRecord, Age, LookupError};
-use crate::testing::{FakeCluster, admitted_pod, create, deployment, only, review, tokenless_pod, update, word};
+use crate::testing::{FakeCluster, admitted_pod, create, deployment, only, outcome, review, tokenless_pod, update};
 
 fn account(metadata: &Value, automount: bool) -> Value {
     json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata, "automountServiceAccountToken": automount})
 }
 
 /// Settings that reject a Pod of `default` that requests the token.
-fn refusing() -> Value {
+fn rejecting() -> Value {
     json!({"rules": {"pod-automount": {"optInOnDefault": "reject"}}})
 }
 
-fn nobody() -> FakeCluster {
+fn no_cluster() -> FakeCluster {
     FakeCluster::with("shop", "nobody", AccountRecord::default())
 }
 
@@ -23,12 +23,12 @@ fn mirror_pods() {
     let mark = json!({"kubernetes.io/config.mirror": "x"});
     let mut pod = admitted_pod(&json!({"automountServiceAccountToken": true}));
     pod["metadata"]["annotations"] = mark.clone();
-    assert_eq!(review(&create(&pod), &refusing(), &nobody())["accepted"], true);
+    assert_eq!(review(&create(&pod), &rejecting(), &no_cluster())["accepted"], true);
     let account = account(&json!({"name": "default", "annotations": mark}), true);
-    assert_eq!(review(&create(&account), &refusing(), &nobody())["accepted"], false);
+    assert_eq!(review(&create(&account), &rejecting(), &no_cluster())["accepted"], false);
     let mut workload = deployment(&json!({"automountServiceAccountToken": true}));
     workload["metadata"]["annotations"] = mark;
-    assert_eq!(review(&create(&workload), &refusing(), &nobody())["accepted"], false);
+    assert_eq!(review(&create(&workload), &rejecting(), &no_cluster())["accepted"], false);
 }
 
 /// A workload with a controller is not checked: the template of its controller is.
@@ -41,7 +41,7 @@ fn mirror_pods() {
 fn skips_template_with_controller(#[case] owners: Value, #[case] accepted: bool) {
     let mut workload = deployment(&json!({"automountServiceAccountToken": true}));
     workload["metadata"]["ownerReferences"] = owners;
-    assert_eq!(review(&create(&workload), &refusing(), &nobody())["accepted"], accepted);
+    assert_eq!(review(&create(&workload), &rejecting(), &no_cluster())["accepted"], accepted);
 }
 
 /// The account that a template moves away from is not looked up, so a failed
@@ -74,7 +74,7 @@ fn never_fixes_job_on_update(#[case] api_version: &str, #[case] expected: bool) 
         "customTemplates": [{"apiGroup": "batch.example.com", "kind": "Job", "path": "spec.template"}],
     });
     let request = update(&job(&json!({})), &job(&json!({"nodeName": "b"})));
-    let answer = review(&request, &settings, &nobody());
+    let answer = review(&request, &settings, &no_cluster());
     assert_eq!((&answer["accepted"], answer.get("mutated_object").is_some()), (&json!(true), expected), "{answer}");
 }
 
@@ -98,7 +98,7 @@ fn exempts_generated_names(#[case] pattern: &str, #[case] expected: bool) {
             "service-account-automount": {"explicitTrue": "reject"}, "pod-automount": {"optInOnDefault": "reject"},
         });
         let settings = json!({"exemptions": exemptions, "rules": rules});
-        assert_eq!(review(&create(object), &settings, &nobody())["accepted"], expected, "{object} {exemptions}");
+        assert_eq!(review(&create(object), &settings, &no_cluster())["accepted"], expected, "{object} {exemptions}");
     }
 }
 
@@ -108,7 +108,7 @@ fn exempts_generated_names(#[case] pattern: &str, #[case] expected: bool) {
 fn generate_name_beside_name_exempts_nothing() {
     let account = account(&json!({"name": "default", "generateName": "ci-"}), true);
     let settings = json!({"exemptions": [{"names": ["ci-*"]}]});
-    assert_eq!(review(&create(&account), &settings, &nobody())["accepted"], false);
+    assert_eq!(review(&create(&account), &settings, &no_cluster())["accepted"], false);
 }
 
 /// An account that is kept by a finalizer still gives its Pods a role. Old
@@ -126,7 +126,7 @@ fn checks_account_being_deleted() {
     };
     let settings = json!({"rules": {"role-arn": {"action": "reject", "accounts": ["123456789012"]}}});
     let (ours, theirs) = ("123456789012", "999999999999");
-    let checked = |old: &Value, new: &Value| review(&update(old, new), &settings, &nobody())["accepted"].clone();
+    let checked = |old: &Value, new: &Value| review(&update(old, new), &settings, &no_cluster())["accepted"].clone();
     assert_eq!(checked(&deleting(ours, &json!(["a/b"])), &deleting(theirs, &json!(["a/b"]))), false);
     assert_eq!(checked(&deleting(theirs, &json!(["a/b"])), &deleting(theirs, &json!([]))), true);
 }
@@ -144,7 +144,7 @@ fn skips_unreadable_template_being_deleted() {
     let settings =
         json!({"customTemplates": [{"apiGroup": "argoproj.io", "kind": "Rollout", "path": "spec.template"}]});
     let deleting = json!({"name": "web", "deletionTimestamp": "2026-01-01T00:00:00Z"});
-    let change = |metadata: &Value| review(&update(&rollout(metadata), &rollout(metadata)), &settings, &nobody());
+    let change = |metadata: &Value| review(&update(&rollout(metadata), &rollout(metadata)), &settings, &no_cluster());
     assert_eq!(change(&deleting), json!({"accepted": true}));
     assert_eq!(change(&json!({"name": "web"}))["code"], 400);
 }
@@ -162,8 +162,9 @@ fn long_names_differ_in_identity(#[case] length: usize) {
         })
     };
     let settings = json!({"rules": {"binding-subjects": "reject"}});
-    let change =
-        |old: &str, new: &str| review(&update(&binding(old), &binding(new)), &settings, &nobody())["accepted"].clone();
+    let change = |old: &str, new: &str| {
+        review(&update(&binding(old), &binding(new)), &settings, &no_cluster())["accepted"].clone()
+    };
     assert_eq!(change("a", "a"), true);
     assert_eq!(change("a", "b"), false);
 }
@@ -180,7 +181,7 @@ fn new_finding_among_many_old() {
         })
     };
     let settings = json!({"rules": {"binding-subjects": "reject"}});
-    let answer = review(&update(&binding(5000), &binding(5001)), &settings, &nobody());
+    let answer = review(&update(&binding(5000), &binding(5001)), &settings, &no_cluster());
     assert_eq!(
         answer["message"],
         "serviceaccount-hygiene: 1 problem\n- binding-subjects: subjects[s5000]: is in namespace `other`; bind an account of this namespace, or add that one to allowCrossNamespace"
@@ -202,8 +203,9 @@ fn audits_missing_access() {
 fn never_reads_exempt_object() {
     let mut pod = admitted_pod(&json!({}));
     pod["spec"]["volumes"] = json!("none");
-    let accepted =
-        |exemption: Value| review(&create(&pod), &json!({"exemptions": [exemption]}), &nobody())["accepted"].clone();
+    let accepted = |exemption: Value| {
+        review(&create(&pod), &json!({"exemptions": [exemption]}), &no_cluster())["accepted"].clone()
+    };
     assert_eq!(accepted(json!({"namespaces": ["shop"]})), true);
     assert_eq!(accepted(json!({"namespaces": ["shop"], "names": ["web"]})), false);
 }
@@ -213,9 +215,9 @@ fn never_reads_exempt_object() {
 fn nameless_object_is_not_exempt() {
     let mut pod = admitted_pod(&json!({"automountServiceAccountToken": true}));
     pod["metadata"] = json!({"namespace": "shop"});
-    let mut settings = refusing();
+    let mut settings = rejecting();
     settings["exemptions"] = json!([{"names": ["*"]}]);
-    assert_eq!(review(&create(&pod), &settings, &nobody())["accepted"], false);
+    assert_eq!(review(&create(&pod), &settings, &no_cluster())["accepted"], false);
 }
 
 const ROLE: (&str, &str) = ("eks.amazonaws.com/role-arn", "arn:aws:iam::123456789012:role/app");
@@ -239,7 +241,7 @@ fn cached_record_only_accepts(
     let cluster = remembered(AccountRecord::new(was), AccountRecord::new(is));
     let pod = admitted_pod(&json!({"serviceAccountName": "app"}));
     let settings = only(&json!({"pod-automount": "mutate"}));
-    assert_eq!(word(&review(&create(&pod), &settings, &cluster)), expected);
+    assert_eq!(outcome(&review(&create(&pod), &settings, &cluster)), expected);
     assert_eq!(cluster.ages(), ages);
 }
 
@@ -247,7 +249,7 @@ fn cached_record_only_accepts(
 #[rstest]
 #[case::irsa_injection("irsa-injection", json!({"action": "mutate"}), "mutating", json!([]), "fix", &[Age::Fresh])]
 #[case::identity_injection("identity-injection", json!("reject"), "validating", json!([]), "reject", &[Age::Fresh])]
-#[case::half_a_pair("identity-env", json!("reject"), "mutating", json!([{"name": "AWS_ROLE_ARN", "value": ROLE.1}]), "reject", &[Age::Recent, Age::Fresh])]
+#[case::incomplete_pair("identity-env", json!("reject"), "mutating", json!([{"name": "AWS_ROLE_ARN", "value": ROLE.1}]), "reject", &[Age::Recent, Age::Fresh])]
 #[case::half_a_pair_of_java("identity-env", json!("reject"), "mutating", json!([{"name": "JAVA_TOOL_OPTIONS", "value": "-Daws.roleArn=arn:aws:iam::123456789012:role/other"}]), "reject", &[Age::Recent, Age::Fresh])]
 fn cached_record_without_role_is_refreshed(
     #[case] rule: &str,
@@ -263,7 +265,7 @@ fn cached_record_without_role_is_refreshed(
     let mut settings = only(&json!({rule: params}));
     settings["phase"] = json!(phase);
     settings["serviceAccountLookup"] = json!("required");
-    assert_eq!(word(&review(&create(&pod), &settings, &cluster)), expected);
+    assert_eq!(outcome(&review(&create(&pod), &settings, &cluster)), expected);
     assert_eq!(cluster.ages(), ages);
 }
 

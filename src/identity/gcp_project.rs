@@ -53,7 +53,7 @@ impl<'t> GcpProject<'t> {
     fn new(id: &'t str, domain: &'t str) -> Result<Self, IdentityError<'t>> {
         if is_number(id) {
             Err(IdentityError::of(id, &PROJECT_NUMBER))
-        } else if !is_id(id) && !is_googles(id) {
+        } else if !is_id(id) && !is_service_agent_project(id) {
             Err(IdentityError::of(id, &PROJECT_ID))
         } else if domain.ends_with("gserviceaccount.com") {
             Err(IdentityError::new(&DOUBLED))
@@ -102,7 +102,7 @@ pub fn is_id(text: &str) -> bool {
 
 /// The projects of Google's own service agents do not follow the length limits.
 /// <https://cloud.google.com/iam/docs/service-agents>
-fn is_googles(text: &str) -> bool {
+fn is_service_agent_project(text: &str) -> bool {
     text.starts_with("gcp-sa-") && has_shape(text)
 }
 

@@ -98,7 +98,7 @@ role_arn_errors! {
     /// A user, a group, a policy, ...
     OtherKind { kind: String } = OTHER_KIND: "is of kind `{}`, must be of kind `role`";
     /// `Role/`, `roles/`, `role:`.
-    Misspelt { written: String } = MISSPELT: "has `{}` in place of role/";
+    Misspelled { written: String } = MISSPELT: "has `{}` in place of role/";
     /// A name directly after the account.
     NoRole = NO_ROLE: "has no role/ before the name";
     /// `role/role/x`, `role:role/x`.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Containers of Pods.
 
-use super::env::{Arguments, Env, EnvFrom, Environment, Marks};
+use super::env::{Arguments, Env, EnvFrom, Environment, SearchWords};
 use super::view::{Raw, ReadError, Text, view};
 
 view! {
@@ -49,7 +49,9 @@ impl<'a> Container<'a> {
     #[inline]
     pub fn may_set_java_property(&self) -> bool {
         *self.args.sets_java_property.get_or_init(|| {
-            self.env.may_hold(Marks::JAVA) || self.command.may_set_java_property() || self.args.may_set_java_property()
+            self.env.may_hold(SearchWords::JAVA)
+                || self.command.may_set_java_property()
+                || self.args.may_set_java_property()
         })
     }
 

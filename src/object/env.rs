@@ -21,7 +21,7 @@ pub struct Environment<'a> {
 
 /// Words that rules search for in an environment, or prefixes of such words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Marks(u32);
+pub struct SearchWords(u32);
 
 /// The words; the position of each is its bit.
 const WORDS: [&str; 10] = [
@@ -38,7 +38,7 @@ const WORDS: [&str; 10] = [
     QUOTE,
 ];
 
-impl Marks {
+impl SearchWords {
     const ESCAPE: Self = Self(1);
     /// In the name of a legacy token's Secret.
     pub const LEGACY_TOKEN: Self = Self(1 << 1);
@@ -80,9 +80,9 @@ impl Environment<'_> {
     /// Whether one of these words may be in it. False is certain.
     #[must_use]
     #[inline]
-    pub fn may_hold(&self, marks: Marks) -> bool {
+    pub fn may_hold(&self, marks: SearchWords) -> bool {
         let found = self.found.get_or_init(|| self.raw.text().map_or(0, |text| word::found(&WORDS, text)));
-        found & marks.and(Marks::ESCAPE).0 != 0
+        found & marks.and(SearchWords::ESCAPE).0 != 0
     }
 
     /// Whether one of these words may be in it. They are not among those that are
@@ -209,7 +209,7 @@ mod tests {
     fn may_hold_escaped_word() {
         let container: Container<'_> =
             view::read(r#"{"env":[{"name":"A"}],"envFrom":[{"secr\u0065tRef":{}}]}"#, "").unwrap();
-        assert!(!container.env.may_hold(Marks::SECRET));
+        assert!(!container.env.may_hold(SearchWords::SECRET));
         assert!(container.env_from.may_hold("secretRef"));
         assert!(!container.target.may_hold("x"));
     }

@@ -28,7 +28,7 @@ const NAME_ALPHABET: &str = "bcdfghjklmnpqrstvwxz2456789";
 
 /// Whether these are five characters that Kubernetes could have generated.
 #[must_use]
-pub fn is_made_up(chance: &str) -> bool {
+pub fn is_generated_suffix(chance: &str) -> bool {
     chance.len() == 5 && chance.chars().all(|c| NAME_ALPHABET.contains(c))
 }
 
@@ -328,7 +328,7 @@ impl<'a> Volume<'a> {
 
 /// Whether the plugin could have generated this name.
 fn is_plugin_volume_name(name: &str) -> bool {
-    name.strip_prefix(PLUGIN_VOLUME_PREFIX).is_some_and(is_made_up)
+    name.strip_prefix(PLUGIN_VOLUME_PREFIX).is_some_and(is_generated_suffix)
 }
 
 impl<'a> Source<'a> {

@@ -210,8 +210,8 @@ mod tests {
 
     #[test]
     fn declared_defaults() {
-        let said = format!("{{{},\"aws\":{{{}}}}}", members(COMMON), members(AWS));
-        assert_eq!(read(&said), read("{}"), "{said}");
+        let reported = format!("{{{},\"aws\":{{{}}}}}", members(COMMON), members(AWS));
+        assert_eq!(read(&reported), read("{}"), "{reported}");
     }
 
     #[test]

@@ -66,7 +66,7 @@ pub struct Envelope<'r> {
 
 /// A user that creates the Pods of everyone: an entry that matches it would
 /// exempt everyone.
-const POD_MAKER: &str = "system:serviceaccount:kube-system:replicaset-controller";
+const POD_CREATOR: &str = "system:serviceaccount:kube-system:replicaset-controller";
 
 pub(super) const KEYS: [&str; 8] =
     ["rules", "namespaces", "serviceAccounts", "names", "kinds", "users", "groups", "reason"];
@@ -225,8 +225,8 @@ fn rules(value: Value<'_, '_, '_>, rule_ids: &[&'static str], problems: &mut Pro
 
 pub(super) fn user_problem(pattern: &str) -> Option<String> {
     validate_pattern(pattern).or_else(|| {
-        glob::matches(pattern, POD_MAKER)
-            .then(|| format!("matches {POD_MAKER}, which makes the Pods of everyone; name people or other accounts"))
+        glob::matches(pattern, POD_CREATOR)
+            .then(|| format!("matches {POD_CREATOR}, which makes the Pods of everyone; name people or other accounts"))
     })
 }
 
@@ -237,7 +237,9 @@ const POD_MAKER_GROUPS: [&str; 3] =
 pub(super) fn group_problem(pattern: &str) -> Option<String> {
     validate_pattern(pattern).or_else(|| {
         POD_MAKER_GROUPS.iter().find(|group| glob::matches(pattern, group)).map(|group| {
-            format!("matches {group}, a group of {POD_MAKER}, which makes the Pods of everyone; name a group of people")
+            format!(
+                "matches {group}, a group of {POD_CREATOR}, which makes the Pods of everyone; name a group of people"
+            )
         })
     })
 }

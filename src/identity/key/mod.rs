@@ -284,7 +284,7 @@ pub enum Reading {
     /// A key that is read as a label of Pods.
     Label,
     /// Not a key, but similar to this one.
-    Misspelt(String),
+    Misspelled(String),
     /// Not a key in this cluster, whose webhook has another prefix; this is the
     /// right key.
     Elsewhere(String),
@@ -338,10 +338,10 @@ fn read_ours((prefix, shape): (&str, Shape), suffix: &str, aws_prefix: &str, com
         }
     }
     for family in FAMILIES.into_iter().take(compared) {
-        if family.is_meant_by((prefix, shape), aws_prefix)
+        if family.resembles((prefix, shape), aws_prefix)
             && let Some(meant) = family.nearest(suffix)
         {
-            return Reading::Misspelt(family.key(meant, aws_prefix));
+            return Reading::Misspelled(family.key(meant, aws_prefix));
         }
     }
     if prefix == LEGACY_PREFIX { Reading::Legacy } else { Reading::Other }
@@ -376,7 +376,7 @@ impl Family {
         }
         let confused = || self.confused.iter().find(|(written, _)| is_own && written.eq_ignore_ascii_case(suffix));
         match self.nearest(suffix).or_else(|| confused().map(|(_, meant)| *meant)) {
-            Some(meant) => Reading::Misspelt(self.key(meant, aws_prefix)),
+            Some(meant) => Reading::Misspelled(self.key(meant, aws_prefix)),
             None if is_own && !self.is_shared => Reading::Unknown(self),
             None => Reading::Other,
         }
@@ -397,7 +397,7 @@ impl Family {
 
     /// Whether a prefix is nearly one of this family's: at most three changes,
     /// and at most a third of its length.
-    fn is_meant_by(&self, prefix: (&str, Shape), aws_prefix: &str) -> bool {
+    fn resembles(&self, prefix: (&str, Shape), aws_prefix: &str) -> bool {
         let is_near =
             |known: &str, shape| closest::within(prefix, (known, shape), (known.len() / 3).min(MOST_CHANGES)).is_some();
         let set = self.prefix_of("", aws_prefix);

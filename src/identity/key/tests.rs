@@ -7,7 +7,7 @@ use crate::fast::distance::distance;
 const EKS: &str = "eks.amazonaws.com";
 
 fn near(key: &str) -> Reading {
-    Reading::Misspelt(key.to_owned())
+    Reading::Misspelled(key.to_owned())
 }
 
 /// Keys that something reads, each with the page that documents it.
@@ -48,7 +48,7 @@ fn known_keys(#[case] key: &str, #[case] on: On) {
 #[case("kubernetes.azure.com/acr-client-id", "kubernetes.azure.com/acr-clientid")]
 fn shared_prefixes(#[case] key: &str, #[case] misspelt: &str) {
     assert!(matches!(read(key, EKS), Reading::Known(known) if known.selects));
-    assert_eq!(read(misspelt, EKS), Reading::Misspelt(key.to_owned()));
+    assert_eq!(read(misspelt, EKS), Reading::Misspelled(key.to_owned()));
 }
 
 /// On Pods, misspelled prefixes are compared with only three; exact keys are
@@ -57,7 +57,7 @@ fn shared_prefixes(#[case] key: &str, #[case] misspelt: &str) {
 fn keys_on_pods() {
     assert!(matches!(read_on_pod("tke.cloud.tencent.com/role-arn", EKS), Reading::Known(_)));
     assert_eq!(read_on_pod("tke.cloud.tencent.co/role-arn", EKS), Reading::Other);
-    assert!(matches!(read_on_pod("eks.amazon.com/role-arn", EKS), Reading::Misspelt(_)));
+    assert!(matches!(read_on_pod("eks.amazon.com/role-arn", EKS), Reading::Misspelled(_)));
 }
 
 /// Keys of others, each with the page that documents it.

@@ -159,7 +159,7 @@ fn role(resource: &str) -> Result<RolePath, RoleArnError> {
         (_, Some(separator)) if closest::closest_match(kind, ["role"]).is_some() => {
             let mut written = kind.to_owned();
             written.push(separator);
-            RoleArnError::Misspelt { written }
+            RoleArnError::Misspelled { written }
         }
         _ => RoleArnError::NoRole,
     })

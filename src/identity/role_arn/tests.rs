@@ -88,10 +88,7 @@ fn blank_inside() {
 
 #[test]
 fn list_of_two() {
-    is_wrong(
-        "arn:aws:iam::123456789012:role/x, arn:aws:iam::123456789012:role/y",
-        "contains whitespace; remove it",
-    );
+    is_wrong("arn:aws:iam::123456789012:role/x, arn:aws:iam::123456789012:role/y", "contains whitespace; remove it");
 }
 
 #[test]

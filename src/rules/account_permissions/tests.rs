@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::cluster::{AccountRecord, LookupError};
 use crate::testing::{
-    FakeCluster, admitted_pod, create, deployment, only, projected, review, said, settings_problems, token,
-    tokenless_pod, update, word,
+    FakeCluster, admitted_pod, create, deployment, only, outcome, projected, reported, review, settings_problems,
+    token, tokenless_pod, update,
 };
 
 const RULE: &str = "account-permissions";
@@ -28,16 +28,16 @@ fn messages() {
     let prefix = "spec.serviceAccountName: account `app` of the API token may";
     let end = "cluster-wide; grant it fewer permissions, or set automountServiceAccountToken: false";
     assert_eq!(
-        said(&answer(&holder(), &json!("reject"), &two), RULE),
+        reported(&answer(&holder(), &json!("reject"), &two), RULE),
         [
             format!("{prefix} `bind clusterroles.rbac.authorization.k8s.io` {end}"),
             format!("{prefix} `get secrets` {end}"),
         ]
     );
     let unknown = cluster(&[]).failing_reviews(LookupError::Failed);
-    let said = said(&answer(&holder(), &json!("reject"), &unknown), RULE);
+    let reported = reported(&answer(&holder(), &json!("reject"), &unknown), RULE);
     assert_eq!(
-        said,
+        reported,
         [
             "spec.serviceAccountName: the permissions of account `app` are unknown; let the policy server create subjectaccessreviews"
         ]
@@ -56,7 +56,7 @@ fn messages() {
 #[case("bind clusterroles.rbac.authorization.k8s.io")]
 fn default_permissions(#[case] permission: &str) {
     let cluster = cluster(&[permission]);
-    assert_eq!(word(&answer(&holder(), &json!("reject"), &cluster)), "reject");
+    assert_eq!(outcome(&answer(&holder(), &json!("reject"), &cluster)), "reject");
     assert_eq!(cluster.reviewed().len(), 7);
     assert!(cluster.reviewed().contains(&format!("shop/app {permission}")), "{:?}", cluster.reviewed());
 }
@@ -72,7 +72,7 @@ fn default_permissions(#[case] permission: &str) {
 fn asks_about_accounts_with_token(#[case] object: Value, #[case] reviews: usize) {
     let cluster = cluster(&["get secrets"]);
     let expected = if reviews == 0 { "fine" } else { "reject" };
-    assert_eq!(word(&answer(&object, &json!("reject"), &cluster)), expected);
+    assert_eq!(outcome(&answer(&object, &json!("reject"), &cluster)), expected);
     assert_eq!(cluster.reviewed().len(), reviews);
 }
 
@@ -83,7 +83,10 @@ fn configured_permissions() {
     let params = json!({"action": "reject", "forbidden": list});
     let answer = answer(&holder(), &params, &cluster);
     assert_eq!(cluster.reviewed(), ["shop/app delete deployments.apps in shop"]);
-    assert!(said(&answer, RULE)[0].contains("may `delete deployments.apps` in its namespace; grant it fewer"), "{answer}");
+    assert!(
+        reported(&answer, RULE)[0].contains("may `delete deployments.apps` in its namespace; grant it fewer"),
+        "{answer}"
+    );
 }
 
 #[test]
@@ -107,10 +110,10 @@ fn old_problem_warns() {
     let mut new = old.clone();
     new["metadata"]["labels"] = json!({"a": "b"});
     let settings = only(&json!({RULE: "reject"}));
-    assert_eq!(word(&review(&update(&old, &new), &settings, &cluster(&["get secrets"]))), "warn");
+    assert_eq!(outcome(&review(&update(&old, &new), &settings, &cluster(&["get secrets"]))), "warn");
     // Nothing is known of the account that it moves away from.
     let other = deployment(&json!({"serviceAccountName": "old"}));
-    assert_eq!(word(&review(&update(&other, &new), &settings, &cluster(&["get secrets"]))), "reject");
+    assert_eq!(outcome(&review(&update(&other, &new), &settings, &cluster(&["get secrets"]))), "reject");
 }
 
 #[rstest]
@@ -123,5 +126,5 @@ fn without_answer(#[case] mode: &str, #[case] error: LookupError, #[case] expect
     let mut settings = only(&json!({RULE: "reject"}));
     settings["permissionLookup"] = json!(mode);
     let answer = review(&create(&holder()), &settings, &cluster(&[]).failing_reviews(error));
-    assert_eq!((word(&answer), answer["code"].as_u64()), expected, "{answer}");
+    assert_eq!((outcome(&answer), answer["code"].as_u64()), expected, "{answer}");
 }

@@ -3,7 +3,9 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::cluster::LookupError;
-use crate::testing::{FakeCluster, create, deployment, only, said, settings_problems, tokenless_pod, update, word};
+use crate::testing::{
+    FakeCluster, create, deployment, only, outcome, reported, settings_problems, tokenless_pod, update,
+};
 
 const ID: &str = "azure-workload-identity";
 const GUID: &str = "6c9c0b1e-8d5f-4a3b-9e21-0123456789ab";
@@ -40,7 +42,7 @@ fn settings() -> Value {
 #[test]
 fn messages() {
     let allows = |param: &str| only(&json!({ID: {"action": "reject", param: [OTHER.to_uppercase()]}}));
-    let line = |request: &Value, settings: &Value| said(&review(request, settings), ID).join("|");
+    let line = |request: &Value, settings: &Value| reported(&review(request, settings), ID).join("|");
     assert_eq!(
         line(&on_account("client-id", CUT), &json!({})),
         format!(
@@ -102,7 +104,7 @@ fn messages() {
 #[case("proxy-sidecar-port", "x", true)]
 #[case("client_id", "x", true)]
 fn on_accounts(#[case] key: &str, #[case] value: &str, #[case] is_fine: bool) {
-    assert_eq!(word(&review(&on_account(key, value), &settings())), if is_fine { "fine" } else { "reject" });
+    assert_eq!(outcome(&review(&on_account(key, value), &settings())), if is_fine { "fine" } else { "reject" });
 }
 
 #[rstest]
@@ -118,7 +120,7 @@ fn on_accounts(#[case] key: &str, #[case] value: &str, #[case] is_fine: bool) {
 #[case("client-id", "x", "fine")]
 #[case("tenant-id", "x", "fine")]
 fn on_pods(#[case] key: &str, #[case] value: &str, #[case] expected: &str) {
-    assert_eq!(word(&review(&create(&pod(key, value)), &settings())), expected);
+    assert_eq!(outcome(&review(&create(&pod(key, value)), &settings())), expected);
 }
 
 #[rstest]
@@ -134,7 +136,7 @@ fn on_pods(#[case] key: &str, #[case] value: &str, #[case] expected: &str) {
 fn ports_of_sidecars(#[case] port: &str, #[case] is_fine: bool) {
     let mut pod = pod("proxy-sidecar-port", port);
     pod["metadata"]["annotations"]["azure.workload.identity/inject-proxy-sidecar"] = json!("true");
-    assert_eq!(word(&review(&create(&pod), &settings())), if is_fine { "fine" } else { "reject" });
+    assert_eq!(outcome(&review(&create(&pod), &settings())), if is_fine { "fine" } else { "reject" });
 }
 
 /// Without the label, Azure's webhook is not called for the Pod, and the Pod starts.
@@ -145,17 +147,17 @@ fn ports_of_sidecars(#[case] port: &str, #[case] is_fine: bool) {
 fn warns_about_unread_annotations(#[case] labels: Value) {
     let mut pod = pod("service-account-token-expiration", "600");
     pod["metadata"]["labels"] = labels;
-    assert_eq!(word(&review(&create(&pod), &settings())), "warn");
+    assert_eq!(outcome(&review(&create(&pod), &settings())), "warn");
 }
 
 #[test]
 fn checks_metadata_of_template() {
     let mut template = deployment(&json!({"automountServiceAccountToken": false}));
     template["metadata"]["annotations"] = json!({"azure.workload.identity/service-account-token-expiration": "1"});
-    assert_eq!(word(&review(&create(&template), &settings())), "fine");
+    assert_eq!(outcome(&review(&create(&template), &settings())), "fine");
     template["spec"]["template"]["metadata"] = pod("service-account-token-expiration", "600")["metadata"].clone();
     assert_eq!(
-        said(&review(&create(&template), &settings()), ID),
+        reported(&review(&create(&template), &settings()), ID),
         [
             "spec.template.metadata.annotations[\"azure.workload.identity/service-account-token-expiration\"]: is `600`, must be a whole number of seconds from 3600 to 86400; Azure's webhook rejects Pods otherwise"
         ]
@@ -190,22 +192,22 @@ fn rejects_unreadable_labels() {
 #[case::empty("")]
 fn bypass(#[case] value: &str) {
     let settings = only(&json!({ID: {"action": "reject", "clients": [GUID], "tenants": [GUID]}}));
-    assert_eq!(word(&review(&on_account("client-id", GUID), &settings)), "fine");
-    assert_eq!(word(&review(&on_account("client-id", value), &settings)), "reject");
-    assert_eq!(word(&review(&on_account("tenant-id", value), &settings)), "reject");
+    assert_eq!(outcome(&review(&on_account("client-id", GUID), &settings)), "fine");
+    assert_eq!(outcome(&review(&on_account("client-id", value), &settings)), "reject");
+    assert_eq!(outcome(&review(&on_account("tenant-id", value), &settings)), "reject");
 }
 
 #[test]
 fn default_tenant() {
     let settings = only(&json!({ID: {"action": "reject", "clients": [GUID], "tenants": [OTHER]}}));
-    assert_eq!(word(&review(&on_account("client-id", GUID), &settings)), "fine");
+    assert_eq!(outcome(&review(&on_account("client-id", GUID), &settings)), "fine");
 }
 
 #[test]
 fn lists_ignore_case() {
     let settings = only(&json!({ID: {"action": "reject", "clients": [GUID.to_uppercase()]}}));
-    assert_eq!(word(&review(&on_account("client-id", GUID), &settings)), "fine");
-    assert_eq!(word(&review(&on_account("client-id", &GUID.to_uppercase()), &settings)), "fine");
+    assert_eq!(outcome(&review(&on_account("client-id", GUID), &settings)), "fine");
+    assert_eq!(outcome(&review(&on_account("client-id", &GUID.to_uppercase()), &settings)), "fine");
 }
 
 #[test]
@@ -214,14 +216,14 @@ fn old_problem_warns() {
     let new = account(&json!({"azure.workload.identity/client-id": "y"}));
     let mut labelled = old.clone();
     labelled["metadata"]["labels"] = json!({"team": "a"});
-    assert_eq!(word(&review(&update(&old, &labelled), &json!({}))), "warn");
-    assert_eq!(word(&review(&update(&old, &new), &json!({}))), "reject");
+    assert_eq!(outcome(&review(&update(&old, &labelled), &json!({}))), "warn");
+    assert_eq!(outcome(&review(&update(&old, &new), &json!({}))), "reject");
 }
 
 #[test]
 fn exempt_account() {
     let settings = json!({"exemptions": [{"rules": [ID], "serviceAccounts": ["shop/uploader"]}]});
-    assert_eq!(word(&review(&on_account("client-id", "x"), &settings)), "fine");
+    assert_eq!(outcome(&review(&on_account("client-id", "x"), &settings)), "fine");
 }
 
 #[test]

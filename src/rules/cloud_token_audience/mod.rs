@@ -92,9 +92,9 @@ impl Check for CloudTokenAudience<'_> {
             return Ok(());
         }
         let identities = Identities::new(context, workload);
-        tokens::each(context, workload, &mut |token, is_plugins| {
+        tokens::each(context, workload, &mut |token, is_plugin_volume| {
             let audience = token.source.audience();
-            if is_plugins || !self.is_asked(audience) {
+            if is_plugin_volume || !self.is_asked(audience) {
                 return Ok(());
             }
             let cloud = Cloud::of_audience(audience, context.common);
@@ -112,7 +112,10 @@ impl Check for CloudTokenAudience<'_> {
             let path = || token.path(workload).field("audience");
             if is_known {
                 findings.add(path(), &UNDECLARED, &values);
-            } else if !cloud::is_webhooks(token.volume_name(), token.source.path.as_deref().unwrap_or_default()) {
+            } else if !cloud::is_handled_by_webhook(
+                token.volume_name(),
+                token.source.path.as_deref().unwrap_or_default(),
+            ) {
                 findings.warn(path(), &UNKNOWN, &values);
             }
             Ok(())

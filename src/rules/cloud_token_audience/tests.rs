@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::cluster::LookupError;
 use crate::testing::{
-    FakeCluster, admitted_pod, annotated_cluster, create, deployment, only, projected, quiet_cluster, review, said,
-    settings_problems, token, tokenless_pod, update, word,
+    FakeCluster, admitted_pod, annotated_cluster, create, deployment, only, outcome, projected, quiet_cluster,
+    reported, review, settings_problems, token, tokenless_pod, update,
 };
 
 const ID: &str = "cloud-token-audience";
@@ -34,13 +34,13 @@ fn unknown() -> FakeCluster {
 #[test]
 fn messages() {
     assert_eq!(
-        said(&checked(&pod("t", AWS), &quiet_cluster()), ID),
+        reported(&checked(&pod("t", AWS), &quiet_cluster()), ID),
         [
             "spec.volumes[t].projected.sources[token].serviceAccountToken.audience: makes the token a credential of AWS, where ServiceAccount `app` declares no identity; use one with eks.amazonaws.com/role-arn"
         ]
     );
     assert_eq!(
-        said(&checked(&pod("t", AZURE), &unknown()), ID),
+        reported(&checked(&pod("t", AZURE), &unknown()), ID),
         [
             "spec.volumes[t].projected.sources[token].serviceAccountToken.audience: makes the token a credential of Azure; make sure that ServiceAccount `app`, which is unknown here, has azure.workload.identity/client-id"
         ]
@@ -51,7 +51,10 @@ fn messages() {
 fn other_token_beside() {
     let volume = |name: &str, audience: &str| projected(name, &json!([token(audience, 3600)]));
     let pod = tokenless_pod(&json!({"volumes": [volume("v", "vault"), volume("t", AWS)]}));
-    assert_eq!(said(&checked(&pod, &quiet_cluster()), ID), said(&checked(&self::pod("t", AWS), &quiet_cluster()), ID));
+    assert_eq!(
+        reported(&checked(&pod, &quiet_cluster()), ID),
+        reported(&checked(&self::pod("t", AWS), &quiet_cluster()), ID)
+    );
 }
 
 /// Each cloud requires its own annotation.
@@ -67,7 +70,7 @@ fn other_token_beside() {
 #[case::the_agent_of_eks("pods.eks.amazonaws.com", &[], "fine")]
 #[case::the_api("", &[], "fine")]
 fn clouds(#[case] audience: &str, #[case] annotations: &[(&str, &str)], #[case] expected: &str) {
-    assert_eq!(word(&checked(&pod("t", audience), &annotated_cluster(annotations))), expected);
+    assert_eq!(outcome(&checked(&pod("t", audience), &annotated_cluster(annotations))), expected);
 }
 
 #[rstest]
@@ -85,9 +88,9 @@ fn configured_audiences(#[case] audience: &str, #[case] annotations: &[(&str, &s
     let list = json!(["sts.amazonaws.com.*", "api://AzureADTokenExchange?*", "*googleapis.com/*", "my-*"]);
     let params = json!({"action": "reject", "cloudAudiences": list});
     let answer = review(&create(&pod("t", audience)), &settings(&params), &annotated_cluster(annotations));
-    assert_eq!(word(&answer), expected);
+    assert_eq!(outcome(&answer), expected);
     if audience == "my-cloud" && expected == "reject" {
-        let lines = said(&answer, ID);
+        let lines = reported(&answer, ID);
         assert!(
             lines[0].contains("a credential of a cloud, ") && lines[0].ends_with("; use one with an identity"),
             "{lines:?}"
@@ -99,7 +102,8 @@ fn configured_audiences(#[case] audience: &str, #[case] annotations: &[(&str, &s
 fn webhook_flags() {
     let mut settings = settings(&json!({"action": "reject", "cloudAudiences": ["my-aws"]}));
     settings["aws"] = json!({"annotationPrefix": "irsa.example.com", "defaultAudience": "my-aws"});
-    let reviewed = |cluster: &FakeCluster| word(&review(&create(&pod("aws-iam-token", "my-aws")), &settings, cluster));
+    let reviewed =
+        |cluster: &FakeCluster| outcome(&review(&create(&pod("aws-iam-token", "my-aws")), &settings, cluster));
     assert_eq!(reviewed(&annotated_cluster(&[("irsa.example.com/role-arn", ROLE.1)])), "fine");
     assert_eq!(reviewed(&annotated_cluster(&[ROLE, CLIENT])), "reject");
 }
@@ -113,18 +117,18 @@ fn webhook_flags() {
 fn webhooks_token(#[case] volume: &str, #[case] audience: &str, #[case] path: &str, #[case] annotation: (&str, &str)) {
     let mut pod = pod(volume, audience);
     pod["spec"]["volumes"][0]["projected"]["sources"][0]["serviceAccountToken"]["path"] = json!(path);
-    assert_eq!(word(&checked(&pod, &annotated_cluster(&[annotation]))), "fine");
-    assert_eq!(word(&checked(&pod, &unknown())), "fine");
-    assert_eq!(word(&checked(&pod, &quiet_cluster())), "reject");
+    assert_eq!(outcome(&checked(&pod, &annotated_cluster(&[annotation]))), "fine");
+    assert_eq!(outcome(&checked(&pod, &unknown())), "fine");
+    assert_eq!(outcome(&checked(&pod, &quiet_cluster())), "reject");
 }
 
 #[test]
 fn account_lookup() {
-    assert_eq!(word(&checked(&pod("t", AWS), &unknown())), "warn");
+    assert_eq!(outcome(&checked(&pod("t", AWS), &unknown())), "warn");
     let absent = FakeCluster::failing(LookupError::Absent);
-    assert_eq!(word(&checked(&pod("t", AWS), &absent)), "reject");
+    assert_eq!(outcome(&checked(&pod("t", AWS), &absent)), "reject");
     let template = deployment(&json!({"volumes": [projected("t", &json!([token(AWS, 3600)]))]}));
-    assert_eq!(word(&checked(&template, &absent)), "warn");
+    assert_eq!(outcome(&checked(&template, &absent)), "warn");
     assert_eq!(checked(&pod("t", AWS), &FakeCluster::failing(LookupError::Failed))["code"], 503);
     // Nothing is looked up for tokens for others.
     let quiet = quiet_cluster();
@@ -143,9 +147,9 @@ fn account_lookup() {
 #[case::of_two_clouds(json!([projected("t", &json!([token(AWS, 600), token(AZURE, 600)]))]))]
 fn bypass(#[case] volumes: Value) {
     let cluster = annotated_cluster(&[CLIENT]);
-    assert_eq!(word(&checked(&tokenless_pod(&json!({"volumes": volumes})), &cluster)), "reject");
+    assert_eq!(outcome(&checked(&tokenless_pod(&json!({"volumes": volumes})), &cluster)), "reject");
     let template = deployment(&json!({"serviceAccountName": "app", "volumes": volumes}));
-    assert_eq!(word(&checked(&template, &cluster)), "reject");
+    assert_eq!(outcome(&checked(&template, &cluster)), "reject");
 }
 
 #[test]
@@ -158,7 +162,7 @@ fn old_problem_warns() {
         object
     };
     let reviewed =
-        |old: &Value, new: &Value| word(&review(&update(old, new), &settings(&json!("reject")), &quiet_cluster()));
+        |old: &Value, new: &Value| outcome(&review(&update(old, new), &settings(&json!("reject")), &quiet_cluster()));
     assert_eq!(reviewed(&with(AWS, 1), &with(AWS, 2)), "warn");
     assert_eq!(reviewed(&with(AWS, 1), &with(AZURE, 1)), "reject");
 }
@@ -167,13 +171,13 @@ fn old_problem_warns() {
 fn exempt_pod() {
     let mut settings = settings(&json!("reject"));
     settings["exemptions"] = json!([{"rules": [ID], "serviceAccounts": ["shop/app"]}]);
-    assert_eq!(word(&review(&create(&pod("t", AWS)), &settings, &quiet_cluster())), "fine");
+    assert_eq!(outcome(&review(&create(&pod("t", AWS)), &settings, &quiet_cluster())), "fine");
 }
 
 #[test]
 fn warns_by_default() {
     let answer = review(&create(&pod("t", AWS)), &json!({}), &quiet_cluster());
-    assert_eq!((word(&answer), said(&answer, ID).len()), ("warn", 1));
+    assert_eq!((outcome(&answer), reported(&answer, ID).len()), ("warn", 1));
 }
 
 #[test]

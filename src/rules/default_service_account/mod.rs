@@ -68,7 +68,7 @@ impl Check for DefaultServiceAccount {
                     }
                 }
             }
-            Some(ApiToken::ToCome) => findings.add(path, &WOULD_HOLD, &[]),
+            Some(ApiToken::FromTemplate) => findings.add(path, &WOULD_HOLD, &[]),
             None if self.strict => findings.add(path, &STRICT, &[]),
             None => {}
         }

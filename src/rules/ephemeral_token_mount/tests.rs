@@ -3,8 +3,8 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::testing::{
-    admitted_pod, create, ephemeral, only, projected, quiet_cluster, review, said, settings_problems, token,
-    tokenless_pod, word,
+    admitted_pod, create, ephemeral, only, outcome, projected, quiet_cluster, reported, review, settings_problems,
+    token, tokenless_pod,
 };
 
 const ID: &str = "ephemeral-token-mount";
@@ -34,7 +34,8 @@ fn checked(pod: &Value, containers: &Value, params: &Value) -> Value {
 
 #[test]
 fn messages() {
-    let text = |volume: Value| said(&checked(&pod(&json!([volume])), &mounting("v"), &json!("reject")), ID).remove(0);
+    let text =
+        |volume: Value| reported(&checked(&pod(&json!([volume])), &mounting("v"), &json!("reject")), ID).remove(0);
     assert_eq!(
         text(projected("v", &json!([token("", 3607)]))),
         "spec.ephemeralContainers[debug].volumeMounts[v]: mounts the token in this volume; remove the mount, or debug a copy of the Pod under an account without permissions"
@@ -49,7 +50,7 @@ fn messages() {
     );
     let app = admitted_pod(&json!({"serviceAccountName": "app"}));
     assert_eq!(
-        said(&checked(&app, &debugger(&json!({"targetContainerName": "web"})), &json!("reject")), ID),
+        reported(&checked(&app, &debugger(&json!({"targetContainerName": "web"})), &json!("reject")), ID),
         [
             "spec.ephemeralContainers[debug]: shares processes with container `web`, whose credentials it can read in /proc; debug a container without credentials, or a copy of the Pod"
         ]
@@ -71,9 +72,9 @@ fn messages() {
 #[case::no_token(projected("v", &json!([{"configMap": {"name": "c"}}])), "fine")]
 fn volumes(#[case] volume: Value, #[case] expected: &str) {
     let volumes = json!([{"name": "data", "emptyDir": {}}, volume]);
-    assert_eq!(word(&checked(&pod(&volumes), &mounting("v"), &json!("reject"))), expected);
+    assert_eq!(outcome(&checked(&pod(&volumes), &mounting("v"), &json!("reject"))), expected);
     // A volume that is not mounted does not count.
-    assert_eq!(word(&checked(&pod(&volumes), &mounting("data"), &json!("reject"))), "fine");
+    assert_eq!(outcome(&checked(&pod(&volumes), &mounting("data"), &json!("reject"))), "fine");
 }
 
 /// Ways to bypass the rule.
@@ -84,14 +85,14 @@ fn volumes(#[case] volume: Value, #[case] expected: &str) {
 fn bypass(#[case] mounts: Value) {
     // No container of the Pod mounts the volume yet.
     let pod = pod(&json!([{"name": "data", "emptyDir": {}}, projected("v", &json!([token("", 3600)]))]));
-    assert_eq!(word(&checked(&pod, &debugger(&json!({"volumeMounts": mounts})), &json!("reject"))), "reject");
+    assert_eq!(outcome(&checked(&pod, &debugger(&json!({"volumeMounts": mounts})), &json!("reject"))), "reject");
 }
 
 #[test]
 fn bypass_kept_plugin_volume() {
     let mut pod = admitted_pod(&json!({"serviceAccountName": "app"}));
     pod["spec"]["automountServiceAccountToken"] = json!(false);
-    assert_eq!(word(&checked(&pod, &mounting("kube-api-access-bcd24"), &json!("reject"))), "reject");
+    assert_eq!(outcome(&checked(&pod, &mounting("kube-api-access-bcd24"), &json!("reject"))), "reject");
 }
 
 /// Only new containers are checked, whatever else the Pod contains.
@@ -99,7 +100,7 @@ fn bypass_kept_plugin_volume() {
 fn checks_new_containers_only() {
     let pod = pod(&json!([projected("v", &json!([token("", 3600)]))]));
     let reviewed = |old: &Value, new: &Value| {
-        word(&review(&ephemeral(&pod, old, new), &settings(&json!("reject")), &quiet_cluster()))
+        outcome(&review(&ephemeral(&pod, old, new), &settings(&json!("reject")), &quiet_cluster()))
     };
     let old = mounting("v");
     let harmless = json!([old[0], {"name": "second", "image": "i"}]);
@@ -135,8 +136,8 @@ fn no_ratchet() {
     pod["metadata"]["labels"] = json!({"a": "b"});
     let again = json!([mounting("v")[0], {"name": "debug-2", "image": "i", "volumeMounts": [{"name": "v", "mountPath": "/t"}]}]);
     let answer = review(&ephemeral(&pod, &mounting("v"), &again), &settings(&json!("reject")), &quiet_cluster());
-    assert_eq!(said(&answer, ID).len(), 1);
-    assert_eq!(word(&answer), "reject");
+    assert_eq!(reported(&answer, ID).len(), 1);
+    assert_eq!(outcome(&answer), "reject");
 }
 
 /// Lists of other rules apply here, whether those rules are on or off.
@@ -151,7 +152,7 @@ fn parameters_of_other_rules(#[case] action: &str) {
     }));
     let reviewed = |volume: Value| {
         let request = ephemeral(&pod(&json!([volume])), &json!([]), &mounting("v"));
-        said(&review(&request, &settings, &quiet_cluster()), ID).len()
+        reported(&review(&request, &settings, &quiet_cluster()), ID).len()
     };
     assert_eq!(reviewed(json!({"name": "v", "secret": {"secretName": "deployer"}})), 1);
     assert_eq!(reviewed(json!({"name": "v", "hostPath": {"path": "/data"}})), 1);
@@ -169,7 +170,7 @@ fn parameters_of_other_rules(#[case] action: &str) {
 fn targets_by_action(#[case] action: &str, #[case] targets: &str, #[case] expected: &str) {
     let app = admitted_pod(&json!({"serviceAccountName": "app"}));
     let params = json!({"action": action, "targets": targets});
-    assert_eq!(word(&checked(&app, &debugger(&json!({"targetContainerName": "web"})), &params)), expected);
+    assert_eq!(outcome(&checked(&app, &debugger(&json!({"targetContainerName": "web"})), &params)), expected);
 }
 
 #[rstest]
@@ -199,16 +200,16 @@ fn shared_processes(#[case] more: Value, #[case] share: Value, #[case] expected:
         ],
         "volumes": [projected("v", &json!([token("vault", 600)])), {"name": "node", "hostPath": {"path": "/proc"}}],
     }));
-    assert_eq!(word(&checked(&pod, &debugger(&more), &json!("reject"))), expected);
+    assert_eq!(outcome(&checked(&pod, &debugger(&more), &json!("reject"))), expected);
     pod["spec"]["volumes"][0] = json!({"name": "v", "secret": {"secretName": "app-token-bcd24"}});
-    assert_eq!(word(&checked(&pod, &debugger(&more), &json!("reject"))), expected);
+    assert_eq!(outcome(&checked(&pod, &debugger(&more), &json!("reject"))), expected);
     pod["spec"]["volumes"] =
         json!([{"name": "v", "secret": {"secretName": "web-tls"}}, {"name": "node", "hostPath": {"path": "/var/log"}}]);
     for container in [3, 4] {
         pod["spec"]["containers"][container]["env"] = json!(null);
         pod["spec"]["containers"][container]["envFrom"] = json!(null);
     }
-    assert_eq!(word(&checked(&pod, &debugger(&more), &json!("reject"))), "fine");
+    assert_eq!(outcome(&checked(&pod, &debugger(&more), &json!("reject"))), "fine");
 }
 
 /// If a container sees the node's processes, no container of the Pod has to
@@ -222,9 +223,9 @@ fn host_pid_by_targets(#[case] mut params: Value, #[case] host_pid: Value, #[cas
     params["action"] = json!("reject");
     let pod = tokenless_pod(&json!({"hostPID": host_pid}));
     let answer = checked(&pod, &debugger(&json!({"targetContainerName": "web"})), &params);
-    assert_eq!(word(&answer), expected);
+    assert_eq!(outcome(&answer), expected);
     let text = "spec.ephemeralContainers[debug]: shares the processes of the node (hostPID), whose credentials it can read in /proc; debug a copy of the Pod without hostPID";
-    assert!(said(&answer, ID).iter().all(|said| said == text), "{answer}");
+    assert!(reported(&answer, ID).iter().all(|reported| reported == text), "{answer}");
 }
 
 /// Of a Pod in the request, the API server keeps only the new containers.
@@ -244,7 +245,7 @@ fn bypass_by_forged_pod(#[case] pointer: &str, #[case] forged: Value) {
     let (parent, key) = pointer.rsplit_once('/').unwrap();
     request["object"].pointer_mut(parent).unwrap()[key] = forged;
     assert_eq!(
-        said(&review(&request, &settings, &quiet_cluster()), ID),
+        reported(&review(&request, &settings, &quiet_cluster()), ID),
         [
             "spec.ephemeralContainers[debug].volumeMounts[v]: mounts the token in this volume; remove the mount, or debug a copy of the Pod under an account without permissions"
         ]
@@ -257,7 +258,7 @@ fn pod_being_deleted() {
     let mut pod = pod(&json!([projected("v", &json!([token("", 3600)]))]));
     pod["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
     let request = ephemeral(&pod, &json!([]), &mounting("v"));
-    assert_eq!(word(&review(&request, &settings(&json!("reject")), &quiet_cluster())), "reject");
+    assert_eq!(outcome(&review(&request, &settings(&json!("reject")), &quiet_cluster())), "reject");
 }
 
 /// With shared processes, an earlier ephemeral container counts like any other.
@@ -267,9 +268,10 @@ fn bypass_by_older_ephemeral_container() {
     pod["spec"]["shareProcessNamespace"] = json!(true);
     let new = json!([mounting("v")[0], {"name": "second", "image": "i"}]);
     let answer = review(&ephemeral(&pod, &mounting("v"), &new), &settings(&json!("reject")), &quiet_cluster());
-    assert_eq!(word(&answer), "warn");
+    assert_eq!(outcome(&answer), "warn");
     assert!(
-        said(&answer, ID)[0].starts_with("spec.ephemeralContainers[second]: shares processes with container `debug`,")
+        reported(&answer, ID)[0]
+            .starts_with("spec.ephemeralContainers[second]: shares processes with container `debug`,")
     );
 }
 
@@ -278,14 +280,14 @@ fn skips_other_requests() {
     let pod = pod(&json!([projected("v", &json!([token("", 3600)]))]));
     let mut with = pod.clone();
     with["spec"]["ephemeralContainers"] = mounting("v");
-    assert_eq!(word(&review(&create(&with), &settings(&json!("reject")), &quiet_cluster())), "fine");
+    assert_eq!(outcome(&review(&create(&with), &settings(&json!("reject")), &quiet_cluster())), "fine");
     for (sub_resource, operation) in
         [("", "UPDATE"), ("status", "UPDATE"), ("resize", "UPDATE"), ("ephemeralcontainers", "CREATE")]
     {
         let mut request = ephemeral(&pod, &json!([]), &mounting("v"));
         request["subResource"] = json!(sub_resource);
         request["operation"] = json!(operation);
-        assert_eq!(word(&review(&request, &settings(&json!("reject")), &quiet_cluster())), "fine", "{sub_resource}");
+        assert_eq!(outcome(&review(&request, &settings(&json!("reject")), &quiet_cluster())), "fine", "{sub_resource}");
     }
 }
 
@@ -299,7 +301,7 @@ fn exemptions(#[case] exemption: Value, #[case] expected: &str) {
     let mut settings = settings(&json!("reject"));
     settings["exemptions"] = json!([exemption]);
     let pod = pod(&json!([projected("v", &json!([token("", 3600)]))]));
-    assert_eq!(word(&review(&ephemeral(&pod, &json!([]), &mounting("v")), &settings, &quiet_cluster())), expected);
+    assert_eq!(outcome(&review(&ephemeral(&pod, &json!([]), &mounting("v")), &settings, &quiet_cluster())), expected);
 }
 
 #[test]

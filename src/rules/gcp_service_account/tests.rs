@@ -3,7 +3,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::cluster::LookupError;
-use crate::testing::{FakeCluster, create, only, said, settings_problems, update, word};
+use crate::testing::{FakeCluster, create, only, outcome, reported, settings_problems, update};
 
 const ID: &str = "gcp-service-account";
 const GOOD: &str = "uploader@my-project.iam.gserviceaccount.com";
@@ -30,7 +30,7 @@ fn of_projects(projects: &[&str]) -> Value {
 
 #[test]
 fn messages() {
-    let line = |annotations: Value, settings: &Value| said(&review(&create(&account(&annotations)), settings), ID);
+    let line = |annotations: Value, settings: &Value| reported(&review(&create(&account(&annotations)), settings), ID);
     assert_eq!(
         line(json!({"iam.gke.io/gcp-service-account": "serviceAccount:x@y"}), &json!({})),
         [
@@ -74,7 +74,7 @@ fn messages() {
 #[case::another_key(json!({"iam.gke.io/gcp-serviceaccount": "x"}))]
 #[case::another_prefix(json!({"example.com/iam.gke.io/gcp-service-account": "x"}))]
 fn accepted(#[case] annotations: Value) {
-    assert_eq!(word(&review(&create(&account(&annotations)), &of_projects(&[]))), "fine");
+    assert_eq!(outcome(&review(&create(&account(&annotations)), &of_projects(&[]))), "fine");
 }
 
 #[rstest]
@@ -86,15 +86,15 @@ fn accepted(#[case] annotations: Value) {
 #[case::quota_with_a_blank(json!({"iam.gke.io/credential-quota-project": "my-project "}))]
 #[case::good_beside_bad(json!({"iam.gke.io/gcp-service-account": GOOD, "iam.gke.io/credential-quota-project": "x"}))]
 fn refused(#[case] annotations: Value) {
-    assert_eq!(said(&review(&create(&account(&annotations)), &json!({})), ID).len(), 1);
+    assert_eq!(reported(&review(&create(&account(&annotations)), &json!({})), ID).len(), 1);
 }
 
 #[test]
 fn actions() {
     let request = create(&with_email(SHORT));
-    assert_eq!(word(&review(&request, &json!({}))), "reject");
-    assert_eq!(word(&review(&request, &json!({"rules": {ID: "warn"}}))), "warn");
-    assert_eq!(word(&review(&request, &json!({"rules": {ID: "off"}}))), "fine");
+    assert_eq!(outcome(&review(&request, &json!({}))), "reject");
+    assert_eq!(outcome(&review(&request, &json!({"rules": {ID: "warn"}}))), "warn");
+    assert_eq!(outcome(&review(&request, &json!({"rules": {ID: "off"}}))), "fine");
 }
 
 /// The list of projects, and what it allows.
@@ -111,7 +111,7 @@ fn actions() {
 #[case(&["my-project"], "service-123456789012@gcp-sa-pubsub.iam.gserviceaccount.com", false)]
 fn lists_of_projects(#[case] projects: &[&str], #[case] email: &str, #[case] allowed: bool) {
     let answer = review(&create(&with_email(email)), &of_projects(projects));
-    assert_eq!(word(&answer), if allowed { "fine" } else { "reject" });
+    assert_eq!(outcome(&answer), if allowed { "fine" } else { "reject" });
 }
 
 /// Attempts to get an account of another project past `projects: [my-project]`.
@@ -135,7 +135,7 @@ fn lists_of_projects(#[case] projects: &[&str], #[case] email: &str, #[case] all
 #[case::a_number_for_the_project("uploader@123456789012.iam.gserviceaccount.com")]
 #[case::googles_number("123456789012-my-project@developer.gserviceaccount.com")]
 fn bypass(#[case] email: &str) {
-    assert_eq!(word(&review(&create(&with_email(email)), &of_projects(&["my-project"]))), "reject");
+    assert_eq!(outcome(&review(&create(&with_email(email)), &of_projects(&["my-project"]))), "reject");
 }
 
 /// Keys that are written with escapes, or twice.
@@ -164,15 +164,15 @@ fn bypass_by_json() {
 fn old_problem_warns() {
     let mut labelled = with_email(SHORT);
     labelled["metadata"]["labels"] = json!({"team": "a"});
-    assert_eq!(word(&review(&update(&with_email(SHORT), &labelled), &json!({}))), "warn");
-    assert_eq!(word(&review(&update(&with_email(SHORT), &with_email("x")), &json!({}))), "reject");
-    assert_eq!(word(&review(&update(&with_email(GOOD), &with_email(SHORT)), &json!({}))), "reject");
+    assert_eq!(outcome(&review(&update(&with_email(SHORT), &labelled), &json!({}))), "warn");
+    assert_eq!(outcome(&review(&update(&with_email(SHORT), &with_email("x")), &json!({}))), "reject");
+    assert_eq!(outcome(&review(&update(&with_email(GOOD), &with_email(SHORT)), &json!({}))), "reject");
 }
 
 #[test]
 fn exempt_account() {
     let settings = json!({"exemptions": [{"rules": [ID], "serviceAccounts": ["shop/uploader"]}]});
-    assert_eq!(word(&review(&create(&with_email(SHORT)), &settings)), "fine");
+    assert_eq!(outcome(&review(&create(&with_email(SHORT)), &settings)), "fine");
 }
 
 #[test]

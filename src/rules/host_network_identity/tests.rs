@@ -2,13 +2,15 @@
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::testing::{FakeCluster, annotated_cluster, create, deployment, quiet_cluster, review, said, tokenless_pod};
+use crate::testing::{
+    FakeCluster, annotated_cluster, create, deployment, quiet_cluster, reported, review, tokenless_pod,
+};
 
 const ROLE: (&str, &str) = ("eks.amazonaws.com/role-arn", "arn:aws:iam::123456789012:role/uploader");
 const RULE: &str = "host-network-identity";
 
 fn found(object: &Value, params: &Value, cluster: &FakeCluster) -> Vec<String> {
-    said(&review(&create(object), &json!({"rules": {RULE: params}}), cluster), RULE)
+    reported(&review(&create(object), &json!({"rules": {RULE: params}}), cluster), RULE)
 }
 
 fn line(path: &str, role: &str) -> String {

@@ -71,7 +71,7 @@ impl Check for IdentityAnnotationKeys {
             let named;
             let (severity, message, value) = match &annotation.reading {
                 Reading::Other | Reading::Known(_) | Reading::Label => continue,
-                Reading::Misspelt(meant) => (Some(MaxSeverity::Action), &NEAR, meant),
+                Reading::Misspelled(meant) => (Some(MaxSeverity::Action), &NEAR, meant),
                 Reading::Elsewhere(meant) => (Some(MaxSeverity::Action), &ELSEWHERE, meant),
                 Reading::Unknown(family) => {
                     named = family.suffixes();

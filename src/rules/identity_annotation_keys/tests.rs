@@ -3,7 +3,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::testing::{
-    create, deployment, only, quiet_cluster, review, said, settings_problems, tokenless_pod, update, word,
+    create, deployment, only, outcome, quiet_cluster, reported, review, settings_problems, tokenless_pod, update,
 };
 
 const ID: &str = "identity-annotation-keys";
@@ -38,7 +38,7 @@ fn checked(object: &Value, params: &Value) -> Value {
 
 #[test]
 fn messages() {
-    let text = |key: &str| said(&checked(&account(&[key]), &json!("reject")), ID).join("\n");
+    let text = |key: &str| reported(&checked(&account(&[key]), &json!("reject")), ID).join("\n");
     assert_eq!(
         text("eks.amazon.com/role-arn"),
         r#"metadata.annotations["eks.amazon.com/role-arn"]: is not a known key, so it has no effect; did you mean `eks.amazonaws.com/role-arn`?"#
@@ -54,7 +54,7 @@ fn messages() {
     let mut settings = settings(&json!("reject"));
     settings["aws"] = json!({"annotationPrefix": "irsa.example.com"});
     assert_eq!(
-        said(&review(&create(&account(&["eks.amazonaws.com/role-arn"])), &settings, &quiet_cluster()), ID),
+        reported(&review(&create(&account(&["eks.amazonaws.com/role-arn"])), &settings, &quiet_cluster()), ID),
         [
             r#"metadata.annotations["eks.amazonaws.com/role-arn"]: is not read here: the webhook of this cluster has another prefix; write `irsa.example.com/role-arn`"#
         ]
@@ -76,7 +76,7 @@ fn messages() {
 #[case("iam.amazonaws.com/role", ["warn", "warn", "warn"])]
 fn each_kind_of_object(#[case] key: &str, #[case] expected: [&str; 3]) {
     let objects = [account(&[key]), template(key), pod(key)];
-    assert_eq!(objects.map(|object| word(&checked(&object, &json!("reject")))), expected);
+    assert_eq!(objects.map(|object| outcome(&checked(&object, &json!("reject")))), expected);
 }
 
 #[rstest]
@@ -90,10 +90,10 @@ fn other_keys(#[case] choice: &str, #[case] action: &str, #[case] expected: &str
         ("legacyKeys", "iam.amazonaws.com/role", "eks.amazonaws.com/owner"),
     ] {
         let params = json!({"action": action, param: choice});
-        assert_eq!(word(&checked(&account(&[key]), &params)), expected);
-        assert_eq!(word(&checked(&template(key), &params)), expected);
-        assert_eq!(word(&checked(&pod(key), &params)), if expected == "reject" { "warn" } else { expected });
-        assert_eq!(word(&checked(&account(&[other]), &params)), "warn");
+        assert_eq!(outcome(&checked(&account(&[key]), &params)), expected);
+        assert_eq!(outcome(&checked(&template(key), &params)), expected);
+        assert_eq!(outcome(&checked(&pod(key), &params)), if expected == "reject" { "warn" } else { expected });
+        assert_eq!(outcome(&checked(&account(&[other]), &params)), "warn");
     }
 }
 
@@ -101,25 +101,25 @@ fn other_keys(#[case] choice: &str, #[case] action: &str, #[case] expected: &str
 fn checks_annotations_of_template() {
     let mut workload = template("eks.amazonaws.com/rolearn");
     assert_eq!(
-        said(&checked(&workload, &json!("reject")), ID),
+        reported(&checked(&workload, &json!("reject")), ID),
         [
             r#"spec.template.metadata.annotations["eks.amazonaws.com/rolearn"]: is not a known key, so it has no effect; did you mean `eks.amazonaws.com/role-arn`?"#
         ]
     );
     workload["metadata"]["annotations"] = workload["spec"]["template"]["metadata"]["annotations"].take();
-    assert_eq!(word(&checked(&workload, &json!("reject"))), "fine");
+    assert_eq!(outcome(&checked(&workload, &json!("reject"))), "fine");
 }
 
 #[test]
 fn reports_every_key() {
     let keys = ["eks.amazonaws.com/rolearn", "eks.amazonaws.com/audiences", "iam.gke.com/gcp-service-account"];
-    assert_eq!(said(&checked(&account(&keys), &json!("reject")), ID).len(), 3);
+    assert_eq!(reported(&checked(&account(&keys), &json!("reject")), ID).len(), 3);
 }
 
 #[test]
 fn old_problem_warns() {
     let reviewed = |old: &[&str], new: &[&str]| {
-        word(&review(&update(&account(old), &account(new)), &settings(&json!("reject")), &quiet_cluster()))
+        outcome(&review(&update(&account(old), &account(new)), &settings(&json!("reject")), &quiet_cluster()))
     };
     assert_eq!(reviewed(&["eks.amazon.com/role-arn"], &["eks.amazon.com/role-arn"]), "warn");
     assert_eq!(reviewed(&["eks.amazon.com/role-arn"], &["esk.amazonaws.com/role-arn"]), "reject");
@@ -130,8 +130,9 @@ fn old_problem_warns() {
 fn exempt_account() {
     let mut settings = settings(&json!("reject"));
     settings["exemptions"] = json!([{"rules": [ID], "serviceAccounts": ["shop/app"]}]);
-    let checked =
-        |settings: &Value| word(&review(&create(&account(&["eks.amazonaws.com/rolearn"])), settings, &quiet_cluster()));
+    let checked = |settings: &Value| {
+        outcome(&review(&create(&account(&["eks.amazonaws.com/rolearn"])), settings, &quiet_cluster()))
+    };
     assert_eq!(checked(&settings), "fine");
     settings["exemptions"][0]["serviceAccounts"] = json!(["shop/web"]);
     assert_eq!(checked(&settings), "reject");
@@ -153,7 +154,7 @@ fn bypass(#[case] annotations: &str) {
     let request = create(&account).to_string().replace("777", annotations);
     let payload = format!(r#"{{"request":{request},"settings":{}}}"#, settings(&json!("reject")));
     let answer: Value = serde_json::from_slice(&crate::guest::validate(payload.as_bytes(), &quiet_cluster())).unwrap();
-    assert_eq!((word(&answer), said(&answer, ID).len()), ("reject", 1), "{answer}");
+    assert_eq!((outcome(&answer), reported(&answer, ID).len()), ("reject", 1), "{answer}");
 }
 
 /// Values are never read; only the map itself must be valid.
@@ -161,9 +162,9 @@ fn bypass(#[case] annotations: &str) {
 fn never_reads_values() {
     let mut odd = account(&["prometheus.io/scrape"]);
     odd["metadata"]["annotations"]["prometheus.io/scrape"] = json!(true);
-    assert_eq!(word(&checked(&odd, &json!("reject"))), "fine");
+    assert_eq!(outcome(&checked(&odd, &json!("reject"))), "fine");
     odd["metadata"]["annotations"] = json!({"eks.amazonaws.com/rolearn": null});
-    assert_eq!(word(&checked(&odd, &json!("reject"))), "fine");
+    assert_eq!(outcome(&checked(&odd, &json!("reject"))), "fine");
     odd["metadata"]["annotations"] = json!(["a/b"]);
     assert_eq!(checked(&odd, &json!("reject"))["code"], 400);
 }

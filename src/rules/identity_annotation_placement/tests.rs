@@ -3,7 +3,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::testing::{
-    create, deployment, only, quiet_cluster, review, said, settings_problems, tokenless_pod, update, word,
+    create, deployment, only, outcome, quiet_cluster, reported, review, settings_problems, tokenless_pod, update,
 };
 
 const ID: &str = "identity-annotation-placement";
@@ -55,44 +55,44 @@ fn checked_last(object: &Value, params: &Value) -> Value {
 fn messages() {
     let reject = json!("reject");
     assert_eq!(
-        said(&checked(&template("eks.amazonaws.com/role-arn", "x"), &reject), ID),
+        reported(&checked(&template("eks.amazonaws.com/role-arn", "x"), &reject), ID),
         [
             r#"spec.template.metadata.annotations["eks.amazonaws.com/role-arn"]: has no effect on a Pod: it is read from the Pod's ServiceAccount; move it to ServiceAccount `app`"#
         ]
     );
     assert_eq!(
-        said(&checked(&annotated(SKIP, "proxy"), &reject), ID),
+        reported(&checked(&annotated(SKIP, "proxy"), &reject), ID),
         [
             r#"metadata.annotations["eks.amazonaws.com/skip-containers"]: has no effect on a ServiceAccount: it is read from Pods; move it to the metadata of their template"#
         ]
     );
     assert_eq!(
-        said(&checked(&pod("azure.workload.identity/use", "true"), &reject), ID),
+        reported(&checked(&pod("azure.workload.identity/use", "true"), &reject), ID),
         [
             r#"metadata.annotations["azure.workload.identity/use"]: has no effect as an annotation: it is a label of Pods; move it there"#
         ]
     );
     let labelled = account(&json!({"labels": {"azure.workload.identity/use": "true"}}));
     assert_eq!(
-        said(&checked(&labelled, &reject), ID),
+        reported(&checked(&labelled, &reject), ID),
         [
             r#"metadata.labels["azure.workload.identity/use"]: has no effect on a ServiceAccount: the webhook looks for this label on Pods; move it to the metadata of their template"#
         ]
     );
     assert_eq!(
-        said(&checked(&pod(SKIP, "a \"b\""), &reject), ID),
+        reported(&checked(&pod(SKIP, "a \"b\""), &reject), ID),
         [
             r#"metadata.annotations["eks.amazonaws.com/skip-containers"]: is `a "b"`, which the webhook cannot read as a list, so no container is skipped and all get the role; separate the names with commas"#
         ]
     );
     assert_eq!(
-        said(&checked(&pod(SKIP, "web, proxy"), &reject), ID),
+        reported(&checked(&pod(SKIP, "web, proxy"), &reject), ID),
         [
             r#"metadata.annotations["eks.amazonaws.com/skip-containers"]: has ` proxy`, which is not a valid container name, so it skips none; separate the names with commas, without spaces"#
         ]
     );
     assert_eq!(
-        said(&checked_last(&pod(SKIP, "web,proxi"), &reject), ID),
+        reported(&checked_last(&pod(SKIP, "web,proxi"), &reject), ID),
         [
             r#"metadata.annotations["eks.amazonaws.com/skip-containers"]: has `proxi`, but no container of the Pod has this name, so it skips none; write the name of a container, or remove it"#
         ]
@@ -121,7 +121,7 @@ fn messages() {
 #[case("eks.amazonaws.com/rolearn", ["fine", "fine", "fine"])]
 fn each_kind_of_object(#[case] key: &str, #[case] expected: [&str; 3]) {
     let objects = [annotated(key, "web"), template(key, "web"), pod(key, "web")];
-    assert_eq!(objects.map(|object| word(&checked(&object, &json!("reject")))), expected);
+    assert_eq!(objects.map(|object| outcome(&checked(&object, &json!("reject")))), expected);
 }
 
 /// A list of containers, and the number of findings in each phase.
@@ -143,8 +143,8 @@ fn each_kind_of_object(#[case] key: &str, #[case] expected: [&str; 3]) {
 #[case("\"web", 1, 1)]
 fn skip_containers(#[case] list: &str, #[case] mutating: usize, #[case] validating: usize) {
     let count = |answer: &Value| {
-        assert_eq!(word(answer), if said(answer, ID).is_empty() { "fine" } else { "warn" });
-        said(answer, ID).len()
+        assert_eq!(outcome(answer), if reported(answer, ID).is_empty() { "fine" } else { "warn" });
+        reported(answer, ID).len()
     };
     let reject = json!("reject");
     assert_eq!(
@@ -154,9 +154,9 @@ fn skip_containers(#[case] list: &str, #[case] mutating: usize, #[case] validati
     // A template may still get containers, whatever the phase.
     assert_eq!(count(&checked_last(&template(SKIP, list), &reject)), mutating);
     let refused = checked_last(&pod(SKIP, list), &json!({"action": "reject", "unmatchedSkip": "reject"}));
-    assert_eq!(word(&refused), if validating == 0 { "fine" } else { "reject" });
+    assert_eq!(outcome(&refused), if validating == 0 { "fine" } else { "reject" });
     let warned = checked_last(&pod(SKIP, list), &json!({"action": "warn", "unmatchedSkip": "reject"}));
-    assert_eq!(word(&warned), if validating == 0 { "fine" } else { "warn" });
+    assert_eq!(outcome(&warned), if validating == 0 { "fine" } else { "warn" });
 }
 
 /// The webhook does not process ephemeral containers.
@@ -164,14 +164,14 @@ fn skip_containers(#[case] list: &str, #[case] mutating: usize, #[case] validati
 fn ephemeral_container_is_not_skipped() {
     let mut pod = pod(SKIP, "debug");
     pod["spec"]["ephemeralContainers"] = json!([{"name": "debug", "image": "x"}]);
-    assert_eq!(word(&checked_last(&pod, &json!("reject"))), "warn");
+    assert_eq!(outcome(&checked_last(&pod, &json!("reject"))), "warn");
 }
 
 #[test]
 fn another_prefix() {
     let mut settings = settings(&json!("reject"));
     settings["aws"] = json!({"annotationPrefix": "irsa.example.com"});
-    let checked = |object: &Value| word(&review(&create(object), &settings, &quiet_cluster()));
+    let checked = |object: &Value| outcome(&review(&create(object), &settings, &quiet_cluster()));
     assert_eq!(checked(&template("irsa.example.com/role-arn", "x")), "reject");
     assert_eq!(checked(&template("eks.amazonaws.com/ecr-role-arn", "x")), "reject");
     // Not read anywhere: reported by another rule.
@@ -184,7 +184,7 @@ fn another_prefix() {
 #[test]
 fn old_problem_warns() {
     let reviewed =
-        |old: &Value, new: &Value| word(&review(&update(old, new), &settings(&json!("reject")), &quiet_cluster()));
+        |old: &Value, new: &Value| outcome(&review(&update(old, new), &settings(&json!("reject")), &quiet_cluster()));
     let [role, audience] = ["role-arn", "audience"].map(|suffix| template(&format!("eks.amazonaws.com/{suffix}"), "x"));
     assert_eq!(reviewed(&role, &role), "warn");
     assert_eq!(reviewed(&role, &audience), "reject");
@@ -192,7 +192,7 @@ fn old_problem_warns() {
     // An entry is compared, not the list that contains it.
     let strict = settings(&json!({"action": "reject", "unmatchedSkip": "reject"}));
     let lists = |old: &str, new: &str| {
-        word(&review(&update(&template(SKIP, old), &template(SKIP, new)), &strict, &quiet_cluster()))
+        outcome(&review(&update(&template(SKIP, old), &template(SKIP, new)), &strict, &quiet_cluster()))
     };
     assert_eq!(lists("web, proxy", "more, proxy"), "warn");
     assert_eq!(lists("web, proxy", "web, other"), "reject");
@@ -202,7 +202,7 @@ fn old_problem_warns() {
 fn exempt_workload() {
     let mut settings = settings(&json!("reject"));
     settings["exemptions"] = json!([{"rules": [ID], "names": ["web"]}]);
-    let checked = |object: &Value| word(&review(&create(object), &settings, &quiet_cluster()));
+    let checked = |object: &Value| outcome(&review(&create(object), &settings, &quiet_cluster()));
     assert_eq!(checked(&template("eks.amazonaws.com/role-arn", "x")), "fine");
     assert_eq!(checked(&annotated(SKIP, "x")), "reject");
 }
@@ -222,22 +222,22 @@ fn bypass(#[case] annotations: &str, #[case] expected: &str) {
     let request = create(&account(&json!({"annotations": 777}))).to_string().replace("777", annotations);
     let payload = format!(r#"{{"request":{request},"settings":{}}}"#, settings(&json!("reject")));
     let answer: Value = serde_json::from_slice(&crate::guest::validate(payload.as_bytes(), &quiet_cluster())).unwrap();
-    assert_eq!(word(&answer), expected, "{answer}");
+    assert_eq!(outcome(&answer), expected, "{answer}");
 }
 
 #[test]
 fn unreadable_labels() {
-    assert_eq!(word(&checked(&account(&json!({"labels": ["x"]})), &json!("reject"))), "fine");
+    assert_eq!(outcome(&checked(&account(&json!({"labels": ["x"]})), &json!("reject"))), "fine");
     let odd = checked(&account(&json!({"labels": ["azure.workload.identity/use"]})), &json!("reject"));
     assert_eq!(odd["code"], 400);
     assert_eq!(
-        word(&checked(&account(&json!({"labels": {"azure.workload.identity/use": null}})), &json!("reject"))),
+        outcome(&checked(&account(&json!({"labels": {"azure.workload.identity/use": null}})), &json!("reject"))),
         "fine"
     );
     // On a Pod, it is in the right place.
     let mut pod = pod("a", "b");
     pod["metadata"]["labels"] = json!({"azure.workload.identity/use": "true"});
-    assert_eq!(word(&checked(&pod, &json!("reject"))), "fine");
+    assert_eq!(outcome(&checked(&pod, &json!("reject"))), "fine");
 }
 
 #[test]

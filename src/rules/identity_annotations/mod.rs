@@ -254,7 +254,7 @@ impl Fix for IdentityAnnotations<'_> {
         changes: &mut Changes,
     ) -> Result<(), ReviewError> {
         let mut has_role = false;
-        let mut said = Vec::new();
+        let mut reported = Vec::new();
         for annotation in context.identity_annotations()? {
             let Some(suffix) = option(context, annotation) else { continue };
             let value = context.text_of(annotation)?;
@@ -265,10 +265,10 @@ impl Fix for IdentityAnnotations<'_> {
                 set(edit, &annotation.key, &most)?;
                 changes.add(context.path_of(annotation), &LOWERED, &[&value, &most]);
             }
-            said.push(suffix);
+            reported.push(suffix);
         }
         for (suffix, value) in &self.defaults {
-            if has_role && !said.contains(suffix) {
+            if has_role && !reported.contains(suffix) {
                 let key = [context.common.aws.annotation_prefix.as_str(), "/", suffix].concat();
                 set(edit, &key, value)?;
                 changes.add(context.annotations_path().key(&key), &ADDED, &[value]);

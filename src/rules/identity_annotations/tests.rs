@@ -3,7 +3,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::testing::{
-    create, deployment, only, quiet_cluster, review, said, settings_problems, tokenless_pod, update, word,
+    create, deployment, only, outcome, quiet_cluster, reported, review, settings_problems, tokenless_pod, update,
 };
 
 const ID: &str = "identity-annotations";
@@ -39,7 +39,7 @@ fn pod(expiration: &str) -> Value {
 
 #[test]
 fn messages() {
-    let text = |suffix: &str, value: &str| said(&checked(&account(suffix, value), &json!("reject")), ID).join("\n");
+    let text = |suffix: &str, value: &str| reported(&checked(&account(suffix, value), &json!("reject")), ID).join("\n");
     assert_eq!(
         text("audience", ""),
         r#"metadata.annotations["eks.amazonaws.com/audience"]: is empty, which overrides the webhook's default and makes the token valid for the Kubernetes API; write `sts.amazonaws.com`, or remove it"#
@@ -69,14 +69,14 @@ fn messages() {
         r#"metadata.annotations["eks.amazonaws.com/sts-regional-endpoints"]: is `regional`, which is not a boolean that the webhook accepts, so it ignores it; write "true""#
     );
     assert_eq!(
-        said(&checked(&with(json!({"eks.amazonaws.com/token-expiration": "3600"})), &json!("reject")), ID),
+        reported(&checked(&with(json!({"eks.amazonaws.com/token-expiration": "3600"})), &json!("reject")), ID),
         [
             r#"metadata.annotations["eks.amazonaws.com/token-expiration"]: has no effect without eks.amazonaws.com/role-arn, unless EKS Pod Identity gives the account a role; add the role, or remove it"#
         ]
     );
     let params = json!({"action": "mutate", "defaults": {"stsRegionalEndpoints": true}});
     assert_eq!(
-        said(&checked(&account("token-expiration", "172800"), &params), ID),
+        reported(&checked(&account("token-expiration", "172800"), &params), ID),
         [
             r#"metadata.annotations["eks.amazonaws.com/sts-regional-endpoints"]: added: true"#,
             r#"metadata.annotations["eks.amazonaws.com/token-expiration"]: lowered from 172800 to 86400"#,
@@ -87,7 +87,7 @@ fn messages() {
 /// What Go's `strconv.ParseBool` accepts, and nothing else.
 #[rstest]
 fn go_booleans(#[values("1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False")] value: &str) {
-    assert_eq!(word(&checked(&account("sts-regional-endpoints", value), &json!("reject"))), "fine");
+    assert_eq!(outcome(&checked(&account("sts-regional-endpoints", value), &json!("reject"))), "fine");
 }
 
 #[rstest]
@@ -104,8 +104,8 @@ fn go_booleans(#[values("1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "F
 #[case("2", r#""true" or "false""#)]
 #[case("ｔｒｕｅ", r#""true" or "false""#)]
 fn rejects_other_booleans(#[case] value: &str, #[case] advice: &str) {
-    let said = said(&checked(&account("sts-regional-endpoints", value), &json!("reject")), ID);
-    assert!(said.len() == 1 && said[0].ends_with(&format!("write {advice}")), "{said:?}");
+    let reported = reported(&checked(&account("sts-regional-endpoints", value), &json!("reject")), ID);
+    assert!(reported.len() == 1 && reported[0].ends_with(&format!("write {advice}")), "{reported:?}");
 }
 
 /// What Go's `strconv.ParseInt` accepts, within the webhook's minimum and the settings' maximum.
@@ -136,10 +136,13 @@ fn lifetimes(#[case] value: &str, #[case] expected: &str) {
     for object in [account("token-expiration", value), pod(value)] {
         let answer = checked(&object, &json!("reject"));
         if expected == "fine" {
-            assert_eq!(word(&answer), "fine");
+            assert_eq!(outcome(&answer), "fine");
         } else {
-            let said = said(&answer, ID);
-            assert!(word(&answer) == "reject" && said.len() == 1 && said[0].contains(expected), "{said:?}");
+            let reported = reported(&answer, ID);
+            assert!(
+                outcome(&answer) == "reject" && reported.len() == 1 && reported[0].contains(expected),
+                "{reported:?}"
+            );
         }
     }
 }
@@ -152,21 +155,22 @@ fn lifetimes(#[case] value: &str, #[case] expected: &str) {
 #[case("STS.amazonaws.com", "reject")]
 #[case("api", "reject")]
 fn audiences(#[case] audience: &str, #[case] expected: &str) {
-    assert_eq!(word(&checked(&account("audience", audience), &json!("reject"))), expected);
+    assert_eq!(outcome(&checked(&account("audience", audience), &json!("reject"))), expected);
     // No wildcard allows an audience of the Kubernetes API, and the empty one is one.
     let any = json!({"action": "reject", "audiences": ["*"]});
     let expected = if ["", "api"].contains(&audience) { "reject" } else { "fine" };
-    assert_eq!(word(&checked(&account("audience", audience), &any)), expected);
+    assert_eq!(outcome(&checked(&account("audience", audience), &any)), expected);
     let in_full = json!({"action": "reject", "audiences": ["api"]});
-    assert_eq!(word(&checked(&account("audience", "api"), &in_full)), "fine");
+    assert_eq!(outcome(&checked(&account("audience", "api"), &in_full)), "fine");
 }
 
 /// The audience that the webhook would use anyway may be written.
 #[test]
 fn default_audience() {
     let mut settings = settings(&json!({"action": "reject", "audiences": ["vault"]}));
-    let checked =
-        |settings: &Value, audience| word(&review(&create(&account("audience", audience)), settings, &quiet_cluster()));
+    let checked = |settings: &Value, audience| {
+        outcome(&review(&create(&account("audience", audience)), settings, &quiet_cluster()))
+    };
     assert_eq!(["vault", "sts.amazonaws.com", "corp"].map(|a| checked(&settings, a)), ["fine", "fine", "reject"]);
     settings["aws"] = json!({"defaultAudience": "corp"});
     assert_eq!(["vault", "sts.amazonaws.com", "corp"].map(|a| checked(&settings, a)), ["fine", "reject", "fine"]);
@@ -186,11 +190,11 @@ fn options_without_role(#[case] choice: &str, #[case] action: &str, #[case] expe
             _ => "true",
         };
         let lone = with(json!({format!("eks.amazonaws.com/{suffix}"): value}));
-        assert_eq!(word(&checked(&lone, &params)), expected, "{suffix}");
-        assert_eq!(word(&checked(&account(suffix, value), &params)), "fine");
+        assert_eq!(outcome(&checked(&lone, &params)), expected, "{suffix}");
+        assert_eq!(outcome(&checked(&account(suffix, value), &params)), "fine");
     }
     // A Pod's account has the role.
-    assert_eq!(word(&checked(&pod("3600"), &params)), "fine");
+    assert_eq!(outcome(&checked(&pod("3600"), &params)), "fine");
 }
 
 #[test]
@@ -203,7 +207,7 @@ fn fix_changes_only_values() {
     let answer = checked(&before, &json!({"action": "mutate", "maxTokenExpirationSeconds": 3600}));
     assert_eq!(answer["mutated_object"], after);
     assert_eq!(answer["audit_annotations"], json!({ID: "fixed(1)"}));
-    assert_eq!(word(&checked(&after, &json!({"action": "mutate", "maxTokenExpirationSeconds": 3600}))), "fine");
+    assert_eq!(outcome(&checked(&after, &json!({"action": "mutate", "maxTokenExpirationSeconds": 3600}))), "fine");
 }
 
 #[test]
@@ -217,19 +221,19 @@ fn fix_adds_defaults() {
         checked(&with(json!({"eks.amazonaws.com/role-arn": ROLE})), &params)["mutated_object"],
         with(all.clone())
     );
-    assert_eq!(word(&checked(&with(all), &params)), "fine");
+    assert_eq!(outcome(&checked(&with(all), &params)), "fine");
     // Existing values stay, and an account without a role is not changed.
     let answer = checked(&account("token-expiration", "7200"), &params);
     assert_eq!(answer["mutated_object"]["metadata"]["annotations"]["eks.amazonaws.com/token-expiration"], "7200");
     for annotations in
         [json!(null), json!({}), json!({"eks.amazonaws.com/role-arn": null}), json!({"eks.amazonaws.com/role-arn": ""})]
     {
-        assert_eq!(word(&checked(&with(annotations), &params)), "fine");
+        assert_eq!(outcome(&checked(&with(annotations), &params)), "fine");
     }
-    assert_eq!(word(&checked(&pod("3600"), &params)), "fine");
+    assert_eq!(outcome(&checked(&pod("3600"), &params)), "fine");
     // Only `mutate` adds defaults.
     let params = json!({"action": "reject", "defaults": {"tokenExpirationSeconds": 3600}});
-    assert_eq!(word(&checked(&with(json!({"eks.amazonaws.com/role-arn": ROLE})), &params)), "fine");
+    assert_eq!(outcome(&checked(&with(json!({"eks.amazonaws.com/role-arn": ROLE})), &params)), "fine");
 }
 
 #[rstest]
@@ -241,28 +245,28 @@ fn fix_adds_defaults() {
 fn fix_keeps_unreadable_values(#[case] suffix: &str, #[case] value: &str) {
     let params = json!({"action": "mutate", "defaults": {"audience": "sts.amazonaws.com", "stsRegionalEndpoints": true, "tokenExpirationSeconds": 3600}});
     let answer = checked(&account(suffix, value), &params);
-    assert_eq!((word(&answer), said(&answer, ID).len()), ("reject", 1));
+    assert_eq!((outcome(&answer), reported(&answer, ID).len()), ("reject", 1));
 }
 
 #[test]
 fn pods_and_templates() {
-    assert_eq!(word(&checked(&pod("86401"), &json!("reject"))), "reject");
+    assert_eq!(outcome(&checked(&pod("86401"), &json!("reject"))), "reject");
     let fixed = checked(&pod("86401"), &json!("mutate"));
     assert_eq!(fixed["mutated_object"], pod("86400"));
     // An option of accounts has no effect on a Pod; another rule reports that.
     let mut odd = pod("3600");
     odd["metadata"]["annotations"]["eks.amazonaws.com/audience"] = json!("");
-    assert_eq!(word(&checked(&odd, &json!("reject"))), "fine");
+    assert_eq!(outcome(&checked(&odd, &json!("reject"))), "fine");
 
     let mut template = deployment(&json!({}));
     template["spec"]["template"]["metadata"]["annotations"] = json!({"eks.amazonaws.com/token-expiration": "172800"});
     assert_eq!(
-        said(&checked(&template, &json!("mutate")), ID),
+        reported(&checked(&template, &json!("mutate")), ID),
         [
             r#"spec.template.metadata.annotations["eks.amazonaws.com/token-expiration"]: Pods made from this template will be changed: lowered from 172800 to 86400"#
         ]
     );
-    assert_eq!(word(&checked(&template, &json!("reject"))), "reject");
+    assert_eq!(outcome(&checked(&template, &json!("reject"))), "reject");
     let mut settings = settings(&json!("mutate"));
     settings["templates"] = json!("fix");
     let answer = review(&create(&template), &settings, &quiet_cluster());
@@ -274,7 +278,7 @@ fn pods_and_templates() {
 fn validating_phase_rejects() {
     let mut settings = settings(&json!({"action": "mutate", "defaults": {"tokenExpirationSeconds": 3600}}));
     settings["phase"] = json!("validating");
-    let checked = |object: &Value| word(&review(&create(object), &settings, &quiet_cluster()));
+    let checked = |object: &Value| outcome(&review(&create(object), &settings, &quiet_cluster()));
     assert_eq!(checked(&account("token-expiration", "172800")), "reject");
     assert_eq!(checked(&with(json!({"eks.amazonaws.com/role-arn": ROLE}))), "fine");
 }
@@ -284,9 +288,9 @@ fn another_prefix() {
     let mut settings = settings(&json!({"action": "mutate", "defaults": {"stsRegionalEndpoints": true}}));
     settings["aws"] = json!({"annotationPrefix": "irsa.example.com"});
     let checked = |annotations: Value| review(&create(&with(annotations)), &settings, &quiet_cluster());
-    assert_eq!(word(&checked(json!({"eks.amazonaws.com/audience": ""}))), "fine");
-    assert_eq!(word(&checked(json!({"irsa.example.com/audience": ""}))), "reject");
-    assert_eq!(word(&checked(json!({"eks.amazonaws.com/role-arn": ROLE}))), "fine");
+    assert_eq!(outcome(&checked(json!({"eks.amazonaws.com/audience": ""}))), "fine");
+    assert_eq!(outcome(&checked(json!({"irsa.example.com/audience": ""}))), "reject");
+    assert_eq!(outcome(&checked(json!({"eks.amazonaws.com/role-arn": ROLE}))), "fine");
     let added = json!({"irsa.example.com/role-arn": ROLE, "irsa.example.com/sts-regional-endpoints": "true"});
     assert_eq!(checked(json!({"irsa.example.com/role-arn": ROLE}))["mutated_object"], with(added));
 }
@@ -295,7 +299,7 @@ fn another_prefix() {
 fn old_problem_warns() {
     let reviewed = |old: &str, new: &str| {
         let [old, new] = [old, new].map(|value| account("token-expiration", value));
-        word(&review(&update(&old, &new), &settings(&json!("reject")), &quiet_cluster()))
+        outcome(&review(&update(&old, &new), &settings(&json!("reject")), &quiet_cluster()))
     };
     assert_eq!(reviewed("1h", "1h"), "warn");
     assert_eq!(reviewed("1h", "2h"), "reject");
@@ -308,7 +312,7 @@ fn exempt_account() {
     let mut settings = settings(&json!("mutate"));
     settings["exemptions"] = json!([{"rules": [ID], "serviceAccounts": ["shop/app"]}]);
     for value in ["172800", "1h"] {
-        assert_eq!(word(&review(&create(&account("token-expiration", value)), &settings, &quiet_cluster())), "fine");
+        assert_eq!(outcome(&review(&create(&account("token-expiration", value)), &settings, &quiet_cluster())), "fine");
     }
 }
 
@@ -323,16 +327,16 @@ fn bypass() {
         let payload = format!(r#"{{"request":{request},"settings":{settings}}}"#);
         serde_json::from_slice(&crate::guest::validate(payload.as_bytes(), &quiet_cluster())).unwrap()
     };
-    assert_eq!(word(&answer(&format!(r#"{key}"777""#))), "fine");
+    assert_eq!(outcome(&answer(&format!(r#"{key}"777""#))), "fine");
     // The API server uses the last of two keys; whichever it used, one is
     // wrong. A fix of the first leaves the other.
     for [first, second] in [["3600", "172800"], ["172800", "3600"], ["1h", "3600"], ["172800", "172800"]] {
         let refused = answer(&format!(r#"{key}"{first}",{key}"{second}""#));
-        assert!(word(&refused) != "fine", "{refused}");
-        assert!(first == "172800" && second == "3600" || word(&refused) == "reject", "{refused}");
+        assert!(outcome(&refused) != "fine", "{refused}");
+        assert!(first == "172800" && second == "3600" || outcome(&refused) == "reject", "{refused}");
     }
     // Escapes in the key and in the value.
-    assert_eq!(word(&answer(r#""eks.amazonaws.com\/token\u002dexpiration":"\u0031h""#)), "reject");
+    assert_eq!(outcome(&answer(r#""eks.amazonaws.com\/token\u002dexpiration":"\u0031h""#)), "reject");
     let fixed = answer(r#""eks.amazonaws.com\/token\u002dexpiration":"\u003172800""#);
     assert_eq!(fixed["mutated_object"]["metadata"]["annotations"]["eks.amazonaws.com/token-expiration"], "86400");
     // Not text at all.
@@ -346,7 +350,7 @@ fn bypass() {
                 .contains(r#"object.metadata.annotations["eks.amazonaws.com/token-expiration"]: must be a string"#)
         );
     }
-    assert_eq!(word(&answer(&format!("{key}null"))), "fine");
+    assert_eq!(outcome(&answer(&format!("{key}null"))), "fine");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::testing::{create, only, quiet_cluster, review, said, settings_problems, update, word};
+use crate::testing::{create, only, outcome, quiet_cluster, reported, review, settings_problems, update};
 
 const ID: &str = "identity-editors";
 const ROLE: &str = "eks.amazonaws.com/role-arn";
@@ -42,14 +42,14 @@ fn checked(request: &Value) -> Value {
 #[test]
 fn messages() {
     assert_eq!(
-        said(&checked(&create(&with("x"))), ID),
+        reported(&checked(&create(&with("x"))), ID),
         [
             r#"metadata.annotations["eks.amazonaws.com/role-arn"]: is added by `alice`, who is not allowed to give accounts a cloud identity; allowed: users carol, system:serviceaccount:argocd:argocd-application-controller, groups platform-* (x)"#
         ]
     );
-    let nobody = review(&update(&with("x"), &with("y")), &settings(&json!("reject")), &quiet_cluster());
+    let no_cluster = review(&update(&with("x"), &with("y")), &settings(&json!("reject")), &quiet_cluster());
     assert_eq!(
-        said(&nobody, ID),
+        reported(&no_cluster, ID),
         [
             r#"metadata.annotations["eks.amazonaws.com/role-arn"]: is changed from `x` to `y` by `alice`, who is not allowed to give accounts a cloud identity; allowed: nobody"#
         ]
@@ -81,8 +81,8 @@ fn messages() {
 #[case::misspelt(json!({}), json!({"eks.amazonaws.com/rolearn": "x"}), "fine")]
 fn edits(#[case] old: Value, #[case] new: Value, #[case] expected: &str) {
     let request = update(&account(old), &account(new));
-    assert_eq!(word(&checked(&request)), expected);
-    assert_eq!(word(&checked(&by("carol", &[], request))), "fine");
+    assert_eq!(outcome(&checked(&request)), expected);
+    assert_eq!(outcome(&checked(&by("carol", &[], request))), "fine");
 }
 
 #[rstest]
@@ -99,7 +99,7 @@ fn edits(#[case] old: Value, #[case] new: Value, #[case] expected: &str) {
 #[case("system:admin", &["system:masters"], "reject")]
 fn allowed_editors(#[case] user: &str, #[case] groups: &[&str], #[case] expected: &str) {
     for request in [create(&with("x")), update(&with("x"), &with("y")), update(&account(json!({})), &with("y"))] {
-        assert_eq!(word(&checked(&by(user, groups, request))), expected);
+        assert_eq!(outcome(&checked(&by(user, groups, request))), expected);
     }
 }
 
@@ -109,7 +109,7 @@ fn skips_audit_scanner() {
     for user in [json!({}), json!(null), json!({"username": ""})] {
         let mut request = create(&with("x"));
         request["userInfo"] = user;
-        assert_eq!(word(&checked(&request)), "fine");
+        assert_eq!(outcome(&checked(&request)), "fine");
     }
 }
 
@@ -120,16 +120,16 @@ fn every_way_of_editing() {
     new["metadata"]["managedFields"] =
         json!([{"manager": "kubectl", "operation": "Apply", "fieldsV1": {"f:metadata": {}}}]);
     let mut request = update(&with("x"), &new);
-    assert_eq!(word(&checked(&request)), "reject");
+    assert_eq!(outcome(&checked(&request)), "reject");
     request["options"] = json!({"kind": "PatchOptions", "fieldManager": "argocd-controller", "force": true});
-    assert_eq!(word(&checked(&request)), "reject");
+    assert_eq!(outcome(&checked(&request)), "reject");
 }
 
 #[test]
 fn another_prefix() {
     let mut settings = settings(&params());
     settings["aws"] = json!({"annotationPrefix": "irsa.example.com"});
-    let checked = |key: &str| word(&review(&create(&account(json!({key: "x"}))), &settings, &quiet_cluster()));
+    let checked = |key: &str| outcome(&review(&create(&account(json!({key: "x"}))), &settings, &quiet_cluster()));
     assert_eq!(checked("irsa.example.com/role-arn"), "reject");
     assert_eq!(checked("eks.amazonaws.com/ecr-role-arn"), "reject");
     assert_eq!(checked("eks.amazonaws.com/role-arn"), "fine");
@@ -138,21 +138,21 @@ fn another_prefix() {
 #[test]
 fn off_by_default_and_warns() {
     assert_eq!(
-        word(&review(&create(&with("arn:aws:iam::123456789012:role/app")), &json!({}), &quiet_cluster())),
+        outcome(&review(&create(&with("arn:aws:iam::123456789012:role/app")), &json!({}), &quiet_cluster())),
         "fine"
     );
     let mut params = params();
     params["action"] = json!("warn");
-    assert_eq!(word(&review(&create(&with("x")), &settings(&params), &quiet_cluster())), "warn");
+    assert_eq!(outcome(&review(&create(&with("x")), &settings(&params), &quiet_cluster())), "warn");
 }
 
 #[test]
 fn exempt_account() {
     let mut settings = settings(&params());
     settings["exemptions"] = json!([{"rules": [ID], "serviceAccounts": ["shop/app"]}]);
-    assert_eq!(word(&review(&create(&with("x")), &settings, &quiet_cluster())), "fine");
+    assert_eq!(outcome(&review(&create(&with("x")), &settings, &quiet_cluster())), "fine");
     settings["exemptions"] = json!([{"rules": [ID], "users": ["bob"]}]);
-    assert_eq!(word(&review(&create(&with("x")), &settings, &quiet_cluster())), "reject");
+    assert_eq!(outcome(&review(&create(&with("x")), &settings, &quiet_cluster())), "reject");
 }
 
 /// Ways to get an identity that is not allowed.
@@ -173,26 +173,26 @@ fn bypass() {
         r#"{"eks.amazonaws.com/role-arn": "x", "azure.workload.identity/client-id": "y"}"#,
         r#"{"eks.amazonaws.com/role-arn": ["x"]}"#,
     ] {
-        assert_eq!(word(&sent(&edit, annotations)), "reject", "{annotations}");
+        assert_eq!(outcome(&sent(&edit, annotations)), "reject", "{annotations}");
     }
     // A CREATE replaces nothing, whatever it contains.
     let mut create = create(&with("x"));
     create["oldObject"] = with("x");
-    assert_eq!(word(&checked(&create)), "reject");
+    assert_eq!(outcome(&checked(&create)), "reject");
     // An UPDATE without the old object, or with one that cannot be read.
     for old in [json!(null), json!({"metadata": 1}), json!({"metadata": {"annotations": ["x"]}})] {
         let mut request = update(&with("x"), &with("x"));
         request["oldObject"] = old;
-        assert_eq!(word(&checked(&request)), "reject");
+        assert_eq!(outcome(&checked(&request)), "reject");
     }
     // Pods can still run as an account that is being deleted.
     let mut deleting = with("y");
     deleting["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
-    assert_eq!(word(&checked(&update(&with("x"), &deleting))), "reject");
+    assert_eq!(outcome(&checked(&update(&with("x"), &deleting))), "reject");
     // Another user's name in the object.
     let mut claimed = with("y");
     claimed["metadata"]["annotations"]["kubernetes.io/created-by"] = json!("carol");
-    assert_eq!(word(&checked(&update(&with("x"), &claimed))), "reject");
+    assert_eq!(outcome(&checked(&update(&with("x"), &claimed))), "reject");
 }
 
 #[test]

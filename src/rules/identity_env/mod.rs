@@ -20,7 +20,7 @@ use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::fast::names::Names;
 use crate::fast::word;
 use crate::messages;
-use crate::object::env::{Env, Marks};
+use crate::object::env::{Env, SearchWords};
 use crate::object::pod::ContainerList;
 use crate::rules::shared::cloud::{self, Cloud, Declared, Identities};
 use crate::rules::shared::java_options;
@@ -118,7 +118,7 @@ impl Check for IdentityEnv {
         context.each_container(pod, &mut |checked| {
             // Most containers have nothing to do with AWS; then nothing is parsed.
             let (has_env, has_java) =
-                (checked.container.env.may_hold(Marks::AWS), checked.container.may_set_java_property());
+                (checked.container.env.may_hold(SearchWords::AWS), checked.container.may_set_java_property());
             if !has_env && !has_java {
                 return Ok(());
             }
@@ -178,7 +178,7 @@ impl IdentityEnv {
         let is_half = !container_check.present.contains(&cloud::AWS_TOKEN_FILE);
         // As in `check_variable`.
         if is_half && declared == Declared::Nothing {
-            context.lookup.demand_fresh()?;
+            context.lookup.require_fresh()?;
         }
         // A shell expands `$NAME` as well.
         let role =
@@ -206,9 +206,9 @@ impl IdentityEnv {
         // Half a pair is accepted for the life of the Pod, so the record must
         // be current.
         if is_half && declared == Declared::Nothing {
-            container_check.context.lookup.demand_fresh()?;
+            container_check.context.lookup.require_fresh()?;
         }
-        if is_half && matches!(declared, Declared::Identity(_)) && container_check.is_webhooks()? {
+        if is_half && matches!(declared, Declared::Identity(_)) && container_check.is_handled_by_webhook()? {
             findings.add(path, &HALF, &[partners[0], pod.spec.account()]);
         } else if name == cloud::AWS_ROLE {
             container_check.check_role(variable, (declared, is_half), path, findings)?;
@@ -219,7 +219,7 @@ impl IdentityEnv {
 
 impl ContainerCheck<'_, '_> {
     /// Whether the webhook would process this container.
-    fn is_webhooks(&self) -> Result<bool, ReviewError> {
+    fn is_handled_by_webhook(&self) -> Result<bool, ReviewError> {
         if self.checked.list == ContainerList::Ephemeral || self.pod.label(cloud::SKIP_LABEL)?.is_some() {
             return Ok(false);
         }
@@ -303,7 +303,7 @@ impl WrittenRole<'_> {
         }
         if is_written {
             let holder = Holder { namespace: context.request.namespace(), account };
-            for refusal in rules.refusals(value, holder) {
+            for refusal in rules.rejections(value, holder) {
                 findings.add(path.clone(), &REFUSED, &[&refusal.redacted(value).to_string(), source]);
             }
         } else if !is_unset && rules.has_lists() {

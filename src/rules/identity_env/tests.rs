@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::cluster::LookupError;
 use crate::testing::{
-    FakeCluster, annotated_cluster, create, deployment, ephemeral, only, quiet_cluster, review, review_env, said,
-    settings_problems, tokenless_pod, update, word,
+    FakeCluster, annotated_cluster, create, deployment, ephemeral, only, outcome, quiet_cluster, reported, review,
+    review_env, settings_problems, tokenless_pod, update,
 };
 
 const ID: &str = "identity-env";
@@ -51,7 +51,7 @@ fn plain(name: &str) -> Value {
 }
 
 fn lines(env: &Value, settings: &Value, cluster: &FakeCluster) -> Vec<String> {
-    said(&review_env(env, settings, cluster), ID)
+    reported(&review_env(env, settings, cluster), ID)
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn accepts_injected_environment(#[case] env: Value) {
         let template = deployment(
             &json!({"serviceAccountName": "app", "initContainers": [{"name": "i", "image": "i", "env": env}]}),
         );
-        assert_eq!(word(&review(&create(&template), &settings, &with_role())), "fine");
+        assert_eq!(outcome(&review(&create(&template), &settings, &with_role())), "fine");
     }
     assert_eq!(lines(&env, &settings(), &unknown()), Vec::<String>::new());
 }
@@ -132,7 +132,7 @@ fn accepts_injected_environment(#[case] env: Value) {
 #[case::uri_behind_the_pair(json!([role(ROLE), file(FILE), plain("AWS_CONTAINER_CREDENTIALS_FULL_URI")]), "AWS_CONTAINER_CREDENTIALS_FULL_URI")]
 #[case::agents_file(json!([plain("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")]), "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")]
 #[case::agents_file_and_token(json!([plain("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"), plain("AWS_CONTAINER_AUTHORIZATION_TOKEN")]), "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")]
-fn half_a_pair(#[case] env: Value, #[case] name: &str) {
+fn incomplete_pair(#[case] env: Value, #[case] name: &str) {
     let found = lines(&env, &settings(), &with_role());
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].starts_with(&format!("spec.containers[web].env[{name}]: is set without AWS_")), "{found:?}");
@@ -155,7 +155,7 @@ fn half_a_pair(#[case] env: Value, #[case] name: &str) {
 fn skipped_containers(#[case] skipped: &str, #[case] variable: Value, #[case] expected: &str) {
     let mut pod = tokenless_pod(&json!({"containers": [{"name": "web", "image": "i", "env": [variable]}]}));
     pod["metadata"]["annotations"] = json!({"eks.amazonaws.com/skip-containers": skipped});
-    assert_eq!(word(&review(&create(&pod), &settings(), &with_role())), expected);
+    assert_eq!(outcome(&review(&create(&pod), &settings(), &with_role())), expected);
 }
 
 /// If the account has no role, half a pair is ordinary configuration: an
@@ -176,14 +176,14 @@ fn skipped_containers(#[case] skipped: &str, #[case] variable: Value, #[case] ex
 #[case::a_user(json!([role("arn:aws:iam::123456789012:user/app")]), "reject")]
 fn account_without_role(#[case] env: Value, #[case] expected: &str) {
     for cluster in [quiet_cluster(), annotated_cluster(&[(KEY, "")]), unknown()] {
-        assert_eq!(word(&review_env(&env, &settings(), &cluster)), expected);
+        assert_eq!(outcome(&review_env(&env, &settings(), &cluster)), expected);
     }
     // Together with a token file, it is a role that the account does not have.
     let mut pair = env.clone();
     pair.as_array_mut().unwrap().push(file(FILE));
     if env[0]["name"] == "AWS_ROLE_ARN" && (env[0]["valueFrom"].is_object() || env[0]["value"] == ROLE) {
-        assert_eq!(word(&review_env(&pair, &settings(), &quiet_cluster())), "reject");
-        assert_eq!(word(&review_env(&pair, &settings(), &unknown())), "fine");
+        assert_eq!(outcome(&review_env(&pair, &settings(), &quiet_cluster())), "reject");
+        assert_eq!(outcome(&review_env(&pair, &settings(), &unknown())), "fine");
     }
 }
 
@@ -191,11 +191,11 @@ fn account_without_role(#[case] env: Value, #[case] expected: &str) {
 fn absent_account() {
     let env = json!([role(ROLE), file(FILE)]);
     let absent = FakeCluster::failing(LookupError::Absent);
-    assert_eq!(word(&review_env(&env, &settings(), &absent)), "reject");
+    assert_eq!(outcome(&review_env(&env, &settings(), &absent)), "reject");
     // `kubectl apply -f dir` sends Deployments before ServiceAccounts.
     let template =
         deployment(&json!({"serviceAccountName": "app", "containers": [{"name": "web", "image": "i", "env": env}]}));
-    assert_eq!(word(&review(&create(&template), &settings(), &absent)), "fine");
+    assert_eq!(outcome(&review(&create(&template), &settings(), &absent)), "fine");
 }
 
 /// The lists of `role-arn` apply here too, even if that rule is off.
@@ -209,7 +209,7 @@ fn absent_account() {
 #[case::namespaces_allow(json!({"namespaces": {"shop": ["app"], "*": ["nothing"]}}), "fine")]
 fn lists(#[case] role_arn: Value, #[case] expected: &str) {
     for cluster in [quiet_cluster(), unknown()] {
-        assert_eq!(word(&review_env(&json!([role(ROLE)]), &settings_with(&role_arn), &cluster)), expected);
+        assert_eq!(outcome(&review_env(&json!([role(ROLE)]), &settings_with(&role_arn), &cluster)), expected);
     }
 }
 
@@ -242,10 +242,10 @@ fn reports_list() {
 fn unreadable_role(#[case] role_arn: Value, #[case] expected: &str) {
     let settings = settings_with(&role_arn);
     for env in [json!([reference("AWS_ROLE_ARN")]), json!([role("arn:aws:iam::$(ACCOUNT):role/app")])] {
-        assert_eq!(word(&review_env(&env, &settings, &unknown())), expected);
+        assert_eq!(outcome(&review_env(&env, &settings, &unknown())), expected);
         // It cannot be compared either.
         let pair = json!([env[0], file(FILE)]);
-        assert_eq!(word(&review_env(&pair, &settings, &with_role())), "reject");
+        assert_eq!(outcome(&review_env(&pair, &settings, &with_role())), "reject");
     }
 }
 
@@ -260,8 +260,8 @@ fn unreadable_role(#[case] role_arn: Value, #[case] expected: &str) {
 fn token_file(#[case] path: &str, #[case] expected: &str) {
     let env = json!([role(ROLE), file(path)]);
     let settings_with = settings_with(&json!({"roles": ["other"]}));
-    assert_eq!(word(&review_env(&env, &settings_with, &with_role())), expected);
-    assert_eq!(word(&review_env(&env, &settings(), &with_role())), "fine");
+    assert_eq!(outcome(&review_env(&env, &settings_with, &with_role())), expected);
+    assert_eq!(outcome(&review_env(&env, &settings(), &with_role())), "fine");
 }
 
 #[test]
@@ -269,9 +269,9 @@ fn webhook_flags() {
     let mut settings = settings_with(&json!({"roles": ["other"]}));
     settings["aws"] = json!({"annotationPrefix": "irsa.example.com", "tokenMountPath": "/run/aws"});
     let cluster = annotated_cluster(&[("irsa.example.com/role-arn", ROLE), (KEY, OTHER)]);
-    assert_eq!(word(&review_env(&json!([role(ROLE), file("/run/aws/token")]), &settings, &cluster)), "fine");
-    assert_eq!(word(&review_env(&json!([role(ROLE), file("C:\\run\\aws\\token")]), &settings, &cluster)), "fine");
-    assert_eq!(word(&review_env(&json!([role(ROLE), file(FILE)]), &settings, &cluster)), "reject");
+    assert_eq!(outcome(&review_env(&json!([role(ROLE), file("/run/aws/token")]), &settings, &cluster)), "fine");
+    assert_eq!(outcome(&review_env(&json!([role(ROLE), file("C:\\run\\aws\\token")]), &settings, &cluster)), "fine");
+    assert_eq!(outcome(&review_env(&json!([role(ROLE), file(FILE)]), &settings, &cluster)), "reject");
     let found = lines(&json!([role(OTHER), file("/run/aws/token")]), &settings, &cluster);
     assert!(
         found[0].contains("is not the role of ServiceAccount `app` (arn:aws:iam::123456789012:role/app)"),
@@ -286,8 +286,8 @@ fn composed_role() {
     let settings =
         settings_with(&json!({"composeRoleArn": true, "composeAccount": "123456789012", "roles": ["other"]}));
     let cluster = annotated_cluster(&[(KEY, "app")]);
-    assert_eq!(word(&review_env(&json!([role(ROLE), file(FILE)]), &settings, &cluster)), "fine");
-    assert_eq!(word(&review_env(&json!([role("app"), file(FILE)]), &settings, &cluster)), "reject");
+    assert_eq!(outcome(&review_env(&json!([role(ROLE), file(FILE)]), &settings, &cluster)), "fine");
+    assert_eq!(outcome(&review_env(&json!([role("app"), file(FILE)]), &settings, &cluster)), "reject");
 }
 
 /// `roleSource: external`: nothing is compared and nothing is looked up;
@@ -301,9 +301,9 @@ fn external_role_source(#[case] env: Value, #[case] expected: &str) {
     let cluster = with_role();
     let mut settings = settings();
     settings["rules"][ID] = json!({"action": "reject", "roleSource": "external"});
-    assert_eq!(word(&review_env(&env, &settings, &cluster)), expected);
+    assert_eq!(outcome(&review_env(&env, &settings, &cluster)), expected);
     settings["rules"]["role-arn"] = json!({"action": "off", "roles": ["other"]});
-    assert_eq!(word(&review_env(&env, &settings, &cluster)), "reject");
+    assert_eq!(outcome(&review_env(&env, &settings, &cluster)), "reject");
     assert_eq!(cluster.asked(), 0);
 }
 
@@ -311,7 +311,7 @@ fn external_role_source(#[case] env: Value, #[case] expected: &str) {
 fn lookups() {
     let cluster = with_role();
     for env in [json!([plain("AWS_REGION")]), json!([plain("AWS_CONTAINER_AUTHORIZATION_TOKEN")]), json!([])] {
-        assert_eq!(word(&review_env(&env, &settings(), &cluster)), "fine");
+        assert_eq!(outcome(&review_env(&env, &settings(), &cluster)), "fine");
     }
     assert_eq!(cluster.asked(), 0);
     let both = json!([{"name": "a", "image": "i", "env": [role(ROLE), file(FILE)]},
@@ -336,15 +336,15 @@ fn lookups() {
 #[case::a_file_of_its_own(json!([role(OTHER), file("/tokens/aws")]))]
 #[case::half(json!([role(OTHER)]))]
 fn bypass(#[case] env: Value) {
-    assert_eq!(word(&review_env(&env, &settings(), &with_role())), "reject");
+    assert_eq!(outcome(&review_env(&env, &settings(), &with_role())), "reject");
     for list in ["initContainers", "ephemeralContainers"] {
         let container = json!({"name": "c", "image": "i", "restartPolicy": "Always", "env": env});
         let pod = tokenless_pod(&json!({list: [container]}));
-        assert_eq!(word(&review(&create(&pod), &settings(), &with_role())), "reject");
+        assert_eq!(outcome(&review(&create(&pod), &settings(), &with_role())), "reject");
     }
     let template =
         deployment(&json!({"serviceAccountName": "app", "containers": [{"name": "web", "image": "i", "env": env}]}));
-    assert_eq!(word(&review(&create(&template), &settings(), &with_role())), "reject");
+    assert_eq!(outcome(&review(&create(&template), &settings(), &with_role())), "reject");
 }
 
 #[test]
@@ -378,7 +378,7 @@ fn never_shows_values() {
         for cluster in [with_role(), quiet_cluster(), unknown()] {
             for env in [json!([role(secret), file("s3cret")]), json!([role(secret)])] {
                 let answer = review_env(&env, &settings_with(&lists), &cluster);
-                assert_eq!(word(&answer), "reject", "{secret}");
+                assert_eq!(outcome(&answer), "reject", "{secret}");
                 assert!(!answer.to_string().contains("s3cret"), "{answer}");
             }
         }
@@ -392,7 +392,8 @@ fn ephemeral_container() {
     let pod = tokenless_pod(&json!({"containers": [{"name": "web", "image": "i", "env": [role(OTHER), file(FILE)]}]}));
     let debugger = |env: Value| json!([{"name": "debug", "image": "i", "env": env}]);
     let none = json!([]);
-    let reviewed = |old: &Value, new: &Value| said(&review(&ephemeral(&pod, old, new), &settings(), &with_role()), ID);
+    let reviewed =
+        |old: &Value, new: &Value| reported(&review(&ephemeral(&pod, old, new), &settings(), &with_role()), ID);
     let other = debugger(json!([role(OTHER), file(FILE)]));
     let found = reviewed(&none, &other);
     assert!(found[0].starts_with("spec.ephemeralContainers[debug].env[AWS_ROLE_ARN]: is not the role"), "{found:?}");
@@ -417,7 +418,7 @@ fn old_problem_warns() {
         object
     };
     let reviewed =
-        |old: &Value, new: &Value, cluster: &FakeCluster| word(&review(&update(old, new), &settings(), cluster));
+        |old: &Value, new: &Value, cluster: &FakeCluster| outcome(&review(&update(old, new), &settings(), cluster));
     for cluster in [with_role(), quiet_cluster()] {
         assert_eq!(reviewed(&with(role(OTHER), 1), &with(role(OTHER), 2), &cluster), "warn");
         let third = "arn:aws:iam::123456789012:role/root";
@@ -431,7 +432,7 @@ fn old_problem_warns() {
 
 #[test]
 fn reads_environment_lazily() {
-    assert_eq!(word(&review_env(&json!({"OTHER": 1}), &settings(), &with_role())), "fine");
+    assert_eq!(outcome(&review_env(&json!({"OTHER": 1}), &settings(), &with_role())), "fine");
     assert_eq!(review_env(&json!({"AWS_": 1}), &settings(), &with_role())["code"], 400);
     let answer = review_env(&json!([{"name": "AWS_ROLE_ARN", "value": 7}, file(FILE)]), &settings(), &with_role());
     assert_eq!(
@@ -444,13 +445,13 @@ fn reads_environment_lazily() {
 fn exempt_pod() {
     let mut settings = settings();
     settings["exemptions"] = json!([{"rules": [ID], "serviceAccounts": ["shop/app"]}]);
-    assert_eq!(word(&review_env(&json!([role(OTHER), file(FILE)]), &settings, &with_role())), "fine");
+    assert_eq!(outcome(&review_env(&json!([role(OTHER), file(FILE)]), &settings, &with_role())), "fine");
 }
 
 #[test]
 fn rejects_by_default() {
     let answer = review_env(&json!([role(OTHER), file(FILE)]), &json!({}), &with_role());
-    assert_eq!((word(&answer), said(&answer, ID).len()), ("reject", 1));
+    assert_eq!((outcome(&answer), reported(&answer, ID).len()), ("reject", 1));
 }
 
 #[test]
@@ -481,7 +482,7 @@ fn bypass_by_java_property() {
     let args = |field: &str| {
         let pod =
             tokenless_pod(&json!({"containers": [{"name": "web", "image": "i", field: ["java", &option, "-jar"]}]}));
-        said(&review(&create(&pod), &settings(), &with_role()), ID)
+        reported(&review(&create(&pod), &settings(), &with_role()), ID)
     };
     for field in ["command", "args"] {
         assert_eq!(
@@ -511,7 +512,7 @@ fn half_a_pair_in_skipped_pod() {
     let reviewed = |labels: Value| {
         let mut pod = tokenless_pod(&json!({"containers": [{"name": "web", "image": "i", "env": [role(ROLE)]}]}));
         pod["metadata"]["labels"] = labels;
-        said(&review(&create(&pod), &settings(), &with_role()), ID)
+        reported(&review(&create(&pod), &settings(), &with_role()), ID)
     };
     assert_eq!(reviewed(json!({"eks.amazonaws.com/skip-pod-identity-webhook": "true"})), Vec::<String>::new());
     assert_eq!(reviewed(json!({"app": "web"})).len(), 1);

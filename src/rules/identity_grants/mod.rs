@@ -121,10 +121,10 @@ pub(super) struct IdentityGrants<'a> {
 
 impl<'a> IdentityGrants<'a> {
     pub(super) fn new(params: &mut Params<'_, 'a>) -> Self {
-        let is_refused = params.choice(&INLINE_POLICIES) == REJECT;
+        let is_review_denied = params.choice(&INLINE_POLICIES) == REJECT;
         Self {
             from_namespaces: params.globs(&FROM_NAMESPACES),
-            inline_policy: if is_refused { MaxSeverity::Action } else { MaxSeverity::Warning },
+            inline_policy: if is_review_denied { MaxSeverity::Action } else { MaxSeverity::Warning },
             azure_identities: params.globs(&AZURE_IDENTITIES),
             azure_issuers: params.globs(&AZURE_ISSUERS),
         }
@@ -166,7 +166,7 @@ impl IdentityGrants<'_> {
                         continue;
                     }
                     for &(namespace, account) in &holders {
-                        for refusal in rules.refusals(&role, Holder { namespace, account }) {
+                        for refusal in rules.rejections(&role, Holder { namespace, account }) {
                             refused(&path, &ROLE, &refusal, findings);
                         }
                     }

@@ -3,10 +3,10 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::lets_impersonate;
-use crate::testing::{create, quiet_cluster, review, said};
+use crate::testing::{create, quiet_cluster, reported, review};
 
 fn found(object: &Value, settings: &Value) -> Vec<String> {
-    said(&review(&create(object), settings, &quiet_cluster()), "identity-grants")
+    reported(&review(&create(object), settings, &quiet_cluster()), "identity-grants")
 }
 
 fn association(spec: &Value) -> Value {

@@ -15,7 +15,7 @@ use crate::engine::context::{ReviewError, RuleContext, Workload, object_path};
 use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::fast::names::Names;
 use crate::messages;
-use crate::object::env::{Env, Marks, named};
+use crate::object::env::{Env, SearchWords, named};
 use crate::object::pod::{Container, ContainerList};
 use crate::object::view::Text;
 use crate::rules::shared::cloud::{
@@ -56,13 +56,13 @@ const VOLUMES: [&str; 2] = ["aws-iam-token", "eks-pod-identity-token"];
 
 /// The two ways to get a role: IRSA and EKS Pod Identity, each with the
 /// variable of its token file last.
-const WAYS: [[&str; 2]; 2] = [[AWS_ROLE, AWS_TOKEN_FILE], [AWS_CONTAINER_URI, AWS_CONTAINER_TOKEN_FILE]];
+const IDENTITY_METHODS: [[&str; 2]; 2] = [[AWS_ROLE, AWS_TOKEN_FILE], [AWS_CONTAINER_URI, AWS_CONTAINER_TOKEN_FILE]];
 
 pub(super) struct IdentityInjection;
 
 /// What a container lacks.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Lack {
+enum Missing {
     /// Everything that the webhook injects.
     Everything,
     /// One of the variables, while the other one is present.
@@ -91,7 +91,7 @@ impl Check for IdentityInjection {
             return Ok(());
         }
         // The webhook misses a role that the account got a moment ago, so the record must be current.
-        context.lookup.demand_fresh()?;
+        context.lookup.require_fresh()?;
         let listed = skipped(context)?;
         // A hostile Pod can have thousands of each.
         let skipped = Names::from(listed.iter().map(|name| (name.as_str(), 0)).collect::<Vec<_>>());
@@ -104,18 +104,18 @@ impl Check for IdentityInjection {
                 return Ok(());
             }
             let field_path = checked.path(pod);
-            let Some(lack) = lack(&volumes, checked.container, &field_path)? else { return Ok(()) };
+            let Some(missing) = missing(&volumes, checked.container, &field_path)? else { return Ok(()) };
             let account = pod.spec.account();
             let variable = |name| field_path.field("env").entry(Some(name), 0);
-            match (declared(context, pod, Cloud::AWS)?, lack) {
+            match (declared(context, pod, Cloud::AWS)?, missing) {
                 (Declared::Nothing, _) => {}
                 (Declared::Unknown, _) => {
                     is_known = false;
                     findings.warn(pod.spec_path().field("serviceAccountName"), &UNKNOWN, &[account]);
                 }
-                (_, Lack::Everything) => findings.add(field_path, &NOT_INJECTED, &[account]),
-                (_, Lack::Half { there, missing }) => findings.add(variable(there), &HALF, &[missing]),
-                (_, Lack::Token(file)) => findings.add(variable(file), &NO_TOKEN, &[]),
+                (_, Missing::Everything) => findings.add(field_path, &NOT_INJECTED, &[account]),
+                (_, Missing::Half { there, missing }) => findings.add(variable(there), &HALF, &[missing]),
+                (_, Missing::Token(file)) => findings.add(variable(file), &NO_TOKEN, &[]),
             }
             Ok(())
         })
@@ -124,26 +124,34 @@ impl Check for IdentityInjection {
 
 /// What a container lacks. The order of the variables does not matter, nor do
 /// other variables: the webhook appends to what it finds.
-fn lack(volumes: &Volumes<'_>, container: &Container<'_>, field_path: &FieldPath) -> Result<Option<Lack>, ReviewError> {
-    if !container.env.may_hold(Marks::AWS) {
-        return Ok(Some(Lack::Everything));
+fn missing(
+    volumes: &Volumes<'_>,
+    container: &Container<'_>,
+    field_path: &FieldPath,
+) -> Result<Option<Missing>, ReviewError> {
+    if !container.env.may_hold(SearchWords::AWS) {
+        return Ok(Some(Missing::Everything));
     }
     let path = || object_path(field_path);
     let env = container.read_env(&path)?;
     let find = |name: &str| named(&env, name);
-    let mut lack = Lack::Everything;
-    for [other, file] in WAYS {
+    let mut missing = Missing::Everything;
+    for [other, file] in IDENTITY_METHODS {
         match (find(other), find(file)) {
             (Some(_), Some(variable)) if has_token(volumes, container, variable, &path)? => return Ok(None),
-            (Some(_), Some(_)) => lack = Lack::Token(file),
+            (Some(_), Some(_)) => missing = Missing::Token(file),
             // The agent also accepts a token from the environment.
             (Some(_), None) if other == AWS_CONTAINER_URI && find(AWS_CONTAINER_TOKEN).is_some() => return Ok(None),
-            (Some(_), None) if lack == Lack::Everything => lack = Lack::Half { there: other, missing: file },
-            (None, Some(_)) if lack == Lack::Everything => lack = Lack::Half { there: file, missing: other },
+            (Some(_), None) if missing == Missing::Everything => {
+                missing = Missing::Half { there: other, missing: file }
+            }
+            (None, Some(_)) if missing == Missing::Everything => {
+                missing = Missing::Half { there: file, missing: other }
+            }
             _ => {}
         }
     }
-    Ok(Some(lack))
+    Ok(Some(missing))
 }
 
 /// Whether there is a token at the path that a variable names. A path that

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::cluster::{AccountRecord, LookupError};
 use crate::testing::{
-    FakeCluster, create, deployment, only, projected, quiet_cluster, review, said, settings_problems, token,
-    tokenless_pod, word,
+    FakeCluster, create, deployment, only, outcome, projected, quiet_cluster, reported, review, settings_problems,
+    token, tokenless_pod,
 };
 
 const ID: &str = "identity-injection";
@@ -72,12 +72,12 @@ fn pod(containers: Value, volumes: Value) -> Value {
 }
 
 fn checked(pod: &Value) -> &'static str {
-    word(&review(&create(pod), &settings(), &cluster()))
+    outcome(&review(&create(pod), &settings(), &cluster()))
 }
 
 #[test]
 fn messages() {
-    let lines = |pod: &Value, cluster: &FakeCluster| said(&review(&create(pod), &settings(), cluster), ID);
+    let lines = |pod: &Value, cluster: &FakeCluster| reported(&review(&create(pod), &settings(), cluster), ID);
     assert_eq!(
         lines(&tokenless_pod(&json!({})), &cluster()),
         [
@@ -195,7 +195,7 @@ fn without_a_role(#[case] container: Value) {
         json!({"initContainers": [container.clone()], "containers": [with_role("main")], "volumes": volumes.clone()});
     assert_eq!(checked(&tokenless_pod(&spec)), "reject");
     // None of this matters to a Pod whose account has no role.
-    assert_eq!(word(&review(&create(&pod(json!([container]), volumes)), &settings(), &quiet_cluster())), "fine");
+    assert_eq!(outcome(&review(&create(&pod(json!([container]), volumes)), &settings(), &quiet_cluster())), "fine");
 }
 
 /// If two ways are incomplete, the finding is about the first. A pair without
@@ -232,7 +232,7 @@ fn without_a_role(#[case] container: Value) {
 )]
 fn which_way_is_named(#[case] variables: &[(&str, &str)], #[case] named: &str, #[case] words: &str) {
     let pod = pod(json!([container("web", env(variables), json!([]))]), json!([]));
-    let lines = said(&review(&create(&pod), &settings(), &cluster()), ID);
+    let lines = reported(&review(&create(&pod), &settings(), &cluster()), ID);
     let [line] = lines.as_slice() else { panic!("{lines:?}") };
     assert!(line.starts_with(&format!("spec.containers[web].env[{named}]: {words}")), "{line}");
 }
@@ -287,12 +287,12 @@ fn webhook_flags() {
     let record = AccountRecord::new(None).with_annotations(&[("irsa.example.com/role-arn", ROLE)]);
     let own = FakeCluster::with("shop", "app", record);
     let mut plain = tokenless_pod(&json!({}));
-    assert_eq!(word(&review(&create(&plain), &settings, &own)), "reject");
-    assert_eq!(word(&review(&create(&plain), &settings, &cluster())), "fine");
+    assert_eq!(outcome(&review(&create(&plain), &settings, &own)), "reject");
+    assert_eq!(outcome(&review(&create(&plain), &settings, &cluster())), "fine");
     plain["metadata"]["annotations"] = json!({"irsa.example.com/skip-containers": "web"});
-    assert_eq!(word(&review(&create(&plain), &settings, &own)), "fine");
+    assert_eq!(outcome(&review(&create(&plain), &settings, &own)), "fine");
     let injected = container("web", irsa("/run/aws/token"), mount("aws-iam-token", "/run/aws"));
-    assert_eq!(word(&review(&create(&pod(json!([injected]), json!([volume()]))), &settings, &own)), "fine");
+    assert_eq!(outcome(&review(&create(&pod(json!([injected]), json!([volume()]))), &settings, &own)), "fine");
 }
 
 /// In the mutating phase, the webhook may still run.
@@ -301,26 +301,29 @@ fn skips_mutating_phase_and_templates() {
     let plain = tokenless_pod(&json!({}));
     let mutating = only(&json!({ID: "reject"}));
     let asked = cluster();
-    assert_eq!(word(&review(&create(&plain), &mutating, &asked)), "fine");
-    assert_eq!(word(&review(&create(&deployment(&json!({"serviceAccountName": "app"}))), &settings(), &asked)), "fine");
+    assert_eq!(outcome(&review(&create(&plain), &mutating, &asked)), "fine");
+    assert_eq!(
+        outcome(&review(&create(&deployment(&json!({"serviceAccountName": "app"}))), &settings(), &asked)),
+        "fine"
+    );
     assert_eq!(asked.asked(), 0);
 }
 
 #[test]
 fn off_by_default_and_warns() {
     let plain = tokenless_pod(&json!({}));
-    assert_eq!(word(&review(&create(&plain), &json!({"phase": "validating"}), &cluster())), "fine");
+    assert_eq!(outcome(&review(&create(&plain), &json!({"phase": "validating"}), &cluster())), "fine");
     let mut settings = settings();
     settings["rules"][ID] = json!("warn");
-    assert_eq!(word(&review(&create(&plain), &settings, &cluster())), "warn");
+    assert_eq!(outcome(&review(&create(&plain), &settings, &cluster())), "warn");
 }
 
 #[test]
 fn unknown_account() {
     let plain = tokenless_pod(&json!({}));
     let answer = |error, settings: &Value| review(&create(&plain), settings, &FakeCluster::failing(error));
-    assert_eq!(word(&answer(LookupError::Absent, &settings())), "fine");
-    assert_eq!(word(&answer(LookupError::NotGranted, &settings())), "warn");
+    assert_eq!(outcome(&answer(LookupError::Absent, &settings())), "fine");
+    assert_eq!(outcome(&answer(LookupError::NotGranted, &settings())), "warn");
     assert_eq!(answer(LookupError::Failed, &settings())["code"], 503);
     let mut required = settings();
     required["serviceAccountLookup"] = json!("required");
@@ -332,7 +335,7 @@ fn unknown_account() {
 fn no_lookup_for_injected_pod() {
     let asked = cluster();
     let injected = pod(json!([with_role("web")]), json!([volume()]));
-    assert_eq!(word(&review(&create(&injected), &settings(), &asked)), "fine");
+    assert_eq!(outcome(&review(&create(&injected), &settings(), &asked)), "fine");
     assert_eq!(asked.asked(), 0);
 }
 
@@ -363,7 +366,7 @@ fn escaped_names() {
 fn exempt_pod() {
     let mut settings = settings();
     settings["exemptions"] = json!([{"rules": [ID], "serviceAccounts": ["shop/app"]}]);
-    assert_eq!(word(&review(&create(&tokenless_pod(&json!({}))), &settings, &cluster())), "fine");
+    assert_eq!(outcome(&review(&create(&tokenless_pod(&json!({}))), &settings, &cluster())), "fine");
 }
 
 #[test]

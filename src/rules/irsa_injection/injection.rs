@@ -9,7 +9,7 @@ use crate::rules::shared::cloud::{AWS_CONTAINER_TOKEN_FILE, AWS_CONTAINER_URI, A
 
 /// One of the two ways to get a role.
 #[derive(Debug)]
-pub struct Way {
+pub struct IdentityMethod {
     /// The name of the volume with the token.
     pub volume: &'static str,
     /// The token's file in it.
@@ -24,7 +24,7 @@ pub struct Way {
 
 /// IAM roles for service accounts.
 /// <https://docs.aws.amazon.com/eks/latest/userguide/iam-roles-for-service-accounts.html>
-pub static IRSA: Way = Way {
+pub static IRSA: IdentityMethod = IdentityMethod {
     volume: "aws-iam-token",
     file: "token",
     directory: "/var/run/secrets/eks.amazonaws.com/serviceaccount",
@@ -34,7 +34,7 @@ pub static IRSA: Way = Way {
 
 /// EKS Pod Identity: an agent on the node provides the credentials.
 /// <https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html>
-pub static POD_IDENTITY: Way = Way {
+pub static POD_IDENTITY: IdentityMethod = IdentityMethod {
     volume: "eks-pod-identity-token",
     file: "eks-pod-identity-token",
     directory: "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount",
@@ -47,13 +47,13 @@ const AGENT: &str = "http://169.254.170.23/v1/credentials";
 
 /// The default lifetime, and by how much the webhook may shorten it at random,
 /// so that not all tokens are renewed at once: up to two hours.
-const UNCHOSEN_SECONDS: i64 = 86_400;
+const DEFAULT_SECONDS: i64 = 86_400;
 const SPREAD_SECONDS: i64 = 7_200;
 
 const STS: &str = "AWS_STS_REGIONAL_ENDPOINTS";
 const REGIONS: [&str; 2] = ["AWS_DEFAULT_REGION", "AWS_REGION"];
 
-impl Way {
+impl IdentityMethod {
     /// Whether it is IRSA.
     #[must_use]
     pub fn is_irsa(&self) -> bool {
@@ -64,13 +64,13 @@ impl Way {
     /// so that the same request gets the same response.
     #[must_use]
     pub fn spread(&self, seconds: i64, uid: &str) -> i64 {
-        if self.is_irsa() || seconds != UNCHOSEN_SECONDS {
+        if self.is_irsa() || seconds != DEFAULT_SECONDS {
             return seconds;
         }
         // FNV-1a.
         let mix = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
         let chance = uid.bytes().fold(0x811c_9dc5, mix);
-        UNCHOSEN_SECONDS - i64::from(chance) % (SPREAD_SECONDS + 1)
+        DEFAULT_SECONDS - i64::from(chance) % (SPREAD_SECONDS + 1)
     }
 }
 
@@ -78,7 +78,7 @@ impl Way {
 #[derive(Debug)]
 pub struct Injection<'s> {
     /// The way to the role.
-    pub way: &'static Way,
+    pub way: &'static IdentityMethod,
     /// The role; with Pod Identity, the agent knows it.
     pub role: String,
     /// Where the token is mounted.

@@ -32,7 +32,7 @@ use crate::rules::shared::cloud::{Cloud, SKIP_LABEL, boolean, pod_option, skippe
 use crate::settings::doc::Doc;
 use crate::settings::params::{Kind, Param, Params};
 use crate::settings::{LookupMode, Phase};
-use injection::{IRSA, Injection, POD_IDENTITY, Way};
+use injection::{IRSA, IdentityMethod, Injection, POD_IDENTITY};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -120,7 +120,7 @@ impl IrsaInjection<'_> {
         }
         let (namespace, name) = (context.request.namespace(), pod.spec.account());
         // A Pod that starts without its role never gets it.
-        context.lookup.demand_fresh()?;
+        context.lookup.require_fresh()?;
         let Account::Known(record) = context.account(pod)? else { return Ok(Plan::Nothing) };
         let aws = &context.common.aws;
         let option = |suffix: &str| record.annotation(&[aws.annotation_prefix.as_str(), "/", suffix].concat());
@@ -133,8 +133,8 @@ impl IrsaInjection<'_> {
             };
             let rules = role_arn::RULE.with_params(context, RoleRules::read);
             role = rules.injected(annotation).into_owned();
-            let refusals = rules.refusals(&role, Holder { namespace, account: name });
-            let mut reasons: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+            let rejections = rules.rejections(&role, Holder { namespace, account: name });
+            let mut reasons: Vec<String> = rejections.iter().map(ToString::to_string).collect();
             if name == DEFAULT_ACCOUNT && !rules.allow_on_default {
                 reasons.push(Message::new(&ON_DEFAULT, &[]).about(&role).to_string());
             }
@@ -276,7 +276,7 @@ fn is_windows(pod: &Workload<'_>) -> Result<bool, ReviewError> {
 }
 
 /// The label with which EKS counts Pods that use Pod Identity.
-fn label(pod: &Workload<'_>, way: &Way, edit: &mut Edit<'_, '_>) -> Result<bool, ReviewError> {
+fn label(pod: &Workload<'_>, way: &IdentityMethod, edit: &mut Edit<'_, '_>) -> Result<bool, ReviewError> {
     const KEY: &str = "eks.amazonaws.com/pod-identity";
     if way.is_irsa() || pod.label(KEY)?.as_deref() == Some("enabled") {
         return Ok(false);

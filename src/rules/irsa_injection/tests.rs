@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use crate::cluster::{AccountRecord, LookupError};
 use crate::guest;
 use crate::testing::{
-    FakeCluster, admitted_pod, create, deployment, only, projected, quiet_cluster, review, said, settings_problems,
-    token, tokenless_pod, update, word,
+    FakeCluster, admitted_pod, create, deployment, only, outcome, projected, quiet_cluster, reported, review,
+    settings_problems, token, tokenless_pod, update,
 };
 
 const ID: &str = "irsa-injection";
@@ -45,7 +45,7 @@ fn with_option(suffix: &str, value: &str) -> FakeCluster {
 
 /// The fixed object of a response that has one.
 fn fixed(answer: &Value) -> &Value {
-    assert_eq!(word(answer), "fix", "{answer}");
+    assert_eq!(outcome(answer), "fix", "{answer}");
     &answer["mutated_object"]
 }
 
@@ -134,7 +134,7 @@ fn keeps_unknown_fields() {
 
 #[test]
 fn messages() {
-    let lines = |pod: &Value, cluster: &FakeCluster| said(&review(&create(pod), &settings(), cluster), ID);
+    let lines = |pod: &Value, cluster: &FakeCluster| reported(&review(&create(pod), &settings(), cluster), ID);
     let plain = tokenless_pod(&json!({}));
     assert_eq!(lines(&plain, &cluster()), ["spec: added what AWS SDKs need for the role of account `app`"]);
     assert_eq!(
@@ -280,7 +280,7 @@ fn audiences() {
 #[case("k3s")]
 fn api_audiences(#[case] audience: &str) {
     let answer = review(&create(&with_env(&json!([]))), &settings(), &with_option("audience", audience));
-    assert_eq!(word(&answer), "reject");
+    assert_eq!(outcome(&answer), "reject");
 }
 
 #[rstest]
@@ -345,7 +345,7 @@ fn skip_label() {
     let mut pod = tokenless_pod(&json!({}));
     pod["metadata"]["labels"] = json!({"eks.amazonaws.com/skip-pod-identity-webhook": "no matter"});
     let asked = cluster();
-    assert_eq!(word(&review(&create(&pod), &settings(), &asked)), "fine");
+    assert_eq!(outcome(&review(&create(&pod), &settings(), &asked)), "fine");
     assert_eq!(asked.asked(), 0);
 }
 
@@ -377,7 +377,7 @@ fn webhook_flags() {
     let own = cluster_of(&[("irsa.example.com/role-arn", ROLE), ("irsa.example.com/token-expiration", "3600")]);
     let mut pod = tokenless_pod(&json!({}));
     pod["metadata"]["annotations"] = json!({"eks.amazonaws.com/token-expiration": "7200"});
-    assert_eq!(word(&review(&create(&pod), &settings, &cluster())), "fine");
+    assert_eq!(outcome(&review(&create(&pod), &settings, &cluster())), "fine");
     let pod = injected(&pod, &settings, &own);
     assert_eq!(lifetime(&pod), 3600);
     assert_eq!(mounts_of(&pod, "containers", 0), ["aws-iam-token:/run/aws"]);
@@ -395,7 +395,7 @@ fn webhook_flags() {
 #[case::options_only(&[("eks.amazonaws.com/audience", "sts.amazonaws.com")])]
 #[case::another_cloud(&[("iam.gke.io/gcp-service-account", "a@b.iam.gserviceaccount.com")])]
 fn account_without_role(#[case] annotations: &[(&str, &str)]) {
-    assert_eq!(word(&review(&create(&tokenless_pod(&json!({}))), &settings(), &cluster_of(annotations))), "fine");
+    assert_eq!(outcome(&review(&create(&tokenless_pod(&json!({}))), &settings(), &cluster_of(annotations))), "fine");
 }
 
 /// A role that `role-arn` would reject is never injected, even if that rule is off.
@@ -414,7 +414,7 @@ fn refused_role(#[case] role: &str, #[case] mut params: Value) {
     params["action"] = json!("off");
     settings["rules"]["role-arn"] = params;
     let answer = review(&create(&tokenless_pod(&json!({}))), &settings, &cluster);
-    assert_eq!(word(&answer), "reject", "{answer}");
+    assert_eq!(outcome(&answer), "reject", "{answer}");
 }
 
 #[test]
@@ -432,16 +432,16 @@ fn default_account() {
         FakeCluster::with("shop", "default", record)
     };
     let pod = tokenless_pod(&json!({"serviceAccountName": "default"}));
-    assert_eq!(word(&review(&create(&pod), &settings(), &cluster())), "reject");
+    assert_eq!(outcome(&review(&create(&pod), &settings(), &cluster())), "reject");
     let mut settings = settings();
     settings["rules"]["role-arn"] = json!({"action": "off", "allowOnDefault": true});
-    assert_eq!(word(&review(&create(&pod), &settings, &cluster())), "fix");
+    assert_eq!(outcome(&review(&create(&pod), &settings, &cluster())), "fix");
 }
 
 #[test]
 fn unknown_account() {
     let answer = |error| review(&create(&tokenless_pod(&json!({}))), &settings(), &FakeCluster::failing(error));
-    assert_eq!(word(&answer(LookupError::Absent)), "fine");
+    assert_eq!(outcome(&answer(LookupError::Absent)), "fine");
     assert_eq!(answer(LookupError::NotGranted)["code"], 403);
     assert_eq!(answer(LookupError::Failed)["code"], 503);
 }
@@ -453,9 +453,9 @@ fn unknown_account() {
 #[case::two_tokens(projected("aws-iam-token", &json!([token("sts.amazonaws.com", 3600), token("vault", 3600)])))]
 fn foreign_volumes(#[case] volume: Value) {
     let pod = tokenless_pod(&json!({"volumes": [volume]}));
-    assert_eq!(word(&review(&create(&pod), &settings(), &cluster())), "reject");
+    assert_eq!(outcome(&review(&create(&pod), &settings(), &cluster())), "reject");
     // This does not matter if there is nothing to inject.
-    assert_eq!(word(&review(&create(&pod), &settings(), &quiet_cluster())), "fine");
+    assert_eq!(outcome(&review(&create(&pod), &settings(), &quiet_cluster())), "fine");
 }
 
 /// The API server would reject a Pod with two mounts at one path.
@@ -469,7 +469,7 @@ fn conflicting_mount(#[case] path: &str, #[case] env: Value, #[case] expected: &
     let container =
         json!({"name": "web", "image": "i", "env": env, "volumeMounts": [{"name": "own", "mountPath": path}]});
     let spec = json!({"containers": [container], "volumes": [{"name": "own", "emptyDir": {}}]});
-    assert_eq!(word(&review(&create(&tokenless_pod(&spec)), &settings(), &cluster())), expected);
+    assert_eq!(outcome(&review(&create(&tokenless_pod(&spec)), &settings(), &cluster())), expected);
 }
 
 fn pod_identity(more: &Value) -> Value {
@@ -595,7 +595,7 @@ fn with_projected_token_lifetime() {
 fn is_idempotent(#[case] settings: Value) {
     let init = json!({"initContainers": [{"name": "setup", "image": "i"}]});
     let first = injected(&tokenless_pod(&init), &settings, &cluster());
-    assert_eq!(word(&review(&create(&first), &settings, &cluster())), "fine");
+    assert_eq!(outcome(&review(&create(&first), &settings, &cluster())), "fine");
 }
 
 /// If the volume or the variables of one container are missing, they are added again and reported. A container that has
@@ -623,7 +623,7 @@ fn beside_webhook() {
             "volumeMounts": [{"name": "aws-iam-token", "readOnly": true, "mountPath": DIRECTORY}]}],
         "volumes": [projected("aws-iam-token", &json!([token("sts.amazonaws.com", 86400)]))],
     });
-    assert_eq!(word(&review(&create(&tokenless_pod(&by_webhook)), &settings(), &cluster())), "fine");
+    assert_eq!(outcome(&review(&create(&tokenless_pod(&by_webhook)), &settings(), &cluster())), "fine");
 }
 
 #[rstest]
@@ -639,7 +639,7 @@ fn result_passes_validating_phase(#[case] settings: Value) {
             validating["rules"][rule] = json!("reject");
         }
         let answer = review(&create(&pod), &validating, &cluster());
-        assert_eq!(word(&answer), "fine", "{answer}");
+        assert_eq!(outcome(&answer), "fine", "{answer}");
     }
 }
 
@@ -649,14 +649,14 @@ fn skips_all_but_new_pods() {
     let template = deployment(&json!({"serviceAccountName": "app"}));
     let mut fixing = settings();
     fixing["templates"] = json!("fix");
-    assert_eq!(word(&review(&create(&template), &fixing, &asked)), "fine");
+    assert_eq!(outcome(&review(&create(&template), &fixing, &asked)), "fine");
     let pod = tokenless_pod(&json!({}));
-    assert_eq!(word(&review(&update(&pod, &pod), &settings(), &asked)), "fine");
+    assert_eq!(outcome(&review(&update(&pod, &pod), &settings(), &asked)), "fine");
     let mut validating = settings();
     validating["phase"] = json!("validating");
-    assert_eq!(word(&review(&create(&pod), &validating, &asked)), "fine");
+    assert_eq!(outcome(&review(&create(&pod), &validating, &asked)), "fine");
     assert_eq!(asked.asked(), 0);
-    assert_eq!(word(&review(&create(&pod), &json!({}), &cluster())), "fine");
+    assert_eq!(outcome(&review(&create(&pod), &json!({}), &cluster())), "fine");
 }
 
 /// If there is an obstacle, nothing at all is injected, and the fixes of other
@@ -668,8 +668,8 @@ fn all_or_nothing() {
     let spec = json!({"serviceAccountName": "app", "initContainers": [{"name": "a", "image": "i"}],
         "containers": [{"name": "web", "image": "i", "volumeMounts": [{"name": "own", "mountPath": DIRECTORY}]}]});
     let answer = review(&create(&admitted_pod(&spec)), &settings, &cluster());
-    assert_eq!(word(&answer), "reject");
-    assert_eq!(said(&answer, ID).len(), 1);
+    assert_eq!(outcome(&answer), "reject");
+    assert_eq!(reported(&answer, ID).len(), 1);
 }
 
 /// Attempts to get past the lists, or to break the injection for others.
@@ -700,7 +700,7 @@ fn escapes_role() {
 fn exempt_pod() {
     let mut settings = settings();
     settings["exemptions"] = json!([{"rules": [ID], "serviceAccounts": ["shop/app"]}]);
-    assert_eq!(word(&review(&create(&tokenless_pod(&json!({}))), &settings, &cluster())), "fine");
+    assert_eq!(outcome(&review(&create(&tokenless_pod(&json!({}))), &settings, &cluster())), "fine");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! put the new commit here and on the page of the rule, and adapt what differs.
 
 use super::LEAST_SECONDS;
-use super::injection::{IRSA, POD_IDENTITY, Way};
+use super::injection::{IRSA, IdentityMethod, POD_IDENTITY};
 use crate::identity::key::{
     AUDIENCE, ROLE_ARN, Reading, SKIP_CONTAINERS, STS_REGIONAL_ENDPOINTS, TOKEN_EXPIRATION, read,
 };
@@ -66,7 +66,7 @@ fn defaults() {
 /// `pkg/handler/handler.go`, `main.go`: volumes, files, directories and audiences.
 #[test]
 fn volumes() {
-    let parts = |way: &Way| [way.volume, way.file, way.directory, way.audience];
+    let parts = |way: &IdentityMethod| [way.volume, way.file, way.directory, way.audience];
     assert_eq!(
         parts(&IRSA),
         ["aws-iam-token", "token", "/var/run/secrets/eks.amazonaws.com/serviceaccount", "sts.amazonaws.com"]

@@ -3,7 +3,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::testing::{
-    create, deployment, only, quiet_cluster, review, said, settings_problems, tokenless_pod, update, word,
+    create, deployment, only, outcome, quiet_cluster, reported, review, settings_problems, tokenless_pod, update,
 };
 
 const ID: &str = "kubelet-host-path";
@@ -23,7 +23,7 @@ fn checked(path: &str, params: &Value) -> Value {
 #[test]
 fn messages() {
     assert_eq!(
-        said(&checked("/var/lib", &json!("warn")), ID),
+        reported(&checked("/var/lib", &json!("warn")), ID),
         [
             "spec.volumes[node].hostPath.path: `/var/lib` exposes /var/lib/kubelet/pods of the node, and with it credentials of others; mount only the directory that is needed"
         ]
@@ -55,7 +55,7 @@ fn messages() {
 #[case::process("/process")]
 #[case::windows("C:\\k")]
 fn accepts(#[case] path: &str) {
-    assert_eq!(word(&checked(path, &json!("reject"))), "fine");
+    assert_eq!(outcome(&checked(path, &json!("reject"))), "fine");
 }
 
 /// Equal to, above and below each of the guarded paths, in every form that leads there.
@@ -205,8 +205,8 @@ fn accepts(#[case] path: &str) {
 #[case::bottlerockets_api("/run/api.sock", "holds /run/api.sock")]
 fn bypass(#[case] path: &str, #[case] expected: &str) {
     let answer = checked(path, &json!("reject"));
-    assert_eq!(word(&answer), "reject");
-    assert_eq!(said(&answer, ID), [format!("spec.volumes[node].hostPath.path: {}", text(path, expected))]);
+    assert_eq!(outcome(&answer), "reject");
+    assert_eq!(reported(&answer, ID), [format!("spec.volumes[node].hostPath.path: {}", text(path, expected))]);
 }
 
 /// The full text of a finding, which the cases abbreviate.
@@ -237,7 +237,7 @@ fn persistent_volumes(#[case] spec: Value, #[case] expected: &[&str]) {
     let volume = json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "data"}, "spec": spec});
     let mut request = create(&volume);
     request["namespace"] = json!("");
-    assert_eq!(said(&review(&request, &settings(&json!("reject")), &quiet_cluster()), ID), expected);
+    assert_eq!(reported(&review(&request, &settings(&json!("reject")), &quiet_cluster()), ID), expected);
     // Its source is immutable, so its updates are never rejected.
     let mut request = update(&volume, &volume);
     request["namespace"] = json!("");
@@ -258,7 +258,7 @@ fn bind_option_of_persistent_volume(#[case] options: Value, #[case] expected: &[
     };
     let reviewed = |mut request: Value| {
         request["namespace"] = json!("");
-        said(&review(&request, &settings(&json!("reject")), &quiet_cluster()), ID)
+        reported(&review(&request, &settings(&json!("reject")), &quiet_cluster()), ID)
     };
     assert_eq!(reviewed(create(&with(&options))), expected);
     // Unlike the source, they can be changed later.
@@ -273,7 +273,7 @@ fn bind_option_in_annotation() {
     let mut request = create(&volume);
     request["namespace"] = json!("");
     assert_eq!(
-        said(&review(&request, &settings(&json!("reject")), &quiet_cluster()), ID),
+        reported(&review(&request, &settings(&json!("reject")), &quiet_cluster()), ID),
         [
             r#"metadata.annotations["volume.beta.kubernetes.io/mount-options"]: the option `bind` can mount a directory of the node in place of the volume; remove it, or add an exemption"#
         ]
@@ -286,14 +286,14 @@ fn bypass_by_sub_path() {
     let mut pod = pod("/var");
     pod["spec"]["containers"][0]["volumeMounts"] =
         json!([{"name": "node", "mountPath": "/log", "subPath": "log", "readOnly": true}]);
-    assert_eq!(word(&review(&create(&pod), &settings(&json!("reject")), &quiet_cluster())), "reject");
+    assert_eq!(outcome(&review(&create(&pod), &settings(&json!("reject")), &quiet_cluster())), "reject");
 }
 
 #[test]
 fn configured_roots() {
     let params =
         json!({"action": "reject", "roots": ["/data/kubelet", "/mnt/*/kubelet/", "/var/run/kubelet", "//x/y", "/./z"]});
-    let reviewed = |path: &str| word(&checked(path, &params));
+    let reviewed = |path: &str| outcome(&checked(path, &params));
     assert_eq!(reviewed("/data/kubelet/pods"), "reject");
     assert_eq!(reviewed("/mnt/disk1/kubelet/pki"), "reject");
     assert_eq!(reviewed("/mnt"), "reject");
@@ -310,7 +310,7 @@ fn configured_roots() {
 fn templates_and_old_problems() {
     let with = |path: &str| deployment(&json!({"volumes": [{"name": "node", "hostPath": {"path": path}}]}));
     let reviewed = |old: &str, new: &str| {
-        word(&review(&update(&with(old), &with(new)), &settings(&json!("reject")), &quiet_cluster()))
+        outcome(&review(&update(&with(old), &with(new)), &settings(&json!("reject")), &quiet_cluster()))
     };
     assert_eq!(reviewed("/var/lib/kubelet", "/var/lib/kubelet"), "warn");
     assert_eq!(reviewed("/var/lib/kubelet", "/var/lib/kubelet/pods"), "reject");
@@ -321,7 +321,7 @@ fn templates_and_old_problems() {
 fn exempt_pod() {
     let mut settings = settings(&json!("reject"));
     settings["exemptions"] = json!([{"rules": [ID], "serviceAccounts": ["shop/app"]}]);
-    assert_eq!(word(&review(&create(&pod("/proc")), &settings, &quiet_cluster())), "fine");
+    assert_eq!(outcome(&review(&create(&pod("/proc")), &settings, &quiet_cluster())), "fine");
 }
 
 #[test]
@@ -333,7 +333,7 @@ fn reads_volumes_lazily() {
         reviewed("reject")["message"],
         "serviceaccount-hygiene: the request cannot be read: object.spec.volumes[node].hostPath.path: must be a string, is a list"
     );
-    assert_eq!(word(&reviewed("off")), "fine");
+    assert_eq!(outcome(&reviewed("off")), "fine");
 }
 
 #[test]

@@ -15,8 +15,8 @@ use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::fast::names::Names;
 use crate::matching::glob::{self, Glob, validate_pattern};
 use crate::messages;
-use crate::object::env::{Marks, ValueFrom};
-use crate::object::pod::{Container, SecretVolume, Volume, is_made_up};
+use crate::object::env::{SearchWords, ValueFrom};
+use crate::object::pod::{Container, SecretVolume, Volume, is_generated_suffix};
 use crate::object::secret::SecretName;
 use crate::object::view::ReadError;
 use crate::settings::action::CheckAction;
@@ -72,7 +72,7 @@ impl<'a> Legacy<'a> {
     /// default name shows that; if other names are listed, any Secret may be
     /// one.
     fn may_be_in_env(&self, container: &Container<'_>) -> bool {
-        container.env.may_hold(if self.extra.is_empty() { Marks::LEGACY_TOKEN } else { Marks::SECRET })
+        container.env.may_hold(if self.extra.is_empty() { SearchWords::LEGACY_TOKEN } else { SearchWords::SECRET })
     }
 
     /// The same for whole objects in its environment.
@@ -83,7 +83,7 @@ impl<'a> Legacy<'a> {
     fn message(&self, secret: &str) -> Option<&'static MessageTemplate> {
         let stem = secret.len().checked_sub(5).and_then(|at| secret.split_at_checked(at));
         let is_called_so = stem.is_some_and(|(stem, chance)| {
-            is_made_up(chance) && stem.strip_suffix(INFIX).is_some_and(|account| !account.is_empty())
+            is_generated_suffix(chance) && stem.strip_suffix(INFIX).is_some_and(|account| !account.is_empty())
         });
         if is_called_so {
             return Some(&BY_NAME);

@@ -3,8 +3,8 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::testing::{
-    create, deployment, ephemeral, only, projected, quiet_cluster, review, said, settings_problems, token,
-    tokenless_pod, update, word,
+    create, deployment, ephemeral, only, outcome, projected, quiet_cluster, reported, review, settings_problems, token,
+    tokenless_pod, update,
 };
 
 const ID: &str = "legacy-token-mount";
@@ -41,14 +41,14 @@ fn env(secret: &str) -> Value {
 fn messages() {
     let volume = json!({"name": "t", "secret": {"secretName": SECRET}});
     assert_eq!(
-        said(&checked(&with_volume(&volume), &json!("reject")), ID),
+        reported(&checked(&with_volume(&volume), &json!("reject")), ID),
         [
             "spec.volumes[t].secret.secretName: `app-token-bcd24` has the name of a legacy token, which never expires; use a projected serviceAccountToken volume"
         ]
     );
     let listed = json!({"extraSecretNames": ["deployer"]});
     assert_eq!(
-        said(&checked(&with_env("containers", &env("deployer")), &listed), ID),
+        reported(&checked(&with_env("containers", &env("deployer")), &listed), ID),
         [
             "spec.containers[web].env[TOKEN].valueFrom.secretKeyRef.name: `deployer` is listed as a legacy token, which never expires; use a projected serviceAccountToken volume"
         ]
@@ -59,7 +59,7 @@ fn messages() {
 #[test]
 fn every_path() {
     let paths = |object: &Value| {
-        let lines = said(&checked(object, &json!("reject")), ID);
+        let lines = reported(&checked(object, &json!("reject")), ID);
         lines.iter().map(|line| line.split(": ").next().unwrap().to_owned()).collect::<Vec<_>>()
     };
     let sources = json!([{"secret": {"name": "other"}}, token("vault", 600), {"secret": {"name": SECRET}}]);
@@ -103,7 +103,7 @@ fn every_path() {
 fn names(#[case] secret: &str, #[case] is_legacy: bool) {
     let expected = if is_legacy { "reject" } else { "fine" };
     let volume = json!({"name": "t", "secret": {"secretName": secret}});
-    assert_eq!(word(&checked(&with_volume(&volume), &json!("reject"))), expected);
+    assert_eq!(outcome(&checked(&with_volume(&volume), &json!("reject"))), expected);
 }
 
 #[test]
@@ -120,14 +120,15 @@ fn accepts_other_secrets() {
                 {"name": "S", "valueFrom": {"secretKeyRef": {"name": "db", "key": SECRET}}}],
             "envFrom": [{"configMapRef": {"name": SECRET}}, {"prefix": SECRET, "secretRef": {"name": "db"}}]}],
     });
-    assert_eq!(word(&checked(&tokenless_pod(&spec), &json!("reject"))), "fine");
+    assert_eq!(outcome(&checked(&tokenless_pod(&spec), &json!("reject"))), "fine");
 }
 
 #[test]
 fn extra_secret_names() {
     let params = json!({"action": "reject", "extraSecretNames": ["*-sa-token", "deployer"]});
-    let reviewed =
-        |secret: &str| word(&checked(&with_volume(&json!({"name": "t", "secret": {"secretName": secret}})), &params));
+    let reviewed = |secret: &str| {
+        outcome(&checked(&with_volume(&json!({"name": "t", "secret": {"secretName": secret}})), &params))
+    };
     assert_eq!(reviewed("ci-sa-token"), "reject");
     assert_eq!(reviewed("deployer"), "reject");
     assert_eq!(reviewed("deployer2"), "fine");
@@ -148,7 +149,7 @@ fn extra_secret_names() {
 #[case::with_a_prefix(with_env("containers", &json!({"name": "web", "image": "i", "envFrom": [{"prefix": "X_", "secretRef": {"name": SECRET, "optional": true}}]})))]
 #[case::of_another_account(with_volume(&json!({"name": "t", "secret": {"secretName": "admin-token-zzzzz"}})))]
 fn bypass(#[case] pod: Value) {
-    assert_eq!(word(&checked(&pod, &json!("reject"))), "reject");
+    assert_eq!(outcome(&checked(&pod, &json!("reject"))), "reject");
 }
 
 /// Keys and names may be written with escapes.
@@ -185,18 +186,18 @@ fn ephemeral_container(#[case] more: Value, #[case] path: &str) {
     let (none, new) = (json!([]), json!([debugger(&more)]));
     let reviewed =
         |old: &Value, new: &Value| review(&ephemeral(&pod, old, new), &settings(&json!("reject")), &quiet_cluster());
-    let lines = said(&reviewed(&none, &new), ID);
+    let lines = reported(&reviewed(&none, &new), ID);
     assert_eq!(
         lines,
         [format!(
             "{path}: `app-token-bcd24` has the name of a legacy token, which never expires; use a projected serviceAccountToken volume"
         )]
     );
-    assert_eq!(word(&reviewed(&none, &json!([debugger(&json!({}))]))), "fine");
+    assert_eq!(outcome(&reviewed(&none, &json!([debugger(&json!({}))]))), "fine");
     // One that was there before is accepted.
-    assert_eq!(word(&reviewed(&new, &new)), "fine");
+    assert_eq!(outcome(&reviewed(&new, &new)), "fine");
     let other = json!([debugger(&more), {"name": "second", "image": "i"}]);
-    assert_eq!(word(&reviewed(&new, &other)), "fine");
+    assert_eq!(outcome(&reviewed(&new, &other)), "fine");
 }
 
 #[test]
@@ -208,9 +209,9 @@ fn reads_environment_lazily() {
         answer["message"],
         "serviceaccount-hygiene: the request cannot be read: object.spec.containers[web].env: must be a list, is an object"
     );
-    assert_eq!(word(&checked(&pod, &json!("off"))), "fine");
+    assert_eq!(outcome(&checked(&pod, &json!("off"))), "fine");
     let other = with_env("containers", &json!({"name": "web", "image": "i", "env": {"secretKeyRef": "app"}}));
-    assert_eq!(word(&checked(&other, &json!("reject"))), "fine");
+    assert_eq!(outcome(&checked(&other, &json!("reject"))), "fine");
     let listed = checked(&other, &json!({"action": "reject", "extraSecretNames": ["app"]}));
     assert_eq!(listed["code"], 400);
     let answer = checked(&with_volume(&json!({"name": "t", "secret": {"secretName": 7}})), &json!("reject"));
@@ -228,7 +229,7 @@ fn old_problem_warns() {
         object
     };
     let reviewed =
-        |old: &Value, new: &Value| word(&review(&update(old, new), &settings(&json!("reject")), &quiet_cluster()));
+        |old: &Value, new: &Value| outcome(&review(&update(old, new), &settings(&json!("reject")), &quiet_cluster()));
     assert_eq!(reviewed(&with(SECRET, 1), &with(SECRET, 2)), "warn");
     assert_eq!(reviewed(&with(SECRET, 1), &with("admin-token-zzzzz", 1)), "reject");
 }
@@ -238,9 +239,9 @@ fn exempt_pod() {
     let mut settings = settings(&json!("reject"));
     settings["exemptions"] = json!([{"rules": [ID], "serviceAccounts": ["shop/app"]}]);
     let pod = with_volume(&json!({"name": "t", "secret": {"secretName": SECRET}}));
-    assert_eq!(word(&review(&create(&pod), &settings, &quiet_cluster())), "fine");
+    assert_eq!(outcome(&review(&create(&pod), &settings, &quiet_cluster())), "fine");
     let new = json!([debugger(&json!({"volumeMounts": [{"name": "t", "mountPath": "/t"}]}))]);
-    assert_eq!(word(&review(&ephemeral(&pod, &json!([]), &new), &settings, &quiet_cluster())), "fine");
+    assert_eq!(outcome(&review(&ephemeral(&pod, &json!([]), &new), &settings, &quiet_cluster())), "fine");
 }
 
 #[test]

@@ -63,11 +63,11 @@ impl OneYearToken {
         workload: &'s Workload<'s>,
         each: &mut dyn FnMut(Token<'s>, bool) -> Result<(), ReviewError>,
     ) -> Result<(), ReviewError> {
-        tokens::each(context, workload, &mut |token, is_plugins| {
+        tokens::each(context, workload, &mut |token, is_plugin_volume| {
             let is_concerned = token.source.lifetime() == PLUGIN_LIFETIME_SECONDS
-                && (self.include_injected || !is_plugins)
+                && (self.include_injected || !is_plugin_volume)
                 && context.common.is_api_audience(token.source.audience());
-            if is_concerned { each(token, is_plugins) } else { Ok(()) }
+            if is_concerned { each(token, is_plugin_volume) } else { Ok(()) }
         })
     }
 }
@@ -75,8 +75,8 @@ impl OneYearToken {
 impl Check for OneYearToken {
     fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(workload) = context.workload() else { return Ok(()) };
-        self.each(context, workload, &mut |token, is_plugins| {
-            let message = if is_plugins { &INJECTED } else { &HAND_WRITTEN };
+        self.each(context, workload, &mut |token, is_plugin_volume| {
+            let message = if is_plugin_volume { &INJECTED } else { &HAND_WRITTEN };
             findings.add(token.path(workload).field(FIELD), message, &[]);
             Ok(())
         })

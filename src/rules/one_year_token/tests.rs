@@ -3,8 +3,8 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::testing::{
-    admitted_pod, create, deployment, only, plugin_volume, projected, quiet_cluster, review, said, settings_problems,
-    token, tokenless_pod, update, word,
+    admitted_pod, create, deployment, only, outcome, plugin_volume, projected, quiet_cluster, reported, review,
+    settings_problems, token, tokenless_pod, update,
 };
 
 const ID: &str = "one-year-token";
@@ -28,19 +28,19 @@ fn app() -> Value {
 #[test]
 fn messages() {
     assert_eq!(
-        said(&checked(&pod("", 3607), &json!("warn")), ID),
+        reported(&checked(&pod("", 3607), &json!("warn")), ID),
         [
             "spec.volumes[t].projected.sources[token].serviceAccountToken.expirationSeconds: is 3607, so the API server signs a token that is valid for a year; write 3600"
         ]
     );
     assert_eq!(
-        said(&checked(&app(), &json!({"includeInjected": true})), ID),
+        reported(&checked(&app(), &json!({"includeInjected": true})), ID),
         [
             "spec.volumes[kube-api-access-bcd24].projected.sources[token].serviceAccountToken.expirationSeconds: is 3607 in the API server's own volume, so the token is good for a year; action mutate of this rule sets 3600"
         ]
     );
     assert_eq!(
-        said(&checked(&pod("", 3607), &json!("mutate")), ID),
+        reported(&checked(&pod("", 3607), &json!("mutate")), ID),
         [
             "spec.volumes[t].projected.sources[token].serviceAccountToken.expirationSeconds: set to 3600, because 3607 makes a token that is valid for a year"
         ]
@@ -60,7 +60,7 @@ fn messages() {
 #[case("vault", 3607, "fine")]
 #[case("sts.amazonaws.com", 3607, "fine")]
 fn lifetimes(#[case] audience: &str, #[case] seconds: i64, #[case] expected: &str) {
-    assert_eq!(word(&checked(&pod(audience, seconds), &json!("reject"))), expected);
+    assert_eq!(outcome(&checked(&pod(audience, seconds), &json!("reject"))), expected);
 }
 
 #[test]
@@ -72,8 +72,8 @@ fn fix_changes_one_number() {
     let mut expected = app();
     expected["spec"]["volumes"][0]["projected"]["sources"][0]["serviceAccountToken"]["expirationSeconds"] = json!(3600);
     assert_eq!(answer["mutated_object"], expected);
-    assert_eq!(word(&checked(&expected, &json!({"action": "mutate", "includeInjected": true}))), "fine");
-    assert_eq!(word(&checked(&app(), &json!("mutate"))), "fine");
+    assert_eq!(outcome(&checked(&expected, &json!({"action": "mutate", "includeInjected": true}))), "fine");
+    assert_eq!(outcome(&checked(&app(), &json!("mutate"))), "fine");
 }
 
 /// If `pod-automount` removes the volume, there is nothing left to change.
@@ -107,8 +107,8 @@ fn volume_kept_by_other_fix() {
 #[case::name_of_a_webhook(projected("aws-iam-token", &json!([token("", 3607)])))]
 #[case::the_issuers_own_url(projected("t", &json!([token("https://oidc.eks.eu-west-1.amazonaws.com/id/ABC", 3607)])))]
 fn bypass(#[case] volume: Value) {
-    assert_eq!(word(&checked(&tokenless_pod(&json!({"volumes": [&volume]})), &json!("reject"))), "reject");
-    assert_eq!(word(&checked(&deployment(&json!({"volumes": [volume]})), &json!("reject"))), "reject");
+    assert_eq!(outcome(&checked(&tokenless_pod(&json!({"volumes": [&volume]})), &json!("reject"))), "reject");
+    assert_eq!(outcome(&checked(&deployment(&json!({"volumes": [volume]})), &json!("reject"))), "reject");
 }
 
 /// A number is compared as a number, however it is written.
@@ -127,7 +127,7 @@ fn bypass_by_spelling() {
 fn old_problem_warns() {
     let with = |seconds| deployment(&json!({"volumes": [projected("t", &json!([token("", seconds)]))]}));
     let reviewed =
-        |old, new| word(&review(&update(&with(old), &with(new)), &settings(&json!("reject")), &quiet_cluster()));
+        |old, new| outcome(&review(&update(&with(old), &with(new)), &settings(&json!("reject")), &quiet_cluster()));
     assert_eq!(reviewed(3607, 3607), "warn");
     assert_eq!(reviewed(3600, 3607), "reject");
 }
@@ -136,7 +136,7 @@ fn old_problem_warns() {
 fn exempt_pod() {
     let mut settings = settings(&json!("mutate"));
     settings["exemptions"] = json!([{"rules": [ID], "namespaces": ["shop"]}]);
-    assert_eq!(word(&review(&create(&pod("", 3607)), &settings, &quiet_cluster())), "fine");
+    assert_eq!(outcome(&review(&create(&pod("", 3607)), &settings, &quiet_cluster())), "fine");
 }
 
 #[test]

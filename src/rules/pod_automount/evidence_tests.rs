@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::cluster::{AccountRecord, LookupError};
 use crate::testing::{
-    FakeCluster, admitted_pod, create, deployment, only, review, said, settings_problems, update, word,
+    FakeCluster, admitted_pod, create, deployment, only, outcome, reported, review, settings_problems, update,
 };
 
 const RULE: &str = "pod-automount";
@@ -39,7 +39,7 @@ fn unset_on_default(#[case] profile: &str, #[case] may: &str, #[case] expected: 
     let outcomes = ["mutating", "validating", "mutating"].iter().zip(&objects).map(|(phase, object)| {
         let mut settings = of_this_rule(profile);
         settings["phase"] = json!(phase);
-        word(&review(&create(object), &settings, &cluster(may, None)))
+        outcome(&review(&create(object), &settings, &cluster(may, None)))
     });
     assert_eq!(outcomes.collect::<Vec<_>>(), expected);
 }
@@ -57,7 +57,7 @@ fn opt_in_on_default(#[case] profile: &str, #[case] expected: &str) {
         for may in ["something", "nothing", "unknown"] {
             let cluster = cluster(may, None);
             let answer = review(&create(&object), &of_this_rule(profile), &cluster);
-            assert_eq!((word(&answer), cluster.reviewed().len()), (expected, 0), "{answer}");
+            assert_eq!((outcome(&answer), cluster.reviewed().len()), (expected, 0), "{answer}");
         }
     }
 }
@@ -66,7 +66,7 @@ fn opt_in_on_default(#[case] profile: &str, #[case] expected: &str) {
 fn allowed_opt_in_on_default() {
     let pod = admitted_pod(&json!({"automountServiceAccountToken": true}));
     let outcome =
-        |params: Value| word(&review(&create(&pod), &only(&json!({RULE: params})), &cluster("nothing", None)));
+        |params: Value| outcome(&review(&create(&pod), &only(&json!({RULE: params})), &cluster("nothing", None)));
     assert_eq!(outcome(json!({"optInOnDefault": "allow"})), "fine");
     // If Pods may not request a token, those of `default` may not either.
     assert_eq!(outcome(json!({"optInOnDefault": "allow", "allowExplicitOptIn": false})), "reject");
@@ -83,7 +83,7 @@ fn of_this_rule(profile: &str) -> Value {
 #[test]
 fn messages() {
     let text = |object: &Value, params: &Value, cluster: &FakeCluster| {
-        said(&review(&create(object), &only(&json!({RULE: params})), cluster), RULE)
+        reported(&review(&create(object), &only(&json!({RULE: params})), cluster), RULE)
     };
     let on_default = admitted_pod(&json!({}));
     let mutate = json!("mutate");
@@ -165,20 +165,20 @@ fn without_token(#[case] may: &str, #[case] scope: &str, #[case] expected: &str)
     let settings = only(&json!({RULE: {"action": "mutate", "scope": scope}}));
     for object in [&pod, &deployment(&json!({}))] {
         let answer = review(&create(object), &settings, &cluster(may, Some(false)));
-        assert_eq!(word(&answer), expected, "{answer}");
+        assert_eq!(outcome(&answer), expected, "{answer}");
     }
     // An object that never went through the API server is not a Pod without a token.
-    assert_eq!(word(&review(&create(&pod), &settings, &cluster(may, None))), "fine");
+    assert_eq!(outcome(&review(&create(&pod), &settings, &cluster(may, None))), "fine");
     // A failed look-up does not reject it either.
     let failing = FakeCluster::failing(LookupError::Failed).allowing(&["get pods"]);
-    assert_eq!(word(&review(&create(&pod), &settings, &failing)), "fine");
+    assert_eq!(outcome(&review(&create(&pod), &settings, &failing)), "fine");
 }
 
 #[test]
 fn empty_list_asks_nothing() {
     let settings = only(&json!({RULE: {"action": "mutate", "keepIfAllowed": []}}));
     let cluster = cluster("something", None);
-    assert_eq!(word(&review(&create(&admitted_pod(&json!({}))), &settings, &cluster)), "fix");
+    assert_eq!(outcome(&review(&create(&admitted_pod(&json!({}))), &settings, &cluster)), "fix");
     assert_eq!(cluster.reviewed(), Vec::<String>::new());
 }
 
@@ -187,7 +187,7 @@ fn configured_permissions() {
     let list = json!([{"verb": "delete", "resource": "nodes", "clusterWide": true}]);
     let settings = only(&json!({RULE: {"action": "mutate", "keepIfAllowed": list}}));
     let cluster = cluster("nothing", None);
-    assert_eq!(word(&review(&create(&admitted_pod(&json!({}))), &settings, &cluster)), "warn");
+    assert_eq!(outcome(&review(&create(&admitted_pod(&json!({}))), &settings, &cluster)), "warn");
     assert_eq!(cluster.reviewed(), ["shop/default delete nodes"]);
 }
 
@@ -216,7 +216,7 @@ fn permission_lookup_modes(#[case] mode: &str, #[case] may: &str, #[case] expect
     settings["permissionLookup"] = json!(mode);
     let cluster = cluster(may, None);
     let answer = review(&create(&admitted_pod(&json!({}))), &settings, &cluster);
-    assert_eq!((word(&answer), answer["code"].as_u64()), expected, "{answer}");
+    assert_eq!((outcome(&answer), answer["code"].as_u64()), expected, "{answer}");
     assert_eq!(cluster.reviewed().is_empty(), mode == "off");
 }
 
@@ -237,7 +237,7 @@ fn keeps_old_templates() {
     for may in ["something", "nothing", "unknown"] {
         let cluster = cluster(may, None);
         let answer = review(&update(&old, &new), &only(&json!({RULE: "reject"})), &cluster);
-        assert_eq!(word(&answer), "warn", "{may} {answer}");
+        assert_eq!(outcome(&answer), "warn", "{may} {answer}");
     }
 }
 

@@ -149,12 +149,12 @@ pub(super) struct PodAutomount<'a> {
 }
 
 /// What to do about a Pod: the cells of the rule's table.
-enum Cell {
+enum Outcome {
     /// Nothing.
     Fine,
     /// The Pod requests a token that it must not have. A fix never overrides
     /// what a user wrote.
-    Asks(Ask),
+    Asks(OptIn),
     /// The Pod gets a token that nobody requests; it can be removed.
     Fixable,
     /// The Pod gets a token that nobody requests; removing it could break the Pod.
@@ -172,7 +172,7 @@ struct Allowance {
 }
 
 /// How a Pod requests the token.
-enum Ask {
+enum OptIn {
     Field,
     Annotation(String),
 }
@@ -202,19 +202,19 @@ impl<'a> PodAutomount<'a> {
         rule
     }
 
-    fn cell(&self, context: &RuleContext<'_>, workload: &Workload<'_>) -> Result<Cell, ReviewError> {
+    fn outcome(&self, context: &RuleContext<'_>, workload: &Workload<'_>) -> Result<Outcome, ReviewError> {
         let ask = match workload.spec.automount {
-            Some(false) => return Ok(Cell::Fine),
-            Some(true) => Some(Ask::Field),
-            None => self.annotation(workload)?.map(Ask::Annotation),
+            Some(false) => return Ok(Outcome::Fine),
+            Some(true) => Some(OptIn::Field),
+            None => self.annotation(workload)?.map(OptIn::Annotation),
         };
         if let Some(ask) = ask {
             let allowed = self.pod_may_ask && !workload.is_default_account();
-            return Ok(if allowed { Cell::Fine } else { Cell::Asks(ask) });
+            return Ok(if allowed { Outcome::Fine } else { Outcome::Asks(ask) });
         }
         let is_in_scope = self.every_account || workload.is_default_account();
         if !workload.is_template && plugin_volumes(&workload.spec).next().is_none() {
-            return if is_in_scope { self.tokenless(context, workload) } else { Ok(Cell::Fine) };
+            return if is_in_scope { self.tokenless(context, workload) } else { Ok(Outcome::Fine) };
         }
         if workload.is_default_account() {
             // A Pod with the volume loses it whatever its account sets. Only
@@ -224,44 +224,44 @@ impl<'a> PodAutomount<'a> {
             return if account_says_no { self.tokenless(context, workload) } else { self.unasked(context, workload) };
         }
         Ok(match context.account(workload)? {
-            Account::Unknown => Cell::Unasked(&UNKNOWN_ACCOUNT),
+            Account::Unknown => Outcome::Unasked(&UNKNOWN_ACCOUNT),
             Account::Known(record) if record.automount() == Some(false) => {
                 // A Pod that has the volume anyway: because of a race, or as a
                 // copy of a Pod that ran.
                 match workload.is_template {
                     true if is_in_scope => self.tokenless(context, workload)?,
-                    true => Cell::Fine,
-                    false => Cell::Fixable,
+                    true => Outcome::Fine,
+                    false => Outcome::Fixable,
                 }
             }
-            Account::Known(record) if record.automount() == Some(true) && self.account_may_ask => Cell::Fine,
+            Account::Known(record) if record.automount() == Some(true) && self.account_may_ask => Outcome::Fine,
             Account::Known(_) | Account::Absent if self.every_account => self.unasked(context, workload)?,
-            Account::Known(_) | Account::Absent => Cell::Unasked(&UNASKED_DEDICATED),
+            Account::Known(_) | Account::Absent => Outcome::Unasked(&UNASKED_DEDICATED),
         })
     }
 
     /// A token that nobody requests stays if the account has one of the
     /// permissions, or if that is unknown.
     #[inline(never)]
-    fn unasked(&self, context: &RuleContext<'_>, workload: &Workload<'_>) -> Result<Cell, ReviewError> {
+    fn unasked(&self, context: &RuleContext<'_>, workload: &Workload<'_>) -> Result<Outcome, ReviewError> {
         Ok(match permissions::first(context, workload, self.keep_if_allowed())? {
-            Found::Nothing => Cell::Fixable,
-            Found::May(permission) => Cell::May(Allowance::new(permission)),
-            Found::Unknown => Cell::Unasked(&UNKNOWN_PERMISSIONS),
+            Found::Nothing => Outcome::Fixable,
+            Found::May(permission) => Outcome::May(Allowance::new(permission)),
+            Found::Unknown => Outcome::Unasked(&UNKNOWN_PERMISSIONS),
         })
     }
 
     /// A Pod without a token gets a warning if its account has one of the permissions.
     #[inline(never)]
-    fn tokenless(&self, context: &RuleContext<'_>, workload: &Workload<'_>) -> Result<Cell, ReviewError> {
+    fn tokenless(&self, context: &RuleContext<'_>, workload: &Workload<'_>) -> Result<Outcome, ReviewError> {
         let Found::May(permission) = permissions::first(context, workload, self.keep_if_allowed())? else {
-            return Ok(Cell::Fine);
+            return Ok(Outcome::Fine);
         };
         // An object that has not gone through the API server has no token yet. A
         // failed look-up must not reject what would be accepted without it.
         let says_no =
             matches!(context.account(workload), Ok(Account::Known(record)) if record.automount() == Some(false));
-        Ok(if says_no { Cell::Tokenless(Allowance::new(permission)) } else { Cell::Fine })
+        Ok(if says_no { Outcome::Tokenless(Allowance::new(permission)) } else { Outcome::Fine })
     }
 
     fn keep_if_allowed(&self) -> &[Permission<'a>] {
@@ -338,13 +338,13 @@ impl Check for PodAutomount<'_> {
                 findings.push(path, Message::new(template, &[]), severity);
             }
         };
-        match self.cell(context, workload)? {
-            Cell::Fine => {}
-            Cell::Asks(Ask::Field) if workload.is_default_account() => {
+        match self.outcome(context, workload)? {
+            Outcome::Fine => {}
+            Outcome::Asks(OptIn::Field) if workload.is_default_account() => {
                 asks_on_default(findings, path, &ASKS_ON_DEFAULT);
             }
-            Cell::Asks(Ask::Field) => findings.add(path, &ASKS, &[account]),
-            Cell::Asks(Ask::Annotation(key)) => {
+            Outcome::Asks(OptIn::Field) => findings.add(path, &ASKS, &[account]),
+            Outcome::Asks(OptIn::Annotation(key)) => {
                 let path = workload.metadata_path().field("annotations").key(&key);
                 if workload.is_default_account() {
                     asks_on_default(findings, path, &KEPT_ON_DEFAULT);
@@ -352,14 +352,14 @@ impl Check for PodAutomount<'_> {
                     findings.add(path, &KEPT, &[account]);
                 }
             }
-            Cell::Fixable if workload.is_default_account() => findings.add(path, &UNASKED_DEFAULT, &[]),
-            Cell::Fixable => findings.add(path, &UNASKED, &[account]),
-            Cell::Unasked(message) => findings.warn(path, message, &[account]),
-            Cell::May(Allowance { permission, extent }) => {
+            Outcome::Fixable if workload.is_default_account() => findings.add(path, &UNASKED_DEFAULT, &[]),
+            Outcome::Fixable => findings.add(path, &UNASKED, &[account]),
+            Outcome::Unasked(message) => findings.warn(path, message, &[account]),
+            Outcome::May(Allowance { permission, extent }) => {
                 let message = if workload.is_default_account() { &MAY_ON_DEFAULT } else { &MAY };
                 findings.warn(path, message, &[account, &permission, extent]);
             }
-            Cell::Tokenless(Allowance { permission, extent }) => {
+            Outcome::Tokenless(Allowance { permission, extent }) => {
                 findings.warn(path, &TOKENLESS, &[account, &permission, extent]);
             }
         }
@@ -375,7 +375,7 @@ impl Fix for PodAutomount<'_> {
         changes: &mut Changes,
     ) -> Result<(), ReviewError> {
         let Some(workload) = context.workload() else { return Ok(()) };
-        if !matches!(self.cell(context, workload)?, Cell::Fixable) {
+        if !matches!(self.outcome(context, workload)?, Outcome::Fixable) {
             return Ok(());
         }
         if !workload.is_template {

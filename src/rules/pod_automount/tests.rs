@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::cluster::{AccountRecord, LookupError};
 use crate::testing::{
-    FakeCluster, admitted_pod, create, deployment, inject, only, plugin_volume, review, update, word,
+    FakeCluster, admitted_pod, create, deployment, inject, only, outcome, plugin_volume, review, update,
 };
 
 /// Only this rule, with these parameters.
@@ -62,7 +62,7 @@ fn dedicated_account(
         &settings(&json!({"action": "mutate", "scope": scope, "optIn": opt_in})),
         &cluster(account_says),
     );
-    assert_eq!(word(&answer), expected, "{answer}");
+    assert_eq!(outcome(&answer), expected, "{answer}");
 }
 
 #[rstest]
@@ -95,7 +95,7 @@ fn default_account(
     } else {
         FakeCluster::with("shop", "default", AccountRecord::new(record))
     };
-    assert_eq!(word(&review(&create(&object), &settings(&json!("mutate")), &cluster)), expected);
+    assert_eq!(outcome(&review(&create(&object), &settings(&json!("mutate")), &cluster)), expected);
 }
 
 #[test]
@@ -190,12 +190,12 @@ fn annotation_opts_in() {
     let mut pod = admitted_pod(&json!({"serviceAccountName": "app"}));
     pod["metadata"]["annotations"] = json!({"vault.hashicorp.com/agent-inject": "true", "x": null});
     let all = json!({"action": "mutate", "scope": "all"});
-    assert_eq!(word(&review(&create(&pod), &settings(&all), &cluster("nothing"))), "fine");
+    assert_eq!(outcome(&review(&create(&pod), &settings(&all), &cluster("nothing"))), "fine");
     pod["metadata"]["annotations"] = json!({"vault.hashicorp.com/agent-inject": "false"});
-    assert_eq!(word(&review(&create(&pod), &settings(&all), &cluster("nothing"))), "fix");
+    assert_eq!(outcome(&review(&create(&pod), &settings(&all), &cluster("nothing"))), "fix");
     pod["metadata"]["annotations"] = json!({"example.com/keep": "yes"});
     let own = json!({"action": "mutate", "scope": "all", "keepForAnnotations": ["example.com/*=yes"]});
-    assert_eq!(word(&review(&create(&pod), &settings(&own), &cluster("nothing"))), "fine");
+    assert_eq!(outcome(&review(&create(&pod), &settings(&own), &cluster("nothing"))), "fine");
 }
 
 const KEEPER: &str = "docker.io/kumahq/kuma-dp:*";
@@ -293,7 +293,7 @@ fn bypass_by_alias_and_empty_name() {
         json!({"serviceAccountName": "default"}),
     ] {
         let answer = review(&create(&admitted_pod(&spec)), &settings(&json!("mutate")), &cluster("nothing"));
-        assert_eq!(word(&answer), "fix", "{spec}");
+        assert_eq!(outcome(&answer), "fix", "{spec}");
     }
 }
 
@@ -311,11 +311,11 @@ fn bypass_by_ephemeral_container() {
 fn bypass_by_forged_deletion() {
     let mut pod = admitted_pod(&json!({}));
     pod["metadata"]["deletionTimestamp"] = json!("2030-01-01T00:00:00Z");
-    assert_eq!(word(&review(&create(&pod), &settings(&json!("mutate")), &cluster("nothing"))), "fix");
+    assert_eq!(outcome(&review(&create(&pod), &settings(&json!("mutate")), &cluster("nothing"))), "fix");
     let mut deleting = deployment(&json!({"automountServiceAccountToken": true}));
     deleting["metadata"]["deletionTimestamp"] = json!("2030-01-01T00:00:00Z");
     assert_eq!(
-        word(&review(&update(&deployment(&json!({})), &deleting), &settings(&json!("mutate")), &cluster("nothing"))),
+        outcome(&review(&update(&deployment(&json!({})), &deleting), &settings(&json!("mutate")), &cluster("nothing"))),
         "fine"
     );
 }
@@ -327,7 +327,7 @@ fn bypass_by_generated_name() {
     let outcome = |metadata: &Value| {
         let mut pod = admitted_pod(&json!({}));
         pod["metadata"] = metadata.clone();
-        word(&review(&create(&pod), &exempting, &cluster("nothing")))
+        outcome(&review(&create(&pod), &exempting, &cluster("nothing")))
     };
     assert_eq!(outcome(&json!({"name": "web", "generateName": "legacy-"})), "fix");
     assert_eq!(outcome(&json!({"generateName": "legacy-"})), "fine");
@@ -338,7 +338,7 @@ fn bypass_by_generated_name() {
 fn bypass_by_owner() {
     let mut pod = admitted_pod(&json!({}));
     pod["metadata"]["ownerReferences"] = json!([{"controller": true, "kind": "ReplicaSet", "name": "x"}]);
-    assert_eq!(word(&review(&create(&pod), &settings(&json!("mutate")), &cluster("nothing"))), "fix");
+    assert_eq!(outcome(&review(&create(&pod), &settings(&json!("mutate")), &cluster("nothing"))), "fix");
 }
 
 /// Pods that must be accepted.
@@ -348,7 +348,7 @@ fn accepts_pod_without_plugin_volume() {
     let mut pod = admitted_pod(&json!({"automountServiceAccountToken": false}));
     pod["spec"].as_object_mut().unwrap().remove("automountServiceAccountToken");
     assert_eq!(
-        word(&review(&create(&pod), &settings(&json!({"action": "mutate", "scope": "all"})), &cluster("nothing"))),
+        outcome(&review(&create(&pod), &settings(&json!({"action": "mutate", "scope": "all"})), &cluster("nothing"))),
         "fine"
     );
 }
@@ -357,7 +357,7 @@ fn accepts_pod_without_plugin_volume() {
 fn skips_hand_written_token() {
     let mut pod = admitted_pod(&json!({"automountServiceAccountToken": false}));
     inject(&mut pod);
-    assert_eq!(word(&review(&create(&pod), &settings(&json!("mutate")), &cluster("nothing"))), "fine");
+    assert_eq!(outcome(&review(&create(&pod), &settings(&json!("mutate")), &cluster("nothing"))), "fine");
 }
 
 #[test]
@@ -365,9 +365,9 @@ fn validating_phase_rejects() {
     let mut validating = settings(&json!("mutate"));
     validating["phase"] = json!("validating");
     let answer = review(&create(&admitted_pod(&json!({}))), &validating, &cluster("nothing"));
-    assert_eq!((word(&answer), &answer["code"]), ("reject", &json!(403)));
+    assert_eq!((outcome(&answer), &answer["code"]), ("reject", &json!(403)));
     // A template is not rejected for what the fix will remove from its Pods.
-    assert_eq!(word(&review(&create(&deployment(&json!({}))), &validating, &cluster("nothing"))), "warn");
+    assert_eq!(outcome(&review(&create(&deployment(&json!({}))), &validating, &cluster("nothing"))), "warn");
 }
 
 #[test]
@@ -382,18 +382,18 @@ fn fixes_template() {
     // A label must not start a rollout.
     let mut labelled = old.clone();
     labelled["metadata"]["labels"] = json!({"a": "b"});
-    assert_eq!(word(&review(&update(&old, &labelled), &fixing, &cluster("nothing"))), "warn");
+    assert_eq!(outcome(&review(&update(&old, &labelled), &fixing, &cluster("nothing"))), "warn");
     // A change of the template starts one anyway.
     let mut changed = old.clone();
     changed["spec"]["template"]["spec"]["containers"][0]["image"] = json!("registry.example/web:2");
-    assert_eq!(word(&review(&update(&old, &changed), &fixing, &cluster("nothing"))), "fix");
+    assert_eq!(outcome(&review(&update(&old, &changed), &fixing, &cluster("nothing"))), "fix");
     // But not for a Job, whose template is immutable.
     let job = |object: &Value| {
         let mut job = object.clone();
         (job["kind"], job["apiVersion"]) = (json!("Job"), json!("batch/v1"));
         job
     };
-    assert_eq!(word(&review(&update(&job(&old), &job(&changed)), &fixing, &cluster("nothing"))), "warn");
+    assert_eq!(outcome(&review(&update(&job(&old), &job(&changed)), &fixing, &cluster("nothing"))), "warn");
 }
 
 #[test]
@@ -403,11 +403,11 @@ fn old_problem_warns() {
     let old = deployment(&asking);
     let mut labelled = old.clone();
     labelled["metadata"]["labels"] = json!({"a": "b"});
-    assert_eq!(word(&review(&update(&old, &labelled), &settings(), &cluster("nothing"))), "warn");
-    assert_eq!(word(&review(&update(&deployment(&json!({})), &old), &settings(), &cluster("nothing"))), "reject");
+    assert_eq!(outcome(&review(&update(&old, &labelled), &settings(), &cluster("nothing"))), "warn");
+    assert_eq!(outcome(&review(&update(&deployment(&json!({})), &old), &settings(), &cluster("nothing"))), "reject");
     let mut no_old = update(&old, &labelled);
     no_old["oldObject"] = Value::Null;
-    assert_eq!(word(&review(&no_old, &settings(), &cluster("nothing"))), "reject");
+    assert_eq!(outcome(&review(&no_old, &settings(), &cluster("nothing"))), "reject");
 }
 
 /// A custom resource stores whatever its schema accepts.
@@ -417,7 +417,7 @@ fn unreadable_old_object() {
     let mut custom = settings(&json!("mutate"));
     custom["customTemplates"] = json!([{"apiGroup": "argoproj.io", "kind": "Rollout", "path": "spec.template"}]);
     let outcome =
-        |old: Value, new: Value| word(&review(&update(&rollout(old), &rollout(new)), &custom, &cluster("nothing")));
+        |old: Value, new: Value| outcome(&review(&update(&rollout(old), &rollout(new)), &custom, &cluster("nothing")));
     let (broken, good) = (json!({"spec": {"volumes": {}}}), json!({"spec": {"containers": []}}));
     assert_eq!(outcome(broken.clone(), good.clone()), "warn");
     assert_eq!(outcome(good, broken), "reject");
@@ -435,7 +435,7 @@ fn never_looks_up_old_account() {
     let new = deployment(&spec("default", json!(true)));
     let failing = FakeCluster::failing(LookupError::Failed);
     let answer = review(&update(&old, &new), &settings(&json!("warn")), &failing);
-    assert_eq!((word(&answer), failing.asked()), ("warn", 0));
+    assert_eq!((outcome(&answer), failing.asked()), ("warn", 0));
 }
 
 #[test]

@@ -56,8 +56,8 @@ impl<'a> ProjectedTokenAudience<'a> {
 impl Check for ProjectedTokenAudience<'_> {
     fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(workload) = context.workload() else { return Ok(()) };
-        tokens::each(context, workload, &mut |token, is_plugins| {
-            if is_plugins {
+        tokens::each(context, workload, &mut |token, is_plugin_volume| {
+            if is_plugin_volume {
                 return Ok(());
             }
             let audience = token.source.audience();

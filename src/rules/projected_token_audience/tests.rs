@@ -3,8 +3,8 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::testing::{
-    admitted_pod, annotated_cluster, create, deployment, inject, only, plugin_volume, projected, quiet_cluster, review,
-    said, settings_problems, token, tokenless_pod, update, word,
+    admitted_pod, annotated_cluster, create, deployment, inject, only, outcome, plugin_volume, projected,
+    quiet_cluster, reported, review, settings_problems, token, tokenless_pod, update,
 };
 
 const ID: &str = "projected-token-audience";
@@ -23,21 +23,21 @@ fn checked(object: &Value, params: &Value) -> Value {
 
 #[test]
 fn messages() {
-    let said = |sources: Value, params: Value| said(&checked(&pod(&sources), &params), ID);
+    let reported = |sources: Value, params: Value| reported(&checked(&pod(&sources), &params), ID);
     assert_eq!(
-        said(json!([token("", 3600)]), json!("warn")),
+        reported(json!([token("", 3600)]), json!("warn")),
         [
             "spec.volumes[api].projected.sources[token].serviceAccountToken.audience: is not set, so this is an API token; name who reads it, or use automountServiceAccountToken: true"
         ]
     );
     assert_eq!(
-        said(json!([token("https://kubernetes.default.svc", 3600)]), json!("reject")),
+        reported(json!([token("https://kubernetes.default.svc", 3600)]), json!("reject")),
         [
             "spec.volumes[api].projected.sources[token].serviceAccountToken.audience: `https://kubernetes.default.svc` is the Kubernetes API; name who reads the token, or use automountServiceAccountToken: true"
         ]
     );
     assert_eq!(
-        said(json!([token("vault", 3600)]), json!({"allowedAudiences": ["sts.amazonaws.com", "istio-*"]})),
+        reported(json!([token("vault", 3600)]), json!({"allowedAudiences": ["sts.amazonaws.com", "istio-*"]})),
         [
             "spec.volumes[api].projected.sources[token].serviceAccountToken.audience: `vault` is not an allowed audience; use one of sts.amazonaws.com, istio-*"
         ]
@@ -60,13 +60,16 @@ fn accepts_other_audiences(#[case] volume: &str, #[case] audience: &str, #[case]
         ("eks.amazonaws.com/role-arn", "arn:aws:iam::123456789012:role/app"),
         ("azure.workload.identity/client-id", "6c9c0b1e-0000-0000-0000-000000000000"),
     ]);
-    assert_eq!(word(&review(&create(&pod), &json!({}), &cluster)), "fine");
+    assert_eq!(outcome(&review(&create(&pod), &json!({}), &cluster)), "fine");
 }
 
 #[test]
 fn accepts_plugin_volume() {
-    assert_eq!(word(&checked(&admitted_pod(&json!({"serviceAccountName": "app"})), &json!("reject"))), "fine");
-    assert_eq!(word(&checked(&admitted_pod(&json!({"automountServiceAccountToken": true})), &json!("reject"))), "fine");
+    assert_eq!(outcome(&checked(&admitted_pod(&json!({"serviceAccountName": "app"})), &json!("reject"))), "fine");
+    assert_eq!(
+        outcome(&checked(&admitted_pod(&json!({"automountServiceAccountToken": true})), &json!("reject"))),
+        "fine"
+    );
 }
 
 /// With a list, only audiences in it are accepted, and that of the API only by
@@ -86,7 +89,7 @@ fn accepts_plugin_volume() {
 #[case(json!(null), "anyone", "fine")]
 fn allowed_audiences(#[case] allowed: Value, #[case] audience: &str, #[case] expected: &str) {
     let params = json!({"action": "reject", "allowedAudiences": allowed});
-    assert_eq!(word(&checked(&pod(&json!([token(audience, 3600)])), &params)), expected);
+    assert_eq!(outcome(&checked(&pod(&json!([token(audience, 3600)])), &params)), expected);
 }
 
 /// Ways to get an API token despite a ban on automounting.
@@ -107,7 +110,7 @@ fn allowed_audiences(#[case] allowed: Value, #[case] audience: &str, #[case] exp
 fn bypass(#[case] more: Value) {
     let mut settings = settings(&json!("reject"));
     settings["extraApiAudiences"] = json!(["https://issuer.example"]);
-    let reviewed = |object: &Value| word(&review(&create(object), &settings, &quiet_cluster()));
+    let reviewed = |object: &Value| outcome(&review(&create(object), &settings, &quiet_cluster()));
     assert_eq!(reviewed(&tokenless_pod(&more)), "reject");
     // The same in a template.
     let mut spec = more;
@@ -128,14 +131,14 @@ fn bypass_by_mount(#[case] mut mount: Value) {
         "containers": [{"name": "web", "image": "i", "volumeMounts": [mount]}],
         "volumes": [projected("api", &json!([token("", 3600)]))],
     }));
-    assert_eq!(word(&checked(&pod, &json!("reject"))), "reject");
+    assert_eq!(outcome(&checked(&pod, &json!("reject"))), "reject");
 }
 
 /// A template has no volume of the plugin: what looks like one was copied.
 #[test]
 fn template_with_plugin_shape() {
     let template = deployment(&json!({"volumes": [plugin_volume()]}));
-    assert_eq!(word(&checked(&template, &json!("reject"))), "reject");
+    assert_eq!(outcome(&checked(&template, &json!("reject"))), "reject");
 }
 
 /// The fix of `pod-automount` may leave the plugin's volume to a container.
@@ -154,7 +157,7 @@ fn kept_volume(#[case] containers: Value, #[case] expected: &str) {
     let mut pod = tokenless_pod(&json!({"containers": containers, "volumes": [plugin_volume()]}));
     let keepers = json!([{"name": "kuma-sidecar", "image": "docker.io/kumahq/kuma-dp:*"}]);
     let settings = only(&json!({ID: "reject", "pod-automount": {"action": "off", "tokenContainers": keepers}}));
-    let reviewed = |pod: &Value| word(&review(&create(pod), &settings, &quiet_cluster()));
+    let reviewed = |pod: &Value| outcome(&review(&create(pod), &settings, &quiet_cluster()));
     assert_eq!(reviewed(&pod), expected);
     // But not if containers can see each other's files.
     pod["spec"]["shareProcessNamespace"] = json!(true);
@@ -180,7 +183,7 @@ fn kept_volumes() {
     }));
     let keepers = json!([{"name": "kuma-sidecar", "image": "docker.io/kumahq/kuma-dp:*"}]);
     let settings = only(&json!({ID: "reject", "pod-automount": {"action": "off", "tokenContainers": keepers}}));
-    let lines = said(&review(&create(&pod), &settings, &quiet_cluster()), ID);
+    let lines = reported(&review(&create(&pod), &settings, &quiet_cluster()), ID);
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(lines[0].starts_with("spec.volumes[kube-api-access-ddddd]."));
 }
@@ -189,7 +192,7 @@ fn kept_volumes() {
 fn exempt_pod() {
     let mut settings = settings(&json!("reject"));
     settings["exemptions"] = json!([{"rules": [ID], "serviceAccounts": ["shop/app"]}]);
-    assert_eq!(word(&review(&create(&pod(&json!([token("", 3600)]))), &settings, &quiet_cluster())), "fine");
+    assert_eq!(outcome(&review(&create(&pod(&json!([token("", 3600)]))), &settings, &quiet_cluster())), "fine");
 }
 
 #[test]
@@ -200,7 +203,7 @@ fn old_problem_warns() {
         object
     };
     let reviewed =
-        |old: &Value, new: &Value| word(&review(&update(old, new), &settings(&json!("reject")), &quiet_cluster()));
+        |old: &Value, new: &Value| outcome(&review(&update(old, new), &settings(&json!("reject")), &quiet_cluster()));
     assert_eq!(reviewed(&with("api", "1"), &with("api", "2")), "warn");
     assert_eq!(reviewed(&with("api", "1"), &with("k3s", "2")), "reject");
     assert_eq!(reviewed(&with("vault", "1"), &with("", "2")), "reject");
@@ -210,11 +213,11 @@ fn old_problem_warns() {
 #[test]
 fn windows_pod() {
     let mut pod = admitted_pod(&json!({"serviceAccountName": "app", "nodeSelector": {"kubernetes.io/os": "windows"}}));
-    assert_eq!(word(&checked(&pod, &json!("reject"))), "fine");
+    assert_eq!(outcome(&checked(&pod, &json!("reject"))), "fine");
     pod["spec"]["automountServiceAccountToken"] = json!(false);
-    assert_eq!(word(&checked(&pod, &json!("reject"))), "reject");
+    assert_eq!(outcome(&checked(&pod, &json!("reject"))), "reject");
     inject(&mut pod);
-    assert_eq!(said(&checked(&pod, &json!("reject")), ID).len(), 1);
+    assert_eq!(reported(&checked(&pod, &json!("reject")), ID).len(), 1);
 }
 
 #[test]

@@ -78,9 +78,9 @@ impl ProjectedTokenLifetime {
         workload: &'s Workload<'s>,
         each: &mut dyn FnMut(Token<'s>, i64) -> Result<(), ReviewError>,
     ) -> Result<(), ReviewError> {
-        tokens::each(context, workload, &mut |token, is_plugins| {
+        tokens::each(context, workload, &mut |token, is_plugin_volume| {
             let most = self.most(token.source.audience());
-            if is_plugins || token.source.lifetime() <= most { Ok(()) } else { each(token, most) }
+            if is_plugin_volume || token.source.lifetime() <= most { Ok(()) } else { each(token, most) }
         })
     }
 }

@@ -3,8 +3,8 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::testing::{
-    create, deployment, only, plugin_volume, projected, quiet_cluster, review, said, settings_problems, token,
-    tokenless_pod, update, word,
+    create, deployment, only, outcome, plugin_volume, projected, quiet_cluster, reported, review, settings_problems,
+    token, tokenless_pod, update,
 };
 
 const ID: &str = "projected-token-lifetime";
@@ -24,13 +24,13 @@ fn checked(object: &Value, params: &Value) -> Value {
 #[test]
 fn messages() {
     assert_eq!(
-        said(&checked(&pod("vault", 86401), &json!("reject")), ID),
+        reported(&checked(&pod("vault", 86401), &json!("reject")), ID),
         [
             "spec.volumes[t].projected.sources[token].serviceAccountToken.expirationSeconds: is 86401, at most 86400 is allowed; the kubelet renews the token before it expires"
         ]
     );
     assert_eq!(
-        said(&checked(&pod("vault", 31_536_000), &json!("mutate")), ID),
+        reported(&checked(&pod("vault", 31_536_000), &json!("mutate")), ID),
         [
             "spec.volumes[t].projected.sources[token].serviceAccountToken.expirationSeconds: lowered from 31536000 to 86400"
         ]
@@ -50,7 +50,7 @@ fn with_defaults(#[case] audience: &str, #[case] seconds: i64, #[case] expected:
         &json!({"rules": {"projected-token-audience": "off", "cloud-token-audience": "off"}}),
         &quiet_cluster(),
     );
-    assert_eq!(word(&answer), expected);
+    assert_eq!(outcome(&answer), expected);
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn fix_changes_one_number() {
 #[case("", 1201, "reject")]
 fn per_audience(#[case] audience: &str, #[case] seconds: i64, #[case] expected: &str) {
     let params = json!({"action": "reject", "perAudience": {"vault": 3600, "backup": 604_800, "": 1200}});
-    assert_eq!(word(&checked(&pod(audience, seconds), &params)), expected);
+    assert_eq!(outcome(&checked(&pod(audience, seconds), &params)), expected);
 }
 
 /// The API server sets one hour by default before it calls any webhook; a
@@ -90,11 +90,11 @@ fn per_audience(#[case] audience: &str, #[case] seconds: i64, #[case] expected: 
 fn default_lifetime() {
     let mut silent = pod("vault", 1);
     silent["spec"]["volumes"][0]["projected"]["sources"][0]["serviceAccountToken"]["expirationSeconds"] = Value::Null;
-    assert_eq!(word(&checked(&silent, &json!("reject"))), "fine");
+    assert_eq!(outcome(&checked(&silent, &json!("reject"))), "fine");
     let answer = checked(&silent, &json!({"action": "mutate", "maxSeconds": 600}));
     assert_eq!(answer["mutated_object"], pod("vault", 600));
     assert_eq!(
-        said(&answer, ID),
+        reported(&answer, ID),
         ["spec.volumes[t].projected.sources[token].serviceAccountToken.expirationSeconds: lowered from 3600 to 600"]
     );
 }
@@ -104,7 +104,7 @@ fn default_lifetime() {
 fn fix_avoids_one_year_token() {
     let answer = checked(&pod("", 7200), &json!({"action": "mutate", "maxSeconds": 3607}));
     assert_eq!(answer["mutated_object"], pod("", 3600));
-    assert_eq!(word(&checked(&pod("", 3607), &json!({"action": "reject", "maxSeconds": 3607}))), "fine");
+    assert_eq!(outcome(&checked(&pod("", 3607), &json!({"action": "reject", "maxSeconds": 3607}))), "fine");
 }
 
 /// Both fixes change the same field: the lower number wins.
@@ -122,7 +122,7 @@ fn two_fixes_of_one_field() {
 #[case::beside_a_secret(projected("t", &json!([{"secret": {"name": "s"}}, token("vault", 90000)])))]
 #[case::nobody_mounts_it(projected("unused", &json!([token("vault", 90000)])))]
 fn bypass(#[case] volume: Value) {
-    assert_eq!(word(&checked(&tokenless_pod(&json!({"volumes": [volume]})), &json!("reject"))), "reject");
+    assert_eq!(outcome(&checked(&tokenless_pod(&json!({"volumes": [volume]})), &json!("reject"))), "reject");
 }
 
 /// The plugin's exact shape, but with a lifetime of a century.
@@ -154,12 +154,12 @@ fn bypass_by_number_out_of_range() {
 fn validating_phase_rejects() {
     let mut settings = settings(&json!("mutate"));
     settings["phase"] = json!("validating");
-    assert_eq!(word(&review(&create(&pod("vault", 90000)), &settings, &quiet_cluster())), "reject");
+    assert_eq!(outcome(&review(&create(&pod("vault", 90000)), &settings, &quiet_cluster())), "reject");
     // A template is not rejected for what the fix will change in its Pods.
     let template = deployment(&json!({"volumes": [projected("t", &json!([token("vault", 90000)]))]}));
     let answer = review(&create(&template), &settings, &quiet_cluster());
     assert_eq!(
-        said(&answer, ID),
+        reported(&answer, ID),
         [
             "spec.template.spec.volumes[t].projected.sources[token].serviceAccountToken.expirationSeconds: Pods made from this template will be changed: lowered from 90000 to 86400"
         ]
@@ -179,7 +179,7 @@ fn fixes_template() {
 fn old_problem_warns() {
     let with = |seconds| deployment(&json!({"volumes": [projected("t", &json!([token("vault", seconds)]))]}));
     let reviewed =
-        |old, new| word(&review(&update(&with(old), &with(new)), &settings(&json!("reject")), &quiet_cluster()));
+        |old, new| outcome(&review(&update(&with(old), &with(new)), &settings(&json!("reject")), &quiet_cluster()));
     assert_eq!(reviewed(90000, 90000), "warn");
     assert_eq!(reviewed(90000, 90001), "reject");
     assert_eq!(reviewed(3600, 90000), "reject");
@@ -189,7 +189,7 @@ fn old_problem_warns() {
 fn exempt_pod() {
     let mut settings = settings(&json!("mutate"));
     settings["exemptions"] = json!([{"rules": [ID], "names": ["web"]}]);
-    assert_eq!(word(&review(&create(&pod("vault", 90000)), &settings, &quiet_cluster())), "fine");
+    assert_eq!(outcome(&review(&create(&pod("vault", 90000)), &settings, &quiet_cluster())), "fine");
 }
 
 #[test]

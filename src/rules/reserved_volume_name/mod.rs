@@ -63,7 +63,7 @@ impl Check for ReservedVolumeName {
                 continue;
             }
             let path = || workload.volume_path(index, volume).field("name");
-            if name.starts_with(PLUGIN_VOLUME_PREFIX) && !tokens::is_plugins(context, workload, volume) {
+            if name.starts_with(PLUGIN_VOLUME_PREFIX) && !tokens::is_plugin_volume(context, workload, volume) {
                 findings.add(path(), &NOT_THE_PLUGINS, &[]);
             } else if let Some(cloud) = cloud::of_volume(name).filter(|_| !is_for_another()) {
                 findings.add(path(), &NOT_THE_WEBHOOKS, &[cloud.name()]);

@@ -3,8 +3,8 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::testing::{
-    admitted_pod, create, deployment, only, plugin_volume, projected, quiet_cluster, review, said, token,
-    tokenless_pod, update, word,
+    admitted_pod, create, deployment, only, outcome, plugin_volume, projected, quiet_cluster, reported, review, token,
+    tokenless_pod, update,
 };
 
 const ID: &str = "reserved-volume-name";
@@ -20,19 +20,19 @@ fn with(volume: &Value) -> Value {
 #[test]
 fn messages() {
     assert_eq!(
-        said(&checked(&with(&json!({"name": "kube-api-access-x", "emptyDir": {}})), "reject"), ID),
+        reported(&checked(&with(&json!({"name": "kube-api-access-x", "emptyDir": {}})), "reject"), ID),
         [
             "spec.volumes[kube-api-access-x].name: is reserved for the API server's token volume; rename it, or it is mounted into every container once automountServiceAccountToken is no longer false"
         ]
     );
     assert_eq!(
-        said(&checked(&saying(&Value::Null, &json!({"name": "kube-api-access-x", "emptyDir": {}})), "reject"), ID),
+        reported(&checked(&saying(&Value::Null, &json!({"name": "kube-api-access-x", "emptyDir": {}})), "reject"), ID),
         [
             "spec.volumes[kube-api-access-x].name: makes the API server take the volume for its token volume and mount it into every container; rename it, or remove it if it was copied from a running Pod"
         ]
     );
     assert_eq!(
-        said(&checked(&with(&json!({"name": "aws-iam-token", "emptyDir": {}})), "warn"), ID),
+        reported(&checked(&with(&json!({"name": "aws-iam-token", "emptyDir": {}})), "warn"), ID),
         [
             "spec.volumes[aws-iam-token].name: is reserved for a volume with one token for AWS and nothing else; rename the volume"
         ]
@@ -50,8 +50,8 @@ fn messages() {
 #[case::azure(projected("azure-identity-token", &json!([token("api://AzureADTokenExchange", 3600)])))]
 #[case::like_the_webhooks(json!({"name": "aws-iam-tokens", "emptyDir": {}}))]
 fn accepts_other_names_and_webhook_volumes(#[case] volume: Value) {
-    assert_eq!(word(&checked(&with(&volume), "reject")), "fine");
-    assert_eq!(word(&checked(&deployment(&json!({"volumes": [volume]})), "reject")), "fine");
+    assert_eq!(outcome(&checked(&with(&volume), "reject")), "fine");
+    assert_eq!(outcome(&checked(&deployment(&json!({"volumes": [volume]})), "reject")), "fine");
 }
 
 /// The volume of a Pod that does not set `false`; also in the copy of a Pod
@@ -60,13 +60,13 @@ fn accepts_other_names_and_webhook_volumes(#[case] volume: Value) {
 fn accepts_plugin_volume() {
     for automount in [json!(true), Value::Null] {
         let pod = admitted_pod(&json!({"automountServiceAccountToken": automount}));
-        assert_eq!(word(&checked(&pod, "reject")), "fine");
+        assert_eq!(outcome(&checked(&pod, "reject")), "fine");
     }
     let mut openshift = admitted_pod(&json!({}));
     openshift["spec"]["volumes"][0]["projected"]["sources"].as_array_mut().unwrap().push(json!(
         {"configMap": {"name": "openshift-service-ca.crt", "items": [{"key": "service-ca.crt", "path": "service-ca.crt"}]}}
     ));
-    assert_eq!(word(&checked(&openshift, "reject")), "fine");
+    assert_eq!(outcome(&checked(&openshift, "reject")), "fine");
 }
 
 fn changed(change: impl FnOnce(&mut Value)) -> Value {
@@ -90,11 +90,11 @@ fn changed(change: impl FnOnce(&mut Value)) -> Value {
 #[case::another_mode(changed(|volume| volume["projected"]["defaultMode"] = json!(511)))]
 fn bypass(#[case] volume: Value) {
     for automount in [json!(true), Value::Null] {
-        assert_eq!(word(&checked(&saying(&automount, &volume), "reject")), "reject");
+        assert_eq!(outcome(&checked(&saying(&automount, &volume), "reject")), "reject");
     }
     // If nothing is automounted, only a token in the volume is rejected.
     let expected = if volume.to_string().contains("serviceAccountToken") { "reject" } else { "warn" };
-    assert_eq!(word(&checked(&saying(&json!(false), &volume), "reject")), expected);
+    assert_eq!(outcome(&checked(&saying(&json!(false), &volume), "reject")), expected);
 }
 
 fn saying(automount: &Value, volume: &Value) -> Value {
@@ -112,9 +112,9 @@ fn volume_without_token() {
         {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
     ]);
     let pod = saying(&json!(false), &projected("kube-api-access-bcd24", &sources));
-    assert_eq!(word(&checked(&pod, "reject")), "warn");
+    assert_eq!(outcome(&checked(&pod, "reject")), "warn");
     assert_eq!(
-        word(&checked(&saying(&Value::Null, &projected("kube-api-access-bcd24", &sources)), "reject")),
+        outcome(&checked(&saying(&Value::Null, &projected("kube-api-access-bcd24", &sources)), "reject")),
         "reject"
     );
 }
@@ -122,8 +122,8 @@ fn volume_without_token() {
 /// The exact shape where the plugin adds nothing: someone else added it.
 #[test]
 fn bypass_by_exact_shape() {
-    assert_eq!(word(&checked(&with(&plugin_volume()), "reject")), "reject");
-    assert_eq!(word(&checked(&deployment(&json!({"volumes": [plugin_volume()]})), "reject")), "reject");
+    assert_eq!(outcome(&checked(&with(&plugin_volume()), "reject")), "reject");
+    assert_eq!(outcome(&checked(&deployment(&json!({"volumes": [plugin_volume()]})), "reject")), "reject");
 }
 
 /// Volumes that the webhooks would leave as they are.
@@ -139,14 +139,14 @@ fn bypass_by_exact_shape() {
 #[case::a_host_path(json!({"name": "aws-iam-token", "hostPath": {"path": "/x"}}))]
 #[case::two_types(json!({"name": "aws-iam-token", "hostPath": {"path": "/x"}, "projected": {"sources": [token("sts.amazonaws.com", 600)]}}))]
 fn bypass_by_webhook_names(#[case] volume: Value) {
-    assert_eq!(word(&checked(&with(&volume), "reject")), "reject");
+    assert_eq!(outcome(&checked(&with(&volume), "reject")), "reject");
 }
 
 #[test]
 fn old_problem_warns() {
     let with = |name: &str| deployment(&json!({"volumes": [{"name": name, "emptyDir": {}}]}));
     let reviewed = |old: &str, new: &str| {
-        word(&review(&update(&with(old), &with(new)), &only(&json!({ID: "reject"})), &quiet_cluster()))
+        outcome(&review(&update(&with(old), &with(new)), &only(&json!({ID: "reject"})), &quiet_cluster()))
     };
     assert_eq!(reviewed("kube-api-access-x", "kube-api-access-x"), "warn");
     assert_eq!(reviewed("kube-api-access-x", "kube-api-access-y"), "reject");
@@ -157,5 +157,5 @@ fn exempt_pod() {
     let mut settings = only(&json!({ID: "reject"}));
     settings["exemptions"] = json!([{"rules": [ID], "users": ["alice"]}]);
     let pod = with(&json!({"name": "kube-api-access-x", "emptyDir": {}}));
-    assert_eq!(word(&review(&create(&pod), &settings, &quiet_cluster())), "fine");
+    assert_eq!(outcome(&review(&create(&pod), &settings, &quiet_cluster())), "fine");
 }

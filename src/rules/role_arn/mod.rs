@@ -74,15 +74,15 @@ impl Check for RoleArnRule<'_> {
         let mut has_role = false;
         for (key, value) in context.annotations()?.iter() {
             let Some(value) = value else { continue };
-            let refusals = if key::suffix(key, prefix) == Some(ROLE_ARN) {
+            let rejections = if key::suffix(key, prefix) == Some(ROLE_ARN) {
                 has_role = true;
-                self.rules.refusals(&self.rules.injected(value), holder)
+                self.rules.rejections(&self.rules.injected(value), holder)
             } else if key == ECR_KEY {
-                self.rules.refusals(value, holder)
+                self.rules.rejections(value, holder)
             } else {
                 continue;
             };
-            for refusal in refusals {
+            for refusal in rejections {
                 findings.push(annotation(key), refusal, MaxSeverity::Action);
             }
             if holder.account == DEFAULT_ACCOUNT && !self.rules.allow_on_default && !value.is_empty() {

@@ -273,10 +273,7 @@ mod tests {
     #[case("arn:aws:iam::**:role/x", TWO_STARS)]
     #[case("a/.", EMPTY_PART)]
     #[case("a//b", EMPTY_PART)]
-    #[case(
-        "*/{namespace}/a b",
-        "has a blank or control character, so it cannot match anything (*/{namespace}/a b)"
-    )]
+    #[case("*/{namespace}/a b", "has a blank or control character, so it cannot match anything (*/{namespace}/a b)")]
     #[case("*/{namespace}/a%", &bad("%"))]
     #[case("x-{namespace}{namespace}", TWO_PLACEHOLDERS)]
     #[case("{serviceAccount}*", STAR_AND_PLACEHOLDER)]

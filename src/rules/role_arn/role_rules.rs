@@ -99,14 +99,14 @@ impl<'a> RoleRules<'a> {
     /// else each list that does not allow it.
     #[must_use]
     #[inline(never)]
-    pub fn refusals(&self, written: &str, holder: Holder<'_>) -> Vec<Message> {
+    pub fn rejections(&self, written: &str, holder: Holder<'_>) -> Vec<Message> {
         let parse = if self.any_path { RoleArn::parse_any_path } else { RoleArn::parse };
         let arn = match parse(written) {
             Ok(arn) => arn,
             Err(errors) => return errors.iter().map(|error| error.about(written)).collect(),
         };
-        let mut refusals = Vec::new();
-        let mut refuse = |template, values: &[&str]| refusals.push(Message::new(template, values).about(written));
+        let mut rejections = Vec::new();
+        let mut refuse = |template, values: &[&str]| rejections.push(Message::new(template, values).about(written));
         if !self.partitions.contains(&arn.partition) {
             let allowed: Vec<&str> = self.partitions.iter().map(|partition| partition.as_str()).collect();
             refuse(&PARTITION, &[arn.partition.as_str(), &allowed.join(", ")]);
@@ -130,7 +130,7 @@ impl<'a> RoleRules<'a> {
         if let Some(reserved) = arn.role.reserved().filter(|_| self.forbid_reserved) {
             refuse(&RESERVED, &[reserved]);
         }
-        refusals
+        rejections
     }
 
     /// The patterns for a namespace: its own, or else those for all others.

@@ -132,10 +132,7 @@ fn message() {
     "is incomplete; a role's ARN is arn:aws:iam::<account>:role/<name> (arn:aws:iam::123456789012)"
 )]
 #[case("arn:aws:iam:123456789012:role/x", "has one colon after iam, must have two (arn:aws:iam:123456789012:role/x)")]
-#[case(
-    "arn:iam::123456789012:role/x",
-    "has no partition after arn:, such as aws (arn:iam::123456789012:role/x)"
-)]
+#[case("arn:iam::123456789012:role/x", "has no partition after arn:, such as aws (arn:iam::123456789012:role/x)")]
 #[case(
     "arn:aws-gov:iam::123456789012:role/x",
     "unknown partition `aws-gov`; did you mean `aws-us-gov`? (arn:aws-gov:iam::123456789012:role/x)"
@@ -675,7 +672,7 @@ fn role_rules_for_other_rules() {
     assert!(problems.is_empty());
     assert!(rules.has_lists());
     let holder = Holder { namespace: "shop", account: "web" };
-    let texts = |role: &str| rules.refusals(role, holder).iter().map(ToString::to_string).collect::<Vec<_>>();
+    let texts = |role: &str| rules.rejections(role, holder).iter().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(texts("arn:aws:iam::123456789012:role/shop/s3"), Vec::<String>::new());
     assert_eq!(
         texts("arn:aws:iam::210987654321:role/shop/s3"),

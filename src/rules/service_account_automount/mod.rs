@@ -95,7 +95,7 @@ const FIELD: &str = "automountServiceAccountToken";
 const OPENSHIFT_ACCOUNTS: [&str; 2] = ["builder", "deployer"];
 
 /// The namespace of the controllers that create them.
-const OPENSHIFT_MAKERS: &str = "system:serviceaccount:openshift-infra:";
+const OPENSHIFT_CONTROLLERS: &str = "system:serviceaccount:openshift-infra:";
 
 pub(super) struct ServiceAccountAutomount<'a> {
     every_account: bool,
@@ -105,7 +105,7 @@ pub(super) struct ServiceAccountAutomount<'a> {
 }
 
 /// What to do about an account.
-enum Cell {
+enum Outcome {
     /// Nothing.
     Fine,
     /// It sets `true`, and a fix never overrides what a user wrote.
@@ -126,16 +126,16 @@ impl<'a> ServiceAccountAutomount<'a> {
         }
     }
 
-    fn cell(&self, context: &RuleContext<'_>, account: &ServiceAccount<'_>) -> Result<Cell, ReviewError> {
-        if account.automount == Some(false) || is_openshifts(context) {
-            return Ok(Cell::Fine);
+    fn outcome(&self, context: &RuleContext<'_>, account: &ServiceAccount<'_>) -> Result<Outcome, ReviewError> {
+        if account.automount == Some(false) || is_changed_by_openshift(context) {
+            return Ok(Outcome::Fine);
         }
         let is_default = context.name() == DEFAULT_ACCOUNT;
         if account.automount == Some(true) {
             return Ok(self.explicit_true(context, is_default));
         }
         if !is_default && !self.every_account {
-            return Ok(Cell::Fine);
+            return Ok(Outcome::Fine);
         }
         let message = if is_default { &UNSET_ON_DEFAULT } else { &UNSET };
         if context.request.operation() == Operation::Create {
@@ -143,23 +143,26 @@ impl<'a> ServiceAccountAutomount<'a> {
             // scanner sends no user: for it, a rejection is only a line in a
             // report.
             let makes_default = is_default && !context.request.user().name().is_empty();
-            return Ok(Cell::Fixable(message, if makes_default { MaxSeverity::Notice } else { MaxSeverity::Action }));
+            return Ok(Outcome::Fixable(
+                message,
+                if makes_default { MaxSeverity::Notice } else { MaxSeverity::Action },
+            ));
         }
         if is_default && context.old_service_account()?.is_some_and(|old| old.automount == Some(false)) {
-            return Ok(Cell::Fixable(&NO_LONGER_FALSE, MaxSeverity::Action));
+            return Ok(Outcome::Fixable(&NO_LONGER_FALSE, MaxSeverity::Action));
         }
-        Ok(if self.fix_on_update { Cell::Fixable(message, MaxSeverity::Action) } else { Cell::Unset(message) })
+        Ok(if self.fix_on_update { Outcome::Fixable(message, MaxSeverity::Action) } else { Outcome::Unset(message) })
     }
 
-    fn explicit_true(&self, context: &RuleContext<'_>, is_default: bool) -> Cell {
+    fn explicit_true(&self, context: &RuleContext<'_>, is_default: bool) -> Outcome {
         if account::any(&self.allow_explicit_true, context.request.namespace(), &context.name_pattern()) {
-            return Cell::Fine;
+            return Outcome::Fine;
         }
         match self.explicit_true {
-            _ if is_default => Cell::True(&TRUE_ON_DEFAULT, MaxSeverity::Action),
-            "allow" => Cell::Fine,
-            "warn" => Cell::True(&TRUE, MaxSeverity::Warning),
-            _ => Cell::True(&TRUE, MaxSeverity::Action),
+            _ if is_default => Outcome::True(&TRUE_ON_DEFAULT, MaxSeverity::Action),
+            "allow" => Outcome::Fine,
+            "warn" => Outcome::True(&TRUE, MaxSeverity::Warning),
+            _ => Outcome::True(&TRUE, MaxSeverity::Action),
         }
     }
 }
@@ -167,10 +170,10 @@ impl<'a> ServiceAccountAutomount<'a> {
 impl Check for ServiceAccountAutomount<'_> {
     fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(account) = context.service_account() else { return Ok(()) };
-        let (message, severity) = match self.cell(context, account)? {
-            Cell::Fine => return Ok(()),
-            Cell::True(message, severity) | Cell::Fixable(message, severity) => (message, severity),
-            Cell::Unset(message) => (message, MaxSeverity::Warning),
+        let (message, severity) = match self.outcome(context, account)? {
+            Outcome::Fine => return Ok(()),
+            Outcome::True(message, severity) | Outcome::Fixable(message, severity) => (message, severity),
+            Outcome::Unset(message) => (message, MaxSeverity::Warning),
         };
         findings.push(FieldPath::at(FIELD), Message::new(message, &[context.known_name()]), severity);
         Ok(())
@@ -185,7 +188,7 @@ impl Fix for ServiceAccountAutomount<'_> {
         changes: &mut Changes,
     ) -> Result<(), ReviewError> {
         let Some(account) = context.service_account() else { return Ok(()) };
-        if let Cell::Fixable(..) = self.cell(context, account)? {
+        if let Outcome::Fixable(..) = self.outcome(context, account)? {
             edit.set(&[], FIELD, "false")?;
             changes.add(FieldPath::at(FIELD), &FIXED, &[]);
         }
@@ -194,8 +197,8 @@ impl Fix for ServiceAccountAutomount<'_> {
 }
 
 /// Whether `OpenShift` is changing one of its own accounts.
-fn is_openshifts(context: &RuleContext<'_>) -> bool {
-    OPENSHIFT_ACCOUNTS.contains(&context.name()) && context.request.user().name().starts_with(OPENSHIFT_MAKERS)
+fn is_changed_by_openshift(context: &RuleContext<'_>) -> bool {
+    OPENSHIFT_ACCOUNTS.contains(&context.name()) && context.request.user().name().starts_with(OPENSHIFT_CONTROLLERS)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::cluster::AccountRecord;
-use crate::testing::{FakeCluster, create, review, update, word};
+use crate::testing::{FakeCluster, create, outcome, review, update};
 
 const CONTROLLER: &str = "system:serviceaccount:kube-system:service-account-controller";
 const OPENSHIFT: &str = "system:serviceaccount:openshift-infra:serviceaccount-controller";
@@ -58,7 +58,7 @@ fn create_table(
     let mut settings = settings(&json!({"action": action, "scope": scope}));
     settings["phase"] = json!(phase);
     let answer = answer(&create(&account(name, says)), &settings);
-    assert_eq!(word(&answer), expected, "{answer}");
+    assert_eq!(outcome(&answer), expected, "{answer}");
 }
 
 /// What the account set, what it sets now, and the outcome: without and with
@@ -78,17 +78,17 @@ fn create_table(
 #[case("app", None, Some(true), ["warn", "warn", "warn", "warn"])]
 fn update_table(
     #[case] name: &str,
-    #[case] said: Option<bool>,
+    #[case] reported: Option<bool>,
     #[case] says: Option<bool>,
     #[case] expected: [&str; 4],
 ) {
-    let request = update(&account(name, said), &account(name, says));
+    let request = update(&account(name, reported), &account(name, says));
     let outcomes = [("mutating", false), ("mutating", true), ("validating", false), ("validating", true)];
     for ((phase, fix_on_update), expected) in outcomes.into_iter().zip(expected) {
         let mut settings = settings(&json!({"scope": "all", "fixOnUpdate": fix_on_update}));
         settings["phase"] = json!(phase);
         let answer = answer(&request, &settings);
-        assert_eq!(word(&answer), expected, "{phase}, fixOnUpdate: {fix_on_update}: {answer}");
+        assert_eq!(outcome(&answer), expected, "{phase}, fixOnUpdate: {fix_on_update}: {answer}");
     }
 }
 
@@ -116,11 +116,11 @@ fn audit_reports_default() {
     let request = by("", create(&account("default", None)));
     let mut settings = settings(&json!("mutate"));
     settings["phase"] = json!("validating");
-    assert_eq!(word(&answer(&request, &settings)), "reject");
+    assert_eq!(outcome(&answer(&request, &settings)), "reject");
     settings["rules"]["service-account-automount"] = json!("warn");
-    assert_eq!(word(&answer(&request, &settings)), "warn");
+    assert_eq!(outcome(&answer(&request, &settings)), "warn");
     settings["treatWarnAs"] = json!("reject");
-    assert_eq!(word(&answer(&request, &settings)), "reject");
+    assert_eq!(outcome(&answer(&request, &settings)), "reject");
 }
 
 #[test]
@@ -178,10 +178,10 @@ fn fix_sets_one_field() {
 #[case("reject", "warn", "warn")]
 fn explicit_true_by_action(#[case] explicit_true: &str, #[case] action: &str, #[case] expected: &str) {
     let params = json!({"action": action, "explicitTrue": explicit_true});
-    assert_eq!(word(&answer(&create(&account("app", Some(true))), &settings(&params))), expected);
+    assert_eq!(outcome(&answer(&create(&account("app", Some(true))), &settings(&params))), expected);
     // On `default` it is a finding whatever the parameter says.
     let on_default = if action == "warn" { "warn" } else { "reject" };
-    assert_eq!(word(&answer(&create(&account("default", Some(true))), &settings(&params))), on_default);
+    assert_eq!(outcome(&answer(&create(&account("default", Some(true))), &settings(&params))), on_default);
 }
 
 #[rstest]
@@ -193,7 +193,7 @@ fn explicit_true_by_action(#[case] explicit_true: &str, #[case] action: &str, #[
 #[case("bank/app", "app", "reject")]
 fn allowed_true(#[case] pattern: &str, #[case] name: &str, #[case] expected: &str) {
     let params = json!({"explicitTrue": "reject", "allowExplicitTrue": [pattern]});
-    assert_eq!(word(&answer(&create(&account(name, Some(true))), &settings(&params))), expected);
+    assert_eq!(outcome(&answer(&create(&account(name, Some(true))), &settings(&params))), expected);
 }
 
 #[rstest]
@@ -206,7 +206,7 @@ fn allowed_true_for_generated_name(#[case] pattern: &str, #[case] expected: &str
     let mut account = account("", Some(true));
     account["metadata"] = json!({"generateName": "app-"});
     let params = json!({"explicitTrue": "reject", "allowExplicitTrue": [pattern]});
-    assert_eq!(word(&answer(&create(&account), &settings(&params))), expected);
+    assert_eq!(outcome(&answer(&create(&account), &settings(&params))), expected);
 }
 
 #[rstest]
@@ -220,15 +220,15 @@ fn allowed_true_for_generated_name(#[case] pattern: &str, #[case] expected: &str
 #[case("builder", "", "fix")]
 fn openshift_creates_accounts(#[case] name: &str, #[case] user: &str, #[case] expected: &str) {
     let params = settings(&json!({"scope": "all"}));
-    assert_eq!(word(&answer(&by(user, create(&account(name, None))), &params)), expected);
+    assert_eq!(outcome(&answer(&by(user, create(&account(name, None))), &params)), expected);
 }
 
 #[test]
 fn openshift_updates_accounts() {
     let params = settings(&json!({"scope": "all", "fixOnUpdate": true}));
     let request = update(&account("builder", None), &account("builder", None));
-    assert_eq!(word(&answer(&by(OPENSHIFT, request.clone()), &params)), "fine");
-    assert_eq!(word(&answer(&by("alice", request), &params)), "fix");
+    assert_eq!(outcome(&answer(&by(OPENSHIFT, request.clone()), &params)), "fine");
+    assert_eq!(outcome(&answer(&by("alice", request), &params)), "fix");
 }
 
 #[test]
@@ -240,22 +240,22 @@ fn exempt_account() {
         json!({"users": ["alice"]}),
     ] {
         let settings = json!({"exemptions": [exemption]});
-        assert_eq!(word(&answer(&create(&account("default", None)), &settings)), "fine");
-        assert_eq!(word(&answer(&create(&account("default", Some(true))), &settings)), "fine");
+        assert_eq!(outcome(&answer(&create(&account("default", None)), &settings)), "fine");
+        assert_eq!(outcome(&answer(&create(&account("default", Some(true))), &settings)), "fine");
     }
     let mut system = create(&account("default", None));
     system["namespace"] = json!("kube-system");
-    assert_eq!(word(&answer(&system, &json!({}))), "fine");
-    assert_eq!(word(&answer(&system, &json!({"exemptSystemNamespaces": false}))), "fix");
+    assert_eq!(outcome(&answer(&system, &json!({}))), "fine");
+    assert_eq!(outcome(&answer(&system, &json!({"exemptSystemNamespaces": false}))), "fix");
 }
 
 #[test]
 fn update_without_old_object() {
     let mut request = update(&account("default", None), &account("default", Some(true)));
     request["oldObject"] = json!(null);
-    assert_eq!(word(&answer(&request, &settings(&json!("mutate")))), "reject");
+    assert_eq!(outcome(&answer(&request, &settings(&json!("mutate")))), "reject");
     request["object"] = account("default", None);
-    assert_eq!(word(&answer(&request, &settings(&json!("mutate")))), "warn");
+    assert_eq!(outcome(&answer(&request, &settings(&json!("mutate")))), "warn");
 }
 
 /// Ways to keep the token of an account.
@@ -268,7 +268,7 @@ fn bypass_by_metadata(#[case] more: Value, #[case] expected: &str) {
     let mut account = account("default", Some(true));
     account["metadata"].as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let exempt_generated = json!({"exemptions": [{"names": ["builder*"]}]});
-    assert_eq!(word(&answer(&create(&account), &exempt_generated)), expected);
+    assert_eq!(outcome(&answer(&create(&account), &exempt_generated)), expected);
 }
 
 #[test]

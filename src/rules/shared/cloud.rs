@@ -10,7 +10,7 @@ use crate::engine::lookup::Account;
 use crate::fast::word;
 use crate::identity::key::SKIP_CONTAINERS;
 use crate::identity::skip_list;
-use crate::object::env::{Environment, Marks};
+use crate::object::env::{Environment, SearchWords};
 use crate::settings::Common;
 
 /// The variable with the role of a container.
@@ -224,7 +224,7 @@ pub fn of_volume(name: &str) -> Option<Cloud> {
 /// Whether a token in this volume and file looks like that of a webhook, which
 /// adds it only if an account declares an identity.
 #[must_use]
-pub fn is_webhooks(volume: &str, file: &str) -> bool {
+pub fn is_handled_by_webhook(volume: &str, file: &str) -> bool {
     of_volume(volume).is_some() || FAMILIES.iter().any(|family| family.files.iter().any(|end| file.ends_with(end)))
 }
 
@@ -377,7 +377,7 @@ fn role_in_env(context: &RuleContext<'_>, workload: &Workload<'_>) -> Result<Opt
 /// Few policies need this, so the scan of all containers does not look for the
 /// other clouds.
 fn may_have_role(env: &Environment<'_>) -> bool {
-    env.may_hold(Marks::AWS.and(Marks::AZURE)) || env.may_name(&["ALIBABA_CLOUD_", "TKE_"])
+    env.may_hold(SearchWords::AWS.and(SearchWords::AZURE)) || env.may_name(&["ALIBABA_CLOUD_", "TKE_"])
 }
 
 fn role_of_account(context: &RuleContext<'_>, workload: &Workload<'_>) -> Result<Option<String>, ReviewError> {

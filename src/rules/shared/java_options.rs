@@ -8,7 +8,7 @@
 use crate::diagnostic::field_path::FieldPath;
 use crate::engine::context::{CheckedContainer, ReviewError, Workload, object_path};
 use crate::fast::cut;
-use crate::object::env::Marks;
+use crate::object::env::SearchWords;
 #[cfg(doc)]
 use crate::object::pod::Container;
 
@@ -50,7 +50,7 @@ pub fn each_property(
     each: &mut dyn FnMut(FieldPath, Property<'_>) -> Result<(), ReviewError>,
 ) -> Result<(), ReviewError> {
     let container = checked.container;
-    if container.env.may_hold(Marks::JAVA) {
+    if container.env.may_hold(SearchWords::JAVA) {
         for (position, variable) in container.read_env(&|| object_path(&checked.path(pod)))?.iter().enumerate() {
             let path = || checked.path(pod).field("env").entry(variable.name.as_deref(), position);
             let value = variable.literal(&|| object_path(&path()))?;

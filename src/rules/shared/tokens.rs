@@ -63,7 +63,7 @@ pub fn each<'s>(
         let Some(projected) = &volume.projected else { continue };
         for (position, source) in projected.sources.iter().enumerate() {
             if let Some(source) = &source.token {
-                each(Token { source, volume, index, position }, is_plugins(context, workload, volume))?;
+                each(Token { source, volume, index, position }, is_plugin_volume(context, workload, volume))?;
             }
         }
     }
@@ -78,7 +78,7 @@ type EachToken<'e, 's> = dyn FnMut(Token<'s>, bool) -> Result<(), ReviewError> +
 /// someone else added a volume of that shape, unless the fix of `pod-automount`
 /// left it to containers that keep the token.
 #[must_use]
-pub fn is_plugins(context: &RuleContext<'_>, workload: &Workload<'_>, volume: &Volume<'_>) -> bool {
+pub fn is_plugin_volume(context: &RuleContext<'_>, workload: &Workload<'_>, volume: &Volume<'_>) -> bool {
     !workload.is_template
         && volume.has_plugin_shape()
         && (workload.spec.automount != Some(false)
@@ -96,7 +96,7 @@ pub enum ApiToken<'s> {
     /// From a volume, at this position.
     In(usize, &'s Volume<'s>),
     /// The API server will add it to the Pods of the template.
-    ToCome,
+    FromTemplate,
 }
 
 /// The API token that a Pod has, or that the Pods of a template will have.
@@ -119,7 +119,7 @@ pub fn api_token<'s>(
             Account::Absent | Account::Unknown => true,
         },
     };
-    Ok(is_to_come.then_some(ApiToken::ToCome))
+    Ok(is_to_come.then_some(ApiToken::FromTemplate))
 }
 
 #[cfg(test)]
@@ -127,7 +127,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use crate::cluster::AccountRecord;
-    use crate::testing::{FakeCluster, admitted_pod, create, inject, plugin_volume, projected, review, token, word};
+    use crate::testing::{FakeCluster, admitted_pod, create, inject, outcome, plugin_volume, projected, review, token};
 
     /// What a Pod has of its own: nothing, the API server's volume (the Pod is
     /// a copy of one that ran), a token added by hand, a legacy token, a volume
@@ -198,12 +198,12 @@ mod tests {
         }
     }
 
-    fn outcome(account: &str, says: (Option<bool>, Option<bool>), volume: &str) -> String {
+    fn row(account: &str, says: (Option<bool>, Option<bool>), volume: &str) -> String {
         let cluster = FakeCluster::with("shop", account, AccountRecord::new(says.0));
         let settings = json!({"rules": {"legacy-token-mount": "reject"}});
         let answer = review(&create(&pod(account, says, volume)), &settings, &cluster);
         let rules = answer["audit_annotations"].as_object();
-        let mut words = vec![word(&answer)];
+        let mut words = vec![outcome(&answer)];
         words.extend(rules.iter().flat_map(|rules| rules.keys()).map(|rule| letter(rule)));
         words[1..].sort_unstable();
         words.join(" ")
@@ -214,7 +214,7 @@ mod tests {
         for (account, table) in [("app", DEDICATED), ("default", DEFAULT)] {
             for (account_says, pod_says, cells) in table {
                 for (volume, expected) in VOLUMES.into_iter().zip(cells) {
-                    let actual = outcome(account, (account_says, pod_says), volume);
+                    let actual = row(account, (account_says, pod_says), volume);
                     assert_eq!(actual, expected, "{account} {account_says:?} {pod_says:?} {volume}");
                 }
             }

@@ -22,7 +22,7 @@ use crate::fast::names::Names;
 use crate::matching::glob::{self, Glob, validate_pattern};
 use crate::messages;
 use crate::object::data::Data;
-use crate::object::env::{Env, Marks};
+use crate::object::env::{Env, SearchWords};
 use crate::object::view::ReadError;
 use crate::rules::shared::cloud::{Cloud, Declared, Identities};
 use crate::rules::shared::java_options;
@@ -96,7 +96,8 @@ const JAVA_PROPERTIES: [&str; 5] =
     ["accessKeyId", "secretAccessKey", "secretKey", "sessionToken", "bearerTokenBedrock"];
 
 /// An environment without any of these contains nothing that the rule looks for.
-const MARKS: Marks = Marks::AWS.and(Marks::AZURE).and(Marks::GOOGLE_KEY).and(Marks::KEY_ID);
+const MARKS: SearchWords =
+    SearchWords::AWS.and(SearchWords::AZURE).and(SearchWords::GOOGLE_KEY).and(SearchWords::KEY_ID);
 
 pub(super) struct StaticCredentials<'a> {
     extra: Vec<Glob<'a>>,

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::is_access_key_id;
 use crate::cluster::LookupError;
 use crate::testing::{
-    FakeCluster, annotated_cluster, create, deployment, ephemeral, only, quiet_cluster, review, review_env, said,
-    settings_problems, tokenless_pod, update, word,
+    FakeCluster, annotated_cluster, create, deployment, ephemeral, only, outcome, quiet_cluster, reported, review,
+    review_env, settings_problems, tokenless_pod, update,
 };
 
 const ID: &str = "static-credentials";
@@ -39,7 +39,7 @@ fn messages() {
     ]);
     let params = json!({"action": "reject", "extraNames": ["*_PASSWORD"]});
     assert_eq!(
-        said(&checked(&env, &params), ID),
+        reported(&checked(&env, &params), ID),
         [
             "spec.containers[web].env[AWS_SECRET_ACCESS_KEY]: is a static AWS credential; use a ServiceAccount with eks.amazonaws.com/role-arn for short-lived credentials instead",
             "spec.containers[web].env[AZURE_CLIENT_SECRET]: is a static Azure credential; use a ServiceAccount with azure.workload.identity/client-id for short-lived credentials instead",
@@ -49,15 +49,15 @@ fn messages() {
     );
     let with_role = review_env(&env, &settings(&json!("reject")), &annotated_cluster(&[ROLE]));
     assert_eq!(
-        said(&with_role, ID)[0],
+        reported(&with_role, ID)[0],
         "spec.containers[web].env[AWS_SECRET_ACCESS_KEY]: is a static AWS credential and overrides the eks.amazonaws.com/role-arn of ServiceAccount `app`; remove it"
     );
     let pod = tokenless_pod(&json!({"containers": [{"name": "web", "image": "i",
         "envFrom": [{"prefix": "AWS_", "secretRef": {"name": "s3"}}]}]}));
     let answer = review(&create(&pod), &settings(&json!("reject")), &quiet_cluster());
-    assert_eq!(word(&answer), "warn");
+    assert_eq!(outcome(&answer), "warn");
     assert_eq!(
-        said(&answer, ID),
+        reported(&answer, ID),
         [
             "spec.containers[web].envFrom[s3].prefix: makes variables that begin with AWS_ of all keys of Secret `s3`, which may be static credentials; list the variables that are needed in env"
         ]
@@ -86,7 +86,7 @@ fn messages() {
 fn names(#[case] name: &str, #[case] is_static: bool) {
     let expected = if is_static { "reject" } else { "fine" };
     for variable in [variable(name), reference(name)] {
-        assert_eq!(word(&checked(&json!([variable]), &json!("reject"))), expected);
+        assert_eq!(outcome(&checked(&json!([variable]), &json!("reject"))), expected);
     }
 }
 
@@ -106,7 +106,7 @@ fn names(#[case] name: &str, #[case] is_static: bool) {
 fn key_ids(#[case] value: &str, #[case] is_key_id: bool) {
     assert_eq!(is_access_key_id(value), is_key_id);
     let expected = if is_key_id { "reject" } else { "fine" };
-    assert_eq!(word(&checked(&json!([{"name": "ANY", "value": value}]), &json!("reject"))), expected);
+    assert_eq!(outcome(&checked(&json!([{"name": "ANY", "value": value}]), &json!("reject"))), expected);
 }
 
 /// Charts leave such variables behind; they are empty.
@@ -115,7 +115,7 @@ fn key_ids(#[case] value: &str, #[case] is_key_id: bool) {
 #[case(json!({"name": "AWS_ACCESS_KEY_ID"}))]
 #[case(json!({"name": "AWS_ACCESS_KEY_ID", "value": null, "valueFrom": null}))]
 fn accepts_empty_values(#[case] variable: Value) {
-    assert_eq!(word(&checked(&json!([variable]), &json!("reject"))), "fine");
+    assert_eq!(outcome(&checked(&json!([variable]), &json!("reject"))), "fine");
 }
 
 /// `allowReferences`: references are accepted, but literal values are not, even
@@ -136,9 +136,9 @@ fn accepts_empty_values(#[case] variable: Value) {
 #[case::a_listed_key_id(json!([{"name": "DB_PASSWORD", "value": KEY_ID}]), "reject")]
 fn references(#[case] env: Value, #[case] expected: &str) {
     let params = json!({"action": "reject", "allowReferences": true, "extraNames": ["*_PASSWORD"]});
-    assert_eq!(word(&checked(&env, &params)), expected);
+    assert_eq!(outcome(&checked(&env, &params)), expected);
     // Without the parameter, all of them count.
-    assert_eq!(word(&checked(&env, &json!({"action": "reject", "extraNames": ["*_PASSWORD"]}))), "reject");
+    assert_eq!(outcome(&checked(&env, &json!({"action": "reject", "extraNames": ["*_PASSWORD"]}))), "reject");
 }
 
 #[rstest]
@@ -154,7 +154,7 @@ fn references(#[case] env: Value, #[case] expected: &str) {
 fn prefixes(#[case] prefix: &str, #[case] kind: &str, #[case] expected: &str) {
     let pod = tokenless_pod(&json!({"containers": [{"name": "web", "image": "i",
         "envFrom": [{"prefix": prefix, kind: {"name": "s3"}}]}]}));
-    let reviewed = |params: &Value| word(&review(&create(&pod), &settings(params), &quiet_cluster()));
+    let reviewed = |params: &Value| outcome(&review(&create(&pod), &settings(params), &quiet_cluster()));
     assert_eq!(reviewed(&json!("reject")), expected);
     assert_eq!(reviewed(&json!({"action": "reject", "allowReferences": true})), "fine");
 }
@@ -168,7 +168,7 @@ fn prefixes(#[case] prefix: &str, #[case] kind: &str, #[case] expected: &str) {
 #[case("GOOGLE_APPLICATION_CREDENTIALS_JSON", ("iam.gke.io/gcp-service-account", "a@b"), true)]
 fn messages_name_what_they_override(#[case] name: &str, #[case] annotation: (&str, &str), #[case] wins: bool) {
     let cluster = annotated_cluster(&[annotation]);
-    let lines = said(&review_env(&json!([variable(name)]), &settings(&json!("warn")), &cluster), ID);
+    let lines = reported(&review_env(&json!([variable(name)]), &settings(&json!("warn")), &cluster), ID);
     assert_eq!(lines[0].contains("overrides"), wins, "{lines:?}");
 }
 
@@ -177,7 +177,7 @@ fn configured_prefix() {
     let mut settings = settings(&json!("warn"));
     settings["aws"] = json!({"annotationPrefix": "irsa.example.com"});
     let cluster = annotated_cluster(&[("irsa.example.com/role-arn", ROLE.1)]);
-    let lines = said(&review_env(&json!([variable("AWS_SESSION_TOKEN")]), &settings, &cluster), ID);
+    let lines = reported(&review_env(&json!([variable("AWS_SESSION_TOKEN")]), &settings, &cluster), ID);
     assert!(lines[0].contains("overrides the irsa.example.com/role-arn of"), "{lines:?}");
 }
 
@@ -188,8 +188,8 @@ fn lookups() {
     for error in [LookupError::Failed, LookupError::NotGranted, LookupError::Absent] {
         let failing = FakeCluster::failing(error);
         let answer = review_env(&json!([variable("AWS_ACCESS_KEY_ID")]), &settings(&json!("warn")), &failing);
-        assert_eq!(word(&answer), "warn");
-        assert!(said(&answer, ID)[0].contains("is a static AWS credential; "));
+        assert_eq!(outcome(&answer), "warn");
+        assert!(reported(&answer, ID)[0].contains("is a static AWS credential; "));
     }
     let quiet = FakeCluster::failing(LookupError::Failed);
     for env in [json!([variable("AWS_REGION")]), json!([{"name": "X", "value": KEY_ID}]), json!([])] {
@@ -220,9 +220,9 @@ fn lookups() {
 fn bypass(#[case] list: &str, #[case] env: Value) {
     let pod = tokenless_pod(&json!({list: [{"name": "c", "image": "i", "restartPolicy": "Always", "env": env}]}));
     let cluster = quiet_cluster();
-    assert_eq!(word(&review(&create(&pod), &settings(&json!("reject")), &cluster)), "reject");
+    assert_eq!(outcome(&review(&create(&pod), &settings(&json!("reject")), &cluster)), "reject");
     let other = deployment(&json!({list: [{"name": "c", "image": "i", "env": env}]}));
-    assert_eq!(word(&review(&create(&other), &settings(&json!("reject")), &cluster)), "reject");
+    assert_eq!(outcome(&review(&create(&other), &settings(&json!("reject")), &cluster)), "reject");
 }
 
 /// Names and values may be written with escapes.
@@ -265,7 +265,7 @@ fn ephemeral_container() {
     let debugger = |env: Value| json!([{"name": "debug", "image": "i", "env": env}]);
     let (none, plain, keys) = (json!([]), debugger(json!([])), debugger(json!([variable("AWS_SESSION_TOKEN")])));
     let reviewed = |old: &Value, new: &Value| {
-        said(&review(&ephemeral(&pod, old, new), &settings(&json!("reject")), &quiet_cluster()), ID)
+        reported(&review(&ephemeral(&pod, old, new), &settings(&json!("reject")), &quiet_cluster()), ID)
     };
     let lines = reviewed(&none, &keys);
     assert_eq!(lines.len(), 1);
@@ -285,7 +285,7 @@ fn old_problem_warns() {
         object
     };
     let reviewed =
-        |old: &Value, new: &Value| word(&review(&update(old, new), &settings(&json!("reject")), &quiet_cluster()));
+        |old: &Value, new: &Value| outcome(&review(&update(old, new), &settings(&json!("reject")), &quiet_cluster()));
     assert_eq!(reviewed(&with("one", 1), &with("one", 2)), "warn");
     assert_eq!(reviewed(&with("one", 1), &with("two", 1)), "reject");
     assert_eq!(reviewed(&with("one", 1), &with("", 1)), "fine");
@@ -294,7 +294,7 @@ fn old_problem_warns() {
 #[test]
 fn reads_environment_lazily() {
     let wrong = |text: &str| checked(&json!({text: 1}), &json!("reject"));
-    assert_eq!(word(&wrong("OTHER")), "fine");
+    assert_eq!(outcome(&wrong("OTHER")), "fine");
     assert_eq!(wrong("AWS_")["code"], 400);
     assert_eq!(checked(&json!({"OTHER": 1}), &json!({"action": "warn", "extraNames": ["X"]}))["code"], 400);
 }
@@ -303,13 +303,13 @@ fn reads_environment_lazily() {
 fn exempt_pod() {
     let mut settings = settings(&json!("reject"));
     settings["exemptions"] = json!([{"rules": [ID], "serviceAccounts": ["shop/app"]}]);
-    assert_eq!(word(&review_env(&json!([variable("AWS_ACCESS_KEY_ID")]), &settings, &quiet_cluster())), "fine");
+    assert_eq!(outcome(&review_env(&json!([variable("AWS_ACCESS_KEY_ID")]), &settings, &quiet_cluster())), "fine");
 }
 
 #[test]
 fn warns_by_default() {
     let answer = review_env(&json!([variable("AWS_ACCESS_KEY_ID")]), &json!({}), &quiet_cluster());
-    assert_eq!((word(&answer), said(&answer, ID).len()), ("warn", 1));
+    assert_eq!((outcome(&answer), reported(&answer, ID).len()), ("warn", 1));
 }
 
 #[test]
@@ -340,7 +340,7 @@ fn java_options(field: &str, options: &Value, params: &Value) -> Value {
 fn java_properties(#[case] field: &str, #[case] options: Value, #[case] path: &str, #[case] property: &str) {
     let answer = java_options(field, &options, &json!("reject"));
     assert_eq!(
-        said(&answer, ID),
+        reported(&answer, ID),
         [format!(
             "spec.containers[web].{path}: sets aws.{property}, a static AWS credential that Java's SDK takes before any other; use a ServiceAccount with eks.amazonaws.com/role-arn for short-lived credentials instead"
         )]
@@ -358,8 +358,8 @@ fn java_properties(#[case] field: &str, #[case] options: Value, #[case] path: &s
 #[case::role("-Daws.roleArn=arn:aws:iam::123456789012:role/app", "fine", "fine")]
 fn property_values(#[case] option: &str, #[case] expected: &str, #[case] with_references: &str) {
     let params = json!({"action": "reject", "allowReferences": true});
-    assert_eq!(word(&java_options("args", &json!([option]), &json!("reject"))), expected);
-    assert_eq!(word(&java_options("args", &json!([option]), &params)), with_references);
+    assert_eq!(outcome(&java_options("args", &json!([option]), &json!("reject"))), expected);
+    assert_eq!(outcome(&java_options("args", &json!([option]), &params)), with_references);
 }
 
 #[test]
@@ -376,6 +376,6 @@ fn rejects_unreadable_arguments() {
 fn references_in_properties() {
     let params = json!({"action": "reject", "allowReferences": true});
     let env = |key: Value| json!([key, {"name": "JAVA_TOOL_OPTIONS", "value": "-Daws.secretAccessKey=$(K)"}]);
-    assert_eq!(word(&checked(&env(variable("K")), &params)), "reject");
-    assert_eq!(word(&checked(&env(reference("K")), &params)), "fine");
+    assert_eq!(outcome(&checked(&env(variable("K")), &params)), "reject");
+    assert_eq!(outcome(&checked(&env(reference("K")), &params)), "fine");
 }

@@ -51,7 +51,7 @@ impl Check for TokenAndCloudRole {
         let Some(role) = cloud::role(context, workload)? else { return Ok(()) };
         match token {
             ApiToken::In(index, volume) => findings.add(workload.volume_path(index, volume), &HOLDS, &[&role]),
-            ApiToken::ToCome => {
+            ApiToken::FromTemplate => {
                 findings.add(workload.spec_path().field("automountServiceAccountToken"), &WOULD_HOLD, &[&role]);
             }
         }

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::cluster::{AccountRecord, LookupError};
 use crate::testing::{
-    FakeCluster, admitted_pod, create, deployment, only, projected, quiet_cluster, review, said, settings_problems,
-    token, tokenless_pod, word,
+    FakeCluster, admitted_pod, create, deployment, only, outcome, projected, quiet_cluster, reported, review,
+    settings_problems, token, tokenless_pod,
 };
 
 const ID: &str = "token-and-cloud-role";
@@ -36,19 +36,19 @@ fn with_env(name: &str) -> Value {
 #[test]
 fn messages() {
     assert_eq!(
-        said(&review(&create(&app()), &settings(), &with_role()), ID),
+        reported(&review(&create(&app()), &settings(), &with_role()), ID),
         [
             "spec.volumes[kube-api-access-bcd24]: holds an API token in addition to the cloud role of the Pod (eks.amazonaws.com/role-arn of account app); set automountServiceAccountToken: false, or split the Pod"
         ]
     );
     assert_eq!(
-        said(&review(&create(&with_env("AWS_ROLE_ARN")), &settings(), &quiet_cluster()), ID),
+        reported(&review(&create(&with_env("AWS_ROLE_ARN")), &settings(), &quiet_cluster()), ID),
         [
             "spec.volumes[kube-api-access-bcd24]: holds an API token in addition to the cloud role of the Pod (AWS_ROLE_ARN of container web); set automountServiceAccountToken: false, or split the Pod"
         ]
     );
     assert_eq!(
-        said(&review(&create(&deployment(&json!({"serviceAccountName": "app"}))), &settings(), &with_role()), ID),
+        reported(&review(&create(&deployment(&json!({"serviceAccountName": "app"}))), &settings(), &with_role()), ID),
         [
             "spec.template.spec.automountServiceAccountToken: is not false, so Pods get an API token in addition to their cloud role (eks.amazonaws.com/role-arn of account app); set it to false, or split the Pod"
         ]
@@ -57,7 +57,7 @@ fn messages() {
 
 #[test]
 fn off_by_default() {
-    assert_eq!(said(&review(&create(&app()), &json!({}), &with_role()), ID), Vec::<String>::new());
+    assert_eq!(reported(&review(&create(&app()), &json!({}), &with_role()), ID), Vec::<String>::new());
 }
 
 /// The role of the account.
@@ -69,10 +69,10 @@ fn off_by_default() {
 #[case::none(&[], "fine")]
 #[case::options_only(&[("eks.amazonaws.com/audience", "sts.amazonaws.com")], "fine")]
 fn roles(#[case] annotations: &[(&str, &str)], #[case] expected: &str) {
-    assert_eq!(word(&review(&create(&app()), &settings(), &cluster(None, annotations))), expected);
+    assert_eq!(outcome(&review(&create(&app()), &settings(), &cluster(None, annotations))), expected);
     // Without an API token, a role is fine, and nothing is looked up.
     let asked = cluster(None, annotations);
-    assert_eq!(word(&review(&create(&tokenless_pod(&json!({}))), &settings(), &asked)), "fine");
+    assert_eq!(outcome(&review(&create(&tokenless_pod(&json!({}))), &settings(), &asked)), "fine");
     assert_eq!(asked.asked(), 0);
 }
 
@@ -82,8 +82,8 @@ fn configured_prefix() {
     settings["aws"] = json!({"annotationPrefix": "irsa.example.com"});
     let role = "arn:aws:iam::123456789012:role/s3";
     let own = cluster(None, &[("irsa.example.com/role-arn", role)]);
-    assert_eq!(word(&review(&create(&app()), &settings, &own)), "reject");
-    assert_eq!(word(&review(&create(&app()), &settings, &with_role())), "fine");
+    assert_eq!(outcome(&review(&create(&app()), &settings, &own)), "reject");
+    assert_eq!(outcome(&review(&create(&app()), &settings, &with_role())), "fine");
 }
 
 #[rstest]
@@ -93,7 +93,7 @@ fn configured_prefix() {
 #[case("AWS_REGION", "fine")]
 #[case("MY_AWS_ROLE_ARN", "fine")]
 fn variables(#[case] name: &str, #[case] expected: &str) {
-    assert_eq!(word(&review(&create(&with_env(name)), &settings(), &quiet_cluster())), expected);
+    assert_eq!(outcome(&review(&create(&with_env(name)), &settings(), &quiet_cluster())), expected);
 }
 
 /// What a template's Pods will have.
@@ -106,15 +106,15 @@ fn variables(#[case] name: &str, #[case] expected: &str) {
 fn templates(#[case] pod_says: Value, #[case] account_says: Option<bool>, #[case] expected: &str) {
     let template = deployment(&json!({"serviceAccountName": "app", "automountServiceAccountToken": pod_says}));
     let cluster = cluster(account_says, &[(ROLE, "arn:aws:iam::123456789012:role/s3")]);
-    assert_eq!(word(&review(&create(&template), &settings(), &cluster)), expected);
+    assert_eq!(outcome(&review(&create(&template), &settings(), &cluster)), expected);
     assert!(cluster.asked() <= 2);
 }
 
 #[test]
 fn unknown_account() {
     let failing = FakeCluster::failing(LookupError::NotGranted);
-    assert_eq!(word(&review(&create(&app()), &settings(), &failing)), "fine");
-    assert_eq!(word(&review(&create(&with_env("AWS_ROLE_ARN")), &settings(), &failing)), "reject");
+    assert_eq!(outcome(&review(&create(&app()), &settings(), &failing)), "fine");
+    assert_eq!(outcome(&review(&create(&with_env("AWS_ROLE_ARN")), &settings(), &failing)), "reject");
     let broken = FakeCluster::failing(LookupError::Failed);
     assert_eq!(review(&create(&app()), &settings(), &broken)["code"], 503);
 }
@@ -124,7 +124,7 @@ fn unknown_account() {
 #[case::by_hand(json!({"volumes": [projected("t", &json!([token("api", 600)]))]}))]
 #[case::in_an_init_container(json!({"volumes": [projected("t", &json!([token("", 600)]))], "initContainers": [{"name": "i", "image": "i", "env": [{"name": "X"}, {"name": "AWS_ROLE_ARN", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}}]}]}))]
 fn bypass(#[case] more: Value) {
-    assert_eq!(word(&review(&create(&tokenless_pod(&more)), &settings(), &with_role())), "reject");
+    assert_eq!(outcome(&review(&create(&tokenless_pod(&more)), &settings(), &with_role())), "reject");
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn reports_first_container() {
         container("second", "AWS_ROLE_ARN"),
     ]);
     let pod = admitted_pod(&json!({"serviceAccountName": "app", "containers": containers}));
-    let lines = said(&review(&create(&pod), &settings(), &quiet_cluster()), ID);
+    let lines = reported(&review(&create(&pod), &settings(), &quiet_cluster()), ID);
     let [line] = lines.as_slice() else { panic!("{lines:?}") };
     assert!(line.contains("(AZURE_FEDERATED_TOKEN_FILE of container first)"), "{line}");
 }
@@ -149,14 +149,14 @@ fn accepts_cloud_token() {
         "containers": [{"name": "web", "image": "i", "env": [{"name": "AWS_ROLE_ARN", "value": "arn:aws:iam::123456789012:role/s3"}]}],
         "volumes": [projected("aws-iam-token", &json!([token("sts.amazonaws.com", 86400)]))],
     }));
-    assert_eq!(word(&review(&create(&pod), &settings(), &with_role())), "fine");
+    assert_eq!(outcome(&review(&create(&pod), &settings(), &with_role())), "fine");
 }
 
 #[test]
 fn exempt_pod() {
     let mut settings = settings();
     settings["exemptions"] = json!([{"rules": [ID], "serviceAccounts": ["shop/app"]}]);
-    assert_eq!(word(&review(&create(&app()), &settings, &with_role())), "fine");
+    assert_eq!(outcome(&review(&create(&app()), &settings, &with_role())), "fine");
 }
 
 #[test]

@@ -41,12 +41,12 @@ pub(super) struct Grant {
     pub api_groups: &'static [&'static str],
     pub resources: &'static [&'static str],
     pub message: &'static MessageTemplate,
-    pub whose: Whose,
+    pub whose: Target,
 }
 
 /// What the message of a grant names besides verb and resource.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Whose {
+pub(super) enum Target {
     /// The objects in `resourceNames`, or this text if there are none.
     Names(&'static str),
     /// The same; only names of roles that hand out tokens are a finding.
@@ -55,12 +55,12 @@ pub(super) enum Whose {
     /// accepts for any user are a finding.
     Signers,
     /// Nothing.
-    Nobody,
+    NoCluster,
 }
 
 pub(super) const CORE: &[&str] = &["*", ""];
 const RBAC: &[&str] = &["*", "rbac.authorization.k8s.io"];
-const EVERY_ACCOUNT: Whose = Whose::Names("every account");
+const EVERY_ACCOUNT: Target = Target::Names("every account");
 
 pub(super) static GRANTED: [Grant; 12] = [
     Grant {
@@ -86,7 +86,7 @@ pub(super) static GRANTED: [Grant; 12] = [
         api_groups: CORE,
         resources: &["*", "users"],
         message: &IMPERSONATES,
-        whose: Whose::Names("every user"),
+        whose: Target::Names("every user"),
     },
     Grant {
         name: "impersonation",
@@ -94,7 +94,7 @@ pub(super) static GRANTED: [Grant; 12] = [
         api_groups: CORE,
         resources: &["*", "groups"],
         message: &IMPERSONATES,
-        whose: Whose::Names("every group"),
+        whose: Target::Names("every group"),
     },
     Grant {
         name: "escalation",
@@ -102,7 +102,7 @@ pub(super) static GRANTED: [Grant; 12] = [
         api_groups: RBAC,
         resources: &["*", "clusterroles", "roles"],
         message: &ESCALATES,
-        whose: Whose::Names("every role"),
+        whose: Target::Names("every role"),
     },
     Grant {
         name: "escalation",
@@ -110,7 +110,7 @@ pub(super) static GRANTED: [Grant; 12] = [
         api_groups: RBAC,
         resources: &["*", "clusterroles", "roles"],
         message: &ESCALATES,
-        whose: Whose::Roles,
+        whose: Target::Roles,
     },
     // An approved certificate of this signer authenticates as whatever user it names.
     // <https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/#authorization>
@@ -120,7 +120,7 @@ pub(super) static GRANTED: [Grant; 12] = [
         api_groups: &["*", "certificates.k8s.io"],
         resources: &["*", "signers"],
         message: &CERTIFICATES,
-        whose: Whose::Signers,
+        whose: Target::Signers,
     },
     // The resource is the audience.
     // <https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#noderestriction>
@@ -130,7 +130,7 @@ pub(super) static GRANTED: [Grant; 12] = [
         api_groups: CORE,
         resources: &["*"],
         message: &AUDIENCES,
-        whose: Whose::Nobody,
+        whose: Target::NoCluster,
     },
     // The resource is the client ID; a role for one identity is the documented grant.
     // <https://learn.microsoft.com/azure/aks/identity-bindings>
@@ -140,7 +140,7 @@ pub(super) static GRANTED: [Grant; 12] = [
         api_groups: &["*", "cid.wi.aks.azure.com"],
         resources: &["*"],
         message: &MANAGED_IDENTITIES,
-        whose: Whose::Nobody,
+        whose: Target::NoCluster,
     },
     Grant {
         name: POD_CREATION,
@@ -148,7 +148,7 @@ pub(super) static GRANTED: [Grant; 12] = [
         api_groups: CORE,
         resources: &["*", "pods"],
         message: &PODS,
-        whose: Whose::Nobody,
+        whose: Target::NoCluster,
     },
     Grant {
         name: POD_CREATION,
@@ -156,7 +156,7 @@ pub(super) static GRANTED: [Grant; 12] = [
         api_groups: CORE,
         resources: &["*", "*/ephemeralcontainers", "pods/ephemeralcontainers"],
         message: &PODS,
-        whose: Whose::Nobody,
+        whose: Target::NoCluster,
     },
     // Whoever may change the template of a workload can also name another account in it.
     Grant {
@@ -174,7 +174,7 @@ pub(super) static GRANTED: [Grant; 12] = [
             "cronjobs",
         ],
         message: &PODS,
-        whose: Whose::Nobody,
+        whose: Target::NoCluster,
     },
 ];
 

@@ -26,7 +26,9 @@ use crate::settings::action::CheckAction;
 use crate::settings::doc::Doc;
 use crate::settings::params::{Kind, Param, Params};
 use crate::settings::reader::unknown;
-use grants::{AUTHENTICATION, CONSTRAINED, CORE, GRANTED, LITERAL, MODES, NAMES, Whose, granted, impersonates, widest};
+use grants::{
+    AUTHENTICATION, CONSTRAINED, CORE, GRANTED, LITERAL, MODES, NAMES, Target, granted, impersonates, widest,
+};
 use old_rule::{COMPARED, OldRule, push_sorted, reach};
 
 /// The rule.
@@ -67,7 +69,7 @@ const KUBELET_SIGNER: &str = "kubernetes.io/kube-apiserver-client-kubelet";
 /// The roles of every cluster that create tokens of accounts, run Pods, escalate,
 /// or approve client certificates. The last two are roles of `OpenShift`.
 /// <https://kubernetes.io/docs/reference/access-authn-authz/rbac/#default-roles-and-role-bindings>
-const HAND_OUT_TOKENS: [&str; 11] = [
+const TOKEN_ISSUING_ROLES: [&str; 11] = [
     "cluster-admin",
     "admin",
     "edit",
@@ -114,23 +116,23 @@ impl TokenIssuingRoles {
             let Some((verb, resource)) = granted(grant, rule) else { continue };
             let is_old = old.iter().any(|old| old.grants(grant, rule));
             // One verb on everything is one problem, whatever it grants.
-            let is_said = |(name, said, was_old): &(&str, &str, bool)| {
-                *said == verb && (verb == "*" || *name == grant.name) && (is_old || !was_old)
+            let is_said = |(name, reported, was_old): &(&str, &str, bool)| {
+                *reported == verb && (verb == "*" || *name == grant.name) && (is_old || !was_old)
             };
             if resource == "*" && wild.iter().any(is_said) {
                 continue;
             }
             let whose = match grant.whose {
-                Whose::Names(everybody) if names.is_empty() => everybody.to_owned(),
-                Whose::Roles if names.is_empty() => "every role".to_owned(),
-                Whose::Roles if !names.iter().any(|name| hands_out_tokens(name)) => continue,
-                Whose::Signers if names.is_empty() || names.iter().any(|name| CLIENT_SIGNERS.contains(name)) => {
+                Target::Names(everybody) if names.is_empty() => everybody.to_owned(),
+                Target::Roles if names.is_empty() => "every role".to_owned(),
+                Target::Roles if !names.iter().any(|name| hands_out_tokens(name)) => continue,
+                Target::Signers if names.is_empty() || names.iter().any(|name| CLIENT_SIGNERS.contains(name)) => {
                     "every user".to_owned()
                 }
-                Whose::Signers if names.contains(&KUBELET_SIGNER) => "every node".to_owned(),
-                Whose::Signers => continue,
-                Whose::Names(_) | Whose::Roles => quoted(&names),
-                Whose::Nobody => {
+                Target::Signers if names.contains(&KUBELET_SIGNER) => "every node".to_owned(),
+                Target::Signers => continue,
+                Target::Names(_) | Target::Roles => quoted(&names),
+                Target::NoCluster => {
                     add(findings, grant.message, is_old, &[verb, resource, &names.join("\0"), &reach]);
                     continue;
                 }
@@ -207,7 +209,7 @@ impl TokenIssuingRoles {
 }
 
 fn hands_out_tokens(role: &str) -> bool {
-    HAND_OUT_TOKENS.iter().any(|pattern| glob::matches(pattern, role))
+    TOKEN_ISSUING_ROLES.iter().any(|pattern| glob::matches(pattern, role))
 }
 
 /// The objects that rules of a role name, sorted, each once.

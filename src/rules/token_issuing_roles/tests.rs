@@ -33,7 +33,7 @@ fn accepts_silently(answer: &Value) -> bool {
     *answer == json!({"accepted": true})
 }
 
-fn word(answer: &Value) -> &'static str {
+fn outcome(answer: &Value) -> &'static str {
     match (answer["accepted"] == json!(true), answer.get("warnings").is_some()) {
         (false, _) => "reject",
         (true, true) => "warn",
@@ -136,7 +136,7 @@ fn one_finding_per_problem(
 fn bind_by_name(#[case] names: Value, #[case] expected: &str) {
     let mut bind = rule(&["bind"], &["rbac.authorization.k8s.io"], &["clusterroles"]);
     bind["resourceNames"] = names;
-    assert_eq!(word(&answer(&create(&role(&json!([bind]))))), expected);
+    assert_eq!(outcome(&answer(&create(&role(&json!([bind]))))), expected);
 }
 
 #[rstest]
@@ -203,8 +203,8 @@ fn bypass_by_old_finding(#[case] added: Value) {
         {"verbs": ["impersonate-on:serviceaccount:get"], "apiGroups": [""], "resources": ["pods"]},
     ]);
     let all = [had.as_array().unwrap().clone(), added.as_array().unwrap().clone()].concat();
-    assert_eq!(word(&answer(&update(&role(&had), &role(&had)))), "warn");
-    assert_eq!(word(&answer(&update(&role(&had), &role(&json!(all))))), "reject");
+    assert_eq!(outcome(&answer(&update(&role(&had), &role(&had)))), "warn");
+    assert_eq!(outcome(&answer(&update(&role(&had), &role(&json!(all))))), "reject");
 }
 
 #[rstest]
@@ -252,8 +252,8 @@ fn narrowing(#[case] old: &[Value], #[case] new: &[Value]) {
         json!({"rules": {"token-issuing-roles": "reject"}}),
         json!({"treatWarnAs": "reject", "rules": {"token-issuing-roles": "reject"}}),
     ] {
-        assert_eq!(word(&answer_with(&settings, &update(&role(&json!(old)), &role(&json!(new))))), "warn");
-        assert_eq!(word(&answer_with(&settings, &create(&role(&json!(new))))), "reject");
+        assert_eq!(outcome(&answer_with(&settings, &update(&role(&json!(old)), &role(&json!(new))))), "warn");
+        assert_eq!(outcome(&answer_with(&settings, &create(&role(&json!(new))))), "reject");
     }
 }
 
@@ -263,7 +263,7 @@ fn bypass_by_url_wildcard() {
     let first = rule(&["impersonate:serviceaccount"], &["authentication.k8s.io"], &["serviceaccounts"]);
     let urls = |url: &str| json!({"verbs": ["impersonate-on:serviceaccount:get"], "nonResourceURLs": [url]});
     let changed = |old: &str, new: &str| {
-        word(&answer(&update(&role(&json!([first, urls(old)])), &role(&json!([first, urls(new)])))))
+        outcome(&answer(&update(&role(&json!([first, urls(old)])), &role(&json!([first, urls(new)])))))
     };
     assert_eq!(changed("/healthz", "/healthz"), "warn");
     assert_eq!(changed("*/healthz", "/healthz"), "reject");
@@ -276,7 +276,7 @@ fn constrained_impersonation_in_another_order() {
     let (get, list) = ("impersonate-on:serviceaccount:get", "impersonate-on:serviceaccount:list");
     let old = rule(&[get, list], &[""], &["pods", "secrets"]);
     let new = rule(&[list, get], &[""], &["secrets", "pods"]);
-    assert_eq!(word(&answer(&update(&role(&json!([first, old])), &role(&json!([first, new]))))), "warn");
+    assert_eq!(outcome(&answer(&update(&role(&json!([first, old])), &role(&json!([first, new]))))), "warn");
 }
 
 /// Beyond the rules that are compared, unchanged rules are still old.
@@ -288,7 +288,7 @@ fn many_rules() {
             names.map(|name| wide(&["create"], &[""], &["serviceaccounts/token"], &[&name])).collect();
         role(&json!(rules))
     };
-    assert_eq!(word(&answer(&update(&rules("x"), &rules("x")))), "warn");
+    assert_eq!(outcome(&answer(&update(&rules("x"), &rules("x")))), "warn");
     assert_eq!(lines(&answer(&update(&rules("x"), &rules("y")))).len(), 1);
 }
 
@@ -298,8 +298,8 @@ fn many_rules() {
 fn bypass_by_widening_pod_creation(#[case] old: &[&str], #[case] new: &[&str]) {
     let settings = json!({"rules": {"token-issuing-roles": {"action": "reject", "includePodCreation": true}}});
     let with = |verbs: &[&str]| role(&json!([rule(verbs, &["apps"], &["deployments"])]));
-    assert_eq!(word(&answer_with(&settings, &update(&with(old), &with(old)))), "warn");
-    assert_eq!(word(&answer_with(&settings, &update(&with(old), &with(new)))), "reject");
+    assert_eq!(outcome(&answer_with(&settings, &update(&with(old), &with(old)))), "warn");
+    assert_eq!(outcome(&answer_with(&settings, &update(&with(old), &with(new)))), "reject");
 }
 
 /// A rule with an old finding can lose and gain what grants nothing, but nothing else.
@@ -319,7 +319,7 @@ fn bypass_by_widening(#[case] change: Value, #[case] expected: &str) {
     for (key, value) in change.as_object().unwrap() {
         new[key] = value.clone();
     }
-    assert_eq!(word(&answer(&update(&role(&json!([old])), &role(&json!([new]))))), expected);
+    assert_eq!(outcome(&answer(&update(&role(&json!([old])), &role(&json!([new]))))), expected);
 }
 
 /// One verb on everything is one finding, which becomes new with more API groups.
@@ -347,7 +347,7 @@ fn bypass_by_widening_constrained_impersonation(#[case] change: Value) {
     for (key, value) in change.as_object().unwrap() {
         new[key] = value.clone();
     }
-    let changed = |new: &Value| word(&answer(&update(&role(&json!([first, old])), &role(&json!([first, new])))));
+    let changed = |new: &Value| outcome(&answer(&update(&role(&json!([first, old])), &role(&json!([first, new])))));
     assert_eq!(changed(&old), "warn");
     assert_eq!(changed(&new), "reject");
 }
@@ -356,8 +356,8 @@ fn bypass_by_widening_constrained_impersonation(#[case] change: Value) {
 fn bypass_by_widening_api_groups() {
     let core = role(&json!([rule(&["*"], &[""], &["*"])]));
     let all = role(&json!([rule(&["*"], &["*"], &["*"])]));
-    assert_eq!(word(&answer(&update(&core, &core))), "warn");
-    assert_eq!(word(&answer(&update(&core, &all))), "reject");
+    assert_eq!(outcome(&answer(&update(&core, &core))), "warn");
+    assert_eq!(outcome(&answer(&update(&core, &all))), "reject");
 }
 
 #[test]
@@ -391,7 +391,7 @@ fn configured_grants() {
 fn actions() {
     let request = create(&role(&json!([rule(&["create"], &[""], &["serviceaccounts/token"])])));
     assert!(accepts_silently(&answer_with(&json!({}), &request)));
-    assert_eq!(word(&answer_with(&json!({"rules": {"token-issuing-roles": "warn"}}), &request)), "warn");
+    assert_eq!(outcome(&answer_with(&json!({"rules": {"token-issuing-roles": "warn"}}), &request)), "warn");
     assert_eq!(answer(&request)["code"], json!(403));
 }
 
@@ -423,7 +423,7 @@ fn grants(#[case] verbs: &[&str], #[case] groups: &[&str], #[case] resources: &[
     for kind in ["Role", "ClusterRole"] {
         let mut object = role(&json!([rule(&["get"], &[""], &["pods"]), rule(verbs, groups, resources)]));
         object["kind"] = json!(kind);
-        assert_eq!(word(&answer(&create(&object))), expected, "{kind}");
+        assert_eq!(outcome(&answer(&create(&object))), expected, "{kind}");
     }
 }
 
@@ -452,7 +452,7 @@ fn aggregated_role() {
     let mut request = update(&old, &new);
     request["userInfo"] = json!({"username": "system:serviceaccount:kube-system:clusterrole-aggregation-controller"});
     request.as_object_mut().unwrap().remove("namespace");
-    assert_eq!(word(&answer(&request)), "reject");
+    assert_eq!(outcome(&answer(&request)), "reject");
 }
 
 /// An old grant is a warning, wherever it is in the list now; a wider one is new.
@@ -460,7 +460,7 @@ fn aggregated_role() {
 fn old_grants_warn() {
     let grant = |names: Value| json!({"verbs": ["create"], "apiGroups": [""], "resources": ["serviceaccounts/token"], "resourceNames": names});
     let pods = rule(&["get"], &[""], &["pods"]);
-    let change = |old: &Value, new: &Value| word(&answer(&update(&role(old), &role(new))));
+    let change = |old: &Value, new: &Value| outcome(&answer(&update(&role(old), &role(new))));
     let ci = grant(json!(["ci"]));
     assert_eq!(change(&json!([ci]), &json!([pods, ci])), "warn");
     assert_eq!(change(&json!([grant(json!(["a", "b"]))]), &json!([grant(json!(["b", "a", "a"]))])), "warn");
@@ -484,7 +484,7 @@ fn bypasses(#[case] key: &str, #[case] value: Value) {
     let was = role(&json!([]));
     let mut new = role(&json!([rule(&["create"], &[""], &["serviceaccounts/token"])]));
     new["metadata"][key] = value;
-    assert_eq!(word(&answer(&update(&was, &new))), "reject");
+    assert_eq!(outcome(&answer(&update(&was, &new))), "reject");
 }
 
 #[test]
@@ -498,6 +498,6 @@ fn exemptions() {
         (json!({"serviceAccounts": ["*/*"]}), "reject"),
     ] {
         let settings = json!({"rules": {"token-issuing-roles": "reject"}, "exemptions": [entry]});
-        assert_eq!(word(&answer_with(&settings, &request)), expected, "{entry}");
+        assert_eq!(outcome(&answer_with(&settings, &request)), expected, "{entry}");
     }
 }

@@ -58,7 +58,7 @@ pub struct Caller<'a> {
 
 /// What is requested.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked<'s> {
+pub struct Requested<'s> {
     /// The namespace of the account.
     pub namespace: &'s str,
     /// The account.
@@ -91,7 +91,7 @@ impl<'a> Caller<'a> {
 
     /// Whether it allows what is requested.
     #[must_use]
-    pub fn allows(&self, asked: Asked<'_>, common: &Common<'_>) -> bool {
+    pub fn allows(&self, asked: Requested<'_>, common: &Common<'_>) -> bool {
         let covers = |audience: &str| {
             glob::any(&self.audiences, audience)
                 || common.is_api_audience(audience) && allows_api(&self.audiences, common)

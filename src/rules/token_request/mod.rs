@@ -10,7 +10,7 @@
 
 mod callers;
 
-use self::callers::{Asked, CALLER, Caller, allows_api};
+use self::callers::{CALLER, Caller, Requested, allows_api};
 use crate::admission::request::User;
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
@@ -160,7 +160,7 @@ impl<'a> TokenRequest<'a> {
         }
         let (namespace, name) = (context.request.namespace(), context.request.name());
         let account = [namespace, "/", name].concat();
-        let asked = Asked { namespace, account: name, audiences: &spec.audiences };
+        let asked = Requested { namespace, account: name, audiences: &spec.audiences };
         let mut entries = self.callers.iter().filter(|caller| caller.names(user)).peekable();
         if entries.peek().is_none() {
             if self.only_listed_callers {

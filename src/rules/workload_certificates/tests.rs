@@ -2,12 +2,12 @@
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::testing::{create, deployment, quiet_cluster, review, said, tokenless_pod};
+use crate::testing::{create, deployment, quiet_cluster, reported, review, tokenless_pod};
 
 const RULE: &str = "workload-certificates";
 
 fn found(pod: &Value, params: &Value) -> Vec<String> {
-    said(&review(&create(pod), &json!({"rules": {RULE: params}}), &quiet_cluster()), RULE)
+    reported(&review(&create(pod), &json!({"rules": {RULE: params}}), &quiet_cluster()), RULE)
 }
 
 fn pod_with(volume: &Value) -> Value {

@@ -47,7 +47,7 @@ pub(super) fn rows(table: &str, namespace: Option<&str>) -> Result<BTreeMap<(Str
 /// The account whose Secret Kubernetes gave this name.
 fn generated_for(secret: &str) -> Option<String> {
     let (account, chance) = secret.rsplit_once(GENERATED)?;
-    (chance.len() == 5 && serviceaccount_hygiene::object::pod::is_made_up(chance)).then(|| account.to_owned())
+    (chance.len() == 5 && serviceaccount_hygiene::object::pod::is_generated_suffix(chance)).then(|| account.to_owned())
 }
 
 /// Where a column of a table is. Cells may be empty, so that only the header tells where they are.

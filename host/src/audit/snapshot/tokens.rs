@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use serviceaccount_hygiene::object::pod::{PLUGIN_VOLUME_PREFIX, is_made_up};
+use serviceaccount_hygiene::object::pod::{PLUGIN_VOLUME_PREFIX, is_generated_suffix};
 use serviceaccount_hygiene::settings::Common;
 
 use super::object::PodSpec;
@@ -36,8 +36,8 @@ impl Tokens {
                 .sources
                 .iter()
                 .any(|source| source.service_account_token.as_ref().is_some_and(|token| is_api(&token.audience)));
-            let is_plugins = volume.name.strip_prefix(PLUGIN_VOLUME_PREFIX).is_some_and(is_made_up);
-            if has_token && is_plugins {
+            let is_plugin_volume = volume.name.strip_prefix(PLUGIN_VOLUME_PREFIX).is_some_and(is_generated_suffix);
+            if has_token && is_plugin_volume {
                 tokens.is_mounted = true;
             } else if has_token {
                 tokens.by_hand.insert(volume.name.clone());
