@@ -131,13 +131,13 @@ browser-test: toolchain  ## test the HTML report in Chromium (node, npm, CHROMIU
 
 .PHONY: corpus
 corpus: toolchain  ## run the policy over captured requests: make corpus DIR=...
-	@test -n '$(DIR)' || { echo 'corpus: say which folder, as in: make corpus DIR=path/to/requests' >&2; exit 2; }
+	@test -n '$(DIR)' || { echo 'corpus: set DIR, for example: make corpus DIR=path/to/requests' >&2; exit 2; }
 	@$(BUILD)
 	@$(RUN) corpus '$(DIR)'
 
 .PHONY: manifests
 manifests: toolchain  ## run check and --fix over other projects' manifests: make manifests DIR=...
-	@test -n '$(DIR)' || { echo 'manifests: say which folder, as in: make manifests DIR=path/to/projects' >&2; exit 2; }
+	@test -n '$(DIR)' || { echo 'manifests: set DIR, for example: make manifests DIR=path/to/projects' >&2; exit 2; }
 	@$(BUILD)
 	@$(RUN) manifests '$(DIR)' --strict examples/settings/strict.yaml --expected host/expected-refusals.yaml
 

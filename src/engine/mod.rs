@@ -113,7 +113,7 @@ fn rejected_for(error: &ReviewError) -> Verdict {
     match error {
         ReviewError::ReadError(error) => unreadable(error),
         ReviewError::CannotChange => {
-            Verdict::rejected(Code::BadRequest, format!("{POLICY}: the object lacks a field that a fix is to change"))
+            Verdict::rejected(Code::BadRequest, format!("{POLICY}: the object lacks a field that a fix changes"))
         }
         // Cannot happen: after a refresh, no record is stale.
         ReviewError::Stale => {
@@ -125,12 +125,12 @@ fn rejected_for(error: &ReviewError) -> Verdict {
         ),
         ReviewError::ReviewFailed { account } => Verdict::rejected(
             Code::Unavailable,
-            format!("{POLICY}: what ServiceAccount `{account}` may do could not be asked; try again"),
+            format!("{POLICY}: the permissions of ServiceAccount `{account}` could not be looked up; try again"),
         ),
         ReviewError::ReviewNotGranted => Verdict::rejected(
             Code::Forbidden,
             format!(
-                "{POLICY}: permissionLookup is required, but asking what ServiceAccounts may do is not granted; allow the policy the host capability kubernetes/can_i and let the policy server create subjectaccessreviews"
+                "{POLICY}: permissionLookup is required, but looking up permissions is not granted; grant the policy the host capability kubernetes/can_i and let the policy server create subjectaccessreviews"
             ),
         ),
         ReviewError::LookupNotGranted => Verdict::rejected(

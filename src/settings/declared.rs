@@ -17,7 +17,7 @@ pub static COMMON: &[&Param] = &[
         kind: Kind::Choice(Profile::WORDS),
         default: r#""baseline""#,
         doc: Doc::new(
-            "how rules behave that `rules` does not set, and which look-ups are made: `observe` only warns, `baseline` applies harmless fixes and rejects what cannot work, `restricted` is the strictest profile",
+            "behavior of the rules that `rules` does not set, and which look-ups are made: `observe` only warns, `baseline` applies harmless fixes and rejects what cannot work, `restricted` is the strictest profile",
         ),
     },
     &Param {
@@ -83,7 +83,7 @@ pub static COMMON: &[&Param] = &[
         kind: Kind::Entries(EXEMPTION),
         default: "[]",
         doc: Doc::new(
-            "exempt requests; all fields of an entry must match, and one matching value is sufficient for a field",
+            "exempt requests; all fields of an entry must match, and a field matches if one of its values matches",
         ),
     },
 ];

@@ -13,7 +13,7 @@
 //! | [`plan`], [`preparation`], [`stage`], [`exchange`], [`compare`], [`cases`] | each case: what is stored before, what is sent, what must come back |
 //! | [`conditions`], [`manifests`] | which requests reach the examples, and whether Kubewarden takes their manifests |
 //! | [`flows`] | the policies in a cluster whose controllers work |
-//! | [`refusals`] | what the API server refuses itself |
+//! | [`refusals`] | what the API server rejects itself |
 //! | [`bench`] | how long a Pod takes, and many of them |
 //! | [`report`] | what came of it |
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What the API server refuses itself, in the words of the simulated one.
+//! What the API server rejects itself, in the words of the simulated one.
 
 use std::path::Path;
 

@@ -149,7 +149,7 @@ pub(super) fn no_rule(object: &Value) -> Reason {
     let meant = ApiServer::kind_meant_by(kind);
     let is_builtin_group = group.is_empty() || !group.contains('.') || group.ends_with(".k8s.io");
     if ApiServer::knows(version, kind) {
-        return Reason { why: "no rule is about their kind", hint: None };
+        return Reason { why: "no rule checks their kind", hint: None };
     }
     if let Some((meant, current)) = meant.and_then(|meant| Some((meant, ApiServer::api_version_of(meant)?)))
         && is_builtin_group
@@ -163,7 +163,7 @@ pub(super) fn no_rule(object: &Value) -> Reason {
         );
         return Reason { why: "custom resources with a Pod template", hint: Some(hint) };
     }
-    Reason { why: "no rule is about their kind", hint: None }
+    Reason { why: "no rule checks their kind", hint: None }
 }
 
 /// Where a custom resource has what looks like a Pod template.

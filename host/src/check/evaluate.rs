@@ -154,7 +154,7 @@ impl Evaluator {
                 reason("they are nested too deeply")
             }
             () if interests.contains(&Interest::Some) => None,
-            () if interests.contains(&Interest::Off) => reason("the rules about their kind are off"),
+            () if interests.contains(&Interest::Off) => reason("the rules for their kind are off"),
             () if interests.contains(&Interest::IgnoredTemplate) => reason("the settings say `templates: ignore`"),
             () => Some(coverage::no_rule(object)),
         }
@@ -186,7 +186,8 @@ impl Evaluator {
         if !asked.all(&mut is_exempt) {
             return None;
         }
-        let why = if is_by_namespace { "their namespace is exempt" } else { "an entry of `exemptions` is about them" };
+        let why =
+            if is_by_namespace { "their namespace is exempt" } else { "an entry of `exemptions` applies to them" };
         Some(Reason { why, hint: None })
     }
 

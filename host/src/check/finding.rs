@@ -160,7 +160,7 @@ impl Finding {
         let is_path =
             |path: &str| path.starts_with(|first: char| first.is_ascii_lowercase()) && !path.contains([' ', '"']);
         let (field_path, text) = text.split_once(": ").filter(|(path, _)| is_path(path)).unwrap_or(("", text));
-        let message = format!("the API server refuses it: {}", shown::text(text));
+        let message = format!("the API server rejects it: {}", shown::text(text));
         let path = Segment::read_path(field_path);
         Self { path, field_path: field_path.to_owned(), ..Self::new(API_SERVER, &message, Level::Invalid) }
     }

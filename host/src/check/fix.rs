@@ -171,9 +171,7 @@ fn of_part(evaluator: &Evaluator, file: &SourceFile, number: usize, with_unsafe:
         match chosen {
             None => {}
             Some(_) if has_unusual_breaks => {
-                fixes
-                    .refused
-                    .push(refusal("its text has line breaks that hardly anybody but kubectl knows".to_owned()));
+                fixes.refused.push(refusal("its text has line breaks that only kubectl recognizes".to_owned()));
             }
             Some((object, edits)) => {
                 let (title, items) = (title.clone(), manifest.items.clone());
@@ -306,7 +304,7 @@ fn fixed(evaluator: &Evaluator, written: &Value, fixing: Fixing<'_>) -> Result<O
     // What was wrong before is not the fix's fault.
     let before = evaluator.server.validate(&admission.admitted).err().unwrap_or_default();
     if let Some(problem) = admission.problems.iter().find(|problem| !before.contains(problem)) {
-        return Err(anyhow!("the API server would not take what the fix makes of it: {problem}"));
+        return Err(anyhow!("the API server would reject the fixed object: {problem}"));
     }
     let fixed = merge::carry(&admission.admitted, &admission.stored, written)
         .ok_or_else(|| anyhow!("the fix changes what the API server adds, not what is written"))?;

@@ -139,7 +139,7 @@ impl Policies {
             bail!("no policy with the module serviceaccount-hygiene among the manifests; found {found}");
         }
         if !others.is_empty() {
-            policies.notes.push(format!("left out, for they have another module: {}", others.join(", ")));
+            policies.notes.push(format!("skipped because they use another module: {}", others.join(", ")));
         }
         // The API server asks webhooks in the order of their names, mutating ones first; Kubewarden puts
         // `clusterwide-` and `namespaced-` before the names of the policies.

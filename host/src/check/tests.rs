@@ -158,7 +158,7 @@ fn account_without_namespace() {
 fn errors_of_the_api_server() {
     let report = checked(&format!("{POD}    - name: other\n"), options(json!({})));
     let finding = report.findings().find(|it| it.rule == API_SERVER).unwrap();
-    assert_eq!(finding.to_line(), "api-server: spec.containers[1].image: the API server refuses it: Required value");
+    assert_eq!(finding.to_line(), "api-server: spec.containers[1].image: the API server rejects it: Required value");
     assert_eq!((finding.level, finding.location), (Level::Invalid, Location { line: 10, column: 7 }));
     // Its rules are checked all the same, and nothing fails because of it.
     assert_eq!(found(&report)[0], ("pod-automount".to_owned(), Level::Fixed, 6));
@@ -176,7 +176,7 @@ fn claims_of_stateful_set() {
     let other = checked(&STATEFUL_SET.replace("{name: data}}]", "{name: other}}]"), options(json!({})));
     let lines: Vec<_> = other.findings().map(|it| (it.to_line(), it.location.line)).collect();
     let path = "spec.template.spec.containers[0].volumeMounts[0].name";
-    assert_eq!(lines, [(format!("api-server: {path}: the API server refuses it: Not found: \"data\""), 13)]);
+    assert_eq!(lines, [(format!("api-server: {path}: the API server rejects it: Not found: \"data\""), 13)]);
     assert_eq!((other.verdict(), other.fails(FailOn::Warn)), (Column::Found(Level::Invalid), false));
 }
 
@@ -209,7 +209,7 @@ fn reasons_for_not_checked() {
         assert_eq!(column, Column::NotChecked, "{text}");
         (why.unwrap(), hint.unwrap_or_default())
     };
-    let no_rule = ("no rule is about their kind", String::new());
+    let no_rule = ("no rule checks their kind", String::new());
     assert_eq!(reason("apiVersion: v1\nkind: Namespace\n", json!({})), no_rule);
     assert_eq!(reason("apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n", json!({})), no_rule);
     let (why, hint) = reason("apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n", json!({}));
@@ -227,11 +227,11 @@ fn reasons_for_not_checked() {
         "`Deployment` is a kind of `apps/v1`, not `Deployment` of `v1`"
     );
     let role = "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: a}\n";
-    assert_eq!(reason(role, json!({})).0, "the rules about their kind are off");
+    assert_eq!(reason(role, json!({})).0, "the rules for their kind are off");
     assert_eq!(ends(role, json!({"rules": {"token-issuing-roles": "reject"}})).0, Column::Accepted);
     assert_eq!(reason(&POD.replace("shop", "kube-system"), json!({})).0, "their namespace is exempt");
     let exempt = json!({"exemptions": [{"namespaces": ["shop"]}]});
-    assert_eq!(reason(POD, exempt).0, "an entry of `exemptions` is about them");
+    assert_eq!(reason(POD, exempt).0, "an entry of `exemptions` applies to them");
     let of_one_rule =
         json!({"exemptions": [{"namespaces": ["shop"], "rules": ["pod-automount", "default-service-account"]}]});
     assert_eq!(ends(POD, of_one_rule).0, Column::Accepted, "the other rules are about it");
@@ -544,7 +544,7 @@ fn reasons_for_not_fixing() {
         (&template, "looks like a template"),
         (&live, "read from a cluster"),
         (&broken, "cannot be read"),
-        (&POD.replace("name: web\n  name", "name: web # \u{2028}  labels: {a: b}\n  name"), "hardly anybody"),
+        (&POD.replace("name: web\n  name", "name: web # \u{2028}  labels: {a: b}\n  name"), "only kubectl"),
     ] {
         let fixes = fixes("x.yaml", text).unwrap();
         assert!(fixes.fixed.is_none(), "{text}");

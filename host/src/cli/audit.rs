@@ -116,7 +116,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     write_advice(&report, args)?;
 
     for FileError { file, why } in &errors {
-        printer::error(&format!("{file}: {why}; what comes before is in the report"));
+        printer::error(&format!("{file}: {why}; the report contains what precedes the error"));
     }
     let bad_logs: Vec<_> = log.iter().flat_map(|log| &log.files).filter(|file| file.error.is_some()).collect();
     for file in &bad_logs {

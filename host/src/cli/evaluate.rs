@@ -120,7 +120,7 @@ impl Evaluator<'_> {
                 self.evaluate_request(input, &request, simulated.then_some(&options))
             }
             (Err(error), Subject::Object(object)) => {
-                Ok(refused_before(input, object, format!("the API server refuses it: {error}")))
+                Ok(refused_before(input, object, format!("the API server rejects it: {error}")))
             }
             (Err(error), Subject::Request(_)) => Err(error).with_context(|| input.source.clone()),
         }
@@ -148,7 +148,7 @@ impl Evaluator<'_> {
             && let Err(problems) = self.after_admission(patched.as_ref().or(evaluation.object.as_ref()), options)
         {
             verdict = verdict.max(Verdict::Found(Level::Invalid));
-            findings.extend(problems.into_iter().map(|problem| format!("the API server refuses it: {problem}")));
+            findings.extend(problems.into_iter().map(|problem| format!("the API server rejects it: {problem}")));
         }
         Ok(Evaluated {
             source: input.source.clone(),

@@ -263,7 +263,7 @@ mod tests {
         assert_eq!(in_short(&one, 40), "pod-automount: is true on the default…");
         let two = [one[0].clone(), "b: c: d".to_owned()];
         assert_eq!(in_short(&two, 45), "pod-automount: is true on the default… (+1)");
-        assert_eq!(in_short(&["the API server refuses it: a: b".to_owned()], 60), "the API server refuses it: a: b");
+        assert_eq!(in_short(&["the API server rejects it: a: b".to_owned()], 60), "the API server rejects it: a: b");
         assert_eq!(in_short(&[], 60), "");
     }
 }

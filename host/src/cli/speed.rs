@@ -102,11 +102,11 @@ fn cases() -> [Case; 6] {
     let one = |is_warm: bool, name, limit| Case { name, text: pod(0), limit, memory: None, is_warm };
     let case = |name, text, limit, memory| Case { name, text, limit, memory, is_warm: true };
     [
-        one(false, "one Pod, the first time on a machine", 0.06),
+        one(false, "one Pod, first run on a machine", 0.06),
         one(true, "one Pod", 0.06),
         case("20,000 ConfigMaps", repeated(20_000, config_map), 1.0, None),
         case("5,000 Pods", pods(5_000), 0.8, None),
-        case("388 objects, CRDs among them", release(), 0.5, None),
+        case("388 objects, including CRDs", release(), 0.5, None),
         case("50 MB of small Pods", pods(50_000_000 / pod(100_000).len()), 6.0, Some(500)),
     ]
 }

@@ -52,7 +52,7 @@ fn rendered_releases() {
         "    live.yaml:32:5: would warn pod-automount: spec.automountServiceAccountToken: is true on the default account",
         "note: not listed, for their templates are checked: 1 Pod of controllers, 1 of them with findings\n",
         "note: skipped, not a kubernetes object: 1 document\n",
-        "note: not checked: no rule is about their kind (",
+        "note: not checked: no rule checks their kind (",
         "\n24 objects in 6 files: 5 would be warned about, 3 would be fixed, 5 accepted (their Pods would be fixed), 6 accepted, 5 not checked\n",
     ] {
         assert!(text.contains(line), "{line}\n{text}");
@@ -493,7 +493,7 @@ fn exit_code_of_invalid_and_partial_objects() {
     assert_eq!((&json["summary"]["invalid"], &json["summary"]["partial"]), (&json!(1), &json!(1)));
     assert_eq!(json["objects"][1]["verdict"], "invalid");
     let text = stdout(&files.run(&["check", "."]));
-    assert!(text.contains("pod.yaml:10:23: invalid api-server: spec.containers[0].volumeMounts[0].name: the API server refuses it: Not found: \"gone\"\n"), "{text}");
+    assert!(text.contains("pod.yaml:10:23: invalid api-server: spec.containers[0].volumeMounts[0].name: the API server rejects it: Not found: \"gone\"\n"), "{text}");
     assert!(text.contains("`kubeconform` checks all of it"), "{text}");
 }
 

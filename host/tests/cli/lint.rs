@@ -142,7 +142,7 @@ fn statistics_quiet_and_verbose() {
     let quiet = stdout(&files.run(&["check", ".", "-q"]));
     assert!(quiet.starts_with("a.yaml\n") && !quiet.contains("note:") && !quiet.contains("objects in"), "{quiet}");
     let verbose = stdout(&files.run(&["check", ".", "-v"]));
-    assert!(verbose.contains("\n  Service default/c: not checked: no rule is about their kind\n"), "{verbose}");
+    assert!(verbose.contains("\n  Service default/c: not checked: no rule checks their kind\n"), "{verbose}");
     assert!(verbose.contains("  Pod shop/web: would fix\n"), "{verbose}");
 }
 

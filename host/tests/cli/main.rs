@@ -162,7 +162,7 @@ fn missing_account_with_cluster() {
     let output = files.run(&["run", "pod.yaml", "--cluster", "cluster"]);
     assert_eq!(output.status.code(), Some(0), "other tools are there for what the API server takes");
     assert!(stdout(&output).starts_with("? invalid  Pod team-a/web"), "{}", stdout(&output));
-    assert!(stdout(&output).contains("the API server refuses it: "), "{}", stdout(&output));
+    assert!(stdout(&output).contains("the API server rejects it: "), "{}", stdout(&output));
     assert_eq!(files.run(&["run", "pod.yaml"]).status.code(), Some(0), "without a cluster it is merely unknown");
 }
 

@@ -39,7 +39,7 @@ static ROOTS: Param = Param {
     kind: Kind::Globs(root_problem),
     default: r#"["/var/lib/kubelet", "/var/lib/k0s/kubelet", "/var/snap/microk8s/common/var/lib/kubelet"]"#,
     doc: Doc::new(
-        "root directories of the kubelet, whose `pods`, `checkpoints`, `pki`, kubeconfigs and registry credentials are protected; globs match directory by directory; also applies to `ephemeral-token-mount`",
+        "root directories of the kubelet, whose `pods`, `checkpoints`, `pki`, kubeconfigs and registry credentials are protected; globs match one path segment at a time; also applies to `ephemeral-token-mount`",
     ),
 };
 

@@ -39,7 +39,7 @@ static EXTRA_SECRET_NAMES: Param = Param {
     kind: Kind::Globs(validate_pattern),
     default: "[]",
     doc: Doc::new(
-        "names of Secrets that hold a legacy token but do not have the usual name of one; also applies to `ephemeral-token-mount`",
+        "names of Secrets with legacy tokens that do not follow the usual naming pattern; also applies to `ephemeral-token-mount`",
     ),
 };
 

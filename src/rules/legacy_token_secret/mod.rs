@@ -43,13 +43,13 @@ static ALLOWED: Param = Param {
     name: "allowed",
     kind: Kind::Globs(account::problem),
     default: "[]",
-    doc: Doc::new("ServiceAccounts (`namespace/name`) that can have such tokens"),
+    doc: Doc::new("ServiceAccounts (`namespace/name`) that can have non-expiring tokens"),
 };
 static ALLOWED_USERS: Param = Param {
     name: "allowedUsers",
     kind: Kind::Globs(user_problem),
     default: r#"["system:serviceaccount:cattle-*:*", "system:serviceaccount:openshift-infra:*"]"#,
-    doc: Doc::new("users who can create such tokens; the default covers Rancher and old OpenShift versions"),
+    doc: Doc::new("users who can create non-expiring tokens; the default covers Rancher and old OpenShift versions"),
 };
 
 messages! {

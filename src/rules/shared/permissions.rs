@@ -14,7 +14,7 @@ static VERB: Param = Param {
     name: "verb",
     kind: Kind::Text(verb_problem),
     default: "",
-    doc: Doc::new("the verb, e.g. `get`; `*` asks whether every verb is allowed"),
+    doc: Doc::new("the verb, e.g. `get`; `*` for every verb"),
 };
 static GROUP: Param = Param {
     name: "group",

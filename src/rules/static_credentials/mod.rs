@@ -58,7 +58,7 @@ static ALLOW_REFERENCES: Param = Param {
     kind: Kind::Flag,
     default: "false",
     doc: Doc::new(
-        "whether such a variable can take its value from elsewhere (`valueFrom`, `envFrom`), so that only literal values in the Pod are findings",
+        "whether a variable with static credentials can take its value from elsewhere (`valueFrom`, `envFrom`), so that only literal values in the Pod are findings",
     ),
 };
 static READ_SECRET_VALUES: Param = Param {

@@ -41,7 +41,7 @@ static MAX_SECONDS: Param = Param {
     name: "maxSeconds",
     kind: Kind::Seconds { least: 600, most: 1 << 32 },
     default: "86400",
-    doc: Doc::new("maximum lifetime; the fix lowers longer ones"),
+    doc: Doc::new("maximum lifetime; the fix shortens longer lifetimes"),
 };
 static ALLOWED_AUDIENCES: Param = Param {
     name: "allowedAudiences",

@@ -47,7 +47,7 @@ pub fn run(repository: &Path, site: &Site<'_>, rounds: usize) -> Result<()> {
         };
         rows.push(row(api, &name, "ours", account, automount)?);
     }
-    rows.push(row(api, "both policies, the token is taken away", "ours", "default", None)?);
+    rows.push(row(api, "both policies, the token is removed", "ours", "default", None)?);
     rows.push(row(api, "a ValidatingAdmissionPolicy", "vap", "web", None)?);
     rows.push(row(api, "a MutatingAdmissionPolicy", "map", "web", None)?);
     let mut policies: Vec<Policy> = ours.iter().map(|policy| policy.clone().within("ours")).collect();
@@ -173,7 +173,7 @@ fn wait_for_mutation(api: &Api) -> Result<()> {
 }
 
 fn print(rows: Vec<Row>) {
-    println!("\n| creating a Pod | median ms | p95 ms | over no policy, ms |");
+    println!("\n| creating a Pod | median ms | p95 ms | more than no policy, ms |");
     println!("|---|---:|---:|---:|");
     let mut base = None;
     for row in rows {

@@ -52,7 +52,9 @@ pub fn run(repository: &Path, site: &Site<'_>) -> Result<()> {
     let policies = || std::iter::once(&ours).chain(others.iter().map(|(_, policy)| policy));
     make_accounts(api)?;
 
-    println!("\n| policy server alone | workers | clients | requests a second | share | memory MB, before and after |");
+    println!(
+        "\n| policy server alone | workers | clients | requests per second | share | memory MB, before and after |"
+    );
     println!("|---|---:|---:|---:|---:|---:|");
     let mut server = PolicyServer::new(site, "policy-server", site.plane.port, 1)?;
     server.configure(policies())?;

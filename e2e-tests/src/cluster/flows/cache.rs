@@ -2,7 +2,7 @@
 
 //! An account changes while the policy server remembers it: for 5 seconds a Pod may be accepted for what the account said,
 //! and everything else is said of the account as it is
-//! ([threat model](../../../../docs/threat-model.md#what-it-relies-on)).
+//! ([threat model](../../../../docs/threat-model.md#assumptions)).
 
 use std::time::{Duration, Instant};
 

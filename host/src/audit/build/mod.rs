@@ -298,7 +298,7 @@ impl Builder<'_> {
 
     fn not_seen(&self, subject: Subject<'_>, shared: &Shared<'_>) -> (Used, String) {
         let result = if shared.calls.is_cut {
-            Err("the log has more of this account than is told apart".to_owned())
+            Err("the log contains too many different calls of this account to distinguish".to_owned())
         } else {
             self.window.shows_absence(subject)
         };

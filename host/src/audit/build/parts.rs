@@ -36,7 +36,7 @@ pub(super) fn report_token(group: &Group, legacy_secrets: Vec<String>) -> Token 
     let pods = if holding.is_prediction { "its Pods will get a token" } else { "token mounted" };
     let mut why = Vec::new();
     match holding.automatic {
-        Some(Why::Unset) => why.push(format!("{pods}: nobody says otherwise")),
+        Some(Why::Unset) => why.push(format!("{pods}: automountServiceAccountToken is unset")),
         Some(Why::Account) => why.push(format!("{pods}: the account says so")),
         Some(Why::Pod) => why.push(format!("{pods}: the Pod says so")),
         None => {}

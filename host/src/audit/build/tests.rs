@@ -99,11 +99,11 @@ fn without_log() {
     let report = example(|_| (), None, &options());
     assert_eq!(
         reason(&report, "shop/default", Some("web")),
-        "not known whether it was used: no audit log was given; bound to ClusterRole view: read 47 kinds; token mounted: nobody says otherwise"
+        "not known whether it was used: no audit log was given; bound to ClusterRole view: read 47 kinds; token mounted: automountServiceAccountToken is unset"
     );
     assert_eq!(
         reason(&report, "ops/billing", Some("billing")),
-        "not known whether it was used: no audit log was given; no binding; its Pods will get a token: nobody says otherwise"
+        "not known whether it was used: no audit log was given; no binding; its Pods will get a token: automountServiceAccountToken is unset"
     );
 }
 

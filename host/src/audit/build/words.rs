@@ -67,7 +67,7 @@ fn legacy_words(token: &LegacyToken) -> String {
         if token.secret.is_empty() { "a token of a Secret".to_owned() } else { format!("Secret {}", token.secret) };
     let mut text = format!("{name} never expires");
     if let Some(day) = &token.invalid_since {
-        text = format!("{name} switched off since {day}");
+        text = format!("{name} invalid since {day}");
     }
     let used = match (token.calls, &token.last_used) {
         (Some(0), _) => "no call in the log".to_owned(),

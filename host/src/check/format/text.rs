@@ -159,7 +159,7 @@ fn write_closing(text: &mut String, summary: &Summary) -> Result {
     }
     if summary.unusual_files > 0 {
         let files = count(summary.unusual_files, "file");
-        note(&format!("characters that end a line for kubectl and for hardly anybody else: {files}"))?;
+        note(&format!("characters that only kubectl treats as line breaks: {files}"))?;
     }
     if summary.excluded > 0 {
         note(&format!("excluded by patterns: {}", count(summary.excluded, "file")))?;
