@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! A policy that accepts unread: what any policy costs before it does anything. The benchmark's yardstick.
+//! A policy that accepts every request without reading it: the baseline of the benchmarks, the least that any policy costs.
 //!
-//! Built for `wasm32-wasip1` from the same guest crate and with the same profile as the policy; on other targets there
-//! is nothing in it. A package of its own, so that building it does not build the policy's test dependencies.
+//! Built for `wasm32-wasip1` from the same guest crate and with the same profile as the policy; on other targets the program is
+//! empty. It is a separate package, so that building it does not build the policy's test dependencies.
 
 #[cfg(target_arch = "wasm32")]
 mod guest {

@@ -2,12 +2,12 @@
 
 //! Builds the policy for `wasm32-wasip1`, so that the library can embed it.
 //!
-//! A fresh clone then passes `cargo test --workspace --locked`, and `cargo install` gives one binary that carries
-//! its policy. The module is built exactly as the release job builds it: release profile, `--locked`, and none of the
-//! wrappers and flags that clippy, coverage or the user's shell put around the *host* build.
+//! As a result, a fresh clone passes `cargo test --workspace --locked`, and `cargo install` results in one binary that contains
+//! the policy. The module is built exactly as in the release job: release profile, `--locked`, and without the wrappers and
+//! flags that clippy, coverage or the user's shell set for the *host* build.
 //!
-//! `SA_HYGIENE_WASM=path` skips the build and embeds that file. `SA_HYGIENE_COMPILED=path` also embeds the
-//! machine code that `crates/precompile` made of that file: see `src/kubewarden/compiled.rs`.
+//! `SA_HYGIENE_WASM=path` embeds that file instead of building the module. `SA_HYGIENE_COMPILED=path` also embeds the machine
+//! code that `crates/precompile` compiled from that file: see `src/kubewarden/compiled.rs`.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -52,8 +52,8 @@ fn main() {
     }
 }
 
-/// Embeds the compiled module, if one is given, and nothing otherwise. It has the module that it was compiled from in
-/// front, with the length of that in 8 bytes: machine code of another policy must not be run in the place of this one.
+/// Embeds the compiled module, if one is given. The file starts with the length (8 bytes) and the bytes of the module from
+/// which it was compiled, so that the machine code of another policy is never run in place of this one.
 fn embed_compiled(wasm: &Path) {
     println!("cargo::rerun-if-env-changed=SA_HYGIENE_COMPILED");
     let embedded = Path::new(&variable("OUT_DIR")).join("policy.cwasm");
@@ -105,13 +105,13 @@ fn prebuilt(path: &Path) -> PathBuf {
 fn build() -> PathBuf {
     let host = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
     let Some(root) = host.parent() else { fail("the host crate has no parent directory") };
-    // Relative, as cargo reads them from this package's folder: two clones may share a target directory.
+    // Relative paths, which cargo resolves against this package's folder: two clones may share a target directory.
     for input in ["src", "Cargo.toml", "Cargo.lock", ".cargo/config.toml"] {
         println!("cargo::rerun-if-changed=../{input}");
     }
     require_target();
 
-    // A target directory of its own: the outer cargo holds the lock of the usual one while this script runs.
+    // A separate target directory: the outer cargo holds the lock of the usual one while this script runs.
     let target_dir = PathBuf::from(variable("OUT_DIR")).join("policy");
     let mut cargo = Command::new(variable("CARGO"));
     cargo
@@ -135,7 +135,7 @@ fn build() -> PathBuf {
     target_dir.join(TARGET).join("release").join(ARTIFACT)
 }
 
-/// Says what to install instead of letting the build end in "can't find crate for `core`".
+/// Reports what to install, instead of letting the build fail with "can't find crate for `core`".
 fn require_target() {
     let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let installed = Command::new(rustc)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Property tests: what holds for every request, every cluster and all settings, on generated ones.
+//! Property tests: properties of all requests, clusters and settings, tested with generated ones.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +20,7 @@ use serviceaccount_hygiene::admission::subject::SubjectKind;
 use serviceaccount_hygiene::cluster::Age;
 use serviceaccount_hygiene::rules::RULES;
 
-/// How often each property is tried.
+/// The number of cases for each property.
 fn config() -> ProptestConfig {
     ProptestConfig {
         cases: 256,
@@ -48,17 +48,17 @@ fn fixing_ids() -> Vec<&'static str> {
     RULES.iter().filter(|rule| rule.changes_objects()).map(|rule| rule.id).collect()
 }
 
-/// The rules that can refuse what is wrong, and warn of it.
+/// The rules with the actions `warn` and `reject`.
 fn checking_ids() -> Vec<&'static str> {
     RULES.iter().filter(|rule| !rule.injects()).map(|rule| rule.id).collect()
 }
 
-/// The action that refuses what a fix should have mended.
+/// The action that rejects what a fix should have changed.
 fn strictest(id: &str) -> &'static str {
     if checking_ids().contains(&id) { "reject" } else { "mutate" }
 }
 
-/// The same request for another object.
+/// The response to the same request with another object.
 fn again(review: &Review, fixed: &str) -> Result<Answer, TestCaseError> {
     ask_with(&review.payload_of(fixed, &review.settings.to_string()), review.cluster)
 }
@@ -78,8 +78,8 @@ proptest! {
         characters.splice(at..=at, with.chars());
         let damaged: String = characters.into_iter().collect();
         let answer = ask_with(&damaged, review.cluster);
-        // The host has parsed every document. What is no JSON is noticed only where it is read, and a fix copies the
-        // rest: then it is enough not to panic.
+        // The host has parsed every document. The policy notices invalid JSON only in the parts that it reads, and a fix copies
+        // the rest; in that case it must only not panic.
         if serde_json::from_str::<serde::de::IgnoredAny>(&damaged).is_ok() {
             answer?;
         }
@@ -92,7 +92,7 @@ proptest! {
         let second = again(&review, fixed)?;
         prop_assert!(second.is_accepted(), "the fixed object is refused: {}", second.text);
         prop_assert!(second.fixed().is_none(), "the fixed object is fixed again: {}", second.text);
-        // Nor has it a finding, under a rule that only checks.
+        // If the rule only checks, it also has no finding.
         for id in fixing_ids() {
             if answer.audit(id).is_some_and(|value| value.starts_with("fixed")) {
                 let checked = again(&review.with_action(id, strictest(id)), fixed)?;
@@ -108,7 +108,7 @@ proptest! {
         let object = review.object_text();
         let (before, after) = (Written::of(&object), Written::of(fixed));
         let (Some(before), Some(after)) = (before, after) else { return Err(TestCaseError::fail("no JSON")) };
-        // `pod-automount` takes all parts of the token, unless it keeps them for somebody.
+        // `pod-automount` removes all parts of the token, unless it keeps them for a token container.
         let keeps = review.settings.pointer("/rules/pod-automount/tokenContainers").is_some();
         let takes = answer.audit("pod-automount").is_some_and(|value| value.starts_with("fixed"));
         let accident = expected_changes::accident(&before, &after, takes && !keeps);
@@ -130,7 +130,7 @@ proptest! {
         prop_assert!(!is(&review, "/phase", "validating"));
         if !is_of_kind(&review, &["Pod", "ServiceAccount", "TokenRequest"]) {
             prop_assert!(is(&review, "/templates", "fix"), "a template is changed");
-            // A template that stays must not start a rollout, and a Job's cannot change.
+            // A fix must not change an unchanged template, which would start a rollout, or that of a Job, which is immutable.
             let templates = [&review.object, &review.old].map(|object| object.get("spec").or(object.get("template")));
             let may_change = !is_of_kind(&review, &["Job"]) && templates[0] != templates[1];
             prop_assert!(review.old.is_null() || may_change, "a template that exists is changed");
@@ -155,7 +155,7 @@ proptest! {
 
     #[test]
     fn mutate_leaves_no_finding(review in review(), id in select(fixing_ids())) {
-        // What is wrong with a template, or was wrong before, is a warning.
+        // Findings in templates, and those that existed before, are only warnings.
         if !is_create_of(&review, &["Pod", "ServiceAccount", "TokenRequest"]) {
             return Ok(());
         }
@@ -233,7 +233,7 @@ proptest! {
         prop_assert!(answer.code() != Some(503) || review.cluster == Known::Failing);
     }
 
-    /// What a remembered account leads to is acceptance, or nothing.
+    /// A cached account can lead to acceptance, but never to any other response.
     #[test]
     fn stale_accounts_only_accept(review in review(), stale in any_cluster()) {
         let payload = review.payload();
@@ -254,7 +254,7 @@ proptest! {
             envelope.insert("operation".to_owned(), json!("CREATE"));
             envelope.remove("subResource");
         }
-        // A request has only the settings of its own rules read, and of the exemptions only those that may be for it.
+        // The policy reads only the settings of rules that apply to the request, and exemptions that may match it.
         let parsed: Value = serde_json::from_str(&settings).unwrap_or_default();
         let may_be_for_others = |number: &str| {
             let entry = number.parse().ok().and_then(|number: usize| parsed.get("exemptions")?.get(number));
@@ -278,7 +278,7 @@ proptest! {
     }
 }
 
-/// Properties of nothing would hold too: the generator reaches every outcome of every rule, and most texts.
+/// Checks that the properties are not trivially true: the generator reaches every outcome of every rule, and most messages.
 #[test]
 fn generator_reaches_everything() {
     let mut runner = TestRunner::new_with_rng(config(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
@@ -332,7 +332,7 @@ fn generator_reaches_everything() {
     assert!(checked > 300, "only {checked} of 5000 requests come to anything");
 }
 
-/// Whether the literal pieces of a template occur in a line, in their order.
+/// Whether a line contains the literal parts of a template, in order.
 fn is_made_from(line: &str, template: &str) -> bool {
     let mut rest = line;
     template.split("{}").all(|piece| match rest.split_once(piece) {
@@ -344,7 +344,7 @@ fn is_made_from(line: &str, template: &str) -> bool {
     })
 }
 
-/// What the settings may hold is drawn from what rules declare.
+/// The generated settings contain every parameter that the rules declare.
 #[test]
 fn settings_name_every_parameter() {
     let mut runner = TestRunner::new_with_rng(config(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The views against an oracle: whatever they read of an object is what the typed structs of `k8s-openapi` read.
+//! Compares the views with an oracle: whatever they read from an object is what the typed structs of `k8s-openapi` read.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ fn config() -> ProptestConfig {
     }
 }
 
-/// What rules read of a Pod.
+/// The fields of a Pod that rules read.
 #[derive(Debug, PartialEq)]
 struct ReadPod {
     meta: ReadMeta,
@@ -147,7 +147,7 @@ proptest! {
         let viewed_pod = viewed(&json);
         prop_assert!(viewed_pod.is_some());
         prop_assert_eq!(&viewed_pod, &read_typed(&json));
-        // However it is written.
+        // The result does not depend on the style.
         prop_assert_eq!(viewed_pod, viewed(&written(&pod, Style::PLAIN)));
     }
 
@@ -172,7 +172,7 @@ proptest! {
         let fixed: Result<typed::Pod, _> = serde_json::from_str(fixed.get());
         prop_assert!(fixed.is_ok(), "{fixed:?}");
         let automount = fixed.unwrap().spec.unwrap().automount_service_account_token;
-        // The one field of the Pod itself that a fix sets, and only where nothing is said.
+        // The only field of the Pod's `spec` that a fix sets, and only if it is unset.
         let said = review.object.pointer("/spec/automountServiceAccountToken").and_then(Value::as_bool);
         prop_assert!(automount == said || (automount, said) == (Some(false), None), "{said:?} became {automount:?}");
     }

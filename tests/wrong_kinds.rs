@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! A value of every wrong kind in every field of a request. What a rule reads is refused by its path, without the value;
-//! what nobody reads changes nothing; and every field that a view declares is among those that were refused.
+//! Sets every field of a request to values of wrong types. If a rule reads the field, the policy rejects the request with its
+//! path, without the value; other fields have no effect. Every field that a view declares is rejected at least once.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "all of it is a test")]
 
@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use serviceaccount_hygiene::guest;
 use serviceaccount_hygiene::rules::RULES;
 
-/// Must not be in any answer. Like the name of a token's Secret, so that rules that look for those look closer.
+/// No response may contain it. It resembles the name of a token's Secret, so that rules that look for those read further.
 const SECRET: &str = "s3cr3t-token-v4lue";
 
 fn wrong_values() -> Vec<Value> {
@@ -25,20 +25,20 @@ fn wrong_values() -> Vec<Value> {
     values
 }
 
-/// Fields that take any value: their rules look into the text, or read them as part of a map.
+/// Fields that accept any value: their rules search the text, or read them as part of a map.
 const ANY_VALUE: &[&str] = &[
-    // Only whether it is there.
+    // Only its presence is checked.
     "deletionTimestamp",
     // Compared as text.
     "nodeSelector",
     "targetContainerName",
-    // Only whether they are there.
+    // Only their presence is checked.
     "issuerFromConfig",
     "subjectFromConfig",
-    // Of the host's answers, not of requests.
+    // In the host's answers, not in requests.
     "allowed",
     "evaluationError",
-    // Claims of a token, which is text in the request.
+    // Claims of a token, which is a string in the request.
     "iss",
     "kubernetes.io/serviceaccount/namespace",
     "kubernetes.io/serviceaccount/secret.name",
@@ -78,8 +78,8 @@ fn wrong_kind_in_every_field() {
     assert!(missed.is_empty(), "never refused: {missed:?}");
 }
 
-/// The field that an answer refuses to read, if it does; then it is the one that was changed, or in it. Or what is
-/// wrong with the answer.
+/// The field that the policy refuses to read, if any: it must be the changed field or below it. The error says what is wrong
+/// with the response.
 fn field_refused(answer: &Value, pointer: &str, value: &Value) -> Result<Option<String>, String> {
     if answer.get("code") != Some(&json!(400)) {
         let is_verdict = answer.get("accepted") == Some(&json!(true)) || answer.get("code") == Some(&json!(403));
@@ -88,9 +88,9 @@ fn field_refused(answer: &Value, pointer: &str, value: &Value) -> Result<Option<
     let message = answer.get("message").and_then(Value::as_str).unwrap_or_default();
     let message = message.strip_prefix("serviceaccount-hygiene: the request cannot be read: ").ok_or("another text")?;
     let (path, reason) = message.split_once(": must be ").ok_or("another reason")?;
-    // A stored Pod that gets ephemeral containers is reviewed as the object.
+    // If a stored Pod gets ephemeral containers, the paths refer to `object`.
     let field_path = written(pointer);
-    // Absent is what `null` means, but for entries of a list and what cannot be absent.
+    // `null` means absent, except for entries of a list and for fields that must be present.
     let may_be_absent = !field_path.ends_with("[]") && !["object", "oldObject"].contains(&field_path.as_str());
     if !reason.contains(", is ") {
         Err("what is it?".to_owned())
@@ -109,8 +109,8 @@ fn field_refused(answer: &Value, pointer: &str, value: &Value) -> Result<Option<
     }
 }
 
-/// A pointer into the request as messages write it, without names and numbers of entries: messages name them where they
-/// can.
+/// A pointer into the request in the format of messages, but without the names and indices of entries, which messages contain
+/// if possible.
 fn written(pointer: &str) -> String {
     let mut path = String::new();
     let mut is_map = false;
@@ -127,7 +127,7 @@ fn written(pointer: &str) -> String {
     if is_object { path } else { ["request.", &path].concat() }
 }
 
-/// A path without what stands in its brackets.
+/// A path without the text in brackets.
 fn without_entries(path: &str) -> String {
     let mut plain = String::new();
     for part in path.split_inclusive('[') {
@@ -137,7 +137,7 @@ fn without_entries(path: &str) -> String {
     plain
 }
 
-/// Every field and entry of a value, as pointers.
+/// Pointers to every field and entry of a value.
 fn walk(value: &Value, pointer: &mut String, pointers: &mut Vec<String>) {
     let mut step = |key: &str, value: &Value| {
         let length = pointer.len();
@@ -153,7 +153,7 @@ fn walk(value: &Value, pointer: &mut String, pointers: &mut Vec<String>) {
     }
 }
 
-/// Every rule that can do without parameters, at its strongest.
+/// Every rule that needs no parameters, with its strongest action.
 fn strictest() -> Value {
     let mut rules = Map::new();
     for rule in RULES.iter().filter(|rule| !rule.injects()) {
@@ -168,7 +168,7 @@ fn strictest() -> Value {
     json!({"rules": rules})
 }
 
-/// The keys of all views, from where they are declared.
+/// The keys of all views, from their declarations.
 fn declared(folder: &Path) -> BTreeSet<String> {
     let mut keys = BTreeSet::new();
     for entry in fs::read_dir(folder).unwrap() {

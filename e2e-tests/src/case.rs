@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! A case: what is sent to the policy, under which circumstances, and what it must answer.
+//! A case: what is sent to the policy, under which circumstances, and what the policy must answer.
 
 use std::path::{Path, PathBuf};
 
@@ -14,43 +14,43 @@ use crate::expectation::{Expectation, Expected};
 /// One case of a case file.
 #[derive(Debug, Clone)]
 pub struct Case {
-    /// The file's name without its ending: a rule's ID, or a topic.
+    /// The name of the file without its extension: a rule's ID, or a topic.
     pub rule: String,
     /// Its name in the file.
     pub name: String,
-    /// Where it is.
+    /// Its location in the file.
     pub location: Location,
-    /// What is checked.
+    /// The object or request that is sent.
     pub subject: Option<Subject>,
-    /// The object as stored, which makes the request an UPDATE.
+    /// The stored object; it makes the request an UPDATE.
     pub old: Option<Value>,
     /// The policy's settings.
     pub settings: Value,
-    /// What look-ups find and what the simulated API server knows.
+    /// The objects that look-ups find and that the simulated API server knows.
     pub cluster: Vec<Value>,
     /// The circumstances.
     pub given: Given,
-    /// The circumstances as they are written.
+    /// The circumstances as written in the file.
     pub given_document: Value,
     /// What the policy must answer; none for a case that was never blessed.
     pub expected: Option<Expected>,
 }
 
-/// Where a case is.
+/// The location of a case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
     /// The file.
     pub path: PathBuf,
-    /// The headings below the first one that lead to it.
+    /// The titles of its heading and of those above it, except the first.
     pub section: String,
     /// The line, 1-based.
     pub line: usize,
 }
 
-/// What is checked. A case without one only tests its settings.
+/// The object or request that is sent. A case without one only tests its settings.
 #[derive(Debug, Clone)]
 pub enum Subject {
-    /// An `AdmissionRequest`, or the `AdmissionReview` around one, sent as it is.
+    /// An `AdmissionRequest`, or an `AdmissionReview` with one, sent unchanged.
     Request(Value),
     /// An object as a user writes it, sent through the simulated API server.
     Object(Value),
@@ -86,17 +86,17 @@ const REQUEST: &[&str] = &[
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Given {
-    /// The object is not sent through the simulated API server: the audit, for example.
+    /// The object is not sent through the simulated API server, as in the background audit.
     pub raw: bool,
-    /// The API server is `OpenShift`'s.
+    /// The API server is that of `OpenShift`.
     pub openshift: bool,
     /// Fields that replace those of the `AdmissionRequest`.
     pub request: Map<String, Value>,
-    /// The deployment.
+    /// How the policy is deployed.
     pub host: Host,
 }
 
-/// How the policy is deployed, and how look-ups end.
+/// How the policy is deployed, and what its look-ups return.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Host {
@@ -106,9 +106,9 @@ pub struct Host {
     pub mutating: bool,
     /// Whether the policy was granted `v1/ServiceAccount`.
     pub context_aware_resources: bool,
-    /// What the API server says to look-ups.
+    /// The API server's answer to look-ups.
     pub lookup: Lookup,
-    /// What the API server says to reviews.
+    /// The API server's answer to access reviews.
     pub reviews: Lookup,
 }
 
@@ -128,21 +128,21 @@ impl Default for Host {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
-    /// The verdict holds.
+    /// The verdict is enforced.
     Protect,
     /// Everything is accepted unchanged.
     Monitor,
 }
 
-/// What the API server says to look-ups.
+/// The API server's answer to look-ups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Lookup {
-    /// The account, or that there is none.
+    /// The account, or that it does not exist.
     Granted,
-    /// RBAC does not let the policy server read accounts.
+    /// RBAC does not allow the policy server to read accounts.
     Forbidden,
-    /// Nothing.
+    /// The API server cannot be reached.
     Unavailable,
 }
 
@@ -156,7 +156,7 @@ impl Case {
     /// What the policy must answer; none for a case that was never blessed.
     ///
     /// # Errors
-    /// When the expected object is a change, and the request has no object.
+    /// If the expected object is a merge patch, and the request has no object.
     pub fn expectation(&self) -> Result<Option<Expectation>> {
         let Some(expected) = &self.expected else { return Ok(None) };
         expected
@@ -164,7 +164,7 @@ impl Case {
             .map(Some)
     }
 
-    /// Everything that goes in, as one document.
+    /// All inputs, as one document.
     #[must_use]
     pub fn inputs(&self) -> Value {
         let (request, object) = match &self.subject {
@@ -182,16 +182,16 @@ impl Case {
         })
     }
 
-    /// An API server that knows the cluster.
+    /// A simulated API server that knows the objects of the cluster.
     #[must_use]
     pub fn api_server(&self) -> ApiServer {
         ApiServer::new(&self.cluster)
     }
 
-    /// How the request reaches it.
+    /// How the request reaches the simulated API server.
     ///
     /// # Errors
-    /// When `given.request.userInfo` is not a user.
+    /// If `given.request.userInfo` is not a valid user.
     pub fn request_options(&self) -> Result<RequestOptions> {
         let given = |key: &str| self.given.request.get(key);
         let text = |key: &str| given(key).and_then(Value::as_str).map(str::to_owned);
@@ -211,10 +211,10 @@ impl Case {
         })
     }
 
-    /// The `AdmissionRequest`; none for a case that is about its settings alone.
+    /// The `AdmissionRequest`; none for a case that only tests its settings.
     ///
     /// # Errors
-    /// When the API server refuses the object before any webhook sees it.
+    /// If the API server rejects the object before it calls webhooks.
     pub fn request(&self) -> Result<Option<Value>> {
         let mut request = match &self.subject {
             None => return Ok(None),
@@ -229,7 +229,7 @@ impl Case {
         };
         let is_simulated = matches!(self.subject, Some(Subject::Object(_))) && !self.given.raw;
         let fields = request.as_object_mut().context("the request is not an object")?;
-        // The simulated API server was given the user already.
+        // The simulated API server has already received the user.
         let given = self.given.request.iter().filter(|(key, _)| !is_simulated || *key != "userInfo");
         fields.extend(given.map(|(key, value)| (key.clone(), value.clone())));
         Ok(Some(request))
@@ -239,7 +239,7 @@ impl Case {
 /// Reads the circumstances.
 ///
 /// # Errors
-/// When a key is unknown, or a value is of another kind.
+/// If a key is unknown, or a value has the wrong type.
 pub fn read_given(document: &Value) -> Result<Given, String> {
     check_keys(document, "", GIVEN)?;
     check_keys(document.get("host").unwrap_or(&Value::Null), "host.", HOST)?;
@@ -259,10 +259,10 @@ pub fn check_keys(document: &Value, prefix: &str, known: &[&str]) -> Result<(), 
     }
 }
 
-/// The end of a message about an unknown word.
+/// The end of a message about an unknown word: a suggestion, if there is one.
 #[must_use]
 pub fn did_you_mean(word: &str, known: &[&str]) -> String {
-    // One typo in a short word, two in a longer one.
+    // Accept one typo in a short word, and two in a longer one.
     let most = if word.len() < 6 { 1 } else { 2 };
     let near = known.iter().map(|known| (strsim::damerau_levenshtein(word, known), known));
     match near.min_by_key(|(distance, _)| *distance) {
@@ -271,7 +271,7 @@ pub fn did_you_mean(word: &str, known: &[&str]) -> String {
     }
 }
 
-/// A path as people know it: from the root of the repository.
+/// A path for messages: relative to the root of the repository.
 #[must_use]
 pub fn shown(path: &Path) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent();

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What a request costs, counted: the same number on every machine.
+//! Counts the instructions and the memory of a request: the numbers are the same on every machine.
 //!
-//! Times differ from minute to minute; wasmtime's fuel counts the instructions of the module that run. This is a
-//! second, smaller waPC host, for counting only: a test holds its answers against those of the embedded host.
+//! Times vary from run to run; wasmtime's fuel counts the instructions of the module that run. This is a second, smaller waPC
+//! host, only for counting: a test compares its responses with those of the embedded host.
 
 use anyhow::{Context as _, Result, anyhow};
 use sa_hygiene::POLICY_WASM;
@@ -12,46 +12,46 @@ use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
 use wasmtime_wasi::random::Deterministic;
 
-/// More than any request may take.
+/// More fuel than any request may use.
 const TANK: u64 = 10_000_000_000;
 
-/// The module with its counters on.
+/// The module, compiled with counters.
 pub struct CountedModule {
     engine: Engine,
     module: Module,
     linker: Linker<Guest>,
 }
 
-/// What one call cost.
+/// The cost of one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Count {
-    /// Instructions that make the instance ready.
+    /// Instructions to initialize the instance.
     pub start: u64,
     /// Instructions of the call.
     pub call: u64,
     /// Memory at the end, in pages of 64 KiB; it never shrinks.
     pub pages: u64,
-    /// What the guest answered.
+    /// The guest's response.
     pub answer: Vec<u8>,
 }
 
-/// One call's state.
+/// The state of one call.
 struct Guest {
     wasi: WasiP1Ctx,
     operation: &'static str,
     payload: Vec<u8>,
-    /// What look-ups find; without it the host refuses them.
+    /// The account that look-ups find; if there is none, the host rejects look-ups.
     account: Option<Vec<u8>>,
-    /// Whether accounts may do what is asked.
+    /// The result of every access review.
     allowed: bool,
-    /// Whether the last question was that.
+    /// Whether the last host call was an access review.
     is_review: bool,
     answer: Option<Vec<u8>>,
     error: Vec<u8>,
 }
 
 impl Guest {
-    /// The answer to the last question.
+    /// The response to the last host call.
     fn host_answer(&self) -> &[u8] {
         match (self.is_review, self.allowed) {
             (true, true) => {
@@ -67,7 +67,7 @@ impl CountedModule {
     /// Compiles the policy.
     ///
     /// # Errors
-    /// When wasmtime cannot.
+    /// If wasmtime cannot compile it.
     pub fn load() -> Result<Self> {
         let engine = Engine::new(Config::new().consume_fuel(true)).map_err(|error| anyhow!("wasmtime: {error:#}"))?;
         let module =
@@ -76,27 +76,27 @@ impl CountedModule {
         Ok(Self { engine, module, linker })
     }
 
-    /// Functions that the module asks of its host, as `module.name`.
+    /// The functions that the module imports from its host, as `module.name`.
     #[must_use]
     pub fn imports(&self) -> Vec<String> {
         self.module.imports().map(|import| format!("{}.{}", import.module(), import.name())).collect()
     }
 
-    /// Functions that the module offers.
+    /// The functions that the module exports.
     #[must_use]
     pub fn exports(&self) -> Vec<String> {
         let functions = self.module.exports().filter(|export| matches!(export.ty(), ExternType::Func(_)));
         functions.map(|export| export.name().to_owned()).collect()
     }
 
-    /// Calls an operation in a fresh instance. `account` is the ServiceAccount that a look-up finds, and `allowed` the
-    /// answer to what it may do.
+    /// Calls an operation in a new instance. `account` is the ServiceAccount that look-ups find, and `allowed` the result of
+    /// access reviews.
     ///
     /// # Errors
-    /// When the guest traps, or answers with an error.
+    /// If the guest traps, or returns an error.
     pub fn call(&self, operation: &'static str, payload: &[u8], account: Option<&str>, allowed: bool) -> Result<Count> {
         let guest = Guest {
-            // The table of operations is seeded at random; its cost must not be.
+            // The table of operations has a random seed; with a fixed one, its cost is constant.
             wasi: WasiCtxBuilder::new().secure_random(Deterministic::new(vec![7])).build_p1(),
             operation,
             payload: payload.to_vec(),
@@ -182,7 +182,7 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     Ok(linker)
 }
 
-/// What a policy server says that does not let its policies look up anything.
+/// The error of a policy server that does not allow its policies to look up objects.
 const REFUSED: &str =
     "Policy has not been granted access to Kubernetes v1/ServiceAccount resources. The violation has been reported.";
 
@@ -205,7 +205,7 @@ fn read(caller: &mut Caller<'_, Guest>, at: i32, length: i32) -> wasmtime::Resul
     Ok(bytes)
 }
 
-/// Addresses are unsigned, whatever their type says.
+/// Addresses are unsigned, although wasm has one type for signed and unsigned numbers.
 #[expect(clippy::cast_sign_loss, reason = "wasm has one type for signed and unsigned numbers")]
 const fn offset(number: i32) -> usize {
     number as u32 as usize

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! How many differences there are between two documents.
+//! Counts the differences between two documents.
 
 use serde_json::Value;
 
-/// Counts the differences between two values. One difference is: another scalar or another type, a key that only one
-/// side has, or one run of list entries that only one side has. Lists of one length are compared entry by entry;
-/// lists that differ in more than one run count as two differences.
+/// Counts the differences between two values. Each of the following is one difference: another scalar or another type, a key
+/// that only one side has, or one run of list entries that only one side has. Lists of the same length are compared entry by
+/// entry; lists that differ in more than one run count as two differences.
 #[must_use]
 pub fn count(a: &Value, b: &Value) -> usize {
     match (a, b) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The policy as compiled, under the circumstances of a case.
+//! Runs the compiled policy under the circumstances of a case.
 
 use std::sync::Arc;
 
@@ -16,22 +16,22 @@ use crate::expectation::{SettingsVerdict, Verdict};
 /// The compiled module.
 pub struct Engine {
     module: Module,
-    /// Has the default settings; for calls that bring their own payload.
+    /// The policy with default settings, for calls with a complete payload.
     bare: Policy,
 }
 
-/// The answer to a request.
+/// The response to a request.
 #[derive(Debug)]
 pub struct Answer {
-    /// What the API server gets.
+    /// The verdict that the API server receives.
     pub verdict: Verdict,
-    /// What the guest returned.
+    /// The bytes that the guest returned.
     pub bytes: Vec<u8>,
-    /// The object that the guest returned, from which the host makes the patch.
+    /// The object that the guest returned, from which the host computes the patch.
     pub mutated_object: Option<Value>,
-    /// Whether the guest trapped, returned an error, took too long or returned something unreadable.
+    /// Whether the guest trapped, returned an error, timed out or returned something unreadable.
     pub failed: bool,
-    /// What the guest asked of the host.
+    /// The guest's calls to the host.
     pub host_calls: Vec<HostCall>,
 }
 
@@ -39,7 +39,7 @@ impl Engine {
     /// Compiles the module.
     ///
     /// # Errors
-    /// When it is not a policy, or refuses the default settings.
+    /// If it is not a policy, or rejects the default settings.
     pub fn load() -> Result<Self> {
         let module = Module::new(POLICY_WASM)?;
         let bare = Policy::load(&module, PolicyConfig::default())?;
@@ -52,10 +52,10 @@ impl Engine {
         self.module.size()
     }
 
-    /// Asks the policy about settings.
+    /// Validates settings with the policy.
     ///
     /// # Errors
-    /// When it gives no answer.
+    /// If it returns no valid response.
     pub fn validate_settings(&self, settings: &Value) -> Result<SettingsVerdict> {
         let answer = self.bare.evaluate_raw("validate_settings", settings.to_string().as_bytes())?;
         serde_json::from_slice(&answer).context("the answer to validate_settings")
@@ -64,7 +64,7 @@ impl Engine {
     /// Sends a request to a policy with these settings.
     ///
     /// # Errors
-    /// When the settings are refused, or the request is none that a policy server could read.
+    /// If the settings are rejected, or a policy server could not read the request.
     pub fn evaluate(&self, request: &Value, settings: &Value, cluster: &[Value], host: &Host) -> Result<Answer> {
         let evaluation = self.policy(settings, cluster, host)?.evaluate(request)?;
         let bytes = evaluation.answer.clone().unwrap_or_default();
@@ -78,19 +78,19 @@ impl Engine {
         })
     }
 
-    /// What the guest returns for the same request by its operation `diagnose`.
+    /// The response of the guest's operation `diagnose` to the same request.
     ///
     /// # Errors
-    /// As [`Engine::evaluate`]; and when the guest traps or returns an error.
+    /// The same as for [`Engine::evaluate`], and if the guest traps or returns an error.
     pub fn diagnose(&self, request: &Value, settings: &Value, cluster: &[Value], host: &Host) -> Result<Vec<u8>> {
         let policy = self.policy(settings, cluster, host)?;
         Ok(policy.evaluate_raw("diagnose", &policy.payload(request)?)?)
     }
 
-    /// What the guest is sent for the same request.
+    /// The payload that the guest receives for the same request.
     ///
     /// # Errors
-    /// As [`Engine::evaluate`].
+    /// The same as for [`Engine::evaluate`].
     pub fn payload(&self, request: &Value, settings: &Value, cluster: &[Value], host: &Host) -> Result<Vec<u8>> {
         self.policy(settings, cluster, host)?.payload(request)
     }
@@ -115,10 +115,10 @@ impl Engine {
         Policy::load(&self.module, config)
     }
 
-    /// Calls `validate` with any bytes.
+    /// Calls `validate` with any payload.
     ///
     /// # Errors
-    /// When the guest traps or returns an error.
+    /// If the guest traps or returns an error.
     pub fn evaluate_raw(&self, payload: &[u8]) -> Result<Vec<u8>> {
         Ok(self.bare.evaluate_raw("validate", payload)?)
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The policies and the sets of settings in `examples/`, and the cases that are run through each.
+//! The policies and the sets of settings in `examples/`, and the cases for each.
 
 #![expect(clippy::indexing_slicing, reason = "of JSON values: what is missing reads as null")]
 
@@ -17,13 +17,13 @@ use crate::case_file;
 /// A policy of a manifest, or a set of settings.
 #[derive(Debug, Clone)]
 pub struct Example {
-    /// The manifest's name without its ending; `settings` for a set of settings.
+    /// The name of the manifest without its extension; `settings` for a set of settings.
     pub file: String,
-    /// The policy's name, or the set's.
+    /// The name of the policy or of the set.
     pub name: String,
     /// The policy's manifest; a set of settings has none.
     pub manifest: Option<Value>,
-    /// What the policy's manifest says.
+    /// The `spec` of the policy's manifest.
     pub spec: Option<Value>,
     /// The settings.
     pub settings: Value,
@@ -36,10 +36,10 @@ pub struct Example {
 /// The file with the requests.
 const FILE: &str = "e2e-tests/examples.md";
 
-/// Every example of the repository, in the order of the files.
+/// All examples of the repository, in the order of the files.
 ///
 /// # Errors
-/// When a file cannot be read, or there are requests to an example that does not exist.
+/// If a file cannot be read, or there are requests for an example that does not exist.
 pub fn find_all(repository: &Path) -> Result<Vec<Example>> {
     let mut examples = Vec::new();
     for path in files(&repository.join("examples"))? {
@@ -99,7 +99,7 @@ fn policy(file: String, manifest: Value) -> Result<Example> {
     })
 }
 
-/// Whether a policy is sent requests about a resource, `resource` or `resource/subresource`.
+/// Whether a policy receives requests for a resource, `resource` or `resource/subresource`.
 #[must_use]
 pub fn is_sent(spec: &Value, resource: &str) -> bool {
     let rules = spec["rules"].as_array().into_iter().flatten();
@@ -119,18 +119,18 @@ impl Example {
         &self.requests
     }
 
-    /// Its cases, under its own settings and deployment.
+    /// Its cases, with its own settings and deployment.
     ///
     /// # Errors
-    /// When a case has settings of its own, or is about a request that the policy is not sent.
+    /// If a case has its own settings, or the policy does not receive its request.
     pub fn cases(&self) -> Result<Vec<Case>> {
         self.requests.iter().map(|request| self.case(request)).collect()
     }
 
-    /// One of its requests, under its own settings and deployment.
+    /// One of its requests, with its own settings and deployment.
     ///
     /// # Errors
-    /// When the case has settings of its own, or is about a request that the policy is not sent.
+    /// If the case has its own settings, or the policy does not receive its request.
     pub fn case(&self, request: &Case) -> Result<Case> {
         let mut case = request.clone();
         ensure!(case.settings == json!({}), "{}: the example has its own settings", case.location);

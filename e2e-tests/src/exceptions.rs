@@ -14,7 +14,7 @@ use crate::{case_file, examples};
 
 const FILE: &str = "e2e-tests/cluster/exceptions.yaml";
 
-/// One case in this many may be an exception.
+/// At most one case in this many may be an exception.
 const ONE_IN: usize = 10;
 
 /// An entry of the list.
@@ -30,7 +30,7 @@ pub struct Exception {
 /// The names of the cases in the list.
 ///
 /// # Errors
-/// When the list cannot be read, names a case twice or one that is not there, or has too many of them.
+/// If the list cannot be read, names a case twice or one that does not exist, or has too many cases.
 pub fn names(repository: &Path) -> Result<BTreeSet<String>> {
     let list = yaml::load_file(repository.join(FILE))?.pop().context("an empty file")?.value;
     let list: Vec<Exception> = serde_json::from_value(list).context(FILE)?;
@@ -53,7 +53,7 @@ pub fn names(repository: &Path) -> Result<BTreeSet<String>> {
     Ok(names)
 }
 
-/// Every case that states an object, and every example.
+/// The names of all cases with an object, and of all examples.
 fn all(repository: &Path) -> Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
     for (name, case) in case_file::load_all(&repository.join("e2e-tests/cases"))? {

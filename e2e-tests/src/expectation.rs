@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What the policy must answer, exactly.
+//! The exact response that is expected of the policy.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use similar::TextDiff;
 
 use crate::case::check_keys;
 
-/// The order in which fields are written; what is missing here does not exist.
+/// All fields, in the order in which they are written.
 const FIELDS: &[&str] = &[
     "settings",
     "allowed",
@@ -29,7 +29,7 @@ const FIELDS: &[&str] = &[
 /// The keys of `settings`.
 const SETTINGS: &[&str] = &["valid", "message"];
 
-/// An answer as it is written in a case file.
+/// A response as it is written in a case file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Expected {
     answer: Expectation,
@@ -37,57 +37,57 @@ pub struct Expected {
     patched: Option<Value>,
 }
 
-/// An answer: to the settings, or to a request under valid settings.
+/// A response: to the settings, or to a request with valid settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Expectation {
-    /// The settings are refused, or all there is.
+    /// The response to the settings; for cases that only test settings, and for settings that are rejected.
     Settings(SettingsAnswer),
     /// A request was evaluated.
     Verdict(Verdict),
 }
 
-/// The answer to the settings.
+/// The response to the settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SettingsAnswer {
-    /// What the policy says of them.
+    /// The policy's verdict on the settings.
     pub settings: SettingsVerdict,
 }
 
-/// What the policy says of its settings.
+/// The policy's verdict on its settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SettingsVerdict {
-    /// Whether it can work with them.
+    /// Whether the settings are valid.
     pub valid: bool,
-    /// Every problem.
+    /// All problems of the settings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }
 
-/// Everything of a response, and how many look-ups and reviews it took. Absent means absent.
+/// All fields of a response, and the number of look-ups and reviews. An absent field must be absent in the response.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Verdict {
-    /// Accepted or not.
+    /// Whether the request is accepted.
     pub allowed: bool,
     /// The HTTP status of a rejection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<u16>,
-    /// The text of a rejection.
+    /// The message of a rejection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// In the order given.
+    /// The warnings, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
-    /// For the audit log.
+    /// The annotations for the audit log.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub audit_annotations: BTreeMap<String, String>,
-    /// How often the policy asked for an account.
+    /// The number of look-ups of accounts.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub lookups: usize,
-    /// How often it asked what an account may do.
+    /// The number of access reviews.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub reviews: usize,
     /// The whole fixed object.
@@ -101,14 +101,14 @@ fn is_zero(number: &usize) -> bool {
 }
 
 impl Verdict {
-    /// The findings and fixes that people are told of, one per line, without list marks.
+    /// The findings and fixes that users see, one per line, without list marks.
     pub fn lines(&self) -> impl Iterator<Item = &str> {
         let message = self.message.iter().flat_map(|message| message.lines());
         let message = message.map(|line| line.strip_prefix("- ").unwrap_or(line));
         message.chain(self.warnings.iter().map(String::as_str))
     }
 
-    /// The lines of a rule.
+    /// The lines that name a rule.
     pub fn lines_of<'a>(&'a self, rule: &'a str) -> impl Iterator<Item = &'a str> {
         self.lines().filter_map(move |line| line.strip_prefix(rule)?.strip_prefix(": "))
     }
@@ -124,11 +124,11 @@ impl Expectation {
         }
     }
 
-    /// The text of an `expect` block. Of the fixed object it has what is different from `base`, the object that webhooks
-    /// receive, if a merge patch can say that.
+    /// The text of an `expect` block. If possible, it contains the fixed object as a merge patch on `base`, the object that
+    /// webhooks receive.
     ///
     /// # Errors
-    /// When the serializer fails.
+    /// If the serializer fails.
     pub fn to_yaml(&self, base: Option<&Value>) -> Result<String> {
         let mut fields = serde_json::to_value(self)?;
         if let (Some(base), Some(fields)) = (base, fields.as_object_mut())
@@ -147,7 +147,7 @@ impl Expectation {
         Ok(text)
     }
 
-    /// Compares exactly.
+    /// Compares two responses exactly.
     ///
     /// # Errors
     /// A readable difference.
@@ -161,10 +161,10 @@ impl Expectation {
 }
 
 impl Expected {
-    /// The whole answer. `object` gives the object that webhooks receive.
+    /// The complete response. `object` returns the object that webhooks receive.
     ///
     /// # Errors
-    /// When the fixed object is a patch, and there is no object to apply it to.
+    /// If the fixed object is a patch, and there is no object to apply it to.
     pub fn resolve(&self, object: impl FnOnce() -> Result<Option<Value>>) -> Result<Expectation> {
         let mut answer = self.answer.clone();
         if let (Some(patch), Expectation::Verdict(verdict)) = (&self.patched, &mut answer) {
@@ -179,7 +179,7 @@ impl Expected {
 /// Reads an `expect` block.
 ///
 /// # Errors
-/// When a key is unknown, or a value is of another kind.
+/// If a key is unknown, or a value has the wrong type.
 pub fn read(mut value: Value) -> Result<Expected, String> {
     check_keys(&value, "", FIELDS)?;
     let fields = value.as_object_mut().ok_or("`expect` must be a mapping")?;
@@ -187,7 +187,7 @@ pub fn read(mut value: Value) -> Result<Expected, String> {
     if patched.is_some() && fields.contains_key("object") {
         return Err("`object` and `patched` exclude each other".to_owned());
     }
-    // Not through the untagged enum, whose errors say nothing.
+    // The untagged enum is not used here because its error messages are not helpful.
     let answer = if let Some(settings) = fields.get("settings") {
         check_keys(settings, "settings.", SETTINGS)?;
         serde_json::from_value(value).map(Expectation::Settings)
@@ -197,7 +197,7 @@ pub fn read(mut value: Value) -> Result<Expected, String> {
     Ok(Expected { answer: answer.map_err(|error| error.to_string())?, patched })
 }
 
-/// The merge patch (RFC 7386) that makes one value of another; none if there is none, because a null is to be set.
+/// The merge patch (RFC 7386) from one value to another; none if it would have to set a null.
 fn merge_patch(from: &Value, to: &Value) -> Option<Value> {
     fn changes(from: &Map<String, Value>, to: &Map<String, Value>) -> Map<String, Value> {
         let mut patch = Map::new();

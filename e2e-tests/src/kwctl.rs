@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The cases for `kwctl run`: what it is given, and what it must answer.
+//! The cases for `kwctl run`: its inputs, and the expected response.
 //!
 //! Each case becomes a folder:
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `request.json` | the `AdmissionRequest`, with every field that kwctl demands |
-//! | `policy.yaml` | a manifest: on the command line kwctl takes neither `mode` nor `mutating` |
+//! | `request.json` | the `AdmissionRequest`, with every field that kwctl requires |
+//! | `policy.yaml` | a manifest, because kwctl has no command-line options for `mode` and `mutating` |
 //! | `session.yml` | the look-ups and their answers, which kwctl replays in this order and compares field by field |
-//! | `arguments` | of `kwctl run`, one a line |
-//! | `expect.yaml` | the case's own |
+//! | `arguments` | the arguments of `kwctl run`, one per line |
+//! | `expect.yaml` | the expected response of the case |
 //!
 //! How kwctl reads them: `crates/kwctl/src/{config/policy_definition,callback_handler/proxy}.rs` of
-//! <https://github.com/kubewarden/kubewarden-controller>. A mismatch in a session is told to the policy, not to the user:
-//! kwctl only logs it. So [`compare`] looks at the log too.
+//! <https://github.com/kubewarden/kubewarden-controller>. If a session does not match, kwctl returns the error to the policy
+//! and only logs it for the user. So [`compare`] also checks the log.
 
 #![expect(clippy::indexing_slicing, reason = "of JSON values: what is missing reads as null")]
 
@@ -38,36 +38,36 @@ use crate::expectation::{self, Expectation, SettingsAnswer, SettingsVerdict, Ver
 /// The file with what the case expects.
 const EXPECT: &str = "expect.yaml";
 
-/// The name that the embedded host gives the policy, for the one text in which it occurs.
+/// The policy's name on the embedded host; one message contains it.
 const POLICY: &str = "clusterwide-serviceaccount-hygiene";
 
-/// What kwctl says before the policy's own text about its settings.
+/// The prefix that kwctl adds to the policy's message about its settings.
 const BAD_SETTINGS: &str = "Provided settings are not valid: ";
 
-/// What the log has when a session does not fit.
+/// What the log contains if a session does not match.
 const REPLAY_ERRORS: [&str; 3] = ["have not been replayed", "Replay error", "list of recorded responses is empty"];
 
-/// What kwctl is given for one case.
+/// The inputs of kwctl for one case.
 #[derive(Debug, Clone)]
 pub struct Inputs {
     /// The case's full name.
     pub name: String,
-    /// `request.json`.
+    /// The content of `request.json`.
     pub request: Value,
-    /// `policy.yaml`; none where the case is run on the module itself.
+    /// The content of `policy.yaml`; none if the case runs on the module itself.
     pub policy: Option<String>,
-    /// `settings.yaml`, where the case is run on the module itself.
+    /// The content of `settings.yaml`, if the case runs on the module itself.
     pub settings: Option<String>,
-    /// `session.yml`.
+    /// The content of `session.yml`.
     pub session: String,
-    /// `expect.yaml`.
+    /// The content of `expect.yaml`.
     pub expectation: Expectation,
 }
 
-/// What kwctl is given for every case and every example.
+/// The inputs of kwctl for every case and every example.
 ///
 /// # Errors
-/// When a case or an example cannot be read, or was never blessed.
+/// If a case or an example cannot be read, or was never blessed.
 pub fn inputs(repository: &Path, module: &str, engine: &Engine) -> Result<Vec<Inputs>> {
     let mut all = Vec::new();
     for (name, case) in case_file::load_all(&repository.join("e2e-tests/cases"))? {
@@ -99,10 +99,10 @@ fn of_case(name: &str, case: &Case, policy: Option<String>, engine: &Engine) -> 
             (request, session(&answer.host_calls)?)
         }
         Some(request) => (request, session(&[])?),
-        // Settings are checked before the request is looked at, but there has to be one.
+        // kwctl validates the settings before it reads the request, but requires one.
         None => (any_request()?, session(&[])?),
     };
-    // What the policy server would read of it, which is what kwctl reads too.
+    // The fields that the policy server would read; kwctl reads the same ones.
     let request = serde_json::to_value(AdmissionRequest::read(&request).context("kwctl could not read the request")?)?;
     Ok(Inputs { name: name.to_owned(), request, policy, settings: None, session, expectation })
 }
@@ -130,11 +130,11 @@ fn manifest(case: &Case, module: &str) -> Result<String> {
             "settings": case.settings,
         },
     });
-    // JSON is YAML, and leaves nothing to be read in two ways.
+    // JSON is valid YAML, and is unambiguous.
     Ok(serde_json::to_string_pretty(&manifest)? + "\n")
 }
 
-/// A policy of an example as it stands there, but for the module, which no registry has yet.
+/// The manifest of an example with another module, because no registry has the policy's module yet.
 fn own_manifest(repository: &Path, example: &Example, module: &str) -> Result<String> {
     let path = repository.join(format!("examples/{}.yaml", example.file));
     let text = fs::read_to_string(&path)?;
@@ -149,7 +149,7 @@ fn own_manifest(repository: &Path, example: &Example, module: &str) -> Result<St
     Ok(manifest)
 }
 
-/// The look-ups as kwctl records them. One that the policy was not granted never leaves the host, so it is not among them.
+/// The look-ups as kwctl records them. A look-up that the policy was not granted never leaves the host, so it is not recorded.
 fn session(calls: &[HostCall]) -> Result<String> {
     let mut exchanges = Vec::new();
     for call in calls {
@@ -179,7 +179,7 @@ impl Inputs {
     /// Writes the folder of the case.
     ///
     /// # Errors
-    /// When a file cannot be written.
+    /// If a file cannot be written.
     pub fn write(&self, root: &Path, module: &Path) -> Result<()> {
         let dir = root.join(&self.name);
         fs::create_dir_all(&dir)?;
@@ -205,10 +205,10 @@ impl Inputs {
     }
 }
 
-/// Compares what `kwctl run` left in a folder (`status`, `stdout`, `stderr`) with what the case expects.
+/// Compares the output of `kwctl run` in a folder (`status`, `stdout`, `stderr`) with what the case expects.
 ///
 /// # Errors
-/// Every way in which they differ.
+/// All differences.
 pub fn compare(dir: &Path) -> Result<()> {
     let read = |name: &str| fs::read_to_string(dir.join(name)).with_context(|| name.to_owned());
     let expected = yaml::load_str(&read(EXPECT)?, EXPECT)?.pop().context("an empty expect.yaml")?.value;
@@ -269,7 +269,7 @@ fn verdict(answer: &Value, request: &Value) -> Result<Verdict> {
     })
 }
 
-/// Runs a case, and compares the answer with what the case expects.
+/// Runs a case, and compares the result with what the case expects.
 const RUN_CASE: &str = r#"run_case() {
     local dir=$KWCTL_CASES/$1 arguments status=0
     mapfile -t arguments <"$dir/arguments"
@@ -280,7 +280,7 @@ const RUN_CASE: &str = r#"run_case() {
 }
 "#;
 
-/// The tests for bats: one for each case, so that a report names it.
+/// The bats tests, one for each case, so that a report names the case.
 #[must_use]
 pub fn bats(inputs: &[Inputs]) -> String {
     let mut text = RUN_CASE.to_owned();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Cases as data: what goes in, what must come out, and how two of them differ.
+//! Cases as data: inputs, expected results, and the number of differences between two cases.
 //!
 //! A case is a section of a Markdown file in `cases/`; `README.md` describes the format.
 

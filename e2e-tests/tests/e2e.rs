@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Everything that is tested on the compiled policy, as one binary, so that the module is compiled once.
+//! All tests of the compiled policy, in one binary, so that the module is compiled only once.
 //!
 //! - `case::<rule>::<case>`: a case of a case file; `BLESS=1` rewrites what it expects
-//! - `table::...`: the table of `pod-automount`, every cell under every outcome of a look-up
-//! - `accounts::...`: accounts and their Pods from the beginning, both through the policy
+//! - `table::...`: the table of `pod-automount`, with every outcome of a look-up
+//! - `accounts::...`: accounts and their Pods, both sent through the policy
 //! - `exemptions::...`: every matcher against every kind of subject
 //! - `ratchet::...`: an UPDATE of every kind that is checked
-//! - `coverage::<rule>`: what no case shows yet
-//! - `consistency::...`: that rules, settings, documentation and cases name each other
-//! - `docs::...`: that the documentation says what the code does; `BLESS=1` rewrites its generated parts
-//! - `package::...`: that `metadata.yml`, workflows and the demo fit the policy
+//! - `coverage::<rule>`: what no case covers yet
+//! - `consistency::...`: rules, settings, documentation and cases refer to each other
+//! - `docs::...`: the documentation matches the code; `BLESS=1` rewrites its generated parts
+//! - `package::...`: `metadata.yml`, workflows and the demo match the policy
 //! - `distribution::...`: archives, image, action and manifests of package managers agree with the version
-//! - `overlay::...`: that the kustomizations in `examples/` are what the single files are; `BLESS=1` renews their copy
-//! - `schema::...`, `questions::...`, `artifacthub::...`: files made from the rules' declarations; `BLESS=1` rewrites them
-//! - `example::<file>::<policy>::<case>`: the examples, run as they are; `BLESS=1` rewrites what they expect
-//! - `kwctl::...`: what `make e2e-tests` gives to kwctl
+//! - `overlay::...`: the kustomizations in `examples/` result in the objects of the single files; `BLESS=1` updates their copy
+//! - `schema::...`, `questions::...`, `artifacthub::...`: files generated from the rules' declarations; `BLESS=1` rewrites them
+//! - `example::<file>::<policy>::<case>`: the examples, unchanged; `BLESS=1` rewrites what they expect
+//! - `kwctl::...`: what `make e2e-tests` passes to kwctl
 //! - `hostile::...`: payloads that no API server sends, and what they cost
-//! - `property::...`: what holds for every Pod on its way through the API server, on generated ones
-//! - `budget::...`: limits of `budgets.toml`
-//! - `count::...`: what requests cost, counted; `BLESS=1` rewrites `counts.toml`
+//! - `property::...`: properties of every Pod that passes through the API server, for generated Pods
+//! - `budget::...`: the limits in `budgets.toml`
+//! - `count::...`: the counted cost of requests; `BLESS=1` rewrites `counts.toml`
 
 #[path = "e2e/accounts.rs"]
 mod accounts;
@@ -99,7 +99,7 @@ fn run() -> Result<ExitCode> {
         evidence::trials(&engine),
         exemptions::trials(&engine),
         ratchet::trials(&engine),
-        // What is being blessed is not what the cases expected when they were read.
+        // While blessing, `cases` still contains the old expectations.
         if bless { Vec::new() } else { coverage::trials(&cases) },
         consistency::trials(&cases, &engine),
         docs::trials(&engine, bless),
@@ -123,7 +123,7 @@ fn is_set(variable: &str) -> bool {
     std::env::var_os(variable).is_some_and(|value| !value.is_empty() && value != "0")
 }
 
-/// A failed trial, with every cause.
+/// A failed trial, with the whole chain of causes.
 fn failed(error: impl Into<anyhow::Error>) -> Failed {
     format!("{:#}", error.into()).into()
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What the targets share: a cluster that answers, and calls whose answers have to be answers.
+//! Code shared by the targets: a simulated cluster, and calls that check the format of the response.
 
 use serde_json::Value;
 use serviceaccount_hygiene::cluster::{Access, AccountRecord, Age, Cluster, LookupError};
 use serviceaccount_hygiene::guest;
 
-/// Knows every account but those whose names begin with `no-`.
+/// A cluster in which every account exists except those whose names begin with `no-`.
 struct AnyCluster;
 
 impl Cluster for AnyCluster {
@@ -30,7 +30,7 @@ pub fn answer(payload: &[u8]) -> Vec<u8> {
     guest::validate(payload, &AnyCluster)
 }
 
-/// Calls `validate` with JSON. Whatever comes in, the answer is JSON and says whether the request is accepted.
+/// Calls `validate` with JSON. For any input, the response is JSON and states whether the request is accepted.
 pub fn validate(payload: &[u8]) -> Value {
     let answer: Value = serde_json::from_slice(&answer(payload)).expect("the answer is JSON");
     let accepted = answer["accepted"].as_bool().expect("the answer says whether the request is accepted");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! A fixed object is accepted as it is: nothing is refused that a fix left, and nothing is fixed twice.
+//! A fixed object is accepted unchanged: a fix leaves nothing to reject, and nothing is fixed twice.
 
 #![no_main]
 
@@ -10,7 +10,7 @@ use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
 fuzz_target!(|payload: &[u8]| {
-    // The host sends JSON without a key twice.
+    // The host sends JSON without duplicate keys.
     let Ok(mut payload) = serde_json::from_slice::<Value>(payload) else { return };
     let answer = common::validate(payload.to_string().as_bytes());
     let Some(fixed) = answer.get("mutated_object").filter(|object| !object.is_null()) else { return };

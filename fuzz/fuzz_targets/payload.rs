@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Any bytes as a payload: no panic; for JSON, which is all that a host sends, an answer each time, the same one twice.
+//! Any bytes as a payload: no panic; for JSON, which is all that a host sends, the policy responds, and twice with the same
+//! bytes.
 
 #![no_main]
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Any text as the ARN of a role: what is one reads as it was written, and has the parts that a plain reading finds.
+//! Any text as a role ARN: a valid one is formatted exactly as the input, and has the parts that a simple parser finds.
 
 #![no_main]
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Any bytes as settings: no panic, and `validate` never calls settings bad that `validate_settings` accepts.
+//! Any bytes as settings: no panic, and `validate` never rejects settings that `validate_settings` accepts.
 
 #![no_main]
 

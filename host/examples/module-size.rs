@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What a larger module costs a request: `make bench-size`.
+//! Measures how a larger module affects the time of a request: `make bench-size`.
 //!
-//! The policy is compared with itself: with copies of its own functions appended, which are compiled like any other and
-//! never called, and with data appended that nobody reads. Both are what further rules add for requests that are not
-//! theirs. A library that rewrites modules would bring a second copy of the parser that wasmtime has; the format of
-//! sections has been stable since 2017.
-//! <https://webassembly.github.io/spec/core/binary/modules.html#sections>
+//! The policy is compared with itself: with copies of its own functions appended, which are compiled like any others and never
+//! called, and with unused data appended. Further rules have the same effect on requests that they do not apply to. A library
+//! that rewrites modules would add a second copy of the parser that wasmtime has; the format of sections has been stable since
+//! 2017. <https://webassembly.github.io/spec/core/binary/modules.html#sections>
 
 use std::time::{Duration, Instant};
 
@@ -56,7 +55,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The medians of one operation by two modules, which take turns.
+/// The medians of one operation for two modules, which run alternately.
 fn times(
     original: &[u8],
     larger: &[u8],
@@ -75,7 +74,7 @@ fn times(
     for round in 0..rounds + WARM_UP {
         let [first_times, second_times] = &mut lists;
         let mut contestants = [(first, first_times), (second, second_times)];
-        // Turn about, so that neither always finds the caches the other left.
+        // The order alternates, so that neither module always runs on the caches that the other left behind.
         if round % 2 == 1 {
             contestants.reverse();
         }
@@ -98,7 +97,7 @@ fn micros(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
 }
 
-/// A module with so many more bytes of functions and of data.
+/// A module with this many additional bytes of functions and of data.
 fn padded(wasm: &[u8], code: usize, data: usize) -> Result<Vec<u8>> {
     const MEMORY: u8 = 5;
     const FUNCTION: u8 = 3;
@@ -118,7 +117,7 @@ fn padded(wasm: &[u8], code: usize, data: usize) -> Result<Vec<u8>> {
     let types = numbers(section(FUNCTION).context("no functions")?)?;
     let bodies = bodies(section(CODE).context("no code")?)?;
 
-    // Copies of every function from the first to the last, again and again.
+    // Copies all functions from the first to the last, repeatedly.
     let (mut more_types, mut more_bodies, mut added) = (Vec::new(), Vec::new(), 0);
     for (kind, body) in types.iter().zip(&bodies).cycle() {
         if added >= code {
@@ -155,7 +154,7 @@ fn padded(wasm: &[u8], code: usize, data: usize) -> Result<Vec<u8>> {
                 let mut segments = Vec::new();
                 push_number(&mut segments, count + 1);
                 segments.extend(after);
-                // At the old end of the memory: `i32.const`, the offset, `end`.
+                // The segment starts at the previous end of the memory: `i32.const`, the offset, `end`.
                 segments.extend([0, 0x41]);
                 push_signed(&mut segments, least * PAGE);
                 segments.push(0x0b);
@@ -177,7 +176,7 @@ fn numbers(text: &[u8]) -> Result<Vec<&[u8]>> {
     entries(text, |entry| Ok(number(entry)?.1))
 }
 
-/// The entries of a vector: each begins with the number of bytes that follow, which it keeps.
+/// The entries of a vector: each starts with the number of bytes that follow, which is kept.
 fn bodies(text: &[u8]) -> Result<Vec<&[u8]>> {
     entries(text, |entry| {
         let (size, body) = number(entry)?;
@@ -185,7 +184,7 @@ fn bodies(text: &[u8]) -> Result<Vec<&[u8]>> {
     })
 }
 
-/// The entries of a vector; `behind` finds what follows one.
+/// The entries of a vector; `behind` returns the bytes after an entry.
 fn entries(text: &[u8], behind: impl Fn(&[u8]) -> Result<&[u8]>) -> Result<Vec<&[u8]>> {
     let (count, mut rest) = number(text)?;
     let mut list = Vec::with_capacity(count);
@@ -205,7 +204,7 @@ fn joined(first: &[&[u8]], second: &[&[u8]]) -> Vec<u8> {
     out
 }
 
-/// An unsigned LEB128, and what follows it.
+/// An unsigned LEB128, and the bytes after it.
 fn number(text: &[u8]) -> Result<(usize, &[u8])> {
     let mut value = 0;
     for (position, byte) in text.iter().enumerate().take(5) {
@@ -221,12 +220,12 @@ fn push_number(out: &mut Vec<u8>, value: usize) {
     push(out, value, 0x80);
 }
 
-/// A signed LEB128 that is not negative: the sixth bit of its last byte must not look like a sign.
+/// A signed LEB128 of a nonnegative number: bit 6 of the last byte, the sign bit, must be 0.
 fn push_signed(out: &mut Vec<u8>, value: usize) {
     push(out, value, 0x40);
 }
 
-/// Seven bits a byte, until the rest is below a limit.
+/// Writes seven bits per byte, until the rest is less than a limit.
 fn push(out: &mut Vec<u8>, mut value: usize, limit: usize) {
     while value >= limit {
         out.push(value.to_le_bytes()[0] | 0x80);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Which module may import which: a module imports only from its own layer and
-//! from those below, and no import leads back to where it came from.
+//! Checks which module may import which: a module imports only from its own layer and from those below, and there are no import
+//! cycles.
 
 use std::collections::BTreeSet;
 
@@ -42,7 +42,7 @@ fn layers_name_every_module() {
 }
 
 impl Modules {
-    /// The imports from a layer above, or from the same line of [`LAYERS`].
+    /// Imports from a layer above, or from the same line of [`LAYERS`].
     fn upward_imports(&self) -> Vec<String> {
         let layer = |name: &str| LAYERS.iter().position(|layer| layer.contains(&top(name)));
         let all = self.imports.iter().flat_map(|(from, imports)| imports.iter().map(move |to| (from, to)));
@@ -51,7 +51,7 @@ impl Modules {
             .collect()
     }
 
-    /// A chain of imports that ends where it began.
+    /// A chain of imports that ends where it started.
     fn cycle(&self) -> Option<Vec<&str>> {
         let mut done = BTreeSet::new();
         self.imports.keys().find_map(|name| self.cycle_from(name, &mut Vec::new(), &mut done))
@@ -81,7 +81,7 @@ fn top(name: &str) -> &str {
     name.split("::").next().unwrap_or(name)
 }
 
-/// That the tests above can fail.
+/// Checks that the tests above can fail.
 mod violations {
     use super::*;
     use crate::scan::ROOT;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The messages that are declared are those that rules have, and are used. That
-//! a rule has every message that it uses is asserted whenever a test runs it
-//! (`engine::Review::findings`).
+//! Checks that all declared messages belong to rules and are used. The opposite, that a rule declares every message that it
+//! uses, is asserted whenever a test runs the rule (`engine::Review::findings`).
 
 use std::collections::BTreeSet;
 
@@ -28,7 +27,7 @@ fn every_message_is_used() {
     assert_eq!(unused(&Modules::read()), Vec::<String>::new(), "remove it, or report it");
 }
 
-/// The messages that their module mentions nowhere but where it declares them, and that no other module imports.
+/// The messages that their module mentions only in their declaration, and that no other module imports.
 fn unused(modules: &Modules) -> Vec<String> {
     let is_unused = |module: &str, name: &str| {
         modules.count(module, name) < 2 && !modules.items.contains(&(module.to_owned(), name.to_owned()))

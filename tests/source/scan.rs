@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What the source of the policy says: modules, the paths in them, and messages.
-//! What only tests have is skipped.
+//! Parses the source code of the policy: modules, the paths in them, and messages. Code that only tests use is skipped.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,14 +7,14 @@ use std::path::Path;
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-/// The name that the crate's root has here.
+/// The name of the crate's root module in these tests.
 pub const ROOT: &str = "lib";
 
-/// The modules of a crate, by their path (`engine::plan`).
+/// The modules of a crate, by path (`engine::plan`).
 pub struct Modules {
-    /// Which other modules each of them imports.
+    /// The other modules that each module imports.
     pub imports: BTreeMap<String, BTreeSet<String>>,
-    /// The items that are imported, each with its module.
+    /// The imported items, each with its module.
     pub items: BTreeSet<(String, String)>,
     sources: BTreeMap<String, Source>,
 }
@@ -30,7 +29,7 @@ impl Modules {
         modules
     }
 
-    /// From the text of each module.
+    /// Parses the text of each module.
     pub fn parse(texts: &BTreeMap<String, String>) -> Self {
         let mut sources: BTreeMap<String, Source> =
             texts.iter().map(|(name, text)| (name.clone(), Source::parse(text))).collect();
@@ -49,20 +48,20 @@ impl Modules {
         Self { imports, items, sources }
     }
 
-    /// Every message that is declared: its module, its name, and its literal.
+    /// All declared messages: module, name, and literal.
     pub fn messages(&self) -> impl Iterator<Item = (&str, &str, &str)> {
         self.sources.iter().flat_map(|(module, source)| {
             source.messages.iter().map(move |(name, text)| (module.as_str(), name.as_str(), text.as_str()))
         })
     }
 
-    /// How often a word stands in the code of a module.
+    /// How often a word occurs in the code of a module.
     pub fn count(&self, module: &str, word: &str) -> usize {
         self.sources.get(module).and_then(|source| source.words.get(word)).copied().unwrap_or_default()
     }
 }
 
-/// The module that a path leads to, and the item in it; none if the path begins with a name that is not a module's.
+/// The module that a path refers to, and the item in it; none if the path starts with a name that is not a module's.
 fn resolve(from: &str, path: &[String], sources: &BTreeMap<String, Source>) -> Option<(String, String)> {
     let absolute = absolute(from, path, sources)?;
     let split = (1..=absolute.len()).rev().map(|length| absolute.split_at(length));
@@ -94,7 +93,7 @@ fn join(parent: &str, name: &str) -> String {
     if parent.is_empty() || parent == ROOT { name.to_owned() } else { format!("{parent}::{name}") }
 }
 
-/// A path from the crate's root; none if it begins with a name that is not a module's.
+/// A path from the crate's root; none if it starts with a name that is not a module's.
 fn absolute(from: &str, path: &[String], sources: &BTreeMap<String, Source>) -> Option<Vec<String>> {
     let here = || from.split("::").filter(|name| *name != ROOT).map(str::to_owned).collect::<Vec<_>>();
     let (first, rest) = path.split_first()?;
@@ -111,18 +110,18 @@ fn absolute(from: &str, path: &[String], sources: &BTreeMap<String, Source>) -> 
     }
 }
 
-/// What matters of the text of a module.
+/// The relevant parts of a module's code.
 #[derive(Default)]
 struct Source {
-    /// Every path in it: of a `use`, or in the middle of the code.
+    /// Every path in it, in a `use` or in the code.
     paths: Vec<Vec<String>>,
-    /// Modules that only tests have.
+    /// Modules that only tests use.
     test_modules: Vec<String>,
     /// Macros that are called through the crate's root.
     exported_macros: Vec<String>,
-    /// The messages that are declared, each with its literal.
+    /// The declared messages, each with its literal.
     messages: Vec<(String, String)>,
-    /// How often each word stands in it.
+    /// How often each word occurs.
     words: BTreeMap<String, usize>,
 }
 
@@ -151,7 +150,7 @@ impl Source {
         }
     }
 
-    /// Passes an attribute, and what stands below it if that is for tests.
+    /// Skips an attribute, and the item after it if that is only for tests.
     fn attribute(&mut self, tokens: &[TokenTree]) -> usize {
         let Some(TokenTree::Group(attribute)) = tokens.get(1) else { return 1 };
         match attribute.stream().to_string().replace(' ', "").as_str() {
@@ -175,7 +174,7 @@ impl Source {
         }
     }
 
-    /// Reads a path with everything below it; returns how many tokens it has.
+    /// Reads a path with everything below it; returns the number of its tokens.
     fn path(&mut self, base: &[String], tokens: &[TokenTree]) -> usize {
         let first = word(tokens.first());
         *self.words.entry(first.clone()).or_default() += 1;
@@ -198,12 +197,12 @@ impl Source {
                     }
                     return length + 1;
                 }
-                // A type's parameters, or everything.
+                // Type parameters, or a glob.
                 _ => break,
             }
             length += 1;
         }
-        // What a macro is called with may become a path.
+        // The arguments of a macro may contain paths.
         if matches!(tokens.get(length), Some(TokenTree::Punct(punct)) if punct.as_char() == '!')
             && let Some(TokenTree::Group(group)) = tokens.get(length + 1)
             && group.delimiter() == Delimiter::Brace

@@ -2,7 +2,7 @@
 
 //! Compiles a policy ahead of time.
 //!
-//! This is a package of its own, so that a release builds the command once: the `precompile` program needs wasmtime only,
+//! This is a separate package, so that a release builds the command only once: the `precompile` program needs only wasmtime,
 //! and is ready before the rest of the command is compiled (`.ci/dist`).
 
 use std::io::{Read as _, Write as _};
@@ -13,12 +13,12 @@ use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 use wasmtime_provider::wasmtime::{Config, Engine};
 
-/// Processor features that the compiled code may use on `x86_64`: those of every such processor since 2009 (x86-64-v2).
-/// Without them vector instructions, which the policy reads JSON with, become several.
+/// Processor features that the compiled code may use on `x86_64`: those of all such processors since 2009 (x86-64-v2). Without
+/// them, each vector instruction, which the policy uses to read JSON, is compiled to several instructions.
 const X86_FEATURES: [&str; 5] = ["has_sse3", "has_ssse3", "has_sse41", "has_sse42", "has_popcnt"];
 
-/// An engine whose guests can be stopped by a clock. It does not record where a guest trapped, which makes the machine code
-/// of the policy smaller by a quarter.
+/// An engine whose guests can be interrupted after a time limit. It does not record where a guest trapped, which makes the
+/// machine code of the policy smaller by a quarter.
 ///
 /// # Errors
 ///
@@ -36,12 +36,12 @@ pub fn engine(mut config: Config) -> Result<Engine> {
 /// If the target is unknown, or `wasm` is not a valid module.
 pub fn compile(wasm: &[u8], target: &str) -> Result<Vec<u8>> {
     let mut config = Config::default();
-    // Named, so that the features of the processor that compiles are not used.
+    // An explicit target prevents the use of features that only the processor of the build machine has.
     config.target(target).map_err(|error| anyhow!("{target}: {error:#}"))?;
     if target.starts_with("x86_64") {
         for feature in X86_FEATURES {
-            // SAFETY: `unsafe` because code for another processor could be run on this one. It is not run here, and
-            // wasmtime refuses to load it on a processor that lacks a feature.
+            // SAFETY: enabling a feature is `unsafe` because the code could run on a processor that lacks it. The code does not
+            // run here, and wasmtime refuses to load it on such a processor.
             #[expect(unsafe_code, reason = "see above")]
             unsafe {
                 config.cranelift_flag_enable(feature);
@@ -61,7 +61,7 @@ pub fn compile(wasm: &[u8], target: &str) -> Result<Vec<u8>> {
 ///
 /// If `code` is not in the format of zlib.
 pub fn decompress(code: &[u8]) -> Result<Vec<u8>> {
-    // It is a third of the size, so that the buffer grows at most once.
+    // Compressed code has about a third of the size, so the buffer grows at most once.
     let mut machine_code = Vec::with_capacity(code.len().saturating_mul(4));
     ZlibDecoder::new(code).read_to_end(&mut machine_code).context("cannot decompress the machine code")?;
     Ok(machine_code)
@@ -72,7 +72,7 @@ pub fn decompress(code: &[u8]) -> Result<Vec<u8>> {
 ///
 /// # Errors
 ///
-/// As [`compile`].
+/// The same as for [`compile`].
 pub fn file(wasm: &[u8], target: &str) -> Result<Vec<u8>> {
     let length = u64::try_from(wasm.len())?.to_le_bytes();
     Ok([length.as_slice(), wasm, &compile(wasm, target)?].concat())
@@ -84,7 +84,7 @@ mod tests {
 
     const EMPTY: &[u8] = b"\0asm\x01\0\0\0";
 
-    /// Cranelift is built for the processors of this machine only.
+    /// The host's target: Cranelift is built only for the processors of this machine.
     fn target() -> String {
         format!("{}-unknown-linux-gnu", std::env::consts::ARCH)
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The answers of the policy, called natively with a simulated cluster.
+//! The responses of the policy, which is called natively with a simulated cluster.
 
 use proptest::test_runner::TestCaseError;
 use serde_json::Value;
@@ -11,39 +11,39 @@ use crate::cluster::{FakeCluster, Known};
 use crate::requests::Review;
 use crate::written::Written;
 
-/// An answer.
+/// A response of the policy.
 #[derive(Debug)]
 pub struct Answer {
-    /// The bytes.
+    /// The response as the policy returned it.
     pub text: String,
-    /// The same, read.
+    /// The parsed response.
     pub value: Value,
-    /// What was logged.
+    /// The lines that the policy logged.
     pub logs: Vec<String>,
-    /// How old the answers of the cluster might have been.
+    /// For each look-up, how old its result was allowed to be.
     pub ages: Vec<Age>,
 }
 
 /// Sends a request to the policy.
 ///
 /// # Errors
-/// When the answer is malformed.
+/// If the response is malformed.
 pub fn ask(review: &Review) -> Result<Answer, TestCaseError> {
     ask_with(&review.payload(), review.cluster)
 }
 
-/// Sends any payload.
+/// Sends any payload to the policy.
 ///
 /// # Errors
-/// When the answer is malformed.
+/// If the response is malformed.
 pub fn ask_with(payload: &str, known: Known) -> Result<Answer, TestCaseError> {
     ask_remembering(payload, known, None)
 }
 
-/// The same, where the host may remember an account as it was.
+/// Sends any payload to the policy, in a cluster where the host may have cached an earlier state of the account.
 ///
 /// # Errors
-/// When the answer is malformed.
+/// If the response is malformed.
 pub fn ask_remembering(payload: &str, known: Known, remembered: Option<Known>) -> Result<Answer, TestCaseError> {
     let remembered = remembered.filter(|known| matches!(known, Known::Account { .. }));
     let cluster = FakeCluster::new(known).remembering(remembered);
@@ -59,10 +59,10 @@ pub fn ask_remembering(payload: &str, known: Known, remembered: Option<Known>) -
     Ok(answer)
 }
 
-/// The problems of settings, one a line.
+/// The problems that `validate_settings` reports, one for each line.
 ///
 /// # Errors
-/// When the answer is malformed.
+/// If the response is malformed.
 pub fn problems_of_settings(settings: &str) -> Result<Vec<String>, TestCaseError> {
     let text = String::from_utf8(guest::validate_settings(settings.as_bytes()))
         .map_err(|error| TestCaseError::fail(error.to_string()))?;
@@ -79,13 +79,13 @@ fn problems(message: &str) -> Vec<String> {
 }
 
 fn read(text: &str) -> Result<Value, TestCaseError> {
-    // `mutated_object` may hold numbers that only a text can hold; nothing here looks at them.
+    // `mutated_object` may contain a number that no numeric type can hold; no test reads it.
     let text = text.replace("-123456789012345678901234567890.123456789e+12", "0");
     serde_json::from_str(&text).map_err(|error| TestCaseError::fail(format!("no JSON, {error}: {text}")))
 }
 
 impl Answer {
-    /// Whether the request may pass.
+    /// Whether the request is accepted.
     #[must_use]
     pub fn is_accepted(&self) -> bool {
         self.value.get("accepted").and_then(Value::as_bool).unwrap_or_default()
@@ -104,7 +104,7 @@ impl Answer {
         Some(fixed.member("mutated_object")?.text)
     }
 
-    /// Everything that people get to see, line by line.
+    /// All lines that users see.
     #[must_use]
     pub fn lines(&self) -> Vec<&str> {
         let message = self.value.get("message").and_then(Value::as_str).unwrap_or_default();
@@ -113,14 +113,14 @@ impl Answer {
         message.chain(warnings.filter_map(Value::as_str)).collect()
     }
 
-    /// What is said in the name of a rule.
+    /// The lines that name a rule.
     #[must_use]
     pub fn lines_of(&self, rule: &str) -> Vec<&str> {
         let is_of = |line: &&str| line.strip_prefix(rule).is_some_and(|rest| rest.starts_with(": "));
         self.lines().into_iter().filter(is_of).collect()
     }
 
-    /// What a rule rejects.
+    /// The number of findings of a rule in a rejection.
     #[must_use]
     pub fn rejections_of(&self, rule: &str) -> usize {
         let message = self.value.get("message").and_then(Value::as_str).unwrap_or_default();
@@ -128,13 +128,13 @@ impl Answer {
         message.lines().filter(|line| line.starts_with(&prefix)).count()
     }
 
-    /// What is noted of a rule in the audit log.
+    /// The audit annotation of a rule.
     #[must_use]
     pub fn audit(&self, key: &str) -> Option<&str> {
         self.value.get("audit_annotations")?.get(key)?.as_str()
     }
 
-    /// The problems that the settings have, if that is what the answer is about.
+    /// The problems of the settings, if the request is rejected because of them.
     #[must_use]
     pub fn problems_of_settings(&self) -> Option<Vec<String>> {
         let message = self.value.get("message").and_then(Value::as_str)?;
@@ -142,14 +142,14 @@ impl Answer {
         (self.code() == Some(400) && is_about_settings).then(|| problems(message))
     }
 
-    /// Whether rules had their say.
+    /// Whether the rules were evaluated.
     #[must_use]
     pub fn is_checked(&self) -> bool {
         let was_refused_before = self.code().is_some_and(|code| code != 403) || self.is_about_lookups();
         !was_refused_before
     }
 
-    /// Whether the request was refused because a required look-up was not possible.
+    /// Whether the request is rejected because a required look-up is not possible.
     #[must_use]
     pub fn is_about_lookups(&self) -> bool {
         let required = ["serviceAccountLookup is required", "permissionLookup is required"];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The cluster that the policy asks.
+//! A simulated cluster for the look-ups of the policy.
 
 use std::cell::RefCell;
 
@@ -8,21 +8,21 @@ use proptest::option;
 use proptest::prelude::*;
 use serviceaccount_hygiene::cluster::{Access, AccountRecord, Age, Cluster, LookupError};
 
-/// What look-ups come to.
+/// The result of every look-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Known {
-    /// The account is there.
+    /// The account exists.
     Account {
-        /// What it says.
+        /// Its `automountServiceAccountToken`.
         automount: Option<bool>,
-        /// Whether it has a role in a cloud.
+        /// Whether it has an annotation with a cloud role.
         has_role: bool,
     },
-    /// There is no such account.
+    /// The account does not exist.
     Absent,
-    /// The policy may not look.
+    /// The policy is not allowed to look up accounts.
     NotGranted,
-    /// The cluster does not answer.
+    /// The cluster does not respond.
     Failing,
 }
 
@@ -41,7 +41,7 @@ pub fn any_cluster() -> impl Strategy<Value = Known> + Clone {
 #[derive(Debug)]
 pub struct FakeCluster {
     known: Known,
-    /// What the host remembers; it remembers successes only.
+    /// What the host has cached; it caches only successful look-ups.
     remembered: Option<Known>,
     logs: RefCell<Vec<String>>,
     ages: RefCell<Vec<Age>>,
@@ -54,7 +54,7 @@ impl FakeCluster {
         Self { known, remembered: None, logs: RefCell::default(), ages: RefCell::default() }
     }
 
-    /// The same, where the host may answer with what it remembers.
+    /// Sets the result that the host may have cached.
     #[must_use]
     pub fn remembering(self, remembered: Option<Known>) -> Self {
         Self { remembered, ..self }
@@ -66,7 +66,7 @@ impl FakeCluster {
         self.logs.borrow().clone()
     }
 
-    /// How old the results of look-ups could have been.
+    /// For each look-up, how old its result was allowed to be.
     #[must_use]
     pub fn ages(&self) -> Vec<Age> {
         self.ages.borrow().clone()

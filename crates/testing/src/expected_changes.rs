@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What each fix is expected to change. Whatever else differs between an object and the fixed object is an accident.
+//! The changes that each fix is expected to make. Any other difference between an object and the fixed object is a bug.
 //!
 //! A new rule with a fix adds its fields to [`may`].
 
@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 use crate::objects::{TOKEN_VOLUME, token_volume};
 use crate::written::{Inside, Written, decoded};
 
-/// What a fix may do to a field.
+/// What fixes may do at a path.
 enum May {
-    /// Nothing here; perhaps below.
+    /// They may not change this value itself, but may change values below it.
     Nothing,
-    /// Set the members of these names, or add them at the end.
+    /// They may set these members, or add them at the end.
     Set(&'static [&'static str]),
-    /// Take out these entries of the list.
+    /// They may remove these entries of the list.
     Take(Vec<bool>),
 }
 
@@ -68,7 +68,7 @@ fn may_in_pod(path: &[&str], before: &Written<'_>, object: &Written<'_>) -> May 
     }
 }
 
-/// Keys that `irsa-injection` may add, or fill where they are null.
+/// Whether `irsa-injection` may add this key, or fill it if it is null.
 fn may_be_added(path: &[String], key: &str) -> bool {
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     matches!(
@@ -112,8 +112,8 @@ fn name(entry: &Written<'_>) -> String {
     entry.member("name").and_then(Written::string).unwrap_or_default()
 }
 
-/// Whether the API server's plugin would write this volume: compared with what it writes, not by the policy's own
-/// reading of it.
+/// Whether this volume is what the API server's plugin would write. This compares with a volume of the plugin and does not use
+/// the policy's own check.
 fn is_token_volume(volume: &Written<'_>) -> bool {
     let mut volume = read(volume);
     let name = volume.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -144,7 +144,7 @@ fn is_token_volume(volume: &Written<'_>) -> bool {
     volume == plain
 }
 
-/// The value, nulls left out as every decoder of the API server does.
+/// The value without nulls, which all decoders of the API server ignore.
 fn read(written: &Written<'_>) -> Value {
     match &written.inside {
         Inside::Leaf => serde_json::from_str(written.text).unwrap_or_default(),
@@ -159,8 +159,8 @@ fn read(written: &Written<'_>) -> Value {
     }
 }
 
-/// Where `after` differs from `before` in what no fix means: keys, their order, and every value byte for byte; and,
-/// with `all`, what a fix means and left.
+/// The first difference between `before` and `after` that no fix is expected to make: in keys, their order, or the exact text
+/// of values. With `all`, also the first part that a fix should have removed and did not.
 #[must_use]
 pub fn accident(before: &Written<'_>, after: &Written<'_>, all: bool) -> Option<String> {
     accident_at(&[], before, after, (before, all))
@@ -172,7 +172,7 @@ fn accident_at(
     after: &Written<'_>,
     (object, all): (&Written<'_>, bool),
 ) -> Option<String> {
-    // Containers are looked into all the same: something may be left that is to go.
+    // Maps and lists are compared even if their text is unchanged: they may contain parts that should have been removed.
     if before.text == after.text && !(all && matches!(before.inside, Inside::Map(_) | Inside::List(_))) {
         return None;
     }
@@ -193,7 +193,7 @@ fn accident_at(
                     return here("keys differ");
                 }
                 let is_filled = is_pod && value.text == "null" && may_be_added(path, &decoded(key));
-                // Another value of the label is the one that may be overwritten.
+                // The fix may overwrite the label if it has another value.
                 let is_label = is_pod && path == ["metadata", "labels"] && may_be_added(path, &decoded(key));
                 if settable.contains(&decoded(key).as_str()) || is_filled || is_label {
                     continue;

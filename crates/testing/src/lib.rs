@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What property tests and e2e tests share: generators, a fake cluster, and readers of answers.
+//! Code shared by property tests and e2e tests: generators, a simulated cluster, and parsers of responses.
 //!
 //! | module | content |
 //! |---|---|
@@ -10,8 +10,8 @@
 //! | [`answer`] | calls of the policy, and what is in its answer |
 //! | [`written`], [`expected_changes`] | JSON byte for byte, and what fixes are expected to change in it |
 //!
-//! This crate depends on the policy, so the policy's own unit tests cannot use it: they compile the policy a second time, and
-//! its types are other ones there. They have `src/testing.rs`.
+//! This crate depends on the policy, so the policy's own unit tests cannot use it: they compile the policy a second time, with
+//! types that are not the same as this crate's. They have `src/testing.rs`.
 
 pub mod answer;
 pub mod cluster;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Kubernetes objects.
+//! Generators of Kubernetes objects.
 
 use proptest::collection::vec;
 use proptest::option;
@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::vocabulary::{Vocabulary, vocabulary};
 
-/// Stands wherever a value may be secret. No answer may repeat it.
+/// A stand-in for every value that may be secret. No response may contain it.
 pub const CANARY: &str = "cAnArY-5f2d";
 
 /// The namespace of most requests.
@@ -32,7 +32,7 @@ pub fn token_volume() -> Value {
     ]}})
 }
 
-/// The same from `OpenShift`, an old API server, or after `one-year-token` lowered it.
+/// The token volume of `OpenShift` or of an old API server, or one whose lifetime `one-year-token` lowered.
 fn token_volume_of_others() -> impl Strategy<Value = Value> {
     (0_u8..4).prop_map(|which| {
         let mut volume = token_volume();
@@ -52,7 +52,7 @@ fn token_volume_of_others() -> impl Strategy<Value = Value> {
     })
 }
 
-/// A volume that someone wrote so that it looks like the plugin's.
+/// A hand-written volume that resembles the plugin's.
 fn lookalike() -> impl Strategy<Value = Value> {
     const TOKEN: &str = "/projected/sources/0/serviceAccountToken";
     const UNKNOWN: [&str; 5] =
@@ -79,7 +79,7 @@ fn lookalike() -> impl Strategy<Value = Value> {
     })
 }
 
-/// A Pod that says nothing, with a volume that only looks like the plugin's.
+/// A Pod without `automountServiceAccountToken`, with a volume that only resembles the plugin's.
 pub fn pod_with_lookalike() -> impl Strategy<Value = Value> {
     lookalike().prop_map(|volume| {
         let mount = json!({"name": name_of(&volume), "mountPath": TOKEN_MOUNT_PATH});
@@ -94,7 +94,7 @@ pub(crate) fn set(value: &mut Value, pointer: &str, key: &str, to: Value) {
     }
 }
 
-/// A volume besides the plugin's.
+/// A volume other than the plugin's.
 fn volume(vocabulary: &Vocabulary) -> BoxedStrategy<Value> {
     let plain = select(vocabulary.volumes.clone());
     let lifetime = option::weighted(0.8, select(vocabulary.lifetimes.clone()));
@@ -119,7 +119,7 @@ fn volume(vocabulary: &Vocabulary) -> BoxedStrategy<Value> {
     prop_oneof![2 => plain, 3 => token].boxed()
 }
 
-/// What the API server's plugin left behind.
+/// The token volumes of a Pod after the API server's plugin.
 fn injected() -> impl Strategy<Value = Vec<Value>> {
     prop_oneof![
         5 => Just(vec![token_volume()]),
@@ -177,13 +177,13 @@ fn automount() -> impl Strategy<Value = Option<Value>> {
     ]
 }
 
-/// A Pod's specification. `is_admitted`: the API server's plugin has seen it.
+/// The `spec` of a Pod. With `is_admitted`, the API server's plugin has already run.
 fn pod_spec(vocabulary: &Vocabulary, is_admitted: bool) -> BoxedStrategy<Value> {
     let account = option::weighted(0.9, prop_oneof![9 => select(vocabulary.accounts.clone()), 1 => Just("")]);
     let lists = (
         option::weighted(0.4, containers(vocabulary, &["setup", "istio-proxy"], 0)),
         containers(vocabulary, &["web", "kuma-sidecar", "cache"], 1),
-        // The API server takes none in a new Pod; copies of Pods that ran have them.
+        // The API server rejects ephemeral containers in a new Pod; copies of running Pods have them.
         if is_admitted {
             option::weighted(0.3, containers(vocabulary, &["debug"], 1)).boxed()
         } else {
@@ -200,7 +200,7 @@ fn pod_spec(vocabulary: &Vocabulary, is_admitted: bool) -> BoxedStrategy<Value> 
                     set(&mut spec, "", key, value);
                 }
             };
-            // The alias, which the API server keeps equal.
+            // `serviceAccount` is an alias, which the API server keeps equal to `serviceAccountName`.
             field("serviceAccountName", account.map(Value::from));
             field("serviceAccount", account.filter(|name| !name.is_empty()).map(Value::from));
             field("shareProcessNamespace", shares.map(Value::from));
@@ -226,7 +226,7 @@ fn pod_spec(vocabulary: &Vocabulary, is_admitted: bool) -> BoxedStrategy<Value> 
                     if bit.is_multiple_of(if is_token { 5 } else { 2 }) {
                         continue;
                     }
-                    // The plugin mounts at one path; copies of Pods may mount elsewhere, more than once.
+                    // The plugin mounts at one path; copies of Pods may mount the volume at other paths, and more than once.
                     let path = if is_token { TOKEN_MOUNT_PATH.to_owned() } else { format!("/mnt/{name}") };
                     list.push(json!({"name": name, "readOnly": true, "mountPath": path}));
                     if is_token && bit.is_multiple_of(7) {
@@ -304,7 +304,7 @@ fn metadata(annotations: BoxedStrategy<Value>) -> BoxedStrategy<Value> {
         .boxed()
 }
 
-/// A Pod as admission webhooks see it.
+/// A Pod as admission webhooks receive it.
 pub fn pod() -> BoxedStrategy<Value> {
     let vocabulary = vocabulary();
     (metadata(annotations(&vocabulary.pod_annotations)), pod_spec(&vocabulary, true))
@@ -312,7 +312,7 @@ pub fn pod() -> BoxedStrategy<Value> {
         .boxed()
 }
 
-/// A Pod as someone writes it.
+/// A Pod as a user writes it.
 pub fn written_pod() -> BoxedStrategy<Value> {
     let vocabulary = vocabulary();
     (metadata(annotations(&vocabulary.pod_annotations)), pod_spec(&vocabulary, false))
@@ -320,7 +320,7 @@ pub fn written_pod() -> BoxedStrategy<Value> {
         .boxed()
 }
 
-/// The workloads, and a custom resource that settings may name.
+/// The built-in workloads, and a custom resource for `customTemplates`.
 const WORKLOADS: [(&str, &str); 9] = [
     ("apps/v1", "Deployment"),
     ("apps/v1", "ReplicaSet"),

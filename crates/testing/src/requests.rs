@@ -12,16 +12,16 @@ use crate::objects::{NAMESPACE, object, set};
 use crate::settings::settings;
 use crate::style::{Style, style, written};
 
-/// A request, with everything that its answer depends on.
+/// A request, with everything that its response depends on.
 #[derive(Debug, Clone)]
 pub struct Review {
     /// The request without its objects.
     pub envelope: Value,
-    /// The object that is to be.
+    /// The new object.
     pub object: Value,
-    /// The object that is.
+    /// The old object.
     pub old: Value,
-    /// How they are written.
+    /// How the objects are written.
     pub style: Style,
     /// The settings.
     pub settings: Value,
@@ -29,12 +29,12 @@ pub struct Review {
     pub cluster: Known,
 }
 
-/// Any request about any object.
+/// Any request with any object.
 pub fn review() -> BoxedStrategy<Review> {
     review_of(object())
 }
 
-/// Any request about one of these objects.
+/// Any request with one of these objects.
 pub fn review_of(object: BoxedStrategy<Value>) -> BoxedStrategy<Review> {
     let operation = prop_oneof![
         8 => Just(("CREATE", false)),
@@ -56,13 +56,13 @@ pub fn review_of(object: BoxedStrategy<Value>) -> BoxedStrategy<Review> {
                     set(&mut labelled, "/metadata", "labels", json!({"old": "x"}));
                     labelled
                 }
-                // Another object of the kind, if that is what was drawn.
+                // The other object that was drawn, if it has the same kind.
                 (_, (Some(old), _)) if old.get("kind") == object.get("kind") => old,
                 (_, _) => object.clone(),
             };
             let mut envelope = envelope(&object, namespace, operation, is_audit, (user, group));
             let mut old = old;
-            // An ephemeral container comes to a Pod that runs.
+            // Ephemeral containers are added to a Pod that already runs.
             let adds_container = operation == "UPDATE" && object.pointer("/spec/ephemeralContainers").is_some();
             if adds_container && object.get("kind") == Some(&json!("Pod")) {
                 set(&mut envelope, "", "subResource", json!("ephemeralcontainers"));
@@ -87,7 +87,7 @@ fn envelope(
     let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let (api_version, kind) = (text("/apiVersion"), text("/kind"));
     let (group_name, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
-    // The audit scanner writes the kind where the resource belongs, and names nobody.
+    // The audit scanner puts the kind in the place of the resource, and sends no user.
     let resource = if is_audit { kind.to_owned() } else { format!("{}s", kind.to_lowercase()) };
     let user_info = if is_audit {
         json!({})
@@ -117,7 +117,7 @@ impl Review {
         written(&self.object, self.style)
     }
 
-    /// What the host sends, with this object and these settings (JSON texts).
+    /// The payload that the host sends, with this object and these settings (JSON texts).
     #[must_use]
     pub fn payload_of(&self, object: &str, settings: &str) -> String {
         let envelope = self.envelope.to_string();
@@ -126,19 +126,19 @@ impl Review {
         format!(r#"{{"settings":{settings},"request":{envelope},"object":{object},"oldObject":{old}}}}}"#)
     }
 
-    /// What the host sends.
+    /// The payload that the host sends.
     #[must_use]
     pub fn payload(&self) -> String {
         self.payload_of(&self.object_text(), &self.settings.to_string())
     }
 
-    /// The same request under other settings.
+    /// The same request with other settings.
     #[must_use]
     pub fn with_settings(&self, settings: Value) -> Self {
         Self { settings, ..self.clone() }
     }
 
-    /// The same settings with another action for a rule; its parameters stay.
+    /// The same request with another action for a rule; the parameters of the rule stay.
     #[must_use]
     pub fn with_action(&self, rule: &str, action: &str) -> Self {
         let mut settings = self.settings.clone();
@@ -153,7 +153,7 @@ impl Review {
         self.with_settings(settings)
     }
 
-    /// The same settings with one of them set.
+    /// The same request with one setting changed.
     #[must_use]
     pub fn with_setting(&self, key: &str, value: Value) -> Self {
         let mut settings = self.settings.clone();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Settings, drawn from what the rules declare.
+//! A generator of settings, based on the declarations of the rules.
 
 use proptest::collection::vec;
 use proptest::option;
@@ -14,7 +14,7 @@ use serviceaccount_hygiene::settings::params::{Kind, Param};
 use crate::objects::{NAMESPACE, set};
 use crate::vocabulary::{Vocabulary, vocabulary};
 
-/// Settings: every rule with any of its actions and parameters. All are valid.
+/// Valid settings: every rule with any of its actions and parameters.
 pub fn settings() -> BoxedStrategy<Value> {
     (common(), rule_settings(), 0_u8..16)
         .prop_map(|(mut settings, rules, chance)| {
@@ -27,7 +27,7 @@ pub fn settings() -> BoxedStrategy<Value> {
         .boxed()
 }
 
-/// Rules that inject need others to be silent, and look-ups that hardly anyone asks for.
+/// Prepares settings for rules that inject: they require that the other rules are off and that look-ups are required.
 fn inject(settings: &mut Value) {
     set(settings, "", "serviceAccountLookup", json!("required"));
     set(settings, "", "phase", json!("mutating"));
@@ -45,8 +45,8 @@ fn inject(settings: &mut Value) {
     }
 }
 
-/// Some parameters exclude each other, and only their rule knows which: it loses them all. Where a rule does not go with
-/// the settings outside of it, these change in some cases, and in the others the rule is off.
+/// Makes settings valid. Some parameters exclude each other, and only their rule knows which: the rule loses all of them. If a
+/// rule still conflicts with the settings outside of it, these change if possible; otherwise the rule is turned off.
 fn corrected(mut settings: Value) -> Value {
     for id in refused(&settings) {
         if let Some(given) = settings.pointer_mut(&format!("/rules/{id}")) {
@@ -62,7 +62,7 @@ fn corrected(mut settings: Value) -> Value {
     settings
 }
 
-/// The rules that the policy has something to say about.
+/// The rules whose settings the policy rejects.
 fn refused(settings: &Value) -> Vec<&'static str> {
     let answer = guest::validate_settings(settings.to_string().as_bytes());
     let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
@@ -125,7 +125,7 @@ fn exemption(vocabulary: &Vocabulary) -> BoxedStrategy<Value> {
         .boxed()
 }
 
-/// The ids of all rules.
+/// The IDs of all rules.
 #[must_use]
 pub fn ids() -> Vec<&'static str> {
     RULES.iter().map(|rule| rule.id).collect()
@@ -137,7 +137,7 @@ fn rule_settings() -> BoxedStrategy<Value> {
         .iter()
         .map(|rule| option::weighted(0.8, one_rule(rule, &vocabulary)).prop_map(|given| (rule.id.to_owned(), given)))
         .collect();
-    // With all of them on hardly an object is accepted, and then hardly a fix is tested.
+    // With all rules on, hardly any object is accepted, so that hardly any fix is tested.
     let alone = option::of(subsequence(ids(), 1..=3));
     (all, alone)
         .prop_map(|(rules, alone)| {
@@ -158,7 +158,7 @@ fn one_rule(rule: &'static Rule, vocabulary: &Vocabulary) -> BoxedStrategy<Value
         .filter_map(|param| Some((param.name, of_param(rule, param, vocabulary)?)))
         .map(|(name, value)| option::weighted(0.4, value).prop_map(move |value| (name.to_owned(), value)))
         .collect();
-    // The strongest action is what most of the code is for.
+    // Most of the code of a rule is for its strongest action.
     let strongest = rule.actions().last().copied().unwrap_or_default();
     (prop_oneof![select(rule.actions()), Just(strongest)], params, 0_u8..4)
         .prop_map(|(action, params, form)| {
@@ -183,7 +183,7 @@ fn of_param(rule: &Rule, param: &'static Param, vocabulary: &Vocabulary) -> Opti
     }
 }
 
-/// A value that a parameter takes; none if nothing we know makes sense there.
+/// A value for a parameter; none if no known value makes sense.
 fn of_kind(kind: &'static Kind, default: &str, words: &[&'static str]) -> Option<BoxedStrategy<Value>> {
     let sensible = |problem: &fn(&str) -> Option<String>| -> Option<Vec<String>> {
         let all = words.iter().map(|word| (*word).to_owned()).chain(texts_of(default));
@@ -211,7 +211,7 @@ fn of_kind(kind: &'static Kind, default: &str, words: &[&'static str]) -> Option
     })
 }
 
-/// A map with these parameters; those without a default are there.
+/// A map with these parameters; those without a default are always set.
 fn map_of(fields: &'static [&'static Param], words: &[&'static str]) -> Option<BoxedStrategy<Value>> {
     let field = |param: &&'static Param| Some((*param, of_kind(&param.kind, param.default, words)?));
     let fields: Vec<_> = fields.iter().map(field).collect::<Option<_>>()?;
@@ -229,7 +229,7 @@ fn map_of(fields: &'static [&'static Param], words: &[&'static str]) -> Option<B
     Some(map.boxed())
 }
 
-/// The texts in the default of a parameter.
+/// The strings in the default of a parameter.
 fn texts_of(default: &str) -> Vec<String> {
     match serde_json::from_str(default) {
         Ok(Value::String(text)) => vec![text],
@@ -238,11 +238,11 @@ fn texts_of(default: &str) -> Vec<String> {
     }
 }
 
-/// Under these keys.
+/// The keys under which invalid values are inserted.
 const KEYS: &[&str] =
     &["action", "rules", "phase", "exemptions", "scope", "strict", "pod-automount", "tokenContainers", "zzz", ""];
 
-/// What stands there instead.
+/// The invalid values, as JSON texts.
 #[rustfmt::skip]
 const JUNK: &[&str] = &[
     "null", "\"\"", "[]", "[ ]", "{}", "true", "false", "7", "-1", "1.5", "1e999", "\"off\"", "\"on\"", "[null]",
@@ -251,7 +251,7 @@ const JUNK: &[&str] = &[
     "[123456789012]",
 ];
 
-/// Settings that nobody should write: somewhere in them stands something else.
+/// Malformed settings: some of their values are replaced.
 pub fn malformed_settings() -> BoxedStrategy<String> {
     let junk = prop_oneof![
         select(JUNK).prop_map(str::to_owned),
@@ -291,7 +291,7 @@ fn nodes(value: &Value) -> usize {
     }
 }
 
-/// Puts a text in the place of a node, or under a key of it.
+/// Replaces a node by a text, or sets the text under one of the node's keys.
 fn put(value: &mut Value, left: &mut usize, text: &str, key: Option<&str>) -> bool {
     if *left == 0 {
         match (value, key) {

@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The many ways to write one object.
+//! The many ways to write the same object.
 
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 
 use crate::objects::{CANARY, TOKEN_VOLUME};
 
-/// How an object is written. It means the same in every style.
+/// How an object is written. All styles have the same meaning.
 #[derive(Debug, Clone, Copy)]
 pub struct Style {
     seed: u64,
-    /// Keys in another order.
+    /// Keys in random order.
     shuffled: bool,
-    /// Blanks, and keys with escapes.
+    /// Whitespace, and keys with escapes.
     odd: bool,
-    /// Fields that no version of Kubernetes has yet, with numbers that no machine number can hold; and nulls.
+    /// Unknown fields, as of a later version of Kubernetes, with numbers that no numeric type can hold; and nulls.
     future: bool,
 }
 
 impl Style {
-    /// As a machine writes it.
+    /// As a machine writes it: without whitespace.
     pub const PLAIN: Self = Self { seed: 0, shuffled: false, odd: false, future: false };
 }
 
@@ -34,8 +34,8 @@ pub fn style() -> impl Strategy<Value = Style> + Clone {
     })
 }
 
-/// The text of a value. What is written in a field depends on its path and the style only, so that two objects with
-/// the same template have the same text there.
+/// The text of a value. The text of a field depends only on its path and the style, so that two objects with the same template
+/// have the same text there.
 #[must_use]
 pub fn written(value: &Value, style: Style) -> String {
     let mut out = String::new();
@@ -46,11 +46,11 @@ pub fn written(value: &Value, style: Style) -> String {
 /// What the keys of a map are.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum FieldPath {
-    /// Fields of a type, of which there may be more than we know.
+    /// Fields of a type, which may have more fields than are known here.
     Fields,
     /// Data, such as annotations: only strings.
     Data,
-    /// Fields that must be exactly these, or it would not be the API server's volume.
+    /// Exactly the fields of the API server's token volume; with others it would not be recognized as such.
     Exact,
 }
 
@@ -114,7 +114,7 @@ fn written_key(key: &str, style: Style, chance: u64) -> String {
     if !(style.odd && chance.is_multiple_of(4)) {
         return plain;
     }
-    // The first character as an escape; `plain` may begin with one already.
+    // Only the first character is escaped; in `plain` it may already be an escape.
     match key.chars().next() {
         Some(first) if first.is_ascii_alphanumeric() => {
             let rest = plain.get(2..).unwrap_or_default();
@@ -135,7 +135,7 @@ fn blank(style: Style, chance: u64, out: &mut String) {
     }
 }
 
-/// The next number of chance: FNV, then the finaliser of `SplitMix64`.
+/// The next pseudorandom number: FNV, then the finalizer of `SplitMix64`.
 fn mixed(chance: u64, key: &str) -> u64 {
     let hash = key.bytes().fold(chance, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
     let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

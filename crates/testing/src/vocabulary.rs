@@ -2,8 +2,8 @@
 
 //! The values that generated objects and settings are made from.
 //!
-//! A new rule adds what it looks for to [`Vocabulary`], in a function of its own, and calls it in [`vocabulary`]. Its settings
-//! are drawn from the parameters that it declares. Nothing else has to change.
+//! A new rule adds the values that it looks for to [`Vocabulary`], in a separate function that [`vocabulary`] calls. The rule's
+//! settings are generated from its declared parameters. Nothing else has to change.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 
 use crate::objects::{CANARY, NAMESPACE};
 
-/// What objects are made from.
+/// The values that objects are made from.
 #[derive(Debug, Default)]
 pub struct Vocabulary {
-    /// The accounts of Pods and the names of ServiceAccounts.
+    /// The names of ServiceAccounts.
     pub(crate) accounts: Vec<&'static str>,
     /// The images of containers.
     pub(crate) images: Vec<&'static str>,
-    /// The images of containers of certain names.
+    /// Images for containers with certain names: container, image.
     pub(crate) images_of: Vec<(&'static str, &'static str)>,
     /// Annotations of Pods and templates.
     pub(crate) pod_annotations: Vec<(&'static str, &'static str)>,
@@ -28,23 +28,23 @@ pub struct Vocabulary {
     pub(crate) account_secrets: Vec<&'static str>,
     /// Objects of other kinds.
     pub(crate) others: Vec<Value>,
-    /// The audiences of hand-written tokens.
+    /// The audiences of hand-written token volumes.
     pub(crate) audiences: Vec<&'static str>,
-    /// The lifetimes of hand-written tokens.
+    /// The lifetimes of hand-written token volumes.
     pub(crate) lifetimes: Vec<i64>,
-    /// Volumes besides tokens.
+    /// Volumes other than hand-written token volumes.
     pub(crate) volumes: Vec<Value>,
-    /// Names of token volumes that someone wrote.
+    /// The names of hand-written token volumes.
     pub(crate) token_volume_names: Vec<&'static str>,
     /// Environment variables, whose values are canaries.
     pub(crate) env: Vec<&'static str>,
     /// Environment variables with values that are not secret.
     pub(crate) plain_env: Vec<(&'static str, &'static str)>,
-    /// What the variables of a whole Secret are made to begin with.
+    /// Prefixes for the variables that come from a whole Secret.
     pub(crate) env_prefixes: Vec<&'static str>,
-    /// Texts that settings may hold, each where it makes sense.
+    /// Strings that settings may contain, each where it is valid.
     pub(crate) words: Vec<&'static str>,
-    /// Values of parameters that chance would not hit upon: rule, parameter, value.
+    /// Values of parameters that random generation would not find: rule, parameter, value.
     pub(crate) examples: Vec<(&'static str, &'static str, Value)>,
 }
 
@@ -113,7 +113,7 @@ fn pod_automount(vocabulary: &mut Vocabulary) {
     vocabulary.words.extend(["*", "kuma-*", "web", "vault.hashicorp.com/agent-inject=*"]);
     let sidecar = json!([{"name": "kuma-*", "image": "docker.io/kumahq/kuma-dp:*"}]);
     vocabulary.examples.push(("pod-automount", "tokenContainers", sidecar));
-    // Else most tokens would stay: nobody knows, or the account may do something.
+    // Without these values most tokens would stay, because permissions are unknown or the account has some.
     let permissions = [json!([]), json!([]), json!([{"verb": "get", "resource": "pods"}])];
     vocabulary.examples.extend(permissions.map(|list| ("pod-automount", "keepIfAllowed", list)));
 }
@@ -122,7 +122,7 @@ fn default_service_account(vocabulary: &mut Vocabulary) {
     vocabulary.audiences.extend(["", "api", "https://kubernetes.default.svc.cluster.local"]);
 }
 
-/// Twice, so that a cloud role is drawn together with a token.
+/// Listed twice, so that a cloud role often occurs together with a token.
 fn token_and_cloud_role(vocabulary: &mut Vocabulary) {
     vocabulary.env.extend(["AWS_ROLE_ARN", "AWS_ROLE_ARN"]);
 }
@@ -134,7 +134,7 @@ fn static_credentials(vocabulary: &mut Vocabulary) {
     vocabulary.words.extend(["PASSWORD", "AWS_*"]);
 }
 
-/// The pair that the webhook injects, whole and by halves, and other roles.
+/// The pair of variables that the webhook injects, both or only one of them, and other roles.
 fn identity_env(vocabulary: &mut Vocabulary) {
     const FILE: &str = "/var/run/secrets/eks.amazonaws.com/serviceaccount/token";
     vocabulary.plain_env.extend([
@@ -151,7 +151,7 @@ fn identity_env(vocabulary: &mut Vocabulary) {
     ]);
 }
 
-/// Twice, so that they are drawn as often as others.
+/// Listed twice, so that they are drawn as often as others.
 fn cloud_token_audience(vocabulary: &mut Vocabulary) {
     vocabulary.audiences.extend(["sts.amazonaws.com", "api://AzureADTokenExchange"]);
 }
@@ -244,7 +244,7 @@ fn other_clouds(vocabulary: &mut Vocabulary) {
     vocabulary.words.extend(["my-project", "example.com:my-project", "6c9c0b1e-8d5f-4a3b-9e21-0123456789ab"]);
 }
 
-/// The variables and the volume of the EKS webhook, some of which the others draw as well.
+/// Variables that the EKS webhook injects, and an annotation that it reads; other functions add some of them as well.
 fn identity_injection(vocabulary: &mut Vocabulary) {
     vocabulary.env.extend(["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI"]);
     vocabulary.pod_annotations.push(("eks.amazonaws.com/skip-containers", "web,setup"));
@@ -289,7 +289,7 @@ fn legacy_token_secret(vocabulary: &mut Vocabulary) {
     }
 }
 
-/// A legacy token of the Secret above, with what nobody may be told in it.
+/// A legacy token of the Secret above; it contains canaries.
 fn own_token() -> String {
     let claims = json!({
         "iss": "kubernetes/serviceaccount", "kubernetes.io/serviceaccount/namespace": NAMESPACE,

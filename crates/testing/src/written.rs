@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! JSON as it is written: keys with their escapes, numbers with their digits, in the document's order.
+//! JSON as it is written: keys with their escapes, numbers with their digits, members in the order of the document.
 
 /// A value with its text.
 #[derive(Debug, Clone)]
 pub struct Written<'a> {
-    /// The text, without blanks around it.
+    /// The text, without surrounding whitespace.
     pub text: &'a str,
-    /// What is in it.
+    /// Its members or entries.
     pub inside: Inside<'a>,
 }
 
 /// What a value consists of.
 #[derive(Debug, Clone)]
 pub enum Inside<'a> {
-    /// Nothing.
+    /// Neither a map nor a list.
     Leaf,
-    /// Keys as they are written, quotes included, and values.
+    /// Keys as written, with quotes and escapes, and their values.
     Map(Vec<(&'a str, Written<'a>)>),
     /// Entries.
     List(Vec<Written<'a>>),
 }
 
 impl<'a> Written<'a> {
-    /// Takes a document apart that is known to be JSON; none if it is not.
+    /// Parses a JSON document; none if the text is not JSON.
     #[must_use]
     pub fn of(text: &'a str) -> Option<Self> {
         serde_json::from_str::<serde::de::IgnoredAny>(text).ok()?;
@@ -31,7 +31,7 @@ impl<'a> Written<'a> {
         value(&mut rest)
     }
 
-    /// The member under a key, escapes or not.
+    /// The member with a key, whether or not the key is written with escapes.
     #[must_use]
     pub fn member(&self, key: &str) -> Option<&Self> {
         let Inside::Map(members) = &self.inside else { return None };
@@ -56,14 +56,14 @@ impl<'a> Written<'a> {
         }
     }
 
-    /// The string that this is.
+    /// The value, if it is a string.
     #[must_use]
     pub fn string(&self) -> Option<String> {
         serde_json::from_str(self.text).ok()
     }
 }
 
-/// The key behind the escapes.
+/// The key without quotes and escapes.
 #[must_use]
 pub fn decoded(key: &str) -> String {
     serde_json::from_str(key).unwrap_or_default()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The cases as files, for other programs.
+//! Writes the cases as files, for other programs.
 //!
 //! ```text
 //! cases prepare annotated-policy.wasm FOLDER     writes FOLDER/<case>/... and FOLDER/cases.bats, for `kwctl run`

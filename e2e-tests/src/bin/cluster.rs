@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The cases and the examples on a real control plane: `make cluster-test`.
+//! Runs the cases and the examples on a real control plane: `make cluster-test`.
 //!
 //! ```text
 //! cluster test [PART]     all of it, or the cases whose name contains PART
@@ -23,7 +23,7 @@ use e2e_tests::cluster::report::{Outcome, Report};
 use e2e_tests::cluster::{bench, conditions, flows, manifests, module, refusals};
 use e2e_tests::repository;
 
-/// Something that is needed is not there: as for the other targets that need tools.
+/// The exit code if a required tool is missing, as for the other make targets that need tools.
 const MISSING: u8 = 3;
 
 const ROUNDS: usize = 300;

@@ -9,7 +9,7 @@ use super::section::Block;
 use crate::case::{self, Given, Subject};
 use crate::expectation::{self, Expected};
 
-/// What a block holds.
+/// The kinds of blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Object,
@@ -26,7 +26,7 @@ enum Kind {
     Expect,
 }
 
-/// The words after `yaml` or `json`, and the input that a block states. A section states each input once.
+/// The words after `yaml` or `json`, the kind, and the input that such a block sets. A section sets each input at most once.
 const KINDS: [(&str, Kind, &str); 12] = [
     ("object", Kind::Object, "object"),
     ("change", Kind::ObjectChange, "object"),
@@ -42,10 +42,10 @@ const KINDS: [(&str, Kind, &str); 12] = [
     ("expect", Kind::Expect, "expect"),
 ];
 
-/// A problem, and its line.
+/// A line and a problem in it.
 pub type Problem = (usize, String);
 
-/// What a section has, its own and inherited.
+/// The inputs of a section, its own and those it inherits.
 #[derive(Debug, Clone, Default)]
 pub struct Inputs {
     /// `object` or `request`.
@@ -58,7 +58,7 @@ pub struct Inputs {
     pub cluster: Option<Vec<Value>>,
     /// `given`.
     pub given: Given,
-    /// The same as it is written.
+    /// The merged `given` blocks as written.
     pub given_document: Map<String, Value>,
     /// `expect`; never inherited.
     pub expected: Option<Expected>,
@@ -73,10 +73,10 @@ enum Old {
 }
 
 impl Inputs {
-    /// The inputs of a section inside of this one.
+    /// The inputs of a subsection with these blocks.
     ///
     /// # Errors
-    /// Every problem of its blocks.
+    /// All problems of the blocks.
     pub fn with(&self, blocks: &[Block], text: &str, file: &str) -> Result<Self, Vec<Problem>> {
         let mut inputs = Self { expected: None, ..self.clone() };
         let mut stated: Vec<(&str, &str, usize)> = Vec::new();
@@ -160,7 +160,7 @@ impl Inputs {
     /// The stored object of a case.
     ///
     /// # Errors
-    /// When it is a change, and there is no object to be changed.
+    /// If it is a merge patch, and there is no object to apply it to.
     pub fn old(&self) -> Result<Option<Value>, String> {
         match (&self.old, &self.subject) {
             (None, _) => Ok(None),
@@ -175,7 +175,7 @@ impl Inputs {
     }
 }
 
-/// Applies a merge patch to the object of the same kind, namespace and name, or adds it.
+/// Applies a merge patch to the object with the same kind, namespace and name; adds an object if there is none.
 fn change_one(cluster: &mut Vec<Value>, change: &Value) -> Result<(), String> {
     let identity = |object: &Value| {
         ["/apiVersion", "/kind", "/metadata/namespace", "/metadata/name"].map(|at| object.pointer(at).cloned())
@@ -191,7 +191,7 @@ fn change_one(cluster: &mut Vec<Value>, change: &Value) -> Result<(), String> {
     Ok(())
 }
 
-/// The kind of a block; none for blocks that are part of the prose.
+/// The kind of a block; none for a block that is part of the prose.
 fn kind(block: &Block) -> Result<Option<(&'static str, Kind, &'static str)>, String> {
     let (language, name) = block.info.split_once(char::is_whitespace).unwrap_or((&block.info, ""));
     if !["yaml", "json"].contains(&language) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Case files: Markdown whose headings name the cases and whose fenced blocks hold what goes in and what must come out.
+//! Case files: Markdown files whose headings name the cases and whose fenced blocks contain inputs and expected results.
 //!
-//! A section without sections of its own is a case. It inherits the blocks of the sections around it. `README.md` of this
-//! crate describes the format for people.
+//! A section without subsections is a case. It inherits the blocks of the sections that contain it. The `README.md` of this
+//! crate describes the format for users.
 
 mod block;
 mod section;
@@ -21,13 +21,13 @@ use crate::expectation::Expectation;
 use block::Inputs;
 use section::Section;
 
-/// The cases by their full name, `<file>/<group>/<case>`, or what is wrong with a whole file, by the file's name.
+/// The cases by full name, `<file>/<group>/<case>`; if a whole file is invalid, its problems by the name of the file.
 pub type Cases = Vec<(String, Result<Case>)>;
 
-/// Every case of the files in a folder, in the order of names of files, and within a file as written.
+/// All cases of the files in a folder: files by name, cases in the order of the file.
 ///
 /// # Errors
-/// When the folder cannot be read.
+/// If the folder cannot be read.
 pub fn load_all(folder: &Path) -> Result<Cases> {
     let mut files: Vec<PathBuf> = Vec::new();
     for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
@@ -37,7 +37,7 @@ pub fn load_all(folder: &Path) -> Result<Cases> {
     Ok(files.iter().flat_map(|path| load(path)).collect())
 }
 
-/// Every case of a file.
+/// All cases of a file.
 #[must_use]
 pub fn load(path: &Path) -> Cases {
     let name = stem(path);
@@ -56,14 +56,14 @@ pub fn load(path: &Path) -> Cases {
 /// The cases of a text.
 ///
 /// # Errors
-/// Every problem, one a line.
+/// All problems, one for each line.
 pub fn cases(path: &Path, text: &str) -> Result<Vec<Case>> {
     let file = shown(path);
     let stem = stem(path);
     let mut problems: Vec<String> = Vec::new();
     let mut cases = Vec::new();
     let mut lines: BTreeMap<String, usize> = BTreeMap::new();
-    // The sections around the current one: their names and inputs.
+    // The sections that contain the current one: their names and inputs.
     let mut around: Vec<(String, Inputs)> = Vec::new();
     let sections = section::sections(text);
     for (index, section) in sections.iter().enumerate() {
@@ -73,7 +73,7 @@ pub fn cases(path: &Path, text: &str) -> Result<Vec<Case>> {
         };
         if let Some(message) = misplaced(section, around.len(), &stem) {
             report(section.line, &message);
-            // What is below would be reported for the same reason.
+            // The sections below would only repeat the problem.
             break;
         }
         around.truncate(section.level - 1);
@@ -121,7 +121,7 @@ pub fn cases(path: &Path, text: &str) -> Result<Vec<Case>> {
     if problems.is_empty() { Ok(cases) } else { bail!("{}", problems.join("\n")) }
 }
 
-/// What is wrong with a heading, given how many sections are around the one before it, itself included.
+/// What is wrong with a heading. `depth` is the number of sections around the previous heading, itself included.
 fn misplaced(section: &Section, depth: usize, stem: &str) -> Option<String> {
     let slug = slug(&section.title);
     match section.level {
@@ -134,7 +134,7 @@ fn misplaced(section: &Section, depth: usize, stem: &str) -> Option<String> {
     }
 }
 
-/// A heading as a part of a name: lower case, with dashes for blanks and punctuation.
+/// A heading as a part of a name: lower case, with dashes instead of blanks and punctuation.
 #[must_use]
 pub fn slug(title: &str) -> String {
     let mut slug = String::new();
@@ -148,13 +148,13 @@ pub fn slug(title: &str) -> String {
     slug.trim_end_matches('-').to_owned()
 }
 
-/// Rewrites what a case expects, if it is something else, and gives the difference. Everything else in the file stays as it
-/// is.
+/// Rewrites the `expect` block of a case if the result differs, and returns the difference. The rest of the file does not
+/// change.
 ///
 /// # Errors
-/// When the file cannot be read or written.
+/// If the file cannot be read or written.
 pub fn bless(case: &Case, actual: &Expectation) -> Result<Option<String>> {
-    // Cases of one file run at the same time.
+    // Cases of one file run concurrently.
     static FILES: Mutex<()> = Mutex::new(());
     if case.expectation()?.as_ref() == Some(actual) {
         return Ok(None);
@@ -169,7 +169,7 @@ pub fn bless(case: &Case, actual: &Expectation) -> Result<Option<String>> {
     Ok(Some(TextDiff::from_lines(&old, &new).unified_diff().context_radius(2).to_string()))
 }
 
-/// The text with another `expect` block of a case, and the content of the earlier one.
+/// The text with a new `expect` block for a case, and the content of the old block.
 fn with_expected(text: &str, name: &str, content: &str) -> Result<(String, String)> {
     let mut around: Vec<String> = Vec::new();
     let sections = section::sections(text);

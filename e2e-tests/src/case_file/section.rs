@@ -6,10 +6,10 @@ use std::ops::Range;
 
 use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
-/// A heading, and what is between it and the next heading.
+/// A heading, and the text between it and the next heading.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Section {
-    /// 1 for `#`; 0 for what is before the first heading.
+    /// 1 for `#`; 0 for the text before the first heading.
     pub level: usize,
     /// The heading without its marks.
     pub title: String,
@@ -30,9 +30,9 @@ pub struct Block {
     pub line: usize,
     /// The block with its fences.
     pub range: Range<usize>,
-    /// What is between the fences.
+    /// The text between the fences.
     pub content: Range<usize>,
-    /// Whether the block is in a list or a quotation, where its lines have a prefix.
+    /// Whether the block is inside a list or a quotation, where its lines have a prefix.
     pub is_nested: bool,
 }
 
@@ -58,7 +58,7 @@ pub fn sections(text: &str) -> Vec<Section> {
     let mut sections = Vec::new();
     let mut current = Section { level: 0, title: String::new(), line: 1, blocks: Vec::new(), end: 0 };
     let mut is_heading = false;
-    // Lists and quotations around the current event, and all elements around it.
+    // The number of lists and quotations around the current event, and of all elements around it.
     let (mut nested, mut depth) = (0_usize, 0_usize);
     for (event, range) in Parser::new_ext(text, Options::empty()).into_offset_iter() {
         match &event {
@@ -98,12 +98,12 @@ pub fn sections(text: &str) -> Vec<Section> {
     sections
 }
 
-/// What is between the fences of a block.
+/// The text between the fences of a block.
 fn inside(text: &str, range: &Range<usize>) -> Range<usize> {
     let block = text.get(range.clone()).unwrap_or_default();
     let start = block.find('\n').map_or(block.len(), |at| at + 1);
     let last = block.trim_end().rfind('\n').map_or(0, |at| at + 1);
-    // A fence that nobody closes goes to the end of the text.
+    // An unclosed fence extends to the end of the text.
     let is_closed = last >= start && block.get(last..).is_some_and(|line| line.trim_start().starts_with(['`', '~']));
     let end = if is_closed { last } else { block.len() };
     range.start + start..range.start + end

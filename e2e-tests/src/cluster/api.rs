@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The API server, over HTTPS.
+//! A client of the API server, over HTTPS.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 use super::discovery::Discovery;
 use super::pki::{Identity, Pki};
 
-/// The key of `userInfo.extra` that says which policy a request is meant for; see [`super::policies::Selection`].
+/// The key in `userInfo.extra` that selects the policy for a request; see [`super::policies::Policy::marked`].
 pub const MARK: &str = "sa-hygiene-policy";
 
 /// One user's connections to the API server; clones share them.
@@ -26,16 +26,16 @@ pub struct Api {
     base: String,
 }
 
-/// In whose name a request is made, and which policy is to see it.
+/// The user that makes a request, and the policy that the request is sent to.
 #[derive(Debug, Clone, Default)]
 pub struct Caller {
-    /// Somebody else than the client's own user.
+    /// The user to impersonate instead of the client's own user.
     pub user: Option<UserInfo>,
-    /// What the webhook of the one policy waits for.
+    /// The mark that only one policy's webhook matches.
     pub mark: Option<String>,
 }
 
-/// What the API server answered.
+/// A response of the API server.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// The HTTP status.
@@ -44,27 +44,27 @@ pub struct Answer {
     pub body: Value,
     /// The texts of its warnings.
     pub warnings: Vec<String>,
-    /// What the audit log calls the request.
+    /// The ID of the request in the audit log.
     pub audit_id: String,
 }
 
 impl Answer {
-    /// Whether the request was granted.
+    /// Whether the request succeeded.
     #[must_use]
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
 
-    /// The text of a `Status`.
+    /// The message of a `Status`.
     #[must_use]
     pub fn message(&self) -> &str {
         self.body.get("message").and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// The answer, if the request was granted.
+    /// The response, if the request succeeded.
     ///
     /// # Errors
-    /// Status and text, if it was not.
+    /// Status code and message, if it did not.
     pub fn success(self) -> Result<Self> {
         if !self.is_success() {
             bail!("the API server answers {}: {}", self.status, self.message());
@@ -74,12 +74,12 @@ impl Answer {
 }
 
 impl Api {
-    /// A client that trusts the run's authority, and is the user of a certificate.
+    /// A client that trusts this run's CA, and authenticates with a client certificate.
     ///
     /// # Errors
-    /// When a certificate cannot be read.
+    /// If a certificate cannot be read.
     pub fn new(url: &str, pki: &Pki, identity: &Identity) -> Result<Self> {
-        // A process has one; a second client finds it set.
+        // Each process has one default provider; a second client finds it already installed.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let certificate = Certificate::from_pem(identity.certificate.as_bytes())?;
         let key = PrivateKey::from_pem(identity.key.as_bytes())?;
@@ -100,7 +100,7 @@ impl Api {
         Ok(Self { agent, base: url.to_owned() })
     }
 
-    /// A client with an agent of its own.
+    /// A client with the given agent.
     #[must_use]
     pub fn of(agent: Agent, base: &str) -> Self {
         Self { agent, base: base.to_owned() }
@@ -109,16 +109,16 @@ impl Api {
     /// Sends a request.
     ///
     /// # Errors
-    /// When there is no answer.
+    /// If there is no response.
     pub fn call(&self, method: &str, path: &str, body: Option<&Value>, caller: &Caller) -> Result<Answer> {
         let body = body.map(serde_json::to_vec).transpose()?.unwrap_or_default();
         self.send(method, path, &body, caller)
     }
 
-    /// Sends a request whose body is written already.
+    /// Sends a request with a serialized body.
     ///
     /// # Errors
-    /// When there is no answer.
+    /// If there is no response.
     pub fn send(&self, method: &str, path: &str, body: &[u8], caller: &Caller) -> Result<Answer> {
         let kind = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
         self.exchange(method, path, (kind, body), caller)
@@ -127,7 +127,7 @@ impl Api {
     /// Applies an object, as `kubectl apply --server-side` does.
     ///
     /// # Errors
-    /// When there is no answer.
+    /// If there is no response.
     pub fn apply(&self, path: &str, object: &Value) -> Result<Answer> {
         let body = serde_json::to_vec(object)?;
         self.exchange("PATCH", path, ("application/apply-patch+yaml", &body), &Caller::default())
@@ -144,7 +144,7 @@ impl Api {
         let text = body.with_config().limit(64 << 20).read_to_vec().with_context(|| format!("{method} {path}"))?;
         Ok(Answer {
             status: parts.status.as_u16(),
-            // `/readyz` is no JSON.
+            // The body of `/readyz` is not JSON.
             body: serde_json::from_slice(&text)
                 .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&text).into_owned())),
             warnings: warnings(&parts.headers),
@@ -155,7 +155,7 @@ impl Api {
     /// Reads an object or a list.
     ///
     /// # Errors
-    /// When it is not there.
+    /// If it does not exist.
     pub fn get(&self, path: &str) -> Result<Value> {
         Ok(self.call("GET", path, None, &Caller::default())?.success().with_context(|| path.to_owned())?.body)
     }
@@ -163,17 +163,17 @@ impl Api {
     /// Stores an object as this client's own user.
     ///
     /// # Errors
-    /// When the API server does not take it.
+    /// If the API server rejects it.
     pub fn create(&self, discovery: &Discovery, object: &Value) -> Result<Value> {
         let path = discovery.collection(object)?;
         let answer = self.call("POST", &path, Some(object), &Caller::default())?;
         Ok(answer.success().with_context(|| format!("POST {path}"))?.body)
     }
 
-    /// Stores an object that may be there already, in whatever form.
+    /// Stores an object unless one with its name exists, with whatever content.
     ///
     /// # Errors
-    /// When the API server does not take it for another reason.
+    /// If the API server rejects it for any other reason.
     pub fn ensure(&self, path: &str, object: &Value) -> Result<()> {
         let answer = self.call("POST", path, Some(object), &Caller::default())?;
         if answer.status != 409 {
@@ -182,10 +182,10 @@ impl Api {
         Ok(())
     }
 
-    /// Makes a namespace with its `default` account, which nobody else makes where no controller runs.
+    /// Creates a namespace and its `default` account, which no controller creates if none runs.
     ///
     /// # Errors
-    /// When the API server does not take one.
+    /// If the API server rejects one of them.
     pub fn ensure_namespace(&self, name: &str) -> Result<()> {
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
         self.ensure("/api/v1/namespaces", &namespace)?;
@@ -193,12 +193,12 @@ impl Api {
         self.ensure(&format!("/api/v1/namespaces/{name}/serviceaccounts"), &account)
     }
 
-    /// Deletes an object at once; one that is not there is deleted already.
+    /// Deletes an object immediately; one that does not exist counts as deleted.
     ///
     /// # Errors
-    /// When the API server does not delete it.
+    /// If the API server does not delete it.
     pub fn delete(&self, path: &str) -> Result<()> {
-        // A Job would wait for the garbage collector, which orphans its Pods by default.
+        // By default, deleting a Job orphans its Pods.
         let now = json!({
             "apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0, "propagationPolicy": "Background",
         });
@@ -209,10 +209,10 @@ impl Api {
         Ok(())
     }
 
-    /// Asks for the kinds there are.
+    /// Reads the kinds that the API server serves.
     ///
     /// # Errors
-    /// When the API server does not say.
+    /// If the API server does not list them.
     pub fn discover(&self) -> Result<Discovery> {
         let mut discovery = Discovery::default();
         discovery.read("/api/v1", &self.get("/api/v1")?);
@@ -230,13 +230,13 @@ impl Api {
 }
 
 impl Caller {
-    /// The client's own user, for a policy.
+    /// The client's own user, with the mark of a policy.
     #[must_use]
     pub fn marked(mark: &str) -> Self {
         Self { user: None, mark: Some(mark.to_owned()) }
     }
 
-    /// Somebody else.
+    /// Another user.
     #[must_use]
     pub fn user(name: &str, groups: &[&str]) -> Self {
         let groups = groups.iter().map(|&group| group.to_owned()).collect();

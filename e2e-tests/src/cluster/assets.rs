@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The binaries of a control plane. None of them is part of this project, and none is downloaded.
+//! The binaries of a control plane. They are not part of this project, and are not downloaded.
 
 use std::env;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The folder with `etcd` and `kube-apiserver`: the variable that envtest and `setup-envtest` use
+/// The folder with `etcd` and `kube-apiserver`; envtest and `setup-envtest` use the same variable
 /// (<https://book.kubebuilder.io/reference/envtest>).
 pub const KUBEBUILDER_ASSETS: &str = "KUBEBUILDER_ASSETS";
 
-/// Where `policy-server` is, if not on `PATH`.
+/// The path of `policy-server`, if it is not on `PATH`.
 pub const POLICY_SERVER: &str = "POLICY_SERVER";
 
 /// The binaries.
@@ -21,25 +21,25 @@ pub struct Assets {
     pub etcd: PathBuf,
     /// `kube-apiserver`.
     pub api_server: PathBuf,
-    /// `kube-controller-manager`, which envtest does without.
+    /// `kube-controller-manager`, which is not part of envtest.
     pub controller_manager: Option<PathBuf>,
-    /// `kubectl`, which envtest has.
+    /// `kubectl`, which is part of envtest.
     pub kubectl: Option<PathBuf>,
     /// Kubewarden's `policy-server`.
     pub policy_server: PathBuf,
 }
 
-/// A binary that is not there.
+/// A binary that was not found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missing {
     /// Its name.
     pub binary: &'static str,
-    /// Where people get it.
+    /// Where to get it.
     pub source: &'static str,
 }
 
 impl Missing {
-    /// The controller manager, which everything else does without.
+    /// The controller manager, which is optional.
     #[must_use]
     pub fn controller_manager() -> Self {
         Self { binary: "kube-controller-manager", source: CONTROLLER_MANAGER }
@@ -64,10 +64,10 @@ const KUBEWARDEN: &str = "put it on PATH or set POLICY_SERVER; it is in the imag
     in the releases of https://github.com/kubewarden/kubewarden-controller";
 
 impl Assets {
-    /// Looks for the binaries where the environment says.
+    /// Looks for the binaries in the folders that the environment names.
     ///
     /// # Errors
-    /// The first one that is not there.
+    /// The first binary that was not found.
     pub fn find() -> Result<Self, Missing> {
         let assets = env::var_os(KUBEBUILDER_ASSETS).map(PathBuf::from);
         Self::find_in(assets.as_deref(), env::var_os(POLICY_SERVER).as_deref(), &search_path())
@@ -89,7 +89,7 @@ impl Assets {
         })
     }
 
-    /// What each says of itself, in one line.
+    /// The versions of the binaries, in one line.
     #[must_use]
     pub fn versions(&self) -> String {
         let mut versions = vec![version(&self.api_server), version(&self.etcd), version(&self.policy_server)];
@@ -106,7 +106,7 @@ fn version(binary: &Path) -> String {
     let name = binary.file_name().unwrap_or_default().display();
     let output = Command::new(binary).arg("--version").output();
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-    // The number, in whatever sentence it stands.
+    // The first word that is a version number.
     let is_number = |word: &&str| word.trim_start_matches('v').starts_with(|first: char| first.is_ascii_digit());
     let number = text.split_whitespace().find(is_number).unwrap_or("of unknown version");
     format!("{name} {number}")

@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-/// The API server answers before it has written the line.
+/// How long to wait for a line: the API server responds before it has written the line.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What is to be logged: who wrote what, with the annotations that webhooks give.
+/// The audit policy: it logs who wrote what, with the annotations that webhooks add.
 pub const POLICY: &str = "apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
@@ -27,10 +27,10 @@ rules:
   - level: None
 ";
 
-/// Where accounts are whose every call is logged.
+/// In this namespace, all calls of accounts are logged.
 pub const NAMESPACE: &str = "audited";
 
-/// The log, read as it grows.
+/// The log, read while the API server writes it.
 #[derive(Debug)]
 pub struct AuditLog {
     file: BufReader<File>,
@@ -38,19 +38,19 @@ pub struct AuditLog {
 }
 
 impl AuditLog {
-    /// Reads from the beginning.
+    /// Reads the log from its beginning.
     ///
     /// # Errors
-    /// When there is no log.
+    /// If there is no log.
     pub fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).with_context(|| path.display().to_string())?;
         Ok(Self { file: BufReader::new(file), line: Vec::new() })
     }
 
-    /// The annotations of one request; what is before it in the log is skipped.
+    /// The annotations of one request. Earlier lines are skipped.
     ///
     /// # Errors
-    /// When it is not in the log.
+    /// If the log does not contain the request.
     pub fn annotations(&mut self, audit_id: &str) -> Result<BTreeMap<String, String>> {
         let start = Instant::now();
         while start.elapsed() < PATIENCE {
@@ -68,7 +68,7 @@ impl AuditLog {
     }
 
     fn next(&mut self) -> Result<Option<Value>> {
-        // A line that is not finished yet stays for the next time.
+        // An incomplete line is kept until the rest of it is read.
         self.file.read_until(b'\n', &mut self.line)?;
         if self.line.last() != Some(&b'\n') {
             return Ok(None);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! A webhook that grants everything and keeps what it was sent: what the API server sends to policies.
+//! A webhook that accepts every request and keeps the last one: it records what the API server sends to policies.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -16,13 +16,13 @@ use serde_json::{Value, json};
 
 use super::pki::Pki;
 
-/// The most that is read of a request: what an API server sends is smaller.
+/// The most bytes that are read of a request; requests of an API server are smaller.
 const MOST: u64 = 8 << 20;
 
 /// The webhook.
 #[derive(Debug)]
 pub struct Capture {
-    /// Where it listens.
+    /// The port that it listens on.
     pub port: u16,
     last: Arc<Mutex<Option<Value>>>,
 }
@@ -31,7 +31,7 @@ impl Capture {
     /// Listens on a free port.
     ///
     /// # Errors
-    /// When there is none, or the run's certificate cannot be read.
+    /// If no port is free, or the run's certificate cannot be read.
     pub fn start(pki: &Pki) -> Result<Self> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let certificates = CertificateDer::pem_file_iter(&pki.server_files.0)?.collect::<Result<Vec<_>, _>>()?;
@@ -46,14 +46,14 @@ impl Capture {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (config, kept) = (Arc::clone(&config), Arc::clone(&kept));
-                // A connection that breaks off is the API server's to notice.
+                // If a connection is closed early, the API server reports it.
                 thread::spawn(move || serve(stream, config, &kept));
             }
         });
         Ok(Self { port, last })
     }
 
-    /// The request of the last review, once.
+    /// The request of the last review; a second call returns none.
     #[must_use]
     pub fn take(&self) -> Option<Value> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).take()

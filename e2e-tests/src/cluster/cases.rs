@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Every case on the real API server.
+//! Runs every case on the real API server.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,10 +24,10 @@ use super::stage::{AccountKey, Stage};
 use super::webhooks;
 use crate::case::{Lookup, Subject};
 
-/// The mark of requests that no policy sees, but the webhook that keeps what it is sent.
+/// The mark of requests that are sent to no policy, only to the capturing webhook.
 const CAPTURE: &str = "capture";
 
-/// The accounts of the policy servers, by what look-ups find; the API server lets only the first one read accounts.
+/// The accounts of the policy servers, by the result of look-ups; the API server allows only the first one to read accounts.
 const ACCOUNTS: [(Lookup, &str); 3] = [
     (Lookup::Granted, "policy-server"),
     (Lookup::Forbidden, "policy-server-without-permissions"),
@@ -52,7 +52,7 @@ impl<'p> Runner<'p> {
     /// Starts the policy servers, and installs the policies.
     ///
     /// # Errors
-    /// When a policy server or the API server does not take one.
+    /// If a policy server or the API server rejects a policy.
     pub fn new(repository: &Path, site: &Site<'p>, plan: &'p Plan) -> Result<Self> {
         let plane = site.plane;
         preparation::prepare(repository, plane, plan)?;
@@ -90,11 +90,11 @@ impl<'p> Runner<'p> {
     /// Runs one case.
     ///
     /// # Errors
-    /// When it cannot be run: what it needs cannot be stored, or there is no answer.
+    /// If it cannot run: an object that it needs cannot be stored, or there is no response.
     pub fn run(&mut self, planned: &Planned) -> Result<Outcome> {
         self.stage.prepare(&planned.request, &planned.case.cluster)?;
         if self.stage.grant(&planned.case.cluster)? {
-            // What it remembers of reviews is from before.
+            // Its cached reviews are outdated.
             self.server(Lookup::Granted)?.start()?;
         }
         if planned.expected.lookups > 0 {
@@ -125,7 +125,7 @@ impl<'p> Runner<'p> {
         if let Err(difference) = expected.compare(&comparable(&found, &policy.id)) {
             differences.push(format!("the verdict is another one\n{difference}"));
         }
-        // A policy that has nothing to say is not told from one that is not asked, but by the log.
+        // Only the audit log shows whether a policy without findings was called at all.
         if found.allowed && policy.is_mutating() && !is_asked(&annotations, &policy.webhook_name()) {
             differences.push("the policy is not asked".to_owned());
         }
@@ -136,7 +136,7 @@ impl<'p> Runner<'p> {
             differences.push(format!("without policies, the API server answers {}: {}", plain.status, plain.message()));
         }
         match sent {
-            // Nobody simulates what is sent as it is.
+            // The simulation does not apply to raw requests.
             _ if planned.case.given.raw => {}
             None => differences.push("the API server sends nothing to webhooks".to_owned()),
             Some(sent) => {
@@ -145,8 +145,8 @@ impl<'p> Runner<'p> {
                     .extend(fields.into_iter().map(|field| format!("the request is not the simulated one: {field}")));
             }
         }
-        // What becomes of the object that the case expects, without any policy, is what the policy has to make of the
-        // case's own object.
+        // What the policy makes of the case's object must equal what the API server makes of the expected object without any
+        // policy.
         let fixed = fixed.as_ref().unwrap_or(&plain);
         if real.is_success() && fixed.is_success() {
             let fields = differing(&normalized(&fixed.body), &normalized(&real.body));
@@ -159,7 +159,8 @@ impl<'p> Runner<'p> {
         Ok(differences)
     }
 
-    /// The policy server may answer look-ups from the last five seconds; a case must not be told the account of another.
+    /// The policy server may answer look-ups from a cache for five seconds; a case must not receive the account of another
+    /// case.
     fn forget_other_accounts(&mut self, planned: &Planned) -> Result<()> {
         let (key, account) = self.stage.account_of(&planned.request);
         if self.cached.get(&key).is_some_and(|cached| *cached != account) {
@@ -170,10 +171,10 @@ impl<'p> Runner<'p> {
         Ok(())
     }
 
-    /// The policy server for policies with look-ups of one kind.
+    /// The policy server for policies whose look-ups have this result.
     ///
     /// # Errors
-    /// When there is none.
+    /// If there is none.
     pub fn server(&mut self, lookup: Lookup) -> Result<&mut PolicyServer> {
         self.servers.get_mut(&lookup).context("no policy server")
     }
@@ -189,13 +190,13 @@ impl<'p> Runner<'p> {
         &mut self.audit
     }
 
-    /// What is stored.
+    /// The objects that are stored for cases.
     pub fn stage(&mut self) -> &mut Stage {
         &mut self.stage
     }
 }
 
-/// The API server notes each mutating webhook that it has called
+/// The API server records each mutating webhook that it has called
 /// (`staging/src/k8s.io/apiserver/pkg/admission/plugin/webhook/mutating/dispatcher.go`).
 fn is_asked(annotations: &BTreeMap<String, String>, webhook: &str) -> bool {
     let called = annotations.iter().filter(|(key, _)| key.starts_with("mutation.webhook.admission.k8s.io/"));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What came back, against what a case expects.
+//! Compares the results of a case with what the case expects.
 
 #![expect(clippy::indexing_slicing, reason = "of JSON values: what is missing reads as null")]
 
@@ -11,15 +11,15 @@ use serde_json::Value;
 use super::api::Answer;
 use crate::expectation::{Expectation, Verdict};
 
-/// What the name of the token volume starts with; five random characters follow.
+/// The prefix of the token volume's name; five random characters follow.
 const TOKEN_VOLUME: &str = "kube-api-access-";
 
-/// The name that the embedded host gives the policy, for the one text in which it occurs.
+/// The policy's name on the embedded host; one message contains it.
 const EMBEDDED_POLICY: &str = "clusterwide-serviceaccount-hygiene";
 
-/// The verdict of a policy, as far as it can be seen from outside of it: how often it looked something up cannot.
+/// The verdict of a policy, as far as it is visible to a client: the number of look-ups is not.
 ///
-/// `without` are the warnings that the API server gives of its own accord.
+/// `without` contains the warnings that the API server gives without any policy.
 #[must_use]
 pub fn verdict(answer: &Answer, annotations: &BTreeMap<String, String>, webhook: &str, without: &[String]) -> Verdict {
     let denial = format!("admission webhook \"{webhook}\" denied the request: ");
@@ -37,7 +37,7 @@ pub fn verdict(answer: &Answer, annotations: &BTreeMap<String, String>, webhook:
     }
 }
 
-/// What is left of a list without the entries of another, each as often as it is there.
+/// The list without the entries of `without`; repeated entries are removed as often as `without` contains them.
 fn subtract(list: &[String], without: &[String]) -> Vec<String> {
     let mut without = without.to_vec();
     let mut rest = list.to_vec();
@@ -51,8 +51,8 @@ fn subtract(list: &[String], without: &[String]) -> Vec<String> {
     rest
 }
 
-/// A verdict without what differs from run to run: the random end of the token volume's name, and with `policy` as the
-/// policy's name. Look-ups and the object are left out.
+/// A verdict without the parts that differ between runs: the random suffix of the token volume's name, and the policy's name,
+/// which becomes `policy`. Look-ups and the object are omitted.
 #[must_use]
 pub fn comparable(verdict: &Verdict, policy: &str) -> Expectation {
     let normalize = |text: &String| without_random_names(&text.replace(EMBEDDED_POLICY, policy));
@@ -67,7 +67,7 @@ pub fn comparable(verdict: &Verdict, policy: &str) -> Expectation {
     })
 }
 
-/// The API server says nothing twice (`staging/src/k8s.io/apiserver/pkg/endpoints/filters/warning.go`).
+/// The API server does not repeat a warning (`staging/src/k8s.io/apiserver/pkg/endpoints/filters/warning.go`).
 fn seen(warnings: impl Iterator<Item = String>) -> Vec<String> {
     let mut seen = Vec::new();
     for warning in warnings {
@@ -78,7 +78,7 @@ fn seen(warnings: impl Iterator<Item = String>) -> Vec<String> {
     seen
 }
 
-/// An object without what differs from run to run.
+/// An object without the parts that differ between runs.
 #[must_use]
 pub fn normalized(object: &Value) -> Value {
     let mut object = object.clone();
@@ -99,7 +99,7 @@ pub fn normalized(object: &Value) -> Value {
             metadata.remove("name");
         }
     }
-    // A token, and what controllers say.
+    // A token, and what controllers add.
     if let Some(fields) = object.as_object_mut() {
         fields.remove("status");
     }
@@ -107,7 +107,7 @@ pub fn normalized(object: &Value) -> Value {
     object
 }
 
-/// An `AdmissionRequest` without what differs from run to run.
+/// An `AdmissionRequest` without the parts that differ between runs.
 #[must_use]
 pub fn normalized_request(request: &Value) -> Value {
     let mut request = request.clone();
@@ -122,7 +122,7 @@ pub fn normalized_request(request: &Value) -> Value {
     request
 }
 
-/// Labels that a Job gets from its uid.
+/// Labels that contain the uid of a Job.
 const MADE_OF_UID: [&str; 2] = ["batch.kubernetes.io/controller-uid", "controller-uid"];
 
 fn normalize_names(value: &mut Value) {
@@ -153,7 +153,7 @@ fn without_random_names(text: &str) -> String {
     normalized + rest
 }
 
-/// Where `found` lacks something that `expected` says, or says something else; it may say more.
+/// The paths of `expected` that `found` lacks or has another value for; `found` may have more fields.
 #[must_use]
 pub fn missing(expected: &Value, found: &Value) -> Vec<String> {
     let mut differences = Vec::new();
@@ -161,7 +161,7 @@ pub fn missing(expected: &Value, found: &Value) -> Vec<String> {
     differences
 }
 
-/// Where two objects differ.
+/// The paths at which two objects differ.
 #[must_use]
 pub fn differing(expected: &Value, found: &Value) -> Vec<String> {
     let mut differences = Vec::new();

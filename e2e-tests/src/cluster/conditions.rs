@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Which requests reach the policies of `examples/`: their rules, selectors and `matchConditions`, evaluated by the API
-//! server. While the policy server is down, what reaches a policy is refused, and everything else is granted.
+//! Checks which requests reach the policies of `examples/`: the API server evaluates their rules, selectors and
+//! `matchConditions`. While the policy server is down, a request that reaches a policy is rejected, and any other request is
+//! accepted.
 
 #![expect(clippy::indexing_slicing, reason = "of JSON values: what is missing reads as null")]
 
@@ -22,7 +23,7 @@ use crate::case::{Lookup, Subject};
 
 const FILE: &str = "e2e-tests/cluster/excluded.yaml";
 
-/// A request that a policy's `matchConditions` leave out.
+/// A request that a policy's `matchConditions` exclude.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Excluded {
@@ -35,26 +36,26 @@ struct Excluded {
     request: Map<String, Value>,
 }
 
-/// Whether a request is sent to a policy server that is down.
+/// Whether a request is sent to the policy server, which is down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expected {
     Sent,
     Excluded,
 }
 
-/// The users of the requests that are excluded; they need permission to make them.
+/// The users of the excluded requests; they need permission to make these requests.
 ///
 /// # Errors
-/// When the list cannot be read.
+/// If the list cannot be read.
 pub fn users(repository: &Path) -> Result<Vec<String>> {
     let user = |excluded: Excluded| excluded.request.get("userInfo")?["username"].as_str().map(str::to_owned);
     Ok(load(repository)?.into_iter().filter_map(user).collect())
 }
 
-/// Stops the policy server, sends what must reach an example and what must not, and starts it again.
+/// Stops the policy server, sends requests that must reach an example and requests that must not, and starts it again.
 ///
 /// # Errors
-/// When the list cannot be read, a policy with conditions is not in it, or the policy server does not come back.
+/// If the list cannot be read, a policy with conditions is not in it, or the policy server does not start again.
 pub fn run(repository: &Path, runner: &mut Runner<'_>, plan: &Plan) -> Result<Vec<Outcome>> {
     runner.server(Lookup::Granted)?.stop();
     let mut outcomes = Vec::new();
@@ -98,7 +99,7 @@ fn load(repository: &Path) -> Result<Vec<Excluded>> {
     serde_json::from_value(list).context(FILE)
 }
 
-/// As [`super::plan`] names the policy of an example.
+/// The ID that [`super::plan`] gives to the policy of an example.
 fn id_of(example: &str) -> String {
     format!("clusterwide-{}", example.replace('/', "-"))
 }
@@ -128,7 +129,7 @@ fn send(
     stage.remove(&stored)?;
     let answer = answer?;
     let webhook = policy.webhook_name();
-    // With `failurePolicy: Ignore` the request is granted, and the audit log has who was not reached.
+    // With `failurePolicy: Ignore` the request is accepted, and the audit log names the webhook that could not be called.
     let annotations = runner.audit().annotations(&answer.audit_id)?;
     let is_ignored = annotations.iter().any(|(key, value)| key.starts_with("failed-open.") && *value == webhook);
     let is_sent = is_ignored || answer.message().contains(&format!("failed calling webhook \"{webhook}\""));
@@ -140,7 +141,7 @@ fn send(
     }
 }
 
-/// The same request in another namespace.
+/// Sends the same request in another namespace.
 fn send_elsewhere(
     runner: &mut Runner<'_>,
     policy: &Policy,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! `etcd`, `kube-apiserver`, and `kube-controller-manager` where it is wanted.
+//! `etcd`, `kube-apiserver`, and optionally `kube-controller-manager`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,10 +17,10 @@ use super::audit::{self, AuditLog};
 use super::pki::{Identity, Pki};
 use super::processes::{Process, free_port, write_private};
 
-/// How long a component may take to be ready, on a busy machine.
+/// How long a component may take to become ready, on a busy machine.
 pub const START: Duration = Duration::from_mins(2);
 
-/// The controllers that make Pods, accounts and their remains; what concerns nodes and clouds is left out.
+/// The controllers that create Pods and accounts and clean up after them; those for nodes and clouds are left out.
 const CONTROLLERS: &str = "serviceaccount-controller,serviceaccount-token-controller,root-ca-certificate-publisher-controller,\
     deployment-controller,replicaset-controller,statefulset-controller,daemonset-controller,job-controller,\
     cronjob-controller,replicationcontroller-controller,namespace-controller,garbage-collector-controller,\
@@ -29,32 +29,32 @@ const CONTROLLERS: &str = "serviceaccount-controller,serviceaccount-token-contro
 /// A control plane without nodes.
 #[derive(Debug)]
 pub struct ControlPlane {
-    /// As a member of `system:masters`.
+    /// A client that is a member of `system:masters`.
     pub admin: Api,
     /// Keys and certificates.
     pub pki: Pki,
     /// The API server's port.
     pub port: u16,
     folder: PathBuf,
-    // In the order in which they are stopped.
+    // Fields are dropped in this order: the API server stops before etcd.
     api_server: Process,
     _etcd: Process,
 }
 
-/// How a client of the API server shows who it is.
+/// How a client authenticates to the API server.
 #[derive(Debug, Clone, Copy)]
 pub enum Credential<'c> {
-    /// By a certificate.
+    /// With a client certificate.
     Certificate(&'c Identity),
-    /// By a token of a ServiceAccount.
+    /// With the token of a ServiceAccount.
     Token(&'c str),
 }
 
 impl ControlPlane {
-    /// Starts `etcd` and `kube-apiserver`, and waits until they work.
+    /// Starts `etcd` and `kube-apiserver`, and waits until they are ready.
     ///
     /// # Errors
-    /// When they do not.
+    /// If one of them does not become ready.
     pub fn start(assets: &Assets, folder: &Path) -> Result<Self> {
         let pki = Pki::new(folder)?;
         let (etcd, url) = start_etcd(assets, folder)?;
@@ -64,7 +64,7 @@ impl ControlPlane {
             Api::new(&format!("https://127.0.0.1:{port}"), &pki, &pki.client("admin", Some("system:masters"))?)?;
         let ready = |path: &str| admin.get(path).is_ok();
         api_server.wait(START, || {
-            // A system namespace may come after readiness.
+            // System namespaces may be created after the API server is ready.
             ready("/readyz") && ready("/api/v1/namespaces/default") && ready("/api/v1/namespaces/kube-system")
         })?;
         Ok(Self { admin, pki, port, folder: folder.to_owned(), api_server, _etcd: etcd })
@@ -73,7 +73,7 @@ impl ControlPlane {
     /// Starts `kube-controller-manager`.
     ///
     /// # Errors
-    /// When it does not work.
+    /// If it does not become ready.
     pub fn start_controller_manager(&self, binary: &Path) -> Result<Process> {
         let identity = self.pki.client("system:kube-controller-manager", None)?;
         let kubeconfig = self.kubeconfig("controller-manager", self.port, Credential::Certificate(&identity))?;
@@ -91,7 +91,7 @@ impl ControlPlane {
     /// Writes a kubeconfig.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If it cannot be written.
     pub fn kubeconfig(&self, name: &str, port: u16, credential: Credential<'_>) -> Result<PathBuf> {
         let user = match credential {
             Credential::Certificate(Identity { certificate, key }) => {
@@ -115,18 +115,18 @@ impl ControlPlane {
         Ok(path)
     }
 
-    /// A client of another server of this run.
+    /// A client for another server of this run.
     ///
     /// # Errors
-    /// When the certificate cannot be made.
+    /// If the certificate cannot be created.
     pub fn client_of(&self, url: &str) -> Result<Api> {
         Api::new(url, &self.pki, &self.pki.client("client", None)?)
     }
 
-    /// Makes an account, where there is none, and a token of it.
+    /// Creates an account, unless it exists, and a token for it.
     ///
     /// # Errors
-    /// When the API server does not.
+    /// If the API server rejects one of them.
     pub fn token(&self, namespace: &str, name: &str) -> Result<String> {
         let accounts = format!("/api/v1/namespaces/{namespace}/serviceaccounts");
         let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}});
@@ -145,12 +145,12 @@ impl ControlPlane {
     /// Opens the audit log.
     ///
     /// # Errors
-    /// When there is none.
+    /// If there is no audit log.
     pub fn audit_log(&self) -> Result<AuditLog> {
         AuditLog::open(&self.audit_log_file())
     }
 
-    /// Where the audit log is.
+    /// The path of the audit log.
     #[must_use]
     pub fn audit_log_file(&self) -> PathBuf {
         audit_log(&self.folder)
@@ -189,7 +189,7 @@ fn start_etcd(assets: &Assets, folder: &Path) -> Result<(Process, String)> {
     ] {
         command.arg(format!("--{name}={value}"));
     }
-    // Nothing here outlives the machine's power.
+    // The data need not survive a power failure.
     command.args(["--unsafe-no-fsync=true", "--log-level=error"]);
     Ok((Process::start("etcd", &mut command, folder)?, client))
 }

@@ -1,31 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Which kinds the API server has, and where their objects are.
+//! The kinds that the API server serves, and the URLs of their objects.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, anyhow};
 use serde_json::Value;
 
-/// A kind as the API server knows it.
+/// The resource of a kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resource {
-    /// The folder of URLs: `/api/v1`, `/apis/apps/v1`.
+    /// The prefix of URLs: `/api/v1`, `/apis/apps/v1`.
     pub root: String,
-    /// For instance `deployments`.
+    /// For example `deployments`.
     pub plural: String,
-    /// Whether its objects are in namespaces.
+    /// Whether its objects are namespaced.
     pub namespaced: bool,
 }
 
-/// The kinds that the API server has, by `apiVersion` and `kind`.
+/// The kinds that the API server serves, by `apiVersion` and `kind`.
 #[derive(Debug, Clone, Default)]
 pub struct Discovery {
     resources: BTreeMap<(String, String), Resource>,
 }
 
 impl Discovery {
-    /// Adds what a group's list of resources says.
+    /// Adds the resources of an API group's list.
     pub(super) fn read(&mut self, root: &str, list: &Value) {
         let version = root.trim_start_matches("/apis/").trim_start_matches("/api/");
         for resource in list.get("resources").and_then(Value::as_array).into_iter().flatten() {
@@ -42,10 +42,10 @@ impl Discovery {
         }
     }
 
-    /// How the API server knows an object's kind.
+    /// The resource of an object's kind.
     ///
     /// # Errors
-    /// When it does not.
+    /// If the API server does not serve the kind.
     pub fn resource(&self, object: &Value) -> Result<&Resource> {
         let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         let key = (text("apiVersion"), text("kind"));
@@ -55,7 +55,7 @@ impl Discovery {
     /// The URL that an object is posted to.
     ///
     /// # Errors
-    /// When the API server does not have its kind.
+    /// If the API server does not serve the kind.
     pub fn collection(&self, object: &Value) -> Result<String> {
         let Resource { root, plural, namespaced } = self.resource(object)?;
         let namespace = object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or("default");
@@ -65,7 +65,7 @@ impl Discovery {
     /// The URL of an object.
     ///
     /// # Errors
-    /// When the API server does not have its kind, or the object has no name.
+    /// If the API server does not serve the kind, or the object has no name.
     pub fn path(&self, object: &Value) -> Result<String> {
         let name = object.pointer("/metadata/name").and_then(Value::as_str).context("an object without a name")?;
         Ok(format!("{}/{name}", self.collection(object)?))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! A case's object on its way to the real API server and back.
+//! Sends a case's object to the real API server.
 
 #![expect(clippy::indexing_slicing, reason = "of JSON values: what is missing reads as null")]
 
@@ -10,10 +10,10 @@ use serde_json::Value;
 use super::api::{Answer, Api, Caller};
 use super::stage::Stored;
 
-/// Nothing is stored; and what kubectl sends besides.
+/// A dry run, with the other parameters that kubectl sends.
 const QUERY: &str = "dryRun=All&fieldManager=kubectl-client-side-apply&fieldValidation=Strict";
 
-/// How objects of a request are sent.
+/// How the objects of a request are sent.
 #[derive(Debug)]
 pub struct Exchange<'s> {
     api: Api,
@@ -24,10 +24,10 @@ pub struct Exchange<'s> {
 }
 
 impl<'s> Exchange<'s> {
-    /// Sends objects to where a simulated request went, as the same user.
+    /// Sends objects to the path of a simulated request, as the same user.
     ///
     /// # Errors
-    /// When the request is nobody's.
+    /// If the request has no user.
     pub fn new(api: Api, request: &Value, stored: &'s Stored) -> Result<Self> {
         let text = |pointer: &str| request.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         ensure!(!text("/userInfo/username").is_empty(), "a request of nobody cannot be sent");
@@ -57,18 +57,18 @@ impl<'s> Exchange<'s> {
         })
     }
 
-    /// Sends an object for the one webhook that waits for a mark. An update changes what is stored as the case changes
-    /// its old object; all else stays as the API server has made it.
+    /// Sends an object with the mark of one webhook. An UPDATE applies the difference between the case's old and new objects to
+    /// the stored object; its other fields stay as the API server set them.
     ///
     /// # Errors
-    /// When there is no answer.
+    /// If there is no response.
     pub fn send(&self, object: &Value, mark: &str) -> Result<Answer> {
         let mut body = match &self.stored.before {
             Some((old, stored)) => changed(stored, old, object),
             None => object.clone(),
         };
         if let Some(account) = &self.stored.account {
-            // Nobody can write uids down before the objects are stored.
+            // A case cannot contain the uids, because they exist only once the objects are stored.
             let uid = |object: &Value| object["metadata"]["uid"].clone();
             let bound = self.stored.bound.as_ref().map(uid).unwrap_or_default();
             for (pointer, uid) in [("/metadata/uid", uid(account)), ("/spec/boundObjectRef/uid", bound)] {
@@ -82,7 +82,7 @@ impl<'s> Exchange<'s> {
     }
 }
 
-/// What becomes of `stored` by the change from `old` to `new`.
+/// `stored` with the changes from `old` to `new`.
 fn changed(stored: &Value, old: &Value, new: &Value) -> Value {
     match (stored, old, new) {
         _ if old == new => stored.clone(),
@@ -92,7 +92,7 @@ fn changed(stored: &Value, old: &Value, new: &Value) -> Value {
             for (key, new) in new {
                 let value = match (stored.get(key), old.get(key)) {
                     (Some(stored), Some(old)) => changed(stored, old, new),
-                    // What means nothing is not stored.
+                    // The API server did not store this field, because it has no effect.
                     (None, Some(old)) if old == new => continue,
                     _ => new.clone(),
                 };

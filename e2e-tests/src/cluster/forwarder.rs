@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The way from a policy server to the API server, which can be closed: to the policy server, the API server is gone.
+//! A TCP forwarder from a policy server to the API server. While it is closed, the policy server cannot reach the API server.
 
 use std::io;
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
@@ -10,10 +10,10 @@ use std::thread;
 
 use anyhow::Result;
 
-/// Passes bytes on to a port, until it is closed.
+/// Forwards bytes to a port until it is closed.
 #[derive(Debug)]
 pub struct Forwarder {
-    /// Where it listens.
+    /// The port that it listens on.
     pub port: u16,
     is_closed: Arc<AtomicBool>,
     connections: Arc<Mutex<Vec<TcpStream>>>,
@@ -23,7 +23,7 @@ impl Forwarder {
     /// Listens on a free port.
     ///
     /// # Errors
-    /// When there is none.
+    /// If no port is free.
     pub fn to(target: u16) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let port = listener.local_addr()?.port();
@@ -35,7 +35,7 @@ impl Forwarder {
                     break;
                 }
                 if let Ok(stream) = stream {
-                    // What cannot be connected is dropped: the other side sees it.
+                    // A failed connection is dropped; the client sees that it is closed.
                     let _ = connect(stream, target, &connections);
                 }
             }
@@ -43,10 +43,10 @@ impl Forwarder {
         Ok(forwarder)
     }
 
-    /// Ends every connection, and refuses new ones.
+    /// Closes all connections, and accepts no new ones.
     pub fn close(&self) {
         self.is_closed.store(true, Ordering::SeqCst);
-        // Wakes the thread, which then gives up the port.
+        // Wakes the thread, which then releases the port.
         let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
         for connection in self.connections.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             let _ = connection.shutdown(Shutdown::Both);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Every manifest of `examples/`, applied with strict validation against Kubewarden's own definitions.
+//! Applies every manifest of `examples/` with strict validation against Kubewarden's own definitions.
 
 use std::env;
 use std::fs;
@@ -15,20 +15,20 @@ use super::api::Api;
 use super::preparation::define;
 use super::report::Outcome;
 
-/// A file or a folder with Kubewarden's `CustomResourceDefinitions`: `charts/kubewarden-crds/templates/crds` of
+/// A file or folder with Kubewarden's `CustomResourceDefinitions`: `charts/kubewarden-crds/templates/crds` of
 /// <https://github.com/kubewarden/kubewarden-controller>.
 pub const KUBEWARDEN_CRDS: &str = "KUBEWARDEN_CRDS";
 
-/// Where the definitions are, if they are named.
+/// The path of the definitions, if the variable is set.
 #[must_use]
 pub fn definitions() -> Option<PathBuf> {
     env::var_os(KUBEWARDEN_CRDS).filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
-/// Applies each manifest, so that nothing is stored.
+/// Applies each manifest as a dry run.
 ///
 /// # Errors
-/// When the definitions or a manifest cannot be read.
+/// If the definitions or a manifest cannot be read.
 pub fn run(repository: &Path, api: &Api, definitions: &Path) -> Result<Vec<Outcome>> {
     let mut found = Vec::new();
     for file in files_below(definitions)? {

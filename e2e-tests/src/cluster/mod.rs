@@ -7,15 +7,15 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`assets`], [`module`] | the binaries, and the policy as `policy-server` loads it |
-//! | [`processes`], [`pki`], [`control_plane`], [`policy_server`] | what runs, with certificates of this run |
-//! | [`api`], [`discovery`], [`audit`], [`forwarder`], [`capture`] | how the API server is spoken to, watched and cut off |
+//! | [`processes`], [`pki`], [`control_plane`], [`policy_server`] | the processes, with certificates of this run |
+//! | [`api`], [`discovery`], [`audit`], [`forwarder`], [`capture`] | requests to the API server, its audit log, and tools to disconnect it and to record what it sends |
 //! | [`policies`], [`webhooks`] | policies as Kubewarden's controller installs them |
-//! | [`plan`], [`preparation`], [`stage`], [`exchange`], [`compare`], [`cases`] | each case: what is stored before, what is sent, what must come back |
-//! | [`conditions`], [`manifests`] | which requests reach the examples, and whether Kubewarden takes their manifests |
-//! | [`flows`] | the policies in a cluster whose controllers work |
-//! | [`refusals`] | what the API server rejects itself |
-//! | [`bench`] | how long a Pod takes, and many of them |
-//! | [`report`] | what came of it |
+//! | [`plan`], [`preparation`], [`stage`], [`exchange`], [`compare`], [`cases`] | each case: the stored objects, the request, and the expected result |
+//! | [`conditions`], [`manifests`] | which requests reach the examples, and whether Kubewarden accepts their manifests |
+//! | [`flows`] | the policies in a cluster with running controllers |
+//! | [`refusals`] | objects that the API server itself rejects |
+//! | [`bench`] | the time to create a Pod, and to create many of them |
+//! | [`report`] | the results |
 
 pub mod api;
 pub mod assets;

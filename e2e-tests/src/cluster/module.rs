@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The built-in module, or another build of it, with its metadata, as `kwctl annotate` would write it
+//! Writes the built-in module, or another build of it, with the metadata that `kwctl annotate` would add
 //! (`crates/policy-evaluator/src/policy_metadata.rs` of <https://github.com/kubewarden/kubewarden-controller>).
 
 use std::borrow::Cow;
@@ -12,19 +12,19 @@ use sa_hygiene::{POLICY_WASM, yaml};
 use serde_json::Value;
 use wasm_encoder::{CustomSection, Encode as _, Section as _};
 
-/// Another build of the module, without metadata: what is measured before and after a change.
+/// The path of another build of the module, without metadata, for measurements before and after a change.
 pub const POLICY_WASM_FILE: &str = "POLICY_WASM";
 
 const SECTION: &str = "io.kubewarden.metadata";
 
-/// Writes the module into a folder, with the repository's `metadata.yml` in it.
+/// Writes the module, with the metadata of the repository's `metadata.yml`, into a folder.
 ///
 /// # Errors
-/// When a file cannot be read or written, the one that `POLICY_WASM` names among them.
+/// If a file cannot be read or written, including the one that `POLICY_WASM` names.
 pub fn write(repository: &Path, folder: &Path) -> Result<PathBuf> {
     let mut metadata = yaml::load_file(repository.join("metadata.yml"))?.pop().context("metadata.yml is empty")?.value;
     if let Some(fields) = metadata.as_object_mut() {
-        // What the module itself answers to `protocol_version`.
+        // The module's own answer to `protocol_version`.
         fields.insert("protocolVersion".to_owned(), "v1".into());
     }
     let wasm = match env::var_os(POLICY_WASM_FILE) {

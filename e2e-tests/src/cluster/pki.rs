@@ -20,25 +20,25 @@ pub struct Identity {
     pub key: String,
 }
 
-/// The authority of one run, and what it has signed; the files are in the run's folder.
+/// The CA of one run, and the certificates that it signed; the files are in the run's folder.
 #[derive(Debug)]
 pub struct Pki {
-    /// The authority's certificate, PEM.
+    /// The CA's certificate, PEM.
     pub authority: String,
-    /// The authority's certificate as a file.
+    /// The file with the CA's certificate.
     pub authority_file: PathBuf,
-    /// The servers' certificate, for the loopback interface, and its key.
+    /// The files with the servers' certificate, for the loopback interface, and its key.
     pub server_files: (PathBuf, PathBuf),
-    /// The public and the private key of ServiceAccount tokens.
+    /// The files with the public and the private key for ServiceAccount tokens.
     pub token_key_files: (PathBuf, PathBuf),
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Pki {
-    /// Makes everything but the clients' certificates.
+    /// Creates all keys and certificates, except those of clients.
     ///
     /// # Errors
-    /// When a file cannot be written.
+    /// If a file cannot be written.
     pub fn new(folder: &Path) -> Result<Self> {
         let mut params = named("sa-hygiene cluster test", None);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -70,10 +70,10 @@ impl Pki {
         })
     }
 
-    /// A user of the API server: the certificate's common name, and its organisation as a group.
+    /// A client certificate: its common name is the user, its organization a group.
     ///
     /// # Errors
-    /// When the certificate cannot be made.
+    /// If the certificate cannot be created.
     pub fn client(&self, user: &str, group: Option<&str>) -> Result<Identity> {
         let mut params = named(user, group);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];

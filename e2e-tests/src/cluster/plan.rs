@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Which cases are run, under which policies, and in which order.
+//! Which cases run, under which policies, and in which order.
 
 #![expect(clippy::indexing_slicing, reason = "of JSON values: what is missing reads as null")]
 
@@ -17,43 +17,43 @@ use crate::examples::{self, Example};
 use crate::exceptions;
 use crate::expectation::Verdict;
 
-/// A case, and the policy that it is meant for.
+/// A case, and the policy that its request is sent to.
 #[derive(Debug, Clone)]
 pub struct Planned {
     /// `<rule>/<case>`, or `examples/<file>/<policy>/<case>`.
     pub name: String,
-    /// What goes in.
+    /// The inputs.
     pub case: Case,
-    /// What must come out.
+    /// The expected verdict.
     pub expected: Verdict,
-    /// What the simulated API server sends to webhooks.
+    /// The request that the simulated API server sends to webhooks.
     pub request: Value,
-    /// The policy, by its position in [`Plan::policies`].
+    /// The index of the policy in [`Plan::policies`].
     pub policy: usize,
 }
 
-/// Everything that is run.
+/// All cases that run, and their policies.
 #[derive(Debug, Default)]
 pub struct Plan {
-    /// The cases, those with the same stored accounts beside each other.
+    /// The cases; those with the same stored accounts are adjacent.
     pub cases: Vec<Planned>,
-    /// The policies, each with what its look-ups find.
+    /// The policies, each with the result of its look-ups.
     pub policies: Vec<(Policy, Lookup)>,
-    /// The cases that are not run; the list has the reasons.
+    /// The cases that do not run; the list of exceptions gives the reasons.
     pub exceptions: BTreeSet<String>,
 }
 
 impl Plan {
-    /// Reads every case that states an object, and every example.
+    /// Reads every case with an object, and every example.
     ///
     /// # Errors
-    /// When a case or the list of exceptions cannot be read, or a case was never blessed.
+    /// If a case or the list of exceptions cannot be read, or a case was never blessed.
     pub fn new(repository: &Path) -> Result<Self> {
         let mut plan = Self { exceptions: exceptions::names(repository)?, ..Self::default() };
         let mut by_settings = BTreeMap::new();
         for (name, case) in case_file::load_all(&repository.join("e2e-tests/cases"))? {
             let case = case.with_context(|| name.clone())?;
-            // Invalid settings are rejected before any object is.
+            // Invalid settings are rejected before a request is evaluated.
             let is_about_settings = case.expectation()?.is_some_and(|expectation| expectation.verdict().is_none());
             if matches!(case.subject, Some(Subject::Object(_)))
                 && !is_about_settings
@@ -88,7 +88,7 @@ impl Plan {
     ) -> Result<()> {
         let expectation = case.expectation()?.context("no `expect` block; `make bless` writes it")?;
         let expected = expectation.verdict().context("the settings are refused")?.clone();
-        // As it is sent.
+        // The case with the fields that are actually sent.
         let mut sent = case.clone();
         sent.given.request.insert("dryRun".to_owned(), true.into());
         let request = sent.request()?.context("no request")?;
@@ -106,7 +106,7 @@ impl Plan {
                 None => manifest(index, &case),
             };
             let policy = Policy::of_manifest(&manifest)?.marked(&format!("p{index}"));
-            // Where the API server does not answer reviews, it does not answer look-ups either.
+            // If the API server does not answer access reviews, it does not answer look-ups either.
             let host = &case.given.host;
             let is_unavailable = host.reviews == Lookup::Unavailable;
             self.policies.push((policy, if is_unavailable { Lookup::Unavailable } else { host.lookup }));
@@ -122,14 +122,14 @@ impl Plan {
         Ok(())
     }
 
-    /// Cases of the same stored accounts after each other, so that little is stored anew.
+    /// Sorts the cases so that those with the same stored accounts are adjacent and few objects have to be stored again.
     fn order(&mut self) {
         let accounts = |planned: &Planned| Value::from(planned.case.cluster.clone()).to_string();
         self.cases.sort_by_cached_key(|planned| (accounts(planned), planned.name.clone()));
     }
 }
 
-/// A policy for the cases of one set of settings; [`Policy::also_ask`] adds what it is sent.
+/// A policy for the cases with the same settings; [`Policy::also_ask`] adds its rules.
 fn manifest(index: usize, case: &Case) -> Value {
     let Host { mode, mutating, context_aware_resources, .. } = &case.given.host;
     let account = json!({"apiVersion": "v1", "kind": "ServiceAccount"});
@@ -146,7 +146,7 @@ fn manifest(index: usize, case: &Case) -> Value {
     })
 }
 
-/// An example as it stands there, but for its name: several have the same.
+/// The manifest of an example with a unique name: several examples have the same one.
 fn renamed(example: &Example, manifest: &Value) -> Value {
     let mut manifest = manifest.clone();
     manifest["metadata"]["name"] = format!("{}-{}", example.file, example.name).into();

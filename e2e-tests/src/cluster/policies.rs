@@ -14,16 +14,16 @@ use serde_json::{Value, json};
 
 use super::api::MARK;
 
-/// Where Kubewarden is deployed.
+/// The namespace in which Kubewarden is deployed.
 pub const NAMESPACE: &str = "kubewarden";
 
 /// A policy.
 #[derive(Debug, Clone)]
 pub struct Policy {
-    /// The name that the controller makes of the policy's: of the webhook configuration, in URLs and texts.
+    /// The name that the controller derives from the policy's name, for the webhook configuration, URLs and messages.
     pub id: String,
-    /// Where it is set, the policy is sent only requests with this mark in `userInfo.extra`, so that many policies can be
-    /// there at once. That is the last of its `matchConditions`; the manifest's own come before it.
+    /// If set, the policy receives only requests with this mark in `userInfo.extra`, so that many policies can be installed at
+    /// the same time. The condition is the last of its `matchConditions`, after those of the manifest.
     mark: Option<String>,
     name: String,
     namespace: Option<String>,
@@ -31,10 +31,10 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// A policy of a manifest.
+    /// The policy of a manifest.
     ///
     /// # Errors
-    /// When the manifest is of another kind.
+    /// If the manifest has another kind.
     pub fn of_manifest(manifest: &Value) -> Result<Self> {
         let name = manifest["metadata"]["name"].as_str().context("a policy without a name")?.to_owned();
         let (id, namespace) = match manifest["kind"].as_str() {
@@ -48,13 +48,13 @@ impl Policy {
         Ok(Self { id, mark: None, name, namespace, spec: manifest["spec"].clone() })
     }
 
-    /// The same policy, for requests with a mark alone.
+    /// The same policy, only for requests with a mark.
     #[must_use]
     pub fn marked(self, mark: &str) -> Self {
         Self { mark: Some(mark.to_owned()), ..self }
     }
 
-    /// The same policy, for objects of one namespace alone.
+    /// The same policy, only for objects of one namespace.
     #[must_use]
     pub fn within(mut self, namespace: &str) -> Self {
         let only = json!({"key": "kubernetes.io/metadata.name", "operator": "In", "values": [namespace]});
@@ -66,25 +66,25 @@ impl Policy {
         self
     }
 
-    /// The mark of its requests; empty where it is sent all of them.
+    /// The mark of its requests; empty if it receives all requests.
     #[must_use]
     pub fn mark(&self) -> &str {
         self.mark.as_deref().unwrap_or_default()
     }
 
-    /// What its manifest says.
+    /// The `spec` of its manifest.
     #[must_use]
     pub fn spec(&self) -> &Value {
         &self.spec
     }
 
-    /// Whether it may change what it is sent.
+    /// Whether it may change objects.
     #[must_use]
     pub fn is_mutating(&self) -> bool {
         self.spec["mutating"] == true
     }
 
-    /// The namespaces that its manifest leaves out; for a policy of a namespace, one that is not its own.
+    /// The namespaces that its manifest excludes; for a policy of a namespace, a different namespace.
     #[must_use]
     pub fn excluded_namespaces(&self) -> Vec<&str> {
         let expressions = self.spec["namespaceSelector"]["matchExpressions"].as_array().into_iter().flatten();
@@ -96,13 +96,13 @@ impl Policy {
         excluded.filter_map(Value::as_str).chain(elsewhere).collect()
     }
 
-    /// The webhook's name: in messages, and before the keys of audit annotations.
+    /// The webhook's name, which is also in messages and is the prefix of audit annotations.
     #[must_use]
     pub fn webhook_name(&self) -> String {
         format!("{}.kubewarden.admission", self.id)
     }
 
-    /// Adds what a request is about to the rules.
+    /// Adds a rule that matches a request.
     pub fn also_ask(&mut self, request: &Value) {
         let resource = match request["subResource"].as_str() {
             None | Some("") => request["resource"]["resource"].clone(),
@@ -121,9 +121,9 @@ impl Policy {
         }
     }
 
-    /// What the policy server is told.
+    /// The entry in the configuration of the policy server.
     pub(super) fn entry(&self, module: &Path) -> Value {
-        // One that no registry has yet is the one that is tried.
+        // The tests use the built-in module in place of one from a registry.
         let own = self.spec["module"].as_str().filter(|module| module.starts_with("file://"));
         let module = own.map_or_else(|| format!("file://{}", module.display()), str::to_owned);
         let mut entry = json!({
@@ -134,7 +134,7 @@ impl Policy {
             "settings": self.spec["settings"],
             "hostCapabilities": ["*"],
         });
-        // A policy of a namespace has no look-ups.
+        // A namespaced policy has no look-ups.
         if self.namespace.is_none() && !self.spec["contextAwareResources"].is_null() {
             entry["contextAwareResources"] = self.spec["contextAwareResources"].clone();
         }
@@ -146,7 +146,7 @@ impl Policy {
         entry
     }
 
-    /// The webhook configuration; the URL takes the place of the Service that there is in a cluster.
+    /// The webhook configuration, with a URL instead of a Service.
     pub(super) fn webhook_configuration(&self, server: &str, authority: &str) -> Value {
         let spec = |key: &str, default: Value| if self.spec[key].is_null() { default } else { self.spec[key].clone() };
         let mut webhook = json!({
@@ -189,12 +189,12 @@ impl Policy {
             vec![json!({"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": [NAMESPACE]})];
         let own = &self.spec["namespaceSelector"];
         expressions.extend(own["matchExpressions"].as_array().into_iter().flatten().cloned());
-        // The controller loses the `matchLabels` of a policy, so they are lost here too.
+        // The controller ignores the `matchLabels` of a policy, and so does this code.
         json!({"matchExpressions": expressions})
     }
 }
 
-/// The condition that a request has a mark.
+/// The match condition for requests with a mark.
 pub(super) fn is_marked(mark: &str) -> Value {
     let expression = format!(
         "has(request.userInfo.extra) && '{MARK}' in request.userInfo.extra && '{mark}' in request.userInfo.extra['{MARK}']"

@@ -14,16 +14,16 @@ use super::control_plane::{ControlPlane, Credential, START};
 use super::policies::{NAMESPACE, Policy};
 use super::processes::{Process, free_port};
 
-/// What a policy server is made of.
+/// What a policy server needs to start.
 #[derive(Debug, Clone, Copy)]
 pub struct Site<'s> {
     /// The binaries.
     pub assets: &'s Assets,
-    /// The API server that it asks.
+    /// The API server that it connects to.
     pub plane: &'s ControlPlane,
-    /// Where its files are.
+    /// The folder for its files.
     pub folder: &'s Path,
-    /// The module of policies that name no file of their own.
+    /// The module of policies that do not name a file.
     pub module: &'s Path,
 }
 
@@ -42,12 +42,12 @@ pub struct PolicyServer {
 }
 
 impl PolicyServer {
-    /// Chooses a port; nothing is started.
+    /// Chooses a port, and starts nothing yet.
     ///
-    /// `account` is who it is at the API server, which it finds at `api_port`.
+    /// `account` is the ServiceAccount that it uses at the API server on port `api_port`.
     ///
     /// # Errors
-    /// When there is no port, or no token for the account.
+    /// If no port is free, or no token can be created for the account.
     pub fn new(site: &Site<'_>, account: &str, api_port: u16, workers: usize) -> Result<Self> {
         let token = site.plane.token(NAMESPACE, account)?;
         Ok(Self {
@@ -63,7 +63,7 @@ impl PolicyServer {
         })
     }
 
-    /// Where webhooks find it.
+    /// The URL for webhooks.
     #[must_use]
     pub fn url(&self) -> String {
         format!("https://127.0.0.1:{}", self.port)
@@ -72,7 +72,7 @@ impl PolicyServer {
     /// Writes its configuration.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If it cannot be written.
     pub fn configure<'p>(&self, policies: impl IntoIterator<Item = &'p Policy>) -> Result<()> {
         let entries = policies.into_iter().map(|policy| (policy.id.clone(), policy.entry(&self.module)));
         let entries: Map<String, Value> = entries.collect();
@@ -84,10 +84,10 @@ impl PolicyServer {
         self.folder.join(format!("{}.yml", self.name))
     }
 
-    /// Starts it, and waits until it has every policy.
+    /// Starts it, and waits until it has loaded all policies.
     ///
     /// # Errors
-    /// When it cannot use a policy.
+    /// If it cannot load a policy.
     pub fn start(&mut self) -> Result<()> {
         self.stop();
         let readiness = free_port()?;
@@ -119,12 +119,12 @@ impl PolicyServer {
         Ok(())
     }
 
-    /// Stops it, if it runs.
+    /// Stops it, if it is running.
     pub fn stop(&mut self) {
         self.process = None;
     }
 
-    /// The memory that it holds, in KiB.
+    /// The memory that it uses, in KiB.
     #[must_use]
     pub fn memory(&self) -> Option<u64> {
         self.process.as_ref()?.memory()

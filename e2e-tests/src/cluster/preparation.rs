@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What has to be in the cluster before any case: Kubewarden's namespace, the permissions of `examples/`, the right of
-//! every user to do what a case does, and kinds that are not built in.
+//! Prepares the cluster for all cases: Kubewarden's namespace, the permissions of `examples/`, permission for every user to do
+//! what a case does, and kinds that are not built in.
 
 #![expect(clippy::indexing_slicing, reason = "of JSON values: what is missing reads as null")]
 
@@ -26,7 +26,7 @@ const PROPAGATION: Duration = Duration::from_secs(30);
 /// Prepares the cluster for the cases of a plan.
 ///
 /// # Errors
-/// When the API server does not take something.
+/// If the API server rejects an object.
 pub fn prepare(repository: &Path, plane: &ControlPlane, plan: &Plan) -> Result<()> {
     let api = &plane.admin;
     permissions(repository, api)?;
@@ -40,7 +40,7 @@ pub fn prepare(repository: &Path, plane: &ControlPlane, plan: &Plan) -> Result<(
 /// Kubewarden's namespace, and what `examples/permissions.yaml` grants.
 ///
 /// # Errors
-/// When the API server does not take something.
+/// If the API server rejects an object.
 pub fn permissions(repository: &Path, api: &Api) -> Result<()> {
     api.ensure_namespace(NAMESPACE)?;
     let discovery = api.discover()?;
@@ -51,10 +51,10 @@ pub fn permissions(repository: &Path, api: &Api) -> Result<()> {
     reviews(api)
 }
 
-/// Fills in the aggregated `ClusterRole`s that users are given, as the controller manager does, which does not run yet.
+/// Fills in the aggregated `ClusterRole`s that users are bound to. The controller manager would do this, but does not run yet.
 fn aggregate(api: &Api) -> Result<()> {
     const PATH: &str = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
-    // Each aggregates the one before.
+    // Each one aggregates the previous one.
     for name in ["view", "edit", "admin"] {
         let roles = api.get(PATH)?;
         let label = format!("rbac.authorization.k8s.io/aggregate-to-{name}");
@@ -69,7 +69,7 @@ fn aggregate(api: &Api) -> Result<()> {
     Ok(())
 }
 
-/// What Kubewarden's own installation lets every policy server do: create `SubjectAccessReview`s.
+/// The permission that Kubewarden's own installation gives to every policy server: to create `SubjectAccessReview`s.
 fn reviews(api: &Api) -> Result<()> {
     let group = "rbac.authorization.k8s.io";
     let (version, path) = (format!("{group}/v1"), format!("/apis/{group}/v1"));
@@ -87,10 +87,10 @@ fn reviews(api: &Api) -> Result<()> {
     api.ensure(&format!("{path}/clusterrolebindings"), &binding)
 }
 
-/// Lets users do everything: what a case is about is not their permissions.
+/// Allows users to do everything: the cases do not test their permissions.
 ///
 /// # Errors
-/// When the API server does not take the binding.
+/// If the API server rejects the binding.
 pub fn grant_everything<'u>(api: &Api, users: impl Iterator<Item = &'u str>) -> Result<()> {
     let group = "rbac.authorization.k8s.io";
     let subjects: Vec<Value> = users.map(|user| json!({"kind": "User", "apiGroup": group, "name": user})).collect();
@@ -104,10 +104,10 @@ pub fn grant_everything<'u>(api: &Api, users: impl Iterator<Item = &'u str>) -> 
     api.ensure(&format!("/apis/{group}/v1/clusterrolebindings"), &binding)
 }
 
-/// Creates definitions of custom resources, and waits until they are served.
+/// Creates definitions of custom resources, and waits until the API server serves them.
 ///
 /// # Errors
-/// When the API server does not take one.
+/// If the API server rejects a definition.
 pub fn define<'d>(api: &Api, definitions: impl Iterator<Item = &'d Value>) -> Result<()> {
     const PATH: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
     let mut waiting = Vec::new();
@@ -143,7 +143,7 @@ fn custom_kinds(api: &Api, plan: &Plan) -> Result<BTreeMap<String, Value>> {
     Ok(unknown.filter_map(definition).collect())
 }
 
-/// A definition of a case's custom resource, in which everything is allowed.
+/// A definition for the custom resource of a case, which allows all fields.
 fn definition(planned: &Planned) -> Option<(String, Value)> {
     let resource = &planned.request["resource"];
     let group = resource["group"].as_str().filter(|group| !group.is_empty())?;

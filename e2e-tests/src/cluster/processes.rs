@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Processes that end with this one, whatever ends it: the end of the run, an error, a panic, Ctrl-C.
+//! Processes that end with this one, for whatever reason it ends: the end of the run, an error, a panic, Ctrl-C.
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
-/// Every process that runs, so that a signal's handler and a panic find them; none once they have found them.
+/// All running processes, for the signal handler and the panic hook; none once these have taken them.
 static RUNNING: Mutex<Option<Vec<Child>>> = Mutex::new(Some(Vec::new()));
 
-/// The folders to be removed.
+/// The folders to remove at the end.
 static FOLDERS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
-/// What a shell reports for a process that Ctrl-C ended.
+/// The exit code that a shell reports for a process that Ctrl-C ended.
 const INTERRUPTED: i32 = 130;
 
 /// How long a process may take to end before it is killed.
@@ -32,10 +32,10 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Makes the folder.
+    /// Creates the folder.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// If it cannot be created.
     pub fn new() -> Result<Self> {
         guard();
         let path = tempfile::Builder::new().prefix("sa-hygiene-cluster-").tempdir()?.keep();
@@ -43,7 +43,7 @@ impl Workspace {
         Ok(Self { path })
     }
 
-    /// Where it is.
+    /// The path of the folder.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -76,13 +76,13 @@ impl Process {
     /// Starts a process with its output in `<folder>/<name>.log`.
     ///
     /// # Errors
-    /// When it cannot be started.
+    /// If it cannot be started.
     pub fn start(name: &str, command: &mut Command, folder: &Path) -> Result<Self> {
         guard();
         let log = folder.join(format!("{name}.log"));
         let file = File::options().create(true).append(true).open(&log)?;
         command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).current_dir(folder);
-        // Spawned under the lock: whoever stops everything stops this one too, or comes before it.
+        // Spawned under the lock, so that `stop_all` either stops this process too, or prevents its start.
         let id = running(|children| {
             let child = command.spawn().with_context(|| format!("cannot start {name}"))?;
             let id = child.id();
@@ -93,10 +93,10 @@ impl Process {
         Ok(Self { id, name: name.to_owned(), log })
     }
 
-    /// Waits until `is_ready`.
+    /// Waits until `is_ready` returns true.
     ///
     /// # Errors
-    /// When the process ends, or is not ready in time: with the end of its log.
+    /// If the process ends, or is not ready in time. The error contains the end of its log.
     pub fn wait(&self, limit: Duration, mut is_ready: impl FnMut() -> bool) -> Result<()> {
         let start = Instant::now();
         loop {
@@ -113,7 +113,7 @@ impl Process {
         }
     }
 
-    /// The memory that it holds now, in KiB; none where the system does not say
+    /// The memory that it uses, in KiB; none if the system does not report it
     /// (<https://man7.org/linux/man-pages/man5/proc_pid_status.5.html>).
     #[must_use]
     pub fn memory(&self) -> Option<u64> {
@@ -122,7 +122,7 @@ impl Process {
         line.split_whitespace().next()?.parse().ok()
     }
 
-    /// Ends it, and waits until it has ended.
+    /// Stops it, and waits until it has ended.
     pub fn stop(self) {
         drop(self);
     }
@@ -150,7 +150,7 @@ impl Drop for Process {
     }
 }
 
-/// Ends everything that runs, and starts nothing any more.
+/// Stops all processes, and prevents the start of new ones.
 fn stop_all() {
     let children = RUNNING.lock().unwrap_or_else(PoisonError::into_inner).take();
     end(children.unwrap_or_default());
@@ -160,7 +160,7 @@ fn running<T>(with: impl FnOnce(&mut Vec<Child>) -> T) -> Option<T> {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(with)
 }
 
-/// Asks all of them to end, and kills those that do not.
+/// Sends a termination signal to all of them, and kills those that do not end in time.
 fn end(mut children: Vec<Child>) {
     for child in &children {
         terminate(child.id());
@@ -169,7 +169,7 @@ fn end(mut children: Vec<Child>) {
     for child in &mut children {
         while matches!(child.try_wait(), Ok(None)) {
             if start.elapsed() > PATIENCE {
-                // It may have ended meanwhile.
+                // It may have ended in the meantime.
                 let _ = child.kill();
                 let _ = child.wait();
                 break;
@@ -179,7 +179,7 @@ fn end(mut children: Vec<Child>) {
     }
 }
 
-/// The standard library can only kill, and etcd is to close its files.
+/// Sends SIGTERM: the standard library can only kill, and etcd should close its files.
 fn terminate(id: u32) {
     let _ = Command::new("kill").arg(id.to_string()).stderr(Stdio::null()).status();
 }
@@ -187,7 +187,7 @@ fn terminate(id: u32) {
 fn guard() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // Where another handler is set already, Ctrl-C is its business.
+        // If another Ctrl-C handler is already set, it stays.
         let _ = ctrlc::set_handler(|| {
             stop_all();
             remove_folders();
@@ -202,10 +202,10 @@ fn guard() {
     });
 }
 
-/// A port of the loopback interface that nobody listens on now.
+/// A port of the loopback interface that is not in use.
 ///
 /// # Errors
-/// When there is none.
+/// If no port is free.
 pub fn free_port() -> Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port")?;
     Ok(listener.local_addr()?.port())
@@ -214,7 +214,7 @@ pub fn free_port() -> Result<u16> {
 /// Writes a file that only this user can read.
 ///
 /// # Errors
-/// When it cannot be written.
+/// If it cannot be written.
 pub fn write_private(path: &Path, text: &str) -> Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What the API server rejects itself, in the words of the simulated one.
+//! Objects that the API server itself rejects: the simulated API server must return the same message.
 
 use std::path::Path;
 
@@ -21,15 +21,15 @@ const FILE: &str = "e2e-tests/cluster/refusals.yaml";
 struct Refusal {
     name: String,
     object: Value,
-    /// The `metadata` of accounts.
+    /// The `metadata` of the ServiceAccounts that exist.
     #[serde(default)]
     accounts: Vec<Value>,
 }
 
-/// Compares every refusal.
+/// Compares all rejections.
 ///
 /// # Errors
-/// When the file cannot be read, or there is no answer.
+/// If the file cannot be read, or there is no response.
 pub fn run(repository: &Path, api: &Api) -> Result<Vec<Outcome>> {
     let mut documents = yaml::load_file(repository.join(FILE))?;
     let list = documents.pop().context("an empty file")?.value;
@@ -60,14 +60,14 @@ fn compare(refusal: &Refusal, api: &Api, discovery: &Discovery) -> Result<Outcom
     if simulated.is_empty() {
         differences.push("the simulated API server takes it".to_owned());
     }
-    // The real message has the kind and the name before the errors, and may have more of them: of fields that the
-    // simulation does not look at.
+    // The real message starts with the kind and the name, and may contain more errors, for fields that the simulation does not
+    // validate.
     let missing = simulated.iter().filter(|error| !real.message().contains(*error));
     differences.extend(missing.map(|error| format!("simulated: {error}\n  real:      {}", real.message())));
     Ok(Outcome::new(&refusal.name, differences))
 }
 
-/// What the simulated API server says: one text of a plugin, or those of the validation.
+/// The errors of the simulated API server: the error of a plugin, or those of the validation.
 fn simulated(object: &Value, accounts: &[Value]) -> Vec<String> {
     let server = ApiServer::new(accounts);
     match server.request(object.clone(), &RequestOptions::default()) {

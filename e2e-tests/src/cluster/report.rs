@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What came of a run.
+//! The results of a run.
 
 use std::time::Duration;
 
-/// What became of one thing that was tried.
+/// The result of one test.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// What was tried.
+    /// The name of the test.
     pub name: String,
-    /// How reality differs from what was expected; nothing, if it does not.
+    /// The differences between the actual and the expected result; empty if there are none.
     pub differences: Vec<String>,
 }
 
@@ -20,14 +20,14 @@ impl Outcome {
         Self { name: name.to_owned(), differences }
     }
 
-    /// An outcome that is an error, or none.
+    /// The outcome of a result: its error, or no difference.
     #[must_use]
     pub fn of<T>(name: &str, result: anyhow::Result<T>) -> Self {
         Self::new(name, result.err().map(|error| vec![format!("{error:#}")]).unwrap_or_default())
     }
 }
 
-/// Parts of a run, each with how many things were tried and how many went wrong.
+/// Counts the failed tests and skipped parts of a run.
 #[derive(Debug, Default)]
 pub struct Report {
     failed: usize,
@@ -35,7 +35,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Prints a part: what went wrong, then the counts.
+    /// Prints a part of a run: the failures, then the counts.
     pub fn part(&mut self, name: &str, outcomes: &[Outcome], elapsed: Duration) {
         let failed = outcomes.iter().filter(|outcome| !outcome.differences.is_empty());
         for outcome in failed.clone() {
@@ -50,13 +50,13 @@ impl Report {
         println!("{name}: {passed} passed, {failed} failed ({:.0} s)", elapsed.as_secs_f64());
     }
 
-    /// Prints what could not be tried.
+    /// Prints that a part was skipped, and why.
     pub fn skip(&mut self, name: &str, why: &str) {
         self.skipped += 1;
         println!("{name}: skipped, {why}");
     }
 
-    /// Prints the sum. Nothing may be skipped where `is_ci`: nobody looks at what a green run has left out.
+    /// Prints the totals. In CI, a skipped part is a failure, because nobody would notice it in a successful run.
     #[must_use]
     pub fn is_passed(&self, is_ci: bool) -> bool {
         println!("{} failed, {} skipped", self.failed, self.skipped);

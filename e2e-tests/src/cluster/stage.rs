@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What is stored before a case is sent: namespaces, accounts, roles and bindings, the object as it was. No webhook sees
-//! it, since none is meant for it.
+//! Stores the objects that a case requires: namespaces, accounts, roles and bindings, the old object. The requests have no
+//! mark, so no webhook receives them.
 
 #![expect(clippy::indexing_slicing, reason = "of JSON values: what is missing reads as null")]
 
@@ -15,19 +15,19 @@ use serde_json::{Value, json};
 use super::api::{Api, Caller};
 use super::discovery::Discovery;
 
-/// An account by namespace and name.
+/// Namespace and name of an account.
 pub type AccountKey = (String, String);
 
-/// The account by which the plugin's cache is watched.
+/// The account that shows whether the plugin's cache is up to date.
 const WATCHED: &str = "sa-hygiene-stage";
 
-/// What an object that is being deleted waits for, where it says nothing itself.
+/// The finalizer of an object that is being deleted, unless the object has finalizers itself.
 const FINALIZER: &str = "example.com/sa-hygiene-cluster-test";
 
 /// How long the ServiceAccount plugin may take to see an account.
 const PROPAGATION: Duration = Duration::from_secs(10);
 
-/// The stored accounts.
+/// The objects that are stored for cases.
 #[derive(Debug)]
 pub struct Stage {
     api: Api,
@@ -39,19 +39,19 @@ pub struct Stage {
     generation: usize,
 }
 
-/// What is stored for one request.
+/// The objects that are stored for one request.
 #[derive(Debug, Default)]
 pub struct Stored {
-    /// The object as it was, as the case states it and as it is stored.
+    /// The old object, as the case states it and as it is stored.
     pub before: Option<(Value, Value)>,
-    /// The account that a token is asked for.
+    /// The account that a token is requested for.
     pub account: Option<Value>,
-    /// What the token is to be bound to.
+    /// The object that the token is to be bound to.
     pub bound: Option<Value>,
 }
 
 impl Stage {
-    /// A cluster without accounts, but for those of Kubewarden.
+    /// A cluster without accounts, except those of Kubewarden.
     #[must_use]
     pub fn new(api: Api, discovery: Discovery) -> Self {
         Self {
@@ -64,7 +64,7 @@ impl Stage {
         }
     }
 
-    /// The account that a policy may look up for a request, as it is stored.
+    /// The account that a policy may look up for a request, and its stored object.
     #[must_use]
     pub fn account_of(&self, request: &Value) -> (AccountKey, Option<Value>) {
         let namespace = request["namespace"].as_str().unwrap_or_default().to_owned();
@@ -74,16 +74,16 @@ impl Stage {
         (key, account)
     }
 
-    /// Stores the accounts that a request needs, and removes those that it must not find.
+    /// Stores the accounts that a request needs, and removes those that must not exist.
     ///
     /// # Errors
-    /// When the API server does not take something.
+    /// If the API server rejects an object.
     pub fn prepare(&mut self, request: &Value, cluster: &[Value]) -> Result<()> {
         let wanted = accounts(request, cluster);
         for (namespace, _) in wanted.keys() {
             if self.namespaces.insert(namespace.clone()) {
                 self.api.ensure_namespace(namespace)?;
-                // It is to be as the case has it.
+                // The case determines whether this account exists, and its fields.
                 self.api.delete(&format!("/api/v1/namespaces/{namespace}/serviceaccounts/default"))?;
             }
         }
@@ -103,10 +103,10 @@ impl Stage {
         self.wait_until_seen()
     }
 
-    /// Stores the roles and bindings of a case, and removes those of the one before; whether that changes anything.
+    /// Stores the roles and bindings of a case, and removes those of the previous case. Returns whether that changed anything.
     ///
     /// # Errors
-    /// When the API server does not take something.
+    /// If the API server rejects an object.
     pub fn grant(&mut self, cluster: &[Value]) -> Result<bool> {
         let is_grant = |object: &&Value| object["apiVersion"] == "rbac.authorization.k8s.io/v1";
         let wanted: Vec<Value> = cluster.iter().filter(is_grant).cloned().collect();
@@ -126,15 +126,15 @@ impl Stage {
             self.api.create(&self.discovery, grant)?;
             self.grants.push(grant.clone());
         }
-        // The authorizer reads from a cache of its own.
+        // Wait for the authorizer, which has its own cache.
         thread::sleep(Duration::from_secs(1));
         Ok(true)
     }
 
-    /// Stores the object as it was, and what a token is to be bound to.
+    /// Stores the old object, and the object that a token is to be bound to.
     ///
     /// # Errors
-    /// When the API server does not take it.
+    /// If the API server rejects an object.
     pub fn store(&self, request: &Value, old: Option<&Value>) -> Result<Stored> {
         let mut stored = Stored::default();
         if let Some(old) = old {
@@ -156,7 +156,7 @@ impl Stage {
     /// Removes what [`Stage::store`] stored.
     ///
     /// # Errors
-    /// When the API server does not remove it.
+    /// If the API server does not remove them.
     pub fn remove(&self, stored: &Stored) -> Result<()> {
         let before = stored.before.as_ref().map(|(_, stored)| stored);
         before.into_iter().chain(&stored.bound).try_for_each(|object| self.remove_object(object))
@@ -164,7 +164,7 @@ impl Stage {
 
     fn store_old(&self, old: &Value) -> Result<Value> {
         let mut object = old.clone();
-        // They come later, by a request of their own.
+        // They are added later, by a separate request.
         let ephemeral = object["spec"].as_object_mut().and_then(|spec| spec.remove("ephemeralContainers"));
         let is_going = !old["metadata"]["deletionTimestamp"].is_null();
         if let Some(metadata) = object["metadata"].as_object_mut() {
@@ -203,8 +203,8 @@ impl Stage {
         self.api.delete(&path)
     }
 
-    /// The plugin reads accounts from a cache that follows the store in order: once it knows the pull secret of an
-    /// account that was stored last, it knows all that was stored before.
+    /// Waits until the plugin has seen all accounts. Its cache follows the order of the store: once it has the pull secret of
+    /// the account that was stored last, it has everything that was stored before.
     fn wait_until_seen(&mut self) -> Result<()> {
         const ACCOUNTS: &str = "/api/v1/namespaces/default/serviceaccounts";
         self.generation += 1;
@@ -260,11 +260,11 @@ fn accounts(request: &Value, cluster: &[Value]) -> BTreeMap<AccountKey, Value> {
         && let (Some(namespace), Some(name)) = (text(&request["namespace"]), text(&request["name"]))
     {
         if request["subResource"] == "token" {
-            // A token is asked of an account that is there.
+            // A token can be requested only for an account that exists.
             let account = account(&namespace, &name);
             accounts.entry((namespace, name)).or_insert(account);
         } else {
-            // The account that is checked is not there yet, or as it was.
+            // The account is the object of the request: it does not exist yet, or `Stage::store` stores its old state.
             accounts.remove(&(namespace, name));
         }
     }
@@ -286,7 +286,7 @@ fn account_name(object: &Value) -> Option<&str> {
     }
 }
 
-/// What the token of a request is to be bound to.
+/// The object that the requested token is to be bound to.
 fn bound_object(request: &Value, namespace: &str, account: &str) -> Option<Value> {
     let bound = &request["object"]["spec"]["boundObjectRef"];
     let mut object = json!({

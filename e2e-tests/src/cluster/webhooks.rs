@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Webhooks at the API server: created, deleted, and waited for.
+//! Creates and deletes webhooks at the API server, and waits until it has seen the change.
 
 #![expect(clippy::indexing_slicing, reason = "of JSON values: what is missing reads as null")]
 
@@ -18,7 +18,7 @@ use super::policy_server::PolicyServer;
 
 const CONFIGURATIONS: &str = "/apis/admissionregistration.k8s.io/v1";
 
-/// The mark of requests that wait for webhooks; no policy is meant for them.
+/// The mark of requests that wait for webhooks; no policy receives them.
 const SENTINEL: &str = "sentinel";
 
 /// How long the API server may take to see a webhook.
@@ -27,7 +27,7 @@ const PROPAGATION: Duration = Duration::from_secs(30);
 /// Creates the webhooks of policies, and waits until the API server calls them.
 ///
 /// # Errors
-/// When the API server does not take one.
+/// If the API server rejects a webhook.
 pub fn install<'p>(
     plane: &ControlPlane,
     policies: impl IntoIterator<Item = (&'p Policy, &'p PolicyServer)>,
@@ -39,10 +39,10 @@ pub fn install<'p>(
     wait_until_called(plane)
 }
 
-/// Creates a webhook that is sent everything with a mark, before anything is changed.
+/// Creates a webhook that receives all requests with a mark, before any other webhook changes the object.
 ///
 /// # Errors
-/// When the API server does not take it.
+/// If the API server rejects it.
 pub fn install_capture(plane: &ControlPlane, mark: &str, port: u16) -> Result<()> {
     let everything = json!({"apiGroups": ["*"], "apiVersions": ["*"], "resources": ["*/*"], "operations": ["*"]});
     let ca = base64::engine::general_purpose::STANDARD.encode(&plane.pki.authority);
@@ -76,7 +76,7 @@ fn configuration(kind: &str, metadata: &Value, client: &Value, rule: &Value, mar
 /// Deletes every webhook, and waits until the API server calls none.
 ///
 /// # Errors
-/// When the API server does not delete one.
+/// If the API server does not delete a webhook.
 pub fn uninstall(api: &Api) -> Result<()> {
     for plural in ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"] {
         let list = api.get(&format!("{CONFIGURATIONS}/{plural}"))?;
@@ -100,10 +100,10 @@ fn create(api: &Api, configuration: &Value) -> Result<()> {
     Ok(())
 }
 
-/// Two webhooks that nobody answers are created last. Once both are called, so are those before them: the API server
-/// learns of webhooks in the order in which they were stored.
+/// Creates two more webhooks, whose server does not exist. Once the API server calls both, it also calls the earlier ones: it
+/// sees webhooks in the order in which they were stored.
 fn wait_until_called(plane: &ControlPlane) -> Result<()> {
-    // Nobody listens on port 1.
+    // No server listens on port 1.
     let client = json!({"url": "https://127.0.0.1:1/"});
     let rule = json!({"apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"], "operations": ["CREATE"]});
     for kind in SENTINELS {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The table of what an account says and what its Pods say, from the beginning: the account is made through the policy,
-//! which may fix or refuse it, and its Pods and templates then come under the account that there is, whatever a look-up
-//! of it says.
+//! The table of accounts and their Pods, end to end: the policy receives the account first, and may fix or reject it. Then it
+//! receives a Pod and a template of the stored account, for every result of a look-up.
 
 use std::sync::Arc;
 
@@ -18,12 +17,12 @@ use crate::failed;
 use crate::table::Outcome::{self, Fine, Fix, Reject, Unavailable, Warn};
 use crate::table::{account, outcome, pod};
 
-/// How a look-up ends.
+/// The result of a look-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LookUp {
-    /// With the account.
+    /// The account is found.
     Found,
-    /// The account is gone since the API server's plugin saw it.
+    /// The account was deleted after the API server's plugin saw it.
     Gone,
     /// The policy may not look up accounts.
     NotGranted,
@@ -31,14 +30,14 @@ enum LookUp {
     Forbidden,
     /// The API server does not answer.
     Broken,
-    /// The settings say not to.
+    /// The settings turn look-ups off.
     Off,
 }
 
 const LOOK_UPS: [LookUp; 6] =
     [LookUp::Found, LookUp::Gone, LookUp::NotGranted, LookUp::Forbidden, LookUp::Broken, LookUp::Off];
 
-/// Every rule at its default, and both rules about automount for every account.
+/// Every rule at its default; and the rules `pod-automount` and `service-account-automount` for all accounts.
 const SETTINGS: [&str; 2] =
     ["{}", r#"{"rules": {"pod-automount": {"scope": "all"}, "service-account-automount": {"scope": "all"}}}"#];
 
@@ -46,14 +45,14 @@ const SETTINGS: [&str; 2] =
 type Outcomes = [Outcome; 6];
 
 const FINE: Outcomes = [Fine; 6];
-/// A token of `default` that was asked for.
+/// The token of `default` is requested explicitly.
 const WARNED: Outcomes = [Warn; 6];
 /// If nothing is known about the account, the token stays.
 const WARN: Outcomes = [Warn, Warn, Warn, Warn, Unavailable, Warn];
 const FINE_IF_FOUND: Outcomes = [Fine, Warn, Warn, Warn, Unavailable, Warn];
 const FIX_IF_GONE: Outcomes = [Fine, Fix, Warn, Warn, Unavailable, Warn];
 
-/// How the account fares, its Pods, and templates of them.
+/// The outcomes of the account, its Pods, and templates of them.
 struct Column {
     account: Outcome,
     pod: Outcomes,
@@ -64,7 +63,7 @@ const fn column(account: Outcome, pod: Outcomes, template: Outcomes) -> Column {
     Column { account, pod, template }
 }
 
-/// The account, what it says, what the Pod says; how it ends under each of `SETTINGS`.
+/// The account, its `automountServiceAccountToken`, that of the Pod; the outcomes with each of `SETTINGS`.
 type Row = (&'static str, Option<bool>, Option<bool>, [Column; 2]);
 
 #[rustfmt::skip]
@@ -74,13 +73,13 @@ const ROWS: &[Row] = &[
     ("app",     Some(true),  None,        [column(Warn,   FINE_IF_FOUND, FINE_IF_FOUND), column(Warn,   FIX_IF_GONE, FINE_IF_FOUND)]),
     ("app",     Some(false), Some(true),  [column(Fine,   FINE,          FINE),          column(Fine,   FINE,        FINE)]),
     ("app",     Some(false), Some(false), [column(Fine,   FINE,          FINE),          column(Fine,   FINE,        FINE)]),
-    // Such a Pod has no token to ask about; a template has to ask.
+    // Such a Pod has no token, so there is no look-up; a template requires one.
     ("app",     Some(false), None,        [column(Fine,   FINE,          FINE_IF_FOUND), column(Fine,   FINE,        FINE_IF_FOUND)]),
     ("app",     None,        Some(true),  [column(Fine,   FINE,          FINE),          column(Fix,    FINE,        FINE)]),
     ("app",     None,        Some(false), [column(Fine,   FINE,          FINE),          column(Fix,    FINE,        FINE)]),
     ("app",     None,        None,        [column(Fine,   WARN,          WARN),          column(Fix,    FINE,        FINE_IF_FOUND)]),
 
-    // Refused, so that what there is is the account that the controller made, and the policy fixed.
+    // The request is rejected, so the stored account is the one that the controller created and the policy fixed.
     ("default", Some(true),  Some(true),  [column(Reject, WARNED,        WARNED),        column(Reject, WARNED,      WARNED)]),
     ("default", Some(true),  Some(false), [column(Reject, FINE,          FINE),          column(Reject, FINE,        FINE)]),
     ("default", Some(true),  None,        [column(Reject, FINE,          FINE_IF_FOUND), column(Reject, FINE,        FINE_IF_FOUND)]),
@@ -134,7 +133,8 @@ fn check(engine: &Engine, (name, account_says, pod_says, columns): &Row) -> Resu
     Ok(())
 }
 
-/// Makes the account as a user would, `default` after the controller made it. Gives what is stored in the end.
+/// Creates the account as a user would, or as the controller does if its field is unset. If the policy rejects `default`, the
+/// controller creates it. Returns the verdict and the stored account.
 fn make_account(engine: &Engine, settings: &Value, name: &str, says: Option<bool>) -> Result<(Verdict, Value)> {
     let host = Host::default();
     let user = |name: &str| UserInfo { username: name.to_owned(), ..UserInfo::default() };

@@ -3,7 +3,7 @@
 //! `artifacthub-pkg.yml`, as `kwctl scaffold artifacthub` makes it from `metadata.yml` and `questions-ui.yml`
 //! (`crates/policy-evaluator/src/policy_artifacthub.rs` of <https://github.com/kubewarden/kubewarden-controller>).
 //!
-//! `createdAt` stays as it is: a release writes it anew. That kwctl makes the same file is checked by `make e2e-tests`.
+//! `createdAt` is not compared: each release sets it. `make e2e-tests` checks that kwctl creates the same file.
 
 #![expect(clippy::indexing_slicing, reason = "of JSON values: what is missing reads as null")]
 
@@ -20,7 +20,7 @@ use crate::{failed, questions, repository};
 
 const FILE: &str = "artifacthub-pkg.yml";
 
-/// The comment that kwctl begins with. The last line ends with a blank, which editors take away.
+/// The comment at the beginning of kwctl's output. Its last line ends with a blank, which editors remove.
 const HEAD: &str = "# Kubewarden Artifacthub Package config
 #
 # Use this config to submit the policy to https://artifacthub.io.
@@ -121,7 +121,7 @@ fn rules(metadata: &Value) -> String {
     text
 }
 
-/// A text of several lines, which ends with a line break.
+/// A block scalar that ends with a line break.
 fn block(indent: &str, key: &str, content: &str) -> String {
     let mut text = format!("{indent}{key}: |\n");
     for line in content.lines() {
@@ -131,7 +131,7 @@ fn block(indent: &str, key: &str, content: &str) -> String {
     text
 }
 
-/// `artifacthub-repo.yml` names who may claim the repository.
+/// `artifacthub-repo.yml` names the owners who may claim the repository.
 fn owner() -> Result<()> {
     let file = yaml::load_file(repository().join("artifacthub-repo.yml"))?.pop().context("it is empty")?.value;
     let owners = file["owners"].as_array().cloned().unwrap_or_default();

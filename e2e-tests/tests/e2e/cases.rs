@@ -45,7 +45,7 @@ pub fn run(case: &Case, engine: &Engine, bless: bool) -> Result<()> {
     }
 }
 
-/// The policy's answer, after checking what must hold for every answer.
+/// The policy's response, after checks that apply to every response.
 fn answer(case: &Case, engine: &Engine) -> Result<Expectation> {
     let settings = engine.validate_settings(&case.settings)?;
     let request = case.request()?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! That the registry, the settings, the documentation and the cases name each other.
+//! Checks that the registry of rules, the settings, the documentation and the cases refer to each other.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,7 +16,7 @@ use serviceaccount_hygiene::rules::RULES;
 
 use crate::{failed, repository};
 
-/// Case files that belong to no rule.
+/// Case files that do not belong to a rule.
 const GENERAL: &[&str] = &["exemptions", "profiles", "requests", "settings", "templates"];
 
 pub fn trials(cases: &Arc<Cases>, engine: &Arc<Engine>) -> Vec<Trial> {
@@ -47,7 +47,7 @@ fn rules_have_cases(cases: &Cases) -> Result<(), Failed> {
     report(without.chain(unknown))
 }
 
-/// A page that is missing is reported, and can be started, by `docs::<rule>`.
+/// `docs::<rule>` reports a missing page, and can create it.
 fn pages_have_rules() -> Result<(), Failed> {
     let mut pages = BTreeSet::new();
     for entry in fs::read_dir(repository().join("docs/rules")).context("docs/rules").map_err(failed)? {
@@ -58,7 +58,7 @@ fn pages_have_rules() -> Result<(), Failed> {
     report(unknown.map(|page| format!("docs/rules/{page}.md: there is no such rule; rename or remove it")))
 }
 
-/// Settings take each rule with each of its actions, and each parameter with the default that the documentation shows.
+/// The policy accepts each rule with each of its actions, and each parameter with its documented default.
 fn settings_know_rules(engine: &Engine) -> Result<(), Failed> {
     let mut problems = Vec::new();
     for rule in RULES {
@@ -68,7 +68,7 @@ fn settings_know_rules(engine: &Engine) -> Result<(), Failed> {
                 settings.insert(param.name.to_owned(), serde_json::from_str(param.default)?);
             }
             let answer = engine.validate_settings(&json!({"rules": {rule.id: settings}})).map_err(failed)?;
-            // A rule may want more than its own settings; what must not happen is that its own are not understood.
+            // A rule may require other settings too; but its own settings must be accepted.
             let message = answer.message.unwrap_or_default();
             let own = format!("rules.{}.", rule.id);
             problems.extend(message.lines().filter(|line| line.contains(&own)).map(str::to_owned));

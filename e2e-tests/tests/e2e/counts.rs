@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What requests cost, in instructions and memory, beside what they cost when `counts.toml` was written; and the limits of
-//! `budgets.toml` that can be counted.
+//! The cost of requests in instructions and memory, compared with the costs in `counts.toml`; and the limits in `budgets.toml`
+//! that can be counted.
 //!
-//! The numbers depend on the compiler, so they are compared only where it is the one that they were counted with;
-//! elsewhere they are printed.
+//! The numbers depend on the compiler, so they are compared only if the compiler is the same as for `counts.toml`; otherwise
+//! they are printed.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 
 use crate::{docs, failed, repository};
 
-/// What may be lost, of a hundred, without anyone being told.
+/// The increase, in percent, that is tolerated.
 const TOLERATED: u64 = 3;
 
 /// The account that look-ups find.
@@ -39,7 +39,7 @@ struct Counts {
     pages: BTreeMap<String, BTreeMap<String, u64>>,
 }
 
-/// The module with its counters on, compiled by whoever needs it first.
+/// The module with its counters on; the first test that needs it compiles it.
 #[derive(Default)]
 pub(crate) struct Lazy(OnceLock<Result<CountedModule, String>>);
 
@@ -165,7 +165,7 @@ fn write(counts: &Counts) -> String {
     text
 }
 
-/// A number with its thousands apart.
+/// A number with separators between thousands.
 fn grouped(number: u64, separator: &str) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -178,7 +178,7 @@ fn grouped(number: u64, separator: &str) -> String {
     text
 }
 
-/// The compiler's version; the module is built with the one on the path.
+/// The version of the compiler on `PATH`, which builds the module.
 fn rustc() -> Result<String> {
     let output = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())).arg("--version").output();
     let text = String::from_utf8(output.context("rustc")?.stdout)?;
@@ -190,7 +190,7 @@ fn validate(module: &CountedModule, request: &Value, settings: &Value) -> Result
     module.call("validate", &payload, Some(ACCOUNT), false)
 }
 
-/// The same, in the cluster of a subject.
+/// Validates the request of a subject, in its cluster.
 fn validate_subject(module: &CountedModule, subject: &Subject, settings: &Value) -> Result<Count> {
     let payload = serde_json::to_vec(&json!({"request": subject.request, "settings": settings}))?;
     let account = subject.account.as_ref().map_or_else(|| ACCOUNT.to_owned(), Value::to_string);
@@ -201,7 +201,7 @@ fn subject(name: &str) -> Result<Subject> {
     bench::subjects()?.into_iter().find(|subject| subject.name == name).with_context(|| format!("no subject {name}"))
 }
 
-/// Where the instructions of a request go, found by leaving parts out.
+/// The instructions of each phase of a request, measured by leaving parts out.
 fn phases(module: &CountedModule, bless: bool) -> Result<()> {
     let accepted = subject("pod accepted")?.request;
     let changed = |pointer: &str, value: &str| -> Result<Value> {
@@ -211,7 +211,7 @@ fn phases(module: &CountedModule, bless: bool) -> Result<()> {
     };
     let cost = |request: &Value| Ok::<_, anyhow::Error>(validate(module, request, &json!({}))?.call);
     let nothing = module.call("protocol_version", b"", None, false)?;
-    // No rule checks the one; the other is exempt, but the plan is made.
+    // The first request matches no rule; the second is exempt, but its plan is made.
     let (read, planned) = (cost(&changed("/kind/kind", "Namespace")?)?, cost(&changed("/namespace", "kube-system")?)?);
     let checked = cost(&accepted)?;
     let rows = [
@@ -231,7 +231,7 @@ fn phases(module: &CountedModule, bless: bool) -> Result<()> {
     compare_or_bless("phases", &table, bless)
 }
 
-/// How costs grow with what is in an object and in the settings.
+/// How the cost grows with the size of the object and of the settings.
 fn growth(module: &CountedModule, bless: bool) -> Result<()> {
     const SIZES: [usize; 4] = [1, 10, 100, 1000];
     let accepted = subject("pod accepted")?.request;
@@ -259,7 +259,8 @@ fn growth(module: &CountedModule, bless: bool) -> Result<()> {
         );
     }
     for counts in [&containers, &exemptions] {
-        // What a thousand cost beyond a hundred, by what a hundred cost beyond ten: ten, where cost is linear.
+        // If the cost is linear, the step from a hundred to a thousand costs ten times as much as the step from ten to a
+        // hundred.
         let linear =
             matches!(counts.as_slice(), [_, ten, hundred, thousand] if thousand - hundred <= (hundred - ten) * 11);
         ensure!(linear, "costs are not linear:\n{table}");
@@ -267,9 +268,9 @@ fn growth(module: &CountedModule, bless: bool) -> Result<()> {
     compare_or_bless("growth", &table, bless)
 }
 
-/// A generated part of `docs/performance.md`.
+/// Compares or rewrites a generated part of `docs/performance.md`.
 fn compare_or_bless(name: &str, table: &str, bless: bool) -> Result<()> {
-    // Trials run side by side, and two of them write this page.
+    // Tests run concurrently, and two of them write this page.
     static PAGE: Mutex<()> = Mutex::new(());
     if !bless {
         let counts: Counts = toml::from_str(&fs::read_to_string(repository().join("bench/counts.toml"))?)?;
@@ -282,7 +283,7 @@ fn compare_or_bless(name: &str, table: &str, bless: bool) -> Result<()> {
     docs::compare_part_or_bless(&repository().join("docs/performance.md"), name, table, bless)
 }
 
-/// The second host is there for counting only: it has to say what the first says.
+/// The host that counts must return the same responses as the embedded host.
 fn hosts_agree(module: &CountedModule, engine: &Engine) -> Result<()> {
     for subject in bench::subjects()? {
         let accounts: Vec<Value> = subject.account.iter().chain(&subject.grants).cloned().collect();

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What no case covers: messages, parameters, outcomes, neighbors.
+//! Reports messages, parameters, outcomes and neighbors that no case covers.
 //!
 //! A **neighbor** of a rejected case is an accepted case of the same file whose inputs, read as one document
 //! `{object | request, old, settings, cluster, given}`, differ from it by exactly one difference
-//! ([`e2e_tests::difference::count`]). It proves that the rejection is about that difference.
+//! ([`e2e_tests::difference::count`]). It proves that this difference is the reason for the rejection.
 
 use std::sync::{Arc, OnceLock};
 
@@ -32,13 +32,13 @@ pub fn trials(cases: &Arc<Cases>) -> Vec<Trial> {
     RULES.iter().map(|rule| trial(rule)).collect()
 }
 
-/// What each case expects. Those without an expectation are reported by their own trials.
+/// The expectation of each case. A case without one is reported by its own trial.
 fn expected(cases: &Cases) -> Vec<Option<Expectation>> {
     let expectation = |case: &Case| case.expectation().ok().flatten();
     cases.iter().map(|(_, case)| case.as_ref().ok().and_then(expectation)).collect()
 }
 
-/// The cases with what they expect.
+/// The cases that have an expectation.
 fn blessed<'a>(cases: &'a Cases, expected: &'a [Option<Expectation>]) -> Vec<(&'a Case, &'a Expectation)> {
     let pairs = cases.iter().zip(expected);
     pairs.filter_map(|((_, case), expectation)| Some((case.as_ref().ok()?, expectation.as_ref()?))).collect()
@@ -98,7 +98,7 @@ fn fixes(rule: &Rule, _: &Case, verdict: &Verdict) -> bool {
     verdict.object.is_some() && verdict.audit_annotations.get(rule.id).is_some_and(|value| value.starts_with("fixed"))
 }
 
-/// The settings name an exemption that could apply, and there are no findings.
+/// An exemption in the settings could apply, and there are no findings.
 fn exempts(rule: &Rule, case: &Case, verdict: &Verdict) -> bool {
     let entries = case.settings.get("exemptions").and_then(Value::as_array);
     let applies = |entry: &Value| match entry.get("rules").and_then(Value::as_array) {
@@ -109,7 +109,7 @@ fn exempts(rule: &Rule, case: &Case, verdict: &Verdict) -> bool {
     is_silent && entries.into_iter().flatten().any(applies)
 }
 
-/// Whether the literal pieces of a template occur in a line, in their order.
+/// Whether a line contains the literal parts of a template, in order.
 fn is_made_from(line: &str, template: &str) -> bool {
     let mut rest = line;
     template.split("{}").all(|piece| match rest.find(piece) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What brings the command to people: archives, image, GitHub action, GitLab template, hooks, package managers. Each is
-//! well-formed, has the version of `Cargo.toml`, and names archives that a release makes.
+//! Everything that distributes the command: archives, image, GitHub action, GitLab template, hooks, package managers. Each is
+//! well-formed, has the version of `Cargo.toml`, and names archives that a release creates.
 
 #![expect(clippy::indexing_slicing, reason = "of JSON values: what is missing reads as null")]
 
@@ -17,12 +17,12 @@ use serde_json::{Value, json};
 
 use crate::{failed, repository};
 
-/// A checksum that a release replaces.
+/// A placeholder that a release replaces with the checksum.
 const NO_SUM: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 const RELEASES: &str = "https://github.com/kubewarden/serviceaccount-hygiene/releases/download";
 
-/// What stands before a version, wherever one of ours is named.
+/// The text before each version of this project that a file names.
 const BEFORE_VERSIONS: [&str; 7] = [
     "serviceaccount-hygiene:v",
     "serviceaccount-hygiene@v",
@@ -72,7 +72,7 @@ fn version() -> Result<String> {
     Ok(policy)
 }
 
-/// The archives that a release makes.
+/// The archives that a release creates.
 fn archives() -> Result<BTreeSet<String>> {
     let version = version()?;
     let workflow = only(".github/workflows/binaries.yml")?;
@@ -88,7 +88,7 @@ fn archives() -> Result<BTreeSet<String>> {
     Ok(archives)
 }
 
-/// Every version of ours that a file names is that of `Cargo.toml`.
+/// Every version of this project in a file is that of `Cargo.toml`.
 fn versions() -> Result<()> {
     let version = version()?;
     let mut files: Vec<PathBuf> = crate::docs::pages()?;
@@ -126,7 +126,7 @@ fn github_action() -> Result<()> {
     let named = install.lines().filter_map(|line| line.split_once(") archive=")?.1.strip_suffix(" ;;"));
     let named: BTreeSet<String> = named.map(|archive| archive.replace("$VERSION", &version)).collect();
     ensure!(named == archives()?, "the action installs {named:?}");
-    // Inputs reach the shell as variables; in its text they could be commands.
+    // Inputs are passed to the shell as variables; inserted into the script, they could be executed.
     for step in &steps {
         let script = step["run"].as_str().unwrap_or_default();
         ensure!(!script.contains("${{"), "an expression in a script: {script}");
@@ -139,7 +139,7 @@ fn github_action() -> Result<()> {
     Ok(())
 }
 
-/// The example gives the action inputs that it has.
+/// All inputs in the example exist in the action.
 fn github_example() -> Result<()> {
     let inputs = only("action.yml")?["inputs"].clone();
     let example = only("examples/ci/github.yaml")?;
@@ -207,7 +207,7 @@ fn image() -> Result<()> {
     ensure!(all("ENTRYPOINT") == [r#"["/sa-hygiene"]"#], "the image is the command");
     let version = format!(r#"org.opencontainers.image.version="{}""#, version()?);
     ensure!(all("LABEL").iter().any(|label| label.contains(&version)), "the label must be {version}");
-    // Where make and the release put the programs.
+    // The paths where make and the release put the programs.
     let copied = "dist/linux-${TARGETARCH}/sa-hygiene /sa-hygiene";
     ensure!(all("COPY").iter().any(|copy| copy.ends_with(copied)), "{copied} must be copied");
     ensure!(read(".dockerignore")?.lines().any(|line| line == "!dist"), ".dockerignore leaves dist out");
@@ -270,7 +270,7 @@ fn homebrew() -> Result<()> {
     Ok(())
 }
 
-/// `.ci/packages` writes each checksum where its archive is, and ends with an error if one is missing.
+/// `.ci/packages` writes each checksum next to its archive's name, and fails if an archive is missing.
 fn checksums() -> Result<()> {
     let folder = std::env::temp_dir().join(format!("sa-hygiene-packages-{}", std::process::id()));
     fs::create_dir_all(&folder)?;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! That the documentation says what the code does: generated parts, examples, links, commands.
+//! Checks that the documentation matches the code: generated parts, examples, links, commands.
 //!
-//! What lies between `<!-- generated:NAME -->` and `<!-- /generated:NAME -->` comes from the rules' own declarations;
+//! The text between `<!-- generated:NAME -->` and `<!-- /generated:NAME -->` comes from the rules' own declarations;
 //! `BLESS=1` rewrites it, and starts the page of a new rule from a template. A fenced block marked `yaml settings` is
-//! validated; on a rule's page, one marked `yaml accepted`, `yaml fixed` or `yaml refused` is checked.
+//! validated; on a rule's page, the policy checks blocks marked `yaml accepted`, `yaml fixed` or `yaml refused`.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -25,7 +25,7 @@ use serviceaccount_hygiene::settings::params::{Kind, Param};
 
 use crate::{failed, repository};
 
-/// The sections of a rule's page, each with what belongs there.
+/// The sections of a rule's page, each with a description of its content.
 const SECTIONS: &[(&str, &str)] = &[
     ("Requirement", "What the rule requires or forbids, in two or three sentences."),
     ("Why", "What goes wrong without the rule, with a real incident or upstream issue."),
@@ -41,7 +41,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("Related checks", "Checks of other tools, and how they differ."),
 ];
 
-/// Settings that the examples of a rule need besides the rule.
+/// Settings outside of the rule that the examples of some rules need.
 const NEEDED: &[(&str, &str, &str)] =
     &[("identity-injection", "phase", "validating"), ("irsa-injection", "serviceAccountLookup", "required")];
 
@@ -80,7 +80,7 @@ RULES
 - [Changelog](../CHANGELOG.md)
 ";
 
-/// What a template leaves to be written.
+/// The prefix of what the author has to write in a new page.
 const TODO: &str = "TODO: ";
 
 pub fn trials(engine: &Arc<Engine>, bless: bool) -> Vec<Trial> {
@@ -127,7 +127,7 @@ fn readme(bless: bool) -> Result<()> {
     compare_part_or_bless(&repository().join("examples/README.md"), "examples", &examples_table()?, bless)
 }
 
-/// `docs/upgrading.md` lists every message that is not what it was in the last version.
+/// `docs/upgrading.md` lists every message that has changed since the last version.
 fn changed_messages(bless: bool) -> Result<()> {
     let changelog = read(&repository().join("CHANGELOG.md"))?;
     let mut versions = changelog.lines().filter_map(|line| line.strip_prefix("## [")?.split(']').next());
@@ -159,7 +159,7 @@ fn changed_messages(bless: bool) -> Result<()> {
     compare_part_or_bless(&repository().join("docs/upgrading.md"), "changed-messages", &table, bless)
 }
 
-/// The messages of every rule, as a version keeps them.
+/// The messages of every rule, in the format of `e2e-tests/released-messages/`.
 fn all_messages(version: &str) -> String {
     let mut text = format!(
         "# The messages of {version}, as the rules' pages showed them: rule, name, text. `make bless` writes such a file for a new \
@@ -180,7 +180,7 @@ fn messages(rule: &Rule) -> Vec<(String, String)> {
     messages.map(|message| (message.id(), message.text().replace("{}", "…"))).collect()
 }
 
-/// The table of contents of the web site (`make book`) has every page once.
+/// The table of contents of the web site (`make book`) lists every page exactly once.
 fn summary(bless: bool) -> Result<()> {
     let path = repository().join("docs/SUMMARY.md");
     let rules =
@@ -195,7 +195,7 @@ fn summary(bless: bool) -> Result<()> {
     Ok(())
 }
 
-/// The examples, each with the first sentence of its own comment.
+/// The examples, each with the first sentence of its comment.
 fn examples_table() -> Result<String> {
     let mut table = "| file | description |\n|---|---|\n".to_owned();
     for folder in ["examples", "examples/settings"] {
@@ -224,7 +224,7 @@ fn examples_table() -> Result<String> {
     Ok(table)
 }
 
-/// The limits of `budgets.toml`, in words.
+/// The limits in `budgets.toml`, in words.
 fn limits() -> Result<String> {
     let budgets: toml::Table =
         toml::from_str(&read(&repository().join("bench/budgets.toml"))?).context("budgets.toml")?;
@@ -263,13 +263,13 @@ fn page(rule: &Rule, engine: &Engine, bless: bool) -> Result<()> {
     examples(rule, engine, &filled)
 }
 
-/// The same for one generated part of a page.
+/// Compares or rewrites one generated part of a page.
 pub fn compare_part_or_bless(path: &Path, name: &str, content: &str, bless: bool) -> Result<()> {
     let text = read(path)?;
     compare_or_bless(path, &text, &fill(&text, name, content)?, bless)
 }
 
-/// Each row of the table that compares `irsa-injection` with the webhook names the case that shows it.
+/// Each row of the table that compares `irsa-injection` with the webhook names a case that demonstrates it.
 fn compared_with_the_webhook() -> Result<()> {
     let text = read(&repository().join("docs/rules/irsa-injection.md"))?;
     let (_, table) = text.split_once("### Compared with the webhook").context("the table is missing")?;
@@ -286,7 +286,7 @@ fn compared_with_the_webhook() -> Result<()> {
     Ok(())
 }
 
-/// Compares a file with what it must be, or makes it so.
+/// Compares a file with the expected text, or writes it.
 pub fn compare_or_bless(path: &Path, text: &str, wanted: &str, bless: bool) -> Result<()> {
     if text == wanted {
         return Ok(());
@@ -300,7 +300,7 @@ pub fn compare_or_bless(path: &Path, text: &str, wanted: &str, bless: bool) -> R
     bail!("{}: what is generated is not up to date; `make bless` rewrites it\n{difference}", shown(path))
 }
 
-/// The text with another content between the markers of a name.
+/// The text with new content between the markers of a name.
 fn fill(text: &str, name: &str, content: &str) -> Result<String> {
     let (open, close) = (format!("<!-- generated:{name} -->\n"), format!("<!-- /generated:{name} -->"));
     let (before, rest) = text.split_once(&open).with_context(|| format!("{} is missing", open.trim_end()))?;
@@ -342,7 +342,7 @@ fn profiles(rule: &Rule) -> String {
     table
 }
 
-/// From the gentlest to the strictest.
+/// From the least to the most strict.
 const ALL_PROFILES: [Profile; 3] = [Profile::Observe, Profile::Baseline, Profile::Restricted];
 
 fn checked_kinds(rule: &Rule) -> String {
@@ -382,12 +382,12 @@ fn message_table(rule: &Rule) -> String {
     "| name | message |\n|---|---|\n".to_owned() + &rows.collect::<String>()
 }
 
-/// A bar would end the cell of a table.
+/// Escapes `|`, which would end a table cell.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|")
 }
 
-/// A text as a cell, in which `<account>` is no HTML.
+/// A text for a table cell, in which `<account>` is not read as HTML.
 fn prose(text: &str) -> String {
     let parts = cell(text);
     let parts = parts.split('`').enumerate().map(|(at, part)| {
@@ -397,7 +397,7 @@ fn prose(text: &str) -> String {
     parts.collect::<Vec<_>>().join("`")
 }
 
-/// The marked objects of the front page are checked with the defaults, and the message for a rejected one is below it.
+/// The policy checks the marked objects of the front page with default settings. The message for a rejected object follows it.
 fn readme_examples(engine: &Engine) -> Result<()> {
     let text = read(&repository().join("README.md"))?;
     check_blocks(&json!({}), engine, &text)?;
@@ -412,7 +412,7 @@ fn readme_examples(engine: &Engine) -> Result<()> {
     Ok(())
 }
 
-/// What the policy stops, as the threat model lists it.
+/// The list of the threat model: what the policy stops.
 fn threat_model(bless: bool) -> Result<()> {
     let path = repository().join("docs/threat-model.md");
     let text = read(&path)?;
@@ -427,7 +427,7 @@ fn threat_model(bless: bool) -> Result<()> {
     compare_or_bless(&path, &text, &fill(&filled, "stops-on-request", &list(true))?, bless)
 }
 
-/// Each marked object is checked with the rule's strongest action, every other rule as it is by default.
+/// The policy checks each marked object with the rule's strongest action, and every other rule at its default.
 fn examples(rule: &Rule, engine: &Engine, text: &str) -> Result<()> {
     let action = rule.actions().last().copied().unwrap_or_default();
     let mut settings = json!({"rules": {rule.id: action}});
@@ -463,7 +463,7 @@ fn check_blocks(settings: &Value, engine: &Engine, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// The accounts that Pods name: the API server knows them, whether the example shows them or not.
+/// The accounts that Pods name: the API server knows them even if the example does not contain them.
 fn named_accounts(objects: &[Value]) -> impl Iterator<Item = Value> {
     let pods = objects.iter().filter(|object| object.get("kind").and_then(Value::as_str) == Some("Pod"));
     pods.filter_map(|pod| {
@@ -481,7 +481,7 @@ fn settings(engine: &Engine) -> Result<()> {
     Ok(())
 }
 
-/// The settings of every block marked `yaml settings`, with the page where it is.
+/// The settings of every block marked `yaml settings`, with its page.
 pub fn settings_blocks() -> Result<Vec<(String, Value)>> {
     let mut found = Vec::new();
     for path in pages()? {
@@ -494,7 +494,7 @@ pub fn settings_blocks() -> Result<Vec<(String, Value)>> {
     Ok(found)
 }
 
-/// A link into the repository leads somewhere.
+/// Every link into the repository has an existing target.
 fn links() -> Result<()> {
     for path in pages()? {
         let text = read(&path)?;
@@ -508,7 +508,7 @@ fn links() -> Result<()> {
     Ok(())
 }
 
-/// What the description of the architecture names exists: files, directories, and every module of the policy.
+/// Everything that the description of the architecture names exists: files, directories, and every module of the policy.
 fn architecture() -> Result<()> {
     let text = read(&repository().join("docs/architecture.md"))?;
     let outside: String = text.split("```").step_by(2).collect();
@@ -532,7 +532,7 @@ fn architecture() -> Result<()> {
     for member in ["host", "e2e-tests", "bench", "fuzz"] {
         ensure!(names.contains(&format!("{member}/").as_str()), "docs/architecture.md: nothing on {member}/");
     }
-    // The rows have the order of the layers that the test of the imports knows.
+    // The rows have the order of the layers in the test of the imports.
     let layers = read(&repository().join("tests/source/layers.rs"))?;
     let (_, layers) = layers.split_once("const LAYERS").context("no LAYERS")?;
     let (layers, _) = layers.split_once(';').context("no end of LAYERS")?;
@@ -544,7 +544,7 @@ fn architecture() -> Result<()> {
     Ok(())
 }
 
-/// A link to a heading leads to one.
+/// Every link to a heading has an existing target.
 fn anchors() -> Result<()> {
     for path in pages()? {
         let text = read(&path)?;
@@ -559,7 +559,7 @@ fn anchors() -> Result<()> {
     Ok(())
 }
 
-/// Every case that a table of a page names, in a last column `case`, is there. On a rule's page the rule is left out.
+/// Every case in a last column `case` of a table exists. On a rule's page the name of the rule is omitted.
 fn cases() -> Result<()> {
     let all = case_file::load_all(&repository().join("e2e-tests/cases"))?;
     let known: Vec<&str> = all.iter().map(|(name, _)| name.as_str()).collect();
@@ -584,13 +584,13 @@ fn cases() -> Result<()> {
     Ok(())
 }
 
-/// The anchor that GitHub makes of a heading.
+/// The anchor that GitHub creates for a heading.
 fn slug(heading: &str) -> String {
     let text = heading.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
     text.chars().filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_')).collect()
 }
 
-/// Every `make` command that a page names is there.
+/// Every `make` target that a page names exists.
 fn commands() -> Result<()> {
     let makefile = read(&repository().join("Makefile"))?;
     let targets: Vec<&str> = makefile
@@ -610,7 +610,7 @@ fn commands() -> Result<()> {
 
 /// A fenced block.
 struct Block<'t> {
-    /// What stands behind the fence.
+    /// The words after the opening fence.
     mark: &'t str,
     text: String,
 }
@@ -632,7 +632,7 @@ fn blocks(text: &str) -> Vec<Block<'_>> {
     blocks
 }
 
-/// Every page for people.
+/// Every page of the documentation.
 pub fn pages() -> Result<Vec<PathBuf>> {
     let root = repository();
     let mut pages = vec![root.join("e2e-tests/README.md"), root.join("examples/README.md")];

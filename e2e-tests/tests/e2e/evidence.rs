@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What the policy asks before it takes a token, and what becomes of a controller that is applied as one file.
+//! The look-ups and access reviews that the policy makes before it removes a token, and a controller that is applied as one
+//! file.
 
 #![expect(clippy::indexing_slicing, reason = "of JSON values: what is missing reads as null")]
 
@@ -18,7 +19,7 @@ use serde_json::{Value, json};
 use crate::failed;
 use crate::table::{account, pod};
 
-/// A controller as such projects ship it: namespace, role, binding and workloads in one file, all on `default`.
+/// A typical controller: namespace, role, binding and workloads in one file, all with `default`.
 const CONTROLLER: &str = include_str!("evidence/controller.yaml");
 
 pub fn trials(engine: &Arc<Engine>) -> Vec<Trial> {
@@ -34,7 +35,7 @@ pub fn trials(engine: &Arc<Engine>) -> Vec<Trial> {
     ]
 }
 
-/// Lets an account of `shop` do something.
+/// Grants permissions to an account of `shop`.
 fn binding(name: &str, role: &str) -> Value {
     json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
@@ -56,8 +57,8 @@ fn evaluated(engine: &Engine, object: Value, settings: &Value, cluster: &[Value]
     Ok(engine.evaluate(&request, settings, cluster, &Host::default())?.verdict)
 }
 
-/// The table of docs/rules/pod-automount.md: object, what its account says, whether the account may do something; accounts
-/// looked up and reviews with the default settings, and with `scope: all`.
+/// The table of docs/rules/pod-automount.md: object, `automountServiceAccountToken` of its account, whether the account has a
+/// permission; look-ups and reviews with the default settings, and with `scope: all`.
 fn what_a_request_may_ask(engine: &Engine) -> Result<()> {
     type Row = (Value, Option<bool>, bool, [(usize, usize); 2]);
     let rows: [Row; 17] = [
@@ -103,8 +104,8 @@ fn what_a_request_may_ask(engine: &Engine) -> Result<()> {
     Ok(())
 }
 
-/// Each object of the file in its order, as `kubectl apply` sends them; the Pods come last. What people see is three
-/// warnings about the workloads, and the controller keeps its token.
+/// Sends the objects of the file in order, as `kubectl apply` does, and after each workload its Pod. All are accepted with
+/// warnings only, and the controller keeps its token.
 fn a_controller_in_one_file(engine: &Engine) -> Result<()> {
     let mut cluster: Vec<Value> = Vec::new();
     let mut seen = Vec::new();
@@ -149,8 +150,8 @@ fn a_controller_in_one_file(engine: &Engine) -> Result<()> {
     Ok(())
 }
 
-/// The mutating policy saw no binding and took the token; the validating one sees it and lets the Pod pass. The other
-/// way round the Pod is refused, and whoever made it makes it again.
+/// If a binding is created between the phases, the mutating policy removes the token and the validating policy accepts the Pod.
+/// If a binding is deleted between the phases, the Pod is rejected, and its controller creates it again.
 fn a_binding_between_the_phases(engine: &Engine) -> Result<()> {
     let accounts = [account("default", None)];
     let bound = [account("default", None), binding("default", "view")];
@@ -169,8 +170,8 @@ fn a_binding_between_the_phases(engine: &Engine) -> Result<()> {
     Ok(())
 }
 
-/// A list without permission never returns, and holds up every other policy of the server: the module does not even have
-/// the words. What every case sends is checked with its answer.
+/// Without permission, a list request never returns, and blocks every other policy of the server. The module does not even
+/// contain the names of these operations. `invariants` checks the calls of every case.
 fn nothing_is_ever_listed() -> Result<()> {
     let has = |word: &str| POLICY_WASM.windows(word.len()).any(|window| window == word.as_bytes());
     ensure!(has("get_resource") && has("can_i"), "the operations are not found in the module");

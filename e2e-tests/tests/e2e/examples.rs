@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The examples: every policy and every set of settings in `examples/` runs, with its own mode, rights and rules.
+//! Runs every policy and every set of settings in `examples/`, each with its own mode, permissions and rules.
 //!
-//! What they are sent is in `e2e-tests/examples.md`, in a section for each policy of a file, and for each set of
-//! `examples/settings/`. `BLESS=1` writes what they expect, as for other cases.
+//! `e2e-tests/examples.md` contains the requests, in a section for each policy of a file, and for each set of
+//! `examples/settings/`. `BLESS=1` writes the expected results, as for other cases.
 
 #![expect(clippy::indexing_slicing, reason = "of JSON values: what is missing reads as null")]
 
@@ -63,7 +63,7 @@ pub fn settings() -> Result<Vec<(String, Value)>> {
     Ok(examples.into_iter().map(|example| (format!("{}/{}", example.file, example.name), example.settings)).collect())
 }
 
-/// Each example has a request that it lets pass in silence, and one that it has something to say about.
+/// Each example has a request that it accepts without findings, and one with findings.
 fn shown() -> Result<()> {
     let mut missing = Vec::new();
     for example in examples::find_all(&repository())? {
@@ -84,8 +84,8 @@ fn shown() -> Result<()> {
     Ok(())
 }
 
-/// `settings/gentle.yaml` and `settings/strict.yaml` are a profile each, and the policies of `strict.yaml` have that of the
-/// latter.
+/// `settings/gentle.yaml` and `settings/strict.yaml` each consist of a profile, and the policies of `strict.yaml` have the same
+/// profile as the latter.
 fn profiles() -> Result<()> {
     for example in examples::find_all(&repository())? {
         let wanted = match (example.file.as_str(), example.name.as_str()) {
@@ -100,9 +100,9 @@ fn profiles() -> Result<()> {
     Ok(())
 }
 
-/// `restricted` is what `settings/strict.yaml` was before there were profiles, and what rules got since then.
+/// `restricted` equals what `settings/strict.yaml` was before profiles existed, plus later parameters.
 fn restricted_is_strict() -> Result<()> {
-    /// Parameters that came later.
+    /// Parameters that were added later.
     const LATER: [&str; 2] = ["optInOnDefault", "keepIfAllowed"];
     let path = repository().join("e2e-tests/released/0.1.0.yaml");
     let released = yaml::load_file(&path)?.pop().context("0.1.0.yaml is empty")?.value;
@@ -122,7 +122,7 @@ fn restricted_is_strict() -> Result<()> {
     Ok(())
 }
 
-/// The defaults of a profile are values that could be given.
+/// The defaults of a profile are valid settings.
 fn profiles_are_valid(engine: &Engine) -> Result<()> {
     for profile in Profile::WORDS {
         let answer = engine.validate_settings(&json!({"profile": profile}))?;
@@ -141,8 +141,8 @@ fn profiles_are_valid(engine: &Engine) -> Result<()> {
     Ok(())
 }
 
-/// Policies for the same kinds of objects are sent the same requests, and the deployments that belong together have the same
-/// rules; where one differs, a comment says so.
+/// Policies for the same kinds of objects receive the same requests, and policies that are deployed together have the same
+/// rules; if one differs, a comment explains why.
 fn same_rules() -> Result<()> {
     let metadata = yaml::load_file(repository().join("metadata.yml"))?.pop().context("metadata.yml is empty")?.value;
     let mut by_settings: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
@@ -169,7 +169,8 @@ fn same_rules() -> Result<()> {
     Ok(())
 }
 
-/// What a rule checks is sent to some policy, and a rule that only single-purpose policies can ask is named by one of them.
+/// Every resource that a rule checks is sent to some policy. A rule that only single-purpose policies can use is turned on by
+/// one of them.
 fn subjects() -> Result<()> {
     let examples = examples::find_all(&repository())?;
     let mut missing = Vec::new();
@@ -196,7 +197,7 @@ fn subjects() -> Result<()> {
     Ok(())
 }
 
-/// What a webhook is registered for to be sent a subject.
+/// The resource that a webhook must be registered for to receive a subject.
 fn resource(subject: SubjectKind) -> &'static str {
     match subject {
         SubjectKind::Pod => "pods",
@@ -213,11 +214,10 @@ fn resource(subject: SubjectKind) -> &'static str {
     }
 }
 
-/// The chart of Kubewarden up to 1.36, and that of later versions.
+/// The values for Kubewarden's chart up to 1.36, and for that of later versions.
 const VALUES: [&str; 2] = ["helm-values.yaml", "helm-values-admission-controller.yaml"];
 
-/// `permissions.yaml` and the values of the charts grant what `metadata.yml` says that the policy reads, and nothing else to
-/// it.
+/// `permissions.yaml` grants only `get` for ServiceAccounts; the values of the charts grant at least that and access reviews.
 fn permissions() -> Result<()> {
     let load = |file: &str| -> Result<Vec<Value>> {
         let documents = yaml::load_file(repository().join("examples").join(file))?;
@@ -240,7 +240,7 @@ fn permissions() -> Result<()> {
 fn named() -> Result<()> {
     let mut text = String::new();
     for page in pages()? {
-        // As seen from the root, whatever the page.
+        // Makes links relative to the root, for all pages.
         text += &read(&page)?.replace("](../examples/", "](examples/");
     }
     text += &read(&repository().join("examples/README.md"))?.replace("](", "](examples/");
@@ -260,7 +260,7 @@ fn named() -> Result<()> {
     Ok(())
 }
 
-/// Settings that worked in a release work in every later one: a policy server exits on settings that it cannot read.
+/// Settings that a release accepts are accepted by all later releases: a policy server exits if it cannot read the settings.
 fn released(engine: &Engine, bless: bool) -> Result<()> {
     let changelog = read(&repository().join("CHANGELOG.md"))?;
     let root = repository().join("e2e-tests/released");
@@ -301,7 +301,7 @@ fn settings_files() -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// The settings in the examples, as a version keeps them: by the names of their files.
+/// The settings of the examples by file name, in the format of `e2e-tests/released/`.
 fn all_settings(version: &str) -> Result<String> {
     let mut text = format!(
         "# The settings in examples/settings/ of {version}. Later versions must accept them. `make bless` writes such a file for a new \

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Every matcher of an exemption against every kind of subject.
+//! Every matcher of an exemption for every kind of subject.
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 use crate::failed;
 
-/// A Pod `web`, one that gets its name from the prefix `web-`, a Deployment `web`, a ServiceAccount `default`, and one
-/// that gets its name from the prefix `ci-`; Pods run as `default`. All are wrong.
+/// A Pod `web`, one whose name is generated from the prefix `web-`, a Deployment `web`, a ServiceAccount `default`, and one
+/// whose name is generated from the prefix `ci-`; the Pods use `default`. All have findings.
 fn subjects() -> [Value; 5] {
     let spec = json!({
         "automountServiceAccountToken": true,
@@ -30,7 +30,7 @@ fn subjects() -> [Value; 5] {
     ]
 }
 
-/// The entries of `exemptions`, and which subjects they exempt.
+/// The entries of `exemptions`, and the subjects that they exempt.
 type Row = (&'static str, [bool; 5]);
 
 const YES: bool = true;
@@ -60,17 +60,17 @@ const ROWS: &[Row] = &[
     (r#"[{"users": ["bob@*", "alice"]}]"#,                                [NO,  NO,   NO,         NO,      NO]),
     (r#"[{"groups": ["platform-*"]}]"#,                                   [YES, YES,  YES,        YES,     YES]),
     (r#"[{"groups": ["platform"]}]"#,                                     [NO,  NO,   NO,         NO,      NO]),
-    // All matchers of an entry, any of the entries.
+    // All matchers of an entry must match; one entry is enough.
     (r#"[{"namespaces": ["shop"], "names": ["web"]}]"#,                   [YES, NO,   YES,        NO,      NO]),
     (r#"[{"namespaces": ["bank"], "names": ["web"]}]"#,                   [NO,  NO,   NO,         NO,      NO]),
     (r#"[{"users": ["alice@*"], "kinds": ["Deployment"], "serviceAccounts": ["shop/default"]}]"#,
                                                                           [NO,  NO,   YES,        NO,      NO]),
     (r#"[{"names": ["web"], "kinds": ["Pod"]}, {"serviceAccounts": ["shop/ci-*"]}]"#,
                                                                           [YES, NO,   NO,         NO,      YES]),
-    // Empty matchers are absent.
+    // Empty matchers count as absent.
     (r#"[{"names": ["web"], "users": [], "groups": null, "namespaces": ""}]"#,
                                                                           [YES, NO,   YES,        NO,      NO]),
-    // Rules by name; the others go on.
+    // Only the named rules are exempt.
     (r#"[{"names": ["*"], "rules": ["pod-automount", "default-service-account"]}]"#,
                                                                           [YES, YES,  YES,        NO,      NO]),
     (r#"[{"names": ["*"], "rules": ["pod-automount"]}, {"kinds": ["Pod"], "rules": ["default-service-account"]}]"#,
@@ -103,7 +103,7 @@ fn check(engine: &Engine, (exemptions, expected): &Row) -> Result<()> {
     Ok(())
 }
 
-/// A request without a user or a namespace matches no entry that asks for one.
+/// A request without a user or a namespace does not match an entry that requires one.
 fn nobody(engine: &Engine) -> Result<()> {
     for subject in subjects() {
         for exemptions in [r#"[{"users": ["?*@*"]}]"#, r#"[{"groups": ["platform-*", "?"]}]"#] {

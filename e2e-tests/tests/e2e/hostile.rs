@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Payloads that no API server sends, or that someone made to cost much. Whatever comes, the answer is a right verdict
-//! or a rejection that says what is wrong, with code 400 or 403; never a trap, never an error of the guest, and never
-//! more instructions than the payload's length and what is found in it allow. Counted, not timed.
+//! Payloads that no API server sends, or that are designed to be expensive. The response is always a correct verdict, or a
+//! rejection with code 400 or 403 that says what is wrong; never a trap or an error of the guest. The number of instructions
+//! never exceeds what the length of the payload and the number of findings allow. Instructions are counted, not timed.
 
 use std::sync::Arc;
 
@@ -13,36 +13,36 @@ use serde_json::{Value, json};
 use crate::counts::Lazy;
 use crate::failed;
 
-/// The most instructions for a byte of a payload. An ordinary Pod takes 34.
+/// The maximum number of instructions for each byte of a payload. An ordinary Pod takes 34.
 const PER_BYTE: u64 = 300;
 
-/// The most instructions for something found: mostly to write it down for people.
+/// The maximum number of instructions for each finding, mostly for its message.
 const PER_FINDING: u64 = 80_000;
 
-/// What a short payload may take besides.
+/// A constant number of instructions in addition, for short payloads.
 const AT_MOST: u64 = 200_000;
 
-/// The most memory for a byte of a payload, in bytes: its text, and what is read from it.
+/// The maximum memory for each byte of a payload, in bytes: for its text and its parsed form.
 const MEMORY_PER_BYTE: u64 = 6;
 
-/// The most memory for something found.
+/// The maximum memory for each finding.
 const MEMORY_PER_FINDING: u64 = 1_500;
 
-/// What a short payload may need besides: the stack of 1 MiB, and the module's data.
+/// A constant amount of memory in addition, for short payloads: the stack of 1 MiB, and the module's data.
 const MEMORY_AT_MOST: u64 = 18 * PAGE;
 
-/// A page of WebAssembly's memory.
+/// The size of a WebAssembly page.
 const PAGE: u64 = 65_536;
 
-/// The answer to a payload.
+/// The response to a payload.
 enum Answer {
-    /// Accepted as it is, and nothing to say.
+    /// Accepted unchanged and without warnings.
     Accepted,
-    /// Accepted; the first warning begins like this.
+    /// Accepted; the first warning starts with this text.
     Warned(&'static str),
-    /// Rejected as unreadable, with this text behind the policy's name.
+    /// Rejected as unreadable, with this text after the policy's name.
     Unreadable(&'static str),
-    /// Rejected; the text begins like this.
+    /// Rejected; the message starts with this text.
     Refused(&'static str),
 }
 use Answer::{Accepted, Refused, Unreadable, Warned};
@@ -51,24 +51,24 @@ struct Row {
     name: &'static str,
     payload: Vec<u8>,
     answer: Answer,
-    /// The most instructions for a byte.
+    /// The maximum number of instructions for each byte.
     per_byte: u64,
-    /// The most bytes of memory for a byte.
+    /// The maximum number of bytes of memory for each byte.
     memory_per_byte: u64,
 }
 
 impl Row {
-    /// Made of lists of `{}`, of which each entry costs as much as one with all that a rule reads.
+    /// For lists of `{}`: each entry costs as much as one with all fields that a rule reads.
     fn of_nothing(self) -> Self {
         Self { per_byte: 600, memory_per_byte: 46, ..self }
     }
 
-    /// Made of paths, each of which is compared with all that are guarded, as one of Linux and as one of Windows.
+    /// For paths: each is compared with all guarded paths, as a Linux path and as a Windows path.
     fn of_paths(self) -> Self {
         Self { per_byte: 500, memory_per_byte: 10, ..self }
     }
 
-    /// Made of keys that look like the webhook's, each of which is compared with those that it could be a misspelling of.
+    /// For keys that resemble the webhook's: each is compared with the keys that it could be a misspelling of.
     fn of_similar_keys(self) -> Self {
         Self { per_byte: 1_500, memory_per_byte: 32, ..self }
     }
@@ -116,20 +116,20 @@ fn is_answered(response: &Value, answer: &Answer) -> bool {
     }
 }
 
-/// How much was found, which the audit log gets to know: `rejected(2)`.
+/// The number of findings according to the audit annotations: `rejected(2)`.
 fn findings(response: &Value) -> Result<u64> {
     let mut findings = 0;
     for text in response.get("audit_annotations").and_then(Value::as_object).into_iter().flat_map(|map| map.values()) {
-        // `lookup: not-granted` has none.
+        // `lookup: not-granted` has no count.
         let count = text.as_str().and_then(|text| text.strip_suffix(')')?.rsplit('(').next());
         findings += count.map_or(Ok(0), str::parse::<u64>)?;
     }
     Ok(findings)
 }
 
-/// Text that is no JSON, or no JSON that a Kubewarden host would write.
+/// Payloads that are not JSON, or not JSON that a Kubewarden host would write.
 fn malformed() -> Vec<Row> {
-    // Deeper than JSON readers recurse, in text: the host's own reader would refuse it as a value.
+    // Nested more deeply than JSON parsers allow. A text, because the host's own parser would reject it as a value.
     let nested = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
     let in_spec = |json: &str| with_object(&format!("{{\"spec\":{{\"containers\":[],\"x\":{json}}}}}"));
     let named =
@@ -192,7 +192,7 @@ fn malformed() -> Vec<Row> {
     ]
 }
 
-/// JSON in the wrong field.
+/// Valid JSON in the wrong field.
 fn misplaced() -> Vec<Row> {
     let with = |pointer: &str, value: Value| {
         let mut payload = json!({"request": request(&pod(json!({}))), "settings": {}});
@@ -303,7 +303,7 @@ fn misplaced() -> Vec<Row> {
     ]
 }
 
-/// What is allowed, and much of it.
+/// Valid but very large payloads.
 fn large() -> Vec<Row> {
     let many = |count: usize, make: &dyn Fn(usize) -> Value| (0..count).map(make).collect::<Vec<_>>();
     let annotated = |count: usize, key: &dyn Fn(usize) -> String, value: &str| {
@@ -451,13 +451,13 @@ fn payload(object: &Value) -> Vec<u8> {
     bytes(&request(object), &json!({}))
 }
 
-/// With a Pod that is written out.
+/// A payload with the text of a Pod.
 fn with_object(object: &str) -> Vec<u8> {
     let text = json!({"request": request(&json!("OBJECT")), "settings": {}}).to_string();
     text.replace("\"OBJECT\"", object).into_bytes()
 }
 
-/// A Pod of an account of its own, whose specification has these fields.
+/// A Pod with its own account and these fields in `spec`.
 fn pod(spec: Value) -> Value {
     let own = json!({
         "serviceAccountName": "web",
@@ -466,7 +466,7 @@ fn pod(spec: Value) -> Value {
     json!({"metadata": {"name": "web", "namespace": "shop"}, "spec": merged(own, spec)})
 }
 
-/// An object with fields of another.
+/// An object with the fields of another one merged into it.
 fn merged(mut object: Value, fields: Value) -> Value {
     if let (Value::Object(fields), Some(own)) = (fields, object.as_object_mut()) {
         own.extend(fields);
@@ -474,7 +474,7 @@ fn merged(mut object: Value, fields: Value) -> Value {
     object
 }
 
-/// Of the default account, with the volume that the API server adds.
+/// A Pod of the default account, with the volume that the API server adds.
 fn with_token(mut pod: Value) -> Value {
     let sources = json!([
         {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What holds for every answer, whatever it is.
+//! Checks that apply to every response.
 
 use std::collections::BTreeSet;
 
@@ -18,12 +18,12 @@ use serviceaccount_hygiene::guest;
 
 pub fn check(case: &Case, request: &Value, answer: &Answer, engine: &Engine) -> Result<()> {
     ensure!(!answer.failed, "the guest gave no answer, which is code 500: {:?}", answer.verdict.message);
-    // A list without permission never returns, and holds up every other policy of the server.
+    // Without permission, a list request never returns, and blocks every other policy of the server.
     let mut calls = answer.host_calls.iter().map(|call| call.operation.as_str());
     ensure!(calls.all(|operation| ["get_resource", "can_i"].contains(&operation)), "{:?}", answer.host_calls);
 
     is_presentable(answer)?;
-    // The loader, unlike a JSON parser, refuses a key that occurs twice.
+    // Unlike a JSON parser, the YAML loader rejects duplicate keys.
     let text = String::from_utf8(answer.bytes.clone()).context("the answer is not UTF-8")?;
     yaml::load_str(&text, "answer.json").context("the guest's answer")?;
 
@@ -31,7 +31,7 @@ pub fn check(case: &Case, request: &Value, answer: &Answer, engine: &Engine) -> 
     let again = engine.evaluate(request, &case.settings, &case.cluster, host)?;
     ensure!(answer.bytes == again.bytes, "a second instance gives other bytes");
 
-    // Compiled for this machine, `src/fast` has its plain equivalents where the module has SIMD and never frees.
+    // The native build of `src/fast` uses portable code where the module uses SIMD and an allocator that never frees.
     if answer.host_calls.is_empty() {
         let payload = engine.payload(request, &case.settings, &case.cluster, host)?;
         let native = guest::validate(&payload, &FakeCluster::new(Known::Failing));
@@ -54,7 +54,7 @@ pub fn check(case: &Case, request: &Value, answer: &Answer, engine: &Engine) -> 
     Ok(())
 }
 
-/// What people get to see is short, and cannot play tricks with their terminal.
+/// Messages are short, and contain no characters that could manipulate a terminal.
 fn is_presentable(answer: &Answer) -> Result<()> {
     let Verdict { message, warnings, .. } = &answer.verdict;
     for warning in warnings {
@@ -71,7 +71,7 @@ fn is_trick(character: char) -> bool {
         || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// A fix leaves nothing to fix.
+/// The policy accepts the fixed object without changes.
 fn fixed_again(case: &Case, request: &Value, fixed: &Value, engine: &Engine) -> Result<()> {
     let mut request = request.clone();
     if let Some(object) = request.get_mut("object") {
@@ -83,7 +83,7 @@ fn fixed_again(case: &Case, request: &Value, fixed: &Value, engine: &Engine) -> 
     Ok(())
 }
 
-/// The in-tree plugin runs once more after a patch, and then validation: what the fix removed must stay away.
+/// After a patch, the in-tree plugin runs again, and then validation: what the fix removed must not come back.
 fn survives_admission(case: &Case, request: &Value, fixed: &Value) -> Result<()> {
     let server = case.api_server();
     let stored = server.second_pass(fixed.clone(), &case.request_options()?).context("the second admission pass")?;
@@ -109,7 +109,7 @@ pub struct TokenMount {
     volume: String,
 }
 
-/// Which containers mount a volume with a token for the Kubernetes API.
+/// The containers that mount a volume with a token for the Kubernetes API.
 pub fn token_mounts(pod: &Value) -> BTreeSet<TokenMount> {
     let entries = |value: &Value, key: &str| value.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
     let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -146,7 +146,7 @@ fn is_pod(object: &Value) -> bool {
     object.get("apiVersion") == Some(&json!("v1")) && object.get("kind") == Some(&json!("Pod"))
 }
 
-/// What `diagnose` returns of a finding or a fix.
+/// A finding or fix in the response of `diagnose`.
 #[derive(Deserialize)]
 struct Diagnostic {
     rule: String,
@@ -168,7 +168,7 @@ impl Diagnostic {
     }
 }
 
-/// The operations `validate` and `diagnose` agree: the texts of the one are made of the data of the other.
+/// The operations `validate` and `diagnose` agree: the messages of the first consist of the data of the second.
 fn agree(validated: &[u8], diagnosed: &[u8]) -> Result<()> {
     let list = diagnosed
         .strip_prefix(br#"{"response":"#.as_slice())
@@ -189,7 +189,7 @@ fn agree(validated: &[u8], diagnosed: &[u8]) -> Result<()> {
 
     let rejections = lines(&["rejection"]);
     if rejections.is_empty() {
-        // Without a rule that rejects, nothing is said beside the reason.
+        // If the request is rejected before the rules run, there are no diagnostics.
         ensure!(
             *member("accepted") == true || diagnostics.is_empty(),
             "diagnostics of a request that was not reviewed"

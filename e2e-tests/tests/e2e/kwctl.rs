@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! That what `make e2e-tests` gives to kwctl is what kwctl reads. Without kwctl nobody would notice before a release.
+//! Checks that kwctl can read the files that `make e2e-tests` passes to it. Without kwctl, an error would go unnoticed until a
+//! release.
 
 #![expect(clippy::indexing_slicing, reason = "of JSON values: what is missing reads as null")]
 
@@ -47,7 +48,7 @@ fn inputs(engine: &Engine) -> Result<()> {
 }
 
 fn check(case: &Inputs) -> Result<()> {
-    // kwctl demands what the SDK lets be absent.
+    // kwctl requires fields that are optional in the SDK.
     let request = &case.request;
     for pointer in [
         "/uid",
@@ -83,7 +84,7 @@ fn check(case: &Inputs) -> Result<()> {
     let exchanges = session.as_array().context("a session is a list")?;
     for (position, exchange) in exchanges.iter().enumerate() {
         ensure!(exchange["type"] == "Exchange", "type");
-        // kwctl reads the request from a text, with the operation as a tag, and compares every field.
+        // kwctl reads the request from a string, with the operation as a tag, and compares every field.
         let request = exchange["request"].as_str().context("the request is a text")?;
         let (tag, fields) = request.split_once('\n').context("the tag")?;
         let fields = yaml::load_str(fields, "request")?.pop().context("no request")?.value;
@@ -95,7 +96,7 @@ fn check(case: &Inputs) -> Result<()> {
                     "{keys:?}"
                 );
                 ensure!(fields["kind"] == "ServiceAccount", "{fields}");
-                // Asked twice, the second time for what is now.
+                // A second look-up must bypass the cache.
                 let is_fresh = fields["disable_cache"].as_bool().context("disable_cache")?;
                 let earlier = exchanges.iter().take(position);
                 let is_first = earlier.filter(|exchange| is_of(exchange, tag)).count() == 0;
@@ -133,7 +134,7 @@ fn check(case: &Inputs) -> Result<()> {
     Ok(())
 }
 
-/// Whether an exchange is about an operation.
+/// Whether an exchange belongs to an operation.
 fn is_of(exchange: &Value, tag: &str) -> bool {
     exchange["request"].as_str().is_some_and(|request| request.starts_with(tag))
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! A token that the policy took off stays away, whatever other webhooks do before and after it.
+//! A token that the policy removed does not come back, whatever other webhooks do before and after the policy.
 //!
-//! A Pod goes the whole way: the API server's plugin, the webhooks in any order with the mutating policy among them,
-//! the plugin again, once more those that ask for it, validation, and the validating twin.
+//! A Pod passes through the whole admission: the API server's plugin, the webhooks in any order including the mutating policy,
+//! the plugin again, the webhooks that request reinvocation, validation, and the validating policy.
 //! <https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#reinvocation-policy>
 
 use std::cell::RefCell;
@@ -26,13 +26,13 @@ use serviceaccount_hygiene::rules::RULES;
 
 use crate::properties::fixing;
 
-/// How many Pods.
+/// The number of Pods.
 const CASES: u32 = 500;
 
-/// Of which so many must lose their token and be stored, with each webhook having added something.
+/// For each webhook, at least this many Pods must be stored without their token and with its injected parts.
 const STORED: usize = 3;
 
-/// And so many must be refused by the Vault Agent injector because they lost it.
+/// At least this many Pods must be rejected by the Vault Agent injector because they lost their token.
 const REFUSED_BY_VAULT: usize = 1;
 
 pub fn trials(engine: &Arc<Engine>) -> Vec<Trial> {
@@ -44,35 +44,35 @@ pub fn trials(engine: &Arc<Engine>) -> Vec<Trial> {
     ]
 }
 
-/// Who is called for a Pod.
+/// A webhook that is called for a Pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Caller {
     Policy,
     Webhook(Webhook),
-    /// Mounts the API token into every container, whoever took it off.
+    /// Mounts the API token into every container, even if it was removed.
     Rogue,
 }
 
-/// What a cluster is like.
+/// The webhooks and accounts of a cluster.
 #[derive(Debug, Clone)]
 struct Surroundings {
-    /// In the order of their names.
+    /// In the order in which they are called.
     callers: Vec<Caller>,
-    /// Whether the policy, and the others, ask to be called again when someone changed the Pod after them.
+    /// Whether the policy, and the other webhooks, request reinvocation.
     again: (bool, bool),
     openshift: bool,
-    /// `app` and `default`.
+    /// The accounts `app` and `default`.
     accounts: [Value; 2],
 }
 
-/// What became of a Pod.
+/// The outcome of a Pod.
 #[derive(Debug)]
 enum End {
-    /// Neither property nor policy have anything to do with it: it was invalid from the start, or the settings are.
+    /// The property does not apply: the Pod is invalid from the start, or the settings are.
     Skipped,
-    /// The policy refuses it, in either phase, and says why.
+    /// The policy rejects it, in either phase, with this message.
     Refused(String),
-    /// A webhook refuses it.
+    /// A webhook rejects it.
     Denied {
         by: Webhook,
         token_was_taken: bool,
@@ -83,13 +83,13 @@ enum End {
     },
 }
 
-/// How often.
+/// The number of Pods with each outcome.
 #[derive(Debug, Default)]
 struct Tally {
     refused: usize,
-    /// Stored without the token that it came with.
+    /// Stored without their original token.
     stored: usize,
-    /// Of these, by what was injected; `None`: nothing.
+    /// Of these, the number for each webhook that injected something; `None`: nothing was injected.
     injected: BTreeMap<Option<Webhook>, usize>,
     refused_by_vault: usize,
 }
@@ -111,7 +111,7 @@ impl Tally {
         }
     }
 
-    /// Whether enough happened for the property to be about something.
+    /// Whether every outcome occurred often enough for the property to be meaningful.
     fn is_enough(&self) -> bool {
         let kinds = Webhook::ALL.map(Some).into_iter().chain([None]);
         let mut counts = kinds.map(|kind| self.injected.get(&kind).copied().unwrap_or_default());
@@ -120,7 +120,7 @@ impl Tally {
 }
 
 fn hold(engine: &Engine) -> Result<(), Failed> {
-    // The seed is PROPTEST_RNG_SEED, if that is set.
+    // The seed is PROPTEST_RNG_SEED, if it is set.
     let mut runner = TestRunner::new(ProptestConfig { cases: CASES, failure_persistence: None, ..Default::default() });
     let tally = RefCell::new(Tally::default());
     let outcome = runner.run(&(asking_pod(), twin_settings(), surroundings()), |(pod, settings, surroundings)| {
@@ -133,7 +133,7 @@ fn hold(engine: &Engine) -> Result<(), Failed> {
     if tally.is_enough() { Ok(()) } else { Err(format!("too little happened: {tally:?}").into()) }
 }
 
-/// A Pod that asks for some of the webhooks.
+/// A Pod that requests injection from some of the webhooks.
 fn asking_pod() -> BoxedStrategy<Value> {
     let mark = |kind: &'static str, key: &'static str, values: &'static [&'static str]| {
         option::weighted(0.75, select(values)).prop_map(move |value| value.map(|value| (kind, key, value)))
@@ -145,7 +145,7 @@ fn asking_pod() -> BoxedStrategy<Value> {
         mark("annotations", "config.linkerd.io/proxy-enable-native-sidecar", &["true", "false"]),
         mark("annotations", "vault.hashicorp.com/agent-inject", &["true", "1", "T", "T"]),
     );
-    // As Vault's documentation has it for Pods without the API token.
+    // As Vault's documentation recommends for Pods without the API token.
     let own_token = prop::bool::weighted(0.2);
     (prop_oneof![3 => written_pod(), 1 => pod()], marks, own_token, prop::bool::weighted(0.7))
         .prop_map(|(mut pod, (a, b, c, d, e), own_token, is_silent)| {
@@ -169,7 +169,7 @@ fn asking_pod() -> BoxedStrategy<Value> {
         .boxed()
 }
 
-/// Sets what is below these keys; maps on the way there are made.
+/// Sets a value at a path of keys; missing maps are created.
 fn put(value: &mut Value, path: &[&str], to: Value) {
     let mut node = value;
     for key in path {
@@ -179,10 +179,10 @@ fn put(value: &mut Value, path: &[&str], to: Value) {
     *node = to;
 }
 
-/// Settings of both twins, but for the phase. Where every rule may refuse, and few Pods lose their token, hardly one that
-/// did is stored.
+/// Settings of both policies, except for the phase. They are adjusted because, if every rule may reject and few Pods lose their
+/// token, hardly any such Pod is stored.
 fn twin_settings() -> BoxedStrategy<Value> {
-    /// The rules that change tokens, which stay as they were drawn.
+    /// The rules that change tokens; their drawn settings stay.
     const FIXING: [&str; 4] = ["pod-automount", "projected-token-lifetime", "one-year-token", "irsa-injection"];
     (settings(), prop::bool::weighted(0.3), 0_u8..6)
         .prop_map(|(mut settings, keeps_for_vault, chance)| {
@@ -205,7 +205,8 @@ fn twin_settings() -> BoxedStrategy<Value> {
                 }
                 put(&mut settings, &["rules", "pod-automount"], rule);
             }
-            // With its default, the rule notices that someone else mounts what was kept for a token container.
+            // If the policy kept the token for a token container, this rule at its default detects other containers that mount
+            // it.
             if settings.pointer(TOKEN_CONTAINERS).is_some() {
                 put(&mut settings, &["rules", "reserved-volume-name"], json!("reject"));
             }
@@ -246,7 +247,7 @@ fn account(name: &str, automount: Option<bool>, annotations: &Map<String, Value>
     json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata, "automountServiceAccountToken": automount})
 }
 
-/// A Pod's way through the API server.
+/// The admission of a Pod.
 struct Course<'a> {
     engine: &'a Engine,
     settings: &'a Value,
@@ -328,7 +329,7 @@ impl<'a> Course<'a> {
         Ok(End::Stored { token_was_taken: taken.is_some(), injected })
     }
 
-    /// What the mutating policy makes of an object, or why it refuses it.
+    /// The object as the mutating policy returns it, or the message of its rejection.
     fn mutate(&self, request: &Value, object: &Value) -> Result<Result<Value, String>, TestCaseError> {
         let verdict = self.ask(request, object, self.settings)?;
         let object = || verdict.object.unwrap_or_else(|| object.clone());
@@ -362,16 +363,16 @@ fn failed(error: &anyhow::Error) -> TestCaseError {
     TestCaseError::fail(format!("{error:#}"))
 }
 
-/// What the policy took off.
+/// The tokens that remain after the policy removed one.
 #[derive(Debug)]
 struct Taken {
-    /// Who has a token from then on: one that someone wrote, or one that a token container keeps.
+    /// The containers that still have a token: a hand-written one, or one that a token container keeps.
     left: BTreeSet<ApiToken>,
-    /// The volumes that someone wrote, for any container to mount; other rules check them.
+    /// The hand-written volumes, which any container may mount; other rules check them.
     written: BTreeSet<String>,
 }
 
-/// That a container gets at an API token.
+/// A container that has an API token through a volume.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct ApiToken {
     container: String,
@@ -379,14 +380,14 @@ struct ApiToken {
 }
 
 impl Taken {
-    /// The difference between what the policy got and what it gave; none if it denied nothing.
+    /// The difference that the policy made; none if it did not remove the token.
     fn by(before: &Value, after: &Value, settings: &Value) -> Option<Self> {
         let says_no = |pod: &Value| pod.pointer(AUTOMOUNT) == Some(&json!(false));
         if says_no(before) || !says_no(after) {
             return None;
         }
         let has_keepers = settings.pointer(TOKEN_CONTAINERS).is_some();
-        // Token containers keep the token in a volume with such a name; it is projected.
+        // Token containers keep the token in a projected volume with such a name.
         let is_kept = |name: &str| {
             let of_secret = |volume: &Value| text(volume, "name") == name && volume.get("secret").is_some();
             has_keepers && name.starts_with("kube-api-access-") && !volumes(after).iter().any(of_secret)
@@ -429,7 +430,7 @@ fn tokens(volume: &Value) -> impl Iterator<Item = &Value> {
     sources.iter().filter_map(|source| source.get("serviceAccountToken"))
 }
 
-/// The volumes with a token that opens the Kubernetes API, told by its source.
+/// The names of the volumes with a token for the Kubernetes API, identified by their sources.
 fn api_volumes(pod: &Value) -> impl Iterator<Item = &str> {
     const AUDIENCES: [&str; 3] = ["", "api", "kubernetes"];
     let is_api = |token: &Value| {
@@ -444,7 +445,7 @@ fn api_volumes(pod: &Value) -> impl Iterator<Item = &str> {
     volumes(pod).iter().filter(holds_token).map(|volume| text(volume, "name"))
 }
 
-/// Which containers mount such a volume.
+/// The containers that mount such a volume.
 fn api_tokens(pod: &Value) -> BTreeSet<ApiToken> {
     let names: BTreeSet<&str> = api_volumes(pod).collect();
     let mounts = containers(pod).flat_map(|container| {
@@ -456,7 +457,7 @@ fn api_tokens(pod: &Value) -> BTreeSet<ApiToken> {
         .collect()
 }
 
-/// What others bring to log in elsewhere is left as it is, but for a lifetime that is lowered.
+/// The policy does not change tokens that other webhooks add for other services, except to lower their lifetimes.
 fn own_tokens_stay(before: &Value, after: &Value) -> Result<(), TestCaseError> {
     const OWN: [&str; 5] =
         ["aws-iam-token", "eks-pod-identity-token", "istio-token", "linkerd-identity-token", "vault-token"];
@@ -496,7 +497,7 @@ fn without_lifetimes(volume: &Value) -> Value {
     volume
 }
 
-/// Called again, the policy changes nothing but what came in between.
+/// When it is called again, the policy changes only what was changed in between.
 fn nothing_new(last: &Value, now: &Value, fixed: &Value) -> Result<(), TestCaseError> {
     if last == now {
         prop_assert_eq!(now, fixed, "nothing came in between");
@@ -504,7 +505,7 @@ fn nothing_new(last: &Value, now: &Value, fixed: &Value) -> Result<(), TestCaseE
     for list in ["volumes", "initContainers", "containers"] {
         let of = |pod: &Value| -> Vec<Value> { pod.get("spec").map_or(&[][..], |spec| entries(spec, list)).to_vec() };
         let (now_there, fixed) = (of(now), of(fixed));
-        // A volume that others mount by now is not what it was.
+        // A volume that other containers mount in the meantime counts as changed.
         let is_untouched = |entry: &Value| {
             now_there.contains(entry) && (list != "volumes" || mounters(last, entry) == mounters(now, entry))
         };
@@ -523,7 +524,7 @@ fn mounters<'p>(pod: &'p Value, volume: &Value) -> BTreeSet<&'p str> {
     containers(pod).filter(mounts).map(|container| text(container, "name")).collect()
 }
 
-/// What a webhook does that knows better.
+/// A webhook that restores what the policy removed.
 fn give_back(pod: &mut Value, written: &Value) {
     for key in ["volumes", "containers"] {
         let was = written.get("spec").and_then(|spec| spec.get(key)).cloned().unwrap_or_default();
@@ -531,21 +532,22 @@ fn give_back(pod: &mut Value, written: &Value) {
     }
 }
 
-/// A small Pod, and how it ends.
+/// A small Pod, and its expected outcome.
 #[derive(Debug, Clone)]
 struct Story {
     callers: Vec<Caller>,
-    /// Annotations of the Pod and of its account.
+    /// The annotations of the Pod, and of its account.
     pod: Value,
     account: Value,
-    /// Parameters of `pod-automount`.
+    /// The parameters of `pod-automount`.
     params: Value,
-    /// Rules that are off.
+    /// The rules that are off.
     off: &'static [&'static str],
     ends: &'static str,
 }
 
-/// What a cluster admin should know, and that the property can fail: by the twin, and where that is deaf by the property.
+/// Typical combinations of webhooks. They also show that the property can fail: the validating policy rejects the Pod; with its
+/// rules off, the property fails.
 fn small_pods(engine: &Engine) -> Result<(), Failed> {
     use Caller::{Policy, Rogue, Webhook as Other};
     use Webhook::{EksPodIdentity, Irsa, Istio, Linkerd, VaultAgent};
@@ -568,7 +570,8 @@ fn small_pods(engine: &Engine) -> Result<(), Failed> {
         }
     }
 
-    // The agent needs a token. The annotation keeps it, in the one spelling that the default knows.
+    // The agent needs a token. The policy keeps it because of the annotation, but only with the value that the default
+    // contains.
     let vault = Story {
         callers: vec![Policy, Other(VaultAgent)],
         pod: json!({"vault.hashicorp.com/agent-inject": "true"}),
@@ -578,7 +581,7 @@ fn small_pods(engine: &Engine) -> Result<(), Failed> {
     let refused = "Denied { by: VaultAgent, token_was_taken: true }";
     let keeps_nothing = json!({"keepForAnnotations": ["example.com/keep=please"]});
     let spelt_otherwise = json!({"vault.hashicorp.com/agent-inject": "T"});
-    // With another token mounted where the word is in the path, it takes that one.
+    // If another token is mounted at a path that contains `serviceaccount`, the agent uses that one.
     let after_aws = vec![Policy, Other(Irsa), Other(VaultAgent)];
     stories.extend([
         vault.clone(),
@@ -587,7 +590,7 @@ fn small_pods(engine: &Engine) -> Result<(), Failed> {
         Story { params: keeps_nothing, callers: after_aws, ends: LOST, ..vault.clone() },
     ]);
 
-    // What a token container keeps, others copy.
+    // Other webhooks copy the mount that a token container keeps.
     let keeper = json!({"tokenContainers": [{"name": "web", "image": "docker.io/library/web"}]});
     let kept = Story { params: keeper, pod: json!({"linkerd.io/inject": "enabled"}), ..plain.clone() };
     let copied = Story { callers: vec![Policy, Other(Linkerd)], ..kept.clone() };
@@ -598,7 +601,7 @@ fn small_pods(engine: &Engine) -> Result<(), Failed> {
         Story { callers: vec![Policy, Other(VaultAgent)], pod: spelt_otherwise, ends: RESERVED, ..copied },
     ]);
 
-    // An account can make the webhook's token one for the Kubernetes API.
+    // With an empty audience, the account turns the webhook's token into one for the Kubernetes API.
     let empty =
         json!({"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/app", "eks.amazonaws.com/audience": ""});
     let for_the_api = Story { callers: vec![Policy, Other(Irsa)], account: empty, ..plain.clone() };
@@ -641,7 +644,7 @@ impl Story {
     }
 }
 
-/// What no policy of ours did so far would be noticed.
+/// The checks detect changes that the policy has never made.
 fn harm_is_noticed() -> Result<(), Failed> {
     const LIFETIME: &str = "/spec/volumes/0/projected/sources/0/serviceAccountToken/expirationSeconds";
     let token = json!({"audience": "istio-ca", "expirationSeconds": 43_200, "path": "istio-token"});
@@ -670,7 +673,7 @@ fn harm_is_noticed() -> Result<(), Failed> {
             return Err(format!("{harmed}: {found:?}").into());
         }
     }
-    // Nor is what came in between taken for an excuse.
+    // Changes in between do not excuse other changes.
     let mut between = pod.clone();
     put(&mut between, &["spec", "initContainers"], json!([{"name": "istio-init"}]));
     let mut harmed = between.clone();

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The overlays and components of `examples/`: that each step of a roll-out is what the single files say it is.
+//! Checks that the overlays and components of `examples/` result in the same policies as the single files.
 //!
-//! `kubectl kustomize` is not needed: what the kustomizations use of it (resources, components, JSON patches) is applied
-//! here, and a field that is not known here is an error. `make overlays` builds them with kubectl.
+//! `kubectl kustomize` is not required: this module applies what the kustomizations use of it (resources, components, JSON
+//! patches), and any other field is an error. `make overlays` builds them with kubectl.
 
 #![expect(clippy::indexing_slicing, reason = "of JSON values: what is missing reads as null")]
 
@@ -20,7 +20,7 @@ use crate::{failed, repository};
 
 const BASE: &str = "examples/overlays/base/policies.yaml";
 
-/// What `policies.yaml` is made of.
+/// The files that `policies.yaml` consists of.
 const PARTS: [&str; 3] = ["permissions.yaml", "mutating.yaml", "validating.yaml"];
 
 pub fn trials(bless: bool) -> Vec<Trial> {
@@ -42,7 +42,7 @@ pub fn trials(bless: bool) -> Vec<Trial> {
     trials
 }
 
-/// kustomize lets no directory use files above it, so the overlays have a copy.
+/// In kustomize, a directory cannot use files above it, so the overlays have a copy.
 fn base(bless: bool) -> Result<()> {
     let path = repository().join(BASE);
     let mut parts = Vec::new();
@@ -56,7 +56,7 @@ fn base(bless: bool) -> Result<()> {
     compare_or_bless(&path, &fs::read_to_string(&path).unwrap_or_default(), &copy, bless)
 }
 
-/// A kustomization gives the objects of these files in `examples/`.
+/// A kustomization results in the objects of these files in `examples/`.
 fn same_as(folder: &str, files: &[&str]) -> Result<()> {
     let mut wanted = Vec::new();
     for file in files {
@@ -64,7 +64,7 @@ fn same_as(folder: &str, files: &[&str]) -> Result<()> {
     }
     let mut built = build(folder, &[])?;
     for object in built.iter_mut().chain(&mut wanted) {
-        // No rules are the same as rules of which none is set.
+        // An empty `rules` is equivalent to none.
         if let Some(settings) = object.pointer_mut("/spec/settings").and_then(Value::as_object_mut) {
             settings.retain(|key, value| key != "rules" || *value != json!({}));
         }
@@ -96,7 +96,7 @@ fn rancher() -> Result<()> {
     Ok(())
 }
 
-/// The policies run where the permissions are.
+/// The policies run on the policy server that has the permissions.
 fn policy_server() -> Result<()> {
     let objects = build("examples/overlays/restricted", &["policy-server"])?;
     let find = |wanted: &str| objects.iter().find(|object| kind(object) == wanted).context(wanted.to_owned());
@@ -118,7 +118,7 @@ fn policy_server() -> Result<()> {
     Ok(())
 }
 
-/// What the policies leave out by themselves stays left out.
+/// Namespaces that the policies exclude by default stay excluded.
 fn chart_namespaces() -> Result<()> {
     let before = build("examples/overlays/observe", &[])?;
     let after = build("examples/overlays/observe", &["chart-namespaces"])?;
@@ -130,12 +130,12 @@ fn chart_namespaces() -> Result<()> {
     Ok(())
 }
 
-/// The namespaces that a policy is not asked about.
+/// The namespaces that a policy excludes.
 fn left_out(policy: &Value) -> Vec<Value> {
     policy["spec"]["namespaceSelector"]["matchExpressions"][0]["values"].as_array().cloned().unwrap_or_default()
 }
 
-/// What `kubectl kustomize` makes of a folder, with components besides.
+/// The result of `kubectl kustomize` for a folder, with additional components.
 fn build(folder: &str, components: &[&str]) -> Result<Vec<Value>> {
     let mut objects = Vec::new();
     accumulate(&repository().join(folder), "Kustomization", &mut objects)?;

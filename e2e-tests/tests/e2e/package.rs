@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! That `metadata.yml` and the examples fit the policy and each other.
+//! Checks that `metadata.yml` and the examples match the policy and each other.
 
 #![expect(clippy::indexing_slicing, reason = "of JSON values: what is missing reads as null")]
 
@@ -19,8 +19,8 @@ use serde_json::{Value, json};
 
 use crate::{failed, repository};
 
-/// What the policy is registered for: Pods, workloads, ServiceAccounts. Other subjects have policies of their own: a
-/// subresource among the rules would take the whole policy out of the background audit.
+/// The resources that the policy is registered for: Pods, workloads, ServiceAccounts. Separate policies check other subjects: a
+/// subresource among the rules would exclude the whole policy from the background audit.
 const RESOURCES: &[(&str, &[&str])] = &[
     ("/v1", &["replicationcontrollers", "podtemplates", "serviceaccounts"]),
     ("apps/v1", &["deployments", "replicasets", "statefulsets", "daemonsets"]),
@@ -39,7 +39,7 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-/// The layout in CONTRIBUTING.md names each directory of `src/` and each crate, and nothing that does not exist.
+/// The layout in CONTRIBUTING.md names each directory of `src/` and each crate, and no others.
 fn layout() -> Result<()> {
     let text = fs::read_to_string(repository().join("CONTRIBUTING.md")).context("CONTRIBUTING.md")?;
     let layout = text.split_once("## Layout\n\n```\n").and_then(|(_, rest)| rest.split_once("```"));
@@ -93,7 +93,7 @@ fn metadata() -> Result<()> {
     let asked = requests(&metadata).iter().filter_map(|it| Some(it.rsplit_once(' ')?.1.to_owned())).collect();
     ensure!(shown == asked, "io.artifacthub.resources: {shown:?}\nmust be: {asked:?}");
 
-    // The release job looks for the version line by line.
+    // The release job finds the version line by line.
     let key = "io.kubewarden.policy.version";
     ensure!(text.matches(key).count() == 1, "{key} must occur once");
     let manifest = fs::read_to_string(repository().join("Cargo.toml")).context("Cargo.toml")?;
@@ -106,7 +106,7 @@ fn metadata() -> Result<()> {
     Ok(())
 }
 
-/// Workflows use what is pinned and what there is, and test on the oldest Rust that is promised.
+/// Workflows use pinned actions and existing targets, and test on the oldest supported Rust version.
 fn workflows() -> Result<()> {
     let read = |path: &str| fs::read_to_string(repository().join(path)).with_context(|| path.to_owned());
     let makefile = read("Makefile")?;
@@ -134,13 +134,13 @@ fn workflows() -> Result<()> {
         read(".github/workflows/test.yml")?.contains(&wanted),
         "test.yml: must have {wanted}, as Cargo.toml promises"
     );
-    // The checks of a release look for the version with a pattern that takes the first match.
+    // The checks of a release use a pattern that takes the first match as the version.
     let versions = read("Cargo.toml")?.lines().filter(|line| line.starts_with("version = \"")).count();
     ensure!(versions == 1, "Cargo.toml: one line must start with `version = \"`, {versions} do");
     Ok(())
 }
 
-/// What a policy is registered for: `OPERATION group/version resource`.
+/// The requests that a policy is registered for: `OPERATION group/version resource`.
 fn requests(spec: &Value) -> BTreeSet<String> {
     let mut requests = BTreeSet::new();
     for rule in spec["rules"].as_array().into_iter().flatten() {
@@ -156,7 +156,7 @@ fn requests(spec: &Value) -> BTreeSet<String> {
     requests
 }
 
-/// Every policy in `examples/` is accepted by a policy server.
+/// A policy server accepts every policy in `examples/`.
 fn manifests_load() -> Result<()> {
     let mut found = 0;
     let metadata = load("metadata.yml")?.pop().context("metadata.yml is empty")?;
@@ -175,13 +175,13 @@ fn manifests_load() -> Result<()> {
                 mutating == (spec["settings"]["phase"] != json!("validating")),
                 "{name}: phase and mutating differ"
             );
-            // A policy that only observes must not stand in the way while the policy server is down.
+            // A policy that only observes must not block requests while the policy server is down.
             let wanted = if spec["mode"] == json!("monitor") { "Ignore" } else { "Fail" };
             ensure!(spec["failurePolicy"] == json!(wanted), "{name}: failurePolicy must be {wanted}");
             let (webhook, evaluation) = (spec["timeoutSeconds"].as_u64(), spec["timeoutEvalSeconds"].as_u64());
             ensure!(webhook > evaluation && evaluation.is_some(), "{name}: timeoutSeconds and timeoutEvalSeconds");
             let has_namespace = manifest["kind"] == json!("AdmissionPolicy");
-            // What has no namespace cannot be left out by it.
+            // A namespace selector cannot exclude objects without a namespace.
             let is_cluster_wide = spec["rules"]
                 .as_array()
                 .is_some_and(|rules| rules.iter().all(|rule| rule["resources"] == json!(["persistentvolumes"])));
@@ -197,7 +197,7 @@ fn manifests_load() -> Result<()> {
     Ok(())
 }
 
-/// The mutating twin takes a token away, the validating twin is content with the outcome and would not be without it.
+/// The mutating policy removes a token; the validating policy accepts the result, and rejects the original Pod.
 fn twins_work_together() -> Result<()> {
     let spec = |path: &str| -> Result<Value> {
         let manifests = load(path)?;
@@ -223,8 +223,8 @@ fn twins_work_together() -> Result<()> {
     Ok(())
 }
 
-/// Where no EKS webhook runs, the mutating twin injects the role of an account, and the validating twin is content with
-/// that and would not be without it.
+/// Without an EKS webhook, the mutating policy injects the role of an account; the validating policy accepts the result, and
+/// rejects the original Pod.
 fn irsa_needs_no_webhook() -> Result<()> {
     let manifests = load("examples/irsa-without-webhook.yaml")?;
     let [mutating, validating] = manifests.as_slice() else { bail!("not two policies") };
@@ -268,7 +268,7 @@ fn demo_keeps_its_word() -> Result<()> {
         let policy = policy(&json!({"mutating": true}), cluster)?;
         let mut answers: Vec<Evaluation> = Vec::new();
         for object in objects {
-            // A document of `oldObject` and `object` is an UPDATE.
+            // A document with `oldObject` and `object` is an UPDATE.
             let (object, old_object) = match object.get("oldObject") {
                 Some(old) => (object["object"].clone(), Some(old.clone())),
                 None => (object, None),
@@ -283,7 +283,7 @@ fn demo_keeps_its_word() -> Result<()> {
     Ok(())
 }
 
-/// A policy as its manifest sets it up.
+/// A policy as its manifest configures it.
 fn policy(spec: &Value, cluster: Cluster) -> Result<Policy> {
     let context_aware = match spec.get("contextAwareResources") {
         Some(resources) => serde_json::from_value(resources.clone()).context("contextAwareResources")?,

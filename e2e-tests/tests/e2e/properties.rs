@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What holds for every Pod on its way through the API server, the policy and the API server again.
+//! Properties of every Pod that passes through the API server, the policy and the API server again.
 //!
-//! `tests/properties.rs` of the policy has the properties that need neither the compiled policy nor an API server; the Pods and
-//! settings come from the same generator.
+//! The policy's `tests/properties.rs` has the properties that need neither the compiled policy nor an API server; the
+//! generators of Pods and settings are the same.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -23,10 +23,10 @@ use serviceaccount_hygiene::rules::RULES;
 
 use crate::invariants::token_mounts;
 
-/// How many Pods.
+/// The number of Pods.
 const CASES: u32 = 500;
 
-/// Of which so many must be fixed, or the property would be about nothing.
+/// At least this many Pods must be fixed for the property to be meaningful.
 const FIXED: usize = 20;
 
 pub fn trials(engine: &Arc<Engine>) -> Vec<Trial> {
@@ -59,7 +59,7 @@ impl serviceaccount_hygiene::cluster::Cluster for Empty {
     fn log_not_granted(&self, _: Access, _: &str) {}
 }
 
-/// What nobody reads, and is skipped in chunks: with SIMD in the module, in plain words in the library.
+/// Values that no rule reads. They are skipped in chunks: with SIMD in the module, with portable code in the library.
 fn unread() -> impl Strategy<Value = Value> {
     let text = r#"[a{}\[\]":,\\é\n]{0,70}"#;
     let leaf = prop_oneof![text.prop_map(Value::from), any::<i32>().prop_map(Value::from), Just(Value::Null)];
@@ -71,7 +71,7 @@ fn unread() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Most tests are of the library as it is compiled for this machine. What the module says is the same.
+/// Most tests use the native library. The module returns the same responses.
 fn the_module_answers_as_the_library(engine: &Engine) -> Result<(), Failed> {
     let mut runner = TestRunner::new(ProptestConfig { cases: CASES, failure_persistence: None, ..Default::default() });
     let unread = proptest::array::uniform3(unread());
@@ -108,11 +108,11 @@ fn the_module_answers_as_the_library(engine: &Engine) -> Result<(), Failed> {
 
 /// A fixed Pod.
 struct Fixed<'a> {
-    /// As it came to the policy.
+    /// The request that the policy received.
     request: &'a Value,
-    /// As the policy answered.
+    /// The policy's response.
     answer: &'a Answer,
-    /// With the patch applied.
+    /// The object with the patch applied.
     object: &'a Value,
     server: &'a ApiServer,
     options: &'a RequestOptions,
@@ -125,7 +125,7 @@ fn the_patch_makes_the_fixed_object(fixed: &Fixed<'_>) -> Result<(), TestCaseErr
     Ok(())
 }
 
-/// The plugin runs again on what the policy changed, and what it makes of it is stored.
+/// After the fix, the plugin runs again, and its result is stored.
 fn a_denied_token_stays_away(fixed: &Fixed<'_>) -> Result<(), TestCaseError> {
     let stored = fixed.server.second_pass(fixed.object.clone(), fixed.options);
     let stored = stored.map_err(|error| TestCaseError::fail(format!("the second pass: {error}")))?;
@@ -141,17 +141,17 @@ fn a_denied_token_stays_away(fixed: &Fixed<'_>) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// What accounts say, and which API server it is.
+/// The `automountServiceAccountToken` of the accounts `app` and `default`, and whether the API server is that of `OpenShift`.
 type Circumstances = (Option<bool>, Option<bool>, bool);
 
 fn hold(engine: &Engine, property: Property) -> Result<(), Failed> {
-    // The seed is PROPTEST_RNG_SEED, if that is set.
+    // The seed is PROPTEST_RNG_SEED, if it is set.
     let mut runner = TestRunner::new(ProptestConfig { cases: CASES, failure_persistence: None, ..Default::default() });
     let pods = prop_oneof![3 => written_pod(), 1 => pod()];
     let circumstances = (option::of(any::<bool>()), option::of(any::<bool>()), any::<bool>());
     let fixes = Cell::new(0);
     let outcome = runner.run(&(pods, settings(), circumstances), |(pod, mut settings, circumstances)| {
-        // What fixes nothing is of no interest here.
+        // Only fixed Pods matter here.
         fixing(&mut settings);
         let is_fixed = is_fixed(engine, property, pod, &settings, circumstances)?;
         fixes.set(fixes.get() + usize::from(is_fixed));
@@ -165,7 +165,7 @@ fn hold(engine: &Engine, property: Property) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Makes every rule that can fix fix.
+/// Sets the action `mutate` for every rule that can fix objects.
 pub fn fixing(settings: &mut Value) {
     let required = settings.get("serviceAccountLookup") == Some(&json!("required"));
     let rules = RULES.iter().filter(|rule| rule.changes_objects() && (required || !rule.injects()));
@@ -182,7 +182,7 @@ pub fn fixing(settings: &mut Value) {
     }
 }
 
-/// Whether the policy fixes this Pod, if it gets as far as that; then the property must hold.
+/// Whether the policy fixes this Pod; if so, the property must hold. Invalid Pods and settings are skipped.
 fn is_fixed(
     engine: &Engine,
     property: Property,

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! `questions-ui.yml`, Rancher's form, made from the same declarations as the schema.
+//! `questions-ui.yml`, Rancher's form, generated from the same declarations as the schema.
 //!
-//! How the form works is read from its source (`pkg/kubewarden/components/Questions/` of
-//! <https://github.com/rancher/kubewarden-ui>), and decides what may stand here:
+//! The behavior of the form (its source is `pkg/kubewarden/components/Questions/` of
+//! <https://github.com/rancher/kubewarden-ui>) restricts the questions:
 //!
-//! - A shown question stores its default. So what the form yields untouched must be valid settings.
-//! - A condition with a hyphen in it, as in every rule's id, is first read as a subtraction, found false, and then read
-//!   again by splitting at `||` or else `&&`, and at `=`, without trimming. `!=` would be true in the first reading,
-//!   blanks break the second, and only questions of the top level are found.
-//! - Lists of objects work at the top level alone, and maps yield texts only. What a rule has of those is set in YAML.
+//! - A visible question stores its default. So the settings of the unchanged form must be valid.
+//! - A condition with a hyphen, as in every rule's ID, is first evaluated as a subtraction, which is false. Then it is
+//!   evaluated again: split at `||` or else `&&`, and at `=`, without trimming. `!=` would be true in the first evaluation,
+//!   blanks break the second, and only top-level questions are found.
+//! - Lists of objects work only at the top level, and the values of maps are always strings. Parameters of these kinds have to
+//!   be set in YAML.
 
 #![expect(clippy::indexing_slicing, reason = "of JSON values: what is missing reads as null")]
 
@@ -39,7 +40,7 @@ pub fn trials(engine: &Arc<Engine>, bless: bool) -> Vec<Trial> {
     ]
 }
 
-/// The file's text as it must be.
+/// The expected text of the file.
 pub fn text() -> Result<String> {
     let head = "# Rancher's form for the settings. Generated from the policy's own declarations by `make bless`.\n";
     Ok(head.to_owned() + &yaml::to_string(&json!({"questions": questions()}))?)
@@ -56,7 +57,7 @@ fn questions() -> Vec<Value> {
     questions.extend(AWS.iter().filter_map(|param| question(param, "aws.", "Amazon EKS", false)));
     for rule in RULES {
         let above = format!("rules.{}.", rule.id);
-        // A shown question stores its default, and an action that is given would hide the profile's.
+        // A visible question stores its default, and an explicit action would override that of the profile.
         let options: Vec<&str> = [""].into_iter().chain(rule.actions().iter().copied()).collect();
         questions.push(json!({
             "variable": format!("{above}action"), "label": rule.id, "description": action(rule),
@@ -74,7 +75,7 @@ fn questions() -> Vec<Value> {
     questions
 }
 
-/// What the rule asks, and what of it the form cannot set.
+/// The description of a rule's action, and the parameters that the form cannot set.
 fn action(rule: &Rule) -> String {
     let left: Vec<&str> =
         rule.params.iter().filter(|param| form_type(&param.kind, false).is_none()).map(|param| param.name).collect();
@@ -82,7 +83,7 @@ fn action(rule: &Rule) -> String {
     plain(rule.summary.text()) + &left
 }
 
-/// The tab: by what the rule checks first.
+/// The tab, determined by the first subject of the rule.
 fn group(rule: &Rule) -> &'static str {
     match rule.subjects.first() {
         Some(SubjectKind::ServiceAccount | SubjectKind::IdentityGrant) => "ServiceAccounts",
@@ -119,7 +120,7 @@ fn question(param: &Param, above: &str, group: &str, is_top: bool) -> Option<Val
     Some(question)
 }
 
-/// The form's name for a kind, or nothing where the form cannot set it.
+/// The form's type for a kind of parameter; none if the form cannot set it.
 fn form_type(kind: &Kind, is_top: bool) -> Option<&'static str> {
     match kind {
         Kind::Flag => Some("boolean"),
@@ -128,12 +129,12 @@ fn form_type(kind: &Kind, is_top: bool) -> Option<&'static str> {
         Kind::Globs(_) | Kind::Texts { .. } => Some("array["),
         Kind::Seconds { .. } => Some("int"),
         Kind::Entries(_) if is_top => Some("sequence["),
-        // The form would store every default of a map, and what is given counts as wanted.
+        // The form would store every default of a map, and explicit values take precedence.
         Kind::ByKey(_) | Kind::Entries(_) | Kind::Map(_) => None,
     }
 }
 
-/// The form shows texts as they are.
+/// Removes markup, because the form shows plain text.
 fn plain(doc: &str) -> String {
     doc.replace('`', "")
 }
@@ -143,13 +144,13 @@ fn are_generated(bless: bool) -> Result<()> {
     compare_or_bless(&path, &std::fs::read_to_string(&path).unwrap_or_default(), &text()?, bless)
 }
 
-/// The questions as they are read from the file that must be there.
+/// The questions in the repository's file.
 fn load() -> Result<Vec<Value>> {
     let document = yaml::load_str(&text()?, FILE)?.pop().context("there are no questions")?.value;
     document["questions"].as_array().cloned().context("there are no questions")
 }
 
-/// Conditions are `variable=word`, joined by `||` alone or `&&` alone, about questions of the top level.
+/// Conditions have the form `variable=word`, joined only by `||` or only by `&&`, and refer to top-level questions.
 fn conditions() -> Result<()> {
     let questions = load()?;
     let find = |variable: &str| questions.iter().find(|question| question["variable"] == variable);
@@ -173,7 +174,7 @@ fn conditions() -> Result<()> {
     Ok(())
 }
 
-/// The settings that the form stores, untouched, and with each rule at each of its actions.
+/// The settings that the form stores are valid: unchanged, and with each action of each rule.
 fn form_is_valid(engine: &Engine) -> Result<()> {
     let questions = load()?;
     let answer = engine.validate_settings(&filled(&questions, &json!({})))?;
@@ -182,7 +183,7 @@ fn form_is_valid(engine: &Engine) -> Result<()> {
         for action in rule.actions() {
             let form = filled(&questions, &json!({"rules": {rule.id: {"action": action}}}));
             let answer = engine.validate_settings(&form)?;
-            // A rule may want more than what is filled in; what must not happen is that what is filled in is not understood.
+            // A rule may require other settings too; but the settings from the form must be accepted.
             let (message, own) = (answer.message.unwrap_or_default(), format!("rules.{}.", rule.id));
             let wrong: Vec<&str> = message.lines().filter(|line| line.contains(&own)).collect();
             ensure!(wrong.is_empty(), "the form with {}: {action}: {}", rule.id, wrong.join("\n"));
@@ -195,10 +196,10 @@ fn form_is_valid(engine: &Engine) -> Result<()> {
     Ok(())
 }
 
-/// What a form stores that starts with these settings.
+/// The settings that the form stores if it starts with these settings.
 fn filled(questions: &[Value], start: &Value) -> Value {
     let mut settings = start.clone();
-    // Each answer may show other questions.
+    // Each answer may make other questions visible.
     loop {
         let before = settings.clone();
         for question in questions {
@@ -214,7 +215,7 @@ fn filled(questions: &[Value], start: &Value) -> Value {
     }
 }
 
-/// The form's second reading of a condition; the first one only ever says no where there is a hyphen.
+/// The form's second evaluation of a condition; if it contains a hyphen, the first evaluation is always false.
 fn is_shown(condition: &str, settings: &Value) -> bool {
     let holds = |part: &str| {
         let Some((variable, word)) = part.split_once('=') else { return false };

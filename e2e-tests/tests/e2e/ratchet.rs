@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! UPDATEs of every kind that is checked: an old problem does not stop another change, a new problem is rejected.
-//! Secrets are missing: the rule on them compares with the old object itself.
+//! UPDATEs of every kind that is checked: an existing problem does not block another change, a new problem is rejected.
+//! Secrets are not included: their rule itself compares with the old object.
 
 use std::sync::Arc;
 
@@ -15,14 +15,14 @@ use serde_json::{Map, Value, json};
 
 use crate::failed;
 
-/// A kind, and one object of it that is fine, wrong, and wrong in another way.
+/// A kind, with three variants of an object: without findings, with a finding, and with a different finding.
 struct Row {
     name: &'static str,
     api_version: &'static str,
     kind: &'static str,
-    /// The rule that finds it wrong.
+    /// The rule with the findings.
     rule: &'static str,
-    /// Where the parts belong.
+    /// The path at which the variants are inserted.
     path: &'static [&'static str],
     fine: Part,
     wrong: Part,
@@ -33,7 +33,7 @@ type Part = fn() -> Value;
 
 const TEMPLATE: &[&str] = &["spec", "template", "spec"];
 
-/// Settings under which each of the rules refuses.
+/// Settings with which each of the rules rejects.
 fn settings() -> Value {
     json!({
         "customTemplates": [{"apiGroup": "argoproj.io", "kind": "Rollout", "path": "spec.template"}],
@@ -68,7 +68,7 @@ const fn workload(api_version: &'static str, kind: &'static str, path: &'static 
     }
 }
 
-/// A kind whose part is the object as a whole.
+/// A kind whose variants are whole objects.
 const fn whole(kind: &'static str, rule: &'static str, fine: Part, wrong: Part, otherwise_wrong: Part) -> Row {
     let api_version = "rbac.authorization.k8s.io/v1";
     Row { name: kind, api_version, kind, rule, path: &[], fine, wrong, otherwise_wrong }
@@ -104,7 +104,7 @@ const ROWS: &[Row] = &[
         "service-account-automount",
         || json!({"automountServiceAccountToken": false}),
         || json!({"automountServiceAccountToken": true}),
-        // There is one way only to be wrong; the list beside it is another.
+        // There is only one invalid value; a list is added for the second variant.
         || json!({"automountServiceAccountToken": true, "secrets": [{"name": "key"}]}),
     ),
     account(

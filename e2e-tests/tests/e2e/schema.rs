@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! `settings.schema.json`, made from what the rules and the settings declare: editors complete and check settings with it.
+//! `settings.schema.json`, generated from the declarations of rules and settings. Editors use it for completion and validation.
 //!
-//! It describes what people should write. The policy takes a little more: `null`, `""` and `[]` for anything absent.
+//! It describes what users should write. The policy also accepts `null`, `""` and `[]` for anything absent.
 //!
-//! Here the schema is read by [`refusals`], which knows the few keywords it uses and stumbles over any other; `make audit`
-//! has a complete validator read it.
+//! These tests validate with [`refusals`], which supports only the few keywords that the schema uses and fails on any other;
+//! `make audit` uses a complete validator.
 
 #![expect(clippy::indexing_slicing, reason = "of JSON values: what is missing reads as null")]
 
@@ -23,10 +23,10 @@ use serviceaccount_hygiene::settings::params::{Kind, Param};
 use crate::docs::{self, compare_or_bless};
 use crate::{examples, failed, repository};
 
-/// The file's name, and what its `$id` ends with.
+/// The name of the file, with which its `$id` ends.
 const FILE: &str = "settings.schema.json";
 
-/// Where the repository is browsed.
+/// The URL of the repository.
 const REPOSITORY: &str = "https://github.com/kubewarden/serviceaccount-hygiene";
 
 pub fn trials(cases: &Arc<Cases>, engine: &Arc<Engine>, bless: bool) -> Vec<Trial> {
@@ -38,7 +38,7 @@ pub fn trials(cases: &Arc<Cases>, engine: &Arc<Engine>, bless: bool) -> Vec<Tria
     ]
 }
 
-/// The schema as it must be.
+/// The expected schema.
 pub fn schema() -> Value {
     let mut properties = properties(COMMON);
     let description = "anything; Rancher stores the description of its form here";
@@ -55,7 +55,7 @@ pub fn schema() -> Value {
     });
     properties.insert("rules".to_owned(), rules);
 
-    // Nothing but names of rules stands in an exemption's list of them.
+    // The list of rules in an exemption contains only IDs of rules.
     let ids: Vec<&str> = RULES.iter().map(|rule| rule.id).collect();
     let mut schema = json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
@@ -91,7 +91,7 @@ fn actions(rule: &Rule) -> Vec<Value> {
     words(rule.actions())
 }
 
-/// An unquoted `off` is `false` once kubectl has read it.
+/// kubectl reads an unquoted `off` as `false`.
 fn words(words: &[&str]) -> Vec<Value> {
     let no = words.contains(&"off").then_some(json!(false));
     words.iter().map(|word| json!(word)).chain(no).collect()
@@ -141,7 +141,7 @@ fn is_generated(bless: bool) -> Result<()> {
     compare_or_bless(&path, &text, &(serde_json::to_string_pretty(&schema)? + "\n"), bless)
 }
 
-/// Settings that work pass: those of the cases, the documentation, the examples.
+/// The schema accepts the valid settings of the cases, the documentation and the examples.
 fn takes(cases: &Cases, engine: &Engine) -> Result<()> {
     let schema = schema();
     let mut checked = 0;
@@ -161,7 +161,7 @@ fn takes(cases: &Cases, engine: &Engine) -> Result<()> {
     Ok(())
 }
 
-/// Mistakes of form are seen by the schema and by the policy: a word, a key, a type, for every rule and parameter.
+/// The schema and the policy both reject syntactic mistakes: a wrong word, key or type, for every rule and parameter.
 fn refuses(engine: &Engine) -> Result<()> {
     let schema = schema();
     let mut mistakes = vec![
@@ -203,7 +203,7 @@ fn wrong(kind: &Kind) -> Value {
     }
 }
 
-/// Why the schema refuses a value.
+/// The reasons why the schema rejects a value.
 fn refusals(schema: &Value, value: &Value, path: &str) -> Result<Vec<String>> {
     let mut refusals = Vec::new();
     let mut refuse = |is_met: bool, what: String| {
@@ -277,7 +277,7 @@ fn type_of(value: &Value) -> Option<&'static str> {
     }
 }
 
-/// The settings without what means absent.
+/// The settings without values that count as absent.
 fn present(value: &Value) -> Value {
     let is_there = |value: &Value| !matches!(value, Value::Null) && value != &json!("") && value != &json!([]);
     match value {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The table of `pod-automount` (`docs/rules/pod-automount.md`): whatever the Pod says, whatever the account says and
-//! however the look-up ends, on Pods as the API server's plugin leaves them.
+//! The table of `pod-automount` (`docs/rules/pod-automount.md`): all combinations of the Pod's field, the account's field and
+//! the result of the look-up, for Pods after the API server's plugin.
 
 use std::sync::Arc;
 
@@ -17,30 +17,30 @@ use crate::failed;
 use Account::{Absent, Broken, False, FalseSince, Forbidden, NotGranted, True, Unset};
 use Outcome::{Fine, Fix, Reject, Unavailable, Warn};
 
-/// How a request ends.
+/// The outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// Accepted, and nothing is said.
+    /// Accepted without warnings.
     Fine,
     /// Accepted with a warning.
     Warn,
     /// Accepted without the token.
     Fix,
-    /// Refused with code 403.
+    /// Rejected with code 403.
     Reject,
-    /// Refused with code 503.
+    /// Rejected with code 503.
     Unavailable,
 }
 
-/// What the account says, or why nobody knows.
+/// The account's field, or why it is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Account {
     True,
     False,
-    /// The plugin still saw an account that said nothing.
+    /// False now, but unset when the plugin saw the account.
     FalseSince,
     Unset,
-    /// Gone since the plugin saw it.
+    /// Deleted after the plugin saw it.
     Absent,
     /// The policy may not look up accounts.
     NotGranted,
@@ -55,7 +55,7 @@ const COLUMNS: [&str; 4] = ["{}", r#"{"scope": "all"}"#, r#"{"optIn": "pod"}"#, 
 
 type Row = (&'static str, Option<bool>, Account, [Outcome; 4]);
 
-/// ServiceAccount, what the Pod says, what the account says: how it ends under each column's settings.
+/// ServiceAccount, the Pod's field, the account's field; the outcomes with the settings of each column.
 #[rustfmt::skip]
 const ROWS: &[Row] = &[
     ("app",     Some(false), True,       [Fine, Fine, Fine, Fine]),
@@ -110,7 +110,7 @@ const ROWS: &[Row] = &[
     ("default", None,        Absent,     [Fix,  Fix,  Fix,  Fix]),
     ("default", None,        NotGranted, [Fix,  Fix,  Fix,  Fix]),
     ("default", None,        Forbidden,  [Fix,  Fix,  Fix,  Fix]),
-    // Nothing that an account could say would save this token, so nobody is asked.
+    // No value of the account's field would keep this token, so there is no look-up.
     ("default", None,        Broken,     [Fix,  Fix,  Fix,  Fix]),
 ];
 
@@ -162,7 +162,7 @@ pub fn outcome(verdict: &Verdict) -> Outcome {
     }
 }
 
-/// The plugin has a cache of its own, and asks again when an account is not in it.
+/// The account as the plugin sees it. The plugin has its own cache, and queries the API server for accounts that are not in it.
 fn seen_by_plugin(says: Account) -> Option<bool> {
     match says {
         True => Some(true),

@@ -12,7 +12,7 @@ pub(super) fn names(stateful_set: &Value) -> impl Iterator<Item = &str> {
     claims.into_iter().flatten().filter_map(|claim| text_at(claim, "/metadata/name"))
 }
 
-/// Adds the volumes to a Pod; they take the place of others with their names.
+/// Adds the volumes to a Pod; they replace volumes with the same names.
 pub(super) fn add_volumes(pod: &mut Map<String, Value>, stateful_set: &Value) {
     let owner = text_at(stateful_set, "/metadata/name").unwrap_or_default();
     let volumes: Vec<Value> = names(stateful_set)

@@ -13,10 +13,10 @@ use super::node::Node;
 /// `ProjectedVolumeSourceDefaultMode` and its siblings: 0644.
 pub(super) const DEFAULT_MODE: u64 = 420;
 
-/// What a token projection without `expirationSeconds` asks for.
+/// The default of `expirationSeconds` in a token projection.
 pub(super) const DEFAULT_EXPIRATION_SECONDS: u64 = 3600;
 
-/// Defaults an object of a known kind; others are passed on as they are.
+/// Sets the defaults of an object of a known kind; objects of other kinds do not change.
 pub(super) fn default_object(object: &mut Value, target: &Target, origin: Origin) -> Result<(), ApiError> {
     let Some(kind) = target.kind else {
         return Ok(());
@@ -51,9 +51,8 @@ fn default_pod_spec(mut spec: Node<'_>) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// A variable from a file, since Kubernetes 1.35 (`pkg/apis/core/v1/zz_generated.defaults.go`). `podCertificate`, GA since
-/// 1.37, has no default here: kubelet sets its `maxExpirationSeconds`
-/// (`pkg/apis/certificates/v1/defaults.go`).
+/// Variables from a file, since Kubernetes 1.35 (`pkg/apis/core/v1/zz_generated.defaults.go`). `podCertificate`, GA since 1.37,
+/// has no default here: kubelet sets its `maxExpirationSeconds` (`pkg/apis/certificates/v1/defaults.go`).
 fn default_env_files(container: &mut Node<'_>) -> Result<(), ApiError> {
     for mut variable in container.list("env")? {
         if let Some(mut source) = variable.child("valueFrom")?
@@ -65,8 +64,8 @@ fn default_env_files(container: &mut Node<'_>) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// `serviceAccountName` wins, the deprecated `serviceAccount` counts only where it
-/// is empty; written back, both are equal.
+/// `serviceAccountName` takes precedence; the deprecated `serviceAccount` is used only if it is empty. In the result both are
+/// equal.
 pub(super) fn sync_account_alias(spec: &mut Node<'_>) -> Result<(), ApiError> {
     let name = spec.text("serviceAccountName")?.filter(|name| !name.is_empty());
     let alias = spec.text("serviceAccount")?.filter(|alias| !alias.is_empty());
@@ -120,7 +119,7 @@ fn default_field_refs(downward_api: &mut Node<'_>) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// The fields of a token request have no `omitempty`: what is absent is null
+/// The fields of a token request have no `omitempty`: absent fields are written as null
 /// (`staging/src/k8s.io/api/authentication/v1/types.go`).
 fn default_token_request(mut request: Node<'_>) -> Result<(), ApiError> {
     request.default_to("spec", Map::new());

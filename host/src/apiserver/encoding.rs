@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What is lost on the way through the API server's structs: nulls, and what is empty in a field whose tag says
-//! `omitempty` (`staging/src/k8s.io/api/core/v1/types.go` and its neighbours).
+//! Removes what decoding into the API server's structs and encoding them loses: nulls, and empty values of fields with
+//! `omitempty` (`staging/src/k8s.io/api/core/v1/types.go` and the other groups).
 
 use serde_json::{Map, Value};
 
-/// Lists that are written even where they are empty: `rules` and `verbs` of roles (`rbac/v1/types.go`), `containers` and
-/// `sources` of Pods.
+/// Lists that are written even if they are empty: `rules` and `verbs` of roles (`rbac/v1/types.go`), `containers` and `sources`
+/// of Pods.
 const WRITTEN_LISTS: [&str; 4] = ["containers", "rules", "sources", "verbs"];
 
-/// Maps that are not written where they are empty. An empty object elsewhere is a pointer to a struct, which is: `emptyDir`.
+/// Maps that are not written if they are empty. Any other empty object is a pointer to a struct, which is written: `emptyDir`.
 const MAPS: [&str; 10] = [
     "annotations",
     "binaryData",
@@ -23,7 +23,7 @@ const MAPS: [&str; 10] = [
     "stringData",
 ];
 
-/// Fields of one struct that are not pointers, so that `false` and `""` are not written.
+/// Fields with `omitempty` that are not pointers, so that `false` and `""` are not written; these are the fields of a Pod.
 const OF_POD: [&str; 8] =
     ["hostIPC", "hostNetwork", "hostPID", "hostname", "nodeName", "priorityClassName", "schedulerName", "subdomain"];
 const OF_CONTAINER: [&str; 6] = ["image", "imagePullPolicy", "stdin", "stdinOnce", "tty", "workingDir"];
@@ -31,12 +31,12 @@ const OF_VARIABLE: [&str; 1] = ["value"];
 const OF_MOUNT: [&str; 3] = ["readOnly", "subPath", "subPathExpr"];
 const OF_TOKEN: [&str; 1] = ["audience"];
 
-/// Where an object comes from.
+/// The origin of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
     /// The request's body, which is JSON.
     Body,
-    /// The store, which has protobuf: an empty list comes back as none.
+    /// The store, which uses protobuf: empty lists become null.
     Store,
 }
 
@@ -47,7 +47,7 @@ pub(super) fn reencode(object: &mut Value, origin: Origin) {
     }
 }
 
-/// Removes what a Pod's structs do not write.
+/// Removes the fields of a Pod that are empty and not written.
 pub(super) fn reencode_pod_spec(spec: &mut Map<String, Value>) {
     omit(spec, &OF_POD);
     for containers in ["containers", "ephemeralContainers", "initContainers"] {

@@ -9,19 +9,19 @@ use super::node::Node;
 use super::{ApiError, RequestOptions, UserInfo};
 use crate::json::at;
 
-/// What the URL of the request says.
+/// What the URL of the request specifies.
 #[derive(Debug, Clone)]
 pub(super) struct Target {
     pub group: String,
     pub version: String,
     pub kind_name: String,
-    /// `None`: a kind nobody here knows, passed on as it is.
+    /// `None` for an unknown kind, whose objects are not changed.
     pub kind: Option<&'static Kind>,
     pub resource: String,
     pub sub_resource: Option<String>,
     /// Empty for a CREATE with `generateName`.
     pub name: String,
-    /// `name`, else `generateName`: tells objects of one namespace apart.
+    /// `name`, or else `generateName`: distinguishes the objects of a namespace.
     pub seed_name: String,
     pub namespace: Option<String>,
     pub operation: Operation,
@@ -84,19 +84,18 @@ impl Target {
         self.kind.is_some_and(|kind| kind.group.is_empty() && kind.name == "Pod")
     }
 
-    /// An admission plugin's refusal
-    /// (`staging/src/k8s.io/apiserver/pkg/admission/errors.go`).
+    /// The error of an admission plugin (`staging/src/k8s.io/apiserver/pkg/admission/errors.go`).
     pub fn forbidden(&self, why: impl std::fmt::Display) -> ApiError {
         let resource = match self.group.as_str() {
             "" => self.resource.clone(),
             group => format!("{}.{group}", self.resource),
         };
-        // The prefix of a name that is not made yet takes its place.
+        // If the name has not been generated yet, its prefix is used instead.
         let name = if self.seed_name.is_empty() { "Unknown" } else { &self.seed_name };
         ApiError::Forbidden(format!("{resource} \"{name}\" is forbidden: {why}"))
     }
 
-    /// A number that is the same for the same object in every run.
+    /// A hash of the object's identity, which is the same in every run.
     pub fn seed(&self, salt: &str) -> u64 {
         let namespace = self.namespace.as_deref().unwrap_or_default();
         let parts = [salt, &self.group, &self.kind_name, namespace, &self.seed_name];
@@ -105,7 +104,7 @@ impl Target {
         })
     }
 
-    /// Shaped like a version 4 UUID.
+    /// A value in the format of a version 4 UUID.
     fn uid(&self) -> String {
         let (a, b) = (self.seed("uid"), self.seed("uid-low"));
         format!(
@@ -138,9 +137,8 @@ fn namespace_of(
     }
 }
 
-/// The namespace is filled in before admission (since Kubernetes 1.24); on CREATE
-/// the fields that only the system sets are wiped, so that the copy of a live
-/// object arrives without them (`staging/src/k8s.io/apiserver/pkg/registry/rest/meta.go`).
+/// The namespace is set before admission (since Kubernetes 1.24). On CREATE, fields that only the system sets are removed, for
+/// example in a copy of a live object (`staging/src/k8s.io/apiserver/pkg/registry/rest/meta.go`).
 pub(super) fn fill_metadata(object: &mut Value, target: &Target) -> Result<(), ApiError> {
     let mut root = Node::root(object)?;
     root.default_to("metadata", Map::new());
@@ -162,11 +160,11 @@ pub(super) fn fill_metadata(object: &mut Value, target: &Target) -> Result<(), A
     Ok(())
 }
 
-/// Puts the object into the request that webhooks are sent.
+/// The `AdmissionRequest` for webhooks, with the object in it.
 pub(super) fn wrap(object: Value, old_object: Option<Value>, target: &Target, options: &RequestOptions) -> Value {
     let kind = json!({"group": target.group, "version": target.version, "kind": target.kind_name});
     let resource = match target.kind {
-        // A token request is posted to a core resource.
+        // A token request is posted to a resource of the core group.
         Some(kind) if kind.name == "TokenRequest" => {
             json!({"group": "", "version": "v1", "resource": target.resource})
         }
@@ -216,11 +214,11 @@ pub(super) fn wrap(object: Value, old_object: Option<Value>, target: &Target, op
 }
 
 fn user_info(user: &UserInfo) -> Value {
-    // A struct of strings and lists always serialises.
+    // A struct of strings and lists can always be serialized.
     serde_json::to_value(user).unwrap_or_default()
 }
 
-/// Who is somebody is in this group
+/// Adds the group of all authenticated users
 /// (`staging/src/k8s.io/apiserver/pkg/authentication/group/authenticated_group_adder.go`).
 fn authenticate(user: &mut UserInfo) {
     const AUTHENTICATED: &str = "system:authenticated";

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-/// Why the API server did not take the object, in its own words where it has any.
+/// Why the API server rejects an object, with the API server's own message if it has one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ApiError {
     /// The object cannot be read as its kind.
     BadRequest(String),
-    /// An in-tree admission plugin refused it.
+    /// An in-tree admission plugin rejected it.
     Forbidden(String),
 }
 

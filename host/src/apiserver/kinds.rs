@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What the API server knows about kinds: resource names, scope, where the Pod is.
+//! The kinds of the API server: resource names, scope, location of the Pod.
 
 /// A kind this simulation knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Kind {
     pub group: &'static str,
-    /// With the version that API servers store today.
+    /// The version in which API servers store the kind today.
     pub api_version: &'static str,
     pub name: &'static str,
     pub resource: &'static str,
     pub namespaced: bool,
-    /// The fields that lead to the Pod: its `metadata` and `spec` are below.
+    /// The path of the Pod: of the object that contains its `metadata` and `spec`.
     pub pod_path: Option<&'static [&'static str]>,
 }
 
@@ -63,7 +63,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Kind> {
     KINDS.iter()
 }
 
-/// The plural that `kubectl` and code generators would guess for a kind.
+/// The plural that `kubectl` and code generators guess for a kind.
 pub(super) fn guess_resource(kind: &str) -> String {
     let singular = kind.to_lowercase();
     if let Some(stem) = singular.strip_suffix('y')

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! A simulated API server: what happens to an object before a webhook sees it
-//! and after a webhook patched it, as far as tokens are concerned.
+//! A simulated API server: processes an object before a webhook receives it and after a webhook patched it, as far as tokens
+//! are concerned.
 //!
-//! Pure functions on JSON. The behaviour follows these files of
+//! Pure functions on JSON. The behavior follows these files of
 //! <https://github.com/kubernetes/kubernetes>:
 //!
 //! | here | there |
@@ -14,7 +14,7 @@
 //! | [`service_account_plugin`] | `plugin/pkg/admission/serviceaccount/admission.go` |
 //! | [`pod_validation`] | `pkg/apis/core/validation/validation.go` |
 //!
-//! and [`webhooks`] what other projects document of theirs.
+//! [`webhooks`] follows the documentation of other projects.
 
 mod claims;
 mod defaulting;
@@ -43,13 +43,13 @@ use service_account_plugin::{Account, Plugin};
 
 /// What the API server knows besides the object of a request.
 ///
-/// Every namespace has a `default` account that says nothing, unless one was given.
+/// Every namespace has a `default` account without fields, unless one was given.
 #[derive(Debug, Clone, Default)]
 pub struct ApiServer {
     /// By namespace and name.
     accounts: BTreeMap<(String, String), Account>,
     terminating_namespaces: Vec<String>,
-    /// Whether accounts that are not known are there all the same.
+    /// Whether unknown accounts are assumed to exist.
     assumes_accounts: bool,
 }
 
@@ -58,21 +58,20 @@ pub struct ApiServer {
 pub struct RequestOptions {
     /// The namespace in the URL; else the object's, else `default`.
     pub namespace: Option<String>,
-    /// The name in the URL, where it is not the object's own: a `TokenRequest` is
-    /// posted to an account.
+    /// The name in the URL, if it is not the object's own: a `TokenRequest` is posted to an account.
     pub name: Option<String>,
-    /// The object as stored: makes the request an UPDATE.
+    /// The stored object; makes the request an UPDATE.
     pub old_object: Option<Value>,
-    /// Who asks; else an administrator, or the controller that owns the Pod.
+    /// The user; by default an administrator, or the controller that owns the Pod.
     pub user: Option<UserInfo>,
     /// The subresource in the URL; `TokenRequest` always has `token`.
     pub sub_resource: Option<String>,
-    /// Nothing is to be stored.
+    /// Whether the request is a dry run.
     pub dry_run: bool,
-    /// The plugin of `OpenShift`'s fork: a fourth source in the token volume.
+    /// Whether the plugin is that of `OpenShift`'s fork, which adds a fourth source to the token volume.
     pub openshift: bool,
-    /// The plugin of Kubernetes 1.21 and early 1.22, which left `defaultMode` of
-    /// the token volume to later defaulting (kubernetes/kubernetes#104464).
+    /// Whether the plugin is that of Kubernetes 1.21 or early 1.22, which left `defaultMode` of the token volume to later
+    /// defaulting (kubernetes/kubernetes#104464).
     pub without_injected_default_mode: bool,
 }
 
@@ -83,20 +82,20 @@ pub struct UserInfo {
     /// Empty for the audit scanner.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub username: String,
-    /// Tells users of one name apart.
+    /// Distinguishes users with the same name.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub uid: String,
     /// The groups the user is in.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<String>,
-    /// What the authenticator adds.
+    /// Additional information from the authenticator.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub extra: BTreeMap<String, Vec<String>>,
 }
 
 impl ApiServer {
-    /// Remembers ServiceAccounts, and which Namespaces are being deleted. Anything
-    /// else is ignored. An account without a namespace is in `default`.
+    /// An API server with these ServiceAccounts and with the Namespaces that are being deleted. Other objects are ignored. An
+    /// account without a namespace is in `default`.
     #[must_use]
     pub fn new(objects: &[Value]) -> Self {
         let mut server = Self::default();
@@ -121,18 +120,18 @@ impl ApiServer {
         server
     }
 
-    /// As [`ApiServer::new`], from what is known of a cluster. Where that is not everything (`is_partial`), nothing is
-    /// known to be absent: an account that is not known is there and says nothing.
+    /// As [`ApiServer::new`], from the known objects of a cluster. If these are not all objects (`is_partial`), an account that
+    /// is not known is assumed to exist, without fields.
     #[must_use]
     pub fn of_known<'m>(known: impl Iterator<Item = &'m Value>, is_partial: bool) -> Self {
         Self { assumes_accounts: is_partial, ..Self::new(&known.cloned().collect::<Vec<_>>()) }
     }
 
-    /// The `AdmissionRequest` that mutating webhooks are sent: decoded, defaulted,
-    /// and through the in-tree plugins that run before webhooks.
+    /// The `AdmissionRequest` that mutating webhooks receive: the object is decoded and defaulted, and the in-tree plugins that
+    /// precede webhooks have run.
     ///
     /// # Errors
-    /// What the API server answers instead of asking any webhook.
+    /// The error that the API server returns instead of calling webhooks.
     pub fn request(&self, mut object: Value, options: &RequestOptions) -> Result<Value, ApiError> {
         let target = Target::of(&mut object, options)?;
         decode(&mut object, &target, Origin::Body)?;
@@ -145,8 +144,7 @@ impl ApiServer {
         Ok(envelope::wrap(object, old_object, &target, options))
     }
 
-    /// The envelope around an object that is passed on as it is: what the audit
-    /// scanner and `--raw` do.
+    /// An `AdmissionRequest` with the unchanged object, as with the audit scanner and `--raw`.
     ///
     /// # Errors
     /// [`ApiError::BadRequest`] for something that is not an object of a known kind.
@@ -155,9 +153,9 @@ impl ApiServer {
         Ok(envelope::wrap(object, options.old_object.clone(), &target, options))
     }
 
-    /// What the audit scanner of Kubewarden sends about an object that exists: the object as it is, no user, and the
-    /// kind in the place of the resource
-    /// (`internal/audit-scanner/scanner/admission_request.go` of kubewarden/kubewarden-controller).
+    /// The request that Kubewarden's audit scanner sends for an existing object: the object is unchanged, there is no user, and
+    /// the kind is in the place of the resource (`internal/audit-scanner/scanner/admission_request.go` of
+    /// kubewarden/kubewarden-controller).
     ///
     /// # Errors
     /// [`ApiError::BadRequest`] for something that is not an object of a known kind.
@@ -175,8 +173,8 @@ impl ApiServer {
         Ok(request)
     }
 
-    /// The Pod that a controller will make from a workload, and the fields that lead to its template; none where the
-    /// object is not a workload that this simulation knows, or has no template.
+    /// The Pod that a controller creates for a workload, and the path of its template; none if this simulation does not know
+    /// the kind of the workload, or it has no template.
     #[must_use]
     pub fn pod_of(workload: &Value) -> Option<(Value, &'static [&'static str])> {
         let text = |pointer: &str| text_at(workload, pointer);
@@ -190,7 +188,7 @@ impl ApiServer {
         }
         let mut metadata = pod.get("metadata").and_then(Value::as_object).cloned().unwrap_or_default();
         let name = text("/metadata/name").unwrap_or("workload");
-        // A Deployment's Pods are a ReplicaSet's, a CronJob's those of a Job.
+        // The Pods of a Deployment belong to a ReplicaSet, and those of a CronJob to a Job.
         let owner = match kind_name {
             "Deployment" => "ReplicaSet",
             "CronJob" => "Job",
@@ -212,8 +210,7 @@ impl ApiServer {
         Some((Value::Object(pod), path))
     }
 
-    /// The Pod template of a workload, or that it has none; nothing where the object is not a workload that this
-    /// simulation knows.
+    /// The Pod template of a workload. `Some(None)` if it has none; `None` if this simulation does not know the kind.
     #[must_use]
     pub fn template_of(workload: &Value) -> Option<Option<&Value>> {
         let text = |pointer: &str| text_at(workload, pointer);
@@ -222,13 +219,13 @@ impl ApiServer {
         Some(path.iter().try_fold(workload, |value, key| value.get(*key)))
     }
 
-    /// Group and version in which the API server has a kind today, as an `apiVersion`.
+    /// The group and version of a kind in today's API server, as an `apiVersion`.
     #[must_use]
     pub fn api_version_of(kind: &str) -> Option<&'static str> {
         kinds::all().find(|known| known.name == kind).map(|known| known.api_version)
     }
 
-    /// The kind that is meant by a word in another spelling (`pod`).
+    /// The kind that a word in another spelling refers to (`pod`).
     #[must_use]
     pub fn kind_meant_by(word: &str) -> Option<&'static str> {
         kinds::all().map(|known| known.name).find(|name| name.eq_ignore_ascii_case(word))
@@ -240,7 +237,7 @@ impl ApiServer {
         kinds::find(api_version.split_once('/').map_or("", |(group, _)| group), kind).is_some()
     }
 
-    /// Whether objects of this kind are in a namespace, as far as this simulation knows.
+    /// Whether objects of this kind are namespaced; only known kinds can be cluster-scoped.
     #[must_use]
     pub fn is_namespaced(object: &Value) -> bool {
         let text = |pointer: &str| text_at(object, pointer).unwrap_or_default();
@@ -248,12 +245,11 @@ impl ApiServer {
         kinds::find(group, text("/kind")).is_none_or(|kind| kind.namespaced)
     }
 
-    /// What becomes of an object that a webhook changed: it is decoded and defaulted
-    /// again, and the in-tree plugins run once more
-    /// (`staging/src/k8s.io/apiserver/pkg/admission/reinvocation.go`).
+    /// The object that is stored after a webhook changed it: it is decoded and defaulted again, and the in-tree plugins run
+    /// once more (`staging/src/k8s.io/apiserver/pkg/admission/reinvocation.go`).
     ///
     /// # Errors
-    /// What the API server answers instead of storing the object.
+    /// The error that the API server returns instead of storing the object.
     pub fn second_pass(&self, mut object: Value, options: &RequestOptions) -> Result<Value, ApiError> {
         let target = Target::of(&mut object, options)?;
         decode(&mut object, &target, Origin::Body)?;
@@ -261,19 +257,19 @@ impl ApiServer {
         Ok(object)
     }
 
-    /// The validation of names, containers, volumes and mounts that follows admission,
-    /// for Pods and Pod templates. Messages are the API server's, one per field error.
+    /// The validation after admission, of names, containers, volumes and mounts of Pods and Pod templates. The messages are the
+    /// API server's, one per field error.
     ///
     /// # Errors
-    /// Every field error.
+    /// All field errors.
     pub fn validate(&self, object: &Value) -> Result<(), Vec<String>> {
         self.validate_in_place(&mut object.clone())
     }
 
-    /// The same for an object that nobody needs afterwards: what is missing may have been filled in.
+    /// The same as [`ApiServer::validate`], but missing fields of the object may be filled in.
     ///
     /// # Errors
-    /// Every field error.
+    /// All field errors.
     pub fn validate_in_place(&self, object: &mut Value) -> Result<(), Vec<String>> {
         pod_validation::validate(object)
     }
@@ -309,13 +305,13 @@ impl ApiServer {
     }
 }
 
-/// What every decoder of the API server does: at the start, and after each patch.
+/// The decoding that the API server does at the start and after each patch.
 fn decode(object: &mut Value, target: &Target, origin: Origin) -> Result<(), ApiError> {
     envelope::fill_metadata(object, target)?;
     defaulting::default_object(object, target, origin)
 }
 
-/// Which time the in-tree plugins see the object.
+/// The first or second run of the in-tree plugins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pass {
     First,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Typed access to untyped JSON, which knows where it is.
+//! Typed access to JSON values that know their path.
 
 use std::borrow::Cow;
 
@@ -9,8 +9,7 @@ use serde_json::{Map, Value};
 use super::ApiError;
 use super::path::Path;
 
-/// A JSON object and its path. Absent and `null` fields are `None`, a field of
-/// another type is a bad request.
+/// A JSON object and its path. Absent and `null` fields are `None`; a field of the wrong type is a bad request.
 pub(super) struct Node<'a> {
     pub path: Path,
     pub fields: &'a mut Map<String, Value>,
@@ -42,7 +41,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// The object below several fields.
+    /// The object at a path of fields.
     pub fn descend(self, keys: &[&'static str]) -> Result<Option<Node<'a>>, ApiError> {
         let Node { mut path, mut fields } = self;
         for key in keys {
@@ -74,7 +73,7 @@ impl<'a> Node<'a> {
         nodes.collect()
     }
 
-    /// The list in a field, to append to; made if absent.
+    /// The list in a field; created if absent.
     pub fn list_mut(&mut self, key: &'static str) -> Result<&mut Vec<Value>, ApiError> {
         let value = self.fields.entry(key).or_insert(Value::Null);
         if value.is_null() {

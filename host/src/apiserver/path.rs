@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Where a node is in an object.
+//! The path of a node in an object.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::rc::Rc;
 
-/// The path of a node, written as the API server writes it: `spec.volumes[0].name`. There is one for every node, and
-/// hardly any is printed; so it is a list of steps that shares those of its parent, and not a text.
+/// The path of a node in the format of the API server: `spec.volumes[0].name`. Every node has one, and hardly any is printed.
+/// So a path is a list of steps that shares those of its parent, and not a string.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Path(Option<Rc<Step>>);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Validation of a Pod's names, containers, volumes and mounts
-//! (`pkg/apis/core/validation/validation.go`): what a fix could get wrong.
+//! Validation of a Pod's names, containers, volumes and mounts (`pkg/apis/core/validation/validation.go`), limited to what a
+//! fix could break.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
@@ -28,7 +28,7 @@ const ENV_RULE: &str =
 const NO_SOURCE: &str =
     "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`";
 
-/// The errors of a Pod or of a workload's Pod template; other kinds have none.
+/// The errors of a Pod or of a workload's Pod template; objects of other kinds have none.
 pub(super) fn validate(object: &mut Value) -> Result<(), Vec<String>> {
     let mut errors = Errors::default();
     let claims: BTreeSet<String> = claims::names(object).map(str::to_owned).collect();
@@ -38,7 +38,7 @@ pub(super) fn validate(object: &mut Value) -> Result<(), Vec<String>> {
     if errors.0.is_empty() { Ok(()) } else { Err(errors.0) }
 }
 
-/// Field errors, worded as `k8s.io/apimachinery/pkg/util/validation/field` words them.
+/// Field errors, in the format of `k8s.io/apimachinery/pkg/util/validation/field`.
 #[derive(Default)]
 struct Errors(Vec<String>);
 
@@ -113,7 +113,7 @@ fn validate_object(object: &mut Value, claims: BTreeSet<String>, errors: &mut Er
     };
     pod.default_to("spec", Map::new());
     match pod.child("spec")? {
-        // The controller adds the volumes of a StatefulSet's claims; other kinds have no such field.
+        // The controller adds the volumes of a StatefulSet's claims; other kinds have no claims.
         Some(spec) => {
             validate_spec(spec, if kind.name == "StatefulSet" { claims } else { BTreeSet::new() }, in_template, errors)
         }
@@ -130,7 +130,7 @@ fn validate_name(root: &mut Node<'_>, errors: &mut Errors) -> Result<(), ApiErro
     let prefix = metadata.text("generateName")?.unwrap_or_default();
     match (name, prefix) {
         ("", "") => errors.required("metadata.name", "name or generateName is required"),
-        // Five characters follow, so that a prefix may end in a dash.
+        // The API server appends five characters, so a prefix may end in a dash.
         ("", prefix) => errors.subdomain("metadata.generateName", prefix.trim_end_matches('-')),
         (name, _) => errors.subdomain("metadata.name", name),
     }
@@ -167,8 +167,7 @@ fn validate_spec(
     validate_env_files(&mut spec, errors)
 }
 
-/// The file that a variable comes from (`fileKeyRef`, since Kubernetes 1.35) is in an `emptyDir`
-/// (`validateFileKeyRefVolumes`).
+/// The file for a variable (`fileKeyRef`, since Kubernetes 1.35) must be in an `emptyDir` (`validateFileKeyRefVolumes`).
 fn validate_env_files(spec: &mut Node<'_>, errors: &mut Errors) -> Result<(), ApiError> {
     let mut is_empty_dir = BTreeMap::new();
     for volume in spec.list("volumes")? {
@@ -221,7 +220,7 @@ fn validate_volumes(spec: &mut Node<'_>, errors: &mut Errors) -> Result<BTreeSet
 }
 
 fn validate_projection(mut projected: Node<'_>, errors: &mut Errors) -> Result<(), ApiError> {
-    // An error of the path names the volume, one of the lifetime the source.
+    // Errors about the path refer to the volume; those about the lifetime refer to the source.
     let path = projected.path_of("path");
     for mut source in projected.list("sources")? {
         if source.fields.values().filter(|value| !value.is_null()).count() > 1 {
@@ -255,7 +254,7 @@ fn validate_projection(mut projected: Node<'_>, errors: &mut Errors) -> Result<(
     Ok(())
 }
 
-/// `podCertificate`, GA since Kubernetes 1.37: earlier API servers drop it after admission, unless it was switched on
+/// `podCertificate`, GA since Kubernetes 1.37. Earlier API servers remove it after admission unless it is enabled
 /// (`dropDisabledPodCertificateProjection` of `pkg/api/pod/util.go`).
 fn validate_pod_certificate(certificate: &Node<'_>, errors: &mut Errors) -> Result<(), ApiError> {
     const KEY_TYPES: [&str; 6] = ["RSA3072", "RSA4096", "ECDSAP256", "ECDSAP384", "ECDSAP521", "ED25519"];

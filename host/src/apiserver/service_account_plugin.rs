@@ -11,10 +11,10 @@ use super::node::Node;
 use super::{ApiError, ApiServer, Pass, RequestOptions};
 use crate::json::at;
 
-/// Where containers find the API token.
+/// The path at which containers find the API token.
 pub(super) const TOKEN_MOUNT_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-/// What the name of the token volume starts with.
+/// The prefix of the token volume's name.
 const VOLUME_PREFIX: &str = "kube-api-access-";
 
 /// `WarnOnlyBoundTokenExpirationSeconds` (`pkg/serviceaccount/claims.go`).
@@ -26,7 +26,7 @@ const NAME_ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
 const MIRROR_ANNOTATION: &str = "kubernetes.io/config.mirror";
 const ENFORCE_MOUNTABLE_SECRETS: &str = "kubernetes.io/enforce-mountable-secrets";
 
-/// What the plugin, and webhooks, read of a ServiceAccount.
+/// The fields of a ServiceAccount that the plugin and webhooks read.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Account {
     name: String,
@@ -38,12 +38,12 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// An account that says nothing.
+    /// An account without fields.
     pub fn named(name: &str) -> Self {
         Self { name: name.to_owned(), ..Self::default() }
     }
 
-    /// Reads a stored account; fields of a wrong type say nothing.
+    /// Reads a stored account; fields of a wrong type are ignored.
     pub fn read(name: &str, object: &Value) -> Self {
         let names = |key: &str| {
             let entries = object.get(key).and_then(Value::as_array).into_iter().flatten();
@@ -56,13 +56,13 @@ impl Account {
             automount: object.get("automountServiceAccountToken").and_then(Value::as_bool),
             image_pull_secrets: names("imagePullSecrets"),
             secrets: names("secrets"),
-            // What Go's `strconv.ParseBool` takes for true.
+            // The values that Go's `strconv.ParseBool` reads as true.
             enforce_mountable_secrets: matches!(enforce, Some("1" | "t" | "T" | "true" | "TRUE" | "True")),
             annotations: annotations.and_then(Value::as_object).cloned().unwrap_or_default(),
         }
     }
 
-    /// An annotation that is a text.
+    /// An annotation, if it is a string.
     pub fn annotation(&self, key: &str) -> Option<&str> {
         self.annotations.get(key)?.as_str()
     }
@@ -76,7 +76,7 @@ pub(super) struct Plugin<'a> {
 }
 
 impl Plugin<'_> {
-    /// Acts on the CREATE of a Pod only.
+    /// Processes an object; only the CREATE of a Pod has an effect.
     pub fn admit(&self, object: &mut Value) -> Result<(), ApiError> {
         if !self.target.is_pod() || !self.target.creates() {
             return Ok(());
@@ -120,8 +120,8 @@ impl Plugin<'_> {
         })
     }
 
-    /// Any volume with the prefix counts as the token volume, whatever is in it; any
-    /// mount at exactly the path counts as the token's, whatever it mounts.
+    /// Any volume with the prefix counts as the token volume, whatever its content; any mount at exactly this path counts as
+    /// the token's, whatever its volume.
     fn mount_token(&self, spec: &mut Node<'_>) -> Result<(), ApiError> {
         let mut existing = None;
         for volume in spec.list("volumes")? {
@@ -173,8 +173,7 @@ impl Plugin<'_> {
         }
     }
 
-    /// Random in a cluster; here the same for the same Pod, and another one in the
-    /// second pass.
+    /// The name is random in a cluster; here it depends on the Pod, and is a different one in the second pass.
     fn generate_name(&self) -> String {
         let mut rest = self.target.seed(match self.pass {
             Pass::First => "first",
@@ -209,8 +208,8 @@ impl Plugin<'_> {
         Ok(())
     }
 
-    /// Secret volumes, env and pull secrets must be in the account's lists. Secrets
-    /// in projected volumes are not looked at.
+    /// Secrets of volumes, variables and pull secrets must be in the account's lists. Secrets in projected volumes are not
+    /// checked.
     fn limit_secret_references(&self, spec: &mut Node<'_>, account: &Account) -> Result<(), ApiError> {
         let refuse = |what: String, list: &str| {
             let account = &account.name;
@@ -267,7 +266,7 @@ impl Plugin<'_> {
     }
 }
 
-/// All or nothing: a Pod with pull secrets of its own gets none of the account's.
+/// A Pod with its own pull secrets gets none of the account's.
 fn copy_pull_secrets(spec: &mut Node<'_>, account: &Account) -> Result<(), ApiError> {
     if spec.list("imagePullSecrets")?.is_empty() {
         spec.fields.remove("imagePullSecrets");
@@ -279,8 +278,8 @@ fn copy_pull_secrets(spec: &mut Node<'_>, account: &Account) -> Result<(), ApiEr
     Ok(())
 }
 
-/// The places where `VisitPodSecretNames` (`pkg/api/v1/pod/util.go`) finds Secrets; a
-/// field of one of these names has no other meaning in a Pod.
+/// Whether a value contains one of the fields in which `VisitPodSecretNames` (`pkg/api/v1/pod/util.go`) finds Secrets. In a
+/// Pod, these names have no other meaning.
 fn references_secret(value: &Value) -> bool {
     match value {
         Value::Object(fields) => fields.iter().any(|(key, value)| {

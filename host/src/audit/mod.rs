@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Which accounts of a cluster hold API tokens, what those allow, and which were ever used.
+//! Determines which accounts of a cluster hold API tokens, what these tokens allow, and which of them were used.
 //!
 //! ```text
 //! snapshot (files, kubectl) --workload::groups--> Pods by account and workload --\

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! One recommendation from what is known of a token.
+//! Determines the recommendation for a token.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -51,7 +51,7 @@ impl Recommendation {
         Self::NoToken,
     ];
 
-    /// As it is written.
+    /// The name of the recommendation in reports.
     pub const fn word(self) -> &'static str {
         match self {
             Self::KeepUsed => "keep, used",
@@ -71,22 +71,22 @@ impl Recommendation {
 pub(super) enum Bound {
     Yes,
     No,
-    /// Not all bindings were read.
+    /// Some bindings were not read.
     Unknown,
 }
 
 /// Whether a token was used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Used {
-    /// It was, or may have been: the account was, and the log does not say by which Pods.
+    /// It was used, or may have been: its account was used, and the log does not contain the Pods.
     Yes,
     /// The log shows that it was not.
     No,
-    /// Why that is not known.
+    /// Unknown, with the reason.
     Unknown(String),
 }
 
-/// What a recommendation is made from.
+/// The facts that determine a recommendation.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 pub(super) struct Facts {
@@ -94,21 +94,21 @@ pub(super) struct Facts {
     pub has_token: bool,
     /// Whether there are legacy tokens.
     pub has_legacy: bool,
-    /// Whether it is of the account `default`.
+    /// Whether its account is `default`.
     pub is_default: bool,
     pub bound: Bound,
     pub used: Used,
-    /// Whether it allows far more than was used.
+    /// Whether its permissions go far beyond what was used.
     pub is_too_wide: bool,
-    /// The annotation by which an injector is told to use the token where no audit log sees it.
+    /// The annotation that tells an injector to use the token in a way that the audit log cannot show.
     pub used_elsewhere: Option<String>,
 }
 
-/// The first that applies.
+/// The first recommendation that applies.
 pub(super) fn recommend(facts: &Facts) -> Recommendation {
     use Recommendation as R;
     let is_used = facts.used == Used::Yes;
-    // Somebody needs it, as far as anybody can tell.
+    // The token may be needed.
     let may_be_needed =
         is_used || facts.used != Used::No && facts.bound == Bound::Yes || facts.used_elsewhere.is_some();
     match () {
@@ -175,7 +175,7 @@ mod tests {
         assert_eq!(recommend(&facts).word(), expected);
     }
 
-    /// Whatever else is known.
+    /// Checks all combinations of facts.
     #[test]
     fn never_removes_used_or_unknown() {
         let bools = [false, true];

@@ -343,14 +343,14 @@ pub struct Action {
     pub denied: u64,
 }
 
-/// What gets a line in tables: a workload, or an account with a token of its own.
+/// A row of a table: a workload, or an account with its own token.
 #[derive(Debug, Clone, Copy)]
 pub struct Row<'r> {
     /// The namespace.
     pub namespace: &'r str,
     /// The account.
     pub account: &'r Account,
-    /// The workload; none for the account's own line.
+    /// The workload; none for the row of the account.
     pub workload: Option<&'r Workload>,
 }
 
@@ -365,14 +365,14 @@ impl<'r> Row<'r> {
         self.workload.map_or(&self.account.reason, |it| &it.reason)
     }
 
-    /// What was done.
+    /// The calls.
     pub fn calls(&self) -> Option<&'r Calls> {
         self.workload.map_or(self.account.calls.as_ref(), |it| it.calls.as_ref())
     }
 }
 
 impl Namespace {
-    /// The lines of this namespace, the worst first.
+    /// The rows of this namespace, the most urgent first.
     pub fn rows(&self) -> Vec<Row<'_>> {
         let mut rows: Vec<Row<'_>> = self
             .accounts
@@ -396,7 +396,7 @@ impl Namespace {
 }
 
 impl Account {
-    /// Whether there is more to say of it than of its workloads.
+    /// Whether the account has a row in addition to those of its workloads.
     pub fn has_own_row(&self) -> bool {
         !self.legacy_tokens.is_empty()
             || self.workloads.iter().all(|it| it.recommendation == Recommendation::NoToken)
@@ -404,7 +404,8 @@ impl Account {
     }
 }
 
-/// What comes first: something to do, by what the token allows; then what is not known; then what stays.
+/// The sort key of a row: first what needs an action, ordered by the permissions of the token; then what is unknown; then what
+/// stays.
 pub(super) fn weight(recommendation: Recommendation, level: Level) -> (u8, std::cmp::Reverse<Level>, Recommendation) {
     let group = match recommendation {
         Recommendation::MoveOffDefault
@@ -426,7 +427,7 @@ impl From<&PolicyRule> for Rule {
     }
 }
 
-/// The schema of the JSON form.
+/// The schema of the JSON format.
 pub fn schema() -> serde_json::Value {
     let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
     let mut schema = settings.into_generator().into_root_schema_for::<Report>();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Whose calls an account's calls were: which workload's Pods made them.
+//! Assigns the calls of an account to the workloads whose Pods made them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,16 +30,16 @@ pub(super) struct Calls {
 pub(super) struct AccountCalls {
     /// By workload, in the order of the groups.
     pub by_group: Vec<Calls>,
-    /// By Pods of which no workload is known (any more).
+    /// By Pods whose workload is unknown or no longer exists.
     pub gone: Calls,
-    /// By tokens that no Pod was given: those from `TokenRequest` and of logs that name no Pods. Legacy tokens are not
-    /// among them.
+    /// With tokens that do not belong to a Pod: those from `TokenRequest`, and those in logs that do not contain Pods. Legacy
+    /// tokens are not included.
     pub without_pod: Calls,
-    /// All of them.
+    /// All calls.
     pub total: Calls,
-    /// By legacy tokens: by Secret, empty where the log does not name it.
+    /// With legacy tokens, by Secret; the name is empty if the log does not contain it.
     pub legacy: BTreeMap<String, Count>,
-    /// Whether there was too much to tell it all apart.
+    /// Whether there were too many calls to count all of them separately.
     pub is_cut: bool,
 }
 
@@ -52,13 +52,13 @@ impl Calls {
         }
     }
 
-    /// Whether there are any.
+    /// Whether there are no calls.
     pub const fn is_empty(&self) -> bool {
         self.count.calls == 0
     }
 }
 
-/// Splits the calls of an account. `groups` are its workloads, `of_pods` says which workload existing Pods are of.
+/// Splits the calls of an account. `groups` are its workloads, and `of_pods` contains the workload of each existing Pod.
 pub(super) fn split(
     namespace: &str,
     use_: &Use,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Whether an audit log can show that something was *not* done: what it records, and how much time it covers.
+//! Determines whether an audit log can show that something was *not* done: what it records, and how much time it covers.
 
 use croner::{Cron, Direction};
 use jiff::Timestamp;
@@ -8,44 +8,44 @@ use jiff::tz::TimeZone;
 
 use super::log::{HOUR, Log, Seen};
 
-/// Without any event for longer than this, nobody knows whether the log is whole there.
+/// After a longer time without any event, the log may be incomplete.
 const LONGEST_GAP: i64 = 24 * HOUR;
 
-/// The runs of a schedule that are looked at.
+/// The number of runs of a schedule that are considered.
 const RUNS: usize = 30;
 
-/// One record in so many may be broken.
+/// At most one in this many records may be broken.
 const BROKEN_IN: u64 = 100;
 
 const DAY: i64 = 24 * HOUR;
 
-/// What a log can show.
+/// The time that a log covers.
 #[derive(Debug, Clone)]
 pub(super) struct Window {
-    /// The first event and the last, in seconds since 1970.
+    /// The times of the first and the last event, in seconds since 1970.
     pub span: Option<(i64, i64)>,
-    /// The time that it covers: without long gaps.
+    /// The time that it covers, without long gaps.
     pub covered: i64,
     /// Gaps of more than a day.
     pub gaps: Vec<(i64, i64)>,
     needed: i64,
-    /// Why it shows nothing, whatever it is about.
+    /// The reason why it shows nothing for any subject.
     useless: Option<String>,
 }
 
-/// What a log should have seen.
+/// A workload or account whose calls the log should contain.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Subject<'a> {
-    /// When it was made.
+    /// When it was created.
     pub created: Option<i64>,
-    /// When it runs.
+    /// Its schedule.
     pub schedule: Option<&'a str>,
-    /// Whether it makes no Pods.
+    /// Whether it creates no Pods.
     pub is_idle: bool,
 }
 
 impl Window {
-    /// `needed` are the seconds that a log has to cover.
+    /// `needed` is the number of seconds that a log has to cover.
     pub fn new(log: Option<&Log>, needed: i64) -> Self {
         let Some(log) = log else {
             let useless = Some("no audit log was given".to_owned());
@@ -60,7 +60,7 @@ impl Window {
     }
 
     /// # Errors
-    /// Why the log does not show that something was not done.
+    /// The reason why the log does not show that something was not done.
     pub fn shows_absence(&self, subject: Subject<'_>) -> Result<(), String> {
         if let Some(why) = &self.useless {
             return Err(why.clone());
@@ -111,13 +111,13 @@ fn gaps(seen: &Seen) -> Vec<(i64, i64)> {
     pairs.filter(|(start, end)| end - start > LONGEST_GAP).collect()
 }
 
-/// In days, or hours where there is less than two.
+/// A time in days, or in hours if it is less than two days.
 pub(super) fn days(seconds: i64) -> String {
     let of = |count: i64, unit: &str| format!("{count} {unit}{}", if count == 1 { "" } else { "s" });
     if seconds >= 2 * DAY { of(seconds / DAY, "day") } else { of(seconds / HOUR, "hour") }
 }
 
-/// The longest time between two runs, from the given second on.
+/// The longest interval between two runs, starting at the given second.
 fn longest_interval(schedule: &str, now: i64) -> Option<i64> {
     let cron: Cron = schedule.parse().ok()?;
     let start = TimeZone::UTC.to_datetime(Timestamp::from_second(now).ok()?);
@@ -137,7 +137,7 @@ mod tests {
 
     const NOW: i64 = 1_795_882_551;
 
-    /// A log with an event in every hour of so many days, but for those that are left out.
+    /// A log of this many hours with an event in each, except in the hours `without`.
     fn log(hours: i64, without: std::ops::Range<i64>) -> Log {
         let first = NOW - hours * HOUR;
         let hours: BTreeSet<i64> =

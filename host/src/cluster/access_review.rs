@@ -10,16 +10,16 @@ use serde_json::{Value, json};
 use super::{CONNECTION_REFUSED, Cluster, forbidden_status};
 use crate::rbac::{Attributes, Authorizer, Decision, Grant, Objects, PolicyRule, Resource, Target, User, Via};
 
-/// The API group in which `sa-hygiene check` asks whether an account is bound at all: no authorizer has it.
+/// The API group with which `sa-hygiene check` asks whether an account has any binding. No real authorizer knows it.
 pub const CHECK_GROUP: &str = "check.sa-hygiene";
 
-/// How reviews end.
+/// The result of access reviews.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ReviewBehaviour {
-    /// With an answer: Kubewarden's stock RBAC.
+    /// The API server answers; this matches Kubewarden's default RBAC.
     #[default]
     Granted,
-    /// The policy server's own account may not create reviews.
+    /// The policy server's own account is not allowed to create access reviews.
     RbacForbidden,
     /// The API server cannot be reached.
     Unavailable,
@@ -28,35 +28,35 @@ pub enum ReviewBehaviour {
 /// The payload of `kubernetes/can_i`, as the SDK sends it.
 #[derive(Debug, Clone, Deserialize)]
 pub struct CanI {
-    /// What is asked.
+    /// The access review.
     pub subject_access_review: AccessReview,
-    /// Whether the policy server must ask anew instead of answering from the last five seconds.
+    /// Whether the policy server must ask the API server, instead of answering from its cache of the last five seconds.
     pub disable_cache: bool,
 }
 
-/// Whether somebody may do something.
+/// The question whether a user may do something.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
 pub struct AccessReview {
     /// The user's name.
     pub user: String,
     /// The user's groups; absent for none.
     pub groups: Option<Vec<String>>,
-    /// What.
+    /// What the user wants to do.
     pub resource_attributes: ResourceAttributes,
 }
 
-/// What somebody wants to do.
+/// What a user wants to do.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
 pub struct ResourceAttributes {
-    /// API group; empty or absent for the core group.
+    /// The API group; empty or absent for the core group.
     pub group: Option<String>,
-    /// Absent or empty for all objects.
+    /// The object's name; absent or empty for all objects.
     pub name: Option<String>,
-    /// Absent or empty for all namespaces, and for objects that have none.
+    /// The namespace; absent or empty for all namespaces, and for cluster-scoped objects.
     pub namespace: Option<String>,
-    /// Plural, in lower case.
+    /// The resource: plural, in lower case.
     pub resource: String,
-    /// Absent or empty for the resource itself.
+    /// The subresource; absent or empty for the resource itself.
     pub subresource: Option<String>,
     /// `get`, `create` ...
     pub verb: String,
@@ -104,7 +104,7 @@ impl Cluster {
             }
             Decision::Superuser => Ok(json!({"allowed": true})),
             Decision::Denied => Ok(json!({"allowed": false})),
-            // An API server knows all roles there are. Who has only a part of them does not know.
+            // A real API server knows all roles; with only some of the objects, the answer is unknown.
             Decision::Unknown { role, .. } if self.is_partial() => failure(&format!("{role} is not known")),
             Decision::Unknown { role, .. } => {
                 Ok(json!({"allowed": false, "reason": format!("RBAC: {role} not found")}))
@@ -112,9 +112,9 @@ impl Cluster {
         }
     }
 
-    /// The binding that is the best evidence that an account uses its token: one that names it, else one of the group of
-    /// its namespace, whatever they grant. What every account may do says something only where programs with a token do it
-    /// ([`usual`]).
+    /// The binding that is the best evidence that an account uses its token: one that names the account, or else the group of
+    /// its namespace, whatever role it grants. A binding for every account is evidence only if it grants a permission that
+    /// programs with a token typically use ([`usual`]).
     pub fn evidence(&self, account: &User) -> Option<Grant<'_>> {
         let (namespace, _) = account.account()?;
         let is_evidence = |grant: &Grant<'_>| {
@@ -125,12 +125,12 @@ impl Cluster {
         self.authorizer().grants(account).into_iter().filter(is_evidence).min_by_key(|grant| grant.via)
     }
 
-    /// Made by whoever asks first.
+    /// The authorizer, created on first use.
     fn authorizer(&self) -> &Authorizer {
         self.authorizer.get_or_init(|| {
             let mut objects = Objects::new("default");
             for object in self.objects() {
-                // What cannot be read as a Role or binding no API server has taken either.
+                // An API server would also reject an object that cannot be read as a Role or binding.
                 let _ = objects.add(object);
             }
             Authorizer::new(&objects).into()
@@ -138,7 +138,7 @@ impl Cluster {
     }
 }
 
-/// Whether rules allow something that the policy asks for by default before it takes a token.
+/// Whether the rules grant any of the permissions for which the policy keeps a token by default.
 fn is_usual(rules: &[PolicyRule], namespace: &str) -> bool {
     usual().iter().any(|permission| {
         let attributes = Attributes::resource(&permission.verb, &permission.group, &permission.resource);
@@ -157,7 +157,7 @@ fn usual() -> &'static [Usual] {
     &USUAL
 }
 
-/// An entry of it.
+/// An entry of `keepIfAllowed`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Usual {
@@ -227,7 +227,8 @@ mod tests {
         assert_eq!(cluster("gone").can_i(&asked).unwrap(), json!({"allowed": is_bound}));
     }
 
-    /// Not what Tekton lets everybody read, but what somebody lets every account do everywhere.
+    /// A permission that every account has is evidence only if it applies in the account's namespace and is one that programs
+    /// with a token typically use.
     #[rstest]
     #[case::of_another_namespace("RoleBinding", "other", "get", "pods", false)]
     #[case::unusual("ClusterRoleBinding", "", "create", "events", false)]

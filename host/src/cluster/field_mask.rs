@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Field masks, as the policy server applies them
+//! Field masks in the way that the policy server applies them
 //! (`crates/policy-evaluator/src/callback_handler/kubernetes/field_mask.rs` of kubewarden/kubewarden-controller).
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// The fields to keep: a tree of the dot-separated paths. Lists are passed through, and a path keeps all below its end.
+/// The fields to keep, as a tree of dot-separated paths. Paths apply to all entries of lists, and keep everything below their
+/// ends.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FieldMask {
     below: BTreeMap<String, FieldMask>,
 }
 
 impl FieldMask {
-    /// A mask of paths such as `spec.containers.image`; no path at all keeps everything.
+    /// A mask of paths such as `spec.containers.image`; without paths, it keeps everything.
     pub fn new<P: AsRef<str>>(paths: impl IntoIterator<Item = P>) -> Self {
         let mut root = Self::default();
         for path in paths {
@@ -26,7 +27,7 @@ impl FieldMask {
         root
     }
 
-    /// Removes what no path names.
+    /// Removes the fields that no path contains.
     pub fn prune(&self, value: &mut Value) {
         if self.below.is_empty() {
             return;
@@ -44,8 +45,8 @@ impl FieldMask {
         }
     }
 
-    /// Masks a Kubernetes object. The policy server holds it as kube's `DynamicObject` and masks only `data`, so
-    /// `apiVersion`, `kind` and all of `metadata` are always there; nulls in `metadata` do not survive that type.
+    /// Masks a Kubernetes object. The policy server stores it as kube's `DynamicObject` and masks only `data`. So `apiVersion`,
+    /// `kind` and all of `metadata` are always kept; nulls in `metadata` are lost.
     pub fn apply_to_object(&self, mut object: Value) -> Value {
         const TYPED: [&str; 3] = ["apiVersion", "kind", "metadata"];
         if let Value::Object(fields) = &mut object {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The objects a policy may look up, and the ways in which a look-up fails.
+//! The objects that a policy may look up, and the ways in which a look-up can fail.
 //!
-//! The texts are the ones a policy gets from the policy server
-//! (`crates/policy-evaluator/src/callback_handler/kubernetes/client.rs` of kubewarden/kubewarden-controller): a policy
-//! can tell "there is no such object" from "you may not look" from "try again" by nothing else.
+//! The error messages are those that a policy receives from the policy server
+//! (`crates/policy-evaluator/src/callback_handler/kubernetes/client.rs` of kubewarden/kubewarden-controller). A policy can only
+//! use the message to distinguish a missing object, missing permissions and a temporary failure.
 
 mod access_review;
 mod field_mask;
@@ -24,32 +24,33 @@ use crate::json::text_at;
 pub use access_review::{AccessReview, CHECK_GROUP, CanI, ResourceAttributes, ReviewBehaviour};
 pub use field_mask::FieldMask;
 
-/// What happens when the policy server asks the API server.
+/// The API server's answer to look-ups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LookupBehaviour {
-    /// The object, or that there is none.
+    /// The object, or that it does not exist.
     #[default]
     Granted,
-    /// The policy server's own account may not `get` this kind: Kubewarden's stock RBAC for ServiceAccounts.
+    /// The policy server's own account is not allowed to `get` this kind, as with Kubewarden's default RBAC for
+    /// ServiceAccounts.
     RbacForbidden,
     /// The API server cannot be reached.
     Unavailable,
-    /// The object if it is there; anything else is answered as RBAC would refuse it. For a snapshot that is not
-    /// complete, where "not here" must not be taken for "does not exist".
+    /// The object, if it is known; otherwise RBAC denies the look-up. For incomplete snapshots, in which a missing object may
+    /// exist in the cluster.
     KnownOnly,
 }
 
-/// A snapshot of a cluster, as far as look-ups need one.
+/// A snapshot of a cluster for look-ups.
 #[derive(Debug, Clone, Default)]
 pub struct Cluster {
     objects: BTreeMap<Key, Value>,
     behaviour: LookupBehaviour,
-    /// Whether every namespace has its account `default`, given or not.
+    /// Whether every namespace has an account `default`, even if none was given.
     has_default_accounts: bool,
-    /// Whether every account exists, given or not, and has no fields.
+    /// Whether every account exists, even if it was not given; then it has no fields.
     assumes_accounts: bool,
     reviews: ReviewBehaviour,
-    /// Of its Roles and bindings.
+    /// The authorizer for its Roles and bindings.
     authorizer: OnceLock<Arc<Authorizer>>,
 }
 
@@ -66,20 +67,20 @@ struct Key {
 pub struct GetResource {
     /// `v1` for the core group, else `group/version`.
     pub api_version: String,
-    /// Singular and capitalised.
+    /// The kind, singular and capitalized.
     pub kind: String,
     /// The object's name.
     pub name: String,
-    /// Absent for objects that have no namespace.
+    /// The namespace; absent for cluster-scoped objects.
     pub namespace: Option<String>,
-    /// Whether the policy server must ask anew instead of answering from the last five seconds.
+    /// Whether the policy server must ask the API server, instead of answering from its cache of the last five seconds.
     pub disable_cache: bool,
-    /// The fields wanted; absent or empty for all.
+    /// The fields to return; absent or empty for all.
     pub field_masks: Option<BTreeSet<String>>,
 }
 
 impl Cluster {
-    /// A cluster with these objects. One without a namespace is in `default` unless its kind has no namespaces.
+    /// A cluster with these objects. A namespaced object without a namespace is in `default`.
     pub fn from_objects(objects: impl IntoIterator<Item = Value>) -> Result<Self> {
         let mut cluster = Self::default();
         for object in objects {
@@ -88,7 +89,7 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Reads YAML and JSON files, and directories of them.
+    /// Reads YAML and JSON files, and directories with such files.
     pub fn load<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Self> {
         let mut cluster = Self::default();
         for path in paths {
@@ -102,40 +103,40 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// The same objects, answering differently.
+    /// Sets the answer to look-ups.
     #[must_use]
     pub fn with_behaviour(mut self, behaviour: LookupBehaviour) -> Self {
         self.behaviour = behaviour;
         self
     }
 
-    /// The same objects, answering reviews differently.
+    /// Sets the answer to access reviews.
     #[must_use]
     pub fn with_review_behaviour(mut self, behaviour: ReviewBehaviour) -> Self {
         self.reviews = behaviour;
         self
     }
 
-    /// Whether what is not here may be there all the same.
+    /// Whether objects that are not known may exist.
     fn is_partial(&self) -> bool {
         self.behaviour == LookupBehaviour::KnownOnly
     }
 
-    /// The same objects, and the account `default` of every namespace, which a controller makes. One that was given holds.
+    /// Adds the account `default` to every namespace that has none, as a controller would.
     #[must_use]
     pub fn with_default_accounts(mut self) -> Self {
         self.has_default_accounts = true;
         self
     }
 
-    /// The same objects, and every account that is looked up and was not given, without any fields.
+    /// Assumes that accounts that were not given exist, without fields.
     #[must_use]
     pub fn with_assumed_accounts(mut self) -> Self {
         self.assumes_accounts = true;
         self
     }
 
-    /// Adds an object, or replaces the one of that name.
+    /// Adds an object, or replaces the one with the same name.
     pub fn insert(&mut self, object: Value) -> Result<()> {
         let text = |pointer: &str| text_at(&object, pointer).filter(|text| !text.is_empty());
         let (Some(api_version), Some(kind)) = (text("/apiVersion"), text("/kind")) else {
@@ -151,12 +152,12 @@ impl Cluster {
         Ok(())
     }
 
-    /// Every object, in a fixed order.
+    /// All objects, in a fixed order.
     pub fn objects(&self) -> impl Iterator<Item = &Value> {
         self.objects.values()
     }
 
-    /// Whether any binding is among the objects, whatever it grants.
+    /// Whether there is any binding, whatever it grants.
     pub fn has_bindings(&self) -> bool {
         self.objects.keys().any(|key| matches!(key.kind.as_str(), "RoleBinding" | "ClusterRoleBinding"))
     }
@@ -186,7 +187,7 @@ impl Cluster {
         let default = (is_assumed && kind == "ServiceAccount").then(|| unset_account(name, key.namespace.as_deref()));
         match self.objects.get(&key).or(default.as_ref()) {
             None if self.behaviour == LookupBehaviour::KnownOnly => Err(forbidden(request)),
-            // `{:?}` of the whole option is what the policy server prints: `Some("team-a")`.
+            // The policy server prints `{:?}` of the whole option: `Some("team-a")`.
             None => Err(format!(
                 "Cannot find {api_version}/{kind} named '{name}' inside of namespace '{:?}'",
                 request.namespace.as_deref()
@@ -199,8 +200,8 @@ impl Cluster {
     }
 }
 
-/// The YAML and JSON files at or below a path, sorted, so that output does not depend on the file system. Below it, what
-/// begins with a dot is left out, and links to folders, which may lead in circles, are not followed.
+/// The YAML and JSON files at or below a path, sorted, so that output does not depend on the file system. In directories, names
+/// that start with a dot are skipped, and symbolic links to directories, which may be circular, are not followed.
 pub fn files_below(path: &Path) -> Result<Vec<PathBuf>> {
     if path.as_os_str() == "-" || !path.is_dir() {
         return Ok(vec![path.to_owned()]);
@@ -224,7 +225,7 @@ pub fn files_below(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Kinds without namespaces that a manifest directory may hold; the real client asks the API server's discovery.
+/// Whether a kind is namespaced, based on a list of cluster-scoped kinds; the real client uses the API server's discovery.
 fn is_namespaced(kind: &str) -> bool {
     !matches!(
         kind,
@@ -249,16 +250,16 @@ fn is_namespaced(kind: &str) -> bool {
     )
 }
 
-/// What the controller of accounts makes for each namespace.
+/// An account without fields, as the controller creates it for each namespace.
 fn unset_account(name: &str, namespace: Option<&str>) -> Value {
     json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": namespace}})
 }
 
-/// How `anyhow` prints kube-rs's error for a connection that is refused.
+/// `anyhow`'s output for kube-rs's error if a connection is refused.
 const CONNECTION_REFUSED: &str = "ServiceError: client error (Connect)\n\nCaused by:\n    0: client error (Connect)\n    \
      1: tcp connect error: Connection refused (os error 111)\n    2: Connection refused (os error 111)";
 
-/// How `anyhow` prints kube-rs's error for a 403: the message, the whole `Status` in Rust's debug form, the cause.
+/// `anyhow`'s output for kube-rs's error for a 403: the message, the whole `Status` in Rust's debug format, the cause.
 fn forbidden(request: &GetResource) -> String {
     let GetResource { api_version, kind, name, namespace, .. } = request;
     let group = api_version.split_once('/').map_or("", |(group, _)| group);

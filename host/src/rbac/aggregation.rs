@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The rules of `ClusterRoles`, aggregated ones among them
+//! The rules of `ClusterRoles`, including aggregated ones
 //! (`pkg/controller/clusterroleaggregation/clusterroleaggregation_controller.go` of
 //! <https://github.com/kubernetes/kubernetes>).
 
@@ -9,16 +9,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::bootstrap;
 use super::object::{PolicyRule, Role};
 
-/// The rules that each `ClusterRole` comes to, the built-in ones among them. `None` where they are not known.
+/// The rules of each `ClusterRole`, including the built-in ones. `None` if they are not known.
 ///
-/// An aggregated role has the rules of all that its selectors select, through as many steps as there are. Its own rules
-/// count only if it was read from a cluster, where the controller has filled them in; in a manifest the controller will
-/// overwrite them. If nothing here is selected by a manifest's role, its parts are elsewhere.
+/// An aggregated role has the rules of all roles that its selectors match, directly or through other aggregated roles. Its own
+/// rules count only if it was read from a cluster, where the controller has filled them in; the controller would overwrite
+/// those of a manifest. If the selectors of a manifest's role match no role here, its rules are not known.
 pub(super) fn cluster_role_rules(given: &BTreeMap<String, Role>) -> BTreeMap<String, Option<Vec<PolicyRule>>> {
     let built_in = bootstrap::ROLES.iter().filter(|role| !given.contains_key(&role.metadata.name));
     let roles: BTreeMap<&str, &Role> =
         given.values().chain(built_in).map(|role| (role.metadata.name.as_str(), role)).collect();
-    // Aggregated roles are few, and each is matched against all roles once.
+    // Aggregated roles are few, and each is matched once against all roles.
     let parts: BTreeMap<&str, Vec<&str>> = roles
         .iter()
         .filter_map(|(name, role)| {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Answers from roles and bindings.
+//! Answers questions about permissions from roles and bindings.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -10,7 +10,7 @@ use super::rule::Attributes;
 use super::user::{ALL_ACCOUNTS, AUTHENTICATED, User, account};
 use super::{Objects, aggregation, bootstrap};
 
-/// The group that the API server lets do everything, whatever bindings say.
+/// The group whose members the API server allows to do everything, regardless of bindings.
 const MASTERS: &str = "system:masters";
 
 /// Evaluates roles and bindings.
@@ -19,7 +19,7 @@ pub struct Authorizer {
     /// `ClusterRoleBindings` first, then `RoleBindings` by namespace, each by name.
     bindings: Vec<Bound>,
     by_subject: HashMap<SubjectKey, Vec<usize>>,
-    /// `None` for an aggregated role whose parts are not here.
+    /// `None` for an aggregated role whose rules are not known.
     rules: BTreeMap<RoleId, Option<Vec<PolicyRule>>>,
 }
 
@@ -29,7 +29,7 @@ struct Bound {
     role: RoleId,
 }
 
-/// Whom a binding names. Accounts are users, as for the API server.
+/// The subject of a binding. Accounts are users, as in the API server.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum SubjectKey {
     Account(String, String),
@@ -40,7 +40,7 @@ enum SubjectKey {
 /// A binding. A `ClusterRoleBinding` has no namespace.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BindingId {
-    /// Where it grants its role; `None` is everywhere.
+    /// The namespace in which it grants its role; `None` for all namespaces.
     pub namespace: Option<String>,
     /// Its name.
     pub name: String,
@@ -55,58 +55,58 @@ pub struct RoleId {
     pub name: String,
 }
 
-/// What the bindings say to a request.
+/// The decision about a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision<'a> {
-    /// A binding allows it: the first one, cluster-wide before namespaced, by name.
+    /// A binding allows it: the first one, cluster-wide before namespaced ones, by name.
     Allowed {
-        /// Which one.
+        /// The binding.
         binding: &'a BindingId,
-        /// Which role it grants.
+        /// The role that it grants.
         role: &'a RoleId,
     },
-    /// No binding allows it, and every role that was asked is known.
+    /// No binding allows it, and all roles of the user's bindings are known.
     Denied,
-    /// No known role allows it, but a binding grants a role that is not here.
+    /// No known role allows it, but a binding grants a role that is not known.
     Unknown {
-        /// Which one.
+        /// The binding.
         binding: &'a BindingId,
-        /// Which role is not here.
+        /// The role that is not known.
         role: &'a RoleId,
     },
     /// The user is in `system:masters`, which is not subject to RBAC.
     Superuser,
 }
 
-/// A binding that names somebody.
+/// A binding that names a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grant<'a> {
-    /// Which one.
+    /// The binding.
     pub binding: &'a BindingId,
     /// The role that it grants.
     pub role: &'a RoleId,
-    /// By which of the names.
+    /// The subject that matches the user.
     pub via: Via<'a>,
-    /// What the role comes to; `None` if it is not here.
+    /// The rules of the role; `None` if they are not known.
     pub rules: Option<&'a [PolicyRule]>,
-    /// Whether it is given to every account and allows only what Kubernetes allows every client: discovery, health and
-    /// questions about oneself. It says nothing about the account.
+    /// Whether it applies to every account and allows only what Kubernetes allows every client: discovery, health and questions
+    /// about oneself. Then it is no evidence about the account.
     pub is_for_everybody: bool,
 }
 
-/// How a binding names somebody.
+/// How a binding names a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Via<'a> {
-    /// As a subject of kind `ServiceAccount`, or as the user that an account is.
+    /// As a subject of kind `ServiceAccount`, or by the user name of an account.
     Account,
     /// As any other user.
     User,
-    /// By a group that the user is in.
+    /// By a group that contains the user.
     Group(&'a str),
 }
 
 impl Authorizer {
-    /// Makes the objects ready for questions.
+    /// Prepares the objects for queries.
     pub fn new(objects: &Objects) -> Self {
         let Objects { cluster_roles, roles, bindings, .. } = objects;
         let cluster = aggregation::cluster_role_rules(cluster_roles)
@@ -153,7 +153,7 @@ impl Authorizer {
     }
 
     /// The bindings that name a user, directly or by a group: `ClusterRoleBindings` first, then `RoleBindings` of all
-    /// namespaces; each once, by the most direct name.
+    /// namespaces. Each binding occurs once, with the most direct subject.
     pub fn grants(&self, user: &User) -> Vec<Grant<'_>> {
         let name = match user.account() {
             Some((namespace, name)) => SubjectKey::Account(namespace.to_owned(), name.to_owned()),
@@ -183,7 +183,7 @@ impl Authorizer {
     }
 }
 
-/// The role of a binding; none where the API server would refuse the reference.
+/// The role of a binding; none if the API server would reject the reference.
 fn role_of(id: &BindingId, binding: &Binding) -> Option<RoleId> {
     let name = binding.role_ref.name.clone();
     match (binding.role_ref.kind.as_str(), &id.namespace) {
@@ -194,7 +194,7 @@ fn role_of(id: &BindingId, binding: &Binding) -> Option<RoleId> {
 }
 
 impl SubjectKey {
-    /// A subject of a binding; none where it names nobody.
+    /// A subject of a binding; none if it is not valid.
     fn of(subject: &super::object::Subject, binding_namespace: Option<&str>) -> Option<Self> {
         let name = subject.name.clone();
         match subject.kind.as_str() {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What every API server creates when it starts
+//! The roles that every API server creates when it starts
 //! (<https://kubernetes.io/docs/reference/access-authn-authz/rbac/#default-roles-and-role-bindings>).
 //!
-//! `bootstrap.json` is what `kubectl get clusterroles -o json` says of these roles on Kubernetes 1.36, without the rules
-//! that come by aggregation.
+//! `bootstrap.json` contains these roles as `kubectl get clusterroles -o json` prints them on Kubernetes 1.36, without the
+//! rules from aggregation.
 
 use std::sync::LazyLock;
 
@@ -14,7 +14,7 @@ use super::object::{PolicyRule, Role};
 pub(super) static ROLES: LazyLock<Vec<Role>> =
     LazyLock::new(|| serde_json::from_str(include_str!("bootstrap.json")).unwrap_or_default());
 
-/// What Kubernetes and its distributions grant to everybody: discovery, health, and questions about oneself
+/// The permissions that Kubernetes and its distributions grant to everybody: discovery, health, and questions about oneself
 /// (`system:discovery`, `system:basic-user`, `system:public-info-viewer`, `system:service-account-issuer-discovery`).
 static EVERYBODY: LazyLock<[PolicyRule; 2]> = LazyLock::new(|| {
     let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
@@ -53,7 +53,7 @@ static EVERYBODY: LazyLock<[PolicyRule; 2]> = LazyLock::new(|| {
     ]
 });
 
-/// Whether the rules allow nothing but what every client is allowed anyway.
+/// Whether the rules allow only what every client is allowed anyway.
 pub(super) fn is_for_everybody(rules: &[PolicyRule]) -> bool {
     rules.iter().all(|rule| EVERYBODY.iter().any(|everybody| everybody.covers(rule)))
 }

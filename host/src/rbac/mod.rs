@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Who may do what, from Roles and bindings: the RBAC authorizer of the API server on a snapshot of its objects.
+//! Determines who may do what, from Roles and bindings: the RBAC authorizer of the API server on a snapshot of its objects.
 //!
 //! ```text
 //! Objects --Authorizer::new--> Authorizer --may(user, attributes)--> Allowed | Denied | Unknown
 //!                                         --grants(user)-----------> bindings, roles and their rules
 //! ```
 //!
-//! Names and behaviour are those of `plugin/pkg/auth/authorizer/rbac` of <https://github.com/kubernetes/kubernetes>;
-//! `host/tests/rbac` compares with the answers of a real API server. The snapshot need not be complete: `cluster-admin`,
-//! `admin`, `edit` and `view` are built in with their rules, and what any other role that is not there allows is
-//! *unknown*. Other authorizers of a cluster (webhooks, the node authorizer) are not known here.
+//! Names and behavior are those of `plugin/pkg/auth/authorizer/rbac` of <https://github.com/kubernetes/kubernetes>;
+//! `host/tests/rbac` compares with the answers of a real API server. The snapshot may be incomplete: `cluster-admin`, `admin`,
+//! `edit` and `view` are built in with their rules; the permissions of any other missing role are *unknown*. Other authorizers
+//! of a cluster (webhooks, the node authorizer) are not taken into account.
 
 mod aggregation;
 mod authorizer;
@@ -30,10 +30,10 @@ pub use object::{AggregationRule, Binding, LabelSelector, Metadata, PolicyRule, 
 pub use rule::{Attributes, Resource, Target};
 pub use user::User;
 
-/// The group of the kinds here.
+/// The API group of Roles and bindings.
 pub const API_GROUP: &str = "rbac.authorization.k8s.io";
 
-/// Roles and bindings as they were read. Of two with the same name the later one holds, as with `kubectl apply`.
+/// Roles and bindings as they were read. If two have the same name, the later one replaces the other, as with `kubectl apply`.
 #[derive(Debug, Clone)]
 pub struct Objects {
     default_namespace: String,
@@ -43,7 +43,7 @@ pub struct Objects {
 }
 
 impl Objects {
-    /// No objects yet. Roles and `RoleBindings` without a namespace will be in this one.
+    /// An empty set of objects. Roles and `RoleBindings` without a namespace are added to this namespace.
     pub fn new(default_namespace: &str) -> Self {
         Self {
             default_namespace: default_namespace.to_owned(),
@@ -53,10 +53,10 @@ impl Objects {
         }
     }
 
-    /// Adds an object of the four kinds; whether it was one. Objects of other kinds are skipped.
+    /// Adds an object of the four kinds; returns whether it was one. Objects of other kinds are skipped.
     ///
     /// # Errors
-    /// Where a field is of another type than in the API, which an API server would refuse.
+    /// If a field has the wrong type, for which an API server would reject the object.
     pub fn add(&mut self, object: &Value) -> Result<bool, serde_json::Error> {
         let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default();
         if text("apiVersion").split_once('/').is_none_or(|(group, _)| group != API_GROUP) {

@@ -2,32 +2,32 @@
 
 //! Roles and bindings, with the fields that the evaluation needs.
 //!
-//! Types of `rbac.authorization.k8s.io/v1`
-//! (<https://kubernetes.io/docs/reference/kubernetes-api/authorization-resources/>). Unknown fields are skipped, `null`
-//! reads as absent.
+//! The types of `rbac.authorization.k8s.io/v1`
+//! (<https://kubernetes.io/docs/reference/kubernetes-api/authorization-resources/>). Unknown fields are skipped, and `null` is
+//! read as absent.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// What one rule of a role allows. A resource rule needs a match in `verbs`, `apiGroups` and `resources`, a rule on
-/// URLs in `verbs` and `nonResourceURLs`.
+/// What one rule of a role allows. A resource rule must match in `verbs`, `apiGroups` and `resources`; a rule for URLs must
+/// match in `verbs` and `nonResourceURLs`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PolicyRule {
-    /// `get`, `list` ...; `*` is every verb.
+    /// `get`, `list` ...; `*` means every verb.
     #[serde(deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub verbs: Vec<String>,
-    /// The empty string is the core group; `*` is every group.
+    /// An empty string means the core group; `*` means every group.
     #[serde(deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub api_groups: Vec<String>,
-    /// `pods`, `pods/log`, `*/scale`; `*` is every resource and subresource.
+    /// `pods`, `pods/log`, `*/scale`; `*` means every resource and subresource.
     #[serde(deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<String>,
-    /// Restricts the rule to objects of these names; empty is every name.
+    /// Restricts the rule to objects with these names; empty means every name.
     #[serde(deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub resource_names: Vec<String>,
-    /// Paths that are not resources; a `*` at the end is any rest.
+    /// Paths that are not resources; a `*` at the end matches any suffix.
     #[serde(rename = "nonResourceURLs", deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub non_resource_urls: Vec<String>,
 }
@@ -39,10 +39,10 @@ pub struct Role {
     /// The metadata.
     #[serde(deserialize_with = "null_as_default")]
     pub metadata: Metadata,
-    /// What it allows. Of an aggregated `ClusterRole` the API server's controller overwrites this.
+    /// Its rules. The API server's controller overwrites those of an aggregated `ClusterRole`.
     #[serde(deserialize_with = "null_as_default")]
     pub rules: Vec<PolicyRule>,
-    /// Which other `ClusterRoles` this one is made of.
+    /// Selects the other `ClusterRoles` whose rules this one has.
     pub aggregation_rule: Option<AggregationRule>,
 }
 
@@ -56,7 +56,7 @@ pub struct Binding {
     /// The role that it grants.
     #[serde(deserialize_with = "null_as_default")]
     pub role_ref: RoleRef,
-    /// To whom.
+    /// The subjects that it grants the role to.
     #[serde(deserialize_with = "null_as_default")]
     pub subjects: Vec<Subject>,
 }
@@ -68,9 +68,9 @@ pub struct Metadata {
     /// The object's name.
     #[serde(deserialize_with = "null_as_default")]
     pub name: String,
-    /// Absent for cluster roles and their bindings, and in manifests that leave it to `kubectl apply`.
+    /// The namespace; absent for cluster roles and their bindings, and in manifests that leave it to `kubectl apply`.
     pub namespace: Option<String>,
-    /// By which `ClusterRoles` are aggregated.
+    /// The labels, which the selectors of aggregated `ClusterRoles` match.
     #[serde(deserialize_with = "null_as_default")]
     pub labels: BTreeMap<String, String>,
     /// Set for objects that were read from a cluster.
@@ -89,7 +89,7 @@ pub struct RoleRef {
     pub name: String,
 }
 
-/// Whom a binding names.
+/// A subject of a binding.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Subject {
@@ -99,20 +99,20 @@ pub struct Subject {
     /// Its name.
     #[serde(deserialize_with = "null_as_default")]
     pub name: String,
-    /// Of a `ServiceAccount`; absent in a `RoleBinding` means the binding's own.
+    /// The namespace of a `ServiceAccount`; if it is absent in a `RoleBinding`, the namespace of the binding applies.
     pub namespace: Option<String>,
 }
 
-/// The roles that an aggregated `ClusterRole` is made of.
+/// The selectors of an aggregated `ClusterRole`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AggregationRule {
-    /// A role that one of them selects contributes its rules.
+    /// A role that matches one of them contributes its rules.
     #[serde(deserialize_with = "null_as_default")]
     pub cluster_role_selectors: Vec<LabelSelector>,
 }
 
-/// A label selector; every requirement of it has to hold, and an empty one selects everything.
+/// A label selector; all of its requirements have to match, and an empty one selects everything.
 /// <https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#resources-that-support-set-based-requirements>
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -135,7 +135,7 @@ struct Requirement {
 }
 
 impl LabelSelector {
-    /// Whether it selects an object with these labels. An operator that the API does not have selects nothing.
+    /// Whether it selects an object with these labels. An unknown operator selects nothing.
     pub fn selects(&self, labels: &BTreeMap<String, String>) -> bool {
         self.match_labels.iter().all(|(key, value)| labels.get(key) == Some(value))
             && self.match_expressions.iter().all(|requirement| requirement.holds(labels))
@@ -155,7 +155,7 @@ impl Requirement {
     }
 }
 
-/// Go's JSON decoder takes `null` for a field's zero value.
+/// Like Go's JSON decoder, reads `null` as the field's zero value.
 pub(crate) fn null_as_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
     deserializer: D,
 ) -> Result<T, D::Error> {

@@ -9,16 +9,16 @@ use super::object::PolicyRule;
 /// Matches every verb, group, resource or URL.
 const ALL: &str = "*";
 
-/// What somebody wants to do; the attributes of a `SubjectAccessReview`.
+/// What a user wants to do; the attributes of a `SubjectAccessReview`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Attributes<'a> {
-    /// `get`, `create` ...; for URLs the HTTP method in lower case.
+    /// `get`, `create` ...; for URLs, the HTTP method in lower case.
     pub verb: &'a str,
-    /// On what.
+    /// The resource or URL.
     pub target: Target<'a>,
 }
 
-/// What a request is about.
+/// The target of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Target<'a> {
     /// Objects.
@@ -27,7 +27,7 @@ pub enum Target<'a> {
     Url(&'a str),
 }
 
-/// Objects that a request is about.
+/// The objects of a request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Resource<'a> {
     /// API group; empty for the core group.
@@ -43,7 +43,7 @@ pub struct Resource<'a> {
 }
 
 impl<'a> Attributes<'a> {
-    /// A request for all objects of a resource, cluster-wide.
+    /// A cluster-wide request for all objects of a resource.
     pub const fn resource(verb: &'a str, group: &'a str, resource: &'a str) -> Self {
         let target = Resource { group, resource, subresource: "", name: "", namespace: None };
         Self { verb, target: Target::Resource(target) }
@@ -54,7 +54,7 @@ impl<'a> Attributes<'a> {
         Self { verb, target: Target::Url(path) }
     }
 
-    /// The same request within a namespace. Paths have none.
+    /// The same request within a namespace. Requests for paths do not change.
     #[must_use]
     pub const fn within(mut self, namespace: &'a str) -> Self {
         if let Target::Resource(resource) = &mut self.target {
@@ -87,7 +87,7 @@ impl PolicyRule {
             }
     }
 
-    /// Whether everything that `other` allows is allowed by this rule alone.
+    /// Whether this rule alone allows everything that `other` allows.
     pub fn covers(&self, other: &Self) -> bool {
         let all = |ours: &[String], theirs: &[String]| {
             theirs.iter().all(|value| ours.iter().any(|it| it == ALL || it == value))
@@ -110,7 +110,7 @@ impl PolicyRule {
     }
 }
 
-/// `pods`, `pods/log`; `*` is everything, `*/scale` the subresource of everything.
+/// `pods`, `pods/log`; `*` matches everything, `*/scale` the subresource of every resource.
 fn resource_matches(rule: &str, it: &Resource<'_>) -> bool {
     if rule == ALL {
         return true;

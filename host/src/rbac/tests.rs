@@ -36,7 +36,7 @@ fn authorizer(objects: &[Value]) -> Authorizer {
     Authorizer::new(&read)
 }
 
-/// What the account `shop/web` hears.
+/// The decision for the account `shop/web`.
 fn decision(objects: &[Value], attributes: &Attributes<'_>) -> String {
     let authorizer = authorizer(objects);
     match authorizer.may(&User::service_account("shop", "web"), attributes) {

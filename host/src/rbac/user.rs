@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Who asks.
+//! The user who makes a request.
 
-/// What the names of accounts as users start with.
+/// The prefix of the user names of accounts.
 const ACCOUNT_PREFIX: &str = "system:serviceaccount:";
 
 /// The group of every account.
 pub(super) const ALL_ACCOUNTS: &str = "system:serviceaccounts";
 
-/// The group of everybody with a valid token or certificate.
+/// The group of all clients with a valid token or certificate.
 pub(super) const AUTHENTICATED: &str = "system:authenticated";
 
-/// A user with the groups that an authenticator gives it.
+/// A user with the groups that the authenticator adds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
     /// The name.

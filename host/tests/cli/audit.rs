@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! `sa-hygiene audit` as people and pipelines see it. `kubectl` is a script that answers from files.
+//! `sa-hygiene audit` as users and pipelines see it. `kubectl` is a script that answers from files.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 
 use super::{Files, command, stderr, stdout};
 
-/// What the example must never show: values of variables, people, addresses, programs.
+/// Texts that the output must never contain: values of variables, people, addresses, programs.
 const NEVER: [&str; 4] = ["do-not-repeat-me", "alice", "10.0.0.7", "linux/amd64"];
 
 pub(super) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// Compares with a file of the project; `BLESS=1` writes it.
+/// Compares with a file of the repository; `BLESS=1` writes it.
 pub(super) fn is_as_in(file: &str, text: &str) {
     let path = repository().join(file);
     if std::env::var_os("BLESS").is_some() && std::env::var_os("CI").is_none() {
@@ -59,14 +59,14 @@ fn example_in_all_formats() {
             let widest = text.lines().map(|line| line.chars().count()).max();
             assert!(widest <= Some(100), "{widest:?}");
         }
-        // The page is too large to be read as a difference; its parts have tests of their own, and a browser's.
+        // The page is too long for a readable difference; its parts have their own tests, and so does the page in a browser.
         if format != "html" {
             is_as_in(&format!("examples/audit/{file}"), &text);
         }
     }
 }
 
-/// What the documentation shows is what is printed.
+/// The documentation shows the actual output.
 #[test]
 fn documentation_shows_example() {
     let page = fs::read_to_string(repository().join("docs/audit.md")).unwrap();
@@ -112,7 +112,7 @@ fn advice_overwrites_nothing() {
     assert!(stderr(&again).contains("is not empty"), "{}", stderr(&again));
 }
 
-/// With the settings, the policy changes no Pod that must keep its token, and the others as before.
+/// With these settings, the policy changes no Pod that must keep its token, and still changes the others.
 #[test]
 fn settings_keep_tokens() {
     let cluster = sample::example_cluster();
@@ -133,7 +133,7 @@ fn settings_keep_tokens() {
     assert_eq!(named, ["site", "web"], "{report:#}");
 }
 
-/// A `kubectl` that answers from files next to it, named after the path that is asked for, and notes every call.
+/// A `kubectl` that answers from files next to it, which are named after the requested path, and records every call.
 struct Stub(tempfile::TempDir);
 
 const SCRIPT: &str = r#"#!/bin/sh
@@ -170,7 +170,7 @@ fn file_of(api_version: &str, plural: &str, rest: &str) -> String {
 }
 
 impl Stub {
-    /// The example's cluster, as the API server lists it: items do not say their kind. Pods come in pages of seven.
+    /// The cluster of the example, as the API server lists it: items have no `kind`. Each page has seven Pods.
     fn new() -> Self {
         let stub = Self(tempfile::tempdir().unwrap());
         stub.write("kubectl", SCRIPT);
@@ -346,7 +346,7 @@ ci          deployer-token-x2b4c   kubernetes.io/service-account-token   3      
     assert_eq!(deployer.unwrap()["legacyTokens"], expected);
     let calls = stub.calls();
     let secrets: Vec<_> = calls.iter().filter(|it| it.contains("secrets")).collect();
-    // No `-o`, no `--raw`: the API server sends a table, without data.
+    // Without `-o` and `--raw`, the API server sends a table, which contains no data.
     assert_eq!(
         secrets,
         [

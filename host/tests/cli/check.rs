@@ -17,7 +17,7 @@ const ANCHORS: &str = include_str!("../fixtures/anchors.yaml");
 const TABS: &str = include_str!("../fixtures/tabs.yaml");
 const LIVE: &str = include_str!("../fixtures/live.yaml");
 
-/// In block style, as most people write.
+/// In block style, which most people use.
 const WEB: &str = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\n  namespace: team-a\nspec: # of web\n  containers:\n    - name: c\n      image: nginx\n";
 const WARN: &str = "rules: {pod-automount: warn, default-service-account: off}\n";
 const REJECT: &str = "rules: {pod-automount: reject}\n";
@@ -160,7 +160,7 @@ fn unfixable_objects() {
     assert!(errors.contains("not fixed: anchors.yaml:1: Deployment shop/anchored: it has an anchor"), "{errors}");
 }
 
-/// Requests as a person would write them by hand for `run`, with what the API server does to each object.
+/// Requests for `run` as a person would write them, with the changes that the API server makes to each object.
 #[test]
 fn same_verdict_as_run() {
     let request = |group: &str, kind: &str, resource: &str, namespace: &str, object: Value| {
@@ -172,7 +172,7 @@ fn same_verdict_as_run() {
             "object": object,
         })
     };
-    // The name that the simulation makes for this Pod; it is part of a text.
+    // The name that the simulation generates for this Pod; a message contains it.
     let token = json!({"name": "kube-api-access-mbl96", "projected": {"defaultMode": 420, "sources": [
         {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
         {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
@@ -241,7 +241,7 @@ fn same_verdict_as_run() {
             let pods = if it["inPods"] == true { "in its Pods: " } else { "" };
             format!("{}: {pods}{}: {}", text("rule"), text("field"), text("text"))
         });
-        // What the bindings say is known of files alone.
+        // Only `check` reports on bindings, because it knows that only files were read.
         let found: Vec<_> = found.iter().map(|line| line.replace(", no binding in the input", "")).collect();
         let said = texts(&run["findings"], &|it| it.as_str().unwrap().to_owned());
         let sorted = |mut lines: Vec<String>| {
@@ -348,7 +348,7 @@ fn machine_readable_formats() {
     );
 }
 
-/// What SARIF says to replace makes of a file what `--fix` makes of it.
+/// The replacements in SARIF have the same result as `--fix`.
 #[test]
 fn fixes_in_sarif() {
     let files = Files::new(&[("pod.yaml", POD)]);
@@ -358,7 +358,7 @@ fn fixes_in_sarif() {
     let [change] = fix["artifactChanges"].as_array().unwrap().as_slice() else { panic!("{fix}") };
     assert_eq!(change["artifactLocation"]["uri"], "pod.yaml");
     let mut text = POD.to_owned();
-    // From the end, so that earlier positions stay.
+    // Starts at the end, so that earlier positions stay valid.
     for replacement in change["replacements"].as_array().unwrap().iter().rev() {
         let region = &replacement["deletedRegion"];
         let number = |key: &str| usize::try_from(region[key].as_u64().unwrap()).unwrap();
@@ -525,7 +525,7 @@ fn special_files() {
     assert_eq!(large.run(&["check", "web.yaml", "--max-file-size", "2"]).status.code(), Some(0));
 }
 
-/// The first file's findings are there while a later one is still to come.
+/// The findings of the first file are printed before a later file has been checked.
 #[test]
 fn streams_findings() {
     let many = format!("{WEB}---\n").repeat(20_000);

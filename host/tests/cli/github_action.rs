@@ -11,9 +11,9 @@ use serde_json::Value;
 
 use super::audit::repository;
 
-/// What the steps left behind.
+/// The results of the steps.
 struct Ran {
-    /// Exit code of each step that is a script, by its name.
+    /// The exit code of each step that is a script, by the step's name.
     codes: BTreeMap<String, i32>,
     outputs: BTreeMap<String, String>,
     annotations: String,

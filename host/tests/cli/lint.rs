@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! `sa-hygiene check` as people expect a linter to be: selection, suppressions, configuration, fixes, rendering, errors.
+//! `sa-hygiene check` as users expect a linter to work: selection, suppressions, configuration, fixes, rendering, errors.
 
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{Files, POD, command, stderr, stdout};
 
 const WEB: &str = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\n  namespace: shop\nspec:\n  containers:\n    - name: c\n      image: nginx\n";
-/// Two findings: a role that cannot be right, and the account of nobody.
+/// An account with one finding: the AWS account ID of its role has only nine digits.
 const UPLOADS: &str = "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: uploads\n  namespace: shop\n  annotations:\n    eks.amazonaws.com/role-arn: arn:aws:iam::123456789:role/uploads\n";
 const DEPLOYMENT: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  namespace: shop\nspec:\n  selector: {matchLabels: {a: b}}\n  template:\n    metadata: {labels: {a: b}}\n    spec:\n      containers:\n        - name: web\n          image: x\n";
 
@@ -20,7 +20,7 @@ fn json_of(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).map_err(|error| format!("{error}: {}", stderr(output))).unwrap()
 }
 
-/// Sends a text to the standard input.
+/// Runs the command with a text on standard input.
 fn piped(directory: &Path, arguments: &[&str], text: &str) -> Output {
     let mut child = command(directory, arguments);
     let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -39,7 +39,7 @@ fn same_words_as_run() {
         rules: [{apiGroups: [''], resources: [services], verbs: [watch]}]\n";
     let files = Files::new(&[
         ("bound.yaml", &format!("{WEB}{BINDING}")),
-        // It grants nothing that `pod-automount` asks for.
+        // It grants no permission that `pod-automount` checks.
         ("granted.yaml", &format!("{WEB}{}{ROLE}", BINDING.replace("ClusterRole, name: view", "Role, name: watch"))),
         ("deployment.yaml", DEPLOYMENT),
         ("pod.yaml", WEB),
@@ -101,7 +101,7 @@ fn rules_are_selected_and_ignored() {
         (unknown.status.code(), stderr(&unknown)),
         (Some(2), "error: unknown rule `role-arm`; did you mean `role-arn`?\n".to_owned())
     );
-    // What is not selected is not fixed either.
+    // Only selected rules fix objects.
     files.run(&["check", ".", "--select", "role-arn", "--fix"]);
     assert_eq!(std::fs::read_to_string(files.0.path().join("a.yaml")).unwrap(), WEB);
 }
@@ -171,7 +171,7 @@ fn comments_suppress_findings() {
     );
     assert_eq!(files.run(&["check", "a.yaml", "--ignore-suppressions"]).status.code(), Some(1));
     assert!(stdout(&files.run(&["check", "c.yaml"])).contains("would fix pod-automount"), "text is not a comment");
-    // Nor is it fixed.
+    // It is not fixed either.
     files.run(&["check", "b.yaml", "--fix"]);
     assert_eq!(std::fs::read_to_string(files.0.path().join("b.yaml")).unwrap(), on_line);
 }
@@ -208,7 +208,7 @@ fn finds_configuration_upwards() {
     assert_eq!((&json["config"], &json["objects"][0]["namespace"]), (&json!(".sa-hygiene.yaml"), &json!("team")));
     assert_eq!(json["objects"][0]["verdict"], "wouldRefuse");
     assert_eq!(json["notes"][0], "configuration: .sa-hygiene.yaml");
-    // The command line wins.
+    // The command line takes precedence.
     let output = files.run(&["check", "deploy/web", "-s", "other.yaml", "-o", "text", "--fail-on", "warn", "-n", "x"]);
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     assert!(
@@ -290,7 +290,7 @@ fn templates_and_placeholders() {
     }
 }
 
-/// The token of a named account that is not among the input may be needed.
+/// The token of a named account may be needed if the account is not in the input.
 #[test]
 fn unsafe_fixes_need_their_flag() {
     let named = WEB.replace("spec:\n", "spec:\n  serviceAccountName: app\n");
@@ -362,7 +362,7 @@ fn stdin_filename() {
     assert_eq!(check("prod/web.yaml")["objects"][0]["verdict"], "partial", "as in its folder");
     let without = files.run(&["check", "prod", "--stdin-filename", "x.yaml"]);
     assert_eq!((without.status.code(), stderr(&without).as_str()), (Some(2), "error: --stdin-filename needs `-`\n"));
-    // What there is nothing to fix in passes as it is.
+    // Input without anything to fix is printed unchanged.
     let output = piped(files.0.path(), &["check", "-", "--fix"], UPLOADS);
     assert_eq!((stdout(&output).as_str(), output.status.code()), (UPLOADS, Some(1)));
 }
@@ -400,7 +400,7 @@ fn partial_baseline() {
     );
 }
 
-/// An object with two findings counts once for all rules together.
+/// In the row for all rules, an object with two findings counts once.
 #[test]
 fn preview_counts_once() {
     let warn = "rules: {pod-automount: warn, default-service-account: warn}\n";
@@ -451,7 +451,7 @@ fn rules_as_json() {
     assert!(page["page"].as_str().unwrap().starts_with("# pod-automount\n"), "{page}");
 }
 
-/// A program on the path that prints a text.
+/// Adds a program that prints a text to `PATH`.
 fn program(files: &Files, name: &str, script: &str) {
     let path = files.0.path().join("bin").join(name);
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -536,7 +536,7 @@ fn kustomizations_are_rendered_once() {
     );
 }
 
-/// As the README has it.
+/// As shown in the README.
 #[test]
 fn first_command_of_readme() {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The command as a pipeline sees it: exit codes, what goes where, formats.
+//! The command as a pipeline sees it: exit codes, output streams, formats.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The picture at the beginning of the README: the table of `make demo`, as a terminal shows it. `BLESS=1` draws it again.
+//! The picture at the beginning of the README: the output of `make demo` in a terminal. `BLESS=1` updates it.
 
 use anstyle_svg::{Term, WIN10_CONSOLE};
 
 use super::audit::{is_as_in, repository};
 use super::{command, stderr, stdout};
 
-/// Wide enough for whole sentences, and narrow enough to be read in a browser.
+/// Wide enough for whole sentences, and narrow enough to be legible in a browser.
 const COLUMNS: &str = "128";
 
 #[test]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The command as a person sees it: on a terminal, whose size is known and which shows colours.
+//! The command as a user sees it: in a terminal with a known size and colors.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
@@ -13,7 +13,7 @@ use super::{Files, stdout};
 
 const WEB: &str = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\n  namespace: shop\nspec:\n  containers:\n    - name: c\n      image: nginx\n";
 
-/// A command on a terminal of some columns.
+/// A command in a terminal with a number of columns.
 struct Session {
     terminal: Pty,
     child: Child,
@@ -24,7 +24,7 @@ impl Session {
     fn start(files: &Files, columns: u16, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let (terminal, other_end) = open().unwrap();
         terminal.resize(Size::new(24, columns)).unwrap();
-        // Tests may run where Ctrl-C is ignored, which programs inherit.
+        // Tests may run where Ctrl-C is ignored, which child processes inherit.
         let mut command = if cfg!(target_os = "linux") {
             Command::new("env").args(["--default-signal=INT", env!("CARGO_BIN_EXE_sa-hygiene")])
         } else {
@@ -44,10 +44,10 @@ impl Session {
         Self { terminal, child, output: Vec::new() }
     }
 
-    /// Reads some of what is printed; whether there was something.
+    /// Reads some of the output; returns whether there was any.
     fn read(&mut self) -> bool {
         let mut buffer = [0; 4096];
-        // Linux has an error where the other end is closed.
+        // On Linux, reading fails once the other end is closed.
         let count = self.terminal.read(&mut buffer).unwrap_or_default();
         self.output.extend(buffer.iter().take(count));
         count > 0
@@ -57,7 +57,7 @@ impl Session {
         self.terminal.write_all(b"\x03").unwrap();
     }
 
-    /// What was printed, and how it ended.
+    /// The output, and the exit status.
     fn end(mut self) -> (String, ExitStatus) {
         while self.read() {}
         (String::from_utf8(self.output).unwrap().replace("\r\n", "\n"), self.child.wait().unwrap())
@@ -134,7 +134,7 @@ fn long_pages_are_paged() {
     assert!(piped.starts_with("pod-automount\n"), "not in a pipe");
 }
 
-/// Ctrl-C ends a check at once; a fix finishes the file that it is at, so that every file is as before, or fixed.
+/// Ctrl-C ends a check immediately; a fix completes the current file, so that every file is either unchanged or fixed.
 #[test]
 fn control_c() {
     let many: Vec<(String, String)> =
@@ -143,13 +143,13 @@ fn control_c() {
     for (arguments, is_fix) in [(&["check", "."][..], false), (&["check", ".", "--fix"], true)] {
         let files = Files::new(&entries);
         let mut session = Session::start(&files, 80, arguments, &[]);
-        // Once something is printed, it is in the middle of it.
+        // Once there is output, the command is in the middle of its work.
         assert!(session.read());
         session.press_control_c();
         let (text, status) = session.end();
         if is_fix {
             assert_eq!(status.code(), Some(130), "{text}");
-            // The terminal may show `^C` in front of it.
+            // The terminal may show `^C` before it.
             assert!(plain(&text).contains("interrupted: "), "{text}");
         } else {
             assert_eq!(status.signal(), Some(2), "{text}");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What kubectl made of some texts (`record.py` says how that was written down), and what is made of them here.
+//! Compares the result of kubectl for some texts (`record.py` describes how it was recorded) with that of this project.
 
 use sa_hygiene::check::source::SourceFile;
 use serde::Deserialize;
@@ -16,16 +16,16 @@ struct Text {
     name: String,
     #[serde(rename = "text")]
     content: String,
-    /// As kubectl prints them.
+    /// The objects as kubectl prints them.
     objects: Vec<Value>,
-    /// Whether kubectl ends with an error.
+    /// Whether kubectl exits with an error.
     fails: bool,
 }
 
-/// Texts that kubectl ends with an error for, though there is nothing wrong with them, and why.
+/// Texts for which kubectl exits with an error although they are valid, and why.
 const NOTHING_WRONG: &[(&str, &str)] = &[("only a comment", "kubectl wants an object")];
 
-/// Go prints numbers in other ways, and keeps large ones as floats.
+/// Go formats numbers differently, and stores large ones as floats.
 fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => a.as_f64() == b.as_f64(),
@@ -47,7 +47,7 @@ fn agrees_with_kubectl() {
         let unreadable: Vec<_> = contents.iter().flat_map(|it| &it.unreadable).collect();
         let objects: Vec<&Value> = contents.iter().flat_map(|it| &it.objects).map(|it| &it.object).collect();
         let is_wrong = text.fails && !NOTHING_WRONG.iter().any(|(name, _)| *name == text.name);
-        // What kubectl prints before it fails; here the other documents of the file are checked all the same.
+        // kubectl prints the documents before an error; this project also checks the other documents of the file.
         let is_start =
             objects.len() >= text.objects.len() && objects.iter().zip(&text.objects).all(|(a, b)| same(a, b));
         let is_same = is_start && (is_wrong || objects.len() == text.objects.len());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The evaluator of Roles and bindings against the answers of a real API server (`record.sh`).
+//! Compares the evaluator of Roles and bindings with the answers of a real API server (`record.sh`).
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a failure here is a failed test")]
 
@@ -61,7 +61,7 @@ fn user(text: &str) -> User {
     User { name: names.next().unwrap(), groups: names.collect() }
 }
 
-/// In the words of the API server.
+/// The reason, in the format of the API server.
 fn reason(decision: Decision<'_>) -> String {
     let (binding, role) = match decision {
         Decision::Allowed { binding, role } => (binding, role),

@@ -20,7 +20,7 @@ use crate::engine::Engine;
 /// Rounds that are not counted.
 const WARM_UP: usize = 20;
 
-/// A namespace where Pods are created, and how.
+/// A namespace, the Pod that is created in it, and the times that this takes.
 struct Row {
     name: String,
     namespace: String,
@@ -28,10 +28,10 @@ struct Row {
     times: Vec<Duration>,
 }
 
-/// Creates the same Pods in turn, `rounds` times, and prints the table.
+/// Creates the same Pods in all namespaces in turn, `rounds` times, and prints the table.
 ///
 /// # Errors
-/// When a policy cannot be installed, or a Pod is refused.
+/// If a policy cannot be installed, or a Pod is rejected.
 pub fn run(repository: &Path, site: &Site<'_>, rounds: usize) -> Result<()> {
     let api = &site.plane.admin;
     preparation::permissions(repository, api)?;
@@ -88,7 +88,7 @@ fn row(api: &Api, name: &str, namespace: &str, account: &str, automount: Option<
     Ok(Row { name: name.to_owned(), namespace: namespace.to_owned(), body, times: Vec::new() })
 }
 
-/// How often the policies look an account up for a Pod, by the embedded host.
+/// The number of accounts that the policies look up for a Pod, counted by the embedded host.
 fn look_ups(policies: &[Policy], pod: &Value) -> Result<usize> {
     use sa_hygiene::apiserver::{ApiServer, RequestOptions};
     let engine = Engine::load()?;
@@ -102,7 +102,7 @@ fn look_ups(policies: &[Policy], pod: &Value) -> Result<usize> {
     Ok(count)
 }
 
-/// A policy in the API server's own process that looks at the one field, and one that sets it.
+/// Two policies in the API server's own process: one that checks this field, and one that sets it.
 fn in_process(api: &Api) -> Result<()> {
     const ROOT: &str = "/apis/admissionregistration.k8s.io/v1";
     let pods = json!({"resourceRules": [
@@ -154,7 +154,7 @@ fn in_process(api: &Api) -> Result<()> {
     wait_for_mutation(api)
 }
 
-/// The policy that sets the field shows when both are in force.
+/// Once the mutating policy sets the field, both policies are in effect.
 fn wait_for_mutation(api: &Api) -> Result<()> {
     api.ensure_namespace("map")?;
     let pod = ordinary_pod("map", "default", None);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Many Pods, stored for real: nothing is refused, and the policy server's memory does not grow.
+//! Stores many Pods: checks that none is rejected, and that the memory of the policy server does not grow.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,20 +17,20 @@ use crate::cluster::policies::Policy;
 use crate::cluster::policy_server::{PolicyServer, Site};
 use crate::cluster::{preparation, webhooks};
 
-/// Pods of this many accounts in each of this many namespaces.
+/// The number of namespaces, and of accounts in each.
 const NAMESPACES: usize = 20;
 const ACCOUNTS: usize = 25;
 
-/// How often the memory is looked at, in parts of the run.
+/// How many times the memory is measured during the run.
 const SAMPLES: usize = 20;
 
-/// How much the memory may grow between the first quarter of the run and its end.
+/// How much the memory may grow between the first quarter of the run and its end, in percent.
 const GROWTH: u64 = 10;
 
 /// Creates Pods from several clients at once.
 ///
 /// # Errors
-/// When a Pod is refused, or the memory grows.
+/// If a Pod is rejected, or the memory grows.
 pub fn run(repository: &Path, site: &Site<'_>, pods: usize, clients: usize) -> Result<()> {
     let api = &site.plane.admin;
     preparation::permissions(repository, api)?;
@@ -83,7 +83,7 @@ pub fn run(repository: &Path, site: &Site<'_>, pods: usize, clients: usize) -> R
     Ok(())
 }
 
-/// A Pod of one of the accounts: one in four on `default`, whose token is taken away; the others with a look-up or without.
+/// Creates a Pod. One in four uses `default`, and its token is removed; some of the others need a look-up.
 fn create(site: &Site<'_>, index: usize) -> Result<Duration> {
     let namespace = format!("load-{}", index % NAMESPACES);
     let account = format!("account-{}", index / NAMESPACES % ACCOUNTS);

@@ -15,22 +15,22 @@ use serde_json::{Value, json};
 
 use super::policies::Policy;
 
-/// Modules of other policies to compare with, as `name=file.wasm,...`: validating policies for Pods, annotated.
+/// Modules of other policies to compare with, as `name=file.wasm,...`: annotated modules that validate Pods.
 pub const OTHER_POLICIES: &str = "OTHER_POLICIES";
 
-/// The middle of a list, and what 95 in 100 stay below, in milliseconds; zero for an empty list.
+/// The percentiles of a list of times, in milliseconds; zero for an empty list.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Times {
-    /// Half of them are below.
+    /// Half of the times are below it.
     pub median: f64,
-    /// 95 in 100 are below.
+    /// 95% of the times are below it.
     pub p95: f64,
-    /// 99 in 100 are below.
+    /// 99% of the times are below it.
     pub p99: f64,
 }
 
 impl Times {
-    /// Sorts the times.
+    /// The percentiles of these times.
     #[must_use]
     pub fn of(mut times: Vec<Duration>) -> Self {
         times.sort();
@@ -45,7 +45,7 @@ impl Times {
 /// The other policies, by name.
 ///
 /// # Errors
-/// When an entry is not `name=file`, or its file is not there.
+/// If an entry is not `name=file`, or the file does not exist.
 pub fn others() -> Result<Vec<(String, Policy)>> {
     let list = env::var(OTHER_POLICIES).unwrap_or_default();
     let entries = list.split(',').map(str::trim).filter(|entry| !entry.is_empty());
@@ -67,7 +67,7 @@ pub fn others() -> Result<Vec<(String, Policy)>> {
     entries.map(read).collect()
 }
 
-/// What an ordinary chart makes: two containers with variables, probes and requests, in 6 KB.
+/// A Pod as a typical chart creates it: two containers with variables, probes and resource requests, in 6 KB.
 fn ordinary_pod(namespace: &str, account: &str, automount: Option<bool>) -> Value {
     let numbered = |count: usize, entry: &dyn Fn(usize) -> (String, Value)| -> Value {
         Value::Object((0..count).map(entry).collect())
@@ -102,7 +102,7 @@ fn ordinary_pod(namespace: &str, account: &str, automount: Option<bool>) -> Valu
     pod
 }
 
-/// An account that wants its token.
+/// An account with `automountServiceAccountToken: true`.
 fn account_with_token(namespace: &str, name: &str) -> Value {
     json!({
         "apiVersion": "v1",

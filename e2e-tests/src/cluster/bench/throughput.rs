@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! How many requests a policy server answers, asked without an API server in between; only its look-ups go there.
+//! How many requests a policy server answers per second. Requests go to it directly; only its look-ups go to the API server.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,32 +18,32 @@ use crate::cluster::policies::Policy;
 use crate::cluster::policy_server::{PolicyServer, Site};
 use crate::cluster::preparation;
 
-/// How often each rate is measured, in turn with the others; the median counts.
+/// The number of measurements for each rate; they alternate, and the median counts.
 const ROUNDS: usize = 7;
 
-/// How long each time.
+/// The duration of a measurement.
 const SLICE: Duration = Duration::from_secs(1);
 
-/// Enough that one worker never waits for a client.
+/// Enough clients that one worker never waits for a request.
 const CLIENTS: usize = 4;
 
-/// Many accounts, each asked for once.
+/// Many accounts, each of which is looked up once.
 const ACCOUNTS: usize = 5000;
 const ACCOUNT_CLIENTS: usize = 16;
 const ACCOUNT_WORKERS: usize = 4;
 
 const NAMESPACE: &str = "accounts";
 
-/// A request that is sent over and over.
+/// A request that is sent repeatedly.
 struct Review {
     path: String,
     body: Vec<u8>,
 }
 
-/// Measures, and prints the table.
+/// Measures the rates and prints the table.
 ///
 /// # Errors
-/// When a policy cannot be used, or a Pod is refused.
+/// If a policy cannot be used, or a Pod is rejected.
 pub fn run(repository: &Path, site: &Site<'_>) -> Result<()> {
     let api = &site.plane.admin;
     preparation::permissions(repository, api)?;
@@ -115,7 +115,7 @@ fn make_accounts(api: &Api) -> Result<()> {
     })
 }
 
-/// What the API server would send about a Pod of an account.
+/// The request that the API server would send for a Pod of an account.
 fn review(policy: &Policy, account: &str, automount: Option<bool>) -> Result<Review> {
     let pod = ordinary_pod(NAMESPACE, account, automount);
     let server = ApiServer::new(&[account_with_token(NAMESPACE, account)]);
@@ -124,7 +124,7 @@ fn review(policy: &Policy, account: &str, automount: Option<bool>) -> Result<Rev
     Ok(Review { path: format!("/validate/{}", policy.id), body: serde_json::to_vec(&review)? })
 }
 
-/// Sends requests from several clients until there is none, or the time is over.
+/// Sends requests from several clients until there are none left or the time is up.
 fn rate<'r>(
     client: &Api,
     clients: usize,
@@ -147,7 +147,7 @@ fn rate<'r>(
     Ok(answered.into_inner() as f64 / first.elapsed().as_secs_f64())
 }
 
-/// Runs the same in several threads.
+/// Runs the same function in several threads.
 pub(super) fn in_parallel(threads: usize, run: impl Fn() -> Result<()> + Sync) -> Result<()> {
     thread::scope(|scope| {
         let handles: Vec<_> = (0..threads).map(|_| scope.spawn(&run)).collect();

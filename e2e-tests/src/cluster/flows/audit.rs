@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! `sa-hygiene audit` through `kubectl`, with the audit log of this API server.
+//! Runs `sa-hygiene audit` through `kubectl`, with the audit log of this API server.
 
 #![expect(clippy::indexing_slicing, reason = "of JSON values: what is missing reads as null")]
 
@@ -20,10 +20,10 @@ use crate::cluster::audit::NAMESPACE;
 use crate::cluster::control_plane::Credential;
 use crate::cluster::policy_server::Site;
 
-/// What must never be transferred.
+/// A value that must never be transferred.
 const TOKEN: &str = "do-not-repeat-me";
 
-/// A Pod lists Pods with its token; a Secret holds another.
+/// A Pod uses its token to list Pods; a Secret contains another token.
 pub(super) fn through_kubectl(site: &Site<'_>, api: &Api) -> Result<()> {
     let kubectl =
         site.assets.kubectl.as_deref().context("kubectl is not in KUBEBUILDER_ASSETS, although envtest has it")?;
@@ -75,7 +75,7 @@ pub(super) fn through_kubectl(site: &Site<'_>, api: &Api) -> Result<()> {
     })
 }
 
-/// `kubectl` asks for more than was asked of it: which kinds there are.
+/// Other calls are ignored: `kubectl` also requests the kinds that the API server serves.
 fn lists_pods(workload: &Value) -> bool {
     let actions = workload["use"]["actions"].as_array();
     actions.into_iter().flatten().any(|it| it["resource"] == "pods" && it["scope"] == "own namespace")
@@ -129,7 +129,7 @@ fn prepare(api: &Api) -> Result<()> {
     )
 }
 
-/// As kubelet asks for it.
+/// Requests a token for the Pod, as kubelet does.
 fn pod_token(api: &Api) -> Result<String> {
     let pod = api.get(&format!("/api/v1/namespaces/{NAMESPACE}/pods/reader"))?;
     let request = json!({
@@ -144,7 +144,7 @@ fn pod_token(api: &Api) -> Result<String> {
     Ok(answer.body["status"]["token"].as_str().context("a TokenRequest without a token")?.to_owned())
 }
 
-/// What the API server sends to `kubectl` is in its log of level 9.
+/// At log level 9, `kubectl` logs the responses of the API server.
 fn no_token_is_transferred(kubectl: &Path, kubeconfig: &Path) -> Result<()> {
     let run = |arguments: &[&str]| -> Result<String> {
         let output = Command::new(kubectl).arg("--kubeconfig").arg(kubeconfig).args(arguments).arg("-v=9").output()?;
@@ -154,7 +154,7 @@ fn no_token_is_transferred(kubectl: &Path, kubeconfig: &Path) -> Result<()> {
     let table = run(&[&sa_hygiene::audit::snapshot::SECRET_ARGUMENTS[..], &["--all-namespaces"]].concat())?;
     ensure!(table.contains("\"kind\":\"Table\"") && table.contains("reader-token"), "no table: {table}");
     ensure!(!table.contains(&encoded), "the table has the data of a Secret in it");
-    // This test can fail: the whole object has it.
+    // Check that this test can fail: the whole object contains the token.
     let whole = run(&["get", "secret", "reader-token", "-n", NAMESPACE, "-o", "json"])?;
     ensure!(whole.contains(&encoded), "level 9 does not show what is transferred");
     Ok(())

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! An account changes while the policy server remembers it: for 5 seconds a Pod may be accepted for what the account said,
-//! and everything else is said of the account as it is
-//! ([threat model](../../../../docs/threat-model.md#assumptions)).
+//! An account changes while the policy server has it in its cache. For 5 seconds, a Pod may be accepted because of the
+//! account's old value; warnings and rejections always use the current one ([threat
+//! model](../../../../docs/threat-model.md#what-it-relies-on)).
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{Flows, eventually};
 use crate::cluster::api::Caller;
 
-/// How long `policy-server` remembers an object: `get_resource_cached` in
+/// How long `policy-server` caches an object: `get_resource_cached` in
 /// `crates/policy-evaluator/src/callback_handler/kubernetes.rs` of <https://github.com/kubewarden/kubewarden-controller>.
 const MEMORY: Duration = Duration::from_secs(5);
 
@@ -28,7 +28,7 @@ pub(super) fn account(flows: &mut Flows) -> Result<()> {
 
     says(flows, None)?;
     let remembered = warnings(flows)?;
-    // On a machine that is so slow that the memory is over, the warning comes at once.
+    // On a machine so slow that the cache entry has expired, the warning comes immediately.
     ensure!(
         remembered.is_empty() || start.elapsed() >= MEMORY,
         "the account was not remembered for {} ms: {remembered:?}",
@@ -38,14 +38,14 @@ pub(super) fn account(flows: &mut Flows) -> Result<()> {
     ensure!(start.elapsed() >= MEMORY, "the account was not remembered: {warning}");
     ensure!(warning.contains("pod-automount: "), "the warning is another one: {warning}");
 
-    // What is remembered now leads to a warning, which is never said of it.
+    // The cached account would lead to a warning, but no warning is based on a cached account.
     says(flows, Some(true))?;
     let warnings = warnings(flows)?;
     ensure!(warnings.is_empty(), "warnings about an account of a moment ago: {warnings:?}");
     Ok(())
 }
 
-/// Makes the account, or changes it.
+/// Creates the account, or updates it.
 fn says(flows: &Flows, automount: Option<bool>) -> Result<()> {
     let mut account = json!({
         "apiVersion": "v1",
@@ -62,7 +62,7 @@ fn says(flows: &Flows, automount: Option<bool>) -> Result<()> {
     Ok(())
 }
 
-/// What a Pod of the account is warned about that leaves the decision to it.
+/// The warnings for a Pod of the account that does not set `automountServiceAccountToken` itself.
 fn warnings(flows: &Flows) -> Result<Vec<String>> {
     let pod = json!({
         "apiVersion": "v1",

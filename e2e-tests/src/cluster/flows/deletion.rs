@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What is deleted goes, also where the policies would refuse it today.
+//! Objects can be deleted even if the policies would reject them today.
 
 #![expect(clippy::indexing_slicing, reason = "of JSON values: what is missing reads as null")]
 
@@ -14,7 +14,7 @@ use crate::cluster::discovery::Discovery;
 
 const ACCOUNT: &str = "finalized";
 
-/// Stores what the policies would refuse, before they are there.
+/// Stores objects that the policies would reject, before the policies are installed.
 pub(super) fn store(api: &Api, discovery: &Discovery, has_controllers: bool) -> Result<()> {
     let account = json!({
         "apiVersion": "v1",
@@ -37,7 +37,7 @@ pub(super) fn store(api: &Api, discovery: &Discovery, has_controllers: bool) -> 
     Ok(())
 }
 
-/// The garbage collector takes the owner from the `ReplicaSet`, and then the finalizer.
+/// The garbage collector removes the owner reference from the `ReplicaSet`, and then the finalizer.
 pub(super) fn garbage(flows: &mut Flows) -> Result<()> {
     let deployment = format!("{}/stored", path("apps/v1", "deployments"));
     let is_stored = |set: &Value| set["metadata"]["labels"]["app"] == "stored";
@@ -55,7 +55,7 @@ pub(super) fn garbage(flows: &mut Flows) -> Result<()> {
 }
 
 pub(super) fn namespace(flows: &mut Flows) -> Result<()> {
-    // Its own finalizer keeps it otherwise.
+    // Otherwise its finalizer would keep the namespace.
     let account = format!("{}/{ACCOUNT}", path("v1", "serviceaccounts"));
     let none = json!({"metadata": {"finalizers": null}});
     flows.api.call("PATCH", &account, Some(&none), &Caller::default())?.success()?;
@@ -65,7 +65,7 @@ pub(super) fn namespace(flows: &mut Flows) -> Result<()> {
 }
 
 pub(super) fn finalizer(flows: &mut Flows) -> Result<()> {
-    // In a namespace that is still there.
+    // A namespace that still exists.
     const ELSEWHERE: &str = "default";
     let accounts = format!("/api/v1/namespaces/{ELSEWHERE}/serviceaccounts");
     let account = json!({

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! `examples/mutating.yaml` and `examples/validating.yaml` in a cluster that works: controllers make accounts and Pods,
-//! collect garbage and delete namespaces, and the policy server goes away and comes back.
+//! `examples/mutating.yaml` and `examples/validating.yaml` in a working cluster: controllers create accounts and Pods, collect
+//! garbage and delete namespaces, and the policy server stops and starts again.
 
 mod audit;
 mod cache;
@@ -25,16 +25,16 @@ use super::preparation;
 use super::report::Outcome;
 use super::webhooks;
 
-/// Where the workloads are.
+/// The namespace of the workloads.
 const NAMESPACE: &str = "flows";
 
-/// The policies of a cluster.
+/// The examples whose policies are installed.
 const EXAMPLES: [&str; 2] = ["mutating", "validating"];
 
 /// How long a controller may take.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A cluster with the policies in it.
+/// A cluster with the policies.
 #[derive(Debug)]
 pub struct Flows {
     api: Api,
@@ -42,10 +42,10 @@ pub struct Flows {
     server: PolicyServer,
 }
 
-/// What is tried, and how.
+/// The name of a flow, and its function.
 type Flow = (&'static str, fn(&mut Flows) -> Result<()>);
 
-/// Those that need the controllers.
+/// The flows that need controllers.
 const OF_CONTROLLERS: [Flow; 11] = [
     ("a namespace gets a default account that says false", workloads::default_account),
     ("the Pod of a Deployment has no token", |flows| workloads::without_token(flows, "Deployment")),
@@ -56,28 +56,28 @@ const OF_CONTROLLERS: [Flow; 11] = [
     ("a Pod that is refused is told of in an event of its ReplicaSet", workloads::refused),
     ("dependents are orphaned and collected", deletion::garbage),
     ("controllers go on after the policy server was away", outage::controllers),
-    // The controller waits for the next minute: it has had most of it by now.
+    // The controller waits for the next minute, most of which has passed by now.
     ("the Pod of a CronJob has no token", |flows| workloads::without_token(flows, "CronJob")),
     ("a namespace is deleted with its objects", deletion::namespace),
 ];
 
-/// Those that do not.
+/// The flows that need only the API server.
 const OF_API_SERVER: [Flow; 3] = [
     ("an account goes when its finalizer is removed", deletion::finalizer),
     ("an account that the policy server remembers changes", cache::account),
     ("while the policy server is away, exempt namespaces go on and others wait", outage::policy_server),
 ];
 
-/// How many flows there are without the controllers' own.
+/// The number of flows that need controllers.
 #[must_use]
 pub fn of_controllers() -> usize {
     OF_CONTROLLERS.len()
 }
 
-/// Runs every flow; those of the controllers only where there is a binary of the controller manager.
+/// Runs all flows; those that need controllers only if the controller manager was found.
 ///
 /// # Errors
-/// When the policies cannot be installed.
+/// If the policies cannot be installed.
 pub fn run(repository: &Path, site: &Site<'_>) -> Result<Vec<Outcome>> {
     let api = site.plane.admin.clone();
     webhooks::uninstall(&api)?;
@@ -88,7 +88,7 @@ pub fn run(repository: &Path, site: &Site<'_>) -> Result<Vec<Outcome>> {
     let controllers = site.assets.controller_manager.as_deref();
     let _manager = controllers.map(|binary| site.plane.start_controller_manager(binary)).transpose()?;
     let discovery = api.discover()?;
-    // What is there before the policies, and would not pass them.
+    // Objects that exist before the policies and that the policies would reject.
     deletion::store(&api, &discovery, controllers.is_some())?;
 
     let audit = Outcome::of("sa-hygiene audit through kubectl", audit::through_kubectl(site, &api));
@@ -110,10 +110,10 @@ pub fn run(repository: &Path, site: &Site<'_>) -> Result<Vec<Outcome>> {
     Ok(outcomes)
 }
 
-/// The policy of an example's manifest, as it is in a cluster.
+/// The policy of an example's manifest, as it is installed in a cluster.
 ///
 /// # Errors
-/// When there is none.
+/// If there is none.
 pub fn policy(repository: &Path, example: &str) -> Result<Policy> {
     let file = repository.join(format!("examples/{example}.yaml"));
     let mut documents = yaml::load_file(file)?;
@@ -146,7 +146,7 @@ impl Flows {
     }
 }
 
-/// Waits for something that a controller does.
+/// Waits for the result of a controller.
 fn eventually<T>(what: &str, find: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     within(PATIENCE, what, find)
 }
@@ -164,7 +164,7 @@ fn within<T>(limit: Duration, what: &str, mut find: impl FnMut() -> Result<Optio
     }
 }
 
-/// Where objects of the flows are.
+/// The path of objects in the namespace of the flows.
 fn path(group: &str, plural: &str) -> String {
     let root = if group == "v1" { "/api/v1".to_owned() } else { format!("/apis/{group}") };
     format!("{root}/namespaces/{NAMESPACE}/{plural}")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The policy server goes away, and comes back: `failurePolicy: Fail`.
+//! The policy server stops and starts again, with `failurePolicy: Fail`.
 
 #![expect(clippy::indexing_slicing, reason = "of JSON values: what is missing reads as null")]
 
@@ -34,7 +34,7 @@ pub(super) fn policy_server(flows: &mut Flows) -> Result<()> {
     Ok(())
 }
 
-/// What controllers could not make while it was away, they make afterwards.
+/// What controllers could not create during the outage, they create afterwards.
 pub(super) fn controllers(flows: &mut Flows) -> Result<()> {
     const NEW: &str = "flows-outage";
     flows.server.stop();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Accounts and Pods that controllers make.
+//! Accounts and Pods that controllers create.
 
 #![expect(clippy::indexing_slicing, reason = "of JSON values: what is missing reads as null")]
 
@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 
 use super::{Caller, Flows, NAMESPACE, eventually, path, within};
 
-/// The controller of `CronJob`s starts one a minute.
+/// The controller of a `CronJob` starts one Job a minute.
 const A_MINUTE_AND_MORE: Duration = Duration::from_secs(90);
 
-/// Creates one workload of each kind, and what they need.
+/// Creates one workload of each kind, and the objects that they need.
 pub(super) fn start(flows: &Flows) -> Result<()> {
-    // For the DaemonSet. No kubelet runs there, and nobody would say that the node is ready.
+    // For the DaemonSet. No kubelet runs, so nothing else would report the node as ready.
     flows.create(&json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1"}}))?;
     let no_taints = json!({"spec": {"taints": null}});
     flows.api.call("PATCH", "/api/v1/nodes/node-1", Some(&no_taints), &Caller::default())?.success()?;
@@ -37,7 +37,7 @@ pub(super) fn start(flows: &Flows) -> Result<()> {
     Ok(())
 }
 
-/// A Deployment whose Pods the policies refuse.
+/// A Deployment whose Pods the policies reject.
 pub(super) fn refused_deployment(name: &str) -> Value {
     let template = template(name, &json!({"volumes": [{"name": "kube-api-access-cache", "emptyDir": {}}]}));
     let spec = json!({"selector": {"matchLabels": {"app": name}}, "template": template});
@@ -80,7 +80,7 @@ pub(super) fn with_token(flows: &mut Flows) -> Result<()> {
     Ok(())
 }
 
-/// The Deployment was there before the policies; once its Pod is gone, no other comes.
+/// The Deployment existed before the policies; once its Pod is deleted, no other can be created.
 pub(super) fn refused(flows: &mut Flows) -> Result<()> {
     let pod = pod(flows, "stored-")?;
     let name = pod["metadata"]["name"].as_str().unwrap_or_default();
@@ -104,7 +104,7 @@ pub(super) fn refused(flows: &mut Flows) -> Result<()> {
     Ok(())
 }
 
-/// A Pod that a controller has made.
+/// A Pod that a controller created.
 fn pod(flows: &Flows, prefix: &str) -> Result<Value> {
     let limit = if prefix.starts_with("quiet-cronjob") { A_MINUTE_AND_MORE } else { super::PATIENCE };
     let found = within(limit, &format!("Pod {prefix}*"), || {

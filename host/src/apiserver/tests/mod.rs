@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What Pods look like before and after admission.
+//! Pods before and after admission.
 
 mod envelope;
 mod plugin;
@@ -49,7 +49,7 @@ fn list<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
     value.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-/// The names of the volumes with a token in them.
+/// The names of the volumes with a token.
 fn token_volumes(pod: &Value) -> Vec<&str> {
     let has_token = |volume: &&Value| {
         list(volume, "/projected/sources").iter().any(|source| source.get("serviceAccountToken").is_some())
@@ -64,7 +64,7 @@ fn token_mounts(pod: &Value) -> Vec<&str> {
     mounts.filter(|mount| mount["mountPath"] == TOKEN_PATH).filter_map(|mount| mount["name"].as_str()).collect()
 }
 
-/// What a webhook does that takes the token away.
+/// Removes the token, as a webhook would.
 fn remove_token(pod: &mut Value) {
     let names: Vec<String> = token_volumes(pod).into_iter().map(str::to_owned).collect();
     let is_token = |entry: &Value| names.iter().any(|name| entry["name"] == name.as_str());
@@ -80,7 +80,7 @@ fn remove_token(pod: &mut Value) {
     }
 }
 
-/// The account is not `default`, which matters to nobody here.
+/// A Pod after admission. Its account is `app`, because `default` has no special role here.
 fn bare() -> Value {
     admitted(&server(), pod(&json!({"serviceAccountName": "app"})))
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Against what `plugin/pkg/admission/serviceaccount/admission_test.go` and the
-//! documented reinvocation say.
+//! Compares with `plugin/pkg/admission/serviceaccount/admission_test.go` and the documentation of reinvocation.
 
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Against what `pkg/apis/core/validation/validation_test.go` says.
+//! Compares with `pkg/apis/core/validation/validation_test.go`.
 
 use serde_json::{Value, json};
 

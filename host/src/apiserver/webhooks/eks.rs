@@ -5,8 +5,8 @@
 //! - <https://github.com/aws/amazon-eks-pod-identity-webhook#readme>
 //! - <https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html>
 //!
-//! Left out: regions, Windows, quotes in `skip-containers`, roles from a `ConfigMap`, and that whole lists of containers
-//! are replaced.
+//! Not simulated: regions, Windows, quotes in `skip-containers`, roles from a `ConfigMap`, and the replacement of whole lists
+//! of containers.
 
 use serde_json::{Value, json};
 
@@ -14,23 +14,23 @@ use super::{Account, CONTAINER_LISTS, has_named, mark, marked, spec_of, token};
 use crate::apiserver::ApiError;
 use crate::apiserver::node::Node;
 
-/// The label by which the shipped configuration of the webhook passes a Pod by.
+/// The label that excludes a Pod in the webhook's default configuration.
 const SKIP_LABEL: &str = "eks.amazonaws.com/skip-pod-identity-webhook";
 
-/// What a mode adds.
+/// What the webhook adds in one of its modes.
 struct Credentials<'a> {
     volume: &'a str,
     mount_path: &'a str,
     audience: &'a str,
     file: &'a str,
     seconds: i64,
-    /// Whether the Pod gets a label that says so.
+    /// Whether the webhook adds a label to the Pod.
     is_labelled: bool,
-    /// One of them there, and none is added.
+    /// If a container has one of these variables, neither is added.
     env: [(&'a str, String); 2],
 }
 
-/// Roles for service accounts.
+/// IAM roles for service accounts.
 pub(super) fn inject_role(pod: &mut Node<'_>, account: &Account) -> Result<(), ApiError> {
     const MOUNT_PATH: &str = "/var/run/secrets/eks.amazonaws.com/serviceaccount";
     let Some(role) = account.annotation("eks.amazonaws.com/role-arn").filter(|role| !role.is_empty()) else {
@@ -48,7 +48,7 @@ pub(super) fn inject_role(pod: &mut Node<'_>, account: &Account) -> Result<(), A
     inject(pod, account, &credentials)
 }
 
-/// EKS Pod Identity. No annotation turns it on; the cluster has a list of accounts.
+/// EKS Pod Identity. It is not enabled by an annotation, but by a list of accounts in the cluster.
 pub(super) fn inject_container_credentials(pod: &mut Node<'_>, account: &Account) -> Result<(), ApiError> {
     const MOUNT_PATH: &str = "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount";
     const FILE: &str = "eks-pod-identity-token";
@@ -57,7 +57,7 @@ pub(super) fn inject_container_credentials(pod: &mut Node<'_>, account: &Account
         mount_path: MOUNT_PATH,
         audience: "pods.eks.amazonaws.com",
         file: FILE,
-        // A whole day becomes a random part of it, 79,200 seconds at the least.
+        // For a lifetime of a whole day, the webhook uses a random shorter one, at least 79,200 seconds.
         seconds: match lifetime(pod, account) {
             86_400 => 79_200,
             seconds => seconds,
@@ -71,7 +71,7 @@ pub(super) fn inject_container_credentials(pod: &mut Node<'_>, account: &Account
     inject(pod, account, &credentials)
 }
 
-/// The Pod's wish before the account's; what is not a number is ignored.
+/// The Pod's annotation takes precedence over the account's; values that are not numbers are ignored.
 fn lifetime(pod: &Node<'_>, account: &Account) -> i64 {
     const KEY: &str = "eks.amazonaws.com/token-expiration";
     let wishes = [marked(pod, "annotations", KEY), account.annotation(KEY)];
@@ -82,7 +82,7 @@ fn inject(pod: &mut Node<'_>, account: &Account, credentials: &Credentials<'_>) 
     if marked(pod, "labels", SKIP_LABEL).is_some() {
         return Ok(());
     }
-    // One record of comma separated values, blanks and all.
+    // One CSV record; blanks are part of the values.
     let skipped = marked(pod, "annotations", "eks.amazonaws.com/skip-containers").unwrap_or_default();
     let skipped: Vec<String> = skipped.lines().next().unwrap_or_default().split(',').map(str::to_owned).collect();
     let regional = account.annotation("eks.amazonaws.com/sts-regional-endpoints");
@@ -100,7 +100,7 @@ fn inject(pod: &mut Node<'_>, account: &Account, credentials: &Credentials<'_>) 
             }
         }
     }
-    // By name alone, and before all others.
+    // Only the name is compared, and the volume is inserted first.
     if !has_named(&mut spec, "volumes", credentials.volume)? {
         let projected = token(credentials.audience, credentials.seconds, credentials.file);
         spec.list_mut("volumes")?.insert(0, json!({"name": credentials.volume, "projected": projected}));
@@ -108,7 +108,7 @@ fn inject(pod: &mut Node<'_>, account: &Account, credentials: &Credentials<'_>) 
     Ok(())
 }
 
-/// What a container lacks. A variable that is there is never changed, and half a pair is never made whole.
+/// Adds what a container lacks. Existing variables are not changed, and an incomplete pair is not completed.
 fn complete(container: &mut Node<'_>, credentials: &Credentials<'_>, regional: bool) -> Result<(), ApiError> {
     const STS: &str = "AWS_STS_REGIONAL_ENDPOINTS";
     let mut has = |names: &[&str]| -> Result<bool, ApiError> {

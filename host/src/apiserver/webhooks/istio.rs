@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Istio's sidecar injector, asked for by a label of the Pod, with the proxy as a native sidecar unless the Pod says no.
+//! Istio's sidecar injector, requested by a label of the Pod, with the proxy as a native sidecar unless the Pod disables that.
 //!
 //! - <https://istio.io/latest/docs/setup/additional-setup/sidecar-injection/>
 //! - <https://istio.io/latest/docs/ops/best-practices/security/#configure-third-party-service-account-tokens>
 //! - <https://github.com/istio/istio/blob/master/manifests/charts/istio-control/istio-discovery/files/injection-template.yaml>
 //!
-//! It brings a token of its own and asks nothing of the Pod's: the API token reaches its containers when the API
-//! server's plugin runs again, or not at all. Left out: everything but volumes and mounts.
+//! It adds its own token and does not need the Pod's: its containers get the API token only if the API server's plugin runs
+//! again. Not simulated: everything but volumes and mounts.
 
 use serde_json::{Value, json};
 
@@ -51,7 +51,7 @@ pub(super) fn inject(pod: &mut Node<'_>) -> Result<(), ApiError> {
     complete_proxy(&mut spec, is_native)
 }
 
-/// The template is merged with what is there: a proxy of the Pod's own gets what it lacks.
+/// The template is merged with existing containers: if the Pod has its own proxy, missing parts are added.
 fn complete_proxy(spec: &mut Node<'_>, is_native: bool) -> Result<(), ApiError> {
     for list in CONTAINER_LISTS {
         for mut container in spec.list(list)? {
@@ -69,7 +69,7 @@ fn complete_proxy(spec: &mut Node<'_>, is_native: bool) -> Result<(), ApiError> 
     if !is_native {
         return insert_container(spec, "containers", proxy, false);
     }
-    // Right behind the one that sets up the network.
+    // After the container that sets up the network.
     let containers = spec.list_mut("initContainers")?;
     let init = containers.iter().position(|container| container.get("name") == Some(&json!("istio-init")));
     containers.insert(init.map_or(0, |init| init + 1), proxy);

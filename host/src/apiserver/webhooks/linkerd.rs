@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Linkerd's proxy injector, asked for by an annotation of the Pod, with the proxy as a native sidecar unless the Pod
-//! says no.
+//! Linkerd's proxy injector, requested by an annotation of the Pod, with the proxy as a native sidecar unless the Pod disables
+//! that.
 //!
 //! - <https://linkerd.io/2-edge/features/proxy-injection/>
 //! - <https://linkerd.io/2021/12/28/using-kubernetess-new-bound-service-account-tokens-for-secure-workload-identity/>
 //! - <https://github.com/linkerd/linkerd2/blob/main/pkg/inject/inject.go>
 //!
-//! It brings a token of its own, and yet its containers mount the API token where the *first* container of the Pod does.
-//! Left out: everything but volumes and mounts.
+//! It adds its own token; nevertheless its containers mount the API token if the *first* container of the Pod does. Not
+//! simulated: everything but volumes and mounts.
 
 use serde_json::{Value, json};
 
@@ -57,7 +57,7 @@ pub(super) fn inject(pod: &mut Node<'_>) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Its own containers, or those of the other mesh.
+/// Whether the Pod has containers of Linkerd or Istio.
 fn has_sidecar(spec: &mut Node<'_>) -> Result<bool, ApiError> {
     const SIDECARS: [(&str, &str); 6] = [
         ("containers", PROXY),

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Mutating webhooks that clusters have beside the policy, as far as tokens, the volumes that hold them and the
+//! Mutating webhooks that clusters often have besides the policy, as far as tokens, the volumes that hold them and the
 //! containers that mount them are concerned.
 //!
-//! Each follows what its project documents, with the values of its own chart or manifest. What a namespace says is not
-//! simulated: a Pod asks for them itself.
+//! Each follows the documentation of its project, with the defaults of its chart or manifest. Namespaces have no effect in this
+//! simulation: a Pod itself requests the injection.
 
 mod eks;
 mod istio;
@@ -26,7 +26,7 @@ use super::{ApiError, ApiServer, RequestOptions, decode};
 pub enum Webhook {
     /// The EKS Pod identity webhook, for an account with the annotation `eks.amazonaws.com/role-arn`.
     Irsa,
-    /// The same one, in a cluster where the Pod's account has an EKS Pod Identity association.
+    /// The same webhook, in a cluster where the Pod's account has an EKS Pod Identity association.
     EksPodIdentity,
     /// Istio's sidecar injector.
     Istio,
@@ -50,14 +50,14 @@ impl Webhook {
         }
     }
 
-    /// A refusal as the API server words it
+    /// The rejection by a webhook in the format of the API server
     /// (`staging/src/k8s.io/apiserver/pkg/admission/plugin/webhook/errors/statuserror.go`).
     fn denied(self, why: &ApiError) -> ApiError {
         ApiError::BadRequest(format!("admission webhook \"{self}\" denied the request: {why}"))
     }
 }
 
-/// The name that it is registered under.
+/// The name under which it is registered.
 impl fmt::Display for Webhook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -70,11 +70,11 @@ impl fmt::Display for Webhook {
 }
 
 impl ApiServer {
-    /// What becomes of a new Pod that this webhook is called for: with its patch applied, decoded and defaulted again,
-    /// which is what the next webhook gets to see.
+    /// A new Pod after a call of this webhook: the patch is applied, and the Pod is decoded and defaulted again, as the next
+    /// webhook receives it.
     ///
     /// # Errors
-    /// When the webhook, or the decoder, refuses the Pod.
+    /// If the webhook or the decoder rejects the Pod.
     pub fn call(&self, webhook: Webhook, mut pod: Value, options: &RequestOptions) -> Result<Value, ApiError> {
         let target = Target::of(&mut pod, options)?;
         let mut root = Node::root(&mut pod)?;
@@ -90,10 +90,10 @@ impl ApiServer {
     }
 }
 
-/// Both lists of containers that webhooks look through, in the order of a Pod's start.
+/// The lists of containers that webhooks process, in the order in which containers start.
 const CONTAINER_LISTS: [&str; 2] = ["initContainers", "containers"];
 
-/// A Pod's annotation, or its label; one of another type is none.
+/// An annotation or label of a Pod; none if it is not a string.
 fn marked<'p>(pod: &'p Node<'_>, kind: &str, key: &str) -> Option<&'p str> {
     pod.fields.get("metadata")?.get(kind)?.get(key)?.as_str()
 }
@@ -110,12 +110,12 @@ fn mark(pod: &mut Node<'_>, kind: &'static str, key: &str, value: &str) -> Resul
     Ok(())
 }
 
-/// The Pod's specification, which [`ApiServer::call`] has seen to.
+/// The Pod's `spec`, which [`ApiServer::call`] has created if it was missing.
 fn spec_of<'p>(pod: &'p mut Node<'_>) -> Result<Node<'p>, ApiError> {
     pod.child("spec")?.ok_or_else(|| ApiError::BadRequest("the Pod has no spec".to_owned()))
 }
 
-/// Whether an entry of this name is in a list.
+/// Whether a list has an entry with this name.
 fn has_named(owner: &mut Node<'_>, list: &'static str, name: &str) -> Result<bool, ApiError> {
     for entry in owner.list(list)? {
         if entry.text("name")? == Some(name) {
@@ -125,7 +125,7 @@ fn has_named(owner: &mut Node<'_>, list: &'static str, name: &str) -> Result<boo
     Ok(false)
 }
 
-/// Adds a volume unless there is one of its name.
+/// Adds a volume unless there is one with its name.
 fn add_volume(spec: &mut Node<'_>, name: &str, source: &str, value: &Value) -> Result<(), ApiError> {
     if !has_named(spec, "volumes", name)? {
         spec.list_mut("volumes")?.push(json!({"name": name, source: value}));
@@ -133,7 +133,7 @@ fn add_volume(spec: &mut Node<'_>, name: &str, source: &str, value: &Value) -> R
     Ok(())
 }
 
-/// A projected volume of one token.
+/// A projected volume with one token.
 fn token(audience: &str, seconds: i64, path: &str) -> Value {
     let token = json!({"audience": audience, "expirationSeconds": seconds, "path": path});
     json!({"sources": [{"serviceAccountToken": token}]})

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What each webhook makes of small Pods.
+//! The result of each webhook for small Pods.
 
 use serde_json::{Value, json};
 
@@ -10,13 +10,13 @@ const ROLE: &str = "arn:aws:iam::123456789012:role/app";
 const AWS_PATH: &str = "/var/run/secrets/eks.amazonaws.com/serviceaccount";
 const API_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-/// With the account `app`, which has these annotations.
+/// A server with the account `app`, which has these annotations.
 fn server(annotations: &Value) -> ApiServer {
     let metadata = json!({"name": "app", "namespace": "shop", "annotations": annotations});
     ApiServer::new(&[json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})])
 }
 
-/// A Pod of `app` that asks for every webhook but those of AWS, which the account asks for.
+/// A Pod of `app` that requests every webhook except those of AWS, which the account requests.
 fn asking(spec: &Value) -> Value {
     let mut pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {
         "name": "web", "namespace": "shop",
@@ -35,7 +35,7 @@ fn asking(spec: &Value) -> Value {
 fn called(webhook: Webhook, annotations: &Value, pod: &Value) -> Result<Value, String> {
     let server = server(annotations);
     let first = server.call(webhook, pod.clone(), &RequestOptions::default()).map_err(|error| error.to_string())?;
-    // Whoever is called again leaves it at that.
+    // A second call changes nothing.
     let again = server.call(webhook, first.clone(), &RequestOptions::default());
     assert_eq!(again.as_ref(), Ok(&first), "{webhook} again");
     Ok(first)
@@ -45,7 +45,7 @@ fn irsa() -> Value {
     json!({"eks.amazonaws.com/role-arn": ROLE})
 }
 
-/// A container, with the API token or without.
+/// A container with or without the API token.
 fn container(name: &str, has_token: bool) -> Value {
     let mut container = json!({"name": name, "image": name});
     if has_token {
@@ -259,7 +259,7 @@ fn linkerd_skips_pods_with_sidecar() {
     assert_eq!(called(Webhook::Linkerd, &json!({}), &meshed), Ok(meshed));
 }
 
-/// The Pod as the Vault Agent injector leaves it, its agents with this token.
+/// The Pod as the Vault Agent injector returns it, with this token for its agents.
 fn with_agents(pod: &Value, volume: &str, path: &str) -> Value {
     let secrets = json!({"name": "vault-secrets", "mountPath": "/vault/secrets"});
     let agent = |name: &str, home: &str| {
@@ -326,7 +326,7 @@ fn vault_rejects_pod_without_token() {
     assert_eq!(called(Webhook::VaultAgent, &json!({}), &pod), Err(refusal.to_owned()), "init containers do not count");
 }
 
-/// The path has the word in it, so the agent logs in with the token for AWS.
+/// The path contains `serviceaccount`, so the agent logs in with the token for AWS.
 #[test]
 fn vault_mounts_aws_token() {
     let pod = called(Webhook::Irsa, &irsa(), &asking(&json!({}))).unwrap();

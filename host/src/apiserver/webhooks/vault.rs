@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! `HashiCorp`'s Vault Agent injector, asked for by an annotation of the Pod.
+//! `HashiCorp`'s Vault Agent injector, requested by an annotation of the Pod.
 //!
 //! - <https://developer.hashicorp.com/vault/docs/platform/k8s/injector/annotations>
 //! - <https://github.com/hashicorp/vault-k8s/pull/288>
 //! - <https://github.com/hashicorp/vault-k8s/blob/main/agent-inject/agent/agent.go>
 //!
-//! Its agent logs in with a token of the Pod's ServiceAccount, and it adds none: it takes the volume that an annotation
-//! names, else whatever the first mount is whose path has `serviceaccount` in it, which need not be the API token
-//! (<https://github.com/hashicorp/vault-k8s/issues/335>). Where there is no such mount, it refuses the Pod. Left out:
-//! everything but volumes and mounts, and login by another method than Kubernetes'.
+//! Its agent logs in with a token of the Pod's ServiceAccount, and the injector adds none. It uses the volume that an
+//! annotation names, or else that of the first mount whose path contains `serviceaccount`, which is not necessarily the API
+//! token (<https://github.com/hashicorp/vault-k8s/issues/335>). If there is no such mount, it rejects the Pod. Not simulated:
+//! everything but volumes and mounts, and other methods to log in than Kubernetes.
 
 use serde_json::{Value, json};
 
@@ -19,10 +19,10 @@ use crate::apiserver::node::Node;
 
 const STATUS: &str = "vault.hashicorp.com/agent-inject-status";
 
-/// Where the agent finds a token that no other container mounts.
+/// The path at which the agent mounts a token that no other container mounts.
 const OWN_MOUNT_PATH: &str = "/var/run/secrets/vault.hashicorp.com/serviceaccount";
 
-/// The error is the webhook's reason for a refusal.
+/// The error is the webhook's reason for a rejection.
 pub(super) fn inject(pod: &mut Node<'_>) -> Result<(), ApiError> {
     let asks = match marked(pod, "annotations", "vault.hashicorp.com/agent-inject") {
         Some("1" | "t" | "T" | "TRUE" | "true" | "True") => true,
@@ -65,7 +65,7 @@ pub(super) fn inject(pod: &mut Node<'_>) -> Result<(), ApiError> {
     mark(pod, "annotations", STATUS, "injected")
 }
 
-/// The volume that the Pod names, where the first container has it, else at the agent's own path.
+/// The volume that the Pod names, at the path where a container mounts it, or else at the agent's own path.
 fn named_token(spec: &mut Node<'_>, volume: &str) -> Result<(String, String), ApiError> {
     let found = mount(spec, |name, _| name == volume)?;
     for mut entry in spec.list("volumes")? {
@@ -82,7 +82,7 @@ fn named_token(spec: &mut Node<'_>, volume: &str) -> Result<(String, String), Ap
     refuse("error creating new agent sidecar: failed to find service account volume")
 }
 
-/// Volume and path of the first mount like this; init containers are not looked at.
+/// Volume and path of the first matching mount; init containers are ignored.
 fn mount(spec: &mut Node<'_>, is_it: impl Fn(&str, &str) -> bool) -> Result<Option<(String, String)>, ApiError> {
     for mut container in spec.list("containers")? {
         for mount in container.list("volumeMounts")? {

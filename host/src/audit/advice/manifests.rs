@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The objects that a recommendation comes to.
+//! The objects for a recommendation.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::audit::report::{Account, Calls, Workload};
 use crate::rbac::API_GROUP;
 
-/// Group and version of a kind, and where its Pods' specification is; none for what cannot be changed once it exists.
+/// The API version of a kind, and the path of its Pod template's `spec`; none for a kind whose template cannot be changed.
 pub(super) fn template_of(kind: &str) -> Option<(&'static str, &'static [&'static str])> {
     const TEMPLATE: &[&str] = &["spec", "template", "spec"];
     const JOB: &[&str] = &["spec", "jobTemplate", "spec", "template", "spec"];
@@ -21,12 +21,12 @@ pub(super) fn template_of(kind: &str) -> Option<(&'static str, &'static [&'stati
     }
 }
 
-/// Fields of a Pod's specification, as a patch of its workload.
+/// A patch of a workload for these fields of its Pod template.
 pub(super) fn template_patch(path: &[&str], fields: Value) -> Value {
     path.iter().rev().fold(fields, |value, key| json!({ *key: value }))
 }
 
-/// The patch with the object that it is for.
+/// The patch, with the identity of its object.
 pub(super) fn addressed(patch: &Value, api_version: &str, kind: &str, namespace: &str, name: &str) -> Value {
     let mut object =
         json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "namespace": namespace}});
@@ -34,7 +34,7 @@ pub(super) fn addressed(patch: &Value, api_version: &str, kind: &str, namespace:
     object
 }
 
-/// An account for a workload, bound as `default` is.
+/// An account for a workload, with the bindings of `default`.
 pub(super) fn own_account(namespace: &str, account: &Account, workload: &Workload) -> Vec<Value> {
     let name = &workload.name;
     let subject = json!({"kind": "ServiceAccount", "name": name, "namespace": namespace});
@@ -57,7 +57,7 @@ pub(super) fn own_account(namespace: &str, account: &Account, workload: &Workloa
     std::iter::once(object).chain(bindings).collect()
 }
 
-/// Roles that allow what was done and no more, bound to the account.
+/// Roles that allow only what was done, bound to the account.
 pub(super) fn narrow_roles(namespace: &str, account: &str, calls: &Calls) -> Vec<Value> {
     let mut objects = Vec::new();
     for (kind, binding_kind, own) in [("Role", "RoleBinding", true), ("ClusterRole", "ClusterRoleBinding", false)] {
@@ -81,7 +81,7 @@ pub(super) fn narrow_roles(namespace: &str, account: &str, calls: &Calls) -> Vec
     objects
 }
 
-/// What was done in the own namespace, or everywhere else; calls that were all refused were not allowed before either.
+/// Rules for the calls in the account's own namespace, or for all others; calls that were always denied are left out.
 fn rules(calls: &Calls, own: bool) -> Vec<Value> {
     let mut by_verbs: BTreeMap<(&str, &[String]), BTreeSet<String>> = BTreeMap::new();
     let done = calls.actions.iter().filter(|it| it.calls > it.denied && it.scope != "path");

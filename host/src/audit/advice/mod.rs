@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What follows from a report: patches for what can go, settings for what stays. Nothing here touches the cluster.
+//! Files for the recommendations of a report: patches that remove tokens, settings that keep others. The cluster is not
+//! changed.
 
 mod manifests;
 pub mod patches;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! A folder with what a report recommends: kustomize patches for tokens that can go, manifests for the rest, and the
-//! same as commands. Whatever needs a decision is a comment.
+//! A folder with the recommendations of a report: kustomize patches for tokens that can be removed, manifests for the rest, and
+//! the same changes as commands. Changes that need a decision are comments.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -25,16 +25,16 @@ const KUSTOMIZATION_HEADER: &str = "\
 # A component of kustomize: name this folder under `components` of a kustomization that has these workloads.
 ";
 
-/// What was written.
+/// The number of changes that were written.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Written {
-    /// Patches that take a token away.
+    /// Patches that remove a token.
     pub patches: usize,
-    /// Recommendations that need a decision, as comments and manifests.
+    /// Recommendations that need a decision, written as comments and manifests.
     pub comments: usize,
 }
 
-/// Files by name, below the folder.
+/// The files to write, by their path in the folder.
 #[derive(Debug, Default)]
 struct Plan {
     files: Vec<(PathBuf, String)>,
@@ -43,10 +43,10 @@ struct Plan {
     written: Written,
 }
 
-/// Writes into a folder that is empty, or not there yet.
+/// Writes to a folder that is empty or does not exist.
 ///
 /// # Errors
-/// Where the folder has something in it, or cannot be written to.
+/// If the folder is not empty, or cannot be written to.
 pub fn write(report: &Report, folder: &Path) -> Result<Written> {
     if folder.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
         bail!("{} is not empty", folder.display());
@@ -151,7 +151,7 @@ impl Plan {
         Ok(())
     }
 
-    /// One proposal for an account, however many workloads it has.
+    /// One recommendation for an account, for all of its workloads.
     fn narrow(&mut self, row: &Row<'_>, comment: &str) -> Result<()> {
         self.written.comments += 1;
         let account = row.account;
@@ -199,7 +199,7 @@ fn file_name(namespace: &str, kind: &str, name: &str) -> PathBuf {
     Path::new(namespace).join(format!("{}-{name}.yaml", kind.to_lowercase()))
 }
 
-/// Why, as a comment.
+/// The recommendation and its reason, as a comment.
 fn evidence(row: &Row<'_>) -> String {
     let workload = row.workload.map(|it| format!("{it} as ", it = format_args!("{} {}", it.kind, it.name)));
     let what = format!("{}/{}", row.namespace, row.account.name);
@@ -207,7 +207,7 @@ fn evidence(row: &Row<'_>) -> String {
     format!("# {}\n# {}\n", shown::text(&title), shown::text(row.reason()))
 }
 
-/// All parts are names without anything that a shell reads; JSON of such names has no apostrophe.
+/// All parts are names without special characters of the shell, and JSON of such names contains no apostrophe.
 fn kubectl_patch(namespace: &str, kind: &str, name: &str, patch: &Value) -> String {
     format!("kubectl patch {} {name} -n {namespace} --type=merge -p '{patch}'", kind.to_lowercase())
 }

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Settings of the policy that exempt what must keep its token.
+//! Settings of the policy that exempt workloads that must keep their tokens.
 
 use serde_json::{Value, json};
 
 use crate::audit::report::{Account, Namespace, Recommendation, Report, Row};
 use crate::yaml;
 
-/// What stands above.
+/// The comment at the top of the settings.
 const HEADER: &str = "\
 # Exemptions of the policy serviceaccount-hygiene for what must keep its token, by `sa-hygiene audit`: what was used, and
 # what may have been, as far as the audit log shows. Each says why.
 ";
 
-/// The settings as YAML, and how many exemptions there are.
+/// The settings as YAML, and the number of exemptions.
 ///
 /// # Errors
-/// Where they cannot be written as YAML.
+/// If they cannot be written as YAML.
 pub fn render(report: &Report) -> anyhow::Result<(String, usize)> {
     let rows = report.namespaces.iter().flat_map(Namespace::rows);
     let exemptions: Vec<Value> = rows.filter_map(|row| exemption(&row)).collect();
@@ -47,7 +47,7 @@ fn exemption(row: &Row<'_>) -> Option<Value> {
     if !workload.token.legacy_secrets.is_empty() {
         rules.push("legacy-token-mount");
     }
-    // Its Pods, and whatever is between it and them, have names that begin with its own.
+    // The names of its Pods, and of objects between it and them, start with its own name.
     let names = if workload.kind == "Pod" {
         json!([workload.name])
     } else {
@@ -61,7 +61,7 @@ fn exemption(row: &Row<'_>) -> Option<Value> {
     }))
 }
 
-/// Whether a name is one that the API server accepts, and means only itself where `*` and `?` are wildcards.
+/// Whether the API server accepts a name, and it contains no wildcard.
 pub(super) fn is_plain(name: &str) -> bool {
     !name.is_empty()
         && !name.starts_with(['-', '.'])

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Joins the cluster, its bindings and the log.
+//! Combines the cluster, its bindings and the log into a report.
 
 mod parts;
 mod words;
@@ -25,18 +25,18 @@ use words::{Words, minute, reason, times, unknown_use};
 /// The account that every namespace has.
 const DEFAULT: &str = "default";
 
-/// What the caller says.
+/// The options of the user.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// How much time a log has to cover before a token counts as unused, in seconds.
     pub window_seconds: i64,
-    /// Whether the logs of all API servers are there.
+    /// Whether the logs of all API servers are present.
     pub is_complete: bool,
     /// The only namespace that was read.
     pub namespace: Option<String>,
 }
 
-/// Makes the report.
+/// Creates the report.
 pub fn build(snapshot: &Snapshot, log: Option<&Log>, options: &Options) -> Report {
     let window = Window::new(log, options.window_seconds);
     let (groups, of_pods) = workload::groups(snapshot);
@@ -47,7 +47,7 @@ pub fn build(snapshot: &Snapshot, log: Option<&Log>, options: &Options) -> Repor
     for (namespace, name) in snapshot.accounts.keys() {
         by_account.entry((namespace, name)).or_default();
     }
-    // Accounts that are gone are not reported, but for their calls in the total.
+    // Deleted accounts are not in the report; only the totals contain their calls.
     let mut builder = Builder {
         snapshot,
         log,
@@ -98,7 +98,7 @@ struct Builder<'a> {
     legacy_names: BTreeMap<&'a str, BTreeMap<&'a str, Option<&'a str>>>,
 }
 
-/// What holds for all tokens of an account.
+/// What all tokens of an account have in common.
 struct Shared<'b> {
     namespace: &'b str,
     name: &'b str,
@@ -120,7 +120,7 @@ impl Builder<'_> {
                 let generated = secret.strip_prefix(account.as_str()).is_some_and(|it| it.starts_with("-token-"));
                 let known =
                     self.legacy_names.get(namespace.as_str()).is_some_and(|it| it.contains_key(secret.as_str()));
-                // A listed Secret may be of any type.
+                // A listed Secret may have any type.
                 if known || generated && secrets.is_none() {
                     self.legacy_names.entry(namespace).or_default().insert(secret, Some(account));
                 }
@@ -238,7 +238,7 @@ impl Builder<'_> {
                 Subject { created: group.created, schedule: group.schedule.as_deref(), is_idle: group.is_idle };
             self.not_seen(subject, shared)
         };
-        // What is narrowed is the account, by what all its Pods do.
+        // Permissions belong to the account, so the calls of all its Pods count.
         let beyond = self.beyond(shared, used == Used::Yes);
         let facts = Facts {
             has_token: group.token.has_token(),
@@ -267,7 +267,7 @@ impl Builder<'_> {
         let created = self.snapshot.accounts.get(&(shared.namespace.to_owned(), shared.name.to_owned()));
         let subject = Subject { created: created.and_then(|it| it.created), ..Subject::default() };
         let (used, seen) = if total.is_empty() { self.not_seen(subject, shared) } else { (Used::Yes, seen(total)) };
-        // One workload of which it is not known is enough.
+        // One workload whose use is unknown is enough.
         let unknown = groups.iter().filter(|group| group.token.has_token()).find_map(|group| {
             let subject =
                 Subject { created: group.created, schedule: group.schedule.as_deref(), is_idle: group.is_idle };
@@ -314,7 +314,7 @@ impl Builder<'_> {
         }
     }
 
-    /// What the account may do far beyond what it did; only where the log would show it.
+    /// The permissions that go far beyond what the account did; none if the log cannot show that.
     fn beyond(&self, shared: &Shared<'_>, is_used: bool) -> Option<String> {
         if !is_used || shared.calls.is_cut || self.window.shows_absence(Subject::default()).is_err() {
             return None;

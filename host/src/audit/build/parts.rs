@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The parts of a report that need no thought.
+//! The simple parts of a report.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use crate::audit::window::{Subject, Window};
 use crate::audit::workload::{Group, Why};
 use crate::rbac::{Grant, Via};
 
-/// Pods that are named.
+/// The maximum number of Pods that are named.
 const NAMED_PODS: usize = 5;
 
 pub(super) fn binding(grant: &Grant<'_>) -> Binding {

@@ -67,7 +67,7 @@ fn recommendations() {
     );
 }
 
-/// Without a log, or with one that does not show enough, nothing is called removable or unused.
+/// Without a log, or with an insufficient one, no token is called removable or unused.
 #[test]
 fn nothing_is_removable_without_proof() {
     let log = example_log();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Reasons, in words.
+//! The reasons of recommendations, in words.
 
 use std::collections::BTreeSet;
 
@@ -78,7 +78,7 @@ fn legacy_words(token: &LegacyToken) -> String {
     format!("{text} ({used})")
 }
 
-/// What was done, most often first.
+/// The calls by action, the most frequent first.
 fn actions_in_words(calls: &usage::Calls) -> String {
     let actions: Vec<String> =
         report_calls(calls).actions.into_iter().map(|it| format!("{} {}", it.verbs.join("/"), it.resource)).collect();

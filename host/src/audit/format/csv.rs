@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! For spreadsheets: a line for each row.
+//! CSV for spreadsheets: one line for each row.
 
 use super::token;
 use crate::audit::report::{Calls, Report};
@@ -26,13 +26,13 @@ const HEADER: [&str; 17] = [
     "cloudIdentities",
 ];
 
-/// What a spreadsheet would take for a formula if a cell began with it.
+/// First characters of a cell that a spreadsheet interprets as a formula.
 const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
 /// The whole report.
 ///
 /// # Errors
-/// Where a row cannot be written.
+/// If a row cannot be written.
 pub fn render(report: &Report) -> anyhow::Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(HEADER)?;
@@ -80,7 +80,7 @@ pub fn render(report: &Report) -> anyhow::Result<String> {
     Ok(String::from_utf8(writer.into_inner()?)?)
 }
 
-/// A text that no spreadsheet runs (<https://owasp.org/www-community/attacks/CSV_Injection>).
+/// A text that no spreadsheet executes (<https://owasp.org/www-community/attacks/CSV_Injection>).
 fn harmless(cell: &str) -> String {
     if cell.starts_with(FORMULA) { format!("'{cell}") } else { cell.to_owned() }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What a report looks like.
+//! The formats of a report.
 
 pub mod csv;
 pub mod html;
@@ -8,12 +8,12 @@ pub mod text;
 
 use super::report::{Permissions, Row, Token};
 
-/// The day of a time.
+/// The date of a time.
 fn day(time: &str) -> &str {
     time.get(..10).unwrap_or(time)
 }
 
-/// The last use of a row's token, as far as the log says.
+/// The time at which a row's token was last used, according to the log.
 fn last_used<'r>(row: &Row<'r>) -> Option<&'r str> {
     match row.workload {
         Some(workload) => workload.calls.as_ref(),
@@ -22,7 +22,7 @@ fn last_used<'r>(row: &Row<'r>) -> Option<&'r str> {
     .and_then(|calls| calls.last.as_deref())
 }
 
-/// What the token allows, in short.
+/// The permissions of the token, in short.
 fn may(permissions: &Permissions, is_known: bool) -> &str {
     permissions.summary.first().map_or(if is_known { "nothing" } else { "not known" }, String::as_str)
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! For people, on a terminal of 100 columns: a table for each namespace, the reason below each line.
+//! Text for terminals of 100 columns: a table for each namespace, with the reason below each line.
 
 use std::fmt::Write as _;
 
@@ -12,10 +12,10 @@ use crate::audit::report::{LogInfo, Namespace, Recommendation, Report, Row};
 use crate::audit::window::days;
 use crate::shown;
 
-/// Columns of the whole.
+/// The total width in columns.
 const WIDTH: usize = 100;
 
-/// Columns, and how wide they are.
+/// The titles of the columns, and their widths.
 const COLUMNS: [(&str, usize); 5] =
     [("RECOMMENDATION", 20), ("WORKLOAD", 26), ("ACCOUNT", 14), ("MAY", 24), ("LAST USED", 10)];
 
@@ -64,7 +64,7 @@ fn write_row(text: &mut String, row: &Row<'_>) -> std::fmt::Result {
         last_used(row).map_or("-", day).to_owned(),
     ];
     let line = line(&cells);
-    // Only the first cell has a colour.
+    // Only the first cell is colored.
     let width = COLUMNS.first().map_or(0, |(_, width)| *width);
     let style = style(row.recommendation());
     let (word, rest) = line.split_at_checked(width).unwrap_or((&line, ""));
@@ -86,7 +86,7 @@ fn style(recommendation: Recommendation) -> Style {
     }
 }
 
-/// Cells in their columns; what is too long loses its middle, as names differ at the end.
+/// The cells, each padded to its column. Long cells are cut in the middle, because names often differ only at the end.
 fn line(cells: &[String]) -> String {
     let mut line = String::new();
     for (cell, (_, width)) in cells.iter().zip(COLUMNS) {
@@ -109,7 +109,7 @@ fn cut(text: &str, width: usize) -> String {
     format!("{head}…{tail}")
 }
 
-/// Lines of at most so many characters, broken between words, or within those that are longer.
+/// Lines of at most this many characters, broken between words, or within words that are longer.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut length = 0;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Which accounts used their tokens, from the audit log of the API server.
+//! Determines which accounts used their tokens, from the audit log of the API server.
 //!
 //! ```text
 //! Source (files, gzip) --split--> Block --workers: event::read--> Counter --merge--> Usage
 //! ```
 //!
-//! The log is read once, in blocks, by several threads; memory stays flat.
+//! Several threads read the log once, in blocks; the memory does not grow with the log.
 
 mod event;
 mod source;
@@ -28,50 +28,50 @@ use event::Record;
 use split::{Block, MAX_RECORD_BYTES};
 use usage::{Counter, OpenRequests};
 
-/// More workers than this would wait for the reading of files.
+/// More workers would have to wait for the files to be read.
 const MAX_WORKERS: usize = 4;
 
-/// Files that are read, and decompressed, at the same time.
+/// The number of files that are read and decompressed concurrently.
 const MAX_READERS: usize = 2;
 
-/// Blocks that wait for a worker.
+/// The number of blocks that may wait for a worker.
 const WAITING_BLOCKS: usize = 4;
 
-/// Of records that cannot be about an account, so many are read by each worker, for the time that they were written at.
+/// Each worker parses this many of the first records that cannot be about an account, to find the time that the log covers.
 const SAMPLED_AT_FIRST: u64 = 20_000;
 
-/// After those, one in so many.
+/// After that, it parses one in this many.
 const SAMPLED_AFTERWARDS: u64 = 32;
 
-/// A log that was read.
+/// The result of reading a log.
 #[derive(Debug, Default)]
 pub struct Log {
-    /// What it says.
+    /// The calls that it contains.
     pub usage: Usage,
     /// Its files, in order.
     pub files: Vec<FileReport>,
 }
 
-/// What became of a file.
+/// The result of reading a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FileReport {
     /// Its name.
     pub name: String,
-    /// Whether it was named itself, not found in a folder.
+    /// Whether the user named the file, rather than a folder that contains it.
     pub is_named: bool,
-    /// Whether there was an event in it, be it of anybody.
+    /// Whether it contains an event of any client.
     pub has_events: bool,
-    /// Why it could not be read to its end.
+    /// Why it could not be read completely.
     pub error: Option<String>,
-    /// Whether it is compressed and ends too early, as the file that is being written does.
+    /// Whether it is compressed and incomplete, like a file that is still being written.
     pub is_cut_off: bool,
 }
 
-/// Reads a log. `known` are the accounts of the cluster as `namespace:name`; they are told apart however many there are.
-/// `progress` is given how many bytes of how many were read, from several threads.
+/// Reads a log. `known` are the accounts of the cluster as `namespace:name`; all of them are counted separately. Several
+/// threads call `progress` with the number of bytes that were read, and the total.
 ///
 /// # Errors
-/// With the path that is not there or cannot be listed. What goes wrong within a file is in its report.
+/// The path that does not exist or cannot be listed. An error within a file is in its report.
 pub fn read<P: AsRef<Path>>(
     paths: impl IntoIterator<Item = P>,
     known: &BTreeSet<String>,
@@ -118,7 +118,7 @@ pub fn read<P: AsRef<Path>>(
     Ok(Log { usage, files })
 }
 
-/// The next file that nobody has read.
+/// The next file that no thread has read yet.
 fn take<'s>(sources: &'s [Source], next: &AtomicUsize) -> Option<(usize, &'s Source)> {
     let index = next.fetch_add(1, Ordering::Relaxed);
     sources.get(index).map(|source| (index, source))
@@ -128,7 +128,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Counts blocks until there are no more.
+/// Counts the records of blocks until there are no more blocks.
 fn work<'k>(
     receiver: &Mutex<Receiver<(usize, Block)>>,
     mut counter: Counter<'k>,
@@ -161,7 +161,7 @@ fn work<'k>(
             event::read(record, &mut |found| {
                 has_events |= found.format.is_some();
                 if is_last && block.is_last && found.record == Record::Broken {
-                    // The file that is being written, or one that was cut by size.
+                    // The end of a file that is still being written, or that was rotated by size.
                     counter.seen.cut_off += 1;
                 } else {
                     counter.add(found);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The files of a log: folders of them, compressed ones, the standard input.
+//! The files of a log: in folders, compressed, or from standard input.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -13,25 +13,25 @@ use flate2::read::MultiGzDecoder;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     path: PathBuf,
-    /// Whether it was named itself, not found in a folder.
+    /// Whether the user named the file, rather than a folder that contains it.
     pub is_named: bool,
-    /// Its size as it lies there; 0 where that is not known.
+    /// Its size before decompression; 0 if unknown.
     pub bytes: u64,
 }
 
 impl Source {
-    /// The files that paths stand for, each once: of folders every file below that is not hidden, in order. Links to
-    /// folders are not followed. `-` is the standard input.
+    /// The files at these paths, each once: for a folder, all files below it that are not hidden, in order. Symbolic links to
+    /// folders are not followed. `-` is standard input.
     ///
     /// # Errors
-    /// With the path that cannot be read.
+    /// The path that cannot be read.
     pub fn list<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Vec<Self>, (PathBuf, io::Error)> {
         let mut sources = Vec::new();
         let mut known = BTreeSet::new();
         for path in paths {
             let path = path.as_ref();
             for source in Self::below(path, true).map_err(|error| (path.to_owned(), error))? {
-                // Something other than a file, such as a pipe, has no canonical path.
+                // Other file types, such as pipes, may have no canonical path.
                 let identity = source.path.canonicalize().unwrap_or_else(|_| source.path.clone());
                 if known.insert(identity) {
                     sources.push(source);
@@ -64,15 +64,15 @@ impl Source {
         Ok(found)
     }
 
-    /// Its name for messages.
+    /// Its name in messages.
     pub fn name(&self) -> String {
         self.path.display().to_string()
     }
 
-    /// Its content, decompressed. `read` hears of every byte of the file itself.
+    /// Its decompressed content. `read` is called with the number of bytes that are read from the file itself.
     ///
     /// # Errors
-    /// Where it cannot be opened, or is compressed or encoded in a way that is not read here.
+    /// If it cannot be opened, or its compression or encoding is not supported.
     pub fn open(&self, read: impl Fn(u64) + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
         let raw: Box<dyn Read + Send> =
             if self.path.as_os_str() == "-" { Box::new(io::stdin()) } else { Box::new(File::open(&self.path)?) };
@@ -89,7 +89,7 @@ impl Source {
     }
 }
 
-/// How a file begins.
+/// The encoding of a file, detected from its first bytes.
 #[derive(Debug, PartialEq, Eq)]
 enum Encoding {
     Plain,
@@ -110,7 +110,7 @@ impl Encoding {
             [b'B', b'Z', b'h', ..] => Self::Unknown("is compressed by bzip2; give its output: bzip2 -dc FILE | ... -"),
             [b'P', b'K', 3 | 5, ..] => Self::Unknown("is a ZIP archive; unpack it first"),
             [b'P', b'A', b'R', b'1', ..] => Self::Unknown("is a Parquet file; export the log as JSON"),
-            // What `>` of Windows PowerShell writes.
+            // The output of `>` in Windows PowerShell.
             [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Self::Unknown("is in UTF-16; write it in UTF-8"),
             _ => Self::Plain,
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What bindings come to: the permissions that lead to others, and how much else.
+//! Summarizes bindings: permissions that allow privilege escalation, and how many others there are.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,15 +28,15 @@ pub enum Level {
     Everything,
 }
 
-/// A permission from which others follow
+/// A permission that allows privilege escalation
 /// (<https://kubernetes.io/docs/concepts/security/rbac-good-practices/#privilege-escalation-risks>).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Danger {
-    /// In words, for people.
+    /// A description for reports.
     words: &'static str,
     verbs: &'static [&'static str],
     group: &'static str,
-    /// With a subresource behind a slash.
+    /// A subresource follows a slash.
     resources: &'static [&'static str],
 }
 
@@ -52,7 +52,7 @@ const fn danger(
 const CHANGE: &[&str] = &["create", "update", "patch"];
 const RBAC: &str = crate::rbac::API_GROUP;
 
-/// The worst first.
+/// The most dangerous first.
 const DANGERS: [Danger; 15] = [
     danger("impersonate", &["impersonate"], "", &["users", "groups", "serviceaccounts"]),
     danger("grant any role", &["escalate", "bind"], RBAC, &["roles", "clusterroles"]),
@@ -81,36 +81,36 @@ const DANGERS: [Danger; 15] = [
     danger("change nodes", &["update", "patch"], "", &["nodes"]),
 ];
 
-/// What `*` counts as: get, list, watch, create, update, patch, delete, deletecollection.
+/// The number of verbs that `*` counts as: get, list, watch, create, update, patch, delete, deletecollection.
 const USUAL_VERBS: usize = 8;
 const USUAL_GROUPS: usize = 10;
 const USUAL_RESOURCES: usize = 10;
 
-/// What a role comes to, wherever it is bound.
+/// The permissions of a role, independent of its bindings.
 #[derive(Debug, Clone, Default)]
 struct RolePower {
     everything: bool,
     dangers: BTreeSet<usize>,
-    /// Kinds that may be changed; `*` is all.
+    /// Kinds that may be changed; `*` means all.
     writes: BTreeSet<String>,
     reads: BTreeSet<String>,
-    /// Pairs of verb and resource; a wildcard counts as the usual number of these.
+    /// The number of pairs of verb and resource; a wildcard counts as a typical number of them.
     pairs: usize,
 }
 
-/// What the bindings of an account come to.
+/// The permissions of an account.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Power {
     pub level: Level,
-    /// What may be done, the worst first, each with where.
+    /// The permissions and their scope in words, the most dangerous first.
     pub phrases: Vec<String>,
     dangers: BTreeSet<(usize, Reach)>,
     everything: BTreeSet<Reach>,
-    /// Pairs of verb and resource; a wildcard counts as the usual number of these.
+    /// The number of pairs of verb and resource; a wildcard counts as a typical number of them.
     pairs: usize,
 }
 
-/// Where a permission holds.
+/// The scope of a permission.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Reach {
     Cluster,
@@ -158,7 +158,7 @@ impl Danger {
         })
     }
 
-    /// Whether rules allow any of it for objects of any name.
+    /// Whether the rules grant any part of this permission for all objects.
     fn is_in(&self, rules: &[PolicyRule]) -> bool {
         self.atoms().any(|(verb, resource, subresource)| {
             let target = Resource { group: self.group, resource, subresource, name: "", namespace: None };
@@ -167,7 +167,7 @@ impl Danger {
         })
     }
 
-    /// Whether it was done.
+    /// Whether an action used this permission.
     fn was_used(&self, action: &Action) -> bool {
         let (resource, subresource) = action.resource.split_once('/').unwrap_or((&action.resource, ""));
         action.scope != Scope::Path
@@ -176,12 +176,12 @@ impl Danger {
     }
 }
 
-/// Sums up bindings. Roles are evaluated once for all accounts.
+/// Summarizes bindings. Each role is evaluated only once for all accounts.
 #[derive(Debug, Default)]
 pub(super) struct Powers(BTreeMap<RoleId, RolePower>);
 
 impl Powers {
-    /// What these bindings come to.
+    /// The permissions that these bindings grant.
     pub fn of(&mut self, grants: &[Grant<'_>]) -> Power {
         let mut power = Power::default();
         let (mut writes, mut reads) = (BTreeSet::new(), BTreeSet::new());
@@ -213,7 +213,7 @@ impl Powers {
             let words =
                 |(danger, reach): &(usize, Reach)| Some(format!("{} {}", DANGERS.get(*danger)?.words, reach.words()));
             power.phrases.extend(dangers.filter_map(words));
-            // What is named above is not repeated.
+            // Kinds that are already mentioned are not repeated.
             let named = |kind: &String| {
                 let dangers = power.dangers.iter().filter(|(_, reach)| !power.everything.contains(reach));
                 let mut dangers = dangers.filter_map(|(danger, _)| DANGERS.get(*danger));
@@ -239,8 +239,9 @@ fn kinds(what: &str, kinds: &BTreeSet<String>) -> Option<String> {
 }
 
 impl Power {
-    /// What is allowed far beyond what was done, in words: a permission that leads to others and was not used, or only
-    /// in the account's own namespace; or ten times as many pairs of verb and resource as were used.
+    /// The permissions that go far beyond what was done, in words: dangerous permissions that were not used, or are granted
+    /// cluster-wide and were used only in the account's own namespace; or at least ten times as many pairs of verb and resource
+    /// as were used.
     pub fn beyond(&self, used: &[Action], own_namespace: &str) -> Option<String> {
         const FACTOR: usize = 10;
         const FEW: usize = 20;
@@ -255,7 +256,7 @@ impl Power {
             let is_local = *reach == Reach::Cluster && uses.all(|it| it.scope == Scope::OwnNamespace);
             (is_unused || is_local).then(|| format!("{} {}", danger.words, reach.words()))
         };
-        // What the account may do in its own namespace anyway adds nothing where it may do so everywhere.
+        // A permission in the account's own namespace is not listed if the account has the same one cluster-wide.
         let is_covered =
             |(index, reach): &&(usize, Reach)| *reach == own && self.dangers.contains(&(*index, Reach::Cluster));
         let unused: Vec<String> = self.dangers.iter().filter(|it| !is_covered(it)).filter_map(unused).collect();

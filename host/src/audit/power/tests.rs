@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::rbac::{Authorizer, Objects, User};
 
-/// What `shop/web` may do with these rules, bound cluster-wide or in a namespace.
+/// The permissions of `shop/web` with these rules, bound cluster-wide or in a namespace.
 fn power(bindings: &[(Option<&str>, Value)]) -> Power {
     let mut objects = Objects::new("default");
     for (index, (namespace, rules)) in bindings.iter().enumerate() {

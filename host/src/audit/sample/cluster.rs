@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Objects as an API server would return them, with what an audit must not repeat in them.
+//! Objects as an API server would return them, including secret values that a report must not contain.
 
 use serde_json::{Value, json};
 
-/// What stands wherever a secret could: whoever finds it in a report has found a leak.
+/// The stand-in for every secret value: if a report contains it, there is a leak.
 pub(super) const SECRET_VALUE: &str = "do-not-repeat-me";
 
 const IMAGE: &str = "registry.example.com/app:1.4.2";
 
-/// A Pod template or a Pod: everything of `spec` that an audit looks at.
+/// A Pod template or a Pod: the fields of `spec` that an audit reads.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Spec<'a> {
     pub account: &'a str,
     pub automount: Option<bool>,
-    /// The name of a volume with a token that somebody wrote.
+    /// The name of a hand-written volume with a token.
     pub volume: Option<&'a str>,
-    /// A Secret in the environment.
+    /// The name of a Secret in the environment.
     pub secret: Option<&'a str>,
     pub annotations: &'a [(&'a str, &'a str)],
 }
@@ -41,7 +41,7 @@ pub(super) fn account(namespace: &str, name: &str, change: &Value) -> Value {
 }
 
 impl Spec<'_> {
-    /// As people write it; with `is_pod` as the API server makes a Pod of it.
+    /// The `spec` as a user writes it; with `is_pod`, as the API server creates it in a Pod.
     fn spec(&self, is_pod: bool) -> Value {
         let mut volumes = Vec::new();
         let mut mounts = Vec::new();
@@ -79,7 +79,7 @@ impl Spec<'_> {
         json!({"metadata": {"annotations": self.annotations()}, "spec": self.spec(false)})
     }
 
-    /// A running Pod that `owner` (kind and name) made.
+    /// A running Pod whose controller is `owner` (kind and name).
     pub fn pod(&self, namespace: &str, name: &str, owner: (&str, &str)) -> Value {
         let mut metadata = metadata(namespace, name);
         json_patch::merge(&mut metadata, &json!({"annotations": self.annotations()}));
@@ -90,7 +90,7 @@ impl Spec<'_> {
     }
 }
 
-/// A workload of `apps/v1` with a template, scaled to as many Pods.
+/// A workload of `apps/v1` with a template and a number of replicas.
 pub(super) fn workload(kind: &str, namespace: &str, name: &str, replicas: usize, spec: &Spec<'_>) -> Value {
     json!({
         "apiVersion": "apps/v1", "kind": kind, "metadata": metadata(namespace, name),

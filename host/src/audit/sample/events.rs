@@ -17,7 +17,7 @@ pub(super) struct Call<'a> {
     pub code: u16,
 }
 
-/// The event of a call, in a line of its own. `id` tells it from others.
+/// The event of a call, on its own line. `id` makes it unique.
 pub(super) fn event(call: &Call<'_>, id: u64, second: i64) -> Value {
     let time = Timestamp::from_second(second).unwrap_or_default().to_string();
     let (resource, subresource) = call.resource.1.split_once('/').unwrap_or((call.resource.1, ""));

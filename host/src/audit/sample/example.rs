@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The cluster of `examples/audit`: each recommendation once, and what is easily mistaken for another.
+//! The cluster of `examples/audit`: each recommendation occurs once, and so do similar situations with another recommendation.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ const START: i64 = 1_795_068_000;
 const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
 
-/// What `kubectl get -A -o json` would print.
+/// The output of `kubectl get -A -o json`.
 pub fn example_cluster() -> Value {
     let mut objects: Vec<Value> = ["blog", "ci", "kube-system", "ops", "shop"].map(namespace).into();
     for namespace in ["blog", "ci", "kube-system", "ops", "shop"] {
@@ -31,7 +31,7 @@ fn reader(resources: &[&str]) -> Value {
     json!([{"apiGroups": [""], "resources": resources, "verbs": ["get", "list", "watch"]}])
 }
 
-/// On `default`: one that uses its token and one that does not; and with accounts of their own.
+/// Workloads with `default`, one of which uses its token, and workloads with their own accounts.
 fn shop() -> Vec<Value> {
     let spec = |account| Spec { account, ..Spec::default() };
     let quiet = Spec { account: "uploader", automount: Some(false), ..Spec::default() };
@@ -51,7 +51,7 @@ fn shop() -> Vec<Value> {
     objects
 }
 
-/// A runner that may do everything and lists Pods, and a pipeline outside of the cluster with a token from 2021.
+/// A runner with all permissions that lists Pods, and a pipeline outside of the cluster with a token from 2021.
 fn ci() -> Vec<Value> {
     let secret = json!({"secrets": [{"name": "deployer-token-x2b4c"}]});
     let mut objects = vec![
@@ -65,7 +65,7 @@ fn ci() -> Vec<Value> {
     objects
 }
 
-/// Jobs by day and by month, a token in a volume of its own, and one for Vault.
+/// A daily and a monthly `CronJob`, a hand-written token volume, and a token for Vault.
 fn ops() -> Vec<Value> {
     let spec = |account| Spec { account, ..Spec::default() };
     let mut objects = vec![
@@ -151,7 +151,7 @@ pub fn example_log() -> String {
         Call { user: &deployer, verb: "patch", resource: ("apps", "deployments"), namespace: Some("ci"), ..call };
     add(end - 3 * DAY, &deploy, &legacy);
     add(end - 2 * DAY + 2, &deploy, &legacy);
-    // Somebody who acts as an account uses no token of it; nor does the API server use one twice for a watch.
+    // A user who impersonates an account does not use its token; and the two events of a watch are one use.
     let impersonated = json!({"impersonatedUser": {"username": user("ops", "backup")}});
     add(end - DAY, &Call { user: "alice", ..call }, &impersonated);
     add(end - DAY + 1, &of(&gone, "gone-0", "get", ("", "pods"), Some("ops")), &json!({}));

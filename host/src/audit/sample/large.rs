@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! As large as it takes to measure.
+//! A cluster and a log that are large enough to be measured.
 
 use std::io::{self, Write};
 
@@ -14,13 +14,13 @@ const NAMESPACES: usize = 100;
 /// 2026-11-19T06:00:00Z.
 const START: i64 = 1_795_068_000;
 
-/// The seconds of ten days.
+/// Ten days, in seconds.
 const SPAN: u64 = 10 * 24 * 3600;
 
-/// Writes a cluster with so many Pods and accounts, as `kubectl get -A -o json` would print it.
+/// Writes a cluster with this many Pods and accounts, as `kubectl get -A -o json` would print it.
 ///
 /// # Errors
-/// Where `out` cannot be written to.
+/// If `out` cannot be written to.
 pub fn large_cluster(out: &mut dyn Write, pods: usize, accounts: usize) -> io::Result<()> {
     let space = |index: usize| format!("team-{:03}", index % NAMESPACES);
     let owner = |index: usize| format!("app-{:05}", index % accounts.max(1));
@@ -51,18 +51,18 @@ pub fn large_cluster(out: &mut dyn Write, pods: usize, accounts: usize) -> io::R
         let name = owner(index);
         let spec = Spec { account: &name, ..Spec::default() };
         let mut pod = spec.pod(&space(index % accounts.max(1)), &format!("{name}-{index}"), ("StatefulSet", &name));
-        // As large as Pods usually are.
+        // Makes the Pod as large as Pods usually are.
         json_patch::merge(&mut pod, &json!({"status": {"message": "x".repeat(6_000)}}));
         add(pod)?;
     }
     out.write_all(b"\n]}\n")
 }
 
-/// Writes events until so many bytes are written, of so many accounts, Pods, verbs and resources. One in four calls is
-/// by an account, as in ordinary clusters.
+/// Writes events until there are this many bytes, with this many combinations of account, Pod, verb and resource. One in four
+/// calls is by an account, as in typical clusters.
 ///
 /// # Errors
-/// Where `out` cannot be written to.
+/// If `out` cannot be written to.
 pub fn write_log(out: &mut dyn Write, bytes: u64, keys: u64) -> io::Result<()> {
     const VERBS: [&str; 4] = ["get", "list", "watch", "patch"];
     const RESOURCES: [(&str, &str); 5] = [

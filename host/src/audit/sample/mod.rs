@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Made-up clusters and audit logs: the example in `examples/audit`, and as large ones as it takes to measure.
+//! Generated clusters and audit logs: the example in `examples/audit`, and large ones for measurements.
 
 mod cluster;
 mod events;

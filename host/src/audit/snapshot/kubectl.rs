@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The cluster through the user's own `kubectl`: every way to log in works as it does there. Only `get` is called.
+//! Reads the cluster through the user's own `kubectl`, so that every way to log in is supported. Only `kubectl get` is called.
 
 use std::ffi::OsString;
 use std::io::{self, BufRead as _, BufReader, Read};
@@ -13,19 +13,19 @@ use thiserror::Error;
 use super::read::{documents, without_values};
 use super::{Kind, Snapshot, secrets};
 
-/// Objects of a page; what `kubectl get` itself asks for.
+/// The number of objects in a page; `kubectl get` uses the same.
 const PAGE: usize = 500;
 
-/// Pages that are asked for at the same time.
+/// The number of pages that are requested concurrently.
 const READERS: usize = 3;
 
-/// How often a list is begun anew because the API server no longer knows how it went on.
+/// How often a list is restarted because its continue token has expired.
 const RESTARTS: usize = 3;
 
-/// The most of an error message that is repeated.
+/// The maximum length of an error message from `kubectl`.
 const LONGEST_MESSAGE: usize = 300;
 
-/// How `kubectl` is called.
+/// The command line for `kubectl`.
 #[derive(Debug, Clone)]
 pub struct Kubectl {
     /// The program.
@@ -34,25 +34,25 @@ pub struct Kubectl {
     pub context: Option<String>,
     /// `--kubeconfig`.
     pub kubeconfig: Option<OsString>,
-    /// Shows what a login plugin has to say.
+    /// Shows the output of a login plugin.
     pub say: fn(&str),
 }
 
-/// What is read.
+/// The objects to read.
 #[derive(Debug, Clone)]
 pub struct Selection {
-    /// One namespace instead of all.
+    /// A single namespace, instead of all.
     pub namespace: Option<String>,
     /// Whether Secrets with legacy tokens are listed.
     pub token_secrets: bool,
-    /// Audiences of the API server besides the usual ones.
+    /// The API server's audiences besides the default ones.
     pub api_audiences: Vec<String>,
 }
 
 /// Why nothing could be read.
 #[derive(Debug, Error)]
 pub enum Error {
-    /// The program is not there.
+    /// The program was not found.
     #[error("`{program}` cannot be started: {why}; install kubectl, or name it with --kubectl")]
     NotThere {
         /// Its name.
@@ -65,23 +65,23 @@ pub enum Error {
     Nothing(String),
 }
 
-/// Why a list could not be read.
+/// The reasons why a list could not be read.
 #[derive(Debug)]
 enum ListError {
     NotThere(io::Error),
-    /// The list changed too much while it was read.
+    /// The list changed too often while it was read.
     Expired,
     Refused(String),
 }
 
 impl Kubectl {
-    /// Reads the cluster. `progress` hears of every page, with the number of its objects.
+    /// Reads the cluster. Calls `progress` for every page, with the number of its objects.
     ///
     /// # Errors
-    /// Where `kubectl` cannot be started, or nothing can be read. A kind that cannot be read is noted in the snapshot.
+    /// If `kubectl` cannot be started, or nothing can be read. The snapshot contains the kinds that could not be read.
     pub fn read(&self, selection: &Selection, progress: &(dyn Fn(usize) + Sync)) -> Result<Snapshot, Error> {
         let mut snapshot = Snapshot::new(&selection.api_audiences);
-        // The first call is alone, so that whoever has to log in does so once.
+        // Nothing runs concurrently with the first call, so that the user has to log in only once.
         let (first, rest) = match Kind::ALL.split_last() {
             Some((first, rest)) => (*first, rest),
             None => return Ok(snapshot),
@@ -100,7 +100,7 @@ impl Kubectl {
                     while let Some(kind) = rest.get(next.fetch_add(1, Ordering::Relaxed)) {
                         result = result.and_then(|()| self.add(*kind, selection, false, &mut part, progress));
                     }
-                    // Nobody listens only if reading has failed already.
+                    // This fails only if reading has already failed.
                     let _ = sender.send(result.map(|()| part));
                 });
             }
@@ -126,7 +126,7 @@ impl Kubectl {
         progress: &(dyn Fn(usize) + Sync),
     ) -> Result<(), Error> {
         let in_namespace = selection.namespace.as_deref().filter(|_| !kind.is_cluster_wide());
-        // A binding of any namespace can name an account of this one, and the names of others are not secret to most.
+        // A binding of any namespace can name an account of this one, so those of all namespaces are read if that is permitted.
         let is_rbac = matches!(kind, Kind::RoleBindings | Kind::Roles);
         let ways = match in_namespace {
             Some(namespace) if is_rbac => vec![None, Some(namespace)],
@@ -165,7 +165,7 @@ impl Kubectl {
         let mut restarts = 0;
         let mut goes_on = None;
         loop {
-            // Names, so that what is listed twice counts once.
+            // Objects are stored by name, so repeated ones count once.
             let page = self.page(kind, namespace, goes_on.as_deref(), is_interactive, snapshot, progress);
             goes_on = match page {
                 Ok(None) => return Ok(()),
@@ -234,7 +234,7 @@ impl Kubectl {
         Ok(())
     }
 
-    /// Calls `kubectl`. What it prints goes to `read`, what it complains about is returned.
+    /// Runs `kubectl`. `read` receives its standard output; the result contains the error message.
     fn run<T>(
         &self,
         arguments: &[&str],
@@ -259,7 +259,7 @@ impl Kubectl {
                 None => Box::new(io::empty()),
             };
             let result = read(&mut stdout);
-            // A program whose output nobody reads never ends.
+            // Close the pipe, so that the program ends even if its output was not read completely.
             drop(stdout);
             (result, complaint.join().unwrap_or_default())
         });
@@ -267,8 +267,8 @@ impl Kubectl {
     }
 }
 
-/// The last line that `kubectl` complained with, in short. Where somebody may have to log in, everything else is shown
-/// at once: what to do is said there.
+/// The last line of standard error, shortened. If the user may have to log in, all lines except errors are shown immediately,
+/// because they contain the instructions.
 fn complaint(stderr: ChildStderr, say: Option<fn(&str)>) -> String {
     let mut last = String::new();
     for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
@@ -295,7 +295,7 @@ fn path(kind: Kind, namespace: Option<&str>, goes_on: Option<&str>) -> String {
     format!("{root}/{}{namespace}/{}?limit={PAGE}{goes_on}", kind.api_version(), kind.plural())
 }
 
-/// Percent-encoded, for one part of a URL.
+/// A percent-encoded part of a URL.
 fn encoded(text: &str) -> String {
     text.bytes()
         .map(|byte| match byte {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The objects of a cluster that an audit is about, from files or through `kubectl`.
+//! The objects of a cluster that an audit needs, from files or through `kubectl`.
 //!
 //! ```text
 //! file, standard input --\
@@ -8,7 +8,7 @@
 //! kubectl get --raw -----/
 //! ```
 //!
-//! Lists are read item by item. Of each object only the fields in `object` are kept.
+//! Lists are read item by item. For each object, only the fields in `object` are kept.
 
 mod kubectl;
 mod object;
@@ -30,10 +30,10 @@ pub use tokens::Tokens;
 use crate::rbac;
 use object::Head;
 
-/// What an audit knows of a cluster. Objects of a namespace are found by its name and their own.
+/// The objects that an audit has read. The keys of namespaced objects are namespace and name.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    /// Audiences of the API server besides the usual ones.
+    /// The API server's audiences besides the default ones.
     pub api_audiences: Vec<String>,
     /// The namespaces.
     pub namespaces: BTreeSet<String>,
@@ -41,23 +41,23 @@ pub struct Snapshot {
     pub accounts: BTreeMap<(String, String), Account>,
     /// The Pods.
     pub pods: BTreeMap<(String, String), Pod>,
-    /// What makes Pods.
+    /// The objects that create Pods.
     pub workloads: BTreeMap<WorkloadId, Workload>,
-    /// The Secrets with legacy tokens, without their data; `None` where nobody asked for them.
+    /// The Secrets with legacy tokens, without their data; `None` if they were not requested.
     pub token_secrets: Option<BTreeMap<(String, String), TokenSecret>>,
     /// Roles and bindings.
     pub rbac: rbac::Objects,
-    /// Kinds that could not be read, and why.
+    /// Kinds that could not be read, with the reasons.
     pub unread: BTreeMap<Kind, String>,
-    /// Kinds that could be read in one namespace only, and why.
+    /// Kinds that could be read only in one namespace, with the reasons.
     pub unread_elsewhere: BTreeMap<Kind, String>,
-    /// How many objects there were of each kind.
+    /// The number of objects of each kind.
     pub counts: BTreeMap<Kind, usize>,
-    /// Objects that could not be read: kind, namespace and name where they are known.
+    /// Objects that could not be read: kind, namespace and name, if known.
     pub broken: Vec<String>,
 }
 
-/// The kinds that are read, by the name that they have in URLs.
+/// The kinds that are read, by their names in URLs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "they are the API's own names")]
 pub enum Kind {
@@ -83,74 +83,74 @@ pub enum Kind {
 pub struct Account {
     /// `automountServiceAccountToken`.
     pub automount: Option<bool>,
-    /// Its identities in clouds.
+    /// Its cloud identities.
     pub identities: Vec<Identity>,
     /// The Secrets that it lists.
     pub secrets: BTreeSet<String>,
-    /// When it was made, in seconds since 1970.
+    /// When it was created, in seconds since 1970.
     pub created: Option<i64>,
 }
 
-/// Identifies what makes Pods; a Pod that nothing made identifies itself.
+/// Identifies the object that creates Pods; a Pod without a controller identifies itself.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WorkloadId {
     /// Its namespace.
     pub namespace: String,
-    /// `Deployment`, `CronJob` ..., also of kinds that are not read here.
+    /// `Deployment`, `CronJob` ..., or a kind that is not read here.
     pub kind: String,
     /// Its name.
     pub name: String,
 }
 
-/// What a Pod, or the Pods of a template, are.
+/// The facts about a Pod, or about the Pods of a template.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PodFacts {
     /// The account's name.
     pub account: String,
     /// Its tokens.
     pub tokens: Tokens,
-    /// The annotation by which an injector is told to use the token elsewhere.
+    /// The annotation that tells an injector to use the token.
     pub reads_token: Option<String>,
 }
 
 /// A Pod.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pod {
-    /// What it is.
+    /// The facts about it.
     pub facts: PodFacts,
     /// Kind and name of its controller.
     pub owner: Option<(String, String)>,
-    /// Of Pods of a Deployment, what the name of their `ReplicaSet` ends with.
+    /// For Pods of a Deployment, the suffix of the name of their `ReplicaSet`.
     pub template_hash: Option<String>,
-    /// Whether its containers have ended for good.
+    /// Whether its containers have terminated for good.
     pub is_finished: bool,
-    /// When it was made, in seconds since 1970.
+    /// When it was created, in seconds since 1970.
     pub created: Option<i64>,
 }
 
-/// What makes Pods from a template.
+/// An object that creates Pods from a template.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Workload {
-    /// What its template says.
+    /// The facts about its template.
     pub template: PodFacts,
     /// Kind and name of its controller.
     pub owner: Option<(String, String)>,
-    /// When it was made, in seconds since 1970.
+    /// When it was created, in seconds since 1970.
     pub created: Option<i64>,
-    /// Of a `CronJob`, when it runs.
+    /// The schedule of a `CronJob`.
     pub schedule: Option<String>,
-    /// Whether it makes no Pods at present.
+    /// Whether it currently creates no Pods.
     pub is_idle: bool,
 }
 
 /// A Secret with a legacy token.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TokenSecret {
-    /// The account's name, where it is known.
+    /// The account's name, if known.
     pub account: Option<String>,
-    /// The day of its last use, as the API server notes it on the Secret (`kubernetes.io/legacy-token-last-used`).
+    /// The day of its last use, which the API server records on the Secret (`kubernetes.io/legacy-token-last-used`).
     pub last_used: Option<String>,
-    /// Since when it is switched off (`kubernetes.io/legacy-token-invalid-since`).
+    /// The day since which it is invalid (`kubernetes.io/legacy-token-invalid-since`).
     pub invalid_since: Option<String>,
 }
 
@@ -161,7 +161,7 @@ impl fmt::Display for WorkloadId {
 }
 
 impl Kind {
-    /// All of them but Secrets, the large ones first.
+    /// All kinds except Secrets, the most numerous first.
     pub const ALL: [Self; 14] = [
         Self::Pods,
         Self::ReplicaSets,
@@ -215,7 +215,7 @@ impl Kind {
         self.names().2
     }
 
-    /// Whether its objects are in no namespace.
+    /// Whether its objects are cluster-scoped.
     pub const fn is_cluster_wide(self) -> bool {
         matches!(self, Self::Namespaces | Self::ClusterRoles | Self::ClusterRoleBindings)
     }
@@ -229,7 +229,7 @@ impl Kind {
 }
 
 impl Snapshot {
-    /// Nothing yet. `api_audiences` are those of the API server besides the usual ones.
+    /// An empty snapshot. `api_audiences` are the API server's audiences besides the default ones.
     pub fn new(api_audiences: &[String]) -> Self {
         Self {
             api_audiences: api_audiences.to_vec(),
@@ -246,14 +246,14 @@ impl Snapshot {
         }
     }
 
-    /// Adds an object; whether it is of a kind that counts. Items of typed lists do not state their kind; then it is
-    /// `kind_of_list`. An object that cannot be read is remembered by its name, without anything else of it.
+    /// Adds an object; returns whether its kind is used. Items of typed lists have no `kind`; then `kind_of_list` applies. Of
+    /// an object that cannot be read, only kind, namespace and name are kept.
     pub fn add(&mut self, object: &str, kind_of_list: Option<Kind>) -> bool {
         let Ok(head) = serde_json::from_str::<Head>(object) else { return false };
         let kind = if head.kind.is_empty() { kind_of_list } else { Kind::of(&head.api_version, &head.kind) };
         let Some(kind) = kind.filter(|_| !head.metadata.name.is_empty()) else { return false };
         *self.counts.entry(kind).or_default() += 1;
-        // What serde says of a mistake has the value in it.
+        // The error of serde is not shown, because it contains the value.
         if self.add_as(kind, object).is_err() {
             let object::HeadMetadata { name, namespace } = head.metadata;
             self.broken.push(match namespace {
@@ -338,7 +338,7 @@ impl Snapshot {
         self.token_secrets.get_or_insert_default().insert(key, token);
     }
 
-    /// Adds what another part of the cluster was read into.
+    /// Adds the objects of another part of the cluster.
     pub fn merge(&mut self, other: Self) {
         self.namespaces.extend(other.namespaces);
         self.accounts.extend(other.accounts);
@@ -356,7 +356,7 @@ impl Snapshot {
         self.broken.extend(other.broken);
     }
 
-    /// Whether bindings of both kinds were read.
+    /// Whether `RoleBindings` and `ClusterRoleBindings` were both read.
     pub fn knows_bindings(&self) -> bool {
         !self.unread.contains_key(&Kind::RoleBindings) && !self.unread.contains_key(&Kind::ClusterRoleBindings)
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Objects as the API server gives them, with the fields that an audit needs and no others: values of environment
-//! variables, data of Secrets and what `kubectl apply` remembers are never kept.
+//! Objects as the API server returns them, limited to the fields that an audit needs: values of environment variables, data of
+//! Secrets and the annotation of `kubectl apply` are never kept.
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -12,16 +12,16 @@ use serviceaccount_hygiene::identity::key::{self, Reading};
 
 use crate::rbac::null_as_default;
 
-/// The prefix that the EKS Pod identity webhook has out of the box.
+/// The default prefix of the EKS Pod identity webhook.
 const AWS_PREFIX: &str = "eks.amazonaws.com";
 
 /// The type of Secrets with a legacy token.
 pub(super) const TOKEN_SECRET: &str = "kubernetes.io/service-account-token";
 
-/// What a workload without a template has.
+/// The template of a workload that has none.
 pub(super) static NO_TEMPLATE: LazyLock<Template> = LazyLock::new(Template::default);
 
-/// Annotations of Pods whose injectors read the API token, with the value that asks for it.
+/// Annotations of Pods whose injectors read the API token, with the value that requests injection.
 const TOKEN_READERS: [(&str, &str); 1] = [("vault.hashicorp.com/agent-inject", "true")];
 
 /// Any object.
@@ -62,25 +62,25 @@ pub(super) struct Metadata {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Labels {
-    /// Of Pods and `ReplicaSets` of a Deployment: what the name of the `ReplicaSet` ends with.
+    /// The label of Pods and `ReplicaSets` of a Deployment: the suffix of the `ReplicaSet`'s name.
     #[serde(rename = "pod-template-hash")]
     pub pod_template_hash: Option<String>,
-    /// Of Secrets with a legacy token: the day of its last use.
+    /// The label of Secrets with a legacy token: the day of its last use.
     #[serde(rename = "kubernetes.io/legacy-token-last-used")]
     pub legacy_token_last_used: Option<String>,
-    /// Of those that the API server's cleaner has switched off.
+    /// The label of Secrets whose token the API server's cleaner has invalidated.
     #[serde(rename = "kubernetes.io/legacy-token-invalid-since")]
     pub legacy_token_invalid_since: Option<String>,
 }
 
-/// The annotations that count.
+/// The annotations that an audit reads.
 #[derive(Debug, Default)]
 pub(super) struct Annotations {
-    /// Those that give an account an identity of a cloud.
+    /// Those that give an account a cloud identity.
     pub identities: Vec<Identity>,
-    /// The one by which a Pod asks for its token.
+    /// The one by which a Pod requests an injector that uses its token.
     pub reads_token: Option<String>,
-    /// The account of a token Secret.
+    /// The account of a Secret with a legacy token.
     pub service_account: Option<String>,
 }
 
@@ -127,7 +127,7 @@ pub(super) struct PodStatus {
 pub(super) struct PodSpec {
     #[serde(deserialize_with = "null_as_default")]
     pub service_account_name: String,
-    /// The older name of the field.
+    /// The deprecated name of the field.
     #[serde(deserialize_with = "null_as_default")]
     pub service_account: String,
     pub automount_service_account_token: Option<bool>,
@@ -192,7 +192,7 @@ pub(super) struct Container {
     pub env_from: Vec<EnvFrom>,
 }
 
-/// Of a variable, which Secret it is from; never its value.
+/// The Secret that a variable comes from; never its value.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Env {
@@ -221,7 +221,7 @@ pub(super) struct Named {
     pub name: String,
 }
 
-/// Whatever makes Pods from a template.
+/// An object that creates Pods from a template.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Workload {
@@ -340,7 +340,7 @@ impl Metadata {
         Some((owner.kind.clone(), owner.name.clone()))
     }
 
-    /// When the object was made, in seconds since 1970.
+    /// When the object was created, in seconds since 1970.
     pub fn created(&self) -> Option<i64> {
         let time: jiff::Timestamp = self.creation_timestamp.as_ref()?.parse().ok()?;
         Some(time.as_second())

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Lists of objects as `kubectl get -o json` prints them, item by item, so that memory does not grow with the cluster.
+//! Reads lists of objects as `kubectl get -o json` prints them, item by item, so that the text is never completely in memory.
 
 use std::fmt;
 use std::io::{BufReader, Cursor, Read};
@@ -14,16 +14,16 @@ use super::{Kind, Snapshot};
 use crate::audit::log::Source;
 use crate::yaml;
 
-/// A file that could not be read to its end, and why. What came before is in the snapshot.
+/// A file that could not be read completely, and why. The snapshot contains the objects before the error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileError {
     /// The file.
     pub file: String,
-    /// Why.
+    /// The reason.
     pub why: String,
 }
 
-/// Reads files, folders of them, and `-` for the standard input: what `kubectl get -o json` or `-o yaml` prints.
+/// Reads files, folders of them, and `-` for standard input: the output of `kubectl get -o json` or `-o yaml`.
 pub fn from_paths<P: AsRef<Path>>(paths: &[P], api_audiences: &[String]) -> (Snapshot, Vec<FileError>) {
     let mut snapshot = Snapshot::new(api_audiences);
     let mut errors = Vec::new();
@@ -46,7 +46,7 @@ pub fn from_paths<P: AsRef<Path>>(paths: &[P], api_audiences: &[String]) -> (Sna
     (snapshot, errors)
 }
 
-/// Every cluster has objects of these kinds: if there are none, nobody asked for them.
+/// Every cluster has objects of these kinds; if there are none, the input is incomplete.
 fn note_absent_kinds(snapshot: &mut Snapshot) {
     for kind in [Kind::Pods, Kind::ServiceAccounts, Kind::RoleBindings, Kind::ClusterRoleBindings] {
         if !snapshot.counts.contains_key(&kind) {
@@ -57,7 +57,7 @@ fn note_absent_kinds(snapshot: &mut Snapshot) {
 
 fn add_file(source: &Source, snapshot: &mut Snapshot) -> Result<(), String> {
     let mut content = source.open(|_| ()).map_err(|error| error.to_string())?;
-    // JSON begins with a brace, be it behind blanks or a byte order mark.
+    // JSON starts with a brace, possibly after whitespace or a byte order mark.
     let mut start = Vec::new();
     (&mut content).take(64).read_to_end(&mut start).map_err(|error| error.to_string())?;
     let text = String::from_utf8_lossy(&start);
@@ -77,7 +77,7 @@ fn add_file(source: &Source, snapshot: &mut Snapshot) -> Result<(), String> {
     Ok(())
 }
 
-/// What is wrong with a JSON text and where, without anything of the text itself.
+/// The error in a JSON text and its position, without any part of the text.
 pub(super) fn without_values(error: &serde_json::Error) -> String {
     let what = match error.classify() {
         serde_json::error::Category::Io => return error.to_string(),
@@ -88,7 +88,7 @@ pub(super) fn without_values(error: &serde_json::Error) -> String {
     format!("{what}, line {} column {}", error.line(), error.column())
 }
 
-/// Reads JSON documents, one after the other: objects, and lists of them. Returns where the last list goes on.
+/// Reads consecutive JSON documents: objects, and lists of them. Returns the continue token of the last list.
 pub(super) fn documents(
     reader: impl Read,
     kind: Option<Kind>,
@@ -171,7 +171,7 @@ impl<'de> DeserializeSeed<'de> for Items<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        // An empty list of Go may be `null`.
+        // Go writes an empty list as `null`.
         deserializer.deserialize_any(self)
     }
 }

@@ -2,16 +2,16 @@
 
 //! Secrets with legacy tokens, without their data.
 //!
-//! `kubectl get secrets` without `-o` asks for a table (`Accept: application/json;as=Table;v=v1;g=meta.k8s.io`): the API
-//! server sends the columns and the metadata of each Secret, never `data`. Labels are columns; annotations are not, so
-//! that the account of a Secret is known only if the account lists it, or the Secret is called as Kubernetes used to
-//! call it. <https://kubernetes.io/docs/reference/using-api/api-concepts/#receiving-resources-as-tables>
+//! `kubectl get secrets` without `-o` requests a table (`Accept: application/json;as=Table;v=v1;g=meta.k8s.io`): the API server
+//! sends the columns and the metadata of each Secret, never `data`. Labels can be columns, annotations cannot. So the account
+//! of a Secret is known only if the account lists the Secret, or the Secret has the name that Kubernetes used to generate.
+//! <https://kubernetes.io/docs/reference/using-api/api-concepts/#receiving-resources-as-tables>
 
 use std::collections::BTreeMap;
 
 use super::TokenSecret;
 
-/// What `kubectl` is asked for: a table of all Secrets with legacy tokens.
+/// The arguments of `kubectl` that request a table of all Secrets with legacy tokens.
 pub const ARGUMENTS: [&str; 6] = [
     "get",
     "secrets",
@@ -21,10 +21,10 @@ pub const ARGUMENTS: [&str; 6] = [
     "--server-print=true",
 ];
 
-/// What Kubernetes up to 1.23 put between an account's name and five letters of chance.
+/// What Kubernetes up to 1.23 inserted between an account's name and five random characters.
 const GENERATED: &str = "-token-";
 
-/// Reads the table. Without a column for namespaces, all Secrets are in `namespace`.
+/// Reads the table. If it has no column for namespaces, all Secrets are in `namespace`.
 pub(super) fn rows(table: &str, namespace: Option<&str>) -> Result<BTreeMap<(String, String), TokenSecret>, String> {
     let mut lines = table.lines().filter(|line| !line.trim().is_empty());
     let Some(header) = lines.next() else { return Ok(BTreeMap::new()) };
@@ -44,13 +44,13 @@ pub(super) fn rows(table: &str, namespace: Option<&str>) -> Result<BTreeMap<(Str
     Ok(lines.filter_map(row).collect())
 }
 
-/// The account whose Secret Kubernetes gave this name.
+/// The account for which Kubernetes generated the name of this Secret.
 fn generated_for(secret: &str) -> Option<String> {
     let (account, chance) = secret.rsplit_once(GENERATED)?;
     (chance.len() == 5 && serviceaccount_hygiene::object::pod::is_generated_suffix(chance)).then(|| account.to_owned())
 }
 
-/// Where a column of a table is. Cells may be empty, so that only the header tells where they are.
+/// The position of a column in a table. Cells may be empty, so only the header shows the positions.
 struct Column {
     start: usize,
     end: Option<usize>,

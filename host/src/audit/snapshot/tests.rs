@@ -23,7 +23,7 @@ fn names(snapshot: &Snapshot) -> Vec<&str> {
 fn reads_lists_objects_and_streams() {
     let list = json!({"apiVersion": "v1", "kind": "List", "items": [pod("a"), pod("b")]});
     let typed = json!({"kind": "PodList", "apiVersion": "v1", "items": [{"metadata": {"name": "c"}}]}).to_string();
-    // Keys in another order than the API server's.
+    // Keys in another order than that of the API server.
     let typed = typed.replace(r#""apiVersion":"v1","#, "").replacen('{', r#"{"apiVersion":"v1","kind":"PodList","#, 1);
     let empty = json!({"kind": "PodList", "apiVersion": "v1", "items": null});
     let (snapshot, errors) = snapshot(&format!("\u{feff}{list}\n{}\n{typed}{empty}", pod("d")));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Which tokens a Pod holds, and the Pods of a template will hold.
+//! The tokens that a Pod holds, or that the Pods of a template will hold.
 
 use std::collections::BTreeSet;
 
@@ -9,21 +9,21 @@ use serviceaccount_hygiene::settings::Common;
 
 use super::object::PodSpec;
 
-/// What the specification of a Pod says about tokens.
+/// The parts of a Pod's `spec` that concern tokens.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tokens {
     /// `automountServiceAccountToken` of the Pod.
     pub automount: Option<bool>,
     /// Whether a container mounts the volume that the API server adds.
     pub is_mounted: bool,
-    /// Volumes with an API token that somebody wrote and a container mounts.
+    /// Hand-written volumes with an API token that a container mounts.
     pub by_hand: BTreeSet<String>,
-    /// Secrets that a container mounts or has in its environment: legacy tokens may be among them.
+    /// Secrets that a container mounts or has in its environment; some of them may contain legacy tokens.
     pub secrets: BTreeSet<String>,
 }
 
 impl Tokens {
-    /// Reads a specification. `audiences` are those of the API server besides the usual ones.
+    /// Reads a `spec`. `audiences` are the API server's audiences besides the default ones.
     pub(super) fn of(spec: &PodSpec, audiences: &[String]) -> Self {
         let mut tokens = Self { automount: spec.automount_service_account_token, ..Self::default() };
         let mounted: BTreeSet<&str> =

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Pods by account and by what made them.
+//! Groups Pods by account and workload.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::snapshot::{Kind, PodFacts, Snapshot, WorkloadId};
 
-/// The Pods of one workload that run as one account; while an account is being changed, a workload has two of these.
+/// The Pods of one workload with the same account; during a change of the account, a workload has two groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Group {
     pub id: WorkloadId,
     pub account: String,
-    /// The Pods that run, or have not started yet.
+    /// The Pods that are running or have not started yet.
     pub running: BTreeSet<String>,
     pub token: Holding,
-    /// The annotation by which an injector is told to use the token elsewhere.
+    /// The annotation that tells an injector to use the token.
     pub reads_token: Option<String>,
     pub created: Option<i64>,
     pub schedule: Option<String>,
@@ -22,27 +22,27 @@ pub(super) struct Group {
     pub is_idle: bool,
 }
 
-/// Which API tokens Pods hold.
+/// The API tokens that Pods hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Holding {
-    /// Whether the API server adds a token, and because of whom.
+    /// Whether the API server adds a token, and for which reason.
     pub automatic: Option<Why>,
-    /// Volumes with a token that somebody wrote.
+    /// Hand-written volumes with a token.
     pub volumes: BTreeSet<String>,
-    /// Secrets that containers have: legacy tokens may be among them.
+    /// Secrets that containers use; some of them may contain legacy tokens.
     pub secrets: BTreeSet<String>,
-    /// Whether this is about Pods that a template will make, as none runs.
+    /// Whether this describes Pods that a template will create, because none is running.
     pub is_prediction: bool,
 }
 
 /// Why a Pod gets the token of its account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Why {
-    /// Nobody says anything.
+    /// Neither the Pod nor the account sets `automountServiceAccountToken`.
     Unset,
-    /// The account says `automountServiceAccountToken: true`.
+    /// The account sets `automountServiceAccountToken: true`.
     Account,
-    /// The Pod says it.
+    /// The Pod sets it.
     Pod,
 }
 
@@ -66,13 +66,13 @@ impl Holding {
         self.is_prediction = is_prediction;
     }
 
-    /// Whether there is a token of the account, legacy ones aside.
+    /// Whether there is a token of the account, except legacy tokens.
     pub fn has_token(&self) -> bool {
         self.automatic.is_some() || !self.volumes.is_empty()
     }
 }
 
-/// All groups of a cluster, and for each Pod (also finished ones) which workload it is of.
+/// All groups of a cluster, and the workload of each Pod (including finished ones).
 pub(super) fn groups(snapshot: &Snapshot) -> (Vec<Group>, BTreeMap<(String, String), WorkloadId>) {
     let mut groups: BTreeMap<(String, WorkloadId), Group> = BTreeMap::new();
     let mut of_pods = BTreeMap::new();
@@ -98,7 +98,7 @@ pub(super) fn groups(snapshot: &Snapshot) -> (Vec<Group>, BTreeMap<(String, Stri
     }
     for (id, workload) in &snapshot.workloads {
         let is_part = workload.owner.is_some() && is_made_by_another(&id.kind);
-        // A Job that has no Pod any more is over.
+        // A Job without Pods is finished.
         if is_part || id.kind == Kind::Jobs.name() {
             continue;
         }
@@ -119,8 +119,8 @@ fn account_says(snapshot: &Snapshot, namespace: &str, account: &str) -> Option<b
     snapshot.accounts.get(&(namespace.to_owned(), account.to_owned()))?.automount
 }
 
-/// What usually is a part of something larger: a `ReplicaSet` of a Deployment, a Job of a `CronJob`, either of a custom
-/// resource.
+/// Whether another object usually creates objects of this kind: a Deployment creates `ReplicaSets`, a `CronJob` creates Jobs,
+/// and custom resources create either.
 fn is_made_by_another(kind: &str) -> bool {
     kind == Kind::ReplicaSets.name() || kind == Kind::Jobs.name()
 }
@@ -134,7 +134,7 @@ fn workload_of(snapshot: &Snapshot, namespace: &str, pod_name: &str) -> Workload
     let itself = || id(Kind::Pods.name(), pod_name);
     let Some(pod) = snapshot.pods.get(&(namespace.to_owned(), pod_name.to_owned())) else { return itself() };
     let Some((kind, name)) = &pod.owner else { return itself() };
-    // A static Pod is the node's; there is no object but the Pod.
+    // A static Pod belongs to its node and has no other object.
     if kind == "Node" {
         return itself();
     }
@@ -145,7 +145,7 @@ fn workload_of(snapshot: &Snapshot, namespace: &str, pod_name: &str) -> Workload
     match snapshot.workloads.get(&direct).map(|it| &it.owner) {
         Some(Some((kind, name))) => id(kind, name),
         Some(None) => direct,
-        // The ReplicaSet was not read, but its name says whose it is.
+        // The `ReplicaSet` was not read, but its name contains that of its Deployment.
         None => {
             let of_deployment = pod.template_hash.as_ref().and_then(|hash| name.strip_suffix(hash)?.strip_suffix('-'));
             of_deployment.map_or(direct, |name| id(Kind::Deployments.name(), name))
@@ -168,7 +168,7 @@ impl Group {
         }
     }
 
-    /// Whether a Pod of this name, which no longer exists, may have been one of its Pods.
+    /// Whether this workload may have created a Pod with this name, which no longer exists.
     pub fn may_have_made(&self, pod: &str) -> bool {
         let Some(rest) = pod.strip_prefix(self.id.name.as_str()).and_then(|rest| rest.strip_prefix('-')) else {
             return self.id.kind == Kind::Pods.name() && self.id.name == pod;

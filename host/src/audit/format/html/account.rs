@@ -6,7 +6,7 @@ use super::markup::{Html, class};
 use crate::audit::build::number;
 use crate::audit::report::{Account, Calls, Workload};
 
-/// The address of an account's section within the page.
+/// The ID of an account's section within the page.
 pub(super) fn anchor(namespace: &str, name: &str) -> String {
     format!("account/{namespace}/{name}")
 }

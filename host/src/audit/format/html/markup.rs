@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Markup, in which names stay text.
+//! HTML that escapes names.
 
 use crate::audit::report::Recommendation;
 use crate::shown;
 
-/// A page in the making.
+/// A page that is being written.
 #[derive(Debug, Default)]
 pub(super) struct Html(String);
 
 impl Html {
-    /// Adds markup of this program.
+    /// Adds trusted markup.
     pub fn raw(&mut self, markup: &str) -> &mut Self {
         self.0.push_str(markup);
         self
     }
 
-    /// Adds a text from elsewhere, for the content of an element or an attribute in double quotes.
+    /// Adds untrusted text, as the content of an element or of an attribute in double quotes.
     pub fn text(&mut self, text: &str) -> &mut Self {
         for character in shown::text(text).chars() {
             match character {
@@ -31,7 +31,7 @@ impl Html {
         self
     }
 
-    /// A term and what is said of it, unless that is nothing.
+    /// Adds a term and its texts, if there are any.
     pub fn entry(&mut self, term: &str, texts: &[String]) -> &mut Self {
         match texts {
             [] => self,
@@ -51,7 +51,7 @@ impl Html {
     }
 }
 
-/// The class that gives a recommendation its colour.
+/// The class that determines the color of a recommendation.
 pub(super) const fn class(recommendation: Recommendation) -> &'static str {
     match recommendation {
         Recommendation::KeepUsed => "r-keep",

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! One page that loads nothing: style and script are in it, and a Content-Security-Policy forbids all else.
+//! A self-contained page: it contains style and script, and a Content-Security-Policy prevents it from loading anything.
 //!
-//! Everything is in the markup, worst first; the script only sorts, filters and opens.
+//! The markup contains all information, the most urgent first; the script only sorts, filters and opens.
 
 mod account;
 mod markup;
@@ -20,7 +20,7 @@ use markup::{Html, class};
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
-/// The widest bar, in the units of its picture.
+/// The width of the longest bar, in the units of the picture.
 const BAR: usize = 1_000;
 
 /// The whole page.
@@ -101,7 +101,7 @@ fn totals(html: &mut Html, report: &Report) {
     html.raw("</ul>\n</section>\n");
 }
 
-/// A bar for each namespace, as long as it has rows.
+/// A bar for each namespace, whose length is the number of its rows.
 fn bars(html: &mut Html, report: &Report) {
     html.raw(
         "<section aria-labelledby=\"h-namespaces\">\n<h2 id=\"h-namespaces\">Namespaces</h2>\n<ul class=\"bars\">\n",
@@ -192,7 +192,7 @@ fn table_row(html: &mut Html, row: &Row<'_>, position: usize) {
     html.text(last_used(row).map_or("–", day)).raw("</td><td class=\"why\">").text(row.reason()).raw("</td></tr>\n");
 }
 
-/// Which tokens there are; why is said elsewhere.
+/// The tokens of a workload, without the reasons.
 fn in_short(token: &Token) -> String {
     let automatic = match () {
         () if !token.is_automatic => None,

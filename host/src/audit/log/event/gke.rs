@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Entries of Cloud Logging. The audit annotations of the API server are labels there; the rest of what it knows of a
-//! user, such as the Pod, is not passed on.
+//! Entries of Cloud Logging. They contain the audit annotations of the API server as labels, but no other details about the
+//! user, such as the Pod.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ use super::k8s::Annotations;
 use super::text::Text;
 use super::{Action, Event, Format, Found, Record, account, resource, scope, seconds, short};
 
-/// `PERMISSION_DENIED` of `google.rpc.Code`.
+/// The code for `PERMISSION_DENIED` in `google.rpc.Code`.
 const PERMISSION_DENIED: i64 = 7;
 
 #[derive(Debug, Default, Deserialize)]
@@ -53,7 +53,7 @@ pub(super) fn read<'a>(
     let Some((method, verb)) = split(&payload.method_name, |method| method.rsplit_once('.')) else {
         return Found::nothing(Record::Foreign);
     };
-    // Other services of Google Cloud log in the same form, but their methods are not verbs of Kubernetes.
+    // Other services of Google Cloud log in the same format, but their methods are not verbs of Kubernetes.
     if !method.contains(".v") {
         return Found::nothing(Record::Foreign);
     }

@@ -9,25 +9,25 @@ use serde::Deserialize;
 use super::text::Text;
 use super::{Action, Event, LONGEST_NAME, Record, Scope, Stage, account, path, resource, scope, seconds, short};
 
-/// What an object is.
+/// The result of reading an object.
 #[expect(clippy::large_enum_variant, reason = "most objects are events, and none is kept")]
 pub(super) enum Reading<'a> {
     /// An event.
     Event {
         /// Whether it is a row of Azure's tables.
         is_azure: bool,
-        /// When.
+        /// When it happened.
         time: Option<i64>,
-        /// What it says.
+        /// The content of the event.
         record: Record<'a>,
     },
-    /// Something else, maybe with an event in it.
+    /// Something else, which may contain an event.
     Other,
     /// Not JSON.
     Broken,
 }
 
-/// The fields that are read. The second names are those of Azure's tables `AKSAudit` and `AKSAuditAdmin`.
+/// The fields that are read. The aliases are the names in Azure's tables `AKSAudit` and `AKSAuditAdmin`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Fields<'a> {
@@ -55,7 +55,7 @@ struct Fields<'a> {
     annotations: Option<Annotations<'a>>,
 }
 
-/// A row of those tables as the Azure command line prints it: columns of the type `dynamic` are JSON within a string.
+/// A row of those tables as the Azure CLI prints it: columns of the type `dynamic` are JSON in a string.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 struct Row<'a> {
@@ -131,12 +131,12 @@ pub(super) struct Annotations<'a> {
 }
 
 impl<'a> Annotations<'a> {
-    /// Whether the request was refused.
+    /// Whether the request was denied.
     pub fn is_denied(&self) -> bool {
         &*self.decision == "forbid"
     }
 
-    /// The Secret of the token, if it is one from a Secret.
+    /// The Secret of a legacy token.
     pub fn legacy_secret(self) -> Option<Cow<'a, str>> {
         self.legacy_token?;
         Some(if self.manual_secret.is_empty() { self.generated_secret } else { self.manual_secret }.into_cow())
@@ -152,7 +152,7 @@ pub(super) fn read(object: &[u8]) -> Reading<'_> {
     }
 }
 
-/// Reads an object as a row of Azure's tables and calls `each`, if it is one.
+/// Reads an object as a row of Azure's tables; if it is one, calls `each`.
 pub(super) fn read_row(object: &[u8], each: &mut dyn FnMut(Reading<'_>)) {
     let Ok(row) = serde_json::from_slice::<Row<'_>>(object) else { return each(Reading::Other) };
     let fields = Fields {
@@ -193,7 +193,7 @@ impl<'a> Fields<'a> {
 
     fn record(self, stage: Stage) -> Record<'a> {
         let user = self.user.unwrap_or_default();
-        // The user that was authenticated; whom it impersonates is another field.
+        // The authenticated user; an impersonated user is in another field.
         let Some(account) = account(&user.username) else { return Record::Other };
         if stage == Stage::Received {
             return Record::Unfinished;

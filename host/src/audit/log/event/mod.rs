@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! One call to the API server, as audit logs tell of it.
+//! Reads calls to the API server from the formats of audit logs.
 //!
 //! | log | documentation | the Pod's name |
 //! |---|---|---|
@@ -9,7 +9,7 @@
 //! | AKS, from Azure Monitor | <https://learn.microsoft.com/en-us/azure/azure-monitor/reference/tables/aksaudit> | yes |
 //! | GKE, from Cloud Logging | <https://cloud.google.com/kubernetes-engine/docs/how-to/audit-logging> | no |
 //!
-//! EKS and AKS pass on the API server's own events, wrapped; Cloud Logging has a form of its own
+//! EKS and AKS wrap the API server's own events; Cloud Logging has a different format
 //! (<https://cloud.google.com/logging/docs/reference/audit/auditlog/rest/Shared.Types/AuditLog>).
 
 mod gke;
@@ -25,20 +25,20 @@ use serde_json::value::RawValue;
 
 use text::Text;
 
-/// What every record about the token of an account has in it, however it is wrapped.
+/// Text that every record about the token of an account contains, however it is wrapped.
 const ACCOUNT_USER: &[u8] = b"system:serviceaccount:";
 
-/// How much may stand before a JSON object in its line: times and names of streams, as `aws logs` and container runtimes
-/// write them.
+/// The longest prefix of a JSON object in its line: times and names of streams, as `aws logs` and container runtimes write
+/// them.
 const LONGEST_PREFIX: usize = 512;
 
-/// How deep records may be wrapped.
+/// The maximum depth of wrappers around a record.
 const DEEPEST: usize = 3;
 
-/// Longer names of accounts, Pods or resources are not valid names.
+/// Longer names of accounts, Pods or resources are invalid.
 const LONGEST_NAME: usize = 256;
 
-/// Which kind of log an event was in.
+/// The kind of log that contains an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Format {
     /// As the API server writes it.
@@ -51,18 +51,18 @@ pub enum Format {
     CloudLogging,
 }
 
-/// How far the API server was with a request.
+/// The stage of a request in the API server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// Before it was handled; a later event follows.
+    /// Not handled yet; a later event follows.
     Received,
-    /// Of requests that stay open, such as watches; a later event follows when they end.
+    /// For requests that stay open, such as watches; a later event follows when they end.
     Started,
-    /// It is over.
+    /// The request has ended.
     Complete,
 }
 
-/// Where a request was about.
+/// The scope of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
     /// The account's own namespace.
@@ -75,7 +75,7 @@ pub enum Scope {
     Path,
 }
 
-/// What was asked for.
+/// What was requested.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Action<'a> {
     /// `get`, `list` ...
@@ -84,7 +84,7 @@ pub struct Action<'a> {
     pub group: Cow<'a, str>,
     /// `pods`, `pods/log`, or the first segment of a path.
     pub resource: Cow<'a, str>,
-    /// Where.
+    /// The scope.
     pub scope: Scope,
 }
 
@@ -105,41 +105,41 @@ impl Action<'_> {
 pub struct Event<'a> {
     /// Namespace and name of the account, as `namespace:name`.
     pub account: Cow<'a, str>,
-    /// The Pod that the token was made for, where the log says so.
+    /// The Pod that the token was issued for, if the log contains it.
     pub pod: Option<Cow<'a, str>>,
-    /// What was asked for.
+    /// What was requested.
     pub action: Action<'a>,
-    /// Whether it was refused.
+    /// Whether it was denied.
     pub is_denied: bool,
-    /// For a token from a Secret: the Secret, or an empty string where the log does not name it.
+    /// For a legacy token: its Secret, or an empty string if the log does not contain it.
     pub legacy_secret: Option<Cow<'a, str>>,
-    /// Identifies a request that stays open; its two events count once.
+    /// The ID of a request that stays open; its two events count once.
     pub open_request: Option<Cow<'a, str>>,
 }
 
-/// What a record is.
+/// The kinds of records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Record<'a> {
     /// A call by an account.
     Account(Event<'a>),
-    /// A call by somebody else: a person, a node, a component.
+    /// A call by another client: a person, a node, a component.
     Other,
-    /// An event of a stage that another one follows.
+    /// An event of an early stage; a later event follows.
     Unfinished,
-    /// Nothing of an audit log.
+    /// Not an audit log record.
     Foreign,
-    /// Not JSON, or not of the types that the format has.
+    /// Not JSON, or a field has the wrong type.
     Broken,
 }
 
-/// A record, with what counts whoever made the call.
+/// A record, with the information that is independent of the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found<'a> {
-    /// The log's format; none for what is not an event.
+    /// The log's format; none if the record is not an event.
     pub format: Option<Format>,
-    /// When, in seconds since 1970.
+    /// The time, in seconds since 1970.
     pub time: Option<i64>,
-    /// What it is.
+    /// The record.
     pub record: Record<'a>,
 }
 
@@ -149,12 +149,12 @@ impl Found<'_> {
     }
 }
 
-/// Whether a record can be about the token of an account at all.
+/// Whether a record can be about the token of an account.
 pub fn may_matter(record: &[u8]) -> bool {
     memmem::find(record, ACCOUNT_USER).is_some()
 }
 
-/// Reads a record; one may hold several events.
+/// Reads a record, which may contain several events.
 pub fn read(record: &[u8], each: &mut dyn FnMut(Found<'_>)) {
     let Some(object) = object_in(record) else {
         return each(Found::nothing(Record::Foreign));
@@ -162,7 +162,7 @@ pub fn read(record: &[u8], each: &mut dyn FnMut(Found<'_>)) {
     read_object(object, Format::ApiServer, 0, each);
 }
 
-/// The JSON object in a line, behind what a tool wrote before it.
+/// The JSON object in a line, after any prefix of a tool.
 fn object_in(line: &[u8]) -> Option<&[u8]> {
     let line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line);
     let start = memchr(b'{', line.get(..LONGEST_PREFIX).unwrap_or(line))?;
@@ -187,11 +187,11 @@ fn read_object(object: &[u8], format: Format, depth: usize, each: &mut dyn FnMut
     wrapper.read(object, format, depth, each);
 }
 
-/// What can be around an event.
+/// The wrappers around events.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Wrapper<'a> {
-    // Lists of events, for those who write them into one line.
+    // Lists of events, if several are in one line.
     #[serde(borrow)]
     events: Option<&'a RawValue>,
     #[serde(borrow, rename = "logEvents")]
@@ -269,7 +269,7 @@ impl Wrapper<'_> {
     }
 }
 
-/// Namespace and name of an account in a user name, as `namespace:name`.
+/// Namespace and name of the account of a user name, as `namespace:name`.
 fn account<'a>(user: &Text<'a>) -> Option<Cow<'a, str>> {
     user.map(|user| {
         let account = user.strip_prefix("system:serviceaccount:")?;
@@ -284,7 +284,7 @@ fn seconds(time: &str) -> Option<i64> {
     time.parse::<Timestamp>().ok().map(Timestamp::as_second)
 }
 
-/// The first segment of a path; the rest may name objects.
+/// The first segment of a path; the others may contain names of objects.
 fn path(uri: &str) -> Cow<'static, str> {
     let path = uri.split(['?', '#']).next().unwrap_or_default();
     let mut segments = path.split('/').filter(|segment| !segment.is_empty());
@@ -305,7 +305,7 @@ fn resource<'a>(resource: Cow<'a, str>, subresource: &str) -> Cow<'a, str> {
     if subresource.is_empty() { short(resource) } else { short(format!("{resource}/{subresource}").into()) }
 }
 
-/// Verbs, groups and resources are parts of URLs, which a client may make up.
+/// Limits the length of verbs, groups and resources, which are parts of URLs that a client can choose freely.
 fn short(text: Cow<'_, str>) -> Cow<'_, str> {
     if text.len() > LONGEST_NAME { "(too long)".into() } else { text }
 }

@@ -31,7 +31,7 @@ fn with(change: &Value) -> Value {
     event
 }
 
-/// What is read, one line for each event.
+/// The events in a record, one line for each.
 fn lines(record: &str) -> Vec<String> {
     let mut lines = Vec::new();
     read(record.as_bytes(), &mut |found| {

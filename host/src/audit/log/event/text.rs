@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Strings that are borrowed from the record wherever they have no escapes in it.
+//! Strings that are borrowed from the record unless they contain escapes.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,7 +13,7 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 pub struct Text<'a>(Cow<'a, str>);
 
 impl<'a> Text<'a> {
-    /// A part of it, borrowed where the whole is.
+    /// A part of the string, borrowed if the string is.
     pub fn map(&self, part: impl Fn(&str) -> Option<&str>) -> Option<Cow<'a, str>> {
         match &self.0 {
             Cow::Borrowed(text) => Some(Cow::Borrowed(part(text)?)),

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Cuts a stream into records without reading it whole: lines, or the objects of a larger JSON document.
+//! Splits a stream into records without reading it completely: into lines, or into the objects of a larger JSON document.
 //!
-//! A log is usually one JSON object a line. What cloud command lines print is an array, or an object with the events in
-//! one of its fields, often over several lines each; what `jq` prints, and what some collectors write, are objects one
-//! after the other.
+//! A log usually contains one JSON object per line. Command-line tools of clouds print an array, or an object with a list of
+//! events, often over several lines. `jq` and some collectors write one object after the other.
 
 use std::io::{self, Read};
 use std::ops::Range;
@@ -12,24 +11,24 @@ use std::ops::Range;
 use memchr::{memchr, memrchr};
 use serde::de::IgnoredAny;
 
-/// How much is handed to a worker at once.
+/// The size of the blocks for workers.
 const BLOCK_BYTES: usize = 1 << 20;
 
-/// A longer record is counted and skipped.
+/// Longer records are counted and skipped.
 pub const MAX_RECORD_BYTES: usize = 4 << 20;
 
-/// Fields of an object that hold the records, where that object is not one itself: `aws logs filter-log-events`,
-/// `CloudWatch` subscriptions, Azure's Event Hubs, `EventList` and `List`.
+/// Fields with lists of records, in objects that are not records themselves: `aws logs filter-log-events`, `CloudWatch`
+/// subscriptions, Azure's Event Hubs, `EventList` and `List`.
 const WRAPPERS: [&[u8]; 4] = [b"events", b"logEvents", b"records", b"items"];
 
-/// Consecutive bytes of a stream, with whole records.
+/// Consecutive bytes of a stream that contain only complete records.
 #[derive(Debug, Default)]
 pub struct Block {
     bytes: Vec<u8>,
     records: Records,
-    /// Records that were too long for a block.
+    /// The number of records that were too long.
     pub oversized: u64,
-    /// Whether the stream ends with this block, so that its last record may be cut off.
+    /// Whether this is the last block of the stream, so that its last record may be incomplete.
     pub is_last: bool,
 }
 
@@ -41,7 +40,7 @@ enum Records {
 }
 
 impl Block {
-    /// The records; of lines, those that are not blank.
+    /// The records; blank lines are left out.
     pub fn records(&self) -> impl Iterator<Item = &[u8]> {
         let (lines, spans): (_, &[Range<usize>]) = match &self.records {
             Records::Lines => (self.bytes.as_slice(), &[]),
@@ -54,7 +53,7 @@ impl Block {
     }
 }
 
-/// Lines, found many bytes at a time.
+/// Splits text into lines, searching many bytes at a time.
 struct Lines<'b>(&'b [u8]);
 
 impl<'b> Iterator for Lines<'b> {
@@ -71,10 +70,10 @@ impl<'b> Iterator for Lines<'b> {
     }
 }
 
-/// Calls `each` with the blocks of a stream until it answers `false`.
+/// Calls `each` with the blocks of a stream until it returns `false`.
 ///
 /// # Errors
-/// From reading. Everything before the error has been given to `each`.
+/// Read errors. `each` has received everything before the error.
 pub fn split(input: impl Read, each: &mut dyn FnMut(Block) -> bool) -> io::Result<()> {
     let mut input = Fused { input, error: None };
     let mut start = Vec::new();
@@ -90,7 +89,7 @@ pub fn split(input: impl Read, each: &mut dyn FnMut(Block) -> bool) -> io::Resul
     }
 }
 
-/// Gives what came before an error, and keeps the error for whoever reads on.
+/// A reader that returns the data before an error first, and the error on the next read.
 struct Fused<R> {
     input: R,
     error: Option<(io::ErrorKind, String)>,
@@ -111,7 +110,7 @@ impl<R: Read> Read for Fused<R> {
     }
 }
 
-/// How records are written.
+/// The layout of records in a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Layout {
     Lines,
@@ -119,7 +118,7 @@ enum Layout {
 }
 
 impl Layout {
-    /// Decides by the first lines of a stream; none where more of it is needed.
+    /// Detects the layout from the first lines of a stream; none if more data is needed.
     fn of(start: &[u8], is_end: bool) -> Option<Self> {
         let text = start.trim_ascii_start();
         match text.first() {
@@ -131,14 +130,14 @@ impl Layout {
         }
         let Some(end) = memchr(b'\n', text) else {
             let is_long = is_end || text.len() > MAX_RECORD_BYTES;
-            // One long line: an array or a field of it can be taken apart, and a single object is found either way.
+            // One long line: works for an array, for an object with a list of records, and for a single object.
             return is_long.then_some(Self::Document);
         };
         let (first, rest) = text.split_at(end);
         if is_object(first) {
             return Some(Self::Lines);
         }
-        // A first line that is broken, above others that are not.
+        // The first line may be broken although the following lines are not.
         let rest = rest.trim_ascii_start();
         let next = match memchr(b'\n', rest) {
             Some(end) => rest.split_at(end).0,
@@ -154,7 +153,7 @@ fn is_object(line: &[u8]) -> bool {
     line.first() == Some(&b'{') && serde_json::from_slice::<IgnoredAny>(line).is_ok()
 }
 
-/// Appends at least `least` bytes, or all that are left; how many.
+/// Appends at least `least` bytes, or all that are left; returns the number of bytes.
 fn fill(input: &mut impl Read, buffer: &mut Vec<u8>, least: usize) -> io::Result<usize> {
     let before = buffer.len();
     input.take(least as u64).read_to_end(buffer)?;
@@ -203,28 +202,28 @@ fn lines(mut input: impl Read, mut buffer: Vec<u8>, each: &mut dyn FnMut(Block) 
     }
 }
 
-/// Where in a string the scanner is.
+/// The position of the scanner relative to strings.
 #[derive(Debug, Clone, Copy, Default)]
 enum Text {
     #[default]
     Outside,
     Inside,
-    /// Behind a backslash.
+    /// After a backslash.
     Escape,
 }
 
-/// Finds records by their braces.
+/// Finds records by counting braces.
 #[derive(Debug, Default)]
 struct Scanner {
     depth: usize,
     /// The brackets at the first two levels.
     opened: [u8; 2],
     text: Text,
-    /// The last string at the level of a top object: maybe the name of a field.
+    /// The last string in a top-level object, which may be the name of a field.
     word: Vec<u8>,
-    /// At which depth the record that is being read was opened.
+    /// The depth at which the current record starts.
     record: Option<usize>,
-    /// Whether the top object is one around records.
+    /// Whether the top-level object is a wrapper around records.
     is_wrapper: bool,
     is_oversized: bool,
     block: Block,
@@ -232,7 +231,7 @@ struct Scanner {
 }
 
 impl Scanner {
-    /// Takes a byte; whether the block is full.
+    /// Processes a byte; returns whether the block is full.
     fn take(&mut self, byte: u8) -> bool {
         if self.record.is_some() && !self.is_oversized {
             if self.block.bytes.len() - self.start < MAX_RECORD_BYTES {
@@ -274,7 +273,7 @@ impl Scanner {
 
     fn open(&mut self, byte: u8) {
         if byte == b'[' && self.depth == 1 && self.opened[0] == b'{' && WRAPPERS.contains(&self.word.as_slice()) {
-            // What was kept of the object around the records is of no use.
+            // The object is a wrapper, so the part of it that was kept is discarded.
             self.is_wrapper = true;
             if self.record.take().is_some() {
                 self.block.bytes.truncate(self.start);

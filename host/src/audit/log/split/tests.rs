@@ -4,7 +4,7 @@ use rstest::rstest;
 
 use super::*;
 
-/// A stream that gives few bytes at a time.
+/// A stream that returns few bytes at a time.
 struct Slow<'t>(&'t [u8], usize);
 
 impl Read for Slow<'_> {

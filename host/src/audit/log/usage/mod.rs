@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What accounts did, counted. Memory does not grow with the log: accounts of the cluster are always told apart, details
-//! up to a limit.
+//! Counts the calls of accounts. Memory does not grow with the log: accounts of the cluster are always counted separately,
+//! details up to a limit.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
@@ -11,51 +11,52 @@ use hashbrown::HashTable;
 
 use super::event::{Action, Event, Format, Found, Record, Scope};
 
-/// Distinct combinations of account, Pod, verb, resource and scope that are told apart; the rest is counted together.
+/// The maximum number of combinations of account, Pod, verb, resource and scope that are counted separately; others are counted
+/// together.
 pub const MAX_KEYS: usize = 100_000;
 
-/// Accounts that the cluster does not have (any more) and that are told apart all the same.
+/// The maximum number of accounts that are counted separately although they are not, or no longer, in the cluster.
 const MAX_FOREIGN_ACCOUNTS: usize = 10_000;
 
-/// Requests of which the end may still come.
+/// The maximum number of requests whose end is awaited.
 const MAX_OPEN_REQUESTS: usize = 1 << 20;
 
-/// Secrets of an account that are told apart.
+/// The maximum number of Secrets of an account that are counted separately.
 const MAX_SECRETS: usize = 32;
 
-/// The granularity in which it is remembered when the log has events, in seconds.
+/// The granularity at which the times of events are recorded, in seconds.
 pub const HOUR: i64 = 3600;
 
-/// Calls, and when.
+/// A number of calls, and their times.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Count {
-    /// How many.
+    /// The number of calls.
     pub calls: u64,
-    /// How many of them were refused.
+    /// The number of calls that were denied.
     pub denied: u64,
-    /// The first, in seconds since 1970.
+    /// The time of the first call, in seconds since 1970.
     pub first: Option<i64>,
-    /// The last.
+    /// The time of the last call.
     pub last: Option<i64>,
 }
 
-/// What one account did.
+/// The calls of one account.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Use {
-    /// All of it.
+    /// All calls.
     pub total: Count,
-    /// By Pod, verb and resource.
+    /// The calls by Pod, verb and resource.
     pub details: BTreeMap<Detail, Count>,
-    /// What was too much to be told apart.
+    /// The calls beyond the limit for details.
     pub others: Count,
-    /// With tokens from Secrets, by Secret; an empty name where the log does not say it.
+    /// The calls with legacy tokens, by Secret; the name is empty if the log does not contain it.
     pub legacy: BTreeMap<String, Count>,
 }
 
-/// What was done, and in which Pod.
+/// What was done, and by which Pod.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Detail {
-    /// `None` where the log does not say it.
+    /// `None` if the log does not contain it.
     pub pod: Option<Box<str>>,
     /// API group; empty for the core group and for paths.
     pub group: Box<str>,
@@ -63,28 +64,28 @@ pub struct Detail {
     pub resource: Box<str>,
     /// `get`, `list` ...
     pub verb: Box<str>,
-    /// Where.
+    /// The scope.
     pub scope: Scope,
 }
 
-/// What a log has to say, whoever made the calls.
+/// Information about a log that is independent of the clients.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen {
     /// The formats.
     pub formats: BTreeSet<Format>,
-    /// Records that were read, whatever they are.
+    /// The number of records of any kind.
     pub records: u64,
-    /// Calls by accounts, each once.
+    /// The number of calls by accounts.
     pub account_events: u64,
-    /// Those of them that read objects: get and list. Logs of changes alone have watches, too (`kube-audit-admin` of AKS).
+    /// Those of them that get or list objects. Logs that contain only changes contain watches, too (`kube-audit-admin` of AKS).
     pub account_reads: u64,
-    /// Those of them with the Pod's name.
+    /// Those of them with the name of a Pod.
     pub with_pod: u64,
-    /// Events of accounts of which a later event tells more.
+    /// Events of accounts that are followed by a later event.
     pub unfinished: u64,
-    /// Calls by others.
+    /// Calls by other clients.
     pub other_events: u64,
-    /// Records that belong to no audit log.
+    /// Records that are not audit log records.
     pub foreign: u64,
     /// Records that cannot be read.
     pub broken: u64,
@@ -92,22 +93,22 @@ pub struct Seen {
     pub oversized: u64,
     /// Files that end in the middle of a record.
     pub cut_off: u64,
-    /// The first event that was looked at, in seconds since 1970.
+    /// The time of the first event that was parsed, in seconds since 1970.
     pub first: Option<i64>,
-    /// The last.
+    /// The time of the last event.
     pub last: Option<i64>,
     /// The hours (since 1970) with events.
     pub hours: BTreeSet<i64>,
 }
 
-/// What all accounts did.
+/// The calls of all accounts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// By namespace and name.
+    /// The calls by namespace and name of the account.
     pub accounts: BTreeMap<(String, String), Use>,
-    /// Accounts that the cluster does not have, beyond the limit.
+    /// The calls of accounts that are not in the cluster, beyond the limit.
     pub other_accounts: Count,
-    /// The log itself.
+    /// Information about the log itself.
     pub seen: Seen,
 }
 
@@ -119,13 +120,13 @@ impl Count {
         self.touch(time);
     }
 
-    /// Adds a point in time of a call that was counted before.
+    /// Adds the time of another event of a call that was already counted.
     pub fn touch(&mut self, time: Option<i64>) {
         self.first = earlier(self.first, time);
         self.last = self.last.max(time);
     }
 
-    /// Adds other calls.
+    /// Adds other counts.
     pub fn merge(&mut self, other: &Self) {
         self.calls += other.calls;
         self.denied += other.denied;
@@ -168,7 +169,8 @@ impl Seen {
     }
 }
 
-/// Requests of which one event was seen. Shared by all workers: the second may be in another block, or another file.
+/// Open requests, of which one event was seen. All workers share them, because the second event may be in another block or
+/// file.
 #[derive(Debug, Default)]
 pub struct OpenRequests {
     hasher: RandomState,
@@ -190,7 +192,7 @@ impl OpenRequests {
     }
 }
 
-/// Counts for one worker.
+/// The counts of one worker.
 #[derive(Debug)]
 pub struct Counter<'k> {
     known: &'k BTreeSet<String>,
@@ -202,7 +204,7 @@ pub struct Counter<'k> {
     totals: Vec<Total>,
     details: HashTable<(usize, Detail, Count)>,
     other_accounts: Count,
-    /// What was seen.
+    /// Information about the log.
     pub seen: Seen,
 }
 
@@ -214,7 +216,7 @@ struct Total {
 }
 
 impl<'k> Counter<'k> {
-    /// Nothing yet. `known` are the accounts of the cluster, as `namespace:name`.
+    /// Empty counts. `known` are the accounts of the cluster, as `namespace:name`.
     pub fn new(known: &'k BTreeSet<String>, open: &'k OpenRequests) -> Self {
         Self {
             known,
@@ -230,7 +232,7 @@ impl<'k> Counter<'k> {
         }
     }
 
-    /// Counts what a record was found to be.
+    /// Counts a record.
     pub fn add(&mut self, found: Found<'_>) {
         self.seen.formats.extend(found.format);
         self.seen.at(found.time);
@@ -318,7 +320,7 @@ impl<'k> Counter<'k> {
 }
 
 impl Usage {
-    /// Adds what a worker counted.
+    /// Adds the counts of a worker.
     pub fn merge(&mut self, counter: Counter<'_>) {
         let Counter { accounts, totals, details, other_accounts, seen, max_keys, .. } = counter;
         self.seen.merge(seen);
