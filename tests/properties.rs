@@ -111,8 +111,8 @@ proptest! {
         // `pod-automount` removes all parts of the token, unless it keeps them for a token container.
         let keeps = review.settings.pointer("/rules/pod-automount/tokenContainers").is_some();
         let takes = answer.audit("pod-automount").is_some_and(|value| value.starts_with("fixed"));
-        let accident = expected_changes::accident(&before, &after, takes && !keeps);
-        prop_assert!(accident.is_none(), "{}", accident.unwrap_or_default());
+        let unexpected_change = expected_changes::unexpected_change(&before, &after, takes && !keeps);
+        prop_assert!(unexpected_change.is_none(), "{}", unexpected_change.unwrap_or_default());
         prop_assert_ne!(before.text, after.text, "a fix that changes nothing");
     }
 

@@ -13,7 +13,7 @@ use wasmtime_wasi::p1::{self, WasiP1Ctx};
 use wasmtime_wasi::random::Deterministic;
 
 /// More fuel than any request may use.
-const TANK: u64 = 10_000_000_000;
+const FUEL: u64 = 10_000_000_000;
 
 /// The module, compiled with counters.
 pub struct CountedModule {
@@ -112,17 +112,17 @@ impl CountedModule {
     fn count(&self, guest: Guest) -> wasmtime::Result<Count> {
         let lengths = (length(guest.operation.len()), length(guest.payload.len()));
         let mut store = Store::new(&self.engine, guest);
-        store.set_fuel(TANK)?;
+        store.set_fuel(FUEL)?;
         let instance = self.linker.instantiate(&mut store, &self.module)?;
         for start in ["_initialize", "_start", "wapc_init"] {
             if let Ok(start) = instance.get_typed_func::<(), ()>(&mut store, start) {
                 start.call(&mut store, ())?;
             }
         }
-        let start = TANK - store.get_fuel()?;
+        let start = FUEL - store.get_fuel()?;
         let call = instance.get_typed_func::<(i32, i32), i32>(&mut store, "__guest_call")?;
         call.call(&mut store, lengths)?;
-        let call = TANK - start - store.get_fuel()?;
+        let call = FUEL - start - store.get_fuel()?;
         let memory = instance.get_memory(&mut store, "memory").context("the module has no memory");
         let pages = memory.map_err(|error| wasmtime::Error::msg(error.to_string()))?.size(&store);
         let guest = store.into_data();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use sa_hygiene::POLICY_WASM;
-use sa_hygiene::cluster::{Cluster, LookupBehaviour, ReviewBehaviour};
+use sa_hygiene::cluster::{Cluster, LookupBehavior, ReviewBehavior};
 use sa_hygiene::kubewarden::{AdmissionResponse, Evaluation, HostCall, Mode, Module, Policy, PolicyConfig};
 use serde_json::Value;
 
@@ -107,7 +107,7 @@ impl Engine {
             context_aware: if host.context_aware_resources { defaults.context_aware } else { [].into() },
             cluster: Arc::new(
                 Cluster::from_objects(cluster.to_vec())?
-                    .with_behaviour(behaviour(host.lookup))
+                    .with_behavior(behaviour(host.lookup))
                     .with_review_behaviour(review_behaviour(host.reviews)),
             ),
             ..PolicyConfig::default()
@@ -124,19 +124,19 @@ impl Engine {
     }
 }
 
-fn behaviour(lookup: Lookup) -> LookupBehaviour {
+fn behaviour(lookup: Lookup) -> LookupBehavior {
     match lookup {
-        Lookup::Granted => LookupBehaviour::Granted,
-        Lookup::Forbidden => LookupBehaviour::RbacForbidden,
-        Lookup::Unavailable => LookupBehaviour::Unavailable,
+        Lookup::Granted => LookupBehavior::Granted,
+        Lookup::Forbidden => LookupBehavior::RbacForbidden,
+        Lookup::Unavailable => LookupBehavior::Unavailable,
     }
 }
 
-fn review_behaviour(lookup: Lookup) -> ReviewBehaviour {
+fn review_behaviour(lookup: Lookup) -> ReviewBehavior {
     match lookup {
-        Lookup::Granted => ReviewBehaviour::Granted,
-        Lookup::Forbidden => ReviewBehaviour::RbacForbidden,
-        Lookup::Unavailable => ReviewBehaviour::Unavailable,
+        Lookup::Granted => ReviewBehavior::Granted,
+        Lookup::Forbidden => ReviewBehavior::RbacForbidden,
+        Lookup::Unavailable => ReviewBehavior::Unavailable,
     }
 }
 

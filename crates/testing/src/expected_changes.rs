@@ -162,11 +162,11 @@ fn read(written: &Written<'_>) -> Value {
 /// The first difference between `before` and `after` that no fix is expected to make: in keys, their order, or the exact text
 /// of values. With `all`, also the first part that a fix should have removed and did not.
 #[must_use]
-pub fn accident(before: &Written<'_>, after: &Written<'_>, all: bool) -> Option<String> {
-    accident_at(&[], before, after, (before, all))
+pub fn unexpected_change(before: &Written<'_>, after: &Written<'_>, all: bool) -> Option<String> {
+    unexpected_change_at(&[], before, after, (before, all))
 }
 
-fn accident_at(
+fn unexpected_change_at(
     path: &[String],
     before: &Written<'_>,
     after: &Written<'_>,
@@ -199,8 +199,8 @@ fn accident_at(
                     continue;
                 }
                 let below = [path, &[decoded(key)]].concat();
-                if let Some(accident) = accident_at(&below, value, changed, (object, all)) {
-                    return Some(accident);
+                if let Some(unexpected_change) = unexpected_change_at(&below, value, changed, (object, all)) {
+                    return Some(unexpected_change);
                 }
             }
             if kept.next().is_some() { here("a field is new") } else { None }
@@ -222,8 +222,8 @@ fn accident_at(
                     return here(&format!("entry {index} is left"));
                 }
                 let Some(next) = new.next() else { return here(&format!("entry {index} is gone")) };
-                if let Some(accident) = accident_at(&below, value, next, (object, all)) {
-                    return Some(accident);
+                if let Some(unexpected_change) = unexpected_change_at(&below, value, next, (object, all)) {
+                    return Some(unexpected_change);
                 }
             }
             if new.next().is_some() { here("an entry is new") } else { None }

@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 /// How long to wait for a line: the API server responds before it has written the line.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The audit policy: it logs who wrote what, with the annotations that webhooks add.
 pub const POLICY: &str = "apiVersion: audit.k8s.io/v1
@@ -53,7 +53,7 @@ impl AuditLog {
     /// If the log does not contain the request.
     pub fn annotations(&mut self, audit_id: &str) -> Result<BTreeMap<String, String>> {
         let start = Instant::now();
-        while start.elapsed() < PATIENCE {
+        while start.elapsed() < TIMEOUT {
             let Some(event) = self.next()? else {
                 thread::sleep(Duration::from_millis(2));
                 continue;

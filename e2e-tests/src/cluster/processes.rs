@@ -23,7 +23,7 @@ static FOLDERS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 const INTERRUPTED: i32 = 130;
 
 /// How long a process may take to end before it is killed.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A temporary folder that is removed when this is dropped.
 #[derive(Debug)]
@@ -168,7 +168,7 @@ fn end(mut children: Vec<Child>) {
     let start = Instant::now();
     for child in &mut children {
         while matches!(child.try_wait(), Ok(None)) {
-            if start.elapsed() > PATIENCE {
+            if start.elapsed() > TIMEOUT {
                 // It may have ended in the meantime.
                 let _ = child.kill();
                 let _ = child.wait();

@@ -59,17 +59,17 @@ struct Row {
 
 impl Row {
     /// For lists of `{}`: each entry costs as much as one with all fields that a rule reads.
-    fn of_nothing(self) -> Self {
+    fn with_empty_entry_limits(self) -> Self {
         Self { per_byte: 600, memory_per_byte: 46, ..self }
     }
 
     /// For paths: each is compared with all guarded paths, as a Linux path and as a Windows path.
-    fn of_paths(self) -> Self {
+    fn with_path_limits(self) -> Self {
         Self { per_byte: 500, memory_per_byte: 10, ..self }
     }
 
     /// For keys that resemble the webhook's: each is compared with the keys that it could be a misspelling of.
-    fn of_similar_keys(self) -> Self {
+    fn with_similar_key_limits(self) -> Self {
         Self { per_byte: 1_500, memory_per_byte: 32, ..self }
     }
 }
@@ -361,9 +361,9 @@ fn large() -> Vec<Row> {
             Accepted,
         ),
         row("annotations", payload(&annotated(100_000, &|number| format!("example.com/key-{number}"), "")), Accepted),
-        row("annotations_like_the_webhooks", payload(&annotated(100_000, &keys, "")), Warned("identity-annotation-keys: metadata.annotations[\"eks.amazonaws.com/role-arm0\"]: is not a known key, so it has no effect; did you mean `eks.amazonaws.com/role-arn`?")).of_similar_keys(),
-        row("annotations_like_the_webhooks_on_an_account", account(annotated(100_000, &keys, "")), Refused("serviceaccount-hygiene: 10 problems\n- identity-annotation-keys: metadata.annotations[\"eks.amazonaws.com/role-arm0\"]: is not a known key, so it has no effect; did you mean `eks.amazonaws.com/role-arn`?\n")).of_similar_keys(),
-        row("misspelt_annotations", account(annotated(100_000, &near, "")), Refused("serviceaccount-hygiene: 100 problems\n- identity-annotation-keys: metadata.annotations[\"eks.amazonws.com/role-arn0\"]: is not a known key, so it has no effect; did you mean `eks.amazonaws.com/role-arn`?\n")).of_similar_keys(),
+        row("annotations_like_the_webhooks", payload(&annotated(100_000, &keys, "")), Warned("identity-annotation-keys: metadata.annotations[\"eks.amazonaws.com/role-arm0\"]: is not a known key, so it has no effect; did you mean `eks.amazonaws.com/role-arn`?")).with_similar_key_limits(),
+        row("annotations_like_the_webhooks_on_an_account", account(annotated(100_000, &keys, "")), Refused("serviceaccount-hygiene: 10 problems\n- identity-annotation-keys: metadata.annotations[\"eks.amazonaws.com/role-arm0\"]: is not a known key, so it has no effect; did you mean `eks.amazonaws.com/role-arn`?\n")).with_similar_key_limits(),
+        row("misspelt_annotations", account(annotated(100_000, &near, "")), Refused("serviceaccount-hygiene: 100 problems\n- identity-annotation-keys: metadata.annotations[\"eks.amazonws.com/role-arn0\"]: is not a known key, so it has no effect; did you mean `eks.amazonaws.com/role-arn`?\n")).with_similar_key_limits(),
         row("containers", payload(&pod(json!({"containers": many(20_000, &container)}))), Accepted),
         row(
             "volumes",
@@ -376,7 +376,7 @@ fn large() -> Vec<Row> {
                 "hostPath": {"path": format!("/data/disk/{number}")}}))}))),
             Accepted,
         )
-        .of_paths(),
+        .with_path_limits(),
         row("wrong_volumes", payload(&wrong_volumes), Warned("kubelet-host-path: spec.volumes[aws-iam-token0].hostPath.path: `/var/lib/kubelet/pods` of the node leads to credentials of others")),
         row(
             "wrong_volumes_before_and_after",
@@ -395,17 +395,17 @@ fn large() -> Vec<Row> {
             payload(&pod(json!({"volumes": [{"name": "t", "projected": {"sources": many(300_000, &|_| json!({}))}}]}))),
             Accepted,
         )
-        .of_nothing(),
+        .with_empty_entry_limits(),
         row("containers_of_nothing", payload(&pod(json!({"containers": many(300_000, &|_| json!({}))}))), Accepted)
-            .of_nothing(),
+            .with_empty_entry_limits(),
         row("volumes_of_nothing", payload(&pod(json!({"volumes": many(300_000, &|_| json!({}))}))), Accepted)
-            .of_nothing(),
+            .with_empty_entry_limits(),
         row(
             "variables_of_nothing",
             payload(&with_env(&json!([vec![json!({"name": "AWS_REGION"})], many(300_000, &|_| json!({}))].concat()))),
             Accepted,
         )
-        .of_nothing(),
+        .with_empty_entry_limits(),
         row(
             "mounts",
             payload(&pod(json!({"containers": [{"name": "web", "image": "web",

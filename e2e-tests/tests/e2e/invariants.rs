@@ -61,12 +61,12 @@ fn is_presentable(answer: &Answer) -> Result<()> {
         ensure!(warning.chars().count() <= 240, "a warning of more than 240 characters: {warning}");
     }
     for line in message.iter().flat_map(|message| message.split('\n')).chain(warnings.iter().map(String::as_str)) {
-        ensure!(!line.chars().any(is_trick), "a control or bidirectional character in {line:?}");
+        ensure!(!line.chars().any(is_unsafe_character), "a control or bidirectional character in {line:?}");
     }
     Ok(())
 }
 
-fn is_trick(character: char) -> bool {
+fn is_unsafe_character(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -40,7 +40,7 @@ pub fn trials(engine: &Arc<Engine>) -> Vec<Trial> {
     vec![
         Trial::test("property::a_denied_token_stays_away_from_later_webhooks", move || hold(&property)),
         Trial::test("property::what_webhooks_make_of_small_pods", move || small_pods(&small)),
-        Trial::test("property::what_a_policy_must_not_do_to_webhooks", harm_is_noticed),
+        Trial::test("property::what_a_policy_must_not_do_to_webhooks", detects_unexpected_changes),
     ]
 }
 
@@ -55,7 +55,7 @@ enum Caller {
 
 /// The webhooks and accounts of a cluster.
 #[derive(Debug, Clone)]
-struct Surroundings {
+struct ClusterSetup {
     /// In the order in which they are called.
     callers: Vec<Caller>,
     /// Whether the policy, and the other webhooks, request reinvocation.
@@ -75,10 +75,10 @@ enum End {
     /// A webhook rejects it.
     Denied {
         by: Webhook,
-        token_was_taken: bool,
+        token_was_removed: bool,
     },
     Stored {
-        token_was_taken: bool,
+        token_was_removed: bool,
         injected: BTreeSet<Webhook>,
     },
 }
@@ -98,8 +98,8 @@ impl Tally {
     fn count(&mut self, end: &End) {
         match end {
             End::Refused(_) => self.refused += 1,
-            End::Denied { by: Webhook::VaultAgent, token_was_taken: true } => self.refused_by_vault += 1,
-            End::Stored { token_was_taken: true, injected } => {
+            End::Denied { by: Webhook::VaultAgent, token_was_removed: true } => self.refused_by_vault += 1,
+            End::Stored { token_was_removed: true, injected } => {
                 self.stored += 1;
                 let mut kinds: Vec<_> = injected.iter().copied().map(Some).collect();
                 kinds.extend(kinds.is_empty().then_some(None));
@@ -123,7 +123,7 @@ fn hold(engine: &Engine) -> Result<(), Failed> {
     // The seed is PROPTEST_RNG_SEED, if it is set.
     let mut runner = TestRunner::new(ProptestConfig { cases: CASES, failure_persistence: None, ..Default::default() });
     let tally = RefCell::new(Tally::default());
-    let outcome = runner.run(&(asking_pod(), twin_settings(), surroundings()), |(pod, settings, surroundings)| {
+    let outcome = runner.run(&(asking_pod(), paired_settings(), surroundings()), |(pod, settings, surroundings)| {
         let end = Course::new(engine, &settings, &surroundings).run(pod)?;
         tally.borrow_mut().count(&end);
         Ok(())
@@ -181,7 +181,7 @@ fn put(value: &mut Value, path: &[&str], to: Value) {
 
 /// Settings of both policies, except for the phase. They are adjusted because, if every rule may reject and few Pods lose their
 /// token, hardly any such Pod is stored.
-fn twin_settings() -> BoxedStrategy<Value> {
+fn paired_settings() -> BoxedStrategy<Value> {
     /// The rules that change tokens; their drawn settings stay.
     const FIXING: [&str; 4] = ["pod-automount", "projected-token-lifetime", "one-year-token", "irsa-injection"];
     (settings(), prop::bool::weighted(0.3), 0_u8..6)
@@ -215,7 +215,7 @@ fn twin_settings() -> BoxedStrategy<Value> {
         .boxed()
 }
 
-fn surroundings() -> BoxedStrategy<Surroundings> {
+fn surroundings() -> BoxedStrategy<ClusterSetup> {
     let eks = select(vec![Webhook::Irsa, Webhook::Irsa, Webhook::EksPodIdentity]);
     let others = vec![Webhook::Istio, Webhook::Linkerd, Webhook::VaultAgent];
     let others = prop_oneof![4 => subsequence(others, 1..=3), 1 => Just(Vec::new())];
@@ -237,7 +237,7 @@ fn surroundings() -> BoxedStrategy<Surroundings> {
         .prop_map(|(callers, again, openshift, (a, b, c, d), (app, default))| {
             let annotations: Map<_, _> = [a, b, c, d].into_iter().flatten().collect();
             let accounts = [account("app", app, &annotations), account("default", default, &annotations)];
-            Surroundings { callers, again, openshift, accounts }
+            ClusterSetup { callers, again, openshift, accounts }
         })
         .boxed()
 }
@@ -251,13 +251,13 @@ fn account(name: &str, automount: Option<bool>, annotations: &Map<String, Value>
 struct Course<'a> {
     engine: &'a Engine,
     settings: &'a Value,
-    surroundings: &'a Surroundings,
+    surroundings: &'a ClusterSetup,
     server: ApiServer,
     options: RequestOptions,
 }
 
 impl<'a> Course<'a> {
-    fn new(engine: &'a Engine, settings: &'a Value, surroundings: &'a Surroundings) -> Self {
+    fn new(engine: &'a Engine, settings: &'a Value, surroundings: &'a ClusterSetup) -> Self {
         let server = ApiServer::new(&surroundings.accounts);
         let options = RequestOptions { openshift: surroundings.openshift, ..RequestOptions::default() };
         Self { engine, settings, surroundings, server, options }
@@ -304,14 +304,14 @@ impl<'a> Course<'a> {
                     }
                     Caller::Webhook(webhook) if is_first || others_again => {
                         let Ok(changed) = self.server.call(*webhook, object.clone(), &self.options) else {
-                            return Ok(End::Denied { by: *webhook, token_was_taken: taken.is_some() });
+                            return Ok(End::Denied { by: *webhook, token_was_removed: taken.is_some() });
                         };
                         if changed != object {
                             injected.insert(*webhook);
                         }
                         object = changed;
                     }
-                    Caller::Rogue if is_first => give_back(&mut object, &written),
+                    Caller::Rogue if is_first => restore(&mut object, &written),
                     Caller::Policy | Caller::Webhook(_) | Caller::Rogue => {}
                 }
             }
@@ -326,7 +326,7 @@ impl<'a> Course<'a> {
         if let Some(taken) = &taken {
             taken.stays_away(&object, &answer.warnings)?;
         }
-        Ok(End::Stored { token_was_taken: taken.is_some(), injected })
+        Ok(End::Stored { token_was_removed: taken.is_some(), injected })
     }
 
     /// The object as the mutating policy returns it, or the message of its rejection.
@@ -525,7 +525,7 @@ fn mounters<'p>(pod: &'p Value, volume: &Value) -> BTreeSet<&'p str> {
 }
 
 /// A webhook that restores what the policy removed.
-fn give_back(pod: &mut Value, written: &Value) {
+fn restore(pod: &mut Value, written: &Value) {
     for key in ["volumes", "containers"] {
         let was = written.get("spec").and_then(|spec| spec.get(key)).cloned().unwrap_or_default();
         put(pod, &["spec", key], was);
@@ -534,7 +534,7 @@ fn give_back(pod: &mut Value, written: &Value) {
 
 /// A small Pod, and its expected outcome.
 #[derive(Debug, Clone)]
-struct Story {
+struct Scenario {
     callers: Vec<Caller>,
     /// The annotations of the Pod, and of its account.
     pod: Value,
@@ -552,10 +552,10 @@ fn small_pods(engine: &Engine) -> Result<(), Failed> {
     use Caller::{Policy, Rogue, Webhook as Other};
     use Webhook::{EksPodIdentity, Irsa, Istio, Linkerd, VaultAgent};
 
-    const LOST: &str = "Stored { token_was_taken: true";
+    const LOST: &str = "Stored { token_was_removed: true";
     const RESERVED: &str = "- reserved-volume-name: spec.volumes[kube-api-access-";
-    const DEAF: &[&str] = &["reserved-volume-name", "default-service-account", "one-year-token"];
-    let plain = Story {
+    const CHECKS_OFF: &[&str] = &["reserved-volume-name", "default-service-account", "one-year-token"];
+    let plain = Scenario {
         callers: vec![Policy],
         pod: json!({}),
         account: json!({"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/app"}),
@@ -563,63 +563,64 @@ fn small_pods(engine: &Engine) -> Result<(), Failed> {
         off: &[],
         ends: LOST,
     };
-    let mut stories = vec![plain.clone()];
+    let mut scenarios = vec![plain.clone()];
     for webhook in [Irsa, EksPodIdentity, Istio, Linkerd] {
         for callers in [vec![Policy, Other(webhook)], vec![Other(webhook), Policy]] {
-            stories.push(Story { callers, pod: json!({"linkerd.io/inject": "enabled"}), ..plain.clone() });
+            scenarios.push(Scenario { callers, pod: json!({"linkerd.io/inject": "enabled"}), ..plain.clone() });
         }
     }
 
     // The agent needs a token. The policy keeps it because of the annotation, but only with the value that the default
     // contains.
-    let vault = Story {
+    let vault = Scenario {
         callers: vec![Policy, Other(VaultAgent)],
         pod: json!({"vault.hashicorp.com/agent-inject": "true"}),
-        ends: "Stored { token_was_taken: false, injected: {VaultAgent} }",
+        ends: "Stored { token_was_removed: false, injected: {VaultAgent} }",
         ..plain.clone()
     };
-    let refused = "Denied { by: VaultAgent, token_was_taken: true }";
+    let refused = "Denied { by: VaultAgent, token_was_removed: true }";
     let keeps_nothing = json!({"keepForAnnotations": ["example.com/keep=please"]});
     let spelt_otherwise = json!({"vault.hashicorp.com/agent-inject": "T"});
     // If another token is mounted at a path that contains `serviceaccount`, the agent uses that one.
     let after_aws = vec![Policy, Other(Irsa), Other(VaultAgent)];
-    stories.extend([
+    scenarios.extend([
         vault.clone(),
-        Story { params: keeps_nothing.clone(), ends: refused, ..vault.clone() },
-        Story { pod: spelt_otherwise.clone(), ends: refused, ..vault.clone() },
-        Story { params: keeps_nothing, callers: after_aws, ends: LOST, ..vault.clone() },
+        Scenario { params: keeps_nothing.clone(), ends: refused, ..vault.clone() },
+        Scenario { pod: spelt_otherwise.clone(), ends: refused, ..vault.clone() },
+        Scenario { params: keeps_nothing, callers: after_aws, ends: LOST, ..vault.clone() },
     ]);
 
     // Other webhooks copy the mount that a token container keeps.
     let keeper = json!({"tokenContainers": [{"name": "web", "image": "docker.io/library/web"}]});
-    let kept = Story { params: keeper, pod: json!({"linkerd.io/inject": "enabled"}), ..plain.clone() };
-    let copied = Story { callers: vec![Policy, Other(Linkerd)], ..kept.clone() };
-    stories.extend([
+    let kept = Scenario { params: keeper, pod: json!({"linkerd.io/inject": "enabled"}), ..plain.clone() };
+    let copied = Scenario { callers: vec![Policy, Other(Linkerd)], ..kept.clone() };
+    scenarios.extend([
         kept,
-        Story { ends: RESERVED, ..copied.clone() },
-        Story { off: DEAF, ends: "is back", ..copied.clone() },
-        Story { callers: vec![Policy, Other(VaultAgent)], pod: spelt_otherwise, ends: RESERVED, ..copied },
+        Scenario { ends: RESERVED, ..copied.clone() },
+        Scenario { off: CHECKS_OFF, ends: "is back", ..copied.clone() },
+        Scenario { callers: vec![Policy, Other(VaultAgent)], pod: spelt_otherwise, ends: RESERVED, ..copied },
     ]);
 
     // With an empty audience, the account turns the webhook's token into one for the Kubernetes API.
     let empty =
         json!({"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/app", "eks.amazonaws.com/audience": ""});
-    let for_the_api = Story { callers: vec![Policy, Other(Irsa)], account: empty, ..plain.clone() };
-    stories.extend([
-        Story { ends: "- reserved-volume-name: spec.volumes[aws-iam-token]", ..for_the_api.clone() },
-        Story { off: DEAF, ends: "is back", ..for_the_api },
+    let for_the_api = Scenario { callers: vec![Policy, Other(Irsa)], account: empty, ..plain.clone() };
+    scenarios.extend([
+        Scenario { ends: "- reserved-volume-name: spec.volumes[aws-iam-token]", ..for_the_api.clone() },
+        Scenario { off: CHECKS_OFF, ends: "is back", ..for_the_api },
     ]);
 
-    let rogue = Story { callers: vec![Policy, Rogue], ..plain };
-    stories.extend([Story { ends: RESERVED, ..rogue.clone() }, Story { off: DEAF, ends: "is back", ..rogue }]);
+    let rogue = Scenario { callers: vec![Policy, Rogue], ..plain };
+    scenarios
+        .extend([Scenario { ends: RESERVED, ..rogue.clone() }, Scenario { off: CHECKS_OFF, ends: "is back", ..rogue }]);
 
-    let ends = stories.into_iter().map(|story| (story.end(engine), story));
+    let ends = scenarios.into_iter().map(|story| (story.end(engine), story));
     let problems = ends.filter(|(end, story)| !end.contains(story.ends));
     let problems: Vec<String> = problems.map(|(end, story)| format!("{story:?}: {end}")).collect();
     if problems.is_empty() { Ok(()) } else { Err(problems.join("\n").into()) }
 }
 
-impl Story {
+impl Scenario {
     fn end(&self, engine: &Engine) -> String {
         let labels = json!({"sidecar.istio.io/inject": "true"});
         let metadata = json!({"name": "web", "namespace": NAMESPACE, "annotations": self.pod, "labels": labels});
@@ -630,7 +631,7 @@ impl Story {
         put(&mut settings, &["rules", "pod-automount", "scope"], json!("all"));
         self.off.iter().for_each(|rule| put(&mut settings, &["rules", rule], json!("off")));
         let annotations = self.account.as_object().cloned().unwrap_or_default();
-        let surroundings = Surroundings {
+        let surroundings = ClusterSetup {
             callers: self.callers.clone(),
             again: (false, false),
             openshift: false,
@@ -645,7 +646,7 @@ impl Story {
 }
 
 /// The checks detect changes that the policy has never made.
-fn harm_is_noticed() -> Result<(), Failed> {
+fn detects_unexpected_changes() -> Result<(), Failed> {
     const LIFETIME: &str = "/spec/volumes/0/projected/sources/0/serviceAccountToken/expirationSeconds";
     let token = json!({"audience": "istio-ca", "expirationSeconds": 43_200, "path": "istio-token"});
     let pod = json!({"spec": {

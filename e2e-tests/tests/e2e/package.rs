@@ -33,9 +33,9 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("package::manifests_load", || manifests_load().map_err(failed)),
         Trial::test("package::layout", || layout().map_err(failed)),
         Trial::test("package::workflows", || workflows().map_err(failed)),
-        Trial::test("package::twins_work_together", || twins_work_together().map_err(failed)),
+        Trial::test("package::twins_work_together", || paired_policies_agree().map_err(failed)),
         Trial::test("package::irsa_needs_no_webhook", || irsa_needs_no_webhook().map_err(failed)),
-        Trial::test("package::demo_keeps_its_word", || demo_keeps_its_word().map_err(failed)),
+        Trial::test("package::demo_keeps_its_word", || demo_comments_match_verdicts().map_err(failed)),
     ]
 }
 
@@ -198,7 +198,7 @@ fn manifests_load() -> Result<()> {
 }
 
 /// The mutating policy removes a token; the validating policy accepts the result, and rejects the original Pod.
-fn twins_work_together() -> Result<()> {
+fn paired_policies_agree() -> Result<()> {
     let spec = |path: &str| -> Result<Value> {
         let manifests = load(path)?;
         Ok(manifests.iter().find(|manifest| is_policy(manifest)).context("no policy")?["spec"].clone())
@@ -254,7 +254,7 @@ fn irsa_needs_no_webhook() -> Result<()> {
 }
 
 /// The policy rejects an object of a demo file if and only if the comment says "rejects it".
-fn demo_keeps_its_word() -> Result<()> {
+fn demo_comments_match_verdicts() -> Result<()> {
     let accounts = Cluster::load(&[repository().join("examples/demo/cluster")])?;
     for path in files(&repository().join("examples/demo/workloads"))? {
         let text = fs::read_to_string(&path)?;

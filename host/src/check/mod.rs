@@ -44,7 +44,7 @@ use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
 use crate::apiserver::ApiServer;
-use crate::cluster::{Cluster, LookupBehaviour};
+use crate::cluster::{Cluster, LookupBehavior};
 use crate::kubewarden::{Module, PolicyConfig};
 use crate::shown;
 use crate::yaml;
@@ -100,8 +100,8 @@ pub fn evaluator(index: Vec<Value>, module: &Module, options: Options) -> Result
         }
         cluster.insert(object)?;
     }
-    let behaviour = if is_partial { LookupBehaviour::KnownOnly } else { LookupBehaviour::Granted };
-    let cluster = Arc::new(cluster.with_behaviour(behaviour).with_default_accounts());
+    let behaviour = if is_partial { LookupBehavior::KnownOnly } else { LookupBehavior::Granted };
+    let cluster = Arc::new(cluster.with_behavior(behaviour).with_default_accounts());
 
     let server = ApiServer::of_known(cluster.objects(), is_partial);
     let namespaces = cluster.objects().filter(|object| object.get("kind").and_then(Value::as_str) == Some("Namespace"));

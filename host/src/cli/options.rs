@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 
 use crate::check::settings;
-use crate::cluster::{Cluster, LookupBehaviour};
+use crate::cluster::{Cluster, LookupBehavior};
 use crate::kubewarden::{Mode, Module, Policy, PolicyConfig};
 
 /// How the policy is set up.
@@ -40,8 +40,8 @@ impl PolicyArgs {
     /// The objects named on the command line. Without any, what is not there is unknown, not absent.
     pub(super) fn cluster(&self) -> Result<Cluster> {
         let cluster = Cluster::load(&self.cluster)?;
-        let behaviour = if self.cluster.is_empty() { LookupBehaviour::KnownOnly } else { LookupBehaviour::Granted };
-        Ok(cluster.with_behaviour(behaviour))
+        let behaviour = if self.cluster.is_empty() { LookupBehavior::KnownOnly } else { LookupBehavior::Granted };
+        Ok(cluster.with_behavior(behaviour))
     }
 
     /// The policy, its settings checked.

@@ -15,7 +15,7 @@ pub const CHECK_GROUP: &str = "check.sa-hygiene";
 
 /// The result of access reviews.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ReviewBehaviour {
+pub enum ReviewBehavior {
     /// The API server answers; this matches Kubewarden's default RBAC.
     #[default]
     Granted,
@@ -69,9 +69,9 @@ impl Cluster {
     pub fn can_i(&self, review: &AccessReview) -> Result<Value, String> {
         let failure = |text: &str| Err(format!("Callback evaluation failure: {text}"));
         match self.reviews {
-            ReviewBehaviour::Granted => {}
-            ReviewBehaviour::Unavailable => return failure(CONNECTION_REFUSED),
-            ReviewBehaviour::RbacForbidden => {
+            ReviewBehavior::Granted => {}
+            ReviewBehavior::Unavailable => return failure(CONNECTION_REFUSED),
+            ReviewBehavior::RbacForbidden => {
                 let resource = "subjectaccessreviews.authorization.k8s.io";
                 let message = format!(
                     "{resource} is forbidden: User \"system:serviceaccount:kubewarden:policy-server\" cannot create \
@@ -173,7 +173,7 @@ struct Usual {
 mod tests {
     use rstest::rstest;
 
-    use super::super::LookupBehaviour;
+    use super::super::LookupBehavior;
     use super::*;
 
     fn cluster(role: &str) -> Cluster {
@@ -215,7 +215,7 @@ mod tests {
         let asked = review("web", json!({"verb": "get", "resource": "pods", "namespace": "shop"}));
         let whole = cluster("gone").can_i(&asked).unwrap();
         assert_eq!(whole, json!({"allowed": false, "reason": "RBAC: ClusterRole gone not found"}));
-        let part = cluster("gone").with_behaviour(LookupBehaviour::KnownOnly).can_i(&asked);
+        let part = cluster("gone").with_behavior(LookupBehavior::KnownOnly).can_i(&asked);
         assert_eq!(part, Err("Callback evaluation failure: ClusterRole gone is not known".to_owned()));
     }
 
@@ -264,14 +264,14 @@ mod tests {
             let cluster = cluster("view").with_review_behaviour(behaviour);
             cluster.can_i(&review("web", json!({"verb": "get", "resource": "pods"}))).unwrap_err()
         };
-        let forbidden = error(ReviewBehaviour::RbacForbidden);
+        let forbidden = error(ReviewBehavior::RbacForbidden);
         assert!(
             forbidden.starts_with(
                 "Callback evaluation failure: ApiError: subjectaccessreviews.authorization.k8s.io is forbidden: User"
             ),
             "{forbidden}"
         );
-        let unavailable = error(ReviewBehaviour::Unavailable);
+        let unavailable = error(ReviewBehavior::Unavailable);
         assert!(unavailable.contains("Connection refused") && !unavailable.contains("is forbidden"));
     }
 }

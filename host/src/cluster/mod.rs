@@ -21,12 +21,12 @@ use crate::rbac::Authorizer;
 use crate::yaml;
 
 use crate::json::text_at;
-pub use access_review::{AccessReview, CHECK_GROUP, CanI, ResourceAttributes, ReviewBehaviour};
+pub use access_review::{AccessReview, CHECK_GROUP, CanI, ResourceAttributes, ReviewBehavior};
 pub use field_mask::FieldMask;
 
 /// The API server's answer to look-ups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LookupBehaviour {
+pub enum LookupBehavior {
     /// The object, or that it does not exist.
     #[default]
     Granted,
@@ -44,12 +44,12 @@ pub enum LookupBehaviour {
 #[derive(Debug, Clone, Default)]
 pub struct Cluster {
     objects: BTreeMap<Key, Value>,
-    behaviour: LookupBehaviour,
+    behaviour: LookupBehavior,
     /// Whether every namespace has an account `default`, even if none was given.
     has_default_accounts: bool,
     /// Whether every account exists, even if it was not given; then it has no fields.
     assumes_accounts: bool,
-    reviews: ReviewBehaviour,
+    reviews: ReviewBehavior,
     /// The authorizer for its Roles and bindings.
     authorizer: OnceLock<Arc<Authorizer>>,
 }
@@ -105,21 +105,21 @@ impl Cluster {
 
     /// Sets the answer to look-ups.
     #[must_use]
-    pub fn with_behaviour(mut self, behaviour: LookupBehaviour) -> Self {
+    pub fn with_behavior(mut self, behaviour: LookupBehavior) -> Self {
         self.behaviour = behaviour;
         self
     }
 
     /// Sets the answer to access reviews.
     #[must_use]
-    pub fn with_review_behaviour(mut self, behaviour: ReviewBehaviour) -> Self {
+    pub fn with_review_behaviour(mut self, behaviour: ReviewBehavior) -> Self {
         self.reviews = behaviour;
         self
     }
 
     /// Whether objects that are not known may exist.
     fn is_partial(&self) -> bool {
-        self.behaviour == LookupBehaviour::KnownOnly
+        self.behaviour == LookupBehavior::KnownOnly
     }
 
     /// Adds the account `default` to every namespace that has none, as a controller would.
@@ -169,7 +169,7 @@ impl Cluster {
 
     fn find(&self, request: &GetResource) -> Result<Value, String> {
         let GetResource { api_version, kind, name, namespace, field_masks, .. } = request;
-        if self.behaviour == LookupBehaviour::Unavailable {
+        if self.behaviour == LookupBehavior::Unavailable {
             return Err(CONNECTION_REFUSED.to_owned());
         }
         let namespace = match (is_namespaced(kind), namespace) {
@@ -179,14 +179,14 @@ impl Cluster {
             (true, Some(namespace)) => Some(namespace.clone()),
             (false, _) => None,
         };
-        if self.behaviour == LookupBehaviour::RbacForbidden {
+        if self.behaviour == LookupBehavior::RbacForbidden {
             return Err(forbidden(request));
         }
         let key = Key { api_version: api_version.clone(), kind: kind.clone(), namespace, name: name.clone() };
         let is_assumed = self.assumes_accounts || self.has_default_accounts && name == "default";
         let default = (is_assumed && kind == "ServiceAccount").then(|| unset_account(name, key.namespace.as_deref()));
         match self.objects.get(&key).or(default.as_ref()) {
-            None if self.behaviour == LookupBehaviour::KnownOnly => Err(forbidden(request)),
+            None if self.behaviour == LookupBehavior::KnownOnly => Err(forbidden(request)),
             // The policy server prints `{:?}` of the whole option: `Some("team-a")`.
             None => Err(format!(
                 "Cannot find {api_version}/{kind} named '{name}' inside of namespace '{:?}'",
@@ -355,7 +355,7 @@ mod tests {
 
     #[test]
     fn rbac_error() {
-        let text = cluster().with_behaviour(LookupBehaviour::RbacForbidden).get_resource(&request("app")).unwrap_err();
+        let text = cluster().with_behavior(LookupBehavior::RbacForbidden).get_resource(&request("app")).unwrap_err();
         assert!(text.starts_with(
             "Callback evaluation failure: ApiError: serviceaccounts \"app\" is forbidden: User \
              \"system:serviceaccount:kubewarden:policy-server\" cannot get resource \"serviceaccounts\" in API group \
@@ -365,14 +365,14 @@ mod tests {
 
     #[test]
     fn incomplete_snapshot() {
-        let cluster = cluster().with_behaviour(LookupBehaviour::KnownOnly);
+        let cluster = cluster().with_behavior(LookupBehavior::KnownOnly);
         assert!(cluster.get_resource(&request("app")).is_ok());
         assert!(cluster.get_resource(&request("nobody")).unwrap_err().contains("is forbidden"));
     }
 
     #[test]
     fn default_accounts() {
-        let cluster = cluster().with_behaviour(LookupBehaviour::KnownOnly);
+        let cluster = cluster().with_behavior(LookupBehavior::KnownOnly);
         assert!(cluster.get_resource(&request("default")).is_err());
         let found = cluster.with_default_accounts().get_resource(&request("default")).unwrap();
         assert_eq!(found["metadata"]["name"], "default");
@@ -380,7 +380,7 @@ mod tests {
 
     #[test]
     fn unreachable_api_server() {
-        let text = cluster().with_behaviour(LookupBehaviour::Unavailable).get_resource(&request("app")).unwrap_err();
+        let text = cluster().with_behavior(LookupBehavior::Unavailable).get_resource(&request("app")).unwrap_err();
         assert!(text.contains("Connection refused"));
         assert!(!text.contains("Cannot find") && !text.contains("is forbidden"));
     }

@@ -9,7 +9,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::cluster::{Cluster, LookupBehaviour};
+use crate::cluster::{Cluster, LookupBehavior};
 
 /// A text as a data segment takes it.
 fn escaped(text: &str) -> String {
@@ -239,7 +239,7 @@ fn granted_lookup() {
 )]
 #[case(
     PolicyConfig {
-        cluster: Arc::new(Cluster::default().with_behaviour(LookupBehaviour::Unavailable)),
+        cluster: Arc::new(Cluster::default().with_behavior(LookupBehavior::Unavailable)),
         ..PolicyConfig::default()
     },
     "Callback evaluation failure: ServiceError: client error (Connect)"

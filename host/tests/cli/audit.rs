@@ -188,9 +188,10 @@ impl Stub {
                 pages.push(&[]);
             }
             for (index, page) in pages.iter().enumerate() {
-                let goes_on = if index + 1 < pages.len() { format!("page/{}+=", index + 1) } else { String::new() };
+                let continue_token =
+                    if index + 1 < pages.len() { format!("page/{}+=", index + 1) } else { String::new() };
                 let list = json!({"kind": format!("{kind}List"), "apiVersion": api_version,
-                    "metadata": {"resourceVersion": "1", "continue": goes_on}, "items": page});
+                    "metadata": {"resourceVersion": "1", "continue": continue_token}, "items": page});
                 let token = if index == 0 { String::new() } else { format!("_continue_page%2F{index}%2B%3D") };
                 stub.write(&(file_of(api_version, plural, "") + &token), &list.to_string());
             }

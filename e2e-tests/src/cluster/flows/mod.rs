@@ -32,7 +32,7 @@ const NAMESPACE: &str = "flows";
 const EXAMPLES: [&str; 2] = ["mutating", "validating"];
 
 /// How long a controller may take.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A cluster with the policies.
 #[derive(Debug)]
@@ -148,7 +148,7 @@ impl Flows {
 
 /// Waits for the result of a controller.
 fn eventually<T>(what: &str, find: impl FnMut() -> Result<Option<T>>) -> Result<T> {
-    within(PATIENCE, what, find)
+    within(TIMEOUT, what, find)
 }
 
 fn within<T>(limit: Duration, what: &str, mut find: impl FnMut() -> Result<Option<T>>) -> Result<T> {

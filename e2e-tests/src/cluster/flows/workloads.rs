@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{Caller, Flows, NAMESPACE, eventually, path, within};
 
 /// The controller of a `CronJob` starts one Job a minute.
-const A_MINUTE_AND_MORE: Duration = Duration::from_secs(90);
+const CRON_JOB_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Creates one workload of each kind, and the objects that they need.
 pub(super) fn start(flows: &Flows) -> Result<()> {
@@ -106,7 +106,7 @@ pub(super) fn refused(flows: &mut Flows) -> Result<()> {
 
 /// A Pod that a controller created.
 fn pod(flows: &Flows, prefix: &str) -> Result<Value> {
-    let limit = if prefix.starts_with("quiet-cronjob") { A_MINUTE_AND_MORE } else { super::PATIENCE };
+    let limit = if prefix.starts_with("quiet-cronjob") { CRON_JOB_TIMEOUT } else { super::TIMEOUT };
     let found = within(limit, &format!("Pod {prefix}*"), || {
         let pods = flows.list(&path("v1", "pods"))?;
         Ok(pods.into_iter().find(|pod| pod["metadata"]["name"].as_str().is_some_and(|name| name.starts_with(prefix))))

@@ -31,7 +31,7 @@ pub enum Level {
 /// A permission that allows privilege escalation
 /// (<https://kubernetes.io/docs/concepts/security/rbac-good-practices/#privilege-escalation-risks>).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Danger {
+struct EscalationRisk {
     /// A description for reports.
     words: &'static str,
     verbs: &'static [&'static str],
@@ -45,15 +45,15 @@ const fn danger(
     verbs: &'static [&'static str],
     group: &'static str,
     resources: &'static [&'static str],
-) -> Danger {
-    Danger { words, verbs, group, resources }
+) -> EscalationRisk {
+    EscalationRisk { words, verbs, group, resources }
 }
 
 const CHANGE: &[&str] = &["create", "update", "patch"];
 const RBAC: &str = crate::rbac::API_GROUP;
 
 /// The most dangerous first.
-const DANGERS: [Danger; 15] = [
+const ESCALATION_RISKS: [EscalationRisk; 15] = [
     danger("impersonate", &["impersonate"], "", &["users", "groups", "serviceaccounts"]),
     danger("grant any role", &["escalate", "bind"], RBAC, &["roles", "clusterroles"]),
     danger("make tokens", &["create"], "", &["serviceaccounts/token"]),
@@ -88,7 +88,7 @@ const USUAL_RESOURCES: usize = 10;
 
 /// The permissions of a role, independent of its bindings.
 #[derive(Debug, Clone, Default)]
-struct RolePower {
+struct RolePermissions {
     everything: bool,
     dangers: BTreeSet<usize>,
     /// Kinds that may be changed; `*` means all.
@@ -126,7 +126,7 @@ impl Reach {
     }
 }
 
-impl RolePower {
+impl RolePermissions {
     fn of(rules: &[PolicyRule]) -> Self {
         let has = |values: &[String], value: &str| values.iter().any(|it| it == value);
         let mut power = Self::default();
@@ -143,14 +143,15 @@ impl RolePower {
             let kinds = if changes { &mut power.writes } else { &mut power.reads };
             kinds.extend(rule.resources.iter().chain(&rule.non_resource_urls).cloned());
         }
-        power.dangers =
-            (0..DANGERS.len()).filter(|index| DANGERS.get(*index).is_some_and(|danger| danger.is_in(rules))).collect();
+        power.dangers = (0..ESCALATION_RISKS.len())
+            .filter(|index| ESCALATION_RISKS.get(*index).is_some_and(|danger| danger.is_in(rules)))
+            .collect();
         power
     }
 }
 
-impl Danger {
-    fn atoms(&self) -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+impl EscalationRisk {
+    fn verb_resource_pairs(&self) -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
         let Self { verbs, resources, .. } = *self;
         resources.iter().flat_map(move |resource| {
             let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
@@ -160,7 +161,7 @@ impl Danger {
 
     /// Whether the rules grant any part of this permission for all objects.
     fn is_in(&self, rules: &[PolicyRule]) -> bool {
-        self.atoms().any(|(verb, resource, subresource)| {
+        self.verb_resource_pairs().any(|(verb, resource, subresource)| {
             let target = Resource { group: self.group, resource, subresource, name: "", namespace: None };
             let attributes = Attributes { verb, target: Target::Resource(target) };
             rules.iter().any(|rule| rule.allows(&attributes))
@@ -172,13 +173,13 @@ impl Danger {
         let (resource, subresource) = action.resource.split_once('/').unwrap_or((&action.resource, ""));
         action.scope != Scope::Path
             && action.group == self.group
-            && self.atoms().any(|it| it == (action.verb.as_str(), resource, subresource))
+            && self.verb_resource_pairs().any(|it| it == (action.verb.as_str(), resource, subresource))
     }
 }
 
 /// Summarizes bindings. Each role is evaluated only once for all accounts.
 #[derive(Debug, Default)]
-pub(super) struct Powers(BTreeMap<RoleId, RolePower>);
+pub(super) struct Powers(BTreeMap<RoleId, RolePermissions>);
 
 impl Powers {
     /// The permissions that these bindings grant.
@@ -187,7 +188,7 @@ impl Powers {
         let (mut writes, mut reads) = (BTreeSet::new(), BTreeSet::new());
         for grant in grants {
             let Some(rules) = grant.rules else { continue };
-            let role = self.0.entry(grant.role.clone()).or_insert_with(|| RolePower::of(rules));
+            let role = self.0.entry(grant.role.clone()).or_insert_with(|| RolePermissions::of(rules));
             let reach = match &grant.binding.namespace {
                 None => Reach::Cluster,
                 Some(namespace) => Reach::Namespace(namespace.clone()),
@@ -210,13 +211,14 @@ impl Powers {
         power.phrases = power.everything.iter().map(|reach| format!("everything {}", reach.words())).collect();
         if !power.everything.contains(&Reach::Cluster) {
             let dangers = power.dangers.iter().filter(|(_, reach)| !power.everything.contains(reach));
-            let words =
-                |(danger, reach): &(usize, Reach)| Some(format!("{} {}", DANGERS.get(*danger)?.words, reach.words()));
+            let words = |(danger, reach): &(usize, Reach)| {
+                Some(format!("{} {}", ESCALATION_RISKS.get(*danger)?.words, reach.words()))
+            };
             power.phrases.extend(dangers.filter_map(words));
             // Kinds that are already mentioned are not repeated.
             let named = |kind: &String| {
                 let dangers = power.dangers.iter().filter(|(_, reach)| !power.everything.contains(reach));
-                let mut dangers = dangers.filter_map(|(danger, _)| DANGERS.get(*danger));
+                let mut dangers = dangers.filter_map(|(danger, _)| ESCALATION_RISKS.get(*danger));
                 dangers.any(|danger| danger.resources.contains(&kind.as_str()))
             };
             writes.retain(|kind| !named(kind));
@@ -250,7 +252,7 @@ impl Power {
             return Some(format!("everything {}", reach.words()));
         }
         let unused = |(index, reach): &(usize, Reach)| {
-            let danger = DANGERS.get(*index)?;
+            let danger = ESCALATION_RISKS.get(*index)?;
             let mut uses = used.iter().filter(|it| danger.was_used(it)).peekable();
             let is_unused = uses.peek().is_none();
             let is_local = *reach == Reach::Cluster && uses.all(|it| it.scope == Scope::OwnNamespace);

@@ -54,7 +54,7 @@ pub struct Selection {
 pub enum Error {
     /// The program was not found.
     #[error("`{program}` cannot be started: {why}; install kubectl, or name it with --kubectl")]
-    NotThere {
+    NotFound {
         /// Its name.
         program: String,
         /// Why.
@@ -68,7 +68,7 @@ pub enum Error {
 /// The reasons why a list could not be read.
 #[derive(Debug)]
 enum ListError {
-    NotThere(io::Error),
+    NotFound(io::Error),
     /// The list changed too often while it was read.
     Expired,
     Refused(String),
@@ -141,7 +141,7 @@ impl Kubectl {
                     }
                     return Ok(());
                 }
-                Err(ListError::NotThere(why)) => return Err(self.not_there(why)),
+                Err(ListError::NotFound(why)) => return Err(self.not_found(why)),
                 Err(ListError::Expired) => "the list changed too fast to be read".clone_into(&mut refusal),
                 Err(ListError::Refused(why)) => refusal = why,
             }
@@ -150,8 +150,8 @@ impl Kubectl {
         Ok(())
     }
 
-    fn not_there(&self, why: io::Error) -> Error {
-        Error::NotThere { program: self.program.to_string_lossy().into_owned(), why }
+    fn not_found(&self, why: io::Error) -> Error {
+        Error::NotFound { program: self.program.to_string_lossy().into_owned(), why }
     }
 
     fn list(
@@ -163,11 +163,11 @@ impl Kubectl {
         progress: &(dyn Fn(usize) + Sync),
     ) -> Result<(), ListError> {
         let mut restarts = 0;
-        let mut goes_on = None;
+        let mut continue_token = None;
         loop {
             // Objects are stored by name, so repeated ones count once.
-            let page = self.page(kind, namespace, goes_on.as_deref(), is_interactive, snapshot, progress);
-            goes_on = match page {
+            let page = self.page(kind, namespace, continue_token.as_deref(), is_interactive, snapshot, progress);
+            continue_token = match page {
                 Ok(None) => return Ok(()),
                 Ok(Some(token)) => Some(token),
                 Err(ListError::Expired) if restarts < RESTARTS => {
@@ -184,22 +184,22 @@ impl Kubectl {
         &self,
         kind: Kind,
         namespace: Option<&str>,
-        goes_on: Option<&str>,
+        continue_token: Option<&str>,
         is_interactive: bool,
         snapshot: &mut Snapshot,
         progress: &(dyn Fn(usize) + Sync),
     ) -> Result<Option<String>, ListError> {
         let before = snapshot.counts.get(&kind).copied().unwrap_or_default();
-        let path = path(kind, namespace, goes_on);
-        let (result, status, complaint) = self
+        let path = path(kind, namespace, continue_token);
+        let (result, status, error_message) = self
             .run(&["get", "--raw", &path], is_interactive, |output| documents(output, Some(kind), snapshot))
-            .map_err(ListError::NotThere)?;
+            .map_err(ListError::NotFound)?;
         if !status.success() {
-            let is_expired = ["(Expired)", "(Gone)", "too old", "410"].iter().any(|word| complaint.contains(word));
-            return Err(if is_expired && goes_on.is_some() {
+            let is_expired = ["(Expired)", "(Gone)", "too old", "410"].iter().any(|word| error_message.contains(word));
+            return Err(if is_expired && continue_token.is_some() {
                 ListError::Expired
             } else {
-                ListError::Refused(complaint)
+                ListError::Refused(error_message)
             });
         }
         progress(snapshot.counts.get(&kind).copied().unwrap_or_default().saturating_sub(before));
@@ -212,18 +212,18 @@ impl Kubectl {
             Some(namespace) => arguments.extend(["--namespace", namespace]),
             None => arguments.push("--all-namespaces"),
         }
-        let (table, status, complaint) = self
+        let (table, status, error_message) = self
             .run(&arguments, false, |output| {
                 let mut text = String::new();
                 output.read_to_string(&mut text).map(|_| text)
             })
-            .map_err(|why| self.not_there(why))?;
+            .map_err(|why| self.not_found(why))?;
         let rows = if status.success() {
             table
                 .map_err(|error| error.to_string())
                 .and_then(|table| secrets::rows(&table, selection.namespace.as_deref()))
         } else {
-            Err(complaint)
+            Err(error_message)
         };
         match rows {
             Ok(rows) => snapshot.token_secrets.get_or_insert_default().extend(rows),
@@ -251,9 +251,10 @@ impl Kubectl {
         let stdin = if is_interactive { Stdio::inherit() } else { Stdio::null() };
         let mut child = command.args(arguments).stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-        let (result, complaint) = std::thread::scope(|scope| {
-            let complaint = scope
-                .spawn(move || stderr.map_or(String::new(), |it| complaint(it, is_interactive.then_some(self.say))));
+        let (result, error_message) = std::thread::scope(|scope| {
+            let error_message = scope.spawn(move || {
+                stderr.map_or(String::new(), |it| error_message(it, is_interactive.then_some(self.say)))
+            });
             let mut stdout: Box<dyn Read> = match stdout {
                 Some(stdout) => Box::new(BufReader::with_capacity(1 << 16, stdout)),
                 None => Box::new(io::empty()),
@@ -261,15 +262,15 @@ impl Kubectl {
             let result = read(&mut stdout);
             // Close the pipe, so that the program ends even if its output was not read completely.
             drop(stdout);
-            (result, complaint.join().unwrap_or_default())
+            (result, error_message.join().unwrap_or_default())
         });
-        Ok((result, child.wait()?, complaint))
+        Ok((result, child.wait()?, error_message))
     }
 }
 
 /// The last line of standard error, shortened. If the user may have to log in, all lines except errors are shown immediately,
 /// because they contain the instructions.
-fn complaint(stderr: ChildStderr, say: Option<fn(&str)>) -> String {
+fn error_message(stderr: ChildStderr, say: Option<fn(&str)>) -> String {
     let mut last = String::new();
     for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
         let line = String::from_utf8_lossy(&line).trim().to_owned();
@@ -288,11 +289,11 @@ fn complaint(stderr: ChildStderr, say: Option<fn(&str)>) -> String {
     message.chars().take(LONGEST_MESSAGE).collect()
 }
 
-fn path(kind: Kind, namespace: Option<&str>, goes_on: Option<&str>) -> String {
+fn path(kind: Kind, namespace: Option<&str>, continue_token: Option<&str>) -> String {
     let root = if kind.api_version().contains('/') { "/apis" } else { "/api" };
     let namespace = namespace.map(|namespace| format!("/namespaces/{}", encoded(namespace))).unwrap_or_default();
-    let goes_on = goes_on.map(|token| format!("&continue={}", encoded(token))).unwrap_or_default();
-    format!("{root}/{}{namespace}/{}?limit={PAGE}{goes_on}", kind.api_version(), kind.plural())
+    let continue_token = continue_token.map(|token| format!("&continue={}", encoded(token))).unwrap_or_default();
+    format!("{root}/{}{namespace}/{}?limit={PAGE}{continue_token}", kind.api_version(), kind.plural())
 }
 
 /// A percent-encoded part of a URL.

@@ -95,18 +95,18 @@ pub(super) fn documents(
     snapshot: &mut Snapshot,
 ) -> Result<Option<String>, serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_reader(reader);
-    let mut goes_on = None;
+    let mut continue_token = None;
     while deserializer.end().is_err() {
-        goes_on = Document { kind, snapshot: &mut *snapshot }.deserialize(&mut deserializer)?;
+        continue_token = Document { kind, snapshot: &mut *snapshot }.deserialize(&mut deserializer)?;
     }
-    Ok(goes_on)
+    Ok(continue_token)
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct ListMetadata {
     #[serde(rename = "continue", deserialize_with = "crate::rbac::null_as_default")]
-    goes_on: String,
+    continue_token: String,
 }
 
 /// An object or a list.
@@ -158,7 +158,7 @@ impl<'de> Visitor<'de> for Document<'_> {
         let metadata = fields.iter().find(|(key, _)| key == "metadata");
         let metadata: ListMetadata =
             metadata.and_then(|(_, value)| serde_json::from_str(value.get()).ok()).unwrap_or_default();
-        Ok(Some(metadata.goes_on).filter(|it| !it.is_empty()))
+        Ok(Some(metadata.continue_token).filter(|it| !it.is_empty()))
     }
 }
 

@@ -173,19 +173,19 @@ impl Group {
         let Some(rest) = pod.strip_prefix(self.id.name.as_str()).and_then(|rest| rest.strip_prefix('-')) else {
             return self.id.kind == Kind::Pods.name() && self.id.name == pod;
         };
-        let is_chance = |part: &str| part.len() == 5 && part.bytes().all(|it| it.is_ascii_alphanumeric());
+        let is_random_suffix = |part: &str| part.len() == 5 && part.bytes().all(|it| it.is_ascii_alphanumeric());
         let is_hash =
             |part: &str| !part.is_empty() && part.len() <= 10 && part.bytes().all(|it| it.is_ascii_alphanumeric());
         match self.id.kind.as_str() {
             "Pod" => false,
             "StatefulSet" => rest.bytes().all(|it| it.is_ascii_digit()),
-            "DaemonSet" | "ReplicaSet" | "ReplicationController" => is_chance(rest),
-            "Job" => rest.rsplit('-').next().is_some_and(is_chance),
+            "DaemonSet" | "ReplicaSet" | "ReplicationController" => is_random_suffix(rest),
+            "Job" => rest.rsplit('-').next().is_some_and(is_random_suffix),
             "CronJob" => {
                 let time = rest.split('-').next().unwrap_or_default();
                 time.len() >= 8 && time.bytes().all(|it| it.is_ascii_digit())
             }
-            _ => rest.split_once('-').is_some_and(|(hash, chance)| is_hash(hash) && is_chance(chance)),
+            _ => rest.split_once('-').is_some_and(|(hash, chance)| is_hash(hash) && is_random_suffix(chance)),
         }
     }
 }
