@@ -184,6 +184,13 @@ fn safe_line(line: &str) -> String {
     // Whether only blanks and colours came so far: build logs look for their commands there.
     let mut is_start = true;
     while let Some(character) = rest.chars().next() {
+        // What is plain is copied in one piece; only at the start of a line, a colon matters.
+        let plain = if is_start { 0 } else { rest.bytes().take_while(|byte| is_harmless(*byte)).count() };
+        if plain > 0 {
+            safe.push_str(rest.get(..plain).unwrap_or_default());
+            rest = rest.get(plain..).unwrap_or_default();
+            continue;
+        }
         if let Some(length) = color_length(rest) {
             safe.push_str(rest.get(..length).unwrap_or_default());
             rest = rest.get(length..).unwrap_or_default();

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use base64::Engine as _;
+use serde_json::map::Entry;
 use serde_json::{Map, Value};
 
 use super::events::{self, Broken, Event, Marks};
@@ -41,7 +42,10 @@ pub(super) fn first_document<'t>(
         observe(&event, &at);
         composer.event(event, &at)
     })?;
-    Ok(Composed { dropped, start: composer.start.unwrap_or_default(), ..composer.composed })
+    let Composer { start, mut composed, .. } = composer;
+    // A key is known to be repeated at the end of its value.
+    composed.repeated.sort_unstable();
+    Ok(Composed { dropped, start: start.unwrap_or_default(), ..composed })
 }
 
 #[derive(Default)]
@@ -84,7 +88,8 @@ enum Kind {
 }
 
 enum Key {
-    Own(String),
+    /// With the byte where it begins.
+    Own(String, usize),
     Merge,
 }
 
@@ -189,14 +194,10 @@ impl Composer {
                 *key = Some(Key::Merge);
                 return;
             }
-            let is_new = match own {
-                Some(own) => own.insert(text.clone()),
-                None => !map.contains_key(&text),
-            };
-            if !is_new {
+            if own.as_mut().is_some_and(|own| !own.insert(text.clone())) {
                 self.composed.repeated.push((at, text.clone()));
             }
-            *key = Some(Key::Own(text));
+            *key = Some(Key::Own(text, at));
         }
     }
 
@@ -208,10 +209,19 @@ impl Composer {
         match self.open.last_mut().map(|open| &mut open.kind) {
             None => self.composed.value = value,
             Some(Kind::List(items)) => items.push(value),
-            Some(Kind::Mapping { map, key, .. }) => match key.take() {
-                Some(Key::Own(key)) => {
-                    map.insert(key, value);
-                }
+            Some(Kind::Mapping { map, own, key }) => match key.take() {
+                Some(Key::Own(key, at)) => match map.entry(key) {
+                    Entry::Vacant(entry) => {
+                        entry.insert(value);
+                    }
+                    Entry::Occupied(mut entry) => {
+                        // With `own`, an entry may be a merged one.
+                        if own.is_none() {
+                            self.composed.repeated.push((at, entry.key().clone()));
+                        }
+                        entry.insert(value);
+                    }
+                },
                 Some(Key::Merge) => merge(map, value, is_alias).map_err(|message| Broken::new(at, message))?,
                 None => return Err(Broken::new(at, COMPLEX_KEY)),
             },

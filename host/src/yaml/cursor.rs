@@ -40,6 +40,10 @@ impl<'t> Cursor<'t> {
         self.text.get(from..self.at).unwrap_or_default()
     }
 
+    pub fn between(&self, from: usize, to: usize) -> &'t str {
+        self.text.get(from..to).unwrap_or_default()
+    }
+
     pub fn is_end(&self) -> bool {
         self.at >= self.text.len()
     }
@@ -47,6 +51,12 @@ impl<'t> Cursor<'t> {
     /// Passes some bytes that are characters of their own.
     pub fn skip(&mut self, bytes: usize) {
         self.at = (self.at + bytes).min(self.text.len());
+    }
+
+    /// Skips ASCII characters.
+    pub fn skip_while(&mut self, is_skipped: impl Fn(u8) -> bool) {
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        self.at += rest.iter().take_while(|byte| is_skipped(**byte)).count();
     }
 
     /// Passes one character.

@@ -56,12 +56,14 @@ pub(super) fn plain<'t>(cursor: &mut Cursor<'t>, indent: usize, is_flow: bool) -
             break;
         }
         let word = cursor.at;
+        cursor.skip_while(is_plain_everywhere);
         while !cursor.is_space_or_end(0) && !ends_plain(cursor, is_flow) {
             cursor.skip_char();
+            cursor.skip_while(is_plain_everywhere);
         }
         if cursor.at > word {
             if let Some(gap) = gap.take() {
-                let text = folded.get_or_insert_default();
+                let text = folded.get_or_insert_with(|| cursor.between(start, end).to_owned());
                 gap.fold_into(text);
                 text.push_str(cursor.slice(word));
             } else if let Some(text) = &mut folded {
@@ -75,9 +77,6 @@ pub(super) fn plain<'t>(cursor: &mut Cursor<'t>, indent: usize, is_flow: bool) -
         }
         while cursor.is_blank(0) || cursor.break_length(0) > 0 {
             if !cursor.is_blank(0) {
-                if folded.is_none() {
-                    folded = Some(slice(cursor, start, end).to_owned());
-                }
                 let line_break = cursor.skip_break();
                 gap.get_or_insert_default().add(line_break);
             } else if gap.is_some() && cursor.column() < indent && cursor.peek(0) == b'\t' {
@@ -90,12 +89,13 @@ pub(super) fn plain<'t>(cursor: &mut Cursor<'t>, indent: usize, is_flow: bool) -
             break;
         }
     }
-    let text = folded.map_or_else(|| slice(cursor, start, end).into(), Cow::Owned);
+    let text = folded.map_or_else(|| cursor.between(start, end).into(), Cow::Owned);
     Ok(Plain { text, end, ends_in_another_line: gap.is_some() })
 }
 
-fn slice<'t>(cursor: &Cursor<'t>, start: usize, end: usize) -> &'t str {
-    cursor.slice(start).get(..end - start).unwrap_or_default()
+/// Characters of which neither ends a plain scalar, whatever follows it.
+fn is_plain_everywhere(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/')
 }
 
 fn ends_plain(cursor: &Cursor<'_>, is_flow: bool) -> bool {
@@ -168,7 +168,7 @@ pub(super) fn quoted<'t>(cursor: &mut Cursor<'t>, is_single: bool) -> Result<Cow
         }
         match gap {
             Some(gap) => gap.fold_into(&mut text),
-            None => text.push_str(slice(cursor, blanks, blanks_end)),
+            None => text.push_str(cursor.between(blanks, blanks_end)),
         }
     }
 }

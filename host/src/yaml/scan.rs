@@ -327,6 +327,7 @@ impl<'t> Scanner<'t> {
     /// Passes blanks, comments and line breaks.
     fn skip_to_token(&mut self) {
         loop {
+            self.cursor.skip_while(|byte| byte == b' ');
             while self.cursor.peek(0) == b' ' || self.cursor.peek(0) == b'\t' && (self.is_flow() || !self.may_be_key) {
                 self.cursor.skip(1);
             }
