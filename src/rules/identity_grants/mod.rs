@@ -166,8 +166,8 @@ impl IdentityGrants<'_> {
                         continue;
                     }
                     for &(namespace, account) in &holders {
-                        for refusal in rules.rejections(&role, Holder { namespace, account }) {
-                            refused(&path, &ROLE, &refusal, findings);
+                        for reason in rules.rejections(&role, Holder { namespace, account }) {
+                            rejected(&path, &ROLE, &reason, findings);
                         }
                     }
                 } else if ROLE_REFERENCES.contains(&key) {
@@ -303,8 +303,8 @@ fn check_resource(context: &RuleContext<'_>, resource: &Resource<'_>, is_account
     let projects = gcp_service_account::RULE.with_params(context, Projects::read);
     match resource.external.as_deref().filter(|external| !external.is_empty()) {
         Some(external) => {
-            if let Some(refusal) = projects.refusal(email(external)) {
-                refused(&path("external"), &SERVICE_ACCOUNT, &refusal, findings);
+            if let Some(reason) = projects.refusal(email(external)) {
+                rejected(&path("external"), &SERVICE_ACCOUNT, &reason, findings);
             }
         }
         None if projects.has_list() => {
@@ -329,9 +329,17 @@ fn lets_impersonate(role: &str) -> bool {
     role.starts_with("roles/iam.serviceAccount") || matches!(role, "roles/iam.workloadIdentityUser" | "roles/owner")
 }
 
+/// Reports why another rule rejects a value. The value itself comes last, so that a long reason does not cut it off.
 #[inline(never)]
-fn refused(path: &FieldPath, message: &'static MessageTemplate, refusal: &Message, findings: &mut Findings) {
-    findings.add(path.clone(), message, &[&refusal.to_string()]);
+fn rejected(path: &FieldPath, template: &'static MessageTemplate, reason: &Message, findings: &mut Findings) {
+    let help = reason.help();
+    let separator = if help.is_empty() { "" } else { "; " };
+    let message = Message::new(template, &[&[&reason.message(), separator, &help].concat()]);
+    let message = match reason.value() {
+        Some(value) => message.about(value),
+        None => message,
+    };
+    findings.push(path.clone(), message, MaxSeverity::Action);
 }
 
 fn text<'a>(value: Raw<'a>, path: &FieldPath) -> Result<Text<'a>, ReadError> {

@@ -39,6 +39,17 @@ fn fields_with_a_role(#[case] field: &str) {
     assert!(found(&association(&json!({field: "arn:aws:iam::123456789012:role/uploader"})), &settings).is_empty());
 }
 
+/// A long list is cut off, the role is not.
+#[test]
+fn names_role_after_long_list() {
+    let roles: Vec<String> = (0..40).map(|number| format!("team-{number}-reader")).collect();
+    let settings = json!({"rules": {"role-arn": {"action": "reject", "roles": roles}}});
+    let found = found(&association(&json!({"roleARN": "arn:aws:iam::123456789012:role/uploader"})), &settings);
+    let [line] = found.as_slice() else { panic!("{found:?}") };
+    assert!(line.starts_with("spec.roleARN: is a role that role-arn rejects: "), "{line}");
+    assert!(line.ends_with("… (arn:aws:iam::123456789012:role/uploader)"), "{line}");
+}
+
 #[rstest]
 #[case("roleRef", json!({"from": {"name": "uploader"}}))]
 #[case("targetRoleRef", json!({"from": {"name": "uploader"}}))]
