@@ -47,9 +47,9 @@ fn messages() {
             r#"metadata.annotations["eks.amazonaws.com/role-arn"]: is added by `alice`, who is not allowed to give accounts a cloud identity; allowed: users carol, system:serviceaccount:argocd:argocd-application-controller, groups platform-* (x)"#
         ]
     );
-    let no_cluster = review(&update(&with("x"), &with("y")), &settings(&json!("reject")), &quiet_cluster());
+    let unlisted = review(&update(&with("x"), &with("y")), &settings(&json!("reject")), &quiet_cluster());
     assert_eq!(
-        reported(&no_cluster, ID),
+        reported(&unlisted, ID),
         [
             r#"metadata.annotations["eks.amazonaws.com/role-arn"]: is changed from `x` to `y` by `alice`, who is not allowed to give accounts a cloud identity; allowed: nobody"#
         ]

@@ -41,7 +41,7 @@ pub(super) struct Grant {
     pub api_groups: &'static [&'static str],
     pub resources: &'static [&'static str],
     pub message: &'static MessageTemplate,
-    pub whose: Target,
+    pub target: Target,
 }
 
 /// What the message of a grant names besides verb and resource.
@@ -55,7 +55,7 @@ pub(super) enum Target {
     /// accepts for any user are a finding.
     Signers,
     /// Nothing.
-    NoCluster,
+    None,
 }
 
 pub(super) const CORE: &[&str] = &["*", ""];
@@ -69,7 +69,7 @@ pub(super) static GRANTED: [Grant; 12] = [
         api_groups: CORE,
         resources: &["*", "*/token", "serviceaccounts/token"],
         message: &GRANTS,
-        whose: EVERY_ACCOUNT,
+        target: EVERY_ACCOUNT,
     },
     Grant {
         name: "impersonation",
@@ -77,7 +77,7 @@ pub(super) static GRANTED: [Grant; 12] = [
         api_groups: CORE,
         resources: &["*", "serviceaccounts"],
         message: &IMPERSONATES,
-        whose: EVERY_ACCOUNT,
+        target: EVERY_ACCOUNT,
     },
     // Users and groups can be those of the control plane, of nodes and of accounts.
     Grant {
@@ -86,7 +86,7 @@ pub(super) static GRANTED: [Grant; 12] = [
         api_groups: CORE,
         resources: &["*", "users"],
         message: &IMPERSONATES,
-        whose: Target::Names("every user"),
+        target: Target::Names("every user"),
     },
     Grant {
         name: "impersonation",
@@ -94,7 +94,7 @@ pub(super) static GRANTED: [Grant; 12] = [
         api_groups: CORE,
         resources: &["*", "groups"],
         message: &IMPERSONATES,
-        whose: Target::Names("every group"),
+        target: Target::Names("every group"),
     },
     Grant {
         name: "escalation",
@@ -102,7 +102,7 @@ pub(super) static GRANTED: [Grant; 12] = [
         api_groups: RBAC,
         resources: &["*", "clusterroles", "roles"],
         message: &ESCALATES,
-        whose: Target::Names("every role"),
+        target: Target::Names("every role"),
     },
     Grant {
         name: "escalation",
@@ -110,7 +110,7 @@ pub(super) static GRANTED: [Grant; 12] = [
         api_groups: RBAC,
         resources: &["*", "clusterroles", "roles"],
         message: &ESCALATES,
-        whose: Target::Roles,
+        target: Target::Roles,
     },
     // An approved certificate of this signer authenticates as whatever user it names.
     // <https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/#authorization>
@@ -120,7 +120,7 @@ pub(super) static GRANTED: [Grant; 12] = [
         api_groups: &["*", "certificates.k8s.io"],
         resources: &["*", "signers"],
         message: &CERTIFICATES,
-        whose: Target::Signers,
+        target: Target::Signers,
     },
     // The resource is the audience.
     // <https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#noderestriction>
@@ -130,7 +130,7 @@ pub(super) static GRANTED: [Grant; 12] = [
         api_groups: CORE,
         resources: &["*"],
         message: &AUDIENCES,
-        whose: Target::NoCluster,
+        target: Target::None,
     },
     // The resource is the client ID; a role for one identity is the documented grant.
     // <https://learn.microsoft.com/azure/aks/identity-bindings>
@@ -140,7 +140,7 @@ pub(super) static GRANTED: [Grant; 12] = [
         api_groups: &["*", "cid.wi.aks.azure.com"],
         resources: &["*"],
         message: &MANAGED_IDENTITIES,
-        whose: Target::NoCluster,
+        target: Target::None,
     },
     Grant {
         name: POD_CREATION,
@@ -148,7 +148,7 @@ pub(super) static GRANTED: [Grant; 12] = [
         api_groups: CORE,
         resources: &["*", "pods"],
         message: &PODS,
-        whose: Target::NoCluster,
+        target: Target::None,
     },
     Grant {
         name: POD_CREATION,
@@ -156,7 +156,7 @@ pub(super) static GRANTED: [Grant; 12] = [
         api_groups: CORE,
         resources: &["*", "*/ephemeralcontainers", "pods/ephemeralcontainers"],
         message: &PODS,
-        whose: Target::NoCluster,
+        target: Target::None,
     },
     // Whoever may change the template of a workload can also name another account in it.
     Grant {
@@ -174,7 +174,7 @@ pub(super) static GRANTED: [Grant; 12] = [
             "cronjobs",
         ],
         message: &PODS,
-        whose: Target::NoCluster,
+        target: Target::None,
     },
 ];
 

@@ -122,7 +122,7 @@ impl TokenIssuingRoles {
             if resource == "*" && wild.iter().any(is_said) {
                 continue;
             }
-            let whose = match grant.whose {
+            let whom = match grant.target {
                 Target::Names(everybody) if names.is_empty() => everybody.to_owned(),
                 Target::Roles if names.is_empty() => "every role".to_owned(),
                 Target::Roles if !names.iter().any(|name| hands_out_tokens(name)) => continue,
@@ -132,7 +132,7 @@ impl TokenIssuingRoles {
                 Target::Signers if names.contains(&KUBELET_SIGNER) => "every node".to_owned(),
                 Target::Signers => continue,
                 Target::Names(_) | Target::Roles => quoted(&names),
-                Target::NoCluster => {
+                Target::None => {
                     add(findings, grant.message, is_old, &[verb, resource, &names.join("\0"), &reach]);
                     continue;
                 }
@@ -141,7 +141,7 @@ impl TokenIssuingRoles {
                 wild.push((grant.name, verb, is_old));
             }
             // Names can contain any text: only the hidden values tell them apart.
-            add(findings, grant.message, is_old, &[verb, resource, &whose, &names.join("\0"), &reach]);
+            add(findings, grant.message, is_old, &[verb, resource, &whom, &names.join("\0"), &reach]);
         }
         if self.looks_for("tokens")
             && granted(&GRANTED[0], rule).is_none()

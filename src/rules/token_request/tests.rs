@@ -176,7 +176,7 @@ fn bound_objects(#[case] bound: Value, #[case] accepted: bool) {
 #[case::account_called_kube_system("system:serviceaccount:shop:kube-system:x", &[], false)]
 #[case::user_like_the_controller_manager("system:kube-controller-manager2", &[], false)]
 #[case::administrator("kubernetes-admin", &["system:masters"], false)]
-#[case::no_cluster("", &[], false)]
+#[case::no_caller("", &[], false)]
 fn callers(#[case] user: &str, #[case] groups: &[&str], #[case] skipped: bool) {
     let mut request =
         token_request(&json!({"expirationSeconds": 3607, "boundObjectRef": {"kind": "Pod", "name": "web"}}));
