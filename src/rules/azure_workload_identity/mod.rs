@@ -79,6 +79,19 @@ pub fn has_lists(params: &mut Params<'_, '_>) -> bool {
     [&TENANTS, &CLIENTS].into_iter().any(|list| !params.texts(list).is_empty())
 }
 
+/// The allowed identities; none if any identity is allowed.
+#[must_use]
+pub fn allowed_clients<'a>(params: &mut Params<'_, 'a>) -> Vec<Text<'a>> {
+    params.texts(&CLIENTS)
+}
+
+/// Why an identity is not one of the allowed ones, if it is not. Anything but a client ID is not an identity.
+#[must_use]
+pub fn client_rejection(client: &str, allowed: &[Text<'_>]) -> Option<Message> {
+    let client_id = Guid::try_from(client).ok()?;
+    (!is_listed(client_id, allowed)).then(|| Message::new(&CLIENT, &[&listed(allowed)]).about(client))
+}
+
 pub(super) struct AzureWorkloadIdentity<'a> {
     tenants: Vec<Text<'a>>,
     clients: Vec<Text<'a>>,
@@ -144,11 +157,16 @@ fn check_guid(
 ) {
     match Guid::try_from(value) {
         Err(error) => findings.push(path, error.about(value), MaxSeverity::Action),
-        Ok(guid) if !allowed.is_empty() && !allowed.iter().any(|allowed| Guid::try_from(&**allowed) == Ok(guid)) => {
+        Ok(guid) if !is_listed(guid, allowed) => {
             findings.push(path, Message::new(message, &[&listed(allowed)]).about(value), MaxSeverity::Action);
         }
         Ok(_) => {}
     }
+}
+
+/// Without a list, any identity is allowed.
+fn is_listed(guid: Guid<'_>, allowed: &[Text<'_>]) -> bool {
+    allowed.is_empty() || allowed.iter().any(|allowed| Guid::try_from(&**allowed) == Ok(guid))
 }
 
 /// As the webhook reads it: base 10, no blanks; empty counts as absent.

@@ -23,6 +23,9 @@ messages! {
     MANAGED_IDENTITIES:
         "`{}` on `{}` lets its holders use every managed identity that is bound to the cluster",
         help: "name the client IDs in resources";
+    MANAGED_IDENTITY:
+        "`{}` lets its holders use an identity that azure-workload-identity rejects: {}",
+        help: "remove it, or exempt the role";
     PODS:
         "`{}` on `{}` lets its holders run containers as any account of the namespace",
         help: "remove it, or exempt the role";
@@ -132,10 +135,11 @@ pub(super) static GRANTED: [Grant; 12] = [
         message: &AUDIENCES,
         target: Target::None,
     },
-    // The resource is the client ID; a role for one identity is the documented grant.
+    // The resource is the client ID; a role for one identity is the documented grant. The rule compares its ID with the
+    // list of `azure-workload-identity`.
     // <https://learn.microsoft.com/azure/aks/identity-bindings>
     Grant {
-        name: "managedIdentities",
+        name: MANAGED_IDENTITIES_GRANT,
         verbs: &["*", "use-managed-identity"],
         api_groups: &["*", "cid.wi.aks.azure.com"],
         resources: &["*"],
@@ -178,12 +182,15 @@ pub(super) static GRANTED: [Grant; 12] = [
     },
 ];
 
+/// The permission to use a managed identity of an AKS cluster.
+pub(super) const MANAGED_IDENTITIES_GRANT: &str = "managedIdentities";
+
 /// Not an entry of `grants`: a parameter of its own turns it on.
 const POD_CREATION: &str = "";
 
 /// The entries of `grants`.
 pub(super) const NAMES: [&str; 6] =
-    ["tokens", "impersonation", "escalation", "certificates", "nodeAudiences", "managedIdentities"];
+    ["tokens", "impersonation", "escalation", "certificates", "nodeAudiences", MANAGED_IDENTITIES_GRANT];
 
 /// Constrained impersonation: a mode, the resource of its first verb, and the
 /// identities that its holders act as. The second verb is required for the request

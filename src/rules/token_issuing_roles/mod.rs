@@ -22,12 +22,14 @@ use crate::fast::names::Names;
 use crate::matching::glob;
 use crate::object::rbac::PolicyRule;
 use crate::object::view::Text;
+use crate::rules::azure_workload_identity;
 use crate::settings::action::CheckAction;
 use crate::settings::doc::Doc;
 use crate::settings::params::{Kind, Param, Params};
 use crate::settings::reader::unknown;
 use grants::{
-    AUTHENTICATION, CONSTRAINED, CORE, GRANTED, LITERAL, MODES, NAMES, Target, granted, impersonates, widest,
+    AUTHENTICATION, CONSTRAINED, CORE, GRANTED, LITERAL, MANAGED_IDENTITIES_GRANT, MANAGED_IDENTITY, MODES, NAMES,
+    Target, granted, impersonates, widest,
 };
 use old_rule::{COMPARED, OldRule, push_sorted, reach};
 
@@ -153,6 +155,31 @@ impl TokenIssuingRoles {
         }
     }
 
+    /// Checks the client IDs on which a rule grants `use-managed-identity`.
+    fn check_identities(
+        context: &RuleContext<'_>,
+        rule: &PolicyRule<'_>,
+        old: &[OldRule<'_>],
+        findings: &mut Findings,
+    ) {
+        let Some(grant) = GRANTED.iter().find(|grant| grant.name == MANAGED_IDENTITIES_GRANT) else { return };
+        let Some(verb) = widest(grant.verbs, &rule.verbs) else { return };
+        if widest(grant.api_groups, &rule.api_groups).is_none() {
+            return;
+        }
+        let allowed = azure_workload_identity::RULE.with_params(context, azure_workload_identity::allowed_clients);
+        for resource in &rule.resources {
+            let Some(reason) = azure_workload_identity::client_rejection(resource, &allowed) else { continue };
+            let is_this = |name: &str| name == resource.as_str();
+            let is_verb = |verb: &str| grant.verbs.contains(&verb);
+            let is_group = |group: &str| grant.api_groups.contains(&group);
+            let is_old = old.iter().any(|old| old.covers(rule, &is_verb, &is_group, &is_this));
+            let severity = if is_old { MaxSeverity::Notice } else { MaxSeverity::Action };
+            let message = Message::new(&MANAGED_IDENTITY, &[verb, &reason.message()]).about(resource);
+            findings.push(FieldPath::at(RULES), message, severity);
+        }
+    }
+
     /// Checks what the rules of a role grant together: constrained
     /// impersonation requires two verbs.
     fn check_modes(rules: &[PolicyRule<'_>], old: &[OldRule<'_>], findings: &mut Findings) {
@@ -240,6 +267,9 @@ impl Check for TokenIssuingRoles {
         let old: Vec<OldRule<'_>> = old.iter().flat_map(|role| &role.rules).take(COMPARED).map(OldRule::new).collect();
         for rule in &role.rules {
             self.check_rule(rule, &old, findings);
+            if self.looks_for(MANAGED_IDENTITIES_GRANT) {
+                Self::check_identities(context, rule, &old, findings);
+            }
         }
         if self.looks_for("impersonation") {
             Self::check_modes(&role.rules, &old, findings);

@@ -139,6 +139,47 @@ fn bind_by_name(#[case] names: Value, #[case] expected: &str) {
     assert_eq!(outcome(&answer(&create(&role(&json!([bind]))))), expected);
 }
 
+const LISTED: &str = "7d6b0f14-7c0a-4b5a-9d43-2f6a1f6d9b10";
+const UNLISTED: &str = "11111111-2222-3333-4444-555555555555";
+
+/// The list of `azure-workload-identity` covers identities that RBAC grants.
+#[rstest]
+#[case::listed(&["use-managed-identity"], "cid.wi.aks.azure.com", LISTED, false)]
+#[case::listed_in_upper_case(&["use-managed-identity"], "cid.wi.aks.azure.com", &LISTED.to_uppercase(), false)]
+#[case::unlisted(&["use-managed-identity"], "cid.wi.aks.azure.com", UNLISTED, true)]
+#[case::every_verb(&["*"], "cid.wi.aks.azure.com", UNLISTED, true)]
+#[case::every_group(&["use-managed-identity"], "*", UNLISTED, true)]
+#[case::another_verb(&["get"], "cid.wi.aks.azure.com", UNLISTED, false)]
+#[case::another_group(&["use-managed-identity"], "wi.aks.azure.com", UNLISTED, false)]
+#[case::not_a_client_id(&["use-managed-identity"], "cid.wi.aks.azure.com", "8f0b", false)]
+fn allowed_managed_identities(#[case] verbs: &[&str], #[case] group: &str, #[case] id: &str, #[case] is_found: bool) {
+    let object = role(&json!([rule(verbs, &[group], &[id])]));
+    let found = |rules: Value| lines(&answer_with(&json!({"rules": rules}), &create(&object)));
+    let expected = format!(
+        "token-issuing-roles: rules: `{}` lets its holders use an identity that azure-workload-identity rejects: is not one of the allowed clients: {LISTED}; remove it, or exempt the role ({id})",
+        verbs[0]
+    );
+    let list = json!({"clients": [LISTED]});
+    assert_eq!(
+        found(json!({"token-issuing-roles": "reject", "azure-workload-identity": list})),
+        if is_found { vec![expected] } else { Vec::new() }
+    );
+    assert!(found(json!({"token-issuing-roles": "reject"})).is_empty());
+    let others = json!({"action": "reject", "grants": ["tokens"]});
+    assert!(found(json!({"token-issuing-roles": others, "azure-workload-identity": list})).is_empty());
+}
+
+#[test]
+fn ratchet_of_managed_identities() {
+    let settings =
+        json!({"rules": {"token-issuing-roles": "reject", "azure-workload-identity": {"clients": [LISTED]}}});
+    let with = |ids: &[&str]| role(&json!([rule(&["use-managed-identity"], &["cid.wi.aks.azure.com"], ids)]));
+    let updated = |old: &Value, new: &Value| outcome(&answer_with(&settings, &update(old, new)));
+    assert_eq!(updated(&with(&[UNLISTED]), &with(&[LISTED, UNLISTED])), "warn");
+    assert_eq!(updated(&with(&["*"]), &with(&[UNLISTED])), "warn");
+    assert_eq!(updated(&with(&[LISTED]), &with(&[LISTED, UNLISTED])), "reject");
+}
+
 #[rstest]
 #[case::an_audience(&["request-serviceaccounts-token-audience"], "", &["vault"])]
 #[case::a_client_id(&["use-managed-identity"], "cid.wi.aks.azure.com", &["8f0b"])]
