@@ -2,8 +2,8 @@
 
 //! How long one request takes, as the policy server would run it: a fresh instance each time, epoch interruption on.
 //!
-//! Absolute times differ from machine to machine and from minute to minute, so every time is measured right beside
-//! that of a policy that accepts unread, and the medians are compared as a ratio.
+//! Absolute times differ from machine to machine and from minute to minute, so every time is measured next to that of a policy
+//! that accepts requests without reading them, and the ratio of the medians is compared.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use crate::cluster::Cluster;
 use crate::kubewarden::{Evaluation, Module, Policy, PolicyConfig};
 use crate::yaml;
 
-/// What the policy is expected to do, so that nobody measures the wrong path (`kwctl bench` never looks).
+/// What the policy is expected to do, so that the wrong path is not measured (`kwctl bench` does not check this).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
     /// Without a patch.
@@ -30,24 +30,24 @@ pub enum Expected {
 /// A request to measure.
 #[derive(Debug, Clone)]
 pub struct Subject {
-    /// Short, and the key in `budgets.toml`.
+    /// A short name, which is also the key in `budgets.toml`.
     pub name: &'static str,
     /// The `AdmissionRequest`.
     pub request: Value,
-    /// The verdict.
+    /// The expected verdict.
     pub expected: Expected,
     /// The ServiceAccount that a look-up finds.
     pub account: Option<Value>,
-    /// Bindings and roles that allow accounts something; without them, reviews are answered with no.
+    /// Roles and bindings; without them, reviews are denied.
     pub grants: Vec<Value>,
-    /// Whether the host remembers it.
+    /// Whether the host caches look-ups.
     pub remembers: bool,
 }
 
 /// Settings to measure with.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Short.
+    /// A short name.
     pub name: &'static str,
     /// The policy's settings.
     pub value: Value,
@@ -56,41 +56,41 @@ pub struct Settings {
 /// One line of the result.
 #[derive(Debug, Clone)]
 pub struct Measurement {
-    /// Which request.
+    /// The name of the request.
     pub subject: &'static str,
-    /// With which settings.
+    /// The name of the settings.
     pub settings: &'static str,
-    /// Size of the payload.
+    /// Size of the payload, in bytes.
     pub bytes: usize,
-    /// Median of the policy that accepts unread.
+    /// Median time of the policy that accepts requests without reading them.
     pub baseline: Duration,
-    /// Median of the policy.
+    /// Median time of the policy.
     pub policy: Duration,
-    /// What the policy did, where it is not what was expected.
+    /// What the policy did, if that was not expected.
     pub unexpected: Option<Expected>,
 }
 
 impl Measurement {
-    /// The policy's median by the other's.
+    /// The policy's median divided by that of the other policy.
     pub fn ratio(&self) -> f64 {
         self.policy.as_secs_f64() / self.baseline.as_secs_f64()
     }
 }
 
-/// The requests, from the most usual to the largest.
+/// The requests, from the most common to the largest.
 pub fn subjects() -> Result<Vec<Subject>> {
     let documents = yaml::load_str(include_str!("../../bench/pod.yaml"), "bench/pod.yaml")?;
     let [document] = documents.as_slice() else { bail!("bench/pod.yaml: one document is expected") };
     let accepted = document.value.clone();
 
-    // Nobody asked for a token: the account is `default`, and the Pod does not say.
+    // Nobody requested a token: the account is `default`, and the Pod does not set the field.
     let mut fixed = accepted.clone();
     edit(&mut fixed, "/spec", |spec| {
         spec.remove("automountServiceAccountToken");
         spec.insert("serviceAccountName".to_owned(), "default".into());
     })?;
 
-    // A reserved volume name with something else behind it.
+    // A volume with a reserved name, but with other content.
     let mut refused = accepted.clone();
     push(&mut refused, "/spec/volumes", json!({"name": "aws-iam-token", "emptyDir": {}}))?;
 
@@ -126,7 +126,7 @@ pub fn subjects() -> Result<Vec<Subject>> {
             "annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/checkout"}},
     });
 
-    // What the account says decides.
+    // The account's own field decides.
     let mut unset = accepted.clone();
     edit(&mut unset, "/spec", |spec| drop(spec.remove("automountServiceAccountToken")))?;
     let says = |automount: Option<bool>| {
@@ -147,7 +147,7 @@ pub fn subjects() -> Result<Vec<Subject>> {
         Ok(Subject { account, remembers, ..subject(name, request, Expected::Accepted) })
     });
 
-    // What the account may do decides: six permissions are asked for, or those up to the first that it has.
+    // The account's permissions decide: the policy asks for six permissions, or stops at the first one that the account has.
     let reviewed = [
         ("pod fixed, reviews asked for", Expected::Fixed, Vec::new(), false),
         ("pod keeps its token, one review", Expected::Accepted, vec![grant()], true),
@@ -183,12 +183,12 @@ fn grant() -> Value {
     })
 }
 
-/// A request for which nobody has to be looked up.
+/// A request for which no object is looked up.
 fn subject(name: &'static str, request: Value, expected: Expected) -> Subject {
     Subject { name, request, expected, account: None, grants: Vec::new(), remembers: true }
 }
 
-/// What the kubelet does for every Pod with a token of its own, and anyone else may do too.
+/// A TokenRequest, as the kubelet sends it for every Pod with a projected token, and as others may send it.
 fn token_request() -> Result<Value> {
     let mut request = request(json!({
         "apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "checkout", "namespace": "shop"},
@@ -236,7 +236,7 @@ pub fn settings() -> Vec<Settings> {
     ]
 }
 
-/// Measures every subject with every settings, the two modules taking turns.
+/// Measures every subject with all settings; the two modules take turns.
 pub fn compare(baseline: &Module, policy: &Module, rounds: usize) -> Result<Vec<Measurement>> {
     let mut measurements = Vec::new();
     for Settings { name: settings_name, value } in settings() {
@@ -252,7 +252,7 @@ pub fn compare(baseline: &Module, policy: &Module, rounds: usize) -> Result<Vec<
             let [mut unread_times, mut measured_times] = [Vec::with_capacity(rounds), Vec::with_capacity(rounds)];
             for round in 0..rounds + WARM_UP {
                 let mut contestants = [(&unread, &mut unread_times), (&measured, &mut measured_times)];
-                // Turn about, so that neither always finds the caches the other left.
+                // In alternating order, so that neither always finds the caches as the other one left them.
                 if round % 2 == 1 {
                     contestants.reverse();
                 }

@@ -13,7 +13,7 @@ use serde::Deserialize;
 pub struct Budgets {
     /// The module itself.
     pub module: ModuleBudget,
-    /// Highest median time by benchmark subject, as a ratio to a policy that accepts unread.
+    /// Maximum median time by benchmark subject, as a ratio to a policy that accepts requests without reading them.
     pub ratio: BTreeMap<String, f64>,
     /// What long settings may cost.
     pub settings: SettingsBudget,
@@ -23,7 +23,7 @@ pub struct Budgets {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ModuleBudget {
-    /// Its size.
+    /// Its maximum size.
     pub max_bytes: usize,
 }
 
@@ -31,12 +31,12 @@ pub struct ModuleBudget {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct SettingsBudget {
-    /// Against `{}` with the same request.
+    /// Maximum ratio to the time with `{}` for the same request.
     pub max_ratio: f64,
 }
 
 impl Budgets {
-    /// The limits this source tree has.
+    /// The limits of this source tree.
     pub fn embedded() -> Result<Self> {
         toml::from_str(include_str!("../../bench/budgets.toml")).context("budgets.toml")
     }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The rules and their pages, as the repository has them.
+//! The rules and their pages in the repository.
 
 use std::sync::LazyLock;
 
 use serviceaccount_hygiene::rules::{RULES, Rule};
 
-/// Where the project lives.
+/// The URL of the repository.
 pub const REPOSITORY: &str = env!("CARGO_PKG_REPOSITORY");
 
 /// Name and text of each page in `docs/rules/`, collected by the build script.
@@ -21,12 +21,12 @@ pub fn page(id: &str) -> Option<&'static str> {
     PAGES.iter().find(|(name, _)| *name == id).map(|(_, page)| *page)
 }
 
-/// The page of a rule in the web.
+/// The URL of the page of a rule.
 pub fn page_url(id: &str) -> String {
     format!("{REPOSITORY}/blob/main/docs/rules/{id}.md")
 }
 
-/// A page without the marks for generated parts.
+/// A page without the markers of generated parts.
 pub fn plain(page: &str) -> String {
     let lines = page.lines().filter(|line| !line.trim_start().starts_with("<!--"));
     lines.collect::<Vec<_>>().join("\n")

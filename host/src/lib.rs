@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What it takes to run the policy without a cluster: an embedded Kubewarden host, a simulated API server, the loader
-//! that reads files as kubectl does, and the `sa-hygiene` command on top of them.
+//! Everything that is needed to run the policy without a cluster: an embedded Kubewarden host, a simulated API server, the
+//! loader that reads files as kubectl does, and the `sa-hygiene` command on top of them.
 
 #![expect(
     clippy::missing_errors_doc,
@@ -33,7 +33,7 @@ pub static POLICY_WASM: &[u8] = include_bytes!(env!("SA_HYGIENE_POLICY_WASM"));
 /// The policy's machine code, if this program was built with `SA_HYGIENE_COMPILED` (`.ci/dist`); otherwise empty.
 static POLICY_CODE: &[u8] = include_bytes!(env!("SA_HYGIENE_POLICY_CODE"));
 
-/// The built-in policy, compiled: once per process, and shared.
+/// The built-in policy, compiled once per process and shared.
 pub fn embedded_module() -> anyhow::Result<kubewarden::Module> {
     static MODULE: OnceLock<Result<kubewarden::Module, String>> = OnceLock::new();
     MODULE

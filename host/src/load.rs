@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Many requests at once through one policy, as a policy server with many workers would run it: every answer has to be
-//! the one that a single thread gets, and no instance may stay behind.
+//! Sends many requests at once to one policy, as in a policy server with many workers: every answer must be the same as in a
+//! single thread, and no instance may be left.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -12,10 +12,10 @@ use anyhow::{Context as _, Result};
 use crate::bench;
 use crate::kubewarden::{Module, Policy, PolicyConfig};
 
-/// What came of it.
+/// The result.
 #[derive(Debug, Clone)]
 pub struct Report {
-    /// How many requests were answered.
+    /// The number of requests that were sent.
     pub requests: usize,
     /// From the first request to the last answer.
     pub elapsed: Duration,
@@ -23,7 +23,7 @@ pub struct Report {
     pub wrong: usize,
     /// Instances that are left.
     pub instances: usize,
-    /// The most memory the process has had, in KiB; none where the system does not say.
+    /// Peak memory of the process in KiB; `None` if the system does not report it.
     pub peak_memory: Option<u64>,
 }
 
@@ -44,7 +44,7 @@ pub fn run(module: &Module, threads: usize, each: usize) -> Result<Report> {
         for thread in 0..threads {
             let (policy, pairs, wrong) = (&policy, &pairs, &wrong);
             scope.spawn(move || {
-                // Each begins with another subject, so that different requests meet.
+                // Each thread begins with another subject, so that different requests run at the same time.
                 for (payload, answer) in pairs.iter().cycle().skip(thread % pairs.len().max(1)).take(each) {
                     if policy.evaluate_raw("validate", payload).as_ref() != Ok(answer) {
                         wrong.fetch_add(1, Ordering::Relaxed);
@@ -62,7 +62,7 @@ pub fn run(module: &Module, threads: usize, each: usize) -> Result<Report> {
     })
 }
 
-/// <https://man7.org/linux/man-pages/man5/proc_pid_status.5.html>
+/// The peak memory in KiB (<https://man7.org/linux/man-pages/man5/proc_pid_status.5.html>).
 fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn threads_agree() {
-        // Of its own: other tests have instances of the shared one at the same time.
+        // A separate module, because other tests have instances of the shared one at the same time.
         let module = Module::new(crate::POLICY_WASM).unwrap();
         let report = run(&module, 8, 12).unwrap();
         assert_eq!((report.requests, report.wrong, report.instances), (96, 0, 0));

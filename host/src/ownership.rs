@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Owners, modes and names of files. Windows has neither owners nor modes in this sense: a new file has the access rules of its
-//! directory, and those of a user's own directories admit nobody else.
+//! Owners, modes and names of files. Windows has neither owners nor modes in this sense: a new file inherits the access rules
+//! of its directory, and a user's own directories are not accessible to other users.
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -13,7 +13,7 @@ pub(crate) fn names(metadata: &Metadata) -> u64 {
     std::os::unix::fs::MetadataExt::nlink(metadata)
 }
 
-/// Windows says this only of open files, in an interface that the standard library does not have yet.
+/// Always 1: Windows reports this only for open files, in an API that the standard library does not have yet.
 #[cfg(not(unix))]
 pub(crate) fn names(_metadata: &Metadata) -> u64 {
     1
@@ -22,7 +22,7 @@ pub(crate) fn names(_metadata: &Metadata) -> u64 {
 /// Gives a file the owner and the group of another one.
 ///
 /// # Errors
-/// When the user may not give files to that owner.
+/// If the user may not give files to that owner.
 #[cfg(unix)]
 pub(crate) fn keep_owner(file: &File, like: &Metadata) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt as _, fchown};
@@ -33,33 +33,33 @@ pub(crate) fn keep_owner(file: &File, like: &Metadata) -> io::Result<()> {
     fchown(file, Some(like.uid()), Some(like.gid()))
 }
 
-/// See the module.
+/// See the module documentation.
 #[cfg(not(unix))]
 #[expect(clippy::unnecessary_wraps, reason = "as on other systems")]
 pub(crate) fn keep_owner(_file: &File, _like: &Metadata) -> io::Result<()> {
     Ok(())
 }
 
-/// What the umask leaves of a new file's mode is up to the user: temporary files are otherwise readable for nobody else.
+/// Sets the mode of an ordinary new file, which the umask restricts. By default, only the owner can read temporary files.
 #[cfg(unix)]
 pub(crate) fn as_new_file(builder: &mut tempfile::Builder<'_, '_>) {
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
 }
 
-/// See the module.
+/// See the module documentation.
 #[cfg(not(unix))]
 pub(crate) fn as_new_file(_builder: &mut tempfile::Builder<'_, '_>) {}
 
 /// Lets the owner write to a file.
 ///
 /// # Errors
-/// When the file is somebody else's.
+/// If the file belongs to another user.
 #[cfg(unix)]
 pub(crate) fn make_writable(path: &Path) -> io::Result<()> {
     std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o644))
 }
 
-/// Clears the attribute.
+/// Clears the read-only attribute.
 #[cfg(not(unix))]
 pub(crate) fn make_writable(path: &Path) -> io::Result<()> {
     let mut permissions = path.metadata()?.permissions();
@@ -68,10 +68,10 @@ pub(crate) fn make_writable(path: &Path) -> io::Result<()> {
     std::fs::set_permissions(path, permissions)
 }
 
-/// Makes a directory that only its owner may use.
+/// Creates a directory that only its owner may use.
 ///
 /// # Errors
-/// When it cannot be made.
+/// If it cannot be created.
 pub(crate) fn create_private(folder: &Path) -> io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
@@ -80,20 +80,20 @@ pub(crate) fn create_private(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
-/// Whether a directory belongs to whoever owns the one above it, and nobody else may write into it.
+/// Whether a directory has the same owner as the one above it, and nobody else may write to it.
 #[cfg(unix)]
 pub(crate) fn is_private(folder: &Metadata, above: &Metadata) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     folder.is_dir() && folder.uid() == above.uid() && folder.mode() & 0o022 == 0
 }
 
-/// See the module; a link is not a directory here.
+/// See the module documentation. A link is not a directory here.
 #[cfg(not(unix))]
 pub(crate) fn is_private(folder: &Metadata, above: &Metadata) -> bool {
     folder.is_dir() && above.is_dir()
 }
 
-/// Where programs keep what they can make again, in the user's own directories.
+/// The user's directory for caches.
 pub(crate) fn user_caches() -> Option<std::path::PathBuf> {
     let variable = |name: &str| std::env::var_os(name).map(std::path::PathBuf::from).filter(|path| path.is_absolute());
     if cfg!(windows) {

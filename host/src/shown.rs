@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What comes from files, as it may be printed.
+//! Escapes text from files, so that it can be printed.
 
 use std::path::Path;
 
 use serviceaccount_hygiene::diagnostic::escaped::Escaped;
 
-/// A text out of a manifest, as the policy shows such texts: characters that could forge lines, colours or an order are
-/// written out.
+/// A text from a manifest, as in the policy's messages: characters that could forge lines, colours or the order of text are
+/// written as escapes.
 pub fn text(text: &str) -> String {
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return text.to_owned();
@@ -15,7 +15,7 @@ pub fn text(text: &str) -> String {
     text.chars().map(|character| Escaped::new(character.encode_utf8(&mut [0; 4])).to_string()).collect()
 }
 
-/// A path, as a reader and a code host call it.
+/// A path, as readers and code hosts write it.
 pub fn path(path: &Path) -> String {
     let path = path.display().to_string();
     text(path.strip_prefix("./").unwrap_or(&path))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Findings that were there before: a file of them lets them pass, so that an old repository can start.
+//! Baselines: files with known findings, which do not count. With a baseline, an existing repository can adopt `check`
+//! gradually.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -18,21 +19,21 @@ use crate::yaml;
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Baseline {
-    /// Sorted, each once.
+    /// Sorted, without duplicates.
     findings: BTreeSet<Known>,
 }
 
-/// A finding, wherever its line has moved.
+/// A finding without its line, which may change.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Known {
     rule: String,
-    /// `Pod team-a/web`.
+    /// For example, `Pod team-a/web`.
     object: String,
-    // Version 0.1 called it so.
+    // The name in version 0.1.
     #[serde(alias = "place")]
     field: String,
-    /// As far as it goes today; further is new.
+    /// The level when the baseline was written; a finding with a higher level does not match.
     level: String,
 }
 
@@ -54,7 +55,7 @@ impl Baseline {
         serde_json::from_value(value).with_context(|| format!("{}: not a baseline", shown::path(path)))
     }
 
-    /// Ready to be compared with reports.
+    /// Prepares it for the comparison with reports.
     pub fn applied(self) -> Applied {
         let mut applied = Applied::default();
         for it in self.findings {
@@ -67,24 +68,24 @@ impl Baseline {
     }
 }
 
-/// A baseline that is to be written.
+/// A baseline to be written.
 #[derive(Debug)]
 pub struct NewBaseline {
     old: Baseline,
-    /// The objects of the old one, and whether they were read.
+    /// The objects in the old baseline, and whether each was read.
     read: BTreeMap<String, bool>,
     found: BTreeSet<Known>,
 }
 
 impl NewBaseline {
-    /// Begins with what is in the file, if it is there. Another file than a baseline is not replaced.
+    /// Starts with the findings in the file, if it exists. Fails if the file is not a baseline, so that it is not replaced.
     pub fn begin(path: &Path) -> Result<Self> {
         let old = if path.exists() { Baseline::read(path)? } else { Baseline::default() };
         let read = old.findings.iter().map(|known| (known.object.clone(), false)).collect();
         Ok(Self { old, read, found: BTreeSet::new() })
     }
 
-    /// Adds every finding of a report, but for those that comments suppress.
+    /// Adds every finding of a report, except suppressed ones.
     pub fn add(&mut self, report: &FileReport) {
         for object in &report.objects {
             mark_read(&mut self.read, object);
@@ -93,8 +94,8 @@ impl NewBaseline {
         }
     }
 
-    /// Writes the file; how many findings it holds, and how many of these are about objects that were not read, or about
-    /// rules that are not selected.
+    /// Writes the file. Returns the number of findings in it, and how many of them were kept because their objects were not
+    /// read or their rules are not selected.
     pub fn write(self, path: &Path, is_selected: impl Fn(&str) -> bool) -> Result<(usize, usize)> {
         let Self { old, read, mut found } = self;
         let is_kept =
@@ -119,17 +120,17 @@ fn mark_read(read: &mut BTreeMap<String, bool>, object: &ObjectReport) {
     }
 }
 
-/// What the file knows, as far as reports have been compared with it.
+/// A baseline during the comparison with reports.
 #[derive(Debug, Default)]
 pub struct Applied {
-    /// By rule, object and field: how far it goes, and whether it occurs.
+    /// By rule, object and field: the level, and whether a report has the finding.
     known: BTreeMap<[String; 3], (Option<Level>, bool)>,
-    /// The objects in it, and whether they were read.
+    /// The objects in it, and whether each was read.
     read: BTreeMap<String, bool>,
 }
 
 impl Applied {
-    /// Marks what is known.
+    /// Marks the findings that the baseline contains.
     pub fn mark(&mut self, report: &mut FileReport) {
         for object in &mut report.objects {
             mark_read(&mut self.read, object);
@@ -151,7 +152,7 @@ impl Applied {
         }
     }
 
-    /// What is known and does not occur any more, of the objects that were read and the rules that are selected.
+    /// A note on the findings that no longer occur, of the objects that were read and the rules that are selected.
     pub fn note(&self, is_selected: impl Fn(&str) -> bool) -> Option<String> {
         let is_stale = |([rule, object, _], (_, occurs)): &(&[String; 3], &(Option<Level>, bool))| {
             !occurs && self.read.get(object).copied().unwrap_or_default() && is_selected(rule)

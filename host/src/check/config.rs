@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The configuration file of `check`, `.sa-hygiene.yaml`: what the command line would say, next to the manifests.
+//! The configuration file of `check`, `.sa-hygiene.yaml`. It sets options of the command line, next to the manifests.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use super::settings::{Mistakes, Source};
 use crate::shown;
 use crate::yaml;
 
-/// What the file is called.
+/// The name of the file.
 pub const NAME: &str = ".sa-hygiene.yaml";
 
 /// The content of the file, for its schema (`docs/check-config.schema.json`). Paths are relative to its directory.
@@ -75,26 +75,26 @@ pub enum Output {
     Github,
 }
 
-/// A configuration that was read. Paths are as they can be opened.
+/// A configuration that was read. Its paths can be opened as they are.
 #[derive(Debug, Default)]
 pub struct Config {
-    /// The file; nothing without one.
+    /// The file; `None` if there is none.
     pub path: Option<PathBuf>,
-    /// A file of settings.
+    /// The path of a settings file.
     pub settings_file: Option<PathBuf>,
-    /// Settings, and where they are written.
+    /// Inline settings, and their location.
     pub settings: Option<(Value, Source)>,
-    /// Files and folders of policies.
+    /// Files and directories with policies.
     pub policy_manifests: Vec<PathBuf>,
-    /// Files and folders of objects.
+    /// Files and directories with objects.
     pub cluster: Vec<PathBuf>,
     /// Namespace of objects that do not set one.
     pub namespace: Option<String>,
-    /// Patterns of files, relative to the folder of the configuration.
+    /// Patterns of files that are not checked, relative to the directory of the configuration file.
     pub exclude: Vec<String>,
-    /// Ids of rules.
+    /// IDs of the rules whose findings are reported.
     pub select: Vec<String>,
-    /// Ids of rules.
+    /// IDs of the rules whose findings are not reported.
     pub ignore: Vec<String>,
     /// The least severe result that makes the command fail.
     pub fail_on: Option<FailOn>,
@@ -104,7 +104,8 @@ pub struct Config {
     pub output: Option<Output>,
 }
 
-/// The file in the folder of a checked path, or in the next one above it that has one, up to a repository's root.
+/// The configuration file in the directory of a checked path or in the nearest parent directory that has one, up to the root of
+/// the repository.
 fn above(path: &Path) -> Option<PathBuf> {
     let absolute = std::path::absolute(path).ok()?;
     let start = if absolute.is_dir() { absolute.as_path() } else { absolute.parent()? };
@@ -127,7 +128,7 @@ fn relative(path: PathBuf) -> PathBuf {
 }
 
 impl Config {
-    /// The configuration that is found upwards from the checked paths; the default where there is none.
+    /// The configuration file in the directories of the checked paths or above them; the default if there is none.
     pub fn find<'p>(paths: impl Iterator<Item = &'p Path>) -> Result<Self> {
         let mut found: Vec<PathBuf> = paths.filter_map(above).map(relative).collect();
         found.sort();
@@ -144,7 +145,7 @@ impl Config {
         }
     }
 
-    /// Reads a file; the error has every mistake with its line.
+    /// Reads a file. The error lists every mistake with its line.
     pub fn read(path: &Path) -> Result<Self> {
         let (file, text) = yaml::read_file(path)?;
         let mut documents = yaml::load_str(&text, &file)?.into_iter();

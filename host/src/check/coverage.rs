@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Whether an object is checked: what is only a part of one, what no rule is about, what is exempt.
+//! Whether an object is checked. Partial and exempt objects are not checked, nor are objects of a kind that no rule checks.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -21,30 +21,30 @@ use super::verdict::Reason;
 use crate::apiserver::ApiServer;
 use crate::json::{at, text_at};
 
-/// `kustomization.yaml` and its components.
+/// The API group of `kustomization.yaml` files and components.
 const KUSTOMIZE_GROUP: &str = "kustomize.config.k8s.io/";
 
-/// What the settings of a policy exempt.
+/// Which objects a policy checks, according to its settings.
 #[derive(Debug)]
 pub(super) struct Coverage {
     /// As JSON, which the policy's own code reads.
     settings: String,
-    /// Whether each entry of `exemptions` is about all rules.
+    /// For each entry of `exemptions`, whether it applies to all rules.
     is_of_all_rules: Vec<bool>,
-    /// By `apiVersion` and kind, what was found out before.
+    /// Known results of `interest`, by `apiVersion` and kind.
     interests: RwLock<BTreeMap<String, Interest>>,
 }
 
-/// What a policy makes of a kind.
+/// What a policy does with objects of a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Interest {
-    /// Some rule is on.
+    /// At least one rule checks it.
     Some,
-    /// No rule is about it.
+    /// No rule checks it.
     None,
-    /// All rules about it are off.
+    /// All rules that check it are off.
     Off,
-    /// `templates: ignore`.
+    /// It is a template, and the settings have `templates: ignore`.
     IgnoredTemplate,
 }
 
@@ -65,7 +65,7 @@ impl Coverage {
         answer(&Settings::read(&mut Cursor::new(&self.settings), &AllRules.ids(), None, &mut problems))
     }
 
-    /// What the policy makes of a kind, whatever is in the object.
+    /// What the policy does with objects of a kind, regardless of their content.
     pub fn interest(&self, api_version: &str, kind: &str) -> Interest {
         let key = format!("{api_version} {kind}");
         if let Some(known) = self.interests.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
@@ -90,28 +90,28 @@ impl Coverage {
         })
     }
 
-    /// Whether the namespace is left alone as a whole.
+    /// Whether the settings exempt the whole namespace.
     pub fn exempts_namespace(&self, namespace: &str) -> bool {
         self.with_settings(|settings| settings.common.exempts_namespace(namespace))
     }
 
-    /// Whether an entry of `exemptions` is about all rules.
+    /// Whether an entry of `exemptions` applies to all rules.
     pub fn is_of_all_rules(&self, entry: usize) -> bool {
         self.is_of_all_rules.get(entry).copied().unwrap_or_default()
     }
 }
 
-/// A kustomization, which kubectl does not send.
+/// The reason for a kustomization, which kubectl does not send to the API server.
 pub(super) fn kustomization(folder: Option<&str>) -> Reason {
     Reason { why: "a kustomization", hint: Some(build_hint(folder)) }
 }
 
-/// How to check what kustomize makes of a folder.
+/// The command that checks the output of kustomize for a directory.
 pub(super) fn build_hint(folder: Option<&str>) -> String {
     format!("kustomize build {} | sa-hygiene check -", folder.unwrap_or("DIR"))
 }
 
-/// Whether the object is a file of kustomize's.
+/// Whether the object belongs to the API group of kustomize.
 pub(super) fn is_kustomization(object: &Value) -> bool {
     text(object, "/apiVersion").starts_with(KUSTOMIZE_GROUP)
 }
@@ -120,19 +120,19 @@ fn text<'o>(object: &'o Value, pointer: &str) -> &'o str {
     text_at(object, pointer).unwrap_or_default()
 }
 
-/// Groups that are gone, and where their kinds are now.
+/// Removed `apiVersion`s with some of their kinds, and the current `apiVersion` of these kinds.
 const MOVED: &[(&str, &[&str], &str)] = &[
     ("extensions/v1beta1", &["Deployment", "DaemonSet", "ReplicaSet"], "apps/v1"),
     ("extensions/v1beta1", &["Job"], "batch/v1"),
 ];
 
-/// The `apiVersion` under which the kind is today, where the object's group is gone.
+/// The current `apiVersion` of the object's kind, if the object's own `apiVersion` was removed.
 pub(super) fn moved_to(object: &Value) -> Option<&'static str> {
     let (version, kind) = (text(object, "/apiVersion"), text(object, "/kind"));
     MOVED.iter().find(|(old, kinds, _)| *old == version && kinds.contains(&kind)).map(|(_, _, new)| *new)
 }
 
-/// The object under the `apiVersion` of today.
+/// The object with its current `apiVersion`.
 pub(super) fn today(object: &Value) -> Cow<'_, Value> {
     let Some(version) = moved_to(object) else { return Cow::Borrowed(object) };
     let mut object = object.clone();
@@ -142,7 +142,7 @@ pub(super) fn today(object: &Value) -> Cow<'_, Value> {
     Cow::Owned(object)
 }
 
-/// Why no rule is about a kind.
+/// Why no rule checks an object.
 pub(super) fn no_rule(object: &Value) -> Reason {
     let (version, kind) = (text(object, "/apiVersion"), text(object, "/kind"));
     let group = version.split_once('/').map_or("", |(group, _)| group);
@@ -166,7 +166,7 @@ pub(super) fn no_rule(object: &Value) -> Reason {
     Reason { why: "no rule checks their kind", hint: None }
 }
 
-/// Where a custom resource has what looks like a Pod template.
+/// The path of what looks like a Pod template in a custom resource.
 fn template_path(object: &Value) -> Option<String> {
     const DEPTH: usize = 6;
     fn search(value: &Value, path: &str, depth: usize) -> Option<String> {
@@ -188,8 +188,8 @@ fn template_path(object: &Value) -> Option<String> {
     search(object, "", DEPTH)
 }
 
-/// Whether an object is only a part of one: no container has an image, or there is no selector where its group does not
-/// fill it in.
+/// Whether an object is partial: no container has an image, or the object has no selector and its API group does not default
+/// it.
 pub(super) fn is_partial(object: &Value) -> bool {
     let kind = text(object, "/kind");
     let version = text(object, "/apiVersion");
@@ -202,7 +202,7 @@ pub(super) fn is_partial(object: &Value) -> bool {
     };
     let lists = ["containers", "initContainers"].into_iter().filter_map(|key| pod?.get(key)?.as_array());
     let has_image = lists.flatten().any(|container| container.get("image").is_some_and(|image| !image.is_null()));
-    // `apps/v1beta1` still took the labels of the template.
+    // `apps/v1beta1` defaulted the selector to the labels of the template.
     let needs_selector = matches!(version, "apps/v1" | "apps/v1beta2");
     let has_selector = at(object, "/spec/selector").is_some_and(|selector| !selector.is_null());
     !has_image || needs_selector && !has_selector

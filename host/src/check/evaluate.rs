@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! One object's way: to the API server, through the policies in its order, and back.
+//! Evaluates one object as the API server would: its own steps before admission, the policies in its order, and validation.
 
 use anyhow::Context as _;
 use serde_json::Value;
@@ -22,44 +22,44 @@ use crate::json::text_at;
 pub struct Evaluator {
     /// The policies.
     pub policies: Policies,
-    /// What the API server knows.
+    /// The simulated API server.
     pub server: ApiServer,
-    /// The bindings that were given.
+    /// The bindings in the input and in `--cluster`.
     pub(super) evidence: Evidence,
-    /// The labels of the namespaces that were given.
+    /// The labels of the known namespaces.
     pub(super) namespaces: Namespaces,
     /// The namespace of objects without one.
     pub namespace: String,
-    /// Whether the Pods of templates are evaluated, too.
+    /// Whether the Pods of templates are also evaluated.
     pub with_pods: bool,
-    /// Whether reports have the fixes that `--fix` would make.
+    /// Whether reports contain the fixes that `--fix` would make.
     pub with_fixes: bool,
     /// Which rules' findings are reported.
     pub selection: Selection,
-    /// Whether comments in files suppress nothing.
+    /// Whether comments that suppress findings are ignored.
     pub ignore_suppressions: bool,
 }
 
-/// What was found out about an object.
+/// The result for an object.
 #[derive(Debug, Default)]
 pub(super) struct Evaluation {
     pub findings: Vec<Finding>,
-    /// `namespace/name` of an account that a policy asked for and that is not among the input.
+    /// `namespace/name` of an account that a policy looked up and that is not in the input.
     pub unknown_account: Option<String>,
-    /// A namespace that a policy selects by labels, and that is not among the input.
+    /// A namespace that a policy selects by labels and that is not in the input.
     pub unknown_namespace: Option<String>,
-    /// The exemptions that matched: the number of the policy and that of the entry.
+    /// The exemptions that matched, each as the index of the policy and the index of the entry.
     pub exemptions: Vec<(usize, usize)>,
     /// Why it is not checked, if it is not.
     pub not_checked: Option<Reason>,
-    /// Where its kind is today.
+    /// The current `apiVersion` of its kind, if its own was removed.
     pub moved_to: Option<&'static str>,
-    /// Changes of the Pods of a template by policies that can only validate: what happens to the Pods instead is known
-    /// once one of them was evaluated.
+    /// Changes to the Pods of a template by policies that can only validate. What happens to the Pods instead is known once one
+    /// of them is evaluated.
     unfixed_pods: Vec<Finding>,
 }
 
-/// What the policies made of a request.
+/// The result of the admission of an object.
 #[derive(Debug)]
 pub(super) struct Admission {
     /// The object as the first policy saw it.
@@ -67,7 +67,7 @@ pub(super) struct Admission {
     /// The object as it would be stored.
     pub stored: Value,
     pub is_refused: bool,
-    /// What the API server would not take of it.
+    /// Why the API server would reject the object.
     pub problems: Vec<String>,
 }
 
@@ -82,7 +82,7 @@ struct Answer {
 /// What a request is evaluated for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ask<'r> {
-    /// The cluster's verdict, by the policies that are enforced.
+    /// The cluster's verdict, from the policies that are enforced.
     Verdict,
     /// What the policies in monitor mode would do if all policies were enforced.
     Enforced,
@@ -97,7 +97,7 @@ impl Ask<'_> {
 }
 
 impl Evaluation {
-    /// How the object ended.
+    /// The verdict on the object.
     pub fn verdict(&self) -> Verdict {
         match &self.not_checked {
             Some(reason) if self.findings.is_empty() => Verdict::NotChecked(reason.clone()),
@@ -139,7 +139,7 @@ impl Evaluator {
         evaluation
     }
 
-    /// Why an object is not checked, as far as that depends on its kind.
+    /// Why an object is not checked, if its kind or its depth is the reason.
     fn not_checked(&self, object: &Value) -> Option<Reason> {
         let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default();
         let (version, kind) = (text("apiVersion"), text("kind"));
@@ -147,9 +147,9 @@ impl Evaluator {
             self.policies.units.iter().map(|unit| unit.coverage.interest(version, kind)).collect();
         let reason = |why: &'static str| Some(Reason { why, hint: None });
         match () {
-            // Where the Pods of a template are evaluated, it is not alone.
+            // The Pods of an ignored template are still evaluated.
             () if self.with_pods && interests.contains(&Interest::IgnoredTemplate) => None,
-            // What the policy answers has to be read again.
+            // The policy's answer contains the object, and has to be parsed.
             () if interests.contains(&Interest::Some) && is_deeper(object, DEEPEST) => {
                 reason("they are nested too deeply")
             }
@@ -160,7 +160,7 @@ impl Evaluator {
         }
     }
 
-    /// Why an object without findings is not checked: no policy selects it, or each exempts it.
+    /// Why an object without findings is not checked: no policy selects it, or every policy that selects it exempts it.
     fn left_alone(&self, object: &Value, evaluation: &Evaluation) -> Option<Reason> {
         if !evaluation.findings.is_empty() {
             return None;
@@ -197,7 +197,7 @@ impl Evaluator {
         RequestOptions { namespace: Some(namespace), ..RequestOptions::default() }
     }
 
-    /// What a CREATE of an object comes to; nothing where not even a request can be made of it.
+    /// Evaluates a CREATE of an object; `None` if the API server rejects it before admission.
     pub(super) fn create(&self, object: &Value, ask: Ask<'_>, evaluation: &mut Evaluation) -> Option<Admission> {
         let options = self.request_options(object);
         match self.server.request(object.clone(), &options) {
@@ -213,8 +213,8 @@ impl Evaluator {
         }
     }
 
-    /// An object that the API server would answer with an error before it asks any policy. The rules are checked all the
-    /// same, on the object as it is written.
+    /// Evaluates an object that the API server would reject before it calls any policy. The rules still check it, as it is
+    /// written.
     fn create_invalid(
         &self,
         object: &Value,
@@ -230,7 +230,7 @@ impl Evaluator {
             let ask = if unit.is_monitored() && ask == Ask::Verdict { Ask::Enforced } else { ask };
             self.ask(number, unit, &request, &request, ask, &mut of_rules);
         }
-        // The API server's message covers that the policy cannot read it either.
+        // The API server's message already says why the policy cannot read the object either.
         of_rules.findings.retain(Finding::is_of_a_rule);
         evaluation.unknown_account = of_rules.unknown_account;
         evaluation.unknown_namespace = of_rules.unknown_namespace;
@@ -246,7 +246,7 @@ impl Evaluator {
         ask: Ask<'_>,
         evaluation: &mut Evaluation,
     ) -> Admission {
-        // Who only wants the verdict does not look at the objects.
+        // Only fixes need the objects.
         let kept = |object: &Value| if ask.is_fix() { object.clone() } else { Value::Null };
         let admitted = kept(object_of(&request));
         let mut is_refused = false;
@@ -255,7 +255,7 @@ impl Evaluator {
         for (number, unit) in units().filter(|(_, unit)| unit.is_mutating || ask.is_fix()) {
             let Some(answer) = self.ask(number, unit, &request, &request, ask, evaluation) else { continue };
             if !answer.is_allowed {
-                // A mutating webhook that refuses ends the matter.
+                // After a rejection, the API server calls no other webhook.
                 is_refused = true;
                 break;
             }
@@ -285,9 +285,9 @@ impl Evaluator {
         Admission { admitted, stored, is_refused, problems }
     }
 
-    /// What the audit scanner would find: every policy's own answer about the object as it is.
+    /// Evaluates as the audit scanner does: each policy on its own, on the unchanged object.
     fn audit(&self, object: &Value, evaluation: &mut Evaluation) {
-        // Selected by its resource, as the scanner does, and sent in the scanner's form.
+        // As in the scanner, policies are selected by resource, and the request has the scanner's form.
         let selected = ApiServer::raw_request(object.clone(), &RequestOptions::default());
         let (selected, sent) = match (selected, ApiServer::audit_request(object.clone())) {
             (Ok(selected), Ok(sent)) => (selected, sent),
@@ -301,7 +301,7 @@ impl Evaluator {
         }
     }
 
-    /// Asks a policy, if the request reaches it.
+    /// Evaluates the request with a policy, if it reaches the policy.
     fn ask(
         &self,
         number: usize,
@@ -332,7 +332,7 @@ impl Evaluator {
         };
         let entries = exemptions::matching(&policy.config().settings, request);
         evaluation.exemptions.extend(entries.into_iter().map(|entry| (number, entry)));
-        // The simulation's own requests need not be read first.
+        // Requests that the simulation made do not have to be parsed first.
         let answer = request.as_object().context("not an admission request").and_then(|fields| policy.diagnose(fields));
         let mut answer = match answer {
             Ok(answer) => answer,
@@ -344,7 +344,7 @@ impl Evaluator {
         if answer.response.audit_annotations.get("lookup").is_some_and(|value| value == "not-granted") {
             evaluation.unknown_account = account_of(request);
         }
-        // Only what the enforced policies change leads there; their findings are known.
+        // Only the changes of enforced policies are needed here; their findings are already recorded.
         if ask == Ask::Enforced && !unit.is_monitored() {
             return Some(Answer { is_allowed: answer.response.allowed, patched: answer.take_object() });
         }
@@ -356,7 +356,7 @@ impl Evaluator {
             let unfixed: Vec<Finding> = unfixed.filter(|finding| !by_another(finding)).collect();
             evaluation.unfixed_pods.extend(unfixed);
         }
-        // A failure is an error of the policy, which monitor mode does not soften.
+        // A failure of the policy itself stays an error in monitor mode.
         if unit.is_monitored() && !answer.unconstrained.is_failure() {
             found = found.into_iter().map(Finding::into_monitored).collect();
         }
@@ -366,7 +366,7 @@ impl Evaluator {
 }
 
 impl Evaluation {
-    /// Two policies of one module often report the same; then the higher level holds.
+    /// Two policies with the same module often report the same finding; the higher level applies.
     fn add(&mut self, findings: Vec<Finding>) {
         for finding in findings {
             match self.findings.iter_mut().find(|known| known.is_same(&finding)) {
@@ -376,12 +376,12 @@ impl Evaluation {
         }
     }
 
-    /// Leaves the findings of the rules that others are of.
+    /// Keeps only the findings of the rules in `others`.
     fn keep_rules_of(&mut self, others: &[Finding]) {
         self.findings.retain(|finding| others.iter().any(|other| other.rule == finding.rule));
     }
 
-    /// The findings about a Pod of a template that the template does not have.
+    /// Adds the findings about a Pod of a template, except those that the template itself has.
     fn add_pod(&mut self, pod: Self, template: &str) {
         self.unknown_account = self.unknown_account.take().or(pod.unknown_account);
         self.unknown_namespace = self.unknown_namespace.take().or(pod.unknown_namespace);
@@ -399,7 +399,7 @@ impl Evaluation {
     }
 }
 
-/// How deep an object may be nested: 128 levels is what JSON is read with, and the answer is around it.
+/// Maximum nesting of an object. JSON is read with at most 128 levels, and the policy's answer adds some.
 const DEEPEST: usize = 120;
 
 fn is_deeper(value: &Value, levels: usize) -> bool {

@@ -2,10 +2,10 @@
 
 //! Bindings as evidence that a token is used.
 //!
-//! In a cluster the policy asks whether the account may do something that most programs with a token do. Of files more is
-//! known: somebody wrote a binding for the account, which is reason enough to leave its token alone, whatever the role
-//! grants and whether it is there or not. So the policy is made to ask one thing, whether the account is bound
-//! ([`CHECK_GROUP`]), and its answer is put into words that name binding and role.
+//! In a cluster, the policy asks whether the account has a permission that most programs with a token need. For files, a
+//! binding of the account is sufficient evidence that its token is needed, regardless of what the role grants and whether the
+//! role is in the input. The policy is therefore configured to ask only whether the account is bound ([`CHECK_GROUP`]), and the
+//! finding names the binding and the role.
 
 use std::sync::Arc;
 
@@ -17,28 +17,28 @@ use crate::cluster::{CHECK_GROUP, Cluster, GetResource};
 use crate::json::text_at;
 use crate::rbac::{Grant, User, Via};
 
-/// The rule about the tokens of Pods.
+/// The rule that checks the tokens of Pods.
 pub(super) const POD_AUTOMOUNT: &str = "pod-automount";
 
-/// The rule about the field of accounts.
+/// The rule that checks the field of ServiceAccounts.
 const ACCOUNT_AUTOMOUNT: &str = "service-account-automount";
 
-/// The field that both set.
+/// The field that both rules set.
 pub(super) const FIELD: &str = "automountServiceAccountToken";
 
-/// What becomes of the token of an account, and whether something uses it.
+/// Whether the token of an account is needed, according to the bindings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Token {
-    /// It goes, and no binding names the account.
+    /// The token would be removed, and no binding names the account.
     Unused,
-    /// A binding names the account; nothing takes the token.
+    /// A binding names the account.
     Needed,
-    /// Nothing is known of the account.
+    /// It is not known whether the token is needed.
     Unknown,
 }
 
 impl Token {
-    /// For programs.
+    /// The value in machine-readable output.
     pub fn key(self) -> &'static str {
         match self {
             Self::Unused => "unused",
@@ -48,11 +48,11 @@ impl Token {
     }
 }
 
-/// The bindings of the input and of `--cluster`.
+/// The bindings in the input and in `--cluster`.
 #[derive(Debug)]
 pub(crate) struct Evidence {
     cluster: Arc<Cluster>,
-    /// Whether there is no `--cluster`, so that bindings may exist that are not among the input.
+    /// Whether `--cluster` is not given, so that bindings may exist that are not in the input.
     is_partial: bool,
 }
 
@@ -61,8 +61,8 @@ impl Evidence {
         Self { cluster, is_partial }
     }
 
-    /// The binding that names an account most directly, in words: ``account `default` is bound by RoleBinding shop/web
-    /// to ClusterRole view``.
+    /// Describes the binding that names an account most directly, for example ``account `default` is bound by RoleBinding
+    /// shop/web to ClusterRole view``.
     fn bound(&self, namespace: &str, name: &str) -> Option<String> {
         let user = User::service_account(namespace, name);
         let Grant { binding, role, via, .. } = self.cluster.evidence(&user)?;
@@ -73,7 +73,7 @@ impl Evidence {
         Some(format!("{who} is bound by {binding} to {role}"))
     }
 
-    /// Whether an account is among the input or in `--cluster`.
+    /// Whether an account is in the input or in `--cluster`.
     pub fn knows_account(&self, namespace: &str, name: &str) -> bool {
         let request = GetResource {
             api_version: "v1".to_owned(),
@@ -95,7 +95,7 @@ impl Evidence {
             })
     }
 
-    /// Adds to each finding of a request about a token whether something uses it.
+    /// Adds to each finding about a token whether the token is needed.
     pub fn explain(&self, request: &Value, findings: &mut [Finding]) {
         let account = account_of(request);
         let Some((namespace, name)) = account.as_deref().and_then(|account| account.split_once('/')) else { return };
@@ -138,7 +138,7 @@ impl Evidence {
         };
         finding.token = Some(Token::Needed);
         if goes {
-            // What the settings want, whatever the account may do.
+            // The settings remove the token regardless of what the account may do.
             finding.message = format!("{}, although {bound}", finding.message);
         } else if finding.id == "tokenless" {
             finding.message = format!("is not set and false on the account, so there is no token, although {bound}");
@@ -148,7 +148,7 @@ impl Evidence {
     }
 }
 
-/// The account whose token the request is about, or that it makes.
+/// The account whose token the request concerns, or that the request creates.
 pub(super) fn account_of(request: &Value) -> Option<String> {
     let object = request.get("object").unwrap_or(&Value::Null);
     if object.get("kind").and_then(Value::as_str) == Some("ServiceAccount") {
@@ -162,13 +162,13 @@ pub(super) fn account_of(request: &Value) -> Option<String> {
     Some(format!("{}/{name}", request.get("namespace")?.as_str()?))
 }
 
-/// Settings with which the policy asks whether an account is bound. Settings that take tokens whatever accounts may do
-/// stay as they are, but for files that are fixed: there a bound account keeps its token. Where there is no binding at
-/// all, the answer is known and nothing is asked, which saves a fifth of the time for a Pod.
+/// Settings with which the policy asks whether an account is bound. Settings that remove tokens regardless of permissions stay
+/// unchanged, except when files are fixed: then a bound account keeps its token. If there are no bindings at all, the answer is
+/// known and the policy asks nothing, which saves a fifth of the time for a Pod.
 pub(crate) fn asking_for_bindings(settings: &Value, cluster: &Cluster, is_fixing: bool) -> Value {
     let mut settings = if settings.is_null() { json!({}) } else { settings.clone() };
     let is_restricted = settings.get("profile").and_then(Value::as_str) == Some("restricted");
-    // What must not be asked is unknown.
+    // If the settings do not allow the question, the answer is unknown.
     let can_ask = settings.get("permissionLookup").and_then(Value::as_str) != Some("off");
     let Some(fields) = settings.as_object_mut() else { return settings };
     let rules = fields.entry("rules").or_insert_with(|| json!({}));
@@ -186,7 +186,7 @@ pub(crate) fn asking_for_bindings(settings: &Value, cluster: &Cluster, is_fixing
     let asks = match rule.get("keepIfAllowed") {
         None | Some(Value::Null) => !is_restricted,
         Some(Value::Array(list)) => !list.is_empty(),
-        // A mistake, which the policy names.
+        // Invalid; the policy reports it.
         Some(_) => return settings,
     };
     if asks || is_fixing {

@@ -9,14 +9,14 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use crate::shown;
 
-/// Patterns, each relative to a folder.
+/// Patterns, each relative to a directory.
 #[derive(Debug, Clone, Default)]
 pub struct Excludes {
     matchers: Vec<Gitignore>,
 }
 
 impl Excludes {
-    /// Adds patterns that are relative to a folder. Later patterns win, as in one file.
+    /// Adds patterns that are relative to a directory. Among these patterns, later ones take precedence, as in one file.
     pub fn add<P: AsRef<str>>(&mut self, root: &Path, patterns: &[P]) -> Result<()> {
         if patterns.is_empty() {
             return Ok(());
@@ -30,20 +30,20 @@ impl Excludes {
         Ok(())
     }
 
-    /// Whether a file or folder is excluded, itself or by a folder that it is in.
+    /// Whether a file or directory is excluded, by its own path or by that of a parent directory.
     pub(super) fn has(&self, path: &Path, is_folder: bool) -> bool {
         if self.matchers.is_empty() {
             return false;
         }
         let path = real(path);
         self.matchers.iter().any(|matcher| {
-            // Elsewhere the patterns mean nothing.
+            // Patterns apply only below their directory.
             path.starts_with(matcher.path()) && matcher.matched_path_or_any_parents(&path, is_folder).is_ignore()
         })
     }
 }
 
-/// A path without links, as far as it exists.
+/// The path with symbolic links resolved, if it exists.
 fn real(path: &Path) -> PathBuf {
     path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned())
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! From the path of a diagnostic to the steps that lead there in an object.
+//! Converts the path of a diagnostic to steps in an object.
 
 use serde_json::Value;
 
 use crate::kubewarden::Segment;
 use crate::yaml::layout::Step;
 
-/// The steps to a field, as far as they exist in the object; then, whether that is all the way.
+/// The steps to a field that exist in the object, and whether these are all of them.
 pub(super) fn steps(object: &Value, path: &[Segment]) -> (Vec<Step>, bool) {
     let (mut steps, mut value) = (Vec::new(), object);
     for segment in path {
@@ -47,7 +47,7 @@ mod tests {
 
     use super::*;
 
-    // The path, the steps that exist (joined by blanks), whether these are all.
+    // The path, the steps that exist (separated by spaces), and whether these are all of them.
     #[rstest]
     #[case(json!([]), "", true)]
     #[case(json!(["spec", "automountServiceAccountToken"]), "spec", false)]

@@ -9,10 +9,10 @@ use super::source::Location;
 use crate::kubewarden::{Diagnosed, Diagnostic, Segment, Severity};
 use crate::shown;
 
-/// The "rule" of what the API server itself would not take.
+/// The rule ID of findings about objects that the API server would reject.
 pub const API_SERVER: &str = "api-server";
 
-/// How far a finding goes, from least to most.
+/// The level of a finding, from least to most severe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// The cluster accepts the object, and changes the Pods made from it.
@@ -23,7 +23,7 @@ pub enum Level {
     Fixed,
     /// The cluster warns.
     Warned,
-    /// The API server would reject the object, as far as that is simulated; nothing fails because of it.
+    /// The API server would reject the object, according to the simulated part of its validation. Never makes the command fail.
     Invalid,
     /// The cluster accepts the object, and a policy rejects the Pods made from it.
     PodsRefused,
@@ -32,11 +32,11 @@ pub enum Level {
 }
 
 impl Level {
-    /// Every level, from least to most.
+    /// Every level, from least to most severe.
     pub const ALL: [Self; 7] =
         [Self::PodsFixed, Self::Monitored, Self::Fixed, Self::Warned, Self::Invalid, Self::PodsRefused, Self::Refused];
 
-    /// For people.
+    /// The text in reports for people.
     pub fn word(self) -> &'static str {
         match self {
             Self::PodsFixed | Self::Fixed => "would fix",
@@ -47,7 +47,7 @@ impl Level {
         }
     }
 
-    /// For programs, and in baselines.
+    /// The key in machine-readable reports and in baselines.
     pub fn key(self) -> &'static str {
         match self {
             Self::PodsFixed => "podsWouldBeFixed",
@@ -60,7 +60,7 @@ impl Level {
         }
     }
 
-    /// The level of a key, also of one that version 0.1 wrote.
+    /// The level with a key, including the keys of version 0.1.
     pub fn from_key(key: &str) -> Option<Self> {
         match key {
             "fixed" => Some(Self::Fixed),
@@ -70,7 +70,7 @@ impl Level {
         }
     }
 
-    /// The same for the Pods of the object.
+    /// The level for the Pods of the object.
     fn of_pods(self) -> Self {
         match self {
             Self::Fixed => Self::PodsFixed,
@@ -107,36 +107,36 @@ pub enum Pass {
 /// A finding of a policy, or of the API server, about an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// The rule's id; [`API_SERVER`]; or the policy's name where no rule speaks.
+    /// The rule's ID, [`API_SERVER`], or the policy's name if the finding is not from a rule.
     pub rule: String,
-    /// The id of the message within the rule; empty where no rule speaks.
+    /// The ID of the message within the rule; empty if the finding is not from a rule.
     pub id: String,
     /// The field; empty for the object as a whole.
     pub path: Vec<Segment>,
-    /// The same as text.
+    /// The field as text.
     pub field_path: String,
-    /// What is wrong, or what was changed.
+    /// What is wrong, or what would be changed.
     pub message: String,
-    /// What to do about it; empty where there is nothing to add.
+    /// What to do about it; empty if there is nothing to add.
     pub help: String,
-    /// The value that it is about.
+    /// The value in question.
     pub value: Option<String>,
-    /// How far it goes.
+    /// How severe it is.
     pub level: Level,
-    /// How far it would go if the policy was enforced, where it only monitors.
+    /// The level that it would have if the policy were enforced; only for policies in monitor mode.
     pub monitored: Option<Level>,
-    /// Where in the file.
+    /// The location in the file.
     pub location: Location,
     /// Why it does not count, if it does not.
     pub pass: Option<Pass>,
-    /// Whether a Pod made from the template is meant, and not the template.
+    /// Whether it concerns the Pods created from the template, and not the template itself.
     pub is_of_pods: bool,
-    /// What it comes to for the token of an account, if it is about one.
+    /// Whether the token of the account is needed; only for findings about a token.
     pub token: Option<Token>,
 }
 
 impl Finding {
-    /// A finding of no rule, about the object as a whole. Its location in the file is not known yet.
+    /// A finding that is not from a rule, about the object as a whole. Its location in the file is not known yet.
     pub fn new(speaker: &str, message: &str, level: Level) -> Self {
         Self {
             rule: speaker.to_owned(),
@@ -182,7 +182,7 @@ impl Finding {
         !self.id.is_empty()
     }
 
-    /// Whether both are the same, how far they go left aside.
+    /// Whether both are the same finding, regardless of their levels.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         (&self.field_path, &self.rule, &self.path) == (&other.field_path, &other.rule, &other.path)
             && self.text() == other.text()
@@ -206,7 +206,7 @@ impl Finding {
         self.pass.is_some()
     }
 
-    /// What the cluster does because of it: `would fix`.
+    /// What the cluster would do, for example `would fix`.
     pub fn word(&self) -> String {
         match self.monitored {
             Some(level) => format!("{}, {}", self.level.word(), level.word()),
@@ -214,12 +214,12 @@ impl Finding {
         }
     }
 
-    /// How far it goes, or would go if the policy was enforced.
+    /// The level, or the level that it would have if the policy were enforced.
     pub fn enforced(&self) -> Level {
         self.monitored.unwrap_or(self.level)
     }
 
-    /// The same finding about a Pod made from the object, whose template is at a path.
+    /// The same finding for a Pod created from the object; `template` is the path of the Pod template.
     pub(crate) fn into_pods(mut self, template: &str) -> Self {
         if !self.field_path.is_empty() {
             self.field_path = format!("{template}.{}", self.field_path);
@@ -228,7 +228,7 @@ impl Finding {
         Self { is_of_pods: true, level: self.level.of_pods(), monitored: self.monitored.map(Level::of_pods), ..self }
     }
 
-    /// The same finding of a policy that only monitors. Warnings reach the user all the same.
+    /// The same finding from a policy in monitor mode. Warnings still reach the user.
     pub(crate) fn into_monitored(self) -> Self {
         match self.level {
             Level::Warned => self,
@@ -263,8 +263,8 @@ pub(crate) fn findings(evaluation: &Diagnosed) -> Vec<Finding> {
         }
     }
     let is_refused_by_rules = found.iter().any(|finding| finding.level == Level::Refused);
-    // What comes from no rule: it cannot be read, or a look-up failed; `mutating: false` in the policy's manifest, and yet a
-    // change.
+    // Rejections that are not from a rule: the object cannot be read, a look-up failed, or the policy changes the object
+    // despite `mutating: false` in its manifest.
     for answer in [&evaluation.unconstrained, &evaluation.response] {
         if let Some(message) = answer.message().filter(|_| !answer.allowed && !is_refused_by_rules) {
             found.push(of_policy(message));
@@ -274,7 +274,7 @@ pub(crate) fn findings(evaluation: &Diagnosed) -> Vec<Finding> {
     found
 }
 
-/// The findings of a message: the entries of its list, or else all of it.
+/// The findings in a message: the entries of its list, or the whole message if it has no list.
 pub(crate) fn entries(message: &str) -> Vec<&str> {
     let mut lines = message.lines();
     match lines.next() {

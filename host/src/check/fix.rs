@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Fixes written back. What comes out is read again, and must be what was there and the fix, and nothing else; then the
-//! policies are asked once more.
+//! Writes fixes to files. The result is parsed again: it must be the original with the fix and nothing else, and the policies
+//! must not change it again.
 
 use std::collections::BTreeSet;
 
@@ -23,14 +23,14 @@ use super::write;
 use crate::apiserver::ApiServer;
 use crate::yaml::parts;
 
-/// What fixing comes to for one file.
+/// The fixes of one file.
 #[derive(Debug)]
 pub struct FileFixes {
     /// As the user named it.
     pub name: String,
-    /// The new content, where it changes.
+    /// The new content, if it changes.
     pub fixed: Option<FixedFile>,
-    /// What has to be changed by hand, or is unsafe.
+    /// Fixes that have to be made by hand or are unsafe.
     pub refused: Vec<RefusedFix>,
 }
 
@@ -51,9 +51,9 @@ pub struct FixedFile {
 pub struct RefusedFix {
     /// The object's line.
     pub line: usize,
-    /// The object.
+    /// The object's title.
     pub title: String,
-    /// Why not.
+    /// Why it is not written.
     pub why: String,
     /// Whether `--unsafe-fixes` would make it.
     pub is_unsafe: bool,
@@ -66,18 +66,18 @@ struct Planned {
     title: String,
     items: Vec<usize>,
     object: Value,
-    /// In bytes of the file.
+    /// Positions are bytes of the file.
     edits: Vec<Edit>,
 }
 
-/// Works out the fixes file by file; nothing is written. `with_unsafe`: also those that are [`Applicability::Unsafe`].
+/// Computes the fixes file by file, without writing them. `with_unsafe` includes fixes that are [`Applicability::Unsafe`].
 pub fn plan(
     inputs: &Inputs,
     evaluator: &Evaluator,
     with_unsafe: bool,
     mut each: impl FnMut(FileFixes) -> Result<()>,
 ) -> Result<()> {
-    // Several files at a time, in their order.
+    // Several files are processed at a time; the results keep their order.
     const TOGETHER: usize = 16;
     for files in inputs.files.chunks(TOGETHER) {
         let planned: Vec<Option<FileFixes>> =
@@ -87,7 +87,7 @@ pub fn plan(
     Ok(())
 }
 
-/// Nothing for a file that stays as it is, or cannot be read.
+/// `None` for a file that has no fixes or cannot be read.
 fn of_file(inputs: &Inputs, input: &Input, evaluator: &Evaluator, with_unsafe: bool) -> Option<FileFixes> {
     let file = inputs.read(input).ok()?;
     let parts: Vec<usize> = (0..file.parts().len()).collect();
@@ -182,13 +182,13 @@ fn of_part(evaluator: &Evaluator, file: &SourceFile, number: usize, with_unsafe:
     fixes
 }
 
-/// The rules that a comment suppresses in an object: they change nothing in it.
+/// The rules that a comment suppresses in an object. They do not change the object.
 fn suppressed_rules(findings: &[Finding]) -> BTreeSet<&str> {
     let suppressed = findings.iter().filter(|it| matches!(it.pass, Some(Pass::Suppressed { .. })));
     suppressed.map(|finding| finding.rule.as_str()).collect()
 }
 
-/// The fix of an object for reports; nothing where the policies change nothing.
+/// The fix of an object for reports; `None` if the policies change nothing.
 pub(super) fn of_object(
     evaluator: &Evaluator,
     part: &SourcePart<'_>,
@@ -216,16 +216,16 @@ pub(super) fn of_object(
     Some(ObjectFix { applicability, reason, edits: located.collect() })
 }
 
-/// The object as it is to be, and the edits of its file.
+/// The fixed object, and the edits to its file.
 type Fix = (Value, Vec<Edit>);
 
 /// What can be fixed in an object.
 struct Fixes {
-    /// What is safe.
+    /// The safe fix.
     safe: Option<Fix>,
-    /// That, and what is not.
+    /// The fix with its unsafe changes.
     with_unsafe: Option<Fix>,
-    /// Why not all of that is safe, if it is not.
+    /// Why the full fix is not safe, if it is not.
     unsafe_reason: Option<String>,
 }
 
@@ -251,8 +251,8 @@ fn fixes_of(
     Ok(Fixes { safe, with_unsafe, unsafe_reason })
 }
 
-/// The named account of a Pod, or of a template, about which the input has nothing. `default` exists in every namespace,
-/// and a binding of it keeps its token.
+/// The named account of a Pod or template, if it is not in the input. `default` exists in every namespace, and keeps its token
+/// if a binding names it.
 fn unknown_account(evaluator: &Evaluator, written: &Value) -> Option<String> {
     let written = coverage::today(written);
     let pod = ApiServer::pod_of(&written).map(|(pod, _)| pod);
@@ -265,7 +265,7 @@ fn unknown_account(evaluator: &Evaluator, written: &Value) -> Option<String> {
     is_unknown.then(|| crate::shown::text(account))
 }
 
-/// Nothing where the policies, without some rules, change nothing.
+/// The fix of an object with some rules off; `None` if the policies change nothing.
 fn fix(evaluator: &Evaluator, part: &SourcePart<'_>, manifest: &Manifest, fixing: Fixing<'_>) -> Result<Option<Fix>> {
     let written = &manifest.object;
     let Some(fixed) = fixed(evaluator, written, fixing)? else { return Ok(None) };
@@ -289,7 +289,7 @@ fn fix(evaluator: &Evaluator, part: &SourcePart<'_>, manifest: &Manifest, fixing
     Ok(Some((fixed, edits.collect())))
 }
 
-/// The object with the changes that the fixing policies make in it.
+/// The object as the policies for fixes change it; `None` if they change nothing.
 fn fixed(evaluator: &Evaluator, written: &Value, fixing: Fixing<'_>) -> Result<Option<Value>> {
     let today = coverage::today(written);
     let admission = evaluator.create(&today, Ask::Fix(fixing), &mut Evaluation::default());
@@ -301,7 +301,7 @@ fn fixed(evaluator: &Evaluator, written: &Value, fixing: Fixing<'_>) -> Result<O
     if admission.admitted == admission.stored {
         return Ok(None);
     }
-    // What was wrong before is not the fix's fault.
+    // Problems that the object had before are not caused by the fix.
     let before = evaluator.server.validate(&admission.admitted).err().unwrap_or_default();
     if let Some(problem) = admission.problems.iter().find(|problem| !before.contains(problem)) {
         return Err(anyhow!("the API server would reject the fixed object: {problem}"));
@@ -311,8 +311,8 @@ fn fixed(evaluator: &Evaluator, written: &Value, fixing: Fixing<'_>) -> Result<O
     Ok((fixed != *written).then_some(fixed))
 }
 
-/// What would become of an object, but for the token of an account that a binding names: the cluster sets `false` there,
-/// and the author of the manifest may need another value.
+/// The admission without the `false` that the cluster sets on an account that a binding names: the author of the manifest may
+/// need another value.
 fn kept(evaluator: &Evaluator, mut admission: Admission) -> Admission {
     let is_set = admission.admitted.get(FIELD).is_some();
     if !is_set
@@ -328,7 +328,7 @@ fn fixed_again(evaluator: &Evaluator, object: &Value, fixing: Fixing<'_>) -> boo
     !matches!(fixed(evaluator, object, fixing), Ok(None))
 }
 
-/// The new text of a file, proven: its documents are the old ones, with the fixed objects in their places.
+/// The new text of a file. Verifies that its documents are the old ones with the fixed objects in their places.
 fn rewritten(file: &SourceFile, planned: &[Planned]) -> Result<String> {
     let edits = planned.iter().flat_map(|it| it.edits.clone()).collect();
     let after = patch::apply(&file.text, edits).ok_or_else(|| anyhow!("two fixes change the same lines"))?;
@@ -352,7 +352,7 @@ fn rewritten(file: &SourceFile, planned: &[Planned]) -> Result<String> {
     }
 }
 
-/// Puts an object in its place in a list of objects. What a typed list leaves to kubectl is left to it.
+/// Replaces an object in a list of objects. If an entry of a typed list has no `apiVersion` and `kind`, they are not added.
 fn replace(document: &mut Value, items: &[usize], object: &Value) -> bool {
     let slot = items.iter().try_fold(document, |value, index| value.get_mut("items")?.get_mut(*index));
     let Some(slot) = slot else { return false };
@@ -365,12 +365,12 @@ fn replace(document: &mut Value, items: &[usize], object: &Value) -> bool {
 }
 
 impl FixedFile {
-    /// Whether it was read from the standard input, so that its new content belongs on the standard output.
+    /// Whether it was read from the standard input, so that the new content is written to the standard output.
     pub fn is_standard_input(&self) -> bool {
         self.input.is_standard_input()
     }
 
-    /// Replaces the file, if it is still what was read.
+    /// Replaces the file, unless it changed after it was read.
     pub fn write(&self) -> Result<()> {
         write::replace(&self.input, &self.before, &self.after).context("left as it is")
     }

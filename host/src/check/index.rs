@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What has to be known of all files before the first object is checked: the ServiceAccounts, Namespaces, Roles and
-//! bindings in them.
+//! The objects that must be known before the first object is checked: the ServiceAccounts, Namespaces, Roles and bindings in
+//! all files.
 
 use memchr::memmem;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
@@ -13,10 +13,10 @@ use crate::json::text_at;
 use crate::rbac;
 use crate::yaml::parts::Part;
 
-/// The kinds that checks of other objects look at.
+/// The kinds that the checks of other objects depend on.
 const KINDS: [&str; 6] = ["ServiceAccount", "Namespace", "RoleBinding", "ClusterRoleBinding", "Role", "ClusterRole"];
 
-/// What has to be known of these files: objects of [`KINDS`]. What cannot be read is reported later, by the check.
+/// The objects of [`KINDS`] in the files. Unreadable documents are reported later, by the check.
 pub fn of(inputs: &Inputs) -> Vec<Value> {
     let of_file = |file: SourceFile| -> Vec<Value> {
         if file.patch_of.is_some() {
@@ -34,8 +34,8 @@ pub fn of(inputs: &Inputs) -> Vec<Value> {
     found.into_iter().flatten().collect()
 }
 
-/// Most documents can be excluded by their bytes. A kind that is written with escapes or in base64 has a backslash, or
-/// names `binary`.
+/// Whether a document may contain such an object; most can be ruled out by their bytes. A kind that is written with escapes
+/// contains a backslash, and a kind in base64 has the tag `binary`.
 fn may_hold(text: &str) -> bool {
     let bytes = text.as_bytes();
     KINDS.iter().any(|kind| memmem::find(bytes, kind.as_bytes()).is_some())

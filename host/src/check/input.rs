@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Which files there are to check: those that were named, and those in folders.
+//! Finds the files to check: named files, and files in directories.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -16,15 +16,15 @@ use crate::shown;
 /// What to read, and how.
 #[derive(Debug, Clone)]
 pub struct InputOptions {
-    /// What is not a Kubernetes object is left out in named files, too.
+    /// Whether documents that are not Kubernetes objects are also skipped in named files.
     pub skip_non_objects: bool,
-    /// The largest file that is read, in bytes.
+    /// The maximum size of a file, in bytes.
     pub max_file_size: u64,
-    /// The files that are left out, also if they are named.
+    /// The files that are not checked, even if they are named.
     pub excludes: Excludes,
-    /// The file that the standard input is the content of.
+    /// The file whose content is the standard input.
     pub stdin_filename: Option<PathBuf>,
-    /// Whether charts and kustomizations in folders are rendered.
+    /// Whether charts and kustomizations in directories are rendered.
     pub render: bool,
     /// The namespace to render charts for.
     pub namespace: String,
@@ -48,10 +48,10 @@ impl Default for InputOptions {
 pub struct Input {
     /// As the user named it; `-` is the standard input.
     pub path: PathBuf,
-    /// The folder outside of which nothing is written.
+    /// The directory outside which nothing is written.
     pub tree: PathBuf,
     is_strict: bool,
-    /// A text that is there already.
+    /// The text, if it does not have to be read.
     text: Option<Arc<str>>,
     /// What the text was rendered from, if it was.
     rendered_from: Option<String>,
@@ -68,23 +68,23 @@ impl Input {
     }
 }
 
-/// What is in a folder.
+/// The content of a directory.
 #[derive(Default)]
 struct Found {
     files: Vec<PathBuf>,
     renderables: Vec<Renderable>,
 }
 
-/// The files, in the order of the command line, folders sorted.
+/// The files, in the order of the command line; the files of a directory are sorted.
 #[derive(Debug, Default)]
 pub struct Inputs {
     /// The files.
     pub files: Vec<Input>,
-    /// Folders that cannot be read.
+    /// Directories that cannot be read.
     pub unreadable: Vec<Unreadable>,
     /// What the kustomizations around them list.
     pub kustomizations: Kustomizations,
-    /// How many files are left out because of a pattern.
+    /// The number of files that patterns exclude.
     pub excluded: usize,
     /// How to check the charts that are not rendered.
     pub hints: Vec<String>,
@@ -94,7 +94,7 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// Looks for the files. Of the same file twice, the second is left out.
+    /// Finds the files. A file that is found twice is checked once.
     pub fn find<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>, options: &InputOptions) -> Self {
         let mut inputs = Self {
             max_file_size: options.max_file_size,
@@ -138,7 +138,7 @@ impl Inputs {
         inputs
     }
 
-    /// Puts what charts and kustomizations render in the place of the files that they are made of.
+    /// Replaces the files of charts and kustomizations with the rendered output.
     fn render(&mut self, renderables: Vec<Renderable>, options: &InputOptions) {
         let kustomizations = &self.kustomizations;
         self.files.retain(|file| {
@@ -163,14 +163,14 @@ impl Inputs {
         }
     }
 
-    /// A text as if it was read from a file.
+    /// Treats a text as the content of a file.
     pub fn of_text(name: &str, text: &str) -> Self {
         let file = Input { text: Some(text.into()), ..Input::new(name.into(), PathBuf::from("."), true) };
         Self { files: vec![file], max_file_size: read::DEFAULT_MAX_SIZE, ..Self::default() }
     }
 
-    /// The YAML and JSON files below a folder. What begins with a dot is left out, and links to folders, which may lead
-    /// in circles, are not followed.
+    /// Adds the YAML and JSON files below a directory. Names that begin with a dot are skipped, and links to directories, which
+    /// can form cycles, are not followed.
     fn walk(&mut self, folder: &Path, options: &InputOptions, found: &mut Found) {
         let is_in_chart =
             found.renderables.iter().any(|it| matches!(it, Renderable::Chart(chart) if folder.starts_with(chart)));
@@ -214,12 +214,12 @@ impl Inputs {
         }
     }
 
-    /// Where a file is, or is said to be; nothing for the standard input.
+    /// The path of a file, or the one given with `--stdin-filename`; `None` for the standard input without one.
     fn name<'i>(&'i self, input: &'i Input) -> Option<&'i Path> {
         if input.is_standard_input() { self.stdin_filename.as_deref() } else { Some(&input.path) }
     }
 
-    /// Reads a file. The standard input is read once, and then stays.
+    /// Reads a file. The standard input is read once and kept.
     pub fn read(&self, input: &Input) -> Result<SourceFile, Unreadable> {
         let path = self.name(input);
         let name = path.unwrap_or(&input.path).display().to_string();
@@ -235,7 +235,7 @@ impl Inputs {
         Ok(file)
     }
 
-    /// The text of the standard input, where it can be read.
+    /// The text of the standard input, if it can be read.
     pub fn standard_input_text(&self) -> Option<String> {
         self.standard_input().ok().map(|text| text.to_string())
     }
@@ -249,7 +249,7 @@ impl Inputs {
     }
 }
 
-/// The folder of a file.
+/// The directory of a file.
 pub(super) fn parent(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

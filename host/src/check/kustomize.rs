@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Which files are patches, and not objects: what according to the `kustomization.yaml` around them
+//! Which files are patches and not objects, according to the `kustomization.yaml` files around them
 //! (<https://kubectl.docs.kubernetes.io/references/kustomize/kustomization/>).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,26 +15,26 @@ use crate::yaml::parts;
 /// The names that kustomize looks for, in its order.
 pub(super) const FILES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
-/// How many folders above a file are looked at.
+/// How many directories are searched, from the directory of a file upwards.
 const LEVELS: usize = 12;
 
-/// Kustomizations are small.
+/// Maximum size of a kustomization, in bytes.
 const MAX_SIZE: u64 = 4 << 20;
 
 /// What kustomizations list.
 #[derive(Debug, Default)]
 pub struct Kustomizations {
-    /// Each file that is listed as a patch, and the folder of the kustomization.
+    /// The files that are listed as patches, each with the directory of its kustomization.
     patches: BTreeMap<PathBuf, PathBuf>,
-    /// The files and folders that are listed as resources.
+    /// The files and directories that are listed as resources.
     resources: BTreeSet<PathBuf>,
-    /// The folders of kustomizations that only others use.
+    /// The directories of components, which only other kustomizations use.
     components: BTreeSet<PathBuf>,
 }
 
 impl Kustomizations {
-    /// Reads the kustomizations in the folders of some files, and in those above up to the repository's root. One that
-    /// cannot be read lists nothing; that it cannot be read is reported where it is checked itself.
+    /// Reads the kustomizations in the directories of some files and in their parent directories, up to the root of the
+    /// repository. An unreadable kustomization lists nothing; the error is reported when the kustomization itself is checked.
     pub fn of<'p>(files: impl Iterator<Item = &'p Path>) -> Self {
         let mut kustomizations = Self::default();
         let mut seen = BTreeSet::new();
@@ -70,11 +70,11 @@ impl Kustomizations {
                 self.components.extend(folder.canonicalize());
             }
             for resource in resources(&kustomization) {
-                // URLs are not there either.
+                // URLs are skipped, because they do not exist as files.
                 self.resources.extend(folder.join(resource).canonicalize());
             }
             for patch in patches(&kustomization) {
-                // What is not there cannot be checked either.
+                // Patches that do not exist are skipped.
                 if let Ok(patch) = folder.join(patch).canonicalize() {
                     self.patches.entry(patch).or_insert_with(|| folder.to_owned());
                 }
@@ -82,18 +82,18 @@ impl Kustomizations {
         }
     }
 
-    /// Whether a kustomization lists a file or folder as a resource, so that it is part of what that renders.
+    /// Whether a kustomization lists a file or directory as a resource or patch, so that its output contains it.
     pub(super) fn has_resource(&self, path: &Path) -> bool {
         path.canonicalize().is_ok_and(|path| self.resources.contains(&path) || self.patches.contains_key(&path))
     }
 
-    /// Whether a folder's kustomization is rendered on its own, and not by others.
+    /// Whether the kustomization of a directory is rendered on its own, and not as part of another one.
     pub(super) fn is_root(&self, folder: &Path) -> bool {
         let Ok(folder) = folder.canonicalize() else { return true };
         !self.resources.contains(&folder) && !self.components.contains(&folder)
     }
 
-    /// The folder of the kustomization that lists a file as a patch.
+    /// The directory of the kustomization that lists a file as a patch.
     pub fn patched_by(&self, file: &Path) -> Option<&Path> {
         if self.patches.is_empty() {
             return None;
@@ -102,25 +102,25 @@ impl Kustomizations {
     }
 }
 
-/// The next folder up, as the user would write it.
+/// The parent directory, as the user would write it.
 fn above(folder: &Path) -> Option<PathBuf> {
     match folder.parent() {
         Some(next) if !next.as_os_str().is_empty() => Some(next.to_owned()),
         Some(_) if folder != Path::new(".") => Some(PathBuf::from(".")),
         _ if folder.is_absolute() => None,
-        // Above the working folder.
+        // Above the working directory.
         _ => std::path::absolute(folder).ok()?.parent().map(Path::to_owned),
     }
 }
 
-/// The files and folders that a kustomization takes objects from.
+/// The files and directories from which a kustomization takes objects.
 fn resources(kustomization: &Value) -> impl Iterator<Item = &str> {
     let list = |key: &str| kustomization.get(key).and_then(Value::as_array).into_iter().flatten();
     let listed = list("resources").chain(list("bases")).chain(list("components"));
     listed.filter_map(Value::as_str).filter(|path| !path.is_empty())
 }
 
-/// The files that a kustomization lists as patches. An entry may be the patch itself.
+/// The files that a kustomization lists as patches, without inline patches.
 fn patches(kustomization: &Value) -> impl Iterator<Item = &str> {
     let list = |key: &str| kustomization.get(key).and_then(Value::as_array).into_iter().flatten();
     let by_path = list("patches").chain(list("patchesJson6902")).filter_map(|patch| patch.get("path")?.as_str());
@@ -155,7 +155,7 @@ mod tests {
         let found = files.each_ref().map(|file| kustomizations.patched_by(file).is_some());
         assert_eq!(found, [false, true, true, true, false]);
         assert_eq!(kustomizations.patched_by(&path("prod/b.yaml")), Some(path("prod").as_path()));
-        // A file that is named alone is a patch all the same.
+        // A file that is named on its own is still a patch.
         let alone = Kustomizations::of([path("prod/b.yaml").as_path()].into_iter());
         assert!(alone.patched_by(&path("prod/b.yaml")).is_some());
     }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What a fix of the admitted object means for the object as it was written: the API server had filled in defaults, an
-//! account, a token volume, and none of that belongs into the file.
+//! Applies the fix of an admitted object to the object as it was written. The API server has added defaults, an account and a
+//! token volume, which do not belong in the file.
 
 use serde_json::{Map, Value};
 
-/// Applies what changed from `before` to `after` to what was written. None where it has no place there.
+/// Applies the changes from `before` to `after` to `written`; `None` if they do not apply to it.
 pub(super) fn carry(before: &Value, after: &Value, written: &Value) -> Option<Value> {
     if before == after {
         return Some(written.clone());
@@ -17,7 +17,7 @@ pub(super) fn carry(before: &Value, after: &Value, written: &Value) -> Option<Va
         (Value::Array(before), Value::Array(after), Value::Array(written)) => {
             carry_items(before, after, written).map(Value::Array)
         }
-        // What was written differently, and means the same (`off`, a null), takes the new value.
+        // A value that was written differently but means the same (`off`, a null) is replaced by the new value.
         _ => Some(after.clone()),
     }
 }
@@ -44,7 +44,7 @@ fn carry_fields(
     Some(fields)
 }
 
-/// A change of something that was filled in: only what is new is written, and null for nothing.
+/// A change to a value that the API server added: the result contains only what is new, and is null if nothing is.
 fn carry_into_nothing(before: &Value, after: &Value) -> Option<Value> {
     let (carried, is_empty) = match (before, after) {
         (Value::Object(before), Value::Object(after)) => {
@@ -60,7 +60,8 @@ fn carry_into_nothing(before: &Value, after: &Value) -> Option<Value> {
     Some(if is_empty { Value::Null } else { carried })
 }
 
-/// What is filled in comes after what was written; entries are changed or taken out in their order, new ones come last.
+/// Entries that the API server added come after those that were written. Entries are changed or removed in order, and new ones
+/// come last.
 fn carry_items(before: &[Value], after: &[Value], written: &[Value]) -> Option<Vec<Value>> {
     if written.len() > before.len() {
         return None;
@@ -68,7 +69,7 @@ fn carry_items(before: &[Value], after: &[Value], written: &[Value]) -> Option<V
     let mut items = Vec::new();
     let mut rest = after.iter().peekable();
     for (index, before_item) in before.iter().enumerate() {
-        // As many as before are the same ones, whatever their names are now.
+        // If none was removed, the entries are the same ones, even if their names changed.
         let is_same = rest.len() >= before.len() - index || rest.peek().is_some_and(|item| is_same(before_item, item));
         let Some(item) = (if is_same { rest.next() } else { None }) else { continue };
         if let Some(written) = written.get(index) {
@@ -81,7 +82,7 @@ fn carry_items(before: &[Value], after: &[Value], written: &[Value]) -> Option<V
     Some(items)
 }
 
-/// Whether two entries of lists are about the same thing.
+/// Whether two entries of lists stand for the same item.
 fn is_same(a: &Value, b: &Value) -> bool {
     let names = ["mountPath", "name"].iter().find_map(|key| Some((a.get(key)?, b.get(key)?)));
     names.map_or(a == b, |(a, b)| a == b)

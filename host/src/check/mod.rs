@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The cluster's verdict on plain manifests: what `sa-hygiene check` does, as a library.
+//! The library behind `sa-hygiene check`: the cluster's verdict on manifests.
 //!
-//! [`input`]: files and folders → [`index`]: the accounts in them → [`run`]: each document's objects ([`source`]) through
-//! the simulated API server and the [`policies`] ([`evaluate`]) → [`finding`]s, each at its line → [`report`]s, file by file
-//! → one of the [`format`]s; [`fix`] writes what the policies would change back.
+//! [`input`] finds the files, and [`index`] collects the accounts and bindings in them. [`run`] reads the objects of each
+//! document ([`source`]) and passes them through the simulated API server and the [`policies`] ([`evaluate`]). The
+//! [`finding`]s, each with its line, become [`report`]s, which are printed in one of the [`format`]s. [`fix`] writes the
+//! changes of the policies to the files.
 
 pub mod baseline;
 pub mod config;
@@ -59,32 +60,32 @@ use source::SourcePart;
 use crate::json::text_at;
 pub use run::run;
 
-/// What to check with.
+/// The options of a check.
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an argument of the command")]
 pub struct Options {
-    /// Objects that exist besides the manifests.
+    /// Files with objects that exist in addition to the manifests.
     pub cluster: Vec<PathBuf>,
-    /// Policies as the cluster has them; without any, one is made from `config`.
+    /// Files with manifests of policies; if empty, one policy is made from `config`.
     pub policy_manifests: Vec<PathBuf>,
-    /// The policy, where no manifests are given. Its cluster is filled in.
+    /// The policy, if no policy manifests are given. [`evaluator`] sets its cluster.
     pub config: PolicyConfig,
     /// The namespace of objects without one.
     pub namespace: String,
-    /// Whether the Pods of templates are checked, too.
+    /// Whether the Pods of templates are also checked.
     pub with_pods: bool,
-    /// Whether reports have the fixes that `--fix` would make.
+    /// Whether reports contain the fixes that `--fix` would make.
     pub with_fixes: bool,
     /// Which rules' findings are reported.
     pub selection: Selection,
-    /// Whether comments in files suppress nothing.
+    /// Whether comments that suppress findings are ignored.
     pub ignore_suppressions: bool,
-    /// Whether the module is the built-in policy, so that its settings can be read here.
+    /// Whether the module is the built-in policy, so that its settings can be validated here.
     pub is_builtin: bool,
 }
 
-/// The evaluator for some manifests. `index` are the accounts, namespaces, roles and bindings among them: they exist, and so
-/// do the objects of `cluster`.
+/// Creates the evaluator for some manifests. `index` contains the accounts, namespaces, roles and bindings in them. These exist
+/// in the simulated cluster, together with the objects of `options.cluster`.
 pub fn evaluator(index: Vec<Value>, module: &Module, options: Options) -> Result<Evaluator> {
     let mut cluster = Cluster::load(&options.cluster)?;
     let is_partial = options.cluster.is_empty();
@@ -135,8 +136,8 @@ pub fn evaluator(index: Vec<Value>, module: &Module, options: Options) -> Result
     })
 }
 
-/// The settings for files alone, where an account, or a role, that is not among them cannot be looked up: that is reported
-/// once, and refuses nothing.
+/// Settings for files without `--cluster`. An account or role that is not in the files cannot be looked up; this is reported
+/// once, and never causes a rejection.
 pub(crate) fn for_files(settings: &Value) -> Value {
     let mut settings = if settings.is_null() { json!({}) } else { settings.clone() };
     let is_restricted = settings.get("profile").and_then(Value::as_str) == Some("restricted");
@@ -154,12 +155,12 @@ pub(crate) fn for_files(settings: &Value) -> Value {
     settings
 }
 
-/// Whether an object is only a part of one.
+/// Whether an object is partial.
 fn is_partial(part: &SourcePart<'_>, object: &Value) -> bool {
     part.file.patch_of.is_some() || coverage::is_partial(&coverage::today(object))
 }
 
-/// What a reader has to know about all files.
+/// Adds the notes about all files to the summary.
 pub fn conclude(summary: &mut Summary, inputs: &Inputs, evaluator: &Evaluator) {
     summary.excluded = inputs.excluded;
     let mut notes = evaluator.policies.notes.clone();
@@ -204,10 +205,10 @@ pub fn conclude(summary: &mut Summary, inputs: &Inputs, evaluator: &Evaluator) {
     summary.notes = notes.iter().map(|note| shown::text(note)).collect();
 }
 
-/// The most names in a note.
+/// Maximum number of names in a note.
 const NAMED: usize = 20;
 
-/// The most notes of one kind.
+/// Maximum number of notes of one kind.
 const NOTES: usize = 3;
 
 /// The first notes of a kind, and how many more there are.

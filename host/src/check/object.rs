@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! One object of a file: its findings at their lines, those that were selected, and which of them are suppressed.
+//! Checks one object of a file: locates its findings, selects them, and marks those that are suppressed.
 
 use serde_json::Value;
 
@@ -12,14 +12,14 @@ use super::source::{Manifest, SourcePart};
 use super::suppress::Suppressions;
 use crate::yaml::layout::Step;
 
-/// What the text of a document means for the findings of its objects.
+/// Data from the text of a document that applies to the findings of all its objects.
 pub(super) struct PartContext {
     pub suppressions: Suppressions,
     may_have_placeholders: bool,
 }
 
 impl Evaluator {
-    /// Looks through a document's text once, however many objects are in it.
+    /// Scans the text of a document once, regardless of the number of objects in it.
     pub(super) fn context_of(&self, part: &SourcePart<'_>) -> PartContext {
         let suppressions = if self.ignore_suppressions { Suppressions::default() } else { Suppressions::of(part) };
         PartContext { suppressions, may_have_placeholders: placeholder::may_be_in(part.part.text(&part.file.text)) }
@@ -46,7 +46,7 @@ impl Evaluator {
     }
 }
 
-/// Whoever forgot to render a template, or to substitute a variable, needs no other advice.
+/// Replaces the help of a finding about an unrendered template or an unsubstituted variable.
 fn name_placeholder(object: &Value, finding: &mut Finding) {
     if let Some(placeholder) = finding.value.as_deref().and_then(Placeholder::find) {
         finding.help = placeholder.help(true);
@@ -59,7 +59,7 @@ fn name_placeholder(object: &Value, finding: &mut Finding) {
     });
     let written = value.filter(|_| is_complete).and_then(Value::as_str);
     if let Some(placeholder) = written.and_then(Placeholder::find) {
-        // The policy shows no value here, which may be a secret.
+        // The policy does not show this value, because it may be a secret.
         finding.help = placeholder.help(false);
     }
 }

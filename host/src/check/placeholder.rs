@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Values that were meant to be replaced before anybody sends the object: `{{ … }}`, `${NAME}`, `__NAME__`.
+//! Placeholders that should have been replaced before the object is sent: `{{ … }}`, `${NAME}`, `__NAME__`.
 
 use memchr::memmem;
 
-/// Something in a text that was not replaced.
+/// A placeholder that was not replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Placeholder<'t> {
-    /// `{{ … }}`: of Helm, Jinja and others.
+    /// `{{ … }}`, from Helm, Jinja and others.
     Template(&'t str),
     /// `${NAME}`, as `envsubst` and Flux replace it, or `__NAME__`.
     Name(&'t str),
@@ -38,7 +38,7 @@ pub(crate) fn may_be_in(text: &str) -> bool {
     ["{{", "${", "__"].iter().any(|mark| memmem::find(text.as_bytes(), mark.as_bytes()).is_some())
 }
 
-/// The longest template that is shown.
+/// The longest template that is shown, in characters.
 const LONGEST: usize = 60;
 
 fn template(text: &str) -> Option<Placeholder<'_>> {

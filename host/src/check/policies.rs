@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The policies that evaluate requests: one made from settings, or those that a cluster has.
+//! The policies that evaluate requests: one made from settings, or those in policy manifests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,67 +18,67 @@ use crate::cluster::Cluster;
 use crate::kubewarden::{ContextAwareResource, Mode, Module, Policy, PolicyConfig};
 use crate::yaml::{self, Document};
 
-/// What a policy's module is called, whatever registry it comes from.
+/// The names of the policy's module, regardless of its registry.
 const MODULE: [&str; 2] = ["serviceaccount-hygiene", "serviceaccount_hygiene"];
 
-/// Generous: a busy build machine must not decide a verdict.
+/// Generous, so that a busy build machine does not affect verdicts.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A policy, and which requests reach it.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a field of the manifest, or follows from some")]
 pub struct PolicyUnit {
-    /// As its manifest has it; nothing for the one made from settings.
+    /// The name in its manifest; empty for the policy made from settings.
     pub name: String,
     /// The policy.
     pub policy: Policy,
-    /// The same policy with settings to fix all that it can, templates too: what `--fix` evaluates. By the rules that are
-    /// off in it, and whether it assumes accounts; loaded when they are needed.
+    /// The same policy with settings that fix everything it can, including templates, for `--fix`. Keyed by the rules that are
+    /// off and by whether accounts are assumed; loaded on demand.
     fixers: Mutex<BTreeMap<FixerKey, Arc<Policy>>>,
     fixing: PolicyConfig,
     module: Module,
     /// Which requests reach it.
     pub(super) scope: Scope,
-    /// Whom its settings leave alone.
+    /// Which objects it checks, according to its settings.
     pub(super) coverage: Coverage,
-    /// Called before those that only validate.
+    /// Whether it is called before policies that only validate.
     pub(super) is_mutating: bool,
-    /// Whether the audit scanner asks it.
+    /// Whether the audit scanner calls it.
     pub(super) is_audited: bool,
     /// Whether it changes objects; otherwise it rejects what it would change.
     pub(super) can_fix: bool,
-    /// Whether its manifest says `mode: monitor`. What it would do is then found out as if it was enforced.
+    /// Whether its manifest has `mode: monitor`. It is then evaluated as if it were enforced.
     is_monitored: bool,
 }
 
-/// What is fixed.
+/// Which fixes are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fixing<'r> {
-    /// All rules but these.
+    /// The rules that are off.
     pub without: &'r BTreeSet<&'static str>,
-    /// Whether accounts that are not known count as accounts that do not ask for a token.
+    /// Whether unknown accounts count as accounts that do not request a token.
     pub assumes_accounts: bool,
 }
 
-/// The rules that are off in a policy that fixes, and whether it assumes accounts.
+/// The rules that are off in a policy for fixes, and whether it assumes accounts.
 type FixerKey = (BTreeSet<&'static str>, bool);
 
-/// The policies, mutating ones first, and what was found out on the way.
+/// The policies, mutating ones first, and notes about them.
 #[derive(Debug, Default)]
 pub struct Policies {
-    /// In the order in which the API server asks them.
+    /// In the order in which the API server calls them.
     pub units: Vec<PolicyUnit>,
-    /// For the report.
+    /// Notes for the report.
     pub notes: Vec<String>,
 }
 
 impl Policies {
-    /// Whether a policy only monitors.
+    /// Whether any policy is in monitor mode.
     pub(super) fn has_monitored(&self) -> bool {
         self.units.iter().any(PolicyUnit::is_monitored)
     }
 
-    /// One policy, asked about everything. With files alone (`is_of_files`), no look-up is required.
+    /// One policy that evaluates every request. Without `--cluster` (`is_of_files`), look-ups are not required.
     pub fn from_settings(module: &Module, config: PolicyConfig, is_of_files: bool) -> Result<Self> {
         let settings = if is_of_files { for_files(&config.settings) } else { config.settings };
         let config = PolicyConfig { timeout: TIMEOUT, settings, ..config };
@@ -86,8 +86,8 @@ impl Policies {
         Ok(Self { units: vec![unit], notes: Vec::new() })
     }
 
-    /// The policies of manifests, as `kubectl get clusteradmissionpolicies,admissionpolicies -A -o yaml` prints them.
-    /// Those with another module are left out.
+    /// The policies in manifests, as `kubectl get clusteradmissionpolicies,admissionpolicies -A -o yaml` prints them. Policies
+    /// with another module are skipped.
     pub fn from_manifests(
         module: &Module,
         documents: Vec<Document>,
@@ -141,14 +141,14 @@ impl Policies {
         if !others.is_empty() {
             policies.notes.push(format!("skipped because they use another module: {}", others.join(", ")));
         }
-        // The API server asks webhooks in the order of their names, mutating ones first; Kubewarden puts
-        // `clusterwide-` and `namespaced-` before the names of the policies.
+        // The API server calls webhooks in the order of their names, mutating ones first; Kubewarden prefixes the names of the
+        // policies with `clusterwide-` or `namespaced-`.
         policies.units.sort_by(|a, b| (!a.is_mutating, a.id()).cmp(&(!b.is_mutating, b.id())));
         Ok(policies)
     }
 }
 
-/// `registry://ghcr.io/x/policies/serviceaccount-hygiene:v1`, with a digest, as a file.
+/// Matches `registry://ghcr.io/x/policies/serviceaccount-hygiene:v1`, also with a digest or as a file.
 fn is_this_module(module: &str) -> bool {
     let name = module.rsplit('/').next().unwrap_or_default();
     let name = name.split(['@', ':']).next().unwrap_or_default();
@@ -167,7 +167,7 @@ impl PolicyUnit {
         let mut settings = asking_for_bindings(&config.settings, &config.cluster, true);
         if let Some(fields) = settings.as_object_mut() {
             fields.insert("phase".to_owned(), "mutating".into());
-            // Who leaves templates out does not want them changed either.
+            // Templates that the settings ignore are not fixed either.
             if fields.get("templates").and_then(Value::as_str) != Some("ignore") {
                 fields.insert("templates".to_owned(), "fix".into());
             }
@@ -196,7 +196,7 @@ impl PolicyUnit {
         })
     }
 
-    /// The policy that fixes.
+    /// The policy for fixes, loaded on demand.
     pub(super) fn fixer(&self, Fixing { without, assumes_accounts }: Fixing<'_>) -> Result<Arc<Policy>> {
         let key = (without.clone(), assumes_accounts);
         let mut fixers = self.fixers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -221,7 +221,7 @@ impl PolicyUnit {
         Ok(fixer)
     }
 
-    /// Whether its manifest says `mode: monitor`.
+    /// Whether its manifest has `mode: monitor`.
     pub(super) fn is_monitored(&self) -> bool {
         self.is_monitored
     }

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Reading one file whole: what it is, how large it may be, which file it was.
+//! Reads a whole file, and checks its type, size and encoding.
 
 use std::fs::{File, Metadata};
 use std::io::{Error, ErrorKind, Read as _, Result};
 use std::path::Path;
 
-/// The largest file that is read unless somebody asks for more.
+/// Default maximum size of a file, in bytes.
 pub const DEFAULT_MAX_SIZE: u64 = 256 << 20;
 
 /// The text of a regular file of at most `limit` bytes.
 pub fn file(path: &Path, limit: u64) -> Result<String> {
-    // Before it is opened: to open a pipe is to wait for whoever writes into it.
+    // Checked before the file is opened, because opening a pipe waits for a writer.
     regular(&std::fs::metadata(path)?)?;
     let mut opened = File::open(path)?;
     let before = opened.metadata()?;
@@ -48,7 +48,7 @@ fn bytes(reader: impl std::io::Read, expected: u64, limit: u64) -> Result<Vec<u8
     Ok(bytes)
 }
 
-/// UTF-8, or UTF-16 with a byte order mark, which kubectl's parser takes, too.
+/// Decodes UTF-8, or UTF-16 with a byte order mark, which kubectl's parser also accepts.
 fn text(bytes: Vec<u8>) -> Result<String> {
     match bytes.get(..2) {
         Some([0xff, 0xfe]) => utf16(&bytes, u16::from_le_bytes),

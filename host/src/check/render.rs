@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Charts and kustomizations, rendered by the tools that they are made for: `--render`. Nothing else in `check` runs a
-//! program.
+//! `--render`: renders charts and kustomizations with their own tools. Nothing else in `check` runs a program.
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -10,10 +9,10 @@ use std::process::{Command, Stdio};
 
 use crate::shown;
 
-/// The file that makes a folder a chart of Helm's.
+/// The file that makes a directory a Helm chart.
 pub(super) const CHART: &str = "Chart.yaml";
 
-/// A folder that has to be rendered before it can be checked.
+/// A directory that has to be rendered before it can be checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Renderable {
     Chart(PathBuf),
@@ -37,9 +36,9 @@ impl Renderable {
         format!("{} | sa-hygiene check{namespace} -", words.join(" "))
     }
 
-    /// The commands that render it: the first whose program is there is used.
+    /// The commands that render it. The first one whose program is installed is used.
     fn commands(&self, namespace: &str) -> Vec<(&'static str, Vec<OsString>)> {
-        // What begins with a hyphen would be an option.
+        // A path that begins with a hyphen would be an option.
         let folder = |folder: &Path| -> OsString {
             if folder.as_os_str().as_encoded_bytes().starts_with(b"-") {
                 Path::new(".").join(folder).into()
@@ -59,7 +58,7 @@ impl Renderable {
         }
     }
 
-    /// What it is called in reports.
+    /// Its name in reports.
     pub(super) fn name(&self) -> String {
         format!("{} (rendered)", shown::path(self.folder()))
     }
@@ -92,7 +91,8 @@ impl Renderable {
     }
 }
 
-/// A release's name, which Helm wants to be one of DNS: the folder's, as far as that is one.
+/// The name of the release: the name of the directory if Helm accepts it (a DNS label of at most 53 characters), else
+/// `release`.
 fn release_name(folder: &Path) -> String {
     let name = folder.canonicalize().ok().and_then(|it| Some(it.file_name()?.to_str()?.to_lowercase()));
     let is_name = |name: &String| {
@@ -104,7 +104,7 @@ fn release_name(folder: &Path) -> String {
     name.filter(is_name).unwrap_or_else(|| "release".to_owned())
 }
 
-/// A word as a shell takes it.
+/// Quotes a word for the shell, if necessary.
 fn quoted(word: &str) -> String {
     let is_plain = |character: char| character.is_ascii_alphanumeric() || "-_./=:@+,".contains(character);
     if !word.is_empty() && word.chars().all(is_plain) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What came out, ready to be printed in any format: file by file, and a summary of all.
+//! Reports, independent of the output format: one or more for each file, and a summary.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -22,28 +22,28 @@ pub struct FileReport {
     pub file: Arc<str>,
     /// Each object, in the order of the file.
     pub objects: Vec<ObjectReport>,
-    /// What cannot be checked; all else is checked all the same.
+    /// What cannot be read; everything else is still checked.
     pub unreadable: Vec<Unreadable>,
-    /// What is read in another way than its author may think.
+    /// Warnings, such as content that kubectl reads differently than its author may expect.
     pub warnings: Vec<FileWarning>,
     /// Documents that are not Kubernetes objects.
     pub others: usize,
-    /// What the summary has to know.
+    /// Data for the summary.
     pub(super) noted: Noted,
 }
 
-/// What is reported once, however many objects are concerned.
+/// Data that is reported once, regardless of the number of objects.
 #[derive(Debug, Default)]
 pub(super) struct Noted {
     pub unknown_accounts: BTreeSet<String>,
     pub unknown_namespaces: BTreeSet<String>,
-    /// The number of the policy and that of the entry.
+    /// The indices of the policy and of the entry.
     pub exemptions: BTreeSet<(usize, usize)>,
-    /// Pods of controllers whose templates are checked; and how many of these have findings.
+    /// Pods of controllers whose templates are checked, and how many of these Pods have findings.
     pub unlisted_pods: (usize, usize),
-    /// The folders of kustomizations that patches are in.
+    /// The directories of kustomizations with patches.
     pub kustomizations: BTreeSet<String>,
-    /// Old `apiVersion`s, and what they are now.
+    /// Removed `apiVersion`s, and the current ones.
     pub moved: BTreeMap<String, &'static str>,
 }
 
@@ -56,17 +56,17 @@ pub struct ObjectReport {
     pub location: Location,
     /// Its kind.
     pub kind: String,
-    /// Its namespace; none for a kind that has none.
+    /// Its namespace; `None` for cluster-scoped kinds.
     pub namespace: Option<String>,
-    /// Its name, or what its name will begin with.
+    /// Its name; for `generateName`, the prefix with `*` at the end.
     pub name: String,
-    /// The chart's template.
+    /// The template of the chart that it was rendered from.
     pub origin: Option<String>,
-    /// How it ended.
+    /// Its verdict.
     pub verdict: Verdict,
     /// Its findings, in the order of the lines.
     pub findings: Vec<Finding>,
-    /// The fix that the policies would make of it, where it was asked for.
+    /// The fix that the policies would make, if fixes were requested.
     pub fix: Option<ObjectFix>,
 }
 
@@ -111,7 +111,7 @@ pub struct Outcome {
     pub config: Option<String>,
     /// The files that were fixed.
     pub fixed: Vec<FixedFileReport>,
-    /// The objects that were not.
+    /// The objects that were not fixed.
     pub not_fixed: Vec<NotFixedReport>,
     /// The changes of `--diff`.
     pub diffs: Vec<DiffReport>,
@@ -168,7 +168,7 @@ impl FailOn {
     /// Whether a finding makes the command fail.
     pub fn fails(self, finding: &Finding) -> bool {
         match self {
-            // There are other tools for what the API server takes.
+            // Other tools check whether the API server accepts an object.
             _ if finding.passes() || finding.level == Level::Invalid => false,
             Self::Reject => finding.level.is_refusal(),
             Self::Warn => true,
@@ -206,11 +206,11 @@ pub struct Row {
 }
 
 impl Row {
-    /// The row of one object with some findings.
+    /// The row of one object, from its findings.
     fn of<'f>(findings: &(impl Iterator<Item = &'f Finding> + Clone)) -> Self {
         let count = |is: &dyn Fn(&Finding) -> bool| usize::from(findings.clone().any(is));
         let refused = count(&|it| it.enforced().is_refusal());
-        // What is refused is not changed.
+        // A rejected object is not changed.
         let others = 1 - refused;
         Self {
             warned: count(&|it| it.enforced() == Level::Warned) * others,
@@ -234,37 +234,37 @@ impl Row {
     }
 }
 
-/// The rules whose fix takes the API token away.
+/// The rules whose fix removes the API token.
 const AUTOMOUNT: [&str; 2] = ["pod-automount", "service-account-automount"];
 
-/// All files together.
+/// The summary of all files.
 #[derive(Debug, Default)]
 pub struct Summary {
-    /// How many objects ended how.
+    /// The number of objects by verdict.
     pub tally: Tally,
-    /// Files with objects.
+    /// The number of files with objects.
     pub files: usize,
-    /// Findings that the baseline contains.
+    /// The number of findings that the baseline contains.
     pub known: usize,
-    /// Findings that comments suppress.
+    /// The number of findings that comments suppress.
     pub suppressed: usize,
-    /// Files and documents that cannot be checked.
+    /// The number of files and documents that cannot be checked.
     pub unreadable: usize,
-    /// Files in which characters end a line that do so for hardly anybody but kubectl.
+    /// The number of files with characters that end a line for kubectl, but not for most other tools.
     pub unusual_files: usize,
-    /// Documents that are not Kubernetes objects.
+    /// The number of documents that are not Kubernetes objects.
     pub others: usize,
-    /// Files that `--exclude` or the configuration excludes.
+    /// The number of files that `--exclude` or the configuration excludes.
     pub excluded: usize,
     /// Whether something makes the command fail.
     pub fails: bool,
-    /// What a reader has to know about all this.
+    /// Notes for the reader.
     pub notes: Vec<String>,
-    /// Rule by namespace: how many objects are concerned.
+    /// The number of objects with findings, by rule and namespace.
     pub by_rule: BTreeMap<(String, String), Row>,
-    /// How many objects are concerned by any rule, each once in a column.
+    /// The number of objects with findings of any rule; each column counts an object once.
     pub by_any_rule: Row,
-    /// How many findings there are, by rule and level.
+    /// The number of findings, by rule and level.
     pub statistics: BTreeMap<(String, Level), usize>,
     pub(super) noted: Noted,
     last_file: Option<Arc<str>>,
@@ -272,7 +272,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Adds the report on some documents; those of a file come one after the other.
+    /// Adds the report on some documents. The reports on one file must follow each other.
     pub fn add(&mut self, report: &mut FileReport, fail_on: FailOn) {
         if !report.objects.is_empty() && self.last_file.as_ref() != Some(&report.file) {
             self.last_file = Some(report.file.clone());
@@ -300,7 +300,7 @@ impl Summary {
         self.noted.add(std::mem::take(&mut report.noted));
     }
 
-    /// Pods that are not listed, for their templates are.
+    /// The number of Pods that are not listed, because their templates are checked.
     pub fn noted_pods(&self) -> usize {
         self.noted.unlisted_pods.0
     }
@@ -357,7 +357,7 @@ impl ObjectReport {
         }
     }
 
-    /// What happens to the Pods made from it, where that is not its own verdict.
+    /// What happens to the Pods created from it, if that is not its own verdict.
     pub fn pods(&self) -> Option<&'static str> {
         match self.verdict {
             Verdict::Found(level @ (Level::PodsFixed | Level::PodsRefused)) => Some(Column::Found(level).word()),
@@ -365,7 +365,7 @@ impl ObjectReport {
         }
     }
 
-    /// `Pod team-a/web`.
+    /// For example, `Pod team-a/web`.
     pub fn title(&self) -> String {
         match &self.namespace {
             Some(namespace) => format!("{} {namespace}/{}", self.kind, self.name),

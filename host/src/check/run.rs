@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! All files, several documents at a time, reported in their order as soon as they are done. Only what is in progress is
-//! in memory.
+//! Checks all files, several documents at a time. Reports are passed on in the order of the input as soon as they are ready.
+//! Only documents in progress are in memory.
 
 use std::ops::Range;
 use std::sync::{Arc, mpsc};
@@ -22,19 +22,19 @@ use super::verdict::{Reason, Verdict};
 use crate::json::at;
 use crate::shown;
 
-/// How much text is checked in one go.
+/// Bytes of text after which a unit of documents is complete.
 const UNIT_BYTES: usize = 64 << 10;
 
-/// How many documents are checked in one go.
+/// Maximum number of documents in a unit.
 const UNIT_PARTS: usize = 256;
 
-/// How many of these are in progress or wait to be reported.
+/// Maximum number of units that are in progress or wait to be reported.
 const UNDER_WAY: usize = 32;
 
-/// From how many objects on a list is worth several threads.
+/// Minimum number of objects in a document that several threads check.
 const LONG_LIST: usize = 32;
 
-/// Checks every file. `each` gets the reports on the documents, in the order of the input.
+/// Checks every file. `each` is called with the reports on the documents, in the order of the input.
 pub fn run(
     inputs: &Inputs,
     evaluator: &Evaluator,
@@ -48,7 +48,7 @@ pub fn run(
     thread::scope(|threads| {
         let reporter = threads.spawn(move || {
             for report in receiver {
-                // Whoever was to send it is gone only if the program is ending.
+                // The sender is dropped without a report only if the program is ending.
                 if let Ok(report) = report.recv() {
                     each(report)?;
                 }
@@ -71,7 +71,7 @@ pub fn run(
                         let file = Arc::new(file);
                         for parts in units(&file) {
                             let (result, report) = mpsc::sync_channel(1);
-                            // The receiver is gone once a report could not be printed.
+                            // The receiver is dropped when a report could not be printed.
                             if sender.send(report).is_err() {
                                 return;
                             }
@@ -131,9 +131,9 @@ fn check_parts(evaluator: &Evaluator, file: &SourceFile, parts: Range<usize>) ->
     report
 }
 
-/// An object, and what is reported once for all of them.
+/// A checked object, and its data for the summary.
 struct Checked {
-    /// Nothing for a Pod whose template is checked where it is written.
+    /// `None` for a Pod whose template is checked instead.
     report: Option<ObjectReport>,
     has_findings: bool,
     unknown_account: Option<String>,
@@ -208,7 +208,7 @@ fn check_object(evaluator: &Evaluator, part: &SourcePart<'_>, manifest: &Manifes
     }
 }
 
-/// Whether a Pod is the copy of a template that is checked where it is written.
+/// Whether a Pod belongs to a controller whose template is checked instead.
 fn is_of_a_checked_controller(object: &Value) -> bool {
     const CHECKED: [&str; 5] = ["ReplicaSet", "StatefulSet", "DaemonSet", "Job", "ReplicationController"];
     let owners = at(object, "/metadata/ownerReferences").and_then(Value::as_array);

@@ -14,7 +14,7 @@ use serde_json::Value;
 /// Which requests reach a policy; by default all.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Scope {
-    /// Of a namespaced policy.
+    /// The namespace of a namespaced policy.
     namespace: Option<String>,
     rules: Vec<Rule>,
     is_exact: bool,
@@ -65,7 +65,7 @@ pub(super) enum Reach {
 }
 
 impl Scope {
-    /// Reads a policy's `spec`; `namespace` is the policy's own, where it has one.
+    /// Reads a policy's `spec`; `namespace` is the policy's own, if it has one.
     pub fn read(spec: &Value, namespace: Option<&str>) -> Result<Self> {
         Ok(Self {
             namespace: namespace.map(str::to_owned),
@@ -77,7 +77,7 @@ impl Scope {
         })
     }
 
-    /// What is not evaluated.
+    /// A note on what is not evaluated.
     pub fn note(&self, policy: &str) -> Option<String> {
         self.has_conditions
             .then(|| format!("policy {policy}: matchConditions are not evaluated; objects are checked as if they held"))
@@ -99,9 +99,9 @@ impl Scope {
         let Some(selector) = &self.namespaces else { return Reach::Yes };
         let is_namespace = text("/kind/kind") == Some("Namespace") && text("/kind/group").is_none();
         let known = match namespace {
-            // Of a namespace its own labels count.
+            // For a namespace, its own labels apply.
             _ if is_namespace => Some(labels(object)),
-            // What is in no namespace is not selected by namespaces.
+            // The selector does not apply to objects without a namespace.
             None => return Reach::Yes,
             Some(name) => namespaces.get(name).cloned(),
         };
@@ -110,7 +110,7 @@ impl Scope {
         labels.extend(namespace.map(|name| (NAME_LABEL.to_owned(), name.to_owned())));
         match selector.fits(&labels) {
             _ if !is_known && !selector.needs_only(NAME_LABEL) => {
-                // Whatever the other labels are: what the name excludes stays excluded.
+                // If the name alone excludes the namespace, the other labels do not matter.
                 if selector.only(NAME_LABEL).fits(&labels) { Reach::Unknown } else { Reach::No }
             }
             true => Reach::Yes,
@@ -137,7 +137,7 @@ impl Rule {
         let any = |list: &[String], wanted: &str| list.iter().any(|entry| entry == "*" || entry == wanted);
         let is_namespaced = !text("/namespace").is_empty() && text("/kind/kind") != "Namespace";
         any(&self.api_groups, text("/resource/group"))
-            // With `matchPolicy: Equivalent` other versions of a resource are converted.
+            // With `matchPolicy: Equivalent`, other versions of a resource are converted.
             && (!is_exact || any(&self.api_versions, text("/resource/version")))
             && any(&self.operations, text("/operation"))
             && self.resources.iter().any(|entry| fits_resource(entry, text("/resource/resource"), text("/subResource")))
@@ -166,7 +166,7 @@ impl Selector {
             && self.match_expressions.iter().flatten().all(|expression| expression.key == label)
     }
 
-    /// The part that is about one label.
+    /// The part of the selector that concerns one label.
     fn only(&self, label: &str) -> Self {
         let expressions = self.match_expressions.iter().flatten().filter(|expression| expression.key == label);
         let labels = self.match_labels.iter().flatten().filter(|(key, _)| *key == label);
@@ -186,7 +186,7 @@ impl Expression {
             "NotIn" => !is_listed(),
             "Exists" => value.is_some(),
             "DoesNotExist" => value.is_none(),
-            // No API server would have taken such a policy; the object is checked.
+            // The API server rejects a policy with another operator; the object is checked.
             _ => true,
         }
     }

@@ -2,8 +2,8 @@
 
 //! Which rules' findings are reported: `--select` and `--ignore`.
 //!
-//! The policies evaluate every rule all the same, because the rules depend on each other: a Pod whose token one rule takes
-//! away passes another one.
+//! The policies still evaluate every rule, because the rules depend on each other: a Pod from which one rule removes the token
+//! has no finding of another rule.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +20,8 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// The findings of some rules, or of all, without those of others. The error names a rule that does not exist.
+    /// Selects the findings of the rules in `select`, or of all rules if it is empty, except those in `ignore`. The error names
+    /// a rule that does not exist.
     pub fn new(select: &[String], ignore: &[String]) -> Result<Self, String> {
         for rule in select.iter().chain(ignore) {
             if rule != API_SERVER && !RULES.iter().any(|known| known.id == rule) {
@@ -31,7 +32,7 @@ impl Selection {
         Ok(Self { select, ignore: ignore.iter().cloned().collect() })
     }
 
-    /// Whether the findings of a rule are reported. That the policy itself could not answer always is.
+    /// Whether the findings of a rule are reported. Errors of the policy itself always are.
     pub fn has(&self, rule: &str) -> bool {
         rule == POLICY || self.select.as_ref().is_none_or(|select| select.contains(rule)) && !self.ignore.contains(rule)
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Settings as files have them: mistakes are reported together, each at its line.
+//! Settings in files. All mistakes are reported together, each with its line.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -27,20 +27,20 @@ pub(super) fn is_policy(object: &Value) -> bool {
         && text("apiVersion").starts_with("policies.kubewarden.io/")
 }
 
-/// Where settings are written.
+/// The location of settings.
 #[derive(Debug, Clone)]
 pub struct Source {
     /// The file, as the user named it.
     file: Arc<str>,
     text: Arc<str>,
-    /// Which of the file's documents they are in, those without content not counted.
+    /// The index of the document that contains them; documents without content are not counted.
     ordinal: usize,
     /// The steps to them in the document.
     steps: Vec<Step>,
 }
 
 impl Source {
-    /// The settings of a file that holds nothing else.
+    /// The settings in a file that contains nothing else.
     pub fn of_file(file: &str, text: &str) -> Self {
         Self { file: file.into(), text: text.into(), ordinal: 0, steps: Vec::new() }
     }
@@ -52,7 +52,7 @@ impl Source {
         self
     }
 
-    /// The settings of a policy's manifest; nothing where the file cannot be read again.
+    /// The settings of a policy's manifest; `None` if the file cannot be read again.
     pub(super) fn of_manifest(document: &Document) -> Option<Self> {
         let text = std::fs::read_to_string(&*document.file).ok()?;
         let steps = document.items.iter().flat_map(|index| [Step::Key("items".to_owned()), Step::Index(*index)]);
@@ -61,7 +61,7 @@ impl Source {
         Some(source.below(&["spec", "settings"]))
     }
 
-    /// `file:line:column` of a path in the settings, or of what is nearest to it.
+    /// `file:line:column` of a path in the settings, or of its nearest parent that is present.
     pub(super) fn location(&self, path: &str) -> String {
         let file = shown::text(&self.file);
         let location = || {
@@ -80,7 +80,7 @@ impl Source {
     }
 }
 
-/// The byte where the value of a path begins, with its key; `start` is that of the node itself. Keys may have dots.
+/// The byte where the entry at a path begins; `start` is the start of the node itself. Keys may contain dots.
 fn start_of(node: &Node, path: &str, start: usize) -> usize {
     let rest = path.strip_prefix('.').unwrap_or(path);
     match &node.content {
@@ -102,7 +102,7 @@ fn start_of(node: &Node, path: &str, start: usize) -> usize {
     }
 }
 
-/// Reads a settings file: no document or one mapping.
+/// Reads a settings file, which contains one mapping or nothing.
 pub fn read(path: &Path) -> anyhow::Result<(Value, Source)> {
     let (file, text) = yaml::read_file(path)?;
     let documents = match yaml::load_str(&text, &file) {
@@ -136,8 +136,8 @@ pub fn read(path: &Path) -> anyhow::Result<(Value, Source)> {
     }
 }
 
-/// Fails with every mistake in settings for the built-in policy. More is a mistake here than for the policy itself: in a
-/// file somebody meant something by a key without a value, which forms and Helm only leave behind.
+/// Fails with every mistake in settings for the built-in policy. Stricter than the policy itself: in a file, an unknown key
+/// without a value is a mistake, while forms and Helm may leave such keys behind. Placeholders are also mistakes.
 pub fn validate(settings: &Value, source: impl FnOnce() -> Option<Source>) -> Result<(), Mistakes> {
     let mut found = problems(settings);
     let unknown = problems(&with_values(settings)).into_iter().filter(|(_, text)| text.starts_with("unknown "));
@@ -173,7 +173,7 @@ impl Mistakes {
     }
 }
 
-/// Path and text of each problem that the policy names.
+/// The path and text of each problem that the policy reports.
 fn problems(settings: &Value) -> Vec<(String, String)> {
     let message = settings_problem(AllRules, settings.to_string().as_bytes()).unwrap_or_default();
     let lines = super::finding::entries(&message).into_iter().filter(|line| !line.is_empty());
@@ -185,7 +185,7 @@ fn problems(settings: &Value) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The settings with values where they have keys alone: then the policy names the keys that it does not know.
+/// The settings with a value for each key that has none, so that the policy also reports unknown keys among them.
 fn with_values(settings: &Value) -> Value {
     match settings {
         Value::Object(fields) => fields.iter().map(|(key, value)| (key.clone(), with_values(value))).collect(),
@@ -199,7 +199,7 @@ fn with_values(settings: &Value) -> Value {
 fn add_placeholders(value: &Value, path: &str, found: &mut Vec<(String, String)>) {
     match value {
         Value::Object(fields) => {
-            // Texts for people.
+            // These fields are texts for people.
             for (key, value) in fields.iter().filter(|(key, _)| !matches!(key.as_str(), "reason" | "description")) {
                 let key = shown::text(key);
                 let path = if path.is_empty() { key } else { format!("{path}.{key}") };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What there is to check in a file: every object, and where each is written.
+//! The objects in a file, and their locations.
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -22,13 +22,13 @@ use crate::yaml::parts::{self, Part, Problem, Warning, What};
 pub struct SourceFile {
     /// As the user named it; `-` is the standard input.
     pub name: Arc<str>,
-    /// Where it is; nothing for the standard input.
+    /// Where it is; `None` for the standard input.
     pub path: Option<PathBuf>,
     /// Its content.
     pub text: String,
-    /// Whether it must hold objects; a file that a folder happens to hold may be something else.
+    /// Whether it must contain objects, because the user named it. Other files in a directory may contain something else.
     pub is_strict: bool,
-    /// The folder of the kustomization that lists it as a patch.
+    /// The directory of the kustomization that lists it as a patch.
     pub patch_of: Option<String>,
     /// What its text was rendered from, if it was.
     pub rendered_from: Option<String>,
@@ -46,10 +46,10 @@ pub struct SourcePart<'f> {
     layout: OnceLock<Option<layout::Node>>,
 }
 
-/// An object as somebody wrote it.
+/// An object as it is written in a file.
 #[derive(Debug, Clone)]
 pub struct Manifest {
-    /// Its way through lists of objects.
+    /// Its indices in nested lists of objects.
     pub items: Vec<usize>,
     /// The byte of the file where the document begins.
     pub start: usize,
@@ -57,14 +57,14 @@ pub struct Manifest {
     pub object: Value,
 }
 
-/// What a part holds.
+/// The content of a part.
 #[derive(Debug, Default)]
 pub struct Contents {
-    /// The objects, those of lists one by one.
+    /// The objects, including each object of a list.
     pub objects: Vec<Manifest>,
-    /// What cannot be used.
+    /// What cannot be read.
     pub unreadable: Vec<Unreadable>,
-    /// What is read in another way than its author may think.
+    /// Content that kubectl reads differently than its author may expect.
     pub warnings: Vec<FileWarning>,
     /// Documents that are not Kubernetes objects, such as a chart's values.
     pub others: usize,
@@ -75,9 +75,9 @@ pub struct Contents {
 pub struct Unreadable {
     /// As the user named it.
     pub file: String,
-    /// 1-based, where it is known.
+    /// 1-based, if known.
     pub line: Option<usize>,
-    /// 1-based, where it is known.
+    /// 1-based, if known.
     pub column: Option<usize>,
     /// What is wrong.
     pub message: String,
@@ -95,14 +95,14 @@ pub struct FileWarning {
 /// See [`FileWarning`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileWarningKind {
-    /// Something that is read in another way than its author may think.
+    /// Content that kubectl reads differently than its author may expect.
     Reading(What),
-    /// A suppression that is wrong, or suppresses nothing.
+    /// An invalid or unused suppression.
     Suppression(String),
 }
 
 impl FileWarningKind {
-    /// Whether a line ends where hardly anybody but kubectl sees it.
+    /// Whether the warning is about a character that ends a line for kubectl, but not for most other tools.
     pub fn is_line_break(&self) -> bool {
         matches!(self, Self::Reading(What::LineBreak(_)))
     }
@@ -127,9 +127,9 @@ pub struct Location {
 }
 
 impl SourceFile {
-    /// A text as if it was read from a file.
+    /// A file with the given text.
     pub fn new(name: &str, path: Option<PathBuf>, text: String, is_strict: bool) -> Self {
-        // As a reader, and a code host, calls it.
+        // The name that readers and code hosts use.
         let name = name.strip_prefix("./").unwrap_or(name).into();
         let (parts, lines) = (OnceLock::new(), OnceLock::new());
         Self { name, path, text, is_strict, patch_of: None, rendered_from: None, parts, lines }
@@ -164,7 +164,7 @@ impl SourcePart<'_> {
             }
         };
         if let Some(layout) = read.layout {
-            // Only this part sets it, and this is the first time that anything is asked of it.
+            // Fails only if the layout is already set.
             let _ = self.layout.set(Some(layout));
         }
         let file_warning = |Warning { at, what }| FileWarning {
@@ -178,12 +178,12 @@ impl SourcePart<'_> {
         contents
     }
 
-    /// An object, the objects of a list, or something else.
+    /// Sorts a document into objects, the objects of a list, or other content.
     fn sort(&self, mut manifest: Manifest, contents: &mut Contents) {
         let text = |key: &str| manifest.object.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
         let (version, kind) = (text("apiVersion").map(str::to_owned), text("kind").map(str::to_owned));
         match (&version, &kind) {
-            // Whatever its kind is, for kubectl.
+            // For kubectl, this is a list regardless of its kind.
             (_, Some(kind)) if manifest.object.get("items").is_some_and(|items| !items.is_null()) => {
                 let Some(Value::Array(items)) = manifest.object.get_mut("items").map(Value::take) else {
                     contents.unreadable.push(self.mistake(&manifest, "the items of a list must be a list"));
@@ -201,9 +201,9 @@ impl SourcePart<'_> {
                 contents.unreadable.push(self.mistake(&manifest, message));
             }
             (Some(_), Some(_)) => contents.objects.push(manifest),
-            // Kustomize fills in both.
+            // Kustomize adds both.
             _ if self.file.patch_of.is_some() || self.is_kustomization_file() => contents.objects.push(manifest),
-            // An entry of a list is an object or a mistake, wherever the file is.
+            // An entry of a list must be an object, even in a file that the user did not name.
             _ if self.file.is_strict || !manifest.items.is_empty() => {
                 let message = "not a kubernetes object: it has no apiVersion and kind";
                 contents.unreadable.push(self.mistake(&manifest, message));
@@ -212,14 +212,14 @@ impl SourcePart<'_> {
         }
     }
 
-    /// Whether the file is called as kustomize's own files are.
+    /// Whether the file has one of the names of kustomization files.
     pub fn is_kustomization_file(&self) -> bool {
         let name = self.file.path.as_deref().and_then(|path| path.file_name()?.to_str());
         name.is_some_and(|name| super::kustomize::FILES.contains(&name))
     }
 
     fn unreadable(&self, problem: &Problem) -> Unreadable {
-        // The parser's words do not help whoever meant to give the rendered chart.
+        // The parser's message does not help a user who forgot to render the chart.
         let is_template = self.part.text(&self.file.text).contains("{{");
         let hint = if is_template { " (a template? render it first: `helm template`)" } else { "" };
         let Location { line, column } = self.file.location(problem.at);
@@ -242,17 +242,17 @@ impl SourcePart<'_> {
         self.layout.get_or_init(|| self.part.layout(&self.file.text)).as_ref()
     }
 
-    /// The node of an object. Its places are bytes of the document.
+    /// The node of an object. Its positions are bytes of the document.
     pub fn node_of(&self, manifest: &Manifest) -> Option<&layout::Node> {
         let way = manifest.way();
         let found = self.layout()?.nearest(&way);
         (found.depth == way.len()).then_some(found.node)
     }
 
-    /// Where a field of an object is, or the nearest one above it that is written.
+    /// The location of a field of an object, or of its nearest parent field that is present.
     pub fn locate(&self, manifest: &Manifest, path: &[Segment]) -> Location {
         let at = match (manifest.items.is_empty(), path) {
-            // Without looking for it.
+            // The location is known without a search.
             (true, []) => None,
             _ => self.node_of(manifest).map(|node| {
                 let (steps, _) = field_path::steps(&manifest.object, path);
@@ -262,7 +262,7 @@ impl SourcePart<'_> {
         self.file.location(at.map_or(manifest.start, |at| at + self.part.bytes.start))
     }
 
-    /// The template that the document was rendered from, according to the chart's renderer: `# Source: chart/templates/x.yaml` above it.
+    /// The template that the document was rendered from, according to the comment above it: `# Source: chart/templates/x.yaml`.
     pub fn origin(&self, manifest: &Manifest) -> Option<String> {
         let above = self.file.text.get(self.part.bytes.start..manifest.start)?;
         let mut comments = above.lines().rev().map(str::trim);
@@ -281,7 +281,7 @@ impl Manifest {
         steps.collect()
     }
 
-    /// A text of the object, where it is one and not empty.
+    /// A string in the object; `None` if it is empty or not a string.
     pub fn text(&self, pointer: &str) -> Option<&str> {
         text_at(&self.object, pointer).filter(|text| !text.is_empty())
     }
@@ -293,7 +293,7 @@ impl Manifest {
 }
 
 impl Unreadable {
-    /// A file as a whole.
+    /// An error about a file as a whole.
     pub fn of_file(name: &str, message: impl Into<String>) -> Self {
         let file = name.strip_prefix("./").unwrap_or(name).to_owned();
         Self { file, line: None, column: None, message: message.into() }

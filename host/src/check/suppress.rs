@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Findings that a comment in the file suppresses: `# sa-hygiene: ignore[rule-id] reason`.
+//! Comments in a file that suppress findings: `# sa-hygiene: ignore[rule-id] reason`.
 //!
-//! They count for `check` alone. The policy in a cluster never reads them: there the author of an object is not trusted,
-//! and comments do not reach the API server anyway. `--ignore-suppressions` is for pipelines that do not trust authors
-//! either.
+//! Only `check` reads them. The policy in a cluster does not trust the author of an object, and comments do not reach the API
+//! server. `--ignore-suppressions` is for pipelines that do not trust authors either.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,30 +16,30 @@ use super::source::{FileWarning, FileWarningKind, Location, SourcePart};
 use crate::shown;
 use crate::yaml::comments;
 
-/// What a comment begins with.
+/// The text that marks a suppression.
 const MARK: &str = "sa-hygiene:";
 
 /// The suppressions in a document.
 #[derive(Debug, Default)]
 pub(super) struct Suppressions {
     suppressions: Vec<Suppression>,
-    /// Comments that look like suppressions and are none.
+    /// Comments that look like suppressions but are invalid.
     malformed: Vec<FileWarning>,
 }
 
-/// A comment.
+/// A comment that suppresses findings.
 #[derive(Debug)]
 struct Suppression {
     location: Location,
-    /// Each with whether it suppressed something.
+    /// The rules, each with whether a finding of the rule was suppressed.
     rules: Vec<(String, AtomicBool)>,
     reason: String,
-    /// The line of the next content, where it is on a line of its own.
+    /// The line of the next content, if the comment is on a line of its own.
     next: Option<usize>,
 }
 
 impl Suppressions {
-    /// Those of a document; nothing is parsed where the text does not contain the mark.
+    /// The suppressions in a document. Nothing is parsed if the text does not contain the mark.
     pub fn of(part: &SourcePart<'_>) -> Self {
         let mut found = Self::default();
         let start = part.part.bytes.start;
@@ -58,7 +57,7 @@ impl Suppressions {
     /// Reads a comment, by its bytes in the file.
     fn add(&mut self, part: &SourcePart<'_>, comment: Range<usize>, is_own_line: bool) {
         let Some(content) = part.file.text.get(comment.clone()) else { return };
-        // Another comment may be before it: `# see #12 # sa-hygiene: ignore[…]`.
+        // Another comment may precede it: `# see #12 # sa-hygiene: ignore[…]`.
         let Some((before, directive)) = content.split_once(MARK) else { return };
         if !before.trim_end().ends_with('#') {
             return;
@@ -100,7 +99,7 @@ impl Suppressions {
         self.suppressions.is_empty()
     }
 
-    /// Marks the findings of an object that begins in a line.
+    /// Marks the suppressed findings of an object that begins at `start`.
     pub fn apply(&self, start: Location, findings: &mut [Finding]) {
         for finding in findings {
             let line = finding.location.line;
@@ -119,8 +118,8 @@ impl Suppressions {
         }
     }
 
-    /// What is wrong with them, once every object of the document was checked. `are_unused_known`: whether every finding
-    /// that they could suppress was looked for; `is_selected`: whether the findings of a rule were.
+    /// The warnings, after every object of the document was checked. `are_unused_known`: whether all findings of the document
+    /// are known, so that unused suppressions can be reported; `is_selected`: whether the findings of a rule are selected.
     pub fn warnings(self, are_unused_known: bool, is_selected: impl Fn(&str) -> bool) -> Vec<FileWarning> {
         let mut warnings = self.malformed;
         for suppression in self.suppressions.into_iter().filter(|_| are_unused_known) {
@@ -140,7 +139,7 @@ impl Suppressions {
     }
 }
 
-/// The comment behind the `---` in front of a document, if it has the mark.
+/// The comment after the `---` that precedes a document, if it contains the mark.
 fn separator_comment(text: &str, start: usize) -> Option<Range<usize>> {
     let before = text.get(..start)?;
     let line = before.strip_suffix('\n')?.rfind('\n').map_or(0, |end| end + 1);
@@ -151,7 +150,7 @@ fn separator_comment(text: &str, start: usize) -> Option<Range<usize>> {
     Some(line + separator.find('#')?..line + separator.trim_end().len())
 }
 
-/// The line of the next content behind a byte of the file.
+/// The line of the next content after a byte of the file.
 fn next_content(part: &SourcePart<'_>, from: usize) -> usize {
     let mut at = from;
     for (number, line) in part.file.text.get(from..).unwrap_or_default().split_inclusive('\n').enumerate() {
@@ -169,7 +168,7 @@ fn is_rule(id: &str) -> bool {
     id == API_SERVER || RULES.iter().any(|rule| rule.id == id)
 }
 
-/// For a rule that does not exist.
+/// The message for a rule that does not exist.
 pub(crate) fn unknown_rule(id: &str) -> String {
     let shown = shown::text(id);
     let ids = RULES.iter().map(|rule| rule.id).chain([API_SERVER]);

@@ -17,7 +17,7 @@ mod evidence;
 const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\n  namespace: shop\nspec:\n  containers:\n    - name: web\n      image: x\n";
 const ACCOUNT: &str = "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: app\n  namespace: shop\n";
 
-/// Everything that was found, and what that comes to.
+/// The reports on all files, and their summary.
 struct Report {
     files: Vec<FileReport>,
     summary: Summary,
@@ -76,7 +76,7 @@ fn checked(text: &str, options: Options) -> Report {
     Report::of(&inputs, &evaluator_of(&inputs, options), None, FailOn::Reject)
 }
 
-/// Settings with which nothing is changed or refused.
+/// Settings with which nothing is changed or rejected.
 fn warning() -> Value {
     json!({"rules": {"pod-automount": "warn", "default-service-account": "off"}})
 }
@@ -160,7 +160,7 @@ fn errors_of_the_api_server() {
     let finding = report.findings().find(|it| it.rule == API_SERVER).unwrap();
     assert_eq!(finding.to_line(), "api-server: spec.containers[1].image: the API server rejects it: Required value");
     assert_eq!((finding.level, finding.location), (Level::Invalid, Location { line: 10, column: 7 }));
-    // Its rules are checked all the same, and nothing fails because of it.
+    // The rules still check it, and the command does not fail because of it.
     assert_eq!(found(&report)[0], ("pod-automount".to_owned(), Level::Fixed, 6));
     assert_eq!((report.verdict(), report.fails(FailOn::Reject)), (Column::Found(Level::Invalid), false));
 }
@@ -267,13 +267,13 @@ fn removed_api_groups() {
 fn partial_objects() {
     let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a, namespace: shop}\nspec:\n";
     for (text, expected) in [
-        // No container has an image; that comes before what the API server would reject.
+        // No container has an image; this takes precedence over an error of the API server.
         (format!("{deployment}  selector: {{}}\n  template: {{spec: {{containers: [{{name: a, args: [x]}}]}}}}\n"), Column::Partial),
         (format!("{deployment}  replicas: 3\n"), Column::Partial),
         (format!("{deployment}  template: {{spec: {{containers: [{{name: a, image: x}}]}}}}\n"), Column::Partial),
         (format!("{deployment}  selector: {{}}\n  template: {{spec: {{containers: [{{name: a, image: x}}]}}}}\n"), Column::Found(Level::PodsFixed)),
         (POD.replace("      image: x\n", ""), Column::Partial),
-        // These groups fill the selector in.
+        // These groups default the selector.
         ("apiVersion: batch/v1\nkind: Job\nmetadata: {name: a}\nspec: {template: {spec: {containers: [{name: a, image: x}]}}}\n".to_owned(), Column::Found(Level::PodsFixed)),
         ("apiVersion: apps/v1beta1\nkind: Deployment\nmetadata: {name: a}\nspec: {template: {spec: {containers: [{name: a, image: x}]}}}\n".to_owned(), Column::Found(Level::PodsFixed)),
     ] {
@@ -331,7 +331,7 @@ fn order_of_policies() {
     let fixes = policy("z", "  mutating: true\n  settings: {rules: {default-service-account: off}}\n");
     let validates = policy("a", "  settings: {phase: validating}\n");
     let report = policies(&format!("{validates}{fixes}"), POD);
-    // The validating policy sees what the mutating one made: nothing is left to refuse.
+    // The validating policy gets the object as the mutating one changed it, so nothing is left to reject.
     assert_eq!(found(&report), [("pod-automount".to_owned(), Level::Fixed, 6)]);
     assert_eq!(found(&policies(&validates, POD)).iter().map(|it| it.1).max(), Some(Level::Refused));
 }
@@ -381,7 +381,7 @@ fn monitor_mode() {
 
 const DEPLOYMENT: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: shop}\nspec:\n  selector: {}\n  template:\n    spec:\n      containers: [{name: a, image: x}]\n";
 
-/// Both policies of the example, in a mode.
+/// A mutating and a validating policy, both in a mode.
 fn both(mode: &str) -> String {
     let mutating = policy("m", &format!("  mutating: true\n  mode: {mode}\n  settings: {{phase: mutating}}\n"));
     mutating + &policy("v", &format!("  mode: {mode}\n  settings: {{phase: validating}}\n"))
@@ -398,7 +398,7 @@ fn monitored_policies() {
     assert_eq!(lines(&policies(&both("protect"), POD)), [format!("would fix {fix}")]);
     let pods = "pod-automount: in its Pods: spec.template.spec.automountServiceAccountToken: set to false, no binding in the input";
     assert_eq!(lines(&policies(&both("monitor"), DEPLOYMENT)), [format!("monitored, would fix {pods}")]);
-    // One that is enforced does what it does, whatever the other one would have changed.
+    // An enforced policy rejects the Pod, regardless of what the monitored policy would have changed.
     let both = both("monitor");
     let (mutating, validating) = both.split_at(both.rfind("---").unwrap());
     let mixed = policies(&format!("{mutating}{}", validating.replace("monitor", "protect")), POD);
@@ -490,7 +490,7 @@ fn preview_counts() {
     assert_eq!((row.fixed, row.without_token, row.warned, row.refused), (2, 2, 0, 0));
 }
 
-/// Nothing where nothing is fixed or refused.
+/// `None` if there are no fixes.
 fn fixes(name: &str, text: &str) -> Option<FileFixes> {
     let inputs = Inputs::of_text(name, text);
     let mut found = Vec::new();
@@ -509,7 +509,7 @@ fn fixes_are_idempotent() {
         POD.to_owned(),
         format!("# a\n{POD}---\n# Source: x\n{account}"),
         format!("{POD}---\n{account}").replace('\n', "\r\n"),
-        // Tabs in a text are not indentation.
+        // Tabs in a block scalar are not indentation.
         format!("{POD}      args:\n        - |\n          a:\n          \tb\n"),
         format!("apiVersion: v1\nkind: List\nitems:\n- {}", POD.trim_end().replace('\n', "\n  ")),
     ] {
@@ -581,18 +581,18 @@ fn sarif() {
     let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
     assert_eq!(sarif["runs"][0]["tool"]["driver"]["rules"][index]["id"], result["ruleId"]);
     assert_eq!(sarif["runs"][0]["invocations"][0]["executionSuccessful"], false);
-    // The check of the check: without its version it is not valid SARIF.
+    // Confirms that the validator rejects invalid SARIF, here without a version.
     let mut broken = sarif;
     broken.as_object_mut().unwrap().remove("version");
     assert!(!validator.is_valid(&broken));
 }
 
-/// The published schema, as the crate `serde-sarif` has it.
+/// The published schema, from the crate `serde-sarif`.
 fn sarif_schema() -> String {
     let cargo = std::process::Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--offline", "--locked"])
         .args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")])
-        // What was not built was perhaps never downloaded.
+        // Dependencies of other platforms may not have been downloaded.
         .args(["--filter-platform", env!("SA_HYGIENE_TARGET")])
         .output()
         .unwrap();

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! How an object ended, and the counts of that.
+//! The verdict on an object, and the counts of verdicts.
 
 use std::collections::BTreeMap;
 
 use super::finding::{Finding, Level};
 
-/// How an object ended: each object in one way.
+/// The verdict on an object. Every object has exactly one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// Checked, without findings.
     Accepted,
-    /// Accepted; a finding of this level counts.
+    /// Checked; the level is that of the most severe finding that counts.
     Found(Level),
     /// Only a part of an object, such as a patch; not checked.
     Partial,
@@ -22,9 +22,9 @@ pub enum Verdict {
 /// Why an object is not checked.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Reason {
-    /// For counts: the same for all objects of that reason.
+    /// The reason; the same for all objects that are counted together.
     pub why: &'static str,
-    /// What would help, where something does.
+    /// What to do about it, if anything.
     pub hint: Option<String>,
 }
 
@@ -56,7 +56,7 @@ impl Column {
         Self::NotChecked,
     ];
 
-    /// For people.
+    /// The text in reports for people.
     pub fn word(self) -> &'static str {
         match self {
             Self::Accepted => "accepted",
@@ -68,7 +68,7 @@ impl Column {
         }
     }
 
-    /// A count for people: `2 would be fixed`.
+    /// A count as text, for example `2 would be fixed`.
     pub fn count(self, count: usize) -> String {
         let pods = if count == 1 { "its Pods" } else { "their Pods" };
         match self {
@@ -85,7 +85,7 @@ impl Column {
         }
     }
 
-    /// For programs.
+    /// The key in machine-readable reports.
     pub fn key(self) -> &'static str {
         match self {
             Self::Accepted => "accepted",
@@ -97,13 +97,13 @@ impl Column {
 }
 
 impl Verdict {
-    /// The verdict on an object that was checked: that of the worst finding, without those that pass.
+    /// The verdict on a checked object: the level of the most severe finding that counts.
     pub fn of(findings: &[Finding]) -> Self {
         let levels = findings.iter().filter(|finding| !finding.passes()).map(|finding| finding.level);
         levels.max().map_or(Self::Accepted, Self::Found)
     }
 
-    /// Where it is counted.
+    /// The column in which it is counted.
     pub fn column(&self) -> Column {
         match self {
             Self::Accepted => Column::Accepted,
@@ -119,11 +119,11 @@ impl Verdict {
     }
 }
 
-/// How many objects ended how.
+/// The number of objects by verdict.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally {
     columns: BTreeMap<Column, usize>,
-    /// Those that are not checked, by reason and hint.
+    /// The objects that are not checked, by reason and hint.
     pub reasons: BTreeMap<Reason, usize>,
 }
 
@@ -136,12 +136,12 @@ impl Tally {
         }
     }
 
-    /// How many objects ended in a way.
+    /// The number of objects in a column.
     pub fn of(&self, column: Column) -> usize {
         self.columns.get(&column).copied().unwrap_or_default()
     }
 
-    /// Every object.
+    /// The number of all objects.
     pub fn total(&self) -> usize {
         self.columns.values().sum()
     }
@@ -151,7 +151,7 @@ impl Tally {
         Column::ALL.map(|column| (column, self.of(column)))
     }
 
-    /// How many objects are not checked, by reason alone.
+    /// The number of objects that are not checked, by reason alone.
     pub fn by_reason(&self) -> BTreeMap<&'static str, usize> {
         let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
         for (reason, count) in &self.reasons {

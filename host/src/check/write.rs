@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! A file in the place of another one: all of it or nothing, and with the same owner and mode.
+//! Replaces files atomically, and keeps their owner and mode.
 
 use std::fs::{File, Metadata};
 use std::io::Write as _;
@@ -12,7 +12,7 @@ use tempfile::NamedTempFile;
 use super::input::{Input, parent};
 use crate::{ownership, shown};
 
-/// Replaces a file that was read, if it still is what it was then.
+/// Replaces a file, unless it changed after it was read.
 pub(super) fn replace(input: &Input, before: &str, after: &str) -> Result<()> {
     let path = target(&input.path, &input.tree)?;
     let old = File::open(&path).context("cannot be read again")?;
@@ -28,16 +28,16 @@ pub(super) fn replace(input: &Input, before: &str, after: &str) -> Result<()> {
         bail!("the file is read-only");
     }
     let new = written(parent(&path), after, Some(&metadata))?;
-    // As late as can be: nothing that somebody wrote meanwhile is lost.
+    // Checked as late as possible, so that changes by others are not lost.
     if !std::fs::read(&path).is_ok_and(|now| now == before.as_bytes()) {
         bail!("the file was changed meanwhile");
     }
     persist(new, &path)
 }
 
-/// Writes a file that may be there already.
+/// Writes a new or existing file.
 pub(super) fn write(path: &Path, content: &str) -> Result<()> {
-    // Through a link to what it stands for: the link stays.
+    // Writes to the target of a link, and keeps the link.
     let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let metadata = path.metadata().ok();
     if metadata.as_ref().is_some_and(|it| !it.is_file()) {
@@ -46,7 +46,7 @@ pub(super) fn write(path: &Path, content: &str) -> Result<()> {
     persist(written(parent(path), content, metadata.as_ref())?, path)
 }
 
-/// The file that a path leads to; links out of the tree are not followed.
+/// The file that a path leads to. Fails for a link that leads out of the tree.
 fn target(path: &Path, tree: &Path) -> Result<PathBuf> {
     let target = path.canonicalize().context("cannot be found again")?;
     let tree = tree.canonicalize().context("its folder cannot be found again")?;
@@ -56,7 +56,7 @@ fn target(path: &Path, tree: &Path) -> Result<PathBuf> {
     Ok(target)
 }
 
-/// A temporary file beside the one to come; its name is unique.
+/// Writes a temporary file with a unique name next to the final one.
 fn written(folder: &Path, content: &str, like: Option<&Metadata>) -> Result<NamedTempFile> {
     let cannot = "cannot be written";
     let mut builder = tempfile::Builder::new();
@@ -68,7 +68,7 @@ fn written(folder: &Path, content: &str, like: Option<&Metadata>) -> Result<Name
     file.write_all(content.as_bytes()).context(cannot)?;
     if let Some(like) = like {
         ownership::keep_owner(file.as_file(), like).context("the file's owner cannot be kept")?;
-        // After the owner: a new owner clears some of the bits.
+        // After the owner, because a new owner clears some of the mode bits.
         file.as_file().set_permissions(like.permissions()).context("the file's mode cannot be kept")?;
     }
     file.as_file().sync_all().context(cannot)?;
@@ -77,7 +77,7 @@ fn written(folder: &Path, content: &str, like: Option<&Metadata>) -> Result<Name
 
 fn persist(file: NamedTempFile, path: &Path) -> Result<()> {
     file.persist(path).context("cannot be written")?;
-    // The name is in the folder, which is written on its own. Not every file system lets a folder be synchronised.
+    // The new name is stored in the directory, which is synchronised separately. Not every file system supports this.
     if let Ok(folder) = File::open(parent(path)) {
         let _ = folder.sync_all();
     }
@@ -131,7 +131,7 @@ mod tests {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
         // Only root may give files away.
         let gives_away = std::os::unix::fs::chown(&path, Some(1234), Some(1235)).is_ok();
-        // A temporary file of somebody else's.
+        // A temporary file of another process.
         std::fs::write(folder.path("tree/.sa-hygiene-x.tmp"), "theirs").unwrap();
         folder.replace("tree/a.yaml").unwrap();
         let metadata = path.metadata().unwrap();

@@ -149,7 +149,7 @@ fn print(report: &Report, output: Format) -> Result<()> {
     }
 }
 
-/// The kinds that were read, in case there are none.
+/// Reads the files. Fails if they contain nothing to audit.
 fn files(args: &Args) -> Result<(Snapshot, Vec<FileError>)> {
     let (mut snapshot, errors) = snapshot::from_paths(&args.files, &args.api_audience);
     if !args.secrets {
@@ -209,7 +209,7 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-/// `7d`, `36h`, `2w`: seconds.
+/// The seconds of a time span such as `7d`, `36h` or `2w`.
 fn window(text: &str) -> Result<i64> {
     let span: Span = text.parse().ok().context("expected a time such as 7d, 36h or 2w")?;
     let seconds = span.total((Unit::Second, SpanRelativeTo::days_are_24_hours()))?;

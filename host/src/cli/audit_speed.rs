@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! `sa-hygiene audit-speed`: how long `audit` takes, and how much memory, for a cluster and a log that are made up here.
+//! `sa-hygiene audit-speed`: measures the time and memory of `audit` with a generated cluster and log.
 
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
@@ -19,10 +19,10 @@ const ACCOUNTS: usize = 5_000;
 const BYTES: u64 = 1_000_000_000;
 const KEYS: u64 = 100_000;
 
-/// Of which the best counts: what others do on the machine is not what is measured.
+/// Number of runs. The fastest one counts, so that other load on the machine is not measured.
 const ROUNDS: usize = 3;
 
-/// A run, and what is allowed for it.
+/// A run, and its limits.
 struct Case {
     name: &'static str,
     arguments: &'static [&'static str],
@@ -33,7 +33,7 @@ struct Case {
     memory: u64,
 }
 
-/// The cluster alone; the log with a small cluster, so that it is the log that is measured; and a line without an end.
+/// The cluster alone; the log with a small cluster, so that mostly the log is measured; and a line without a line end.
 const CASES: [Case; 3] = [
     Case {
         name: "10,000 Pods, 5,000 accounts",

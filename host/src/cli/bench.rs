@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! `sa-hygiene bench`: the table of the benchmark.
+//! `sa-hygiene bench`: prints the results of the benchmark as a table.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,8 @@ use crate::kubewarden::Module;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The policy that accepts requests without reading them: the example `accept_unread`, built for wasm32-wasip1 in release mode
+    /// The policy that accepts requests without reading them: the example `accept_unread`, built for wasm32-wasip1 in release
+    /// mode
     #[arg(long, value_name = "WASM")]
     baseline: PathBuf,
 
@@ -72,7 +73,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     Ok(if over { Outcome::SomethingRefused } else { Outcome::AllAccepted })
 }
 
-/// With default settings the subject's own limit; with long settings a multiple of what it takes with the default.
+/// With default settings, the subject's own limit; with long settings, a multiple of the ratio with default settings.
 fn limit(budgets: &Budgets, measurement: &Measurement, all: &[Measurement]) -> Option<f64> {
     let default = all.iter().find(|other| other.subject == measurement.subject)?;
     if default.settings == measurement.settings {

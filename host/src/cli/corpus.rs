@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! `sa-hygiene corpus`: the policy over requests that real API servers sent. Verdicts may be anything; what must not
-//! happen is a trap, an internal error or a patch that does not apply.
+//! `sa-hygiene corpus`: evaluates requests that real API servers sent. Any verdict is fine; a trap, an internal error or a
+//! patch that does not apply is a failure.
 
 use std::path::{Path, PathBuf};
 
@@ -29,7 +29,7 @@ pub(super) struct Args {
     policy: PolicyArgs,
 }
 
-/// One request, or why there is none.
+/// One request, or why a file has none.
 struct Row {
     file: String,
     kind: String,

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! A request in a few words: which object it is, and its fields about tokens and identity.
+//! Describes a request in a few words: its object, and the fields that concern tokens and identity.
 
 use serde_json::Value;
 
 use crate::shown;
 
-/// `Pod team-a/web`, with the operation where it is not a CREATE.
+/// `Pod team-a/web`, with the operation if it is not a CREATE.
 pub(super) fn title(request: &Value) -> String {
     shown::text(&raw_title(request))
 }
@@ -41,7 +41,7 @@ fn raw_title(request: &Value) -> String {
     title
 }
 
-/// What the author wrote that matters here.
+/// The fields that the author set and that are relevant here.
 pub(super) fn fields(object: &Value) -> String {
     shown::text(&raw_fields(object))
 }
@@ -90,7 +90,7 @@ fn account(account: &Value) -> String {
         .filter(|(key, _)| IDENTITIES.iter().any(|prefix| key.starts_with(prefix)))
         .map(|(key, value)| {
             let key = key.split_once('/').map_or(key.as_str(), |(_, name)| name);
-            // Of a role, its name; what is wrong with the rest is among the findings.
+            // Only the name of a role; findings report what is wrong with the rest.
             let value = value.as_str().unwrap_or_default();
             format!("{key} {}", value.rsplit_once('/').map_or(value, |(_, name)| name))
         })

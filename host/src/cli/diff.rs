@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What a patch changes, as a person reads it: the two objects as YAML, line by line.
+//! The changes of a patch for people: a diff of the two objects as YAML.
 
 use std::fmt::Write as _;
 
@@ -12,12 +12,12 @@ use super::output::{BAD, GOOD, QUIET};
 use crate::shown;
 use crate::yaml;
 
-/// A unified diff with ANSI colours; `anstream` takes them out where they do not belong.
+/// A unified diff with ANSI colours; `anstream` removes them where they are not supported.
 pub(super) fn render(before: &Value, after: &Value) -> Result<String> {
     unified(("as admitted", "as fixed"), &yaml::to_string(before)?, &yaml::to_string(after)?)
 }
 
-/// The same for a file that changes, as `patch` takes it.
+/// The same for a file that changes, in the format of `patch`.
 pub(super) fn of_texts(name: &str, before: &str, after: &str) -> Result<String> {
     let name = shown::text(name);
     unified((&name, &name), before, after)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! One input's way: through the simulated API server, through the policy, and back.
+//! Evaluates one input with the simulated API server and the policy.
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use crate::check::finding::{Finding, Level, Token, entries, findings};
 use crate::check::verdict::Column;
 use crate::kubewarden::{Evaluation, Mode, Policy};
 
-/// How an input ended, from best to worst; in the words of `check`.
+/// The verdict on an input, from best to worst, with the words of `check`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Verdict {
     /// Without a finding.
@@ -45,7 +45,7 @@ impl Verdict {
         }
     }
 
-    /// For programs.
+    /// The key in machine-readable output.
     pub(super) fn key(self) -> &'static str {
         match self {
             Self::Accepted => Column::Accepted.key(),
@@ -54,7 +54,7 @@ impl Verdict {
         }
     }
 
-    /// A count for people.
+    /// A count as text.
     pub(super) fn count(self, count: usize) -> String {
         match self {
             Self::Accepted => Column::Accepted.count(count),
@@ -81,9 +81,9 @@ pub(super) struct Evaluated {
     pub(super) verdict: Verdict,
     /// The findings, one per line.
     pub(super) findings: Vec<String>,
-    /// The policy's part; absent where the API server refused the object before.
+    /// The evaluation by the policy; `None` if the API server rejected the object before admission.
     pub(super) evaluation: Option<Evaluation>,
-    /// The object after the patch, where there is one.
+    /// The object after the patch, if there is one.
     pub(super) patched: Option<Value>,
 }
 
@@ -91,12 +91,12 @@ pub(super) struct Evaluated {
 pub(super) struct Evaluator<'a> {
     /// The policy as the cluster runs it, for admission requests.
     pub(super) policy: &'a Policy,
-    /// How objects are evaluated, which come from files; as admission requests where there is none.
+    /// How objects from files are evaluated; if `None`, in the same way as admission requests.
     pub(super) files: Option<Files>,
     pub(super) server: ApiServer,
-    /// Objects are sent as they are.
+    /// Whether objects are sent unchanged.
     pub(super) raw: bool,
-    /// Whether the policy gives its diagnostics as data; older modules, and other policies, do not.
+    /// Whether the policy returns its diagnostics as data; older modules and other policies do not.
     pub(super) has_diagnostics: bool,
 }
 
@@ -193,7 +193,7 @@ impl Evaluator<'_> {
         (verdict, lines.collect())
     }
 
-    /// What happens to the Pods of a template that this policy would have to fix, and can only validate.
+    /// What happens to the Pods of a template if the policy would have to fix them but can only validate.
     fn of_pods(
         &self,
         policy: &Policy,
@@ -214,7 +214,7 @@ impl Evaluator<'_> {
         of_rules.map(|finding| finding.into_pods(&path.join("."))).collect()
     }
 
-    /// What the API server does with an object after the webhooks: the plugins once more, then validation.
+    /// What the API server does with an object after the webhooks: it runs the plugins again, and validates the object.
     fn after_admission(&self, object: Option<&Value>, options: &RequestOptions) -> Result<(), Vec<String>> {
         let Some(object) = object else { return Ok(()) };
         let object = self.server.second_pass(object.clone(), options).map_err(|error| vec![error.to_string()])?;
@@ -222,7 +222,7 @@ impl Evaluator<'_> {
     }
 }
 
-/// Puts the evidence of a binding into words, in the findings and in the warnings of the response.
+/// Adds the evidence of a binding to the findings and to the warnings of the response.
 fn explain(evidence: &Evidence, request: &Value, found: &mut [Finding], warnings: &mut [String]) {
     let mut explained = found.to_vec();
     evidence.explain(request, &mut explained);
@@ -235,7 +235,7 @@ fn explain(evidence: &Evidence, request: &Value, found: &mut [Finding], warnings
     }
 }
 
-/// The verdict as far as the policy's answer as such contains it.
+/// The verdict that follows from the policy's answer alone.
 fn without_diagnostics(evaluation: &Evaluation, mode: Mode) -> (Verdict, Vec<String>) {
     let response = &evaluation.response;
     let mut findings = response.warnings.clone();
@@ -270,7 +270,7 @@ fn without_diagnostics(evaluation: &Evaluation, mode: Mode) -> (Verdict, Vec<Str
     (verdict, findings)
 }
 
-/// The API server does not even ask the policy.
+/// The result for an object that the API server rejects before it calls the policy.
 fn refused_before(input: &Input, object: &Value, why: String) -> Evaluated {
     let metadata = object.get("metadata");
     let request = json!({

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What packagers need: completions for shells and man pages, made from the arguments themselves.
+//! Shell completions and man pages for packagers, generated from the arguments.
 
 use std::path::PathBuf;
 
@@ -34,7 +34,7 @@ pub(super) struct ManArgs {
     out_dir: Option<PathBuf>,
 }
 
-/// A page for the command, and one for each subcommand.
+/// Prints one man page, or writes one for the command and one for each subcommand.
 pub(super) fn man(args: &ManArgs) -> Result<Outcome> {
     let mut command = Cli::command();
     command.build();
@@ -59,7 +59,7 @@ fn subcommands(command: &Command) -> impl Iterator<Item = &Command> {
     command.get_subcommands().filter(|it| !it.is_hide_set() && it.get_name() != "help")
 }
 
-/// `sa-hygiene-check`.
+/// The name of a page, for example `sa-hygiene-check`.
 fn name(command: &Command) -> String {
     command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned()
 }

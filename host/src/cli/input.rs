@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What a document is: an admission request as captured, or an object as a user writes it.
+//! Reads documents: captured admission requests, or objects as a user writes them.
 
 use std::path::Path;
 
@@ -24,13 +24,13 @@ pub(super) struct Input {
 
 #[derive(Debug, Clone)]
 pub(super) enum Subject {
-    /// An `AdmissionRequest`, taken out of its review.
+    /// An `AdmissionRequest`, extracted from its review.
     Request(Value),
     /// A Kubernetes object.
     Object(Value),
 }
 
-/// Reads files, and directories of them; `-` is the standard input.
+/// Reads files and directories; `-` is the standard input.
 pub(super) fn read<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Vec<Input>> {
     let mut inputs = Vec::new();
     for path in paths {
@@ -75,7 +75,7 @@ fn classify(document: Document) -> Result<Input> {
     Ok(Input { source, subject, old })
 }
 
-/// The objects of an UPDATE, which a document of `oldObject` and `object` stands for.
+/// The objects of an UPDATE, if the document consists of `oldObject` and `object`.
 fn update(document: &Document) -> Result<Option<(Value, Value)>> {
     let Some(fields) = document.value.as_object() else { return Ok(None) };
     if !fields.contains_key("oldObject") || fields.keys().any(|key| key != "object" && key != "oldObject") {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! `sa-hygiene load`: many requests at once.
+//! `sa-hygiene load`: sends many requests at once.
 
 use anyhow::Result;
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! `sa-hygiene manifests`: `check` over a folder of projects that others wrote, to test `check` itself. It fails on a
-//! crash, on a file that only kubectl can read, on a fix that changes more than its findings, and on a refusal with the default
-//! settings that was not reviewed.
+//! `sa-hygiene manifests`: runs `check` on a directory of projects by other authors, to test `check` itself. It fails if
+//! `check` crashes, cannot read a file that kubectl can read, makes a fix that changes more than its findings, or reports a
+//! refusal with the default settings that was not reviewed.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -48,20 +48,20 @@ struct Expected {
     refusals: Vec<Refusal>,
 }
 
-/// A refusal that is right.
+/// An expected refusal.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Refusal {
-    /// Below the folder of projects.
+    /// Relative to the directory of projects.
     file: String,
-    /// `ServiceAccount shop/uploads`.
+    /// For example, `ServiceAccount shop/uploads`.
     object: String,
     rule: String,
     #[serde(default)]
     reason: String,
 }
 
-/// What came of one project.
+/// The result for one project.
 struct Row {
     project: String,
     summary: Summary,
@@ -159,7 +159,7 @@ fn refusals(root: &Path, files: &[FileReport], expected: &Expected, problems: &m
     }
 }
 
-/// What kubectl reads must not be unreadable here. Without kubectl this is not compared.
+/// Reports files that kubectl can read but `check` cannot. Skipped if there is no kubectl.
 fn unreadable(files: &[FileReport], problems: &mut Vec<String>) {
     let mut seen = BTreeMap::new();
     for unreadable in files.iter().flat_map(|file| &file.unreadable) {
@@ -176,7 +176,7 @@ fn unreadable(files: &[FileReport], problems: &mut Vec<String>) {
     }
 }
 
-/// Fixes a copy, and compares: how many files were fixed.
+/// Fixes a copy, and compares the results. Returns the number of fixed files.
 fn fixed(path: &Path, module: &Module, problems: &mut Vec<String>) -> Result<usize> {
     let before = checked(path, module, &Value::Null)?;
     let inputs = Inputs::find([path], &InputOptions::default());
@@ -212,7 +212,7 @@ fn fixed(path: &Path, module: &Module, problems: &mut Vec<String>) -> Result<usi
     Ok(files)
 }
 
-/// A change of the values that no finding is about: its path ends with none of the fields that findings name.
+/// A change of the values that no finding reports: its path does not end with a field that a finding names.
 fn foreign_change(before: &str, after: &str, field_paths: &[&str]) -> Option<String> {
     let values = |text: &str| -> Option<Vec<Value>> {
         let parts = yaml::parts::of(text);
@@ -237,7 +237,7 @@ fn copy_all(from: &Path, to: &Path) -> Result<()> {
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;
         let target = to.join(entry.file_name());
-        // Links would lead back to what was copied.
+        // Links would lead back to the originals.
         if !entry.file_type()?.is_symlink() {
             copy_all(&entry.path(), &target)?;
         }

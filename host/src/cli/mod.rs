@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The `sa-hygiene` command: reading arguments, running a verb, exit codes.
+//! The `sa-hygiene` command: arguments, subcommands and exit codes.
 
 mod audit;
 mod audit_speed;
@@ -29,25 +29,25 @@ use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcom
 
 use crate::check::settings::Mistakes;
 
-/// What a verb found; the exit codes are part of the interface: pipelines distinguish a refusal from a mistake.
+/// The result of a subcommand. The exit codes are part of the interface: pipelines distinguish findings from errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     /// Exit code 0.
     AllAccepted,
     /// Exit code 1.
     SomethingRefused,
-    /// Exit code 2: some of the input; what can be read was evaluated.
+    /// Exit code 2: some of the input cannot be used; the rest was evaluated.
     Unusable,
     /// Exit code 3.
     NotFixed,
-    /// Exit code 130, as shells have it for a program that Ctrl-C ended.
+    /// Exit code 130, which shells report for a program that Ctrl-C ended.
     Interrupted,
 }
 
-/// Exit code for input that cannot be used; clap uses the same for arguments.
+/// Exit code for input that cannot be used; clap uses the same code for invalid arguments.
 const UNUSABLE: u8 = 2;
 
-/// Exit code where a fix could not be written.
+/// Exit code if a fix could not be written.
 const NOT_FIXED: u8 = 3;
 
 /// Exit code after SIGINT.
@@ -102,8 +102,8 @@ enum Verb {
     Man(generate::ManArgs),
 }
 
-/// What the program is called as a plugin of kubectl (`kubectl sa-hygiene audit`); a hyphen there is an underscore here.
-/// <https://kubernetes.io/docs/tasks/extend-kubectl/kubectl-plugins/>
+/// The name of the program as a kubectl plugin (`kubectl sa-hygiene audit`). In the file name, an underscore stands for the
+/// hyphen. <https://kubernetes.io/docs/tasks/extend-kubectl/kubectl-plugins/>
 const PLUGIN: &str = "kubectl-sa_hygiene";
 
 fn parse() -> Cli {
@@ -114,7 +114,7 @@ fn parse() -> Cli {
         command.set_bin_name("kubectl sa-hygiene");
     }
     if let Some(choice) = color() {
-        // Help and mistakes are printed while the arguments are read.
+        // Help and errors are printed while the arguments are parsed.
         command = command.color(choice);
     }
     Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
@@ -134,7 +134,7 @@ fn color() -> Option<ColorChoice> {
     None
 }
 
-/// The whole command.
+/// Runs the command.
 pub fn main() -> ExitCode {
     let Cli { color, verb } = parse();
     color.write_global();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Arguments that several verbs share: which policy, how it is set up, which cluster it sees.
+//! Arguments that several subcommands share: the policy, its settings and the cluster.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -37,14 +37,14 @@ pub(super) struct PolicyArgs {
 }
 
 impl PolicyArgs {
-    /// The objects named on the command line. Without any, what is not there is unknown, not absent.
+    /// The objects named on the command line. Without any, objects that are not in the input are unknown, not absent.
     pub(super) fn cluster(&self) -> Result<Cluster> {
         let cluster = Cluster::load(&self.cluster)?;
         let behaviour = if self.cluster.is_empty() { LookupBehavior::KnownOnly } else { LookupBehavior::Granted };
         Ok(cluster.with_behavior(behaviour))
     }
 
-    /// The policy, its settings checked.
+    /// Loads the policy with validated settings.
     pub(super) fn load(&self, module: &Module, cluster: Cluster) -> Result<Policy> {
         let config = PolicyConfig { cluster: Arc::new(cluster), ..self.config()? };
         self.in_settings(Policy::load(module, config))
@@ -65,7 +65,7 @@ impl PolicyArgs {
         Ok(PolicyConfig { settings, mode: self.mode, allowed_to_mutate: !self.no_mutate, ..PolicyConfig::default() })
     }
 
-    /// A mistake in the settings, with their file.
+    /// Adds the settings file to an error.
     pub(super) fn in_settings<T>(&self, result: Result<T>) -> Result<T> {
         match &self.settings {
             Some(path) => result.with_context(|| crate::shown::path(path)),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! How results look. Text is built with colours; `anstream` removes them where the output is not a terminal or
-//! `NO_COLOR` is set.
+//! The format of results. Text is built with colours; `anstream` removes them if the output is not a terminal or `NO_COLOR` is
+//! set.
 
 use std::fmt::Write as _;
 
@@ -19,13 +19,13 @@ pub(super) const GOOD: Style = AnsiColor::Green.on_default();
 pub(super) const QUIET: Style = Style::new().dimmed();
 const BOLD: Style = Style::new().bold();
 
-/// Width of a table where there is no terminal to ask.
+/// Width of a table if the output is not a terminal.
 const WIDTH: u16 = 140;
 
-/// Blanks between two columns: the padding and the separator.
+/// Spaces between two columns: the padding and the separator.
 const GAP: usize = 2;
 
-/// The least that is left for what happened, however narrow the terminal.
+/// Minimum width of the last column, even on a narrow terminal.
 const SHORTEST: usize = 24;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -37,13 +37,13 @@ pub(super) enum Format {
     Json,
 }
 
-/// The table (where there are several objects), then each object with findings.
+/// The table (if there are several objects), then each object with findings.
 pub(super) fn text(results: &[Evaluated]) -> Result<String> {
     let mut text = String::new();
     if results.len() > 1 {
         writeln!(text, "{}\n", render(&summary_table(results)))?;
     }
-    // What was accepted without a word has nothing to add to its line in the table.
+    // An object without findings has nothing to add to its row in the table.
     for evaluated in results.iter().filter(|evaluated| results.len() == 1 || evaluated.verdict != Verdict::Accepted) {
         details(&mut text, evaluated)?;
     }
@@ -53,7 +53,7 @@ pub(super) fn text(results: &[Evaluated]) -> Result<String> {
     Ok(text)
 }
 
-/// The table and the count alone.
+/// Only the table and the counts.
 pub(super) fn summary(results: &[Evaluated]) -> String {
     format!("{}\n\n{}\n", render(&summary_table(results)), closing_line(results))
 }
@@ -86,7 +86,7 @@ fn summary_table(results: &[Evaluated]) -> Table {
     table
 }
 
-/// The first finding without its source and its advice, and how many more there are.
+/// The first finding without its field path and help, and the number of further findings.
 fn in_short(findings: &[String], width: usize) -> String {
     let Some(first) = findings.first() else { return String::new() };
     let first = first.lines().next().unwrap_or_default().replacen("in its Pods: ", "", 1);
@@ -115,12 +115,12 @@ fn cut(text: &str, width: usize) -> String {
     format!("{}…", head.trim_end_matches([',', ':']))
 }
 
-/// The table as text, without the blanks that fill it up on the right.
+/// The table as text, without trailing spaces.
 pub(super) fn render(table: &Table) -> String {
     table.trim_fmt()
 }
 
-/// A table in the house style: one line below the header, none between the rows.
+/// A table in the common style: a line below the header, and none between the rows.
 pub(super) fn new_table<const N: usize>(header: [&str; N]) -> Table {
     let mut table = Table::new();
     table

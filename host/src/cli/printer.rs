@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The one place that prints. Names of files and objects come from unknown people: whatever is in them,
-//! it starts no line of its own, moves no cursor and gives no command to the log that it ends up in.
+//! The only module that prints. Names of files and objects are untrusted: they must not start a line of their own, move the
+//! cursor, or contain a command for a build log.
 
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::process::{Command, Stdio};
@@ -15,12 +15,12 @@ use crate::shown;
 const BAD: Style = AnsiColor::Red.on_default();
 const GOOD: Style = AnsiColor::Green.on_default();
 
-/// Text for people, with colours; `anstream` removes them where the output is not a terminal or `NO_COLOR` is set.
+/// Text for people, with colours; `anstream` removes them if the output is not a terminal or `NO_COLOR` is set.
 pub(super) fn text(text: &str) -> Result<()> {
     write(&safe(text))
 }
 
-/// Where text goes.
+/// Where text is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stream {
     /// The standard output.
@@ -29,7 +29,7 @@ pub(super) enum Stream {
     Error,
 }
 
-/// Text for people in lines that may be long: on a terminal they are wrapped, elsewhere they stay whole.
+/// Text for people with long lines: they are wrapped on a terminal, and unchanged elsewhere.
 pub(super) fn lines(text: &str, stream: Stream) -> Result<()> {
     let safe = safe(text);
     match stream {
@@ -43,7 +43,7 @@ pub(super) fn lines(text: &str, stream: Stream) -> Result<()> {
     }
 }
 
-/// A page for people: through `$PAGER` if it is longer than the terminal.
+/// Prints a page for people, through `$PAGER` if it is longer than the terminal.
 pub(super) fn page(text: &str) -> Result<()> {
     let out = std::io::stdout();
     let (width, height) = terminal_size_of(&out).map_or((None, 0), |(width, height)| (Some(width.0), height.0));
@@ -52,7 +52,7 @@ pub(super) fn page(text: &str) -> Result<()> {
     if is_long && paged(&text) { Ok(()) } else { write(&text) }
 }
 
-/// Whether a pager has shown the text.
+/// Shows a text in a pager. Returns whether this succeeded.
 fn paged(text: &str) -> bool {
     let pager = std::env::var("PAGER").unwrap_or_else(|_| "less".to_owned());
     if pager.trim().is_empty() || pager.trim() == "cat" {
@@ -61,26 +61,26 @@ fn paged(text: &str) -> bool {
     let mut command = Command::new("sh");
     command.args(["-c", &pager]).stdin(Stdio::piped());
     if std::env::var_os("LESS").is_none() {
-        // Colours, no clearing, and no waiting at the end of a short text: as git has it.
+        // As in git: exit if the text fits on one screen, pass colours through, and do not clear the screen.
         command.env("LESS", "FRX");
     }
     let Ok(mut child) = command.spawn() else { return false };
     let is_plain = anstream::AutoStream::choice(&std::io::stdout()) == anstream::ColorChoice::Never;
     let text = if is_plain { anstream::adapter::strip_str(text).to_string() } else { text.to_owned() };
     if let Some(mut input) = child.stdin.take() {
-        // Who has read enough closes it.
+        // The pager closes its input if the user quits early.
         let _ = input.write_all(text.as_bytes());
     }
-    // 127: the shell has not found it.
+    // 127: the shell did not find the pager.
     child.wait().is_ok_and(|status| status.code() != Some(127))
 }
 
-/// The width of a terminal; none for anything else.
+/// The width of a terminal; `None` if it is not a terminal.
 fn width(size: Option<(Width, Height)>) -> Option<u16> {
     size.map(|(width, _)| width.0)
 }
 
-/// Each line broken between words where it is longer than a terminal, and then indented.
+/// Wraps lines that are longer than the terminal between words, and indents the rest.
 fn wrapped(text: &str, width: Option<u16>) -> String {
     let Some(width) = width.map(usize::from).filter(|width| *width >= NARROWEST) else { return text.to_owned() };
     let mut wrapped = String::with_capacity(text.len());
@@ -91,7 +91,7 @@ fn wrapped(text: &str, width: Option<u16>) -> String {
             continue;
         }
         let indent = content.len() - content.trim_start_matches(' ').len();
-        // A location is followed by text that is further in; a list's by text below the text.
+        // The rest of a list entry is aligned with its text; the rest of another indented line is indented further.
         let hanging = if content.trim_start().starts_with("- ") {
             2
         } else if indent > 0 {
@@ -112,43 +112,43 @@ fn wrapped(text: &str, width: Option<u16>) -> String {
     wrapped
 }
 
-/// In less nothing can be read anyway.
+/// Below this width, lines are not wrapped.
 const NARROWEST: usize = 20;
 
-/// A document for programs, as it is: its format has its own ways to write what is special.
+/// Prints a document for programs unchanged; its format has its own escapes.
 pub(super) fn document(text: &str) -> Result<()> {
     write(text)
 }
 
-/// Changes of files. Piped into `patch`, they have to be as they are; a person or a build log gets them like other text.
+/// Prints the changes of files: unchanged for `patch` if they are piped, and like other text on a terminal or in a build log.
 pub(super) fn changes(text: &str) -> Result<()> {
     let is_log = ["GITHUB_ACTIONS", "TF_BUILD"].iter().any(|name| std::env::var_os(name).is_some());
     if is_log || std::io::stdout().is_terminal() { self::text(text) } else { write(text) }
 }
 
-/// A mistake, on the standard error.
+/// An error, on the standard error.
 pub(super) fn error(text: &str) {
     line(BAD, "error:", text);
 }
 
-/// Several mistakes, each in a line of its own.
+/// Several errors, each on a line of its own.
 pub(super) fn errors(texts: &[String]) {
     for text in texts {
         error(text);
     }
 }
 
-/// Something that went well, on the standard error.
+/// A success message, on the standard error.
 pub(super) fn good(word: &str, text: &str) {
     line(GOOD, word, text);
 }
 
-/// Something that did not, on the standard error.
+/// A failure message, on the standard error.
 pub(super) fn bad(word: &str, text: &str) {
     line(BAD, word, text);
 }
 
-/// Something to know, on the standard error.
+/// A note, on the standard error.
 pub(super) fn note(text: &str) {
     line(Style::new(), "", text);
 }
@@ -160,7 +160,7 @@ fn line(style: Style, word: &str, text: &str) {
     let _ = anstream::stderr().lock().write_all(text.as_bytes());
 }
 
-/// A reader that has seen enough (`| head`) is not an error.
+/// A reader that closes the pipe early (`| head`) is not an error.
 fn write(text: &str) -> Result<()> {
     let mut out = anstream::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -169,7 +169,7 @@ fn write(text: &str) -> Result<()> {
     }
 }
 
-/// The text line by line, without anything that a terminal or a build log would act upon, but for colours.
+/// Escapes everything that a terminal or a build log would interpret, except colours.
 fn safe(text: &str) -> String {
     text.split_inclusive('\n').map(safe_line).collect()
 }
@@ -181,7 +181,7 @@ fn safe_line(line: &str) -> String {
     }
     let mut safe = String::with_capacity(line.len());
     let mut rest = line;
-    // Whether only blanks and colours came so far: build logs look for their commands there.
+    // Whether there were only spaces and colours so far: build logs recognise commands at the start of a line.
     let mut is_start = true;
     while let Some(character) = rest.chars().next() {
         // What is plain is copied in one piece; only at the start of a line, a colon matters.
@@ -199,7 +199,7 @@ fn safe_line(line: &str) -> String {
         let is_command = is_start && rest.starts_with("::") || rest.starts_with("##[") || rest.starts_with("##vso[");
         match character {
             '\n' | '\t' => safe.push(character),
-            // As in Rust, so that it is not taken for something else.
+            // Escaped as in Rust.
             ':' | '#' if is_command => safe.extend(character.escape_unicode()),
             ' '..='~' => safe.push(character),
             _ => safe.push_str(&shown::text(character.encode_utf8(&mut [0; 4]))),
@@ -210,7 +210,7 @@ fn safe_line(line: &str) -> String {
     safe
 }
 
-/// How long the sequence is that sets colours, if the text begins with one (`ESC [ 1 ; 31 m`).
+/// The length of the sequence that sets colours, if the text begins with one (`ESC [ 1 ; 31 m`).
 fn color_length(text: &str) -> Option<usize> {
     let parameters = text.strip_prefix("\u{1b}[")?;
     let end = parameters.find(|character: char| !(character.is_ascii_digit() || character == ';'))?;
@@ -249,7 +249,7 @@ mod tests {
         assert_eq!(wrapped("x\ny", Some(40)), "x\ny");
     }
 
-    /// Who prints elsewhere prints unescaped.
+    /// Other modules would print unescaped text.
     #[test]
     fn only_this_module_prints() {
         fn files(folder: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {

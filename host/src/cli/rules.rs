@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! `sa-hygiene rules` and `sa-hygiene explain`: the documentation, without leaving the terminal.
+//! `sa-hygiene rules` and `sa-hygiene explain`: the documentation in the terminal.
 
 use std::fmt::Write as _;
 
@@ -50,7 +50,7 @@ pub(super) struct ExplainArgs {
 const PROFILES: [(&str, Profile); 3] =
     [("observe", Profile::Observe), ("baseline", Profile::Baseline), ("restricted", Profile::Restricted)];
 
-/// The rules with what they do in each profile.
+/// Lists the rules with their action in each profile.
 pub(super) fn list(args: &ListArgs) -> Result<Outcome> {
     if args.output == Format::Json {
         let rules: Vec<Value> = docs::RULES_WITH_PAGES.iter().map(|(rule, _)| json_of(rule)).collect();
@@ -67,7 +67,7 @@ pub(super) fn list(args: &ListArgs) -> Result<Outcome> {
     Ok(Outcome::AllAccepted)
 }
 
-/// The page of a rule.
+/// Prints the page of a rule.
 pub(super) fn explain(args: &ExplainArgs) -> Result<Outcome> {
     let known = docs::RULES_WITH_PAGES.iter().find(|(rule, _)| rule.id == args.rule);
     let Some((rule, page)) = known else { bail!(unknown_rule(&args.rule)) };
@@ -102,7 +102,7 @@ fn json_of(rule: &Rule) -> Value {
     })
 }
 
-/// Markdown for a terminal: titles and code in colour, no marks.
+/// Renders Markdown for a terminal: titles and code in colour, without markup.
 fn rendered(page: &str) -> String {
     let mut text = String::new();
     let mut is_code = false;
@@ -122,7 +122,7 @@ fn rendered(page: &str) -> String {
     text
 }
 
-/// `**bold**` and `` `code` ``; links stay readable as they are.
+/// Renders `**bold**` and `` `code` ``; links stay as they are.
 fn inline(line: &str) -> String {
     let mut text = String::new();
     for (index, part) in line.split('`').enumerate() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! `sa-hygiene run`: the policy's answer to files.
+//! `sa-hygiene run`: the policy's response to files.
 
 use std::path::PathBuf;
 
@@ -65,7 +65,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     Ok(if refused { Outcome::SomethingRefused } else { Outcome::AllAccepted })
 }
 
-/// The policy for objects of files, with the settings that `check` gives it.
+/// The policy for objects from files, with the same settings as in `check`.
 fn for_objects(module: &Module, config: &PolicyConfig, args: &PolicyArgs) -> Result<Files> {
     let is_partial = args.cluster.is_empty();
     let mut settings = if is_partial { for_files(&config.settings) } else { config.settings.clone() };
@@ -76,7 +76,7 @@ fn for_objects(module: &Module, config: &PolicyConfig, args: &PolicyArgs) -> Res
     Ok(Files { policy, evidence: Evidence::new(config.cluster.clone(), is_partial) })
 }
 
-/// What exists by the time the Pods of the input come: its ServiceAccounts, its roles and its bindings.
+/// The objects that exist before the Pods of the input are created: its ServiceAccounts, roles and bindings.
 fn existing(input: &Input) -> Option<&Value> {
     const KINDS: [&str; 5] = ["ServiceAccount", "Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"];
     match &input.subject {

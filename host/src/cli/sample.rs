@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! `sa-hygiene sample`: made-up clusters and audit logs, to try `audit` on and to measure it with.
+//! `sa-hygiene sample`: generates clusters and audit logs, to try and to measure `audit`.
 
 use std::fs::File;
 use std::io::{BufWriter, Write as _};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! `sa-hygiene speed`: how long `check` takes, and how much memory, for inputs that are made up here.
+//! `sa-hygiene speed`: measures the time and memory of `check` with generated inputs.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -12,15 +12,15 @@ use comfy_table::{Cell, CellAlignment, Color};
 
 use super::{Outcome, output, printer};
 
-/// An input, and what is allowed for it.
+/// An input, and its limits.
 struct Case {
     name: &'static str,
     text: String,
     /// Seconds.
     limit: f64,
-    /// MB; none where it does not matter.
+    /// MB; `None` if it does not matter.
     memory: Option<u64>,
-    /// Whether the compiled module is kept from the run before.
+    /// Whether the compiled module was cached by an earlier run.
     is_warm: bool,
 }
 
@@ -39,7 +39,7 @@ pub(super) fn run() -> Result<Outcome> {
         } else if cache.exists() {
             std::fs::remove_dir_all(&cache)?;
         }
-        // The best of three: what others do on the machine is not what is measured.
+        // The fastest of three runs counts, so that other load on the machine is not measured.
         let mut best = (Duration::MAX, 0);
         for round in 0..3 {
             if !case.is_warm && round > 0 {
@@ -76,7 +76,7 @@ fn measure(program: &Path, file: &Path, cache: &Path) -> Result<(Duration, u64)>
     measured(command.args(["check", "--fail-on", "never"]).arg(file).env("XDG_CACHE_HOME", cache))
 }
 
-/// A program from start to end, and the most memory in MB.
+/// The duration of a program, and its peak memory in MB.
 pub(super) fn measured(command: &mut Command) -> Result<(Duration, u64)> {
     let start = Instant::now();
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
@@ -128,7 +128,7 @@ fn pod(number: usize) -> String {
     )
 }
 
-/// As a large operator ships: three definitions with long schemas, and objects of many kinds.
+/// Like the release of a large operator: three CRDs with long schemas, and objects of several kinds.
 fn release() -> String {
     let definition = |number: usize| {
         let mut text = format!(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What the guest may ask of the host.
+//! Answers the calls of the guest to the host.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,20 +28,20 @@ impl ContextAwareResource {
     }
 }
 
-/// One call of the guest to the host; the answer's text if it was refused.
+/// A call of the guest to the host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HostCall {
     /// For instance `kubernetes`.
     pub namespace: String,
     /// For instance `get_resource`.
     pub operation: String,
-    /// What the guest was told instead of an answer.
+    /// The error that the guest got instead of an answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// What the guest sent.
     #[serde(skip)]
     pub payload: Vec<u8>,
-    /// What it was answered; empty where there is an error.
+    /// The answer; empty if there is an error.
     #[serde(skip)]
     pub answer: Vec<u8>,
 }
@@ -49,7 +49,7 @@ pub struct HostCall {
 /// A line the guest logged.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LogEntry {
-    /// As the guest named it; `malformed` where the line is not what the policy server can read.
+    /// The level that the guest set; `malformed` if the policy server cannot read the line.
     pub level: String,
     /// The text.
     pub message: String,
@@ -64,11 +64,11 @@ pub(super) struct Grants {
     /// `namespace/operation`; the log is always allowed.
     pub(super) capabilities: BTreeSet<String>,
     pub(super) cluster: Arc<Cluster>,
-    /// What was looked up lately, if the host remembers it.
+    /// Cached look-ups, if the host caches them.
     pub(super) memory: Option<Memory>,
 }
 
-/// What a guest said to the host during one call.
+/// The calls and log lines of a guest during one call of it.
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
     record: Mutex<Record>,
@@ -90,7 +90,7 @@ impl Recorder {
     }
 }
 
-/// The function waPC calls for the guest. The log is not in the list of calls: it asks for nothing.
+/// The function that waPC calls for the guest. Log lines are not recorded as calls.
 pub(super) fn callback(grants: Arc<Grants>, recorder: Option<Arc<Recorder>>) -> Box<wapc::HostCallback> {
     Box::new(move |_, binding, namespace, operation, payload| {
         if (binding, namespace, operation) == ("kubewarden", "tracing", "log") {
@@ -150,7 +150,7 @@ fn get_resource(grants: &Grants, payload: &[u8]) -> Result<Vec<u8>, String> {
     serde_json::to_vec(&object).map_err(|error| error.to_string())
 }
 
-/// The policy server asks for no entry in `contextAwareResources` here.
+/// The policy server requires no entry in `contextAwareResources` for this.
 fn can_i(grants: &Grants, payload: &[u8]) -> Result<Vec<u8>, String> {
     let request: CanI = serde_json::from_slice(payload).map_err(|error| error.to_string())?;
     let ask = || grants.cluster.can_i(&request.subject_access_review);

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What the compiler made of a module: built in, or kept for the next time in wasmtime's own cache, in a folder of the
-//! user's.
+//! Compiled modules: built into the program, or kept in wasmtime's own cache, in a directory of the user.
 //!
-//! Compiling takes 0.4 s, ten times what `check` needs for a file. Released programs have the machine code of their own
-//! policy built in ([`policy_precompile`]). A program that was built without it, or a machine with an older processor,
-//! uses the cache.
+//! Compiling takes 0.4 s, ten times what `check` needs for a file. Released programs have the machine code of their own policy
+//! built in ([`policy_precompile`]). Programs that were built without it, and machines with an older processor, use the cache.
 
 use std::path::Path;
 
@@ -17,11 +15,11 @@ use wasmtime_provider::wasmtime::{
 
 use crate::ownership;
 
-/// How much of an instance's memory stays with the process for the next instance, in bytes: what an instance uses until it is
-/// replaced (`USED_UP`). Otherwise, each page is a page fault, two or three for a Pod.
+/// How much of an instance's memory stays with the process for the next instance, in bytes: as much as an instance uses until
+/// it is replaced (`USED_UP`). Otherwise, each page causes a page fault, two or three for a Pod.
 const KEPT_MEMORY: usize = 2 << 20;
 
-/// A module from machine code that is built into this program; none if there is no such code, or if it is not for this
+/// A module from machine code that is built into this program; `None` if there is no such code, or if it is not for this
 /// processor.
 pub(super) fn load(code: &'static [u8]) -> Result<Option<(Engine, Module)>> {
     if code.is_empty() {
@@ -29,10 +27,9 @@ pub(super) fn load(code: &'static [u8]) -> Result<Option<(Engine, Module)>> {
     }
     let engine = pooled(Config::default())?;
     let Ok(code) = policy_precompile::decompress(code) else { return Ok(None) };
-    // SAFETY: wasmtime runs these bytes as they are. They are part of this program, as its own code is: the build
-    // script took them from what the same sources compiled, and nobody who could change them could not change the
-    // program. wasmtime refuses code of another version of itself, for other settings, or for a processor with more
-    // features than this one.
+    // SAFETY: wasmtime runs these bytes as they are. They are part of this program, like its own code: the build script
+    // compiled them from the same sources, and whoever could change them could also change the program. wasmtime rejects code
+    // from another version of itself, for other settings, or for a processor with more features than this one.
     #[expect(unsafe_code, reason = "see above")]
     let module = unsafe { Module::deserialize(&engine, &code) };
     Ok(module.ok().map(|module| (engine, module)))
@@ -45,8 +42,8 @@ pub(super) fn with_cache() -> Result<Engine> {
     pooled(config)
 }
 
-/// An engine that allocates instances from a pool: one after the other gets the same memory. The pool reserves 4 GiB of
-/// addresses for each instance; where they are limited, there is no pool.
+/// An engine that allocates instances from a pool: successive instances get the same memory. The pool reserves 4 GiB of address
+/// space for each instance; if address space is limited, there is no pool.
 fn pooled(config: Config) -> Result<Engine> {
     // Each thread has one instance of each module.
     let instances =
@@ -61,8 +58,7 @@ fn pooled(config: Config) -> Result<Engine> {
     engine(with_pool).or_else(|_| engine(config))
 }
 
-/// The cache; none where the user has no folder for such things, or one that others could write into: what is in it is
-/// executed.
+/// The cache; `None` if the user has no cache directory, or if others could write to it: its content is executed.
 fn cache() -> Option<Cache> {
     in_folder(&ownership::user_caches()?.join("sa-hygiene"))
 }
@@ -80,7 +76,7 @@ fn in_folder(folder: &Path) -> Option<Cache> {
 mod tests {
     use super::*;
 
-    /// The tests' own program has no code built in; what the build script would embed is loaded here.
+    /// The test program has no built-in code; this loads what the build script would embed.
     #[test]
     fn precompiled_code() {
         let code: &'static [u8] =
@@ -88,7 +84,7 @@ mod tests {
         let module = super::super::Module::for_many_requests_of(crate::POLICY_WASM, code).unwrap();
         assert_eq!(module.size(), crate::POLICY_WASM.len());
         assert!(load(code).unwrap().is_some());
-        // Nothing, or what is not for this wasmtime, is as good as no code.
+        // Empty code, and code that is not for this wasmtime, is ignored.
         assert!(load(&[]).unwrap().is_none());
         assert!(load(b"other").unwrap().is_none());
     }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What the policy's manifest makes of the policy's answer: `mode`, `mutating`, `message`.
+//! Applies the policy's manifest to the policy's answer: `mode`, `mutating`, `message`.
 
 use super::policy::{Mode, PolicyConfig};
 use super::response::{AdmissionResponse, Status};
 
-/// In the policy server's order: monitor mode, then `mutating: false`, then the custom message.
+/// Applies the constraints in the policy server's order: monitor mode, then `mutating: false`, then the custom message.
 pub(super) fn apply(config: &PolicyConfig, answer: AdmissionResponse) -> AdmissionResponse {
     let answer = match config.mode {
         // Accepted, unchanged. Warnings and audit annotations stay.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The answer to the policy's own operation `diagnose`: what `validate` answers, and every diagnostic as data. No
-//! policy server calls it.
+//! The answer to the policy's own operation `diagnose`: the answer of `validate`, and every diagnostic as data. Policy servers
+//! do not call it.
 
 use json_patch::PatchOperation;
 use serde::Deserialize;
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::response::{AdmissionResponse, ValidationResponse};
 
-/// The operation.
+/// The name of the operation.
 pub(super) const DIAGNOSE: &str = "diagnose";
 
 /// The answer.
@@ -19,10 +19,10 @@ pub(super) struct Diagnosis {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// A request's way through the policy, as [`Policy::diagnose`](super::Policy::diagnose) tells it.
+/// The result of [`Policy::diagnose`](super::Policy::diagnose) for a request.
 #[derive(Debug, Clone)]
 pub struct Diagnosed {
-    /// What the API server gets. A patch is written as one replacement of the whole object.
+    /// The response for the API server. A patch is written as one replacement of the whole object.
     pub response: AdmissionResponse,
     /// The policy's answer before `mode`, `mutating` and `message`, without its patch.
     pub unconstrained: AdmissionResponse,
@@ -31,7 +31,7 @@ pub struct Diagnosed {
 }
 
 impl Diagnosed {
-    /// The object as the patch makes it, where there is one.
+    /// The object after the patch, if there is one.
     pub fn take_object(&mut self) -> Option<Value> {
         match self.response.patch.take()?.0.pop()? {
             PatchOperation::Replace(whole) => Some(whole.value),
@@ -40,30 +40,30 @@ impl Diagnosed {
     }
 }
 
-/// What a rule says about one field (`src/admission/diagnostics.rs` of the policy).
+/// The finding of a rule about one field (`src/admission/diagnostics.rs` of the policy).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Diagnostic {
     /// The rule's id.
     pub rule: String,
-    /// What it comes to.
+    /// Its severity.
     pub severity: Severity,
     /// The id of the message within the rule.
     pub id: String,
-    /// The field, from the object inwards.
+    /// The field, as steps from the object.
     pub path: Vec<Segment>,
-    /// The same as text.
+    /// The field as text.
     pub field: String,
-    /// What is wrong, or what was changed.
+    /// What is wrong, or what would be changed.
     pub message: String,
-    /// What to do about it; empty where there is nothing to add.
+    /// What to do about it; empty if there is nothing to add.
     #[serde(default)]
     pub help: String,
-    /// The value that it is about, as it is in the object; never that of a variable, a key or a token.
+    /// The value in question, as it is in the object; never the value of a variable, a key or a token.
     #[serde(default)]
     pub value: Option<String>,
 }
 
-/// What a diagnostic comes to.
+/// The severity of a diagnostic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Severity {
@@ -71,24 +71,24 @@ pub enum Severity {
     Rejection,
     /// A warning.
     Warning,
-    /// A change of the object.
+    /// A change to the object.
     Change,
-    /// A change that the Pods of a template will get, not the template.
+    /// A change to the Pods of a template, and not to the template.
     PodChange,
 }
 
-/// One step from a value to a value inside it.
+/// A step from a value to a value inside it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(untagged)]
 pub enum Segment {
-    /// A member.
+    /// A field.
     Field(String),
-    /// A member whose key is data, such as an annotation.
+    /// A field whose key is data, such as an annotation.
     Key {
         /// The key.
         key: String,
     },
-    /// An entry of a list, by its name, or by the name, path or Secret of what is in it.
+    /// An entry of a list, by its name, or by the name, path or Secret in its content.
     Name {
         /// The name.
         name: String,

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What the policy server remembers of look-ups: successes, for five seconds, whatever fields were asked for. Of reviews
-//! it remembers each as a whole, with the groups.
+//! The policy server's cache of look-ups: it keeps successes for five seconds, regardless of which fields were requested.
+//! Reviews are cached with all their attributes, including the groups.
 //!
-//! Its own is in `crates/policy-evaluator/src/callback_handler/kubernetes` of kubewarden/kubewarden-controller. A look-up
-//! with `disable_cache` neither reads nor refreshes it; misses wait for each other.
+//! The original is in `crates/policy-evaluator/src/callback_handler/kubernetes` of kubewarden/kubewarden-controller. A look-up
+//! with `disable_cache` neither reads nor refreshes the cache; concurrent misses wait for each other.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::cluster::{AccessReview, CanI, GetResource};
 
-/// How long an answer is remembered.
+/// How long an answer is cached.
 const AGE: Duration = Duration::from_secs(5);
 
 /// Kind with its group and version, namespace and name.
@@ -29,7 +29,7 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// The remembered answer to a look-up, or that of `ask`.
+    /// The cached answer to a look-up, or the result of `ask`.
     pub(super) fn get(
         &self,
         request: &GetResource,
@@ -42,7 +42,7 @@ impl Memory {
         remembered(&self.answers, (api_version.clone(), kind.clone(), namespace.clone(), name.clone()), ask)
     }
 
-    /// The remembered answer to a review, or that of `ask`.
+    /// The cached answer to a review, or the result of `ask`.
     pub(super) fn review(&self, request: &CanI, ask: impl FnOnce() -> Result<Value, String>) -> Result<Value, String> {
         if request.disable_cache {
             return ask();
@@ -96,7 +96,7 @@ mod tests {
             })
         };
         assert_eq!([ask("app", false), ask("app", false)], [Ok(json!(1)), Ok(json!(1))]);
-        // Neither read nor refreshed.
+        // The cache is neither read nor refreshed.
         assert_eq!([ask("app", true), ask("app", false)], [Ok(json!(2)), Ok(json!(1))]);
         assert_eq!(ask("other", false), Ok(json!(3)));
         assert!(ask("gone", false).is_err() && ask("gone", false).is_err());

@@ -12,8 +12,8 @@
 //! | `constraints` | `policy-evaluator/src/admission_response_handler.rs` |
 //! | `callback` | `policy-evaluator/src/runtimes/callback.rs` |
 //!
-//! Every request gets a fresh instance, settings travel with every request, and the JSON patch is computed by the
-//! host from the object the guest returns.
+//! Every request gets a fresh instance (except with [`Module::for_many_requests`]), settings are sent with every request, and
+//! the host computes the JSON patch from the object that the guest returns.
 
 mod callback;
 mod compiled;

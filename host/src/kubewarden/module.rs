@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The compiled module, and one call into a fresh instance of it.
+//! The compiled module, and calls of its instances.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,7 +18,7 @@ use super::compiled;
 /// for tests.
 const TICK: Duration = Duration::from_millis(20);
 
-/// What `wasmtime-provider` says when the clock stopped a guest; it has no typed error for that.
+/// The error of `wasmtime-provider` when the clock stopped a guest; it has no type for this error.
 const INTERRUPTED: &str = "execution deadline exceeded";
 
 /// A module, compiled once; clones share the code.
@@ -27,39 +27,39 @@ pub struct Module {
     pre: WasmtimeEngineProviderPre,
     size: usize,
     instances: Arc<AtomicUsize>,
-    /// Tells modules apart whose instances are used again.
+    /// Identifies the module, if its instances are reused.
     used_again_as: Option<usize>,
 }
 
-/// An instance that waits for its thread's next request.
+/// An idle instance, for the next request of its thread.
 struct Waiting {
     module: usize,
     host: WapcHost,
-    /// Whom the instance's calls go to.
+    /// Where the instance's host calls go.
     callback: Arc<Mutex<Option<Box<HostCallback>>>>,
-    /// How much it was sent: the policy's allocator takes no memory back.
+    /// The bytes of its requests so far; the policy's allocator never frees memory.
     bytes: usize,
 }
 
 thread_local! {
-    /// Instances cannot go from one thread to another.
+    /// One list for each thread, because instances cannot move to another thread.
     static WAITING: RefCell<Vec<Waiting>> = const { RefCell::new(Vec::new()) };
 }
 
-/// After how many bytes of requests an instance is replaced. It then uses about 2 MB of memory, all of which the next one gets
+/// Bytes of requests after which an instance is replaced. It then uses about 2 MB of memory, all of which the next one reuses
 /// (`KEPT_MEMORY`).
 const USED_UP: usize = 256 << 10;
 
-/// What a request costs besides its bytes.
+/// What a request costs in addition to its bytes.
 const REQUEST_BYTES: usize = 4 << 10;
 
-/// Why a call gave no bytes.
+/// Why a call returned no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
-    /// The guest ran longer than it may.
+    /// The guest exceeded the time limit.
     #[error("Policy execution interrupted because it exceeded the allowed execution time")]
     Timeout,
-    /// No instance could be made: the module's start function trapped.
+    /// No instance could be created: the module's start function trapped.
     #[error("cannot rehydrate PolicyEvaluatorPre: {0}")]
     Instance(String),
     /// The guest trapped or returned an error; waPC does not tell which.
@@ -73,15 +73,15 @@ impl Module {
         Self::with(wasm, &compiled::engine(Config::default())?)
     }
 
-    /// The same for many requests in a row: what the compiler makes of the module is kept for the next time, and an
-    /// instance serves several requests of its thread, one after the other. A policy server makes a new instance for
-    /// each; to the policy, which keeps nothing, that makes no difference.
+    /// Compiles a module for many requests in a row: the compiled code is cached, and an instance serves several requests of
+    /// its thread, one after the other. A policy server creates a new instance for each request; for a policy that keeps no
+    /// state, this makes no difference.
     pub fn for_many_requests(wasm: &[u8]) -> Result<Self> {
         Self::for_many_requests_of(wasm, &[])
     }
 
-    /// The same for the policy that is built in, with the machine code that is built in beside it. Where that is
-    /// missing, or not for this machine, the module is compiled.
+    /// Like [`Self::for_many_requests`], for the built-in policy and its built-in machine code. If the code is missing, or not
+    /// for this machine, the module is compiled.
     pub(crate) fn for_many_requests_of(wasm: &[u8], code: &'static [u8]) -> Result<Self> {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let module = match Self::from_code(code, wasm.len())? {
@@ -116,13 +116,13 @@ impl Module {
         self.size
     }
 
-    /// How many instances there are now.
+    /// The current number of instances.
     pub fn instances(&self) -> usize {
         self.instances.load(Ordering::Relaxed)
     }
 
-    /// Calls one operation of an instance: a new one, which is dropped afterwards, or one that waits. The time limit
-    /// holds for the start functions and for the call, each on its own.
+    /// Calls one operation of an instance: a new one, which is dropped afterwards, or an idle one. The time limit applies to
+    /// the start functions and to the call separately.
     pub(super) fn call(
         &self,
         operation: &str,
@@ -146,7 +146,7 @@ impl Module {
         let answer = called(&instance.host, operation, payload);
         slot(None);
         instance.bytes += payload.len() + REQUEST_BYTES;
-        // One that failed is in a state that nobody knows.
+        // An instance that failed is in an unknown state, so it is not reused.
         if answer.is_ok() && instance.bytes < USED_UP {
             WAITING.with_borrow_mut(|waiting| waiting.push(instance));
         }
@@ -171,7 +171,7 @@ impl Module {
             let _ = &alive;
             callback(id, binding, namespace, operation, payload)
         });
-        // One tick may be nearly over.
+        // Plus one, because the current tick may be nearly over.
         let ticks = u64::try_from(timeout.as_nanos().div_ceil(TICK.as_nanos())).unwrap_or(u64::MAX - 1) + 1;
         let deadlines = EpochDeadlines { wapc_init: ticks, wapc_func: ticks };
         let provider = self.pre.rehydrate(Some(deadlines)).map_err(|error| CallError::Instance(error.to_string()))?;
@@ -190,7 +190,7 @@ fn called(host: &WapcHost, operation: &str, payload: &[u8]) -> Result<Vec<u8>, C
     })
 }
 
-/// Counts an instance for as long as its host functions exist, which are part of it.
+/// Counts an instance until its host functions, which are part of it, are dropped.
 struct Alive(Arc<AtomicUsize>);
 
 impl Alive {
@@ -212,7 +212,7 @@ impl std::fmt::Debug for Module {
     }
 }
 
-/// Advances the engine's epoch until the engine is gone.
+/// Advances the engine's epoch until the engine is dropped.
 fn tick(engine: &Engine) -> Result<()> {
     let engine = engine.weak();
     std::thread::Builder::new()

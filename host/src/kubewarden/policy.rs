@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! A policy as the policy server holds it: a module, its settings and what its manifest grants.
+//! A policy as in the policy server: a module, its settings and what its manifest grants.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -29,10 +29,10 @@ pub enum Mode {
     Monitor,
 }
 
-/// What the manifest of a policy says.
+/// The manifest of a policy.
 #[derive(Debug, Clone)]
 pub struct PolicyConfig {
-    /// The name in the policy server's own texts.
+    /// The name in the policy server's own messages.
     pub id: String,
     /// `spec.settings`; null means `{}`.
     pub settings: Value,
@@ -44,9 +44,9 @@ pub struct PolicyConfig {
     pub context_aware: BTreeSet<ContextAwareResource>,
     /// Host capabilities, as `namespace/operation`.
     pub capabilities: BTreeSet<String>,
-    /// What look-ups find.
+    /// The cluster in which objects are looked up.
     pub cluster: Arc<Cluster>,
-    /// Whether look-ups are remembered for five seconds, as the policy server does it.
+    /// Whether look-ups are cached for five seconds, as in the policy server.
     pub remembers: bool,
     /// `spec.message`.
     pub message: Option<String>,
@@ -55,7 +55,8 @@ pub struct PolicyConfig {
 }
 
 impl Default for PolicyConfig {
-    /// Settings `{}`, protect mode, mutating, look-ups of ServiceAccounts and reviews granted in an empty cluster, two seconds.
+    /// Settings `{}`, mode `protect`, mutations allowed, look-ups of ServiceAccounts and reviews granted in an empty cluster,
+    /// and a time limit of two seconds.
     fn default() -> Self {
         Self {
             id: "clusterwide-serviceaccount-hygiene".to_owned(),
@@ -72,8 +73,8 @@ impl Default for PolicyConfig {
     }
 }
 
-/// A policy whose settings the module has accepted. Can be used by several threads at once: every request has an
-/// instance of its own.
+/// A policy whose settings the module has accepted. Several threads can use it at once, because no two requests share an
+/// instance at the same time.
 #[derive(Debug)]
 pub struct Policy {
     module: Module,
@@ -81,25 +82,25 @@ pub struct Policy {
     grants: Arc<Grants>,
 }
 
-/// A request's way through the policy.
+/// The evaluation of a request.
 #[derive(Debug, Clone)]
 pub struct Evaluation {
-    /// What the API server gets.
+    /// The response for the API server.
     pub response: AdmissionResponse,
     /// The policy's answer before `mode`, `mutating` and `message`; the audit scanner gets this one.
     pub unconstrained: AdmissionResponse,
-    /// The guest's own bytes, or why there are none.
+    /// The guest's answer, or why there is none.
     pub answer: Result<Vec<u8>, CallError>,
     /// What the guest logged.
     pub logs: Vec<LogEntry>,
-    /// What the guest asked of the host, the log left out.
+    /// The guest's calls to the host, without log lines.
     pub host_calls: Vec<HostCall>,
-    /// The request's object, as the policy server holds it.
+    /// The request's object, as the policy server reads it.
     pub object: Option<Value>,
 }
 
 impl Policy {
-    /// Has the module check its settings, as the policy server does when it starts; it exits where this fails.
+    /// Lets the module validate its settings, as the policy server does when it starts; the policy server exits if this fails.
     pub fn load(module: &Module, mut config: PolicyConfig) -> Result<Self> {
         match config.settings {
             Value::Object(_) => {}
@@ -120,13 +121,12 @@ impl Policy {
         Ok(policy)
     }
 
-    /// What the manifest says.
+    /// The policy's configuration.
     pub fn config(&self) -> &PolicyConfig {
         &self.config
     }
 
-    /// Evaluates an `AdmissionReview` or the request alone. Fails only where the policy server could not even read
-    /// the request.
+    /// Evaluates an `AdmissionReview` or the request alone. Fails only if the policy server could not even read the request.
     pub fn evaluate(&self, request: &Value) -> Result<Evaluation> {
         let request = AdmissionRequest::read(request).context("not an admission request")?;
         match serde_json::to_value(request).context("cannot write the request")? {
@@ -135,8 +135,8 @@ impl Policy {
         }
     }
 
-    /// The same for a request that has the fields of one and no others, such as those of
-    /// [`ApiServer`](crate::apiserver::ApiServer): it is not read first.
+    /// Evaluates a request that has the fields of an `AdmissionRequest` and no others, such as a request of
+    /// [`ApiServer`](crate::apiserver::ApiServer): it is not parsed first.
     pub fn evaluate_read(&self, request: &Map<String, Value>) -> Result<Evaluation> {
         let recorder = Arc::new(Recorder::default());
         let answer = self.call("validate", &self.payload_of(request)?, Some(&recorder));
@@ -154,7 +154,8 @@ impl Policy {
         })
     }
 
-    /// The same by the policy's own operation, which gives every diagnostic as data. Nothing else is recorded.
+    /// Evaluates a request with the policy's own operation, which returns every diagnostic as data. Log lines and host calls
+    /// are not recorded.
     pub fn diagnose(&self, request: &Map<String, Value>) -> Result<Diagnosed> {
         let answer = self.call(DIAGNOSE, &self.payload_of(request)?, None);
         let mut diagnostics = Vec::new();
@@ -170,7 +171,7 @@ impl Policy {
         Ok(Diagnosed { response, unconstrained, diagnostics })
     }
 
-    /// The same for an `AdmissionReview`, or for a request that was not read.
+    /// Like [`Policy::diagnose`], for an `AdmissionReview` or a request that was not parsed.
     pub fn diagnose_any(&self, request: &Value) -> Result<Diagnosed> {
         let request = AdmissionRequest::read(request).context("not an admission request")?;
         match serde_json::to_value(request).context("cannot write the request")? {
@@ -179,7 +180,7 @@ impl Policy {
         }
     }
 
-    /// Fails with a module that has no operation for [`Policy::diagnose`].
+    /// Fails if the module has no operation for [`Policy::diagnose`].
     pub fn require_diagnostics(&self) -> Result<()> {
         match self.evaluate_raw(DIAGNOSE, b"{}") {
             Ok(answer) if serde_json::from_slice::<Diagnosis>(&answer).is_ok() => Ok(()),
@@ -228,7 +229,7 @@ impl Policy {
     }
 }
 
-/// What the diff of a mutation is against, and the guest was shown.
+/// The object that the guest gets, and to which the patch of a mutation applies.
 fn object_of(request: &Map<String, Value>) -> Option<&Value> {
     request.get("object").filter(|object| !object.is_null())
 }
@@ -238,7 +239,7 @@ fn uid_of(request: &Map<String, Value>) -> &str {
 }
 
 impl Evaluation {
-    /// The object with the response's patch applied, as the API server does; nothing where the request has none.
+    /// The object with the response's patch applied, as in the API server; `None` if the request has no object.
     pub fn patched_object(&self) -> Result<Option<Value>> {
         let Some(mut object) = self.object.clone() else { return Ok(None) };
         if let Some(patch) = &self.response.patch {
@@ -247,7 +248,7 @@ impl Evaluation {
         Ok(Some(object))
     }
 
-    /// Whether the guest trapped, returned an error, took too long or answered nonsense.
+    /// Whether the guest trapped, returned an error, took too long or returned an invalid answer.
     pub fn failed(&self) -> bool {
         self.unconstrained.is_failure()
     }

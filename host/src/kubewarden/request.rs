@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 /// An `admission.k8s.io/v1 AdmissionRequest`. The policy server reads requests into a type like this one and writes
-/// them out again, so fields it does not know never reach a policy, and null ones disappear.
+/// them out again, so unknown fields and null fields do not reach a policy.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AdmissionRequest {
@@ -21,7 +21,7 @@ pub struct AdmissionRequest {
     /// For instance `token`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sub_resource: Option<String>,
-    /// The kind before conversion to what the webhook asked for.
+    /// The kind before conversion to the version that the webhook requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_kind: Option<GroupVersionKind>,
     /// The resource before conversion.
@@ -30,15 +30,15 @@ pub struct AdmissionRequest {
     /// The subresource before conversion.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_sub_resource: Option<String>,
-    /// Empty or absent where the API server makes the name.
+    /// Empty or absent if the API server generates the name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Absent for objects that have none.
+    /// Absent for cluster-scoped objects.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
     /// CREATE, UPDATE, DELETE or CONNECT.
     pub operation: String,
-    /// Who asks.
+    /// The user who makes the request.
     pub user_info: UserInfo,
     /// Absent on DELETE.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,7 +46,7 @@ pub struct AdmissionRequest {
     /// The object as stored, on UPDATE and DELETE.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub old_object: Option<Value>,
-    /// Whether nothing will be stored.
+    /// Whether it is a dry run, so that nothing is stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dry_run: Option<bool>,
     /// For instance `CreateOptions`.
@@ -79,7 +79,7 @@ pub struct GroupVersionResource {
 /// The caller; the audit scanner sends an empty one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct UserInfo {
-    /// What an authenticator adds.
+    /// Additional attributes from the authenticator.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extra: Option<BTreeMap<String, Option<Vec<String>>>>,
     /// The caller's groups.
@@ -101,7 +101,7 @@ impl AdmissionRequest {
             _ => review_or_request,
         };
         let Some(fields) = request.as_object() else { return Self::deserialize(request) };
-        // Objects are copied once, and not read.
+        // Objects are copied once, and not parsed.
         let is_object = |key: &str| matches!(key, "object" | "oldObject");
         let others = fields.iter().filter(|(key, _)| !is_object(key)).map(|(key, value)| (key.clone(), value.clone()));
         let mut read = Self::deserialize(Value::Object(others.collect()))?;
@@ -111,7 +111,7 @@ impl AdmissionRequest {
     }
 }
 
-/// A request as the policy server writes it: without what is null.
+/// A request as the policy server writes it: without null fields.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct WithoutNulls<'r>(pub &'r Map<String, Value>);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! From the guest's answer to the answer for the API server.
+//! Converts the guest's answer to the response for the API server.
 
 use std::collections::BTreeMap;
 
@@ -16,32 +16,32 @@ use super::module::CallError;
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AdmissionResponse {
-    /// The request's.
+    /// The UID of the request.
     pub uid: String,
     /// The verdict.
     pub allowed: bool,
-    /// Why not.
+    /// Why the request is rejected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
-    /// Shown by kubectl.
+    /// Warnings, which kubectl shows.
     pub warnings: Vec<String>,
-    /// For the audit log.
+    /// Annotations for the audit log.
     pub audit_annotations: BTreeMap<String, String>,
-    /// Never empty.
+    /// The patch; never empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patch: Option<Patch>,
 }
 
-/// Why a request was refused.
+/// Why a request was rejected.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Status {
-    /// What the caller reads.
+    /// The message for the caller.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// The HTTP status code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<u16>,
-    /// The policy's own message where the manifest's `message` took its place.
+    /// The policy's own message, if the manifest's `message` replaced it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub causes: Vec<String>,
 }
@@ -57,7 +57,7 @@ pub(super) struct ValidationResponse {
     warnings: Option<Vec<String>>,
 }
 
-/// The guest's answer about settings (`src/settings.rs` of policy-sdk-rust).
+/// The guest's answer to the validation of settings (`src/settings.rs` of policy-sdk-rust).
 #[derive(Debug, Deserialize)]
 pub(super) struct SettingsValidationResponse {
     pub(super) valid: bool,
@@ -65,12 +65,12 @@ pub(super) struct SettingsValidationResponse {
 }
 
 impl AdmissionResponse {
-    /// The message of a refusal, or nothing.
+    /// The message of a rejection, if there is one.
     pub fn message(&self) -> Option<&str> {
         self.status.as_ref().and_then(|status| status.message.as_deref())
     }
 
-    /// The code of a refusal, or nothing.
+    /// The code of a rejection, if there is one.
     pub fn code(&self) -> Option<u16> {
         self.status.as_ref().and_then(|status| status.code)
     }
@@ -111,7 +111,7 @@ impl AdmissionResponse {
         Self::reject(uid, format!("internal server error: {message}"), 500)
     }
 
-    /// The answer to a call of the guest, as far as it could be read; see [`Self::from_guest`].
+    /// The response for a call of the guest; see [`Self::from_guest`].
     pub(super) fn of_call(
         uid: &str,
         answer: Result<Result<ValidationResponse, serde_json::Error>, &CallError>,
@@ -125,12 +125,13 @@ impl AdmissionResponse {
         }
     }
 
-    /// Whether the guest trapped, returned an error, took too long or answered nonsense, where no manifest changed this.
+    /// Whether the guest trapped, returned an error, took too long or returned an invalid answer, unless a manifest changed
+    /// this.
     pub fn is_failure(&self) -> bool {
         self.code() == Some(500)
     }
 
-    /// Completes the guest's answer with the patch. A patch is computed for a refusal too, as the host does.
+    /// Adds the patch to the guest's answer. As in the policy server, a rejection also gets a patch.
     fn from_guest(
         uid: &str,
         answer: Result<ValidationResponse, serde_json::Error>,
@@ -173,7 +174,7 @@ impl AdmissionResponse {
 /// How a patch is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PatchForm {
-    /// Field by field, as the policy server does it.
+    /// Field by field, as in the policy server.
     Diff,
     /// As one replacement of the object, which costs much less.
     Whole,

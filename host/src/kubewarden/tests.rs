@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The host around guests of a few lines of WebAssembly text, each of which does one thing.
+//! Tests of the host with guests of a few lines of WebAssembly text, each of which does one thing.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 use super::*;
 use crate::cluster::{Cluster, LookupBehavior};
 
-/// A text as a data segment takes it.
+/// Escapes a text for a data segment.
 fn escaped(text: &str) -> String {
     text.bytes().fold(String::new(), |escaped, byte| format!("{escaped}\\{byte:02x}"))
 }
 
-/// A waPC module that calls its settings valid and does `body` otherwise. `texts` are in memory from 1024 on.
+/// A waPC module that accepts its settings and otherwise runs `body`. `texts` are in memory from address 1024.
 fn guest(body: &str, texts: &[&str]) -> Module {
     let valid = escaped(r#"{"valid":true}"#);
     let texts: String = texts.iter().map(|text| escaped(text)).collect();
@@ -46,7 +46,7 @@ fn answering(answer: &str) -> Module {
     guest(&format!("(call $response (i32.const 1024) (i32.const {})) (i32.const 1)", answer.len()), &[answer])
 }
 
-/// Calls the host and passes on what it says, as an error where it refuses.
+/// A guest that calls the host and returns its answer, or its error.
 fn calling(binding: &str, namespace: &str, operation: &str, payload: &str) -> Module {
     let mut at = 1024;
     let mut arguments = String::new();
@@ -285,7 +285,7 @@ fn logs(#[case] line: &str, #[case] level: &str, #[case] message: &str, #[case] 
     assert_eq!((log.level.as_str(), log.message.as_str(), json!(log.data)), (level, message, data));
 }
 
-/// A guest that answers only about settings.
+/// A guest that only answers the validation of settings.
 fn settings_guest(answer: &str) -> Module {
     let module = format!(
         r#"(module
@@ -361,7 +361,7 @@ fn reused_instance() {
     let module = crate::embedded_module_for_many_requests().unwrap();
     let again = Policy::load(&module, PolicyConfig::default()).unwrap();
     let subjects = crate::bench::subjects().unwrap();
-    // Often enough that instances have their day, too.
+    // Often enough that instances are also replaced.
     for _ in 0..30 {
         for subject in &subjects {
             let payload = new.payload(&subject.request).unwrap();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The comments of a document. What looks like one inside a block scalar or in quotes is text, not a comment.
+//! The comments of a document. Text in block scalars and quotes is not a comment, even if it looks like one.
 
 use std::ops::Range;
 
@@ -11,8 +11,8 @@ use super::events::{self, Event};
 /// The characters that end a line, and with it a comment, for kubectl.
 const BREAKS: [char; 5] = ['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}'];
 
-/// The comments of the first document of a text that contain some words, from their `#` to the end of the line, in bytes
-/// of that text. None where the document cannot be read.
+/// The comments in the first document of a text that contain some words, from their `#` to the end of the line, in bytes of
+/// that text. Empty if the document cannot be read.
 pub fn containing(text: &str, words: &str) -> Vec<Range<usize>> {
     let mut found = memmem::find_iter(text.as_bytes(), words).peekable();
     if found.peek().is_none() {
@@ -21,14 +21,14 @@ pub fn containing(text: &str, words: &str) -> Vec<Range<usize>> {
     let mut scalars: Vec<Range<usize>> = Vec::new();
     let read = events::of_first_document(text, |event, at| {
         if let Event::Scalar { is_block, .. } = event {
-            // A comment may be behind the `|` itself.
+            // A comment may follow the `|` itself.
             let header =
                 if is_block { text.get(at.clone()).and_then(|it| it.find(BREAKS)).unwrap_or_default() } else { 0 };
             scalars.push(at.start + header..at.end);
         }
         Ok(())
     });
-    // What comes behind the first document is not read by kubectl.
+    // kubectl does not read what follows the first document.
     let Ok(end) = read.map(|dropped| dropped.unwrap_or(text.len())) else { return Vec::new() };
     let mut comments: Vec<Range<usize>> = Vec::new();
     for at in found.take_while(|at| *at < end) {
@@ -41,7 +41,7 @@ pub fn containing(text: &str, words: &str) -> Vec<Range<usize>> {
     comments
 }
 
-/// The comment that a byte is in.
+/// The comment that contains a byte.
 fn comment_around(text: &str, at: usize, scalars: &[Range<usize>]) -> Option<Range<usize>> {
     let before = text.get(..at)?;
     let line = before.rfind(BREAKS).map_or(0, |end| end + before.get(end..).map_or(1, first_length));
@@ -50,7 +50,7 @@ fn comment_around(text: &str, at: usize, scalars: &[Range<usize>]) -> Option<Ran
     let start = hashes.into_iter().find(|hash| {
         let is_separate =
             *hash == line || text.as_bytes().get(hash - 1).is_some_and(|byte| matches!(byte, b' ' | b'\t'));
-        // They are in their order.
+        // The scalars are sorted by position.
         let next = scalars.partition_point(|scalar| scalar.end <= *hash);
         is_separate && scalars.get(next).is_none_or(|scalar| !scalar.contains(hash))
     })?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! From the parser's events to values: tags, aliases, merge keys, keys that occur twice.
+//! Builds values from the parser's events: tags, aliases, merge keys, duplicate keys.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,26 +13,26 @@ use serde_json::{Map, Value};
 use super::events::{self, Broken, Event, Marks};
 use super::scalar::{self, Scalar};
 
-/// How many nodes aliases may add to a document, so that a small file cannot fill the memory.
+/// Maximum number of nodes that aliases may add to a document, so that a small file cannot fill the memory.
 const MAX_ALIASED_NODES: usize = 1_000_000;
 
-/// How many bytes of text aliases may add.
+/// Maximum number of bytes of text that aliases may add.
 const MAX_ALIASED_BYTES: usize = 32 << 20;
 
 /// The first document of a text.
 #[derive(Debug, Default)]
 pub(super) struct Composed {
-    /// Null where there is nothing in it.
+    /// Null if the document is empty.
     pub value: Value,
     /// The byte where its first node begins.
     pub start: usize,
-    /// The keys that occur again in the same mapping, each with its byte. The last one holds.
+    /// The duplicate keys of mappings, each with its byte. The last one applies.
     pub repeated: Vec<(usize, String)>,
-    /// The byte where something begins that kubectl does not read.
+    /// The byte where content begins that kubectl does not read.
     pub dropped: Option<usize>,
 }
 
-/// Reads the first document of a text; `observe` is shown each event before it is used.
+/// Reads the first document of a text; `observe` is called with each event before it is used.
 pub(super) fn first_document<'t>(
     text: &'t str,
     mut observe: impl FnMut(&Event<'t>, &Range<usize>),
@@ -53,7 +53,7 @@ struct Composer {
     composed: Composed,
     start: Option<usize>,
     open: Vec<Open>,
-    /// Nothing as long as the node is not finished.
+    /// `None` until the node is complete.
     anchors: BTreeMap<String, Option<Anchored>>,
     aliased: Size,
 }
@@ -63,7 +63,7 @@ struct Anchored {
     size: Size,
 }
 
-/// What a value takes.
+/// The size of a value.
 #[derive(Debug, Clone, Copy, Default)]
 struct Size {
     nodes: usize,
@@ -81,7 +81,7 @@ enum Kind {
     List(Vec<Value>),
     Mapping {
         map: Map<String, Value>,
-        /// The keys that are not merged ones, once something was merged; before that, all of them.
+        /// The mapping's own keys, without merged ones. `None` before the first merge, when all keys are its own.
         own: Option<BTreeSet<String>>,
         key: Option<Key>,
     },
@@ -201,7 +201,7 @@ impl Composer {
         }
     }
 
-    /// A complete value: it goes to the collection around it, or is the document.
+    /// Adds a complete value to the collection around it, or makes it the document.
     fn finished(&mut self, value: Value, anchor: Option<String>, at: usize, is_alias: bool) -> Result<(), Broken> {
         if let Some(anchor) = anchor {
             self.anchors.insert(anchor, Some(Anchored { size: size(&value), value: value.clone() }));
@@ -232,7 +232,7 @@ impl Composer {
 
 const COMPLEX_KEY: &str = "a key must be a scalar";
 
-/// A later entry of the mapping replaces a merged one, and the first of several merged mappings wins.
+/// A later entry of the mapping replaces a merged one, and the first of several merged mappings takes precedence.
 fn merge(map: &mut Map<String, Value>, value: Value, is_alias: bool) -> Result<(), &'static str> {
     const WANTED: &str = "a merge key needs a mapping or a list of mappings";
     match value {
@@ -248,7 +248,7 @@ fn merge(map: &mut Map<String, Value>, value: Value, is_alias: bool) -> Result<(
     Ok(())
 }
 
-/// Go's `base64.StdEncoding`, which passes over line breaks and nothing else.
+/// Go's `base64.StdEncoding`, which ignores only line breaks.
 fn binary(text: &str) -> Option<String> {
     let compact: String = text.chars().filter(|character| !matches!(character, '\r' | '\n')).collect();
     let bytes = base64::engine::general_purpose::STANDARD.decode(compact).ok()?;

@@ -2,16 +2,16 @@
 
 //! A position in a text, with its line and column as go-yaml counts them.
 
-/// A position in a text. Beyond the end there are zeros, which no readable text contains.
+/// A position in a text. Beyond the end, it reads zeros, which no readable text contains.
 #[derive(Debug, Clone)]
 pub(super) struct Cursor<'t> {
     text: &'t str,
     /// The byte.
     pub at: usize,
-    /// How many line breaks are before it, those of YAML 1.1 all counted.
+    /// The number of line breaks before it, including those of YAML 1.1.
     pub line: usize,
     line_start: usize,
-    /// How many bytes before it only continue a character.
+    /// The number of UTF-8 continuation bytes before it.
     continued: usize,
     continued_at_line_start: usize,
 }
@@ -21,17 +21,17 @@ impl<'t> Cursor<'t> {
         Self { text, at: 0, line: 0, line_start: 0, continued: 0, continued_at_line_start: 0 }
     }
 
-    /// The byte that is `ahead` bytes further on.
+    /// The byte at an offset of `ahead` bytes.
     pub fn peek(&self, ahead: usize) -> u8 {
         self.text.as_bytes().get(self.at + ahead).copied().unwrap_or(0)
     }
 
-    /// Characters before it on its line.
+    /// The number of characters before it on its line.
     pub fn column(&self) -> usize {
         self.at - self.line_start - (self.continued - self.continued_at_line_start)
     }
 
-    /// Characters before it.
+    /// The number of characters before it.
     pub fn index(&self) -> usize {
         self.at - self.continued
     }
@@ -48,11 +48,12 @@ impl<'t> Cursor<'t> {
         self.at >= self.text.len()
     }
 
-    /// Passes some bytes that are characters of their own.
+    /// Skips some bytes, each of which is a character.
     pub fn skip(&mut self, bytes: usize) {
         self.at = (self.at + bytes).min(self.text.len());
     }
 
+<<<<<<< ours
     /// Skips ASCII characters.
     pub fn skip_while(&mut self, is_skipped: impl Fn(u8) -> bool) {
         let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
@@ -60,6 +61,9 @@ impl<'t> Cursor<'t> {
     }
 
     /// Passes one character.
+=======
+    /// Skips one character.
+>>>>>>> theirs
     pub fn skip_char(&mut self) {
         let length = match self.peek(0) {
             0..0x80 => 1,
@@ -71,7 +75,7 @@ impl<'t> Cursor<'t> {
         self.skip(length);
     }
 
-    /// How many bytes the line break has that is `ahead` bytes further on; none where there is no line break.
+    /// The length in bytes of the line break at an offset of `ahead` bytes; 0 if there is none.
     pub fn break_length(&self, ahead: usize) -> usize {
         match self.peek(ahead) {
             b'\n' => 1,
@@ -95,7 +99,7 @@ impl<'t> Cursor<'t> {
         self.is_blank(ahead) || self.is_break_or_end(ahead)
     }
 
-    /// Passes a line break, and tells what it is in a scalar: U+2028 and U+2029 stay, all others are a line feed.
+    /// Skips a line break, and returns what it is in a scalar: U+2028 and U+2029 stay, all others become a line feed.
     pub fn skip_break(&mut self) -> &'static str {
         let length = self.break_length(0);
         let meant = match (length, self.peek(2)) {
@@ -113,14 +117,14 @@ impl<'t> Cursor<'t> {
         meant
     }
 
-    /// Passes everything up to the end of the line.
+    /// Skips everything up to the end of the line.
     pub fn skip_line_rest(&mut self) {
         while !self.is_break_or_end(0) {
             self.skip_char();
         }
     }
 
-    /// Whether `---` or `...` is here, at the beginning of a line, and a token of its own.
+    /// Whether `---` or `...` is here, at the beginning of a line and as a token of its own.
     pub fn is_document_mark(&self) -> bool {
         matches!((self.peek(0), self.peek(1), self.peek(2)), (b'-', b'-', b'-') | (b'.', b'.', b'.'))
             && self.column() == 0

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! From tokens to the parts of a document, by go-yaml's grammar and not that of YAML 1.2: to kubectl U+2028 is a line
-//! break, and `[a:]`, `{?a: b}` and `[!!str, b]` are what nobody else takes them for.
+//! Turns tokens into the parts of a document, with go-yaml's grammar instead of that of YAML 1.2: for kubectl, U+2028 is a line
+//! break, and `[a:]`, `{?a: b}` and `[!!str, b]` have a meaning that they have for no other parser.
 //!
-//! No parser to be had reads like this (`docs/check.md` says what was tried). `host/tests/kubectl` holds what kubectl
-//! made of some texts, and the tests compare.
+//! No available parser reads YAML in this way (`docs/check.md` describes what was tried). `host/tests/kubectl` records how
+//! kubectl reads some texts, and the tests compare the results.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use super::scan::{Scanner, Spanned, Style, Token};
 
-/// How deep collections may be nested. kubectl takes 10,000 levels, which no object of Kubernetes has; here every level
-/// takes some of a thread's stack.
+/// Maximum nesting of collections. kubectl accepts 10,000 levels, which no Kubernetes object has; here, every level uses stack
+/// space of a thread.
 pub(super) const MAX_DEPTH: usize = 256;
 
 /// A part of a document.
@@ -20,13 +20,13 @@ pub(super) const MAX_DEPTH: usize = 256;
 pub(super) enum Event<'t> {
     Scalar {
         text: Cow<'t, str>,
-        /// Whether what it looks like says what it is: without quotes and without a tag.
+        /// Whether its text determines its type: it has no quotes and no tag, or the tag `!`.
         is_plain: bool,
         /// `|` or `>`.
         is_block: bool,
         marks: Marks<'t>,
     },
-    /// Another node, by the name of its anchor.
+    /// A reference to another node, by the name of its anchor.
     Alias(&'t str),
     ListStart {
         is_flow: bool,
@@ -36,18 +36,18 @@ pub(super) enum Event<'t> {
         is_flow: bool,
         marks: Marks<'t>,
     },
-    /// Of the list or mapping that was begun last.
+    /// The end of the list or mapping that was opened last.
     End,
 }
 
-/// What a node carries besides its content.
+/// The properties of a node besides its content.
 #[derive(Debug, Default)]
 pub(super) struct Marks<'t> {
     pub anchor: Option<&'t str>,
     pub tag: Option<Cow<'t, str>>,
 }
 
-/// Why a text is not YAML, and the byte where that was found.
+/// Why a text is not valid YAML, and the byte of the error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Broken {
     pub at: usize,
@@ -62,8 +62,8 @@ impl Broken {
 
 type Result<T> = std::result::Result<T, Broken>;
 
-/// Tells `sink` of every part of the first document, and where in the text it is. The answer is where something begins
-/// that is not part of it, which kubectl does not read.
+/// Calls `sink` with every part of the first document and its range in the text. Returns where content begins that is not part
+/// of the document, which kubectl does not read.
 pub(super) fn of_first_document<'t>(
     text: &'t str,
     sink: impl FnMut(Event<'t>, Range<usize>) -> Result<()>,
@@ -100,7 +100,7 @@ struct Grammar<'t, S> {
     depth: usize,
 }
 
-/// Which nodes there can be.
+/// Which nodes are allowed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Position {
     /// In brackets.
@@ -115,7 +115,7 @@ impl<'t, S: FnMut(Event<'t>, Range<usize>) -> Result<()>> Grammar<'t, S> {
         (self.sink)(event, start + self.skipped..end + self.skipped)
     }
 
-    /// Whether the next token is one of these.
+    /// Whether `wanted` accepts the next token.
     fn is_next(&mut self, wanted: impl Fn(&Token<'t>) -> bool) -> Result<bool> {
         Ok(wanted(&self.scanner.peek()?.token))
     }
@@ -125,7 +125,7 @@ impl<'t, S: FnMut(Event<'t>, Range<usize>) -> Result<()>> Grammar<'t, S> {
         self.emit(event, at, at)
     }
 
-    /// A mistake at the next token.
+    /// An error at the next token.
     fn wrong<T>(&mut self, message: &str) -> Result<T> {
         let at = self.scanner.peek()?.start;
         Err(Broken::new(at, message))
@@ -142,7 +142,7 @@ impl<'t, S: FnMut(Event<'t>, Range<usize>) -> Result<()>> Grammar<'t, S> {
             }
             _ => self.node(Position::Block)?,
         }
-        // A mistake right behind the document is one of the document.
+        // An error directly after the document is an error of the document.
         self.scanner.peek().map(|_| ())
     }
 
@@ -197,7 +197,7 @@ impl<'t, S: FnMut(Event<'t>, Range<usize>) -> Result<()>> Grammar<'t, S> {
         }
     }
 
-    /// An anchor and a tag, in any order; then, where they end.
+    /// Reads an anchor and a tag, in any order. Also returns where they end.
     fn marks(&mut self, start: usize) -> Result<(Marks<'t>, usize)> {
         let mut marks = Marks::default();
         let mut at = start;
@@ -307,13 +307,13 @@ impl<'t, S: FnMut(Event<'t>, Range<usize>) -> Result<()>> Grammar<'t, S> {
         self.scanner.take().map(|_| ())
     }
 
-    /// `a: b` in a list is a mapping of its own.
+    /// `a: b` in a flow list is a mapping of its own.
     fn pair(&mut self) -> Result<()> {
         let start = self.scanner.take()?.start;
         self.begin(Event::MappingStart { is_flow: true, marks: Marks::default() }, start)?;
         let is_over = |token: &Token<'_>| matches!(token, Token::FlowEntry | Token::FlowListEnd);
         if self.is_next(|token| is_over(token) || matches!(token, Token::Value))? {
-            // go-yaml loses this token.
+            // go-yaml drops this token.
             let end = self.scanner.take()?.end;
             self.empty(end)?;
         } else {

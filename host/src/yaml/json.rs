@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! JSON, one document or several in a row. Of keys that occur twice, the last one holds, as for Go.
+//! Reads JSON: one document, or several in sequence. The last of several duplicate keys applies, as in Go.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -12,7 +12,8 @@ use serde_json::{Map, Value};
 use super::lines::Lines;
 use super::parts::Problem;
 
-/// Where each document is; none where the first one cannot be read. What cannot be read later is the last part.
+/// The range of each document; `None` if the first one cannot be read. From a later document that cannot be read, the rest of
+/// the text is the last part.
 pub(super) fn parts(text: &str) -> Option<Vec<Range<usize>>> {
     let mut parts = Vec::new();
     let mut stream = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
@@ -31,7 +32,7 @@ pub(super) fn parts(text: &str) -> Option<Vec<Range<usize>>> {
     Some(parts)
 }
 
-/// A document, the byte where it begins, and the keys that occur twice.
+/// A document, the byte where it begins, and its duplicate keys.
 pub(super) struct Document {
     pub start: usize,
     pub value: Value,
@@ -62,7 +63,7 @@ fn problem(error: &serde_json::Error, text: &str) -> Problem {
     Problem { at: Lines::of(text).start(line) + column.saturating_sub(1), message }
 }
 
-/// Reads a value, and notes the keys that occur twice.
+/// Reads a value, and records duplicate keys.
 #[derive(Clone, Copy)]
 struct Reader<'r>(&'r RefCell<Vec<String>>);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Where everything is in a text: the same documents as the loader's, as nodes with their places instead of values.
+//! The layout of a text: the documents that the loader reads, as nodes with their positions instead of values.
 
 use std::ops::Range;
 
@@ -10,36 +10,36 @@ use super::scalar::{self, Scalar};
 /// A node of a document.
 #[derive(Debug, Clone)]
 pub struct Node {
-    /// Where it begins and ends in the text, in bytes. A collection ends where its last entry does.
+    /// Where it begins and ends in the text, in bytes. A block collection ends where its last entry ends.
     pub bytes: Range<usize>,
-    /// What it is.
+    /// Its content.
     pub content: Content,
-    /// Whether aliases elsewhere may stand for it, or a tag says what it is.
+    /// Whether it has an anchor or a tag, or is an alias.
     pub is_marked: bool,
 }
 
-/// What a node is.
+/// The content of a node.
 #[derive(Debug, Clone)]
 pub enum Content {
-    /// A text on one line or several; `true` where nothing but the line's end shows where it ends (`|` and `>`).
+    /// A scalar on one or several lines.
     Scalar {
         /// Written as `|` or `>`.
         is_block: bool,
     },
-    /// Another node's content.
+    /// A reference to another node.
     Alias,
     /// A list.
     List {
         /// Written as `[…]`.
         is_flow: bool,
-        /// In their order.
+        /// The entries, in order.
         items: Vec<Node>,
     },
     /// A mapping.
     Mapping {
         /// Written as `{…}`.
         is_flow: bool,
-        /// In their order.
+        /// The entries, in order.
         entries: Vec<Entry>,
     },
 }
@@ -47,16 +47,16 @@ pub enum Content {
 /// A key of a mapping, and its value.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// As it is in the loader's value; none for a merge key.
+    /// The key in the loader's value; `None` for a merge key.
     pub name: Option<String>,
     /// The key itself.
     pub key: Node,
-    /// What it holds.
+    /// Its value.
     pub value: Node,
 }
 
-/// The nodes of the first document of a text (JSON is YAML, too); none where there is nothing in it, or where it cannot be
-/// read. Places are bytes of that text.
+/// The nodes of the first document of a text, which may be JSON; `None` if the document is empty or cannot be read. Positions
+/// are bytes of that text.
 pub fn first_document(text: &str) -> Option<Node> {
     let mut builder = Builder::default();
     events::of_first_document(text, |event, at| {
@@ -67,7 +67,7 @@ pub fn first_document(text: &str) -> Option<Node> {
     builder.into_document()
 }
 
-/// Makes nodes of the parser's events.
+/// Builds nodes from the parser's events.
 #[derive(Default)]
 pub(super) struct Builder {
     document: Option<Node>,
@@ -81,12 +81,12 @@ struct Open {
 }
 
 impl Builder {
-    /// The node of the document, once every event was seen; none where there is nothing in it.
+    /// The node of the document, after the last event; `None` if the document is empty.
     pub fn into_document(self) -> Option<Node> {
         self.document
     }
 
-    /// Takes the next event, and where it is.
+    /// Adds the next event, with its range.
     pub fn event(&mut self, event: &Event<'_>, at: &Range<usize>) {
         match event {
             Event::Scalar { text, is_plain, is_block, marks } => {
@@ -117,7 +117,7 @@ impl Builder {
                 let last = match &node.content {
                     Content::List { is_flow: false, items } => items.last().map(|item| item.bytes.end),
                     Content::Mapping { is_flow: false, entries } => entries.last().map(|entry| entry.value.bytes.end),
-                    // The bracket itself.
+                    // Including the closing bracket.
                     _ => Some(at.end),
                 };
                 node.bytes.end = last.unwrap_or(node.bytes.end).max(node.bytes.start);
@@ -139,7 +139,7 @@ impl Builder {
         match (&mut open.node.content, open.key.take()) {
             (Content::List { items, .. }, _) => items.push(node),
             (Content::Mapping { entries, .. }, Some((name, key))) => {
-                // An empty value is where the next token is; it belongs to its key.
+                // An empty value has the position of the next token; move it to the end of its key.
                 let is_empty = is_null && node.bytes.is_empty();
                 let value = if is_empty { Node { bytes: key.bytes.end..key.bytes.end, ..node } } else { node };
                 entries.push(Entry { name, key, value });
@@ -159,19 +159,19 @@ pub enum Step {
     Index(usize),
 }
 
-/// A node that was found, and its key where it has one.
+/// A node that was found, and its key if it has one.
 #[derive(Debug, Clone, Copy)]
 pub struct Found<'n> {
     /// The node.
     pub node: &'n Node,
-    /// The key that holds it.
+    /// Its key.
     pub key: Option<&'n Node>,
     /// How many steps led to it.
     pub depth: usize,
 }
 
 impl Found<'_> {
-    /// The byte where its key begins, or the node where it has none.
+    /// The byte where its key begins, or where the node begins if it has no key.
     pub fn start(&self) -> usize {
         self.key.unwrap_or(self.node).bytes.start
     }
@@ -182,15 +182,15 @@ impl Node {
         Self { bytes: bytes.clone(), content, is_marked: marks.anchor.is_some() || marks.tag.is_some() }
     }
 
-    /// The node at a path, or the nearest one above it. What comes in by an alias or a merge key is found where that
-    /// is written.
+    /// The node at a path, or its nearest parent. Content from an alias is located at the alias, and content from a merge key
+    /// at the mapping.
     pub fn nearest(&self, path: &[Step]) -> Found<'_> {
         let mut found = Found { node: self, key: None, depth: 0 };
         for step in path {
             let next = match (step, &found.node.content) {
                 (Step::Key(name), Content::Mapping { entries, .. }) => entries
                     .iter()
-                    // Of keys that occur twice, the last one holds.
+                    // The last of several duplicate keys applies.
                     .rfind(|entry| entry.name.as_deref() == Some(name))
                     .map(|entry| (&entry.value, Some(&entry.key))),
                 (Step::Index(index), Content::List { items, .. }) => items.get(*index).map(|item| (item, None)),

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Lines and columns as editors and code hosts count them: by `\\n` alone, whatever else YAML takes for a line break.
+//! Lines and columns as editors and code hosts count them: only `\n` ends a line, even though YAML has other line breaks.
 
 /// Where the lines of a text begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lines {
-    /// The bytes.
+    /// The byte where each line begins.
     starts: Vec<usize>,
-    /// Then columns are bytes.
+    /// Whether the text is ASCII, so that columns are bytes.
     is_ascii: bool,
 }
 
 impl Lines {
-    /// Looks through a text once.
+    /// Finds the lines of a text.
     pub fn of(text: &str) -> Self {
         let breaks = memchr::memchr_iter(b'\n', text.as_bytes());
         Self { starts: std::iter::once(0).chain(breaks.map(|at| at + 1)).collect(), is_ascii: text.is_ascii() }
@@ -23,7 +23,7 @@ impl Lines {
         self.starts.get(line.saturating_sub(1)).or(self.starts.last()).copied().unwrap_or_default()
     }
 
-    /// Line and column of a byte of the same text, both 1-based; columns are characters.
+    /// The 1-based line and column of a byte of the same text; columns count characters.
     pub fn line_and_column(&self, text: &str, at: usize) -> (usize, usize) {
         let line = self.starts.partition_point(|start| *start <= at).max(1);
         let start = self.starts.get(line - 1).copied().unwrap_or_default();

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The one loader for settings, manifests and cases: YAML and JSON, read as kubectl reads them.
+//! The loader for settings, manifests and test cases: YAML and JSON, read as kubectl reads them.
 //!
-//! kubectl reads YAML through [`sigs.k8s.io/yaml`](https://github.com/kubernetes-sigs/yaml), that is go-yaml v2:
-//! YAML 1.1 booleans (`off` is `false`), octal `0755`, underscores in numbers, merge keys, and keys that are booleans
-//! or numbers turned into strings. A tool that reads a manifest differently from the cluster reports on a different
-//! object, so the same rules hold here: `parts` cuts a text, `scan` and `events` parse a part, `compose` makes the value
-//! and `layout` says where everything is. Stricter on purpose for settings and cases: a duplicate key is an error.
+//! kubectl reads YAML through [`sigs.k8s.io/yaml`](https://github.com/kubernetes-sigs/yaml), which uses go-yaml v2: YAML 1.1
+//! booleans (`off` is `false`), octal `0755`, underscores in numbers, merge keys, and boolean or numeric keys that become
+//! strings. A tool that reads a manifest differently from the cluster reports on a different object, so the same rules apply
+//! here: `parts` splits a text, `scan` and `events` parse a part, `compose` builds the value, and `layout` records positions.
+//! Settings and cases are stricter on purpose: a duplicate key is an error.
 //!
 //! Values are [`serde_json::Value`] without `preserve_order`, as in the policy server: keys come out sorted.
 
@@ -31,15 +31,15 @@ use serde_json::{Map, Value};
 use lines::Lines;
 use parts::{Warning, What};
 
-/// Why a file could not be read; says where.
+/// Why and where a file could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The file cannot be opened or is no UTF-8 text.
+    /// The file cannot be opened or is not UTF-8 text.
     #[error("{file}: {error}")]
     Read {
         /// The file as the user named it.
         file: Arc<str>,
-        /// What the system said.
+        /// The error of the operating system.
         error: std::io::Error,
     },
     /// The text is not what was expected at that position.
@@ -51,7 +51,7 @@ pub enum Error {
         line: usize,
         /// 1-based.
         column: usize,
-        /// Lower case, without a trailing stop.
+        /// Lower case, without a full stop.
         message: String,
     },
 }
@@ -65,9 +65,9 @@ pub struct Document {
     pub file: Arc<str>,
     /// 1-based line of the document's first node.
     pub line: usize,
-    /// Which of the file's documents it is, those without content not counted.
+    /// Its index in the file; documents without content are not counted.
     pub ordinal: usize,
-    /// The way to it where it was an entry of a `List`: the entry's number, and on if that was a `List` itself.
+    /// Its index in a `List`, followed by its indices in nested lists; empty if it is not in a list.
     pub items: Vec<usize>,
 }
 
@@ -83,13 +83,13 @@ impl Document {
     }
 }
 
-/// Reads every document of a file; `-` is the standard input. Empty documents are left out.
+/// Reads every document of a file; `-` is the standard input. Empty documents are skipped.
 pub fn load_file(path: impl AsRef<Path>) -> Result<Vec<Document>, Error> {
     let (file, text) = read_file(path)?;
     load_str(&text, &file)
 }
 
-/// The text of a file, and how it is named; `-` is the standard input.
+/// The name and the text of a file; `-` is the standard input.
 pub fn read_file(path: impl AsRef<Path>) -> Result<(Arc<str>, String), Error> {
     let path = path.as_ref();
     let file: Arc<str> = path.display().to_string().into();
@@ -105,7 +105,7 @@ pub fn read_file(path: impl AsRef<Path>) -> Result<(Arc<str>, String), Error> {
     }
 }
 
-/// Reads every document of a text; `file` is only used to say where something is. A key that occurs twice is a mistake.
+/// Reads every document of a text; `file` is only used for locations. A duplicate key is an error.
 pub fn load_str(text: &str, file: &str) -> Result<Vec<Document>, Error> {
     let file: Arc<str> = file.into();
     let lines = Lines::of(text);
@@ -127,7 +127,7 @@ pub fn load_str(text: &str, file: &str) -> Result<Vec<Document>, Error> {
     Ok(documents)
 }
 
-/// Reads a settings file: no document or one mapping.
+/// Reads a settings file, which contains one mapping or nothing.
 pub fn load_settings(path: impl AsRef<Path>) -> Result<Value, Error> {
     let mut documents = load_file(path)?.into_iter();
     match (documents.next(), documents.next()) {
@@ -138,7 +138,7 @@ pub fn load_settings(path: impl AsRef<Path>) -> Result<Value, Error> {
     }
 }
 
-/// Replaces each list of objects (a map with a kind and a list `items`, whatever the kind is) by its items, as kubectl
+/// Replaces each list of objects (a map with a kind and a list `items`, regardless of the kind) with its items, as kubectl
 /// does.
 pub fn flatten_lists(documents: Vec<Document>) -> Vec<Document> {
     documents
@@ -167,8 +167,8 @@ fn take_items(value: &mut Value) -> Option<Vec<Value>> {
     Some(items)
 }
 
-/// The items of a typed list (`PodList`) carry neither kind nor version in the API server's own answers; kubectl fills
-/// in both where both are missing.
+/// Adds kind and version to an item of a typed list (`PodList`), which has neither in the API server's own responses. As in
+/// kubectl, both are added if both are missing.
 pub(crate) fn complete_item(item: &mut Value, list_version: Option<&str>, list_kind: &str) {
     let item_kind = list_kind.strip_suffix("List").unwrap_or(list_kind);
     let is_said = |item: &Value, key: &str| item.get(key).is_some_and(|value| value.as_str() != Some(""));

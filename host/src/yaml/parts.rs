@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! A text as kubectl takes it apart
-//! ([`k8s.io/apimachinery/pkg/util/yaml`](https://github.com/kubernetes/apimachinery/blob/master/pkg/util/yaml/decoder.go)):
-//! what begins with a brace is a row of JSON documents; anything else is cut at the lines that begin with `---`, and of
-//! each part the first document is read.
+//! Splits a text as kubectl does
+//! ([`k8s.io/apimachinery/pkg/util/yaml`](https://github.com/kubernetes/apimachinery/blob/master/pkg/util/yaml/decoder.go)): a
+//! text that begins with a brace is a sequence of JSON documents; any other text is split at the lines that begin with `---`,
+//! and the first document of each part is read.
 
 use std::ops::Range;
 
@@ -13,10 +13,10 @@ use serde_json::Value;
 use super::layout::{self, Node};
 use super::{compose, json};
 
-/// A part of a text that holds one document, or none.
+/// A part of a text that contains one document, or none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
-    /// Where it is.
+    /// Its range in the text.
     pub bytes: Range<usize>,
     form: Form,
 }
@@ -25,34 +25,34 @@ pub struct Part {
 enum Form {
     Yaml,
     Json,
-    /// Its first line is not what kubectl takes for the beginning of a document.
+    /// Its first line begins with `---`, but kubectl does not accept it as the beginning of a document.
     Unseparated,
 }
 
 /// Why a part cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The byte of the whole text.
+    /// The position, in bytes of the whole text.
     pub at: usize,
-    /// Lower case, without a trailing stop.
+    /// Lower case, without a full stop.
     pub message: String,
 }
 
-/// What was read.
+/// The content of a part.
 #[derive(Debug, Default)]
 pub struct Read {
-    /// The document and the byte of the whole text where it begins; nothing where there is no content.
+    /// The document and the byte of the whole text where it begins; `None` if there is no content.
     pub document: Option<(usize, Value)>,
-    /// What its author may not expect.
+    /// Content that kubectl reads differently than its author may expect.
     pub warnings: Vec<Warning>,
-    /// The nodes of a short document, which are made on the way; see [`Part::layout`].
+    /// The nodes of a short document, which are built while it is read; see [`Part::layout`].
     pub layout: Option<Node>,
 }
 
-/// Something that is read in another way than people may think.
+/// Content that kubectl reads differently than its author may expect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
-    /// The byte of the whole text.
+    /// The position, in bytes of the whole text.
     pub at: usize,
     /// What it is.
     pub what: What,
@@ -61,11 +61,11 @@ pub struct Warning {
 /// See [`Warning`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
-    /// A key that the same mapping had before; the last one holds.
+    /// A duplicate key in a mapping; the last one applies.
     Repeated(String),
-    /// A character that ends a line for kubectl, and for hardly anybody else.
+    /// A character that ends a line for kubectl, but not for most other tools.
     LineBreak(char),
-    /// More than the first document of a part, which kubectl does not read.
+    /// Content after the first document of a part, which kubectl does not read.
     Dropped,
 }
 
@@ -87,7 +87,7 @@ impl std::fmt::Display for What {
     }
 }
 
-/// Takes a text apart.
+/// Splits a text.
 pub fn of(text: &str) -> Vec<Part> {
     if text.trim_start().starts_with('{')
         && let Some(parts) = json::parts(text)
@@ -110,18 +110,18 @@ pub fn of(text: &str) -> Vec<Part> {
 
 const SEPARATOR: &str = "---";
 
-/// The lines that begin a document.
+/// The positions of the lines that begin with `---`.
 fn separators(text: &str) -> impl Iterator<Item = usize> {
     let first = text.starts_with(SEPARATOR).then_some(0);
     first.into_iter().chain(memmem::find_iter(text.as_bytes(), "\n---").map(|at| at + 1))
 }
 
-/// Up to how many bytes the nodes of a document are made while it is read. Most short documents are objects with a finding,
-/// whose field is looked for, and reading them a second time costs more than the nodes do. Long documents are often
-/// definitions, whose nodes nobody asks for.
+/// Maximum size in bytes of a document whose nodes are built while it is read. Most short documents are objects with a finding
+/// that has to be located, and reading them a second time costs more than building the nodes. Long documents are often CRDs,
+/// whose nodes are not needed.
 const SHORT: usize = 16 << 10;
 
-/// The characters beside `\n` that end a line in YAML 1.1.
+/// The characters besides `\n` that end a line in YAML 1.1.
 const BREAKS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
 
 impl Part {
@@ -152,7 +152,7 @@ impl Part {
         });
         let composed = composed.map_err(|broken| {
             let as_yaml = Problem { at: broken.at, message: broken.message };
-            // Whoever meant JSON is told about JSON.
+            // For a text that looks like JSON, the JSON error is more useful.
             let is_json = own.trim_start().strip_prefix('{').is_some_and(|rest| rest.trim_start().starts_with('"'));
             let as_json = is_json.then(|| json::document(own).err()).flatten();
             as_json.unwrap_or(as_yaml).after(before)
@@ -164,8 +164,8 @@ impl Part {
         Ok(Read { document, warnings, layout: nodes.and_then(layout::Builder::into_document) })
     }
 
-    /// Where everything is in the part's document; `text` is the whole text, places are bytes of the part. None where
-    /// there is nothing in it, or where it cannot be read.
+    /// The nodes of the part's document; `text` is the whole text, and positions are bytes of the part. `None` if the document
+    /// is empty or cannot be read.
     pub fn layout(&self, text: &str) -> Option<Node> {
         layout::first_document(self.text(text))
     }
@@ -181,7 +181,7 @@ fn warnings(repeated: Vec<(usize, String)>, before: usize) -> Vec<Warning> {
     repeated.into_iter().map(|(at, key)| Warning { at: at + before, what: What::Repeated(key) }).collect()
 }
 
-/// Line breaks that few people see as such, and carriage returns without a line feed.
+/// Line breaks that few tools recognise, and carriage returns without a line feed.
 fn unusual_breaks(text: &str) -> impl Iterator<Item = (usize, char)> {
     let rare = text.match_indices(BREAKS).filter(|_| !text.is_ascii());
     let rare = rare.filter_map(|(at, found)| Some((at, found.chars().next()?)));

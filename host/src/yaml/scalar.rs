@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What an unquoted word means, after go-yaml v2's `resolve` (`resolve.go`), which kubectl uses.
+//! The type of an unquoted scalar, as in go-yaml v2's `resolve` (`resolve.go`), which kubectl uses.
 
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ pub(super) enum Scalar<'a> {
     Null,
     Bool(bool),
     Int(i64),
-    /// Beyond `i64::MAX`.
+    /// Greater than `i64::MAX`.
     Uint(u64),
     Float(f64),
     Str(&'a str),
@@ -45,7 +45,7 @@ impl<'a> Scalar<'a> {
         number.unwrap_or(Self::Str(text))
     }
 
-    /// The value as JSON; infinities and NaN have none. A whole float is written without its point, as Go writes it.
+    /// The value as JSON; `None` for infinities and NaN. A whole float is written without its point, as in Go.
     pub(super) fn to_json(self) -> Option<Value> {
         /// Whole floats below this are exact integers.
         const EXACT: f64 = 9_007_199_254_740_992.0;
@@ -61,7 +61,7 @@ impl<'a> Scalar<'a> {
         })
     }
 
-    /// The scalar as the key of a mapping: sigs.k8s.io/yaml turns numbers and booleans into strings and refuses the rest.
+    /// The scalar as the key of a mapping: sigs.k8s.io/yaml turns numbers and booleans into strings and rejects the rest.
     pub(super) fn to_key(self) -> Result<String, &'static str> {
         Ok(match self {
             Self::Null => return Err(NULL_KEY),
@@ -73,7 +73,7 @@ impl<'a> Scalar<'a> {
         })
     }
 
-    /// A scalar with a standard tag; none where it is something else. Go's `resolve` again.
+    /// A scalar with a standard tag, as in go-yaml's `resolve`; `None` if the text does not match the tag.
     pub(super) fn tagged(wanted: &str, text: &'a str) -> Option<Self> {
         match (wanted, Self::plain(text)) {
             ("null", found @ Self::Null)
@@ -101,7 +101,7 @@ pub(super) fn is_merge(text: &str, is_plain: bool, tag: Option<&str>) -> bool {
     text == "<<" && (is_plain || tag.and_then(standard_tag) == Some("merge"))
 }
 
-/// Go's `ParseFloat` lets underscores stand between digits; elsewhere they stay, and make the text no number.
+/// Go's `ParseFloat` allows underscores between digits. Other underscores stay, so that the text is not a number.
 fn separated(text: &str) -> std::borrow::Cow<'_, str> {
     let digit = |at: Option<usize>| at.and_then(|at| text.as_bytes().get(at)).is_some_and(u8::is_ascii_digit);
     let is_between = |at: usize| digit(at.checked_sub(1)) && digit(Some(at + 1));
@@ -112,7 +112,7 @@ fn separated(text: &str) -> std::borrow::Cow<'_, str> {
     }
 }
 
-/// Go's `ParseInt(text, 0, 64)`, then `ParseUint`: the prefix tells the base, a lone leading zero means octal.
+/// Go's `ParseInt(text, 0, 64)`, then `ParseUint`: the prefix determines the base, and a leading zero alone means octal.
 fn integer(text: &str) -> Option<Scalar<'static>> {
     let (negative, unsigned) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The texts in a text: scalars in their styles, and tags.
+//! Scans scalars in all styles, and tags.
 
 use std::borrow::Cow;
 
@@ -13,16 +13,16 @@ type Result<T> = std::result::Result<T, Broken>;
 pub(super) struct Plain<'t> {
     pub text: Cow<'t, str>,
     pub end: usize,
-    /// Whether the scanner has come to another line than that of its end.
+    /// Whether the scanner is on a later line than the end of the scalar.
     pub ends_in_another_line: bool,
 }
 
-/// What is between two words of a scalar that goes on in another line.
+/// The line breaks between two words of a scalar that continues on another line.
 #[derive(Default)]
 struct Gap {
-    /// The first line break; nothing where there is none.
+    /// The first line break; empty if there is none.
     first: &'static str,
-    /// Those that follow.
+    /// The line breaks after the first one.
     others: String,
 }
 
@@ -31,7 +31,7 @@ impl Gap {
         if self.first.is_empty() { self.first = line_break } else { self.others.push_str(line_break) }
     }
 
-    /// One line break is a blank, more of them are one less; U+2028 and U+2029 stay.
+    /// Folds the line breaks: one becomes a space, and several become one fewer; U+2028 and U+2029 stay.
     fn fold_into(&self, text: &mut String) {
         match (self.first, self.others.as_str()) {
             ("\n", "") => text.push(' '),
@@ -44,11 +44,11 @@ impl Gap {
     }
 }
 
-/// Without quotes. `indent` is one more than the column of the collection around it.
+/// Scans a plain scalar. `indent` is one more than the column of the collection around it.
 pub(super) fn plain<'t>(cursor: &mut Cursor<'t>, indent: usize, is_flow: bool) -> Result<Plain<'t>> {
     let start = cursor.at;
     let mut end = start;
-    // Only what goes on in another line is not as it stands.
+    // Only a scalar that continues on another line differs from its source.
     let mut folded: Option<String> = None;
     let mut gap: Option<Gap> = None;
     loop {
@@ -67,7 +67,7 @@ pub(super) fn plain<'t>(cursor: &mut Cursor<'t>, indent: usize, is_flow: bool) -
                 gap.fold_into(text);
                 text.push_str(cursor.slice(word));
             } else if let Some(text) = &mut folded {
-                // The blanks before it, too.
+                // Including the spaces before the word.
                 text.push_str(cursor.slice(end));
             }
             end = cursor.at;
@@ -106,7 +106,7 @@ fn ends_plain(cursor: &Cursor<'_>, is_flow: bool) -> bool {
     }
 }
 
-/// In single or double quotes.
+/// Scans a scalar in single or double quotes.
 pub(super) fn quoted<'t>(cursor: &mut Cursor<'t>, is_single: bool) -> Result<Cow<'t, str>> {
     let quote = if is_single { b'\'' } else { b'"' };
     let open = cursor.at;
@@ -122,7 +122,7 @@ pub(super) fn quoted<'t>(cursor: &mut Cursor<'t>, is_single: bool) -> Result<Cow
         if cursor.is_end() {
             return Err(Broken::new(open, "found unexpected end of stream"));
         }
-        // A line break with a backslash before it is nothing.
+        // A line break after a backslash is removed.
         let mut gap: Option<Gap> = None;
         while !cursor.is_space_or_end(0) {
             match cursor.peek(0) {
@@ -241,7 +241,7 @@ enum Chomping {
     Keep,
 }
 
-/// `|` (literal) or `>`; then, where it ends.
+/// Scans a block scalar: `|` (literal) or `>`. Also returns where it ends.
 pub(super) fn block<'t>(cursor: &mut Cursor<'t>, outer: usize, is_literal: bool) -> Result<(Cow<'t, str>, usize)> {
     let start = cursor.at;
     cursor.skip(1);
@@ -289,7 +289,7 @@ pub(super) fn block<'t>(cursor: &mut Cursor<'t>, outer: usize, is_literal: bool)
     Ok((text.into(), end))
 }
 
-/// What is behind `|` or `>`: the two indicators in any order.
+/// Scans the two indicators after `|` or `>`, which can be in any order.
 fn header(cursor: &mut Cursor<'_>, start: usize) -> Result<(Chomping, Option<usize>)> {
     let (mut chomping, mut increment) = (None, None);
     loop {
@@ -306,7 +306,7 @@ fn header(cursor: &mut Cursor<'_>, start: usize) -> Result<(Chomping, Option<usi
     }
 }
 
-/// Passes empty lines and the indentation of the next one, which says how far the text is indented if that is not known.
+/// Skips empty lines and the indentation of the next line, which determines the indentation of the text if that is not known.
 fn breaks(cursor: &mut Cursor<'_>, indent: &mut Option<usize>, outer: usize, end: &mut usize) -> Result<String> {
     *end = cursor.at;
     let mut found = String::new();
@@ -326,12 +326,12 @@ fn breaks(cursor: &mut Cursor<'_>, indent: &mut Option<usize>, outer: usize, end
         found.push_str(line_break);
         *end = cursor.at;
     }
-    // Further right than what is around it.
+    // The text is indented further than the collection around it.
     indent.get_or_insert(widest.max(outer).max(1));
     Ok(found)
 }
 
-/// A tag with its handle resolved; `!` alone is one, too.
+/// Scans a tag and resolves its handle; `!` alone is also a tag.
 pub(super) fn tag<'t>(cursor: &mut Cursor<'t>) -> Result<Cow<'t, str>> {
     let start = cursor.at;
     let tag: Cow<'t, str> = if cursor.peek(1) == b'<' {
@@ -400,7 +400,7 @@ fn uri<'t>(cursor: &mut Cursor<'t>, start: usize, may_be_empty: bool) -> Result<
     })
 }
 
-/// One character, written as `%C3%A9`.
+/// Scans one percent-encoded character, such as `%C3%A9`.
 fn octets(cursor: &mut Cursor<'_>, start: usize, bytes: &mut Vec<u8>) -> Result<()> {
     let mut left = None;
     while left != Some(0) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! From a text to tokens, as go-yaml v2 cuts them.
+//! Splits a text into tokens, as go-yaml v2 does.
 //!
-//! A key is known as one only when its colon comes; so tokens wait in a queue while what began with the first of them
-//! may still be a key. See "Simple keys" of <https://pyyaml.org/wiki/PyYAMLDocumentation>, where this way comes from.
+//! A key is only recognised at its colon, so tokens wait in a queue as long as the first of them may begin a key. This method
+//! is described under "Simple keys" in <https://pyyaml.org/wiki/PyYAMLDocumentation>.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -27,7 +27,7 @@ pub(super) enum Token<'t> {
     StreamEnd,
     BlockListStart,
     BlockMappingStart,
-    /// Of a block list or mapping: the lines are less indented again.
+    /// The end of a block list or mapping, where the indentation decreases.
     BlockEnd,
     FlowListStart,
     FlowListEnd,
@@ -37,7 +37,7 @@ pub(super) enum Token<'t> {
     BlockEntry,
     /// `,`.
     FlowEntry,
-    /// `?`, or in front of what turned out to be a key.
+    /// `?`, or inserted before what turned out to be a key.
     Key,
     /// `:`.
     Value,
@@ -57,38 +57,38 @@ pub(super) enum Style {
     Block,
 }
 
-/// How long a key may be, in characters, up to its colon.
+/// Maximum length of a key up to its colon, in characters.
 const LONGEST_KEY: usize = 1024;
 
-/// What may turn out to be a key, of one flow level.
+/// What may turn out to be a key, on one flow level.
 #[derive(Debug, Clone, Copy)]
 struct Candidate {
-    /// Of the first token.
+    /// The number of its first token.
     number: usize,
     at: usize,
     index: usize,
     line: usize,
     column: usize,
     is_possible: bool,
-    /// Whether the first token waits until it is known. go-yaml forgets it where brackets close in which nothing could
-    /// have been a key.
+    /// Whether the first token waits until this is known. go-yaml does not wait if brackets close in which nothing could have
+    /// been a key.
     is_awaited: bool,
-    /// Whether it is a mistake if it is none.
+    /// Whether it is an error if it is not a key.
     is_required: bool,
 }
 
-/// Hands out tokens.
+/// Produces the tokens.
 #[derive(Debug)]
 pub(super) struct Scanner<'t> {
     cursor: Cursor<'t>,
     queue: VecDeque<Spanned<'t>>,
     /// How many tokens have been taken out of the queue.
     taken: usize,
-    /// The columns of the open block collections, one more than they are: nothing is open at 0.
+    /// The columns of the open block collections, each plus one; 0 means that none is open.
     indents: Vec<usize>,
     candidates: Vec<Candidate>,
     may_be_key: bool,
-    /// Whether the head of the queue is known not to wait for anything.
+    /// Whether the first token of the queue is known not to wait for anything.
     is_ready: bool,
     is_over: bool,
 }
@@ -111,7 +111,7 @@ impl<'t> Scanner<'t> {
         scanner
     }
 
-    /// The next token, which stays where it is. After the last one, that again.
+    /// The next token, without taking it. After the last token, it is `StreamEnd`.
     #[inline]
     pub fn peek(&mut self) -> Result<&Spanned<'t>> {
         const END: &Spanned<'static> = &Spanned { token: Token::StreamEnd, start: usize::MAX, end: usize::MAX };
@@ -162,7 +162,7 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// Keys are on one line, and not endless.
+    /// Whether a candidate may still be a key: keys are on one line, and their length is limited.
     fn is_valid(&mut self, number: usize) -> Result<bool> {
         let (line, index) = (self.cursor.line, self.cursor.index());
         let at = self.cursor.at;
@@ -211,7 +211,7 @@ impl<'t> Scanner<'t> {
         self.indents.last().copied().unwrap_or(0)
     }
 
-    /// Opens a block collection where the column is further right; `number` is that of its first token, if that is known.
+    /// Opens a block collection if the column is further right; `number` is that of its first token, if it is known.
     fn roll(&mut self, column: usize, number: Option<usize>, token: Token<'t>, at: usize) {
         if self.is_flow() || self.indent() > column {
             return;
@@ -221,7 +221,7 @@ impl<'t> Scanner<'t> {
         self.queue.insert(position, Spanned { token, start: at, end: at });
     }
 
-    /// Where in the queue a token goes that is to come before another one; last, where that has been taken.
+    /// The position in the queue at which to insert a token before the one with a number; the end if that one was taken.
     fn position(&self, number: usize) -> usize {
         let last = self.queue.len();
         number.checked_sub(self.taken).map_or(last, |position| position.min(last))
@@ -250,7 +250,7 @@ impl<'t> Scanner<'t> {
         let is_flow = self.is_flow();
         let is_alone = self.cursor.is_space_or_end(1);
         match self.cursor.peek(0) {
-            // Behind it the document would have to begin with `---`, where kubectl cuts.
+            // A document after a directive begins with `---`, where kubectl splits the text.
             b'%' if self.cursor.column() == 0 => {
                 Err(Broken::new(self.cursor.at, "found a directive, which kubectl does not take"))
             }
@@ -324,7 +324,7 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// Passes blanks, comments and line breaks.
+    /// Skips spaces, comments and line breaks.
     fn skip_to_token(&mut self) {
         loop {
             self.cursor.skip_while(|byte| byte == b' ');
@@ -343,14 +343,14 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// A token of some bytes, all of them characters.
+    /// Adds a token of some bytes, each of which is a character.
     fn mark(&mut self, token: Token<'t>, bytes: usize) {
         let start = self.cursor.at;
         self.cursor.skip(bytes);
         self.push(token, start);
     }
 
-    /// A token that ends here.
+    /// Adds a token that ends here.
     fn push(&mut self, token: Token<'t>, start: usize) {
         self.queue.push_back(Spanned { token, start, end: self.cursor.at });
     }
@@ -427,7 +427,7 @@ impl<'t> Scanner<'t> {
         Ok(())
     }
 
-    /// Of an anchor or alias.
+    /// Scans the name of an anchor or alias.
     fn name(&mut self) -> Result<(usize, &'t str)> {
         self.save_candidate()?;
         self.may_be_key = false;

@@ -53,14 +53,14 @@ pub fn notes(summary: &Summary) -> String {
     text
 }
 
-/// What a command's text may not hold.
+/// Escapes the text of a command.
 fn data(text: &str) -> String {
     let text = text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
-    // Nor is anything else a part of the log's own language.
+    // Control characters are also escaped.
     shown::text(&text)
 }
 
-/// What the value of a property may not hold.
+/// Escapes the value of a property.
 fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! For programs: one document, whose schema is `docs/check.schema.json`. Within a version, fields are added and never
-//! removed.
+//! JSON output: one document with the schema `docs/check.schema.json`. Within a version, fields are added and never removed.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! A test report: a suite for each file, a case for each object.
+//! A test report in XML: a suite for each file, and a case for each object.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub fn render(findings: Findings<'_>) -> Result<String> {
     let mut report = Report::new("sa-hygiene check");
     let mut seen: BTreeSet<&Arc<str>> = BTreeSet::new();
     for file in findings.files.iter().filter(|file| !file.objects.is_empty()) {
-        // A large file comes in several reports, one after the other.
+        // A large file has several reports, one after the other.
         if seen.insert(&file.file) {
             report.add_test_suite(TestSuite::new(shown::text(&file.file)));
         }
@@ -34,7 +34,7 @@ pub fn render(findings: Findings<'_>) -> Result<String> {
         suite.add_test_case(TestCase::new("readable", status));
         report.add_test_suite(suite);
     }
-    // The counts of suites that grew later.
+    // Added again, so that the report counts the cases that were added to suites later.
     let suites = std::mem::take(&mut report.test_suites);
     let mut report = Report::new("sa-hygiene check");
     report.add_test_suites(suites);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The report, for people and for programs.
+//! The output formats of reports.
 
 pub mod github;
 pub mod json;
@@ -14,14 +14,14 @@ use std::fmt::Write as _;
 use super::finding::Finding;
 use super::report::{FailOn, FileReport, ObjectReport, Outcome, Summary};
 
-/// What documents for programs are made from.
+/// The input of machine-readable formats.
 #[derive(Debug, Clone, Copy)]
 pub struct Findings<'r> {
-    /// Everything, in the order of the input.
+    /// The reports, in the order of the input.
     pub files: &'r [FileReport],
-    /// All of it together.
+    /// The summary of all files.
     pub summary: &'r Summary,
-    /// What was done besides.
+    /// What the command did besides checking.
     pub outcome: &'r Outcome,
     /// What counts as a failure.
     pub fail_on: FailOn,
@@ -37,7 +37,7 @@ impl<'r> Findings<'r> {
     }
 }
 
-/// The path of a file as a relative URI, with slashes: what code hosts match with the files of a repository.
+/// The path of a file as a relative URI with slashes, which code hosts match with the files of a repository.
 fn uri(name: &str) -> String {
     let name = if name == "-" { "stdin" } else { name };
     let name = name.replace('\\', "/");

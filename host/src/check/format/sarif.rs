@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! SARIF 2.1.0, as GitHub's code scanning takes it
+//! SARIF 2.1.0, as GitHub code scanning reads it
 //! (<https://docs.github.com/en/code-security/code-scanning/integrating-with-code-scanning/sarif-support-for-code-scanning>).
 
 use serde_json::{Map, Value, json};
@@ -50,7 +50,7 @@ pub fn render(findings: Findings<'_>) -> Value {
     })
 }
 
-/// Every rule, and those who speak besides.
+/// Every rule, and the rule IDs of findings that are not from a rule.
 fn rules() -> Vec<Value> {
     let policy = serviceaccount_hygiene::admission::response::POLICY;
     let others = [
@@ -104,7 +104,7 @@ fn result(object: &ObjectReport, finding: &Finding, rules: &[Value]) -> Value {
             "logicalLocations": [{"fullyQualifiedName": format!("{title} {}", finding.field_path), "kind": "member"}],
         }]),
     );
-    // The same finding after its line has moved.
+    // Identifies the finding after its line has moved.
     let identity = format!("{} {title} {} {}", finding.rule, finding.field_path, finding.id);
     set("partialFingerprints", json!({"ruleObjectFieldMessage/v1": identity}));
     if let Some(fix) = object.fix.as_ref().filter(|fix| {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The roll-out preview: rule by namespace, how many objects would be warned about, changed or refused.
+//! The roll-out preview: how many objects would be warned about, changed or rejected, by rule and namespace.
 
 use comfy_table::{Cell, CellAlignment, Color, Table};
 
@@ -18,11 +18,11 @@ pub const HEADER: [&str; 8] = [
     "unknown",
 ];
 
-/// What the numbers are.
+/// The explanation of the numbers.
 pub const LEGEND: &str =
     "The numbers count objects. The row `all` counts each object once, even if several rules have findings about it.";
 
-/// The rows of the table, and a last one for all rules together.
+/// Adds the rows of the table, and a last row for all rules together.
 pub fn fill(table: &mut Table, summary: &Summary) {
     for ((rule, namespace), row) in &summary.by_rule {
         let namespace = if namespace.is_empty() { "(cluster)" } else { namespace };

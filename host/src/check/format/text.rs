@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! For people: by file, each finding at its line, and a count.
+//! Text output: findings by file, each with its line, and a summary.
 
 use std::fmt::{Result, Write as _};
 use std::sync::Arc;
@@ -17,17 +17,17 @@ const BOLD: Style = Style::new().bold();
 const QUIET: Style = Style::new().dimmed();
 const GOOD: Style = AnsiColor::Green.on_default();
 
-/// What is printed of a file.
+/// How much of a file is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Detail {
     /// The findings that count.
     #[default]
     Findings,
-    /// Every object, and findings that pass.
+    /// Every object, and also the findings that do not count.
     Everything,
 }
 
-/// File by file, as they come.
+/// Formats reports file by file, as they arrive.
 #[derive(Debug, Default)]
 pub struct Files {
     detail: Detail,
@@ -35,12 +35,12 @@ pub struct Files {
 }
 
 impl Files {
-    /// Nothing so far.
+    /// No report has been formatted yet.
     pub fn new(detail: Detail) -> Self {
         Self { detail, last: None }
     }
 
-    /// The report on some documents of a file; empty where there is nothing to report.
+    /// The report on some documents of a file; empty if there is nothing to report.
     pub fn text(&mut self, report: &FileReport) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail.
@@ -125,14 +125,14 @@ fn style(level: Level) -> Style {
     color.on_default().bold()
 }
 
-/// What a reader has to know, and how it ended.
+/// The notes and the counts.
 pub fn closing(summary: &Summary) -> String {
     let mut text = String::new();
     let _ = write_closing(&mut text, summary);
     text
 }
 
-/// The counts after which `accepted` comes.
+/// The order of the counts; `accepted` follows them.
 const ORDER: [Column; 8] = [
     Column::Found(Level::Refused),
     Column::Found(Level::PodsRefused),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! A change of a value as changes of its text: only the lines that have to change do, with the file's own line ends.
+//! Turns the change of a value into edits of its text. Only lines that have to change are changed, and line endings are kept.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::yaml;
 use crate::yaml::layout::{Content, Entry, Node};
 
-/// Some bytes of a text, and what comes in their place.
+/// A range of bytes in a text, and its replacement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Edit {
     pub range: Range<usize>,
@@ -27,14 +27,14 @@ pub(super) enum Refusal {
     Shape,
 }
 
-/// The edits that make `after` of the node that holds `before`.
+/// The edits that change a node with the value `before` to `after`.
 pub(super) fn edits(text: &str, node: &Node, before: &Value, after: &Value) -> Result<Vec<Edit>, Refusal> {
     let mut edits = Vec::new();
     Writer { text, edits: &mut edits }.change(Slot { node, key: None }, before, after)?;
     Ok(edits)
 }
 
-/// The text with the edits made, which must not overlap; none if they do.
+/// Applies the edits to the text; `None` if they overlap.
 pub(super) fn apply(text: &str, mut edits: Vec<Edit>) -> Option<String> {
     edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
     let mut result = String::with_capacity(text.len() + 64);
@@ -48,7 +48,7 @@ pub(super) fn apply(text: &str, mut edits: Vec<Edit>) -> Option<String> {
     Some(result)
 }
 
-/// A node where it hangs.
+/// A node, and its key if it is the value of a mapping entry.
 #[derive(Clone, Copy)]
 struct Slot<'n> {
     node: &'n Node,
@@ -92,7 +92,7 @@ impl Writer<'_, '_> {
         let range = slot.node.bytes.clone();
         let new = rendered(after)?;
         if range.is_empty() {
-            // `key:` and nothing: the value comes after the colon.
+            // `key:` without a value: the new value comes after the colon.
             let end = self.colon(slot.key.ok_or(Refusal::Shape)?)?;
             return self.push(end..end, format!(" {new}"));
         }
@@ -102,7 +102,7 @@ impl Writer<'_, '_> {
         self.push(range, new)
     }
 
-    /// A collection that keeps nothing: `key: []`.
+    /// Replaces a collection with an empty one: `key: []`.
     fn empty(&mut self, slot: Slot<'_>, after: &Value) -> Result<(), Refusal> {
         let colon = self.colon(slot.key.ok_or(Refusal::Shape)?)?;
         let first = self.line_start(slot.node.bytes.start);
@@ -121,7 +121,7 @@ impl Writer<'_, '_> {
         before: &Map<String, Value>,
         after: &Map<String, Value>,
     ) -> Result<(), Refusal> {
-        // Of keys that occur twice, the last one holds.
+        // The last of several duplicate keys applies.
         let find = |key: &str| entries.iter().rfind(|entry| entry.name.as_deref() == Some(key)).ok_or(Refusal::Shared);
         for (key, old) in before {
             match after.get(key) {
@@ -148,7 +148,7 @@ impl Writer<'_, '_> {
         self.remove_lines(entry.key.bytes.start, entry.value.bytes.end)
     }
 
-    /// Right below the mapping's own key, or at its end where it has none.
+    /// Adds fields directly below the mapping's own key, or at the end of the mapping if it has no key.
     fn add_fields(&mut self, slot: Slot<'_>, entries: &[Entry], added: Map<String, Value>) -> Result<(), Refusal> {
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return Err(Refusal::Shape) };
         let at = match slot.key {
@@ -169,7 +169,7 @@ impl Writer<'_, '_> {
             }
             return Ok(());
         }
-        // Entries go, the others stay as they are.
+        // Some entries are removed; the others stay unchanged.
         let mut rest = after.iter().peekable();
         for (item, old) in items.iter().zip(before) {
             if rest.next_if(|new| *new == old).is_none() {
@@ -189,7 +189,7 @@ impl Writer<'_, '_> {
         self.remove_lines(dash, item.bytes.end)
     }
 
-    /// Takes whole lines out, if nothing else is on them.
+    /// Removes whole lines, if nothing else is on them.
     fn remove_lines(&mut self, from: usize, to: usize) -> Result<(), Refusal> {
         let (start, end) = (self.line_start(from), self.line_end(to));
         let before = self.text.get(start..from).ok_or(Refusal::Shape)?;
@@ -226,7 +226,7 @@ impl Writer<'_, '_> {
         Ok(())
     }
 
-    /// Behind the colon of a key.
+    /// The position after the colon of a key.
     fn colon(&self, key: &Node) -> Result<usize, Refusal> {
         let rest = self.text.get(key.bytes.end..).ok_or(Refusal::Shape)?;
         let blanks = rest.len() - rest.trim_start_matches(' ').len();
@@ -241,7 +241,7 @@ impl Writer<'_, '_> {
         self.text.get(node.bytes.end..other.bytes.start).is_some_and(|between| between.contains('\n'))
     }
 
-    /// Characters before a byte on its line.
+    /// The number of characters before a byte on its line.
     fn column(&self, at: usize) -> usize {
         self.text.get(self.line_start(at)..at).map_or(0, |before| before.chars().count())
     }
@@ -250,7 +250,7 @@ impl Writer<'_, '_> {
         self.text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1)
     }
 
-    /// Behind the line's end; a node may end with it already.
+    /// The position after the end of the line; a node may already end there.
     fn line_end(&self, at: usize) -> usize {
         if at > 0 && self.text.get(at - 1..at) == Some("\n") {
             return at;

@@ -6,7 +6,7 @@ use super::*;
 use crate::check::finding::Token;
 use crate::check::input::InputOptions;
 
-/// A Deployment of `default`, which a binding of the same input names.
+/// A Deployment that runs as `default`, and a binding that names this account.
 fn bound() -> String {
     let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  namespace: shop\nspec:\n  selector: {matchLabels: {a: b}}\n  template:\n    metadata: {labels: {a: b}}\n    spec:\n      containers:\n        - name: web\n          image: x\n";
     format!("{deployment}---\n{BINDING}")
@@ -27,7 +27,7 @@ fn bound_account_keeps_token() {
     assert_eq!(of_token(&report), [(Level::Warned, Some(Token::Needed), kept.clone())]);
     let row = report.summary.by_rule[&("pod-automount".to_owned(), "shop".to_owned())];
     assert_eq!((row.warned, row.fixed, row.unused, row.needed, row.unknown), (1, 0, 0, 1, 0));
-    // Whatever the list of the settings is.
+    // Regardless of `keepIfAllowed` in the settings.
     let own = json!({"rules": {"pod-automount": {"keepIfAllowed": [{"verb": "delete", "resource": "nodes"}]}}});
     assert_eq!(of_token(&checked(&bound(), options(own))), [(Level::Warned, Some(Token::Needed), kept.clone())]);
 
@@ -59,7 +59,7 @@ fn bindings_of_the_cluster() {
     );
 }
 
-/// Not even where the settings take every token.
+/// A bound account keeps its token even if the settings remove every token.
 #[test]
 fn keeps_token_of_bound_account() {
     let account = "---\napiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: default\n  namespace: shop\n";
@@ -84,7 +84,7 @@ fn keeps_token_of_bound_account() {
     );
 }
 
-/// What the files become, if they change.
+/// The fixed text, if the file changes.
 fn fixed_file(text: &str, settings: &Value) -> Option<String> {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("x.yaml");

@@ -22,13 +22,13 @@ Exit codes:
   2  input, settings or policies that cannot be used; everything else is still checked
   3  --fix could not write everything that the policies would fix";
 
-/// In `--help`.
+/// Heading in `--help`.
 const SELECTION: &str = "Selection";
-/// In `--help`.
+/// Heading in `--help`.
 const FIXES: &str = "Fixes";
-/// In `--help`.
+/// Heading in `--help`.
 const OUTPUT: &str = "Output";
-/// In `--help`.
+/// Heading in `--help`.
 const CONFIGURATION: &str = "Configuration";
 
 #[derive(Debug, clap::Args)]

@@ -17,7 +17,8 @@ use crate::check::report::{DiffReport, FixedFileReport, NotFixedReport, Outcome}
 use crate::cli::{diff, printer};
 use crate::shown::{self, count};
 
-/// Writes the fixes, or shows them. Whether it was interrupted: what is written then is whole, and the rest is as it was.
+/// Writes or shows the fixes. Returns whether it was interrupted: the files written until then are complete, and the others are
+/// unchanged.
 pub(super) fn run(
     resolved: &Resolved<'_>,
     inputs: &Inputs,
@@ -27,7 +28,7 @@ pub(super) fn run(
     let args = resolved.args;
     let is_interrupted = Arc::new(AtomicBool::new(false));
     if args.fix {
-        // A second one ends the program at once.
+        // A second signal ends the program immediately.
         for signal in [SIGINT, SIGTERM] {
             signal_hook::flag::register_conditional_default(signal, Arc::clone(&is_interrupted))?;
             signal_hook::flag::register(signal, Arc::clone(&is_interrupted))?;
@@ -65,7 +66,7 @@ pub(super) fn run(
         Ok(())
     })?;
     let was_stopped = stops();
-    // From here on a signal ends the program as always.
+    // From here on, a signal ends the program as usual.
     is_interrupted.store(true, Ordering::Relaxed);
     if was_stopped {
         let rest = count(skipped, "file");
@@ -73,7 +74,7 @@ pub(super) fn run(
         return Ok(true);
     }
     if args.fix && resolved.reads_standard_input() {
-        // What there is nothing to fix in passes as it is.
+        // Input without fixes is printed unchanged.
         let text = match standard_input {
             Some(text) => Some(text),
             None => inputs.standard_input_text(),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! `sa-hygiene check`: the cluster's verdict on plain manifests.
+//! `sa-hygiene check`: the cluster's verdict on manifests.
 
 mod args;
 mod fix;
@@ -40,7 +40,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     if outcome.fixed.is_empty() || resolved.reads_standard_input() {
         return check(&resolved, &inputs, &evaluator, &outcome);
     }
-    // The verdict is that of the files as they are now.
+    // The report is about the fixed files.
     let inputs = resolved.inputs();
     let evaluator = resolved.evaluator(&inputs, &module)?;
     check(&resolved, &inputs, &evaluator, &outcome)
@@ -91,7 +91,7 @@ fn check(
     Ok(match () {
         () if summary.unreadable > 0 => Outcome::Unusable,
         () if summary.fails && args.write_baseline.is_none() => Outcome::SomethingRefused,
-        // What is unsafe is for somebody to decide.
+        // Unsafe fixes are left to the user.
         () if outcome.not_fixed.iter().any(|it| !it.is_unsafe) => Outcome::NotFixed,
         () => Outcome::AllAccepted,
     })

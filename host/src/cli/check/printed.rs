@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The result on its way out: text as it comes, documents at the end and whole.
+//! Prints the result: text as it becomes available, and documents at the end, as a whole.
 
 use anyhow::Result;
 use comfy_table::{Cell, CellAlignment};
@@ -19,7 +19,7 @@ pub(super) struct Printed<'a> {
     resolved: &'a Resolved<'a>,
     text: format::text::Files,
     files: Vec<FileReport>,
-    /// Where text goes: beside a diff or a fixed text, the standard output is taken.
+    /// Where text is printed: on the standard error if the standard output contains a diff or a fixed text.
     stream: Stream,
 }
 
@@ -88,7 +88,7 @@ impl<'a> Printed<'a> {
     }
 }
 
-/// How many findings each rule has, most first.
+/// The number of findings of each rule, in descending order.
 fn statistics(summary: &Summary) -> comfy_table::Table {
     let mut table = output::new_table(["findings", "rule", "verdict"]);
     let mut rows: Vec<_> = summary.statistics.iter().collect();

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! How far the check has come, for a person who waits at a terminal.
+//! Shows the progress of the check on a terminal.
 
 use std::io::IsTerminal as _;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// From how many objects on progress is shown.
+/// Number of objects after which progress is shown.
 const MANY: u64 = 200;
 
 pub(super) struct Progress {
@@ -29,7 +29,7 @@ impl Progress {
         bar.inc(objects as u64);
     }
 
-    /// Does something that prints, too.
+    /// Hides the progress while `print` runs.
     pub fn aside<T>(&self, print: impl FnOnce() -> T) -> T {
         if self.bar.is_hidden() { print() } else { self.bar.suspend(print) }
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What a check is to do: the arguments, and what the configuration file has where they have nothing.
+//! The options of a check: the arguments, and the configuration file for what they do not set.
 
 use std::path::{Path, PathBuf};
 
@@ -143,14 +143,14 @@ impl<'a> Resolved<'a> {
     }
 
     pub fn baseline(&self) -> Result<Option<Baseline>> {
-        // Where a new one is written, the old one lets nothing pass.
+        // The configured baseline does not apply while a new one is written.
         let configured = self.config.baseline.as_ref().filter(|_| self.args.write_baseline.is_none());
         self.args.baseline.as_ref().or(configured).map(|path| Baseline::read(path)).transpose()
     }
 }
 
 impl Args {
-    /// Where a checked path is, for its configuration.
+    /// The path from which the configuration file is searched.
     fn name<'p>(&'p self, path: &'p Path) -> &'p Path {
         let is_standard_input = path.as_os_str() == "-";
         match &self.stdin_filename {
