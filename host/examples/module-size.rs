@@ -73,12 +73,12 @@ fn times(
     let mut lists = [Vec::with_capacity(rounds), Vec::with_capacity(rounds)];
     for round in 0..rounds + WARM_UP {
         let [first_times, second_times] = &mut lists;
-        let mut contestants = [(first, first_times), (second, second_times)];
+        let mut policies = [(first, first_times), (second, second_times)];
         // The order alternates, so that neither module always runs on the caches that the other left behind.
         if round % 2 == 1 {
-            contestants.reverse();
+            policies.reverse();
         }
-        for (policy, times) in contestants {
+        for (policy, times) in policies {
             let start = Instant::now();
             policy.evaluate_raw(operation, &payload)?;
             let elapsed = start.elapsed();

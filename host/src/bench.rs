@@ -41,7 +41,7 @@ pub struct Subject {
     /// Roles and bindings; without them, reviews are denied.
     pub grants: Vec<Value>,
     /// Whether the host caches look-ups.
-    pub remembers: bool,
+    pub caches_lookups: bool,
 }
 
 /// Settings to measure with.
@@ -142,9 +142,9 @@ pub fn subjects() -> Result<Vec<Subject>> {
         ("pod, account asked for", says(Some(true)), false),
         ("pod, account asked for twice", says(None), false),
     ]
-    .map(|(name, account, remembers)| {
+    .map(|(name, account, caches_lookups)| {
         let request = request(unset.clone())?;
-        Ok(Subject { account, remembers, ..subject(name, request, Expected::Accepted) })
+        Ok(Subject { account, caches_lookups, ..subject(name, request, Expected::Accepted) })
     });
 
     // The account's permissions decide: the policy asks for six permissions, or stops at the first one that the account has.
@@ -152,8 +152,8 @@ pub fn subjects() -> Result<Vec<Subject>> {
         ("pod fixed, reviews asked for", Expected::Fixed, Vec::new(), false),
         ("pod keeps its token, one review", Expected::Accepted, vec![grant()], true),
     ]
-    .map(|(name, expected, grants, remembers)| {
-        Ok(Subject { grants, remembers, ..subject(name, request(fixed.clone())?, expected) })
+    .map(|(name, expected, grants, caches_lookups)| {
+        Ok(Subject { grants, caches_lookups, ..subject(name, request(fixed.clone())?, expected) })
     });
 
     [
@@ -185,7 +185,7 @@ fn grant() -> Value {
 
 /// A request for which no object is looked up.
 fn subject(name: &'static str, request: Value, expected: Expected) -> Subject {
-    Subject { name, request, expected, account: None, grants: Vec::new(), remembers: true }
+    Subject { name, request, expected, account: None, grants: Vec::new(), caches_lookups: true }
 }
 
 /// A TokenRequest, as the kubelet sends it for every Pod with a projected token, and as others may send it.
@@ -245,18 +245,18 @@ pub fn compare(baseline: &Module, policy: &Module, rounds: usize) -> Result<Vec<
         let unread = Policy::load(baseline, config.clone()).context("the policy that accepts unread")?;
         for subject in subjects()? {
             let cluster = Arc::new(Cluster::from_objects(subject.account.iter().chain(&subject.grants).cloned())?);
-            let config = PolicyConfig { cluster, remembers: subject.remembers, ..config.clone() };
+            let config = PolicyConfig { cluster, caches_lookups: subject.caches_lookups, ..config.clone() };
             let measured = Policy::load(policy, config).context("the policy")?;
             let payload = measured.payload(&subject.request)?;
             let found = verdict(&measured.evaluate(&subject.request)?);
             let [mut unread_times, mut measured_times] = [Vec::with_capacity(rounds), Vec::with_capacity(rounds)];
             for round in 0..rounds + WARM_UP {
-                let mut contestants = [(&unread, &mut unread_times), (&measured, &mut measured_times)];
+                let mut policies = [(&unread, &mut unread_times), (&measured, &mut measured_times)];
                 // In alternating order, so that neither always finds the caches as the other one left them.
                 if round % 2 == 1 {
-                    contestants.reverse();
+                    policies.reverse();
                 }
-                for (contestant, times) in contestants {
+                for (contestant, times) in policies {
                     let start = Instant::now();
                     contestant.evaluate_raw("validate", &payload).with_context(|| subject.name)?;
                     let elapsed = start.elapsed();

@@ -137,14 +137,14 @@ fn a_controller_in_one_file(engine: &Engine) -> Result<()> {
         cluster.push(object);
     }
     let of_template = "spec.template.spec.automountServiceAccountToken";
-    let of_pod = "spec.automountServiceAccountToken";
+    let pod_line = "spec.automountServiceAccountToken";
     let stays = "is not set, and the token stays: account `default` may `get pods` in its namespace; use a dedicated account, and set it to true";
     let asks = "is true on the default account; give the Pod a dedicated account, or set it to false";
     let expected = [
         format!("Deployment runner-controller: {of_template}: {stays}"),
-        format!("Pod of-the-template: {of_pod}: {stays}"),
+        format!("Pod of-the-template: {pod_line}: {stays}"),
         format!("Job runner-cleanup: {of_template}: {asks}"),
-        format!("Pod of-the-template: {of_pod}: {asks}"),
+        format!("Pod of-the-template: {pod_line}: {asks}"),
     ];
     ensure!(seen == expected, "{seen:#?}");
     Ok(())

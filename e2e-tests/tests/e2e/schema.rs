@@ -164,7 +164,7 @@ fn takes(cases: &Cases, engine: &Engine) -> Result<()> {
 /// The schema and the policy both reject syntactic mistakes: a wrong word, key or type, for every rule and parameter.
 fn refuses(engine: &Engine) -> Result<()> {
     let schema = schema();
-    let mut mistakes = vec![
+    let mut problems = vec![
         json!({"phse": "validating"}),
         json!({"rules": {"no-such-rule": "off"}}),
         json!({"rules": ["pod-automount"]}),
@@ -172,16 +172,16 @@ fn refuses(engine: &Engine) -> Result<()> {
         json!({"exemptions": [{"rules": ["no-such-rule"], "names": ["x"]}]}),
         json!({"exemptions": [{"namespace": ["x"], "names": ["y"]}]}),
     ];
-    mistakes.extend(COMMON.iter().map(|param| json!({param.name: wrong(&param.kind)})));
-    mistakes.extend(AWS.iter().map(|param| json!({"aws": {param.name: wrong(&param.kind)}})));
+    problems.extend(COMMON.iter().map(|param| json!({param.name: wrong(&param.kind)})));
+    problems.extend(AWS.iter().map(|param| json!({"aws": {param.name: wrong(&param.kind)}})));
     for rule in RULES {
         let own = |settings: Value| json!({"rules": {rule.id: settings}});
         let action = rule.actions().last().copied().unwrap_or_default();
-        mistakes.extend([own(json!("sometimes")), own(json!(true)), own(json!({"action": "sometimes"}))]);
-        mistakes.push(own(json!({"action": action, "noSuchParameter": true})));
-        mistakes.extend(rule.params.iter().map(|param| own(json!({"action": action, param.name: wrong(&param.kind)}))));
+        problems.extend([own(json!("sometimes")), own(json!(true)), own(json!({"action": "sometimes"}))]);
+        problems.push(own(json!({"action": action, "noSuchParameter": true})));
+        problems.extend(rule.params.iter().map(|param| own(json!({"action": action, param.name: wrong(&param.kind)}))));
     }
-    for settings in mistakes {
+    for settings in problems {
         ensure!(!engine.validate_settings(&settings)?.valid, "the policy takes {settings}");
         ensure!(
             !refusals(&schema, &settings, "settings")?.is_empty(),

@@ -227,7 +227,7 @@ impl ApiServer {
 
     /// The kind that a word in another spelling refers to (`pod`).
     #[must_use]
-    pub fn kind_meant_by(word: &str) -> Option<&'static str> {
+    pub fn closest_kind(word: &str) -> Option<&'static str> {
         kinds::all().map(|known| known.name).find(|name| name.eq_ignore_ascii_case(word))
     }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 use serviceaccount_hygiene::matching::closest::closest_match;
 
 use super::report::FailOn;
-use super::settings::{Mistakes, Source};
+use super::settings::{Problems, Source};
 use crate::shown;
 use crate::yaml;
 
@@ -152,7 +152,7 @@ impl Config {
         let mut reader = Reader {
             folder: path.parent().map(Path::to_owned).unwrap_or_default(),
             source: Source::of_file(&file, &text),
-            mistakes: Vec::new(),
+            problems: Vec::new(),
         };
         let mut config = Self { path: Some(path.to_owned()), ..Self::default() };
         match (documents.next(), documents.next()) {
@@ -168,9 +168,9 @@ impl Config {
             },
         }
         if !config.policy_manifests.is_empty() && (config.settings.is_some() || config.settings_file.is_some()) {
-            reader.mistake("policyManifests", "and settings exclude each other: the settings are in the manifests");
+            reader.problem("policyManifests", "cannot be combined with settings: the settings are in the manifests");
         }
-        if reader.mistakes.is_empty() { Ok(config) } else { Err(Mistakes::sorted(reader.mistakes).into()) }
+        if reader.problems.is_empty() { Ok(config) } else { Err(Problems::sorted(reader.problems).into()) }
     }
 }
 
@@ -191,12 +191,12 @@ const KEYS: [&str; 10] = [
 struct Reader {
     folder: PathBuf,
     source: Source,
-    mistakes: Vec<(String, String)>,
+    problems: Vec<(String, String)>,
 }
 
 impl Reader {
-    fn mistake(&mut self, path: &str, text: &str) {
-        self.mistakes.push((self.source.location(path), format!("{path}: {text}")));
+    fn problem(&mut self, path: &str, text: &str) {
+        self.problems.push((self.source.location(path), format!("{path}: {text}")));
     }
 
     fn field(&mut self, config: &mut Config, key: &str, value: Value) {
@@ -204,7 +204,7 @@ impl Reader {
             "settings" => match value {
                 Value::String(path) if !path.is_empty() => config.settings_file = Some(self.folder.join(path)),
                 Value::Object(_) => config.settings = Some((value, self.source.clone().below(&["settings"]))),
-                _ => self.mistake(key, "must be a mapping, or the path of a file"),
+                _ => self.problem(key, "must be a mapping, or the path of a file"),
             },
             "policyManifests" => config.policy_manifests = self.paths(key, value),
             "cluster" => config.cluster = self.paths(key, value),
@@ -218,10 +218,10 @@ impl Reader {
             _ => {
                 let shown = shown::text(key);
                 let text = match closest_match(key, KEYS.iter().copied()) {
-                    Some(meant) => format!("unknown key; did you mean `{meant}`?"),
+                    Some(suggestion) => format!("unknown key; did you mean `{suggestion}`?"),
                     None => format!("unknown key, must be one of {}", KEYS.join(", ")),
                 };
-                self.mistake(&shown, &text);
+                self.problem(&shown, &text);
             }
         }
     }
@@ -230,7 +230,7 @@ impl Reader {
         match value {
             Value::String(text) if !text.is_empty() => Some(text),
             _ => {
-                self.mistake(path, "must be a string that is not empty");
+                self.problem(path, "must be a non-empty string");
                 None
             }
         }
@@ -238,7 +238,7 @@ impl Reader {
 
     fn texts(&mut self, path: &str, value: Value) -> Vec<String> {
         let Value::Array(items) = value else {
-            self.mistake(path, "must be a list");
+            self.problem(path, "must be a list");
             return Vec::new();
         };
         let items = items.into_iter().enumerate();
@@ -254,7 +254,7 @@ impl Reader {
         let rules = self.texts(path, value);
         for (index, rule) in rules.iter().enumerate() {
             if let Err(text) = super::selection::Selection::new(std::slice::from_ref(rule), &[]) {
-                self.mistake(&format!("{path}[{index}]"), &text);
+                self.problem(&format!("{path}[{index}]"), &text);
             }
         }
         rules
@@ -266,7 +266,7 @@ impl Reader {
         let found = T::from_str(&text, false).ok();
         if found.is_none() {
             let names: Vec<String> = names.collect();
-            self.mistake(path, &format!("must be one of {}, is {}", names.join(", "), shown::text(&text)));
+            self.problem(path, &format!("must be one of {}, is {}", names.join(", "), shown::text(&text)));
         }
         found
     }
@@ -322,7 +322,7 @@ mod tests {
                 "/.sa-hygiene.yaml:2:1: output: must be one of text, json, sarif, junit, github, is xml",
                 "/.sa-hygiene.yaml:3:1: exclude: must be a list",
                 "/.sa-hygiene.yaml:5:3: select[0]: unknown rule `role-arm`; did you mean `role-arn`?",
-                "/.sa-hygiene.yaml:6:11: cluster[0]: must be a string that is not empty",
+                "/.sa-hygiene.yaml:6:11: cluster[0]: must be a non-empty string",
             ]
         );
     }

@@ -30,7 +30,7 @@ pub(super) struct Coverage {
     /// As JSON, which the policy's own code reads.
     settings: String,
     /// For each entry of `exemptions`, whether it applies to all rules.
-    is_of_all_rules: Vec<bool>,
+    applies_to_all_rules: Vec<bool>,
     /// Known results of `interest`, by `apiVersion` and kind.
     interests: RwLock<BTreeMap<String, Interest>>,
 }
@@ -55,7 +55,7 @@ impl Coverage {
         let is_of_all = |entry: &Value| entry.get("rules").and_then(Value::as_array).is_none_or(Vec::is_empty);
         Self {
             settings: settings.to_string(),
-            is_of_all_rules: entries.into_iter().flatten().map(is_of_all).collect(),
+            applies_to_all_rules: entries.into_iter().flatten().map(is_of_all).collect(),
             interests: RwLock::default(),
         }
     }
@@ -96,8 +96,8 @@ impl Coverage {
     }
 
     /// Whether an entry of `exemptions` applies to all rules.
-    pub fn is_of_all_rules(&self, entry: usize) -> bool {
-        self.is_of_all_rules.get(entry).copied().unwrap_or_default()
+    pub fn applies_to_all_rules(&self, entry: usize) -> bool {
+        self.applies_to_all_rules.get(entry).copied().unwrap_or_default()
     }
 }
 
@@ -146,15 +146,16 @@ pub(super) fn today(object: &Value) -> Cow<'_, Value> {
 pub(super) fn no_rule(object: &Value) -> Reason {
     let (version, kind) = (text(object, "/apiVersion"), text(object, "/kind"));
     let group = version.split_once('/').map_or("", |(group, _)| group);
-    let meant = ApiServer::kind_meant_by(kind);
+    let suggestion = ApiServer::closest_kind(kind);
     let is_builtin_group = group.is_empty() || !group.contains('.') || group.ends_with(".k8s.io");
     if ApiServer::knows(version, kind) {
         return Reason { why: "no rule checks their kind", hint: None };
     }
-    if let Some((meant, current)) = meant.and_then(|meant| Some((meant, ApiServer::api_version_of(meant)?)))
+    if let Some((suggestion, current)) =
+        suggestion.and_then(|suggestion| Some((suggestion, ApiServer::api_version_of(suggestion)?)))
         && is_builtin_group
     {
-        let hint = format!("`{meant}` is a kind of `{current}`, not `{kind}` of `{version}`");
+        let hint = format!("`{suggestion}` is a kind of `{current}`, not `{kind}` of `{version}`");
         return Reason { why: "kubernetes has no such kind in their apiVersion", hint: Some(hint) };
     }
     if let Some(path) = template_path(object) {

@@ -117,7 +117,7 @@ impl Evaluator {
         }
         if is_live {
             self.audit(object, &mut evaluation);
-            evaluation.not_checked = self.left_alone(object, &evaluation);
+            evaluation.not_checked = self.exemption_reason(object, &evaluation);
             return evaluation;
         }
         self.create(object, Ask::Verdict, &mut evaluation);
@@ -125,17 +125,17 @@ impl Evaluator {
         if (self.with_pods || has_unfixed_pods)
             && let Some((mut pod, path)) = ApiServer::pod_of(object)
         {
-            let mut of_pod = Evaluation::default();
+            let mut pod_evaluation = Evaluation::default();
             if let Some(metadata) = pod.pointer_mut("/metadata").and_then(Value::as_object_mut) {
                 metadata.entry("namespace").or_insert_with(|| self.namespace.clone().into());
             }
-            self.create(&pod, Ask::Verdict, &mut of_pod);
+            self.create(&pod, Ask::Verdict, &mut pod_evaluation);
             if !self.with_pods {
-                of_pod.keep_rules_of(&evaluation.unfixed_pods);
+                pod_evaluation.keep_rules_of(&evaluation.unfixed_pods);
             }
-            evaluation.add_pod(of_pod, &path.join("."));
+            evaluation.add_pod(pod_evaluation, &path.join("."));
         }
-        evaluation.not_checked = self.left_alone(object, &evaluation);
+        evaluation.not_checked = self.exemption_reason(object, &evaluation);
         evaluation
     }
 
@@ -161,7 +161,7 @@ impl Evaluator {
     }
 
     /// Why an object without findings is not checked: no policy selects it, or every policy that selects it exempts it.
-    fn left_alone(&self, object: &Value, evaluation: &Evaluation) -> Option<Reason> {
+    fn exemption_reason(&self, object: &Value, evaluation: &Evaluation) -> Option<Reason> {
         if !evaluation.findings.is_empty() {
             return None;
         }
@@ -181,7 +181,7 @@ impl Evaluator {
             evaluation
                 .exemptions
                 .iter()
-                .any(|(policy, entry)| *policy == number && unit.coverage.is_of_all_rules(*entry))
+                .any(|(policy, entry)| *policy == number && unit.coverage.applies_to_all_rules(*entry))
         };
         if !asked.all(&mut is_exempt) {
             return None;
@@ -225,17 +225,17 @@ impl Evaluator {
     ) -> Option<Admission> {
         evaluation.findings.push(Finding::of_api_server(&error.to_string()));
         let request = ApiServer::raw_request(object.clone(), options).ok()?;
-        let mut of_rules = Evaluation::default();
+        let mut rule_evaluation = Evaluation::default();
         for (number, unit) in self.policies.units.iter().enumerate() {
             let ask = if unit.is_monitored() && ask == Ask::Verdict { Ask::Enforced } else { ask };
-            self.ask(number, unit, &request, &request, ask, &mut of_rules);
+            self.ask(number, unit, &request, &request, ask, &mut rule_evaluation);
         }
         // The API server's message already says why the policy cannot read the object either.
-        of_rules.findings.retain(Finding::is_of_a_rule);
-        evaluation.unknown_account = of_rules.unknown_account;
-        evaluation.unknown_namespace = of_rules.unknown_namespace;
-        evaluation.exemptions.extend(of_rules.exemptions);
-        evaluation.add(of_rules.findings);
+        rule_evaluation.findings.retain(Finding::is_of_a_rule);
+        evaluation.unknown_account = rule_evaluation.unknown_account;
+        evaluation.unknown_namespace = rule_evaluation.unknown_namespace;
+        evaluation.exemptions.extend(rule_evaluation.exemptions);
+        evaluation.add(rule_evaluation.findings);
         None
     }
 

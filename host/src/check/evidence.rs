@@ -165,7 +165,7 @@ pub(super) fn account_of(request: &Value) -> Option<String> {
 /// Settings with which the policy asks whether an account is bound. Settings that remove tokens regardless of permissions stay
 /// unchanged, except when files are fixed: then a bound account keeps its token. If there are no bindings at all, the answer is
 /// known and the policy asks nothing, which saves a fifth of the time for a Pod.
-pub(crate) fn asking_for_bindings(settings: &Value, cluster: &Cluster, is_fixing: bool) -> Value {
+pub(crate) fn with_binding_check(settings: &Value, cluster: &Cluster, is_fixing: bool) -> Value {
     let mut settings = if settings.is_null() { json!({}) } else { settings.clone() };
     let is_restricted = settings.get("profile").and_then(Value::as_str) == Some("restricted");
     // If the settings do not allow the question, the answer is unknown.
@@ -218,12 +218,12 @@ mod tests {
         #[case] mut expected: Value,
         #[case] asks: bool,
     ) {
-        let found = asking_for_bindings(&settings, &with_binding(), is_fixing);
+        let found = with_binding_check(&settings, &with_binding(), is_fixing);
         if asks {
             expected["keepIfAllowed"] = json!([{"verb": "use", "group": CHECK_GROUP, "resource": "bindings"}]);
         }
         assert_eq!(found["rules"]["pod-automount"], expected);
-        let found = asking_for_bindings(&settings, &Cluster::default(), is_fixing);
+        let found = with_binding_check(&settings, &Cluster::default(), is_fixing);
         if asks {
             expected["keepIfAllowed"] = json!([]);
         }
@@ -233,8 +233,8 @@ mod tests {
     #[test]
     fn lookups_that_are_off() {
         let settings = json!({"permissionLookup": "off"});
-        let found = asking_for_bindings(&settings, &Cluster::default(), false);
-        assert_eq!(found, asking_for_bindings(&settings, &with_binding(), false));
+        let found = with_binding_check(&settings, &Cluster::default(), false);
+        assert_eq!(found, with_binding_check(&settings, &with_binding(), false));
     }
 
     fn with_binding() -> Cluster {
@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn rule_that_is_off() {
         let off = json!({"rules": {"pod-automount": false}});
-        assert_eq!(asking_for_bindings(&off, &with_binding(), true), off);
+        assert_eq!(with_binding_check(&off, &with_binding(), true), off);
     }
 
     #[test]

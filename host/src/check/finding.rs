@@ -137,9 +137,9 @@ pub struct Finding {
 
 impl Finding {
     /// A finding that is not from a rule, about the object as a whole. Its location in the file is not known yet.
-    pub fn new(speaker: &str, message: &str, level: Level) -> Self {
+    pub fn new(source: &str, message: &str, level: Level) -> Self {
         Self {
-            rule: speaker.to_owned(),
+            rule: source.to_owned(),
             id: String::new(),
             path: Vec::new(),
             field_path: String::new(),

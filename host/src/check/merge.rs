@@ -33,7 +33,7 @@ fn carry_fields(
         let value = match (before.get(key), written.get(key).filter(|value| !value.is_null())) {
             (Some(before), _) if before == after => continue,
             (Some(before), Some(written)) => carry(before, after, written)?,
-            (Some(before), None) => match carry_into_nothing(before, after)? {
+            (Some(before), None) => match apply_to_default(before, after)? {
                 Value::Null => continue,
                 value => value,
             },
@@ -45,7 +45,7 @@ fn carry_fields(
 }
 
 /// A change to a value that the API server added: the result contains only what is new, and is null if nothing is.
-fn carry_into_nothing(before: &Value, after: &Value) -> Option<Value> {
+fn apply_to_default(before: &Value, after: &Value) -> Option<Value> {
     let (carried, is_empty) = match (before, after) {
         (Value::Object(before), Value::Object(after)) => {
             let fields = carry_fields(before, after, &Map::new())?;

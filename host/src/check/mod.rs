@@ -188,20 +188,20 @@ pub fn conclude(summary: &mut Summary, inputs: &Inputs, evaluator: &Evaluator) {
         }
     }
     for (old, current) in &noted.moved {
-        notes.push(format!("`{old}` is gone from Kubernetes; its objects are checked as those of `{current}`"));
+        notes.push(format!("`{old}` was removed from Kubernetes; its objects are checked as those of `{current}`"));
     }
     let patches = noted.kustomizations.iter().map(|folder| {
         let build = coverage::build_hint(Some(folder));
         format!("patches of {folder} are not checked; check the result with --render or: {build}")
     });
-    notes.extend(first_ones(patches, "kustomizations with patches; --render checks the results"));
+    notes.extend(shorten_notes(patches, "kustomizations with patches; --render checks the results"));
     let charts = inputs.hints.iter();
     let charts =
         charts.map(|hint| format!("a chart has to be rendered before it is checked, with --render or: {hint}"));
-    notes.extend(first_ones(charts, "charts; --render checks the results"));
+    notes.extend(shorten_notes(charts, "charts; --render checks the results"));
     let hints = summary.tally.reasons.iter().filter_map(|(reason, count)| Some((reason.hint.as_ref()?, count)));
     let hints: Vec<String> = hints.map(|(hint, count)| format!("not checked: {hint} ({count})")).collect();
-    notes.extend(first_ones(hints.into_iter(), "like these; --render builds charts and kustomizations"));
+    notes.extend(shorten_notes(hints.into_iter(), "like these; --render builds charts and kustomizations"));
     summary.notes = notes.iter().map(|note| shown::text(note)).collect();
 }
 
@@ -212,7 +212,7 @@ const NAMED: usize = 20;
 const NOTES: usize = 3;
 
 /// The first notes of a kind, and how many more there are.
-fn first_ones(mut notes: impl ExactSizeIterator<Item = String>, kind: &str) -> Vec<String> {
+fn shorten_notes(mut notes: impl ExactSizeIterator<Item = String>, kind: &str) -> Vec<String> {
     let more = notes.len().saturating_sub(NOTES);
     let mut first: Vec<String> = notes.by_ref().take(NOTES).collect();
     if more > 0 {

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use serde_json::{Value, json};
 
 use super::coverage::Coverage;
-use super::evidence::asking_for_bindings;
+use super::evidence::with_binding_check;
 use super::for_files;
 use super::scope::Scope;
 use super::settings::{self, Source, is_policy};
@@ -164,7 +164,7 @@ impl PolicyUnit {
         scope: Scope,
         (is_mutating, is_audited): (bool, bool),
     ) -> Result<Self> {
-        let mut settings = asking_for_bindings(&config.settings, &config.cluster, true);
+        let mut settings = with_binding_check(&config.settings, &config.cluster, true);
         if let Some(fields) = settings.as_object_mut() {
             fields.insert("phase".to_owned(), "mutating".into());
             // Templates that the settings ignore are not fixed either.
@@ -177,7 +177,7 @@ impl PolicyUnit {
         let is_validating = config.settings.get("phase").and_then(Value::as_str) == Some("validating");
         let can_fix = config.allowed_to_mutate && !is_validating;
         let is_monitored = config.mode == Mode::Monitor;
-        let settings = asking_for_bindings(&config.settings, &config.cluster, false);
+        let settings = with_binding_check(&config.settings, &config.cluster, false);
         let policy = Policy::load(module, PolicyConfig { settings, mode: Mode::Protect, ..config })?;
         policy.require_diagnostics()?;
         let (fixers, module) = (Mutex::default(), module.clone());

@@ -27,13 +27,10 @@ pub fn standard_input(limit: u64) -> Result<String> {
 
 fn regular(metadata: &Metadata) -> Result<()> {
     if metadata.is_dir() {
-        return Err(Error::new(ErrorKind::IsADirectory, "a folder where a file was expected"));
+        return Err(Error::new(ErrorKind::IsADirectory, "is a directory, expected a file"));
     }
     if !metadata.is_file() {
-        return Err(Error::new(
-            ErrorKind::InvalidInput,
-            "not a regular file; what comes through a pipe is read from `-`",
-        ));
+        return Err(Error::new(ErrorKind::InvalidInput, "not a regular file; use `-` for piped input"));
     }
     Ok(())
 }
@@ -77,8 +74,8 @@ mod tests {
         assert_eq!(file(&path, 5).unwrap(), "a: 1\n");
         assert_eq!(file(&path, 4).unwrap_err().to_string(), "larger than 0 MB; --max-file-size raises the limit");
         let error = |path: &str| file(Path::new(path), 100).unwrap_err().to_string();
-        assert_eq!(error("/dev/null"), "not a regular file; what comes through a pipe is read from `-`");
-        assert_eq!(error("/"), "a folder where a file was expected");
+        assert_eq!(error("/dev/null"), "not a regular file; use `-` for piped input");
+        assert_eq!(error("/"), "is a directory, expected a file");
     }
 
     #[test]

@@ -84,7 +84,8 @@ impl Renderable {
                     max_size >> 20
                 ));
             }
-            return String::from_utf8(output.stdout).map_err(|_| format!("`{program}` printed what is not UTF-8"));
+            return String::from_utf8(output.stdout)
+                .map_err(|_| format!("`{program}` printed output that is not UTF-8"));
         }
         let programs: Vec<String> = commands.iter().map(|(program, _)| format!("`{program}`")).collect();
         Err(format!("cannot be rendered: {} not found", programs.join(" and ")))

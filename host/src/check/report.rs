@@ -158,7 +158,7 @@ pub enum FailOn {
     /// Refusals
     #[default]
     Reject,
-    /// Refusals, warnings and fixes
+    /// Rejections, warnings, fixes and monitored findings
     Warn,
     /// Never fail because of findings
     Never,

@@ -29,7 +29,7 @@ const UNIT_BYTES: usize = 64 << 10;
 const UNIT_PARTS: usize = 256;
 
 /// Maximum number of units that are in progress or wait to be reported.
-const UNDER_WAY: usize = 32;
+const MAX_IN_PROGRESS: usize = 32;
 
 /// Minimum number of objects in a document that several threads check.
 const LONG_LIST: usize = 32;
@@ -44,7 +44,7 @@ pub fn run(
         let file = unreadable.file.as_str().into();
         each(FileReport { file, unreadable: vec![unreadable.clone()], ..FileReport::default() })?;
     }
-    let (sender, receiver) = mpsc::sync_channel::<mpsc::Receiver<FileReport>>(UNDER_WAY);
+    let (sender, receiver) = mpsc::sync_channel::<mpsc::Receiver<FileReport>>(MAX_IN_PROGRESS);
     thread::scope(|threads| {
         let reporter = threads.spawn(move || {
             for report in receiver {
@@ -192,7 +192,7 @@ fn check_object(evaluator: &Evaluator, part: &SourcePart<'_>, manifest: &Manifes
     let mut evaluation = evaluator.check(part, manifest, context);
     let (verdict, findings) = (evaluation.verdict(), std::mem::take(&mut evaluation.findings));
     let has_findings = !findings.is_empty();
-    let is_listed = !(manifest.is_live() && is_of_a_checked_controller(object));
+    let is_listed = !(manifest.is_live() && has_checked_controller(object));
     let fix = if evaluator.with_fixes { fix::of_object(evaluator, part, manifest, &findings) } else { None };
     let report = is_listed
         .then(|| ObjectReport { fix, ..ObjectReport::new(part, manifest, &evaluator.namespace, verdict, findings) });
@@ -209,7 +209,7 @@ fn check_object(evaluator: &Evaluator, part: &SourcePart<'_>, manifest: &Manifes
 }
 
 /// Whether a Pod belongs to a controller whose template is checked instead.
-fn is_of_a_checked_controller(object: &Value) -> bool {
+fn has_checked_controller(object: &Value) -> bool {
     const CHECKED: [&str; 5] = ["ReplicaSet", "StatefulSet", "DaemonSet", "Job", "ReplicationController"];
     let owners = at(object, "/metadata/ownerReferences").and_then(Value::as_array);
     object.get("kind").and_then(Value::as_str) == Some("Pod")

@@ -18,7 +18,7 @@ use crate::yaml::{self, Document, parts};
 /// Mistakes in a file, each with its location.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
-pub struct Mistakes(pub Vec<String>);
+pub struct Problems(pub Vec<String>);
 
 /// Whether an object is a policy's manifest.
 pub(super) fn is_policy(object: &Value) -> bool {
@@ -108,7 +108,7 @@ pub fn read(path: &Path) -> anyhow::Result<(Value, Source)> {
     let documents = match yaml::load_str(&text, &file) {
         Ok(documents) => documents,
         Err(error) if text.contains("{{") => {
-            return Err(Mistakes(vec![format!("{error} (a template? render it first)")]).into());
+            return Err(Problems(vec![format!("{error} (a template? render it first)")]).into());
         }
         Err(error) => return Err(error.into()),
     };
@@ -138,7 +138,7 @@ pub fn read(path: &Path) -> anyhow::Result<(Value, Source)> {
 
 /// Fails with every mistake in settings for the built-in policy. Stricter than the policy itself: in a file, an unknown key
 /// without a value is a mistake, while forms and Helm may leave such keys behind. Placeholders are also mistakes.
-pub fn validate(settings: &Value, source: impl FnOnce() -> Option<Source>) -> Result<(), Mistakes> {
+pub fn validate(settings: &Value, source: impl FnOnce() -> Option<Source>) -> Result<(), Problems> {
     let mut found = problems(settings);
     let unknown = problems(&with_values(settings)).into_iter().filter(|(_, text)| text.starts_with("unknown "));
     for problem in unknown {
@@ -160,16 +160,16 @@ pub fn validate(settings: &Value, source: impl FnOnce() -> Option<Source>) -> Re
         let location = source.as_ref().map_or_else(|| "settings".to_owned(), |source| source.location(&path));
         (location, format!("{path}: {text}"))
     });
-    Err(Mistakes::sorted(located.collect()))
+    Err(Problems::sorted(located.collect()))
 }
 
-impl Mistakes {
+impl Problems {
     /// Locations (`file:line:column`) and texts, in the order of the lines.
-    pub(super) fn sorted(mut mistakes: Vec<(String, String)>) -> Self {
-        mistakes.sort_by_key(|(location, _)| {
+    pub(super) fn sorted(mut problems: Vec<(String, String)>) -> Self {
+        problems.sort_by_key(|(location, _)| {
             location.split(':').filter_map(|part| part.parse::<usize>().ok()).collect::<Vec<_>>()
         });
-        Self(mistakes.into_iter().map(|(location, text)| format!("{location}: {text}")).collect())
+        Self(problems.into_iter().map(|(location, text)| format!("{location}: {text}")).collect())
     }
 }
 
@@ -224,26 +224,26 @@ fn add_placeholders(value: &Value, path: &str, found: &mut Vec<(String, String)>
 mod tests {
     use super::*;
 
-    fn mistakes(text: &str, fields: &[&str]) -> Vec<String> {
+    fn problems(text: &str, fields: &[&str]) -> Vec<String> {
         let document = yaml::load_str(text, "s.yaml").unwrap().remove(0).value;
         let settings = fields.iter().fold(&document, |value, field| &value[field]);
         let source = Source::of_file("s.yaml", text).below(fields);
-        validate(settings, || Some(source)).map_or_else(|mistakes| mistakes.0, |()| Vec::new())
+        validate(settings, || Some(source)).map_or_else(|problems| problems.0, |()| Vec::new())
     }
 
     #[test]
     fn mistakes_have_their_lines() {
         let text = "# note\nphase: validating\nrules:\n  pod-automont: warn\n  role-arn:\n    accounts: [\"1\"]\n    action: rejct\n";
-        let found = mistakes(text, &[]);
+        let found = problems(text, &[]);
         assert_eq!(
             found[0],
             "s.yaml:4:3: rules.pod-automont: unknown rule `pod-automont`; did you mean `pod-automount`?"
         );
         assert!(found[1].starts_with("s.yaml:6:16: rules.role-arn.accounts[0]: "), "{found:?}");
         assert_eq!(found[2], "s.yaml:7:5: rules.role-arn.action: unknown value `rejct`; did you mean `reject`?");
-        assert_eq!(mistakes("a: 1\nsettings:\n  phase: x\n", &["settings"])[0].split(": ").next(), Some("s.yaml:3:3"));
+        assert_eq!(problems("a: 1\nsettings:\n  phase: x\n", &["settings"])[0].split(": ").next(), Some("s.yaml:3:3"));
         assert_eq!(
-            mistakes("phase: validating\nrules: {role-arn: null}\nexemptions: []\ndescription: ''\n", &[]),
+            problems("phase: validating\nrules: {role-arn: null}\nexemptions: []\ndescription: ''\n", &[]),
             [""; 0]
         );
     }
@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn unknown_keys_without_value() {
         let text = "exemption: []\nfoo: null\nrules:\n  pod-automont:\n  role-arn: {actoin: ''}\n";
-        let found = mistakes(text, &[]);
+        let found = problems(text, &[]);
         let expected = [
             "s.yaml:1:1: exemption: unknown setting `exemption`; did you mean `exemptions`?",
             "s.yaml:2:1: foo: unknown setting `foo`, must be one of",
@@ -268,7 +268,7 @@ mod tests {
     fn placeholders_are_mistakes() {
         let text = "rules:\n  role-arn: {accounts: [\"${ACCOUNT}\", \"__ACCOUNT__\"]}\nexemptions:\n- {namespaces: [\"{{ ns }}\"], reason: \"${x}\"}\n";
         assert_eq!(
-            mistakes(text, &[]),
+            problems(text, &[]),
             [
                 "s.yaml:2:25: rules.role-arn.accounts[0]: `${ACCOUNT}` is a placeholder; substitute it first",
                 "s.yaml:2:39: rules.role-arn.accounts[1]: `__ACCOUNT__` is a placeholder; substitute it first",

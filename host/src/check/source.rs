@@ -186,7 +186,7 @@ impl SourcePart<'_> {
             // For kubectl, this is a list regardless of its kind.
             (_, Some(kind)) if manifest.object.get("items").is_some_and(|items| !items.is_null()) => {
                 let Some(Value::Array(items)) = manifest.object.get_mut("items").map(Value::take) else {
-                    contents.unreadable.push(self.mistake(&manifest, "the items of a list must be a list"));
+                    contents.unreadable.push(self.problem(&manifest, "the items of a list must be a list"));
                     return;
                 };
                 for (index, mut object) in items.into_iter().enumerate() {
@@ -198,7 +198,7 @@ impl SourcePart<'_> {
             (Some(_), Some(kind)) if kind == "List" => {}
             (Some(_), Some(kind)) if kind == "AdmissionReview" => {
                 let message = "an admission request; `sa-hygiene run` takes those";
-                contents.unreadable.push(self.mistake(&manifest, message));
+                contents.unreadable.push(self.problem(&manifest, message));
             }
             (Some(_), Some(_)) => contents.objects.push(manifest),
             // Kustomize adds both.
@@ -206,7 +206,7 @@ impl SourcePart<'_> {
             // An entry of a list must be an object, even in a file that the user did not name.
             _ if self.file.is_strict || !manifest.items.is_empty() => {
                 let message = "not a kubernetes object: it has no apiVersion and kind";
-                contents.unreadable.push(self.mistake(&manifest, message));
+                contents.unreadable.push(self.problem(&manifest, message));
             }
             _ => contents.others += 1,
         }
@@ -231,7 +231,7 @@ impl SourcePart<'_> {
         }
     }
 
-    fn mistake(&self, manifest: &Manifest, message: &str) -> Unreadable {
+    fn problem(&self, manifest: &Manifest, message: &str) -> Unreadable {
         let Location { line, column } = self.locate(manifest, &[]);
         let file = self.file.name.to_string();
         Unreadable { file, line: Some(line), column: Some(column), message: message.to_owned() }

@@ -83,7 +83,7 @@ impl Suppressions {
         }
         let reason = reason.trim_start_matches([':', ' ', '\t']).trim_end();
         if reason.is_empty() {
-            malformed(format!("the suppression of {} has no reason; write one behind it", quoted(&rules)));
+            malformed(format!("the suppression of {} has no reason; add one after it", quoted(&rules)));
         }
         let known = rules.into_iter().filter(|rule| is_rule(rule));
         self.suppressions.push(Suppression {
@@ -173,7 +173,7 @@ pub(crate) fn unknown_rule(id: &str) -> String {
     let shown = shown::text(id);
     let ids = RULES.iter().map(|rule| rule.id).chain([API_SERVER]);
     match closest_match(id, ids) {
-        Some(meant) => format!("unknown rule `{shown}`; did you mean `{meant}`?"),
+        Some(suggestion) => format!("unknown rule `{shown}`; did you mean `{suggestion}`?"),
         None => format!("unknown rule `{shown}`; `sa-hygiene rules` lists them"),
     }
 }
@@ -235,7 +235,7 @@ mod tests {
     )]
     #[case(
         "a: 1 # sa-hygiene: ignore[pod-automount]\n",
-        "1: the suppression of `pod-automount` has no reason; write one behind it"
+        "1: the suppression of `pod-automount` has no reason; add one after it"
     )]
     #[case("a: 1 # sa-hygiene: ignore[role-arn] x\n", "1: the suppression of `role-arn` suppresses nothing; remove it")]
     #[case("a: 1\nb: | \n  # sa-hygiene: ignore\n", "")]

@@ -140,9 +140,9 @@ fn accounts_of_cluster_and_manifests() {
 #[test]
 fn at_most_three_notes_of_a_kind() {
     let notes = |count: usize| (0..count).map(|number| number.to_string());
-    assert_eq!(first_ones(notes(3), "charts"), ["0", "1", "2"]);
-    assert_eq!(first_ones(notes(5), "charts"), ["0", "1", "2", "2 more charts"]);
-    assert!(first_ones(notes(0), "charts").is_empty());
+    assert_eq!(shorten_notes(notes(3), "charts"), ["0", "1", "2"]);
+    assert_eq!(shorten_notes(notes(5), "charts"), ["0", "1", "2", "2 more charts"]);
+    assert!(shorten_notes(notes(0), "charts").is_empty());
 }
 
 #[test]
@@ -255,9 +255,9 @@ fn removed_api_groups() {
     let report = checked(&text, options(json!({})));
     assert_eq!(report.verdict(), Column::Found(Level::PodsFixed));
     assert!(
-        report
-            .notes()
-            .contains("`extensions/v1beta1` is gone from Kubernetes; its objects are checked as those of `apps/v1`")
+        report.notes().contains(
+            "`extensions/v1beta1` was removed from Kubernetes; its objects are checked as those of `apps/v1`"
+        )
     );
     let after = fixes("x.yaml", &text).unwrap().fixed.unwrap().after;
     assert_eq!(after, text.replace("    spec:\n", "    spec:\n      automountServiceAccountToken: false\n"));

@@ -27,7 +27,7 @@ use std::process::ExitCode;
 
 use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum as _};
 
-use crate::check::settings::Mistakes;
+use crate::check::settings::Problems;
 
 /// The result of a subcommand. The exit codes are part of the interface: pipelines distinguish findings from errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,8 +161,8 @@ pub fn main() -> ExitCode {
         Ok(Outcome::NotFixed) => ExitCode::from(NOT_FIXED),
         Ok(Outcome::Interrupted) => ExitCode::from(INTERRUPTED),
         Err(error) => {
-            match error.downcast_ref::<Mistakes>() {
-                Some(Mistakes(mistakes)) => printer::errors(mistakes),
+            match error.downcast_ref::<Problems>() {
+                Some(Problems(problems)) => printer::errors(problems),
                 None => printer::error(&format!("{error:#}")),
             }
             ExitCode::from(UNUSABLE)

@@ -14,7 +14,7 @@ use super::options::PolicyArgs;
 use super::output::{self, Format};
 use super::printer::{self, Stream};
 use crate::apiserver::ApiServer;
-use crate::check::evidence::{Evidence, asking_for_bindings};
+use crate::check::evidence::{Evidence, with_binding_check};
 use crate::check::for_files;
 use crate::kubewarden::{Module, Policy, PolicyConfig};
 
@@ -70,7 +70,7 @@ fn for_objects(module: &Module, config: &PolicyConfig, args: &PolicyArgs) -> Res
     let is_partial = args.cluster.is_empty();
     let mut settings = if is_partial { for_files(&config.settings) } else { config.settings.clone() };
     if config.cluster.has_bindings() {
-        settings = asking_for_bindings(&settings, &config.cluster, false);
+        settings = with_binding_check(&settings, &config.cluster, false);
     }
     let policy = args.in_settings(Policy::load(module, PolicyConfig { settings, ..config.clone() }))?;
     Ok(Files { policy, evidence: Evidence::new(config.cluster.clone(), is_partial) })

@@ -28,11 +28,11 @@ pub struct Module {
     size: usize,
     instances: Arc<AtomicUsize>,
     /// Identifies the module, if its instances are reused.
-    used_again_as: Option<usize>,
+    reuse_id: Option<usize>,
 }
 
 /// An idle instance, for the next request of its thread.
-struct Waiting {
+struct IdleInstance {
     module: usize,
     host: WapcHost,
     /// Where the instance's host calls go.
@@ -43,12 +43,12 @@ struct Waiting {
 
 thread_local! {
     /// One list for each thread, because instances cannot move to another thread.
-    static WAITING: RefCell<Vec<Waiting>> = const { RefCell::new(Vec::new()) };
+    static IDLE: RefCell<Vec<IdleInstance>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Bytes of requests after which an instance is replaced. It then uses about 2 MB of memory, all of which the next one reuses
 /// (`KEPT_MEMORY`).
-const USED_UP: usize = 256 << 10;
+const MAX_REQUEST_BYTES: usize = 256 << 10;
 
 /// What a request costs in addition to its bytes.
 const REQUEST_BYTES: usize = 4 << 10;
@@ -88,7 +88,7 @@ impl Module {
             Some(module) => module,
             None => Self::with(wasm, &compiled::with_cache()?)?,
         };
-        Ok(Self { used_again_as: Some(NEXT.fetch_add(1, Ordering::Relaxed)), ..module })
+        Ok(Self { reuse_id: Some(NEXT.fetch_add(1, Ordering::Relaxed)), ..module })
     }
 
     fn with(wasm: &[u8], engine: &Engine) -> Result<Self> {
@@ -108,7 +108,7 @@ impl Module {
             .build_pre()
             .context("this is not a waPC module")?;
         tick(engine)?;
-        Ok(Self { pre, size, instances: Arc::default(), used_again_as: None })
+        Ok(Self { pre, size, instances: Arc::default(), reuse_id: None })
     }
 
     /// The module's size in bytes.
@@ -130,10 +130,10 @@ impl Module {
         timeout: Duration,
         callback: Box<HostCallback>,
     ) -> Result<Vec<u8>, CallError> {
-        let Some(module) = self.used_again_as else {
+        let Some(module) = self.reuse_id else {
             return called(&self.instance(timeout, callback)?, operation, payload);
         };
-        let waiting = WAITING.with_borrow_mut(|waiting| {
+        let waiting = IDLE.with_borrow_mut(|waiting| {
             let found = waiting.iter().position(|it| it.module == module)?;
             Some(waiting.swap_remove(found))
         });
@@ -147,13 +147,13 @@ impl Module {
         slot(None);
         instance.bytes += payload.len() + REQUEST_BYTES;
         // An instance that failed is in an unknown state, so it is not reused.
-        if answer.is_ok() && instance.bytes < USED_UP {
-            WAITING.with_borrow_mut(|waiting| waiting.push(instance));
+        if answer.is_ok() && instance.bytes < MAX_REQUEST_BYTES {
+            IDLE.with_borrow_mut(|waiting| waiting.push(instance));
         }
         answer
     }
 
-    fn waiting(&self, module: usize, timeout: Duration) -> Result<Waiting, CallError> {
+    fn waiting(&self, module: usize, timeout: Duration) -> Result<IdleInstance, CallError> {
         let callback: Arc<Mutex<Option<Box<HostCallback>>>> = Arc::default();
         let current = Arc::clone(&callback);
         let forward: Box<HostCallback> = Box::new(move |id, binding, namespace, operation, payload| {
@@ -162,7 +162,7 @@ impl Module {
                 None => Err("nobody listens".into()),
             }
         });
-        Ok(Waiting { module, host: self.instance(timeout, forward)?, callback, bytes: 0 })
+        Ok(IdleInstance { module, host: self.instance(timeout, forward)?, callback, bytes: 0 })
     }
 
     fn instance(&self, timeout: Duration, callback: Box<HostCallback>) -> Result<WapcHost, CallError> {

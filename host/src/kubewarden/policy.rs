@@ -47,7 +47,7 @@ pub struct PolicyConfig {
     /// The cluster in which objects are looked up.
     pub cluster: Arc<Cluster>,
     /// Whether look-ups are cached for five seconds, as in the policy server.
-    pub remembers: bool,
+    pub caches_lookups: bool,
     /// `spec.message`.
     pub message: Option<String>,
     /// The time limit of one evaluation.
@@ -66,7 +66,7 @@ impl Default for PolicyConfig {
             context_aware: [ContextAwareResource::service_account()].into(),
             capabilities: ["kubernetes/get_resource", "kubernetes/can_i"].map(str::to_owned).into(),
             cluster: Arc::default(),
-            remembers: true,
+            caches_lookups: true,
             message: None,
             timeout: Duration::from_secs(2),
         }
@@ -111,7 +111,7 @@ impl Policy {
             context_aware: config.context_aware.clone(),
             capabilities: config.capabilities.clone(),
             cluster: config.cluster.clone(),
-            memory: config.remembers.then(Memory::default),
+            memory: config.caches_lookups.then(Memory::default),
         });
         let policy = Self { module: module.clone(), config, grants };
         let answer = policy.validate_settings();

@@ -149,7 +149,9 @@ impl Composer {
         }
         let value = match scalar {
             Scalar::Str(found) if found.as_ptr() == text.as_ptr() => Value::String(text.into_owned()),
-            other => other.to_json().ok_or_else(|| Broken::new(at, format!("`{text}` has no form in json")))?,
+            other => {
+                other.to_json().ok_or_else(|| Broken::new(at, format!("`{text}` cannot be represented in JSON")))?
+            }
         };
         self.finished(value, marks.anchor.map(str::to_owned), at, false)
     }

@@ -53,17 +53,13 @@ impl<'t> Cursor<'t> {
         self.at = (self.at + bytes).min(self.text.len());
     }
 
-<<<<<<< ours
     /// Skips ASCII characters.
     pub fn skip_while(&mut self, is_skipped: impl Fn(u8) -> bool) {
         let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
         self.at += rest.iter().take_while(|byte| is_skipped(**byte)).count();
     }
 
-    /// Passes one character.
-=======
     /// Skips one character.
->>>>>>> theirs
     pub fn skip_char(&mut self) {
         let length = match self.peek(0) {
             0..0x80 => 1,
@@ -102,7 +98,7 @@ impl<'t> Cursor<'t> {
     /// Skips a line break, and returns what it is in a scalar: U+2028 and U+2029 stay, all others become a line feed.
     pub fn skip_break(&mut self) -> &'static str {
         let length = self.break_length(0);
-        let meant = match (length, self.peek(2)) {
+        let suggestion = match (length, self.peek(2)) {
             (0, _) => return "",
             (3, 0xa8) => "\u{2028}",
             (3, _) => "\u{2029}",
@@ -114,7 +110,7 @@ impl<'t> Cursor<'t> {
         self.line += 1;
         self.line_start = self.at;
         self.continued_at_line_start = self.continued;
-        meant
+        suggestion
     }
 
     /// Skips everything up to the end of the line.

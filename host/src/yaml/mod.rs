@@ -171,8 +171,8 @@ fn take_items(value: &mut Value) -> Option<Vec<Value>> {
 /// kubectl, both are added if both are missing.
 pub(crate) fn complete_item(item: &mut Value, list_version: Option<&str>, list_kind: &str) {
     let item_kind = list_kind.strip_suffix("List").unwrap_or(list_kind);
-    let is_said = |item: &Value, key: &str| item.get(key).is_some_and(|value| value.as_str() != Some(""));
-    if item_kind.is_empty() || is_said(item, "kind") || is_said(item, "apiVersion") {
+    let is_set = |item: &Value, key: &str| item.get(key).is_some_and(|value| value.as_str() != Some(""));
+    if item_kind.is_empty() || is_set(item, "kind") || is_set(item, "apiVersion") {
         return;
     }
     if let (Some(fields), Some(version)) = (item.as_object_mut(), list_version) {
@@ -305,7 +305,7 @@ mod tests {
     #[case("x:\n  off: 1\n  no: 2\n", "test.yaml:3:3: key `false` occurs twice in the same mapping")]
     #[case("{\"a\": 1, \"a\": 2}", "test.yaml:1:1: key `a` occurs twice in the same mapping")]
     #[case("a: &x\n  b: *x\n", "test.yaml:2:6: an anchor contains itself")]
-    #[case("a: .inf\n", "test.yaml:1:4: `.inf` has no form in json")]
+    #[case("a: .inf\n", "test.yaml:1:4: `.inf` cannot be represented in JSON")]
     #[case("a: !!int word\n", "test.yaml:1:4: `word` is not a valid !!int")]
     #[case("<<: 3\n", "test.yaml:1:5: a merge key needs a mapping or a list of mappings")]
     #[case("? [a]\n: 1\n", "test.yaml:1:3: a key must be a scalar")]

@@ -73,16 +73,16 @@ impl std::fmt::Display for What {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Repeated(key) => {
-                write!(f, "key `{key}` occurs twice in the same mapping; the last one holds, as for kubectl")
+                write!(f, "key `{key}` occurs twice in the same mapping; the last one applies, as in kubectl")
             }
             Self::LineBreak(character) => write!(
                 f,
                 "U+{:04X} ends a line for kubectl, though hardly for anybody else; what follows it is read",
                 u32::from(*character)
             ),
-            Self::Dropped => {
-                f.write_str("kubectl does not read what follows, for no line `---` is before it; neither is it checked")
-            }
+            Self::Dropped => f.write_str(
+                "kubectl does not read what follows, because no `---` line precedes it; it is not checked either",
+            ),
         }
     }
 }
@@ -141,7 +141,7 @@ impl Part {
             return Ok(Read { document: Some((start + before, value)), warnings, layout: None });
         }
         if self.form == Form::Unseparated {
-            let message = "a line that begins with `---` goes on; kubectl takes nothing but a comment there".to_owned();
+            let message = "a line that begins with `---` goes on; kubectl accepts only a comment there".to_owned();
             return Err(Problem { at: before, message });
         }
         let mut nodes = (own.len() <= SHORT).then(layout::Builder::default);

@@ -252,7 +252,7 @@ impl<'t> Scanner<'t> {
         match self.cursor.peek(0) {
             // A document after a directive begins with `---`, where kubectl splits the text.
             b'%' if self.cursor.column() == 0 => {
-                Err(Broken::new(self.cursor.at, "found a directive, which kubectl does not take"))
+                Err(Broken::new(self.cursor.at, "found a directive, which kubectl does not accept"))
             }
             first @ (b'-' | b'.') if self.cursor.is_document_mark() => {
                 self.unroll(0);

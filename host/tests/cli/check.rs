@@ -50,7 +50,7 @@ fn rendered_releases() {
         "    windows.yaml:15:5: would fix pod-automount: in its Pods: spec.template.spec.automountServiceAccountToken: set to",
         "    anchors.yaml:23:1: would fix pod-automount: spec.automountServiceAccountToken: set to false",
         "    live.yaml:32:5: would warn pod-automount: spec.automountServiceAccountToken: is true on the default account",
-        "note: not listed, for their templates are checked: 1 Pod of controllers, 1 of them with findings\n",
+        "note: not listed, because their templates are checked: 1 Pod of controllers, 1 of them with findings\n",
         "note: skipped, not a kubernetes object: 1 document\n",
         "note: not checked: no rule checks their kind (",
         "\n24 objects in 6 files: 5 would be warned about, 3 would be fixed, 5 accepted (their Pods would be fixed), 6 accepted, 5 not checked\n",

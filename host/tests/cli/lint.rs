@@ -183,7 +183,7 @@ fn wrong_suppressions() {
     let files = Files::new(&[("a.yaml", &text)]);
     let output = stdout(&files.run(&["check", "a.yaml"]));
     for line in [
-        "  a.yaml:1:1: warning the suppression of `role-arn` has no reason; write one behind it\n",
+        "  a.yaml:1:1: warning the suppression of `role-arn` has no reason; add one after it\n",
         "  a.yaml:10:1: warning the suppression of `pod-automount` suppresses nothing; remove it\n",
     ] {
         assert!(output.contains(line), "{line}{output}");
@@ -375,7 +375,7 @@ fn partial_baseline() {
     let both = read();
     assert!(both.contains("pod-automount") && both.contains("role-arn"), "{both}");
     let output = files.run(&["check", "b", "--write-baseline", "known.yaml"]);
-    assert_eq!(stderr(&output), "2 findings are in known.yaml, of these 1 as before\n");
+    assert_eq!(stderr(&output), "2 findings are in known.yaml, 1 of them unchanged\n");
     assert_eq!(read(), both);
     let part = files.run(&["check", "b", "--baseline", "known.yaml"]);
     assert_eq!(

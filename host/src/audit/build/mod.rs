@@ -232,7 +232,7 @@ impl Builder<'_> {
         } else if !without_pod.is_empty() && group.token.has_token() {
             let times = times(without_pod.count.calls);
             let last = without_pod.count.last.map(|it| format!(", last {}", minute(it))).unwrap_or_default();
-            (Used::Yes, format!("its account was used {times}{last}, the log does not say by which Pods"))
+            (Used::Yes, format!("its account was used {times}{last}; the log does not name the Pods"))
         } else {
             let subject =
                 Subject { created: group.created, schedule: group.schedule.as_deref(), is_idle: group.is_idle };

@@ -136,7 +136,7 @@ fn calls_without_pod() {
     let lines = lines(&report);
     assert!(lines.contains(&"shop/api api: keep, used".to_owned()), "{lines:?}");
     assert!(lines.contains(&"shop/default web: move off default".to_owned()), "{lines:?}");
-    assert!(reason(&report, "shop/api", Some("api")).contains("the log does not say by which Pods"));
+    assert!(reason(&report, "shop/api", Some("api")).contains("the log does not name the Pods"));
 }
 
 #[test]

@@ -30,7 +30,7 @@ struct Document<'r> {
     objects: Vec<Object<'r>>,
     /// Files and documents that could not be read.
     unreadable: Vec<Problem<'r>>,
-    /// Warnings about files, such as keys that occur twice and suppressions that suppress nothing.
+    /// Warnings about files, such as duplicate keys and unused suppressions.
     warnings: Vec<Problem<'r>>,
     /// Notes about the result as a whole.
     notes: &'r [String],
@@ -66,7 +66,7 @@ struct Object<'r> {
     origin: Option<&'r str>,
     /// Its kind.
     kind: &'r str,
-    /// Its namespace; null for kinds that have none.
+    /// Its namespace; null for cluster-scoped kinds.
     namespace: Option<&'r str>,
     /// Its name; with `*` at the end for `generateName`.
     name: &'r str,
@@ -105,7 +105,7 @@ struct Finding<'r> {
     message: &'r str,
     /// What to do about it.
     help: Option<&'r str>,
-    /// The value that it is about.
+    /// The value in question.
     value: Option<&'r str>,
     /// The line of the field, or of the nearest parent field that is present.
     line: usize,

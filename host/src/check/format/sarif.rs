@@ -14,7 +14,7 @@ use crate::docs;
 pub fn render(findings: Findings<'_>) -> Value {
     let rules = rules();
     let results: Vec<Value> = findings.findings().map(|(object, finding)| result(object, finding, &rules)).collect();
-    let troubles: Vec<Value> = findings
+    let notifications: Vec<Value> = findings
         .files
         .iter()
         .flat_map(|file| &file.unreadable)
@@ -42,8 +42,8 @@ pub fn render(findings: Findings<'_>) -> Value {
             }},
             "columnKind": "unicodeCodePoints",
             "invocations": [{
-                "executionSuccessful": troubles.is_empty(),
-                "toolExecutionNotifications": troubles,
+                "executionSuccessful": notifications.is_empty(),
+                "toolExecutionNotifications": notifications,
             }],
             "results": results,
         }],
@@ -54,7 +54,7 @@ pub fn render(findings: Findings<'_>) -> Value {
 fn rules() -> Vec<Value> {
     let policy = serviceaccount_hygiene::admission::response::POLICY;
     let others = [
-        (API_SERVER, "what the API server itself would not take; nothing fails because of it"),
+        (API_SERVER, "objects that the API server would reject; never makes the command fail"),
         (policy, "messages of the policy that belong to no rule: it could not read something, or the list was cut"),
     ];
     let rules = docs::RULES_WITH_PAGES.iter().map(|(rule, page)| {

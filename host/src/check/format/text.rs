@@ -151,7 +151,7 @@ fn write_closing(text: &mut String, summary: &Summary) -> Result {
     if unlisted > 0 {
         let pods = count(unlisted, "Pod");
         note(&format!(
-            "not listed, for their templates are checked: {pods} of controllers, {with_findings} of them with findings"
+            "not listed, because their templates are checked: {pods} of controllers, {with_findings} of them with findings"
         ))?;
     }
     if summary.others > 0 {
@@ -166,7 +166,7 @@ fn write_closing(text: &mut String, summary: &Summary) -> Result {
     }
     if summary.tally.of(Column::Found(Level::Invalid)) > 0 {
         note(
-            "invalid is what a partial copy of the API server's validation would not take; `kubeconform` checks all of it",
+            "invalid: rejected by a partial copy of the API server's validation; `kubeconform` checks all of it",
         )?;
     }
     let by_reason = summary.tally.by_reason();

@@ -80,7 +80,7 @@ fn check(
     if let (Some(path), Some(new_baseline)) = (&args.write_baseline, new_baseline) {
         let (total, kept) = new_baseline.write(path, is_selected)?;
         let verb = if total == 1 { "is" } else { "are" };
-        let kept = if kept == 0 { String::new() } else { format!(", of these {kept} as before") };
+        let kept = if kept == 0 { String::new() } else { format!(", {kept} of them unchanged") };
         printer::note(&format!("{} {verb} in {}{kept}", count(total, "finding"), shown::path(path)));
     }
     let is_empty = summary.tally.total() + summary.noted_pods() == 0;

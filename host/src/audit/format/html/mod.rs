@@ -155,7 +155,7 @@ fn table(html: &mut Html, report: &Report) {
     html.raw(
         "<div class=\"scroll\" role=\"region\" aria-labelledby=\"h-rows\" tabindex=\"0\">\n<table id=\"table\">\n",
     );
-    html.raw("<caption>The worst first. A heading sorts by its column.</caption>\n<thead><tr>");
+    html.raw("<caption>Most urgent first. Click a heading to sort by its column.</caption>\n<thead><tr>");
     for column in COLUMNS {
         html.raw(&format!("<th scope=\"col\" aria-sort=\"none\"><button type=\"button\">{column}</button></th>"));
     }
