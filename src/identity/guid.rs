@@ -9,10 +9,10 @@ messages! {
     BRACES: "has braces around it", help: "remove them";
     /// The resource ID of an identity in Azure.
     RESOURCE_ID:
-        "is the ID of a resource or an address, not a GUID",
+        "is a resource ID or a URI, not a GUID",
         help: "az identity show prints clientId and tenantId";
     /// `contoso.onmicrosoft.com`.
-    DOMAIN_NAME: "is the name of a domain", help: "write the GUID of its tenant";
+    DOMAIN_NAME: "is a domain name", help: "write the GUID of its tenant";
     /// A name, a secret, the ID of another cloud.
     NOT_GUID:
         "is not a valid GUID",
@@ -93,7 +93,7 @@ mod tests {
         "is not a valid GUID; write 32 hexadecimal digits in groups of 8, 4, 4, 4 and 12, separated by dashes";
     const MISPLACED: &str = "must have its dashes after 8, 12, 16 and 20 digits";
     const RESOURCE: &str =
-        "is the ID of a resource or an address, not a GUID; az identity show prints clientId and tenantId";
+        "is a resource ID or a URI, not a GUID; az identity show prints clientId and tenantId";
 
     #[test]
     fn guid() {
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn quotes() {
-        is_wrong(&format!("\"{GUID}\""), "has quotes as a part of the value; remove them");
+        is_wrong(&format!("\"{GUID}\""), "has quotes as part of the value; remove them");
     }
 
     #[test]
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn domain_of_a_tenant() {
-        is_wrong("contoso.onmicrosoft.com", "is the name of a domain; write the GUID of its tenant");
+        is_wrong("contoso.onmicrosoft.com", "is a domain name; write the GUID of its tenant");
     }
 
     #[test]

@@ -79,7 +79,7 @@ role_arn_errors! {
     /// An unknown partition.
     UnknownPartition { partition: String } = UNKNOWN_PARTITION: "unknown partition `{}`", help: "use one of aws, aws-cn, aws-us-gov, aws-iso, aws-iso-b, aws-iso-e, aws-iso-f, aws-eusc";
     /// Not IAM.
-    Service { service: String } = SERVICE: "is of service `{}`, must be of `iam`";
+    Service { service: String } = SERVICE: "names service `{}`, must name `iam`";
     /// A region, which IAM does not have.
     Region { region: String } = REGION: "has region `{}`", help: "IAM has no regions, so leave it empty";
     /// No account ID.
@@ -96,7 +96,7 @@ role_arn_errors! {
     /// What an EC2 instance has.
     InstanceProfile = INSTANCE_PROFILE: "is an instance profile", help: "write the ARN of the role in it";
     /// A user, a group, a policy, ...
-    OtherKind { kind: String } = OTHER_KIND: "is of kind `{}`, must be of kind `role`";
+    OtherKind { kind: String } = OTHER_KIND: "names a resource of type `{}`, must be `role`";
     /// `Role/`, `roles/`, `role:`.
     Misspelled { written: String } = MISSPELT: "has `{}` in place of role/";
     /// A name directly after the account.
@@ -118,9 +118,9 @@ role_arn_errors! {
     /// Allowed only in paths.
     PathCharacter { character: String } = PATH_CHARACTER: "has {} in its path, which IAM accepts, but which is probably a mistake", help: "write the path in letters, digits and + = , . @ _ -, or set anyRolePath";
     /// A name that is too long.
-    LongName { characters: usize } = LONG_NAME: "name has {} characters, must have 64 at most";
+    LongName { characters: usize } = LONG_NAME: "name has {} characters, must have at most 64";
     /// A path that is too long.
-    LongPath { characters: usize } = LONG_PATH: "path has {} characters, must have 512 at most";
+    LongPath { characters: usize } = LONG_PATH: "path has {} characters, must have at most 512";
 }
 
 fn values(parts: &[&dyn fmt::Display]) -> Vec<String> {

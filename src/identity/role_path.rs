@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn name_of_65_characters() {
-        assert_eq!(role_arn_error(&"x".repeat(65)), "name has 65 characters, must have 64 at most");
+        assert_eq!(role_arn_error(&"x".repeat(65)), "name has 65 characters, must have at most 64");
     }
 
     #[test]
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn path_of_513_characters() {
-        assert_eq!(role_arn_error(&format!("{}/x", "p".repeat(511))), "path has 513 characters, must have 512 at most");
+        assert_eq!(role_arn_error(&format!("{}/x", "p".repeat(511))), "path has 513 characters, must have at most 512");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::messages;
 
 messages! {
     /// Quotes left by YAML or a template.
-    QUOTED: "has quotes as a part of the value", help: "remove them";
+    QUOTED: "has quotes as part of the value", help: "remove them";
     /// `${ACCOUNT_ID}`, `{{ .Values.role }}`, `<account>`.
     UNFILLED: "has a placeholder that was not replaced", help: "write the value it stands for";
 }

@@ -43,7 +43,7 @@ const CASES: [Case; 3] = [
         memory: 200,
     },
     Case {
-        name: "log of 1 GB, 100,000 keys",
+        name: "log of 1 GB, 100,000 combinations",
         arguments: &["small.json", "--audit-log", "audit.log"],
         bytes: BYTES,
         limit: 2.0,

@@ -93,17 +93,17 @@ fn list_of_two() {
 
 #[test]
 fn double_quotes() {
-    is_wrong(r#""arn:aws:iam::123456789012:role/x""#, "has quotes as a part of the value; remove them");
+    is_wrong(r#""arn:aws:iam::123456789012:role/x""#, "has quotes as part of the value; remove them");
 }
 
 #[test]
 fn single_quotes() {
-    is_wrong("'arn:aws:iam::123456789012:role/x'", "has quotes as a part of the value; remove them");
+    is_wrong("'arn:aws:iam::123456789012:role/x'", "has quotes as part of the value; remove them");
 }
 
 #[test]
 fn quotes_of_a_word_processor() {
-    is_wrong("“arn:aws:iam::123456789012:role/x”", "has quotes as a part of the value; remove them");
+    is_wrong("“arn:aws:iam::123456789012:role/x”", "has quotes as part of the value; remove them");
 }
 
 #[test]
@@ -221,8 +221,8 @@ fn only_the_beginning() {
 
 #[test]
 fn another_service() {
-    is_wrong("arn:aws:s3::123456789012:role/x", "is of service `s3`, must be of `iam`");
-    is_wrong("arn:aws:sts::123456789012:role/x", "is of service `sts`, must be of `iam`");
+    is_wrong("arn:aws:s3::123456789012:role/x", "names service `s3`, must name `iam`");
+    is_wrong("arn:aws:sts::123456789012:role/x", "names service `sts`, must name `iam`");
     let s3 = RoleArnError::Service { service: "s3".to_owned() };
     assert_eq!(
         RoleArn::parse("arn:aws:s3::123456789012:assumed-role/x/session").unwrap_err(),
@@ -271,17 +271,17 @@ fn instance_profile() {
 
 #[test]
 fn user() {
-    is_wrong("arn:aws:iam::123456789012:user/alice", "is of kind `user`, must be of kind `role`");
+    is_wrong("arn:aws:iam::123456789012:user/alice", "names a resource of type `user`, must be `role`");
 }
 
 #[test]
 fn policy() {
-    is_wrong("arn:aws:iam::123456789012:policy/s3", "is of kind `policy`, must be of kind `role`");
+    is_wrong("arn:aws:iam::123456789012:policy/s3", "names a resource of type `policy`, must be `role`");
 }
 
 #[test]
 fn root_of_an_account() {
-    is_wrong("arn:aws:iam::123456789012:root", "is of kind `root`, must be of kind `role`");
+    is_wrong("arn:aws:iam::123456789012:root", "names a resource of type `root`, must be `role`");
 }
 
 #[test]
@@ -365,7 +365,7 @@ fn reports_every_part() {
         mistakes("arn:awz:s3:eu-west-1:123:role/role/x"),
         [
             "unknown partition `awz`; did you mean `aws`?",
-            "is of service `s3`, must be of `iam`",
+            "names service `s3`, must name `iam`",
             "has region `eu-west-1`; IAM has no regions, so leave it empty",
             "account ID has 3 digits, must have 12",
             "has role twice; write role/ once",

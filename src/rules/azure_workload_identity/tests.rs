@@ -231,7 +231,7 @@ fn rejects_wrong_parameters() {
     assert_eq!(
         settings_problems(&json!({"rules": {ID: {"tenants": ["contoso.com"], "clients": [GUID, CUT]}}})),
         [
-            "rules.azure-workload-identity.tenants[0]: is the name of a domain; write the GUID of its tenant",
+            "rules.azure-workload-identity.tenants[0]: is a domain name; write the GUID of its tenant",
             "rules.azure-workload-identity.clients[1]: has too few or too many hexadecimal digits, must have 32",
         ]
     );

@@ -30,7 +30,7 @@ use crate::settings::params::{Kind, Param, Params};
 pub static RULE: Rule = Rule {
     id: "identity-annotation-placement",
     summary: Doc::new("requires cloud identity annotations to be on objects where they are read"),
-    subjects: &[SubjectKind::Pod, SubjectKind::PodTemplate, SubjectKind::ServiceAccount],
+    subjects: &[SubjectKind::ServiceAccount, SubjectKind::Pod, SubjectKind::PodTemplate],
     params: &[&UNMATCHED_SKIP],
     messages: &[MESSAGES],
     ability: Ability::Check { default: CheckAction::Reject },

@@ -66,7 +66,7 @@ fn messages() {
     );
     assert_eq!(
         text("sts-regional-endpoints", "regional"),
-        r#"metadata.annotations["eks.amazonaws.com/sts-regional-endpoints"]: is `regional`, which is not a boolean that the webhook accepts, so it ignores it; write "true""#
+        r#"metadata.annotations["eks.amazonaws.com/sts-regional-endpoints"]: is `regional`, which is not a boolean that the webhook accepts, so the webhook ignores it; write "true""#
     );
     assert_eq!(
         reported(&checked(&with(json!({"eks.amazonaws.com/token-expiration": "3600"})), &json!("reject")), ID),

@@ -219,8 +219,8 @@ fn reports_list() {
     assert_eq!(
         lines(&json!([role(ROLE)]), &settings, &unknown()),
         [
+            "spec.containers[web].env[AWS_ROLE_ARN]: is a role that role-arn rejects: belongs to account `…`, must belong to 999999999999",
             "spec.containers[web].env[AWS_ROLE_ARN]: is a role that role-arn rejects: is not one of the allowed roles: team-a/*",
-            "spec.containers[web].env[AWS_ROLE_ARN]: is a role that role-arn rejects: is of account `…`, must be of 999999999999",
         ]
     );
     // Parts of three letters or fewer reveal nothing.

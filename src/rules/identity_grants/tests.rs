@@ -33,7 +33,7 @@ fn fields_with_a_role(#[case] field: &str) {
     assert_eq!(
         found(&object, &settings),
         [format!(
-            "spec.{field}: is a role that role-arn rejects: is of account `210987654321`, must be of 123456789012 (arn:aws:iam::210987654321:role/uploader)"
+            "spec.{field}: is a role that role-arn rejects: belongs to account `210987654321`, must belong to 123456789012 (arn:aws:iam::210987654321:role/uploader)"
         )]
     );
     assert!(found(&association(&json!({field: "arn:aws:iam::123456789012:role/uploader"})), &settings).is_empty());

@@ -53,7 +53,7 @@ static ALLOWED_USERS: Param = Param {
 };
 
 messages! {
-    CREATED: "makes a token that never expires", help: "use a projected volume, or kubectl create token";
+    CREATED: "creates a token that never expires", help: "use a projected volume, or kubectl create token";
     HOLDS:
         "is a token of account `{}` that never expires and that this Secret makes valid",
         help: "remove it, and use a projected volume, or kubectl create token";
@@ -64,7 +64,7 @@ messages! {
         "is no longer set, which makes the token of account `{}` valid again",
         help: "keep the label, and delete the Secret";
     RE_MINTED:
-        "is emptied, which makes a new token of account `{}` that never expires",
+        "is emptied, which creates a new token of account `{}` that never expires",
         help: "delete the Secret instead";
 }
 

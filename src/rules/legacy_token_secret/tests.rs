@@ -61,7 +61,7 @@ fn messages() {
     assert_eq!(
         lines(&answer(&create(&new()), &json!({}))),
         [
-            "legacy-token-secret: type: makes a token that never expires; use a projected volume, or kubectl create token"
+            "legacy-token-secret: type: creates a token that never expires; use a projected volume, or kubectl create token"
         ]
     );
     let old = with(filled(), INVALID_AT, json!("2026-01-01"));
@@ -69,7 +69,7 @@ fn messages() {
     assert_eq!(
         lines(&answer(&update(&old, &new), &json!({}))),
         [
-            "legacy-token-secret: data.token: is emptied, which makes a new token of account `admin` that never expires; delete the Secret instead",
+            "legacy-token-secret: data.token: is emptied, which creates a new token of account `admin` that never expires; delete the Secret instead",
             r#"legacy-token-secret: metadata.annotations["kubernetes.io/service-account.name"]: changed from `app` to `admin`, whose token never expires; use a projected volume, or kubectl create token"#,
             r#"legacy-token-secret: metadata.labels["kubernetes.io/legacy-token-invalid-since"]: is no longer set, which makes the token of account `app` valid again; keep the label, and delete the Secret"#,
         ]
@@ -248,7 +248,7 @@ fn bypass_by_secret_being_deleted() {
     assert_eq!(
         lines(&answer(&update(&kept, &emptied), &json!({}))),
         [
-            "legacy-token-secret: data.token: is emptied, which makes a new token of account `admin` that never expires; delete the Secret instead",
+            "legacy-token-secret: data.token: is emptied, which creates a new token of account `admin` that never expires; delete the Secret instead",
             r#"legacy-token-secret: metadata.annotations["kubernetes.io/service-account.name"]: changed from `app` to `admin`, whose token never expires; use a projected volume, or kubectl create token"#,
         ]
     );

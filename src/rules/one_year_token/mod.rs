@@ -41,7 +41,7 @@ messages! {
     INJECTED:
         "is 3607 in the API server's own volume, so the token is good for a year",
         help: "action mutate of this rule sets 3600";
-    FIXED: "set to 3600, because 3607 makes a token that is valid for a year";
+    FIXED: "set to 3600, because the API server extends 3607 to a year";
 }
 
 const FIELD: &str = "expirationSeconds";

@@ -42,7 +42,7 @@ fn messages() {
     assert_eq!(
         reported(&checked(&pod("", 3607), &json!("mutate")), ID),
         [
-            "spec.volumes[t].projected.sources[token].serviceAccountToken.expirationSeconds: set to 3600, because 3607 makes a token that is valid for a year"
+            "spec.volumes[t].projected.sources[token].serviceAccountToken.expirationSeconds: set to 3600, because the API server extends 3607 to a year"
         ]
     );
 }

@@ -38,8 +38,8 @@ static ALLOWED_AUDIENCES: Param = Param {
 };
 
 messages! {
-    UNSET: "is not set, so this is an API token", help: "name who reads it, or use automountServiceAccountToken: true";
-    API: "`{}` is the Kubernetes API", help: "name who reads the token, or use automountServiceAccountToken: true";
+    UNSET: "is not set, so this is an API token", help: "name the intended audience, or use automountServiceAccountToken: true";
+    API: "`{}` is the Kubernetes API", help: "name the intended audience, or use automountServiceAccountToken: true";
     NOT_ALLOWED: "`{}` is not an allowed audience", help: "use one of {}";
 }
 

@@ -27,13 +27,13 @@ fn messages() {
     assert_eq!(
         reported(json!([token("", 3600)]), json!("warn")),
         [
-            "spec.volumes[api].projected.sources[token].serviceAccountToken.audience: is not set, so this is an API token; name who reads it, or use automountServiceAccountToken: true"
+            "spec.volumes[api].projected.sources[token].serviceAccountToken.audience: is not set, so this is an API token; name the intended audience, or use automountServiceAccountToken: true"
         ]
     );
     assert_eq!(
         reported(json!([token("https://kubernetes.default.svc", 3600)]), json!("reject")),
         [
-            "spec.volumes[api].projected.sources[token].serviceAccountToken.audience: `https://kubernetes.default.svc` is the Kubernetes API; name who reads the token, or use automountServiceAccountToken: true"
+            "spec.volumes[api].projected.sources[token].serviceAccountToken.audience: `https://kubernetes.default.svc` is the Kubernetes API; name the intended audience, or use automountServiceAccountToken: true"
         ]
     );
     assert_eq!(

@@ -21,7 +21,7 @@ use crate::settings::params::Params;
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "reserved-volume-name",
-    summary: Doc::new("reserves the names of token volumes of Kubernetes and of clouds"),
+    summary: Doc::new("reserves the names of the token volumes of Kubernetes and cloud providers"),
     subjects: &[SubjectKind::Pod, SubjectKind::PodTemplate],
     params: &[],
     messages: &[MESSAGES],
@@ -31,7 +31,7 @@ pub static RULE: Rule = Rule {
 
 messages! {
     NOT_THE_PLUGINS:
-        "makes the API server take the volume for its token volume and mount it into every container",
+        "makes the API server treat the volume as its token volume and mount it into every container",
         help: "rename it, or remove it if it was copied from a running Pod";
     NOT_TAKEN:
         "is reserved for the API server's token volume",

@@ -28,7 +28,7 @@ fn messages() {
     assert_eq!(
         reported(&checked(&saying(&Value::Null, &json!({"name": "kube-api-access-x", "emptyDir": {}})), "reject"), ID),
         [
-            "spec.volumes[kube-api-access-x].name: makes the API server take the volume for its token volume and mount it into every container; rename it, or remove it if it was copied from a running Pod"
+            "spec.volumes[kube-api-access-x].name: makes the API server treat the volume as its token volume and mount it into every container; rename it, or remove it if it was copied from a running Pod"
         ]
     );
     assert_eq!(

@@ -18,7 +18,7 @@ use crate::settings::params::Params;
 
 messages! {
     PARTITION: "is in partition `{}`, must be in {}";
-    ACCOUNT: "is of account `{}`, must be of {}";
+    ACCOUNT: "belongs to account `{}`, must belong to {}";
     ROLE: "is not one of the allowed roles: {}";
     NAMESPACE: "is in namespace `{}`, which may not use any role";
     NAMESPACE_ROLES: "is not one of the roles that namespace `{}` may use: {}";

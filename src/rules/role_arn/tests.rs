@@ -108,7 +108,7 @@ fn message() {
 )]
 #[case(
     "'arn:aws:iam::123456789012:role/x'",
-    "has quotes as a part of the value; remove them ('arn:aws:iam::123456789012:role/x')"
+    "has quotes as part of the value; remove them ('arn:aws:iam::123456789012:role/x')"
 )]
 #[case(
     "arn:aws:iam::${ACCOUNT_ID}:role/x",
@@ -145,7 +145,7 @@ fn message() {
     "arn:aliyun:iam::123456789012:role/x",
     "unknown partition `aliyun`; use one of aws, aws-cn, aws-us-gov, aws-iso, aws-iso-b, aws-iso-e, aws-iso-f, aws-eusc (arn:aliyun:iam::123456789012:role/x)"
 )]
-#[case("arn:aws:s3::123456789012:role/x", "is of service `s3`, must be of `iam` (arn:aws:s3::123456789012:role/x)")]
+#[case("arn:aws:s3::123456789012:role/x", "names service `s3`, must name `iam` (arn:aws:s3::123456789012:role/x)")]
 #[case(
     "arn:aws:iam:eu-west-1:123456789012:role/x",
     "has region `eu-west-1`; IAM has no regions, so leave it empty (arn:aws:iam:eu-west-1:123456789012:role/x)"
@@ -170,7 +170,7 @@ fn message() {
 )]
 #[case(
     "arn:aws:iam::123456789012:user/alice",
-    "is of kind `user`, must be of kind `role` (arn:aws:iam::123456789012:user/alice)"
+    "names a resource of type `user`, must be `role` (arn:aws:iam::123456789012:user/alice)"
 )]
 #[case("arn:aws:iam::123456789012:Role/x", "has `Role/` in place of role/ (arn:aws:iam::123456789012:Role/x)")]
 #[case("arn:aws:iam::123456789012:s3", "has no role/ before the name (arn:aws:iam::123456789012:s3)")]
@@ -210,13 +210,14 @@ fn messages_of_errors(#[case] role: &str, #[case] expected: &str) {
 #[test]
 fn messages_for_long_names_and_paths() {
     let (name, path) = ("n".repeat(65), format!("{}/x", "p".repeat(511)));
-    for (role, words) in
-        [(name, "name has 65 characters, must have 64"), (path, "path has 513 characters, must have 512")]
-    {
+    for (role, words) in [
+        (name, "name has 65 characters, must have at most 64"),
+        (path, "path has 513 characters, must have at most 512"),
+    ] {
         let role = format!("arn:aws:iam::123456789012:role/{role}");
         let shown: String = role.chars().take(120).collect();
         let dots = if role.len() > 120 { "…" } else { "" };
-        assert_eq!(refused(&role, &json!({})), [format!("{words} at most ({shown}{dots})")]);
+        assert_eq!(refused(&role, &json!({})), [format!("{words} ({shown}{dots})")]);
     }
 }
 
@@ -253,7 +254,7 @@ fn default_partitions() {
 )]
 #[case(
     json!({"accounts": ["210987654321", "111122223333"]}),
-    "is of account `123456789012`, must be of 210987654321, 111122223333 (arn:aws:iam::123456789012:role/s3-upload-role)"
+    "belongs to account `123456789012`, must belong to 210987654321, 111122223333 (arn:aws:iam::123456789012:role/s3-upload-role)"
 )]
 #[case(
     json!({"roles": ["s3-download-*", "{namespace}/*"]}),
@@ -296,10 +297,10 @@ fn all_lists_must_allow() {
     assert_eq!(
         refused(GOOD, &params),
         [
+            "belongs to account `123456789012`, must belong to 210987654321 (arn:aws:iam::123456789012:role/s3-upload-role)",
             "is in partition `aws`, must be in aws-cn (arn:aws:iam::123456789012:role/s3-upload-role)",
             "is not one of the allowed roles: db-* (arn:aws:iam::123456789012:role/s3-upload-role)",
             "is not one of the roles that namespace `shop` may use: db-* (arn:aws:iam::123456789012:role/s3-upload-role)",
-            "is of account `123456789012`, must be of 210987654321 (arn:aws:iam::123456789012:role/s3-upload-role)",
         ]
     );
     let params = json!({"accounts": ["123456789012"], "roles": ["*"], "namespaces": {"*": ["db-*"]}});
@@ -394,7 +395,7 @@ fn composed_roles() {
     );
     assert_eq!(
         refused("s3", &composing(json!({"accounts": ["210987654321"]}))),
-        ["is of account `123456789012`, must be of 210987654321 (arn:aws:iam::123456789012:role/s3)"]
+        ["belongs to account `123456789012`, must belong to 210987654321 (arn:aws:iam::123456789012:role/s3)"]
     );
     for (written, expected) in [
         (
@@ -676,7 +677,7 @@ fn role_rules_for_other_rules() {
     assert_eq!(texts("arn:aws:iam::123456789012:role/shop/s3"), Vec::<String>::new());
     assert_eq!(
         texts("arn:aws:iam::210987654321:role/shop/s3"),
-        ["is of account `210987654321`, must be of 123456789012 (arn:aws:iam::210987654321:role/shop/s3)"]
+        ["belongs to account `210987654321`, must belong to 123456789012 (arn:aws:iam::210987654321:role/shop/s3)"]
     );
     assert_eq!(texts("s3"), ["is a name, not an ARN; write arn:aws:iam::<account>:role/<name> (s3)"]);
     assert_eq!(rules.injected("s3"), "s3");

@@ -40,9 +40,9 @@ static ALLOWED: Param = Param {
 
 messages! {
     LISTED:
-        "is listed, as tokens that never expire were before Kubernetes 1.24",
+        "is listed, like the non-expiring tokens of Kubernetes before 1.24",
         help: "delete the Secret if it is such a token, or add it to allowed if Tekton or another tool reads it from here";
-    ENFORCED: "is deprecated since Kubernetes 1.32", help: "remove it, and keep Secrets apart by namespaces";
+    ENFORCED: "is deprecated since Kubernetes 1.32", help: "remove it, and isolate Secrets in separate namespaces";
 }
 
 /// The annotation that makes the list of Secrets a restriction for the account's Pods.

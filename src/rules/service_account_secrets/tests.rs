@@ -37,10 +37,10 @@ fn accepts(#[case] secrets: Value) {
 fn messages() {
     let both = account(&json!([{"name": "app-token-x7k2p"}, {"name": "a\nb"}, {}]), &json!({ENFORCE: "false"}));
     let expected = [
-        r#"service-account-secrets: metadata.annotations["kubernetes.io/enforce-mountable-secrets"]: is deprecated since Kubernetes 1.32; remove it, and keep Secrets apart by namespaces"#,
-        "service-account-secrets: secrets[2]: is listed, as tokens that never expire were before Kubernetes 1.24; delete the Secret if it is such a token, or add it to allowed if Tekton or another tool reads it from here",
-        r"service-account-secrets: secrets[a\u{a}b]: is listed, as tokens that never expire were before Kubernetes 1.24; delete the Secret if it is such a token, or add it to allowed if Tekton or another tool reads it from here",
-        "service-account-secrets: secrets[app-token-x7k2p]: is listed, as tokens that never expire were before Kubernetes 1.24; delete the Secret if it is such a token, or add it to allowed if Tekton or another tool reads it from here",
+        r#"service-account-secrets: metadata.annotations["kubernetes.io/enforce-mountable-secrets"]: is deprecated since Kubernetes 1.32; remove it, and isolate Secrets in separate namespaces"#,
+        "service-account-secrets: secrets[2]: is listed, like the non-expiring tokens of Kubernetes before 1.24; delete the Secret if it is such a token, or add it to allowed if Tekton or another tool reads it from here",
+        r"service-account-secrets: secrets[a\u{a}b]: is listed, like the non-expiring tokens of Kubernetes before 1.24; delete the Secret if it is such a token, or add it to allowed if Tekton or another tool reads it from here",
+        "service-account-secrets: secrets[app-token-x7k2p]: is listed, like the non-expiring tokens of Kubernetes before 1.24; delete the Secret if it is such a token, or add it to allowed if Tekton or another tool reads it from here",
     ];
     // The default is to warn.
     let warned = answer(&create(&both), &json!({"allowed": ["*-dockercfg-*"], "action": "warn"}));

@@ -75,7 +75,7 @@ messages! {
         "holds the ID of an AWS access key",
         help: "use a ServiceAccount with {} for short-lived credentials instead";
     JAVA:
-        "sets aws.{}, a static AWS credential that Java's SDK takes before any other",
+        "sets aws.{}, a static AWS credential that the AWS SDK for Java uses before any other",
         help: "use a ServiceAccount with {} for short-lived credentials instead";
     ACCESS_KEY:
         "is the secret of an AWS access key, whose ID the object holds too",
@@ -85,7 +85,7 @@ messages! {
         help: "use a ServiceAccount with {} for short-lived credentials instead";
     LISTED: "is listed as a static credential", help: "let the Pod use an identity of its ServiceAccount instead";
     PREFIX:
-        "makes variables that begin with {} of all keys of Secret `{}`, which may be static credentials",
+        "creates variables that begin with {} from all keys of Secret `{}`, which may be static credentials",
         help: "list the variables that are needed in env";
 }
 

@@ -59,7 +59,7 @@ fn messages() {
     assert_eq!(
         reported(&answer, ID),
         [
-            "spec.containers[web].envFrom[s3].prefix: makes variables that begin with AWS_ of all keys of Secret `s3`, which may be static credentials; list the variables that are needed in env"
+            "spec.containers[web].envFrom[s3].prefix: creates variables that begin with AWS_ from all keys of Secret `s3`, which may be static credentials; list the variables that are needed in env"
         ]
     );
 }
@@ -342,7 +342,7 @@ fn java_properties(#[case] field: &str, #[case] options: Value, #[case] path: &s
     assert_eq!(
         reported(&answer, ID),
         [format!(
-            "spec.containers[web].{path}: sets aws.{property}, a static AWS credential that Java's SDK takes before any other; use a ServiceAccount with eks.amazonaws.com/role-arn for short-lived credentials instead"
+            "spec.containers[web].{path}: sets aws.{property}, a static AWS credential that the AWS SDK for Java uses before any other; use a ServiceAccount with eks.amazonaws.com/role-arn for short-lived credentials instead"
         )]
     );
     assert!(!answer.to_string().contains("s3cret"), "{answer}");

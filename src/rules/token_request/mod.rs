@@ -76,7 +76,7 @@ static ONLY_LISTED_CALLERS: Param = Param {
 
 messages! {
     TOO_LONG: "is {}, the maximum is {}", help: "request a new token before it expires";
-    ONE_YEAR: "is 3607, for which the API server may sign a token of one year", help: "request 3600";
+    ONE_YEAR: "is 3607, for which the API server may sign a one-year token", help: "request 3600";
     AUDIENCE: "audience `{}` is not allowed", help: "request one that is, or exempt account `{}`";
     API_AUDIENCE:
         "requests an audience of the Kubernetes API, which is not allowed",

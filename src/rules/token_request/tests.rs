@@ -44,7 +44,7 @@ fn messages() {
         [
             "token-request: spec.audiences: requests an audience of the Kubernetes API, which is not allowed; name an audience that is, or exempt account `app`",
             "token-request: spec.boundObjectRef.kind: is Node, which only nodes may request; bind the token to a Pod or Secret",
-            "token-request: spec.expirationSeconds: is 3607, for which the API server may sign a token of one year; request 3600",
+            "token-request: spec.expirationSeconds: is 3607, for which the API server may sign a one-year token; request 3600",
         ]
     );
     assert_eq!(
@@ -95,7 +95,7 @@ fn one_year_limit() {
     assert_eq!(
         lines(&answer(&params, &json!({"expirationSeconds": 3607}))),
         [
-            "token-request: spec.expirationSeconds: is 3607, for which the API server may sign a token of one year; request 3600"
+            "token-request: spec.expirationSeconds: is 3607, for which the API server may sign a one-year token; request 3600"
         ]
     );
 }

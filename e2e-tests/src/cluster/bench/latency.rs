@@ -173,7 +173,7 @@ fn wait_for_mutation(api: &Api) -> Result<()> {
 }
 
 fn print(rows: Vec<Row>) {
-    println!("\n| creating a Pod | median ms | p95 ms | more than no policy, ms |");
+    println!("\n| creating a Pod | median ms | p95 ms | added, ms |");
     println!("|---|---:|---:|---:|");
     let mut base = None;
     for row in rows {

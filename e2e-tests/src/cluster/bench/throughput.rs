@@ -53,7 +53,7 @@ pub fn run(repository: &Path, site: &Site<'_>) -> Result<()> {
     make_accounts(api)?;
 
     println!(
-        "\n| policy server alone | workers | clients | requests per second | share | memory MB, before and after |"
+        "\n| policy server alone | workers | clients | requests per second | share | server memory MB, before and after |"
     );
     println!("|---|---:|---:|---:|---:|---:|");
     let mut server = PolicyServer::new(site, "policy-server", site.plane.port, 1)?;
