@@ -92,8 +92,7 @@ mod tests {
     const NO_GUID: &str =
         "is not a valid GUID; write 32 hexadecimal digits in groups of 8, 4, 4, 4 and 12, separated by dashes";
     const MISPLACED: &str = "must have its dashes after 8, 12, 16 and 20 digits";
-    const RESOURCE: &str =
-        "is a resource ID or a URI, not a GUID; az identity show prints clientId and tenantId";
+    const RESOURCE: &str = "is a resource ID or a URI, not a GUID; az identity show prints clientId and tenantId";
 
     #[test]
     fn guid() {

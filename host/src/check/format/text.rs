@@ -165,9 +165,7 @@ fn write_closing(text: &mut String, summary: &Summary) -> Result {
         note(&format!("excluded by patterns: {}", count(summary.excluded, "file")))?;
     }
     if summary.tally.of(Column::Found(Level::Invalid)) > 0 {
-        note(
-            "invalid: rejected by a partial copy of the API server's validation; `kubeconform` checks all of it",
-        )?;
+        note("invalid: rejected by a partial copy of the API server's validation; `kubeconform` checks all of it")?;
     }
     let by_reason = summary.tally.by_reason();
     if !by_reason.is_empty() {
