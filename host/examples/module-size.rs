@@ -32,7 +32,7 @@ fn main() -> Result<()> {
     let find = |name: &str| subjects.iter().find(|subject| subject.name == name).context("no such subject");
     let subjects = [find("pod accepted")?, find("token request")?];
     println!(
-        "| module, bytes | code, KB more | data, KB more | request | as it is, µs | larger, µs | ratio | start, ratio |"
+        "| module, bytes | added code, KB | added data, KB | request | original, µs | larger, µs | ratio | start, ratio |"
     );
     println!("|---:|---:|---:|---|---:|---:|---:|---:|");
     for (code, data) in VARIANTS {
