@@ -118,9 +118,10 @@ fn parts(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '/' | '+'))
 }
 
-/// Texts that every key file of a Google service account contains.
+/// Texts that every key file of a Google service account contains, also inside another document: as a string in JSON, or as
+/// YAML.
 /// <https://cloud.google.com/iam/docs/keys-create-delete>
-const GOOGLE_KEY_WORDS: [&str; 3] = ["\"private_key\"", "PRIVATE KEY-----", "service_account"];
+const GOOGLE_KEY_WORDS: [&str; 3] = ["private_key", "PRIVATE KEY-----", "service_account"];
 
 #[cfg(test)]
 mod tests {
@@ -186,6 +187,9 @@ mod tests {
     #[rstest]
     #[case(json!({"key.json": "{\"type\": \"service_account\", \"private_key\": \"-----BEGIN PRIVATE KEY-----\\n\"}"}), &["data.key.json: Google Cloud"])]
     #[case(json!({"key.json": "{\"type\": \"external_account\", \"private_key\": \"-----BEGIN PRIVATE KEY-----\\n\"}"}), &[])]
+    #[case(json!({"config.json": r#"{"google": "{\"type\": \"service_account\", \"private_key\": \"-----BEGIN PRIVATE KEY-----\\n\"}"}"#}), &["data.config.json: Google Cloud"])]
+    #[case(json!({"values.yaml": "google:\n  type: service_account\n  private_key: |\n    -----BEGIN PRIVATE KEY-----\n"}), &["data.values.yaml: Google Cloud"])]
+    #[case(json!({"values.yaml": "type: service_account\nprivate_key: from-vault\n"}), &[])]
     #[case(json!({"tls.key": "-----BEGIN PRIVATE KEY-----"}), &[])]
     #[case(json!({"AZURE_CLIENT_SECRET": "x", "azure-client-secret": "x", "azure.clientSecret": "x", "client-secret": "x"}),
         &["data.AZURE_CLIENT_SECRET: Azure", "data.azure-client-secret: Azure", "data.azure.clientSecret: Azure"])]
