@@ -67,7 +67,7 @@ await test("sorts by each column, both ways", page, {}, async (tab) => {
     }
   }
   await tab.locator("#table thead button").first().click();
-  assert.deepEqual(await column(tab, 0), before, "the first column restores the order: the worst first");
+  assert.deepEqual(await column(tab, 0), before, "the first column restores the order: the most urgent first");
 });
 
 await test("filters by words, recommendation and namespace", page, {}, async (tab) => {
@@ -113,7 +113,7 @@ await test("for screen readers", page, {}, async (tab) => {
   });
   assert.equal(unnamed, 0, "everything that can be used has a name");
   const tree = await tab.locator("body").ariaSnapshot();
-  for (const part of ["banner", "main", "heading \"API tokens in use\" [level=1]", "table \"The worst first", "columnheader \"Recommendation\"", "searchbox \"Search\"", "combobox \"Namespace\"", "img \"1 "]) {
+  for (const part of ["banner", "main", "heading \"API tokens in use\" [level=1]", "table \"Most urgent first", "columnheader \"Recommendation\"", "searchbox \"Search\"", "combobox \"Namespace\"", "img \"1 "]) {
     assert.ok(tree.includes(part), `${part}\n${tree.slice(0, 3000)}`);
   }
   assert.equal(await tab.locator("html").getAttribute("lang"), "en");
