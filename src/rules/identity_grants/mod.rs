@@ -167,7 +167,7 @@ impl IdentityGrants<'_> {
                     }
                     for &(namespace, account) in &holders {
                         for reason in rules.rejections(&role, Holder { namespace, account }) {
-                            rejected(&path, &ROLE, &reason, findings);
+                            rejected(&path, &ROLE, &reason, "", findings);
                         }
                     }
                 } else if ROLE_REFERENCES.contains(&key) {
@@ -239,7 +239,7 @@ impl IdentityGrants<'_> {
 
     fn check_policy(&self, context: &RuleContext<'_>, policy: &Policy<'_>, findings: &mut Findings) {
         let is_account = policy.resource.kind.as_deref() == Some(SERVICE_ACCOUNT_KIND);
-        let mut grants = false;
+        let mut members = Vec::new();
         for granted in &policy.members {
             let impersonates = lets_impersonate(&granted.role);
             // Every role on a service account may allow impersonating it.
@@ -255,19 +255,19 @@ impl IdentityGrants<'_> {
             };
             match Member::of(&granted.member) {
                 Member::Account(namespace, name) => {
-                    grants = true;
+                    members.push([&*granted.role, "\0", &granted.member].concat());
                     self.check_account(context, (namespace, name), &path, false, findings);
                 }
                 Member::Many => {
-                    grants = true;
+                    members.push([&*granted.role, "\0", &granted.member].concat());
                     // Long members are truncated in the path: only this tells them apart.
                     findings.add(path, &MANY, &[&granted.member]);
                 }
                 Member::Other => {}
             }
         }
-        if grants {
-            check_resource(context, &policy.resource, is_account, findings);
+        for member in &members {
+            check_resource(context, &policy.resource, is_account, member, findings);
         }
     }
 
@@ -291,12 +291,20 @@ impl IdentityGrants<'_> {
     }
 }
 
-/// Checks the service accounts that a role applies to.
-fn check_resource(context: &RuleContext<'_>, resource: &Resource<'_>, is_account: bool, findings: &mut Findings) {
+/// Checks the service accounts that a member (its role and its name) can use. There is one finding for each member, and its text is the same: on an
+/// UPDATE, the findings for members that are new are new.
+fn check_resource(
+    context: &RuleContext<'_>,
+    resource: &Resource<'_>,
+    is_account: bool,
+    member: &str,
+    findings: &mut Findings,
+) {
     let path = |field: &str| FieldPath::at("spec.resourceRef").field(field);
     let text = |text: &Option<Text<'_>>| text.as_deref().unwrap_or_default().to_owned();
-    // Hidden, so that a finding for another resource in this place is new.
-    let which = [text(&resource.name), text(&resource.namespace), text(&resource.external)].join("\0");
+    // Hidden, so that a finding for another resource in this place, or for another member, is new.
+    let which =
+        [text(&resource.name), text(&resource.namespace), text(&resource.external), member.to_owned()].join("\0");
     if !is_account {
         return findings.add(path("kind"), &EVERY_IDENTITY, &[&text(&resource.kind), &which]);
     }
@@ -304,7 +312,7 @@ fn check_resource(context: &RuleContext<'_>, resource: &Resource<'_>, is_account
     match resource.external.as_deref().filter(|external| !external.is_empty()) {
         Some(external) => {
             if let Some(reason) = projects.refusal(email(external)) {
-                rejected(&path("external"), &SERVICE_ACCOUNT, &reason, findings);
+                rejected(&path("external"), &SERVICE_ACCOUNT, &reason, member, findings);
             }
         }
         None if projects.has_list() => {
@@ -329,12 +337,19 @@ fn lets_impersonate(role: &str) -> bool {
     role.starts_with("roles/iam.serviceAccount") || matches!(role, "roles/iam.workloadIdentityUser" | "roles/owner")
 }
 
-/// Reports why another rule rejects a value. The value itself comes last, so that a long reason does not cut it off.
+/// Reports why another rule rejects a value. The value itself comes last, so that a long reason does not cut it off. `hidden`
+/// only tells findings apart.
 #[inline(never)]
-fn rejected(path: &FieldPath, template: &'static MessageTemplate, reason: &Message, findings: &mut Findings) {
+fn rejected(
+    path: &FieldPath,
+    template: &'static MessageTemplate,
+    reason: &Message,
+    hidden: &str,
+    findings: &mut Findings,
+) {
     let help = reason.help();
     let separator = if help.is_empty() { "" } else { "; " };
-    let message = Message::new(template, &[&[&reason.message(), separator, &help].concat()]);
+    let message = Message::new(template, &[&[&reason.message(), separator, &help].concat(), hidden]);
     let message = match reason.value() {
         Some(value) => message.about(value),
         None => message,

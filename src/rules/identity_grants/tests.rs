@@ -3,7 +3,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::lets_impersonate;
-use crate::testing::{create, quiet_cluster, reported, review};
+use crate::testing::{create, outcome, quiet_cluster, reported, review, update};
 
 fn found(object: &Value, settings: &Value) -> Vec<String> {
     reported(&review(&create(object), settings, &quiet_cluster()), "identity-grants")
@@ -132,4 +132,36 @@ fn maps_that_differ() {
 #[case("projects/shop-prod/roles/uploader", false)]
 fn roles_to_act_as_others(#[case] role: &str, #[case] expected: bool) {
     assert_eq!(lets_impersonate(role), expected);
+}
+
+/// On an UPDATE, a member that gains a rejected resource is new, and one that loses it is not.
+#[test]
+fn ratchet_of_members() {
+    let settings = json!({"rules": {"gcp-service-account": {"action": "reject", "projects": ["shop-prod"]}}});
+    let policy = |resource: &Value, members: &[&str]| {
+        let members: Vec<String> =
+            members.iter().map(|name| format!("serviceAccount:shop-prod.svc.id.goog[shop/{name}]")).collect();
+        json!({
+            "apiVersion": "iam.cnrm.cloud.google.com/v1beta1", "kind": "IAMPolicy",
+            "metadata": {"name": "uploader", "namespace": "shop"},
+            "spec": {
+                "resourceRef": resource, "bindings": [{"role": "roles/iam.workloadIdentityUser", "members": members}],
+            },
+        })
+    };
+    for resource in [
+        json!({"kind": "IAMServiceAccount", "external": "uploader@shop-dev.iam.gserviceaccount.com"}),
+        json!({"kind": "IAMServiceAccount", "name": "uploader"}),
+        json!({"kind": "Project", "external": "projects/shop-prod"}),
+    ] {
+        let changed = |old: &[&str], new: &[&str]| {
+            let request = update(&policy(&resource, old), &policy(&resource, new));
+            outcome(&review(&request, &settings, &quiet_cluster()))
+        };
+        // One line, however many members.
+        assert_eq!(found(&policy(&resource, &["web", "api"]), &settings).len(), 1, "{resource}");
+        assert_eq!(changed(&["web", "api"], &["web"]), "warn", "{resource}");
+        assert_eq!(changed(&["web"], &["web", "api"]), "reject", "{resource}");
+        assert_eq!(changed(&["web"], &["api"]), "reject", "{resource}");
+    }
 }
