@@ -121,10 +121,10 @@ pub(super) struct IdentityGrants<'a> {
 
 impl<'a> IdentityGrants<'a> {
     pub(super) fn new(params: &mut Params<'_, 'a>) -> Self {
-        let is_review_denied = params.choice(&INLINE_POLICIES) == REJECT;
+        let rejects_inline_policies = params.choice(&INLINE_POLICIES) == REJECT;
         Self {
             from_namespaces: params.globs(&FROM_NAMESPACES),
-            inline_policy: if is_review_denied { MaxSeverity::Action } else { MaxSeverity::Warning },
+            inline_policy: if rejects_inline_policies { MaxSeverity::Action } else { MaxSeverity::Warning },
             azure_identities: params.globs(&AZURE_IDENTITIES),
             azure_issuers: params.globs(&AZURE_ISSUERS),
         }
@@ -266,8 +266,8 @@ impl IdentityGrants<'_> {
                 Member::Other => {}
             }
         }
-        for member in &members {
-            check_resource(context, &policy.resource, is_account, member, findings);
+        if !members.is_empty() {
+            check_resource(context, &policy.resource, is_account, &members, findings);
         }
     }
 
@@ -291,32 +291,39 @@ impl IdentityGrants<'_> {
     }
 }
 
-/// Checks the service accounts that a member (its role and its name) can use. There is one finding for each member, and its text is the same: on an
-/// UPDATE, the findings for members that are new are new.
+/// Checks the service accounts that members can use; a member is a role and a name. There is one finding for each member, all
+/// with the same text: on an UPDATE, only those for new members are new.
 fn check_resource(
     context: &RuleContext<'_>,
     resource: &Resource<'_>,
     is_account: bool,
-    member: &str,
+    members: &[String],
     findings: &mut Findings,
 ) {
     let path = |field: &str| FieldPath::at("spec.resourceRef").field(field);
     let text = |text: &Option<Text<'_>>| text.as_deref().unwrap_or_default().to_owned();
-    // Hidden, so that a finding for another resource in this place, or for another member, is new.
-    let which =
-        [text(&resource.name), text(&resource.namespace), text(&resource.external), member.to_owned()].join("\0");
+    // Hidden, so that a finding for another resource in this place is new.
+    let which = [text(&resource.name), text(&resource.namespace), text(&resource.external)].join("\0");
+    let of_member = |member: &str| [which.as_str(), "\0", member].concat();
     if !is_account {
-        return findings.add(path("kind"), &EVERY_IDENTITY, &[&text(&resource.kind), &which]);
+        for member in members {
+            findings.add(path("kind"), &EVERY_IDENTITY, &[&text(&resource.kind), &of_member(member)]);
+        }
+        return;
     }
     let projects = gcp_service_account::RULE.with_params(context, Projects::read);
     match resource.external.as_deref().filter(|external| !external.is_empty()) {
         Some(external) => {
-            if let Some(reason) = projects.refusal(email(external)) {
+            let Some(reason) = projects.refusal(email(external)) else { return };
+            for member in members {
                 rejected(&path("external"), &SERVICE_ACCOUNT, &reason, member, findings);
             }
         }
         None if projects.has_list() => {
-            findings.add(path("name"), &REFERENCE, &["the email address of the service account as external", &which]);
+            const WANTED: &str = "the email address of the service account as external";
+            for member in members {
+                findings.add(path("name"), &REFERENCE, &[WANTED, &of_member(member)]);
+            }
         }
         None => {}
     }
