@@ -107,8 +107,8 @@ impl Engine {
             context_aware: if host.context_aware_resources { defaults.context_aware } else { [].into() },
             cluster: Arc::new(
                 Cluster::from_objects(cluster.to_vec())?
-                    .with_behavior(behaviour(host.lookup))
-                    .with_review_behaviour(review_behaviour(host.reviews)),
+                    .with_behavior(behavior(host.lookup))
+                    .with_review_behavior(review_behavior(host.reviews)),
             ),
             ..PolicyConfig::default()
         };
@@ -124,7 +124,7 @@ impl Engine {
     }
 }
 
-fn behaviour(lookup: Lookup) -> LookupBehavior {
+fn behavior(lookup: Lookup) -> LookupBehavior {
     match lookup {
         Lookup::Granted => LookupBehavior::Granted,
         Lookup::Forbidden => LookupBehavior::RbacForbidden,
@@ -132,7 +132,7 @@ fn behaviour(lookup: Lookup) -> LookupBehavior {
     }
 }
 
-fn review_behaviour(lookup: Lookup) -> ReviewBehavior {
+fn review_behavior(lookup: Lookup) -> ReviewBehavior {
     match lookup {
         Lookup::Granted => ReviewBehavior::Granted,
         Lookup::Forbidden => ReviewBehavior::RbacForbidden,

@@ -101,8 +101,8 @@ pub fn evaluator(index: Vec<Value>, module: &Module, options: Options) -> Result
         }
         cluster.insert(object)?;
     }
-    let behaviour = if is_partial { LookupBehavior::KnownOnly } else { LookupBehavior::Granted };
-    let cluster = Arc::new(cluster.with_behavior(behaviour).with_default_accounts());
+    let behavior = if is_partial { LookupBehavior::KnownOnly } else { LookupBehavior::Granted };
+    let cluster = Arc::new(cluster.with_behavior(behavior).with_default_accounts());
 
     let server = ApiServer::of_known(cluster.objects(), is_partial);
     let namespaces = cluster.objects().filter(|object| object.get("kind").and_then(Value::as_str) == Some("Namespace"));

@@ -363,7 +363,7 @@ mod tests {
     #[case::typed("apiVersion: v1\nkind: PodList\nitems: [{metadata: {name: a}}]\n", "Pod")]
     #[case::of_lists("kind: List\nitems: [{kind: List, items: [{apiVersion: v1, kind: Pod}]}]\n", "Pod")]
     #[case::empty("apiVersion: v1\nkind: List\nitems: []\n", "")]
-    #[case::with_empty_entry_limits("apiVersion: v1\nkind: List\n", "")]
+    #[case::without_items("apiVersion: v1\nkind: List\n", "")]
     fn splits_lists(#[case] text: &str, #[case] expected: &str) {
         let (_, contents) = read(text, true);
         assert_eq!((kinds(&contents).join(" ").as_str(), &contents.unreadable[..]), (expected, &[][..]));

@@ -206,13 +206,13 @@ impl Evaluator<'_> {
         let namespace = request.get("namespace").and_then(Value::as_str).map(str::to_owned);
         let options = RequestOptions { namespace, ..RequestOptions::default() };
         let Ok(request) = self.server.request(pod, &options) else { return Vec::new() };
-        let mut pod_evaluation = policy.diagnose_any(&request).as_ref().map(findings).unwrap_or_default();
+        let mut pod_findings = policy.diagnose_any(&request).as_ref().map(findings).unwrap_or_default();
         if let Some(evidence) = evidence {
-            explain(evidence, &request, &mut pod_evaluation, &mut []);
+            explain(evidence, &request, &mut pod_findings, &mut []);
         }
-        let rule_evaluation =
-            pod_evaluation.into_iter().filter(|finding| unfixed.iter().any(|it| it.rule == finding.rule));
-        rule_evaluation.map(|finding| finding.into_pods(&path.join("."))).collect()
+        let of_unfixed_rules =
+            pod_findings.into_iter().filter(|finding| unfixed.iter().any(|it| it.rule == finding.rule));
+        of_unfixed_rules.map(|finding| finding.into_pods(&path.join("."))).collect()
     }
 
     /// What the API server does with an object after the webhooks: it runs the plugins again, and validates the object.

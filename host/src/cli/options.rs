@@ -40,8 +40,8 @@ impl PolicyArgs {
     /// The objects named on the command line. Without any, objects that are not in the input are unknown, not absent.
     pub(super) fn cluster(&self) -> Result<Cluster> {
         let cluster = Cluster::load(&self.cluster)?;
-        let behaviour = if self.cluster.is_empty() { LookupBehavior::KnownOnly } else { LookupBehavior::Granted };
-        Ok(cluster.with_behavior(behaviour))
+        let behavior = if self.cluster.is_empty() { LookupBehavior::KnownOnly } else { LookupBehavior::Granted };
+        Ok(cluster.with_behavior(behavior))
     }
 
     /// Loads the policy with validated settings.

@@ -260,8 +260,8 @@ mod tests {
 
     #[test]
     fn failing_reviews() {
-        let error = |behaviour| {
-            let cluster = cluster("view").with_review_behaviour(behaviour);
+        let error = |behavior| {
+            let cluster = cluster("view").with_review_behavior(behavior);
             cluster.can_i(&review("web", json!({"verb": "get", "resource": "pods"}))).unwrap_err()
         };
         let forbidden = error(ReviewBehavior::RbacForbidden);

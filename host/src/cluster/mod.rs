@@ -44,7 +44,7 @@ pub enum LookupBehavior {
 #[derive(Debug, Clone, Default)]
 pub struct Cluster {
     objects: BTreeMap<Key, Value>,
-    behaviour: LookupBehavior,
+    behavior: LookupBehavior,
     /// Whether every namespace has an account `default`, even if none was given.
     has_default_accounts: bool,
     /// Whether every account exists, even if it was not given; then it has no fields.
@@ -105,21 +105,21 @@ impl Cluster {
 
     /// Sets the answer to look-ups.
     #[must_use]
-    pub fn with_behavior(mut self, behaviour: LookupBehavior) -> Self {
-        self.behaviour = behaviour;
+    pub fn with_behavior(mut self, behavior: LookupBehavior) -> Self {
+        self.behavior = behavior;
         self
     }
 
     /// Sets the answer to access reviews.
     #[must_use]
-    pub fn with_review_behaviour(mut self, behaviour: ReviewBehavior) -> Self {
-        self.reviews = behaviour;
+    pub fn with_review_behavior(mut self, behavior: ReviewBehavior) -> Self {
+        self.reviews = behavior;
         self
     }
 
     /// Whether objects that are not known may exist.
     fn is_partial(&self) -> bool {
-        self.behaviour == LookupBehavior::KnownOnly
+        self.behavior == LookupBehavior::KnownOnly
     }
 
     /// Adds the account `default` to every namespace that has none, as a controller would.
@@ -169,7 +169,7 @@ impl Cluster {
 
     fn find(&self, request: &GetResource) -> Result<Value, String> {
         let GetResource { api_version, kind, name, namespace, field_masks, .. } = request;
-        if self.behaviour == LookupBehavior::Unavailable {
+        if self.behavior == LookupBehavior::Unavailable {
             return Err(CONNECTION_REFUSED.to_owned());
         }
         let namespace = match (is_namespaced(kind), namespace) {
@@ -179,14 +179,14 @@ impl Cluster {
             (true, Some(namespace)) => Some(namespace.clone()),
             (false, _) => None,
         };
-        if self.behaviour == LookupBehavior::RbacForbidden {
+        if self.behavior == LookupBehavior::RbacForbidden {
             return Err(forbidden(request));
         }
         let key = Key { api_version: api_version.clone(), kind: kind.clone(), namespace, name: name.clone() };
         let is_assumed = self.assumes_accounts || self.has_default_accounts && name == "default";
         let default = (is_assumed && kind == "ServiceAccount").then(|| unset_account(name, key.namespace.as_deref()));
         match self.objects.get(&key).or(default.as_ref()) {
-            None if self.behaviour == LookupBehavior::KnownOnly => Err(forbidden(request)),
+            None if self.behavior == LookupBehavior::KnownOnly => Err(forbidden(request)),
             // The policy server prints `{:?}` of the whole option: `Some("team-a")`.
             None => Err(format!(
                 "Cannot find {api_version}/{kind} named '{name}' inside of namespace '{:?}'",

@@ -48,7 +48,7 @@ thread_local! {
 
 /// Bytes of requests after which an instance is replaced. It then uses about 2 MB of memory, all of which the next one reuses
 /// (`KEPT_MEMORY`).
-const MAX_REQUEST_BYTES: usize = 256 << 10;
+const MAX_INSTANCE_BYTES: usize = 256 << 10;
 
 /// What a request costs in addition to its bytes.
 const REQUEST_BYTES: usize = 4 << 10;
@@ -147,7 +147,7 @@ impl Module {
         slot(None);
         instance.bytes += payload.len() + REQUEST_BYTES;
         // An instance that failed is in an unknown state, so it is not reused.
-        if answer.is_ok() && instance.bytes < MAX_REQUEST_BYTES {
+        if answer.is_ok() && instance.bytes < MAX_INSTANCE_BYTES {
             IDLE.with_borrow_mut(|waiting| waiting.push(instance));
         }
         answer

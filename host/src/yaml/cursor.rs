@@ -98,7 +98,7 @@ impl<'t> Cursor<'t> {
     /// Skips a line break, and returns what it is in a scalar: U+2028 and U+2029 stay, all others become a line feed.
     pub fn skip_break(&mut self) -> &'static str {
         let length = self.break_length(0);
-        let suggestion = match (length, self.peek(2)) {
+        let line_break = match (length, self.peek(2)) {
             (0, _) => return "",
             (3, 0xa8) => "\u{2028}",
             (3, _) => "\u{2029}",
@@ -110,7 +110,7 @@ impl<'t> Cursor<'t> {
         self.line += 1;
         self.line_start = self.at;
         self.continued_at_line_start = self.continued;
-        suggestion
+        line_break
     }
 
     /// Skips everything up to the end of the line.

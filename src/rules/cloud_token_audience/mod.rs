@@ -112,7 +112,7 @@ impl Check for CloudTokenAudience<'_> {
             let path = || token.path(workload).field("audience");
             if is_known {
                 findings.add(path(), &UNDECLARED, &values);
-            } else if !cloud::is_handled_by_webhook(
+            } else if !cloud::looks_like_webhook_token(
                 token.volume_name(),
                 token.source.path.as_deref().unwrap_or_default(),
             ) {

@@ -106,29 +106,29 @@ impl<'a> RoleRules<'a> {
             Err(errors) => return errors.iter().map(|error| error.about(written)).collect(),
         };
         let mut rejections = Vec::new();
-        let mut refuse = |template, values: &[&str]| rejections.push(Message::new(template, values).about(written));
+        let mut reject = |template, values: &[&str]| rejections.push(Message::new(template, values).about(written));
         if !self.partitions.contains(&arn.partition) {
             let allowed: Vec<&str> = self.partitions.iter().map(|partition| partition.as_str()).collect();
-            refuse(&PARTITION, &[arn.partition.as_str(), &allowed.join(", ")]);
+            reject(&PARTITION, &[arn.partition.as_str(), &allowed.join(", ")]);
         }
         if !self.accounts.is_empty() && !self.accounts.contains(&arn.account) {
             let allowed: Vec<&str> = self.accounts.iter().map(AccountId::as_str).collect();
-            refuse(&ACCOUNT, &[arn.account.as_str(), &allowed.join(", ")]);
+            reject(&ACCOUNT, &[arn.account.as_str(), &allowed.join(", ")]);
         }
         if !self.roles.is_empty() && !allowed(&self.roles, &arn, holder) {
-            refuse(&ROLE, &[&listed(&self.roles)]);
+            reject(&ROLE, &[&listed(&self.roles)]);
         }
         if !self.namespaces.is_empty() {
             match self.roles_of(holder.namespace) {
-                None => refuse(&NAMESPACE, &[holder.namespace]),
+                None => reject(&NAMESPACE, &[holder.namespace]),
                 Some(roles) if !allowed(roles, &arn, holder) => {
-                    refuse(&NAMESPACE_ROLES, &[holder.namespace, &listed(roles)]);
+                    reject(&NAMESPACE_ROLES, &[holder.namespace, &listed(roles)]);
                 }
                 Some(_) => {}
             }
         }
         if let Some(reserved) = arn.role.reserved().filter(|_| self.forbid_reserved) {
-            refuse(&RESERVED, &[reserved]);
+            reject(&RESERVED, &[reserved]);
         }
         rejections
     }

@@ -224,7 +224,7 @@ pub fn of_volume(name: &str) -> Option<Cloud> {
 /// Whether a token in this volume and file looks like that of a webhook, which
 /// adds it only if an account declares an identity.
 #[must_use]
-pub fn is_handled_by_webhook(volume: &str, file: &str) -> bool {
+pub fn looks_like_webhook_token(volume: &str, file: &str) -> bool {
     of_volume(volume).is_some() || FAMILIES.iter().any(|family| family.files.iter().any(|end| file.ends_with(end)))
 }
 

@@ -40,7 +40,7 @@ struct EscalationRisk {
     resources: &'static [&'static str],
 }
 
-const fn danger(
+const fn risk(
     words: &'static str,
     verbs: &'static [&'static str],
     group: &'static str,
@@ -54,31 +54,26 @@ const RBAC: &str = crate::rbac::API_GROUP;
 
 /// The most dangerous first.
 const ESCALATION_RISKS: [EscalationRisk; 15] = [
-    danger("impersonate", &["impersonate"], "", &["users", "groups", "serviceaccounts"]),
-    danger("grant any role", &["escalate", "bind"], RBAC, &["roles", "clusterroles"]),
-    danger("make tokens", &["create"], "", &["serviceaccounts/token"]),
-    danger("read secrets", &["get", "list", "watch"], "", &["secrets"]),
-    danger("run commands in pods", &["create", "get"], "", &["pods/exec", "pods/attach"]),
-    danger("reach kubelets", &["get", "create"], "", &["nodes/proxy"]),
-    danger("add containers", &["update", "patch"], "", &["pods/ephemeralcontainers"]),
-    danger("create pods", &["create"], "", &["pods"]),
-    danger("change workloads", CHANGE, "apps", &["deployments", "daemonsets", "statefulsets", "replicasets"]),
-    danger("change jobs", CHANGE, "batch", &["jobs", "cronjobs"]),
-    danger("change replication controllers", CHANGE, "", &["replicationcontrollers"]),
-    danger(
+    risk("impersonate", &["impersonate"], "", &["users", "groups", "serviceaccounts"]),
+    risk("grant any role", &["escalate", "bind"], RBAC, &["roles", "clusterroles"]),
+    risk("make tokens", &["create"], "", &["serviceaccounts/token"]),
+    risk("read secrets", &["get", "list", "watch"], "", &["secrets"]),
+    risk("run commands in pods", &["create", "get"], "", &["pods/exec", "pods/attach"]),
+    risk("reach kubelets", &["get", "create"], "", &["nodes/proxy"]),
+    risk("add containers", &["update", "patch"], "", &["pods/ephemeralcontainers"]),
+    risk("create pods", &["create"], "", &["pods"]),
+    risk("change workloads", CHANGE, "apps", &["deployments", "daemonsets", "statefulsets", "replicasets"]),
+    risk("change jobs", CHANGE, "batch", &["jobs", "cronjobs"]),
+    risk("change replication controllers", CHANGE, "", &["replicationcontrollers"]),
+    risk(
         "change webhooks",
         CHANGE,
         "admissionregistration.k8s.io",
         &["mutatingwebhookconfigurations", "validatingwebhookconfigurations"],
     ),
-    danger(
-        "approve certificates",
-        &["update", "patch"],
-        "certificates.k8s.io",
-        &["certificatesigningrequests/approval"],
-    ),
-    danger("create volumes of nodes", &["create"], "", &["persistentvolumes"]),
-    danger("change nodes", &["update", "patch"], "", &["nodes"]),
+    risk("approve certificates", &["update", "patch"], "certificates.k8s.io", &["certificatesigningrequests/approval"]),
+    risk("create volumes of nodes", &["create"], "", &["persistentvolumes"]),
+    risk("change nodes", &["update", "patch"], "", &["nodes"]),
 ];
 
 /// The number of verbs that `*` counts as: get, list, watch, create, update, patch, delete, deletecollection.
@@ -90,7 +85,7 @@ const USUAL_RESOURCES: usize = 10;
 #[derive(Debug, Clone, Default)]
 struct RolePermissions {
     everything: bool,
-    dangers: BTreeSet<usize>,
+    risks: BTreeSet<usize>,
     /// Kinds that may be changed; `*` means all.
     writes: BTreeSet<String>,
     reads: BTreeSet<String>,
@@ -104,7 +99,7 @@ pub(super) struct Power {
     pub level: Level,
     /// The permissions and their scope in words, the most dangerous first.
     pub phrases: Vec<String>,
-    dangers: BTreeSet<(usize, Reach)>,
+    risks: BTreeSet<(usize, Reach)>,
     everything: BTreeSet<Reach>,
     /// The number of pairs of verb and resource; a wildcard counts as a typical number of them.
     pairs: usize,
@@ -143,8 +138,8 @@ impl RolePermissions {
             let kinds = if changes { &mut power.writes } else { &mut power.reads };
             kinds.extend(rule.resources.iter().chain(&rule.non_resource_urls).cloned());
         }
-        power.dangers = (0..ESCALATION_RISKS.len())
-            .filter(|index| ESCALATION_RISKS.get(*index).is_some_and(|danger| danger.is_in(rules)))
+        power.risks = (0..ESCALATION_RISKS.len())
+            .filter(|index| ESCALATION_RISKS.get(*index).is_some_and(|risk| risk.is_in(rules)))
             .collect();
         power
     }
@@ -196,30 +191,30 @@ impl Powers {
             if role.everything {
                 power.everything.insert(reach.clone());
             }
-            power.dangers.extend(role.dangers.iter().map(|danger| (*danger, reach.clone())));
+            power.risks.extend(role.risks.iter().map(|risk| (*risk, reach.clone())));
             power.pairs += role.pairs;
             writes.extend(role.writes.iter().cloned());
             reads.extend(role.reads.iter().cloned());
         }
         power.level = match () {
             () if !power.everything.is_empty() => Level::Everything,
-            () if !power.dangers.is_empty() => Level::Dangerous,
+            () if !power.risks.is_empty() => Level::Dangerous,
             () if !writes.is_empty() => Level::Write,
             () if !reads.is_empty() => Level::Read,
             () => Level::Nothing,
         };
         power.phrases = power.everything.iter().map(|reach| format!("everything {}", reach.words())).collect();
         if !power.everything.contains(&Reach::Cluster) {
-            let dangers = power.dangers.iter().filter(|(_, reach)| !power.everything.contains(reach));
-            let words = |(danger, reach): &(usize, Reach)| {
-                Some(format!("{} {}", ESCALATION_RISKS.get(*danger)?.words, reach.words()))
+            let risks = power.risks.iter().filter(|(_, reach)| !power.everything.contains(reach));
+            let words = |(risk, reach): &(usize, Reach)| {
+                Some(format!("{} {}", ESCALATION_RISKS.get(*risk)?.words, reach.words()))
             };
-            power.phrases.extend(dangers.filter_map(words));
+            power.phrases.extend(risks.filter_map(words));
             // Kinds that are already mentioned are not repeated.
             let named = |kind: &String| {
-                let dangers = power.dangers.iter().filter(|(_, reach)| !power.everything.contains(reach));
-                let mut dangers = dangers.filter_map(|(danger, _)| ESCALATION_RISKS.get(*danger));
-                dangers.any(|danger| danger.resources.contains(&kind.as_str()))
+                let risks = power.risks.iter().filter(|(_, reach)| !power.everything.contains(reach));
+                let mut risks = risks.filter_map(|(risk, _)| ESCALATION_RISKS.get(*risk));
+                risks.any(|risk| risk.resources.contains(&kind.as_str()))
             };
             writes.retain(|kind| !named(kind));
             reads.retain(|kind| !named(kind));
@@ -252,16 +247,16 @@ impl Power {
             return Some(format!("everything {}", reach.words()));
         }
         let unused = |(index, reach): &(usize, Reach)| {
-            let danger = ESCALATION_RISKS.get(*index)?;
-            let mut uses = used.iter().filter(|it| danger.was_used(it)).peekable();
+            let risk = ESCALATION_RISKS.get(*index)?;
+            let mut uses = used.iter().filter(|it| risk.was_used(it)).peekable();
             let is_unused = uses.peek().is_none();
             let is_local = *reach == Reach::Cluster && uses.all(|it| it.scope == Scope::OwnNamespace);
-            (is_unused || is_local).then(|| format!("{} {}", danger.words, reach.words()))
+            (is_unused || is_local).then(|| format!("{} {}", risk.words, reach.words()))
         };
         // A permission in the account's own namespace is not listed if the account has the same one cluster-wide.
         let is_covered =
-            |(index, reach): &&(usize, Reach)| *reach == own && self.dangers.contains(&(*index, Reach::Cluster));
-        let unused: Vec<String> = self.dangers.iter().filter(|it| !is_covered(it)).filter_map(unused).collect();
+            |(index, reach): &&(usize, Reach)| *reach == own && self.risks.contains(&(*index, Reach::Cluster));
+        let unused: Vec<String> = self.risks.iter().filter(|it| !is_covered(it)).filter_map(unused).collect();
         if !unused.is_empty() {
             return Some(unused.join(", "));
         }

@@ -82,7 +82,7 @@ fn more_than_was_used() {
 
 #[test]
 fn paths_are_not_resources() {
-    let danger = ESCALATION_RISKS.iter().find(|it| it.words == "read secrets").unwrap();
-    assert!(!danger.was_used(&action("get", "", "secrets", Scope::Path)));
-    assert!(danger.was_used(&action("get", "", "secrets", Scope::Cluster)));
+    let risk = ESCALATION_RISKS.iter().find(|it| it.words == "read secrets").unwrap();
+    assert!(!risk.was_used(&action("get", "", "secrets", Scope::Path)));
+    assert!(risk.was_used(&action("get", "", "secrets", Scope::Cluster)));
 }
