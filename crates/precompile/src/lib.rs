@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, anyhow};
 use flate2::Compression;
 use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
-use wasmtime_provider::wasmtime::{Config, Engine};
+use wasmtime::{Config, Engine};
 
 /// Processor features that the compiled code may use on `x86_64`: those of all such processors since 2009 (x86-64-v2). Without
 /// them, each vector instruction, which the policy uses to read JSON, is compiled to several instructions.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::memory::Memory;
+use super::wapc::HostCallback;
 use crate::cluster::{CanI, Cluster, GetResource};
 
 /// A kind of object that a policy may look up: an entry of `contextAwareResources` in a policy's manifest.
@@ -90,9 +91,9 @@ impl Recorder {
     }
 }
 
-/// The function that waPC calls for the guest. Log lines are not recorded as calls.
-pub(super) fn callback(grants: Arc<Grants>, recorder: Option<Arc<Recorder>>) -> Box<wapc::HostCallback> {
-    Box::new(move |_, binding, namespace, operation, payload| {
+/// The function that answers the guest. Log lines are not recorded as calls.
+pub(super) fn callback(grants: Arc<Grants>, recorder: Option<Arc<Recorder>>) -> HostCallback {
+    Box::new(move |binding, namespace, operation, payload| {
         if (binding, namespace, operation) == ("kubewarden", "tracing", "log") {
             if let Some(recorder) = &recorder {
                 recorder.note(|record| record.logs.push(LogEntry::read(payload)));
@@ -111,7 +112,7 @@ pub(super) fn callback(grants: Arc<Grants>, recorder: Option<Arc<Recorder>>) -> 
                 });
             });
         }
-        answer.map_err(Into::into)
+        answer
     })
 }
 

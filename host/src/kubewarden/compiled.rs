@@ -9,9 +9,7 @@ use std::path::Path;
 
 use anyhow::Result;
 pub(super) use policy_precompile::engine;
-use wasmtime_provider::wasmtime::{
-    Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, Module, PoolingAllocationConfig,
-};
+use wasmtime::{Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, Module, PoolingAllocationConfig};
 
 use crate::ownership;
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Kubewarden's policy server, embedded: the same crates run the module (`wapc` on `wasmtime-provider`), and what
-//! happens around a call follows `crates/policy-evaluator` and `crates/policy-server` of
-//! <https://github.com/kubewarden/kubewarden-controller>:
+//! Kubewarden's policy server, embedded: wasmtime runs the module, as in the policy server, and the rest follows
+//! `crates/policy-evaluator` and `crates/policy-server` of <https://github.com/kubewarden/kubewarden-controller>:
 //!
 //! | here | there |
 //! |---|---|
@@ -10,6 +9,7 @@
 //! | [`AdmissionRequest`] | `policy-evaluator/src/admission_request.rs` |
 //! | [`AdmissionResponse`] | `policy-evaluator/src/admission_response.rs` |
 //! | `constraints` | `policy-evaluator/src/admission_response_handler.rs` |
+//! | `wapc`, `wasi` | the crates `wapc`, `wasmtime-provider` and `wasi-common` |
 //! | `callback` | `policy-evaluator/src/runtimes/callback.rs` |
 //!
 //! Every request gets a fresh instance (except with [`Module::for_many_requests`]), settings are sent with every request, and
@@ -24,6 +24,8 @@ mod module;
 mod policy;
 mod request;
 mod response;
+mod wapc;
+mod wasi;
 
 pub use callback::{ContextAwareResource, HostCall, LogEntry};
 pub use diagnosis::{Diagnosed, Diagnostic, Segment, Severity};

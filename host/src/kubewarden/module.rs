@@ -3,30 +3,23 @@
 //! The compiled module, and calls of its instances.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
-use wapc::{HostCallback, WapcHost};
-use wasmtime_provider::wasmtime::{Config, Engine, Module as WasmModule};
-use wasmtime_provider::{EpochDeadlines, WasmtimeEngineProviderBuilder, WasmtimeEngineProviderPre};
+use wasmtime::{Config, Engine, Module as WasmModule};
 
 use super::compiled;
-
-/// How often the clock that stops runaway guests ticks. The policy server ticks once a second, which is too coarse
-/// for tests.
-const TICK: Duration = Duration::from_millis(20);
-
-/// The error of `wasmtime-provider` when the clock stopped a guest; it has no type for this error.
-const INTERRUPTED: &str = "execution deadline exceeded";
+use super::wapc::{HostCallback, Instance, Instances, TICK};
 
 /// A module, compiled once; clones share the code.
 #[derive(Clone)]
 pub struct Module {
-    pre: WasmtimeEngineProviderPre,
+    instances: Instances,
     size: usize,
-    instances: Arc<AtomicUsize>,
+    /// The current number of instances.
+    count: Arc<AtomicUsize>,
     /// Identifies the module, if its instances are reused.
     reuse_id: Option<usize>,
 }
@@ -34,9 +27,8 @@ pub struct Module {
 /// An idle instance, for the next request of its thread.
 struct IdleInstance {
     module: usize,
-    host: WapcHost,
-    /// Where the instance's host calls go.
-    callback: Arc<Mutex<Option<Box<HostCallback>>>>,
+    instance: Instance,
+    _alive: Alive,
     /// The bytes of its requests so far; the policy's allocator never frees memory.
     bytes: usize,
 }
@@ -62,7 +54,7 @@ pub enum CallError {
     /// No instance could be created: the module's start function trapped.
     #[error("cannot rehydrate PolicyEvaluatorPre: {0}")]
     Instance(String),
-    /// The guest trapped or returned an error; waPC does not tell which.
+    /// The guest trapped or returned an error.
     #[error("Guest call failure: {0}")]
     Guest(String),
 }
@@ -93,22 +85,18 @@ impl Module {
 
     fn with(wasm: &[u8], engine: &Engine) -> Result<Self> {
         let module = WasmModule::new(engine, wasm).map_err(|error| anyhow!("cannot compile the module: {error:#}"))?;
-        Self::ready(engine, module, wasm.len())
+        Self::ready(engine, &module, wasm.len())
     }
 
     fn from_code(code: &'static [u8], size: usize) -> Result<Option<Self>> {
         let Some((engine, module)) = compiled::load(code)? else { return Ok(None) };
-        Self::ready(&engine, module, size).map(Some)
+        Self::ready(&engine, &module, size).map(Some)
     }
 
-    fn ready(engine: &Engine, module: WasmModule, size: usize) -> Result<Self> {
-        let pre = WasmtimeEngineProviderBuilder::new()
-            .engine(engine.clone())
-            .module(module)
-            .build_pre()
-            .context("this is not a waPC module")?;
+    fn ready(engine: &Engine, module: &WasmModule, size: usize) -> Result<Self> {
+        let instances = Instances::new(engine, module)?;
         tick(engine)?;
-        Ok(Self { pre, size, instances: Arc::default(), reuse_id: None })
+        Ok(Self { instances, size, count: Arc::default(), reuse_id: None })
     }
 
     /// The module's size in bytes.
@@ -118,7 +106,7 @@ impl Module {
 
     /// The current number of instances.
     pub fn instances(&self) -> usize {
-        self.instances.load(Ordering::Relaxed)
+        self.count.load(Ordering::Relaxed)
     }
 
     /// Calls one operation of an instance: a new one, which is dropped afterwards, or an idle one. The time limit applies to
@@ -128,69 +116,35 @@ impl Module {
         operation: &str,
         payload: &[u8],
         timeout: Duration,
-        callback: Box<HostCallback>,
+        callback: HostCallback,
     ) -> Result<Vec<u8>, CallError> {
         let Some(module) = self.reuse_id else {
-            return called(&self.instance(timeout, callback)?, operation, payload);
+            let _alive = Alive::new(&self.count);
+            return self.instances.instantiate(timeout, callback)?.call(operation, payload, timeout);
         };
-        let waiting = IDLE.with_borrow_mut(|waiting| {
-            let found = waiting.iter().position(|it| it.module == module)?;
-            Some(waiting.swap_remove(found))
+        let idle = IDLE.with_borrow_mut(|idle| {
+            let found = idle.iter().position(|it| it.module == module)?;
+            Some(idle.swap_remove(found))
         });
-        let mut instance = match waiting {
-            Some(waiting) => waiting,
-            None => self.waiting(module, timeout)?,
+        let mut idle = if let Some(mut idle) = idle {
+            idle.instance.set_callback(callback);
+            idle
+        } else {
+            let alive = Alive::new(&self.count);
+            let instance = self.instances.instantiate(timeout, callback)?;
+            IdleInstance { module, instance, _alive: alive, bytes: 0 }
         };
-        let slot = |callback| *instance.callback.lock().unwrap_or_else(PoisonError::into_inner) = callback;
-        slot(Some(callback));
-        let answer = called(&instance.host, operation, payload);
-        slot(None);
-        instance.bytes += payload.len() + REQUEST_BYTES;
+        let answer = idle.instance.call(operation, payload, timeout);
+        idle.bytes += payload.len() + REQUEST_BYTES;
         // An instance that failed is in an unknown state, so it is not reused.
-        if answer.is_ok() && instance.bytes < MAX_INSTANCE_BYTES {
-            IDLE.with_borrow_mut(|waiting| waiting.push(instance));
+        if answer.is_ok() && idle.bytes < MAX_INSTANCE_BYTES {
+            IDLE.with_borrow_mut(|instances| instances.push(idle));
         }
         answer
     }
-
-    fn waiting(&self, module: usize, timeout: Duration) -> Result<IdleInstance, CallError> {
-        let callback: Arc<Mutex<Option<Box<HostCallback>>>> = Arc::default();
-        let current = Arc::clone(&callback);
-        let forward: Box<HostCallback> = Box::new(move |id, binding, namespace, operation, payload| {
-            match &*current.lock().unwrap_or_else(PoisonError::into_inner) {
-                Some(callback) => callback(id, binding, namespace, operation, payload),
-                None => Err("nobody listens".into()),
-            }
-        });
-        Ok(IdleInstance { module, host: self.instance(timeout, forward)?, callback, bytes: 0 })
-    }
-
-    fn instance(&self, timeout: Duration, callback: Box<HostCallback>) -> Result<WapcHost, CallError> {
-        let alive = Alive::new(&self.instances);
-        let callback: Box<HostCallback> = Box::new(move |id, binding, namespace, operation, payload| {
-            let _ = &alive;
-            callback(id, binding, namespace, operation, payload)
-        });
-        // Plus one, because the current tick may be nearly over.
-        let ticks = u64::try_from(timeout.as_nanos().div_ceil(TICK.as_nanos())).unwrap_or(u64::MAX - 1) + 1;
-        let deadlines = EpochDeadlines { wapc_init: ticks, wapc_func: ticks };
-        let provider = self.pre.rehydrate(Some(deadlines)).map_err(|error| CallError::Instance(error.to_string()))?;
-        WapcHost::new(Box::new(provider), Some(callback)).map_err(|error| match error.to_string() {
-            text if text.contains(INTERRUPTED) => CallError::Timeout,
-            text => CallError::Instance(text),
-        })
-    }
 }
 
-fn called(host: &WapcHost, operation: &str, payload: &[u8]) -> Result<Vec<u8>, CallError> {
-    host.call(operation, payload).map_err(|error| match error {
-        wapc::errors::Error::GuestCallFailure(text) if text.contains(INTERRUPTED) => CallError::Timeout,
-        wapc::errors::Error::GuestCallFailure(text) => CallError::Guest(text),
-        other => CallError::Guest(other.to_string()),
-    })
-}
-
-/// Counts an instance until its host functions, which are part of it, are dropped.
+/// Counts an instance until it is dropped.
 struct Alive(Arc<AtomicUsize>);
 
 impl Alive {

@@ -3,7 +3,7 @@
 //! Tests of the host with guests of a few lines of WebAssembly text, each of which does one thing.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -155,7 +155,10 @@ fn rejection() {
 }
 
 #[rstest]
-#[case::trap("unreachable", "internal server error: Guest call failure: error while executing at wasm backtrace")]
+#[case::trap(
+    "unreachable",
+    "internal server error: Guest call failure: wasm trap: wasm `unreachable` instruction executed"
+)]
 #[case::error(
     "(call $error (i32.const 1024) (i32.const 4)) (i32.const 0)",
     "internal server error: Guest call failure: boom"
@@ -329,8 +332,130 @@ fn rejects_malformed_request(#[case] request: Value) {
 
 #[test]
 fn rejects_other_modules() {
-    assert!(Module::new(b"nothing").is_err());
-    assert!(Module::new(b"(module (import \"env\" \"x\" (func)))").is_err());
+    let error = |module: &[u8]| Module::new(module).unwrap_err().to_string();
+    assert!(error(b"nothing").starts_with("cannot compile the module: "));
+    assert_eq!(error(b"(module)"), "this is not a waPC module: it does not export `__guest_call`");
+    let call = "(func (export \"__guest_call\") (param i32 i32) (result i32) (i32.const 0))";
+    assert_eq!(
+        error(format!("(module (import \"env\" \"x\" (func)) {call})").as_bytes()),
+        "this is not a waPC module: unknown import: `env::x` has not been defined"
+    );
+}
+
+/// A guest whose functions of WASI are called by `body`, which leaves an error number on the stack; the number is the answer.
+fn wasi_guest(imports: &str, body: &str) -> Module {
+    let valid = escaped(r#"{"valid":true}"#);
+    let module = format!(
+        r#"(module
+            (import "wapc" "__guest_response" (func $response (param i32 i32)))
+            {imports}
+            (memory (export "memory") 1)
+            (data (i32.const 0) "{valid}")
+            (func (export "__guest_call") (param $op i32) (param i32) (result i32)
+                (if (i32.eq (local.get $op) (i32.const {settings}))
+                    (then (call $response (i32.const 0) (i32.const 14)) (return (i32.const 1))))
+                (i32.store (i32.const 1024) {body})
+                (call $response (i32.const 1024) (i32.const 64))
+                (i32.const 1)))"#,
+        settings = "validate_settings".len(),
+    );
+    Module::new(module.as_bytes()).unwrap()
+}
+
+/// The error number, and the numbers that follow it in memory.
+fn wasi(imports: &str, body: &str) -> (u32, Vec<u64>) {
+    let answer = policy(&wasi_guest(imports, body)).evaluate_raw("validate", b"").unwrap();
+    let (errno, rest) = answer.split_first_chunk::<4>().unwrap();
+    let (words, _) = rest[4..].as_chunks::<8>();
+    (u32::from_le_bytes(*errno), words.iter().map(|word| u64::from_le_bytes(*word)).collect())
+}
+
+#[test]
+fn wasi_clock() {
+    let import = r#"(import "wasi_snapshot_preview1" "clock_time_get" (func $clock (param i32 i64 i32) (result i32)))"#;
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
+    let before = now();
+    let (errno, words) = wasi(import, "(call $clock (i32.const 0) (i64.const 1) (i32.const 1032))");
+    assert_eq!(errno, 0);
+    assert!((before..=now()).contains(&u128::from(words[0])), "{words:?}");
+    assert_eq!(wasi(import, "(call $clock (i32.const 7) (i64.const 1) (i32.const 1032))"), (28, vec![0; 7]));
+}
+
+#[test]
+fn wasi_random() {
+    let import = r#"(import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))"#;
+    let bytes = || wasi(import, "(call $random (i32.const 1032) (i32.const 16))");
+    let ((errno, words), other) = (bytes(), bytes());
+    assert_eq!((errno, &words[2..]), (0, [0; 5].as_slice()), "exactly 16 bytes");
+    assert_ne!(words, other.1);
+}
+
+#[rstest]
+#[case::arguments("args_sizes_get", "(param i32 i32)", "(i32.const 1032) (i32.const 1036)", 0)]
+#[case::variables("environ_sizes_get", "(param i32 i32)", "(i32.const 1032) (i32.const 1036)", 0)]
+#[case::no_variables("environ_get", "(param i32 i32)", "(i32.const 1032) (i32.const 1036)", 0)]
+#[case::yields("sched_yield", "", "", 0)]
+#[case::nothing("fd_write", "(param i32 i32 i32 i32)", "(i32.const 2) (i32.const 0) (i32.const 0) (i32.const 1032)", 0)]
+#[case::file("fd_write", "(param i32 i32 i32 i32)", "(i32.const 5) (i32.const 0) (i32.const 0) (i32.const 1032)", 8)]
+#[case::unsupported("fd_sync", "(param i32)", "(i32.const 1)", 52)]
+fn wasi_without_files(#[case] name: &str, #[case] params: &str, #[case] arguments: &str, #[case] errno: u32) {
+    let import = format!(r#"(import "wasi_snapshot_preview1" "{name}" (func $function {params} (result i32)))"#);
+    // The sizes are written over other numbers.
+    let body = format!("(i64.store (i32.const 1032) (i64.const 0)) (call $function {arguments})");
+    let body = format!("(block (result i32) {body})");
+    assert_eq!(wasi(&import, &body), (errno, vec![0; 7]));
+}
+
+/// Whatever a guest passes to the host, it gets an error.
+#[rstest]
+#[case::beyond("(call $response (i32.const 262144) (i32.const 1)) (i32.const 1)")]
+#[case::too_long("(call $response (i32.const 0) (i32.const -1)) (i32.const 1)")]
+#[case::overflow("(call $response (i32.const 2147483647) (i32.const 2147483647)) (i32.const 1)")]
+#[case::error("(call $error (i32.const -4) (i32.const 8)) (i32.const 0)")]
+#[case::request("(call $request (i32.const 0) (i32.const -1)) (i32.const 1)")]
+#[case::host_call(
+    "(call $call (i32.const 0) (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 0) (i32.const 1)
+                 (i32.const -1) (i32.const -1))"
+)]
+fn rejects_addresses_outside_of_memory(#[case] body: &str) {
+    let answer = policy(&guest(body, &[])).evaluate_raw("validate", b"{}");
+    let Err(CallError::Guest(error)) = answer else { panic!("{answer:?}") };
+    assert_eq!(error, "wasm trap: out of bounds memory access");
+}
+
+#[test]
+fn rejects_text_that_is_not_utf8() {
+    let body = "(i32.store (i32.const 1024) (i32.const -1)) (call $error (i32.const 1024) (i32.const 4)) (i32.const 0)";
+    let answer = policy(&guest(body, &[])).evaluate_raw("validate", b"{}");
+    let Err(CallError::Guest(error)) = answer else { panic!("{answer:?}") };
+    assert_eq!(error, "the guest sent text that is not UTF-8");
+}
+
+/// A module with a function `_start`, and one that returns an error for every call.
+fn starting(body: &str) -> Result<Policy, String> {
+    let module = format!(
+        r#"(module
+            (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+            (memory (export "memory") 1)
+            (func (export "_start") {body})
+            (func (export "__guest_call") (param i32 i32) (result i32) (i32.const 0)))"#
+    );
+    let config = PolicyConfig { timeout: Duration::from_millis(100), ..PolicyConfig::default() };
+    Policy::load(&Module::new(module.as_bytes()).unwrap(), config).map_err(|error| error.to_string())
+}
+
+#[rstest]
+#[case::tinygo("(call $exit (i32.const 0))", "Guest call failure: No error message set for call failure")]
+#[case::failure("(call $exit (i32.const 3))", "cannot rehydrate PolicyEvaluatorPre: the guest exited with code 3")]
+#[case::trap("unreachable", "cannot rehydrate PolicyEvaluatorPre: wasm trap: wasm `unreachable` instruction executed")]
+#[case::endless(
+    "(loop $again (br $again))",
+    "Policy execution interrupted because it exceeded the allowed execution time"
+)]
+fn start_function(#[case] body: &str, #[case] text: &str) {
+    let error = starting(body).unwrap_err();
+    let expected = format!("Policy settings are invalid: Error invoking settings validation callback: {text}");
+    assert_eq!(error, expected);
 }
 
 #[test]

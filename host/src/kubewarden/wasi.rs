@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The functions of WASI (preview 1) that policies need: the standard error, the clock and random numbers.
+//!
+//! The policy server gives policies no files, arguments or environment variables, so there are none here either. Functions that
+//! would need them fail with `ENOSYS`.
+//!
+//! <https://github.com/WebAssembly/WASI/blob/wasi-0.1/preview1/docs.md>
+
+use std::io::Write as _;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use wasmtime::{Caller, ExternType, Linker, Module, Val};
+
+use super::wapc::{self, guest_memory, read, write};
+
+const MODULE: &str = "wasi_snapshot_preview1";
+
+/// Error numbers of WASI.
+const SUCCESS: i32 = 0;
+const EBADF: i32 = 8;
+const EINVAL: i32 = 28;
+const ENOSYS: i32 = 52;
+
+/// The error that stops a guest which exits, with the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the guest exited with code {0}")]
+pub(super) struct Exit(pub(super) i32);
+
+/// Adds the functions of WASI to a linker, at least those that `module` imports.
+pub(super) fn add_to_linker<T: 'static>(linker: &mut Linker<T>, module: &Module) -> wasmtime::Result<()> {
+    add_unsupported(linker, module)?;
+    // The functions below replace those that always fail.
+    linker.allow_shadowing(true);
+    // Arguments and environment variables: the number of entries, and the bytes of all entries.
+    for name in ["args_sizes_get", "environ_sizes_get"] {
+        linker.func_wrap(MODULE, name, |mut caller: Caller<'_, T>, count: i32, bytes: i32| {
+            let (memory, _) = guest_memory(&mut caller)?;
+            write(memory, count, &[0; 4])?;
+            write(memory, bytes, &[0; 4])?;
+            Ok(SUCCESS)
+        })?;
+    }
+    for name in ["args_get", "environ_get"] {
+        linker.func_wrap(MODULE, name, |_: Caller<'_, T>, _: i32, _: i32| SUCCESS)?;
+    }
+    linker.func_wrap(MODULE, "clock_time_get", |mut caller: Caller<'_, T>, clock: i32, _: i64, at: i32| {
+        // 0 is the time of day, 1 a monotonic clock.
+        if !matches!(clock, 0 | 1) {
+            return Ok(EINVAL);
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let nanoseconds = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+        write(guest_memory(&mut caller)?.0, at, &nanoseconds.to_le_bytes())?;
+        Ok(SUCCESS)
+    })?;
+    linker.func_wrap(MODULE, "random_get", |mut caller: Caller<'_, T>, at: i32, length: i32| {
+        let mut bytes = vec![0; read(guest_memory(&mut caller)?.0, at, length)?.len()];
+        getrandom::fill(&mut bytes).map_err(|error| wasmtime::Error::msg(error.to_string()))?;
+        write(guest_memory(&mut caller)?.0, at, &bytes)?;
+        Ok(SUCCESS)
+    })?;
+    linker.func_wrap(MODULE, "sched_yield", |_: Caller<'_, T>| SUCCESS)?;
+    linker.func_wrap(MODULE, "fd_write", fd_write::<T>)?;
+    linker.func_wrap(MODULE, "proc_exit", |_: Caller<'_, T>, code: i32| -> wasmtime::Result<()> {
+        Err(wasmtime::Error::new(Exit(code)))
+    })?;
+    Ok(())
+}
+
+/// Adds every function that a module imports from WASI; each returns an error number.
+fn add_unsupported<T: 'static>(linker: &mut Linker<T>, module: &Module) -> wasmtime::Result<()> {
+    for import in module.imports().filter(|import| import.module() == MODULE) {
+        if let ExternType::Func(signature) = import.ty() {
+            linker.func_new(MODULE, import.name(), signature, |_, _, results| {
+                results.fill(Val::I32(ENOSYS));
+                Ok(())
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes what a list of addresses and lengths refers to, and the number of bytes to the address `written`. Both the standard
+/// output and error are written to the standard error of this program, because its own output may be JSON.
+fn fd_write<T: 'static>(
+    mut caller: Caller<'_, T>,
+    descriptor: i32,
+    list: i32,
+    count: i32,
+    written: i32,
+) -> wasmtime::Result<i32> {
+    if !matches!(descriptor, 1 | 2) {
+        return Ok(EBADF);
+    }
+    let (memory, _) = guest_memory(&mut caller)?;
+    let mut total = 0_i32;
+    let mut output = std::io::stderr().lock();
+    let (numbers, _) = read(memory, list, count.saturating_mul(8))?.as_chunks();
+    for entry in numbers.chunks_exact(2) {
+        let &[address, length] = entry else { continue };
+        let bytes = read(memory, i32::from_le_bytes(address), i32::from_le_bytes(length))?;
+        // Without a standard error, the text is lost, as with `eprintln!`, but nothing else fails.
+        let _ = output.write_all(bytes);
+        total = total.saturating_add(wapc::length(bytes.len()));
+    }
+    write(memory, written, &total.to_le_bytes())?;
+    Ok(SUCCESS)
+}
