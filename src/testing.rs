@@ -72,7 +72,7 @@ impl FakeCluster {
     }
 
     /// The number of account look-ups.
-    pub fn asked(&self) -> usize {
+    pub fn lookups(&self) -> usize {
         self.ages.borrow().len()
     }
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use policy_testing::answer::{Answer, ask, ask_remembering, ask_with, problems_of_settings};
+use policy_testing::answer::{Answer, evaluate, evaluate_cached, evaluate_with, problems_of_settings};
 use policy_testing::cluster::{Known, any_cluster};
 use policy_testing::expected_changes;
 use policy_testing::objects::{CANARY, pod, pod_with_lookalike};
@@ -60,7 +60,7 @@ fn strictest(id: &str) -> &'static str {
 
 /// The response to the same request with another object.
 fn again(review: &Review, fixed: &str) -> Result<Answer, TestCaseError> {
-    ask_with(&review.payload_of(fixed, &review.settings.to_string()), review.cluster)
+    evaluate_with(&review.payload_of(fixed, &review.settings.to_string()), review.cluster)
 }
 
 proptest! {
@@ -68,7 +68,7 @@ proptest! {
 
     #[test]
     fn output_is_deterministic(review in review()) {
-        prop_assert_eq!(ask(&review)?.text, ask(&review)?.text);
+        prop_assert_eq!(evaluate(&review)?.text, evaluate(&review)?.text);
     }
 
     #[test]
@@ -77,7 +77,7 @@ proptest! {
         let at = at.index(characters.len());
         characters.splice(at..=at, with.chars());
         let damaged: String = characters.into_iter().collect();
-        let answer = ask_with(&damaged, review.cluster);
+        let answer = evaluate_with(&damaged, review.cluster);
         // The host has parsed every document. The policy notices invalid JSON only in the parts that it reads, and a fix copies
         // the rest; in that case it must only not panic.
         if serde_json::from_str::<serde::de::IgnoredAny>(&damaged).is_ok() {
@@ -87,7 +87,7 @@ proptest! {
 
     #[test]
     fn fixes_suffice(review in review()) {
-        let answer = ask(&review)?;
+        let answer = evaluate(&review)?;
         let Some(fixed) = answer.fixed() else { return Ok(()) };
         let second = again(&review, fixed)?;
         prop_assert!(second.is_accepted(), "the fixed object is refused: {}", second.text);
@@ -103,7 +103,7 @@ proptest! {
 
     #[test]
     fn fixes_change_nothing_else(review in review()) {
-        let answer = ask(&review)?;
+        let answer = evaluate(&review)?;
         let Some(fixed) = answer.fixed() else { return Ok(()) };
         let object = review.object_text();
         let (before, after) = (Written::of(&object), Written::of(fixed));
@@ -118,13 +118,13 @@ proptest! {
 
     #[test]
     fn written_tokens_stay(review in review_of(pod_with_lookalike().boxed())) {
-        let answer = ask(&review.with_settings(json!({})))?;
+        let answer = evaluate(&review.with_settings(json!({})))?;
         prop_assert!(answer.fixed().is_none(), "{}", answer.text);
     }
 
     #[test]
     fn changes_are_expected(review in review()) {
-        if ask(&review)?.fixed().is_none() {
+        if evaluate(&review)?.fixed().is_none() {
             return Ok(());
         }
         prop_assert!(!is(&review, "/phase", "validating"));
@@ -139,7 +139,7 @@ proptest! {
 
     #[test]
     fn rule_that_is_off(review in review(), id in select(ids())) {
-        let answer = ask(&review.with_action(id, "off"))?;
+        let answer = evaluate(&review.with_action(id, "off"))?;
         prop_assert!(answer.lines_of(id).is_empty() && answer.audit(id).is_none(), "{}", answer.text);
     }
 
@@ -147,7 +147,7 @@ proptest! {
     fn more_severe_never_accepts_more(review in review(), id in select(checking_ids())) {
         let mut accepted = true;
         for action in ["off", "warn", "reject"] {
-            let answer = ask(&review.with_action(id, action))?;
+            let answer = evaluate(&review.with_action(id, action))?;
             prop_assert!(accepted || !answer.is_accepted(), "{action} of {id} accepts again");
             accepted = answer.is_accepted();
         }
@@ -160,7 +160,7 @@ proptest! {
             return Ok(());
         }
         let mutate = review.with_action(id, "mutate");
-        let answer = ask(&mutate)?;
+        let answer = evaluate(&mutate)?;
         if !answer.is_accepted() {
             return Ok(());
         }
@@ -177,17 +177,17 @@ proptest! {
         lines.rotate_left(turn);
         let settings = review.with_setting("rules", json!("RULES")).settings.to_string();
         let settings = settings.replace(r#""RULES""#, &format!("{{{}}}", lines.join(",")));
-        let turned = ask_with(&review.payload_of(&review.object_text(), &settings), review.cluster)?;
-        prop_assert_eq!(ask(&review)?.text, turned.text);
+        let turned = evaluate_with(&review.payload_of(&review.object_text(), &settings), review.cluster)?;
+        prop_assert_eq!(evaluate(&review)?.text, turned.text);
     }
 
     #[test]
     fn exemptions_add_no_findings(review in review(), exempt in prop::sample::subsequence(ids(), 1..=RULES.len())) {
-        let without = ask(&review)?;
+        let without = evaluate(&review)?;
         for names in ["web*", "legacy-*"] {
             let mut exemptions = review.settings.get("exemptions").and_then(Value::as_array).cloned().unwrap_or_default();
             exemptions.push(json!({"rules": exempt, "names": [names]}));
-            let with = ask(&review.with_setting("exemptions", exemptions.into()))?;
+            let with = evaluate(&review.with_setting("exemptions", exemptions.into()))?;
             for id in &exempt {
                 let (with, without) = (with.lines_of(id), without.lines_of(id));
                 prop_assert!(with.iter().all(|line| without.contains(line)), "{with:?} but {without:?}");
@@ -201,13 +201,13 @@ proptest! {
         for id in ids() {
             review = review.with_action(id, if checking_ids().contains(&id) { "warn" } else { "off" });
         }
-        let answer = ask(&review)?;
+        let answer = evaluate(&review)?;
         prop_assert!(answer.is_accepted() || !answer.is_checked(), "{}", answer.text);
     }
 
     #[test]
     fn nothing_secret_is_told(review in review()) {
-        let answer = ask(&review)?;
+        let answer = evaluate(&review)?;
         let mut told = answer.value.clone();
         if let Some(told) = told.as_object_mut() {
             told.remove("mutated_object");
@@ -224,7 +224,7 @@ proptest! {
         if matches!(account, "" | "default") || is_known_to_say_no {
             return Ok(());
         }
-        let answer = ask(&review)?;
+        let answer = evaluate(&review)?;
         prop_assert_eq!(answer.rejections_of("pod-automount"), 0);
         prop_assert!(answer.audit("pod-automount").is_none_or(|value| value.starts_with("warned")));
         let automount = "/mutated_object/spec/automountServiceAccountToken";
@@ -237,11 +237,11 @@ proptest! {
     #[test]
     fn stale_accounts_only_accept(review in review(), stale in any_cluster()) {
         let payload = review.payload();
-        let answer = ask_remembering(&payload, review.cluster, Some(stale))?;
-        let before = ask_with(&payload, stale)?;
+        let answer = evaluate_cached(&payload, review.cluster, Some(stale))?;
+        let before = evaluate_with(&payload, stale)?;
         let is_acceptance = before.text == r#"{"accepted":true}"#;
         prop_assert!(
-            answer.text == ask_with(&payload, review.cluster)?.text || is_acceptance && answer.text == before.text,
+            answer.text == evaluate_with(&payload, review.cluster)?.text || is_acceptance && answer.text == before.text,
             "{}",
             answer.text
         );
@@ -271,7 +271,7 @@ proptest! {
             })
         };
         let all: BTreeSet<String> = problems_of_settings(&settings)?.into_iter().collect();
-        let answer = ask_with(&review.payload_of(&review.object_text(), &settings), review.cluster)?;
+        let answer = evaluate_with(&review.payload_of(&review.object_text(), &settings), review.cluster)?;
         let found: BTreeSet<String> = answer.problems_of_settings().unwrap_or_default().into_iter().collect();
         prop_assert!(found.is_subset(&all), "{settings}: {found:?} but {all:?}");
         prop_assert!(all.iter().filter(|line| is_read(line)).all(|line| found.contains(line)), "{settings}: {found:?} but {all:?}");
@@ -290,7 +290,7 @@ fn generator_reaches_everything() {
         let settings = all_settings.new_tree(&mut runner).unwrap().current();
         invalid += usize::from(!problems_of_settings(&settings.to_string()).unwrap().is_empty());
         let review = strategy.new_tree(&mut runner).unwrap().current();
-        let answer = ask(&review).unwrap();
+        let answer = evaluate(&review).unwrap();
         checked += usize::from(answer.is_checked() && !answer.lines().is_empty());
         seen.insert(answer.code().map_or_else(|| "accepted".to_owned(), |code| code.to_string()));
         seen.extend(answer.is_about_lookups().then(|| "required look-up".to_owned()));

@@ -173,7 +173,7 @@ proptest! {
         prop_assert!(fixed.is_ok(), "{fixed:?}");
         let automount = fixed.unwrap().spec.unwrap().automount_service_account_token;
         // The only field of the Pod's `spec` that a fix sets, and only if it is unset.
-        let said = review.object.pointer("/spec/automountServiceAccountToken").and_then(Value::as_bool);
-        prop_assert!(automount == said || (automount, said) == (Some(false), None), "{said:?} became {automount:?}");
+        let before = review.object.pointer("/spec/automountServiceAccountToken").and_then(Value::as_bool);
+        prop_assert!(automount == before || (automount, before) == (Some(false), None), "{before:?} became {automount:?}");
     }
 }

@@ -138,13 +138,13 @@ impl Example {
         case.settings = self.settings.clone();
         case.given.host = Host { lookup, ..self.host.clone() };
         if let (Some(spec), Some(request)) = (&self.spec, case.request()?) {
-            ensure!(is_asked(spec, &request), "{}: the example is not sent {}", case.location, described(&request));
+            ensure!(is_matched(spec, &request), "{}: the example is not sent {}", case.location, described(&request));
         }
         Ok(case)
     }
 }
 
-fn is_asked(spec: &Value, request: &Value) -> bool {
+fn is_matched(spec: &Value, request: &Value) -> bool {
     let has = |rule: &Value, key: &str, wanted: &str| {
         rule[key].as_array().is_some_and(|list| list.iter().any(|it| it == wanted))
     };

@@ -38,7 +38,7 @@ pub fn names(repository: &Path) -> Result<BTreeSet<String>> {
     for exception in list {
         ensure!(!exception.reason.trim().is_empty(), "{FILE}: no reason for {:?}", exception.cases);
         for case in exception.cases {
-            ensure!(names.insert(case.clone()), "{FILE}: {case} is there twice");
+            ensure!(names.insert(case.clone()), "{FILE}: {case} appears twice");
         }
     }
     let all = all(repository)?;

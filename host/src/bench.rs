@@ -24,7 +24,7 @@ pub enum Expected {
     /// With a patch.
     Fixed,
     /// Not allowed.
-    Refused,
+    Rejected,
 }
 
 /// A request to measure.
@@ -91,8 +91,8 @@ pub fn subjects() -> Result<Vec<Subject>> {
     })?;
 
     // A volume with a reserved name, but with other content.
-    let mut refused = accepted.clone();
-    push(&mut refused, "/spec/volumes", json!({"name": "aws-iam-token", "emptyDir": {}}))?;
+    let mut rejected = accepted.clone();
+    push(&mut rejected, "/spec/volumes", json!({"name": "aws-iam-token", "emptyDir": {}}))?;
 
     let template = json!({
         "metadata": {"labels": accepted.pointer("/metadata/labels")},
@@ -138,9 +138,9 @@ pub fn subjects() -> Result<Vec<Subject>> {
         Some(account)
     };
     let looked_up = [
-        ("pod, account remembered", says(Some(true)), true),
-        ("pod, account asked for", says(Some(true)), false),
-        ("pod, account asked for twice", says(None), false),
+        ("pod, account cached", says(Some(true)), true),
+        ("pod, account looked up", says(Some(true)), false),
+        ("pod, account looked up twice", says(None), false),
     ]
     .map(|(name, account, caches_lookups)| {
         let request = request(unset.clone())?;
@@ -149,7 +149,7 @@ pub fn subjects() -> Result<Vec<Subject>> {
 
     // The account's permissions decide: the policy asks for six permissions, or stops at the first one that the account has.
     let reviewed = [
-        ("pod fixed, reviews asked for", Expected::Fixed, Vec::new(), false),
+        ("pod fixed, with reviews", Expected::Fixed, Vec::new(), false),
         ("pod keeps its token, one review", Expected::Accepted, vec![grant()], true),
     ]
     .map(|(name, expected, grants, caches_lookups)| {
@@ -159,7 +159,7 @@ pub fn subjects() -> Result<Vec<Subject>> {
     [
         ("pod accepted", accepted, Expected::Accepted),
         ("pod fixed", fixed.clone(), Expected::Fixed),
-        ("pod refused", refused, Expected::Refused),
+        ("pod rejected", rejected, Expected::Rejected),
         ("deployment", deployment, Expected::Accepted),
         ("service account", account, Expected::Accepted),
         ("pod of 1 MB", megabyte, Expected::Accepted),
@@ -242,7 +242,7 @@ pub fn compare(baseline: &Module, policy: &Module, rounds: usize) -> Result<Vec<
     for Settings { name: settings_name, value } in settings() {
         // Long enough that a slow machine measures instead of timing out.
         let config = PolicyConfig { settings: value, timeout: Duration::from_mins(1), ..PolicyConfig::default() };
-        let unread = Policy::load(baseline, config.clone()).context("the policy that accepts unread")?;
+        let unread = Policy::load(baseline, config.clone()).context("the baseline policy")?;
         for subject in subjects()? {
             let cluster = Arc::new(Cluster::from_objects(subject.account.iter().chain(&subject.grants).cloned())?);
             let config = PolicyConfig { cluster, caches_lookups: subject.caches_lookups, ..config.clone() };
@@ -288,7 +288,7 @@ fn median(mut times: Vec<Duration>) -> Duration {
 
 fn verdict(evaluation: &Evaluation) -> Expected {
     match (evaluation.response.allowed, &evaluation.response.patch) {
-        (false, _) => Expected::Refused,
+        (false, _) => Expected::Rejected,
         (true, Some(_)) => Expected::Fixed,
         (true, None) => Expected::Accepted,
     }

@@ -2,7 +2,7 @@
 //! The object that fixes change.
 
 use crate::admission::subject::Subject;
-use crate::object::edit::{End, NoSuchNode, Node, Step};
+use crate::object::edit::{ListEnd, NoSuchNode, Node, Step};
 
 /// The object that fixes change. Steps are relative to the Pod or template.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ impl<'e, 'a> Edit<'e, 'a> {
     /// # Errors
     /// [`NoSuchNode`] when there is no such object, or the value under `key` is
     /// not a list.
-    pub fn extend(&mut self, steps: &[Step<'_>], key: &str, json: &str, end: End) -> Result<bool, NoSuchNode> {
+    pub fn extend(&mut self, steps: &[Step<'_>], key: &str, json: &str, end: ListEnd) -> Result<bool, NoSuchNode> {
         let path = self.path(steps);
         self.tree.extend(&path, key, json, end)
     }

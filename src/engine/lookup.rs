@@ -264,11 +264,11 @@ mod tests {
     fn asks_once() {
         let cluster = FakeCluster::with("shop", "app", AccountRecord::new(None));
         let lookup = lookup(&cluster, LookupMode::Optional);
-        assert_eq!(cluster.asked(), 0);
+        assert_eq!(cluster.lookups(), 0);
         assert!(matches!(lookup.account("app"), Ok(Account::Known(_))));
         assert!(matches!(lookup.account("app"), Ok(Account::Known(_))));
         assert_eq!(lookup.account("old"), Ok(Account::Unknown));
-        assert_eq!(cluster.asked(), 1);
+        assert_eq!(cluster.lookups(), 1);
         assert!(!lookup.is_not_granted());
         assert_eq!(cluster.logged(), Vec::<String>::new());
     }
@@ -295,7 +295,7 @@ mod tests {
         for name in others.into_iter().chain(["x".repeat(254)]) {
             let cluster = FakeCluster::with("shop", &name, AccountRecord::new(None));
             assert_eq!(account(&cluster, LookupMode::Optional, &name).unwrap(), "Absent", "{name}");
-            assert_eq!(cluster.asked(), 0);
+            assert_eq!(cluster.lookups(), 0);
         }
     }
 
@@ -305,7 +305,7 @@ mod tests {
         let lookup = lookup(&cluster, LookupMode::Optional);
         lookup.restrict_to("app");
         assert_eq!(lookup.account("old"), Ok(Account::Unknown));
-        assert_eq!(cluster.asked(), 0);
+        assert_eq!(cluster.lookups(), 0);
         assert!(lookup.account("app").is_err());
     }
 
@@ -315,7 +315,7 @@ mod tests {
         for name in ["", "../secrets/x", "a/b", "A", "a b", ".a", "x?y"] {
             assert_eq!(account(&cluster, LookupMode::Optional, name).unwrap(), "Absent", "{name}");
         }
-        assert_eq!(cluster.asked(), 0);
+        assert_eq!(cluster.lookups(), 0);
     }
 
     /// What the host has cached, what there is now, and what a rule gets.
@@ -342,7 +342,7 @@ mod tests {
             assert!(!lookup.may_be_stale());
             assert_eq!(lookup.require_fresh(), Ok(()));
             drop(lookup.account("app"));
-            assert_eq!(cluster.asked(), 1);
+            assert_eq!(cluster.lookups(), 1);
         }
     }
 

@@ -64,7 +64,8 @@ pub fn warnings(findings: &[Diagnostic], fixed: &[Diagnostic], expected: &[Diagn
         kept.push(line);
     }
     if kept.len() < count {
-        kept.push(format!("{POLICY}: and {} more warnings", count - kept.len()));
+        let more = count - kept.len();
+        kept.push(format!("{POLICY}: and {more} more {}", if more == 1 { "warning" } else { "warnings" }));
     }
     kept
 }
@@ -178,9 +179,9 @@ mod tests {
             let diagnostics: Vec<Diagnostic> =
                 findings.into_vec().into_iter().map(|finding| finding.diagnostic).collect();
             let mut warnings = warnings(&diagnostics, &[], &[]);
-            warnings.pop().filter(|last| last.ends_with("more warnings"))
+            warnings.pop().filter(|last| last.contains(": and "))
         };
-        let more = Some("serviceaccount-hygiene: and 1 more warnings".to_owned());
+        let more = Some("serviceaccount-hygiene: and 1 more warning".to_owned());
         assert_eq!(all(&[240, 240, 240, 240, 240, 240, 240, 120]), None);
         assert_eq!(all(&[240, 240, 240, 240, 240, 240, 240, 121]), more);
         assert_eq!(all(&[240, 240, 240, 240, 240, 240, 240, 120, 240]), more);

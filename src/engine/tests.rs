@@ -53,7 +53,7 @@ fn never_looks_up_old_account() {
     let settings = json!({"rules": {"pod-automount": {"allowExplicitOptIn": false}}});
     let cluster = FakeCluster::failing(LookupError::Failed);
     let answer = review(&update(&old, &new), &settings, &cluster);
-    assert_eq!((&answer["code"], cluster.asked()), (&json!(403), 0), "{answer}");
+    assert_eq!((&answer["code"], cluster.lookups()), (&json!(403), 0), "{answer}");
     // An account that stays the same is looked up.
     let old = deployment(&json!({"serviceAccountName": "app"}));
     assert_eq!(review(&update(&old, &new), &settings, &cluster)["code"], 503);

@@ -55,7 +55,7 @@ role_arn_errors! {
     /// Nothing at all.
     Empty = EMPTY: "is empty", help: "write the ARN of a role, or remove it";
     /// More than one line, mostly from a block scalar in YAML.
-    LineBreak = LINE_BREAK: "has a line break", help: "write the ARN in one line";
+    LineBreak = LINE_BREAK: "has a line break", help: "write the ARN on one line";
     /// A blank at the beginning or end.
     OuterBlank = OUTER_BLANK: "begins or ends with whitespace", help: "remove it";
     /// A blank in between.
@@ -65,7 +65,7 @@ role_arn_errors! {
     /// A name or a path alone.
     BareName = BARE_NAME: "is a name, not an ARN", help: "write arn:aws:iam::<account>:role/<name>";
     /// Something else.
-    NotArn = NOT_ARN: "is not an ARN", help: "a role's is arn:aws:iam::<account>:role/<name>";
+    NotArn = NOT_ARN: "is not an ARN", help: "a role's ARN is arn:aws:iam::<account>:role/<name>";
     /// An ARN where a part of one belongs.
     Nested = NESTED: "contains an ARN inside an ARN", help: "write only one";
     /// Too few parts.
@@ -114,7 +114,7 @@ role_arn_errors! {
     /// `%2F`.
     PercentEncoded = PERCENT_ENCODED: "is percent-encoded", help: "write the characters themselves";
     /// Not allowed in names.
-    BadCharacter { character: String } = BAD_CHARACTER: "has {}, which is not allowed in the name of a role", help: "names take letters, digits and + = , . @ _ -";
+    BadCharacter { character: String } = BAD_CHARACTER: "has {}, which is not allowed in the name of a role", help: "names can contain letters, digits and + = , . @ _ -";
     /// Allowed only in paths.
     PathCharacter { character: String } = PATH_CHARACTER: "has {} in its path, which IAM accepts, but which is probably a mistake", help: "write the path in letters, digits and + = , . @ _ -, or set anyRolePath";
     /// A name that is too long.

@@ -259,7 +259,7 @@ mod tests {
     fn star() {
         assert_eq!(
             role_arn_error("*"),
-            "has `*`, which is not allowed in the name of a role; names take letters, digits and + = , . @ _ -"
+            "has `*`, which is not allowed in the name of a role; names can contain letters, digits and + = , . @ _ -"
         );
     }
 
@@ -267,7 +267,7 @@ mod tests {
     fn dash_that_is_none() {
         assert_eq!(
             role_arn_error("s3–upload"),
-            "has `–` (U+2013), which is not allowed in the name of a role; names take letters, digits and + = , . @ _ -"
+            "has `–` (U+2013), which is not allowed in the name of a role; names can contain letters, digits and + = , . @ _ -"
         );
     }
 
@@ -301,11 +301,11 @@ mod tests {
         // The name has no such exception.
         assert_eq!(
             role_arn_error("a!b/x!"),
-            "has `!`, which is not allowed in the name of a role; names take letters, digits and + = , . @ _ -"
+            "has `!`, which is not allowed in the name of a role; names can contain letters, digits and + = , . @ _ -"
         );
         assert_eq!(
             role_arn_error("a\u{7f}/x"),
-            "has `\\u{7f}`, which is not allowed in the name of a role; names take letters, digits and + = , . @ _ -"
+            "has `\\u{7f}`, which is not allowed in the name of a role; names can contain letters, digits and + = , . @ _ -"
         );
     }
 

@@ -60,7 +60,7 @@ pub enum Step<'s> {
 
 /// An end of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+pub enum ListEnd {
     /// Before every entry; the entries' positions change.
     Front,
     /// After every entry.
@@ -118,14 +118,14 @@ impl<'a> Node<'a> {
     /// # Errors
     /// [`NoSuchNode`] when `steps` does not lead to an object, or the value
     /// under `key` is not a list.
-    pub fn extend(&mut self, steps: &[Step<'_>], key: &str, json: &str, end: End) -> Result<bool, NoSuchNode> {
+    pub fn extend(&mut self, steps: &[Step<'_>], key: &str, json: &str, end: ListEnd) -> Result<bool, NoSuchNode> {
         let Some(node) = self.at(steps)? else { return Ok(false) };
         let there = node.object()?.iter_mut().find(|member| member.key.is(key)).map(|member| &mut member.value);
         match there {
             None | Some(Self::Raw("null")) => node.put(key, ["[", json, "]"].concat())?,
             Some(list) => {
                 let (entries, new) = (list.list()?, Self::New(json.to_owned()));
-                entries.insert(if end == End::Front { 0 } else { entries.len() }, new);
+                entries.insert(if end == ListEnd::Front { 0 } else { entries.len() }, new);
             }
         }
         Ok(true)
@@ -327,8 +327,8 @@ mod tests {
     #[test]
     fn extends_at_either_end() {
         let out = edited(|tree| {
-            tree.extend(&[Key("spec")], "volumes", r#"{"name":"y"},{"name":"z"}"#, End::Back)?;
-            tree.extend(&[Key("spec")], "volumes", r#"{"name":"x"}"#, End::Front)
+            tree.extend(&[Key("spec")], "volumes", r#"{"name":"y"},{"name":"z"}"#, ListEnd::Back)?;
+            tree.extend(&[Key("spec")], "volumes", r#"{"name":"x"}"#, ListEnd::Front)
         });
         assert!(
             out.contains(r#""volumes":[{"name":"x"},{"name":"a"},{"name":"b","x":{ "y":1}},{"name":"c"},{"name":"y"},{"name":"z"}]"#),
@@ -338,18 +338,18 @@ mod tests {
 
     #[test]
     fn extend_creates_list() {
-        for (key, end) in [("new", End::Back), ("n", End::Front)] {
+        for (key, end) in [("new", ListEnd::Back), ("n", ListEnd::Front)] {
             let out = edited(|tree| tree.extend(&[Key("spec")], key, "1,2", end));
             assert!(out.contains(&format!(r#""{key}":[1,2]"#)), "{out}");
         }
         let mut tree = Node::new(r#"{"l":[ ]}"#);
-        assert_eq!(tree.extend(&[], "l", "1,2", End::Back), Ok(true));
-        assert_eq!(tree.extend(&[], "m", "3", End::Back), Ok(true));
+        assert_eq!(tree.extend(&[], "l", "1,2", ListEnd::Back), Ok(true));
+        assert_eq!(tree.extend(&[], "m", "3", ListEnd::Back), Ok(true));
         let mut out = String::new();
         tree.write(&mut out);
         assert_eq!(out, r#"{"l":[1,2],"m":[3]}"#);
-        assert_eq!(Node::new(POD).extend(&[], "kind", "1", End::Back), Err(NoSuchNode));
-        assert_eq!(Node::new(POD).extend(&[Key("kind")], "x", "1", End::Back), Err(NoSuchNode));
+        assert_eq!(Node::new(POD).extend(&[], "kind", "1", ListEnd::Back), Err(NoSuchNode));
+        assert_eq!(Node::new(POD).extend(&[Key("kind")], "x", "1", ListEnd::Back), Err(NoSuchNode));
     }
 
     #[test]

@@ -455,9 +455,9 @@ mod tests {
 
     #[test]
     fn rejects_repeated_key() {
-        assert_eq!(error(r#"{"on":true,"on":false}"#), "spec.on: is there twice");
-        assert_eq!(error(r#"{"leaves":[],"leaves":[]}"#), "spec.leaves: is there twice");
-        assert_eq!(error(r#"{"later":1,"x":1,"x":1,"on":true,"later":2}"#), "spec.later: is there twice");
+        assert_eq!(error(r#"{"on":true,"on":false}"#), "spec.on: appears twice");
+        assert_eq!(error(r#"{"leaves":[],"leaves":[]}"#), "spec.leaves: appears twice");
+        assert_eq!(error(r#"{"later":1,"x":1,"x":1,"on":true,"later":2}"#), "spec.later: appears twice");
         assert!(read::<Tree<'_>>(r#"{"x":1,"x":2}"#, "").is_ok());
     }
 

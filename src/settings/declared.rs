@@ -17,7 +17,7 @@ pub static COMMON: &[&Param] = &[
         kind: Kind::Choice(Profile::WORDS),
         default: r#""baseline""#,
         doc: Doc::new(
-            "behavior of the rules that `rules` does not set, and which look-ups are made: `observe` only warns, `baseline` applies harmless fixes and rejects what cannot work, `restricted` is the strictest profile",
+            "behavior of the rules that `rules` does not set, and whether look-ups are required: `observe` only warns, `baseline` applies harmless fixes and rejects what cannot work, `restricted` is the strictest profile",
         ),
     },
     &Param {
@@ -49,7 +49,7 @@ pub static COMMON: &[&Param] = &[
         kind: Kind::Choice(LookupMode::WORDS),
         default: r#""optional""#,
         doc: Doc::new(
-            "whether the API server's authorizers are asked what a Pod's ServiceAccount may do before its token is removed; `required` rejects the request if there is no answer",
+            "whether the policy looks up what a Pod's ServiceAccount may do, for example before it removes the Pod's token; `required` rejects the request if this look-up fails",
         ),
     },
     &Param {
@@ -106,7 +106,7 @@ pub static AWS: &[&Param] = &[
         name: "region",
         kind: Kind::Text(super::aws::region_problem),
         default: r#""""#,
-        doc: Doc::new("region that the webhook injects (`--aws-default-region`); if empty, no region"),
+        doc: Doc::new("region that the webhook injects (`--aws-default-region`); if empty, it injects none"),
     },
     &Param {
         name: "defaultAudience",
@@ -151,7 +151,7 @@ pub static EXEMPTION: &[&Param] = &[
         name: "serviceAccounts",
         kind: Kind::Globs(account::problem),
         default: "[]",
-        doc: Doc::new("ServiceAccounts, as `namespace/name`: the Pod's, or the object itself"),
+        doc: Doc::new("ServiceAccounts, as `namespace/name`: the object itself, or those that it uses or names"),
     },
     &Param {
         name: "names",
@@ -169,7 +169,7 @@ pub static EXEMPTION: &[&Param] = &[
         name: "users",
         kind: Kind::Globs(super::exemptions::user_problem),
         default: "[]",
-        doc: Doc::new("user who sends the request; for Pods of workloads, a controller"),
+        doc: Doc::new("user who sends the request; a workload's Pods are created by a controller"),
     },
     &Param {
         name: "groups",

@@ -226,20 +226,18 @@ fn rules(value: Value<'_, '_, '_>, rule_ids: &[&'static str], problems: &mut Pro
 pub(super) fn user_problem(pattern: &str) -> Option<String> {
     validate_pattern(pattern).or_else(|| {
         glob::matches(pattern, POD_CREATOR)
-            .then(|| format!("matches {POD_CREATOR}, which makes the Pods of everyone; name people or other accounts"))
+            .then(|| format!("matches {POD_CREATOR}, which creates everyone's Pods; name people or other accounts"))
     })
 }
 
-/// The groups of [`POD_MAKER`].
-const POD_MAKER_GROUPS: [&str; 3] =
+/// The groups of [`POD_CREATOR`].
+const POD_CREATOR_GROUPS: [&str; 3] =
     ["system:serviceaccounts", "system:serviceaccounts:kube-system", "system:authenticated"];
 
 pub(super) fn group_problem(pattern: &str) -> Option<String> {
     validate_pattern(pattern).or_else(|| {
-        POD_MAKER_GROUPS.iter().find(|group| glob::matches(pattern, group)).map(|group| {
-            format!(
-                "matches {group}, a group of {POD_CREATOR}, which makes the Pods of everyone; name a group of people"
-            )
+        POD_CREATOR_GROUPS.iter().find(|group| glob::matches(pattern, group)).map(|group| {
+            format!("matches {group}, a group of {POD_CREATOR}, which creates everyone's Pods; name a group of people")
         })
     })
 }
@@ -285,10 +283,10 @@ mod tests {
                 "exemptions[4].serviceAccounts[0]: must be namespace/name, e.g. monitoring/prometheus-*",
                 "exemptions[4].serviceAccounts[1]: must be namespace/name, e.g. monitoring/prometheus-*",
                 "exemptions[4].serviceAccounts[2]: must be namespace/name, e.g. monitoring/prometheus-*",
-                "exemptions[5].users[0]: matches system:serviceaccount:kube-system:replicaset-controller, which makes the Pods of everyone; name people or other accounts",
-                "exemptions[5].users[1]: matches system:serviceaccount:kube-system:replicaset-controller, which makes the Pods of everyone; name people or other accounts",
-                "exemptions[6].groups[0]: matches system:authenticated, a group of system:serviceaccount:kube-system:replicaset-controller, which makes the Pods of everyone; name a group of people",
-                "exemptions[6].groups[1]: matches system:serviceaccounts, a group of system:serviceaccount:kube-system:replicaset-controller, which makes the Pods of everyone; name a group of people",
+                "exemptions[5].users[0]: matches system:serviceaccount:kube-system:replicaset-controller, which creates everyone's Pods; name people or other accounts",
+                "exemptions[5].users[1]: matches system:serviceaccount:kube-system:replicaset-controller, which creates everyone's Pods; name people or other accounts",
+                "exemptions[6].groups[0]: matches system:authenticated, a group of system:serviceaccount:kube-system:replicaset-controller, which creates everyone's Pods; name a group of people",
+                "exemptions[6].groups[1]: matches system:serviceaccounts, a group of system:serviceaccount:kube-system:replicaset-controller, which creates everyone's Pods; name a group of people",
                 "exemptions[7].namespace: unknown key `namespace`; did you mean `namespaces`?",
                 "exemptions[8]: has no matcher, so it would exempt everything; name namespaces, serviceAccounts, names, kinds, users or groups",
                 "exemptions[9]: must be a map, is a string",

@@ -140,7 +140,7 @@ impl<'c, 'a, 'p> Value<'c, 'a, 'p> {
             let key = json.key()?.text();
             let start = json.start();
             if seen.has(&key) {
-                problems.note(&Path::Key(&path, &key), "is there twice");
+                problems.note(&Path::Key(&path, &key), "appears twice");
             } else if absent_too || !json.nothing() {
                 each(&key, Value::new(json, Path::Key(&path, &key)), problems);
             }
@@ -419,7 +419,7 @@ mod tests {
             ["x: unknown value `zzz`, must be one of off, reject"]
         );
         assert_eq!(lines("3", |v, p| v.choice(&["off", "reject"], p)), ["x: must be one of off, reject, is a number"]);
-        assert_eq!(lines(r#"{"a":1,"\u0061":2}"#, |v, p| v.map(p, &mut |_, _, _| {})), ["x.a: is there twice"]);
+        assert_eq!(lines(r#"{"a":1,"\u0061":2}"#, |v, p| v.map(p, &mut |_, _, _| {})), ["x.a: appears twice"]);
     }
 
     #[test]

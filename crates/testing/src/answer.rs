@@ -28,23 +28,23 @@ pub struct Answer {
 ///
 /// # Errors
 /// If the response is malformed.
-pub fn ask(review: &Review) -> Result<Answer, TestCaseError> {
-    ask_with(&review.payload(), review.cluster)
+pub fn evaluate(review: &Review) -> Result<Answer, TestCaseError> {
+    evaluate_with(&review.payload(), review.cluster)
 }
 
 /// Sends any payload to the policy.
 ///
 /// # Errors
 /// If the response is malformed.
-pub fn ask_with(payload: &str, known: Known) -> Result<Answer, TestCaseError> {
-    ask_remembering(payload, known, None)
+pub fn evaluate_with(payload: &str, known: Known) -> Result<Answer, TestCaseError> {
+    evaluate_cached(payload, known, None)
 }
 
 /// Sends any payload to the policy, in a cluster where the host may have cached an earlier state of the account.
 ///
 /// # Errors
 /// If the response is malformed.
-pub fn ask_remembering(payload: &str, known: Known, remembered: Option<Known>) -> Result<Answer, TestCaseError> {
+pub fn evaluate_cached(payload: &str, known: Known, remembered: Option<Known>) -> Result<Answer, TestCaseError> {
     let remembered = remembered.filter(|known| matches!(known, Known::Account { .. }));
     let cluster = FakeCluster::new(known).remembering(remembered);
     let bytes = guest::validate(payload.as_bytes(), &cluster);

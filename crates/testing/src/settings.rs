@@ -67,11 +67,11 @@ fn refused(settings: &Value) -> Vec<&'static str> {
     let answer = guest::validate_settings(settings.to_string().as_bytes());
     let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
     let problems = answer.get("message").and_then(Value::as_str).unwrap_or_default();
-    let is_refused = |id: &&str| {
+    let is_rejected = |id: &&str| {
         let named = |line: &str| line.strip_prefix("- rules.").is_some_and(|rest| rest.starts_with(id));
         problems.lines().any(named)
     };
-    ids().into_iter().filter(is_refused).collect()
+    ids().into_iter().filter(is_rejected).collect()
 }
 
 fn common() -> BoxedStrategy<Value> {

@@ -17,7 +17,7 @@ use e2e_tests::cluster::assets::{Assets, Missing};
 use e2e_tests::cluster::cases::Runner;
 use e2e_tests::cluster::control_plane::ControlPlane;
 use e2e_tests::cluster::plan::Plan;
-use e2e_tests::cluster::policy_server::Site;
+use e2e_tests::cluster::policy_server::ServerConfig;
 use e2e_tests::cluster::processes::Workspace;
 use e2e_tests::cluster::report::{Outcome, Report};
 use e2e_tests::cluster::{bench, conditions, flows, manifests, module, refusals};
@@ -61,12 +61,12 @@ fn main() -> ExitCode {
 }
 
 /// Starts a control plane, and stops it afterwards.
-fn on_control_plane<T>(assets: &Assets, run: impl FnOnce(&Site<'_>) -> Result<T>) -> Result<T> {
+fn on_control_plane<T>(assets: &Assets, run: impl FnOnce(&ServerConfig<'_>) -> Result<T>) -> Result<T> {
     println!("{}", assets.versions());
     let workspace = Workspace::new()?;
     let plane = ControlPlane::start(assets, workspace.path())?;
     let module = module::write(&repository(), workspace.path())?;
-    run(&Site { assets, plane: &plane, folder: workspace.path(), module: &module })
+    run(&ServerConfig { assets, plane: &plane, folder: workspace.path(), module: &module })
 }
 
 fn test(assets: &Assets, part: Option<&str>) -> Result<bool> {
@@ -78,10 +78,10 @@ fn test(assets: &Assets, part: Option<&str>) -> Result<bool> {
         }
     }
     let mut report = Report::default();
-    on_control_plane(assets, |site| {
-        cases(site, &plan, part.is_none(), &mut report)?;
+    on_control_plane(assets, |config| {
+        cases(config, &plan, part.is_none(), &mut report)?;
         if part.is_none() {
-            flows(site, &mut report)?;
+            flows(config, &mut report)?;
         }
         Ok(())
     })?;
@@ -91,7 +91,7 @@ fn test(assets: &Assets, part: Option<&str>) -> Result<bool> {
 
 fn only_flows(assets: &Assets) -> Result<bool> {
     let mut report = Report::default();
-    on_control_plane(assets, |site| flows(site, &mut report))?;
+    on_control_plane(assets, |config| flows(config, &mut report))?;
     Ok(report.is_passed(is_ci()))
 }
 
@@ -100,13 +100,13 @@ fn number(text: &str) -> Result<usize> {
 }
 
 fn measure(assets: &Assets, rounds: usize) -> Result<bool> {
-    on_control_plane(assets, |site| bench::latency::run(&repository(), site, rounds))?;
-    on_control_plane(assets, |site| bench::throughput::run(&repository(), site))?;
+    on_control_plane(assets, |config| bench::latency::run(&repository(), config, rounds))?;
+    on_control_plane(assets, |config| bench::throughput::run(&repository(), config))?;
     Ok(true)
 }
 
 fn load(assets: &Assets, pods: usize) -> Result<bool> {
-    on_control_plane(assets, |site| bench::load::run(&repository(), site, pods, CLIENTS))?;
+    on_control_plane(assets, |config| bench::load::run(&repository(), config, pods, CLIENTS))?;
     Ok(true)
 }
 
@@ -114,13 +114,13 @@ fn is_ci() -> bool {
     std::env::var_os("CI").is_some_and(|value| !value.is_empty())
 }
 
-fn cases(site: &Site<'_>, plan: &Plan, is_all: bool, report: &mut Report) -> Result<()> {
-    let (repository, api) = (repository(), &site.plane.admin);
+fn cases(config: &ServerConfig<'_>, plan: &Plan, is_all: bool, report: &mut Report) -> Result<()> {
+    let (repository, api) = (repository(), &config.plane.admin);
     let start = Instant::now();
     report.part("refusals of the API server", &refusals::run(&repository, api)?, start.elapsed());
 
     let start = Instant::now();
-    let mut runner = Runner::new(&repository, site, plan)?;
+    let mut runner = Runner::new(&repository, config, plan)?;
     let run = |planned| runner.run(planned).unwrap_or_else(|error| Outcome::of(&planned.name, Err::<(), _>(error)));
     let outcomes: Vec<Outcome> = plan.cases.iter().map(run).collect();
     report.part("cases", &outcomes, start.elapsed());
@@ -143,10 +143,10 @@ fn cases(site: &Site<'_>, plan: &Plan, is_all: bool, report: &mut Report) -> Res
     Ok(())
 }
 
-fn flows(site: &Site<'_>, report: &mut Report) -> Result<()> {
+fn flows(config: &ServerConfig<'_>, report: &mut Report) -> Result<()> {
     let start = Instant::now();
-    report.part("flows", &flows::run(&repository(), site)?, start.elapsed());
-    if site.assets.controller_manager.is_none() {
+    report.part("flows", &flows::run(&repository(), config)?, start.elapsed());
+    if config.assets.controller_manager.is_none() {
         let name = format!("{} flows of controllers", flows::of_controllers());
         report.skip(&name, &Missing::controller_manager().to_string());
     }

@@ -14,13 +14,13 @@ use super::capture::Capture;
 use super::compare::{comparable, differing, missing, normalized, normalized_request, verdict};
 use super::control_plane::ControlPlane;
 use super::exchange::Exchange;
+use super::fixtures::{AccountKey, Fixtures};
 use super::forwarder::Forwarder;
 use super::plan::{Plan, Planned};
 use super::policies::Policy;
-use super::policy_server::{PolicyServer, Site};
+use super::policy_server::{PolicyServer, ServerConfig};
 use super::preparation;
 use super::report::Outcome;
-use super::stage::{AccountKey, Stage};
 use super::webhooks;
 use crate::case::{Lookup, Subject};
 
@@ -40,7 +40,7 @@ pub struct Runner<'p> {
     plane: &'p ControlPlane,
     plan: &'p Plan,
     servers: BTreeMap<Lookup, PolicyServer>,
-    stage: Stage,
+    fixtures: Fixtures,
     audit: AuditLog,
     capture: Capture,
     /// The accounts that the policy server may still have in its cache.
@@ -53,14 +53,14 @@ impl<'p> Runner<'p> {
     ///
     /// # Errors
     /// If a policy server or the API server rejects a policy.
-    pub fn new(repository: &Path, site: &Site<'p>, plan: &'p Plan) -> Result<Self> {
-        let plane = site.plane;
+    pub fn new(repository: &Path, config: &ServerConfig<'p>, plan: &'p Plan) -> Result<Self> {
+        let plane = config.plane;
         preparation::prepare(repository, plane, plan)?;
         let forwarder = Forwarder::to(plane.port)?;
         let mut servers = BTreeMap::new();
         for (lookup, account) in ACCOUNTS {
             let port = if lookup == Lookup::Unavailable { forwarder.port } else { plane.port };
-            let mut server = PolicyServer::new(site, account, port, 1)?;
+            let mut server = PolicyServer::new(config, account, port, 1)?;
             let its = plan.policies.iter().filter(|(_, of)| *of == lookup).map(|(policy, _)| policy);
             server.configure(its)?;
             server.start()?;
@@ -79,7 +79,7 @@ impl<'p> Runner<'p> {
             plane,
             plan,
             servers,
-            stage: Stage::new(plane.admin.clone(), plane.admin.discover()?),
+            fixtures: Fixtures::new(plane.admin.clone(), plane.admin.discover()?),
             audit: plane.audit_log()?,
             capture,
             cached: BTreeMap::new(),
@@ -92,18 +92,18 @@ impl<'p> Runner<'p> {
     /// # Errors
     /// If it cannot run: an object that it needs cannot be stored, or there is no response.
     pub fn run(&mut self, planned: &Planned) -> Result<Outcome> {
-        self.stage.prepare(&planned.request, &planned.case.cluster)?;
-        if self.stage.grant(&planned.case.cluster)? {
+        self.fixtures.prepare(&planned.request, &planned.case.cluster)?;
+        if self.fixtures.grant(&planned.case.cluster)? {
             // Its cached reviews are outdated.
             self.server(Lookup::Granted)?.start()?;
         }
         if planned.expected.lookups > 0 {
             self.forget_other_accounts(planned)?;
         }
-        let stored = self.stage.store(&planned.request, planned.case.old.as_ref())?;
+        let stored = self.fixtures.store(&planned.request, planned.case.old.as_ref())?;
         let exchange = Exchange::new(self.plane.admin.clone(), &planned.request, &stored)?;
         let differences = self.differences(planned, &exchange);
-        self.stage.remove(&stored)?;
+        self.fixtures.remove(&stored)?;
         Ok(Outcome::new(&planned.name, differences?))
     }
 
@@ -126,7 +126,7 @@ impl<'p> Runner<'p> {
             differences.push(format!("the verdict is another one\n{difference}"));
         }
         // Only the audit log shows whether a policy without findings was called at all.
-        if found.allowed && policy.is_mutating() && !is_asked(&annotations, &policy.webhook_name()) {
+        if found.allowed && policy.is_mutating() && !is_called(&annotations, &policy.webhook_name()) {
             differences.push("the policy is not asked".to_owned());
         }
         if found.allowed && !real.is_success() {
@@ -162,7 +162,7 @@ impl<'p> Runner<'p> {
     /// The policy server may answer look-ups from a cache for five seconds; a case must not receive the account of another
     /// case.
     fn forget_other_accounts(&mut self, planned: &Planned) -> Result<()> {
-        let (key, account) = self.stage.account_of(&planned.request);
+        let (key, account) = self.fixtures.account_of(&planned.request);
         if self.cached.get(&key).is_some_and(|cached| *cached != account) {
             self.server(Lookup::Granted)?.start()?;
             self.cached.clear();
@@ -191,14 +191,14 @@ impl<'p> Runner<'p> {
     }
 
     /// The objects that are stored for cases.
-    pub fn stage(&mut self) -> &mut Stage {
-        &mut self.stage
+    pub fn fixtures(&mut self) -> &mut Fixtures {
+        &mut self.fixtures
     }
 }
 
 /// The API server records each mutating webhook that it has called
 /// (`staging/src/k8s.io/apiserver/pkg/admission/plugin/webhook/mutating/dispatcher.go`).
-fn is_asked(annotations: &BTreeMap<String, String>, webhook: &str) -> bool {
+fn is_called(annotations: &BTreeMap<String, String>, webhook: &str) -> bool {
     let called = annotations.iter().filter(|(key, _)| key.starts_with("mutation.webhook.admission.k8s.io/"));
     called.into_iter().any(|(_, call)| call.contains(&format!("\"{webhook}\"")))
 }

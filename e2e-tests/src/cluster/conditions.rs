@@ -122,11 +122,11 @@ fn send(
     expected: Expected,
 ) -> Result<()> {
     let api = runner.api();
-    let stage = runner.stage();
-    stage.prepare(request, cluster)?;
-    let stored = stage.store(request, old)?;
+    let fixtures = runner.fixtures();
+    fixtures.prepare(request, cluster)?;
+    let stored = fixtures.store(request, old)?;
     let answer = Exchange::new(api, request, &stored).and_then(|exchange| exchange.send(object, policy.mark()));
-    stage.remove(&stored)?;
+    fixtures.remove(&stored)?;
     let answer = answer?;
     let webhook = policy.webhook_name();
     // With `failurePolicy: Ignore` the request is accepted, and the audit log names the webhook that could not be called.

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use super::api::{Answer, Api, Caller};
-use super::stage::Stored;
+use super::fixtures::Stored;
 
 /// A dry run, with the other parameters that kubectl sends.
 const QUERY: &str = "dryRun=All&fieldManager=kubectl-client-side-apply&fieldValidation=Strict";

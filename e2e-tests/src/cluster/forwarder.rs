@@ -90,10 +90,10 @@ mod tests {
         assert_eq!(&bytes, b"hello");
         forwarder.close();
         assert_eq!(client.read(&mut bytes).unwrap_or(0), 0);
-        let is_refused = || TcpStream::connect((Ipv4Addr::LOCALHOST, forwarder.port)).is_err();
+        let is_rejected = || TcpStream::connect((Ipv4Addr::LOCALHOST, forwarder.port)).is_err();
         assert!((0..100).any(|_| {
             thread::sleep(std::time::Duration::from_millis(20));
-            is_refused()
+            is_rejected()
         }));
     }
 }

@@ -10,7 +10,7 @@
 //! | [`processes`], [`pki`], [`control_plane`], [`policy_server`] | the processes, with certificates of this run |
 //! | [`api`], [`discovery`], [`audit`], [`forwarder`], [`capture`] | requests to the API server, its audit log, and tools to disconnect it and to record what it sends |
 //! | [`policies`], [`webhooks`] | policies as Kubewarden's controller installs them |
-//! | [`plan`], [`preparation`], [`stage`], [`exchange`], [`compare`], [`cases`] | each case: the stored objects, the request, and the expected result |
+//! | [`plan`], [`preparation`], [`fixtures`], [`exchange`], [`compare`], [`cases`] | each case: the stored objects, the request, and the expected result |
 //! | [`conditions`], [`manifests`] | which requests reach the examples, and whether Kubewarden accepts their manifests |
 //! | [`flows`] | the policies in a cluster with running controllers |
 //! | [`refusals`] | objects that the API server itself rejects |
@@ -28,6 +28,7 @@ pub mod conditions;
 pub mod control_plane;
 pub mod discovery;
 pub mod exchange;
+pub mod fixtures;
 pub mod flows;
 pub mod forwarder;
 pub mod manifests;
@@ -40,5 +41,4 @@ pub mod preparation;
 pub mod processes;
 pub mod refusals;
 pub mod report;
-pub mod stage;
 pub mod webhooks;

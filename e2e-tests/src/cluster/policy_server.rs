@@ -16,7 +16,7 @@ use super::processes::{Process, free_port};
 
 /// What a policy server needs to start.
 #[derive(Debug, Clone, Copy)]
-pub struct Site<'s> {
+pub struct ServerConfig<'s> {
     /// The binaries.
     pub assets: &'s Assets,
     /// The API server that it connects to.
@@ -48,16 +48,16 @@ impl PolicyServer {
     ///
     /// # Errors
     /// If no port is free, or no token can be created for the account.
-    pub fn new(site: &Site<'_>, account: &str, api_port: u16, workers: usize) -> Result<Self> {
-        let token = site.plane.token(NAMESPACE, account)?;
+    pub fn new(config: &ServerConfig<'_>, account: &str, api_port: u16, workers: usize) -> Result<Self> {
+        let token = config.plane.token(NAMESPACE, account)?;
         Ok(Self {
             process: None,
             port: free_port()?,
-            binary: site.assets.policy_server.clone(),
-            module: site.module.to_owned(),
-            folder: site.folder.to_owned(),
-            kubeconfig: site.plane.kubeconfig(account, api_port, Credential::Token(&token))?,
-            certificate: site.plane.pki.server_files.clone(),
+            binary: config.assets.policy_server.clone(),
+            module: config.module.to_owned(),
+            folder: config.folder.to_owned(),
+            kubeconfig: config.plane.kubeconfig(account, api_port, Credential::Token(&token))?,
+            certificate: config.plane.pki.server_files.clone(),
             name: account.to_owned(),
             workers,
         })

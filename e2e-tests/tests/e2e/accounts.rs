@@ -94,7 +94,7 @@ const ROWS: &[Row] = &[
 const MAKER: &str = "system:serviceaccount:kube-system:service-account-controller";
 
 pub fn trials(engine: &Arc<Engine>) -> Vec<Trial> {
-    let word = |says: &Option<bool>| says.map_or("unset".to_owned(), |value| value.to_string());
+    let word = |automount: &Option<bool>| automount.map_or("unset".to_owned(), |value| value.to_string());
     let trial = |row: &'static Row| {
         let engine = Arc::clone(engine);
         let (name, account_says, pod_says, _) = row;
@@ -135,7 +135,7 @@ fn check(engine: &Engine, (name, account_says, pod_says, columns): &Row) -> Resu
 
 /// Creates the account as a user would, or as the controller does if its field is unset. If the policy rejects `default`, the
 /// controller creates it. Returns the verdict and the stored account.
-fn make_account(engine: &Engine, settings: &Value, name: &str, says: Option<bool>) -> Result<(Verdict, Value)> {
+fn make_account(engine: &Engine, settings: &Value, name: &str, automount: Option<bool>) -> Result<(Verdict, Value)> {
     let host = Host::default();
     let user = |name: &str| UserInfo { username: name.to_owned(), ..UserInfo::default() };
     let make = |object: Value, by: &str| -> Result<(Verdict, Value)> {
@@ -145,7 +145,7 @@ fn make_account(engine: &Engine, settings: &Value, name: &str, says: Option<bool
         let stored = verdict.object.clone().or_else(|| request.get("object").cloned()).unwrap_or_default();
         Ok((verdict, stored))
     };
-    let (verdict, stored) = make(account(name, says), if says.is_none() { MAKER } else { "alice" })?;
+    let (verdict, stored) = make(account(name, automount), if automount.is_none() { MAKER } else { "alice" })?;
     if verdict.allowed {
         return Ok((verdict, stored));
     }

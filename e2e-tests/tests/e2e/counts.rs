@@ -147,8 +147,8 @@ fn count(module: &CountedModule, engine: &Engine) -> Result<Counts> {
 
 fn write(counts: &Counts) -> String {
     let mut text =
-        "# What requests cost, counted: instructions of the module (wasmtime's fuel) and pages of memory (64 KiB).\n\
-        # `make bless` writes this file; `make test` fails where something costs 3 % more, with this compiler.\n\n"
+        "# The cost of requests: instructions of the module (wasmtime's fuel) and pages of memory (64 KiB).\n\
+        # `make bless` writes this file; `make test` fails if a cost increases by more than 3 %, with this compiler.\n\n"
             .to_owned();
     let _ = writeln!(text, "rustc = \"{}\"\n\n[module]", counts.rustc);
     for (name, count) in &counts.module {
@@ -222,7 +222,7 @@ fn phases(module: &CountedModule, bless: bool) -> Result<()> {
         ("checking the rules and writing the response", checked.saturating_sub(planned)),
         ("total for a Pod of 6 KB that is accepted", nothing.start + checked),
         ("additional for a Pod that is fixed", cost(&subject("pod fixed")?.request)?.saturating_sub(checked)),
-        ("additional for a Pod that is rejected", cost(&subject("pod refused")?.request)?.saturating_sub(checked)),
+        ("additional for a Pod that is rejected", cost(&subject("pod rejected")?.request)?.saturating_sub(checked)),
     ];
     let mut table = "| phase | instructions |\n|---|---:|\n".to_owned();
     for (phase, instructions) in rows {

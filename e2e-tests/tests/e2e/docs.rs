@@ -4,7 +4,7 @@
 //!
 //! The text between `<!-- generated:NAME -->` and `<!-- /generated:NAME -->` comes from the rules' own declarations;
 //! `BLESS=1` rewrites it, and starts the page of a new rule from a template. A fenced block marked `yaml settings` is
-//! validated; on a rule's page, the policy checks blocks marked `yaml accepted`, `yaml fixed` or `yaml refused`.
+//! validated; on a rule's page, the policy checks blocks marked `yaml accepted`, `yaml fixed` or `yaml rejected`.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -19,6 +19,7 @@ use libtest_mimic::Trial;
 use sa_hygiene::apiserver::{ApiServer, RequestOptions};
 use sa_hygiene::yaml;
 use serde_json::{Value, json};
+use serviceaccount_hygiene::admission::subject::SubjectKind;
 use serviceaccount_hygiene::rules::{RULES, Rule};
 use serviceaccount_hygiene::settings::Profile;
 use serviceaccount_hygiene::settings::params::{Kind, Param};
@@ -34,7 +35,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("Messages", "<!-- generated:messages -->\n<!-- /generated:messages -->"),
     (
         "Examples",
-        "An object that the rule rejects (in a block marked `yaml refused`) and the corrected object (`yaml accepted`).",
+        "An object that the rule rejects (in a block marked `yaml rejected`) and the corrected object (`yaml accepted`).",
     ),
     ("Known bypasses", "A table: each attempt that was considered, and its result."),
     ("Exemptions", "Who may need one, and how to write it (in a block marked `yaml settings`)."),
@@ -345,10 +346,29 @@ fn profiles(rule: &Rule) -> String {
 /// From the least to the most strict.
 const ALL_PROFILES: [Profile; 3] = [Profile::Observe, Profile::Baseline, Profile::Restricted];
 
+/// The kinds that a rule checks, as a list in words.
 fn checked_kinds(rule: &Rule) -> String {
-    let kinds: Vec<_> = rule.subjects.iter().map(|subject| format!("{subject:?}s")).collect();
-    let kinds = kinds.join(", ").replace("Pods, PodTemplates", "Pods and Pod templates");
-    kinds.replace("IdentityGrants", "custom resources that grant cloud identities")
+    let kinds: Vec<&str> = rule.subjects.iter().flat_map(|kind| plurals(*kind)).copied().collect();
+    match kinds.as_slice() {
+        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+        kinds => kinds.concat(),
+    }
+}
+
+const fn plurals(kind: SubjectKind) -> &'static [&'static str] {
+    match kind {
+        SubjectKind::Pod => &["Pods"],
+        SubjectKind::PodTemplate => &["Pod templates"],
+        SubjectKind::EphemeralContainer => &["ephemeral containers"],
+        SubjectKind::ServiceAccount => &["ServiceAccounts"],
+        SubjectKind::TokenRequest => &["TokenRequests"],
+        SubjectKind::Secret => &["Secrets"],
+        SubjectKind::Binding => &["RoleBindings", "ClusterRoleBindings"],
+        SubjectKind::Role => &["Roles", "ClusterRoles"],
+        SubjectKind::PersistentVolume => &["PersistentVolumes"],
+        SubjectKind::IdentityGrant => &["custom resources that grant cloud identities"],
+        SubjectKind::ConfigMap => &["ConfigMaps"],
+    }
 }
 
 fn parameters(rule: &Rule) -> String {
@@ -402,7 +422,7 @@ fn readme_examples(engine: &Engine) -> Result<()> {
     let text = read(&repository().join("README.md"))?;
     check_blocks(&json!({}), engine, &text)?;
     let blocks = blocks(&text);
-    for (refused, said) in blocks.iter().zip(blocks.iter().skip(1)).filter(|(block, _)| block.mark == "yaml refused") {
+    for (refused, said) in blocks.iter().zip(blocks.iter().skip(1)).filter(|(block, _)| block.mark == "yaml rejected") {
         let object = yaml::load_str(&refused.text, "README.md")?.pop().context("an empty block")?.value;
         let request = ApiServer::new(&[]).request(object, &RequestOptions::default())?;
         let verdict = engine.evaluate(&request, &json!({}), &[], &Host::default())?.verdict;
@@ -442,7 +462,7 @@ fn examples(rule: &Rule, engine: &Engine, text: &str) -> Result<()> {
 fn check_blocks(settings: &Value, engine: &Engine, text: &str) -> Result<()> {
     for block in blocks(text) {
         let wanted = match block.mark {
-            "yaml accepted" | "yaml fixed" | "yaml refused" => block.mark.trim_start_matches("yaml "),
+            "yaml accepted" | "yaml fixed" | "yaml rejected" => block.mark.trim_start_matches("yaml "),
             _ => continue,
         };
         let objects: Vec<Value> =
@@ -453,8 +473,8 @@ fn check_blocks(settings: &Value, engine: &Engine, text: &str) -> Result<()> {
             let request = server.request(object.clone(), &RequestOptions::default())?;
             let verdict = engine.evaluate(&request, settings, &objects, &Host::default())?.verdict;
             found = match (verdict.allowed, verdict.object.is_some()) {
-                (false, _) => "refused",
-                (true, true) if found != "refused" => "fixed",
+                (false, _) => "rejected",
+                (true, true) if found != "rejected" => "fixed",
                 _ => found,
             };
         }

@@ -80,7 +80,7 @@ fn what_a_request_may_ask(engine: &Engine) -> Result<()> {
         (pod("app", None), Some(false), true, [(0, 0), (2, 1)]),
         (template("app", None), None, true, [(2, 0), (2, 1)]),
     ];
-    for (object, says, may, expected) in rows {
+    for (object, automount, may, expected) in rows {
         let name =
             if object.pointer("/spec/serviceAccountName").or(object.pointer("/spec/template/spec/serviceAccountName"))
                 == Some(&json!("app"))
@@ -89,7 +89,7 @@ fn what_a_request_may_ask(engine: &Engine) -> Result<()> {
             } else {
                 "default"
             };
-        let mut cluster = vec![account(name, says)];
+        let mut cluster = vec![account(name, automount)];
         if may {
             cluster.push(binding(name, "view"));
         }
@@ -97,7 +97,10 @@ fn what_a_request_may_ask(engine: &Engine) -> Result<()> {
             let settings = json!({"rules": {"pod-automount": {"scope": scope}}});
             let verdict = evaluated(engine, object.clone(), &settings, &cluster)?;
             let found = (verdict.lookups, verdict.reviews);
-            ensure!(found == expected, "scope {scope}, may {may}, {says:?}: {found:?}, not {expected:?}: {object}");
+            ensure!(
+                found == expected,
+                "scope {scope}, may {may}, {automount:?}: {found:?}, not {expected:?}: {object}"
+            );
             ensure!(verdict.reviews <= 8 && verdict.lookups <= 2);
         }
     }

@@ -181,12 +181,12 @@ fn malformed() -> Vec<Row> {
         row(
             "field_twice",
             with_object("{\"spec\":{\"containers\":[]},\"spec\":{\"containers\":7}}"),
-            Unreadable("the request cannot be read: object.spec: is there twice"),
+            Unreadable("the request cannot be read: object.spec: appears twice"),
         ),
         row(
             "field_twice_by_escape",
             with_object("{\"spec\":{\"volumes\":[],\"\\u0076olumes\":[]}}"),
-            Unreadable("the request cannot be read: object.spec.volumes: is there twice"),
+            Unreadable("the request cannot be read: object.spec.volumes: appears twice"),
         ),
         row("unread_field_twice", in_spec("1,\"x\":2"), Accepted),
     ]
@@ -377,11 +377,11 @@ fn large() -> Vec<Row> {
             Accepted,
         )
         .with_path_limits(),
-        row("wrong_volumes", payload(&wrong_volumes), Warned("kubelet-host-path: spec.volumes[aws-iam-token0].hostPath.path: `/var/lib/kubelet/pods` of the node leads to credentials of others")),
+        row("wrong_volumes", payload(&wrong_volumes), Warned("kubelet-host-path: spec.volumes[aws-iam-token0].hostPath.path: `/var/lib/kubelet/pods` on the node gives access to credentials of other Pods or the node")),
         row(
             "wrong_volumes_before_and_after",
             bytes(&update, &json!({"rules": {"kubelet-host-path": "reject"}})),
-            Warned("kubelet-host-path: spec.template.spec.volumes[aws-iam-token0].hostPath.path: `/var/lib/kubelet/pods` of the node leads to credentials of others"),
+            Warned("kubelet-host-path: spec.template.spec.volumes[aws-iam-token0].hostPath.path: `/var/lib/kubelet/pods` on the node gives access to credentials of other Pods or the node"),
         ),
         row(
             "sources",

@@ -203,11 +203,12 @@ fn agree(validated: &[u8], diagnosed: &[u8]) -> Result<()> {
     let warnings = lines(&["warning", "change", "podChange"]);
     let shown: Vec<&str> = member("warnings").as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let (shown, more) = match shown.split_last() {
-        Some((last, rest)) if last.ends_with(" more warnings") => (rest, Some(*last)),
+        Some((last, rest)) if last.starts_with(&format!("{POLICY}: and ")) => (rest, Some(*last)),
         _ => (shown.as_slice(), None),
     };
     let left = warnings.len().saturating_sub(shown.len());
-    let expected_more = (left > 0).then(|| format!("{POLICY}: and {left} more warnings"));
+    let expected_more =
+        (left > 0).then(|| format!("{POLICY}: and {left} more warning{}", if left == 1 { "" } else { "s" }));
     ensure!(more == expected_more.as_deref(), "{left} warnings are not shown, but {more:?}");
     for (shown, line) in shown.iter().zip(&warnings) {
         let is_cut = shown.strip_suffix('…').is_some_and(|start| line.starts_with(start));

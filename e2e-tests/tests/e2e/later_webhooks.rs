@@ -67,7 +67,7 @@ struct ClusterSetup {
 
 /// The outcome of a Pod.
 #[derive(Debug)]
-enum End {
+enum Outcome {
     /// The property does not apply: the Pod is invalid from the start, or the settings are.
     Skipped,
     /// The policy rejects it, in either phase, with this message.
@@ -95,11 +95,11 @@ struct Tally {
 }
 
 impl Tally {
-    fn count(&mut self, end: &End) {
+    fn count(&mut self, end: &Outcome) {
         match end {
-            End::Refused(_) => self.refused += 1,
-            End::Denied { by: Webhook::VaultAgent, token_was_removed: true } => self.refused_by_vault += 1,
-            End::Stored { token_was_removed: true, injected } => {
+            Outcome::Refused(_) => self.refused += 1,
+            Outcome::Denied { by: Webhook::VaultAgent, token_was_removed: true } => self.refused_by_vault += 1,
+            Outcome::Stored { token_was_removed: true, injected } => {
                 self.stored += 1;
                 let mut kinds: Vec<_> = injected.iter().copied().map(Some).collect();
                 kinds.extend(kinds.is_empty().then_some(None));
@@ -107,7 +107,7 @@ impl Tally {
                     *self.injected.entry(kind).or_default() += 1;
                 }
             }
-            End::Skipped | End::Denied { .. } | End::Stored { .. } => {}
+            Outcome::Skipped | Outcome::Denied { .. } | Outcome::Stored { .. } => {}
         }
     }
 
@@ -124,7 +124,7 @@ fn hold(engine: &Engine) -> Result<(), Failed> {
     let mut runner = TestRunner::new(ProptestConfig { cases: CASES, failure_persistence: None, ..Default::default() });
     let tally = RefCell::new(Tally::default());
     let outcome = runner.run(&(asking_pod(), paired_settings(), surroundings()), |(pod, settings, surroundings)| {
-        let end = Course::new(engine, &settings, &surroundings).run(pod)?;
+        let end = PodAdmission::new(engine, &settings, &surroundings).run(pod)?;
         tally.borrow_mut().count(&end);
         Ok(())
     });
@@ -248,7 +248,7 @@ fn account(name: &str, automount: Option<bool>, annotations: &Map<String, Value>
 }
 
 /// The admission of a Pod.
-struct Course<'a> {
+struct PodAdmission<'a> {
     engine: &'a Engine,
     settings: &'a Value,
     surroundings: &'a ClusterSetup,
@@ -256,30 +256,30 @@ struct Course<'a> {
     options: RequestOptions,
 }
 
-impl<'a> Course<'a> {
+impl<'a> PodAdmission<'a> {
     fn new(engine: &'a Engine, settings: &'a Value, surroundings: &'a ClusterSetup) -> Self {
         let server = ApiServer::new(&surroundings.accounts);
         let options = RequestOptions { openshift: surroundings.openshift, ..RequestOptions::default() };
         Self { engine, settings, surroundings, server, options }
     }
 
-    fn run(&self, pod: Value) -> Result<End, TestCaseError> {
-        let Ok(mut request) = self.server.request(pod, &self.options) else { return Ok(End::Skipped) };
+    fn run(&self, pod: Value) -> Result<Outcome, TestCaseError> {
+        let Ok(mut request) = self.server.request(pod, &self.options) else { return Ok(Outcome::Skipped) };
         let mut twin = self.settings.clone();
         put(&mut twin, &["phase"], json!("validating"));
         let mut object = request.get_mut("object").map(Value::take).unwrap_or_default();
         for settings in [self.settings, &twin] {
             if !self.engine.validate_settings(settings).map_err(|error| failed(&error))?.valid {
-                return Ok(End::Skipped);
+                return Ok(Outcome::Skipped);
             }
         }
         if self.server.validate(&object).is_err() {
-            return Ok(End::Skipped);
+            return Ok(Outcome::Skipped);
         }
 
         let written = object.clone();
         let mut injected = BTreeSet::new();
-        let (mut taken, mut last): (Option<Taken>, Option<Value>) = (None, None);
+        let (mut taken, mut last): (Option<RemainingTokens>, Option<Value>) = (None, None);
         for is_first in [true, false] {
             if !is_first {
                 object = self.server.second_pass(object, &self.options).map_err(|error| failed(&error.into()))?;
@@ -290,7 +290,7 @@ impl<'a> Course<'a> {
                     Caller::Policy if is_first || policy_again => {
                         let fixed = match self.mutate(&request, &object)? {
                             Ok(fixed) => fixed,
-                            Err(why) => return Ok(End::Refused(why)),
+                            Err(why) => return Ok(Outcome::Refused(why)),
                         };
                         own_tokens_stay(&object, &fixed)?;
                         if let Some(last) = &last {
@@ -298,13 +298,13 @@ impl<'a> Course<'a> {
                             let third = self.mutate(&request, &fixed)?;
                             prop_assert_eq!(third.as_ref(), Ok(&fixed), "changed a third time");
                         }
-                        taken = Taken::by(&object, &fixed, self.settings).or(taken);
+                        taken = RemainingTokens::by(&object, &fixed, self.settings).or(taken);
                         last = Some(fixed.clone());
                         object = fixed;
                     }
                     Caller::Webhook(webhook) if is_first || others_again => {
                         let Ok(changed) = self.server.call(*webhook, object.clone(), &self.options) else {
-                            return Ok(End::Denied { by: *webhook, token_was_removed: taken.is_some() });
+                            return Ok(Outcome::Denied { by: *webhook, token_was_removed: taken.is_some() });
                         };
                         if changed != object {
                             injected.insert(*webhook);
@@ -319,24 +319,24 @@ impl<'a> Course<'a> {
         if let Err(errors) = self.server.validate(&object) {
             return Err(TestCaseError::fail(format!("the Pod is invalid: {}", errors.join("; "))));
         }
-        let answer = self.ask(&request, &object, &twin)?;
+        let answer = self.evaluate(&request, &object, &twin)?;
         if !answer.allowed {
-            return Ok(End::Refused(answer.message.unwrap_or_default()));
+            return Ok(Outcome::Refused(answer.message.unwrap_or_default()));
         }
         if let Some(taken) = &taken {
             taken.stays_away(&object, &answer.warnings)?;
         }
-        Ok(End::Stored { token_was_removed: taken.is_some(), injected })
+        Ok(Outcome::Stored { token_was_removed: taken.is_some(), injected })
     }
 
     /// The object as the mutating policy returns it, or the message of its rejection.
     fn mutate(&self, request: &Value, object: &Value) -> Result<Result<Value, String>, TestCaseError> {
-        let verdict = self.ask(request, object, self.settings)?;
+        let verdict = self.evaluate(request, object, self.settings)?;
         let object = || verdict.object.unwrap_or_else(|| object.clone());
         Ok(if verdict.allowed { Ok(object()) } else { Err(verdict.message.unwrap_or_default()) })
     }
 
-    fn ask(&self, request: &Value, object: &Value, settings: &Value) -> Result<Verdict, TestCaseError> {
+    fn evaluate(&self, request: &Value, object: &Value, settings: &Value) -> Result<Verdict, TestCaseError> {
         let mut request = request.clone();
         if let Some(request) = request.as_object_mut() {
             request.insert("object".to_owned(), object.clone());
@@ -365,7 +365,7 @@ fn failed(error: &anyhow::Error) -> TestCaseError {
 
 /// The tokens that remain after the policy removed one.
 #[derive(Debug)]
-struct Taken {
+struct RemainingTokens {
     /// The containers that still have a token: a hand-written one, or one that a token container keeps.
     left: BTreeSet<ApiToken>,
     /// The hand-written volumes, which any container may mount; other rules check them.
@@ -379,7 +379,7 @@ struct ApiToken {
     volume: String,
 }
 
-impl Taken {
+impl RemainingTokens {
     /// The difference that the policy made; none if it did not remove the token.
     fn by(before: &Value, after: &Value, settings: &Value) -> Option<Self> {
         let says_no = |pod: &Value| pod.pointer(AUTOMOUNT) == Some(&json!(false));
@@ -637,8 +637,8 @@ impl Scenario {
             openshift: false,
             accounts: [account("app", None, &annotations), account("default", None, &annotations)],
         };
-        match Course::new(engine, &settings, &surroundings).run(pod) {
-            Ok(End::Refused(why)) => why,
+        match PodAdmission::new(engine, &settings, &surroundings).run(pod) {
+            Ok(Outcome::Refused(why)) => why,
             Ok(end) => format!("{end:?}"),
             Err(error) => error.to_string(),
         }

@@ -184,7 +184,7 @@ fn stays_labelled(engine: &Engine, row: &Row) -> Result<()> {
 }
 
 fn becomes_wrong(engine: &Engine, row: &Row) -> Result<()> {
-    row.is_refused(&row.update(engine, row.fine, row.wrong, |_| {})?)
+    row.is_rejected(&row.update(engine, row.fine, row.wrong, |_| {})?)
 }
 
 fn becomes_wrong_otherwise(engine: &Engine, row: &Row) -> Result<()> {
@@ -201,7 +201,7 @@ fn becomes_fine(engine: &Engine, row: &Row) -> Result<()> {
 
 fn has_no_old_object(engine: &Engine, row: &Row) -> Result<()> {
     let forget = |request: &mut Map<String, Value>| drop(request.insert("oldObject".to_owned(), Value::Null));
-    row.is_refused(&row.update(engine, row.wrong, row.wrong, forget)?)
+    row.is_rejected(&row.update(engine, row.wrong, row.wrong, forget)?)
 }
 
 impl Row {
@@ -233,7 +233,7 @@ impl Row {
         object
     }
 
-    fn is_refused(&self, verdict: &Verdict) -> Result<()> {
+    fn is_rejected(&self, verdict: &Verdict) -> Result<()> {
         ensure!(!verdict.allowed && verdict.code == Some(403), "{verdict:#?}");
         ensure!(verdict.lines_of(self.rule).count() == 1, "{verdict:#?}");
         Ok(())

@@ -163,8 +163,8 @@ pub fn outcome(verdict: &Verdict) -> Outcome {
 }
 
 /// The account as the plugin sees it. The plugin has its own cache, and queries the API server for accounts that are not in it.
-fn seen_by_plugin(says: Account) -> Option<bool> {
-    match says {
+fn seen_by_plugin(automount: Account) -> Option<bool> {
+    match automount {
         True => Some(true),
         False => Some(false),
         FalseSince | Unset | Absent | NotGranted | Forbidden | Broken => None,

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! snapshot (files, kubectl) --workload::groups--> Pods by account and workload --\
-//! snapshot.rbac ------------- power ------------> what an account may do ---------- build --> Report --> format, advice
+//! snapshot.rbac ---------- permissions ----------> what an account may do ---------- build --> Report --> format, advice
 //! log (audit events) -------- usage ------------> what it did --------------------/    recommend
 //! ```
 
@@ -12,7 +12,7 @@ pub mod advice;
 mod build;
 pub mod format;
 pub mod log;
-mod power;
+mod permissions;
 mod recommend;
 pub mod report;
 pub mod sample;

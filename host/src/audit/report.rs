@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-pub use super::power::Level;
+pub use super::permissions::Level;
 pub use super::recommend::Recommendation;
 pub use super::snapshot::Identity;
 use crate::rbac::PolicyRule;
@@ -89,7 +89,7 @@ pub struct LogInfo {
     pub gaps: Vec<[String; 2]>,
     /// The reason why the log cannot show that a token was not used; absent if it can.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub proves_no_absence: Option<String>,
+    pub inconclusive: Option<String>,
     /// All records.
     pub records: u64,
     /// Calls by ServiceAccounts.

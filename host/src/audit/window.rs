@@ -67,7 +67,7 @@ impl Window {
         }
         let Some((first, last)) = self.span else { return Err("the log is empty".to_owned()) };
         if subject.is_idle {
-            return Err("it ran no Pod".to_owned());
+            return Err("it is suspended or scaled to zero".to_owned());
         }
         let needed = match subject.schedule {
             None => self.needed,
@@ -79,11 +79,11 @@ impl Window {
             }
         };
         if self.covered < needed {
-            return Err(format!("it runs once in {}, the log covers {}", days(needed), days(self.covered)));
+            return Err(format!("it runs once in {}, but the log covers only {}", days(needed), days(self.covered)));
         }
         match subject.created {
             Some(created) if last - created.max(first) < needed => {
-                Err(format!("it was made {} before the log ends", days((last - created).max(0))))
+                Err(format!("it was created {} before the end of the log", days((last - created).max(0))))
             }
             _ => Ok(()),
         }
@@ -93,7 +93,7 @@ impl Window {
 fn useless(log: &Log, needed: i64, covered: i64) -> Option<String> {
     let seen = &log.usage.seen;
     if seen.account_reads == 0 {
-        return Some("the log has no account that gets or lists objects".to_owned());
+        return Some("the log contains no get or list call by a ServiceAccount".to_owned());
     }
     if covered < needed {
         return Some(format!("the log covers {}, less than {}", days(covered), days(needed)));
@@ -172,8 +172,8 @@ mod tests {
     #[rstest]
     #[case::hourly("0 * * * *", "ok")]
     #[case::weekly("0 3 * * 1", "ok")]
-    #[case::monthly("0 3 1 * *", "it runs once in 31 days, the log covers 10 days")]
-    #[case::yearly("@yearly", "it runs once in 366 days, the log covers 10 days")]
+    #[case::monthly("0 3 1 * *", "it runs once in 31 days, but the log covers only 10 days")]
+    #[case::yearly("@yearly", "it runs once in 366 days, but the log covers only 10 days")]
     #[case::nonsense("whenever", "its schedule cannot be read")]
     fn schedules(#[case] schedule: &str, #[case] expected: &str) {
         let subject = Subject { schedule: Some(schedule), ..Subject::default() };
@@ -184,9 +184,9 @@ mod tests {
     fn new_or_idle_workloads() {
         let log = log(240, 0..0);
         let created = |seconds: i64| Subject { created: Some(NOW - seconds), ..Subject::default() };
-        assert_eq!(verdict(&log, created(3 * DAY)), "it was made 3 days before the log ends");
+        assert_eq!(verdict(&log, created(3 * DAY)), "it was created 3 days before the end of the log");
         assert_eq!(verdict(&log, created(8 * DAY)), "ok");
-        assert_eq!(verdict(&log, Subject { is_idle: true, ..Subject::default() }), "it ran no Pod");
+        assert_eq!(verdict(&log, Subject { is_idle: true, ..Subject::default() }), "it is suspended or scaled to zero");
     }
 
     #[test]
@@ -197,7 +197,10 @@ mod tests {
             change(&mut log);
             verdict(&log, Subject::default())
         };
-        assert_eq!(with(|log| log.usage.seen.account_reads = 0), "the log has no account that gets or lists objects");
+        assert_eq!(
+            with(|log| log.usage.seen.account_reads = 0),
+            "the log contains no get or list call by a ServiceAccount"
+        );
         assert_eq!(with(|log| log.usage.seen.broken = 10), "ok");
         assert_eq!(with(|log| log.usage.seen.oversized = 11), "11 of 1000 records cannot be read");
         assert_eq!(

@@ -104,7 +104,7 @@ impl NewBaseline {
         let kept_count = kept.difference(&found).count();
         found.extend(kept);
         let count = found.len();
-        let text = "# Findings that `sa-hygiene check --baseline` lets pass. Made by --write-baseline.\n";
+        let text = "# Findings that `sa-hygiene check --baseline` does not count. Written by --write-baseline.\n";
         let text = format!("{text}{}", yaml::to_string(&serde_json::to_value(Baseline { findings: found })?)?);
         super::write::write(path, &text).with_context(|| shown::path(path))?;
         Ok((count, kept_count))

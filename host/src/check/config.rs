@@ -156,7 +156,9 @@ impl Config {
         };
         let mut config = Self { path: Some(path.to_owned()), ..Self::default() };
         match (documents.next(), documents.next()) {
-            (_, Some(second)) => return Err(second.error("a second document; a configuration has one").into()),
+            (_, Some(second)) => {
+                return Err(second.error("unexpected second document; a configuration has only one").into());
+            }
             (None, None) => {}
             (Some(document), None) => match document.value {
                 Value::Object(fields) => {

@@ -32,12 +32,12 @@ pub(super) struct Coverage {
     /// For each entry of `exemptions`, whether it applies to all rules.
     applies_to_all_rules: Vec<bool>,
     /// Known results of `interest`, by `apiVersion` and kind.
-    interests: RwLock<BTreeMap<String, Interest>>,
+    interests: RwLock<BTreeMap<String, KindCoverage>>,
 }
 
 /// What a policy does with objects of a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Interest {
+pub(super) enum KindCoverage {
     /// At least one rule checks it.
     Some,
     /// No rule checks it.
@@ -66,7 +66,7 @@ impl Coverage {
     }
 
     /// What the policy does with objects of a kind, regardless of their content.
-    pub fn interest(&self, api_version: &str, kind: &str) -> Interest {
+    pub fn interest(&self, api_version: &str, kind: &str) -> KindCoverage {
         let key = format!("{api_version} {kind}");
         if let Some(known) = self.interests.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return *known;
@@ -76,17 +76,17 @@ impl Coverage {
         found
     }
 
-    fn find_interest(&self, api_version: &str, kind: &str) -> Interest {
+    fn find_interest(&self, api_version: &str, kind: &str) -> KindCoverage {
         let group = api_version.split_once('/').map_or("", |(group, _)| group);
         let request = json!({"kind": {"group": group, "kind": kind}, "operation": "CREATE"}).to_string();
-        let Ok(request) = view::read::<Request<'_>>(&request, "") else { return Interest::None };
+        let Ok(request) = view::read::<Request<'_>>(&request, "") else { return KindCoverage::None };
         self.with_settings(|settings| {
-            let Some(subject) = Subject::of(&request, &settings.common) else { return Interest::None };
+            let Some(subject) = Subject::of(&request, &settings.common) else { return KindCoverage::None };
             if subject.is_template() && settings.common.templates == Templates::Ignore {
-                return Interest::IgnoredTemplate;
+                return KindCoverage::IgnoredTemplate;
             }
             let rules = plan::plan(AllRules, settings, subject.kind(), &mut Problems::default());
-            if rules.is_empty() { Interest::Off } else { Interest::Some }
+            if rules.is_empty() { KindCoverage::Off } else { KindCoverage::Some }
         })
     }
 
@@ -149,22 +149,22 @@ pub(super) fn no_rule(object: &Value) -> Reason {
     let suggestion = ApiServer::closest_kind(kind);
     let is_builtin_group = group.is_empty() || !group.contains('.') || group.ends_with(".k8s.io");
     if ApiServer::knows(version, kind) {
-        return Reason { why: "no rule checks their kind", hint: None };
+        return Reason { why: "no rule checks the kind", hint: None };
     }
     if let Some((suggestion, current)) =
         suggestion.and_then(|suggestion| Some((suggestion, ApiServer::api_version_of(suggestion)?)))
         && is_builtin_group
     {
-        let hint = format!("`{suggestion}` is a kind of `{current}`, not `{kind}` of `{version}`");
-        return Reason { why: "kubernetes has no such kind in their apiVersion", hint: Some(hint) };
+        let hint = format!("did you mean `{suggestion}` of `{current}`, not `{kind}` of `{version}`?");
+        return Reason { why: "Kubernetes has no such kind in the apiVersion", hint: Some(hint) };
     }
     if let Some(path) = template_path(object) {
         let hint = format!(
-            "to check them: customTemplates: [{{apiGroup: {group}, kind: {kind}, path: {path}}}] in the settings"
+            "to check it, set customTemplates: [{{apiGroup: {group}, kind: {kind}, path: {path}}}] in the settings"
         );
-        return Reason { why: "custom resources with a Pod template", hint: Some(hint) };
+        return Reason { why: "a custom resource with a Pod template", hint: Some(hint) };
     }
-    Reason { why: "no rule checks their kind", hint: None }
+    Reason { why: "no rule checks the kind", hint: None }
 }
 
 /// The path of what looks like a Pod template in a custom resource.

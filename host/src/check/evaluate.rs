@@ -6,12 +6,12 @@ use anyhow::Context as _;
 use serde_json::Value;
 use serviceaccount_hygiene::admission::response::POLICY;
 
-use super::coverage::{self, Interest};
+use super::coverage::{self, KindCoverage};
 use super::evidence::{Evidence, account_of};
 use super::exemptions;
 use super::finding::{Finding, Level, findings};
 use super::policies::{Fixing, Policies, PolicyUnit};
-use super::scope::{Namespaces, Reach};
+use super::scope::{Namespaces, PolicyMatch};
 use super::selection::Selection;
 use super::verdict::{Reason, Verdict};
 use crate::apiserver::{ApiError, ApiServer, RequestOptions};
@@ -66,7 +66,7 @@ pub(super) struct Admission {
     pub admitted: Value,
     /// The object as it would be stored.
     pub stored: Value,
-    pub is_refused: bool,
+    pub is_rejected: bool,
     /// Why the API server would reject the object.
     pub problems: Vec<String>,
 }
@@ -81,7 +81,7 @@ struct Answer {
 
 /// What a request is evaluated for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ask<'r> {
+pub(super) enum Purpose<'r> {
     /// The cluster's verdict, from the policies that are enforced.
     Verdict,
     /// What the policies in monitor mode would do if all policies were enforced.
@@ -90,7 +90,7 @@ pub(super) enum Ask<'r> {
     Fix(Fixing<'r>),
 }
 
-impl Ask<'_> {
+impl Purpose<'_> {
     pub fn is_fix(self) -> bool {
         matches!(self, Self::Fix(_))
     }
@@ -120,7 +120,7 @@ impl Evaluator {
             evaluation.not_checked = self.exemption_reason(object, &evaluation);
             return evaluation;
         }
-        self.create(object, Ask::Verdict, &mut evaluation);
+        self.create(object, Purpose::Verdict, &mut evaluation);
         let has_unfixed_pods = !evaluation.unfixed_pods.is_empty();
         if (self.with_pods || has_unfixed_pods)
             && let Some((mut pod, path)) = ApiServer::pod_of(object)
@@ -129,7 +129,7 @@ impl Evaluator {
             if let Some(metadata) = pod.pointer_mut("/metadata").and_then(Value::as_object_mut) {
                 metadata.entry("namespace").or_insert_with(|| self.namespace.clone().into());
             }
-            self.create(&pod, Ask::Verdict, &mut pod_evaluation);
+            self.create(&pod, Purpose::Verdict, &mut pod_evaluation);
             if !self.with_pods {
                 pod_evaluation.keep_rules_of(&evaluation.unfixed_pods);
             }
@@ -143,19 +143,17 @@ impl Evaluator {
     fn not_checked(&self, object: &Value) -> Option<Reason> {
         let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default();
         let (version, kind) = (text("apiVersion"), text("kind"));
-        let interests: Vec<Interest> =
+        let interests: Vec<KindCoverage> =
             self.policies.units.iter().map(|unit| unit.coverage.interest(version, kind)).collect();
         let reason = |why: &'static str| Some(Reason { why, hint: None });
         match () {
             // The Pods of an ignored template are still evaluated.
-            () if self.with_pods && interests.contains(&Interest::IgnoredTemplate) => None,
+            () if self.with_pods && interests.contains(&KindCoverage::IgnoredTemplate) => None,
             // The policy's answer contains the object, and has to be parsed.
-            () if interests.contains(&Interest::Some) && is_deeper(object, DEEPEST) => {
-                reason("they are nested too deeply")
-            }
-            () if interests.contains(&Interest::Some) => None,
-            () if interests.contains(&Interest::Off) => reason("the rules for their kind are off"),
-            () if interests.contains(&Interest::IgnoredTemplate) => reason("the settings say `templates: ignore`"),
+            () if interests.contains(&KindCoverage::Some) && is_deeper(object, DEEPEST) => reason("nested too deeply"),
+            () if interests.contains(&KindCoverage::Some) => None,
+            () if interests.contains(&KindCoverage::Off) => reason("the rules for the kind are off"),
+            () if interests.contains(&KindCoverage::IgnoredTemplate) => reason("`templates: ignore` in the settings"),
             () => Some(coverage::no_rule(object)),
         }
     }
@@ -168,9 +166,10 @@ impl Evaluator {
         let request = ApiServer::raw_request(object.clone(), &self.request_options(object)).ok()?;
         let namespace = request.get("namespace").and_then(Value::as_str).unwrap_or_default();
         let units = self.policies.units.iter().enumerate();
-        let mut asked = units.filter(|(_, unit)| unit.scope.reach(&request, &self.namespaces) != Reach::No).peekable();
-        if asked.peek().is_none() {
-            return Some(Reason { why: "no policy selects them", hint: None });
+        let mut selected =
+            units.filter(|(_, unit)| unit.scope.reach(&request, &self.namespaces) != PolicyMatch::No).peekable();
+        if selected.peek().is_none() {
+            return Some(Reason { why: "not selected by any policy", hint: None });
         }
         let mut is_by_namespace = true;
         let mut is_exempt = |(number, unit): (usize, &PolicyUnit)| {
@@ -183,11 +182,10 @@ impl Evaluator {
                 .iter()
                 .any(|(policy, entry)| *policy == number && unit.coverage.applies_to_all_rules(*entry))
         };
-        if !asked.all(&mut is_exempt) {
+        if !selected.all(&mut is_exempt) {
             return None;
         }
-        let why =
-            if is_by_namespace { "their namespace is exempt" } else { "an entry of `exemptions` applies to them" };
+        let why = if is_by_namespace { "the namespace is exempt" } else { "an entry of `exemptions` applies" };
         Some(Reason { why, hint: None })
     }
 
@@ -198,18 +196,23 @@ impl Evaluator {
     }
 
     /// Evaluates a CREATE of an object; `None` if the API server rejects it before admission.
-    pub(super) fn create(&self, object: &Value, ask: Ask<'_>, evaluation: &mut Evaluation) -> Option<Admission> {
+    pub(super) fn create(
+        &self,
+        object: &Value,
+        purpose: Purpose<'_>,
+        evaluation: &mut Evaluation,
+    ) -> Option<Admission> {
         let options = self.request_options(object);
         match self.server.request(object.clone(), &options) {
             Ok(request) => {
-                let enforced = (ask == Ask::Verdict && self.policies.has_monitored()).then(|| request.clone());
-                let admission = self.admit(request, &options, ask, evaluation);
+                let enforced = (purpose == Purpose::Verdict && self.policies.has_monitored()).then(|| request.clone());
+                let admission = self.admit(request, &options, purpose, evaluation);
                 if let Some(request) = enforced {
-                    self.admit(request, &options, Ask::Enforced, evaluation);
+                    self.admit(request, &options, Purpose::Enforced, evaluation);
                 }
                 Some(admission)
             }
-            Err(error) => self.create_invalid(object, &error, &options, ask, evaluation),
+            Err(error) => self.create_invalid(object, &error, &options, purpose, evaluation),
         }
     }
 
@@ -220,15 +223,15 @@ impl Evaluator {
         object: &Value,
         error: &ApiError,
         options: &RequestOptions,
-        ask: Ask<'_>,
+        purpose: Purpose<'_>,
         evaluation: &mut Evaluation,
     ) -> Option<Admission> {
         evaluation.findings.push(Finding::of_api_server(&error.to_string()));
         let request = ApiServer::raw_request(object.clone(), options).ok()?;
         let mut rule_evaluation = Evaluation::default();
         for (number, unit) in self.policies.units.iter().enumerate() {
-            let ask = if unit.is_monitored() && ask == Ask::Verdict { Ask::Enforced } else { ask };
-            self.ask(number, unit, &request, &request, ask, &mut rule_evaluation);
+            let purpose = if unit.is_monitored() && purpose == Purpose::Verdict { Purpose::Enforced } else { purpose };
+            self.call_policy(number, unit, &request, &request, purpose, &mut rule_evaluation);
         }
         // The API server's message already says why the policy cannot read the object either.
         rule_evaluation.findings.retain(Finding::is_of_a_rule);
@@ -243,20 +246,27 @@ impl Evaluator {
         &self,
         mut request: Value,
         options: &RequestOptions,
-        ask: Ask<'_>,
+        purpose: Purpose<'_>,
         evaluation: &mut Evaluation,
     ) -> Admission {
         // Only fixes need the objects.
-        let kept = |object: &Value| if ask.is_fix() { object.clone() } else { Value::Null };
+        let kept = |object: &Value| if purpose.is_fix() { object.clone() } else { Value::Null };
         let admitted = kept(object_of(&request));
-        let mut is_refused = false;
-        let units =
-            || self.policies.units.iter().enumerate().filter(|(_, unit)| ask != Ask::Verdict || !unit.is_monitored());
-        for (number, unit) in units().filter(|(_, unit)| unit.is_mutating || ask.is_fix()) {
-            let Some(answer) = self.ask(number, unit, &request, &request, ask, evaluation) else { continue };
+        let mut is_rejected = false;
+        let units = || {
+            self.policies
+                .units
+                .iter()
+                .enumerate()
+                .filter(|(_, unit)| purpose != Purpose::Verdict || !unit.is_monitored())
+        };
+        for (number, unit) in units().filter(|(_, unit)| unit.is_mutating || purpose.is_fix()) {
+            let Some(answer) = self.call_policy(number, unit, &request, &request, purpose, evaluation) else {
+                continue;
+            };
             if !answer.is_allowed {
                 // After a rejection, the API server calls no other webhook.
-                is_refused = true;
+                is_rejected = true;
                 break;
             }
             if let Some(object) = answer.patched {
@@ -264,14 +274,14 @@ impl Evaluator {
             }
         }
         let mut problems = Vec::new();
-        if !is_refused {
+        if !is_rejected {
             match self.server.second_pass(take_object(&mut request), options) {
                 Ok(object) => set_object(&mut request, object),
                 Err(error) => problems.push(error.to_string()),
             }
-            for (number, unit) in units().filter(|(_, unit)| !unit.is_mutating && !ask.is_fix()) {
-                let answer = self.ask(number, unit, &request, &request, ask, evaluation);
-                is_refused |= answer.is_some_and(|answer| !answer.is_allowed);
+            for (number, unit) in units().filter(|(_, unit)| !unit.is_mutating && !purpose.is_fix()) {
+                let answer = self.call_policy(number, unit, &request, &request, purpose, evaluation);
+                is_rejected |= answer.is_some_and(|answer| !answer.is_allowed);
             }
         }
         let mut object = take_object(&mut request);
@@ -279,10 +289,10 @@ impl Evaluator {
         if problems.is_empty() {
             problems = self.server.validate_in_place(&mut object).err().unwrap_or_default();
         }
-        if ask != Ask::Enforced {
+        if purpose != Purpose::Enforced {
             evaluation.findings.extend(problems.iter().map(|problem| Finding::of_api_server(problem)));
         }
-        Admission { admitted, stored, is_refused, problems }
+        Admission { admitted, stored, is_rejected, problems }
     }
 
     /// Evaluates as the audit scanner does: each policy on its own, on the unchanged object.
@@ -296,37 +306,37 @@ impl Evaluator {
             }
         };
         for (number, unit) in self.policies.units.iter().enumerate().filter(|(_, unit)| unit.is_audited) {
-            let ask = if unit.is_monitored() { Ask::Enforced } else { Ask::Verdict };
-            self.ask(number, unit, &selected, &sent, ask, evaluation);
+            let purpose = if unit.is_monitored() { Purpose::Enforced } else { Purpose::Verdict };
+            self.call_policy(number, unit, &selected, &sent, purpose, evaluation);
         }
     }
 
     /// Evaluates the request with a policy, if it reaches the policy.
-    fn ask(
+    fn call_policy(
         &self,
         number: usize,
         unit: &PolicyUnit,
         selected: &Value,
         request: &Value,
-        ask: Ask<'_>,
+        purpose: Purpose<'_>,
         evaluation: &mut Evaluation,
     ) -> Option<Answer> {
         match unit.scope.reach(selected, &self.namespaces) {
-            Reach::No => return None,
-            Reach::Yes => {}
-            Reach::Unknown => {
+            PolicyMatch::No => return None,
+            PolicyMatch::Yes => {}
+            PolicyMatch::Unknown => {
                 evaluation.unknown_namespace = request.get("namespace").and_then(Value::as_str).map(str::to_owned);
             }
         }
-        let fixer = match ask {
-            Ask::Verdict | Ask::Enforced => None,
-            Ask::Fix(fixing) => Some(unit.fixer(fixing)),
+        let fixer = match purpose {
+            Purpose::Verdict | Purpose::Enforced => None,
+            Purpose::Fix(fixing) => Some(unit.fixer(fixing)),
         };
         let policy = match &fixer {
             None => &unit.policy,
             Some(Ok(fixer)) => fixer,
             Some(Err(error)) => {
-                evaluation.findings.push(Finding::new(POLICY, &format!("{error:#}"), Level::Refused));
+                evaluation.findings.push(Finding::new(POLICY, &format!("{error:#}"), Level::Rejected));
                 return None;
             }
         };
@@ -337,7 +347,7 @@ impl Evaluator {
         let mut answer = match answer {
             Ok(answer) => answer,
             Err(error) => {
-                evaluation.findings.push(Finding::new(POLICY, &format!("{error:#}"), Level::Refused));
+                evaluation.findings.push(Finding::new(POLICY, &format!("{error:#}"), Level::Rejected));
                 return None;
             }
         };
@@ -345,12 +355,12 @@ impl Evaluator {
             evaluation.unknown_account = account_of(request);
         }
         // Only the changes of enforced policies are needed here; their findings are already recorded.
-        if ask == Ask::Enforced && !unit.is_monitored() {
+        if purpose == Purpose::Enforced && !unit.is_monitored() {
             return Some(Answer { is_allowed: answer.response.allowed, patched: answer.take_object() });
         }
         let mut found = findings(&answer);
         self.evidence.explain(request, &mut found);
-        if !unit.can_fix && !ask.is_fix() {
+        if !unit.can_fix && !purpose.is_fix() {
             let unfixed = found.extract_if(.., |finding| finding.level == Level::PodsFixed);
             let by_another = |finding: &Finding| evaluation.findings.iter().any(|known| known.is_same(finding));
             let unfixed: Vec<Finding> = unfixed.filter(|finding| !by_another(finding)).collect();

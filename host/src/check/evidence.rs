@@ -122,7 +122,7 @@ impl Evidence {
         let is_mounted = matches!(finding.id.as_str(), "unasked-default" | "unasked" | "unasked-dedicated");
         let is_kept =
             matches!(finding.id.as_str(), "may" | "may-on-default" | "unknown-permissions" | "unknown-account");
-        let goes = level.is_fix() || is_mounted && level == Level::Refused;
+        let goes = level.is_fix() || is_mounted && level == Level::Rejected;
         if !(is_mounted || is_kept || goes || finding.id == "tokenless") {
             return;
         }
@@ -141,7 +141,8 @@ impl Evidence {
             // The settings remove the token regardless of what the account may do.
             finding.message = format!("{}, although {bound}", finding.message);
         } else if finding.id == "tokenless" {
-            finding.message = format!("is not set and false on the account, so there is no token, although {bound}");
+            finding.message =
+                format!("is not set here, and false on the account, so there is no token, although {bound}");
         } else {
             finding.message = format!("would keep the token: {bound}");
         }

@@ -26,15 +26,22 @@ pub enum Level {
     /// The API server would reject the object, according to the simulated part of its validation. Never makes the command fail.
     Invalid,
     /// The cluster accepts the object, and a policy rejects the Pods made from it.
-    PodsRefused,
+    PodsRejected,
     /// A policy rejects the object.
-    Refused,
+    Rejected,
 }
 
 impl Level {
     /// Every level, from least to most severe.
-    pub const ALL: [Self; 7] =
-        [Self::PodsFixed, Self::Monitored, Self::Fixed, Self::Warned, Self::Invalid, Self::PodsRefused, Self::Refused];
+    pub const ALL: [Self; 7] = [
+        Self::PodsFixed,
+        Self::Monitored,
+        Self::Fixed,
+        Self::Warned,
+        Self::Invalid,
+        Self::PodsRejected,
+        Self::Rejected,
+    ];
 
     /// The text in reports for people.
     pub fn word(self) -> &'static str {
@@ -43,7 +50,7 @@ impl Level {
             Self::Monitored => "monitored",
             Self::Warned => "would warn",
             Self::Invalid => "invalid",
-            Self::PodsRefused | Self::Refused => "would refuse",
+            Self::PodsRejected | Self::Rejected => "would reject",
         }
     }
 
@@ -55,8 +62,8 @@ impl Level {
             Self::Fixed => "wouldFix",
             Self::Warned => "wouldWarn",
             Self::Invalid => "invalid",
-            Self::PodsRefused => "podsWouldBeRefused",
-            Self::Refused => "wouldRefuse",
+            Self::PodsRejected => "podsWouldBeRejected",
+            Self::Rejected => "wouldReject",
         }
     }
 
@@ -65,7 +72,7 @@ impl Level {
         match key {
             "fixed" => Some(Self::Fixed),
             "warned" => Some(Self::Warned),
-            "refused" => Some(Self::Refused),
+            "refused" => Some(Self::Rejected),
             _ => Self::ALL.into_iter().find(|level| level.key() == key),
         }
     }
@@ -74,7 +81,7 @@ impl Level {
     fn of_pods(self) -> Self {
         match self {
             Self::Fixed => Self::PodsFixed,
-            Self::Refused => Self::PodsRefused,
+            Self::Rejected => Self::PodsRejected,
             other => other,
         }
     }
@@ -85,8 +92,8 @@ impl Level {
     }
 
     /// Whether something is rejected.
-    pub fn is_refusal(self) -> bool {
-        matches!(self, Self::Refused | Self::PodsRefused)
+    pub fn is_rejection(self) -> bool {
+        matches!(self, Self::Rejected | Self::PodsRejected)
     }
 }
 
@@ -168,7 +175,7 @@ impl Finding {
     fn of_rule(diagnostic: &Diagnostic) -> Self {
         let Diagnostic { rule, severity, id, path, field, message, help, value } = diagnostic.clone();
         let level = match severity {
-            Severity::Rejection => Level::Refused,
+            Severity::Rejection => Level::Rejected,
             Severity::Warning => Level::Warned,
             Severity::Change => Level::Fixed,
             Severity::PodChange => Level::PodsFixed,
@@ -253,7 +260,7 @@ impl Finding {
 pub(crate) fn findings(evaluation: &Diagnosed) -> Vec<Finding> {
     let of_policy = |message: &str| {
         let text = message.strip_prefix(POLICY).and_then(|text| text.strip_prefix(": ")).unwrap_or(message);
-        Finding::new(POLICY, text, Level::Refused)
+        Finding::new(POLICY, text, Level::Rejected)
     };
     let mut found: Vec<Finding> = Vec::new();
     for diagnostic in &evaluation.diagnostics {
@@ -262,11 +269,11 @@ pub(crate) fn findings(evaluation: &Diagnosed) -> Vec<Finding> {
             found.push(finding);
         }
     }
-    let is_refused_by_rules = found.iter().any(|finding| finding.level == Level::Refused);
+    let is_rejected_by_rules = found.iter().any(|finding| finding.level == Level::Rejected);
     // Rejections that are not from a rule: the object cannot be read, a look-up failed, or the policy changes the object
     // despite `mutating: false` in its manifest.
     for answer in [&evaluation.unconstrained, &evaluation.response] {
-        if let Some(message) = answer.message().filter(|_| !answer.allowed && !is_refused_by_rules) {
+        if let Some(message) = answer.message().filter(|_| !answer.allowed && !is_rejected_by_rules) {
             found.push(of_policy(message));
             break;
         }
@@ -301,8 +308,8 @@ mod tests {
         let text = r#"{"rule": "role-arn", "severity": "podChange", "id": "x", "path": ["a"], "field": "a",
             "message": "is x", "help": "use y", "value": "z\n"}"#;
         let mut finding = Finding::of_rule(&serde_json::from_str(text).unwrap());
-        finding.monitored = Some(Level::Refused);
+        finding.monitored = Some(Level::Rejected);
         assert_eq!(finding.to_line(), "role-arn: in its Pods: a: is x; use y (z\\u{a})");
-        assert_eq!(Finding::new(POLICY, "x", Level::Refused).to_line(), "serviceaccount-hygiene: x");
+        assert_eq!(Finding::new(POLICY, "x", Level::Rejected).to_line(), "serviceaccount-hygiene: x");
     }
 }

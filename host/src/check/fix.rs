@@ -10,7 +10,7 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use serde_json::Value;
 
 use super::coverage;
-use super::evaluate::{Admission, Ask, Evaluation, Evaluator};
+use super::evaluate::{Admission, Evaluation, Evaluator, Purpose};
 use super::evidence::{FIELD, POD_AUTOMOUNT};
 use super::finding::{Finding, Pass};
 use super::input::{Input, Inputs};
@@ -246,7 +246,7 @@ fn fixes_of(
     let with_unsafe = fix_with(true)?;
     let is_safe = safe.as_ref().map(|(object, _)| object) == with_unsafe.as_ref().map(|(object, _)| object);
     let unsafe_reason = (!is_safe).then(|| {
-        format!("unsafe, because account `{account}` is not among the input, so whether it needs its token is unknown")
+        format!("unsafe, because account `{account}` is not in the input, so whether it needs its token is unknown")
     });
     Ok(Fixes { safe, with_unsafe, unsafe_reason })
 }
@@ -281,7 +281,7 @@ fn fix(evaluator: &Evaluator, part: &SourcePart<'_>, manifest: &Manifest, fixing
         return Err(anyhow!("it looks like a template ({{{{ …); fix what it is rendered from"));
     }
     if fixed_again(evaluator, &fixed, fixing) {
-        return Err(anyhow!("the fix would not last: written into the manifest, the policies would change it again"));
+        return Err(anyhow!("the fix is not stable: the policies would change the fixed manifest again"));
     }
     let start = part.part.bytes.start;
     let edits = patch::edits(text, node, written, &fixed)?;
@@ -292,8 +292,9 @@ fn fix(evaluator: &Evaluator, part: &SourcePart<'_>, manifest: &Manifest, fixing
 /// The object as the policies for fixes change it; `None` if they change nothing.
 fn fixed(evaluator: &Evaluator, written: &Value, fixing: Fixing<'_>) -> Result<Option<Value>> {
     let today = coverage::today(written);
-    let admission = evaluator.create(&today, Ask::Fix(fixing), &mut Evaluation::default());
-    let Some(admission) = admission.filter(|admission| !admission.is_refused && admission.admitted != admission.stored)
+    let admission = evaluator.create(&today, Purpose::Fix(fixing), &mut Evaluation::default());
+    let Some(admission) =
+        admission.filter(|admission| !admission.is_rejected && admission.admitted != admission.stored)
     else {
         return Ok(None);
     };
@@ -345,11 +346,7 @@ fn rewritten(file: &SourceFile, planned: &[Planned]) -> Result<String> {
             };
             fixes.into_iter().all(|fix| replace(&mut expected, &fix.items, &fix.object)) && found == expected
         });
-    if is_as_expected {
-        Ok(after)
-    } else {
-        Err(anyhow!("the result would not be the manifest with the fix and nothing else"))
-    }
+    if is_as_expected { Ok(after) } else { Err(anyhow!("the fix would change other parts of the manifest")) }
 }
 
 /// Replaces an object in a list of objects. If an entry of a typed list has no `apiVersion` and `kind`, they are not added.
@@ -372,6 +369,6 @@ impl FixedFile {
 
     /// Replaces the file, unless it changed after it was read.
     pub fn write(&self) -> Result<()> {
-        write::replace(&self.input, &self.before, &self.after).context("left as it is")
+        write::replace(&self.input, &self.before, &self.after).context("left unchanged")
     }
 }

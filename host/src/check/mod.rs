@@ -167,14 +167,14 @@ pub fn conclude(summary: &mut Summary, inputs: &Inputs, evaluator: &Evaluator) {
     let noted = &summary.noted;
     if !noted.unknown_accounts.is_empty() {
         notes.push(format!(
-            "ServiceAccounts that were looked up and are not among the manifests (add them, or name what the cluster \
-             has with --cluster): {}",
+            "ServiceAccounts that were looked up and are not among the manifests (add them, or pass the objects of the cluster \
+             with --cluster): {}",
             shortened(noted.unknown_accounts.iter())
         ));
     }
     if !noted.unknown_namespaces.is_empty() {
         notes.push(format!(
-            "a namespaceSelector asks for labels of Namespaces that are not among the manifests; their objects are \
+            "a namespaceSelector depends on labels of Namespaces that are not among the manifests; their objects are \
              checked as if selected: {}",
             shortened(noted.unknown_namespaces.iter())
         ));
@@ -188,7 +188,7 @@ pub fn conclude(summary: &mut Summary, inputs: &Inputs, evaluator: &Evaluator) {
         }
     }
     for (old, current) in &noted.moved {
-        notes.push(format!("`{old}` was removed from Kubernetes; its objects are checked as those of `{current}`"));
+        notes.push(format!("`{old}` was removed from Kubernetes; its objects are checked as `{current}`"));
     }
     let patches = noted.kustomizations.iter().map(|folder| {
         let build = coverage::build_hint(Some(folder));

@@ -105,7 +105,7 @@ impl Policies {
                     return Err(document.error("not a policy manifest; settings are given with --settings").into());
                 }
                 if kind == "Kustomization" {
-                    let error = "a kustomization; pipe what `kustomize build` prints to `--policy-manifest -`";
+                    let error = "a kustomization; pipe the output of `kustomize build` to `--policy-manifest -`";
                     return Err(document.error(error).into());
                 }
                 if kind.ends_with("AdmissionPolicyGroup") {

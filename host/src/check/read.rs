@@ -59,7 +59,7 @@ fn utf16(bytes: &[u8], order: fn([u8; 2]) -> u16) -> Result<String> {
     let text: std::result::Result<String, _> = char::decode_utf16(pairs.iter().map(|pair| order(*pair))).collect();
     text.ok()
         .filter(|_| rest.is_empty())
-        .ok_or_else(|| Error::new(ErrorKind::InvalidData, "not UTF-16, though it begins like that"))
+        .ok_or_else(|| Error::new(ErrorKind::InvalidData, "invalid UTF-16 after a byte order mark"))
 }
 
 #[cfg(test)]
@@ -83,7 +83,7 @@ mod tests {
         let little = [0xff, 0xfe, b'a', 0, b':', 0];
         assert_eq!(text(little.to_vec()).unwrap(), "a:");
         assert_eq!(text(vec![0xfe, 0xff, 0, b'a']).unwrap(), "a");
-        assert_eq!(text(vec![0xff, 0xfe, 0, 0xd8]).unwrap_err().to_string(), "not UTF-16, though it begins like that");
+        assert_eq!(text(vec![0xff, 0xfe, 0, 0xd8]).unwrap_err().to_string(), "invalid UTF-16 after a byte order mark");
         assert_eq!(text(vec![b'a', 0xe4]).unwrap_err().to_string(), "not UTF-8");
     }
 }

@@ -155,7 +155,7 @@ pub struct DiffReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, JsonSchema)]
 #[schemars(rename_all = "lowercase")]
 pub enum FailOn {
-    /// Refusals
+    /// Rejections
     #[default]
     Reject,
     /// Rejections, warnings, fixes and monitored findings
@@ -170,7 +170,7 @@ impl FailOn {
         match self {
             // Other tools check whether the API server accepts an object.
             _ if finding.passes() || finding.level == Level::Invalid => false,
-            Self::Reject => finding.level.is_refusal(),
+            Self::Reject => finding.level.is_rejection(),
             Self::Warn => true,
             Self::Never => false,
         }
@@ -191,8 +191,8 @@ pub struct Row {
     /// Objects whose token is removed.
     #[serde(rename = "loseTheirToken")]
     pub without_token: usize,
-    /// Objects that are refused, or whose Pods are.
-    #[serde(rename = "wouldRefuse")]
+    /// Objects that are rejected, or whose Pods are.
+    #[serde(rename = "wouldReject")]
     pub refused: usize,
     /// Objects whose token is removed, and whose ServiceAccount no binding names.
     #[serde(rename = "losesUnusedToken")]
@@ -209,7 +209,7 @@ impl Row {
     /// The row of one object, from its findings.
     fn of<'f>(findings: &(impl Iterator<Item = &'f Finding> + Clone)) -> Self {
         let count = |is: &dyn Fn(&Finding) -> bool| usize::from(findings.clone().any(is));
-        let refused = count(&|it| it.enforced().is_refusal());
+        let refused = count(&|it| it.enforced().is_rejection());
         // A rejected object is not changed.
         let others = 1 - refused;
         Self {
@@ -360,7 +360,7 @@ impl ObjectReport {
     /// What happens to the Pods created from it, if that is not its own verdict.
     pub fn pods(&self) -> Option<&'static str> {
         match self.verdict {
-            Verdict::Found(level @ (Level::PodsFixed | Level::PodsRefused)) => Some(Column::Found(level).word()),
+            Verdict::Found(level @ (Level::PodsFixed | Level::PodsRejected)) => Some(Column::Found(level).word()),
             _ => None,
         }
     }

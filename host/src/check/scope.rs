@@ -57,7 +57,7 @@ const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// Whether a request reaches a policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Reach {
+pub(super) enum PolicyMatch {
     Yes,
     No,
     /// It depends on the labels of a namespace that is not known.
@@ -84,25 +84,25 @@ impl Scope {
     }
 
     /// Whether a request reaches the policy.
-    pub fn reach(&self, request: &Value, namespaces: &Namespaces) -> Reach {
+    pub fn reach(&self, request: &Value, namespaces: &Namespaces) -> PolicyMatch {
         let text = |pointer: &str| text_at(request, pointer).filter(|text| !text.is_empty());
         let namespace = text("/namespace");
         if self.namespace.is_some() && self.namespace.as_deref() != namespace {
-            return Reach::No;
+            return PolicyMatch::No;
         }
         let object = request.get("object").unwrap_or(&Value::Null);
         if !self.rules.is_empty() && !self.rules.iter().any(|rule| rule.fits(request, self.is_exact))
             || self.objects.as_ref().is_some_and(|selector| !selector.fits(&labels(object)))
         {
-            return Reach::No;
+            return PolicyMatch::No;
         }
-        let Some(selector) = &self.namespaces else { return Reach::Yes };
+        let Some(selector) = &self.namespaces else { return PolicyMatch::Yes };
         let is_namespace = text("/kind/kind") == Some("Namespace") && text("/kind/group").is_none();
         let known = match namespace {
             // For a namespace, its own labels apply.
             _ if is_namespace => Some(labels(object)),
             // The selector does not apply to objects without a namespace.
-            None => return Reach::Yes,
+            None => return PolicyMatch::Yes,
             Some(name) => namespaces.get(name).cloned(),
         };
         let is_known = known.is_some();
@@ -111,10 +111,10 @@ impl Scope {
         match selector.fits(&labels) {
             _ if !is_known && !selector.needs_only(NAME_LABEL) => {
                 // If the name alone excludes the namespace, the other labels do not matter.
-                if selector.only(NAME_LABEL).fits(&labels) { Reach::Unknown } else { Reach::No }
+                if selector.only(NAME_LABEL).fits(&labels) { PolicyMatch::Unknown } else { PolicyMatch::No }
             }
-            true => Reach::Yes,
-            false => Reach::No,
+            true => PolicyMatch::Yes,
+            false => PolicyMatch::No,
         }
     }
 }
@@ -209,7 +209,7 @@ mod tests {
         })
     }
 
-    fn reach(spec: &Value, namespace: Option<&str>) -> Reach {
+    fn reach(spec: &Value, namespace: Option<&str>) -> PolicyMatch {
         let known = [("known".to_owned(), [("team".to_owned(), "a".to_owned())].into())].into();
         Scope::read(spec, namespace).unwrap().reach(&request("known"), &known)
     }
@@ -219,45 +219,45 @@ mod tests {
     }
 
     #[rstest]
-    #[case(json!({}), Reach::Yes)]
-    #[case(json!({"rules": [rule("apps", "v1", "deployments", "CREATE")]}), Reach::Yes)]
-    #[case(json!({"rules": [rule("*", "*", "*", "*")]}), Reach::Yes)]
-    #[case(json!({"rules": [rule("apps", "v1", "*/*", "*")]}), Reach::Yes)]
-    #[case(json!({"rules": [rule("apps", "v1", "deployments/*", "*")]}), Reach::Yes)]
-    #[case(json!({"rules": [rule("apps", "v1beta1", "deployments", "*")]}), Reach::Yes)]
-    #[case(json!({"rules": [rule("apps", "v1beta1", "deployments", "*")], "matchPolicy": "Exact"}), Reach::No)]
-    #[case(json!({"rules": [rule("apps", "v1", "deployments/status", "*")]}), Reach::No)]
-    #[case(json!({"rules": [rule("", "v1", "deployments", "*")]}), Reach::No)]
-    #[case(json!({"rules": [rule("apps", "v1", "deployments", "UPDATE")]}), Reach::No)]
-    #[case(json!({"rules": [rule("batch", "v1", "jobs", "*"), rule("apps", "v1", "deployments", "*")]}), Reach::Yes)]
-    #[case(json!({"objectSelector": {"matchLabels": {"tier": "web"}}}), Reach::Yes)]
-    #[case(json!({"objectSelector": {"matchLabels": {"tier": "db"}}}), Reach::No)]
-    #[case(json!({"objectSelector": {"matchExpressions": [{"key": "x", "operator": "Exists"}]}}), Reach::No)]
-    #[case(json!({"objectSelector": {"matchExpressions": [{"key": "x", "operator": "DoesNotExist"}]}}), Reach::Yes)]
-    #[case(json!({"namespaceSelector": {"matchLabels": {"team": "a"}}}), Reach::Yes)]
-    #[case(json!({"namespaceSelector": {"matchLabels": {"team": "b"}}}), Reach::No)]
-    #[case(json!({"namespaceSelector": {"matchExpressions": [{"key": NAME_LABEL, "operator": "NotIn", "values": ["known"]}]}}), Reach::No)]
-    #[case(json!({"namespaceSelector": {"matchExpressions": [{"key": "team", "operator": "NotIn", "values": ["b"]}]}}), Reach::Yes)]
-    fn match_of_policies(#[case] spec: Value, #[case] expected: Reach) {
+    #[case(json!({}), PolicyMatch::Yes)]
+    #[case(json!({"rules": [rule("apps", "v1", "deployments", "CREATE")]}), PolicyMatch::Yes)]
+    #[case(json!({"rules": [rule("*", "*", "*", "*")]}), PolicyMatch::Yes)]
+    #[case(json!({"rules": [rule("apps", "v1", "*/*", "*")]}), PolicyMatch::Yes)]
+    #[case(json!({"rules": [rule("apps", "v1", "deployments/*", "*")]}), PolicyMatch::Yes)]
+    #[case(json!({"rules": [rule("apps", "v1beta1", "deployments", "*")]}), PolicyMatch::Yes)]
+    #[case(json!({"rules": [rule("apps", "v1beta1", "deployments", "*")], "matchPolicy": "Exact"}), PolicyMatch::No)]
+    #[case(json!({"rules": [rule("apps", "v1", "deployments/status", "*")]}), PolicyMatch::No)]
+    #[case(json!({"rules": [rule("", "v1", "deployments", "*")]}), PolicyMatch::No)]
+    #[case(json!({"rules": [rule("apps", "v1", "deployments", "UPDATE")]}), PolicyMatch::No)]
+    #[case(json!({"rules": [rule("batch", "v1", "jobs", "*"), rule("apps", "v1", "deployments", "*")]}), PolicyMatch::Yes)]
+    #[case(json!({"objectSelector": {"matchLabels": {"tier": "web"}}}), PolicyMatch::Yes)]
+    #[case(json!({"objectSelector": {"matchLabels": {"tier": "db"}}}), PolicyMatch::No)]
+    #[case(json!({"objectSelector": {"matchExpressions": [{"key": "x", "operator": "Exists"}]}}), PolicyMatch::No)]
+    #[case(json!({"objectSelector": {"matchExpressions": [{"key": "x", "operator": "DoesNotExist"}]}}), PolicyMatch::Yes)]
+    #[case(json!({"namespaceSelector": {"matchLabels": {"team": "a"}}}), PolicyMatch::Yes)]
+    #[case(json!({"namespaceSelector": {"matchLabels": {"team": "b"}}}), PolicyMatch::No)]
+    #[case(json!({"namespaceSelector": {"matchExpressions": [{"key": NAME_LABEL, "operator": "NotIn", "values": ["known"]}]}}), PolicyMatch::No)]
+    #[case(json!({"namespaceSelector": {"matchExpressions": [{"key": "team", "operator": "NotIn", "values": ["b"]}]}}), PolicyMatch::Yes)]
+    fn match_of_policies(#[case] spec: Value, #[case] expected: PolicyMatch) {
         assert_eq!(reach(&spec, None), expected);
     }
 
     #[test]
     fn namespaced_policy() {
-        assert_eq!(reach(&json!({}), Some("known")), Reach::Yes);
-        assert_eq!(reach(&json!({}), Some("other")), Reach::No);
+        assert_eq!(reach(&json!({}), Some("known")), PolicyMatch::Yes);
+        assert_eq!(reach(&json!({}), Some("other")), PolicyMatch::No);
     }
 
     #[test]
     fn unknown_namespace() {
         let selector = |key: &str, operator: &str, value: &str| json!({"namespaceSelector": {"matchExpressions": [{"key": key, "operator": operator, "values": [value]}]}});
         let reach = |spec: &Value| Scope::read(spec, None).unwrap().reach(&request("new"), &Namespaces::new());
-        assert_eq!(reach(&selector("team", "In", "a")), Reach::Unknown);
-        assert_eq!(reach(&selector(NAME_LABEL, "NotIn", "kube-system")), Reach::Yes);
-        assert_eq!(reach(&selector(NAME_LABEL, "NotIn", "new")), Reach::No);
+        assert_eq!(reach(&selector("team", "In", "a")), PolicyMatch::Unknown);
+        assert_eq!(reach(&selector(NAME_LABEL, "NotIn", "kube-system")), PolicyMatch::Yes);
+        assert_eq!(reach(&selector(NAME_LABEL, "NotIn", "new")), PolicyMatch::No);
         let mut both = selector("team", "In", "a");
         both["namespaceSelector"]["matchLabels"] = json!({NAME_LABEL: "old"});
-        assert_eq!(reach(&both), Reach::No, "its name alone excludes it");
+        assert_eq!(reach(&both), PolicyMatch::No, "its name alone excludes it");
     }
 
     #[test]
@@ -265,6 +265,6 @@ mod tests {
         let mut request = request("x");
         request["namespace"] = Value::Null;
         let spec = json!({"namespaceSelector": {"matchLabels": {"team": "b"}}});
-        assert_eq!(Scope::read(&spec, None).unwrap().reach(&request, &Namespaces::new()), Reach::Yes);
+        assert_eq!(Scope::read(&spec, None).unwrap().reach(&request, &Namespaces::new()), PolicyMatch::Yes);
     }
 }

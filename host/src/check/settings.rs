@@ -115,12 +115,12 @@ pub fn read(path: &Path) -> anyhow::Result<(Value, Source)> {
     let source = Source::of_file(&file, &text);
     if let Some(policy) = documents.iter().find(|document| is_policy(&document.value)) {
         let kind = policy.value.get("kind").and_then(Value::as_str).unwrap_or_default();
-        return Err(policy.error(format!("a {kind}, not settings; give it with --policy-manifest")).into());
+        return Err(policy.error(format!("a {kind}, not settings; pass it with --policy-manifest")).into());
     }
     let mut documents = documents.into_iter();
     match (documents.next(), documents.next()) {
         (None, _) => Ok((json!({}), source)),
-        (Some(_), Some(second)) => Err(second.error("a second document; a settings file has one").into()),
+        (Some(_), Some(second)) => Err(second.error("unexpected second document; a settings file has only one").into()),
         (Some(Document { value: value @ Value::Object(_), .. }), None)
             if !(value.get("apiVersion").is_some() && value.get("kind").is_some()) =>
         {

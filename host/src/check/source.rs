@@ -15,7 +15,7 @@ use crate::kubewarden::Segment;
 use crate::shown;
 use crate::yaml::layout::{self, Step};
 use crate::yaml::lines::Lines;
-use crate::yaml::parts::{self, Part, Problem, Warning, What};
+use crate::yaml::parts::{self, Part, Problem, Warning, WarningKind};
 
 /// A file that was read.
 #[derive(Debug)]
@@ -96,7 +96,7 @@ pub struct FileWarning {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileWarningKind {
     /// Content that kubectl reads differently than its author may expect.
-    Reading(What),
+    Reading(WarningKind),
     /// An invalid or unused suppression.
     Suppression(String),
 }
@@ -104,7 +104,7 @@ pub enum FileWarningKind {
 impl FileWarningKind {
     /// Whether the warning is about a character that ends a line for kubectl, but not for most other tools.
     pub fn is_line_break(&self) -> bool {
-        matches!(self, Self::Reading(What::LineBreak(_)))
+        matches!(self, Self::Reading(WarningKind::LineBreak(_)))
     }
 }
 
@@ -197,7 +197,7 @@ impl SourcePart<'_> {
             }
             (Some(_), Some(kind)) if kind == "List" => {}
             (Some(_), Some(kind)) if kind == "AdmissionReview" => {
-                let message = "an admission request; `sa-hygiene run` takes those";
+                let message = "an admission request; use `sa-hygiene run` for it";
                 contents.unreadable.push(self.problem(&manifest, message));
             }
             (Some(_), Some(_)) => contents.objects.push(manifest),
@@ -205,7 +205,7 @@ impl SourcePart<'_> {
             _ if self.file.patch_of.is_some() || self.is_kustomization_file() => contents.objects.push(manifest),
             // An entry of a list must be an object, even in a file that the user did not name.
             _ if self.file.is_strict || !manifest.items.is_empty() => {
-                let message = "not a kubernetes object: it has no apiVersion and kind";
+                let message = "not a Kubernetes object: apiVersion or kind is missing";
                 contents.unreadable.push(self.problem(&manifest, message));
             }
             _ => contents.others += 1,
@@ -244,9 +244,9 @@ impl SourcePart<'_> {
 
     /// The node of an object. Its positions are bytes of the document.
     pub fn node_of(&self, manifest: &Manifest) -> Option<&layout::Node> {
-        let way = manifest.way();
-        let found = self.layout()?.nearest(&way);
-        (found.depth == way.len()).then_some(found.node)
+        let path = manifest.path();
+        let found = self.layout()?.nearest(&path);
+        (found.depth == path.len()).then_some(found.node)
     }
 
     /// The location of a field of an object, or of its nearest parent field that is present.
@@ -276,7 +276,7 @@ impl SourcePart<'_> {
 
 impl Manifest {
     /// The steps from the document to the object.
-    pub fn way(&self) -> Vec<Step> {
+    pub fn path(&self) -> Vec<Step> {
         let steps = self.items.iter().flat_map(|index| [Step::Key("items".to_owned()), Step::Index(*index)]);
         steps.collect()
     }
@@ -394,7 +394,11 @@ mod tests {
         assert_eq!(kinds(&contents), ["B"]);
         assert_eq!(contents.objects[0].text("/metadata/name"), Some("live"));
         let warnings: Vec<_> = contents.warnings.iter().map(|it| (it.location.line, it.what.clone())).collect();
-        let expected = [(3, What::Repeated("kind".to_owned())), (4, What::LineBreak('\u{2028}')), (6, What::Dropped)];
+        let expected = [
+            (3, WarningKind::Repeated("kind".to_owned())),
+            (4, WarningKind::LineBreak('\u{2028}')),
+            (6, WarningKind::Dropped),
+        ];
         assert_eq!(warnings, expected.map(|(line, what)| (line, FileWarningKind::Reading(what))));
     }
 }

@@ -109,7 +109,7 @@ fn levels() {
     let warned = checked(POD, options(warning()));
     assert_eq!(found(&warned), [("pod-automount".to_owned(), Level::Warned, 6)]);
     let refused = checked(POD, options(json!({"rules": {"pod-automount": "reject"}})));
-    assert_eq!(found(&refused).iter().map(|it| it.1).max(), Some(Level::Refused));
+    assert_eq!(found(&refused).iter().map(|it| it.1).max(), Some(Level::Rejected));
     assert!(!fixed.fails(FailOn::Reject) && fixed.fails(FailOn::Warn) && !fixed.fails(FailOn::Never));
     assert!(refused.fails(FailOn::Reject) && !refused.fails(FailOn::Never));
 }
@@ -209,33 +209,33 @@ fn reasons_for_not_checked() {
         assert_eq!(column, Column::NotChecked, "{text}");
         (why.unwrap(), hint.unwrap_or_default())
     };
-    let no_rule = ("no rule checks their kind", String::new());
+    let no_rule = ("no rule checks the kind", String::new());
     assert_eq!(reason("apiVersion: v1\nkind: Namespace\n", json!({})), no_rule);
     assert_eq!(reason("apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n", json!({})), no_rule);
     let (why, hint) = reason("apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n", json!({}));
     assert_eq!((why, hint.as_str()), ("a kustomization", "kustomize build . | sa-hygiene check -"));
     let (why, hint) = reason(rollout, json!({}));
-    assert_eq!(why, "custom resources with a Pod template");
+    assert_eq!(why, "a custom resource with a Pod template");
     assert!(hint.contains("{apiGroup: argoproj.io, kind: Rollout, path: spec.template}"), "{hint}");
     let custom = json!({"customTemplates": [{"apiGroup": "argoproj.io", "kind": "Rollout", "path": "spec.template"}]});
     assert_eq!(ends(rollout, custom).0, Column::Found(Level::PodsFixed));
     let (why, hint) = reason("apiVersion: v1\nkind: pod\n", json!({}));
-    assert_eq!(why, "kubernetes has no such kind in their apiVersion");
-    assert_eq!(hint, "`Pod` is a kind of `v1`, not `pod` of `v1`");
+    assert_eq!(why, "Kubernetes has no such kind in the apiVersion");
+    assert_eq!(hint, "did you mean `Pod` of `v1`, not `pod` of `v1`?");
     assert_eq!(
         reason("apiVersion: v1\nkind: Deployment\n", json!({})).1,
-        "`Deployment` is a kind of `apps/v1`, not `Deployment` of `v1`"
+        "did you mean `Deployment` of `apps/v1`, not `Deployment` of `v1`?"
     );
     let role = "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: a}\n";
-    assert_eq!(reason(role, json!({})).0, "the rules for their kind are off");
+    assert_eq!(reason(role, json!({})).0, "the rules for the kind are off");
     assert_eq!(ends(role, json!({"rules": {"token-issuing-roles": "reject"}})).0, Column::Accepted);
-    assert_eq!(reason(&POD.replace("shop", "kube-system"), json!({})).0, "their namespace is exempt");
+    assert_eq!(reason(&POD.replace("shop", "kube-system"), json!({})).0, "the namespace is exempt");
     let exempt = json!({"exemptions": [{"namespaces": ["shop"]}]});
-    assert_eq!(reason(POD, exempt).0, "an entry of `exemptions` applies to them");
+    assert_eq!(reason(POD, exempt).0, "an entry of `exemptions` applies");
     let of_one_rule =
         json!({"exemptions": [{"namespaces": ["shop"], "rules": ["pod-automount", "default-service-account"]}]});
     assert_eq!(ends(POD, of_one_rule).0, Column::Accepted, "the other rules are about it");
-    assert_eq!(reason(STATEFUL_SET, json!({"templates": "ignore"})).0, "the settings say `templates: ignore`");
+    assert_eq!(reason(STATEFUL_SET, json!({"templates": "ignore"})).0, "`templates: ignore` in the settings");
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn object_that_no_policy_selects() {
     let rules = "  rules: [{apiGroups: [''], apiVersions: [v1], resources: [serviceaccounts], operations: ['*']}]\n";
     let report = policies(&policy("p", rules), POD);
     assert_eq!(report.verdict(), Column::NotChecked);
-    assert_eq!(report.summary.tally.by_reason().into_keys().collect::<Vec<_>>(), ["no policy selects them"]);
+    assert_eq!(report.summary.tally.by_reason().into_keys().collect::<Vec<_>>(), ["not selected by any policy"]);
 }
 
 #[test]
@@ -255,9 +255,9 @@ fn removed_api_groups() {
     let report = checked(&text, options(json!({})));
     assert_eq!(report.verdict(), Column::Found(Level::PodsFixed));
     assert!(
-        report.notes().contains(
-            "`extensions/v1beta1` was removed from Kubernetes; its objects are checked as those of `apps/v1`"
-        )
+        report
+            .notes()
+            .contains("`extensions/v1beta1` was removed from Kubernetes; its objects are checked as `apps/v1`")
     );
     let after = fixes("x.yaml", &text).unwrap().fixed.unwrap().after;
     assert_eq!(after, text.replace("    spec:\n", "    spec:\n      automountServiceAccountToken: false\n"));
@@ -333,7 +333,7 @@ fn order_of_policies() {
     let report = policies(&format!("{validates}{fixes}"), POD);
     // The validating policy gets the object as the mutating one changed it, so nothing is left to reject.
     assert_eq!(found(&report), [("pod-automount".to_owned(), Level::Fixed, 6)]);
-    assert_eq!(found(&policies(&validates, POD)).iter().map(|it| it.1).max(), Some(Level::Refused));
+    assert_eq!(found(&policies(&validates, POD)).iter().map(|it| it.1).max(), Some(Level::Rejected));
 }
 
 #[test]
@@ -374,7 +374,7 @@ fn monitor_mode() {
         POD,
     );
     let words: Vec<String> = report.findings().map(Finding::word).collect();
-    assert_eq!(words, ["would warn", "monitored, would refuse"]);
+    assert_eq!(words, ["would warn", "monitored, would reject"]);
     assert_eq!(report.verdict(), Column::Found(Level::Warned));
     assert!(!report.fails(FailOn::Reject) && report.fails(FailOn::Warn));
 }
@@ -403,7 +403,7 @@ fn monitored_policies() {
     let (mutating, validating) = both.split_at(both.rfind("---").unwrap());
     let mixed = policies(&format!("{mutating}{}", validating.replace("monitor", "protect")), POD);
     let words: Vec<String> = mixed.findings().map(Finding::word).collect();
-    assert_eq!(words, ["would warn", "would refuse", "monitored, would fix"]);
+    assert_eq!(words, ["would warn", "would reject", "monitored, would fix"]);
 }
 
 #[test]
@@ -418,9 +418,9 @@ fn pods_of_templates() {
     let validating = policies(&policy("v", "  settings: {phase: validating}\n"), DEPLOYMENT);
     assert_eq!(
         (found(&validating), validating.verdict()),
-        (vec![("pod-automount".to_owned(), Level::PodsRefused, 7)], Column::Found(Level::PodsRefused))
+        (vec![("pod-automount".to_owned(), Level::PodsRejected, 7)], Column::Found(Level::PodsRejected))
     );
-    assert_eq!(validating.verdict().word(), "accepted; its Pods would be refused");
+    assert_eq!(validating.verdict().word(), "accepted; its Pods would be rejected");
     assert!(validating.fails(FailOn::Reject));
     let line = validating.findings().next().unwrap().to_line();
     assert!(

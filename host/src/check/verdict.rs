@@ -50,8 +50,8 @@ impl Column {
         Self::Found(Level::Fixed),
         Self::Found(Level::Warned),
         Self::Found(Level::Invalid),
-        Self::Found(Level::PodsRefused),
-        Self::Found(Level::Refused),
+        Self::Found(Level::PodsRejected),
+        Self::Found(Level::Rejected),
         Self::Partial,
         Self::NotChecked,
     ];
@@ -61,7 +61,7 @@ impl Column {
         match self {
             Self::Accepted => "accepted",
             Self::Found(Level::PodsFixed) => "accepted; its Pods would be fixed",
-            Self::Found(Level::PodsRefused) => "accepted; its Pods would be refused",
+            Self::Found(Level::PodsRejected) => "accepted; its Pods would be rejected",
             Self::Found(level) => level.word(),
             Self::Partial => "partial",
             Self::NotChecked => "not checked",
@@ -78,8 +78,8 @@ impl Column {
             Self::Found(Level::Fixed) => format!("{count} would be fixed"),
             Self::Found(Level::Warned) => format!("{count} would be warned about"),
             Self::Found(Level::Invalid) => format!("{count} invalid"),
-            Self::Found(Level::PodsRefused) => format!("{count} accepted ({pods} would be refused)"),
-            Self::Found(Level::Refused) => format!("{count} would be refused"),
+            Self::Found(Level::PodsRejected) => format!("{count} accepted ({pods} would be rejected)"),
+            Self::Found(Level::Rejected) => format!("{count} would be rejected"),
             Self::Partial => format!("{count} partial"),
             Self::NotChecked => format!("{count} not checked"),
         }

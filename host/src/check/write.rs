@@ -22,7 +22,7 @@ pub(super) fn replace(input: &Input, before: &str, after: &str) -> Result<()> {
     }
     let names = ownership::names(&metadata);
     if names > 1 {
-        bail!("the file has {names} names (hard links), and a new one would have this name alone");
+        bail!("the file has {names} hard links, and replacing it would break them");
     }
     if metadata.permissions().readonly() {
         bail!("the file is read-only");
@@ -30,7 +30,7 @@ pub(super) fn replace(input: &Input, before: &str, after: &str) -> Result<()> {
     let new = written(parent(&path), after, Some(&metadata))?;
     // Checked as late as possible, so that changes by others are not lost.
     if !std::fs::read(&path).is_ok_and(|now| now == before.as_bytes()) {
-        bail!("the file was changed meanwhile");
+        bail!("the file has changed in the meantime");
     }
     persist(new, &path)
 }
@@ -46,12 +46,12 @@ pub(super) fn write(path: &Path, content: &str) -> Result<()> {
     persist(written(parent(path), content, metadata.as_ref())?, path)
 }
 
-/// The file that a path leads to. Fails for a link that leads out of the tree.
+/// The file that a path leads to. Fails for a symbolic link that points outside of the tree.
 fn target(path: &Path, tree: &Path) -> Result<PathBuf> {
-    let target = path.canonicalize().context("cannot be found again")?;
-    let tree = tree.canonicalize().context("its folder cannot be found again")?;
+    let target = path.canonicalize().context("no longer exists")?;
+    let tree = tree.canonicalize().context("its directory no longer exists")?;
     if !target.starts_with(&tree) {
-        bail!("a link that leads out of {}", shown::path(&tree));
+        bail!("a symbolic link that points outside of {}", shown::path(&tree));
     }
     Ok(target)
 }
@@ -148,10 +148,10 @@ mod tests {
         let folder = Folder::new();
         std::fs::hard_link(folder.path("tree/a.yaml"), folder.path("other")).unwrap();
         let error = folder.replace("tree/a.yaml").unwrap_err().to_string();
-        assert!(error.contains("2 names (hard links)"), "{error}");
+        assert!(error.contains("2 hard links"), "{error}");
         std::fs::remove_file(folder.path("other")).unwrap();
         std::fs::write(folder.path("tree/a.yaml"), "newer").unwrap();
-        assert_eq!(folder.replace("tree/a.yaml").unwrap_err().to_string(), "the file was changed meanwhile");
+        assert_eq!(folder.replace("tree/a.yaml").unwrap_err().to_string(), "the file has changed in the meantime");
         assert_eq!((folder.text("tree/a.yaml").as_str(), folder.names().len()), ("newer", 1));
     }
 
@@ -162,7 +162,7 @@ mod tests {
         symlink("../outside.yaml", folder.path("tree/out.yaml")).unwrap();
         symlink("a.yaml", folder.path("tree/in.yaml")).unwrap();
         let error = folder.replace("tree/out.yaml").unwrap_err().to_string();
-        assert!(error.starts_with("a link that leads out of "), "{error}");
+        assert!(error.starts_with("a symbolic link that points outside of "), "{error}");
         assert_eq!(folder.text("outside.yaml"), "old");
         folder.replace("tree/in.yaml").unwrap();
         assert_eq!(folder.text("tree/a.yaml"), "new");

@@ -211,10 +211,10 @@ fn style(template: &str) -> ProgressStyle {
 
 /// The seconds of a time span such as `7d`, `36h` or `2w`.
 fn window(text: &str) -> Result<i64> {
-    let span: Span = text.parse().ok().context("expected a time such as 7d, 36h or 2w")?;
+    let span: Span = text.parse().ok().context("expected a duration such as 7d, 36h or 2w")?;
     let seconds = span.total((Unit::Second, SpanRelativeTo::days_are_24_hours()))?;
     if !(3600.0..=1e9).contains(&seconds) {
-        bail!("must be at least an hour");
+        bail!("must be between 1 hour and 31 years");
     }
     #[expect(clippy::cast_possible_truncation, reason = "it is between the limits above")]
     Ok(seconds as i64)

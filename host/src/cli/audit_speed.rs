@@ -60,7 +60,7 @@ const CASES: [Case; 3] = [
 
 pub(super) fn run() -> Result<Outcome> {
     let folder = tempfile::tempdir()?;
-    let program = std::env::current_exe().context("where this program is")?;
+    let program = std::env::current_exe().context("cannot locate this program")?;
     write_inputs(folder.path())?;
     let mut table = output::new_table(["input", "seconds", "limit", "MB/s", "peak MB", "limit "]);
     let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);

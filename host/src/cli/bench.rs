@@ -38,7 +38,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let measurements = compare(&baseline, &policy, args.rounds.max(1))?;
 
     let mut table =
-        output::new_table(["request", "settings", "KB", "unread µs", "policy µs", "ratio", "limit", "note"]);
+        output::new_table(["request", "settings", "KB", "baseline µs", "policy µs", "ratio", "limit", "note"]);
     let mut over = policy.size() > budgets.module.max_bytes;
     for measurement in &measurements {
         let limit = limit(&budgets, measurement, &measurements);

@@ -103,7 +103,7 @@ fn evaluate(policy: &Policy, request: &Value) -> Result<Passed, String> {
     evaluation.patched_object().map_err(|error| format!("{error:#}"))?;
     let response = &evaluation.response;
     let verdict = match (response.allowed, &response.patch, response.warnings.is_empty()) {
-        (false, _, _) => Verdict::Found(Level::Refused),
+        (false, _, _) => Verdict::Found(Level::Rejected),
         (true, Some(_), _) => Verdict::Found(Level::Fixed),
         (true, None, false) => Verdict::Found(Level::Warned),
         (true, None, true) => Verdict::Accepted,

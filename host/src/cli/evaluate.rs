@@ -32,8 +32,8 @@ impl Verdict {
         Self::Found(Level::Fixed),
         Self::Found(Level::Warned),
         Self::Found(Level::Invalid),
-        Self::Found(Level::PodsRefused),
-        Self::Found(Level::Refused),
+        Self::Found(Level::PodsRejected),
+        Self::Found(Level::Rejected),
         Self::Failed,
     ];
 
@@ -63,9 +63,9 @@ impl Verdict {
         }
     }
 
-    pub(super) fn is_refusal(self) -> bool {
+    pub(super) fn is_rejection(self) -> bool {
         match self {
-            Self::Found(level) => level.is_refusal(),
+            Self::Found(level) => level.is_rejection(),
             Self::Failed => true,
             Self::Accepted => false,
         }
@@ -144,7 +144,7 @@ impl Evaluator<'_> {
         let (mut verdict, mut findings) =
             self.verdict(policy, files.map(|files| &files.evidence), &mut evaluation, request);
         if let Some(options) = simulated
-            && !verdict.is_refusal()
+            && !verdict.is_rejection()
             && let Err(problems) = self.after_admission(patched.as_ref().or(evaluation.object.as_ref()), options)
         {
             verdict = verdict.max(Verdict::Found(Level::Invalid));
@@ -243,7 +243,7 @@ fn without_diagnostics(evaluation: &Evaluation, mode: Mode) -> (Verdict, Vec<Str
     let verdict = if evaluation.failed() {
         Verdict::Failed
     } else if !response.allowed {
-        Verdict::Found(Level::Refused)
+        Verdict::Found(Level::Rejected)
     } else if response.patch.is_some() {
         Verdict::Found(Level::Fixed)
     } else if !response.warnings.is_empty() {
@@ -255,7 +255,7 @@ fn without_diagnostics(evaluation: &Evaluation, mode: Mode) -> (Verdict, Vec<Str
     let refusal = evaluation.unconstrained.message().filter(|_| !evaluation.unconstrained.allowed);
     match (mode, refusal) {
         (Mode::Monitor, Some(message)) => {
-            let entries = entries(message).into_iter().map(|entry| format!("monitored, would refuse: {entry}"));
+            let entries = entries(message).into_iter().map(|entry| format!("monitored, would reject: {entry}"));
             findings.splice(0..0, entries);
             return (verdict.max(monitored), findings);
         }

@@ -69,7 +69,7 @@ fn classify(document: Document) -> Result<Input> {
     } else if text("apiVersion").is_some() && text("kind").is_some() {
         Subject::Object(document.value)
     } else {
-        let message = "neither a kubernetes object (it has no apiVersion and kind) nor an admission request";
+        let message = "neither a Kubernetes object (apiVersion or kind is missing) nor an admission request";
         return Err(document.error(message).into());
     };
     Ok(Input { source, subject, old })
@@ -85,6 +85,6 @@ fn update(document: &Document) -> Result<Option<(Value, Value)>> {
     let field = |name: &str| fields.get(name).filter(is_object).cloned();
     match (field("object"), field("oldObject")) {
         (Some(object), Some(old)) => Ok(Some((object, old))),
-        _ => Err(document.error("an update needs a kubernetes object in both object and oldObject").into()),
+        _ => Err(document.error("an update needs a Kubernetes object in both object and oldObject").into()),
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let report = load::run(&crate::embedded_module()?, args.threads, args.requests)?;
     let memory = report.peak_memory.map_or_else(|| "unknown".to_owned(), |kib| format!("{} MB", kib / 1024));
     printer::text(&format!(
-        "{} requests from {} threads in {:.1} s; answers unlike a single thread's: {}; instances left: {}; peak memory: {memory}\n",
+        "{} requests from {} threads in {:.1} s; responses that differ: {}; instances left: {}; peak memory: {memory}\n",
         report.requests,
         args.threads,
         report.elapsed.as_secs_f64(),

@@ -32,7 +32,7 @@ pub(super) struct Args {
     #[arg(value_name = "DIR")]
     directory: PathBuf,
 
-    /// Settings to check with, in addition to the defaults
+    /// Settings for a second check; the first check uses the defaults
     #[arg(long, value_name = "FILE")]
     strict: PathBuf,
 
@@ -147,13 +147,13 @@ fn checked(path: &Path, module: &Module, settings: &Value) -> Result<Checked> {
 
 fn refusals(root: &Path, files: &[FileReport], expected: &Expected, problems: &mut Vec<String>) {
     for object in files.iter().flat_map(|file| &file.objects) {
-        for finding in object.findings.iter().filter(|finding| finding.level.is_refusal()) {
+        for finding in object.findings.iter().filter(|finding| finding.level.is_rejection()) {
             let file = Path::new(&*object.file);
             let file = file.strip_prefix(root.strip_prefix("./").unwrap_or(root)).unwrap_or(file);
             let (title, file) = (object.title(), crate::shown::path(file));
             let is_expected = |it: &Refusal| it.file == file && it.object == title && it.rule == finding.rule;
             if !expected.refusals.iter().any(is_expected) {
-                problems.push(format!("{file}: {title}: a refusal that is not in the list: {}", finding.to_line()));
+                problems.push(format!("{file}: {title}: a rejection that is not in the list: {}", finding.to_line()));
             }
         }
     }
@@ -171,7 +171,7 @@ fn unreadable(files: &[FileReport], problems: &mut Vec<String>) {
             .stdin(Stdio::null())
             .output();
         if kubectl.is_ok_and(|kubectl| kubectl.status.success()) {
-            problems.push(format!("kubectl reads what is unreadable here: {line}"));
+            problems.push(format!("kubectl can read what `check` cannot: {line}"));
         }
     }
 }
@@ -207,7 +207,7 @@ fn fixed(path: &Path, module: &Module, problems: &mut Vec<String>) -> Result<usi
         Ok(())
     })?;
     if before.summary.tally.total() != after.summary.tally.total() {
-        problems.push(format!("{}: other objects after the fix", crate::shown::path(path)));
+        problems.push(format!("{}: the number of objects differs after the fix", crate::shown::path(path)));
     }
     Ok(files)
 }
@@ -252,13 +252,13 @@ fn table(rows: &[Row]) -> comfy_table::Table {
         "accepted",
         "would fix",
         "would warn",
-        "would refuse",
+        "would reject",
         "invalid",
         "partial",
         "not checked",
         "unreadable",
-        "odd breaks",
-        "strict: would refuse",
+        "unusual breaks",
+        "strict: would reject",
         "files fixed",
         "seconds",
     ]);
@@ -271,13 +271,13 @@ fn table(rows: &[Row]) -> comfy_table::Table {
             tally.of(Column::Accepted),
             tally.of(Column::Found(Level::Fixed)) + tally.of(Column::Found(Level::PodsFixed)),
             tally.of(Column::Found(Level::Warned)),
-            tally.of(Column::Found(Level::Refused)),
+            tally.of(Column::Found(Level::Rejected)),
             tally.of(Column::Found(Level::Invalid)),
             tally.of(Column::Partial),
             tally.of(Column::NotChecked),
             row.summary.unreadable,
             row.summary.unusual_files,
-            row.strict.tally.of(Column::Found(Level::Refused)),
+            row.strict.tally.of(Column::Found(Level::Rejected)),
             row.fixed_files,
         ];
         sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);

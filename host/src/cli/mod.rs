@@ -61,11 +61,11 @@ struct Cli {
     color: colorchoice_clap::Color,
 
     #[command(subcommand)]
-    verb: Verb,
+    command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-enum Verb {
+enum Command {
     /// Check manifests as the cluster would, and report each finding with its line
     Check(Box<check::Args>),
     /// Show the policy's response to manifests or admission requests, and its changes
@@ -136,23 +136,23 @@ fn color() -> Option<ColorChoice> {
 
 /// Runs the command.
 pub fn main() -> ExitCode {
-    let Cli { color, verb } = parse();
+    let Cli { color, command } = parse();
     color.write_global();
-    let result = match verb {
-        Verb::Check(args) => check::run(&args),
-        Verb::Run(args) => run::run(&args),
-        Verb::Corpus(args) => corpus::run(&args),
-        Verb::Audit(args) => audit::run(&args),
-        Verb::Manifests(args) => manifests::run(&args),
-        Verb::Bench(args) => bench::run(&args),
-        Verb::Sample(args) => sample::run(&args),
-        Verb::AuditSpeed => audit_speed::run(),
-        Verb::Speed => speed::run(),
-        Verb::Load(args) => load::run(&args),
-        Verb::Rules(args) => rules::list(&args),
-        Verb::Explain(args) => rules::explain(&args),
-        Verb::Completions(args) => generate::completions(&args),
-        Verb::Man(args) => generate::man(&args),
+    let result = match command {
+        Command::Check(args) => check::run(&args),
+        Command::Run(args) => run::run(&args),
+        Command::Corpus(args) => corpus::run(&args),
+        Command::Audit(args) => audit::run(&args),
+        Command::Manifests(args) => manifests::run(&args),
+        Command::Bench(args) => bench::run(&args),
+        Command::Sample(args) => sample::run(&args),
+        Command::AuditSpeed => audit_speed::run(),
+        Command::Speed => speed::run(),
+        Command::Load(args) => load::run(&args),
+        Command::Rules(args) => rules::list(&args),
+        Command::Explain(args) => rules::explain(&args),
+        Command::Completions(args) => generate::completions(&args),
+        Command::Man(args) => generate::man(&args),
     };
     match result {
         Ok(Outcome::AllAccepted) => ExitCode::SUCCESS,

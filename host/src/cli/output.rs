@@ -148,7 +148,7 @@ pub(super) fn verdict_cell(verdict: Verdict) -> Cell {
         Verdict::Found(Level::Monitored) => Color::Blue,
         Verdict::Found(Level::Warned) => Color::Yellow,
         Verdict::Found(Level::Invalid) => Color::Magenta,
-        Verdict::Found(Level::PodsRefused | Level::Refused) | Verdict::Failed => Color::Red,
+        Verdict::Found(Level::PodsRejected | Level::Rejected) | Verdict::Failed => Color::Red,
     };
     Cell::new(format!("{} {}", symbol(verdict), verdict.word())).fg(color).add_attribute(Attribute::Bold)
 }
@@ -159,7 +159,7 @@ fn symbol(verdict: Verdict) -> char {
         Verdict::Found(Level::Fixed) => '✎',
         Verdict::Found(Level::Warned | Level::Monitored) => '!',
         Verdict::Found(Level::Invalid) => '?',
-        Verdict::Found(Level::PodsRefused | Level::Refused) | Verdict::Failed => '✘',
+        Verdict::Found(Level::PodsRejected | Level::Rejected) | Verdict::Failed => '✘',
     }
 }
 
@@ -170,7 +170,7 @@ fn style(verdict: Verdict) -> Style {
         Verdict::Found(Level::Monitored) => AnsiColor::Blue,
         Verdict::Found(Level::Warned) => AnsiColor::Yellow,
         Verdict::Found(Level::Invalid) => AnsiColor::Magenta,
-        Verdict::Found(Level::PodsRefused | Level::Refused) | Verdict::Failed => AnsiColor::Red,
+        Verdict::Found(Level::PodsRejected | Level::Rejected) | Verdict::Failed => AnsiColor::Red,
     };
     color.on_default().bold()
 }

@@ -29,7 +29,7 @@ pub(super) struct Args {
     #[command(flatten)]
     policy: PolicyArgs,
 
-    /// Send objects unchanged, without what the API server does to them before admission
+    /// Send objects as they are written, without the changes that the API server makes before admission
     #[arg(long)]
     raw: bool,
 
@@ -61,7 +61,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         Format::Table => printer::lines(&output::text(&results)?, Stream::Output)?,
         Format::Json => printer::document(&output::json(&results)?)?,
     }
-    let refused = results.iter().any(|evaluated| evaluated.verdict.is_refusal());
+    let refused = results.iter().any(|evaluated| evaluated.verdict.is_rejection());
     Ok(if refused { Outcome::SomethingRefused } else { Outcome::AllAccepted })
 }
 

@@ -14,11 +14,11 @@ use crate::audit::sample;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]
-    what: What,
+    what: SampleCommand,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum What {
+enum SampleCommand {
     /// Write `cluster.json` and `audit.log` of examples/audit to a directory
     Example {
         /// The directory
@@ -50,18 +50,18 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         Ok(BufWriter::new(File::create(path).with_context(|| path.display().to_string())?))
     };
     match &args.what {
-        What::Example { folder } => {
+        SampleCommand::Example { folder } => {
             std::fs::create_dir_all(folder)?;
             let cluster = serde_json::to_string_pretty(&sample::example_cluster())? + "\n";
             create(&folder.join("cluster.json"))?.write_all(cluster.as_bytes())?;
             create(&folder.join("audit.log"))?.write_all(sample::example_log().as_bytes())?;
         }
-        What::Cluster { file, pods, accounts } => {
+        SampleCommand::Cluster { file, pods, accounts } => {
             let mut out = create(file)?;
             sample::large_cluster(&mut out, *pods, *accounts)?;
             out.flush()?;
         }
-        What::Log { file, bytes, keys } => {
+        SampleCommand::Log { file, bytes, keys } => {
             let mut out = create(file)?;
             sample::write_log(&mut out, *bytes, *keys)?;
             out.flush()?;

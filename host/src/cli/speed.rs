@@ -26,7 +26,7 @@ struct Case {
 
 pub(super) fn run() -> Result<Outcome> {
     let folder = tempfile::tempdir()?;
-    let program = std::env::current_exe().context("where this program is")?;
+    let program = std::env::current_exe().context("cannot locate this program")?;
     let mut table = output::new_table(["input", "MB", "seconds", "limit", "peak MB", "limit "]);
     let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
     let mut is_over = false;
@@ -92,7 +92,7 @@ pub(super) fn measured(command: &mut Command) -> Result<(Duration, u64)> {
         std::thread::sleep(Duration::from_millis(2));
     };
     if !ended.success() {
-        bail!("it ended with {ended}");
+        bail!("the command failed: {ended}");
     }
     Ok((start.elapsed(), memory / 1024))
 }

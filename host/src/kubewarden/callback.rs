@@ -143,10 +143,10 @@ fn get_resource(grants: &Grants, payload: &[u8]) -> Result<Vec<u8>, String> {
             request.api_version, request.kind
         ));
     }
-    let ask = || grants.cluster.get_resource(&request);
+    let fetch = || grants.cluster.get_resource(&request);
     let object = match &grants.memory {
-        Some(memory) => memory.get(&request, ask)?,
-        None => ask()?,
+        Some(memory) => memory.get(&request, fetch)?,
+        None => fetch()?,
     };
     serde_json::to_vec(&object).map_err(|error| error.to_string())
 }
@@ -154,10 +154,10 @@ fn get_resource(grants: &Grants, payload: &[u8]) -> Result<Vec<u8>, String> {
 /// The policy server requires no entry in `contextAwareResources` for this.
 fn can_i(grants: &Grants, payload: &[u8]) -> Result<Vec<u8>, String> {
     let request: CanI = serde_json::from_slice(payload).map_err(|error| error.to_string())?;
-    let ask = || grants.cluster.can_i(&request.subject_access_review);
+    let fetch = || grants.cluster.can_i(&request.subject_access_review);
     let status = match &grants.memory {
-        Some(memory) => memory.review(&request, ask)?,
-        None => ask()?,
+        Some(memory) => memory.review(&request, fetch)?,
+        None => fetch()?,
     };
     serde_json::to_vec(&status).map_err(|error| error.to_string())
 }

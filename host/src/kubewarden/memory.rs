@@ -33,28 +33,32 @@ impl Memory {
     pub(super) fn get(
         &self,
         request: &GetResource,
-        ask: impl FnOnce() -> Result<Value, String>,
+        fetch: impl FnOnce() -> Result<Value, String>,
     ) -> Result<Value, String> {
         if request.disable_cache {
-            return ask();
+            return fetch();
         }
         let GetResource { api_version, kind, namespace, name, .. } = request;
-        remembered(&self.answers, (api_version.clone(), kind.clone(), namespace.clone(), name.clone()), ask)
+        remembered(&self.answers, (api_version.clone(), kind.clone(), namespace.clone(), name.clone()), fetch)
     }
 
     /// The cached answer to a review, or the result of `ask`.
-    pub(super) fn review(&self, request: &CanI, ask: impl FnOnce() -> Result<Value, String>) -> Result<Value, String> {
+    pub(super) fn review(
+        &self,
+        request: &CanI,
+        fetch: impl FnOnce() -> Result<Value, String>,
+    ) -> Result<Value, String> {
         if request.disable_cache {
-            return ask();
+            return fetch();
         }
-        remembered(&self.reviews, request.subject_access_review.clone(), ask)
+        remembered(&self.reviews, request.subject_access_review.clone(), fetch)
     }
 }
 
 fn remembered<K: Eq + Hash>(
     answers: &Mutex<HashMap<K, (Instant, Value)>>,
     key: K,
-    ask: impl FnOnce() -> Result<Value, String>,
+    fetch: impl FnOnce() -> Result<Value, String>,
 ) -> Result<Value, String> {
     let mut answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((asked, answer)) = answers.get(&key)
@@ -62,7 +66,7 @@ fn remembered<K: Eq + Hash>(
     {
         return Ok(answer.clone());
     }
-    let answer = ask()?;
+    let answer = fetch()?;
     answers.insert(key, (Instant::now(), answer.clone()));
     Ok(answer)
 }
@@ -89,17 +93,17 @@ mod tests {
     #[test]
     fn caches_successes() {
         let (memory, asked) = (Memory::default(), Cell::new(0));
-        let ask = |name: &str, disable_cache| {
+        let fetch = |name: &str, disable_cache| {
             memory.get(&request(name, disable_cache), || {
                 asked.set(asked.get() + 1);
                 if name == "gone" { Err("gone".to_owned()) } else { Ok(json!(asked.get())) }
             })
         };
-        assert_eq!([ask("app", false), ask("app", false)], [Ok(json!(1)), Ok(json!(1))]);
+        assert_eq!([fetch("app", false), fetch("app", false)], [Ok(json!(1)), Ok(json!(1))]);
         // The cache is neither read nor refreshed.
-        assert_eq!([ask("app", true), ask("app", false)], [Ok(json!(2)), Ok(json!(1))]);
-        assert_eq!(ask("other", false), Ok(json!(3)));
-        assert!(ask("gone", false).is_err() && ask("gone", false).is_err());
+        assert_eq!([fetch("app", true), fetch("app", false)], [Ok(json!(2)), Ok(json!(1))]);
+        assert_eq!(fetch("other", false), Ok(json!(3)));
+        assert!(fetch("gone", false).is_err() && fetch("gone", false).is_err());
         assert_eq!(asked.get(), 5);
     }
 }

@@ -178,6 +178,6 @@ fn tick(engine: &Engine) -> Result<()> {
                 std::thread::sleep(TICK);
             }
         })
-        .context("cannot start the clock that stops runaway policies")?;
+        .context("cannot start the timer that interrupts policies")?;
     Ok(())
 }

@@ -396,6 +396,12 @@ fn wasi_random() {
 #[case::no_variables("environ_get", "(param i32 i32)", "(i32.const 1032) (i32.const 1036)", 0)]
 #[case::yields("sched_yield", "", "", 0)]
 #[case::nothing("fd_write", "(param i32 i32 i32 i32)", "(i32.const 2) (i32.const 0) (i32.const 0) (i32.const 1032)", 0)]
+#[case::output(
+    "fd_write",
+    "(param i32 i32 i32 i32)",
+    "(i32.const 1) (i32.const 1100) (i32.const 1) (i32.const 1028)",
+    0
+)]
 #[case::file("fd_write", "(param i32 i32 i32 i32)", "(i32.const 5) (i32.const 0) (i32.const 0) (i32.const 1032)", 8)]
 #[case::unsupported("fd_sync", "(param i32)", "(i32.const 1)", 52)]
 fn wasi_without_files(#[case] name: &str, #[case] params: &str, #[case] arguments: &str, #[case] errno: u32) {

@@ -8,13 +8,15 @@
 //!
 //! <https://wapc.io/docs/spec/>
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
 use wasmtime::{Caller, Engine, Extern, InstancePre, Linker, Module, Store, Trap, TypedFunc};
 
 use super::module::CallError;
-use super::wasi::{self, Exit};
+use super::wasi::{self, Exit, Output};
+use crate::shown;
 
 /// Answers a call of the guest: binding, namespace, operation and payload.
 pub(super) type HostCallback = Box<dyn Fn(&str, &str, &str, &[u8]) -> Result<Vec<u8>, String> + Send>;
@@ -47,6 +49,27 @@ struct Guest {
     /// The response to the last host call, or its error.
     host_response: Vec<u8>,
     host_error: String,
+    /// The start of what the guest wrote to its standard output and error: the message of a panic.
+    output: Vec<u8>,
+}
+
+/// Bytes of [`Guest::output`].
+const MAX_OUTPUT: usize = 4 << 10;
+
+impl Output for Guest {
+    fn add_output(&mut self, bytes: &[u8]) {
+        let left = MAX_OUTPUT.saturating_sub(self.output.len());
+        self.output.extend(bytes.iter().take(left));
+    }
+}
+
+impl Guest {
+    /// The output for the standard error of this program: escaped, because it may contain values of a request.
+    fn shown_output(&self) -> String {
+        let output = String::from_utf8_lossy(&self.output);
+        let lines: Vec<String> = output.lines().map(shown::text).collect();
+        lines.iter().flat_map(|line| ["output of the module: ", line, "\n"]).collect()
+    }
 }
 
 impl Instances {
@@ -108,6 +131,8 @@ impl Instance {
         self.store.set_epoch_deadline(ticks(timeout));
         let result = self.guest_call.call(&mut self.store, lengths);
         let guest = std::mem::take(self.store.data_mut());
+        // As with `eprint!`, it does not matter if there is no standard error.
+        let _ = std::io::stderr().write_all(guest.shown_output().as_bytes());
         let success = result.map_err(|error| match error.downcast_ref() {
             Some(Trap::Interrupt) => CallError::Timeout,
             _ => CallError::Guest(error.root_cause().to_string()),
@@ -236,4 +261,23 @@ const fn offset(number: i32) -> usize {
 
 pub(super) fn length(bytes: usize) -> i32 {
     i32::try_from(bytes).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn output_is_escaped_and_limited() {
+        let mut guest = Guest::default();
+        assert_eq!(guest.shown_output(), "");
+        guest.add_output(b"thread panicked:\nat \x1b[2J");
+        guest.add_output(b"\xff");
+        assert_eq!(
+            guest.shown_output(),
+            "output of the module: thread panicked:\noutput of the module: at \\u{1b}[2J\u{fffd}\n"
+        );
+        guest.add_output(&[b'a'; MAX_OUTPUT]);
+        assert_eq!(guest.output.len(), MAX_OUTPUT);
+    }
 }

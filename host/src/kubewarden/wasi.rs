@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The functions of WASI (preview 1) that policies need: the standard error, the clock and random numbers.
+//! The functions of WASI (preview 1) that policies need: output, the clock and random numbers.
 //!
 //! The policy server gives policies no files, arguments or environment variables, so there are none here either. Functions that
 //! would need them fail with `ENOSYS`.
 //!
 //! <https://github.com/WebAssembly/WASI/blob/wasi-0.1/preview1/docs.md>
 
-use std::io::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use wasmtime::{Caller, ExternType, Linker, Module, Val};
@@ -27,8 +26,13 @@ const ENOSYS: i32 = 52;
 #[error("the guest exited with code {0}")]
 pub(super) struct Exit(pub(super) i32);
 
+/// The data of an instance that takes what the guest writes to its standard output and error.
+pub(super) trait Output: 'static {
+    fn add_output(&mut self, bytes: &[u8]);
+}
+
 /// Adds the functions of WASI to a linker, at least those that `module` imports.
-pub(super) fn add_to_linker<T: 'static>(linker: &mut Linker<T>, module: &Module) -> wasmtime::Result<()> {
+pub(super) fn add_to_linker<T: Output>(linker: &mut Linker<T>, module: &Module) -> wasmtime::Result<()> {
     add_unsupported(linker, module)?;
     // The functions below replace those that always fail.
     linker.allow_shadowing(true);
@@ -81,9 +85,8 @@ fn add_unsupported<T: 'static>(linker: &mut Linker<T>, module: &Module) -> wasmt
     Ok(())
 }
 
-/// Writes what a list of addresses and lengths refers to, and the number of bytes to the address `written`. Both the standard
-/// output and error are written to the standard error of this program, because its own output may be JSON.
-fn fd_write<T: 'static>(
+/// Passes on what a list of addresses and lengths refers to, and writes the number of bytes to the address `written`.
+fn fd_write<T: Output>(
     mut caller: Caller<'_, T>,
     descriptor: i32,
     list: i32,
@@ -93,15 +96,13 @@ fn fd_write<T: 'static>(
     if !matches!(descriptor, 1 | 2) {
         return Ok(EBADF);
     }
-    let (memory, _) = guest_memory(&mut caller)?;
+    let (memory, data) = guest_memory(&mut caller)?;
     let mut total = 0_i32;
-    let mut output = std::io::stderr().lock();
     let (numbers, _) = read(memory, list, count.saturating_mul(8))?.as_chunks();
     for entry in numbers.chunks_exact(2) {
         let &[address, length] = entry else { continue };
         let bytes = read(memory, i32::from_le_bytes(address), i32::from_le_bytes(length))?;
-        // Without a standard error, the text is lost, as with `eprintln!`, but nothing else fails.
-        let _ = output.write_all(bytes);
+        data.add_output(bytes);
         total = total.saturating_add(wapc::length(bytes.len()));
     }
     write(memory, written, &total.to_le_bytes())?;

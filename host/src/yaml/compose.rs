@@ -10,7 +10,7 @@ use base64::Engine as _;
 use serde_json::map::Entry;
 use serde_json::{Map, Value};
 
-use super::events::{self, Broken, Event, Marks};
+use super::events::{self, Event, Marks, SyntaxError};
 use super::scalar::{self, Scalar};
 
 /// Maximum number of nodes that aliases may add to a document, so that a small file cannot fill the memory.
@@ -36,7 +36,7 @@ pub(super) struct Composed {
 pub(super) fn first_document<'t>(
     text: &'t str,
     mut observe: impl FnMut(&Event<'t>, &Range<usize>),
-) -> Result<Composed, Broken> {
+) -> Result<Composed, SyntaxError> {
     let mut composer = Composer::default();
     let dropped = events::of_first_document(text, |event, at| {
         observe(&event, &at);
@@ -94,7 +94,7 @@ enum Key {
 }
 
 impl Composer {
-    fn event(&mut self, event: Event<'_>, at: &Range<usize>) -> Result<(), Broken> {
+    fn event(&mut self, event: Event<'_>, at: &Range<usize>) -> Result<(), SyntaxError> {
         self.start.get_or_insert(at.start);
         match event {
             Event::Scalar { text, is_plain, marks, .. } => self.scalar(text, is_plain, &marks, at.start),
@@ -125,21 +125,21 @@ impl Composer {
         self.open.push(Open { anchor: marks.anchor.map(str::to_owned), at, kind });
     }
 
-    fn scalar(&mut self, text: Cow<'_, str>, is_plain: bool, marks: &Marks<'_>, at: usize) -> Result<(), Broken> {
+    fn scalar(&mut self, text: Cow<'_, str>, is_plain: bool, marks: &Marks<'_>, at: usize) -> Result<(), SyntaxError> {
         let is_merge = scalar::is_merge(&text, is_plain, marks.tag.as_deref());
         let decoded;
         let scalar = match marks.tag.as_deref().map(scalar::standard_tag) {
             None if is_plain => Scalar::plain(&text),
             Some(Some("binary")) => {
-                decoded = binary(&text).ok_or_else(|| Broken::new(at, "a !!binary value is not valid base64"))?;
+                decoded = binary(&text).ok_or_else(|| SyntaxError::new(at, "a !!binary value is not valid base64"))?;
                 Scalar::Str(&decoded)
             }
             Some(Some(wanted)) => Scalar::tagged(wanted, &text)
-                .ok_or_else(|| Broken::new(at, format!("`{text}` is not a valid !!{wanted}")))?,
+                .ok_or_else(|| SyntaxError::new(at, format!("`{text}` is not a valid !!{wanted}")))?,
             None | Some(None) => Scalar::Str(&text),
         };
         if self.wants_key() {
-            let key = scalar.to_key().map_err(|why| Broken::new(at, why))?;
+            let key = scalar.to_key().map_err(|why| SyntaxError::new(at, why))?;
             if let Some(anchor) = marks.anchor {
                 let value = scalar.to_json().unwrap_or(Value::Null);
                 self.anchors.insert(anchor.to_owned(), Some(Anchored { size: size(&value), value }));
@@ -149,26 +149,26 @@ impl Composer {
         }
         let value = match scalar {
             Scalar::Str(found) if found.as_ptr() == text.as_ptr() => Value::String(text.into_owned()),
-            other => {
-                other.to_json().ok_or_else(|| Broken::new(at, format!("`{text}` cannot be represented in JSON")))?
-            }
+            other => other
+                .to_json()
+                .ok_or_else(|| SyntaxError::new(at, format!("`{text}` cannot be represented in JSON")))?,
         };
         self.finished(value, marks.anchor.map(str::to_owned), at, false)
     }
 
-    fn alias(&mut self, name: &str, at: usize) -> Result<(), Broken> {
+    fn alias(&mut self, name: &str, at: usize) -> Result<(), SyntaxError> {
         let anchored = match self.anchors.get(name) {
             Some(Some(anchored)) => anchored,
-            Some(None) => return Err(Broken::new(at, "an anchor contains itself")),
-            None => return Err(Broken::new(at, format!("anchor `{name}` is not defined"))),
+            Some(None) => return Err(SyntaxError::new(at, "an anchor contains itself")),
+            None => return Err(SyntaxError::new(at, format!("anchor `{name}` is not defined"))),
         };
         self.aliased.nodes = self.aliased.nodes.saturating_add(anchored.size.nodes);
         self.aliased.bytes = self.aliased.bytes.saturating_add(anchored.size.bytes);
         if self.aliased.nodes > MAX_ALIASED_NODES {
-            return Err(Broken::new(at, format!("aliases expand to more than {MAX_ALIASED_NODES} nodes")));
+            return Err(SyntaxError::new(at, format!("aliases expand to more than {MAX_ALIASED_NODES} nodes")));
         }
         if self.aliased.bytes > MAX_ALIASED_BYTES {
-            return Err(Broken::new(at, format!("aliases expand to more than {} MB", MAX_ALIASED_BYTES >> 20)));
+            return Err(SyntaxError::new(at, format!("aliases expand to more than {} MB", MAX_ALIASED_BYTES >> 20)));
         }
         let value = anchored.value.clone();
         if !self.wants_key() {
@@ -178,8 +178,8 @@ impl Composer {
             Value::String(text) => text,
             Value::Number(number) => number.to_string(),
             Value::Bool(value) => value.to_string(),
-            Value::Null => return Err(Broken::new(at, scalar::NULL_KEY)),
-            Value::Array(_) | Value::Object(_) => return Err(Broken::new(at, COMPLEX_KEY)),
+            Value::Null => return Err(SyntaxError::new(at, scalar::NULL_KEY)),
+            Value::Array(_) | Value::Object(_) => return Err(SyntaxError::new(at, COMPLEX_KEY)),
         };
         self.key(key, false, at);
         Ok(())
@@ -204,7 +204,7 @@ impl Composer {
     }
 
     /// Adds a complete value to the collection around it, or makes it the document.
-    fn finished(&mut self, value: Value, anchor: Option<String>, at: usize, is_alias: bool) -> Result<(), Broken> {
+    fn finished(&mut self, value: Value, anchor: Option<String>, at: usize, is_alias: bool) -> Result<(), SyntaxError> {
         if let Some(anchor) = anchor {
             self.anchors.insert(anchor, Some(Anchored { size: size(&value), value: value.clone() }));
         }
@@ -224,8 +224,8 @@ impl Composer {
                         entry.insert(value);
                     }
                 },
-                Some(Key::Merge) => merge(map, value, is_alias).map_err(|message| Broken::new(at, message))?,
-                None => return Err(Broken::new(at, COMPLEX_KEY)),
+                Some(Key::Merge) => merge(map, value, is_alias).map_err(|message| SyntaxError::new(at, message))?,
+                None => return Err(SyntaxError::new(at, COMPLEX_KEY)),
             },
         }
         Ok(())

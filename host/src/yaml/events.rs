@@ -49,18 +49,18 @@ pub(super) struct Marks<'t> {
 
 /// Why a text is not valid YAML, and the byte of the error.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Broken {
+pub(super) struct SyntaxError {
     pub at: usize,
     pub message: String,
 }
 
-impl Broken {
+impl SyntaxError {
     pub fn new(at: usize, message: impl Into<String>) -> Self {
         Self { at, message: message.into() }
     }
 }
 
-type Result<T> = std::result::Result<T, Broken>;
+type Result<T> = std::result::Result<T, SyntaxError>;
 
 /// Calls `sink` with every part of the first document and its range in the text. Returns where content begins that is not part
 /// of the document, which kubectl does not read.
@@ -70,11 +70,11 @@ pub(super) fn of_first_document<'t>(
 ) -> Result<Option<usize>> {
     let content = text.trim_start_matches('\u{feff}');
     let skipped = text.len() - content.len();
-    let moved = |broken: Broken| Broken { at: broken.at.min(content.len()) + skipped, ..broken };
+    let moved = |broken: SyntaxError| SyntaxError { at: broken.at.min(content.len()) + skipped, ..broken };
     let is_plain_ascii = content.bytes().all(|byte| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~'));
     let forbidden = || content.char_indices().find(|(_, character)| !is_allowed(*character));
     if let Some((at, _)) = (!is_plain_ascii).then(forbidden).flatten() {
-        return Err(moved(Broken::new(at, "control characters are not allowed")));
+        return Err(moved(SyntaxError::new(at, "control characters are not allowed")));
     }
     let mut grammar = Grammar { scanner: Scanner::new(content), sink, skipped, depth: 0 };
     grammar.document().map_err(moved)?;
@@ -82,7 +82,7 @@ pub(super) fn of_first_document<'t>(
         match grammar.scanner.take() {
             Ok(Spanned { token: Token::DocumentEnd, .. }) => {}
             Ok(Spanned { token: Token::StreamEnd, .. }) => break None,
-            Ok(Spanned { start: at, .. }) | Err(Broken { at, .. }) => break Some(at.min(content.len()) + skipped),
+            Ok(Spanned { start: at, .. }) | Err(SyntaxError { at, .. }) => break Some(at.min(content.len()) + skipped),
         }
     };
     Ok(rest)
@@ -128,7 +128,7 @@ impl<'t, S: FnMut(Event<'t>, Range<usize>) -> Result<()>> Grammar<'t, S> {
     /// An error at the next token.
     fn wrong<T>(&mut self, message: &str) -> Result<T> {
         let at = self.scanner.peek()?.start;
-        Err(Broken::new(at, message))
+        Err(SyntaxError::new(at, message))
     }
 
     fn document(&mut self) -> Result<()> {
@@ -220,7 +220,7 @@ impl<'t, S: FnMut(Event<'t>, Range<usize>) -> Result<()>> Grammar<'t, S> {
     fn begin(&mut self, event: Event<'t>, start: usize) -> Result<()> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            return Err(Broken::new(start, format!("nested deeper than {MAX_DEPTH} levels")));
+            return Err(SyntaxError::new(start, format!("nested deeper than {MAX_DEPTH} levels")));
         }
         self.emit(event, start, start)
     }

@@ -29,7 +29,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use lines::Lines;
-use parts::{Warning, What};
+use parts::{Warning, WarningKind};
 
 /// Why and where a file could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -116,7 +116,7 @@ pub fn load_str(text: &str, file: &str) -> Result<Vec<Document>, Error> {
     let mut documents = Vec::new();
     for part in parts::of(text) {
         let read = part.read(text).map_err(|problem| error(problem.at, problem.message))?;
-        if let Some(Warning { at, what: What::Repeated(key) }) = read.warnings.into_iter().next() {
+        if let Some(Warning { at, what: WarningKind::Repeated(key) }) = read.warnings.into_iter().next() {
             return Err(error(at, format!("key `{key}` occurs twice in the same mapping")));
         }
         if let Some((at, value)) = read.document {
@@ -134,7 +134,7 @@ pub fn load_settings(path: impl AsRef<Path>) -> Result<Value, Error> {
         (None, _) => Ok(Value::Object(Map::new())),
         (Some(Document { value: value @ Value::Object(_), .. }), None) => Ok(value),
         (Some(document), None) => Err(document.error("settings must be a mapping")),
-        (Some(_), Some(second)) => Err(second.error("a second document; a settings file has one")),
+        (Some(_), Some(second)) => Err(second.error("unexpected second document; a settings file has only one")),
     }
 }
 

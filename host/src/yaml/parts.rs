@@ -55,12 +55,12 @@ pub struct Warning {
     /// The position, in bytes of the whole text.
     pub at: usize,
     /// What it is.
-    pub what: What,
+    pub what: WarningKind,
 }
 
 /// See [`Warning`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum What {
+pub enum WarningKind {
     /// A duplicate key in a mapping; the last one applies.
     Repeated(String),
     /// A character that ends a line for kubectl, but not for most other tools.
@@ -69,7 +69,7 @@ pub enum What {
     Dropped,
 }
 
-impl std::fmt::Display for What {
+impl std::fmt::Display for WarningKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Repeated(key) => {
@@ -77,7 +77,7 @@ impl std::fmt::Display for What {
             }
             Self::LineBreak(character) => write!(
                 f,
-                "U+{:04X} ends a line for kubectl, though hardly for anybody else; what follows it is read",
+                "U+{:04X} ends a line for kubectl, but not for most other tools; kubectl reads the text after it",
                 u32::from(*character)
             ),
             Self::Dropped => f.write_str(
@@ -141,7 +141,7 @@ impl Part {
             return Ok(Read { document: Some((start + before, value)), warnings, layout: None });
         }
         if self.form == Form::Unseparated {
-            let message = "a line that begins with `---` goes on; kubectl accepts only a comment there".to_owned();
+            let message = "text after `---` on the same line; kubectl accepts only a comment there".to_owned();
             return Err(Problem { at: before, message });
         }
         let mut nodes = (own.len() <= SHORT).then(layout::Builder::default);
@@ -158,8 +158,10 @@ impl Part {
             as_json.unwrap_or(as_yaml).after(before)
         })?;
         let mut warnings = warnings(composed.repeated, before);
-        warnings.extend(unusual_breaks(own).map(|(at, what)| Warning { at: at + before, what: What::LineBreak(what) }));
-        warnings.extend(composed.dropped.map(|at| Warning { at: at + before, what: What::Dropped }));
+        warnings.extend(
+            unusual_breaks(own).map(|(at, what)| Warning { at: at + before, what: WarningKind::LineBreak(what) }),
+        );
+        warnings.extend(composed.dropped.map(|at| Warning { at: at + before, what: WarningKind::Dropped }));
         let document = (!composed.value.is_null()).then_some((composed.start + before, composed.value));
         Ok(Read { document, warnings, layout: nodes.and_then(layout::Builder::into_document) })
     }
@@ -178,7 +180,7 @@ impl Problem {
 }
 
 fn warnings(repeated: Vec<(usize, String)>, before: usize) -> Vec<Warning> {
-    repeated.into_iter().map(|(at, key)| Warning { at: at + before, what: What::Repeated(key) }).collect()
+    repeated.into_iter().map(|(at, key)| Warning { at: at + before, what: WarningKind::Repeated(key) }).collect()
 }
 
 /// Line breaks that few tools recognise, and carriage returns without a line feed.

@@ -67,7 +67,7 @@ impl<'a> Scalar<'a> {
             Self::Null => return Err(NULL_KEY),
             Self::Bool(value) => value.to_string(),
             Self::Int(value) => value.to_string(),
-            Self::Uint(_) => return Err("a number beyond 64 bits with a sign cannot be a key"),
+            Self::Uint(_) => return Err("an integer outside the range of int64 cannot be a key"),
             Self::Float(value) => go_float(value),
             Self::Str(text) => text.to_owned(),
         })

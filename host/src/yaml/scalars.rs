@@ -5,9 +5,9 @@
 use std::borrow::Cow;
 
 use super::cursor::Cursor;
-use super::events::Broken;
+use super::events::SyntaxError;
 
-type Result<T> = std::result::Result<T, Broken>;
+type Result<T> = std::result::Result<T, SyntaxError>;
 
 /// A plain scalar.
 pub(super) struct Plain<'t> {
@@ -80,7 +80,7 @@ pub(super) fn plain<'t>(cursor: &mut Cursor<'t>, indent: usize, is_flow: bool) -
                 let line_break = cursor.skip_break();
                 gap.get_or_insert_default().add(line_break);
             } else if gap.is_some() && cursor.column() < indent && cursor.peek(0) == b'\t' {
-                return Err(Broken::new(cursor.at, "found a tab character that violates indentation"));
+                return Err(SyntaxError::new(cursor.at, "found a tab character that violates indentation"));
             } else {
                 cursor.skip(1);
             }
@@ -117,10 +117,10 @@ pub(super) fn quoted<'t>(cursor: &mut Cursor<'t>, is_single: bool) -> Result<Cow
     let mut text = String::new();
     loop {
         if cursor.is_document_mark() {
-            return Err(Broken::new(cursor.at, "found unexpected document indicator"));
+            return Err(SyntaxError::new(cursor.at, "found unexpected document indicator"));
         }
         if cursor.is_end() {
-            return Err(Broken::new(open, "found unexpected end of stream"));
+            return Err(SyntaxError::new(open, "found unexpected end of stream"));
         }
         // A line break after a backslash is removed.
         let mut gap: Option<Gap> = None;
@@ -217,7 +217,7 @@ fn escape(cursor: &mut Cursor<'_>) -> Result<char> {
         b'x' => (2, '\0'),
         b'u' => (4, '\0'),
         b'U' => (8, '\0'),
-        _ => return Err(Broken::new(start, "found unknown escape character")),
+        _ => return Err(SyntaxError::new(start, "found unknown escape character")),
     };
     cursor.skip(2);
     if digits == 0 {
@@ -226,12 +226,12 @@ fn escape(cursor: &mut Cursor<'_>) -> Result<char> {
     let first = cursor.at;
     for _ in 0..digits {
         if !cursor.peek(0).is_ascii_hexdigit() {
-            return Err(Broken::new(start, "did not find expected hexdecimal number"));
+            return Err(SyntaxError::new(start, "did not find expected hexdecimal number"));
         }
         cursor.skip(1);
     }
     let code = u32::from_str_radix(cursor.slice(first), 16).ok();
-    code.and_then(char::from_u32).ok_or_else(|| Broken::new(start, "found invalid Unicode character escape code"))
+    code.and_then(char::from_u32).ok_or_else(|| SyntaxError::new(start, "found invalid Unicode character escape code"))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -253,7 +253,7 @@ pub(super) fn block<'t>(cursor: &mut Cursor<'t>, outer: usize, is_literal: bool)
         cursor.skip_line_rest();
     }
     if !cursor.is_break_or_end(0) {
-        return Err(Broken::new(cursor.at, "did not find expected comment or line break"));
+        return Err(SyntaxError::new(cursor.at, "did not find expected comment or line break"));
     }
     cursor.skip_break();
 
@@ -297,7 +297,7 @@ fn header(cursor: &mut Cursor<'_>, start: usize) -> Result<(Chomping, Option<usi
             b'+' if chomping.is_none() => chomping = Some(Chomping::Keep),
             b'-' if chomping.is_none() => chomping = Some(Chomping::Strip),
             b'0' if increment.is_none() => {
-                return Err(Broken::new(start, "found an indentation indicator equal to 0"));
+                return Err(SyntaxError::new(start, "found an indentation indicator equal to 0"));
             }
             digit @ b'1'..=b'9' if increment.is_none() => increment = Some(usize::from(digit - b'0')),
             _ => return Ok((chomping.unwrap_or(Chomping::Clip), increment)),
@@ -317,7 +317,7 @@ fn breaks(cursor: &mut Cursor<'_>, indent: &mut Option<usize>, outer: usize, end
         }
         widest = widest.max(cursor.column());
         if cursor.peek(0) == b'\t' && indent.is_none_or(|indent| cursor.column() < indent) {
-            return Err(Broken::new(cursor.at, "found a tab character where an indentation space is expected"));
+            return Err(SyntaxError::new(cursor.at, "found a tab character where an indentation space is expected"));
         }
         let line_break = cursor.skip_break();
         if line_break.is_empty() {
@@ -338,7 +338,7 @@ pub(super) fn tag<'t>(cursor: &mut Cursor<'t>) -> Result<Cow<'t, str>> {
         cursor.skip(2);
         let name = uri(cursor, start, false)?;
         if cursor.peek(0) != b'>' {
-            return Err(Broken::new(start, "did not find the expected '>'"));
+            return Err(SyntaxError::new(start, "did not find the expected '>'"));
         }
         cursor.skip(1);
         name
@@ -352,7 +352,7 @@ pub(super) fn tag<'t>(cursor: &mut Cursor<'t>) -> Result<Cow<'t, str>> {
             let handle = cursor.slice(start);
             let name = uri(cursor, start, false)?;
             if handle != "!!" {
-                return Err(Broken::new(start, "found undefined tag handle"));
+                return Err(SyntaxError::new(start, "found undefined tag handle"));
             }
             format!("{STANDARD}{name}").into()
         } else {
@@ -366,7 +366,7 @@ pub(super) fn tag<'t>(cursor: &mut Cursor<'t>) -> Result<Cow<'t, str>> {
         }
     };
     if !cursor.is_space_or_end(0) {
-        return Err(Broken::new(start, "did not find expected whitespace or line break"));
+        return Err(SyntaxError::new(start, "did not find expected whitespace or line break"));
     }
     Ok(tag)
 }
@@ -392,7 +392,7 @@ fn uri<'t>(cursor: &mut Cursor<'t>, start: usize, may_be_empty: bool) -> Result<
         }
     }
     if cursor.at == first && !may_be_empty {
-        return Err(Broken::new(start, "did not find expected tag URI"));
+        return Err(SyntaxError::new(start, "did not find expected tag URI"));
     }
     Ok(match decoded {
         None => cursor.slice(first).into(),
@@ -407,7 +407,7 @@ fn octets(cursor: &mut Cursor<'_>, start: usize, bytes: &mut Vec<u8>) -> Result<
         let (high, low) = (cursor.peek(1), cursor.peek(2));
         let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|it| u8::try_from(it).ok());
         let (b'%', Some(high), Some(low)) = (cursor.peek(0), digit(high), digit(low)) else {
-            return Err(Broken::new(start, "did not find URI escaped octet"));
+            return Err(SyntaxError::new(start, "did not find URI escaped octet"));
         };
         let octet = high << 4 | low;
         left = Some(match (left, octet) {
@@ -415,9 +415,9 @@ fn octets(cursor: &mut Cursor<'_>, start: usize, bytes: &mut Vec<u8>) -> Result<
             (None, 0xc0..0xe0) => 1,
             (None, 0xe0..0xf0) => 2,
             (None, 0xf0..0xf8) => 3,
-            (None, _) => return Err(Broken::new(start, "found an incorrect leading UTF-8 octet")),
+            (None, _) => return Err(SyntaxError::new(start, "found an incorrect leading UTF-8 octet")),
             (Some(left), 0x80..0xc0) => left - 1,
-            (Some(_), _) => return Err(Broken::new(start, "found an incorrect trailing UTF-8 octet")),
+            (Some(_), _) => return Err(SyntaxError::new(start, "found an incorrect trailing UTF-8 octet")),
         });
         bytes.push(octet);
         cursor.skip(3);

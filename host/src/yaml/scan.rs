@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use super::cursor::Cursor;
-use super::events::Broken;
+use super::events::SyntaxError;
 use super::scalars;
 
 /// A token and where it is.
@@ -93,7 +93,7 @@ pub(super) struct Scanner<'t> {
     is_over: bool,
 }
 
-type Result<T> = std::result::Result<T, Broken>;
+type Result<T> = std::result::Result<T, SyntaxError>;
 
 impl<'t> Scanner<'t> {
     pub fn new(text: &'t str) -> Self {
@@ -169,7 +169,7 @@ impl<'t> Scanner<'t> {
         let Some(candidate) = self.candidates.get_mut(number).filter(|it| it.is_possible) else { return Ok(false) };
         if candidate.line < line || candidate.index + LONGEST_KEY < index {
             if candidate.is_required {
-                return Err(Broken::new(at, NO_COLON));
+                return Err(SyntaxError::new(at, NO_COLON));
             }
             candidate.is_possible = false;
             return Ok(false);
@@ -193,7 +193,7 @@ impl<'t> Scanner<'t> {
     fn drop_candidate(&mut self) -> Result<()> {
         let at = self.cursor.at;
         match self.candidates.last_mut() {
-            Some(last) if last.is_possible && last.is_required => Err(Broken::new(at, NO_COLON)),
+            Some(last) if last.is_possible && last.is_required => Err(SyntaxError::new(at, NO_COLON)),
             Some(last) => {
                 last.is_possible = false;
                 Ok(())
@@ -252,7 +252,7 @@ impl<'t> Scanner<'t> {
         match self.cursor.peek(0) {
             // A document after a directive begins with `---`, where kubectl splits the text.
             b'%' if self.cursor.column() == 0 => {
-                Err(Broken::new(self.cursor.at, "found a directive, which kubectl does not accept"))
+                Err(SyntaxError::new(self.cursor.at, "found a directive, which kubectl does not accept"))
             }
             first @ (b'-' | b'.') if self.cursor.is_document_mark() => {
                 self.unroll(0);
@@ -320,7 +320,7 @@ impl<'t> Scanner<'t> {
                 self.queue.push_back(Spanned { token, start, end: plain.end });
                 Ok(())
             }
-            _ => Err(Broken::new(self.cursor.at, "found character that cannot start any token")),
+            _ => Err(SyntaxError::new(self.cursor.at, "found character that cannot start any token")),
         }
     }
 
@@ -378,7 +378,7 @@ impl<'t> Scanner<'t> {
     fn block_entry(&mut self) -> Result<()> {
         if !self.is_flow() {
             if !self.may_be_key {
-                return Err(Broken::new(self.cursor.at, "block sequence entries are not allowed in this context"));
+                return Err(SyntaxError::new(self.cursor.at, "block sequence entries are not allowed in this context"));
             }
             self.roll(self.cursor.column(), None, Token::BlockListStart, self.cursor.at);
         }
@@ -391,7 +391,7 @@ impl<'t> Scanner<'t> {
     fn explicit_key(&mut self) -> Result<()> {
         if !self.is_flow() {
             if !self.may_be_key {
-                return Err(Broken::new(self.cursor.at, "mapping keys are not allowed in this context"));
+                return Err(SyntaxError::new(self.cursor.at, "mapping keys are not allowed in this context"));
             }
             self.roll(self.cursor.column(), None, Token::BlockMappingStart, self.cursor.at);
         }
@@ -416,7 +416,7 @@ impl<'t> Scanner<'t> {
             _ => {
                 if !self.is_flow() {
                     if !self.may_be_key {
-                        return Err(Broken::new(self.cursor.at, "mapping values are not allowed in this context"));
+                        return Err(SyntaxError::new(self.cursor.at, "mapping values are not allowed in this context"));
                     }
                     self.roll(self.cursor.column(), None, Token::BlockMappingStart, self.cursor.at);
                 }
@@ -440,7 +440,7 @@ impl<'t> Scanner<'t> {
         let ends_well = self.cursor.is_space_or_end(0)
             || matches!(self.cursor.peek(0), b'?' | b':' | b',' | b']' | b'}' | b'%' | b'@' | b'`');
         if name.is_empty() || !ends_well {
-            return Err(Broken::new(start, "did not find expected alphabetic or numeric character"));
+            return Err(SyntaxError::new(start, "did not find expected alphabetic or numeric character"));
         }
         Ok((start, name))
     }

@@ -51,8 +51,8 @@ fn rendered_releases() {
         "    anchors.yaml:23:1: would fix pod-automount: spec.automountServiceAccountToken: set to false",
         "    live.yaml:32:5: would warn pod-automount: spec.automountServiceAccountToken: is true on the default account",
         "note: not listed, because their templates are checked: 1 Pod of controllers, 1 of them with findings\n",
-        "note: skipped, not a kubernetes object: 1 document\n",
-        "note: not checked: no rule checks their kind (",
+        "note: skipped, not a Kubernetes object: 1 document\n",
+        "note: not checked: no rule checks the kind (",
         "\n24 objects in 6 files: 5 would be warned about, 3 would be fixed, 5 accepted (their Pods would be fixed), 6 accepted, 5 not checked\n",
     ] {
         assert!(text.contains(line), "{line}\n{text}");
@@ -255,7 +255,7 @@ fn same_verdict_as_run() {
     }
     assert_eq!(
         verdicts,
-        ["wouldFix", "wouldWarn", "wouldRefuse", "accepted", "podsWouldBeFixed"],
+        ["wouldFix", "wouldWarn", "wouldReject", "accepted", "podsWouldBeFixed"],
         "not only one kind of them"
     );
 }
@@ -284,12 +284,12 @@ fn policies_of_the_cluster() {
     ]);
     let output = files.run(&["check", "pod.yaml", "--policy-manifest", "both.yaml"]);
     assert_eq!(output.status.code(), Some(1), "{}{}", stdout(&output), stderr(&output));
-    assert!(stdout(&output).contains("would refuse default-service-account: "), "{}", stdout(&output));
+    assert!(stdout(&output).contains("would reject default-service-account: "), "{}", stdout(&output));
     let output = files.run(&["check", "pod.yaml", "--policy-manifest", "kustomization.yaml"]);
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(
         stderr(&output),
-        "error: policy manifests: kustomization.yaml:1:1: a kustomization; pipe what `kustomize build` prints to `--policy-manifest -`\n"
+        "error: policy manifests: kustomization.yaml:1:1: a kustomization; pipe the output of `kustomize build` to `--policy-manifest -`\n"
     );
     let output = files.run(&["check", "pod.yaml", "--policy-manifest", "other.yaml"]);
     assert_eq!(output.status.code(), Some(2));
@@ -326,7 +326,7 @@ fn machine_readable_formats() {
     let run = |format: &str| stdout(&files.run(&["check", "pod.yaml", "tabs.yaml", "-s", "r.yaml", "-o", format]));
     let json: Value = serde_json::from_str(&run("json")).unwrap();
     assert_eq!(
-        (&json["version"], &json["summary"]["wouldRefuse"], &json["unreadable"][0]["line"]),
+        (&json["version"], &json["summary"]["wouldReject"], &json["unreadable"][0]["line"]),
         (&json!(2), &json!(1), &json!(4))
     );
     assert_eq!(json["objects"][0]["findings"][0]["line"], 4);
@@ -341,7 +341,7 @@ fn machine_readable_formats() {
         "{junit}"
     );
     let github = run("github");
-    assert!(github.contains("::error file=pod.yaml,line=4,col=1,title=Pod team-a/web would refuse::"), "{github}");
+    assert!(github.contains("::error file=pod.yaml,line=4,col=1,title=Pod team-a/web would reject::"), "{github}");
     assert!(
         github.contains("::error file=tabs.yaml,line=4,col=1::found character that cannot start any token"),
         "{github}"
@@ -494,7 +494,7 @@ fn exit_code_of_invalid_and_partial_objects() {
     assert_eq!(json["objects"][1]["verdict"], "invalid");
     let text = stdout(&files.run(&["check", "."]));
     assert!(text.contains("pod.yaml:10:23: invalid api-server: spec.containers[0].volumeMounts[0].name: the API server rejects it: Not found: \"gone\"\n"), "{text}");
-    assert!(text.contains("`kubeconform` checks all of it"), "{text}");
+    assert!(text.contains("validate manifests with `kubeconform` too"), "{text}");
 }
 
 #[test]
@@ -556,7 +556,7 @@ fn link_out_of_the_tree() {
     let output = files.run(&["check", "tree", "--fix"]);
     assert_eq!(output.status.code(), Some(3));
     assert!(
-        stderr(&output).contains("not fixed: tree/link.yaml: left as it is: a link that leads out of"),
+        stderr(&output).contains("not fixed: tree/link.yaml: left unchanged: a symbolic link that points outside of"),
         "{}",
         stderr(&output)
     );

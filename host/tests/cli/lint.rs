@@ -76,7 +76,7 @@ fn same_words_as_run() {
     let output = files.run(&["check", "deployment.yaml", "-s", "validating.yaml"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        stdout(&output).contains("  Deployment shop/web: accepted; its Pods would be refused\n"),
+        stdout(&output).contains("  Deployment shop/web: accepted; its Pods would be rejected\n"),
         "{}",
         stdout(&output)
     );
@@ -142,7 +142,7 @@ fn statistics_quiet_and_verbose() {
     let quiet = stdout(&files.run(&["check", ".", "-q"]));
     assert!(quiet.starts_with("a.yaml\n") && !quiet.contains("note:") && !quiet.contains("objects in"), "{quiet}");
     let verbose = stdout(&files.run(&["check", ".", "-v"]));
-    assert!(verbose.contains("\n  Service default/c: not checked: no rule checks their kind\n"), "{verbose}");
+    assert!(verbose.contains("\n  Service default/c: not checked: no rule checks the kind\n"), "{verbose}");
     assert!(verbose.contains("  Pod shop/web: would fix\n"), "{verbose}");
 }
 
@@ -206,7 +206,7 @@ fn finds_configuration_upwards() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let json = json_of(&output);
     assert_eq!((&json["config"], &json["objects"][0]["namespace"]), (&json!(".sa-hygiene.yaml"), &json!("team")));
-    assert_eq!(json["objects"][0]["verdict"], "wouldRefuse");
+    assert_eq!(json["objects"][0]["verdict"], "wouldReject");
     assert_eq!(json["notes"][0], "configuration: .sa-hygiene.yaml");
     // The command line takes precedence.
     let output = files.run(&["check", "deploy/web", "-s", "other.yaml", "-o", "text", "--fail-on", "warn", "-n", "x"]);
@@ -254,7 +254,7 @@ fn settings_exclude_policy_manifests() {
     for (arguments, expected) in [
         (
             ["-s", "p.yaml"],
-            "error: p.yaml:1:1: a ClusterAdmissionPolicy, not settings; give it with --policy-manifest\n",
+            "error: p.yaml:1:1: a ClusterAdmissionPolicy, not settings; pass it with --policy-manifest\n",
         ),
         (["-s", "a.yaml"], "error: a.yaml:1:1: a Pod, not settings\n"),
         (
@@ -305,7 +305,7 @@ fn unsafe_fixes_need_their_flag() {
         stderr(&output)
     );
     assert!(
-        stderr(&output).contains("not fixed: web.yaml:1: Pod shop/web: unsafe, because account `app` is not among the input, so whether it needs its token is unknown; --unsafe-fixes makes this fix\n"),
+        stderr(&output).contains("not fixed: web.yaml:1: Pod shop/web: unsafe, because account `app` is not in the input, so whether it needs its token is unknown; --unsafe-fixes makes this fix\n"),
         "{}",
         stderr(&output)
     );
@@ -334,8 +334,8 @@ fn diff() {
     let output = files.run(&["check", ".", "--diff"]);
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     assert!(stdout(&output).starts_with("--- a.yaml\n+++ a.yaml\n@@ "), "{}", stdout(&output));
-    assert!(!stdout(&output).contains("would refuse"), "the diff is read by `patch`");
-    assert!(stderr(&output).contains("b.yaml:7:5: would refuse role-arn"), "{}", stderr(&output));
+    assert!(!stdout(&output).contains("would reject"), "the diff is read by `patch`");
+    assert!(stderr(&output).contains("b.yaml:7:5: would reject role-arn"), "{}", stderr(&output));
     assert_eq!(files.run(&["check", ".", "--diff", "--fail-on", "never"]).status.code(), Some(0));
     assert_eq!(files.run(&["check", "a.yaml", "--diff", "--fail-on", "warn"]).status.code(), Some(1));
     let json = json_of(&files.run(&["check", ".", "--diff", "-o", "json"]));
@@ -344,7 +344,7 @@ fn diff() {
         json["diffs"][0]["diff"].as_str().unwrap().contains("\n+  automountServiceAccountToken: false\n"),
         "{json}"
     );
-    assert_eq!(json["summary"]["wouldRefuse"], 1);
+    assert_eq!(json["summary"]["wouldReject"], 1);
     assert_eq!(std::fs::read_to_string(files.0.path().join("a.yaml")).unwrap(), WEB);
 }
 
@@ -375,7 +375,7 @@ fn partial_baseline() {
     let both = read();
     assert!(both.contains("pod-automount") && both.contains("role-arn"), "{both}");
     let output = files.run(&["check", "b", "--write-baseline", "known.yaml"]);
-    assert_eq!(stderr(&output), "2 findings are in known.yaml, 1 of them unchanged\n");
+    assert_eq!(stderr(&output), "2 findings are in known.yaml, 1 of them not checked again\n");
     assert_eq!(read(), both);
     let part = files.run(&["check", "b", "--baseline", "known.yaml"]);
     assert_eq!(
@@ -544,7 +544,7 @@ fn first_command_of_readme() {
     assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(1), ""));
     assert!(
         stdout(&output).ends_with(
-            "15 objects in 11 files: 2 would be refused, 4 would be warned about, 5 would be fixed, 1 accepted (its Pods would be fixed), 3 accepted\n"
+            "15 objects in 11 files: 2 would be rejected, 4 would be warned about, 5 would be fixed, 1 accepted (its Pods would be fixed), 3 accepted\n"
         ),
         "{}",
         stdout(&output)

@@ -70,7 +70,7 @@ fn exit_code_of_a_refusal() {
     let settings = "rules: {pod-automount: reject}\n";
     let output = Files::new(&[("pod.yaml", POD), ("s.yaml", settings)]).run(&["run", "pod.yaml", "-s", "s.yaml"]);
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
-    assert!(stdout(&output).starts_with("✘ would refuse  Pod team-a/web"), "{}", stdout(&output));
+    assert!(stdout(&output).starts_with("✘ would reject  Pod team-a/web"), "{}", stdout(&output));
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn unusable_input() {
     for (arguments, expected) in [
         (&["run", "broken.yaml"][..], "error: broken.yaml:"),
         (&["run", "twice.yaml"], "error: twice.yaml:3:1: key `kind` occurs twice in the same mapping\n"),
-        (&["run", "what.yaml"], "error: what.yaml:2:1: neither a kubernetes object"),
+        (&["run", "what.yaml"], "error: what.yaml:2:1: neither a Kubernetes object"),
         (&["run", "missing.yaml"], "error: missing.yaml: No such file"),
         (&["run", "empty.yaml"], "error: empty.yaml: nothing to evaluate here\n"),
         (

@@ -17,7 +17,7 @@ fn draws_demo() {
     let output = command.env("CLICOLOR_FORCE", "1").env("COLUMNS", COLUMNS).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     let text = stdout(&output);
-    assert!(text.contains("refused") && text.contains('\u{1b}'), "{text}");
+    assert!(text.contains("rejected") && text.contains('\u{1b}'), "{text}");
     let prompt = format!("$ sa-hygiene {}\n\n", arguments.join(" "));
     let picture = Term::new().palette(WIN10_CONSOLE).render_svg(&(prompt + &text));
     is_as_in("docs/pictures/demo.svg", &(picture + "\n"));

@@ -53,12 +53,12 @@ fn empty() {
 
 #[test]
 fn line_break_at_the_end() {
-    is_wrong("arn:aws:iam::123456789012:role/x\n", "has a line break; write the ARN in one line");
+    is_wrong("arn:aws:iam::123456789012:role/x\n", "has a line break; write the ARN on one line");
 }
 
 #[test]
 fn folded_line() {
-    is_wrong("arn:aws:iam::123456789012:\r\nrole/x", "has a line break; write the ARN in one line");
+    is_wrong("arn:aws:iam::123456789012:\r\nrole/x", "has a line break; write the ARN on one line");
 }
 
 #[test]
@@ -141,12 +141,15 @@ fn bare_path() {
 
 #[test]
 fn url() {
-    is_wrong("https://example.com/x", "is not an ARN; a role's is arn:aws:iam::<account>:role/<name>");
+    is_wrong("https://example.com/x", "is not an ARN; a role's ARN is arn:aws:iam::<account>:role/<name>");
 }
 
 #[test]
 fn arn_behind_something() {
-    is_wrong("role=arn:aws:iam::123456789012:role/x", "is not an ARN; a role's is arn:aws:iam::<account>:role/<name>");
+    is_wrong(
+        "role=arn:aws:iam::123456789012:role/x",
+        "is not an ARN; a role's ARN is arn:aws:iam::<account>:role/<name>",
+    );
 }
 
 // https://github.com/velero-io/velero-plugin-for-aws/issues/59
@@ -334,7 +337,7 @@ fn role_alone() {
 fn colon_at_the_end() {
     is_wrong(
         "arn:aws:iam::123456789012:role/x:",
-        "has `:`, which is not allowed in the name of a role; names take letters, digits and + = , . @ _ -",
+        "has `:`, which is not allowed in the name of a role; names can contain letters, digits and + = , . @ _ -",
     );
 }
 
@@ -347,7 +350,7 @@ fn encoded_colon() {
 fn invisible_characters() {
     is_wrong(
         "arn:aws:iam::123456789012:role/x\u{200b}",
-        "has `\\u{200b}` (U+200B), which is not allowed in the name of a role; names take letters, digits and + = , . @ _ -",
+        "has `\\u{200b}` (U+200B), which is not allowed in the name of a role; names can contain letters, digits and + = , . @ _ -",
     );
 }
 
@@ -355,7 +358,7 @@ fn invisible_characters() {
 fn letter_of_another_alphabet() {
     is_wrong(
         "arn:aws:iam::123456789012:role/\u{430}dmin",
-        "has `\u{430}` (U+0430), which is not allowed in the name of a role; names take letters, digits and + = , . @ _ -",
+        "has `\u{430}` (U+0430), which is not allowed in the name of a role; names can contain letters, digits and + = , . @ _ -",
     );
 }
 

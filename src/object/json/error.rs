@@ -39,7 +39,7 @@ impl fmt::Display for ReadError {
             }
             Self::Twice { path } => {
                 f.write_str(path)?;
-                f.write_str(": is there twice")
+                f.write_str(": appears twice")
             }
             Self::Broken { offset } => write!(f, "broken JSON at byte {offset}"),
         }

@@ -99,7 +99,7 @@ fn at_most_twelve() {
     assert_eq!(
         list(13),
         [
-            "rules.account-permissions.forbidden: has 13 entries; each is a review of the API server, and 12 are the most"
+            "rules.account-permissions.forbidden: has 13 entries, but at most 12 are allowed, because each needs an access review"
         ]
     );
 }

@@ -134,7 +134,7 @@ fn check_pod(context: &RuleContext<'_>, pod: &Workload<'_>, findings: &mut Findi
         return Ok(());
     }
     // If the webhook is not called, a mistake has no effect.
-    let is_asked = pod.label(USE_LABEL)?.as_deref() == Some("true");
+    let is_requested = pod.label(USE_LABEL)?.as_deref() == Some("true");
     context.each_annotation(PREFIX, &mut |suffix, value, path| {
         let (message, matters) = match suffix {
             LIFETIME_KEY if !is_lifetime(value) => (&LIFETIME, true),
@@ -142,7 +142,7 @@ fn check_pod(context: &RuleContext<'_>, pod: &Workload<'_>, findings: &mut Findi
             INJECT if value != "true" => (&INJECTS, false),
             _ => return,
         };
-        let severity = if is_asked && matters { MaxSeverity::Action } else { MaxSeverity::Warning };
+        let severity = if is_requested && matters { MaxSeverity::Action } else { MaxSeverity::Warning };
         findings.push(path, Message::new(message, &[value]), severity);
     })?;
     Ok(())

@@ -58,9 +58,9 @@ messages! {
     DEFAULT:
         "is the default account of namespace `{}`, which every Pod that names no account uses",
         help: "bind a dedicated account";
-    EVERY_ACCOUNT: "is every account of namespace `{}`, including default", help: "bind the accounts that need it";
+    EVERY_ACCOUNT: "covers every account in namespace `{}`, including default", help: "bind the accounts that need it";
     EVERYONE:
-        "contains every account of every namespace, including default",
+        "covers every account in every namespace, including default",
         help: "bind the accounts that need it, or add the role to allowForEveryone";
 }
 

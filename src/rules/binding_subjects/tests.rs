@@ -23,7 +23,7 @@ fn request(kind: &str, subjects: &Value) -> Value {
 fn answer_with(settings: &Value, request: &Value) -> Value {
     let cluster = FakeCluster::failing(LookupError::Failed);
     let answer = review(request, settings, &cluster);
-    assert_eq!(cluster.asked(), 0);
+    assert_eq!(cluster.lookups(), 0);
     answer
 }
 
@@ -59,8 +59,8 @@ fn messages() {
         [
             "subjects[default]: is the default account of namespace `shop`, which every Pod that names no account uses; bind a dedicated account",
             "subjects[prometheus]: is in namespace `monitoring`; bind an account of this namespace, or add that one to allowCrossNamespace",
-            "subjects[system:serviceaccounts:shop]: is every account of namespace `shop`, including default; bind the accounts that need it",
-            "subjects[system:serviceaccounts]: contains every account of every namespace, including default; bind the accounts that need it, or add the role to allowForEveryone",
+            "subjects[system:serviceaccounts:shop]: covers every account in namespace `shop`, including default; bind the accounts that need it",
+            "subjects[system:serviceaccounts]: covers every account in every namespace, including default; bind the accounts that need it, or add the role to allowForEveryone",
         ]
     );
 }

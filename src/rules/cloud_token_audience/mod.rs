@@ -75,7 +75,7 @@ impl<'a> CloudTokenAudience<'a> {
 
 impl CloudTokenAudience<'_> {
     /// Whether a token with this audience is a credential for a cloud.
-    fn is_asked(&self, audience: &str) -> bool {
+    fn is_requested(&self, audience: &str) -> bool {
         !audience.is_empty()
             && match &self.audiences {
                 Some(audiences) => glob::any(audiences, audience),
@@ -88,13 +88,13 @@ impl Check for CloudTokenAudience<'_> {
     fn check(&self, context: &RuleContext<'_>, findings: &mut Findings) -> Result<(), ReviewError> {
         let Some(workload) = context.workload() else { return Ok(()) };
         let mut tokens = workload.spec.volumes.iter().flat_map(Volume::tokens);
-        if !tokens.any(|token| self.is_asked(token.audience())) {
+        if !tokens.any(|token| self.is_requested(token.audience())) {
             return Ok(());
         }
         let identities = Identities::new(context, workload);
         tokens::each(context, workload, &mut |token, is_plugin_volume| {
             let audience = token.source.audience();
-            if is_plugin_volume || !self.is_asked(audience) {
+            if is_plugin_volume || !self.is_requested(audience) {
                 return Ok(());
             }
             let cloud = Cloud::of_audience(audience, context.common);

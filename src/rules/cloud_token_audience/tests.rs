@@ -134,7 +134,7 @@ fn account_lookup() {
     let quiet = quiet_cluster();
     checked(&pod("t", "vault"), &quiet);
     checked(&admitted_pod(&json!({"serviceAccountName": "app"})), &quiet);
-    assert_eq!(quiet.asked(), 0);
+    assert_eq!(quiet.lookups(), 0);
 }
 
 /// Attempts to bypass the rule.

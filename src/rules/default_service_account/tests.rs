@@ -7,8 +7,8 @@ use crate::testing::{FakeCluster, admitted_pod, create, deployment, plugin_volum
 
 /// Only this rule, with these parameters, in a cluster where `default` has this
 /// setting.
-fn answer(request: &Value, params: &Value, says: Option<bool>) -> Value {
-    let cluster = FakeCluster::with("shop", "default", AccountRecord::new(says));
+fn answer(request: &Value, params: &Value, automount: Option<bool>) -> Value {
+    let cluster = FakeCluster::with("shop", "default", AccountRecord::new(automount));
     review(request, &json!({"rules": only(params)}), &cluster)
 }
 
@@ -73,8 +73,8 @@ fn pods(#[case] pod: Value, #[case] accepted: bool) {
 #[case::account_says_yes(json!({}), Some(true), false)]
 #[case::says_no(json!({"automountServiceAccountToken": false}), None, true)]
 #[case::says_yes_to_an_account_that_says_no(json!({"automountServiceAccountToken": true}), Some(false), false)]
-fn templates(#[case] spec: Value, #[case] says: Option<bool>, #[case] accepted: bool) {
-    assert_eq!(answer(&create(&deployment(&spec)), &json!("reject"), says)["accepted"], accepted);
+fn templates(#[case] spec: Value, #[case] automount: Option<bool>, #[case] accepted: bool) {
+    assert_eq!(answer(&create(&deployment(&spec)), &json!("reject"), automount)["accepted"], accepted);
 }
 
 /// Attempts to bypass the rule.

@@ -48,8 +48,8 @@ messages! {
         "mounts the token in this volume",
         help: "remove the mount, or debug a copy of the Pod under an account without permissions";
     SECRET: "mounts Secret `{}`, a legacy token, which never expires", help: "remove the mount";
-    HOST_PATH_ABOVE: "mounts `{}` of the node, and with {} {}", help: "remove the mount";
-    HOST_PATH: "mounts `{}` of the node, which leads to {}", help: "remove the mount";
+    HOST_PATH_ABOVE: "mounts `{}` of the node, where {} gives {}", help: "remove the mount";
+    HOST_PATH: "mounts `{}` of the node, which gives {}", help: "remove the mount";
     SHARES:
         "shares processes with container `{}`, whose credentials it can read in /proc",
         help: "debug a container without credentials, or a copy of the Pod";

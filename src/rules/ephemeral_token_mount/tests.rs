@@ -46,7 +46,7 @@ fn messages() {
     );
     assert_eq!(
         text(json!({"name": "v", "hostPath": {"path": "/var/lib"}})),
-        "spec.ephemeralContainers[debug].volumeMounts[v]: mounts `/var/lib` of the node, and with /var/lib/kubelet/pods credentials of others; remove the mount"
+        "spec.ephemeralContainers[debug].volumeMounts[v]: mounts `/var/lib` of the node, where /var/lib/kubelet/pods gives access to credentials of other Pods or the node; remove the mount"
     );
     let app = admitted_pod(&json!({"serviceAccountName": "app"}));
     assert_eq!(

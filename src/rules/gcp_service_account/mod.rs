@@ -46,7 +46,7 @@ static PROJECTS: Param = Param {
     },
     default: "[]",
     doc: Doc::new(
-        "allowed projects of Google service accounts, as ID, `example.com:id` or number; if empty, any project is allowed",
+        "allowed projects of Google service accounts, by ID, `example.com:id` or number; if empty, any project is allowed",
     ),
 };
 

@@ -49,7 +49,7 @@ messages! {
     ON_ACCOUNT:
         "has no effect on a ServiceAccount: it is read from Pods",
         help: "move it to the metadata of their template";
-    NO_ANNOTATION: "has no effect as an annotation: it is a label of Pods", help: "move it there";
+    NO_ANNOTATION: "has no effect as an annotation: it is a label of Pods", help: "move it to the labels of the Pod";
     LABEL_ON_ACCOUNT:
         "has no effect on a ServiceAccount: the webhook looks for this label on Pods",
         help: "move it to the metadata of their template";

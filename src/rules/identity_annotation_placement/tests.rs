@@ -69,7 +69,7 @@ fn messages() {
     assert_eq!(
         reported(&checked(&pod("azure.workload.identity/use", "true"), &reject), ID),
         [
-            r#"metadata.annotations["azure.workload.identity/use"]: has no effect as an annotation: it is a label of Pods; move it there"#
+            r#"metadata.annotations["azure.workload.identity/use"]: has no effect as an annotation: it is a label of Pods; move it to the labels of the Pod"#
         ]
     );
     let labelled = account(&json!({"labels": {"azure.workload.identity/use": "true"}}));

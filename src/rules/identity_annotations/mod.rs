@@ -106,7 +106,7 @@ messages! {
         "is `{}`, which is not a whole number, so the webhook ignores it",
         help: "write seconds without a unit, e.g. \"3600\"";
     TOO_SHORT: "is {}, which the webhook raises to 600", help: "write at least 600";
-    TOO_LONG: "is {}, at most {} is allowed", help: "the kubelet renews the token before it expires";
+    TOO_LONG: "is {}, but at most {} is allowed", help: "the kubelet renews the token before it expires";
     NO_BOOLEAN: "is `{}`, which is not a boolean that the webhook accepts, so the webhook ignores it", help: "write {}";
     WITHOUT_ROLE:
         "has no effect without {}, unless EKS Pod Identity gives the account a role",

@@ -62,7 +62,7 @@ fn messages() {
     );
     assert_eq!(
         text("token-expiration", "172800"),
-        r#"metadata.annotations["eks.amazonaws.com/token-expiration"]: is 172800, at most 86400 is allowed; the kubelet renews the token before it expires"#
+        r#"metadata.annotations["eks.amazonaws.com/token-expiration"]: is 172800, but at most 86400 is allowed; the kubelet renews the token before it expires"#
     );
     assert_eq!(
         text("sts-regional-endpoints", "regional"),

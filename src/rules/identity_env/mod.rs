@@ -59,12 +59,12 @@ messages! {
         help: "remove it, or use a ServiceAccount with the intended role";
     NO_ROLE:
         "sets a role and a token for it, but ServiceAccount `{}` has no role",
-        help: "use one that has {} instead";
+        help: "use a ServiceAccount that has {} instead";
     UNREADABLE:
         "takes its value from elsewhere, so it is not known whether ServiceAccount `{}` may have that role",
-        help: "use one that has {} instead";
+        help: "use a ServiceAccount that has {} instead";
     HALF:
-        "is set without {}, and the webhook does not complete pairs",
+        "is set without {}, and the webhook does not add the missing variable",
         help: "remove it, so that the container gets the role of ServiceAccount `{}`";
 }
 

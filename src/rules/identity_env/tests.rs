@@ -71,19 +71,19 @@ fn messages() {
     assert_eq!(
         lines(&json!([role(OTHER), file(FILE)]), &settings(), &quiet_cluster()),
         [
-            "spec.containers[web].env[AWS_ROLE_ARN]: sets a role and a token for it, but ServiceAccount `app` has no role; use one that has eks.amazonaws.com/role-arn instead"
+            "spec.containers[web].env[AWS_ROLE_ARN]: sets a role and a token for it, but ServiceAccount `app` has no role; use a ServiceAccount that has eks.amazonaws.com/role-arn instead"
         ]
     );
     assert_eq!(
         lines(&json!([reference("AWS_ROLE_ARN"), file(FILE)]), &settings(), &with_role()),
         [
-            "spec.containers[web].env[AWS_ROLE_ARN]: takes its value from elsewhere, so it is not known whether ServiceAccount `app` may have that role; use one that has eks.amazonaws.com/role-arn instead"
+            "spec.containers[web].env[AWS_ROLE_ARN]: takes its value from elsewhere, so it is not known whether ServiceAccount `app` may have that role; use a ServiceAccount that has eks.amazonaws.com/role-arn instead"
         ]
     );
     assert_eq!(
         lines(&json!([role(ROLE), plain("AWS_REGION")]), &settings(), &with_role()),
         [
-            "spec.containers[web].env[AWS_ROLE_ARN]: is set without AWS_WEB_IDENTITY_TOKEN_FILE, and the webhook does not complete pairs; remove it, so that the container gets the role of ServiceAccount `app`"
+            "spec.containers[web].env[AWS_ROLE_ARN]: is set without AWS_WEB_IDENTITY_TOKEN_FILE, and the webhook does not add the missing variable; remove it, so that the container gets the role of ServiceAccount `app`"
         ]
     );
 }
@@ -304,7 +304,7 @@ fn external_role_source(#[case] env: Value, #[case] expected: &str) {
     assert_eq!(outcome(&review_env(&env, &settings, &cluster)), expected);
     settings["rules"]["role-arn"] = json!({"action": "off", "roles": ["other"]});
     assert_eq!(outcome(&review_env(&env, &settings, &cluster)), "reject");
-    assert_eq!(cluster.asked(), 0);
+    assert_eq!(cluster.lookups(), 0);
 }
 
 #[test]
@@ -313,11 +313,11 @@ fn lookups() {
     for env in [json!([plain("AWS_REGION")]), json!([plain("AWS_CONTAINER_AUTHORIZATION_TOKEN")]), json!([])] {
         assert_eq!(outcome(&review_env(&env, &settings(), &cluster)), "fine");
     }
-    assert_eq!(cluster.asked(), 0);
+    assert_eq!(cluster.lookups(), 0);
     let both = json!([{"name": "a", "image": "i", "env": [role(ROLE), file(FILE)]},
         {"name": "b", "image": "i", "env": [role(ROLE), file(FILE)]}]);
     review(&create(&tokenless_pod(&json!({"containers": both}))), &settings(), &cluster);
-    assert_eq!(cluster.asked(), 1);
+    assert_eq!(cluster.lookups(), 1);
     let broken = FakeCluster::failing(LookupError::Failed);
     assert_eq!(review_env(&json!([role(ROLE), file(FILE)]), &settings(), &broken)["code"], 503);
 }
@@ -526,7 +526,7 @@ fn bypass_by_halves_of_two_kinds(#[case] env: Value, #[case] name: &str) {
     assert_eq!(
         lines(&env, &settings(), &quiet_cluster()),
         [format!(
-            "spec.containers[web].env[{name}]: sets a role and a token for it, but ServiceAccount `app` has no role; use one that has eks.amazonaws.com/role-arn instead"
+            "spec.containers[web].env[{name}]: sets a role and a token for it, but ServiceAccount `app` has no role; use a ServiceAccount that has eks.amazonaws.com/role-arn instead"
         )]
     );
 }

@@ -320,7 +320,7 @@ fn check_resource(
             }
         }
         None if projects.has_list() => {
-            const WANTED: &str = "the email address of the service account as external";
+            const WANTED: &str = "the email address of the service account in the field external";
             for member in members {
                 findings.add(path("name"), &REFERENCE, &[WANTED, &of_member(member)]);
             }

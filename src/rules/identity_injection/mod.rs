@@ -42,7 +42,7 @@ messages! {
     NOT_INJECTED:
         "did not get the role of account `{}`: the EKS Pod identity webhook is down, or did not know the account yet",
         help: "recreate the Pod";
-    HALF: "is set without {}, and the EKS Pod identity webhook does not complete pairs", help: "remove it, or set both";
+    HALF: "is set without {}, and the EKS Pod identity webhook does not add the missing variable", help: "remove it, or set both";
     NO_TOKEN:
         "names a file where the container has no token",
         help: "rename volumes and mounts that have the webhook's names";

@@ -93,7 +93,7 @@ fn messages() {
             &cluster()
         ),
         [
-            "spec.containers[web].env[AWS_ROLE_ARN]: is set without AWS_WEB_IDENTITY_TOKEN_FILE, and the EKS Pod identity webhook does not complete pairs; remove it, or set both"
+            "spec.containers[web].env[AWS_ROLE_ARN]: is set without AWS_WEB_IDENTITY_TOKEN_FILE, and the EKS Pod identity webhook does not add the missing variable; remove it, or set both"
         ]
     );
     assert_eq!(
@@ -300,13 +300,13 @@ fn webhook_flags() {
 fn skips_mutating_phase_and_templates() {
     let plain = tokenless_pod(&json!({}));
     let mutating = only(&json!({ID: "reject"}));
-    let asked = cluster();
-    assert_eq!(outcome(&review(&create(&plain), &mutating, &asked)), "fine");
+    let fake = cluster();
+    assert_eq!(outcome(&review(&create(&plain), &mutating, &fake)), "fine");
     assert_eq!(
-        outcome(&review(&create(&deployment(&json!({"serviceAccountName": "app"}))), &settings(), &asked)),
+        outcome(&review(&create(&deployment(&json!({"serviceAccountName": "app"}))), &settings(), &fake)),
         "fine"
     );
-    assert_eq!(asked.asked(), 0);
+    assert_eq!(fake.lookups(), 0);
 }
 
 #[test]
@@ -333,10 +333,10 @@ fn unknown_account() {
 /// If nothing is missing, nothing is looked up.
 #[test]
 fn no_lookup_for_injected_pod() {
-    let asked = cluster();
+    let fake = cluster();
     let injected = pod(json!([with_role("web")]), json!([volume()]));
-    assert_eq!(outcome(&review(&create(&injected), &settings(), &asked)), "fine");
-    assert_eq!(asked.asked(), 0);
+    assert_eq!(outcome(&review(&create(&injected), &settings(), &fake)), "fine");
+    assert_eq!(fake.lookups(), 0);
 }
 
 /// Attempts to look as if the role had been injected.

@@ -78,7 +78,7 @@ impl IdentityMethod {
 #[derive(Debug)]
 pub struct Injection<'s> {
     /// The way to the role.
-    pub way: &'static IdentityMethod,
+    pub method: &'static IdentityMethod,
     /// The role; with Pod Identity, the agent knows it.
     pub role: String,
     /// Where the token is mounted.
@@ -100,11 +100,11 @@ impl Injection<'_> {
     #[must_use]
     pub fn volume(&self) -> String {
         let mut json = String::new();
-        write(r#"{"name":"#, self.way.volume, &mut json);
+        write(r#"{"name":"#, self.method.volume, &mut json);
         write(r#","projected":{"sources":[{"serviceAccountToken":{"audience":"#, self.audience, &mut json);
         json.push_str(r#","expirationSeconds":"#);
         json.push_str(&self.seconds.to_string());
-        write(r#","path":"#, self.way.file, &mut json);
+        write(r#","path":"#, self.method.file, &mut json);
         json.push_str("}}]}}");
         json
     }
@@ -113,7 +113,7 @@ impl Injection<'_> {
     #[must_use]
     pub fn mount(&self) -> String {
         let mut json = String::new();
-        write(r#"{"name":"#, self.way.volume, &mut json);
+        write(r#"{"name":"#, self.method.volume, &mut json);
         write(r#","readOnly":true,"mountPath":"#, self.directory, &mut json);
         json.push('}');
         json
@@ -128,7 +128,7 @@ impl Injection<'_> {
     pub fn env(&self, container: &Container<'_>, path: &dyn Fn() -> String) -> Result<Option<String>, ReviewError> {
         let variables = container.read_env(path)?;
         let has = |names: &[&str]| names.iter().any(|name| named(&variables, name).is_some());
-        let (has_pair, has_region, has_sts) = (has(&self.way.variables), has(&REGIONS), has(&[STS]));
+        let (has_pair, has_region, has_sts) = (has(&self.method.variables), has(&REGIONS), has(&[STS]));
         if has_pair && has_region && has_sts {
             return Ok(None);
         }
@@ -142,9 +142,9 @@ impl Injection<'_> {
             }
         }
         if !has_pair {
-            let [first, second] = self.way.variables;
-            variable(first, if self.way.is_irsa() { &self.role } else { AGENT }, &mut json);
-            let mut path = [self.directory, "/", self.way.file].concat();
+            let [first, second] = self.method.variables;
+            variable(first, if self.method.is_irsa() { &self.role } else { AGENT }, &mut json);
+            let mut path = [self.directory, "/", self.method.file].concat();
             if self.is_windows {
                 // The mount path keeps its slashes.
                 path = ["C:", &path.replace('/', "\\")].concat();

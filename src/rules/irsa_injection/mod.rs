@@ -25,7 +25,7 @@ use crate::identity::key::{AUDIENCE as AUDIENCE_KEY, STS_REGIONAL_ENDPOINTS, TOK
 use crate::matching::account;
 use crate::matching::glob::Glob;
 use crate::messages;
-use crate::object::edit::{End, Step};
+use crate::object::edit::{ListEnd, Step};
 use crate::object::pod::{ContainerList, DEFAULT_ACCOUNT};
 use crate::object::view::Strings;
 use crate::rules::shared::cloud::{Cloud, SKIP_LABEL, boolean, pod_option, skipped};
@@ -75,7 +75,7 @@ const MOST_SECONDS: i64 = 4_294_967_296;
 messages! {
     INJECTED: "added what AWS SDKs need for the role of account `{}`";
     REFUSED: "the role of account `{}` is not allowed, so nothing can be injected: {}";
-    AUDIENCE: "the token of account `{}` would be one for the Kubernetes API, so nothing can be injected: audience `{}`";
+    AUDIENCE: "the token of account `{}` would be valid for the Kubernetes API, so nothing can be injected: audience `{}`";
     FOREIGN_VOLUME:
         "is reserved for the volume with the AWS token, but this volume has no token in the file {}",
         help: "rename the volume";
@@ -124,9 +124,9 @@ impl IrsaInjection<'_> {
         let Account::Known(record) = context.account(pod)? else { return Ok(Plan::Nothing) };
         let aws = &context.common.aws;
         let option = |suffix: &str| record.annotation(&[aws.annotation_prefix.as_str(), "/", suffix].concat());
-        let way = if account::any(&self.pod_identity, namespace, name) { &POD_IDENTITY } else { &IRSA };
-        let (mut role, mut audience, mut directory) = (String::new(), way.audience, way.directory);
-        if way.is_irsa() {
+        let method = if account::any(&self.pod_identity, namespace, name) { &POD_IDENTITY } else { &IRSA };
+        let (mut role, mut audience, mut directory) = (String::new(), method.audience, method.directory);
+        if method.is_irsa() {
             let Some(annotation) = record.annotation(&Cloud::AWS.key(context.common)).filter(|role| !role.is_empty())
             else {
                 return Ok(Plan::Nothing);
@@ -153,11 +153,11 @@ impl IrsaInjection<'_> {
         let of_pod = pod_option(context, TOKEN_EXPIRATION)?.as_deref().and_then(seconds);
         let seconds = of_pod.or_else(|| seconds(option(TOKEN_EXPIRATION)?)).unwrap_or(self.seconds);
         Ok(Plan::Inject(Injection {
-            way,
+            method,
             role,
             directory,
             audience,
-            seconds: way.spread(seconds.clamp(LEAST_SECONDS, longest_lifetime(context)), context.request.uid()),
+            seconds: method.spread(seconds.clamp(LEAST_SECONDS, longest_lifetime(context)), context.request.uid()),
             region: aws.region.as_str(),
             is_regional: option(STS_REGIONAL_ENDPOINTS).and_then(boolean).unwrap_or(self.is_regional),
             is_windows: is_windows(pod)?,
@@ -196,9 +196,9 @@ impl Fix for IrsaInjection<'_> {
         if !in_the_way.into_vec().is_empty() {
             return Ok(());
         }
-        let mut has_changed = label(pod, injection.way, edit)?;
-        if !pod.spec.volume_names().has(injection.way.volume) {
-            has_changed |= edit.extend(&[Step::Key("spec")], "volumes", &injection.volume(), End::Front)?;
+        let mut has_changed = label(pod, injection.method, edit)?;
+        if !pod.spec.volume_names().has(injection.method.volume) {
+            has_changed |= edit.extend(&[Step::Key("spec")], "volumes", &injection.volume(), ListEnd::Front)?;
         }
         each(context, pod, &mut |checked| {
             let container = checked.container;
@@ -206,10 +206,10 @@ impl Fix for IrsaInjection<'_> {
             let steps = [Step::Key("spec"), Step::Key(checked.list.field()), Step::Entry(checked.index)];
             let Some(env) = env else { return Ok(()) };
             if !env.is_empty() {
-                has_changed |= edit.extend(&steps, "env", &env, End::Back)?;
+                has_changed |= edit.extend(&steps, "env", &env, ListEnd::Back)?;
             }
-            if !container.mounts_volume(injection.way.volume) {
-                has_changed |= edit.extend(&steps, "volumeMounts", &injection.mount(), End::Back)?;
+            if !container.mounts_volume(injection.method.volume) {
+                has_changed |= edit.extend(&steps, "volumeMounts", &injection.mount(), ListEnd::Back)?;
             }
             Ok(())
         })?;
@@ -227,18 +227,18 @@ fn obstacles(
     injection: &Injection<'_>,
     findings: &mut Findings,
 ) -> Result<(), ReviewError> {
-    let way = injection.way;
-    let there = pod.spec.volume_names().position(way.volume);
+    let method = injection.method;
+    let there = pod.spec.volume_names().position(method.volume);
     if let Some((index, volume)) = there.and_then(|index| Some((index, pod.spec.volumes.get(index)?))) {
         let token = volume.sole_token().filter(|token| !context.common.is_api_audience(token.audience()));
-        if token.is_none_or(|token| token.path.as_deref() != Some(way.file)) {
-            findings.add(pod.volume_path(index, volume).field("name"), &FOREIGN_VOLUME, &[way.file]);
+        if token.is_none_or(|token| token.path.as_deref() != Some(method.file)) {
+            findings.add(pod.volume_path(index, volume).field("name"), &FOREIGN_VOLUME, &[method.file]);
         }
     }
     each(context, pod, &mut |checked| {
         let (container, field_path) = (checked.container, checked.path(pod));
-        let needs_mount =
-            !container.mounts_volume(way.volume) && injection.env(container, &|| object_path(&field_path))?.is_some();
+        let needs_mount = !container.mounts_volume(method.volume)
+            && injection.env(container, &|| object_path(&field_path))?.is_some();
         for (index, mount) in container.mounts.iter().enumerate().filter(|_| needs_mount) {
             let path = mount.path.as_deref().unwrap_or_default();
             if path.trim_end_matches('/') == injection.directory {
@@ -276,9 +276,9 @@ fn is_windows(pod: &Workload<'_>) -> Result<bool, ReviewError> {
 }
 
 /// The label with which EKS counts Pods that use Pod Identity.
-fn label(pod: &Workload<'_>, way: &IdentityMethod, edit: &mut Edit<'_, '_>) -> Result<bool, ReviewError> {
+fn label(pod: &Workload<'_>, method: &IdentityMethod, edit: &mut Edit<'_, '_>) -> Result<bool, ReviewError> {
     const KEY: &str = "eks.amazonaws.com/pod-identity";
-    if way.is_irsa() || pod.label(KEY)?.as_deref() == Some("enabled") {
+    if method.is_irsa() || pod.label(KEY)?.as_deref() == Some("enabled") {
         return Ok(false);
     }
     let metadata = [Step::Key("metadata"), Step::Key("labels")];

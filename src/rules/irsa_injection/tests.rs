@@ -146,7 +146,7 @@ fn messages() {
     assert_eq!(
         lines(&plain, &with_option("audience", "")),
         [
-            "spec.serviceAccountName: the token of account `app` would be one for the Kubernetes API, so nothing can be injected: audience `\"\"`"
+            "spec.serviceAccountName: the token of account `app` would be valid for the Kubernetes API, so nothing can be injected: audience `\"\"`"
         ]
     );
     assert_eq!(
@@ -344,9 +344,9 @@ fn skipped_containers(#[case] skipped: &str, #[case] is_skipped: bool) {
 fn skip_label() {
     let mut pod = tokenless_pod(&json!({}));
     pod["metadata"]["labels"] = json!({"eks.amazonaws.com/skip-pod-identity-webhook": "no matter"});
-    let asked = cluster();
-    assert_eq!(outcome(&review(&create(&pod), &settings(), &asked)), "fine");
-    assert_eq!(asked.asked(), 0);
+    let fake = cluster();
+    assert_eq!(outcome(&review(&create(&pod), &settings(), &fake)), "fine");
+    assert_eq!(fake.lookups(), 0);
 }
 
 #[rstest]
@@ -645,17 +645,17 @@ fn result_passes_validating_phase(#[case] settings: Value) {
 
 #[test]
 fn skips_all_but_new_pods() {
-    let asked = cluster();
+    let fake = cluster();
     let template = deployment(&json!({"serviceAccountName": "app"}));
     let mut fixing = settings();
     fixing["templates"] = json!("fix");
-    assert_eq!(outcome(&review(&create(&template), &fixing, &asked)), "fine");
+    assert_eq!(outcome(&review(&create(&template), &fixing, &fake)), "fine");
     let pod = tokenless_pod(&json!({}));
-    assert_eq!(outcome(&review(&update(&pod, &pod), &settings(), &asked)), "fine");
+    assert_eq!(outcome(&review(&update(&pod, &pod), &settings(), &fake)), "fine");
     let mut validating = settings();
     validating["phase"] = json!("validating");
-    assert_eq!(outcome(&review(&create(&pod), &validating, &asked)), "fine");
-    assert_eq!(asked.asked(), 0);
+    assert_eq!(outcome(&review(&create(&pod), &validating, &fake)), "fine");
+    assert_eq!(fake.lookups(), 0);
     assert_eq!(outcome(&review(&create(&pod), &json!({}), &cluster())), "fine");
 }
 

@@ -66,7 +66,7 @@ fn defaults() {
 /// `pkg/handler/handler.go`, `main.go`: volumes, files, directories and audiences.
 #[test]
 fn volumes() {
-    let parts = |way: &IdentityMethod| [way.volume, way.file, way.directory, way.audience];
+    let parts = |method: &IdentityMethod| [method.volume, method.file, method.directory, method.audience];
     assert_eq!(
         parts(&IRSA),
         ["aws-iam-token", "token", "/var/run/secrets/eks.amazonaws.com/serviceaccount", "sts.amazonaws.com"]
@@ -80,8 +80,8 @@ fn volumes() {
             "pods.eks.amazonaws.com"
         ]
     );
-    for way in [&IRSA, &POD_IDENTITY] {
-        assert_eq!(cloud::of_volume(way.volume), Some(cloud::Cloud::AWS));
+    for method in [&IRSA, &POD_IDENTITY] {
+        assert_eq!(cloud::of_volume(method.volume), Some(cloud::Cloud::AWS));
     }
 }
 

@@ -44,11 +44,11 @@ static ROOTS: Param = Param {
 };
 
 messages! {
-    EXPOSES: "`{}` exposes {} of the node, and with it {}", help: "mount only the directory that is needed";
-    EXPOSES_ON: "`{}` exposes {} on nodes of {}, and with it {}", help: "mount only the directory that is needed";
-    HOLDS: "`{}` of the node leads to {}", help: "mount something else, or add an exemption";
-    BELOW: "`{}` is below {}, which leads to {}", help: "mount something else, or add an exemption";
-    BIND_OPTION: "the option `{}` can mount a directory of the node in place of the volume", help: "remove it, or add an exemption";
+    EXPOSES: "`{}` exposes {} on the node, which gives {}", help: "mount only the directory that is needed";
+    EXPOSES_ON: "`{}` exposes {} on nodes of {}, which gives {}", help: "mount only the directory that is needed";
+    HOLDS: "`{}` on the node gives {}", help: "mount something else, or add an exemption";
+    BELOW: "`{}` is below {}, which gives {}", help: "mount something else, or add an exemption";
+    BIND_OPTION: "the option `{}` makes mount treat the volume's source as a directory on the node", help: "remove it, or add an exemption";
 }
 
 /// Guarded on every node, `/var/run` written as `/run`: the credentials of the
@@ -127,7 +127,7 @@ const RUNTIMES: [&str; 17] = [
 ];
 
 /// What guarded paths give access to.
-const OF_OTHERS: &str = "credentials of others";
+const OF_OTHERS: &str = "access to credentials of other Pods or the node";
 const OF_RUNTIMES: &str = "control of every container";
 
 /// Guarded in each of the kubelet's root directories. The sockets of plugins

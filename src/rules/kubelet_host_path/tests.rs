@@ -25,7 +25,7 @@ fn messages() {
     assert_eq!(
         reported(&checked("/var/lib", &json!("warn")), ID),
         [
-            "spec.volumes[node].hostPath.path: `/var/lib` exposes /var/lib/kubelet/pods of the node, and with it credentials of others; mount only the directory that is needed"
+            "spec.volumes[node].hostPath.path: `/var/lib` exposes /var/lib/kubelet/pods on the node, which gives access to credentials of other Pods or the node; mount only the directory that is needed"
         ]
     );
 }
@@ -216,21 +216,22 @@ fn text(path: &str, expected: &str) -> String {
     let (relation, guarded) = expected.split_once(' ').unwrap();
     let is_runtimes = ["/run/", "/pipe/", "/var/snap/microk8s/common/run"].iter().any(|start| guarded.contains(start))
         && !["/run/secrets", "/system/run"].iter().any(|start| guarded.starts_with(start));
-    let what = if is_runtimes { "control of every container" } else { "credentials of others" };
+    let what =
+        if is_runtimes { "control of every container" } else { "access to credentials of other Pods or the node" };
     match (relation, guarded.split_once(" on nodes of ")) {
-        ("exposes", None) => format!("`{path}` exposes {guarded} of the node, and with it {what}; {ONLY}"),
+        ("exposes", None) => format!("`{path}` exposes {guarded} on the node, which gives {what}; {ONLY}"),
         ("exposes", Some((guarded, system))) => {
-            format!("`{path}` exposes {guarded} on nodes of {system}, and with it {what}; {ONLY}")
+            format!("`{path}` exposes {guarded} on nodes of {system}, which gives {what}; {ONLY}")
         }
-        ("holds", _) => format!("`{path}` of the node leads to {what}; {ELSE}"),
-        _ => format!("`{path}` is below {guarded}, which leads to {what}; {ELSE}"),
+        ("holds", _) => format!("`{path}` on the node gives {what}; {ELSE}"),
+        _ => format!("`{path}` is below {guarded}, which gives {what}; {ELSE}"),
     }
 }
 
 /// A `PersistentVolume` exposes such a directory to a Pod that only names a claim.
 #[rstest]
-#[case::host_path(json!({"hostPath": {"path": "/var/lib/kubelet/pods"}}), &["spec.hostPath.path: `/var/lib/kubelet/pods` of the node leads to credentials of others; mount something else, or add an exemption"])]
-#[case::local(json!({"local": {"path": "/proc/1/root"}}), &["spec.local.path: `/proc/1/root` is below /proc, which leads to credentials of others; mount something else, or add an exemption"])]
+#[case::host_path(json!({"hostPath": {"path": "/var/lib/kubelet/pods"}}), &["spec.hostPath.path: `/var/lib/kubelet/pods` on the node gives access to credentials of other Pods or the node; mount something else, or add an exemption"])]
+#[case::local(json!({"local": {"path": "/proc/1/root"}}), &["spec.local.path: `/proc/1/root` is below /proc, which gives access to credentials of other Pods or the node; mount something else, or add an exemption"])]
 #[case::harmless(json!({"hostPath": {"path": "/mnt/data"}}), &[])]
 #[case::of_a_driver(json!({"csi": {"driver": "ebs.csi.aws.com", "volumeHandle": "vol-1"}}), &[])]
 fn persistent_volumes(#[case] spec: Value, #[case] expected: &[&str]) {
@@ -246,10 +247,10 @@ fn persistent_volumes(#[case] spec: Value, #[case] expected: &[&str]) {
 
 /// With `bind`, what a driver mounts is a directory of the node.
 #[rstest]
-#[case::bind(json!(["bind"]), &["spec.mountOptions[0]: the option `bind` can mount a directory of the node in place of the volume; remove it, or add an exemption"])]
-#[case::among_others(json!(["ro", "nosuid, rbind,noexec"]), &["spec.mountOptions[1]: the option `rbind` can mount a directory of the node in place of the volume; remove it, or add an exemption"])]
-#[case::empty_value(json!(["vers=3.0,bind="]), &["spec.mountOptions[0]: the option `bind=` can mount a directory of the node in place of the volume; remove it, or add an exemption"])]
-#[case::upper_case(json!(["BIND"]), &["spec.mountOptions[0]: the option `BIND` can mount a directory of the node in place of the volume; remove it, or add an exemption"])]
+#[case::bind(json!(["bind"]), &["spec.mountOptions[0]: the option `bind` makes mount treat the volume's source as a directory on the node; remove it, or add an exemption"])]
+#[case::among_others(json!(["ro", "nosuid, rbind,noexec"]), &["spec.mountOptions[1]: the option `rbind` makes mount treat the volume's source as a directory on the node; remove it, or add an exemption"])]
+#[case::empty_value(json!(["vers=3.0,bind="]), &["spec.mountOptions[0]: the option `bind=` makes mount treat the volume's source as a directory on the node; remove it, or add an exemption"])]
+#[case::upper_case(json!(["BIND"]), &["spec.mountOptions[0]: the option `BIND` makes mount treat the volume's source as a directory on the node; remove it, or add an exemption"])]
 #[case::none(json!(["bind=x", "bindery", "x-bind", "nfsvers=4.1"]), &[])]
 fn bind_option_of_persistent_volume(#[case] options: Value, #[case] expected: &[&str]) {
     let with = |options: &Value| {
@@ -275,7 +276,7 @@ fn bind_option_in_annotation() {
     assert_eq!(
         reported(&review(&request, &settings(&json!("reject")), &quiet_cluster()), ID),
         [
-            r#"metadata.annotations["volume.beta.kubernetes.io/mount-options"]: the option `bind` can mount a directory of the node in place of the volume; remove it, or add an exemption"#
+            r#"metadata.annotations["volume.beta.kubernetes.io/mount-options"]: the option `bind` makes mount treat the volume's source as a directory on the node; remove it, or add an exemption"#
         ]
     );
 }

@@ -40,7 +40,7 @@ messages! {
     HAND_WRITTEN: "is 3607, so the API server signs a token that is valid for a year", help: "write 3600";
     INJECTED:
         "is 3607 in the API server's own volume, so the token is good for a year",
-        help: "action mutate of this rule sets 3600";
+        help: "with action mutate, this rule sets it to 3600";
     FIXED: "set to 3600, because the API server extends 3607 to a year";
 }
 

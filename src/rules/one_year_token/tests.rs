@@ -36,7 +36,7 @@ fn messages() {
     assert_eq!(
         reported(&checked(&app(), &json!({"includeInjected": true})), ID),
         [
-            "spec.volumes[kube-api-access-bcd24].projected.sources[token].serviceAccountToken.expirationSeconds: is 3607 in the API server's own volume, so the token is good for a year; action mutate of this rule sets 3600"
+            "spec.volumes[kube-api-access-bcd24].projected.sources[token].serviceAccountToken.expirationSeconds: is 3607 in the API server's own volume, so the token is good for a year; with action mutate, this rule sets it to 3600"
         ]
     );
     assert_eq!(

@@ -11,8 +11,8 @@ use crate::testing::{
 const RULE: &str = "pod-automount";
 
 /// A cluster with these answers about permissions, and an account with this setting.
-fn cluster(may: &str, says: Option<bool>) -> FakeCluster {
-    let cluster = FakeCluster::with("shop", "default", AccountRecord::new(says));
+fn cluster(may: &str, automount: Option<bool>) -> FakeCluster {
+    let cluster = FakeCluster::with("shop", "default", AccountRecord::new(automount));
     match may {
         "something" => cluster.allowing(&["get configmaps", "delete nodes"]),
         "nothing" => cluster.allowing(&["delete nodes"]),
@@ -126,7 +126,7 @@ fn asks_default_permissions_in_turn() {
     let reviewed = |may: &str| {
         let cluster = cluster(may, None);
         review(&create(&admitted_pod(&json!({}))), &only(&json!({RULE: "mutate"})), &cluster);
-        assert_eq!(cluster.asked(), 0);
+        assert_eq!(cluster.lookups(), 0);
         cluster.reviewed()
     };
     let all = [
@@ -200,7 +200,9 @@ fn rejects_nine_permissions() {
     assert_eq!(list(8), Vec::<String>::new());
     assert_eq!(
         list(9),
-        ["rules.pod-automount.keepIfAllowed: has 9 entries; each is a review of the API server, and 8 are the most"]
+        [
+            "rules.pod-automount.keepIfAllowed: has 9 entries, but at most 8 are allowed, because each needs an access review"
+        ]
     );
 }
 

@@ -196,21 +196,21 @@ impl<'a> PodAutomount<'a> {
         if !rule.token_containers.is_empty() && params.common.templates == Templates::Fix {
             params.note(
                 &TOKEN_CONTAINERS,
-                "cannot go with templates: fix, because a Pod whose template says false gets no token volume to keep",
+                "cannot be combined with templates: fix, because a Pod whose template sets false gets no token volume to keep",
             );
         }
         rule
     }
 
     fn outcome(&self, context: &RuleContext<'_>, workload: &Workload<'_>) -> Result<Outcome, ReviewError> {
-        let ask = match workload.spec.automount {
+        let opt_in = match workload.spec.automount {
             Some(false) => return Ok(Outcome::Fine),
             Some(true) => Some(OptIn::Field),
             None => self.annotation(workload)?.map(OptIn::Annotation),
         };
-        if let Some(ask) = ask {
+        if let Some(opt_in) = opt_in {
             let allowed = self.pod_may_ask && !workload.is_default_account();
-            return Ok(if allowed { Outcome::Fine } else { Outcome::Asks(ask) });
+            return Ok(if allowed { Outcome::Fine } else { Outcome::Asks(opt_in) });
         }
         let is_in_scope = self.every_account || workload.is_default_account();
         if !workload.is_template && plugin_volumes(&workload.spec).next().is_none() {

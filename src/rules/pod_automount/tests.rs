@@ -12,9 +12,9 @@ fn settings(params: &Value) -> Value {
     only(&json!({"pod-automount": params}))
 }
 
-fn cluster(says: &str) -> FakeCluster {
+fn cluster(automount: &str) -> FakeCluster {
     let known = |automount| FakeCluster::with("shop", "app", AccountRecord::new(automount));
-    match says {
+    match automount {
         "true" => known(Some(true)),
         "false" => known(Some(false)),
         "nothing" => known(None),
@@ -125,8 +125,8 @@ fn fix_removes_field_volume_and_mounts_only() {
 
 #[test]
 fn messages() {
-    let text = |object: &Value, params: &Value, says: &str| {
-        let answer = review(&create(object), &settings(params), &cluster(says));
+    let text = |object: &Value, params: &Value, automount: &str| {
+        let answer = review(&create(object), &settings(params), &cluster(automount));
         let text = answer.get("message").or_else(|| answer["warnings"].get(0)).unwrap();
         text.as_str().unwrap().to_owned()
     };
@@ -435,7 +435,7 @@ fn never_looks_up_old_account() {
     let new = deployment(&spec("default", json!(true)));
     let failing = FakeCluster::failing(LookupError::Failed);
     let answer = review(&update(&old, &new), &settings(&json!("warn")), &failing);
-    assert_eq!((outcome(&answer), failing.asked()), ("warn", 0));
+    assert_eq!((outcome(&answer), failing.lookups()), ("warn", 0));
 }
 
 #[test]
@@ -514,6 +514,6 @@ fn rejects_token_containers_with_fixed_templates() {
         serde_json::from_slice(&crate::guest::validate_settings(settings.to_string().as_bytes())).unwrap();
     assert_eq!(
         answer["message"],
-        "serviceaccount-hygiene: 1 problem in the settings\n- rules.pod-automount.tokenContainers: cannot go with templates: fix, because a Pod whose template says false gets no token volume to keep"
+        "serviceaccount-hygiene: 1 problem in the settings\n- rules.pod-automount.tokenContainers: cannot be combined with templates: fix, because a Pod whose template sets false gets no token volume to keep"
     );
 }

@@ -49,7 +49,7 @@ static PER_AUDIENCE: Param = Param {
 };
 
 messages! {
-    TOO_LONG: "is {}, at most {} is allowed", help: "the kubelet renews the token before it expires";
+    TOO_LONG: "is {}, but at most {} is allowed", help: "the kubelet renews the token before it expires";
     LOWERED: "lowered from {} to {}";
 }
 

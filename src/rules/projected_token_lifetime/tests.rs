@@ -26,7 +26,7 @@ fn messages() {
     assert_eq!(
         reported(&checked(&pod("vault", 86401), &json!("reject")), ID),
         [
-            "spec.volumes[t].projected.sources[token].serviceAccountToken.expirationSeconds: is 86401, at most 86400 is allowed; the kubelet renews the token before it expires"
+            "spec.volumes[t].projected.sources[token].serviceAccountToken.expirationSeconds: is 86401, but at most 86400 is allowed; the kubelet renews the token before it expires"
         ]
     );
     assert_eq!(

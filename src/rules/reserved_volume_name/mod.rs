@@ -35,7 +35,7 @@ messages! {
         help: "rename it, or remove it if it was copied from a running Pod";
     NOT_TAKEN:
         "is reserved for the API server's token volume",
-        help: "rename it, or it is mounted into every container once automountServiceAccountToken is no longer false";
+        help: "rename it, or it will be mounted into every container once automountServiceAccountToken is no longer false";
     NOT_THE_WEBHOOKS: "is reserved for a volume with one token for {} and nothing else", help: "rename the volume";
 }
 

@@ -22,7 +22,7 @@ fn messages() {
     assert_eq!(
         reported(&checked(&with(&json!({"name": "kube-api-access-x", "emptyDir": {}})), "reject"), ID),
         [
-            "spec.volumes[kube-api-access-x].name: is reserved for the API server's token volume; rename it, or it is mounted into every container once automountServiceAccountToken is no longer false"
+            "spec.volumes[kube-api-access-x].name: is reserved for the API server's token volume; rename it, or it will be mounted into every container once automountServiceAccountToken is no longer false"
         ]
     );
     assert_eq!(

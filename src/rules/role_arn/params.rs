@@ -85,13 +85,13 @@ pub(super) static COMPOSE_ACCOUNT: Param = Param {
     name: "composeAccount",
     kind: Kind::Text(|text| if text.is_empty() { None } else { account_id_problem(text) }),
     default: r#""""#,
-    doc: Doc::new("AWS account that the webhook completes names with: the one it runs in"),
+    doc: Doc::new("AWS account that the webhook adds to role names: the one it runs in"),
 };
 pub(super) static COMPOSE_PARTITION: Param = Param {
     name: "composePartition",
     kind: Kind::Choice(Partition::ALL),
     default: r#""aws""#,
-    doc: Doc::new("AWS partition that the webhook completes names with"),
+    doc: Doc::new("AWS partition that the webhook adds to role names"),
 };
 
 fn partition_problem(text: &str) -> Option<String> {

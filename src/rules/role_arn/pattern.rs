@@ -75,11 +75,12 @@ fn covers(pattern: &str, segment: &str, holder: Holder<'_>) -> bool {
     !name.is_empty() && segment.strip_prefix(before).and_then(|rest| rest.strip_suffix(after)) == Some(name)
 }
 
-const ALPHABET: &str = "besides letters, digits and + = , . @ _ - a pattern takes *, {namespace} and {serviceAccount}";
+const ALPHABET: &str =
+    "besides letters, digits and + = , . @ _ - a pattern can contain *, {namespace} and {serviceAccount}";
 const TWO_STARS: &str =
-    "has **, but * stays between two slashes; write one pattern for each depth, e.g. team/* and team/*/*";
+    "has **, but * does not match a slash; write one pattern for each depth, e.g. team/* and team/*/*";
 const NO_ARN: &str =
-    "must be arn:<partition>:iam::<account>:role/<name>, with * in the parts, or what follows role/ alone";
+    "must be arn:<partition>:iam::<account>:role/<name>, in which parts can contain *, or only the part after role/";
 const EMPTY_PART: &str = "has nothing, . or .. between two slashes; a path ends with a name, e.g. team/*";
 // Names of namespaces and accounts can begin or end like others: with these
 // patterns, the roles of team-a would be within reach of team, or of a.

@@ -96,7 +96,7 @@ fn message() {
 #[case("", "is empty; write the ARN of a role, or remove it")]
 #[case(
     "arn:aws:iam::123456789012:role/x\n",
-    "has a line break; write the ARN in one line (arn:aws:iam::123456789012:role/x\\u{a})"
+    "has a line break; write the ARN on one line (arn:aws:iam::123456789012:role/x\\u{a})"
 )]
 #[case(
     " arn:aws:iam::123456789012:role/x",
@@ -121,7 +121,7 @@ fn message() {
 #[case("s3-upload-role", "is a name, not an ARN; write arn:aws:iam::<account>:role/<name> (s3-upload-role)")]
 #[case(
     "https://example.com/x",
-    "is not an ARN; a role's is arn:aws:iam::<account>:role/<name> (https://example.com/x)"
+    "is not an ARN; a role's ARN is arn:aws:iam::<account>:role/<name> (https://example.com/x)"
 )]
 #[case(
     "arn:aws:iam::123456789012:role/arn:aws:iam::123456789012:role/velero",
@@ -201,7 +201,7 @@ fn message() {
 )]
 #[case(
     "arn:aws:iam::123456789012:role/*",
-    "has `*`, which is not allowed in the name of a role; names take letters, digits and + = , . @ _ - (arn:aws:iam::123456789012:role/*)"
+    "has `*`, which is not allowed in the name of a role; names can contain letters, digits and + = , . @ _ - (arn:aws:iam::123456789012:role/*)"
 )]
 fn messages_of_errors(#[case] role: &str, #[case] expected: &str) {
     assert_eq!(refused(role, &json!({})), [expected]);
@@ -412,7 +412,7 @@ fn composed_roles() {
             "ARN:aws:iam::123456789012:role/x",
             "has `:` in its path, which IAM accepts, but which is probably a mistake; write the path in letters, digits and + = , . @ _ -, or set anyRolePath (arn:aws:iam::123456789012:role/ARN:aws:iam::123456789012:role/x)",
         ),
-        ("x-arn:y", "is not an ARN; a role's is arn:aws:iam::<account>:role/<name> (x-arn:y)"),
+        ("x-arn:y", "is not an ARN; a role's ARN is arn:aws:iam::<account>:role/<name> (x-arn:y)"),
     ] {
         assert_eq!(refused(written, &composing(json!({}))), [expected]);
     }
@@ -631,11 +631,11 @@ fn reports_every_settings_problem() {
             "rules.role-arn.accounts[2]: account ID is `my-company`, must be 12 digits",
             "rules.role-arn.accounts[3]: account ID is `1234*`, must be 12 digits",
             "rules.role-arn.roles[0]: begins with role/; omit that, or write the whole ARN",
-            "rules.role-arn.roles[1]: has **, but * stays between two slashes; write one pattern for each depth, e.g. team/* and team/*/*",
+            "rules.role-arn.roles[1]: has **, but * does not match a slash; write one pattern for each depth, e.g. team/* and team/*/*",
             "rules.role-arn.roles[2]: has * and a placeholder in one segment, so that team could have a role of team-a; put / between them, e.g. {namespace}/*",
             "rules.role-arn.namespaces.*: must be a list, is a string",
             "rules.role-arn.namespaces.Shop: is empty; write what it allows, or remove the key",
-            "rules.role-arn.namespaces.blog[0]: has `?`, which patterns cannot have; besides letters, digits and + = , . @ _ - a pattern takes *, {namespace} and {serviceAccount}",
+            "rules.role-arn.namespaces.blog[0]: has `?`, which patterns cannot have; besides letters, digits and + = , . @ _ - a pattern can contain *, {namespace} and {serviceAccount}",
             "rules.role-arn.namespaces.shop: is empty; write what it allows, or remove the key",
             "rules.role-arn.namespaces.team-*: is not a valid namespace name; write it in full, or * for all others",
             "rules.role-arn.composePartition: unknown value `aws-chn`; did you mean `aws-cn`?",

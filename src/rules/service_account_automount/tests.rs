@@ -29,7 +29,7 @@ fn by(user: &str, mut request: Value) -> Value {
 fn answer(request: &Value, settings: &Value) -> Value {
     let cluster = FakeCluster::with("shop", "app", AccountRecord::default());
     let answer = review(request, settings, &cluster);
-    assert_eq!(cluster.asked(), 0);
+    assert_eq!(cluster.lookups(), 0);
     answer
 }
 
@@ -38,12 +38,12 @@ fn answer(request: &Value, settings: &Value) -> Value {
 #[rstest]
 fn create_table(
     #[values("app", "default")] name: &str,
-    #[values(Some(true), Some(false), None)] says: Option<bool>,
+    #[values(Some(true), Some(false), None)] automount: Option<bool>,
     #[values("default", "all")] scope: &str,
     #[values("warn", "reject", "mutate")] action: &str,
     #[values("mutating", "validating")] phase: &str,
 ) {
-    let expected = match (name, says, scope, action, phase) {
+    let expected = match (name, automount, scope, action, phase) {
         (_, Some(false), ..) => "fine",
         ("default", Some(true), _, "warn", _) => "warn",
         ("default", Some(true), ..) => "reject",
@@ -57,7 +57,7 @@ fn create_table(
     };
     let mut settings = settings(&json!({"action": action, "scope": scope}));
     settings["phase"] = json!(phase);
-    let answer = answer(&create(&account(name, says)), &settings);
+    let answer = answer(&create(&account(name, automount)), &settings);
     assert_eq!(outcome(&answer), expected, "{answer}");
 }
 
@@ -79,10 +79,10 @@ fn create_table(
 fn update_table(
     #[case] name: &str,
     #[case] reported: Option<bool>,
-    #[case] says: Option<bool>,
+    #[case] automount: Option<bool>,
     #[case] expected: [&str; 4],
 ) {
-    let request = update(&account(name, reported), &account(name, says));
+    let request = update(&account(name, reported), &account(name, automount));
     let outcomes = [("mutating", false), ("mutating", true), ("validating", false), ("validating", true)];
     for ((phase, fix_on_update), expected) in outcomes.into_iter().zip(expected) {
         let mut settings = settings(&json!({"scope": "all", "fixOnUpdate": fix_on_update}));

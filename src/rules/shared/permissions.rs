@@ -57,7 +57,7 @@ pub fn given<'a>(params: &mut Params<'_, 'a>, param: &'static Param, most: usize
     if list.len() > most {
         params.note(
             param,
-            &format!("has {} entries; each is a review of the API server, and {most} are the most", list.len()),
+            &format!("has {} entries, but at most {most} are allowed, because each needs an access review", list.len()),
         );
     }
     Some(list)

@@ -198,10 +198,10 @@ mod tests {
         }
     }
 
-    fn row(account: &str, says: (Option<bool>, Option<bool>), volume: &str) -> String {
-        let cluster = FakeCluster::with("shop", account, AccountRecord::new(says.0));
+    fn row(account: &str, automount: (Option<bool>, Option<bool>), volume: &str) -> String {
+        let cluster = FakeCluster::with("shop", account, AccountRecord::new(automount.0));
         let settings = json!({"rules": {"legacy-token-mount": "reject"}});
-        let answer = review(&create(&pod(account, says, volume)), &settings, &cluster);
+        let answer = review(&create(&pod(account, automount, volume)), &settings, &cluster);
         let rules = answer["audit_annotations"].as_object();
         let mut words = vec![outcome(&answer)];
         words.extend(rules.iter().flat_map(|rules| rules.keys()).map(|rule| letter(rule)));

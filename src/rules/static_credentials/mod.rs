@@ -51,7 +51,7 @@ static EXTRA_NAMES: Param = Param {
     name: "extraNames",
     kind: Kind::Globs(validate_pattern),
     default: "[]",
-    doc: Doc::new("names of other variables that hold static credentials, for a cloud or any other service"),
+    doc: Doc::new("names of other variables and keys that hold static credentials, for a cloud or any other service"),
 };
 static ALLOW_REFERENCES: Param = Param {
     name: "allowReferences",
@@ -78,7 +78,7 @@ messages! {
         "sets aws.{}, a static AWS credential that the AWS SDK for Java uses before any other",
         help: "use a ServiceAccount with {} for short-lived credentials instead";
     ACCESS_KEY:
-        "is the secret of an AWS access key, whose ID the object holds too",
+        "is the secret of an AWS access key, whose ID is in the same object",
         help: "use a ServiceAccount with {} for short-lived credentials instead";
     KEY_FILE:
         "holds the private key of a Google service account",
@@ -86,7 +86,7 @@ messages! {
     LISTED: "is listed as a static credential", help: "let the Pod use an identity of its ServiceAccount instead";
     PREFIX:
         "creates variables that begin with {} from all keys of Secret `{}`, which may be static credentials",
-        help: "list the variables that are needed in env";
+        help: "list the needed variables in env";
 }
 
 /// The system properties from which the AWS SDKs for Java read static
@@ -96,7 +96,7 @@ const JAVA_PROPERTIES: [&str; 5] =
     ["accessKeyId", "secretAccessKey", "secretKey", "sessionToken", "bearerTokenBedrock"];
 
 /// An environment without any of these contains nothing that the rule looks for.
-const MARKS: SearchWords =
+const KEYWORDS: SearchWords =
     SearchWords::AWS.and(SearchWords::AZURE).and(SearchWords::GOOGLE_KEY).and(SearchWords::KEY_ID);
 
 pub(super) struct StaticCredentials<'a> {
@@ -229,7 +229,7 @@ impl Check for StaticCredentials<'_> {
         context.each_container(pod, &mut |checked| {
             let container = checked.container;
             // Most environments contain none of these; then nothing is parsed.
-            let may_match = !self.extra.is_empty() || container.env.may_hold(MARKS);
+            let may_match = !self.extra.is_empty() || container.env.may_hold(KEYWORDS);
             if may_match {
                 self.check_env(context, (pod, &identities), checked, findings)?;
             }

@@ -59,7 +59,7 @@ fn messages() {
     assert_eq!(
         reported(&answer, ID),
         [
-            "spec.containers[web].envFrom[s3].prefix: creates variables that begin with AWS_ from all keys of Secret `s3`, which may be static credentials; list the variables that are needed in env"
+            "spec.containers[web].envFrom[s3].prefix: creates variables that begin with AWS_ from all keys of Secret `s3`, which may be static credentials; list the needed variables in env"
         ]
     );
 }
@@ -195,7 +195,7 @@ fn lookups() {
     for env in [json!([variable("AWS_REGION")]), json!([{"name": "X", "value": KEY_ID}]), json!([])] {
         review_env(&env, &settings(&json!("warn")), &quiet);
     }
-    assert_eq!(quiet.asked(), 0);
+    assert_eq!(quiet.lookups(), 0);
     let mut required = settings(&json!("warn"));
     required["serviceAccountLookup"] = json!("required");
     let answer =

@@ -71,9 +71,9 @@ fn off_by_default() {
 fn roles(#[case] annotations: &[(&str, &str)], #[case] expected: &str) {
     assert_eq!(outcome(&review(&create(&app()), &settings(), &cluster(None, annotations))), expected);
     // Without an API token, a role is fine, and nothing is looked up.
-    let asked = cluster(None, annotations);
-    assert_eq!(outcome(&review(&create(&tokenless_pod(&json!({}))), &settings(), &asked)), "fine");
-    assert_eq!(asked.asked(), 0);
+    let fake = cluster(None, annotations);
+    assert_eq!(outcome(&review(&create(&tokenless_pod(&json!({}))), &settings(), &fake)), "fine");
+    assert_eq!(fake.lookups(), 0);
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn templates(#[case] pod_says: Value, #[case] account_says: Option<bool>, #[case
     let template = deployment(&json!({"serviceAccountName": "app", "automountServiceAccountToken": pod_says}));
     let cluster = cluster(account_says, &[(ROLE, "arn:aws:iam::123456789012:role/s3")]);
     assert_eq!(outcome(&review(&create(&template), &settings(), &cluster)), expected);
-    assert!(cluster.asked() <= 2);
+    assert!(cluster.lookups() <= 2);
 }
 
 #[test]

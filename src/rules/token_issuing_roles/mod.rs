@@ -118,10 +118,10 @@ impl TokenIssuingRoles {
             let Some((verb, resource)) = granted(grant, rule) else { continue };
             let is_old = old.iter().any(|old| old.grants(grant, rule));
             // One verb on everything is one problem, whatever it grants.
-            let is_said = |(name, reported, was_old): &(&str, &str, bool)| {
+            let is_reported = |(name, reported, was_old): &(&str, &str, bool)| {
                 *reported == verb && (verb == "*" || *name == grant.name) && (is_old || !was_old)
             };
-            if resource == "*" && wild.iter().any(is_said) {
+            if resource == "*" && wild.iter().any(is_reported) {
                 continue;
             }
             let whom = match grant.target {

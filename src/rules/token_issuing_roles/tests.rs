@@ -16,7 +16,7 @@ fn rule(verbs: &[&str], groups: &[&str], resources: &[&str]) -> Value {
 fn answer_with(settings: &Value, request: &Value) -> Value {
     let cluster = FakeCluster::failing(LookupError::Failed);
     let answer = review(request, settings, &cluster);
-    assert_eq!(cluster.asked(), 0);
+    assert_eq!(cluster.lookups(), 0);
     answer
 }
 

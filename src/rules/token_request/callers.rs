@@ -91,15 +91,15 @@ impl<'a> Caller<'a> {
 
     /// Whether it allows what is requested.
     #[must_use]
-    pub fn allows(&self, asked: Requested<'_>, common: &Common<'_>) -> bool {
+    pub fn allows(&self, requested: Requested<'_>, common: &Common<'_>) -> bool {
         let covers = |audience: &str| {
             glob::any(&self.audiences, audience)
                 || common.is_api_audience(audience) && allows_api(&self.audiences, common)
         };
-        (self.namespaces.is_empty() || glob::any(&self.namespaces, asked.namespace))
-            && (self.accounts.is_empty() || account::any(&self.accounts, asked.namespace, asked.account))
+        (self.namespaces.is_empty() || glob::any(&self.namespaces, requested.namespace))
+            && (self.accounts.is_empty() || account::any(&self.accounts, requested.namespace, requested.account))
             && (self.audiences.is_empty()
-                || match asked.audiences {
+                || match requested.audiences {
                     [] => covers(""),
                     audiences => audiences.iter().all(|audience| covers(audience)),
                 })

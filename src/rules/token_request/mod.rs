@@ -75,7 +75,7 @@ static ONLY_LISTED_CALLERS: Param = Param {
 };
 
 messages! {
-    TOO_LONG: "is {}, the maximum is {}", help: "request a new token before it expires";
+    TOO_LONG: "is {}, but the maximum is {}", help: "request a new token before it expires";
     ONE_YEAR: "is 3607, for which the API server may sign a one-year token", help: "request 3600";
     AUDIENCE: "audience `{}` is not allowed", help: "request one that is, or exempt account `{}`";
     API_AUDIENCE:
@@ -87,7 +87,7 @@ messages! {
         "caller `{}` is not allowed to request a token of ServiceAccount `{}` for {}",
         help: "request one that an entry of callers allows";
     OTHER_CALLER:
-        "caller `{}` is not allowed to request tokens, and requests one of ServiceAccount `{}`",
+        "caller `{}` is not allowed to request tokens, but requests one of ServiceAccount `{}`",
         help: "add the caller to callers";
     FIXED: "lowered from {} to {}";
 }
@@ -160,13 +160,13 @@ impl<'a> TokenRequest<'a> {
         }
         let (namespace, name) = (context.request.namespace(), context.request.name());
         let account = [namespace, "/", name].concat();
-        let asked = Requested { namespace, account: name, audiences: &spec.audiences };
+        let requested = Requested { namespace, account: name, audiences: &spec.audiences };
         let mut entries = self.callers.iter().filter(|caller| caller.names(user)).peekable();
         if entries.peek().is_none() {
             if self.only_listed_callers {
                 findings.add(FieldPath::at("spec"), &OTHER_CALLER, &[user.name(), &account]);
             }
-        } else if !entries.any(|caller| caller.allows(asked, context.common)) {
+        } else if !entries.any(|caller| caller.allows(requested, context.common)) {
             let audiences = listed(&spec.audiences);
             let audiences = if audiences.is_empty() { "the Kubernetes API" } else { &audiences };
             findings.add(FieldPath::at("spec"), &NOT_FOR_CALLER, &[user.name(), &account, audiences]);

@@ -8,7 +8,7 @@ use crate::testing::{FakeCluster, review, settings_problems, token_request};
 fn answer_with(settings: &Value, request: &Value) -> Value {
     let cluster = FakeCluster::failing(LookupError::Failed);
     let answer = review(request, settings, &cluster);
-    assert_eq!(cluster.asked(), 0);
+    assert_eq!(cluster.lookups(), 0);
     answer
 }
 
@@ -36,7 +36,7 @@ fn messages() {
         [
             "token-request: spec.audiences: audience `sts.amazonaws.com` is not allowed; request one that is, or exempt account `app`",
             "token-request: spec.boundObjectRef: is not set; bind the token to the Pod or Secret whose deletion must invalidate it",
-            "token-request: spec.expirationSeconds: is 604800, the maximum is 86400; request a new token before it expires",
+            "token-request: spec.expirationSeconds: is 604800, but the maximum is 86400; request a new token before it expires",
         ]
     );
     assert_eq!(
@@ -311,7 +311,7 @@ fn texts_about_callers() {
     assert_eq!(
         of_caller("alice", &[], &json!({"callers": callers, "onlyListedCallers": true}), &json!({})),
         [
-            "token-request: spec: caller `alice` is not allowed to request tokens, and requests one of ServiceAccount `shop/app`; add the caller to callers"
+            "token-request: spec: caller `alice` is not allowed to request tokens, but requests one of ServiceAccount `shop/app`; add the caller to callers"
         ]
     );
     assert!(of_caller("", &[], &json!({"callers": callers, "onlyListedCallers": true}), &json!({})).is_empty());

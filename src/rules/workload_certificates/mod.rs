@@ -69,8 +69,8 @@ messages! {
         "identifies the Pod as ServiceAccount default, like every Pod that names no account",
         help: "use a dedicated ServiceAccount";
     SIGNER: "`{}` is not one of the allowed signers: {}";
-    TOO_LONG: "is {}, the maximum is {}", help: "certificates are renewed before they expire";
-    UNSET: "is not set, which means 86400, and the maximum is {}", help: "set it";
+    TOO_LONG: "is {}, but the maximum is {}", help: "certificates are renewed before they expire";
+    UNSET: "is not set, which means 86400, but the maximum is {}", help: "set it";
     ANNOTATION: "key `{}` is not one of the allowed ones: {}";
 }
 

@@ -51,11 +51,11 @@ fn a_signer_that_is_not_listed() {
 
 #[rstest]
 #[case(json!(3600), 3600, None)]
-#[case(json!(3601), 3600, Some("is 3601, the maximum is 3600; certificates are renewed before they expire"))]
+#[case(json!(3601), 3600, Some("is 3601, but the maximum is 3600; certificates are renewed before they expire"))]
 #[case(json!(86400), 86400, None)]
-#[case(json!(7_862_400), 86400, Some("is 7862400, the maximum is 86400; certificates are renewed before they expire"))]
+#[case(json!(7_862_400), 86400, Some("is 7862400, but the maximum is 86400; certificates are renewed before they expire"))]
 #[case(Value::Null, 86400, None)]
-#[case(Value::Null, 86399, Some("is not set, which means 86400, and the maximum is 86399; set it"))]
+#[case(Value::Null, 86399, Some("is not set, which means 86400, but the maximum is 86399; set it"))]
 fn lifetimes(#[case] seconds: Value, #[case] most: i64, #[case] expected: Option<&str>) {
     let pod = pod_with(&certificate(&json!({"maxExpirationSeconds": seconds})));
     let lines: Vec<String> =

@@ -13,7 +13,7 @@ use crate::case::Host;
 use crate::cluster::api::{Api, Caller};
 use crate::cluster::flows::policy;
 use crate::cluster::policies::Policy;
-use crate::cluster::policy_server::{PolicyServer, Site};
+use crate::cluster::policy_server::{PolicyServer, ServerConfig};
 use crate::cluster::{preparation, webhooks};
 use crate::engine::Engine;
 
@@ -32,8 +32,8 @@ struct Row {
 ///
 /// # Errors
 /// If a policy cannot be installed, or a Pod is rejected.
-pub fn run(repository: &Path, site: &Site<'_>, rounds: usize) -> Result<()> {
-    let api = &site.plane.admin;
+pub fn run(repository: &Path, config: &ServerConfig<'_>, rounds: usize) -> Result<()> {
+    let api = &config.plane.admin;
     preparation::permissions(repository, api)?;
     let ours = [policy(repository, "mutating")?, policy(repository, "validating")?];
     let look_ups = |pod: &Value| look_ups(&ours, pod);
@@ -57,10 +57,10 @@ pub fn run(repository: &Path, site: &Site<'_>, rounds: usize) -> Result<()> {
         policies.push(other.within(&namespace));
     }
     in_process(api)?;
-    let mut server = PolicyServer::new(site, "policy-server", site.plane.port, 2)?;
+    let mut server = PolicyServer::new(config, "policy-server", config.plane.port, 2)?;
     server.configure(&policies)?;
     server.start()?;
-    webhooks::install(site.plane, policies.iter().map(|policy| (policy, &server)))?;
+    webhooks::install(config.plane, policies.iter().map(|policy| (policy, &server)))?;
 
     for round in 0..WARM_UP + rounds {
         for row in &mut rows {

@@ -14,7 +14,7 @@ use super::{Times, account_with_token, ordinary_pod};
 use crate::cluster::api::Caller;
 use crate::cluster::flows::policy;
 use crate::cluster::policies::Policy;
-use crate::cluster::policy_server::{PolicyServer, Site};
+use crate::cluster::policy_server::{PolicyServer, ServerConfig};
 use crate::cluster::{preparation, webhooks};
 
 /// The number of namespaces, and of accounts in each.
@@ -31,8 +31,8 @@ const GROWTH: u64 = 10;
 ///
 /// # Errors
 /// If a Pod is rejected, or the memory grows.
-pub fn run(repository: &Path, site: &Site<'_>, pods: usize, clients: usize) -> Result<()> {
-    let api = &site.plane.admin;
+pub fn run(repository: &Path, config: &ServerConfig<'_>, pods: usize, clients: usize) -> Result<()> {
+    let api = &config.plane.admin;
     preparation::permissions(repository, api)?;
     for namespace in 0..NAMESPACES {
         let namespace = format!("load-{namespace}");
@@ -43,10 +43,10 @@ pub fn run(repository: &Path, site: &Site<'_>, pods: usize, clients: usize) -> R
         }
     }
     let policies: Vec<Policy> = vec![policy(repository, "mutating")?, policy(repository, "validating")?];
-    let mut server = PolicyServer::new(site, "policy-server", site.plane.port, 2)?;
+    let mut server = PolicyServer::new(config, "policy-server", config.plane.port, 2)?;
     server.configure(&policies)?;
     server.start()?;
-    webhooks::install(site.plane, policies.iter().map(|policy| (policy, &server)))?;
+    webhooks::install(config.plane, policies.iter().map(|policy| (policy, &server)))?;
 
     let (next, times, memory) = (AtomicUsize::new(0), Mutex::new(Vec::new()), Mutex::new(Vec::new()));
     let start = Instant::now();
@@ -61,7 +61,7 @@ pub fn run(repository: &Path, site: &Site<'_>, pods: usize, clients: usize) -> R
                 let sample = (index, server.memory().unwrap_or_default());
                 memory.lock().unwrap_or_else(PoisonError::into_inner).push(sample);
             }
-            own.push(create(site, index)?);
+            own.push(create(config, index)?);
         }
         times.lock().unwrap_or_else(PoisonError::into_inner).extend(own);
         Ok(())
@@ -84,7 +84,7 @@ pub fn run(repository: &Path, site: &Site<'_>, pods: usize, clients: usize) -> R
 }
 
 /// Creates a Pod. One in four uses `default`, and its token is removed; some of the others need a look-up.
-fn create(site: &Site<'_>, index: usize) -> Result<Duration> {
+fn create(config: &ServerConfig<'_>, index: usize) -> Result<Duration> {
     let namespace = format!("load-{}", index % NAMESPACES);
     let account = format!("account-{}", index / NAMESPACES % ACCOUNTS);
     let pod = match index % 4 {
@@ -95,12 +95,15 @@ fn create(site: &Site<'_>, index: usize) -> Result<Duration> {
     let body = serde_json::to_vec(&pod)?;
     let start = Instant::now();
     let answer =
-        site.plane.admin.send("POST", &format!("/api/v1/namespaces/{namespace}/pods"), &body, &Caller::default())?;
+        config.plane.admin.send("POST", &format!("/api/v1/namespaces/{namespace}/pods"), &body, &Caller::default())?;
     let elapsed = start.elapsed();
     let answer = answer.success()?;
-    let says = answer.body.pointer("/spec/automountServiceAccountToken").and_then(serde_json::Value::as_bool);
+    let automount = answer.body.pointer("/spec/automountServiceAccountToken").and_then(serde_json::Value::as_bool);
     let expected = [Some(false), Some(true), None, None].get(index % 4).copied().flatten();
-    ensure!(says == expected, "Pod {index} says {says:?}, and should say {expected:?}");
+    ensure!(
+        automount == expected,
+        "automountServiceAccountToken of Pod {index} is {automount:?}, expected {expected:?}"
+    );
     Ok(elapsed)
 }
 

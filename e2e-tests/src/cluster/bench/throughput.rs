@@ -15,7 +15,7 @@ use super::{account_with_token, ordinary_pod, others};
 use crate::cluster::api::{Api, Caller};
 use crate::cluster::flows::policy;
 use crate::cluster::policies::Policy;
-use crate::cluster::policy_server::{PolicyServer, Site};
+use crate::cluster::policy_server::{PolicyServer, ServerConfig};
 use crate::cluster::preparation;
 
 /// The number of measurements for each rate; they alternate, and the median counts.
@@ -44,8 +44,8 @@ struct Review {
 ///
 /// # Errors
 /// If a policy cannot be used, or a Pod is rejected.
-pub fn run(repository: &Path, site: &Site<'_>) -> Result<()> {
-    let api = &site.plane.admin;
+pub fn run(repository: &Path, config: &ServerConfig<'_>) -> Result<()> {
+    let api = &config.plane.admin;
     preparation::permissions(repository, api)?;
     let ours = policy(repository, "mutating")?;
     let others = others()?;
@@ -56,10 +56,10 @@ pub fn run(repository: &Path, site: &Site<'_>) -> Result<()> {
         "\n| policy server alone | workers | clients | requests per second | share | server memory MB, before and after |"
     );
     println!("|---|---:|---:|---:|---:|---:|");
-    let mut server = PolicyServer::new(site, "policy-server", site.plane.port, 1)?;
+    let mut server = PolicyServer::new(config, "policy-server", config.plane.port, 1)?;
     server.configure(policies())?;
     server.start()?;
-    let client = site.plane.client_of(&server.url())?;
+    let client = config.plane.client_of(&server.url())?;
     let mut rows = vec![
         ("no look-up".to_owned(), review(&ours, "account-0", Some(true))?),
         ("a look-up of the same account".to_owned(), review(&ours, "account-0", None)?),
@@ -81,10 +81,10 @@ pub fn run(repository: &Path, site: &Site<'_>) -> Result<()> {
         println!("| {name} | 1 | {CLIENTS} | {rate:.0} | {share:.2} | |");
     }
 
-    let mut server = PolicyServer::new(site, "policy-server", site.plane.port, ACCOUNT_WORKERS)?;
+    let mut server = PolicyServer::new(config, "policy-server", config.plane.port, ACCOUNT_WORKERS)?;
     server.configure(policies())?;
     server.start()?;
-    let client = site.plane.client_of(&server.url())?;
+    let client = config.plane.client_of(&server.url())?;
     let reviews: Result<Vec<Review>> =
         (0..ACCOUNTS).map(|index| review(&ours, &format!("account-{index}"), None)).collect();
     let (reviews, next) = (reviews?, AtomicUsize::new(0));

@@ -18,24 +18,24 @@ use super::eventually;
 use crate::cluster::api::{Api, Caller};
 use crate::cluster::audit::NAMESPACE;
 use crate::cluster::control_plane::Credential;
-use crate::cluster::policy_server::Site;
+use crate::cluster::policy_server::ServerConfig;
 
 /// A value that must never be transferred.
 const TOKEN: &str = "do-not-repeat-me";
 
 /// A Pod uses its token to list Pods; a Secret contains another token.
-pub(super) fn through_kubectl(site: &Site<'_>, api: &Api) -> Result<()> {
+pub(super) fn through_kubectl(config: &ServerConfig<'_>, api: &Api) -> Result<()> {
     let kubectl =
-        site.assets.kubectl.as_deref().context("kubectl is not in KUBEBUILDER_ASSETS, although envtest has it")?;
+        config.assets.kubectl.as_deref().context("kubectl is not in KUBEBUILDER_ASSETS, although envtest has it")?;
     prepare(api)?;
     let token = pod_token(api)?;
-    let as_pod = site.plane.kubeconfig("pod", site.plane.port, Credential::Token(&token))?;
+    let as_pod = config.plane.kubeconfig("pod", config.plane.port, Credential::Token(&token))?;
     let listed =
         Command::new(kubectl).arg("--kubeconfig").arg(as_pod).args(["get", "pods", "-n", NAMESPACE]).output()?;
     ensure!(listed.status.success(), "the Pod cannot list Pods: {}", String::from_utf8_lossy(&listed.stderr));
 
-    let identity = site.plane.pki.client("admin", Some("system:masters"))?;
-    let kubeconfig = site.plane.kubeconfig("audit", site.plane.port, Credential::Certificate(&identity))?;
+    let identity = config.plane.pki.client("admin", Some("system:masters"))?;
+    let kubeconfig = config.plane.kubeconfig("audit", config.plane.port, Credential::Certificate(&identity))?;
     let client = Kubectl {
         program: kubectl.into(),
         context: Some("c".to_owned()),
@@ -51,7 +51,7 @@ pub(super) fn through_kubectl(site: &Site<'_>, api: &Api) -> Result<()> {
     no_token_is_transferred(kubectl, &kubeconfig)?;
 
     eventually("call of the Pod in the audit log", || {
-        let report = report(site, &snapshot)?;
+        let report = report(config, &snapshot)?;
         let namespaces = report["namespaces"].as_array().cloned().unwrap_or_default();
         let namespace =
             namespaces.into_iter().find(|it| it["name"] == NAMESPACE).context("the namespace is missing")?;
@@ -81,8 +81,8 @@ fn lists_pods(workload: &Value) -> bool {
     actions.into_iter().flatten().any(|it| it["resource"] == "pods" && it["scope"] == "own namespace")
 }
 
-fn report(site: &Site<'_>, snapshot: &Snapshot) -> Result<Value> {
-    let path = site.plane.audit_log_file();
+fn report(config: &ServerConfig<'_>, snapshot: &Snapshot) -> Result<Value> {
+    let path = config.plane.audit_log_file();
     let log = log::read([path], &BTreeSet::new(), Arc::new(|_, _| ())).map_err(|(_, error)| error)?;
     let options = Options { window_seconds: 1, is_complete: true, namespace: None };
     Ok(serde_json::to_value(audit::build(snapshot, Some(&log), &options))?)

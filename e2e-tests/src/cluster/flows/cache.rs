@@ -22,11 +22,11 @@ const NAMESPACE: &str = "default";
 const ACCOUNT: &str = "changing";
 
 pub(super) fn account(flows: &mut Flows) -> Result<()> {
-    says(flows, Some(true))?;
+    set_automount(flows, Some(true))?;
     let start = Instant::now();
     ensure!(warnings(flows)?.is_empty(), "a warning, though the account says true");
 
-    says(flows, None)?;
+    set_automount(flows, None)?;
     let remembered = warnings(flows)?;
     // On a machine so slow that the cache entry has expired, the warning comes immediately.
     ensure!(
@@ -39,14 +39,14 @@ pub(super) fn account(flows: &mut Flows) -> Result<()> {
     ensure!(warning.contains("pod-automount: "), "the warning is another one: {warning}");
 
     // The cached account would lead to a warning, but no warning is based on a cached account.
-    says(flows, Some(true))?;
+    set_automount(flows, Some(true))?;
     let warnings = warnings(flows)?;
     ensure!(warnings.is_empty(), "warnings about an account of a moment ago: {warnings:?}");
     Ok(())
 }
 
 /// Creates the account, or updates it.
-fn says(flows: &Flows, automount: Option<bool>) -> Result<()> {
+fn set_automount(flows: &Flows, automount: Option<bool>) -> Result<()> {
     let mut account = json!({
         "apiVersion": "v1",
         "kind": "ServiceAccount",
@@ -57,8 +57,8 @@ fn says(flows: &Flows, automount: Option<bool>) -> Result<()> {
     }
     let account_path = format!("/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{ACCOUNT}?fieldManager=flows");
     let stored = flows.api.apply(&account_path, &account)?.success().context(ACCOUNT)?.body;
-    let says = stored.get("automountServiceAccountToken").and_then(Value::as_bool);
-    ensure!(says == automount, "the account says {says:?}");
+    let stored = stored.get("automountServiceAccountToken").and_then(Value::as_bool);
+    ensure!(stored == automount, "automountServiceAccountToken of the account is {stored:?}");
     Ok(())
 }
 

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use super::api::{Api, Caller};
 use super::discovery::Discovery;
 use super::policies::Policy;
-use super::policy_server::{PolicyServer, Site};
+use super::policy_server::{PolicyServer, ServerConfig};
 use super::preparation;
 use super::report::Outcome;
 use super::webhooks;
@@ -78,27 +78,27 @@ pub fn of_controllers() -> usize {
 ///
 /// # Errors
 /// If the policies cannot be installed.
-pub fn run(repository: &Path, site: &Site<'_>) -> Result<Vec<Outcome>> {
-    let api = site.plane.admin.clone();
+pub fn run(repository: &Path, config: &ServerConfig<'_>) -> Result<Vec<Outcome>> {
+    let api = config.plane.admin.clone();
     webhooks::uninstall(&api)?;
     preparation::permissions(repository, &api)?;
     for namespace in [NAMESPACE, "default"] {
         api.ensure_namespace(namespace)?;
     }
-    let controllers = site.assets.controller_manager.as_deref();
-    let _manager = controllers.map(|binary| site.plane.start_controller_manager(binary)).transpose()?;
+    let controllers = config.assets.controller_manager.as_deref();
+    let _manager = controllers.map(|binary| config.plane.start_controller_manager(binary)).transpose()?;
     let discovery = api.discover()?;
     // Objects that exist before the policies and that the policies would reject.
     deletion::store(&api, &discovery, controllers.is_some())?;
 
-    let audit = Outcome::of("sa-hygiene audit through kubectl", audit::through_kubectl(site, &api));
+    let audit = Outcome::of("sa-hygiene audit through kubectl", audit::through_kubectl(config, &api));
 
     let policies = EXAMPLES.map(|example| policy(repository, example));
     let policies = policies.into_iter().collect::<Result<Vec<Policy>>>()?;
-    let mut server = PolicyServer::new(site, "policy-server", site.plane.port, 2)?;
+    let mut server = PolicyServer::new(config, "policy-server", config.plane.port, 2)?;
     server.configure(&policies)?;
     server.start()?;
-    webhooks::install(site.plane, policies.iter().map(|policy| (policy, &server)))?;
+    webhooks::install(config.plane, policies.iter().map(|policy| (policy, &server)))?;
 
     let mut flows = Flows { api, discovery, server };
     let mut outcomes = vec![audit];

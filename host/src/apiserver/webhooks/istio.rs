@@ -28,10 +28,10 @@ const MOUNTS: [(&str, &str); 9] = [
 ];
 
 pub(super) fn inject(pod: &mut Node<'_>) -> Result<(), ApiError> {
-    let is_asked = marked(pod, "labels", "sidecar.istio.io/inject") == Some("true");
+    let is_requested = marked(pod, "labels", "sidecar.istio.io/inject") == Some("true");
     let is_native = marked(pod, "annotations", "sidecar.istio.io/nativeSidecar") != Some("false");
     let mut spec = spec_of(pod)?;
-    if !is_asked || spec.boolean("hostNetwork")? == Some(true) {
+    if !is_requested || spec.boolean("hostNetwork")? == Some(true) {
         return Ok(());
     }
     for volume in ["workload-socket", "credential-socket", "workload-certs", "istio-data"] {

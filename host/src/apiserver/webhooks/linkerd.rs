@@ -21,11 +21,11 @@ const PROXY: &str = "linkerd-proxy";
 const INIT: &str = "linkerd-init";
 
 pub(super) fn inject(pod: &mut Node<'_>) -> Result<(), ApiError> {
-    let is_asked = matches!(marked(pod, "annotations", "linkerd.io/inject"), Some("enabled" | "ingress"));
+    let is_requested = matches!(marked(pod, "annotations", "linkerd.io/inject"), Some("enabled" | "ingress"));
     let native = marked(pod, "annotations", "config.linkerd.io/proxy-enable-native-sidecar");
     let is_native = native != Some("false");
     let mut spec = spec_of(pod)?;
-    if !is_asked || spec.boolean("hostNetwork")? == Some(true) || has_sidecar(&mut spec)? {
+    if !is_requested || spec.boolean("hostNetwork")? == Some(true) || has_sidecar(&mut spec)? {
         return Ok(());
     }
     let copied = token_mount(&mut spec)?;

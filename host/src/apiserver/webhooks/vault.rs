@@ -24,12 +24,12 @@ const OWN_MOUNT_PATH: &str = "/var/run/secrets/vault.hashicorp.com/serviceaccoun
 
 /// The error is the webhook's reason for a rejection.
 pub(super) fn inject(pod: &mut Node<'_>) -> Result<(), ApiError> {
-    let asks = match marked(pod, "annotations", "vault.hashicorp.com/agent-inject") {
+    let is_requested = match marked(pod, "annotations", "vault.hashicorp.com/agent-inject") {
         Some("1" | "t" | "T" | "TRUE" | "true" | "True") => true,
         None | Some("" | "0" | "f" | "F" | "FALSE" | "false" | "False") => false,
         Some(_) => return refuse("error checking if should inject agent: not a boolean"),
     };
-    if !asks || marked(pod, "annotations", STATUS) == Some("injected") {
+    if !is_requested || marked(pod, "annotations", STATUS) == Some("injected") {
         return Ok(());
     }
     let volume = marked(pod, "annotations", "vault.hashicorp.com/agent-service-account-token-volume-name");

@@ -16,13 +16,13 @@ use crate::{shown, yaml};
 
 const SCRIPT_HEADER: &str = "\
 #!/bin/sh
-# What `sa-hygiene audit` recommends, each with its evidence. Commands take tokens away that were not used; what needs a
-# decision is a comment. Look at each before you run it.
+# Recommendations of `sa-hygiene audit`, each with its evidence. The commands remove unused tokens; changes that need a
+# decision are comments. Review each command before you run it.
 set -eu
 ";
 
 const KUSTOMIZATION_HEADER: &str = "\
-# A component of kustomize: name this folder under `components` of a kustomization that has these workloads.
+# A kustomize component: list this directory under `components` in the kustomization that contains these workloads.
 ";
 
 /// The number of changes that were written.
@@ -88,7 +88,7 @@ impl Plan {
         let names = [Some(row.namespace), Some(row.account.name.as_str()), row.workload.map(|it| it.name.as_str())];
         if !names.into_iter().flatten().all(is_plain) {
             self.written.comments += 1;
-            self.script.push_str("# its name cannot be written into a command\n");
+            self.script.push_str("# no command, because the name contains special characters\n");
             return Ok(());
         }
         match (row.recommendation(), row.workload) {
@@ -111,14 +111,14 @@ impl Plan {
             let volume = shown::text(volume);
             writeln!(
                 self.script,
-                "# remove the volume {volume} and its mounts from the manifest: a patch cannot know them all"
+                "# remove the volume {volume} and its mounts from the manifest by hand; the patch does not remove them"
             )?;
         }
         let Some((api_version, path)) = template_of(kind) else {
             self.written.comments += 1;
             writeln!(
                 self.script,
-                "# set automountServiceAccountToken: false where it is made; it cannot be changed once it exists"
+                "# set automountServiceAccountToken: false where it is created; an existing object cannot be changed"
             )?;
             return Ok(());
         };
@@ -146,7 +146,7 @@ impl Plan {
                 let patch = template_patch(path, fields);
                 writeln!(self.script, "# {}", kubectl_patch(row.namespace, kind, name, &patch))?;
             }
-            None => writeln!(self.script, "# name the account where the {kind} is made")?,
+            None => writeln!(self.script, "# set serviceAccountName where the {kind} is created")?,
         }
         Ok(())
     }
@@ -166,7 +166,7 @@ impl Plan {
             let kind = binding.kind.to_lowercase();
             writeln!(
                 self.script,
-                "# then take the account out of it: kubectl edit {kind} {}{namespace}",
+                "# then remove the account from the binding: kubectl edit {kind} {}{namespace}",
                 binding.name
             )?;
         }
@@ -179,7 +179,7 @@ impl Plan {
         let mounted = row.workload.into_iter().flat_map(|it| &it.token.legacy_secrets);
         writeln!(
             self.script,
-            "# outside of the cluster: kubectl create token {} -n {}",
+            "# for use outside the cluster: kubectl create token {} -n {}",
             row.account.name, row.namespace
         )?;
         for secret in own.chain(mounted).filter(|it| is_plain(it)) {

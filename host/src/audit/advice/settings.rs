@@ -9,8 +9,8 @@ use crate::yaml;
 
 /// The comment at the top of the settings.
 const HEADER: &str = "\
-# Exemptions of the policy serviceaccount-hygiene for what must keep its token, by `sa-hygiene audit`: what was used, and
-# what may have been, as far as the audit log shows. Each says why.
+# Exemptions from the policy serviceaccount-hygiene, written by `sa-hygiene audit`, for workloads whose tokens were used or
+# may have been used, according to the audit log. Each entry has a reason.
 ";
 
 /// The settings as YAML, and the number of exemptions.

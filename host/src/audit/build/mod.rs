@@ -8,7 +8,7 @@ mod words;
 use std::collections::BTreeMap;
 
 use super::log::{Log, Use};
-use super::power::{Power, Powers};
+use super::permissions::{AccountPermissions, PermissionCache};
 use super::recommend::{Bound, Facts, Recommendation, Used, recommend};
 use super::report::{
     Account, Binding, LegacyToken, Namespace, Permissions, Report, Rule, Unassigned, VERSION, Workload, weight,
@@ -55,7 +55,7 @@ pub fn build(snapshot: &Snapshot, log: Option<&Log>, options: &Options) -> Repor
         window,
         of_pods,
         authorizer: Authorizer::new(&snapshot.rbac),
-        powers: Powers::default(),
+        permissions: PermissionCache::default(),
         roles: BTreeMap::new(),
         legacy_names: BTreeMap::new(),
     };
@@ -92,7 +92,7 @@ struct Builder<'a> {
     window: Window,
     of_pods: BTreeMap<(String, String), WorkloadId>,
     authorizer: Authorizer,
-    powers: Powers,
+    permissions: PermissionCache,
     roles: BTreeMap<String, Option<Vec<Rule>>>,
     /// The Secrets with legacy tokens of each namespace, with their accounts where these are known.
     legacy_names: BTreeMap<&'a str, BTreeMap<&'a str, Option<&'a str>>>,
@@ -104,7 +104,7 @@ struct Shared<'b> {
     name: &'b str,
     bound: Bound,
     bindings: &'b [Binding],
-    power: &'b Power,
+    permissions: &'b AccountPermissions,
     calls: &'b AccountCalls,
     identities: String,
 }
@@ -143,7 +143,7 @@ impl Builder<'_> {
         let user = User::service_account(namespace, name);
         let grants: Vec<Grant<'_>> =
             self.authorizer.grants(&user).into_iter().filter(|grant| !grant.is_for_everybody).collect();
-        let power = self.powers.of(&grants);
+        let permissions = self.permissions.of(&grants);
         let bindings: Vec<Binding> = grants.iter().map(binding).collect();
         for grant in &grants {
             let rules = || grant.rules.map(|rules| rules.iter().map(Rule::from).collect());
@@ -161,7 +161,7 @@ impl Builder<'_> {
             name,
             bound,
             bindings: &bindings,
-            power: &power,
+            permissions: &permissions,
             calls: &calls,
             identities: identities
                 .iter()
@@ -171,7 +171,8 @@ impl Builder<'_> {
         };
         let mut workloads: Vec<Workload> =
             groups.iter().zip(&calls.by_group).map(|(group, calls)| self.workload(&shared, group, calls)).collect();
-        workloads.sort_by_cached_key(|it| (weight(it.recommendation, power.level), it.kind.clone(), it.name.clone()));
+        workloads
+            .sort_by_cached_key(|it| (weight(it.recommendation, permissions.level), it.kind.clone(), it.name.clone()));
         let (recommendation, reason) = self.of_account(&shared, groups, &legacy_tokens);
         let unassigned = Unassigned {
             by_pods_that_are_gone: calls.gone.count.calls,
@@ -186,7 +187,7 @@ impl Builder<'_> {
             recommendation,
             reason,
             bindings_known: self.snapshot.knows_bindings(),
-            permissions: Permissions { level: power.level, summary: power.phrases.clone() },
+            permissions: Permissions { level: permissions.level, summary: permissions.phrases.clone() },
             legacy_tokens,
             calls: self.log.map(|_| report_calls(&calls.total)),
             unassigned: Some(unassigned).filter(|it| *it != Unassigned::default()),
@@ -289,7 +290,7 @@ impl Builder<'_> {
         };
         let recommendation = recommend(&facts);
         let token = match () {
-            () if groups.is_empty() => vec!["no Pod runs with it".to_owned()],
+            () if groups.is_empty() => vec!["no Pod uses this ServiceAccount".to_owned()],
             () if !facts.has_token => vec!["no Pod holds its token".to_owned()],
             () => Vec::new(),
         };
@@ -320,7 +321,7 @@ impl Builder<'_> {
             return None;
         }
         let actions: Vec<_> = shared.calls.total.actions.keys().cloned().collect();
-        shared.power.beyond(&actions, shared.namespace)
+        shared.permissions.beyond(&actions, shared.namespace)
     }
 }
 

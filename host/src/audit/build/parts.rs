@@ -37,8 +37,8 @@ pub(super) fn report_token(group: &Group, legacy_secrets: Vec<String>) -> Token 
     let mut why = Vec::new();
     match holding.automatic {
         Some(Why::Unset) => why.push(format!("{pods}: automountServiceAccountToken is unset")),
-        Some(Why::Account) => why.push(format!("{pods}: the account says so")),
-        Some(Why::Pod) => why.push(format!("{pods}: the Pod says so")),
+        Some(Why::Account) => why.push(format!("{pods}: set by the ServiceAccount")),
+        Some(Why::Pod) => why.push(format!("{pods}: set by the Pod")),
         None => {}
     }
     why.extend(holding.volumes.iter().map(|volume| format!("token in the volume {volume}")));
@@ -141,7 +141,7 @@ pub(super) fn log_info(log: &Log, window: &Window, options: &Options) -> LogInfo
         last: seen.last.map(time),
         covered_seconds: window.covered,
         gaps: window.gaps.iter().map(|(start, end)| [time(*start), time(*end)]).collect(),
-        proves_no_absence: window.shows_absence(Subject::default()).err(),
+        inconclusive: window.shows_absence(Subject::default()).err(),
         records: seen.records,
         account_calls: seen.account_events,
         account_reads: seen.account_reads,

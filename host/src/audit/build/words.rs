@@ -29,7 +29,11 @@ pub(super) fn reason(recommendation: Recommendation, facts: &Facts, shared: &Sha
         Bound::No => "no binding".to_owned(),
         Bound::Unknown => "bindings not read".to_owned(),
         Bound::Yes => {
-            format!("bound to {}: {}", roles(shared.bindings), some(&shared.power.phrases, 2, "nothing known"))
+            format!(
+                "bound to {}: {}",
+                roles(shared.bindings),
+                some(&shared.permissions.phrases, 2, "permissions not known")
+            )
         }
     };
     if recommendation == Recommendation::NoToken {
@@ -46,13 +50,13 @@ pub(super) fn reason(recommendation: Recommendation, facts: &Facts, shared: &Sha
         match &words.beyond {
             Some(beyond) if recommendation == Recommendation::Narrow => {
                 let used = actions_in_words(&shared.calls.total);
-                parts.push(format!("did: {used}"));
+                parts.push(format!("calls: {used}"));
                 parts.push(format!("bound to {}, which allows far more: {beyond}", roles(shared.bindings)));
             }
             _ => parts.push(bound()),
         }
         if let Some(annotation) = &facts.used_elsewhere {
-            parts.push(format!("{annotation} has the token verified by others, which leaves no trace here"));
+            parts.push(format!("{annotation} tells an injector to use the token, which the audit log cannot show"));
         }
     }
     parts.extend(words.token.iter().cloned());

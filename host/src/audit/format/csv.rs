@@ -17,7 +17,7 @@ const HEADER: [&str; 17] = [
     "token",
     "bindings",
     "level",
-    "may",
+    "permissions",
     "calls",
     "denied",
     "firstUsed",

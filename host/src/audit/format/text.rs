@@ -17,7 +17,7 @@ const WIDTH: usize = 100;
 
 /// The titles of the columns, and their widths.
 const COLUMNS: [(&str, usize); 5] =
-    [("RECOMMENDATION", 20), ("WORKLOAD", 26), ("ACCOUNT", 14), ("MAY", 24), ("LAST USED", 10)];
+    [("RECOMMENDATION", 20), ("WORKLOAD", 26), ("ACCOUNT", 14), ("PERMISSIONS", 24), ("LAST USED", 10)];
 
 const GAP: usize = 1;
 const INDENT: usize = 2;
@@ -188,7 +188,7 @@ fn write_summary(text: &mut String, report: &Report) -> std::fmt::Result {
         ),
     )?;
     match &report.log {
-        None => paragraph(text, "no audit log: what was used is not known (--audit-log)")?,
+        None => paragraph(text, "no audit log, so it is not known which tokens were used (--audit-log)")?,
         Some(log) => write_log(text, log, &paragraph)?,
     }
     for it in &report.cluster.not_read {
@@ -196,7 +196,7 @@ fn write_summary(text: &mut String, report: &Report) -> std::fmt::Result {
         paragraph(text, &format!("not read: {}{whose}: {}", it.resource, it.why))?;
     }
     for it in &report.cluster.unreadable_objects {
-        paragraph(text, &format!("skipped, a field is of another type than in the Kubernetes API: {it}"))?;
+        paragraph(text, &format!("skipped, because a field has the wrong type: {it}"))?;
     }
     paragraph(text, "tokens that others verify (Vault, OIDC) leave no trace in an audit log")
 }
@@ -206,8 +206,7 @@ fn write_log(
     log: &LogInfo,
     paragraph: &dyn Fn(&mut String, &str) -> std::fmt::Result,
 ) -> std::fmt::Result {
-    let whose =
-        if log.complete { "the log" } else { "this log (with several API servers each has its own: --complete)" };
+    let whose = if log.complete { "the log" } else { "this log (each API server writes its own; see --complete)" };
     let span = match (&log.first, &log.last) {
         (Some(first), Some(last)) => format!("{} to {}, {} covered", day(first), day(last), days(log.covered_seconds)),
         _ => "no events".to_owned(),
@@ -224,13 +223,13 @@ fn write_log(
             if log.formats.is_empty() { "no known format".to_owned() } else { log.formats.join(", ") }
         ),
     )?;
-    if let Some(why) = &log.proves_no_absence {
-        paragraph(text, &format!("nothing is called unused: {why}"))?;
+    if let Some(why) = &log.inconclusive {
+        paragraph(text, &format!("no token is reported as unused: {why}"))?;
     }
     for (count, what) in [
         (log.broken, "records cannot be read"),
         (log.oversized, "records of more than 4 MB are skipped"),
-        (log.others, "calls are of accounts that the cluster does not have, too many to be told apart"),
+        (log.others, "calls by ServiceAccounts that are not in the cluster, too many to count separately"),
     ] {
         if count > 0 {
             paragraph(text, &format!("{} {what}", number(count)))?;

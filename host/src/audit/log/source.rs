@@ -102,16 +102,16 @@ impl Encoding {
         match start {
             [0x1f, 0x8b, ..] => Self::Gzip,
             [0x28, 0xb5, 0x2f, 0xfd, ..] => {
-                Self::Unknown("is compressed by zstd; give its output: zstd -dc FILE | ... -")
+                Self::Unknown("is compressed with zstd; decompress it: zstd -dc FILE | ... -")
             }
             [0xfd, b'7', b'z', b'X', b'Z', ..] => {
-                Self::Unknown("is compressed by xz; give its output: xz -dc FILE | ... -")
+                Self::Unknown("is compressed with xz; decompress it: xz -dc FILE | ... -")
             }
-            [b'B', b'Z', b'h', ..] => Self::Unknown("is compressed by bzip2; give its output: bzip2 -dc FILE | ... -"),
+            [b'B', b'Z', b'h', ..] => Self::Unknown("is compressed with bzip2; decompress it: bzip2 -dc FILE | ... -"),
             [b'P', b'K', 3 | 5, ..] => Self::Unknown("is a ZIP archive; unpack it first"),
             [b'P', b'A', b'R', b'1', ..] => Self::Unknown("is a Parquet file; export the log as JSON"),
             // The output of `>` in Windows PowerShell.
-            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Self::Unknown("is in UTF-16; write it in UTF-8"),
+            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Self::Unknown("is encoded in UTF-16; convert it to UTF-8"),
             _ => Self::Plain,
         }
     }

@@ -15,7 +15,7 @@ pub fn file(report: &FileReport) -> String {
     for object in &report.objects {
         for finding in object.findings.iter().filter(|finding| !finding.passes()) {
             let command = match finding.level {
-                Level::Refused | Level::PodsRefused => "error",
+                Level::Rejected | Level::PodsRejected => "error",
                 Level::Warned => "warning",
                 Level::Invalid | Level::Fixed | Level::PodsFixed | Level::Monitored => "notice",
             };

@@ -20,7 +20,7 @@ use crate::kubewarden::Segment;
 #[schemars(title = "sa-hygiene check -o json")]
 #[serde(rename_all = "camelCase")]
 struct Document<'r> {
-    /// 2. Within a version, fields are added and never removed.
+    /// The version of this format, 2. Within a version, fields are added and never removed.
     version: u32,
     /// The version of the command.
     tool_version: &'static str,
@@ -70,8 +70,8 @@ struct Object<'r> {
     namespace: Option<&'r str>,
     /// Its name; with `*` at the end for `generateName`.
     name: &'r str,
-    /// `accepted`, `podsWouldBeFixed`, `monitored`, `wouldFix`, `wouldWarn`, `invalid`, `podsWouldBeRefused`,
-    /// `wouldRefuse`, `partial` or `notChecked`. An object whose Pods would be fixed or refused is itself accepted.
+    /// `accepted`, `podsWouldBeFixed`, `monitored`, `wouldFix`, `wouldWarn`, `invalid`, `podsWouldBeRejected`,
+    /// `wouldReject`, `partial` or `notChecked`. An object whose Pods would be fixed or rejected is itself accepted.
     verdict: &'static str,
     /// Why it was not checked.
     reason: Option<&'static str>,

@@ -54,7 +54,7 @@ fn case(findings: Findings<'_>, object: &ObjectReport) -> TestCase {
         );
         let line = match &finding.pass {
             Some(Pass::Baseline) => format!("{line} (in the baseline)"),
-            Some(Pass::Suppressed { line: number, .. }) => format!("{line} (suppressed in line {number})"),
+            Some(Pass::Suppressed { line: number, .. }) => format!("{line} (suppressed on line {number})"),
             None => line,
         };
         if findings.fail_on.fails(finding) { failing.push(line) } else { others.push(line) }

@@ -55,7 +55,7 @@ fn rules() -> Vec<Value> {
     let policy = serviceaccount_hygiene::admission::response::POLICY;
     let others = [
         (API_SERVER, "objects that the API server would reject; never makes the command fail"),
-        (policy, "messages of the policy that belong to no rule: it could not read something, or the list was cut"),
+        (policy, "messages that are not from a rule: something could not be read, or the list of findings was cut"),
     ];
     let rules = docs::RULES_WITH_PAGES.iter().map(|(rule, page)| {
         json!({
@@ -81,7 +81,7 @@ fn rules() -> Vec<Value> {
 
 fn result(object: &ObjectReport, finding: &Finding, rules: &[Value]) -> Value {
     let level = match finding.level {
-        Level::Refused | Level::PodsRefused => "error",
+        Level::Rejected | Level::PodsRejected => "error",
         Level::Warned => "warning",
         Level::Invalid | Level::Fixed | Level::PodsFixed | Level::Monitored => "note",
     };

@@ -12,7 +12,7 @@ pub const HEADER: [&str; 8] = [
     "namespace",
     "would warn",
     "would fix",
-    "would refuse",
+    "would reject",
     "loses an unused token",
     "keeps a needed one",
     "unknown",

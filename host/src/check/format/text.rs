@@ -106,10 +106,10 @@ fn line(text: &mut String, file: &str, finding: &Finding) -> Result {
         None => writeln!(text),
         Some(Pass::Baseline) => writeln!(text, " {QUIET}(in the baseline){QUIET:#}"),
         Some(Pass::Suppressed { line, reason }) if reason.is_empty() => {
-            writeln!(text, " {QUIET}(suppressed in line {line}){QUIET:#}")
+            writeln!(text, " {QUIET}(suppressed on line {line}){QUIET:#}")
         }
         Some(Pass::Suppressed { line, reason }) => {
-            writeln!(text, " {QUIET}(suppressed in line {line}: {reason}){QUIET:#}")
+            writeln!(text, " {QUIET}(suppressed on line {line}: {reason}){QUIET:#}")
         }
     }
 }
@@ -120,7 +120,7 @@ fn style(level: Level) -> Style {
         Level::Invalid => AnsiColor::Magenta,
         Level::Monitored => AnsiColor::Blue,
         Level::Warned => AnsiColor::Yellow,
-        Level::PodsRefused | Level::Refused => AnsiColor::Red,
+        Level::PodsRejected | Level::Rejected => AnsiColor::Red,
     };
     color.on_default().bold()
 }
@@ -134,8 +134,8 @@ pub fn closing(summary: &Summary) -> String {
 
 /// The order of the counts; `accepted` follows them.
 const ORDER: [Column; 8] = [
-    Column::Found(Level::Refused),
-    Column::Found(Level::PodsRefused),
+    Column::Found(Level::Rejected),
+    Column::Found(Level::PodsRejected),
     Column::Found(Level::Warned),
     Column::Found(Level::Fixed),
     Column::Found(Level::PodsFixed),
@@ -155,7 +155,7 @@ fn write_closing(text: &mut String, summary: &Summary) -> Result {
         ))?;
     }
     if summary.others > 0 {
-        note(&format!("skipped, not a kubernetes object: {}", count(summary.others, "document")))?;
+        note(&format!("skipped, not a Kubernetes object: {}", count(summary.others, "document")))?;
     }
     if summary.unusual_files > 0 {
         let files = count(summary.unusual_files, "file");
@@ -165,7 +165,9 @@ fn write_closing(text: &mut String, summary: &Summary) -> Result {
         note(&format!("excluded by patterns: {}", count(summary.excluded, "file")))?;
     }
     if summary.tally.of(Column::Found(Level::Invalid)) > 0 {
-        note("invalid: rejected by a partial copy of the API server's validation; `kubeconform` checks all of it")?;
+        note(
+            "invalid: rejected by a partial copy of the API server's validation; validate manifests with `kubeconform` too",
+        )?;
     }
     let by_reason = summary.tally.by_reason();
     if !by_reason.is_empty() {

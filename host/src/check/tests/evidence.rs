@@ -37,7 +37,7 @@ fn bound_account_keeps_token() {
     let refused = json!({"phase": "validating", "templates": "check", "rules": {"pod-automount": "reject"}});
     let said = checked(POD, options(refused));
     let [(level, token, text)] = &of_token(&said)[..] else { panic!("{:?}", of_token(&said)) };
-    assert_eq!((*level, *token), (Level::Refused, Some(Token::Unused)));
+    assert_eq!((*level, *token), (Level::Rejected, Some(Token::Unused)));
     assert!(text.contains("is mounted, no binding in the input; set it to false"), "{text}");
 }
 

@@ -126,7 +126,7 @@ pub(in crate::cli) struct Args {
     #[arg(long, short = 'o', value_enum, help_heading = OUTPUT)]
     pub output: Option<Output>,
 
-    /// Print the number of objects with warnings, fixes and refusals by rule and namespace, instead of each finding
+    /// Print the number of objects with warnings, fixes and rejections by rule and namespace, instead of each finding
     #[arg(long, conflicts_with = "statistics", help_heading = OUTPUT)]
     pub summary: bool,
 

@@ -70,7 +70,7 @@ pub(super) fn run(
     is_interrupted.store(true, Ordering::Relaxed);
     if was_stopped {
         let rest = count(skipped, "file");
-        printer::bad("interrupted:", &format!("{} fixed, {rest} left as before", count(written, "file")));
+        printer::bad("interrupted:", &format!("{} fixed, {rest} left unchanged", count(written, "file")));
         return Ok(true);
     }
     if args.fix && resolved.reads_standard_input() {

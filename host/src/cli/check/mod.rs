@@ -80,12 +80,12 @@ fn check(
     if let (Some(path), Some(new_baseline)) = (&args.write_baseline, new_baseline) {
         let (total, kept) = new_baseline.write(path, is_selected)?;
         let verb = if total == 1 { "is" } else { "are" };
-        let kept = if kept == 0 { String::new() } else { format!(", {kept} of them unchanged") };
+        let kept = if kept == 0 { String::new() } else { format!(", {kept} of them not checked again") };
         printer::note(&format!("{} {verb} in {}{kept}", count(total, "finding"), shown::path(path)));
     }
     let is_empty = summary.tally.total() + summary.noted_pods() == 0;
     if is_empty && summary.unreadable == 0 && summary.excluded == 0 && !args.skip_non_objects {
-        printer::error("nothing to check here: no kubernetes object in any file");
+        printer::error("nothing to check here: no Kubernetes object in any file");
         return Ok(Outcome::Unusable);
     }
     Ok(match () {

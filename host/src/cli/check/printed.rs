@@ -95,7 +95,7 @@ fn statistics(summary: &Summary) -> comfy_table::Table {
     rows.sort_by_key(|((rule, level), count)| (std::cmp::Reverse(**count), rule.clone(), *level));
     for ((rule, level), count) in rows {
         let verdict = match level {
-            Level::PodsFixed | Level::PodsRefused => format!("{} (Pods)", level.word()),
+            Level::PodsFixed | Level::PodsRejected => format!("{} (Pods)", level.word()),
             _ => level.word().to_owned(),
         };
         let count = Cell::new(count).set_alignment(CellAlignment::Right);

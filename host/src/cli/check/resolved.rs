@@ -72,10 +72,10 @@ impl<'a> Resolved<'a> {
             bail!("--unsafe-fixes needs --fix or --diff");
         }
         if *statistics && !matches!(self.output, Output::Text | Output::Json) {
-            bail!("--statistics is printed as text or json");
+            bail!("--statistics requires -o text or -o json");
         }
         if *summary && matches!(self.output, Output::Sarif | Output::Junit | Output::Github) {
-            bail!("--summary is printed as text or json");
+            bail!("--summary requires -o text or -o json");
         }
         if stdin_filename.is_some() && !self.reads_standard_input() {
             bail!("--stdin-filename needs `-`");

@@ -21,7 +21,7 @@ pub(super) fn section(html: &mut Html, namespace: &str, account: &Account) {
         html.entry("Account", &["does not exist".to_owned()]);
     }
     let automount = account.automount.map(|it| format!("automountServiceAccountToken: {it}"));
-    html.entry("Account says", automount.as_slice());
+    html.entry("Account setting", automount.as_slice());
     let identities: Vec<String> =
         account.identities.iter().map(|it| format!("{}: {}", it.annotation, it.value)).collect();
     html.entry("Cloud identity", &identities);
@@ -36,7 +36,7 @@ pub(super) fn section(html: &mut Html, namespace: &str, account: &Account) {
         .collect();
     let nothing = if account.bindings_known { "none" } else { "not read" };
     html.entry("Bindings", if bindings.is_empty() { vec![nothing.to_owned()] } else { bindings }.as_slice());
-    html.entry("May", &account.permissions.summary);
+    html.entry("Permissions", &account.permissions.summary);
     let legacy: Vec<String> = account
         .legacy_tokens
         .iter()
@@ -51,8 +51,8 @@ pub(super) fn section(html: &mut Html, namespace: &str, account: &Account) {
     html.entry("Tokens that never expire", &legacy);
     if let Some(it) = &account.unassigned {
         let parts = [
-            (it.by_pods_that_are_gone, "by Pods that are gone"),
-            (it.without_pod, "with tokens that name no Pod"),
+            (it.by_pods_that_are_gone, "by Pods that no longer exist"),
+            (it.without_pod, "without the name of a Pod"),
             (it.with_legacy_tokens, "with tokens that never expire"),
         ];
         let parts: Vec<String> = parts
@@ -60,7 +60,7 @@ pub(super) fn section(html: &mut Html, namespace: &str, account: &Account) {
             .filter(|(count, _)| *count > 0)
             .map(|(count, what)| format!("{} {what}", number(*count)))
             .collect();
-        html.entry("Calls of no workload", &parts);
+        html.entry("Calls not assigned to a workload", &parts);
     }
     html.raw("</dl>\n");
     if let Some(calls) = account.calls.as_ref().filter(|it| it.calls > 0) {
@@ -83,17 +83,15 @@ fn workload(html: &mut Html, workload: &Workload) {
     html.entry("Token", if workload.token.why.is_empty() { &none } else { &workload.token.why });
     if let Some(calls) = workload.calls.as_ref().filter(|it| it.calls > 0) {
         html.entry("Calls", &[format!("{}, {} denied", number(calls.calls), number(calls.denied))]);
-        html.entry("By Pods", &calls.pod_names);
+        html.entry("Calling Pods", &calls.pod_names);
     }
     html.raw("</dl>\n");
 }
 
 fn actions(html: &mut Html, calls: &Calls) {
+    html.raw("<table><caption>Calls</caption><thead><tr><th scope=\"col\">Verbs</th><th scope=\"col\">Resource</th>");
     html.raw(
-        "<table><caption>What it did</caption><thead><tr><th scope=\"col\">Verbs</th><th scope=\"col\">Resource</th>",
-    );
-    html.raw(
-        "<th scope=\"col\">Where</th><th scope=\"col\">Calls</th><th scope=\"col\">Denied</th></tr></thead><tbody>\n",
+        "<th scope=\"col\">Scope</th><th scope=\"col\">Calls</th><th scope=\"col\">Denied</th></tr></thead><tbody>\n",
     );
     for action in &calls.actions {
         html.raw("<tr><td>").text(&action.verbs.join(", ")).raw("</td><td>").text(&action.resource);

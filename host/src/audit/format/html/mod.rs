@@ -51,7 +51,7 @@ pub fn render(report: &Report) -> String {
 fn log(html: &mut Html, report: &Report) {
     html.raw("<p class=\"quiet\">");
     match &report.log {
-        None => html.text("Without an audit log: what was used is not known."),
+        None => html.text("Without an audit log, it is not known which tokens were used."),
         Some(log) => {
             let span = [&log.first, &log.last].map(|it| it.as_deref().map_or("?", day).to_owned()).join(" to ");
             html.text(&format!(
@@ -59,9 +59,9 @@ fn log(html: &mut Html, report: &Report) {
                 if log.complete { "Audit log" } else { "This audit log (others may exist: --complete)" },
                 days(log.covered_seconds),
                 number(log.account_calls),
-                log.proves_no_absence
+                log.inconclusive
                     .as_ref()
-                    .map(|why| format!(" Nothing is called unused: {why}."))
+                    .map(|why| format!(" No token is reported as unused: {why}."))
                     .unwrap_or_default()
             ))
         }
@@ -81,7 +81,7 @@ fn totals(html: &mut Html, report: &Report) {
         format!("Pods with a token: {} of {}", summary.pods_with_token, report.cluster.pods),
         format!("Accounts with such Pods: {} of {}", summary.accounts_with_token, report.cluster.accounts),
         format!("Accounts bound to a role: {}", summary.accounts_bound),
-        format!("Accounts with an identity in a cloud: {}", summary.accounts_with_identity),
+        format!("Accounts with a cloud identity: {}", summary.accounts_with_identity),
         format!(
             "Tokens that never expire: {}{}",
             summary.legacy_tokens,
@@ -133,7 +133,7 @@ fn bars(html: &mut Html, report: &Report) {
 }
 
 const COLUMNS: [&str; 9] =
-    ["Recommendation", "Namespace", "Workload", "Account", "Token", "May", "Calls", "Last used", "Why"];
+    ["Recommendation", "Namespace", "Workload", "Account", "Token", "Permissions", "Calls", "Last used", "Why"];
 
 fn table(html: &mut Html, report: &Report) {
     html.raw("<section aria-labelledby=\"h-rows\" id=\"rows\">\n<h2 id=\"h-rows\">Workloads and accounts</h2>\n");

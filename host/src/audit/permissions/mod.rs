@@ -56,10 +56,10 @@ const RBAC: &str = crate::rbac::API_GROUP;
 const ESCALATION_RISKS: [EscalationRisk; 15] = [
     risk("impersonate", &["impersonate"], "", &["users", "groups", "serviceaccounts"]),
     risk("grant any role", &["escalate", "bind"], RBAC, &["roles", "clusterroles"]),
-    risk("make tokens", &["create"], "", &["serviceaccounts/token"]),
+    risk("issue tokens", &["create"], "", &["serviceaccounts/token"]),
     risk("read secrets", &["get", "list", "watch"], "", &["secrets"]),
     risk("run commands in pods", &["create", "get"], "", &["pods/exec", "pods/attach"]),
-    risk("reach kubelets", &["get", "create"], "", &["nodes/proxy"]),
+    risk("use kubelet APIs", &["get", "create"], "", &["nodes/proxy"]),
     risk("add containers", &["update", "patch"], "", &["pods/ephemeralcontainers"]),
     risk("create pods", &["create"], "", &["pods"]),
     risk("change workloads", CHANGE, "apps", &["deployments", "daemonsets", "statefulsets", "replicasets"]),
@@ -72,7 +72,7 @@ const ESCALATION_RISKS: [EscalationRisk; 15] = [
         &["mutatingwebhookconfigurations", "validatingwebhookconfigurations"],
     ),
     risk("approve certificates", &["update", "patch"], "certificates.k8s.io", &["certificatesigningrequests/approval"]),
-    risk("create volumes of nodes", &["create"], "", &["persistentvolumes"]),
+    risk("create persistent volumes", &["create"], "", &["persistentvolumes"]),
     risk("change nodes", &["update", "patch"], "", &["nodes"]),
 ];
 
@@ -95,24 +95,24 @@ struct RolePermissions {
 
 /// The permissions of an account.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Power {
+pub(super) struct AccountPermissions {
     pub level: Level,
     /// The permissions and their scope in words, the most dangerous first.
     pub phrases: Vec<String>,
-    risks: BTreeSet<(usize, Reach)>,
-    everything: BTreeSet<Reach>,
+    risks: BTreeSet<(usize, BindingScope)>,
+    everything: BTreeSet<BindingScope>,
     /// The number of pairs of verb and resource; a wildcard counts as a typical number of them.
     pairs: usize,
 }
 
 /// The scope of a permission.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Reach {
+enum BindingScope {
     Cluster,
     Namespace(String),
 }
 
-impl Reach {
+impl BindingScope {
     fn words(&self) -> String {
         match self {
             Self::Cluster => "cluster-wide".to_owned(),
@@ -124,24 +124,24 @@ impl Reach {
 impl RolePermissions {
     fn of(rules: &[PolicyRule]) -> Self {
         let has = |values: &[String], value: &str| values.iter().any(|it| it == value);
-        let mut power = Self::default();
+        let mut permissions = Self::default();
         for rule in rules {
-            power.everything |= has(&rule.verbs, "*")
+            permissions.everything |= has(&rule.verbs, "*")
                 && has(&rule.api_groups, "*")
                 && has(&rule.resources, "*")
                 && rule.resource_names.is_empty();
             let count = |values: &[String], usual: usize| if has(values, "*") { usual } else { values.len() };
             let groups = if has(&rule.api_groups, "*") { USUAL_GROUPS } else { 1 };
             let resources = count(&rule.resources, USUAL_RESOURCES) * groups + rule.non_resource_urls.len();
-            power.pairs += count(&rule.verbs, USUAL_VERBS) * resources;
+            permissions.pairs += count(&rule.verbs, USUAL_VERBS) * resources;
             let changes = rule.verbs.iter().any(|verb| !matches!(verb.as_str(), "get" | "list" | "watch" | "head"));
-            let kinds = if changes { &mut power.writes } else { &mut power.reads };
+            let kinds = if changes { &mut permissions.writes } else { &mut permissions.reads };
             kinds.extend(rule.resources.iter().chain(&rule.non_resource_urls).cloned());
         }
-        power.risks = (0..ESCALATION_RISKS.len())
+        permissions.risks = (0..ESCALATION_RISKS.len())
             .filter(|index| ESCALATION_RISKS.get(*index).is_some_and(|risk| risk.is_in(rules)))
             .collect();
-        power
+        permissions
     }
 }
 
@@ -174,54 +174,55 @@ impl EscalationRisk {
 
 /// Summarizes bindings. Each role is evaluated only once for all accounts.
 #[derive(Debug, Default)]
-pub(super) struct Powers(BTreeMap<RoleId, RolePermissions>);
+pub(super) struct PermissionCache(BTreeMap<RoleId, RolePermissions>);
 
-impl Powers {
+impl PermissionCache {
     /// The permissions that these bindings grant.
-    pub fn of(&mut self, grants: &[Grant<'_>]) -> Power {
-        let mut power = Power::default();
+    pub fn of(&mut self, grants: &[Grant<'_>]) -> AccountPermissions {
+        let mut permissions = AccountPermissions::default();
         let (mut writes, mut reads) = (BTreeSet::new(), BTreeSet::new());
         for grant in grants {
             let Some(rules) = grant.rules else { continue };
             let role = self.0.entry(grant.role.clone()).or_insert_with(|| RolePermissions::of(rules));
             let reach = match &grant.binding.namespace {
-                None => Reach::Cluster,
-                Some(namespace) => Reach::Namespace(namespace.clone()),
+                None => BindingScope::Cluster,
+                Some(namespace) => BindingScope::Namespace(namespace.clone()),
             };
             if role.everything {
-                power.everything.insert(reach.clone());
+                permissions.everything.insert(reach.clone());
             }
-            power.risks.extend(role.risks.iter().map(|risk| (*risk, reach.clone())));
-            power.pairs += role.pairs;
+            permissions.risks.extend(role.risks.iter().map(|risk| (*risk, reach.clone())));
+            permissions.pairs += role.pairs;
             writes.extend(role.writes.iter().cloned());
             reads.extend(role.reads.iter().cloned());
         }
-        power.level = match () {
-            () if !power.everything.is_empty() => Level::Everything,
-            () if !power.risks.is_empty() => Level::Dangerous,
+        permissions.level = match () {
+            () if !permissions.everything.is_empty() => Level::Everything,
+            () if !permissions.risks.is_empty() => Level::Dangerous,
             () if !writes.is_empty() => Level::Write,
             () if !reads.is_empty() => Level::Read,
             () => Level::Nothing,
         };
-        power.phrases = power.everything.iter().map(|reach| format!("everything {}", reach.words())).collect();
-        if !power.everything.contains(&Reach::Cluster) {
-            let risks = power.risks.iter().filter(|(_, reach)| !power.everything.contains(reach));
-            let words = |(risk, reach): &(usize, Reach)| {
+        permissions.phrases =
+            permissions.everything.iter().map(|reach| format!("everything {}", reach.words())).collect();
+        if !permissions.everything.contains(&BindingScope::Cluster) {
+            let risks = permissions.risks.iter().filter(|(_, reach)| !permissions.everything.contains(reach));
+            let words = |(risk, reach): &(usize, BindingScope)| {
                 Some(format!("{} {}", ESCALATION_RISKS.get(*risk)?.words, reach.words()))
             };
-            power.phrases.extend(risks.filter_map(words));
+            permissions.phrases.extend(risks.filter_map(words));
             // Kinds that are already mentioned are not repeated.
             let named = |kind: &String| {
-                let risks = power.risks.iter().filter(|(_, reach)| !power.everything.contains(reach));
+                let risks = permissions.risks.iter().filter(|(_, reach)| !permissions.everything.contains(reach));
                 let mut risks = risks.filter_map(|(risk, _)| ESCALATION_RISKS.get(*risk));
                 risks.any(|risk| risk.resources.contains(&kind.as_str()))
             };
             writes.retain(|kind| !named(kind));
             reads.retain(|kind| !named(kind));
-            power.phrases.extend(kinds("change", &writes));
-            power.phrases.extend(kinds("read", &reads));
+            permissions.phrases.extend(kinds("change", &writes));
+            permissions.phrases.extend(kinds("read", &reads));
         }
-        power
+        permissions
     }
 }
 
@@ -229,33 +230,34 @@ fn kinds(what: &str, kinds: &BTreeSet<String>) -> Option<String> {
     const NAMED: usize = 3;
     match kinds.len() {
         0 => None,
-        _ if kinds.contains("*") => Some(format!("{what} all kinds of some groups")),
+        _ if kinds.contains("*") => Some(format!("{what} all resources of some API groups")),
         count if count <= NAMED => Some(format!("{what} {}", kinds.iter().cloned().collect::<Vec<_>>().join(", "))),
         count => Some(format!("{what} {count} kinds")),
     }
 }
 
-impl Power {
+impl AccountPermissions {
     /// The permissions that go far beyond what was done, in words: dangerous permissions that were not used, or are granted
     /// cluster-wide and were used only in the account's own namespace; or at least ten times as many pairs of verb and resource
     /// as were used.
     pub fn beyond(&self, used: &[Action], own_namespace: &str) -> Option<String> {
         const FACTOR: usize = 10;
         const FEW: usize = 20;
-        let own = Reach::Namespace(own_namespace.to_owned());
+        let own = BindingScope::Namespace(own_namespace.to_owned());
         if let Some(reach) = self.everything.iter().next() {
             return Some(format!("everything {}", reach.words()));
         }
-        let unused = |(index, reach): &(usize, Reach)| {
+        let unused = |(index, reach): &(usize, BindingScope)| {
             let risk = ESCALATION_RISKS.get(*index)?;
             let mut uses = used.iter().filter(|it| risk.was_used(it)).peekable();
             let is_unused = uses.peek().is_none();
-            let is_local = *reach == Reach::Cluster && uses.all(|it| it.scope == Scope::OwnNamespace);
+            let is_local = *reach == BindingScope::Cluster && uses.all(|it| it.scope == Scope::OwnNamespace);
             (is_unused || is_local).then(|| format!("{} {}", risk.words, reach.words()))
         };
         // A permission in the account's own namespace is not listed if the account has the same one cluster-wide.
-        let is_covered =
-            |(index, reach): &&(usize, Reach)| *reach == own && self.risks.contains(&(*index, Reach::Cluster));
+        let is_covered = |(index, reach): &&(usize, BindingScope)| {
+            *reach == own && self.risks.contains(&(*index, BindingScope::Cluster))
+        };
         let unused: Vec<String> = self.risks.iter().filter(|it| !is_covered(it)).filter_map(unused).collect();
         if !unused.is_empty() {
             return Some(unused.join(", "));

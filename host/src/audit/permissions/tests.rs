@@ -7,7 +7,7 @@ use super::*;
 use crate::rbac::{Authorizer, Objects, User};
 
 /// The permissions of `shop/web` with these rules, bound cluster-wide or in a namespace.
-fn power(bindings: &[(Option<&str>, Value)]) -> Power {
+fn permissions(bindings: &[(Option<&str>, Value)]) -> AccountPermissions {
     let mut objects = Objects::new("default");
     for (index, (namespace, rules)) in bindings.iter().enumerate() {
         let name = format!("r{index}");
@@ -23,7 +23,7 @@ fn power(bindings: &[(Option<&str>, Value)]) -> Power {
         }
     }
     let authorizer = Authorizer::new(&objects);
-    Powers::default().of(&authorizer.grants(&User::service_account("shop", "web")))
+    PermissionCache::default().of(&authorizer.grants(&User::service_account("shop", "web")))
 }
 
 fn rule(verbs: &[&str], group: &str, resources: &[&str]) -> Value {
@@ -41,10 +41,13 @@ fn rule(verbs: &[&str], group: &str, resources: &[&str]) -> Value {
 #[case::exec(&[(Some("shop"), rule(&["create"], "", &["pods/exec"]))], Level::Dangerous, &["run commands in pods in shop"])]
 #[case::wildcard_verbs(&[(None, rule(&["*"], "apps", &["deployments"]))], Level::Dangerous, &["change workloads cluster-wide"])]
 #[case::everything(&[(None, rule(&["*"], "*", &["*"])), (None, rule(&["get"], "", &["pods"]))], Level::Everything, &["everything cluster-wide"])]
-#[case::everything_here(&[(Some("shop"), rule(&["*"], "*", &["*"])), (None, rule(&["get"], "", &["nodes"]))], Level::Everything, &["everything in shop", "change all kinds of some groups", "read nodes"])]
+#[case::everything_here(&[(Some("shop"), rule(&["*"], "*", &["*"])), (None, rule(&["get"], "", &["nodes"]))], Level::Everything, &["everything in shop", "change all resources of some API groups", "read nodes"])]
 fn summary(#[case] bindings: &[(Option<&str>, Value)], #[case] level: Level, #[case] phrases: &[&str]) {
-    let power = power(bindings);
-    assert_eq!((power.level, power.phrases.iter().map(String::as_str).collect::<Vec<_>>()), (level, phrases.to_vec()));
+    let permissions = permissions(bindings);
+    assert_eq!(
+        (permissions.level, permissions.phrases.iter().map(String::as_str).collect::<Vec<_>>()),
+        (level, phrases.to_vec())
+    );
 }
 
 fn action(verb: &str, group: &str, resource: &str, scope: Scope) -> Action {
@@ -55,23 +58,23 @@ fn action(verb: &str, group: &str, resource: &str, scope: Scope) -> Action {
 fn more_than_was_used() {
     let pods = action("list", "", "pods", Scope::OwnNamespace);
     let secrets = |scope| action("get", "", "secrets", scope);
-    let everything = power(&[(None, rule(&["*"], "*", &["*"]))]);
+    let everything = permissions(&[(None, rule(&["*"], "*", &["*"]))]);
     assert_eq!(everything.beyond(std::slice::from_ref(&pods), "shop").as_deref(), Some("everything cluster-wide"));
 
-    let wide = power(&[(None, rule(&["get"], "", &["secrets"])), (Some("shop"), rule(&["list"], "", &["pods"]))]);
+    let wide = permissions(&[(None, rule(&["get"], "", &["secrets"])), (Some("shop"), rule(&["list"], "", &["pods"]))]);
     let beyond = |used: &[Action]| wide.beyond(used, "shop");
     assert_eq!(beyond(std::slice::from_ref(&pods)).as_deref(), Some("read secrets cluster-wide"), "not used");
     assert_eq!(beyond(&[secrets(Scope::OwnNamespace)]).as_deref(), Some("read secrets cluster-wide"), "only here");
     assert_eq!(beyond(&[secrets(Scope::OtherNamespace)]), None);
     assert_eq!(beyond(&[secrets(Scope::Cluster), secrets(Scope::OwnNamespace)]), None);
 
-    let here = power(&[(Some("shop"), rule(&["get"], "", &["secrets"]))]);
+    let here = permissions(&[(Some("shop"), rule(&["get"], "", &["secrets"]))]);
     assert_eq!(here.beyond(&[secrets(Scope::OwnNamespace)], "shop"), None);
     assert_eq!(here.beyond(std::slice::from_ref(&pods), "shop").as_deref(), Some("read secrets in shop"));
 
     let kinds: Vec<String> = (0..20).map(|number| format!("kind{number}")).collect();
     let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
-    let many = power(&[(None, rule(&["get"], "", &kinds))]);
+    let many = permissions(&[(None, rule(&["get"], "", &kinds))]);
     assert_eq!(
         many.beyond(&[pods.clone(), pods.clone()], "shop").as_deref(),
         Some("20 pairs of verb and resource, 1 used")

@@ -29,7 +29,7 @@ const PROPAGATION: Duration = Duration::from_secs(10);
 
 /// The objects that are stored for cases.
 #[derive(Debug)]
-pub struct Stage {
+pub struct Fixtures {
     api: Api,
     discovery: Discovery,
     accounts: BTreeMap<AccountKey, Value>,
@@ -50,7 +50,7 @@ pub struct Stored {
     pub bound: Option<Value>,
 }
 
-impl Stage {
+impl Fixtures {
     /// A cluster without accounts, except those of Kubewarden.
     #[must_use]
     pub fn new(api: Api, discovery: Discovery) -> Self {
