@@ -260,6 +260,24 @@ pub fn declared<'s>(
     })
 }
 
+/// The key of the annotation by which the workload's account declares an
+/// identity in a cloud; `None` if it declares none, or if the account is
+/// unknown.
+///
+/// # Errors
+/// [`ReviewError::LookupFailed`] if the account must be looked up, and that
+/// fails.
+pub fn declared_key(
+    context: &RuleContext<'_>,
+    workload: &Workload<'_>,
+    cloud: Cloud,
+) -> Result<Option<String>, ReviewError> {
+    Ok(match context.account(workload)? {
+        Account::Known(record) => declaration(record, cloud, context.common).map(|(key, _)| key),
+        Account::Unknown | Account::Absent => None,
+    })
+}
+
 /// The annotation by which an account declares an identity in a cloud: key and
 /// value.
 fn declaration<'s>(record: &'s AccountRecord, cloud: Cloud, common: &Common<'_>) -> Option<(String, &'s str)> {

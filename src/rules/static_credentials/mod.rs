@@ -24,7 +24,7 @@ use crate::messages;
 use crate::object::data::Data;
 use crate::object::env::{Env, SearchWords};
 use crate::object::view::ReadError;
-use crate::rules::shared::cloud::{Cloud, Declared, Identities};
+use crate::rules::shared::cloud::{self, Cloud};
 use crate::rules::shared::java_options;
 use crate::settings::action::CheckAction;
 use crate::settings::doc::Doc;
@@ -148,7 +148,7 @@ impl<'a> StaticCredentials<'a> {
     fn check_env(
         &self,
         context: &RuleContext<'_>,
-        (pod, identities): (&Workload<'_>, &Identities<'_, '_>),
+        pod: &Workload<'_>,
         checked: CheckedContainer<'_>,
         findings: &mut Findings,
     ) -> Result<(), ReviewError> {
@@ -165,11 +165,10 @@ impl<'a> StaticCredentials<'a> {
             let passes = || self.allow_references && (value.is_empty() || is_reference(&value, &written));
             let source = variable.source();
             if let Some(cloud) = known.filter(|_| !passes()) {
-                let key = cloud.key(context.common);
-                if has_identity(identities, cloud)? {
+                if let Some(key) = overridden_key(context, pod, cloud)? {
                     findings.add(path(), &WINS, &[cloud.name(), &key, pod.spec.account(), source]);
                 } else {
-                    findings.add(path(), &STATIC, &[cloud.name(), &key, source]);
+                    findings.add(path(), &STATIC, &[cloud.name(), &cloud.key(context.common), source]);
                 }
             } else if known.is_none() && glob::any(&self.extra, name) && !passes() {
                 findings.add(path(), &LISTED, &[source]);
@@ -225,13 +224,12 @@ impl Check for StaticCredentials<'_> {
         let Some(pod) = context.pod() else {
             return context.data().map_or(Ok(()), |data| self.check_data(context, data, findings));
         };
-        let identities = Identities::new(context, pod);
         context.each_container(pod, &mut |checked| {
             let container = checked.container;
             // Most environments contain none of these; then nothing is parsed.
             let may_match = !self.extra.is_empty() || container.env.may_hold(KEYWORDS);
             if may_match {
-                self.check_env(context, (pod, &identities), checked, findings)?;
+                self.check_env(context, pod, checked, findings)?;
             }
             if container.may_set_java_property() {
                 self.check_java(context, pod, checked, findings)?;
@@ -244,12 +242,12 @@ impl Check for StaticCredentials<'_> {
     }
 }
 
-/// Whether the account has an identity that these keys override. Only the
-/// message depends on it, so a failed look-up must not reject the Pod.
-fn has_identity(identities: &Identities<'_, '_>, cloud: Cloud) -> Result<bool, ReviewError> {
-    match identities.of(cloud) {
-        Err(ReviewError::LookupFailed { .. }) => Ok(false),
-        declared => Ok(matches!(declared?, Declared::Identity(_))),
+/// The annotation of the account whose identity the credentials override. Only
+/// the message depends on it, so a failed look-up must not reject the Pod.
+fn overridden_key(context: &RuleContext<'_>, pod: &Workload<'_>, cloud: Cloud) -> Result<Option<String>, ReviewError> {
+    match cloud::declared_key(context, pod, cloud) {
+        Err(ReviewError::LookupFailed { .. }) => Ok(None),
+        key => key,
     }
 }
 

@@ -181,6 +181,19 @@ fn configured_prefix() {
     assert!(lines[0].contains("overrides the irsa.example.com/role-arn of"), "{lines:?}");
 }
 
+#[test]
+fn names_the_annotation_that_is_there() {
+    let cluster =
+        annotated_cluster(&[("cloud.google.com/service-account-email", "app@project-1.iam.gserviceaccount.com")]);
+    let env = json!([variable("GOOGLE_APPLICATION_CREDENTIALS_JSON")]);
+    assert_eq!(
+        reported(&review_env(&env, &settings(&json!("warn")), &cluster), ID),
+        [
+            "spec.containers[web].env[GOOGLE_APPLICATION_CREDENTIALS_JSON]: is a static Google Cloud credential and overrides the cloud.google.com/service-account-email of ServiceAccount `app`; remove it"
+        ]
+    );
+}
+
 /// The account affects only the message: a failed look-up rejects nothing, and
 /// nothing is looked up without need.
 #[test]
