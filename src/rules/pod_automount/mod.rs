@@ -236,7 +236,8 @@ impl<'a> PodAutomount<'a> {
             }
             Account::Known(record) if record.automount() == Some(true) && self.account_may_ask => Outcome::Fine,
             Account::Known(_) | Account::Absent if self.every_account => self.unasked(context, workload)?,
-            Account::Known(_) | Account::Absent => Outcome::Unasked(&UNASKED_DEDICATED),
+            Account::Known(_) | Account::Absent if self.account_may_ask => Outcome::Unasked(&UNASKED_DEDICATED),
+            Account::Known(_) | Account::Absent => Outcome::Unasked(&UNASKED),
         })
     }
 

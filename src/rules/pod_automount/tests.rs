@@ -156,6 +156,13 @@ fn messages() {
         text(&admitted_pod(&json!({})), &reject, "nothing"),
         "serviceaccount-hygiene: 1 problem\n- pod-automount: spec.automountServiceAccountToken: is not set, so the token of the default account is mounted; set it to false, or use a dedicated account if the Pod calls the Kubernetes API"
     );
+    // `true` on the ServiceAccount would not help.
+    for account in ["true", "nothing"] {
+        assert_eq!(
+            text(&app(json!({})), &json!({"action": "reject", "optIn": "pod"}), account),
+            "pod-automount: spec.automountServiceAccountToken: is not set, so the token of account `app` is mounted; set it to false, or to true if the Pod calls the Kubernetes API"
+        );
+    }
     assert_eq!(
         text(&app(json!({})), &json!({"action": "reject", "scope": "all"}), "nothing"),
         "serviceaccount-hygiene: 1 problem\n- pod-automount: spec.automountServiceAccountToken: is not set, so the token of account `app` is mounted; set it to false, or to true if the Pod calls the Kubernetes API"
