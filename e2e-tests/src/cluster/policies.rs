@@ -134,7 +134,7 @@ impl Policy {
             "settings": self.spec["settings"],
             "hostCapabilities": ["*"],
         });
-        // A namespaced policy has no look-ups.
+        // A namespaced policy cannot look up resources.
         if self.namespace.is_none() && !self.spec["contextAwareResources"].is_null() {
             entry["contextAwareResources"] = self.spec["contextAwareResources"].clone();
         }

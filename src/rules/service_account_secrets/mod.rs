@@ -23,7 +23,7 @@ use crate::settings::params::{Kind, Param, Params};
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "service-account-secrets",
-    summary: Doc::new("forbids ServiceAccounts from listing Secrets"),
+    summary: Doc::new("forbids entries in the secrets field of ServiceAccounts"),
     subjects: &[SubjectKind::ServiceAccount],
     params: &[&ALLOWED],
     messages: &[MESSAGES],
