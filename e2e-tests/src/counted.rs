@@ -114,7 +114,7 @@ impl CountedModule {
         let mut store = Store::new(&self.engine, guest);
         store.set_fuel(FUEL)?;
         let instance = self.linker.instantiate(&mut store, &self.module)?;
-        for start in ["_initialize", "_start", "wapc_init"] {
+        for start in ["_start", "wapc_init"] {
             if let Ok(start) = instance.get_typed_func::<(), ()>(&mut store, start) {
                 start.call(&mut store, ())?;
             }

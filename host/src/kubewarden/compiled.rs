@@ -14,7 +14,7 @@ use wasmtime::{Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, M
 use crate::ownership;
 
 /// How much of an instance's memory stays with the process for the next instance, in bytes: as much as an instance uses until
-/// it is replaced (`USED_UP`). Otherwise, each page causes a page fault, two or three for a Pod.
+/// it is replaced (`MAX_INSTANCE_BYTES`). Otherwise, each page causes a page fault, two or three for a Pod.
 const KEPT_MEMORY: usize = 2 << 20;
 
 /// A module from machine code that is built into this program; `None` if there is no such code, or if it is not for this
@@ -26,8 +26,9 @@ pub(super) fn load(code: &'static [u8]) -> Result<Option<(Engine, Module)>> {
     let engine = pooled(Config::default())?;
     let Ok(code) = policy_precompile::decompress(code) else { return Ok(None) };
     // SAFETY: wasmtime runs these bytes as they are. They are part of this program, like its own code: the build script
-    // compiled them from the same sources, and whoever could change them could also change the program. wasmtime rejects code
-    // from another version of itself, for other settings, or for a processor with more features than this one.
+    // compiled them from the same sources, and whoever could change them could also change the program. `.ci/dist` builds this
+    // program and the one that compiles the policy from one lock file, with the same features of wasmtime. wasmtime rejects code
+    // for another target, for other settings, or for a processor with more features than this one.
     #[expect(unsafe_code, reason = "see above")]
     let module = unsafe { Module::deserialize(&engine, &code) };
     Ok(module.ok().map(|module| (engine, module)))

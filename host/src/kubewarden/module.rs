@@ -34,7 +34,7 @@ struct IdleInstance {
 }
 
 thread_local! {
-    /// One list for each thread, because instances cannot move to another thread.
+    /// One list for each thread, so that no lock is needed. An instance stays until its thread ends.
     static IDLE: RefCell<Vec<IdleInstance>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -78,7 +78,9 @@ impl Module {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let module = match Self::from_code(code, wasm.len())? {
             Some(module) => module,
-            None => Self::with(wasm, &compiled::with_cache()?)?,
+            // A module with several memories or tables does not fit into the pool.
+            None => Self::with(wasm, &compiled::with_cache()?)
+                .or_else(|_| Self::with(wasm, &compiled::engine(Config::default())?))?,
         };
         Ok(Self { reuse_id: Some(NEXT.fetch_add(1, Ordering::Relaxed)), ..module })
     }

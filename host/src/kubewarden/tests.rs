@@ -349,7 +349,7 @@ fn wasi_guest(imports: &str, body: &str) -> Module {
         r#"(module
             (import "wapc" "__guest_response" (func $response (param i32 i32)))
             {imports}
-            (memory (export "memory") 1)
+            (memory (export "memory") 17)
             (data (i32.const 0) "{valid}")
             (func (export "__guest_call") (param $op i32) (param i32) (result i32)
                 (if (i32.eq (local.get $op) (i32.const {settings}))
@@ -378,7 +378,12 @@ fn wasi_clock() {
     let (errno, words) = wasi(import, "(call $clock (i32.const 0) (i64.const 1) (i32.const 1032))");
     assert_eq!(errno, 0);
     assert!((before..=now()).contains(&u128::from(words[0])), "{words:?}");
-    assert_eq!(wasi(import, "(call $clock (i32.const 7) (i64.const 1) (i32.const 1032))"), (28, vec![0; 7]));
+    let (errno, words) = wasi(import, "(call $clock (i32.const 1) (i64.const 1) (i32.const 1032))");
+    assert!(errno == 0 && u128::from(words[0]) < before, "{words:?}");
+    for (clock, errno) in [(2, 8), (3, 8), (4, 28)] {
+        let call = format!("(call $clock (i32.const {clock}) (i64.const 1) (i32.const 1032))");
+        assert_eq!(wasi(import, &call), (errno, vec![0; 7]));
+    }
 }
 
 #[test]
@@ -390,26 +395,83 @@ fn wasi_random() {
     assert_ne!(words, other.1);
 }
 
+/// Each function gets memory that is filled with ones; `words` are the next 8-byte numbers.
 #[rstest]
-#[case::arguments("args_sizes_get", "(param i32 i32)", "(i32.const 1032) (i32.const 1036)", 0)]
-#[case::variables("environ_sizes_get", "(param i32 i32)", "(i32.const 1032) (i32.const 1036)", 0)]
-#[case::no_variables("environ_get", "(param i32 i32)", "(i32.const 1032) (i32.const 1036)", 0)]
-#[case::yields("sched_yield", "", "", 0)]
-#[case::nothing("fd_write", "(param i32 i32 i32 i32)", "(i32.const 2) (i32.const 0) (i32.const 0) (i32.const 1032)", 0)]
+#[case::arguments("args_sizes_get", "(param i32 i32)", "(i32.const 1032) (i32.const 1036)", 0, 0)]
+#[case::variables("environ_sizes_get", "(param i32 i32)", "(i32.const 1032) (i32.const 1036)", 0, 0)]
+#[case::no_arguments("args_get", "(param i32 i32)", "(i32.const 1032) (i32.const 1036)", 0, u64::MAX)]
+#[case::no_variables("environ_get", "(param i32 i32)", "(i32.const 1032) (i32.const 1036)", 0, u64::MAX)]
+#[case::yields("sched_yield", "", "", 0, u64::MAX)]
 #[case::output(
     "fd_write",
     "(param i32 i32 i32 i32)",
-    "(i32.const 1) (i32.const 1100) (i32.const 1) (i32.const 1028)",
-    0
+    "(i32.const 1) (i32.const 2048) (i32.const 2) (i32.const 1032)",
+    0,
+    0xffff_ffff_0000_0005
 )]
-#[case::file("fd_write", "(param i32 i32 i32 i32)", "(i32.const 5) (i32.const 0) (i32.const 0) (i32.const 1032)", 8)]
-#[case::unsupported("fd_sync", "(param i32)", "(i32.const 1)", 52)]
-fn wasi_without_files(#[case] name: &str, #[case] params: &str, #[case] arguments: &str, #[case] errno: u32) {
+#[case::no_output(
+    "fd_write",
+    "(param i32 i32 i32 i32)",
+    "(i32.const 2) (i32.const 2048) (i32.const 0) (i32.const 1032)",
+    0,
+    0xffff_ffff_0000_0000
+)]
+#[case::other_file(
+    "fd_write",
+    "(param i32 i32 i32 i32)",
+    "(i32.const 5) (i32.const 2048) (i32.const 2) (i32.const 1032)",
+    8,
+    u64::MAX
+)]
+#[case::too_much_random("random_get", "(param i32 i32)", "(i32.const 0) (i32.const 1048577)", 28, u64::MAX)]
+#[case::preopened_directory("fd_prestat_get", "(param i32 i32)", "(i32.const 3) (i32.const 1032)", 8, u64::MAX)]
+#[case::open("path_unlink_file", "(param i32 i32 i32)", "(i32.const 3) (i32.const 0) (i32.const 1)", 8, u64::MAX)]
+#[case::signal("proc_raise", "(param i32)", "(i32.const 9)", 52, u64::MAX)]
+fn wasi_functions(
+    #[case] name: &str,
+    #[case] params: &str,
+    #[case] arguments: &str,
+    #[case] errno: u32,
+    #[case] word: u64,
+) {
     let import = format!(r#"(import "wasi_snapshot_preview1" "{name}" (func $function {params} (result i32)))"#);
-    // The sizes are written over other numbers.
-    let body = format!("(i64.store (i32.const 1032) (i64.const 0)) (call $function {arguments})");
-    let body = format!("(block (result i32) {body})");
-    assert_eq!(wasi(&import, &body), (errno, vec![0; 7]));
+    // Two pieces of output, of 2 and 3 bytes.
+    let pieces =
+        "(i64.store (i32.const 2048) (i64.const 0x200000000)) (i64.store (i32.const 2056) (i64.const 0x300000001))";
+    let filled = "(i64.store (i32.const 1032) (i64.const -1))";
+    let body = format!("(block (result i32) {pieces} {filled} (call $function {arguments}))");
+    let (found, words) = wasi(&import, &body);
+    assert_eq!((found, words[0]), (errno, word));
+}
+
+#[test]
+fn wasi_imports_must_exist() {
+    let module = r#"(module (import "wasi_snapshot_preview1" "fork" (func (result i32)))
+        (func (export "__guest_call") (param i32 i32) (result i32) (i32.const 0)))"#;
+    assert_eq!(
+        Module::new(module.as_bytes()).unwrap_err().to_string(),
+        "this is not a waPC module: unknown import: `wasi_snapshot_preview1::fork` has not been defined"
+    );
+}
+
+/// What `wapc_init` writes is not the response to a call.
+#[test]
+fn response_of_start_function_is_dropped() {
+    let module = r#"(module
+        (import "wapc" "__guest_response" (func $response (param i32 i32)))
+        (memory (export "memory") 1)
+        (func (export "wapc_init") (call $response (i32.const 0) (i32.const 1)))
+        (func (export "__guest_call") (param i32 i32) (result i32) (i32.const 1)))"#;
+    let error =
+        Policy::load(&Module::new(module.as_bytes()).unwrap(), PolicyConfig::default()).unwrap_err().to_string();
+    assert!(error.ends_with("Guest call failure: No error message OR response set for call success"), "{error}");
+}
+
+#[test]
+fn modules_that_do_not_fit_into_the_pool() {
+    let module = r#"(module (table 1 funcref) (table 1 funcref) (memory (export "memory") 1) (memory 1)
+        (func (export "__guest_call") (param i32 i32) (result i32) (i32.const 0)))"#;
+    assert!(Module::for_many_requests(module.as_bytes()).is_ok());
 }
 
 /// Whatever a guest passes to the host, it gets an error.

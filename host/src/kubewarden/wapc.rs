@@ -64,6 +64,11 @@ impl Output for Guest {
 }
 
 impl Guest {
+    /// Writes the output to the standard error of this program. As with `eprint!`, it does not matter if there is none.
+    fn print_output(&self) {
+        let _ = std::io::stderr().write_all(self.shown_output().as_bytes());
+    }
+
     /// The output for the standard error of this program: escaped, because it may contain values of a request.
     fn shown_output(&self) -> String {
         let output = String::from_utf8_lossy(&self.output);
@@ -88,28 +93,37 @@ impl Instances {
     /// # Errors
     /// If a start function traps or exceeds the time limit.
     pub(super) fn instantiate(&self, timeout: Duration, callback: HostCallback) -> Result<Instance, CallError> {
-        let failed = |error: wasmtime::Error| match error.downcast_ref() {
-            Some(Trap::Interrupt) => CallError::Timeout,
-            _ => CallError::Instance(error.root_cause().to_string()),
-        };
         let guest = Guest { callback: Some(callback), ..Guest::default() };
         let mut store = Store::new(self.0.module().engine(), guest);
+        match self.start(&mut store, timeout) {
+            Ok(guest_call) => Ok(Instance { store, guest_call }),
+            Err(error) => {
+                store.data().print_output();
+                Err(match error.downcast_ref() {
+                    Some(Trap::Interrupt) => CallError::Timeout,
+                    _ => CallError::Instance(error.root_cause().to_string()),
+                })
+            }
+        }
+    }
+
+    /// Instantiates the module and calls its start functions.
+    fn start(&self, store: &mut Store<Guest>, timeout: Duration) -> wasmtime::Result<TypedFunc<(i32, i32), i32>> {
         store.set_epoch_deadline(ticks(timeout));
-        let instance = self.0.instantiate(&mut store).map_err(failed)?;
+        let instance = self.0.instantiate(&mut *store)?;
         for name in START_FUNCTIONS {
-            if instance.get_func(&mut store, name).is_none() {
+            if instance.get_func(&mut *store, name).is_none() {
                 continue;
             }
-            let start: TypedFunc<(), ()> = instance.get_typed_func(&mut store, name).map_err(failed)?;
+            let start: TypedFunc<(), ()> = instance.get_typed_func(&mut *store, name)?;
             store.set_epoch_deadline(ticks(timeout));
-            start.call(&mut store, ()).or_else(|error| match error.downcast_ref() {
+            start.call(&mut *store, ()).or_else(|error| match error.downcast_ref() {
                 // The `main` function of `TinyGo` exits when it returns.
                 Some(Exit(0)) => Ok(()),
-                _ => Err(failed(error)),
+                _ => Err(error),
             })?;
         }
-        let guest_call = instance.get_typed_func(&mut store, "__guest_call").map_err(failed)?;
-        Ok(Instance { store, guest_call })
+        instance.get_typed_func(&mut *store, "__guest_call")
     }
 }
 
@@ -125,14 +139,19 @@ impl Instance {
     /// If the guest returns an error, traps or exceeds the time limit.
     pub(super) fn call(&mut self, operation: &str, payload: &[u8], timeout: Duration) -> Result<Vec<u8>, CallError> {
         let lengths = (length(operation.len()), length(payload.len()));
-        let guest = self.store.data_mut();
-        operation.clone_into(&mut guest.operation);
-        guest.payload = payload.to_vec();
+        // Start functions may have left a response.
+        let before = std::mem::take(self.store.data_mut());
+        *self.store.data_mut() = Guest {
+            operation: operation.to_owned(),
+            payload: payload.to_vec(),
+            callback: before.callback,
+            output: before.output,
+            ..Guest::default()
+        };
         self.store.set_epoch_deadline(ticks(timeout));
         let result = self.guest_call.call(&mut self.store, lengths);
         let guest = std::mem::take(self.store.data_mut());
-        // As with `eprint!`, it does not matter if there is no standard error.
-        let _ = std::io::stderr().write_all(guest.shown_output().as_bytes());
+        guest.print_output();
         let success = result.map_err(|error| match error.downcast_ref() {
             Some(Trap::Interrupt) => CallError::Timeout,
             _ => CallError::Guest(error.root_cause().to_string()),
@@ -148,7 +167,7 @@ impl Instance {
 
 /// Ticks of the engine's epoch: plus one, because the current tick may be nearly over.
 fn ticks(timeout: Duration) -> u64 {
-    u64::try_from(timeout.as_nanos().div_ceil(TICK.as_nanos())).unwrap_or(u64::MAX / 2).saturating_add(1)
+    u64::try_from(timeout.as_nanos().div_ceil(TICK.as_nanos())).unwrap_or(u64::MAX).min(u64::MAX / 2) + 1
 }
 
 /// The functions that a module can import.
@@ -157,8 +176,8 @@ fn linker(engine: &Engine, module: &Module) -> wasmtime::Result<Linker<Guest>> {
     wasi::add_to_linker(&mut linker, module)?;
     linker.func_wrap("wapc", "__guest_request", |mut caller: Caller<'_, Guest>, operation: i32, payload: i32| {
         let (memory, guest) = guest_memory(&mut caller)?;
-        write(memory, operation, guest.operation.as_bytes())?;
-        write(memory, payload, &guest.payload)
+        write(memory, payload, &guest.payload)?;
+        write(memory, operation, guest.operation.as_bytes())
     })?;
     linker.func_wrap("wapc", "__guest_response", |mut caller: Caller<'_, Guest>, at: i32, length: i32| {
         let (memory, guest) = guest_memory(&mut caller)?;
@@ -209,7 +228,7 @@ fn host_call(
             text(memory, operation, operation_length)?,
             read(memory, payload, payload_length)?,
         ),
-        None => Err("no host callback".to_owned()),
+        None => Err("Missing host callback function!".to_owned()),
     };
     let succeeds = answer.is_ok();
     (guest.host_response, guest.host_error) = match answer {
@@ -234,17 +253,26 @@ pub(super) fn guest_memory<'c, T: 'static>(
 /// # Errors
 /// If they are not all in the memory of the guest.
 pub(super) fn read(memory: &[u8], at: i32, length: i32) -> wasmtime::Result<&[u8]> {
-    memory.get(offset(at)..).and_then(|rest| rest.get(..offset(length))).ok_or_else(out_of_bounds)
+    slice(memory, at, offset(length))
+}
+
+/// Like [`read`], for a length of the host.
+pub(super) fn slice(memory: &[u8], at: i32, length: usize) -> wasmtime::Result<&[u8]> {
+    memory.get(offset(at)..).and_then(|rest| rest.get(..length)).ok_or_else(out_of_bounds)
+}
+
+/// Like [`slice`], to be written to.
+pub(super) fn slice_mut(memory: &mut [u8], at: i32, length: usize) -> wasmtime::Result<&mut [u8]> {
+    memory.get_mut(offset(at)..).and_then(|rest| rest.get_mut(..length)).ok_or_else(out_of_bounds)
 }
 
 /// Writes bytes to an address, under the same condition as [`read`].
 pub(super) fn write(memory: &mut [u8], at: i32, bytes: &[u8]) -> wasmtime::Result<()> {
-    let target = memory.get_mut(offset(at)..).and_then(|rest| rest.get_mut(..bytes.len()));
-    target.ok_or_else(out_of_bounds)?.copy_from_slice(bytes);
+    slice_mut(memory, at, bytes.len())?.copy_from_slice(bytes);
     Ok(())
 }
 
-fn out_of_bounds() -> wasmtime::Error {
+pub(super) fn out_of_bounds() -> wasmtime::Error {
     Trap::MemoryOutOfBounds.into()
 }
 
@@ -255,7 +283,7 @@ fn text(memory: &[u8], at: i32, length: i32) -> wasmtime::Result<&str> {
 
 /// An address or a length: unsigned, although the type of the parameter is signed.
 #[expect(clippy::cast_sign_loss, reason = "wasm has one type for signed and unsigned numbers")]
-const fn offset(number: i32) -> usize {
+pub(super) const fn offset(number: i32) -> usize {
     number as u32 as usize
 }
 

@@ -2,16 +2,17 @@
 
 //! The functions of WASI (preview 1) that policies need: output, the clock and random numbers.
 //!
-//! The policy server gives policies no files, arguments or environment variables, so there are none here either. Functions that
-//! would need them fail with `ENOSYS`.
+//! The policy server gives policies no files, arguments or environment variables, so there are none here either: functions for
+//! files fail with `EBADF`, as in the policy server. Unlike there, a policy cannot sleep (`poll_oneoff`).
 //!
 //! <https://github.com/WebAssembly/WASI/blob/wasi-0.1/preview1/docs.md>
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::LazyLock;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use wasmtime::{Caller, ExternType, Linker, Module, Val};
 
-use super::wapc::{self, guest_memory, read, write};
+use super::wapc::{self, guest_memory, read, slice, slice_mut, write};
 
 const MODULE: &str = "wasi_snapshot_preview1";
 
@@ -20,6 +21,12 @@ const SUCCESS: i32 = 0;
 const EBADF: i32 = 8;
 const EINVAL: i32 = 28;
 const ENOSYS: i32 = 52;
+
+/// Functions that always fail, besides those for files.
+const UNSUPPORTED: [&str; 3] = ["clock_res_get", "poll_oneoff", "proc_raise"];
+
+/// The most random bytes of one call: the time limit of a guest does not interrupt the host.
+const MAX_RANDOM: usize = 1 << 20;
 
 /// The error that stops a guest which exits, with the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -49,19 +56,23 @@ pub(super) fn add_to_linker<T: Output>(linker: &mut Linker<T>, module: &Module) 
         linker.func_wrap(MODULE, name, |_: Caller<'_, T>, _: i32, _: i32| SUCCESS)?;
     }
     linker.func_wrap(MODULE, "clock_time_get", |mut caller: Caller<'_, T>, clock: i32, _: i64, at: i32| {
-        // 0 is the time of day, 1 a monotonic clock.
-        if !matches!(clock, 0 | 1) {
-            return Ok(EINVAL);
-        }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = match clock {
+            0 => SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+            1 => MONOTONIC_START.elapsed(),
+            // The processor time of the process or thread.
+            2 | 3 => return Ok(EBADF),
+            _ => return Ok(EINVAL),
+        };
         let nanoseconds = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
         write(guest_memory(&mut caller)?.0, at, &nanoseconds.to_le_bytes())?;
         Ok(SUCCESS)
     })?;
     linker.func_wrap(MODULE, "random_get", |mut caller: Caller<'_, T>, at: i32, length: i32| {
-        let mut bytes = vec![0; read(guest_memory(&mut caller)?.0, at, length)?.len()];
-        getrandom::fill(&mut bytes).map_err(|error| wasmtime::Error::msg(error.to_string()))?;
-        write(guest_memory(&mut caller)?.0, at, &bytes)?;
+        let target = slice_mut(guest_memory(&mut caller)?.0, at, wapc::offset(length))?;
+        if target.len() > MAX_RANDOM {
+            return Ok(EINVAL);
+        }
+        getrandom::fill(target).map_err(|error| wasmtime::Error::msg(error.to_string()))?;
         Ok(SUCCESS)
     })?;
     linker.func_wrap(MODULE, "sched_yield", |_: Caller<'_, T>| SUCCESS)?;
@@ -72,15 +83,24 @@ pub(super) fn add_to_linker<T: Output>(linker: &mut Linker<T>, module: &Module) 
     Ok(())
 }
 
-/// Adds every function that a module imports from WASI; each returns an error number.
+/// The monotonic clock starts when it is read for the first time.
+static MONOTONIC_START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// Adds the functions for files that a module imports, and [`UNSUPPORTED`] ones; each returns an error number.
 fn add_unsupported<T: 'static>(linker: &mut Linker<T>, module: &Module) -> wasmtime::Result<()> {
     for import in module.imports().filter(|import| import.module() == MODULE) {
-        if let ExternType::Func(signature) = import.ty() {
-            linker.func_new(MODULE, import.name(), signature, |_, _, results| {
-                results.fill(Val::I32(ENOSYS));
-                Ok(())
-            })?;
-        }
+        let (name, ExternType::Func(signature)) = (import.name(), import.ty()) else { continue };
+        let error = if ["fd_", "path_", "sock_"].iter().any(|prefix| name.starts_with(prefix)) {
+            EBADF
+        } else if UNSUPPORTED.contains(&name) {
+            ENOSYS
+        } else {
+            continue;
+        };
+        linker.func_new(MODULE, name, signature, move |_, _, results| {
+            results.fill(Val::I32(error));
+            Ok(())
+        })?;
     }
     Ok(())
 }
@@ -98,7 +118,8 @@ fn fd_write<T: Output>(
     }
     let (memory, data) = guest_memory(&mut caller)?;
     let mut total = 0_i32;
-    let (numbers, _) = read(memory, list, count.saturating_mul(8))?.as_chunks();
+    let length = wapc::offset(count).checked_mul(8).ok_or_else(wapc::out_of_bounds)?;
+    let (numbers, _) = slice(memory, list, length)?.as_chunks();
     for entry in numbers.chunks_exact(2) {
         let &[address, length] = entry else { continue };
         let bytes = read(memory, i32::from_le_bytes(address), i32::from_le_bytes(length))?;

@@ -34,7 +34,7 @@ struct Family {
     /// Its name in messages.
     name: &'static str,
     /// Annotations by which a ServiceAccount declares an identity there;
-    /// messages name the first. The prefix for AWS is a setting.
+    /// help texts name the first. The prefix for AWS is a setting.
     keys: &'static [&'static str],
     /// Words in the audiences that it accepts.
     audiences: &'static [&'static str],
