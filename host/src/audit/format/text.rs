@@ -198,7 +198,7 @@ fn write_summary(text: &mut String, report: &Report) -> std::fmt::Result {
     for it in &report.cluster.unreadable_objects {
         paragraph(text, &format!("skipped, because a field has the wrong type: {it}"))?;
     }
-    paragraph(text, "tokens that others verify (Vault, OIDC) leave no trace in an audit log")
+    paragraph(text, "if other services verify a token (Vault, OIDC), its use leaves no trace in an audit log")
 }
 
 fn write_log(

@@ -66,7 +66,7 @@ fn log(html: &mut Html, report: &Report) {
             ))
         }
     };
-    html.raw(" Tokens that others verify (Vault, OIDC) leave no trace in an audit log.</p>\n");
+    html.raw(" If other services verify a token (Vault, OIDC), its use leaves no trace in an audit log.</p>\n");
 }
 
 fn totals(html: &mut Html, report: &Report) {
