@@ -27,8 +27,8 @@ pub(super) fn load(code: &'static [u8]) -> Result<Option<(Engine, Module)>> {
     let Ok(code) = policy_precompile::decompress(code) else { return Ok(None) };
     // SAFETY: wasmtime runs these bytes as they are. They are part of this program, like its own code: the build script
     // compiled them from the same sources, and anyone who can change them can also change the program. `.ci/dist` builds this
-    // program and the one that compiles the policy from one lock file, with the same features of wasmtime. wasmtime rejects code
-    // for another target, for other settings, or for a processor with more features than this one.
+    // program and the one that compiles the policy from one lock file, with the same features of wasmtime. wasmtime rejects
+    // code for another target, for other settings, or for a processor with more features than this one.
     #[expect(unsafe_code, reason = "see above")]
     let module = unsafe { Module::deserialize(&engine, &code) };
     Ok(module.ok().map(|module| (engine, module)))
