@@ -5,10 +5,9 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
-use sa_hygiene::yaml;
+use sa_hygiene::{diff, yaml};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use similar::TextDiff;
 
 use crate::case::check_keys;
 
@@ -222,7 +221,7 @@ fn merge_patch(from: &Value, to: &Value) -> Option<Value> {
 }
 
 fn difference(old: &str, new: &str) -> String {
-    TextDiff::from_lines(old, new).unified_diff().context_radius(2).header("expected", "actual").to_string()
+    diff::unified(("expected", "actual"), old, new)
 }
 
 #[cfg(test)]

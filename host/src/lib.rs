@@ -16,6 +16,7 @@ pub mod budgets;
 pub mod check;
 pub mod cli;
 pub mod cluster;
+pub mod diff;
 pub mod docs;
 pub mod json;
 pub mod kubewarden;

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, bail};
-use similar::TextDiff;
+use sa_hygiene::diff;
 
 use crate::case::{Case, Location, shown};
 use crate::expectation::Expectation;
@@ -166,7 +166,7 @@ pub fn bless(case: &Case, actual: &Expectation) -> Result<Option<String>> {
     let new = actual.to_yaml(base.as_ref())?;
     let (text, old) = with_expected(&text, &case.location.section, &new).with_context(|| case.location.to_string())?;
     fs::write(path, text)?;
-    Ok(Some(TextDiff::from_lines(&old, &new).unified_diff().context_radius(2).to_string()))
+    Ok(Some(diff::unified(("before", "after"), &old, &new)))
 }
 
 /// The text with a new `expect` block for a case, and the content of the old block.

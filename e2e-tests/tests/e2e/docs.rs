@@ -297,7 +297,7 @@ pub fn compare_or_bless(path: &Path, text: &str, wanted: &str, bless: bool) -> R
         println!("\nblessed {}", path.display());
         return Ok(());
     }
-    let difference = similar::TextDiff::from_lines(text, wanted).unified_diff().to_string();
+    let difference = sa_hygiene::diff::unified(("now", "expected"), text, wanted);
     bail!("{}: what is generated is not up to date; `make bless` rewrites it\n{difference}", shown(path))
 }
 

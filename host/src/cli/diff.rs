@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 use serde_json::Value;
-use similar::{ChangeTag, TextDiff};
 
 use super::output::{BAD, GOOD, QUIET};
+use crate::diff::{self, Line};
 use crate::shown;
 use crate::yaml;
 
@@ -29,18 +29,14 @@ pub(super) fn plain(name: &str, before: &str, after: &str) -> Result<String> {
 }
 
 fn unified((old, new): (&str, &str), before: &str, after: &str) -> Result<String> {
-    let diff = TextDiff::from_lines(before, after);
     let mut text = String::new();
     writeln!(text, "{BAD}--- {old}{BAD:#}\n{GOOD}+++ {new}{GOOD:#}")?;
-    for hunk in diff.unified_diff().context_radius(3).iter_hunks() {
-        writeln!(text, "{QUIET}{}{QUIET:#}", hunk.header())?;
-        for change in hunk.iter_changes() {
-            let line = change.value().trim_end_matches('\n');
-            match change.tag() {
-                ChangeTag::Equal => writeln!(text, " {line}")?,
-                ChangeTag::Delete => writeln!(text, "{BAD}-{line}{BAD:#}")?,
-                ChangeTag::Insert => writeln!(text, "{GOOD}+{line}{GOOD:#}")?,
-            }
+    for line in diff::lines(before, after) {
+        match line {
+            Line::Header(_) => writeln!(text, "{QUIET}{line}{QUIET:#}")?,
+            Line::Context(_) | Line::NoNewline => writeln!(text, "{line}")?,
+            Line::Delete(_) => writeln!(text, "{BAD}{line}{BAD:#}")?,
+            Line::Insert(_) => writeln!(text, "{GOOD}{line}{GOOD:#}")?,
         }
     }
     Ok(text)
