@@ -24,8 +24,9 @@ pub(super) fn of_texts(name: &str, before: &str, after: &str) -> Result<String> 
 }
 
 /// The same without colours, for documents.
-pub(super) fn plain(name: &str, before: &str, after: &str) -> Result<String> {
-    Ok(anstream::adapter::strip_str(&of_texts(name, before, after)?).to_string())
+pub(super) fn plain(name: &str, before: &str, after: &str) -> String {
+    let name = shown::text(name);
+    diff::unified((&name, &name), before, after)
 }
 
 fn unified((old, new): (&str, &str), before: &str, after: &str) -> Result<String> {

@@ -88,7 +88,7 @@ fn show(resolved: &Resolved<'_>, name: &str, file: &FixedFile, outcome: &mut Out
     if resolved.output == Output::Text {
         return printer::changes(&diff::of_texts(name, &file.before, &file.after)?);
     }
-    let diff = diff::plain(name, &file.before, &file.after)?;
+    let diff = diff::plain(name, &file.before, &file.after);
     outcome.diffs.push(DiffReport { file: name.to_owned(), diff });
     Ok(())
 }
