@@ -123,10 +123,10 @@ PICTURES ?=
 browser-test: toolchain  ## test the HTML report in Chromium (node, npm, CHROMIUM or /usr/bin/chromium)
 	@$(BUILD)
 	@mkdir -p $(BROWSER)
-	@cp host/tests/browser/package.json host/tests/browser/report.mjs $(BROWSER)
+	@cp cli/tests/browser/package.json cli/tests/browser/report.mjs $(BROWSER)
 	@npm install --prefix $(BROWSER) --no-audit --no-fund --no-package-lock --silent
 	@$(AUDIT_EXAMPLE) -o html >$(BROWSER)/report.html
-	@$(RUN) audit host/tests/browser/hostile.json -o html >$(BROWSER)/hostile.html
+	@$(RUN) audit cli/tests/browser/hostile.json -o html >$(BROWSER)/hostile.html
 	@node $(BROWSER)/report.mjs $(BROWSER)/report.html $(BROWSER)/hostile.html $(PICTURES)
 
 .PHONY: corpus
@@ -139,7 +139,7 @@ corpus: toolchain  ## run the policy over captured requests: make corpus DIR=...
 manifests: toolchain  ## run check and --fix over other projects' manifests: make manifests DIR=...
 	@test -n '$(DIR)' || { echo 'manifests: set DIR, for example: make manifests DIR=path/to/projects' >&2; exit 2; }
 	@$(BUILD)
-	@$(RUN) manifests '$(DIR)' --strict examples/settings/strict.yaml --expected host/expected-refusals.yaml
+	@$(RUN) manifests '$(DIR)' --strict examples/settings/strict.yaml --expected cli/expected-refusals.yaml
 
 .PHONY: bench
 bench: toolchain  ## measure the time per request, relative to a policy that accepts without reading
@@ -149,7 +149,7 @@ bench: toolchain  ## measure the time per request, relative to a policy that acc
 
 .PHONY: bench-size
 bench-size: toolchain  ## measure what a larger module costs a request: the policy against itself, with functions and data added
-	cargo run --profile measure --locked --package sa-hygiene --example module-size
+	cargo run --profile measure --locked --package policy-host --example module-size
 
 # For this machine, or for a target of Rust that this machine can run.
 DIST_TARGET ?=

@@ -1,83 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Builds the policy for `wasm32-wasip1`, so that the library can embed it.
-//!
-//! As a result, a fresh clone passes `cargo test --workspace --locked`, and `cargo install` results in one binary that contains
-//! the policy. The module is built exactly as in the release job: release profile, `--locked`, and without the wrappers and
-//! flags that clippy, coverage or the user's shell set for the *host* build.
-//!
-//! `SA_HYGIENE_WASM=path` embeds that file instead of building the module. `SA_HYGIENE_COMPILED=path` also embeds the machine
-//! code that `crates/precompile` compiled from that file: see `src/kubewarden/compiled.rs`.
+//! Collects the pages of the rules, which `sa-hygiene explain` prints.
 
 use std::env;
 use std::path::{Path, PathBuf};
-use std::process::{Command, exit};
-
-const TARGET: &str = "wasm32-wasip1";
-const PACKAGE: &str = "serviceaccount-hygiene";
-const ARTIFACT: &str = "serviceaccount_hygiene.wasm";
-
-/// Variables (by prefix) that would make the nested build differ from a plain `cargo build --release --locked`.
-const FOREIGN: &[&str] = &[
-    "CARGO_BUILD_",
-    "CARGO_CFG_",
-    "CARGO_ENCODED_RUSTFLAGS",
-    "CARGO_FEATURE_",
-    "CARGO_INCREMENTAL",
-    "CARGO_LLVM_COV",
-    "CARGO_PROFILE_",
-    "CARGO_TARGET_",
-    "CARGO_UNSTABLE_",
-    "CLIPPY_",
-    "LLVM_PROFILE_FILE",
-    "RUSTC_WORKSPACE_WRAPPER",
-    "RUSTC_WRAPPER",
-    "RUSTDOCFLAGS",
-    "RUSTFLAGS",
-    "__CARGO_",
-];
+use std::process::exit;
 
 fn main() {
-    println!("cargo::rerun-if-env-changed=SA_HYGIENE_WASM");
-
-    let wasm = match env::var_os("SA_HYGIENE_WASM").filter(|path| !path.is_empty()) {
-        Some(path) => prebuilt(Path::new(&path)),
-        None => build(),
-    };
-    println!("cargo::rustc-env=SA_HYGIENE_POLICY_WASM={}", wasm.display());
-    embed_compiled(&wasm);
     println!("cargo::rustc-env=SA_HYGIENE_TARGET={}", variable("TARGET").display());
     if let Err(error) = collect_pages() {
-        fail(&format!("docs/rules: {error}"));
+        println!("cargo::error=docs/rules: {error}");
+        exit(1)
     }
-}
-
-/// Embeds the compiled module, if one is given. The file starts with the length (8 bytes) and the bytes of the module from
-/// which it was compiled, so that the machine code of another policy is never run in place of this one.
-fn embed_compiled(wasm: &Path) {
-    println!("cargo::rerun-if-env-changed=SA_HYGIENE_COMPILED");
-    let embedded = Path::new(&variable("OUT_DIR")).join("policy.cwasm");
-    let code = match env::var_os("SA_HYGIENE_COMPILED").filter(|path| !path.is_empty()) {
-        None => Vec::new(),
-        Some(path) => {
-            println!("cargo::rerun-if-changed={}", Path::new(&path).display());
-            code_of(Path::new(&path), wasm)
-                .unwrap_or_else(|error| fail(&format!("SA_HYGIENE_COMPILED={}: {error}", Path::new(&path).display())))
-        }
-    };
-    if let Err(error) = std::fs::write(&embedded, code) {
-        fail(&format!("{}: {error}", embedded.display()));
-    }
-    println!("cargo::rustc-env=SA_HYGIENE_POLICY_CODE={}", embedded.display());
-}
-
-fn code_of(compiled: &Path, wasm: &Path) -> Result<Vec<u8>, String> {
-    let compiled = std::fs::read(compiled).map_err(|error| error.to_string())?;
-    let wasm = std::fs::read(wasm).map_err(|error| error.to_string())?;
-    let (length, rest) = compiled.split_first_chunk::<8>().ok_or("was not written by `precompile`")?;
-    let of_this_policy = usize::try_from(u64::from_le_bytes(*length)).ok() == Some(wasm.len());
-    let code = rest.strip_prefix(wasm.as_slice()).filter(|_| of_this_policy);
-    code.map(<[u8]>::to_vec).ok_or_else(|| "was made from another policy; run `precompile` again".to_owned())
 }
 
 /// The pages of the rules, as a table of names and `include_str!`.
@@ -97,67 +31,6 @@ fn collect_pages() -> std::io::Result<()> {
     )
 }
 
-fn prebuilt(path: &Path) -> PathBuf {
-    println!("cargo::rerun-if-changed={}", path.display());
-    path.canonicalize().unwrap_or_else(|error| fail(&format!("SA_HYGIENE_WASM={}: {error}", path.display())))
-}
-
-fn build() -> PathBuf {
-    let host = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
-    let Some(root) = host.parent() else { fail("the host crate has no parent directory") };
-    // Relative paths, which cargo resolves against this package's folder: two clones may share a target directory.
-    for input in ["src", "Cargo.toml", "Cargo.lock", ".cargo/config.toml"] {
-        println!("cargo::rerun-if-changed=../{input}");
-    }
-    require_target();
-
-    // A separate target directory: the outer cargo holds the lock of the usual one while this script runs.
-    let target_dir = PathBuf::from(variable("OUT_DIR")).join("policy");
-    let mut cargo = Command::new(variable("CARGO"));
-    cargo
-        .args(["build", "--release", "--locked", "--lib", "--package", PACKAGE, "--target", TARGET])
-        .arg("--manifest-path")
-        .arg(root.join("Cargo.toml"))
-        .arg("--target-dir")
-        .arg(&target_dir)
-        .current_dir(root);
-    for (name, _) in env::vars_os() {
-        if name.to_str().is_some_and(|name| FOREIGN.iter().any(|prefix| name.starts_with(prefix))) {
-            cargo.env_remove(name);
-        }
-    }
-
-    match cargo.status() {
-        Ok(status) if status.success() => {}
-        Ok(status) => fail(&format!("building {PACKAGE} for {TARGET} failed ({status})")),
-        Err(error) => fail(&format!("cannot start cargo: {error}")),
-    }
-    target_dir.join(TARGET).join("release").join(ARTIFACT)
-}
-
-/// Reports what to install, instead of letting the build fail with "can't find crate for `core`".
-fn require_target() {
-    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let installed = Command::new(rustc)
-        .args(["--print", "target-libdir", "--target", TARGET])
-        .output()
-        .ok()
-        .filter(|output| output.status.success())
-        .and_then(|output| String::from_utf8(output.stdout).ok())
-        .is_some_and(|dir| Path::new(dir.trim()).is_dir());
-    if !installed {
-        fail(&format!(
-            "the Rust target {TARGET} is not installed; run `rustup target add {TARGET}`, \
-             or set SA_HYGIENE_WASM to a policy that is already built"
-        ));
-    }
-}
-
 fn variable(name: &str) -> std::ffi::OsString {
-    env::var_os(name).unwrap_or_else(|| fail(&format!("cargo did not set {name}")))
-}
-
-fn fail(message: &str) -> ! {
-    println!("cargo::error={message}");
-    exit(1)
+    env::var_os(name).unwrap_or_default()
 }

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use sa_hygiene::apiserver::{ApiServer, RequestOptions};
+use policy_host::apiserver::{ApiServer, RequestOptions};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 

@@ -6,7 +6,6 @@
 //! host, only for counting: a test compares its responses with those of the embedded host.
 
 use anyhow::{Context as _, Result, anyhow};
-use sa_hygiene::POLICY_WASM;
 use wasmtime::{Caller, Config, Engine, Extern, ExternType, Linker, Memory, Module, Store};
 use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
@@ -70,8 +69,8 @@ impl CountedModule {
     /// If wasmtime cannot compile it.
     pub fn load() -> Result<Self> {
         let engine = Engine::new(Config::new().consume_fuel(true)).map_err(|error| anyhow!("wasmtime: {error:#}"))?;
-        let module =
-            Module::new(&engine, POLICY_WASM).map_err(|error| anyhow!("cannot compile the module: {error:#}"))?;
+        let module = Module::new(&engine, policy_module::WASM)
+            .map_err(|error| anyhow!("cannot compile the module: {error:#}"))?;
         let linker = linker(&engine).map_err(|error| anyhow!("cannot link the module: {error:#}"))?;
         Ok(Self { engine, module, linker })
     }

@@ -5,9 +5,8 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use sa_hygiene::POLICY_WASM;
-use sa_hygiene::cluster::{Cluster, LookupBehavior, ReviewBehavior};
-use sa_hygiene::kubewarden::{AdmissionResponse, Evaluation, HostCall, Mode, Module, Policy, PolicyConfig};
+use policy_host::cluster::{Cluster, LookupBehavior, ReviewBehavior};
+use policy_host::kubewarden::{AdmissionResponse, Evaluation, HostCall, Mode, Module, Policy, PolicyConfig};
 use serde_json::Value;
 
 use crate::case::{self, Host, Lookup};
@@ -41,7 +40,7 @@ impl Engine {
     /// # Errors
     /// If it is not a policy, or rejects the default settings.
     pub fn load() -> Result<Self> {
-        let module = Module::new(POLICY_WASM)?;
+        let module = Module::new(policy_module::WASM)?;
         let bare = Policy::load(&module, PolicyConfig::default())?;
         Ok(Self { module, bare })
     }

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use sa_hygiene::yaml;
+use policy_host::yaml;
 use serde_json::{Value, json};
 
 use crate::case::{Case, Host, Mode};

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use sa_hygiene::yaml;
+use policy_host::yaml;
 use serde::Deserialize;
 
 use crate::case::{Case, Subject};

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
-use sa_hygiene::{diff, yaml};
+use policy_host::{diff, yaml};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 

@@ -24,9 +24,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use base64::Engine as _;
-use sa_hygiene::apiserver::{ApiServer, RequestOptions};
-use sa_hygiene::kubewarden::{AdmissionRequest, HostCall};
-use sa_hygiene::yaml;
+use policy_host::apiserver::{ApiServer, RequestOptions};
+use policy_host::kubewarden::{AdmissionRequest, HostCall};
+use policy_host::yaml;
 use serde_json::{Map, Value, json};
 
 use crate::case::{Case, Host, Mode};

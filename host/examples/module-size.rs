@@ -10,8 +10,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use sa_hygiene::bench::{self, Subject};
-use sa_hygiene::kubewarden::{Module, Policy, PolicyConfig};
+use policy_host::bench::{self, Subject};
+use policy_host::kubewarden::{Module, Policy, PolicyConfig};
 
 const ROUNDS: usize = 2_000;
 const WARM_UP: usize = 50;
@@ -27,7 +27,7 @@ fn main() -> Result<()> {
         Some(text) => text.parse().context("the argument is the number of rounds")?,
         None => ROUNDS,
     };
-    let original = sa_hygiene::POLICY_WASM;
+    let original = policy_module::WASM;
     let subjects = bench::subjects()?;
     let find = |name: &str| subjects.iter().find(|subject| subject.name == name).context("no such subject");
     let subjects = [find("pod accepted")?, find("token request")?];

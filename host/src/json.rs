@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Access to JSON by a path.
+//! Access to JSON by a path, and the reading of `null`.
 
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 /// The value at a path of plain keys such as `/metadata/name`. The same as [`Value::pointer`] for keys without `~` and
@@ -13,6 +14,16 @@ pub fn at<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
 /// The text at a path, if there is one.
 pub fn text_at<'v>(value: &'v Value, path: &str) -> Option<&'v str> {
     at(value, path)?.as_str()
+}
+
+/// Like Go's JSON decoder, reads `null` as the field's zero value.
+///
+/// # Errors
+/// If the value is neither `null` nor a `T`.
+pub fn null_as_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 #[cfg(test)]

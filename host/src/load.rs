@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn threads_agree() {
         // A separate module, because other tests have instances of the shared one at the same time.
-        let module = Module::new(crate::POLICY_WASM).unwrap();
+        let module = Module::new(policy_module::WASM).unwrap();
         let report = run(&module, 8, 12).unwrap();
         assert_eq!((report.requests, report.wrong, report.instances), (96, 0, 0));
     }

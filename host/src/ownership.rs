@@ -55,13 +55,13 @@ pub(crate) fn as_new_file(_builder: &mut tempfile::Builder<'_, '_>) {}
 /// # Errors
 /// If the file belongs to another user.
 #[cfg(unix)]
-pub(crate) fn make_writable(path: &Path) -> io::Result<()> {
+pub fn make_writable(path: &Path) -> io::Result<()> {
     std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o644))
 }
 
 /// Clears the read-only attribute.
 #[cfg(not(unix))]
-pub(crate) fn make_writable(path: &Path) -> io::Result<()> {
+pub fn make_writable(path: &Path) -> io::Result<()> {
     let mut permissions = path.metadata()?.permissions();
     #[expect(clippy::permissions_set_readonly_false, reason = "not Unix")]
     permissions.set_readonly(false);

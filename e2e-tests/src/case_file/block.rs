@@ -2,7 +2,7 @@
 
 //! The blocks of a case file: what each kind holds, and how a section inherits those of the sections around it.
 
-use sa_hygiene::yaml;
+use policy_host::yaml;
 use serde_json::{Map, Value, json};
 
 use super::section::Block;

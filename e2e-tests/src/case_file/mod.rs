@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, bail};
-use sa_hygiene::diff;
+use policy_host::diff;
 
 use crate::case::{Case, Location, shown};
 use crate::expectation::Expectation;

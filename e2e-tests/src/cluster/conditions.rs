@@ -9,8 +9,8 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use sa_hygiene::apiserver::{ApiServer, RequestOptions};
-use sa_hygiene::yaml;
+use policy_host::apiserver::{ApiServer, RequestOptions};
+use policy_host::yaml;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 

@@ -7,8 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use sa_hygiene::cluster::files_below;
-use sa_hygiene::yaml;
+use policy_host::cluster::files_below;
+use policy_host::yaml;
 use serde_json::Value;
 
 use super::api::Api;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use anyhow::{Context as _, Result};
-use sa_hygiene::{POLICY_WASM, yaml};
+use policy_host::yaml;
 use serde_json::Value;
 use wasm_encoder::{CustomSection, Encode as _, Section as _};
 
@@ -29,7 +29,7 @@ pub fn write(repository: &Path, folder: &Path) -> Result<PathBuf> {
     }
     let wasm = match env::var_os(POLICY_WASM_FILE) {
         Some(file) => Cow::Owned(fs::read(&file).with_context(|| format!("{POLICY_WASM_FILE}: {}", file.display()))?),
-        None => Cow::Borrowed(POLICY_WASM),
+        None => Cow::Borrowed(policy_module::WASM),
     };
     let path = folder.join("policy.wasm");
     fs::write(&path, annotate(&wasm, &metadata)?)?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
-use sa_hygiene::yaml;
+use policy_host::yaml;
 use serde_json::{Map, Value};
 
 use super::assets::Assets;

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use sa_hygiene::yaml;
+use policy_host::yaml;
 use serde_json::{Value, json};
 
 use super::api::{Api, Caller};

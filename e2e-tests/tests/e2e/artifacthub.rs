@@ -12,7 +12,7 @@ use std::fs;
 
 use anyhow::{Context as _, Result, ensure};
 use libtest_mimic::Trial;
-use sa_hygiene::yaml;
+use policy_host::yaml;
 use serde_json::{Value, json};
 
 use crate::docs::compare_or_bless;

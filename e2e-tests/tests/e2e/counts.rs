@@ -17,7 +17,7 @@ use e2e_tests::case::Host;
 use e2e_tests::counted::{Count, CountedModule};
 use e2e_tests::engine::Engine;
 use libtest_mimic::Trial;
-use sa_hygiene::bench::{self, Settings, Subject};
+use policy_host::bench::{self, Settings, Subject};
 use serde::Deserialize;
 use serde_json::{Value, json};
 

@@ -12,7 +12,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use libtest_mimic::Trial;
-use sa_hygiene::yaml;
+use policy_host::yaml;
 use serde_json::{Value, json};
 
 use crate::{failed, repository};
@@ -67,8 +67,12 @@ fn version() -> Result<String> {
         let manifest: toml::Table = toml::from_str(&read(path)?).with_context(|| path.to_owned())?;
         Ok(manifest["package"]["version"].as_str().unwrap_or_default().to_owned())
     };
-    let (policy, command) = (version("Cargo.toml")?, version("host/Cargo.toml")?);
-    ensure!(policy == command, "the policy has version {policy}, the command {command}");
+    let policy = version("Cargo.toml")?;
+    // The reports of `check` state the version of the host.
+    for path in ["cli/Cargo.toml", "host/Cargo.toml"] {
+        let other = version(path)?;
+        ensure!(policy == other, "the policy has version {policy}, {path} has {other}");
+    }
     Ok(policy)
 }
 

@@ -16,8 +16,8 @@ use e2e_tests::case::{Host, shown};
 use e2e_tests::case_file;
 use e2e_tests::engine::Engine;
 use libtest_mimic::Trial;
-use sa_hygiene::apiserver::{ApiServer, RequestOptions};
-use sa_hygiene::yaml;
+use policy_host::apiserver::{ApiServer, RequestOptions};
+use policy_host::yaml;
 use serde_json::{Value, json};
 use serviceaccount_hygiene::admission::subject::SubjectKind;
 use serviceaccount_hygiene::rules::{RULES, Rule};
@@ -297,7 +297,7 @@ pub fn compare_or_bless(path: &Path, text: &str, wanted: &str, bless: bool) -> R
         println!("\nblessed {}", path.display());
         return Ok(());
     }
-    let difference = sa_hygiene::diff::unified(("now", "expected"), text, wanted);
+    let difference = policy_host::diff::unified(("now", "expected"), text, wanted);
     bail!("{}: what is generated is not up to date; `make bless` rewrites it\n{difference}", shown(path))
 }
 
@@ -549,7 +549,7 @@ fn architecture() -> Result<()> {
             "docs/architecture.md: nothing on src/{name}"
         );
     }
-    for member in ["host", "e2e-tests", "bench", "fuzz"] {
+    for member in ["cli", "host", "e2e-tests", "bench", "fuzz"] {
         ensure!(names.contains(&format!("{member}/").as_str()), "docs/architecture.md: nothing on {member}/");
     }
     // The rows have the order of the layers in the test of the imports.

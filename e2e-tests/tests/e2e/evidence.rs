@@ -12,8 +12,8 @@ use e2e_tests::case::Host;
 use e2e_tests::engine::Engine;
 use e2e_tests::expectation::Verdict;
 use libtest_mimic::Trial;
-use sa_hygiene::apiserver::{ApiServer, RequestOptions};
-use sa_hygiene::{POLICY_WASM, yaml};
+use policy_host::apiserver::{ApiServer, RequestOptions};
+use policy_host::yaml;
 use serde_json::{Value, json};
 
 use crate::failed;
@@ -176,7 +176,7 @@ fn a_binding_between_the_phases(engine: &Engine) -> Result<()> {
 /// Without permission, a list request never returns, and blocks every other policy of the server. The module does not even
 /// contain the names of these operations. `invariants` checks the calls of every case.
 fn nothing_is_ever_listed() -> Result<()> {
-    let has = |word: &str| POLICY_WASM.windows(word.len()).any(|window| window == word.as_bytes());
+    let has = |word: &str| policy_module::WASM.windows(word.len()).any(|window| window == word.as_bytes());
     ensure!(has("get_resource") && has("can_i"), "the operations are not found in the module");
     for word in ["list_resources", "has_list_resources"] {
         ensure!(!has(word), "the module can send {word}");

@@ -18,7 +18,7 @@ use e2e_tests::engine::Engine;
 use e2e_tests::examples;
 use e2e_tests::expectation::Verdict;
 use libtest_mimic::Trial;
-use sa_hygiene::yaml;
+use policy_host::yaml;
 use serde_json::{Map, Value, json};
 use serviceaccount_hygiene::admission::subject::SubjectKind;
 use serviceaccount_hygiene::rules::RULES;

@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 use e2e_tests::case::Host;
 use e2e_tests::engine::Engine;
 use libtest_mimic::Trial;
-use sa_hygiene::apiserver::{ApiServer, RequestOptions, UserInfo};
+use policy_host::apiserver::{ApiServer, RequestOptions, UserInfo};
 use serde_json::{Value, json};
 
 use crate::failed;

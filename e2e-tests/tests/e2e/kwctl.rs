@@ -14,7 +14,7 @@ use e2e_tests::examples;
 use e2e_tests::kwctl::{self, Inputs};
 use e2e_tests::{case_file, expectation::Expectation};
 use libtest_mimic::Trial;
-use sa_hygiene::yaml;
+use policy_host::yaml;
 use serde_json::Value;
 
 use crate::{failed, repository};

@@ -14,13 +14,13 @@ use e2e_tests::case::Host;
 use e2e_tests::engine::Engine;
 use e2e_tests::expectation::Verdict;
 use libtest_mimic::{Failed, Trial};
+use policy_host::apiserver::{ApiServer, RequestOptions, Webhook};
 use policy_testing::objects::{NAMESPACE, pod, written_pod};
 use policy_testing::settings::settings;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use proptest::test_runner::{TestCaseError, TestRunner};
-use sa_hygiene::apiserver::{ApiServer, RequestOptions, Webhook};
 use serde_json::{Map, Value, json};
 use serviceaccount_hygiene::rules::RULES;
 

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use libtest_mimic::Trial;
-use sa_hygiene::yaml;
+use policy_host::yaml;
 use serde_json::{Value, json};
 
 use crate::docs::compare_or_bless;

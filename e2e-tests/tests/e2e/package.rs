@@ -11,10 +11,10 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use libtest_mimic::Trial;
-use sa_hygiene::apiserver::{ApiServer, RequestOptions};
-use sa_hygiene::cluster::Cluster;
-use sa_hygiene::kubewarden::{Evaluation, Mode, Policy, PolicyConfig};
-use sa_hygiene::{embedded_module, yaml};
+use policy_host::apiserver::{ApiServer, RequestOptions};
+use policy_host::cluster::Cluster;
+use policy_host::kubewarden::{Evaluation, Mode, Module, Policy, PolicyConfig};
+use policy_host::yaml;
 use serde_json::{Value, json};
 
 use crate::{failed, repository};
@@ -297,7 +297,7 @@ fn policy(spec: &Value, cluster: Cluster) -> Result<Policy> {
         cluster: Arc::new(cluster),
         ..PolicyConfig::default()
     };
-    Policy::load(&embedded_module()?, config)
+    Policy::load(&Module::new(policy_module::WASM)?, config)
 }
 
 fn is_policy(manifest: &Value) -> bool {

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, ensure};
 use e2e_tests::engine::Engine;
 use libtest_mimic::Trial;
-use sa_hygiene::yaml;
+use policy_host::yaml;
 use serde_json::{Map, Value, json};
 use serviceaccount_hygiene::admission::subject::SubjectKind;
 use serviceaccount_hygiene::rules::{RULES, Rule};

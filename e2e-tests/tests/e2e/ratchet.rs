@@ -10,7 +10,7 @@ use e2e_tests::case::Host;
 use e2e_tests::engine::Engine;
 use e2e_tests::expectation::Verdict;
 use libtest_mimic::Trial;
-use sa_hygiene::apiserver::{ApiServer, RequestOptions};
+use policy_host::apiserver::{ApiServer, RequestOptions};
 use serde_json::{Map, Value, json};
 
 use crate::failed;

@@ -50,13 +50,14 @@ impl Token {
 
 /// The bindings in the input and in `--cluster`.
 #[derive(Debug)]
-pub(crate) struct Evidence {
+pub struct Evidence {
     cluster: Arc<Cluster>,
     /// Whether `--cluster` is not given, so that bindings may exist that are not in the input.
     is_partial: bool,
 }
 
 impl Evidence {
+    /// What is known of the accounts; `is_partial` if the files are not the whole cluster.
     pub fn new(cluster: Arc<Cluster>, is_partial: bool) -> Self {
         Self { cluster, is_partial }
     }
@@ -166,7 +167,7 @@ pub(super) fn account_of(request: &Value) -> Option<String> {
 /// Settings with which the policy asks whether an account is bound. Settings that remove tokens regardless of permissions stay
 /// unchanged, except when files are fixed: then a bound account keeps its token. If there are no bindings at all, the answer is
 /// known and the policy asks nothing, which saves a fifth of the time for a Pod.
-pub(crate) fn with_binding_check(settings: &Value, cluster: &Cluster, is_fixing: bool) -> Value {
+pub fn with_binding_check(settings: &Value, cluster: &Cluster, is_fixing: bool) -> Value {
     let mut settings = if settings.is_null() { json!({}) } else { settings.clone() };
     let is_restricted = settings.get("profile").and_then(Value::as_str) == Some("restricted");
     // If the settings do not allow the question, the answer is unknown.

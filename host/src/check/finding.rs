@@ -227,7 +227,8 @@ impl Finding {
     }
 
     /// The same finding for a Pod created from the object; `template` is the path of the Pod template.
-    pub(crate) fn into_pods(mut self, template: &str) -> Self {
+    #[must_use]
+    pub fn into_pods(mut self, template: &str) -> Self {
         if !self.field_path.is_empty() {
             self.field_path = format!("{template}.{}", self.field_path);
             self.path.splice(0..0, Segment::read_path(template));
@@ -236,7 +237,8 @@ impl Finding {
     }
 
     /// The same finding from a policy in monitor mode. Warnings still reach the user.
-    pub(crate) fn into_monitored(self) -> Self {
+    #[must_use]
+    pub fn into_monitored(self) -> Self {
         match self.level {
             Level::Warned => self,
             level => Self { monitored: Some(level), level: Level::Monitored, ..self },
@@ -257,7 +259,7 @@ impl Finding {
 }
 
 /// The findings of an answer.
-pub(crate) fn findings(evaluation: &Diagnosed) -> Vec<Finding> {
+pub fn findings(evaluation: &Diagnosed) -> Vec<Finding> {
     let of_policy = |message: &str| {
         let text = message.strip_prefix(POLICY).and_then(|text| text.strip_prefix(": ")).unwrap_or(message);
         Finding::new(POLICY, text, Level::Rejected)
@@ -282,7 +284,7 @@ pub(crate) fn findings(evaluation: &Diagnosed) -> Vec<Finding> {
 }
 
 /// The findings in a message: the entries of its list, or the whole message if it has no list.
-pub(crate) fn entries(message: &str) -> Vec<&str> {
+pub fn entries(message: &str) -> Vec<&str> {
     let mut lines = message.lines();
     match lines.next() {
         Some(_) if lines.clone().any(|line| line.starts_with("- ")) => {

@@ -11,7 +11,7 @@ pub mod baseline;
 pub mod config;
 mod coverage;
 pub mod evaluate;
-pub(crate) mod evidence;
+pub mod evidence;
 pub mod exclude;
 mod exemptions;
 mod field_path;
@@ -34,7 +34,7 @@ mod scope;
 pub mod selection;
 pub mod settings;
 pub mod source;
-pub(crate) mod suppress;
+pub mod suppress;
 pub mod verdict;
 mod write;
 
@@ -138,7 +138,7 @@ pub fn evaluator(index: Vec<Value>, module: &Module, options: Options) -> Result
 
 /// Settings for files without `--cluster`. An account or role that is not in the files cannot be looked up; this is reported
 /// once, and never causes a rejection.
-pub(crate) fn for_files(settings: &Value) -> Value {
+pub fn for_files(settings: &Value) -> Value {
     let mut settings = if settings.is_null() { json!({}) } else { settings.clone() };
     let is_restricted = settings.get("profile").and_then(Value::as_str) == Some("restricted");
     if let Some(fields) = settings.as_object_mut() {

@@ -169,7 +169,7 @@ fn is_rule(id: &str) -> bool {
 }
 
 /// The message for a rule that does not exist.
-pub(crate) fn unknown_rule(id: &str) -> String {
+pub fn unknown_rule(id: &str) -> String {
     let shown = shown::text(id);
     let ids = RULES.iter().map(|rule| rule.id).chain([API_SERVER]);
     match closest_match(id, ids) {

@@ -68,7 +68,7 @@ fn options(settings: Value) -> Options {
 }
 
 fn evaluator_of(inputs: &Inputs, options: Options) -> Evaluator {
-    evaluator(index::of(inputs), &crate::embedded_module().unwrap(), options).unwrap()
+    evaluator(index::of(inputs), &crate::testing::module(), options).unwrap()
 }
 
 fn checked(text: &str, options: Options) -> Report {
@@ -88,7 +88,7 @@ fn found(report: &Report) -> Vec<(String, Level, usize)> {
 
 fn policies(manifests: &str, text: &str) -> Report {
     let inputs = Inputs::of_text("x.yaml", text);
-    let module = crate::embedded_module().unwrap();
+    let module = crate::testing::module();
     let documents = load_str(manifests, "p.yaml").unwrap();
     let policies = Policies::from_manifests(&module, documents, &Arc::default(), true, true).unwrap();
     let evaluator = Evaluator { policies, ..evaluator_of(&inputs, options(Value::Null)) };
@@ -358,7 +358,7 @@ fn notes_on_conditions_other_modules_and_groups() {
     assert!(report.notes().contains("registry://x/pod-privileged:v1"));
     assert_eq!(found(&report).len(), 1);
     let error = Policies::from_manifests(
-        &crate::embedded_module().unwrap(),
+        &crate::testing::module(),
         load_str(&other, "p.yaml").unwrap(),
         &Arc::default(),
         true,

@@ -17,19 +17,20 @@ use crate::ownership;
 /// it is replaced (`MAX_INSTANCE_BYTES`). Otherwise, each page causes a page fault, two or three for a Pod.
 const KEPT_MEMORY: usize = 2 << 20;
 
-/// A module from machine code that is built into this program; `None` if there is no such code, or if it is not for this
-/// processor.
-pub(super) fn load(code: &'static [u8]) -> Result<Option<(Engine, Module)>> {
+/// A module from machine code of [`policy_precompile`]; `None` if the code is empty, or not for this processor.
+///
+/// # Safety
+///
+/// See [`super::Module::for_many_requests_of`].
+#[expect(unsafe_code, reason = "the caller vouches for the code")]
+pub(super) unsafe fn load(code: &[u8]) -> Result<Option<(Engine, Module)>> {
     if code.is_empty() {
         return Ok(None);
     }
     let engine = pooled(Config::default())?;
     let Ok(code) = policy_precompile::decompress(code) else { return Ok(None) };
-    // SAFETY: wasmtime runs these bytes as they are. They are part of this program, like its own code: the build script
-    // compiled them from the same sources, and anyone who can change them can also change the program. `.ci/dist` builds this
-    // program and the one that compiles the policy from one lock file, with the same features of wasmtime. wasmtime rejects
-    // code for another target, for other settings, or for a processor with more features than this one.
-    #[expect(unsafe_code, reason = "see above")]
+    // SAFETY: the caller vouches for the code. wasmtime rejects code for another target, for other settings, or for a processor
+    // with more features than this one.
     let module = unsafe { Module::deserialize(&engine, &code) };
     Ok(module.ok().map(|module| (engine, module)))
 }
@@ -77,15 +78,18 @@ mod tests {
 
     /// The test program has no built-in code; this loads what the build script would embed.
     #[test]
+    #[expect(unsafe_code, reason = "see below")]
     fn precompiled_code() {
-        let code: &'static [u8] =
-            policy_precompile::compile(crate::POLICY_WASM, env!("SA_HYGIENE_TARGET")).unwrap().leak();
-        let module = super::super::Module::for_many_requests_of(crate::POLICY_WASM, code).unwrap();
-        assert_eq!(module.size(), crate::POLICY_WASM.len());
-        assert!(load(code).unwrap().is_some());
-        // Empty code, and code that is not for this wasmtime, is ignored.
-        assert!(load(&[]).unwrap().is_none());
-        assert!(load(b"other").unwrap().is_none());
+        let code = policy_precompile::compile(policy_module::WASM, env!("SA_HYGIENE_TARGET")).unwrap();
+        // SAFETY: the code was compiled above, and wasmtime rejects what is not code.
+        unsafe {
+            let module = super::super::Module::for_many_requests_of(policy_module::WASM, &code).unwrap();
+            assert_eq!(module.size(), policy_module::WASM.len());
+            assert!(load(&code).unwrap().is_some());
+            // Empty code, and code that is not for this wasmtime, is ignored.
+            assert!(load(&[]).unwrap().is_none());
+            assert!(load(b"other").unwrap().is_none());
+        }
     }
 
     #[cfg(unix)]

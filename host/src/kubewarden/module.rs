@@ -69,14 +69,27 @@ impl Module {
     /// its thread, one after the other. A policy server creates a new instance for each request; for a policy that keeps no
     /// state, this makes no difference.
     pub fn for_many_requests(wasm: &[u8]) -> Result<Self> {
-        Self::for_many_requests_of(wasm, &[])
+        Self::for_many_requests_or(None, wasm)
     }
 
-    /// Like [`Self::for_many_requests`], for the built-in policy and its built-in machine code. If the code is missing, or not
-    /// for this machine, the module is compiled.
-    pub(crate) fn for_many_requests_of(wasm: &[u8], code: &'static [u8]) -> Result<Self> {
+    /// Like [`Self::for_many_requests`], for a policy and its machine code. If the code is empty, or not for this machine, the
+    /// module is compiled.
+    ///
+    /// # Safety
+    ///
+    /// The code is run as it is. It must come from [`policy_precompile`], compiled from `wasm` by a build with the same lock
+    /// file and the same features of wasmtime.
+    #[expect(unsafe_code, reason = "the caller vouches for the code")]
+    pub unsafe fn for_many_requests_of(wasm: &[u8], code: &[u8]) -> Result<Self> {
+        // SAFETY: the caller vouches for the code.
+        let compiled = unsafe { compiled::load(code)? };
+        Self::for_many_requests_or(compiled, wasm)
+    }
+
+    fn for_many_requests_or(compiled: Option<(Engine, WasmModule)>, wasm: &[u8]) -> Result<Self> {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let module = match Self::from_code(code, wasm.len())? {
+        let compiled = compiled.map(|(engine, module)| Self::ready(&engine, &module, wasm.len())).transpose()?;
+        let module = match compiled {
             Some(module) => module,
             // A module with several memories or tables does not fit into the pool.
             None => Self::with(wasm, &compiled::with_cache()?)
@@ -88,11 +101,6 @@ impl Module {
     fn with(wasm: &[u8], engine: &Engine) -> Result<Self> {
         let module = WasmModule::new(engine, wasm).map_err(|error| anyhow!("cannot compile the module: {error:#}"))?;
         Self::ready(engine, &module, wasm.len())
-    }
-
-    fn from_code(code: &'static [u8], size: usize) -> Result<Option<Self>> {
-        let Some((engine, module)) = compiled::load(code)? else { return Ok(None) };
-        Self::ready(&engine, &module, size).map(Some)
     }
 
     fn ready(engine: &Engine, module: &WasmModule, size: usize) -> Result<Self> {

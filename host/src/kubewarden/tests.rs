@@ -550,8 +550,8 @@ fn policy_is_send_and_sync() {
 
 #[test]
 fn reused_instance() {
-    let new = Policy::load(&crate::embedded_module().unwrap(), PolicyConfig::default()).unwrap();
-    let module = crate::embedded_module_for_many_requests().unwrap();
+    let new = Policy::load(&crate::testing::module(), PolicyConfig::default()).unwrap();
+    let module = Module::for_many_requests(policy_module::WASM).unwrap();
     let again = Policy::load(&module, PolicyConfig::default()).unwrap();
     let subjects = crate::bench::subjects().unwrap();
     // Often enough that instances are also replaced.
@@ -571,7 +571,7 @@ fn reused_instance() {
 
 #[test]
 fn drops_failed_instance() {
-    let module = Module::for_many_requests(crate::POLICY_WASM).unwrap();
+    let module = Module::for_many_requests(policy_module::WASM).unwrap();
     let policy = Policy::load(&module, PolicyConfig::default()).unwrap();
     assert!(policy.evaluate_raw("no such operation", b"{}").is_err());
     assert_eq!(module.instances(), 0);

@@ -25,7 +25,6 @@ use serde::Deserialize as _;
 use serde_json::Value;
 
 pub use authorizer::{Authorizer, BindingId, Decision, Grant, RoleId, Via};
-pub(crate) use object::null_as_default;
 pub use object::{AggregationRule, Binding, LabelSelector, Metadata, PolicyRule, Role, RoleRef, Subject};
 pub use rule::{Attributes, Resource, Target};
 pub use user::User;

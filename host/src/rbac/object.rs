@@ -8,7 +8,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
+
+use crate::json::null_as_default;
 
 /// What one rule of a role allows. A resource rule must match in `verbs`, `apiGroups` and `resources`; a rule for URLs must
 /// match in `verbs` and `nonResourceURLs`.
@@ -153,13 +155,6 @@ impl Requirement {
             _ => false,
         }
     }
-}
-
-/// Like Go's JSON decoder, reads `null` as the field's zero value.
-pub(crate) fn null_as_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
-    deserializer: D,
-) -> Result<T, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 //! Compares the result of kubectl for some texts (`record.py` describes how it was recorded) with that of this project.
 
-use sa_hygiene::check::source::SourceFile;
+use policy_host::check::source::SourceFile;
 use serde::Deserialize;
 use serde_json::Value;
 

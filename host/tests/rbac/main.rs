@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use sa_hygiene::rbac::{Attributes, Authorizer, Decision, Objects, Resource, Target, User};
-use sa_hygiene::yaml;
+use policy_host::rbac::{Attributes, Authorizer, Decision, Objects, Resource, Target, User};
+use policy_host::yaml;
 use serde_json::Value;
 
 const OBJECTS: &str = include_str!("objects.yaml");

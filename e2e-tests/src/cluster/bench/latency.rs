@@ -90,7 +90,7 @@ fn row(api: &Api, name: &str, namespace: &str, account: &str, automount: Option<
 
 /// The number of accounts that the policies look up for a Pod, counted by the embedded host.
 fn look_ups(policies: &[Policy], pod: &Value) -> Result<usize> {
-    use sa_hygiene::apiserver::{ApiServer, RequestOptions};
+    use policy_host::apiserver::{ApiServer, RequestOptions};
     let engine = Engine::load()?;
     let cluster = [account_with_token("ours", "web")];
     let request = ApiServer::new(&cluster).request(pod.clone(), &RequestOptions::default())?;

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use sa_hygiene::apiserver::{ApiServer, RequestOptions};
+use policy_host::apiserver::{ApiServer, RequestOptions};
 use serde_json::{Value, json};
 
 use super::{account_with_token, ordinary_pod, others};

@@ -10,8 +10,8 @@ use std::process::Command;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
-use sa_hygiene::audit::snapshot::{Kubectl, Selection, Snapshot};
-use sa_hygiene::audit::{self, Options, log};
+use policy_audit::snapshot::{Kubectl, Selection, Snapshot};
+use policy_audit::{Options, log};
 use serde_json::{Value, json};
 
 use super::eventually;
@@ -85,7 +85,7 @@ fn report(config: &ServerConfig<'_>, snapshot: &Snapshot) -> Result<Value> {
     let path = config.plane.audit_log_file();
     let log = log::read([path], &BTreeSet::new(), Arc::new(|_, _| ())).map_err(|(_, error)| error)?;
     let options = Options { window_seconds: 1, is_complete: true, namespace: None };
-    Ok(serde_json::to_value(audit::build(snapshot, Some(&log), &options))?)
+    Ok(serde_json::to_value(policy_audit::build(snapshot, Some(&log), &options))?)
 }
 
 fn prepare(api: &Api) -> Result<()> {
@@ -151,7 +151,7 @@ fn no_token_is_transferred(kubectl: &Path, kubeconfig: &Path) -> Result<()> {
         Ok(String::from_utf8_lossy(&output.stderr).into_owned())
     };
     let encoded = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, TOKEN);
-    let table = run(&[&sa_hygiene::audit::snapshot::SECRET_ARGUMENTS[..], &["--all-namespaces"]].concat())?;
+    let table = run(&[&policy_audit::snapshot::SECRET_ARGUMENTS[..], &["--all-namespaces"]].concat())?;
     ensure!(table.contains("\"kind\":\"Table\"") && table.contains("reader-token"), "no table: {table}");
     ensure!(!table.contains(&encoded), "the table has the data of a Secret in it");
     // Check that this test can fail: the whole object contains the token.

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The compiled policy, for programs that embed it.
+//!
+//! This is a separate package, so that nothing but the command itself waits for the policy: the host is compiled at the same
+//! time as the policy and wasmtime (`.ci/dist`).
+
+/// The policy, a WebAssembly module, as built by the build script of this package.
+pub static WASM: &[u8] = include_bytes!(env!("SA_HYGIENE_POLICY_WASM"));
+
+/// The machine code of [`WASM`] as `crates/precompile` compressed it, if this program was built with `SA_HYGIENE_COMPILED`
+/// (`.ci/dist`); otherwise empty.
+pub static MACHINE_CODE: &[u8] = include_bytes!(env!("SA_HYGIENE_POLICY_CODE"));
