@@ -89,6 +89,13 @@ mod tests {
         format!("{}-unknown-linux-gnu", std::env::consts::ARCH)
     }
 
+    /// The feature `isle-split-match` applies to the Cranelift in wasmtime only if it is the same version.
+    #[test]
+    fn one_version_of_cranelift() {
+        let lock_file = include_str!("../../../Cargo.lock");
+        assert_eq!(lock_file.matches("name = \"cranelift-codegen\"\n").count(), 1);
+    }
+
     #[test]
     fn rejects_other_input() {
         assert!(compile(EMPTY, &target()).is_ok());
