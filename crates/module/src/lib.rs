@@ -2,8 +2,8 @@
 
 //! The compiled policy, for programs that embed it.
 //!
-//! This is a separate package, so that nothing but the command itself waits for the policy: the host is compiled at the same
-//! time as the policy and wasmtime (`.ci/dist`).
+//! This is a separate package, so that only the command waits for the policy. The libraries that it uses are compiled at the
+//! same time as the policy (`.ci/dist`).
 
 /// The policy, a WebAssembly module, as built by the build script of this package.
 pub static WASM: &[u8] = include_bytes!(env!("SA_HYGIENE_POLICY_WASM"));
