@@ -9,13 +9,14 @@ mod progress;
 mod resolved;
 
 use anyhow::Result;
-pub(super) use args::Args;
 use policy_host::check::baseline::{Baseline, NewBaseline};
 use policy_host::check::evaluate::Evaluator;
 use policy_host::check::input::Inputs;
 use policy_host::check::report::{self, Summary};
 use policy_host::check::{self};
 use policy_host::shown::{self, count};
+
+pub(super) use args::Args;
 use printed::Printed;
 use progress::Progress;
 use resolved::Resolved;

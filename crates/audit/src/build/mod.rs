@@ -7,10 +7,7 @@ mod words;
 
 use std::collections::BTreeMap;
 
-use parts::{binding, cluster, log_info, report_calls, report_token, summary};
 use policy_host::rbac::{Authorizer, Grant, User};
-pub(super) use words::number;
-use words::{Words, minute, reason, times, unknown_use};
 
 use super::log::{Log, Use};
 use super::permissions::{AccountPermissions, PermissionCache};
@@ -22,6 +19,9 @@ use super::snapshot::{Kind, Snapshot, WorkloadId};
 use super::usage::{self, AccountCalls};
 use super::window::{Subject, Window, days};
 use super::workload::{self, Group};
+use parts::{binding, cluster, log_info, report_calls, report_token, summary};
+pub(super) use words::number;
+use words::{Words, minute, reason, times, unknown_use};
 
 /// The account that every namespace has.
 const DEFAULT: &str = "default";
