@@ -40,5 +40,5 @@ pub extern "C" fn wapc_init() {
     register_function("validate", |payload| Ok(guest::validate(payload, &cluster::KubewardenHost)));
     register_function("diagnose", |payload| Ok(guest::diagnose(payload, &cluster::KubewardenHost)));
     register_function("validate_settings", |payload| Ok(guest::validate_settings(payload)));
-    register_function("protocol_version", kubewarden_policy_sdk::protocol_version_guest);
+    register_function("protocol_version", |_| Ok(guest::protocol_version()));
 }

@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The subject of a request: what rules check.
 
-use k8s_openapi::Resource;
-use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
-use k8s_openapi::api::authentication::v1::TokenRequest;
-use k8s_openapi::api::batch::v1::{CronJob, Job};
-use k8s_openapi::api::core::v1::{
-    ConfigMap, PersistentVolume, Pod, PodTemplate, ReplicationController, Secret, ServiceAccount,
-};
-use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
-
 use super::request::{Operation, Request};
 use crate::object::identity_grant::GrantKind;
+use crate::object::kinds::{
+    CLUSTER_ROLE, CLUSTER_ROLE_BINDING, CONFIG_MAP, CRON_JOB, DAEMON_SET, DEPLOYMENT, JOB, PERSISTENT_VOLUME, POD,
+    POD_TEMPLATE, REPLICA_SET, REPLICATION_CONTROLLER, ROLE, ROLE_BINDING, SECRET, SERVICE_ACCOUNT, STATEFUL_SET,
+    TOKEN_REQUEST,
+};
 use crate::settings::Common;
 
 /// The kinds of subjects that rules check.
@@ -69,15 +65,15 @@ pub enum Subject<'a> {
 }
 
 /// The built-in workloads, and where their Pod templates are.
-const WORKLOADS: [(&str, &str, &[&str]); 8] = [
-    (Deployment::GROUP, Deployment::KIND, &["spec", "template"]),
-    (ReplicaSet::GROUP, ReplicaSet::KIND, &["spec", "template"]),
-    (StatefulSet::GROUP, StatefulSet::KIND, &["spec", "template"]),
-    (DaemonSet::GROUP, DaemonSet::KIND, &["spec", "template"]),
-    (Job::GROUP, Job::KIND, &["spec", "template"]),
-    (CronJob::GROUP, CronJob::KIND, &["spec", "jobTemplate", "spec", "template"]),
-    (ReplicationController::GROUP, ReplicationController::KIND, &["spec", "template"]),
-    (PodTemplate::GROUP, PodTemplate::KIND, &["template"]),
+const WORKLOADS: [((&str, &str), &[&str]); 8] = [
+    (DEPLOYMENT, &["spec", "template"]),
+    (REPLICA_SET, &["spec", "template"]),
+    (STATEFUL_SET, &["spec", "template"]),
+    (DAEMON_SET, &["spec", "template"]),
+    (JOB, &["spec", "template"]),
+    (CRON_JOB, &["spec", "jobTemplate", "spec", "template"]),
+    (REPLICATION_CONTROLLER, &["spec", "template"]),
+    (POD_TEMPLATE, &["template"]),
 ];
 
 impl<'a> Subject<'a> {
@@ -91,18 +87,16 @@ impl<'a> Subject<'a> {
         let (group, kind) = (request.group(), request.kind());
         match request.sub_resource() {
             "" => {}
-            "token" if (group, kind) == (TokenRequest::GROUP, TokenRequest::KIND) => {
+            "token" if (group, kind) == TOKEN_REQUEST => {
                 return (request.operation() == Operation::Create).then_some(Self::TokenRequest);
             }
-            "ephemeralcontainers"
-                if request.operation() == Operation::Update && (group, kind) == (Pod::GROUP, Pod::KIND) =>
-            {
+            "ephemeralcontainers" if request.operation() == Operation::Update && (group, kind) == POD => {
                 return Some(Self::EphemeralContainers);
             }
             _ => return None,
         }
         match request.operation() {
-            Operation::Create if (group, kind) == (Pod::GROUP, Pod::KIND) => Some(Self::Pod),
+            Operation::Create if (group, kind) == POD => Some(Self::Pod),
             Operation::Create | Operation::Update => Self::created_or_updated(group, kind)
                 .or_else(|| template(group, kind, common).map(Self::Template))
                 .or_else(|| GrantKind::of(group, kind).map(Self::IdentityGrant)),
@@ -112,14 +106,6 @@ impl<'a> Subject<'a> {
 
     /// The objects that are checked as a whole whenever they are created or updated.
     fn created_or_updated(group: &str, kind: &str) -> Option<Self> {
-        const ROLE_BINDING: (&str, &str) = (RoleBinding::GROUP, RoleBinding::KIND);
-        const CLUSTER_ROLE_BINDING: (&str, &str) = (ClusterRoleBinding::GROUP, ClusterRoleBinding::KIND);
-        const ROLE: (&str, &str) = (Role::GROUP, Role::KIND);
-        const CLUSTER_ROLE: (&str, &str) = (ClusterRole::GROUP, ClusterRole::KIND);
-        const SERVICE_ACCOUNT: (&str, &str) = (ServiceAccount::GROUP, ServiceAccount::KIND);
-        const SECRET: (&str, &str) = (Secret::GROUP, Secret::KIND);
-        const PERSISTENT_VOLUME: (&str, &str) = (PersistentVolume::GROUP, PersistentVolume::KIND);
-        const CONFIG_MAP: (&str, &str) = (ConfigMap::GROUP, ConfigMap::KIND);
         match (group, kind) {
             SERVICE_ACCOUNT => Some(Self::ServiceAccount),
             SECRET => Some(Self::Secret),
@@ -186,8 +172,8 @@ impl<'a> Subject<'a> {
 }
 
 fn template<'a>(group: &str, kind: &str, common: &'a Common<'_>) -> Option<Vec<&'a str>> {
-    let built_in = WORKLOADS.iter().find(|(g, k, _)| (*g, *k) == (group, kind));
-    if let Some((_, _, steps)) = built_in {
+    let built_in = WORKLOADS.iter().find(|(built_in, _)| *built_in == (group, kind));
+    if let Some((_, steps)) = built_in {
         return Some(steps.to_vec());
     }
     let custom = common

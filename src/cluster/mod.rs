@@ -6,11 +6,9 @@
 pub mod access_review;
 mod error;
 
-use k8s_openapi::Resource;
-use k8s_openapi::api::core::v1::ServiceAccount;
-
 use crate::admission::response::POLICY;
 use crate::object::json::write_string;
+use crate::object::kinds::{CORE_VERSION, SERVICE_ACCOUNT};
 use crate::object::view::{self, Strings, view};
 pub use error::LookupError;
 use error::refused;
@@ -147,9 +145,10 @@ impl Cluster for KubewardenHost {
 /// <https://docs.rs/kubewarden-policy-sdk/latest/kubewarden_policy_sdk/host_capabilities/kubernetes/struct.GetResourceRequest.html>
 fn get_request(namespace: &str, name: &str, age: Age) -> String {
     let mut request = String::new();
+    let (_, kind) = SERVICE_ACCOUNT;
     for (key, value) in [
-        ("{\"api_version\":", ServiceAccount::API_VERSION),
-        (",\"kind\":", ServiceAccount::KIND),
+        ("{\"api_version\":", CORE_VERSION),
+        (",\"kind\":", kind),
         (",\"name\":", name),
         (",\"namespace\":", namespace),
     ] {

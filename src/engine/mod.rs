@@ -15,9 +15,6 @@ mod target;
 
 use std::cell::OnceCell;
 
-use k8s_openapi::Resource;
-use k8s_openapi::api::batch::v1::Job;
-
 use crate::admission::payload::Payload;
 use crate::admission::request::{Operation, Request};
 use crate::admission::response::POLICY;
@@ -30,6 +27,7 @@ use crate::diagnostic::{Diagnostic, rendered};
 use crate::fast::names::Names;
 use crate::object::edit::Node;
 use crate::object::json::Cursor;
+use crate::object::kinds::JOB;
 use crate::object::meta::{Head, MIRROR_POD, Meta};
 use crate::object::pod::Pod;
 use crate::object::view::{self, Raw, ReadError, Strings};
@@ -348,7 +346,7 @@ impl Review<'_> {
             None => None,
         };
         let unchanged = old == crate::object::descend(object, steps, OBJECT)?;
-        let is_job = (self.request.group(), self.request.kind()) == (Job::GROUP, Job::KIND);
+        let is_job = (self.request.group(), self.request.kind()) == JOB;
         Ok(if unchanged || is_job { Fixing::DryRun } else { Fixing::Object })
     }
 

@@ -8,6 +8,7 @@ pub mod edit;
 pub mod env;
 pub mod identity_grant;
 pub mod json;
+pub mod kinds;
 pub mod legacy_token;
 pub mod meta;
 pub mod persistent_volume;

@@ -9,9 +9,6 @@
 //! to.
 //! <https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-subjects>
 
-use k8s_openapi::Resource;
-use k8s_openapi::api::rbac::v1::RoleBinding;
-
 use crate::admission::subject::SubjectKind;
 use crate::diagnostic::field_path::FieldPath;
 use crate::diagnostic::findings::Findings;
@@ -19,6 +16,7 @@ use crate::engine::context::{ReviewError, RuleContext};
 use crate::engine::rule::{Ability, Check, Restricted, Rule};
 use crate::matching::glob::{self, Glob, validate_pattern};
 use crate::messages;
+use crate::object::kinds::ROLE_BINDING;
 use crate::object::pod::DEFAULT_ACCOUNT;
 use crate::object::rbac::Accounts;
 use crate::settings::action::CheckAction;
@@ -95,7 +93,7 @@ impl Check for BindingSubjects<'_> {
         let Some(binding) = context.binding() else { return Ok(()) };
         let home = context.request.namespace();
         // A ClusterRoleBinding has no namespace, so no account is in another one.
-        let has_home = context.request.kind() == RoleBinding::KIND;
+        let has_home = (context.request.group(), context.request.kind()) == ROLE_BINDING;
         for (index, subject) in binding.subjects.iter().enumerate() {
             let Some(accounts) = subject.accounts(home) else { continue };
             let name = subject.name.as_deref();
