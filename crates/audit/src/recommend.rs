@@ -2,6 +2,7 @@
 
 //! Determines the recommendation for a token.
 
+#[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -10,7 +11,8 @@ use serde::Serialize;
 /// A token that was used is never called removable: it is kept, or one of the next three recommends how to reduce its
 /// permissions. `move off default` also applies to tokens of `default` that may have been used, and
 /// `replace legacy token` applies to all tokens that never expire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub enum Recommendation {
     /// It was used, and there is nothing to improve.
     #[serde(rename = "keep, used")]

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+#[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -16,7 +17,8 @@ use policy_host::rbac::PolicyRule;
 pub const VERSION: u32 = 1;
 
 /// A report on the API tokens of a cluster. Times are in UTC.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// The version of this format.
@@ -35,7 +37,8 @@ pub struct Report {
 }
 
 /// What was read.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Cluster {
     /// The only namespace that was read; absent if all were.
@@ -56,7 +59,8 @@ pub struct Cluster {
 }
 
 /// A kind that could not be read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct NotRead {
     /// The name of the resource in URLs.
@@ -68,7 +72,8 @@ pub struct NotRead {
 }
 
 /// An audit log.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LogInfo {
     /// Its files.
@@ -111,7 +116,8 @@ pub struct LogInfo {
 }
 
 /// A file of an audit log.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LogFile {
     /// Its name.
@@ -126,7 +132,8 @@ pub struct LogFile {
 }
 
 /// Totals.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
     /// Rows by recommendation: one for each workload, and one for each ServiceAccount with its own token.
@@ -144,7 +151,8 @@ pub struct Summary {
 }
 
 /// A namespace.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Namespace {
     /// Its name.
@@ -154,7 +162,8 @@ pub struct Namespace {
 }
 
 /// A ServiceAccount.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Account {
     /// Its name.
@@ -190,7 +199,8 @@ pub struct Account {
 }
 
 /// Calls that cannot be assigned to a workload that exists.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Unassigned {
     /// Calls by Pods whose workloads no longer exist.
@@ -202,7 +212,8 @@ pub struct Unassigned {
 }
 
 /// A workload.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Workload {
     /// Its kind; `Pod` for a Pod without a controller.
@@ -223,7 +234,8 @@ pub struct Workload {
 }
 
 /// The tokens of a workload's Pods.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Token {
     /// Whether they hold a token for the Kubernetes API.
@@ -241,7 +253,8 @@ pub struct Token {
 }
 
 /// A binding that names a ServiceAccount.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Binding {
     /// `RoleBinding` or `ClusterRoleBinding`.
@@ -259,7 +272,8 @@ pub struct Binding {
 }
 
 /// A rule of a role.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Rule {
     /// The verbs.
@@ -279,7 +293,8 @@ pub struct Rule {
 }
 
 /// The permissions that bindings grant.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Permissions {
     /// The level of the permissions.
@@ -289,7 +304,8 @@ pub struct Permissions {
 }
 
 /// A token that never expires.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LegacyToken {
     /// Its Secret; empty if the log does not name it.
@@ -306,7 +322,8 @@ pub struct LegacyToken {
 }
 
 /// Calls to the API server.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Calls {
     /// The number of calls.
@@ -328,7 +345,8 @@ pub struct Calls {
 }
 
 /// Calls with the same verbs, resource and scope.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Action {
     /// The verbs.
@@ -428,6 +446,7 @@ impl From<&PolicyRule> for Rule {
 }
 
 /// The schema of the JSON format.
+#[cfg(feature = "schema")]
 pub fn schema() -> serde_json::Value {
     let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
     let mut schema = settings.into_generator().into_root_schema_for::<Report>();

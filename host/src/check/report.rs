@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+#[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -71,7 +72,8 @@ pub struct ObjectReport {
 }
 
 /// Whether a fix can be applied without further review.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Applicability {
     /// According to the input, the fix removes nothing that is needed.
@@ -94,7 +96,8 @@ pub struct ObjectFix {
 }
 
 /// A part of a file, and its replacement.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct TextEdit {
     /// The start of the part.
     pub start: Location,
@@ -118,7 +121,8 @@ pub struct Outcome {
 }
 
 /// A file that was fixed.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct FixedFileReport {
     /// The file, as named on the command line.
     pub file: String,
@@ -127,7 +131,8 @@ pub struct FixedFileReport {
 }
 
 /// An object whose fix was not written.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct NotFixedReport {
     /// The file, as named on the command line.
     pub file: String,
@@ -143,7 +148,8 @@ pub struct NotFixedReport {
 }
 
 /// The changes of a file.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct DiffReport {
     /// The file, as named on the command line.
     pub file: String,
@@ -152,8 +158,9 @@ pub struct DiffReport {
 }
 
 /// The least severe result that makes the command fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, JsonSchema)]
-#[schemars(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename_all = "lowercase"))]
 pub enum FailOn {
     /// Rejections
     #[default]
@@ -179,7 +186,8 @@ impl FailOn {
 
 /// A row of the roll-out preview: the number of objects with findings of a rule in a namespace. Each column counts an object
 /// once, even if it has several findings. Policies in monitor mode count as if they were enforced.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Row {
     /// Objects with a warning, whether they are changed or not.

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use policy_host::rbac::{Attributes, Grant, PolicyRule, Resource, RoleId, Target};
+#[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -12,7 +13,8 @@ use super::log::Scope;
 use super::usage::Action;
 
 /// The level of a ServiceAccount's permissions, lowest first.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Level {
     /// It has only the permissions of every client.

@@ -84,7 +84,8 @@ pub(super) struct Annotations {
 }
 
 /// An annotation that gives a ServiceAccount a cloud identity.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Identity {
     /// The key.
     pub annotation: String,

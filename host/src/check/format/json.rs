@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+#[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -16,8 +17,9 @@ use crate::check::verdict::{Column, Verdict};
 use crate::kubewarden::Segment;
 
 /// What `sa-hygiene check -o json` prints.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(title = "sa-hygiene check -o json")]
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(title = "sa-hygiene check -o json"))]
 #[serde(rename_all = "camelCase")]
 struct Document<'r> {
     /// The version of this format, 2. Within a version, fields are added and never removed.
@@ -55,7 +57,8 @@ struct Document<'r> {
 }
 
 /// An object.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "camelCase")]
 struct Object<'r> {
     /// The file, as named on the command line; `-` is the standard input.
@@ -84,7 +87,8 @@ struct Object<'r> {
 }
 
 /// A finding.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "camelCase")]
 struct Finding<'r> {
     /// The ID of the rule, or `api-server` if the API server would reject the object.
@@ -124,7 +128,8 @@ struct Finding<'r> {
 }
 
 /// A step of a path.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "camelCase", untagged)]
 enum PathStep<'r> {
     /// A field.
@@ -147,7 +152,8 @@ enum PathStep<'r> {
 }
 
 /// A comment that suppresses a finding.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 struct Suppressed<'r> {
     /// The comment's line.
     line: usize,
@@ -156,7 +162,8 @@ struct Suppressed<'r> {
 }
 
 /// A fix of an object.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "camelCase")]
 struct Fix<'r> {
     /// `safe`: `--fix` applies it; `unsafe`: `--fix --unsafe-fixes` applies it; `displayOnly`: apply it by hand.
@@ -168,7 +175,8 @@ struct Fix<'r> {
 }
 
 /// A file or document that could not be read, or a warning about one.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 struct Problem<'r> {
     /// The file, as named on the command line.
     file: &'r str,
@@ -181,7 +189,8 @@ struct Problem<'r> {
 }
 
 /// The number of objects with findings of a rule in a namespace.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 struct ByRule<'r> {
     /// The rule's ID.
     rule: &'r str,
@@ -192,7 +201,8 @@ struct ByRule<'r> {
 }
 
 /// The number of findings of a rule.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Statistic<'r> {
     /// The rule's ID.
     rule: &'r str,
@@ -213,6 +223,7 @@ pub fn statistics(findings: Findings<'_>) -> Result<Value> {
 }
 
 /// The schema of the report.
+#[cfg(feature = "schema")]
 pub fn schema() -> Result<Value> {
     Ok(serde_json::to_value(schemars::schema_for!(Document<'_>))?)
 }
