@@ -34,8 +34,8 @@ pub fn validate_settings(payload: &[u8]) -> Vec<u8> {
 }
 
 /// The version of the protocol between a Kubewarden host and this policy, as
-/// JSON. The SDK's function returns the same, but only the tests are built with
-/// the SDK: it has 60 dependencies, of which the policy would call none.
+/// JSON. A test compares it with the SDK's function, which would be the only
+/// use of the SDK in the module (docs/architecture.md).
 /// <https://docs.kubewarden.io/reference/spec/intro-spec>
 #[must_use]
 pub fn protocol_version() -> Vec<u8> {

@@ -2,10 +2,10 @@
 //! Kinds of Kubernetes objects: the API group, which is empty for the core group, and the kind, as `request.kind` names them.
 //! <https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#request>
 //!
-//! A test compares them with `k8s-openapi`. The policy itself is built without it, because these names are all that it needs of
-//! it, and it takes longer to build than the policy.
+//! A test compares them with `k8s-openapi`. The policy needs only these names, and `k8s-openapi` takes longer to build than the
+//! policy itself.
 
-/// The version of all core kinds below.
+/// The version of the core API group.
 pub const CORE_VERSION: &str = "v1";
 
 /// A `ClusterRole`.
