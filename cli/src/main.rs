@@ -1,184 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! `sa-hygiene`: the policy on the command line, without a cluster. Arguments, subcommands and exit codes.
+//! `sa-hygiene`: the policy on the command line, without a cluster.
+//!
+//! Only this program contains the policy; `crates/commands` contains the rest.
 
-mod audit;
-mod audit_speed;
-mod bench;
-mod check;
-mod corpus;
-mod describe;
-mod diff;
-mod embedded;
-mod evaluate;
-mod generate;
-mod input;
-mod load;
-mod manifests;
-mod options;
-mod output;
-mod printer;
-mod rules;
-mod run;
-mod sample;
-mod speed;
-
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum as _};
-use policy_host::check::settings::Problems;
+use policy_commands::EmbeddedPolicy;
 
-/// Makes `check` faster for many objects than the system's allocator (docs/performance.md).
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-/// The result of a subcommand. The exit codes are part of the interface: pipelines distinguish findings from errors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    /// Exit code 0.
-    AllAccepted,
-    /// Exit code 1.
-    SomethingRefused,
-    /// Exit code 2: some of the input cannot be used; the rest was evaluated.
-    Unusable,
-    /// Exit code 3.
-    NotFixed,
-    /// Exit code 130, which shells report for a program that Ctrl-C ended.
-    Interrupted,
-}
-
-/// Exit code for input that cannot be used; clap uses the same code for invalid arguments.
-const UNUSABLE: u8 = 2;
-
-/// Exit code if a fix could not be written.
-const NOT_FIXED: u8 = 3;
-
-/// Exit code after SIGINT.
-const INTERRUPTED: u8 = 130;
-
-/// Runs the serviceaccount-hygiene policy without a cluster.
-#[derive(Debug, Parser)]
-#[command(name = "sa-hygiene", version, max_term_width = 100)]
-struct Cli {
-    #[command(flatten)]
-    color: colorchoice_clap::Color,
-
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Check manifests as the cluster would, and report each finding with its line
-    Check(Box<check::Args>),
-    /// Show the policy's response to manifests or admission requests, and its changes
-    Run(run::Args),
-    /// Run the policy on a directory of captured admission requests
-    Corpus(corpus::Args),
-    /// Show which workloads of a cluster hold API tokens, what these allow, and which were used
-    Audit(Box<audit::Args>),
-    /// Check a directory of other projects, to test the checks themselves
-    #[command(hide = true)]
-    Manifests(manifests::Args),
-    /// Compare the policy's speed with that of a policy that accepts requests without reading them
-    #[command(hide = true)]
-    Bench(bench::Args),
-    /// Write generated clusters and audit logs for `audit`
-    #[command(hide = true)]
-    Sample(sample::Args),
-    /// Measure the time and memory of `check`
-    #[command(hide = true)]
-    Speed,
-    /// Measure the time and memory of `audit`
-    #[command(hide = true)]
-    AuditSpeed,
-    /// Send many requests at once, and compare the responses with those of a single thread
-    #[command(hide = true)]
-    Load(load::Args),
-    /// List the rules and their action in each profile
-    Rules(rules::ListArgs),
-    /// Print the documentation of a rule
-    Explain(rules::ExplainArgs),
-    /// Print shell completions
-    Completions(generate::CompletionsArgs),
-    /// Print the man page of the command or of a subcommand
-    Man(generate::ManArgs),
-}
-
-/// The name of the program as a kubectl plugin (`kubectl sa-hygiene audit`). In the file name, an underscore stands for the
-/// hyphen. <https://kubernetes.io/docs/tasks/extend-kubectl/kubectl-plugins/>
-const PLUGIN: &str = "kubectl-sa_hygiene";
-
-fn parse() -> Cli {
-    let program = std::env::args_os().next().map(PathBuf::from);
-    let is_plugin = program.as_ref().and_then(|it| it.file_stem()).is_some_and(|name| name == PLUGIN);
-    let mut command = Cli::command();
-    if is_plugin {
-        command.set_bin_name("kubectl sa-hygiene");
-    }
-    if let Some(choice) = color() {
-        // Help and errors are printed while the arguments are parsed.
-        command = command.color(choice);
-    }
-    Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
-}
-
-/// The value of `--color`, if there is one.
-fn color() -> Option<ColorChoice> {
-    let mut arguments = std::env::args_os().skip(1).take_while(|it| it != "--");
-    while let Some(argument) = arguments.next() {
-        let value = match argument.to_str().and_then(|it| it.strip_prefix("--color")) {
-            Some("") => arguments.next()?.into_string().ok()?,
-            Some(value) => value.strip_prefix('=')?.to_owned(),
-            None => continue,
-        };
-        return ColorChoice::from_str(&value, true).ok();
-    }
-    None
-}
+// SAFETY: the machine code is part of this program, like its own code: anyone who can change it can also change the program.
+// `.ci/dist` compiled it from the same policy (the build script of `policy-module` verifies that), and builds this program and
+// the one that compiles the policy from one lock file, with the same features of wasmtime.
+#[expect(unsafe_code, reason = "see above")]
+const POLICY: EmbeddedPolicy = unsafe { EmbeddedPolicy::new(policy_module::WASM, policy_module::MACHINE_CODE) };
 
 fn main() -> ExitCode {
-    let Cli { color, command } = parse();
-    color.write_global();
-    let result = match command {
-        Command::Check(args) => check::run(&args),
-        Command::Run(args) => run::run(&args),
-        Command::Corpus(args) => corpus::run(&args),
-        Command::Audit(args) => audit::run(&args),
-        Command::Manifests(args) => manifests::run(&args),
-        Command::Bench(args) => bench::run(&args),
-        Command::Sample(args) => sample::run(&args),
-        Command::AuditSpeed => audit_speed::run(),
-        Command::Speed => speed::run(),
-        Command::Load(args) => load::run(&args),
-        Command::Rules(args) => rules::list(&args),
-        Command::Explain(args) => rules::explain(&args),
-        Command::Completions(args) => generate::completions(&args),
-        Command::Man(args) => generate::man(&args),
-    };
-    match result {
-        Ok(Outcome::AllAccepted) => ExitCode::SUCCESS,
-        Ok(Outcome::SomethingRefused) => ExitCode::FAILURE,
-        Ok(Outcome::Unusable) => ExitCode::from(UNUSABLE),
-        Ok(Outcome::NotFixed) => ExitCode::from(NOT_FIXED),
-        Ok(Outcome::Interrupted) => ExitCode::from(INTERRUPTED),
-        Err(error) => {
-            match error.downcast_ref::<Problems>() {
-                Some(Problems(problems)) => printer::errors(problems),
-                None => printer::error(&format!("{error:#}")),
-            }
-            ExitCode::from(UNUSABLE)
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory as _;
-
-    #[test]
-    fn command_line() {
-        super::Cli::command().debug_assert();
-    }
+    policy_commands::main(POLICY)
 }

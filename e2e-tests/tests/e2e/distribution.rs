@@ -68,8 +68,8 @@ fn version() -> Result<String> {
         Ok(manifest["package"]["version"].as_str().unwrap_or_default().to_owned())
     };
     let policy = version("Cargo.toml")?;
-    // The reports of `check` state the version of the host.
-    for path in ["cli/Cargo.toml", "host/Cargo.toml"] {
+    // `--version` prints the version of the subcommands, and the reports of `check` state that of the host.
+    for path in ["cli/Cargo.toml", "crates/commands/Cargo.toml", "host/Cargo.toml"] {
         let other = version(path)?;
         ensure!(policy == other, "the policy has version {policy}, {path} has {other}");
     }

@@ -13,6 +13,7 @@ use policy_host::kubewarden::Policy;
 use serde_json::Value;
 
 use super::Outcome;
+use super::embedded::EmbeddedPolicy;
 use super::evaluate::Verdict;
 use super::input::{self, Subject};
 use super::options::PolicyArgs;
@@ -44,11 +45,11 @@ struct Passed {
     operations: usize,
 }
 
-pub(super) fn run(args: &Args) -> Result<Outcome> {
+pub(super) fn run(args: &Args, embedded: EmbeddedPolicy) -> Result<Outcome> {
     if !args.directory.is_dir() {
         bail!("{}: not a directory", policy_host::shown::path(&args.directory));
     }
-    let policy = args.policy.load(&args.policy.module()?, args.policy.cluster()?)?;
+    let policy = args.policy.load(&args.policy.module(embedded)?, args.policy.cluster()?)?;
     let files = files_below(&args.directory)?;
     if files.is_empty() {
         bail!("{}: no requests here", policy_host::shown::path(&args.directory));

@@ -5,7 +5,8 @@
 use anyhow::Result;
 use policy_host::load;
 
-use super::{Outcome, embedded, printer};
+use super::embedded::EmbeddedPolicy;
+use super::{Outcome, printer};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -18,8 +19,8 @@ pub(super) struct Args {
     requests: usize,
 }
 
-pub(super) fn run(args: &Args) -> Result<Outcome> {
-    let report = load::run(&embedded::module()?, args.threads, args.requests)?;
+pub(super) fn run(args: &Args, embedded: EmbeddedPolicy) -> Result<Outcome> {
+    let report = load::run(&embedded.module()?, args.threads, args.requests)?;
     let memory = report.peak_memory.map_or_else(|| "unknown".to_owned(), |kib| format!("{} MB", kib / 1024));
     printer::text(&format!(
         "{} requests from {} threads in {:.1} s; responses that differ: {}; instances left: {}; peak memory: {memory}\n",

@@ -12,6 +12,7 @@ use policy_host::kubewarden::{Module, Policy, PolicyConfig};
 use serde_json::Value;
 
 use super::Outcome;
+use super::embedded::EmbeddedPolicy;
 use super::evaluate::{Evaluated, Evaluator, Files};
 use super::input::{self, Input, Subject};
 use super::options::PolicyArgs;
@@ -42,14 +43,14 @@ pub(super) struct Args {
     output: Format,
 }
 
-pub(super) fn run(args: &Args) -> Result<Outcome> {
+pub(super) fn run(args: &Args, embedded: EmbeddedPolicy) -> Result<Outcome> {
     let inputs = input::read(&args.files)?;
     let mut cluster = args.policy.cluster()?;
     for object in inputs.iter().filter_map(existing) {
         cluster.insert(object.clone())?;
     }
     let server = ApiServer::of_known(cluster.objects(), args.policy.cluster.is_empty());
-    let module = args.policy.module()?;
+    let module = args.policy.module(embedded)?;
     let policy = args.policy.load(&module, cluster)?;
 
     let has_diagnostics = policy.require_diagnostics().is_ok();

@@ -24,7 +24,8 @@ use policy_host::yaml;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Outcome, embedded, output, printer};
+use super::embedded::EmbeddedPolicy;
+use super::{Outcome, output, printer};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -77,7 +78,7 @@ struct Checked {
     evaluator: Evaluator,
 }
 
-pub(super) fn run(args: &Args) -> Result<Outcome> {
+pub(super) fn run(args: &Args, embedded: EmbeddedPolicy) -> Result<Outcome> {
     let entries = std::fs::read_dir(&args.directory).with_context(|| policy_host::shown::path(&args.directory))?;
     let mut projects: Vec<PathBuf> = entries.map(|entry| entry.map(|it| it.path())).collect::<Result<_, _>>()?;
     projects.retain(|path| path.is_dir() || path.extension().is_some_and(|it| it == "yaml" || it == "yml"));
@@ -88,7 +89,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let expected: Expected = serde_json::from_value(yaml::load_settings(&args.expected)?)
         .with_context(|| policy_host::shown::path(&args.expected))?;
     let strict = yaml::load_settings(&args.strict)?;
-    let module = embedded::module_for_many_requests()?;
+    let module = embedded.module_for_many_requests()?;
 
     let mut problems = Vec::new();
     let mut rows = Vec::new();

@@ -21,12 +21,13 @@ use printed::Printed;
 use progress::Progress;
 use resolved::Resolved;
 
+use super::embedded::EmbeddedPolicy;
 use super::{Outcome, printer};
 
-pub(super) fn run(args: &Args) -> Result<Outcome> {
+pub(super) fn run(args: &Args, embedded: EmbeddedPolicy) -> Result<Outcome> {
     let resolved = Resolved::new(args)?;
     let inputs = resolved.inputs();
-    let module = args.policy.module_for_many_requests()?;
+    let module = args.policy.module_for_many_requests(embedded)?;
     let evaluator = resolved.evaluator(&inputs, &module)?;
     let mut outcome =
         report::Outcome { config: resolved.config.path.as_deref().map(shown::path), ..Default::default() };

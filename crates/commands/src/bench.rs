@@ -10,7 +10,8 @@ use policy_host::bench::{Measurement, compare};
 use policy_host::budgets::Budgets;
 use policy_host::kubewarden::Module;
 
-use super::{Outcome, embedded, output, printer};
+use super::embedded::EmbeddedPolicy;
+use super::{Outcome, output, printer};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -28,12 +29,12 @@ pub(super) struct Args {
     rounds: usize,
 }
 
-pub(super) fn run(args: &Args) -> Result<Outcome> {
+pub(super) fn run(args: &Args, embedded: EmbeddedPolicy) -> Result<Outcome> {
     let budgets = Budgets::embedded()?;
     let baseline = read(&args.baseline)?;
     let policy = match &args.policy {
         Some(path) => read(path)?,
-        None => embedded::module()?,
+        None => embedded.module()?,
     };
     let measurements = compare(&baseline, &policy, args.rounds.max(1))?;
 

@@ -10,7 +10,7 @@ use policy_host::check::settings;
 use policy_host::cluster::{Cluster, LookupBehavior};
 use policy_host::kubewarden::{Mode, Module, Policy, PolicyConfig};
 
-use super::embedded;
+use super::embedded::EmbeddedPolicy;
 
 /// How the policy is set up.
 #[derive(Debug, clap::Args)]
@@ -75,13 +75,13 @@ impl PolicyArgs {
     }
 
     /// The module, compiled.
-    pub(super) fn module(&self) -> Result<Module> {
-        self.compiled(embedded::module, Module::new)
+    pub(super) fn module(&self, embedded: EmbeddedPolicy) -> Result<Module> {
+        self.compiled(|| embedded.module(), Module::new)
     }
 
     /// The module, compiled for many requests in a row.
-    pub(super) fn module_for_many_requests(&self) -> Result<Module> {
-        self.compiled(embedded::module_for_many_requests, Module::for_many_requests)
+    pub(super) fn module_for_many_requests(&self, embedded: EmbeddedPolicy) -> Result<Module> {
+        self.compiled(|| embedded.module_for_many_requests(), Module::for_many_requests)
     }
 
     fn compiled(
