@@ -25,42 +25,37 @@ pub(super) enum Verdict {
 }
 
 impl Verdict {
-    pub(super) const ALL: [Self; 9] = [
-        Self::Accepted,
-        Self::Found(Level::PodsFixed),
-        Self::Found(Level::Monitored),
-        Self::Found(Level::Fixed),
-        Self::Found(Level::Warned),
-        Self::Found(Level::Invalid),
-        Self::Found(Level::PodsRejected),
-        Self::Found(Level::Rejected),
-        Self::Failed,
-    ];
+    /// Every verdict, in the order of the columns.
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        let of_checked = Column::ALL.into_iter().filter_map(|column| match column {
+            Column::Accepted => Some(Self::Accepted),
+            Column::Found(level) => Some(Self::Found(level)),
+            Column::Partial | Column::NotChecked => None,
+        });
+        of_checked.chain([Self::Failed])
+    }
+
+    /// The column in which `check` counts it; `None` if the policy failed.
+    fn column(self) -> Option<Column> {
+        match self {
+            Self::Accepted => Some(Column::Accepted),
+            Self::Found(level) => Some(Column::Found(level)),
+            Self::Failed => None,
+        }
+    }
 
     pub(super) fn word(self) -> &'static str {
-        match self {
-            Self::Accepted => Column::Accepted.word(),
-            Self::Found(level) => Column::Found(level).word(),
-            Self::Failed => "failed",
-        }
+        self.column().map_or("failed", Column::word)
     }
 
     /// The key in machine-readable output.
     pub(super) fn key(self) -> &'static str {
-        match self {
-            Self::Accepted => Column::Accepted.key(),
-            Self::Found(level) => level.key(),
-            Self::Failed => "failed",
-        }
+        self.column().map_or("failed", Column::key)
     }
 
     /// A count as text.
     pub(super) fn count(self, count: usize) -> String {
-        match self {
-            Self::Accepted => Column::Accepted.count(count),
-            Self::Found(level) => Column::Found(level).count(count),
-            Self::Failed => format!("{count} failed"),
-        }
+        self.column().map_or_else(|| format!("{count} failed"), |column| column.count(count))
     }
 
     pub(super) fn is_rejection(self) -> bool {

@@ -220,7 +220,7 @@ fn closing_line(results: &[Evaluated]) -> String {
 
 fn counts(results: &[Evaluated]) -> Vec<(Verdict, usize)> {
     let count = |verdict| results.iter().filter(|evaluated| evaluated.verdict == verdict).count();
-    Verdict::ALL.map(|verdict| (verdict, count(verdict))).to_vec()
+    Verdict::all().map(|verdict| (verdict, count(verdict))).collect()
 }
 
 /// Everything, as one JSON document.
