@@ -4,6 +4,8 @@ WASM_TARGET := wasm32-wasip1
 SOURCES := $(shell find src -name '*.rs') Cargo.toml Cargo.lock
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 RUN := $(TARGET_DIR)/debug/sa-hygiene
+TOOLS := $(TARGET_DIR)/debug/policy-tools
+MEASURE := cargo run --profile measure --locked --package policy-tools --
 
 # As `make test` builds: without the tests' own dependencies others would get other features, and the whole host would be
 # built a second time.
@@ -139,17 +141,16 @@ corpus: toolchain  ## run the policy over captured requests: make corpus DIR=...
 manifests: toolchain  ## run check and --fix over other projects' manifests: make manifests DIR=...
 	@test -n '$(DIR)' || { echo 'manifests: set DIR, for example: make manifests DIR=path/to/projects' >&2; exit 2; }
 	@$(BUILD)
-	@$(RUN) manifests '$(DIR)' --strict examples/settings/strict.yaml --expected cli/expected-refusals.yaml
+	@$(TOOLS) manifests '$(DIR)' --strict examples/settings/strict.yaml --expected crates/tools/expected-rejections.yaml
 
 .PHONY: bench
 bench: toolchain  ## measure the time per request, relative to a policy that accepts without reading
 	cargo build --release --locked --package accept-unread --target $(WASM_TARGET) --target-dir $(TARGET_DIR)/bench
-	cargo run --profile measure --locked --package sa-hygiene -- bench \
-		--baseline $(TARGET_DIR)/bench/$(WASM_TARGET)/release/accept_unread.wasm
+	$(MEASURE) bench --baseline $(TARGET_DIR)/bench/$(WASM_TARGET)/release/accept_unread.wasm
 
 .PHONY: bench-size
 bench-size: toolchain  ## measure what a larger module costs a request: the policy against itself, with functions and data added
-	cargo run --profile measure --locked --package policy-host --example module-size
+	$(MEASURE) module-size
 
 # For this machine, or for a target of Rust that this machine can run.
 DIST_TARGET ?=
@@ -175,15 +176,15 @@ image: toolchain  ## build the container image of the command (musl-gcc, and doc
 
 .PHONY: speed
 speed: dist  ## measure time and memory of `sa-hygiene check` for large inputs
-	$(TARGET_DIR)/dist/sa-hygiene speed
+	$(MEASURE) speed $(TARGET_DIR)/dist/sa-hygiene
 
 .PHONY: audit-speed
 audit-speed: dist  ## measure time and memory of `sa-hygiene audit` for 10,000 Pods and a log of 1 GB
-	$(TARGET_DIR)/dist/sa-hygiene audit-speed
+	$(MEASURE) audit-speed $(TARGET_DIR)/dist/sa-hygiene
 
 .PHONY: load
 load: toolchain  ## run 32 threads with 10,000 requests each, and compare with a single thread
-	cargo run --profile measure --locked --package sa-hygiene -- load
+	$(MEASURE) load
 
 # Seeds are the cases' own requests; what is found stays in fuzz/artifacts.
 FUZZ_TARGETS := payload settings role_arn fix_round_trip

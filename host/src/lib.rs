@@ -10,15 +10,12 @@
 )]
 
 pub mod apiserver;
-pub mod bench;
-pub mod budgets;
 pub mod check;
 pub mod cluster;
 pub mod diff;
 pub mod docs;
 pub mod json;
 pub mod kubewarden;
-pub mod load;
 pub mod ownership;
 pub mod rbac;
 pub mod shown;

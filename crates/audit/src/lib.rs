@@ -17,6 +17,7 @@ pub mod log;
 mod permissions;
 mod recommend;
 pub mod report;
+#[cfg(any(test, feature = "sample"))]
 pub mod sample;
 pub mod snapshot;
 mod usage;

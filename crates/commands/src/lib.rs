@@ -5,8 +5,6 @@
 //! This library contains all of the command except the policy, which `cli` adds.
 
 mod audit;
-mod audit_speed;
-mod bench;
 mod check;
 mod corpus;
 mod describe;
@@ -15,15 +13,11 @@ mod embedded;
 mod evaluate;
 mod generate;
 mod input;
-mod load;
-mod manifests;
 mod options;
 mod output;
 mod printer;
 mod rules;
 mod run;
-mod sample;
-mod speed;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -81,24 +75,6 @@ enum Command {
     Corpus(corpus::Args),
     /// Show which workloads of a cluster hold API tokens, what these allow, and which were used
     Audit(Box<audit::Args>),
-    /// Check a directory of other projects, to test the checks themselves
-    #[command(hide = true)]
-    Manifests(manifests::Args),
-    /// Compare the policy's speed with that of a policy that accepts requests without reading them
-    #[command(hide = true)]
-    Bench(bench::Args),
-    /// Write generated clusters and audit logs for `audit`
-    #[command(hide = true)]
-    Sample(sample::Args),
-    /// Measure the time and memory of `check`
-    #[command(hide = true)]
-    Speed,
-    /// Measure the time and memory of `audit`
-    #[command(hide = true)]
-    AuditSpeed,
-    /// Send many requests at once, and compare the responses with those of a single thread
-    #[command(hide = true)]
-    Load(load::Args),
     /// List the rules and their action in each profile
     Rules(rules::ListArgs),
     /// Print the documentation of a rule
@@ -151,12 +127,6 @@ pub fn main(embedded: EmbeddedPolicy) -> ExitCode {
         Command::Run(args) => run::run(&args, embedded),
         Command::Corpus(args) => corpus::run(&args, embedded),
         Command::Audit(args) => audit::run(&args),
-        Command::Manifests(args) => manifests::run(&args, embedded),
-        Command::Bench(args) => bench::run(&args, embedded),
-        Command::Sample(args) => sample::run(&args),
-        Command::AuditSpeed => audit_speed::run(),
-        Command::Speed => speed::run(),
-        Command::Load(args) => load::run(&args, embedded),
         Command::Rules(args) => rules::list(&args),
         Command::Explain(args) => rules::explain(&args),
         Command::Completions(args) => generate::completions(&args),

@@ -17,7 +17,8 @@ use e2e_tests::case::Host;
 use e2e_tests::counted::{Count, CountedModule};
 use e2e_tests::engine::Engine;
 use libtest_mimic::Trial;
-use policy_host::bench::{self, Settings, Subject};
+use policy_tools::budgets::Budgets;
+use policy_tools::subjects::{self, Settings, Subject};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -48,17 +49,6 @@ impl Lazy {
         let module = self.0.get_or_init(|| CountedModule::load().map_err(|error| format!("{error:#}")));
         module.as_ref().map_err(|error| anyhow!("{error}"))
     }
-}
-
-#[derive(Deserialize)]
-struct Budgets {
-    module: Module,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct Module {
-    max_bytes: usize,
 }
 
 type Test = Box<dyn FnOnce(&CountedModule, &Engine) -> Result<()> + Send>;
@@ -125,9 +115,9 @@ fn count(module: &CountedModule, engine: &Engine) -> Result<Counts> {
     let mut counts =
         Counts { rustc: rustc()?, module: BTreeMap::new(), instructions: BTreeMap::new(), pages: BTreeMap::new() };
     let mut start = 0;
-    for Settings { name, value } in bench::settings() {
+    for Settings { name, value } in subjects::settings() {
         let (mut instructions, mut pages) = (BTreeMap::new(), BTreeMap::new());
-        for subject in bench::subjects()? {
+        for subject in subjects::subjects()? {
             let count = validate_subject(module, &subject, &value)?;
             start = count.start;
             instructions.insert(subject.name.to_owned(), count.call);
@@ -198,7 +188,7 @@ fn validate_subject(module: &CountedModule, subject: &Subject, settings: &Value)
 }
 
 fn subject(name: &str) -> Result<Subject> {
-    bench::subjects()?.into_iter().find(|subject| subject.name == name).with_context(|| format!("no subject {name}"))
+    subjects::subjects()?.into_iter().find(|subject| subject.name == name).with_context(|| format!("no subject {name}"))
 }
 
 /// The instructions of each phase of a request, measured by leaving parts out.
@@ -245,7 +235,7 @@ fn growth(module: &CountedModule, bless: bool) -> Result<()> {
             json!({"name": format!("w{number:04}"), "image": "registry.example.com/worker:1", "env": env})
         }));
         containers.push(validate(module, &request, &json!({}))?.call);
-        let settings = json!({"exemptions": bench::exemptions(size)});
+        let settings = json!({"exemptions": subjects::exemptions(size)});
         exemptions.push(validate(module, &accepted, &settings)?.call);
     }
     let mut table = "| number | containers with five variables | exemptions |\n|---:|---:|---:|\n".to_owned();
@@ -285,7 +275,7 @@ fn compare_or_bless(name: &str, table: &str, bless: bool) -> Result<()> {
 
 /// The host that counts must return the same responses as the embedded host.
 fn hosts_agree(module: &CountedModule, engine: &Engine) -> Result<()> {
-    for subject in bench::subjects()? {
+    for subject in subjects::subjects()? {
         let accounts: Vec<Value> = subject.account.iter().chain(&subject.grants).cloned().collect();
         let first = engine.evaluate(&subject.request, &json!({}), &accounts, &Host::default())?.bytes;
         let second = validate_subject(module, &subject, &json!({}))?.answer;
@@ -295,9 +285,7 @@ fn hosts_agree(module: &CountedModule, engine: &Engine) -> Result<()> {
 }
 
 fn module_size(engine: &Engine) -> Result<()> {
-    let text = fs::read_to_string(repository().join("bench/budgets.toml")).context("budgets.toml")?;
-    let budgets: Budgets = toml::from_str(&text).context("budgets.toml")?;
-    let (size, limit) = (engine.module_size(), budgets.module.max_bytes);
+    let (size, limit) = (engine.module_size(), Budgets::embedded()?.module.max_bytes);
     ensure!(size <= limit, "the module has {size} bytes, {} more than budgets.toml allows", size - limit);
     Ok(())
 }

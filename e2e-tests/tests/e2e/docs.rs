@@ -18,6 +18,7 @@ use e2e_tests::engine::Engine;
 use libtest_mimic::Trial;
 use policy_host::apiserver::{ApiServer, RequestOptions};
 use policy_host::yaml;
+use policy_tools::budgets::Budgets;
 use serde_json::{Value, json};
 use serviceaccount_hygiene::admission::subject::SubjectKind;
 use serviceaccount_hygiene::rules::{RULES, Rule};
@@ -227,18 +228,12 @@ fn examples_table() -> Result<String> {
 
 /// The limits in `budgets.toml`, in words.
 fn limits() -> Result<String> {
-    let budgets: toml::Table =
-        toml::from_str(&read(&repository().join("bench/budgets.toml"))?).context("budgets.toml")?;
-    let number = |table: &str, key: &str| {
-        let value = budgets.get(table).and_then(|table| table.get(key));
-        value.map(ToString::to_string).with_context(|| format!("budgets.toml: {table}.{key}"))
-    };
-    let bytes: u32 = number("module", "max-bytes")?.parse()?;
+    let budgets = Budgets::embedded()?;
+    let ratio = budgets.ratio.get("pod accepted").context("budgets.toml: no ratio for `pod accepted`")?;
     Ok(format!(
         "[budgets.toml](bench/budgets.toml) limits the module to {} KB (`make test` checks this), and the time for an ordinary Pod \
-         to\n{} times that of a policy that accepts everything without reading it (`make bench` measures this).\n",
-        bytes / 1024,
-        number("ratio", "pod accepted")?
+         to\n{ratio} times that of a policy that accepts everything without reading it (`make bench` measures this).\n",
+        budgets.module.max_bytes / 1024,
     ))
 }
 

@@ -549,27 +549,6 @@ fn policy_is_send_and_sync() {
 }
 
 #[test]
-fn reused_instance() {
-    let new = Policy::load(&crate::testing::module(), PolicyConfig::default()).unwrap();
-    let module = Module::for_many_requests(policy_module::WASM).unwrap();
-    let again = Policy::load(&module, PolicyConfig::default()).unwrap();
-    let subjects = crate::bench::subjects().unwrap();
-    // Often enough that instances are also replaced.
-    for _ in 0..30 {
-        for subject in &subjects {
-            let payload = new.payload(&subject.request).unwrap();
-            assert_eq!(
-                again.evaluate_raw("validate", &payload),
-                new.evaluate_raw("validate", &payload),
-                "{}",
-                subject.name
-            );
-        }
-    }
-    assert!(module.instances() <= 1, "one waits for its thread");
-}
-
-#[test]
 fn drops_failed_instance() {
     let module = Module::for_many_requests(policy_module::WASM).unwrap();
     let policy = Policy::load(&module, PolicyConfig::default()).unwrap();

@@ -38,7 +38,7 @@ pub struct SettingsBudget {
 impl Budgets {
     /// The limits of this source tree.
     pub fn embedded() -> Result<Self> {
-        toml::from_str(include_str!("../../bench/budgets.toml")).context("budgets.toml")
+        toml::from_str(include_str!("../../../bench/budgets.toml")).context("budgets.toml")
     }
 }
 
@@ -49,7 +49,7 @@ mod tests {
     #[test]
     fn limits_name_existing_subjects() {
         let budgets = Budgets::embedded().unwrap();
-        let subjects: Vec<_> = crate::bench::subjects().unwrap().into_iter().map(|subject| subject.name).collect();
+        let subjects: Vec<_> = crate::subjects::subjects().unwrap().into_iter().map(|subject| subject.name).collect();
         for name in budgets.ratio.keys() {
             assert!(subjects.contains(&name.as_str()), "budgets.toml: no subject `{name}`");
         }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! `sa-hygiene manifests`: runs `check` on a directory of projects by other authors, to test `check` itself. It fails if
+//! `policy-tools manifests`: checks and fixes a directory of projects by other authors, to test `check` itself. It fails if
 //! `check` crashes, cannot read a file that kubectl can read, makes a fix that changes more than its findings, or reports a
-//! refusal with the default settings that was not reviewed.
+//! rejection with the default settings that was not reviewed.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
-use comfy_table::{Cell, CellAlignment};
+use comfy_table::Cell;
 use policy_host::check::evaluate::Evaluator;
 use policy_host::check::finding::Level;
 use policy_host::check::fix;
@@ -24,11 +24,10 @@ use policy_host::yaml;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::embedded::EmbeddedPolicy;
-use super::{Outcome, output, printer};
+use crate::{Passed, table};
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub struct Args {
     /// Directory with a directory or file for each project
     #[arg(value_name = "DIR")]
     directory: PathBuf,
@@ -37,7 +36,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     strict: PathBuf,
 
-    /// File with the expected refusals, each with a reason
+    /// File with the expected rejections, each with a reason
     #[arg(long, value_name = "FILE")]
     expected: PathBuf,
 }
@@ -46,13 +45,13 @@ pub(super) struct Args {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Expected {
-    refusals: Vec<Refusal>,
+    rejections: Vec<Rejection>,
 }
 
-/// An expected refusal.
+/// An expected rejection.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Refusal {
+struct Rejection {
     /// Relative to the directory of projects.
     file: String,
     /// For example, `ServiceAccount shop/uploads`.
@@ -78,7 +77,7 @@ struct Checked {
     evaluator: Evaluator,
 }
 
-pub(super) fn run(args: &Args, embedded: EmbeddedPolicy) -> Result<Outcome> {
+pub fn run(args: &Args) -> Result<Passed> {
     let entries = std::fs::read_dir(&args.directory).with_context(|| policy_host::shown::path(&args.directory))?;
     let mut projects: Vec<PathBuf> = entries.map(|entry| entry.map(|it| it.path())).collect::<Result<_, _>>()?;
     projects.retain(|path| path.is_dir() || path.extension().is_some_and(|it| it == "yaml" || it == "yml"));
@@ -89,19 +88,19 @@ pub(super) fn run(args: &Args, embedded: EmbeddedPolicy) -> Result<Outcome> {
     let expected: Expected = serde_json::from_value(yaml::load_settings(&args.expected)?)
         .with_context(|| policy_host::shown::path(&args.expected))?;
     let strict = yaml::load_settings(&args.strict)?;
-    let module = embedded.module_for_many_requests()?;
+    let module = Module::for_many_requests(policy_module::WASM)?;
 
     let mut problems = Vec::new();
     let mut rows = Vec::new();
     for project in &projects {
         rows.push(self::project(&args.directory, project, &module, &strict, &expected, &mut problems)?);
     }
-    printer::text(&format!("{}\n\n", output::render(&table(&rows))))?;
+    println!("{}\n", table(&rows));
     for problem in &problems {
-        printer::bad("problem:", problem);
+        eprintln!("problem: {problem}");
     }
-    printer::text(&format!("{}, {}\n", count(rows.len(), "project"), count(problems.len(), "problem")))?;
-    Ok(if problems.is_empty() { Outcome::AllAccepted } else { Outcome::SomethingRefused })
+    println!("{}, {}", count(rows.len(), "project"), count(problems.len(), "problem"));
+    Ok(problems.is_empty())
 }
 
 fn project(
@@ -115,7 +114,7 @@ fn project(
     let start = Instant::now();
     let checked = checked(project, module, &Value::Null)?;
     let seconds = start.elapsed().as_secs_f64();
-    refusals(root, &checked.files, expected, problems);
+    rejections(root, &checked.files, expected, problems);
     unreadable(&checked.files, problems);
     let strict = self::checked(project, module, strict)?.summary;
 
@@ -146,14 +145,14 @@ fn checked(path: &Path, module: &Module, settings: &Value) -> Result<Checked> {
     Ok(Checked { summary, files, evaluator })
 }
 
-fn refusals(root: &Path, files: &[FileReport], expected: &Expected, problems: &mut Vec<String>) {
+fn rejections(root: &Path, files: &[FileReport], expected: &Expected, problems: &mut Vec<String>) {
     for object in files.iter().flat_map(|file| &file.objects) {
         for finding in object.findings.iter().filter(|finding| finding.level.is_rejection()) {
             let file = Path::new(&*object.file);
             let file = file.strip_prefix(root.strip_prefix("./").unwrap_or(root)).unwrap_or(file);
             let (title, file) = (object.title(), policy_host::shown::path(file));
-            let is_expected = |it: &Refusal| it.file == file && it.object == title && it.rule == finding.rule;
-            if !expected.refusals.iter().any(is_expected) {
+            let is_expected = |it: &Rejection| it.file == file && it.object == title && it.rule == finding.rule;
+            if !expected.rejections.iter().any(is_expected) {
                 problems.push(format!("{file}: {title}: a rejection that is not in the list: {}", finding.to_line()));
             }
         }
@@ -249,7 +248,7 @@ fn copy_all(from: &Path, to: &Path) -> Result<()> {
 }
 
 fn table(rows: &[Row]) -> comfy_table::Table {
-    let mut table = output::new_table([
+    let mut table = table::new([
         "project",
         "objects",
         "accepted",
@@ -265,7 +264,6 @@ fn table(rows: &[Row]) -> comfy_table::Table {
         "files fixed",
         "seconds",
     ]);
-    let number = |count: usize| Cell::new(count).set_alignment(CellAlignment::Right);
     let mut sums = [0; 12];
     for row in rows {
         let tally = &row.summary.tally;
@@ -285,14 +283,14 @@ fn table(rows: &[Row]) -> comfy_table::Table {
         ];
         sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
         let mut cells = vec![Cell::new(&row.project)];
-        cells.extend(counts.map(number));
-        cells.push(Cell::new(format!("{:.2}", row.seconds)).set_alignment(CellAlignment::Right));
+        cells.extend(counts.map(table::number));
+        cells.push(table::number(format!("{:.2}", row.seconds)));
         table.add_row(cells);
     }
     let mut cells = vec![Cell::new("all")];
-    cells.extend(sums.map(number));
+    cells.extend(sums.map(table::number));
     let seconds: f64 = rows.iter().map(|row| row.seconds).sum();
-    cells.push(Cell::new(format!("{seconds:.2}")).set_alignment(CellAlignment::Right));
+    cells.push(table::number(format!("{seconds:.2}")));
     table.add_row(cells);
     table
 }

@@ -1,20 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Measures how a larger module affects the time of a request: `make bench-size`.
+//! `policy-tools module-size`: measures how a larger module affects the time of a request.
 //!
 //! The policy is compared with itself: with copies of its own functions appended, which are compiled like any others and never
 //! called, and with unused data appended. Further rules have the same effect on requests that they do not apply to. A library
 //! that rewrites modules would add a second copy of the parser that wasmtime has; the format of sections has been stable since
 //! 2017. <https://webassembly.github.io/spec/core/binary/modules.html#sections>
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use policy_host::bench::{self, Subject};
+use comfy_table::Cell;
 use policy_host::kubewarden::{Module, Policy, PolicyConfig};
+use policy_tools::subjects::{self, Subject};
 
-const ROUNDS: usize = 2_000;
-const WARM_UP: usize = 50;
+use crate::{Passed, table, timing};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// How often each request is measured
+    #[arg(long, default_value_t = 2_000)]
+    rounds: usize,
+}
+
 const KB: usize = 1 << 10;
 const PAGE: usize = 64 * KB;
 
@@ -22,40 +30,44 @@ const PAGE: usize = 64 * KB;
 const VARIANTS: [(usize, usize); 9] =
     [(0, 0), (16, 0), (32, 0), (64, 0), (128, 0), (256, 0), (0, 64), (0, 128), (64, 64)];
 
-fn main() -> Result<()> {
-    let rounds = match std::env::args().nth(1) {
-        Some(text) => text.parse().context("the argument is the number of rounds")?,
-        None => ROUNDS,
-    };
+pub fn run(args: &Args) -> Result<Passed> {
+    let rounds = args.rounds.max(1);
     let original = policy_module::WASM;
-    let subjects = bench::subjects()?;
+    let subjects = subjects::subjects()?;
     let find = |name: &str| subjects.iter().find(|subject| subject.name == name).context("no such subject");
     let subjects = [find("pod accepted")?, find("token request")?];
-    println!(
-        "| module, bytes | added code, KB | added data, KB | request | original, µs | larger, µs | ratio | start, ratio |"
-    );
-    println!("|---:|---:|---:|---|---:|---:|---:|---:|");
+    let mut table = table::new([
+        "module, bytes",
+        "added code, KB",
+        "added data, KB",
+        "request",
+        "original, µs",
+        "larger, µs",
+        "ratio",
+        "start, ratio",
+    ]);
     for (code, data) in VARIANTS {
         let larger = padded(original, code * KB, data * KB)?;
         for subject in subjects {
             let [as_it_is, grown] = times(original, &larger, subject, "validate", rounds)?;
             let [start, grown_start] = times(original, &larger, subject, "protocol_version", rounds)?;
-            println!(
-                "| {} | {code} | {data} | {} | {:.1} | {:.1} | {:.3} | {:.3} |",
-                larger.len(),
-                subject.name,
-                micros(as_it_is),
-                micros(grown),
-                grown.as_secs_f64() / as_it_is.as_secs_f64(),
-                grown_start.as_secs_f64() / start.as_secs_f64(),
-            );
+            table.add_row(vec![
+                table::number(larger.len()),
+                table::number(code),
+                table::number(data),
+                Cell::new(subject.name),
+                table::number(format!("{:.1}", micros(as_it_is))),
+                table::number(format!("{:.1}", micros(grown))),
+                table::number(format!("{:.3}", grown.as_secs_f64() / as_it_is.as_secs_f64())),
+                table::number(format!("{:.3}", grown_start.as_secs_f64() / start.as_secs_f64())),
+            ]);
         }
     }
-    println!("\nmedians of {rounds} rounds, a fresh instance for each request, the two modules taking turns");
-    Ok(())
+    println!("{table}\n\nmedians of {rounds} rounds, a new instance for each request");
+    Ok(true)
 }
 
-/// The medians of one operation for two modules, which run alternately.
+/// The medians of one operation for two modules.
 fn times(
     original: &[u8],
     larger: &[u8],
@@ -64,33 +76,13 @@ fn times(
     rounds: usize,
 ) -> Result<[Duration; 2]> {
     let load = |wasm: &[u8]| Policy::load(&Module::new(wasm)?, PolicyConfig::default());
-    let (first, second) = (&load(original)?, &load(larger)?);
+    let (first, second) = (load(original)?, load(larger)?);
     let payload = first.payload(&subject.request)?;
     ensure!(
         first.evaluate_raw(operation, &payload)? == second.evaluate_raw(operation, &payload)?,
         "the larger module answers something else"
     );
-    let mut lists = [Vec::with_capacity(rounds), Vec::with_capacity(rounds)];
-    for round in 0..rounds + WARM_UP {
-        let [first_times, second_times] = &mut lists;
-        let mut policies = [(first, first_times), (second, second_times)];
-        // The order alternates, so that neither module always runs on the caches that the other left behind.
-        if round % 2 == 1 {
-            policies.reverse();
-        }
-        for (policy, times) in policies {
-            let start = Instant::now();
-            policy.evaluate_raw(operation, &payload)?;
-            let elapsed = start.elapsed();
-            if round >= WARM_UP {
-                times.push(elapsed);
-            }
-        }
-    }
-    Ok(lists.map(|mut list| {
-        list.sort_unstable();
-        list.get(list.len() / 2).copied().unwrap_or_default()
-    }))
+    timing::medians([&first, &second], operation, &payload, rounds)
 }
 
 fn micros(time: Duration) -> f64 {

@@ -1,16 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! `sa-hygiene speed`: measures the time and memory of `check` with generated inputs.
+//! `policy-tools speed`: measures the time and memory of `sa-hygiene check` with generated inputs.
 
 use std::fmt::Write as _;
-use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
-use comfy_table::{Cell, CellAlignment, Color};
+use anyhow::Result;
+use comfy_table::Cell;
 
-use super::{Outcome, output, printer};
+use crate::process::{self, ROUNDS};
+use crate::{Passed, table};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The program `sa-hygiene`
+    program: PathBuf,
+}
 
 /// An input, and its limits.
 struct Case {
@@ -24,45 +31,41 @@ struct Case {
     is_warm: bool,
 }
 
-pub(super) fn run() -> Result<Outcome> {
+pub fn run(args: &Args) -> Result<Passed> {
     let folder = tempfile::tempdir()?;
-    let program = std::env::current_exe().context("cannot locate this program")?;
-    let mut table = output::new_table(["input", "MB", "seconds", "limit", "peak MB", "limit "]);
-    let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
-    let mut is_over = false;
+    let mut table = table::new(["input", "MB", "seconds", "limit", "peak MB", "limit"]);
+    let mut passed = true;
     for case in cases() {
         let file = folder.path().join("input.yaml");
         std::fs::write(&file, &case.text)?;
         let cache = folder.path().join("cache");
         if case.is_warm {
-            measure(&program, &file, &cache)?;
+            measure(&args.program, &file, &cache)?;
         } else if cache.exists() {
             std::fs::remove_dir_all(&cache)?;
         }
-        // The fastest of three runs counts, so that other load on the machine is not measured.
         let mut best = (Duration::MAX, 0);
-        for round in 0..3 {
+        for round in 0..ROUNDS {
             if !case.is_warm && round > 0 {
                 std::fs::remove_dir_all(&cache)?;
             }
-            best = best.min(measure(&program, &file, &cache)?);
+            best = best.min(measure(&args.program, &file, &cache)?);
         }
         let (time, memory) = (best.0.as_secs_f64(), best.1);
         let is_slow = time > case.limit;
         let is_large = case.memory.is_some_and(|limit| memory > limit);
-        is_over |= is_slow || is_large;
-        let cell = |text: String, is_over: bool| if is_over { right(text).fg(Color::Red) } else { right(text) };
+        passed &= !is_slow && !is_large;
         table.add_row(vec![
             Cell::new(case.name),
-            right(megabytes(case.text.len())),
-            cell(format!("{time:.2}"), is_slow),
-            right(format!("{:.2}", case.limit)),
-            cell(memory.to_string(), is_large),
-            right(case.memory.map(|limit| limit.to_string()).unwrap_or_default()),
+            table::number(megabytes(case.text.len())),
+            table::limited(format!("{time:.2}"), is_slow),
+            table::number(format!("{:.2}", case.limit)),
+            table::limited(memory, is_large),
+            table::number(case.memory.map(|limit| limit.to_string()).unwrap_or_default()),
         ]);
     }
-    printer::text(&format!("{}\n\nthe best of three runs\n", output::render(&table)))?;
-    Ok(if is_over { Outcome::SomethingRefused } else { Outcome::AllAccepted })
+    println!("{table}\n\nthe best of {ROUNDS} runs");
+    Ok(passed)
 }
 
 fn megabytes(bytes: usize) -> String {
@@ -73,28 +76,7 @@ fn megabytes(bytes: usize) -> String {
 fn measure(program: &Path, file: &Path, cache: &Path) -> Result<(Duration, u64)> {
     std::fs::create_dir_all(cache)?;
     let mut command = Command::new(program);
-    measured(command.args(["check", "--fail-on", "never"]).arg(file).env("XDG_CACHE_HOME", cache))
-}
-
-/// The duration of a program, and its peak memory in MB.
-pub(super) fn measured(command: &mut Command) -> Result<(Duration, u64)> {
-    let start = Instant::now();
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-    let status = format!("/proc/{}/status", child.id());
-    let mut memory = 0;
-    let ended = loop {
-        if let Some(ended) = child.try_wait()? {
-            break ended;
-        }
-        let text = std::fs::read_to_string(&status).unwrap_or_default();
-        let peak = text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok());
-        memory = memory.max(peak.unwrap_or(0_u64));
-        std::thread::sleep(Duration::from_millis(2));
-    };
-    if !ended.success() {
-        bail!("the command failed: {ended}");
-    }
-    Ok((start.elapsed(), memory / 1024))
+    process::measure(command.args(["check", "--fail-on", "never"]).arg(file).env("XDG_CACHE_HOME", cache))
 }
 
 fn cases() -> [Case; 6] {

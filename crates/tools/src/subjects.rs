@@ -1,20 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! How long one request takes, as the policy server would run it: a fresh instance each time, epoch interruption on.
-//!
-//! Absolute times differ from machine to machine and from minute to minute, so every time is measured next to that of a policy
-//! that accepts requests without reading them, and the ratio of the medians is compared.
-
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+//! The requests and the settings with which the policy is measured.
 
 use anyhow::{Context as _, Result, bail};
+use policy_host::apiserver::{ApiServer, RequestOptions};
+use policy_host::yaml;
 use serde_json::{Map, Value, json};
-
-use crate::apiserver::{ApiServer, RequestOptions};
-use crate::cluster::Cluster;
-use crate::kubewarden::{Evaluation, Module, Policy, PolicyConfig};
-use crate::yaml;
 
 /// What the policy is expected to do, so that the wrong path is not measured (`kwctl bench` does not check this).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,33 +44,9 @@ pub struct Settings {
     pub value: Value,
 }
 
-/// One line of the result.
-#[derive(Debug, Clone)]
-pub struct Measurement {
-    /// The name of the request.
-    pub subject: &'static str,
-    /// The name of the settings.
-    pub settings: &'static str,
-    /// Size of the payload, in bytes.
-    pub bytes: usize,
-    /// Median time of the policy that accepts requests without reading them.
-    pub baseline: Duration,
-    /// Median time of the policy.
-    pub policy: Duration,
-    /// What the policy did, if that was not expected.
-    pub unexpected: Option<Expected>,
-}
-
-impl Measurement {
-    /// The policy's median divided by that of the other policy.
-    pub fn ratio(&self) -> f64 {
-        self.policy.as_secs_f64() / self.baseline.as_secs_f64()
-    }
-}
-
 /// The requests, from the most common to the largest.
 pub fn subjects() -> Result<Vec<Subject>> {
-    let documents = yaml::load_str(include_str!("../../bench/pod.yaml"), "bench/pod.yaml")?;
+    let documents = yaml::load_str(include_str!("../../../bench/pod.yaml"), "bench/pod.yaml")?;
     let [document] = documents.as_slice() else { bail!("bench/pod.yaml: one document is expected") };
     let accepted = document.value.clone();
 
@@ -209,6 +176,7 @@ fn token_request() -> Result<Value> {
 }
 
 /// A number of exemptions, each with three patterns, none of which covers a subject.
+#[must_use]
 pub fn exemptions(count: usize) -> Vec<Value> {
     (0..count)
         .map(|number| {
@@ -223,6 +191,7 @@ pub fn exemptions(count: usize) -> Vec<Value> {
 }
 
 /// `{}`, and settings of a large organisation.
+#[must_use]
 pub fn settings() -> Vec<Settings> {
     let exemptions = exemptions(200);
     let mut roles: Vec<_> = (1..200).map(|number| format!("team-{number}/{{serviceAccount}}")).collect();
@@ -234,64 +203,6 @@ pub fn settings() -> Vec<Settings> {
             value: json!({"exemptions": exemptions, "rules": {"role-arn": {"action": "reject", "roles": roles}}}),
         },
     ]
-}
-
-/// Measures every subject with all settings; the two modules take turns.
-pub fn compare(baseline: &Module, policy: &Module, rounds: usize) -> Result<Vec<Measurement>> {
-    let mut measurements = Vec::new();
-    for Settings { name: settings_name, value } in settings() {
-        // Long enough that a slow machine measures instead of timing out.
-        let config = PolicyConfig { settings: value, timeout: Duration::from_mins(1), ..PolicyConfig::default() };
-        let unread = Policy::load(baseline, config.clone()).context("the baseline policy")?;
-        for subject in subjects()? {
-            let cluster = Arc::new(Cluster::from_objects(subject.account.iter().chain(&subject.grants).cloned())?);
-            let config = PolicyConfig { cluster, caches_lookups: subject.caches_lookups, ..config.clone() };
-            let measured = Policy::load(policy, config).context("the policy")?;
-            let payload = measured.payload(&subject.request)?;
-            let found = verdict(&measured.evaluate(&subject.request)?);
-            let [mut unread_times, mut measured_times] = [Vec::with_capacity(rounds), Vec::with_capacity(rounds)];
-            for round in 0..rounds + WARM_UP {
-                let mut policies = [(&unread, &mut unread_times), (&measured, &mut measured_times)];
-                // In alternating order, so that neither always finds the caches as the other one left them.
-                if round % 2 == 1 {
-                    policies.reverse();
-                }
-                for (contestant, times) in policies {
-                    let start = Instant::now();
-                    contestant.evaluate_raw("validate", &payload).with_context(|| subject.name)?;
-                    let elapsed = start.elapsed();
-                    if round >= WARM_UP {
-                        times.push(elapsed);
-                    }
-                }
-            }
-            measurements.push(Measurement {
-                subject: subject.name,
-                settings: settings_name,
-                bytes: payload.len(),
-                baseline: median(unread_times),
-                policy: median(measured_times),
-                unexpected: (found != subject.expected).then_some(found),
-            });
-        }
-    }
-    Ok(measurements)
-}
-
-/// Rounds that are not counted.
-const WARM_UP: usize = 10;
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    times.get(times.len() / 2).copied().unwrap_or_default()
-}
-
-fn verdict(evaluation: &Evaluation) -> Expected {
-    match (evaluation.response.allowed, &evaluation.response.patch) {
-        (false, _) => Expected::Rejected,
-        (true, Some(_)) => Expected::Fixed,
-        (true, None) => Expected::Accepted,
-    }
 }
 
 fn request(object: Value) -> Result<Value> {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! `sa-hygiene sample`: generates clusters and audit logs, to try and to measure `audit`.
+//! `policy-tools sample`: generates clusters and audit logs, to try and to measure `sa-hygiene audit`.
 
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
@@ -9,10 +9,10 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use policy_audit::sample;
 
-use super::Outcome;
+use crate::Passed;
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub struct Args {
     #[command(subcommand)]
     what: SampleCommand,
 }
@@ -45,7 +45,7 @@ enum SampleCommand {
     },
 }
 
-pub(super) fn run(args: &Args) -> Result<Outcome> {
+pub fn run(args: &Args) -> Result<Passed> {
     let create = |path: &PathBuf| -> Result<BufWriter<File>> {
         Ok(BufWriter::new(File::create(path).with_context(|| path.display().to_string())?))
     };
@@ -67,5 +67,5 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             out.flush()?;
         }
     }
-    Ok(Outcome::AllAccepted)
+    Ok(true)
 }
