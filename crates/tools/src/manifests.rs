@@ -97,7 +97,7 @@ pub fn run(args: &Args) -> Result<Passed> {
     }
     println!("{}\n", table(&rows));
     for problem in &problems {
-        eprintln!("problem: {problem}");
+        eprintln!("problem: {}", policy_host::shown::text(problem));
     }
     println!("{}, {}", count(rows.len(), "project"), count(problems.len(), "problem"));
     Ok(problems.is_empty())

@@ -14,10 +14,10 @@ const FIXED: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec:\n  
 /// Its role is not an ARN.
 const REJECTED: &str = "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: uploads\n  annotations: {eks.amazonaws.com/role-arn: uploads}\n";
 
-fn manifests(folder: &Path, expected: &str) -> Output {
+fn manifests(folder: &Path, rejected: &str, expected: &str) -> Output {
     fs::create_dir_all(folder.join("projects/shop")).unwrap();
     fs::write(folder.join("projects/shop/pod.yaml"), FIXED).unwrap();
-    fs::write(folder.join("projects/shop/account.yaml"), REJECTED).unwrap();
+    fs::write(folder.join("projects/shop/account.yaml"), rejected).unwrap();
     fs::write(folder.join("strict.yaml"), "profile: restricted\n").unwrap();
     fs::write(folder.join("expected.yaml"), expected).unwrap();
     Command::new(env!("CARGO_BIN_EXE_policy-tools"))
@@ -34,7 +34,7 @@ fn text(bytes: &[u8]) -> String {
 #[test]
 fn unexpected_rejection() {
     let folder = tempfile::tempdir().unwrap();
-    let output = manifests(folder.path(), "rejections: []\n");
+    let output = manifests(folder.path(), REJECTED, "rejections: []\n");
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stdout).ends_with("\n1 project, 1 problem\n"), "{}", text(&output.stdout));
     let error = text(&output.stderr);
@@ -43,11 +43,21 @@ fn unexpected_rejection() {
 }
 
 #[test]
+fn escapes_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = manifests(folder.path(), &REJECTED.replace("name: uploads", r#"name: "up\e[2J""#), "rejections: []\n");
+    assert_eq!(output.status.code(), Some(1));
+    let error = text(&output.stderr);
+    assert!(error.contains(r"up\u{1b}[2J"), "{error}");
+    assert!(!error.contains('\u{1b}'), "{error:?}");
+}
+
+#[test]
 fn expected_rejection() {
     let folder = tempfile::tempdir().unwrap();
     let expected =
         "rejections:\n  - {file: shop/account.yaml, object: ServiceAccount default/uploads, rule: role-arn}\n";
-    let output = manifests(folder.path(), expected);
+    let output = manifests(folder.path(), REJECTED, expected);
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
     let out = text(&output.stdout);
     let row = out.lines().find(|line| line.starts_with("| shop")).unwrap();
