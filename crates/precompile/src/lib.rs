@@ -13,10 +13,6 @@ use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 use wasmtime::{Config, Engine};
 
-/// Processor features that the compiled code may use on `x86_64`: those of all such processors since 2009 (x86-64-v2). Without
-/// them, each vector instruction, which the policy uses to read JSON, is compiled to several instructions.
-const X86_FEATURES: [&str; 5] = ["has_sse3", "has_ssse3", "has_sse41", "has_sse42", "has_popcnt"];
-
 /// An engine whose guests can be interrupted after a time limit. It does not record where a guest trapped, which makes the
 /// machine code of the policy smaller by a quarter.
 ///
@@ -38,16 +34,6 @@ pub fn compile(wasm: &[u8], target: &str) -> Result<Vec<u8>> {
     let mut config = Config::default();
     // An explicit target prevents the use of features that only the processor of the build machine has.
     config.target(target).map_err(|error| anyhow!("{target}: {error:#}"))?;
-    if target.starts_with("x86_64") {
-        for feature in X86_FEATURES {
-            // SAFETY: enabling a feature is `unsafe` because the code could run on a processor that lacks it. The code does not
-            // run here, and wasmtime refuses to load it on such a processor.
-            #[expect(unsafe_code, reason = "see above")]
-            unsafe {
-                config.cranelift_flag_enable(feature);
-            }
-        }
-    }
     let code =
         engine(config)?.precompile_module(wasm).map_err(|error| anyhow!("cannot compile the module: {error:#}"))?;
     let mut compressed = ZlibEncoder::new(Vec::new(), Compression::best());
