@@ -43,6 +43,7 @@ fmt: toolchain  ## check the formatting
 .PHONY: lint
 lint: toolchain  ## run clippy; warnings are errors
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --package policy-commands --no-default-features --locked -- -D warnings
 
 .PHONY: test
 test: fmt lint  ## check formatting and lints, run unit tests and every case on the compiled policy

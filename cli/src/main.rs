@@ -8,9 +8,14 @@ use std::process::ExitCode;
 
 use policy_commands::EmbeddedPolicy;
 
-// SAFETY: the machine code is part of this program, like its own code: anyone who can change it can also change the program.
-// `.ci/dist` compiled it from the same policy (the build script of `policy-module` verifies that), and builds this program and
-// the one that compiles the policy from one lock file, with the same features of wasmtime.
+#[cfg(not(feature = "compiler"))]
+const _: () = assert!(
+    !policy_module::MACHINE_CODE.is_empty(),
+    "without a compiler, the program needs the policy's machine code: the feature `machine-code`, or SA_HYGIENE_COMPILED"
+);
+
+// SAFETY: the machine code is part of this program, like its own code: anyone who can change it can also change the program. It
+// was compiled from the same policy: the build script of `policy-module` did it, or verified it.
 #[expect(unsafe_code, reason = "see above")]
 const POLICY: EmbeddedPolicy = unsafe { EmbeddedPolicy::new(policy_module::WASM, policy_module::MACHINE_CODE) };
 

@@ -6,8 +6,8 @@
 //! the policy. The module is built exactly as in the release job: release profile, `--locked`, and without the wrappers and
 //! flags that clippy, coverage or the user's shell set for the *host* build.
 //!
-//! `SA_HYGIENE_WASM=path` embeds that file instead of building the module. `SA_HYGIENE_COMPILED=path` also embeds the machine
-//! code that `crates/precompile` compiled from that file.
+//! `SA_HYGIENE_WASM=path` embeds that file instead of building the module. With the feature `machine-code`, the module is also
+//! compiled to machine code; `SA_HYGIENE_COMPILED=path` embeds what the program `precompile` has compiled from the module.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -48,13 +48,12 @@ fn main() {
     embed_compiled(&wasm);
 }
 
-/// Embeds the compiled module, if one is given. The file starts with the length (8 bytes) and the bytes of the module from
-/// which it was compiled, so that the machine code of another policy is never run in place of this one.
+/// Embeds the machine code, which is empty if nothing asks for it.
 fn embed_compiled(wasm: &Path) {
     println!("cargo::rerun-if-env-changed=SA_HYGIENE_COMPILED");
     let embedded = Path::new(&variable("OUT_DIR")).join("policy.cwasm");
     let code = match env::var_os("SA_HYGIENE_COMPILED").filter(|path| !path.is_empty()) {
-        None => Vec::new(),
+        None => compile(wasm).unwrap_or_else(|error| fail(&error)),
         Some(path) => {
             println!("cargo::rerun-if-changed={}", Path::new(&path).display());
             code_of(Path::new(&path), wasm)
@@ -67,6 +66,8 @@ fn embed_compiled(wasm: &Path) {
     println!("cargo::rustc-env=SA_HYGIENE_POLICY_CODE={}", embedded.display());
 }
 
+/// The machine code of a file. It starts with the length (8 bytes) and the bytes of the module from which it was compiled, so
+/// that the machine code of another policy is never run in place of this one.
 fn code_of(compiled: &Path, wasm: &Path) -> Result<Vec<u8>, String> {
     let compiled = std::fs::read(compiled).map_err(|error| error.to_string())?;
     let wasm = std::fs::read(wasm).map_err(|error| error.to_string())?;
@@ -74,6 +75,19 @@ fn code_of(compiled: &Path, wasm: &Path) -> Result<Vec<u8>, String> {
     let of_this_policy = usize::try_from(u64::from_le_bytes(*length)).ok() == Some(wasm.len());
     let code = rest.strip_prefix(wasm.as_slice()).filter(|_| of_this_policy);
     code.map(<[u8]>::to_vec).ok_or_else(|| "was made from another policy; run `precompile` again".to_owned())
+}
+
+#[cfg(feature = "machine-code")]
+fn compile(wasm: &Path) -> Result<Vec<u8>, String> {
+    let target = variable("TARGET").into_string().map_err(|_| "TARGET is not text".to_owned())?;
+    let wasm = std::fs::read(wasm).map_err(|error| format!("{}: {error}", wasm.display()))?;
+    policy_precompile::compile(&wasm, &target).map_err(|error| format!("{error:#}"))
+}
+
+#[cfg(not(feature = "machine-code"))]
+#[expect(clippy::unnecessary_wraps, reason = "as with the feature")]
+fn compile(_wasm: &Path) -> Result<Vec<u8>, String> {
+    Ok(Vec::new())
 }
 
 fn prebuilt(path: &Path) -> PathBuf {

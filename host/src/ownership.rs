@@ -67,37 +67,3 @@ pub fn make_writable(path: &Path) -> io::Result<()> {
     permissions.set_readonly(false);
     std::fs::set_permissions(path, permissions)
 }
-
-/// Creates a directory that only its owner may use.
-///
-/// # Errors
-/// If it cannot be created.
-pub(crate) fn create_private(folder: &Path) -> io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
-}
-
-/// Whether a directory has the same owner as the one above it, and nobody else may write to it.
-#[cfg(unix)]
-pub(crate) fn is_private(folder: &Metadata, above: &Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    folder.is_dir() && folder.uid() == above.uid() && folder.mode() & 0o022 == 0
-}
-
-/// See the module documentation. A link is not a directory here.
-#[cfg(not(unix))]
-pub(crate) fn is_private(folder: &Metadata, above: &Metadata) -> bool {
-    folder.is_dir() && above.is_dir()
-}
-
-/// The user's directory for caches.
-pub(crate) fn user_caches() -> Option<std::path::PathBuf> {
-    let variable = |name: &str| std::env::var_os(name).map(std::path::PathBuf::from).filter(|path| path.is_absolute());
-    if cfg!(windows) {
-        return variable("LOCALAPPDATA");
-    }
-    variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")))
-}

@@ -5,6 +5,8 @@
 use anyhow::Result;
 use policy_host::kubewarden::Module;
 
+use super::compiler;
+
 /// The policy that is built into the program. It is not part of this library, so that the library does not wait for the policy
 /// to be built (`.ci/dist`).
 #[derive(Clone, Copy)]
@@ -14,13 +16,12 @@ pub struct EmbeddedPolicy {
 }
 
 impl EmbeddedPolicy {
-    /// A policy, and its machine code as `crates/precompile` compressed it, or no bytes: then the policy is compiled when it is
-    /// used.
+    /// A policy, and its machine code as `crates/precompile` compressed it. With the feature `compiler`, there may be no machine
+    /// code (no bytes): then the policy is compiled when it is used.
     ///
     /// # Safety
     ///
-    /// The machine code is run as it is. It must have been compiled from `wasm` by a program that was built from the same lock
-    /// file and with the same features of wasmtime as this one.
+    /// The machine code is run as it is. It must have been compiled from `wasm` by `crates/precompile`.
     #[expect(unsafe_code, reason = "see above")]
     #[must_use]
     pub const unsafe fn new(wasm: &'static [u8], machine_code: &'static [u8]) -> Self {
@@ -29,15 +30,23 @@ impl EmbeddedPolicy {
 
     /// The module.
     pub(super) fn module(self) -> Result<Module> {
-        Module::new(self.wasm)
+        if self.machine_code.is_empty() { compiler::module(self.wasm) } else { self.precompiled() }
     }
 
-    /// The module for many requests in a row: see [`Module::for_many_requests`].
+    /// The module for many requests in a row: see [`Module::reusing_instances`].
     pub(super) fn module_for_many_requests(self) -> Result<Module> {
+        if self.machine_code.is_empty() {
+            compiler::module_for_many_requests(self.wasm)
+        } else {
+            Ok(self.precompiled()?.reusing_instances())
+        }
+    }
+
+    fn precompiled(self) -> Result<Module> {
         // SAFETY: required by `new`.
         #[expect(unsafe_code, reason = "see above")]
         unsafe {
-            Module::for_many_requests_of(self.wasm, self.machine_code)
+            Module::from_machine_code(self.machine_code, self.wasm.len())
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod audit;
 mod check;
+mod compiler;
 mod corpus;
 mod describe;
 mod diff;

@@ -10,6 +10,7 @@ use policy_host::check::settings;
 use policy_host::cluster::{Cluster, LookupBehavior};
 use policy_host::kubewarden::{Mode, Module, Policy, PolicyConfig};
 
+use super::compiler;
 use super::embedded::EmbeddedPolicy;
 
 /// How the policy is set up.
@@ -24,7 +25,7 @@ pub(super) struct PolicyArgs {
     #[arg(long, value_name = "FILE_OR_DIR")]
     pub(super) cluster: Vec<PathBuf>,
 
-    /// Policy module [default: the one built into this command]
+    /// Policy module; not in released commands, which contain no compiler [default: the one built into this command]
     #[arg(long, value_name = "WASM")]
     pub(super) policy: Option<PathBuf>,
 
@@ -74,14 +75,14 @@ impl PolicyArgs {
         }
     }
 
-    /// The module, compiled.
+    /// The module.
     pub(super) fn module(&self, embedded: EmbeddedPolicy) -> Result<Module> {
-        self.compiled(|| embedded.module(), Module::new)
+        self.compiled(|| embedded.module(), compiler::module)
     }
 
-    /// The module, compiled for many requests in a row.
+    /// The module for many requests in a row.
     pub(super) fn module_for_many_requests(&self, embedded: EmbeddedPolicy) -> Result<Module> {
-        self.compiled(|| embedded.module_for_many_requests(), Module::for_many_requests)
+        self.compiled(|| embedded.module_for_many_requests(), compiler::module_for_many_requests)
     }
 
     fn compiled(

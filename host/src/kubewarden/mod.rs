@@ -12,11 +12,13 @@
 //! | `wapc`, `wasi` | the crates `wapc`, `wasmtime-provider` and `wasi-common` |
 //! | `callback` | `policy-evaluator/src/runtimes/callback.rs` |
 //!
-//! Every request gets a fresh instance (except with [`Module::for_many_requests`]), settings are sent with every request, and
+//! Every request gets a fresh instance (except with [`Module::reusing_instances`]), settings are sent with every request, and
 //! the host computes the JSON patch from the object that the guest returns.
 
 mod callback;
 mod compiled;
+#[cfg(feature = "compiler")]
+mod compiler;
 mod constraints;
 mod diagnosis;
 mod memory;

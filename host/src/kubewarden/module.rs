@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow};
-use wasmtime::{Config, Engine, Module as WasmModule};
+use anyhow::{Context as _, Result};
+use wasmtime::{Engine, Module as WasmModule};
 
 use super::compiled;
 use super::wapc::{HostCallback, Instance, Instances, TICK};
@@ -60,50 +60,30 @@ pub enum CallError {
 }
 
 impl Module {
-    /// Compiles a waPC module.
-    pub fn new(wasm: &[u8]) -> Result<Self> {
-        Self::with(wasm, &compiled::engine(Config::default())?)
-    }
-
-    /// Compiles a module for many requests in a row: the compiled code is cached, and an instance serves several requests of
-    /// its thread, one after the other. A policy server creates a new instance for each request; for a policy that keeps no
-    /// state, this makes no difference.
-    pub fn for_many_requests(wasm: &[u8]) -> Result<Self> {
-        Self::for_many_requests_or(None, wasm)
-    }
-
-    /// Like [`Self::for_many_requests`], for a policy and its machine code. If the code is empty, or not for this machine, the
-    /// module is compiled.
+    /// A module from its machine code. `size` is the module's size in bytes.
+    ///
+    /// # Errors
+    /// If the code is for another processor, or another version or configuration of wasmtime.
     ///
     /// # Safety
-    ///
-    /// The code is run as it is. It must come from [`policy_precompile`], compiled from `wasm` by a build with the same lock
-    /// file and the same features of wasmtime.
+    /// The code is run as it is. It must come from [`policy_precompile`].
     #[expect(unsafe_code, reason = "the caller vouches for the code")]
-    pub unsafe fn for_many_requests_of(wasm: &[u8], code: &[u8]) -> Result<Self> {
+    pub unsafe fn from_machine_code(code: &[u8], size: usize) -> Result<Self> {
         // SAFETY: the caller vouches for the code.
-        let compiled = unsafe { compiled::load(code)? };
-        Self::for_many_requests_or(compiled, wasm)
+        let (engine, module) = unsafe { compiled::load(code)? };
+        Self::ready(&engine, &module, size)
     }
 
-    fn for_many_requests_or(compiled: Option<(Engine, WasmModule)>, wasm: &[u8]) -> Result<Self> {
+    /// For many requests in a row: an instance serves several requests of its thread, one after the other. A policy server
+    /// creates a new instance for each request; for a policy that keeps no state, this makes no difference.
+    #[must_use]
+    pub fn reusing_instances(self) -> Self {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let compiled = compiled.map(|(engine, module)| Self::ready(&engine, &module, wasm.len())).transpose()?;
-        let module = match compiled {
-            Some(module) => module,
-            // A module with several memories or tables does not fit into the pool.
-            None => Self::with(wasm, &compiled::with_cache()?)
-                .or_else(|_| Self::with(wasm, &compiled::engine(Config::default())?))?,
-        };
-        Ok(Self { reuse_id: Some(NEXT.fetch_add(1, Ordering::Relaxed)), ..module })
+        Self { reuse_id: Some(NEXT.fetch_add(1, Ordering::Relaxed)), ..self }
     }
 
-    fn with(wasm: &[u8], engine: &Engine) -> Result<Self> {
-        let module = WasmModule::new(engine, wasm).map_err(|error| anyhow!("cannot compile the module: {error:#}"))?;
-        Self::ready(engine, &module, wasm.len())
-    }
-
-    fn ready(engine: &Engine, module: &WasmModule, size: usize) -> Result<Self> {
+    /// A module that was compiled by an engine.
+    pub(super) fn ready(engine: &Engine, module: &WasmModule, size: usize) -> Result<Self> {
         let instances = Instances::new(engine, module)?;
         tick(engine)?;
         Ok(Self { instances, size, count: Arc::default(), reuse_id: None })
