@@ -36,7 +36,7 @@ const BEFORE_VERSIONS: [&str; 7] = [
 type Test = fn() -> Result<()>;
 
 pub fn trials() -> Vec<Trial> {
-    let tests: [(&str, Test); 9] = [
+    let tests: [(&str, Test); 10] = [
         ("versions", versions),
         ("github_action", github_action),
         ("github_example", github_example),
@@ -46,6 +46,7 @@ pub fn trials() -> Vec<Trial> {
         ("krew", krew),
         ("homebrew", homebrew),
         ("checksums", checksums),
+        ("machine_code", machine_code),
     ];
     tests.map(|(name, test)| Trial::test(format!("distribution::{name}"), move || test().map_err(failed))).into()
 }
@@ -76,20 +77,36 @@ fn version() -> Result<String> {
     Ok(policy)
 }
 
+/// The targets that a release has a command for.
+fn targets() -> Result<BTreeSet<String>> {
+    let workflow = only(".github/workflows/binaries.yml")?;
+    let matrix = workflow["jobs"]["build"]["strategy"]["matrix"]["include"].as_array().cloned().unwrap_or_default();
+    let targets: BTreeSet<String> =
+        matrix.iter().filter_map(|entry| Some(entry["target"].as_str()?.to_owned())).collect();
+    ensure!(targets.len() == 5, "targets: {targets:?}");
+    Ok(targets)
+}
+
+/// The policy is compiled for every target, once.
+fn machine_code() -> Result<()> {
+    let workflow = only(".github/workflows/binaries.yml")?;
+    let steps = workflow["jobs"]["module"]["steps"].as_array().cloned().unwrap_or_default();
+    let commands = steps.iter().filter_map(|step| step["run"].as_str()?.strip_prefix(".ci/module module "));
+    let compiled: Vec<&str> = commands.flat_map(str::split_whitespace).filter(|word| *word != "\\").collect();
+    let compiled_once: BTreeSet<String> = compiled.iter().copied().map(str::to_owned).collect();
+    ensure!(compiled.len() == compiled_once.len(), "compiled twice: {compiled:?}");
+    ensure!(compiled_once == targets()?, "compiled for {compiled:?}");
+    Ok(())
+}
+
 /// The archives that a release creates.
 fn archives() -> Result<BTreeSet<String>> {
     let version = version()?;
-    let workflow = only(".github/workflows/binaries.yml")?;
-    let matrix = workflow["jobs"]["build"]["strategy"]["matrix"]["include"].as_array().cloned().unwrap_or_default();
-    let targets = matrix.iter().filter_map(|entry| entry["target"].as_str());
-    let archives: BTreeSet<String> = targets
-        .map(|target| {
-            let ending = if target.contains("-windows-") { "zip" } else { "tar.gz" };
-            format!("sa-hygiene-v{version}-{target}.{ending}")
-        })
-        .collect();
-    ensure!(archives.len() == 5, "archives: {archives:?}");
-    Ok(archives)
+    let archive = |target: String| {
+        let ending = if target.contains("-windows-") { "zip" } else { "tar.gz" };
+        format!("sa-hygiene-v{version}-{target}.{ending}")
+    };
+    Ok(targets()?.into_iter().map(archive).collect())
 }
 
 /// Every version of this project in a file is that of `Cargo.toml`.
