@@ -153,7 +153,8 @@ bench: toolchain  ## measure the time per request, relative to a policy that acc
 bench-size: toolchain  ## measure what a larger module costs a request: the policy against itself, with functions and data added
 	$(MEASURE) module-size
 
-# For this machine, or for a target of Rust that this machine can run.
+# For this machine, or for a target with the same processor. For other processors, set SA_HYGIENE_WASM and SA_HYGIENE_COMPILED to
+# what `.ci/module` writes.
 DIST_TARGET ?=
 .PHONY: dist
 dist: toolchain  ## build the command as it is released: TARGET_DIR/dist/sa-hygiene; make dist DIST_TARGET=x86_64-unknown-linux-musl
@@ -234,7 +235,7 @@ bless: toolchain  ## rewrite the expected results of cases and the generated doc
 .PHONY: clean
 clean:  ## remove build results
 	cargo clean
-	rm -rf policy.wasm annotated-policy.wasm dist book
+	rm -rf policy.wasm annotated-policy.wasm dist book module
 
 # Adds what the default installation of Rust lacks.
 .PHONY: toolchain

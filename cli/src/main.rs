@@ -15,7 +15,8 @@ const _: () = assert!(
 );
 
 // SAFETY: the machine code is part of this program, like its own code: anyone who can change it can also change the program. It
-// was compiled from the same policy: the build script of `policy-module` did it, or verified it.
+// was compiled from the same policy, with the same lock file: by the build script of `policy-module`, or in the release workflow;
+// then the build script compares the policy and the target.
 #[expect(unsafe_code, reason = "see above")]
 const POLICY: EmbeddedPolicy = unsafe { EmbeddedPolicy::new(policy_module::WASM, policy_module::MACHINE_CODE) };
 

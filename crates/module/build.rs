@@ -66,12 +66,16 @@ fn embed_compiled(wasm: &Path) {
     println!("cargo::rustc-env=SA_HYGIENE_POLICY_CODE={}", embedded.display());
 }
 
-/// The machine code of a file. It starts with the length (8 bytes) and the bytes of the module from which it was compiled, so
-/// that the machine code of another policy is never run in place of this one.
+/// The machine code of a file. It starts with the target, and with the length (8 bytes) and the bytes of the module from which it
+/// was compiled, so that the machine code of another policy is never run in place of this one.
 fn code_of(compiled: &Path, wasm: &Path) -> Result<Vec<u8>, String> {
     let compiled = std::fs::read(compiled).map_err(|error| error.to_string())?;
     let wasm = std::fs::read(wasm).map_err(|error| error.to_string())?;
-    let (length, rest) = compiled.split_first_chunk::<8>().ok_or("was not written by `precompile`")?;
+    let target = variable("TARGET").into_string().map_err(|_| "TARGET is not text".to_owned())?;
+    let of_this_target = compiled.strip_prefix(format!("{target}\n").as_bytes());
+    let (length, rest) = of_this_target
+        .and_then(|rest| rest.split_first_chunk::<8>())
+        .ok_or_else(|| format!("was not written by `precompile` for {target}"))?;
     let of_this_policy = usize::try_from(u64::from_le_bytes(*length)).ok() == Some(wasm.len());
     let code = rest.strip_prefix(wasm.as_slice()).filter(|_| of_this_policy);
     code.map(<[u8]>::to_vec).ok_or_else(|| "was made from another policy; run `precompile` again".to_owned())
@@ -81,7 +85,8 @@ fn code_of(compiled: &Path, wasm: &Path) -> Result<Vec<u8>, String> {
 fn compile(wasm: &Path) -> Result<Vec<u8>, String> {
     let target = variable("TARGET").into_string().map_err(|_| "TARGET is not text".to_owned())?;
     let wasm = std::fs::read(wasm).map_err(|error| format!("{}: {error}", wasm.display()))?;
-    policy_precompile::compile(&wasm, &target).map_err(|error| format!("{error:#}"))
+    policy_precompile::compile(&wasm, &target)
+        .map_err(|error| format!("{target}: {error:#}; `.ci/module` compiles for other processors"))
 }
 
 #[cfg(not(feature = "machine-code"))]

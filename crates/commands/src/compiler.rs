@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Compiles modules, with the feature `compiler`. Released programs contain no compiler, because it would be 40% of them: they
-//! have the machine code of their own policy, and cannot evaluate another one.
+//! Compiles modules, with the feature `compiler`. Released programs contain the machine code of their own policy instead,
+//! and cannot evaluate another one: a compiler would be 40% of the program.
 
 use anyhow::Result;
 use policy_host::kubewarden::Module;
@@ -32,7 +32,5 @@ pub(super) fn module_for_many_requests(wasm: &[u8]) -> Result<Module> {
 
 #[cfg(not(feature = "compiler"))]
 fn none(_wasm: &[u8]) -> Result<Module> {
-    anyhow::bail!(
-        "released versions of sa-hygiene contain no compiler for other policies; build the command from source"
-    )
+    anyhow::bail!("this command was built without a compiler, so it cannot load another policy; see docs/check.md")
 }

@@ -8,7 +8,7 @@ use policy_host::kubewarden::Module;
 use super::compiler;
 
 /// The policy that is built into the program. It is not part of this library, so that the library does not wait for the policy
-/// to be built (`.ci/dist`).
+/// to be built.
 #[derive(Clone, Copy)]
 pub struct EmbeddedPolicy {
     wasm: &'static [u8],
@@ -21,7 +21,8 @@ impl EmbeddedPolicy {
     ///
     /// # Safety
     ///
-    /// The machine code is run as it is. It must have been compiled from `wasm` by `crates/precompile`.
+    /// The machine code is run as it is. It must have been compiled from `wasm` by `crates/precompile`, in a
+    /// build with the same lock file.
     #[expect(unsafe_code, reason = "see above")]
     #[must_use]
     pub const unsafe fn new(wasm: &'static [u8], machine_code: &'static [u8]) -> Self {

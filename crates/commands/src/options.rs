@@ -25,8 +25,8 @@ pub(super) struct PolicyArgs {
     #[arg(long, value_name = "FILE_OR_DIR")]
     pub(super) cluster: Vec<PathBuf>,
 
-    /// Policy module; not in released commands, which contain no compiler [default: the one built into this command]
-    #[arg(long, value_name = "WASM")]
+    /// Policy module [default: the one built into this command]
+    #[arg(long, value_name = "WASM", hide = cfg!(not(feature = "compiler")))]
     pub(super) policy: Option<PathBuf>,
 
     /// `mode` of the policy's manifest

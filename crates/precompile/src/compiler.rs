@@ -16,7 +16,7 @@ use super::engine;
 ///
 /// # Errors
 ///
-/// If the target is unknown, or `wasm` is not a valid module.
+/// If the target is unknown or has another processor (without the feature `cross`), or if `wasm` is not a valid module.
 pub fn compile(wasm: &[u8], target: &str) -> Result<Vec<u8>> {
     let mut config = Config::default();
     // An explicit target prevents the use of features that only the processor of the build machine has.
@@ -28,15 +28,16 @@ pub fn compile(wasm: &[u8], target: &str) -> Result<Vec<u8>> {
     Ok(compressed.finish()?)
 }
 
-/// The file that the build script of `policy-module` embeds (`SA_HYGIENE_COMPILED`): the length of `wasm` in 8 bytes,
-/// little-endian, `wasm`, and its compressed machine code. The build script rejects the code of another module.
+/// The file that the build script of `policy-module` embeds (`SA_HYGIENE_COMPILED`): a line with the target, the length of `wasm`
+/// in 8 bytes, little-endian, `wasm`, and its compressed machine code. The build script rejects the code for another target or
+/// of another module.
 ///
 /// # Errors
 ///
 /// The same as for [`compile`].
 pub fn file(wasm: &[u8], target: &str) -> Result<Vec<u8>> {
     let length = u64::try_from(wasm.len())?.to_le_bytes();
-    Ok([length.as_slice(), wasm, &compile(wasm, target)?].concat())
+    Ok([target.as_bytes(), b"\n", &length, wasm, &compile(wasm, target)?].concat())
 }
 
 #[cfg(test)]
@@ -68,9 +69,10 @@ mod tests {
     }
 
     #[test]
-    fn file_starts_with_the_module() {
+    fn file_starts_with_the_target_and_the_module() {
         let file = file(EMPTY, &target()).unwrap();
-        let code = file.strip_prefix(&8_u64.to_le_bytes()).and_then(|rest| rest.strip_prefix(EMPTY)).unwrap();
+        let start = [format!("{}\n", target()).as_bytes(), &8_u64.to_le_bytes(), EMPTY].concat();
+        let code = file.strip_prefix(start.as_slice()).unwrap();
         assert!(decompress(code).unwrap().starts_with(b"\x7fELF"));
     }
 }

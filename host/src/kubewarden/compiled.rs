@@ -13,7 +13,7 @@ const KEPT_MEMORY: usize = 2 << 20;
 /// A module from machine code of [`policy_precompile`].
 ///
 /// # Errors
-/// If the code is for another processor, or another version or configuration of wasmtime.
+/// If the code is for another platform, or another major version or configuration of wasmtime.
 ///
 /// # Safety
 /// See [`super::Module::from_machine_code`].
@@ -47,18 +47,38 @@ pub(super) fn pooled(config: Config) -> Result<Engine> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kubewarden::{Policy, PolicyConfig};
 
     /// The test program has no built-in code; this loads what the build script would embed.
     #[test]
-    #[expect(unsafe_code, reason = "see below")]
+    #[expect(unsafe_code, reason = "the code was compiled in the same test")]
     fn precompiled_code() {
         let code = policy_precompile::compile(policy_module::WASM, env!("SA_HYGIENE_TARGET")).unwrap();
-        // SAFETY: the code was compiled above, and wasmtime rejects what is not code.
-        unsafe {
-            let module = super::super::Module::from_machine_code(&code, policy_module::WASM.len()).unwrap();
+        // SAFETY: see above.
+        let load =
+            || unsafe { crate::kubewarden::Module::from_machine_code(&code, policy_module::WASM.len()).unwrap() };
+        for (module, kept) in [(load(), 0), (load().reusing_instances(), 1)] {
             assert_eq!(module.size(), policy_module::WASM.len());
-            let error = |code: &[u8]| load(code).map(|_| ()).unwrap_err().to_string();
-            assert_eq!(error(b"other"), "cannot load the policy's machine code");
+            let policy = Policy::load(&module, PolicyConfig::default()).unwrap();
+            for _ in 0..2 {
+                assert!(policy.evaluate_raw("validate_settings", b"{}").is_ok());
+                assert_eq!(module.instances(), kept);
+            }
+        }
+    }
+
+    #[test]
+    #[expect(unsafe_code, reason = "wasmtime rejects the code")]
+    fn rejects_other_code() {
+        let other_system = format!("{}-unknown-freebsd", std::env::consts::ARCH);
+        let code = policy_precompile::compile(b"\0asm\x01\0\0\0", &other_system).unwrap();
+        for (code, expected) in [
+            (b"other".as_slice(), "cannot load the policy's machine code: cannot decompress the machine code: "),
+            (&code, "cannot load the policy's machine code: Module was compiled for operating system 'freebsd'"),
+        ] {
+            // SAFETY: see above.
+            let error = unsafe { load(code) }.map(|_| ()).unwrap_err();
+            assert!(format!("{error:#}").starts_with(expected), "{error:#}");
         }
     }
 }

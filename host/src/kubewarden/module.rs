@@ -63,10 +63,10 @@ impl Module {
     /// A module from its machine code. `size` is the module's size in bytes.
     ///
     /// # Errors
-    /// If the code is for another processor, or another version or configuration of wasmtime.
+    /// If the code is for another platform, or another major version or configuration of wasmtime.
     ///
     /// # Safety
-    /// The code is run as it is. It must come from [`policy_precompile`].
+    /// The code is run as it is. It must come from [`policy_precompile`], in a build with the same lock file.
     #[expect(unsafe_code, reason = "the caller vouches for the code")]
     pub unsafe fn from_machine_code(code: &[u8], size: usize) -> Result<Self> {
         // SAFETY: the caller vouches for the code.
