@@ -66,12 +66,12 @@ fn embed_compiled(wasm: &Path) {
     println!("cargo::rustc-env=SA_HYGIENE_POLICY_CODE={}", embedded.display());
 }
 
-/// The machine code of a file. It starts with the target, and with the length (8 bytes) and the bytes of the module from which it
-/// was compiled, so that the machine code of another policy is never run in place of this one.
+/// The machine code of a file. It starts with the target, and with the length (8 bytes) and the bytes of the module from which
+/// it was compiled, so that the machine code of another policy is never run in place of this one.
 fn code_of(compiled: &Path, wasm: &Path) -> Result<Vec<u8>, String> {
     let compiled = std::fs::read(compiled).map_err(|error| error.to_string())?;
     let wasm = std::fs::read(wasm).map_err(|error| error.to_string())?;
-    let target = variable("TARGET").into_string().map_err(|_| "TARGET is not text".to_owned())?;
+    let target = target()?;
     let of_this_target = compiled.strip_prefix(format!("{target}\n").as_bytes());
     let (length, rest) = of_this_target
         .and_then(|rest| rest.split_first_chunk::<8>())
@@ -83,7 +83,7 @@ fn code_of(compiled: &Path, wasm: &Path) -> Result<Vec<u8>, String> {
 
 #[cfg(feature = "machine-code")]
 fn compile(wasm: &Path) -> Result<Vec<u8>, String> {
-    let target = variable("TARGET").into_string().map_err(|_| "TARGET is not text".to_owned())?;
+    let target = target()?;
     let wasm = std::fs::read(wasm).map_err(|error| format!("{}: {error}", wasm.display()))?;
     policy_precompile::compile(&wasm, &target)
         .map_err(|error| format!("{target}: {error:#}; `.ci/module` compiles for other processors"))
@@ -149,6 +149,11 @@ fn require_target() {
              or set SA_HYGIENE_WASM to a policy that is already built"
         ));
     }
+}
+
+/// The target of the program that embeds the policy.
+fn target() -> Result<String, String> {
+    variable("TARGET").into_string().map_err(|_| "TARGET is not text".to_owned())
 }
 
 fn variable(name: &str) -> std::ffi::OsString {
