@@ -32,5 +32,8 @@ pub(super) fn module_for_many_requests(wasm: &[u8]) -> Result<Module> {
 
 #[cfg(not(feature = "compiler"))]
 fn none(_wasm: &[u8]) -> Result<Module> {
-    anyhow::bail!("this command was built without a compiler, so it cannot load another policy; see docs/check.md")
+    anyhow::bail!(
+        "this command was built without a compiler, so it cannot load another policy; \
+         build it from source with `cargo install --locked --path cli`"
+    )
 }
